@@ -1,0 +1,185 @@
+//! From claims to [`Grants`], by each issuer's own mapping.
+
+use serde_json::Value;
+
+use super::{Grants, Hierarchy};
+use crate::claims::TenantId;
+use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
+use crate::token::{ListClaim, Payload, Text};
+
+/// Where an issuer writes scopes, roles, permissions and tenant, and what they imply.
+///
+/// Paths are JSON pointers (RFC 6901). A claim of the wrong type refuses the token; an absent one grants nothing.
+///
+/// ```
+/// use countersign_core::authz::Authorities;
+///
+/// let authorities = Authorities::new()
+///     .roles_at("/groups")
+///     .tenant_at("/org/id")
+///     .hierarchy("admin > manager > clerk")
+///     .role_permission("manager", "orders:approve");
+/// # let _ = authorities;
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Authorities {
+    roles_at: Vec<String>,
+    permissions_at: Vec<String>,
+    tenant_at: Option<String>,
+    reads_scp: bool,
+    hierarchy: Hierarchy,
+}
+
+impl Authorities {
+    /// Scopes from `scope` alone, as RFC 8693 §4.2 writes it; no roles, permissions or tenant.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Keycloak's shape: the roles of client `client_id`, not of others, and not the realm's.
+    pub fn keycloak(client_id: &str) -> Self {
+        let escaped = client_id.replace('~', "~0").replace('/', "~1");
+        Self::new().roles_at(format!("/resource_access/{escaped}/roles"))
+    }
+
+    /// Reads roles from the list of strings at `pointer`, besides others already named.
+    pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
+        self.roles_at.push(pointer.into());
+        self
+    }
+
+    /// Reads permissions from the list of strings at `pointer`, besides others already named.
+    pub fn permissions_at(mut self, pointer: impl Into<String>) -> Self {
+        self.permissions_at.push(pointer.into());
+        self
+    }
+
+    /// Reads the tenant from the string at `pointer`.
+    pub fn tenant_at(mut self, pointer: impl Into<String>) -> Self {
+        self.tenant_at = Some(pointer.into());
+        self
+    }
+
+    /// Reads scopes from `scp` too, a string or a list (Microsoft Entra ID, Okta).
+    pub fn scopes_in_scp(mut self) -> Self {
+        self.reads_scp = true;
+        self
+    }
+
+    /// Roles that imply others, the mightier first: `"admin > manager > clerk"`; chains are joined by `;`.
+    pub fn hierarchy(mut self, chains: &str) -> Self {
+        self.hierarchy.add_chains(chains);
+        self
+    }
+
+    /// Lets holders of `role`, or of a role that implies it, do `permission`.
+    pub fn role_permission(mut self, role: impl Into<String>, permission: impl Into<String>) -> Self {
+        self.hierarchy.grant(role.into(), permission.into());
+        self
+    }
+
+    /// The top-level claims that reading needs at hand.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+        self.pointers().filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head))
+    }
+
+    fn pointers(&self) -> impl Iterator<Item = &str> {
+        self.roles_at.iter().chain(&self.permissions_at).chain(&self.tenant_at).map(String::as_str)
+    }
+
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.hierarchy.faults();
+        if self.pointers().any(|pointer| head_and_tail(pointer).is_none()) {
+            faults.push(Fault::new("authorities", "a path is no JSON pointer such as /realm_access/roles"));
+        }
+        faults
+    }
+
+    /// Reads the grants of a token. `wanted` are the names that `payload` captured members for.
+    pub(crate) fn read(&self, payload: &Payload, wanted: &[Box<str>]) -> Result<Grants, VerifyError> {
+        let mut grants = Grants { authenticated_at: payload.auth_time, ..Grants::default() };
+        match &payload.scope {
+            ListClaim::Absent => {}
+            ListClaim::One(text) => add_scopes(&mut grants, payload, text),
+            ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not one string")),
+        }
+        if self.reads_scp {
+            if payload.scp == ListClaim::Wrong {
+                return Err(wrong_type("scp is neither a string nor a list of strings"));
+            }
+            payload.scp.items().iter().for_each(|text| add_scopes(&mut grants, payload, text));
+        }
+        for pointer in &self.roles_at {
+            for role in strings_at(payload, wanted, pointer)? {
+                if self.hierarchy.is_empty() {
+                    grants.roles.insert(role.into());
+                    continue;
+                }
+                for implied in self.hierarchy.implied(&role) {
+                    grants.permissions.extend(self.hierarchy.permissions_of(implied).map(Box::from));
+                    grants.roles.insert(implied.into());
+                }
+            }
+        }
+        for pointer in &self.permissions_at {
+            grants.permissions.extend(strings_at(payload, wanted, pointer)?.into_iter().map(Into::into));
+        }
+        if let Some(pointer) = &self.tenant_at {
+            grants.tenant = match value_at(payload, wanted, pointer)? {
+                None => None,
+                Some(Value::String(tenant)) => {
+                    let tenant = TenantId::new(&tenant).map_err(|_| wrong_type("the tenant claim is no tenant id"))?;
+                    Some(tenant)
+                }
+                Some(_) => return Err(wrong_type("the tenant claim is no string")),
+            };
+        }
+        Ok(grants)
+    }
+}
+
+fn wrong_type(detail: &'static str) -> VerifyError {
+    VerifyError::new(Kind::InvalidClaim, detail)
+}
+
+fn add_scopes(grants: &mut Grants, payload: &Payload, text: &Text) {
+    grants.scopes.extend(payload.text(text).split(' ').filter(|scope| !scope.is_empty()).map(Box::from));
+}
+
+/// Splits a JSON pointer into its unescaped first name and the rest.
+fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
+    let rest = pointer.strip_prefix('/')?;
+    let (head, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (!head.is_empty() && !head.contains('~')).then_some((head, tail))
+}
+
+fn value_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
+    let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
+    let captured = payload.captured.iter().find(|(index, _)| wanted.get(*index).is_some_and(|name| **name == *head));
+    let Some(json) = captured.and_then(|(_, range)| payload.json.get(range.clone())) else { return Ok(None) };
+    let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is no JSON"))?;
+    if tail.is_empty() {
+        return Ok(Some(value));
+    }
+    // A step through something that is no object grants nothing by accident: it is a wrong type, not an absence.
+    match (&value, value.pointer(tail)) {
+        (_, Some(found)) => Ok(Some(found.clone())),
+        (Value::Object(_), None) => Ok(None),
+        _ => Err(wrong_type("a mapped claim is no object")),
+    }
+}
+
+fn strings_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
+    match value_at(payload, wanted, pointer)? {
+        None => Ok(Vec::new()),
+        Some(Value::Array(items)) => items
+            .into_iter()
+            .map(|item| match item {
+                Value::String(text) => Ok(text),
+                _ => Err(wrong_type("a mapped list holds something that is no string")),
+            })
+            .collect(),
+        Some(_) => Err(wrong_type("a mapped claim is no list of strings")),
+    }
+}

@@ -1,0 +1,80 @@
+//! The answer to a requirement: allowed, or why not.
+
+use std::time::Duration;
+
+/// What a [`Requirement`](super::Requirement) decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Decision {
+    /// It is met.
+    Allowed,
+    /// It is not.
+    Denied(Denial),
+}
+
+/// What would have to change for a requirement to be met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// A token with all of these scopes would do: 403 `insufficient_scope` (RFC 6750 §3.1).
+    Scopes(Vec<String>),
+    /// A more recent authentication would do: 401 `insufficient_user_authentication` (RFC 9470 §3).
+    StepUp {
+        /// How long ago the subject may have authenticated.
+        max_age: Duration,
+    },
+    /// No other token of this caller would do: 403.
+    Forbidden,
+}
+
+impl Decision {
+    /// Whether the requirement is met.
+    #[must_use]
+    pub const fn is_allowed(&self) -> bool {
+        matches!(self, Decision::Allowed)
+    }
+
+    /// Both must be allowed. Of two denials the one that asks for more stays: nothing helps, then a login, then scopes.
+    pub(crate) fn and(self, other: Decision) -> Decision {
+        match (self, other) {
+            (Decision::Allowed, other) => other,
+            (denied, Decision::Allowed) => denied,
+            (Decision::Denied(first), Decision::Denied(second)) => Decision::Denied(first.heavier(second)),
+        }
+    }
+
+    /// One of them suffices. Of two denials the one that is easier to mend stays.
+    pub(crate) fn or(self, other: impl FnOnce() -> Decision) -> Decision {
+        match self {
+            Decision::Allowed => Decision::Allowed,
+            Decision::Denied(first) => match other() {
+                Decision::Allowed => Decision::Allowed,
+                Decision::Denied(second) => Decision::Denied(first.lighter(second)),
+            },
+        }
+    }
+}
+
+impl Denial {
+    fn heavier(self, other: Denial) -> Denial {
+        match (self, other) {
+            (Denial::Forbidden, _) | (_, Denial::Forbidden) => Denial::Forbidden,
+            (Denial::StepUp { max_age: first }, Denial::StepUp { max_age: second }) => {
+                Denial::StepUp { max_age: first.min(second) }
+            }
+            (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,
+            (Denial::Scopes(mut first), Denial::Scopes(second)) => {
+                first.extend(second.into_iter().filter(|scope| !first.contains(scope)).collect::<Vec<_>>());
+                Denial::Scopes(first)
+            }
+        }
+    }
+
+    fn lighter(self, other: Denial) -> Denial {
+        match (self, other) {
+            (scopes @ Denial::Scopes(_), _) | (_, scopes @ Denial::Scopes(_)) => scopes,
+            (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,
+            _ => Denial::Forbidden,
+        }
+    }
+}

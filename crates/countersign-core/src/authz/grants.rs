@@ -1,0 +1,22 @@
+//! What a caller may do, read from its token once.
+
+use std::collections::BTreeSet;
+
+use crate::claims::TenantId;
+use crate::clock::UnixTime;
+
+/// The authorities and identity of one verified token, as its issuer's mapping reads them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Grants {
+    /// The scopes, each whole and case-sensitive (RFC 6749 §3.3).
+    pub scopes: BTreeSet<Box<str>>,
+    /// The roles, with those implied by the hierarchy.
+    pub roles: BTreeSet<Box<str>>,
+    /// The permissions, with those that the roles carry.
+    pub permissions: BTreeSet<Box<str>>,
+    /// The tenant, where the mapping names one and the token has it.
+    pub tenant: Option<TenantId>,
+    /// When the subject authenticated (`auth_time`).
+    pub authenticated_at: Option<UnixTime>,
+}

@@ -1,0 +1,16 @@
+//! Is it enough: authorities read from claims, and requirements judged over them.
+
+mod authorities;
+mod decision;
+mod grants;
+mod hierarchy;
+mod requirement;
+
+pub use authorities::Authorities;
+pub use decision::{Decision, Denial};
+pub use grants::Grants;
+pub(crate) use hierarchy::Hierarchy;
+pub use requirement::{
+    Facts, Requirement, any_of, authenticated_within, client, issued_by, permission, role, scope, subject,
+    tenant_in_path,
+};

@@ -1,0 +1,48 @@
+//! A tenant's name as a checked type.
+
+use std::fmt;
+
+use crate::error::ConfigError;
+
+/// The longest tenant id, in bytes.
+const MAX_TENANT_BYTES: usize = 128;
+
+/// The id of a tenant: 1 to 128 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`, so that it is safe in paths and logs.
+///
+/// ```
+/// use countersign_core::claims::TenantId;
+///
+/// assert_eq!(TenantId::new("acme")?.as_str(), "acme");
+/// assert!(TenantId::new("../acme").is_err());
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantId(Box<str>);
+
+impl TenantId {
+    /// Checks and keeps `id`.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `tenant` where `id` is not of the form above.
+    pub fn new(id: &str) -> Result<Self, ConfigError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let good = (1..=MAX_TENANT_BYTES).contains(&id.len()) && id.bytes().all(allowed) && id != "." && id != "..";
+        if good {
+            Ok(TenantId(id.into()))
+        } else {
+            Err(ConfigError::one("tenant", "not 1 to 128 of A-Z a-z 0-9 . _ -"))
+        }
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,82 @@
+//! What can go wrong, as types that can be asked.
+
+mod code;
+mod config;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+pub use code::VerifyErrorKind;
+pub use config::{ConfigError, Fault};
+
+use crate::redact::safe_text;
+
+/// Why a token was not accepted.
+///
+/// `code()` is stable and meant for programs; the detail (`Display`) is meant for the operator's log. Neither holds
+/// the token, and text taken from it is escaped and cut.
+///
+/// ```
+/// use countersign_core::error::{VerifyError, VerifyErrorKind};
+///
+/// fn status(error: &VerifyError) -> u16 {
+///     if error.is_unavailable() { 503 } else { 401 }
+/// }
+/// # let _ = status;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifyError {
+    kind: VerifyErrorKind,
+    detail: Cow<'static, str>,
+    retry_after: Option<Duration>,
+}
+
+impl VerifyError {
+    pub(crate) fn new(kind: VerifyErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        VerifyError { kind, detail: detail.into(), retry_after: None }
+    }
+
+    /// `what` was judged: `expected` is ours and kept as it is, `found` is foreign and made safe here.
+    pub(crate) fn mismatch(kind: VerifyErrorKind, what: &str, expected: &str, found: &str) -> Self {
+        VerifyError::new(kind, format!("{what}: expected {expected}, found \"{}\"", safe_text(found)))
+    }
+
+    /// No decision was possible because the keys cannot be had now; `retry_after` is when to ask again.
+    pub fn unavailable(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
+        VerifyError { kind: VerifyErrorKind::KeysUnavailable, detail: detail.into(), retry_after: Some(retry_after) }
+    }
+
+    /// The kind, to match on.
+    #[must_use]
+    pub const fn kind(&self) -> VerifyErrorKind {
+        self.kind
+    }
+
+    /// The stable code, such as `expired`; the table is at [`VerifyErrorKind`].
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.kind.code()
+    }
+
+    /// Whether the token could not be judged (503, ask again) rather than was refused (401).
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self.kind, VerifyErrorKind::KeysUnavailable)
+    }
+
+    /// When to ask again, where [`is_unavailable`](Self::is_unavailable).
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.detail)
+    }
+}
+
+impl std::error::Error for VerifyError {}

@@ -1,0 +1,266 @@
+//! JWK (RFC 7517, 7518 §6, 8037, 9964): form, purpose and strength.
+
+use serde::Deserialize;
+
+use super::algorithm::Algorithm;
+use super::material::KeyRejected;
+use crate::token::decode_base64url;
+
+/// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much (S11.07).
+const MAX_RSA_BITS: usize = 8192;
+
+/// The smallest RSA modulus (RFC 7518 §3.3), in bits.
+const MIN_RSA_BITS: usize = 2048;
+
+/// A JWK's members as written. serde refuses doubled ones; unknown ones are ignored (RFC 7517 §4).
+#[derive(Deserialize)]
+pub(crate) struct JwkFields {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    #[serde(rename = "pub")]
+    public: Option<String>,
+    k: Option<serde::de::IgnoredAny>,
+    d: Option<serde::de::IgnoredAny>,
+    p: Option<serde::de::IgnoredAny>,
+    q: Option<serde::de::IgnoredAny>,
+    dp: Option<serde::de::IgnoredAny>,
+    dq: Option<serde::de::IgnoredAny>,
+    qi: Option<serde::de::IgnoredAny>,
+    oth: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "priv")]
+    private: Option<serde::de::IgnoredAny>,
+}
+
+/// The numbers of a public key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum PublicFields {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Ec { curve: Curve, x: Vec<u8>, y: Vec<u8> },
+    Okp { x: Vec<u8> },
+    Akp { public: Vec<u8> },
+}
+
+/// The curves of RFC 7518 §6.2.1.1 that have an algorithm here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Curve::P256 => "P-256",
+            Curve::P384 => "P-384",
+            Curve::P521 => "P-521",
+        }
+    }
+
+    const fn coordinate_bytes(self) -> usize {
+        match self {
+            Curve::P256 => 32,
+            Curve::P384 => 48,
+            Curve::P521 => 66,
+        }
+    }
+
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Curve::P256 => Algorithm::ES256,
+            Curve::P384 => Algorithm::ES384,
+            Curve::P521 => Algorithm::ES512,
+        }
+    }
+
+    fn named(name: Option<&str>) -> Option<Self> {
+        [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| Some(curve.name()) == name)
+    }
+
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        [Curve::P256, Curve::P384, Curve::P521].into_iter().find(|curve| curve.algorithm() == algorithm)
+    }
+}
+
+impl JwkFields {
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// Whether this entry holds something that should never have been published.
+    pub(crate) fn is_secret(&self) -> bool {
+        let private = [&self.k, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.private];
+        self.kty == "oct" || private.into_iter().any(Option::is_some)
+    }
+
+    /// Whether the key says that it may check signatures, and nothing else about it forbids that.
+    pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
+        if self.is_secret() {
+            return Err(KeyRejected("private or symmetric material in a public set; that key is burnt"));
+        }
+        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+            return Err(KeyRejected("use is not sig"));
+        }
+        if let Some(operations) = &self.key_ops {
+            let doubled = (1..operations.len()).any(|i| operations[..i].contains(&operations[i]));
+            if doubled || !operations.iter().any(|operation| operation == "verify") {
+                return Err(KeyRejected("key_ops lacks verify or names an operation twice"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The key's numbers and its one algorithm.
+    pub(crate) fn public(&self) -> Result<(PublicFields, Algorithm), KeyRejected> {
+        let named = match self.alg.as_deref() {
+            None => None,
+            Some(name) => {
+                Some(Algorithm::from_name(name).ok_or(KeyRejected("alg is not a signature algorithm of ours"))?)
+            }
+        };
+        let (public, default) = match self.kty.as_str() {
+            "RSA" => (PublicFields::Rsa { n: number(&self.n)?, e: number(&self.e)? }, Algorithm::RS256),
+            "EC" => {
+                let curve = Curve::named(self.crv.as_deref()).ok_or(KeyRejected("crv is not P-256, P-384 or P-521"))?;
+                (PublicFields::Ec { curve, x: octets(&self.x)?, y: octets(&self.y)? }, curve.algorithm())
+            }
+            "OKP" if self.crv.as_deref() == Some("Ed25519") => {
+                (PublicFields::Okp { x: octets(&self.x)? }, Algorithm::Ed25519)
+            }
+            "OKP" => return Err(KeyRejected("crv is not Ed25519")),
+            "AKP" => {
+                let algorithm = named.ok_or(KeyRejected("an AKP key must name its alg (RFC 9964)"))?;
+                (PublicFields::Akp { public: octets(&self.public)? }, algorithm)
+            }
+            _ => return Err(KeyRejected("kty is not RSA, EC, OKP or AKP")),
+        };
+        let algorithm = named.unwrap_or(default);
+        if !public.fits(algorithm) {
+            return Err(KeyRejected("alg does not fit kty and crv"));
+        }
+        Ok((public, algorithm))
+    }
+}
+
+impl PublicFields {
+    fn fits(&self, algorithm: Algorithm) -> bool {
+        use Algorithm::{Ed25519, EdDSA, MlDsa44, MlDsa65, MlDsa87, PS256, PS384, PS512, RS256, RS384, RS512};
+        match self {
+            PublicFields::Rsa { .. } => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+            PublicFields::Ec { curve, .. } => curve.algorithm() == algorithm,
+            PublicFields::Okp { .. } => matches!(algorithm, Ed25519 | EdDSA),
+            PublicFields::Akp { .. } => matches!(algorithm, MlDsa44 | MlDsa65 | MlDsa87),
+        }
+    }
+
+    /// Sizes and values that RFC 7518 and our own bounds ask for.
+    pub(crate) fn check_strength(&self) -> Result<(), KeyRejected> {
+        match self {
+            PublicFields::Rsa { n, e } => {
+                let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+                    return Err(KeyRejected("the RSA modulus is not of 2048 to 8192 bits"));
+                }
+                let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+                if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
+                    return Err(KeyRejected("the RSA exponent is even, below 65537 or above 32 bits"));
+                }
+            }
+            PublicFields::Ec { curve, x, y } => {
+                let bytes = curve.coordinate_bytes();
+                if x.len() != bytes || y.len() != bytes {
+                    return Err(KeyRejected("a coordinate has not the curve's full length (RFC 7518 §6.2.1)"));
+                }
+            }
+            PublicFields::Okp { x } => {
+                if x.len() != 32 || is_low_order(x) {
+                    return Err(KeyRejected("x is not a usable Ed25519 public key"));
+                }
+            }
+            PublicFields::Akp { .. } => {} // aws-lc-rs takes the exact length only
+        }
+        Ok(())
+    }
+
+    /// Reads the numbers back out of a `SubjectPublicKeyInfo` that aws-lc-rs wrote, whose form is therefore known.
+    pub(crate) fn from_spki(spki: &[u8], algorithm: Algorithm) -> Result<Self, KeyRejected> {
+        use aws_lc_rs::signature::RsaPublicKeyComponents;
+        let short = KeyRejected("the key does not fit the algorithm");
+        let tail = |length: usize| spki.len().checked_sub(length).map(|start| &spki[start..]).ok_or(short.clone());
+        if let Some(curve) = Curve::of(algorithm) {
+            let coordinates = tail(2 * curve.coordinate_bytes())?;
+            let (x, y) = coordinates.split_at(curve.coordinate_bytes());
+            return Ok(PublicFields::Ec { curve, x: x.to_vec(), y: y.to_vec() });
+        }
+        Ok(match algorithm {
+            Algorithm::Ed25519 | Algorithm::EdDSA => PublicFields::Okp { x: tail(32)?.to_vec() },
+            Algorithm::MlDsa44 => PublicFields::Akp { public: tail(1312)?.to_vec() },
+            Algorithm::MlDsa65 => PublicFields::Akp { public: tail(1952)?.to_vec() },
+            Algorithm::MlDsa87 => PublicFields::Akp { public: tail(2592)?.to_vec() },
+            _ => {
+                let key = aws_lc_rs::rsa::PublicKey::from_der(spki).map_err(|_| short)?;
+                let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(&key);
+                PublicFields::Rsa { n, e }
+            }
+        })
+    }
+}
+
+/// Points of order 1, 2, 4 and 8, and spellings of y beyond the field's prime (S2.23).
+fn is_low_order(x: &[u8]) -> bool {
+    const LOW_ORDER_Y: [[u8; 32]; 7] = {
+        let mut points = [[0_u8; 32]; 7];
+        points[1][0] = 1;
+        points[2] = [0xff; 32];
+        points[2][0] = 0xec;
+        points[2][31] = 0x7f;
+        points[3] = hex_32(b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
+        points[4] = hex_32(b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a");
+        points[5] = [0xff; 32]; // p: y = 0 again
+        points[5][0] = 0xed;
+        points[5][31] = 0x7f;
+        points[6] = [0xff; 32]; // p + 1: y = 1 again
+        points[6][0] = 0xee;
+        points[6][31] = 0x7f;
+        points
+    };
+    LOW_ORDER_Y.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
+}
+
+const fn hex_32(text: &[u8; 64]) -> [u8; 32] {
+    const fn digit(byte: u8) -> u8 {
+        if byte <= b'9' { byte - b'0' } else { byte - b'a' + 10 }
+    }
+    let mut bytes = [0; 32];
+    let mut index = 0;
+    while index < 32 {
+        bytes[index] = digit(text[2 * index]) << 4 | digit(text[2 * index + 1]);
+        index += 1;
+    }
+    bytes
+}
+
+fn octets(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
+    let text = member.as_deref().ok_or(KeyRejected("a required member is missing"))?;
+    decode_base64url(text).filter(|bytes| !bytes.is_empty()).ok_or(KeyRejected("a member is no canonical base64url"))
+}
+
+/// A number without leading zero octets (RFC 7518 §2): they would change the thumbprint.
+fn number(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
+    octets(member)?.into_iter().try_fold(Vec::new(), |mut bytes, byte| match (bytes.is_empty(), byte) {
+        (true, 0) => Err(KeyRejected("a number begins with a zero octet (RFC 7518 §2)")),
+        _ => {
+            bytes.push(byte);
+            Ok(bytes)
+        }
+    })
+}

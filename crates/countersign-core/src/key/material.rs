@@ -1,0 +1,232 @@
+//! Keys made ready: parsed once by aws-lc-rs, so that a verification parses none.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+};
+use zeroize::Zeroize;
+
+use super::algorithm::Algorithm;
+use super::jwk::{JwkFields, PublicFields};
+use super::thumbprint::thumbprint;
+use crate::secret::Secret;
+
+/// A key that checks signatures of exactly one algorithm.
+pub struct VerifyingKey {
+    key_id: Option<Box<str>>,
+    algorithm: Algorithm,
+    thumbprint: Box<str>,
+    material: Material,
+}
+
+/// The prepared key itself.
+enum Material {
+    Public(ParsedPublicKey),
+    Hmac(hmac::Key),
+}
+
+/// Why a key is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct KeyRejected(pub(crate) &'static str);
+
+impl fmt::Display for KeyRejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for KeyRejected {}
+
+impl VerifyingKey {
+    /// Reads one public JWK (RFC 7517). A key without `alg` gets its curve's algorithm, RS256 if it is an RSA key.
+    ///
+    /// # Errors
+    /// `KeyRejected` for keys that are weak, private, symmetric, meant for something else, or not of the right form.
+    ///
+    /// ```
+    /// use countersign_core::key::{Algorithm, VerifyingKey};
+    ///
+    /// let key = VerifyingKey::from_jwk(
+    ///     r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+    /// )?;
+    /// assert_eq!(key.algorithm(), Algorithm::Ed25519);
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    pub fn from_jwk(json: &str) -> Result<Self, KeyRejected> {
+        let fields: JwkFields = serde_json::from_str(json)
+            .map_err(|_| KeyRejected("not a JWK: no object, a doubled member or a wrong type"))?;
+        Self::from_fields(&fields)
+    }
+
+    /// Reads a public key in `SubjectPublicKeyInfo` form (PEM, `BEGIN PUBLIC KEY`) for one algorithm.
+    ///
+    /// # Errors
+    /// `KeyRejected` where the PEM or the key in it does not fit `algorithm`.
+    pub fn from_public_pem(pem: &str, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
+        const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+        const END: &str = "-----END PUBLIC KEY-----";
+        let not_pem = KeyRejected("not a PEM public key (BEGIN PUBLIC KEY)");
+        let (_, rest) = pem.split_once(BEGIN).ok_or(not_pem.clone())?;
+        let (body, _) = rest.split_once(END).ok_or(not_pem.clone())?;
+        let body: String = body.split_whitespace().collect();
+        let der = base64_simd::STANDARD.decode_to_vec(body).map_err(|_| not_pem)?;
+        Self::from_public_der(&der, algorithm, key_id)
+    }
+
+    /// Reads a public key in `SubjectPublicKeyInfo` form (DER) for one algorithm.
+    ///
+    /// # Errors
+    /// `KeyRejected` where the key does not fit `algorithm`, or `algorithm` is symmetric.
+    pub fn from_public_der(der: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        let reject = |_| KeyRejected("the key does not fit the algorithm");
+        let parsed = ParsedPublicKey::new(parameters(algorithm)?, der)
+            .map_err(|_| KeyRejected("the key does not fit the algorithm"))?;
+        let spki: PublicKeyX509Der<'_> = parsed.as_der().map_err(reject)?;
+        let fields = PublicFields::from_spki(spki.as_ref(), algorithm)?;
+        fields.check_strength()?;
+        Self::from_public(&fields, algorithm, key_id)
+    }
+
+    /// A shared secret for an HMAC algorithm. Whoever can verify with it can also forge: prefer a key pair.
+    ///
+    /// # Errors
+    /// `KeyRejected` where it is shorter than the hash (RFC 7518 §3.2), or looks like a public or private key.
+    pub fn from_secret(
+        secret: &Secret<Vec<u8>>,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+    ) -> Result<Self, KeyRejected> {
+        let bytes = secret.expose();
+        let (hmac_algorithm, least) = match algorithm {
+            Algorithm::HS256 => (hmac::HMAC_SHA256, 32),
+            Algorithm::HS384 => (hmac::HMAC_SHA384, 48),
+            Algorithm::HS512 => (hmac::HMAC_SHA512, 64),
+            _ => return Err(KeyRejected("a shared secret serves HMAC algorithms only")),
+        };
+        if bytes.len() < least {
+            return Err(KeyRejected("the secret is shorter than the algorithm's hash (RFC 7518 §3.2)"));
+        }
+        if looks_like_a_key(bytes) {
+            return Err(KeyRejected(
+                "the secret looks like a public or private key; that is how HMAC confusion begins",
+            ));
+        }
+        Ok(VerifyingKey {
+            key_id: key_id.map(Into::into),
+            algorithm,
+            thumbprint: "hmac".into(), // a digest of a secret would invite guessing
+            material: Material::Hmac(hmac::Key::new(hmac_algorithm, bytes)),
+        })
+    }
+
+    /// The `kid`, if it has one.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    /// The one algorithm that this key checks.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The JWK thumbprint with SHA-256 (RFC 7638), base64url; the word `hmac` for a shared secret.
+    #[must_use]
+    pub fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
+    /// Whether `signature` is this key's over `message`. MACs are compared in full and in constant time.
+    pub(crate) fn checks(&self, message: &[u8], signature: &[u8]) -> bool {
+        match &self.material {
+            Material::Public(public) => public.verify_sig(message, signature).is_ok(),
+            Material::Hmac(secret) => hmac::verify(secret, message, signature).is_ok(),
+        }
+    }
+
+    pub(crate) fn from_fields(fields: &JwkFields) -> Result<Self, KeyRejected> {
+        fields.check_purpose()?;
+        let (public, algorithm) = fields.public()?;
+        public.check_strength()?;
+        Self::from_public(&public, algorithm, fields.key_id())
+    }
+
+    fn from_public(public: &PublicFields, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
+        let not_a_point = |_| KeyRejected("the numbers are no valid public key");
+        let parsed = match public {
+            PublicFields::Rsa { n, e } => {
+                RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).map_err(not_a_point)?
+            }
+            PublicFields::Ec { x, y, .. } => {
+                let point = [&[0x04], &x[..], &y[..]].concat();
+                ParsedPublicKey::new(parameters(algorithm)?, point).map_err(not_a_point)?
+            }
+            PublicFields::Okp { x } | PublicFields::Akp { public: x } => {
+                ParsedPublicKey::new(parameters(algorithm)?, x).map_err(not_a_point)?
+            }
+        };
+        Ok(VerifyingKey {
+            key_id: key_id.map(Into::into),
+            algorithm,
+            thumbprint: thumbprint(public, algorithm).into(),
+            material: Material::Public(parsed),
+        })
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("key_id", &self.key_id)
+            .field("algorithm", &self.algorithm)
+            .field("thumbprint", &self.thumbprint)
+            .finish_non_exhaustive()
+    }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Result<&'static RsaParameters, KeyRejected> {
+    Ok(match algorithm {
+        Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
+        _ => return Err(KeyRejected("alg does not fit an RSA key")),
+    })
+}
+
+fn parameters(algorithm: Algorithm) -> Result<&'static dyn VerificationAlgorithm, KeyRejected> {
+    Ok(match algorithm {
+        Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
+        Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
+        Algorithm::ES512 => &ECDSA_P521_SHA512_FIXED,
+        Algorithm::Ed25519 | Algorithm::EdDSA => &ED25519,
+        Algorithm::MlDsa44 => &signature::ML_DSA_44,
+        Algorithm::MlDsa65 => &signature::ML_DSA_65,
+        Algorithm::MlDsa87 => &signature::ML_DSA_87,
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
+            return Err(KeyRejected("a public key cannot serve a symmetric algorithm"));
+        }
+        rsa => return rsa_parameters(rsa).map(|parameters| parameters as &dyn VerificationAlgorithm),
+    })
+}
+
+/// Whether `bytes` hold asymmetric key material anywhere near their start (CVE-2026-34950, CVE-2026-48526).
+fn looks_like_a_key(bytes: &[u8]) -> bool {
+    const MARKS: [&str; 8] =
+        ["-----BEGIN", "ssh-rsa", "ssh-ed25519", "ecdsa-sha2-", "\"kty\"", "\"keys\"", "PuTTY-User-Key", "-----END"];
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    let marked = MARKS.iter().any(|mark| text.contains(mark));
+    text.zeroize();
+    let is_der = matches!(bytes, [0x30, 0x81..=0x84, ..])
+        || matches!(bytes, [0x30, length, ..] if usize::from(*length) + 2 == bytes.len());
+    marked || is_der
+}

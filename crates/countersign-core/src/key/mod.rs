@@ -1,0 +1,22 @@
+//! Which key: public keys prepared when they arrive, each bound to exactly one algorithm.
+
+mod algorithm;
+mod cell;
+#[cfg(feature = "jsonwebtoken")]
+mod jsonwebtoken;
+mod jwk;
+mod material;
+mod set;
+mod source;
+mod thumbprint;
+
+pub use algorithm::Algorithm;
+pub use cell::KeyCell;
+
+pub(crate) use jwk::PublicFields;
+pub use material::{KeyRejected, VerifyingKey};
+pub(crate) use set::Lookup;
+pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
+pub use source::{KeySource, Refresh, RefreshFuture, StaticKeys};
+#[cfg(feature = "sign")]
+pub(crate) use thumbprint::thumbprint;

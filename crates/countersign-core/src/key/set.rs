@@ -1,0 +1,197 @@
+//! A key set: found by `kid` and algorithm, bounded, one odd key harming none of the others.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use smallvec::SmallVec;
+
+use super::algorithm::Algorithm;
+use super::jwk::JwkFields;
+use super::material::{KeyRejected, VerifyingKey};
+use crate::redact::safe_text;
+
+/// The most keys used of one set; those beyond are skipped.
+pub const MAX_KEYS: usize = 128;
+
+/// The largest JWKS document read, in bytes.
+pub const MAX_JWKS_BYTES: usize = 256 * 1024;
+
+/// The most keys of one `kid` and algorithm that are tried.
+const MAX_TRIED: usize = 4;
+
+/// An issuer's public keys at one time.
+pub struct KeySet {
+    by_id: HashMap<Box<str>, SmallVec<[Arc<VerifyingKey>; 1]>>,
+    all: Vec<Arc<VerifyingKey>>,
+    skipped: Vec<SkippedKey>,
+}
+
+/// An entry of a JWKS that is not used, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedKey {
+    /// Its `kid`, safe to log; empty where it has none.
+    pub key_id: String,
+    /// Why it is not used.
+    pub reason: KeyRejected,
+    /// Whether it held private or symmetric material: an alarm, that key is burnt.
+    pub is_burnt: bool,
+}
+
+/// What a set has for a token.
+pub(crate) enum Lookup<'s> {
+    /// Keys that may have signed it, at most four.
+    Found(SmallVec<[&'s Arc<VerifyingKey>; 1]>),
+    /// The `kid` is there, but for another algorithm.
+    OtherAlgorithm,
+    /// No `kid` was named, and several keys fit.
+    Ambiguous,
+    /// No such `kid`; or none was named, and no key fits.
+    Missing,
+}
+
+#[derive(Deserialize)]
+struct RawSet<'a> {
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl KeySet {
+    /// A set of these keys. The first 128 are kept.
+    #[must_use]
+    pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        let mut set = KeySet { by_id: HashMap::new(), all: Vec::new(), skipped: Vec::new() };
+        for key in keys {
+            set.insert(key);
+        }
+        set
+    }
+
+    /// Reads a JWK Set (RFC 7517 §5). Entries that cannot be used are skipped and listed, never fatal.
+    ///
+    /// # Errors
+    /// Where the document is larger than 256 KiB, is no object with an array `keys`, or has no usable key at all: such
+    /// an answer must not replace a good set.
+    ///
+    /// ```
+    /// use countersign_core::key::KeySet;
+    ///
+    /// let set = KeySet::from_jwks(
+    ///     br#"{"keys":[{"kty":"XYZ"},{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    /// )?;
+    /// assert_eq!((set.len(), set.skipped().len()), (1, 1));
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    pub fn from_jwks(json: &[u8]) -> Result<Self, KeyRejected> {
+        if json.len() > MAX_JWKS_BYTES {
+            return Err(KeyRejected("the key set is larger than 256 KiB"));
+        }
+        let raw: RawSet<'_> =
+            serde_json::from_slice(json).map_err(|_| KeyRejected("no JWK Set: an object with an array keys"))?;
+        let mut set = KeySet::new([]);
+        for entry in raw.keys {
+            set.take(entry.get());
+        }
+        if set.all.is_empty() {
+            return Err(KeyRejected("the key set has no usable key"));
+        }
+        Ok(set)
+    }
+
+    fn take(&mut self, entry: &str) {
+        if self.all.len() == MAX_KEYS {
+            return self.skip(None, KeyRejected("beyond the first 128 keys"), false);
+        }
+        match serde_json::from_str::<JwkFields>(entry) {
+            Ok(fields) => match VerifyingKey::from_fields(&fields) {
+                Ok(key) => self.insert(key),
+                Err(reason) => self.skip(fields.key_id(), reason, fields.is_secret()),
+            },
+            Err(_) => self.skip(None, KeyRejected("not a JWK: no object, a doubled member or a wrong type"), false),
+        }
+    }
+
+    fn insert(&mut self, key: VerifyingKey) {
+        if self.all.len() == MAX_KEYS {
+            let reason = KeyRejected("beyond the first 128 keys");
+            return self.skip(key.key_id(), reason, false);
+        }
+        let key = Arc::new(key);
+        if let Some(key_id) = key.key_id() {
+            self.by_id.entry(key_id.into()).or_default().push(Arc::clone(&key));
+        }
+        self.all.push(key);
+    }
+
+    fn skip(&mut self, key_id: Option<&str>, reason: KeyRejected, is_burnt: bool) {
+        if self.skipped.len() < MAX_KEYS {
+            self.skipped.push(SkippedKey { key_id: key_id.map(safe_text).unwrap_or_default(), reason, is_burnt });
+        }
+    }
+
+    /// The keys that may check a token naming `key_id` and `algorithm`.
+    ///
+    /// A named `kid` never falls back to another key (S4.13); without one, exactly one key must fit (S4.12).
+    pub(crate) fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Lookup<'_> {
+        let fits = |key: &&Arc<VerifyingKey>| key.algorithm().serves(algorithm);
+        match key_id {
+            Some(key_id) => match self.by_id.get(key_id) {
+                None => Lookup::Missing,
+                Some(keys) => {
+                    let found: SmallVec<_> = keys.iter().filter(fits).take(MAX_TRIED).collect();
+                    if found.is_empty() { Lookup::OtherAlgorithm } else { Lookup::Found(found) }
+                }
+            },
+            None => {
+                let found: SmallVec<_> = self.all.iter().filter(fits).take(2).collect();
+                match found.len() {
+                    0 => Lookup::Missing,
+                    1 => Lookup::Found(found),
+                    _ => Lookup::Ambiguous,
+                }
+            }
+        }
+    }
+
+    /// Every usable key.
+    pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.all.iter().map(AsRef::as_ref)
+    }
+
+    /// How many keys are usable.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether no key is usable.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The entries that are not used, at most 128 of them.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// Whether `other` holds the same keys under the same names.
+    #[must_use]
+    pub fn same_keys(&self, other: &KeySet) -> bool {
+        let same = |(mine, theirs): (&Arc<VerifyingKey>, &Arc<VerifyingKey>)| {
+            let public = mine.thumbprint() == theirs.thumbprint() && !mine.algorithm().is_symmetric();
+            public && mine.key_id() == theirs.key_id() && mine.algorithm() == theirs.algorithm()
+        };
+        self.all.len() == other.all.len() && self.all.iter().zip(&other.all).all(same)
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet").field("keys", &self.all).field("skipped", &self.skipped).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,74 @@
+//! Where keys come from, seen from the verifier.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cell::KeyCell;
+use super::material::VerifyingKey;
+use super::set::KeySet;
+
+/// The future of [`KeySource::refresh`]; boxed, since it is on the cold path only.
+pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = Refresh> + Send + 'a>>;
+
+/// What came of asking a source to look again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Refresh {
+    /// The cell holds a set that was fetched just now or within the cool-down: what it lacks does not exist.
+    Looked,
+    /// We could not look; nothing is known about keys that are not held.
+    Unavailable {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+}
+
+/// A supplier of keys. It writes into its [`KeyCell`]; the verifier reads the cell and asks to refresh when a key is
+/// missing.
+///
+/// An implementation bounds its own work: [`refresh`](Self::refresh) is called for every token whose key is not
+/// there, so that single flight and a cool-down belong in it.
+pub trait KeySource: Send + Sync + Debug + 'static {
+    /// The cell that holds the keys.
+    fn cell(&self) -> &KeyCell;
+
+    /// Looks for newer keys, at most once per cool-down whoever asks.
+    fn refresh(&self) -> RefreshFuture<'_>;
+
+    /// Faults of this source's configuration, as (field, problem); asked once when a verifier is built.
+    fn faults(&self) -> Vec<crate::error::Fault> {
+        Vec::new()
+    }
+}
+
+/// Keys that never change.
+#[derive(Debug)]
+pub struct StaticKeys(KeyCell);
+
+impl StaticKeys {
+    /// A source of exactly these keys.
+    pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
+        Self::from_set(KeySet::new(keys))
+    }
+
+    /// A source of this set.
+    #[must_use]
+    pub fn from_set(set: KeySet) -> Self {
+        let cell = KeyCell::new();
+        cell.store(Arc::new(set), None);
+        StaticKeys(cell)
+    }
+}
+
+impl KeySource for StaticKeys {
+    fn cell(&self) -> &KeyCell {
+        &self.0
+    }
+
+    fn refresh(&self) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(Refresh::Looked))
+    }
+}

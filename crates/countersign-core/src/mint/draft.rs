@@ -1,0 +1,180 @@
+//! A token before it is signed.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::signer::Signer;
+use crate::clock::UnixTime;
+use crate::token::encode_base64url;
+
+/// The largest token minted, in bytes: many servers take header lines of 8 KiB at most (S9.14).
+const MAX_MINTED_BYTES: usize = 7 * 1024;
+
+/// Claims to sign. `iss`, `aud` and `exp` must be set; nothing is defaulted from a clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_core::{clock::UnixTime, key::Algorithm, mint::{Draft, Signer}};
+///
+/// let signer = Signer::generate(Algorithm::ES256)?;
+/// let now = UnixTime::from_secs(1_700_000_000);
+/// let token = Draft::access_token()
+///     .issuer("https://id.example.com")
+///     .audience("orders")
+///     .subject("ann")
+///     .issued_at(now)
+///     .expires_at(now.saturating_add(Duration::from_secs(300)))
+///     .scope("orders:read")
+///     .sign(&signer)?;
+/// assert_eq!(token.matches('.').count(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a draft is no token until it is signed"]
+pub struct Draft {
+    token_type: Option<String>,
+    claims: Map<String, Value>,
+}
+
+/// Why a draft cannot be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub enum MintError {
+    /// This claim must be set first.
+    MissingClaim(&'static str),
+    /// The token would be longer than 7 KiB; refer to data instead of carrying it.
+    TooLarge(usize),
+    /// The key could not sign.
+    Signing,
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MintError::MissingClaim(name) => write!(f, "{name} is not set; every token needs iss, aud and exp"),
+            MintError::TooLarge(bytes) => {
+                write!(f, "the token would have {bytes} bytes, at most {MAX_MINTED_BYTES} are minted")
+            }
+            MintError::Signing => f.write_str("the key could not sign"),
+        }
+    }
+}
+
+impl std::error::Error for MintError {}
+
+impl Draft {
+    /// An access token (`typ: at+jwt`, RFC 9068).
+    pub fn access_token() -> Self {
+        Self::of_type("at+jwt")
+    }
+
+    /// A token of another type.
+    pub fn of_type(token_type: impl Into<String>) -> Self {
+        Draft { token_type: Some(token_type.into()), claims: Map::new() }
+    }
+
+    /// Who issues it (`iss`).
+    pub fn issuer(self, issuer: impl Into<String>) -> Self {
+        self.claim("iss", issuer.into())
+    }
+
+    /// Whom it is for (`aud`).
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// Whom it is about (`sub`).
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
+    }
+
+    /// Which client asked for it (`client_id`).
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        self.claim("client_id", client_id.into())
+    }
+
+    /// Its own name (`jti`).
+    pub fn token_id(self, id: impl Into<String>) -> Self {
+        self.claim("jti", id.into())
+    }
+
+    /// When it is issued (`iat`), in whole seconds.
+    pub fn issued_at(self, at: UnixTime) -> Self {
+        self.claim("iat", at.as_secs())
+    }
+
+    /// From when on it is good (`nbf`), in whole seconds.
+    pub fn not_before(self, at: UnixTime) -> Self {
+        self.claim("nbf", at.as_secs())
+    }
+
+    /// When it ends (`exp`), in whole seconds.
+    pub fn expires_at(self, at: UnixTime) -> Self {
+        self.claim("exp", at.as_secs())
+    }
+
+    /// What it allows, separated by blanks (`scope`).
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        self.claim("scope", scope.into())
+    }
+
+    /// Any claim, replacing one of that name.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
+        self
+    }
+
+    /// The claims so far.
+    #[must_use]
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// Signs it.
+    ///
+    /// # Errors
+    /// `MintError` where `iss`, `aud` or `exp` is missing, or the token would be too large.
+    pub fn sign(&self, signer: &Signer) -> Result<String, MintError> {
+        for name in ["iss", "aud", "exp"] {
+            if self.claims.get(name).is_none_or(Value::is_null) {
+                return Err(MintError::MissingClaim(name));
+            }
+        }
+        let mut header = json!({ "alg": signer.algorithm().name(), "kid": signer.key_id() });
+        if let Some(token_type) = &self.token_type {
+            header["typ"] = json!(token_type);
+        }
+        let payload = Value::Object(self.claims.clone());
+        let token = signer
+            .sign_compact(header.to_string().as_bytes(), payload.to_string().as_bytes())
+            .ok_or(MintError::Signing)?;
+        if token.len() > MAX_MINTED_BYTES && !signer.algorithm().name().starts_with("ML-DSA") {
+            return Err(MintError::TooLarge(token.len()));
+        }
+        Ok(token)
+    }
+}
+
+impl Signer {
+    /// Signs a header and payload as they are, whatever they say: for tests of verifiers and for tools.
+    ///
+    /// `None` where the key cannot sign.
+    #[must_use]
+    pub fn sign_compact(&self, header: &[u8], payload: &[u8]) -> Option<String> {
+        let mut token = format!("{}.{}", encode_base64url(header), encode_base64url(payload));
+        let signature = self.sign_bytes(token.as_bytes())?;
+        token.push('.');
+        token.push_str(&encode_base64url(&signature));
+        Some(token)
+    }
+}
+
+/// Names of claims only: their values are personal.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.claims.keys().collect();
+        f.debug_struct("Draft").field("token_type", &self.token_type).field("claims", &names).finish()
+    }
+}

@@ -1,0 +1,245 @@
+//! Private keys, parsed once, that sign with exactly one algorithm.
+
+use std::fmt;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
+    RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+};
+use serde_json::{Value, json};
+
+use crate::key::{Algorithm, KeyRejected, PublicFields, VerifyingKey};
+use crate::secret::Secret;
+use crate::token::encode_base64url as encode;
+
+/// A private key with its algorithm and `kid` (its RFC 7638 thumbprint unless named otherwise).
+///
+/// The crate `jsonwebtoken` would parse an RSA key again for every signature; here it is parsed once.
+pub struct Signer {
+    pair: Pair,
+    algorithm: Algorithm,
+    key_id: Box<str>,
+    public: Option<PublicFields>,
+    pkcs8: Secret<Vec<u8>>,
+}
+
+enum Pair {
+    Rsa(RsaKeyPair, &'static dyn RsaEncoding),
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
+    MlDsa(PqdsaKeyPair),
+    Hmac(hmac::Key),
+}
+
+const GENERATION: KeyRejected = KeyRejected("the key could not be generated");
+const NOT_PKCS8: KeyRejected = KeyRejected("not a PKCS#8 private key that fits the algorithm");
+
+impl Signer {
+    /// Makes a new key; RSA keys have 2048 bits.
+    ///
+    /// # Errors
+    /// `KeyRejected` for symmetric algorithms: their secret is chosen by [`from_secret`](Self::from_secret).
+    pub fn generate(algorithm: Algorithm) -> Result<Self, KeyRejected> {
+        let fail = |_| GENERATION;
+        let pkcs8 = if let Some(encoding) = rsa_encoding(algorithm) {
+            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(fail)?;
+            let der: Pkcs8V1Der<'_> = pair.as_der().map_err(fail)?;
+            let _ = encoding;
+            der.as_ref().to_vec()
+        } else if let Some(curve) = ec_algorithm(algorithm) {
+            EcdsaKeyPair::generate_pkcs8(curve, &SystemRandom::new()).map_err(fail)?.as_ref().to_vec()
+        } else if let Some(parameters) = ml_dsa_algorithm(algorithm) {
+            PqdsaKeyPair::generate(parameters).map_err(fail)?.to_pkcs8v1().map_err(fail)?.as_ref().to_vec()
+        } else if matches!(algorithm, Algorithm::Ed25519 | Algorithm::EdDSA) {
+            Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(fail)?.as_ref().to_vec()
+        } else {
+            return Err(KeyRejected("a shared secret is not generated here; use from_secret"));
+        };
+        Self::from_pkcs8_der(Secret::new(pkcs8), algorithm)
+    }
+
+    /// Reads a PKCS#8 private key (DER).
+    ///
+    /// # Errors
+    /// `KeyRejected` where it does not fit `algorithm`, or its halves do not belong together.
+    pub fn from_pkcs8_der(pkcs8: Secret<Vec<u8>>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
+        let der = pkcs8.expose();
+        let (pair, public) = if let Some(encoding) = rsa_encoding(algorithm) {
+            let pair = RsaKeyPair::from_pkcs8(der).map_err(|_| NOT_PKCS8)?;
+            let RsaPublicKeyComponents { n, e } = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+            (Pair::Rsa(pair, encoding), PublicFields::Rsa { n, e })
+        } else if let Some(curve) = ec_algorithm(algorithm) {
+            let pair = EcdsaKeyPair::from_pkcs8(curve, der).map_err(|_| NOT_PKCS8)?;
+            let public = PublicFields::from_spki(pair.public_key().as_ref(), algorithm)?;
+            (Pair::Ec(pair), public)
+        } else if let Some(parameters) = ml_dsa_algorithm(algorithm) {
+            let pair = PqdsaKeyPair::from_pkcs8(parameters, der).map_err(|_| NOT_PKCS8)?;
+            let public = PublicFields::Akp { public: pair.public_key().as_ref().to_vec() };
+            (Pair::MlDsa(pair), public)
+        } else if matches!(algorithm, Algorithm::Ed25519 | Algorithm::EdDSA) {
+            let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| NOT_PKCS8)?;
+            let public = PublicFields::Okp { x: pair.public_key().as_ref().to_vec() };
+            (Pair::Ed(pair), public)
+        } else {
+            return Err(KeyRejected("a PKCS#8 key cannot serve a symmetric algorithm"));
+        };
+        let key_id = crate::key::thumbprint(&public, algorithm).into();
+        public.check_strength()?;
+        Self { pair, algorithm, key_id, public: Some(public), pkcs8 }.tested()
+    }
+
+    /// Reads a PKCS#8 private key (PEM, `BEGIN PRIVATE KEY`).
+    ///
+    /// # Errors
+    /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and where the text is no such PEM.
+    pub fn from_pkcs8_pem(pem: &Secret<String>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
+        const NOT_PEM: KeyRejected = KeyRejected("not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
+        let (_, rest) = pem.expose().split_once("-----BEGIN PRIVATE KEY-----").ok_or(NOT_PEM)?;
+        let (body, _) = rest.split_once("-----END PRIVATE KEY-----").ok_or(NOT_PEM)?;
+        let body = Secret::new(body.split_whitespace().collect::<String>());
+        let der = base64_simd::STANDARD.decode_to_vec(body.expose()).map_err(|_| NOT_PEM)?;
+        Self::from_pkcs8_der(Secret::new(der), algorithm)
+    }
+
+    /// A shared secret for an HMAC algorithm.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::from_secret`].
+    pub fn from_secret(secret: Secret<Vec<u8>>, algorithm: Algorithm, key_id: &str) -> Result<Self, KeyRejected> {
+        VerifyingKey::from_secret(&secret, algorithm, None)?;
+        let hmac_algorithm = match algorithm {
+            Algorithm::HS384 => hmac::HMAC_SHA384,
+            Algorithm::HS512 => hmac::HMAC_SHA512,
+            _ => hmac::HMAC_SHA256,
+        };
+        let pair = Pair::Hmac(hmac::Key::new(hmac_algorithm, secret.expose()));
+        Ok(Self { pair, algorithm, key_id: key_id.into(), public: None, pkcs8: secret })
+    }
+
+    /// Names the key otherwise than by its thumbprint.
+    #[must_use]
+    pub fn with_key_id(mut self, key_id: &str) -> Self {
+        self.key_id = key_id.into();
+        self
+    }
+
+    /// Its algorithm.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Its `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// The public half as a JWK with `kid`, `alg` and `use`; `None` for a shared secret, which is never published.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<Value> {
+        let mut jwk = match self.public.as_ref()? {
+            PublicFields::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
+            PublicFields::Ec { curve, x, y } => {
+                json!({ "kty": "EC", "crv": curve.name(), "x": encode(x), "y": encode(y) })
+            }
+            PublicFields::Okp { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
+            PublicFields::Akp { public } => json!({ "kty": "AKP", "pub": encode(public) }),
+        };
+        jwk["kid"] = json!(self.key_id());
+        jwk["alg"] = json!(self.algorithm.name());
+        jwk["use"] = json!("sig");
+        Some(jwk)
+    }
+
+    /// The key that checks what this one signs.
+    ///
+    /// # Errors
+    /// Does not fail for a key that was accepted here.
+    pub fn verifying_key(&self) -> Result<VerifyingKey, KeyRejected> {
+        match self.public_jwk() {
+            Some(jwk) => VerifyingKey::from_jwk(&jwk.to_string()),
+            None => VerifyingKey::from_secret(&self.pkcs8, self.algorithm, Some(&self.key_id)),
+        }
+    }
+
+    /// The private key in PKCS#8 (DER), or the shared secret: to be stored, encrypted.
+    #[must_use]
+    pub const fn private_key(&self) -> &Secret<Vec<u8>> {
+        &self.pkcs8
+    }
+
+    /// The signature over `message` in JOSE's form; `None` where the key cannot sign.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::Rsa(pair, encoding) => {
+                let mut bytes = vec![0; pair.public_modulus_len()];
+                pair.sign(*encoding, &random, message, &mut bytes).ok()?;
+                Some(bytes)
+            }
+            Pair::Ec(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
+            Pair::Ed(pair) => Some(pair.sign(message).as_ref().to_vec()),
+            Pair::MlDsa(pair) => {
+                let mut bytes = vec![0; pair.algorithm().signature_len()];
+                let length = pair.sign(message, &mut bytes).ok()?;
+                bytes.truncate(length);
+                Some(bytes)
+            }
+            Pair::Hmac(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
+        }
+    }
+
+    /// Signs and checks once, so that a broken key fails at load and not at a caller's verifier (S2.30).
+    fn tested(self) -> Result<Self, KeyRejected> {
+        const PROBE: &[u8] = b"countersign key self-test";
+        let mismatch = KeyRejected("the private and public halves do not belong together");
+        let signature = self.sign_bytes(PROBE).ok_or(mismatch.clone())?;
+        if self.verifying_key()?.checks(PROBE, &signature) { Ok(self) } else { Err(mismatch) }
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("algorithm", &self.algorithm)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
+    Some(match algorithm {
+        Algorithm::RS256 => &RSA_PKCS1_SHA256,
+        Algorithm::RS384 => &RSA_PKCS1_SHA384,
+        Algorithm::RS512 => &RSA_PKCS1_SHA512,
+        Algorithm::PS256 => &RSA_PSS_SHA256,
+        Algorithm::PS384 => &RSA_PSS_SHA384,
+        Algorithm::PS512 => &RSA_PSS_SHA512,
+        _ => return None,
+    })
+}
+
+fn ec_algorithm(algorithm: Algorithm) -> Option<&'static EcdsaSigningAlgorithm> {
+    Some(match algorithm {
+        Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED_SIGNING,
+        Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED_SIGNING,
+        Algorithm::ES512 => &ECDSA_P521_SHA512_FIXED_SIGNING,
+        _ => return None,
+    })
+}
+
+fn ml_dsa_algorithm(algorithm: Algorithm) -> Option<&'static PqdsaSigningAlgorithm> {
+    Some(match algorithm {
+        Algorithm::MlDsa44 => &ML_DSA_44_SIGNING,
+        Algorithm::MlDsa65 => &ML_DSA_65_SIGNING,
+        Algorithm::MlDsa87 => &ML_DSA_87_SIGNING,
+        _ => return None,
+    })
+}

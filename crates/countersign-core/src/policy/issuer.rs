@@ -1,0 +1,262 @@
+//! One issuer and what is believed of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
+use crate::authz::Authorities;
+use crate::error::Fault;
+use crate::key::{Algorithm, KeySource};
+
+/// An issuer whose audience is still to be named; all it can do is take one.
+///
+/// ```compile_fail
+/// use std::sync::Arc;
+/// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+///
+/// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])));
+/// let verifier = Verifier::trusting(issuer); // expected `TrustedIssuer`, found `NeedsAudience`
+/// ```
+#[derive(Debug)]
+#[must_use = "name the audience: `.audience(\"your-service\")`"]
+pub struct NeedsAudience(TrustedIssuer);
+
+impl NeedsAudience {
+    /// Trusts tokens whose `iss` is exactly `issuer`, signed by a key of `keys`.
+    pub fn new(issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
+        NeedsAudience(TrustedIssuer {
+            issuer: issuer.into(),
+            audiences: Vec::new(),
+            any_audience: false,
+            keys,
+            algorithms: Algorithm::DEFAULT.to_vec(),
+            profile: Profile::default(),
+            leeway: LEEWAY,
+            longest_lifetime: None,
+            max_age: None,
+            required: Vec::new(),
+            refused_subject_prefixes: Vec::new(),
+            authorities: Authorities::new(),
+            plain_http_allowed: false,
+        })
+    }
+
+    /// Names the service that tokens must be made for, as it stands in their `aud`.
+    pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
+        self.0.or_audience(audience)
+    }
+
+    pub(super) fn any_audience(mut self) -> TrustedIssuer {
+        self.0.any_audience = true;
+        self.0
+    }
+}
+
+/// An issuer, the audiences it may speak to here, and the rules its tokens must keep.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::key::{Algorithm, StaticKeys};
+/// use countersign_core::policy::{NeedsAudience, Profile};
+///
+/// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])))
+///     .audience("orders")
+///     .algorithms([Algorithm::ES256])
+///     .profile(Profile::AccessToken);
+/// # let _ = issuer;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TrustedIssuer {
+    pub(crate) issuer: String,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) any_audience: bool,
+    pub(crate) keys: Arc<dyn KeySource>,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) profile: Profile,
+    pub(crate) leeway: Duration,
+    pub(crate) longest_lifetime: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) required: Vec<String>,
+    pub(crate) refused_subject_prefixes: Vec<String>,
+    pub(crate) authorities: Authorities,
+    plain_http_allowed: bool,
+}
+
+impl TrustedIssuer {
+    /// Takes tokens for this audience too.
+    pub fn or_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
+        self
+    }
+
+    /// Allows exactly these algorithms, either all symmetric or all asymmetric. Default: [`Algorithm::DEFAULT`].
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().collect();
+        self
+    }
+
+    /// Which kind of token is taken. Default: [`Profile::Compatible`].
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// How far clocks may differ. Default 30 s, at most 300 s.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// The longest `exp - iat` taken. Default: 24 h in the RFC 9068 profile, else unbounded.
+    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
+        self.longest_lifetime = Some(lifetime);
+        self
+    }
+
+    /// The oldest token taken, counted from its `iat`, which is then required. Default: unbounded.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Requires a top-level claim to be there, whatever its value.
+    pub fn require_claim(mut self, name: impl Into<String>) -> Self {
+        self.required.push(name.into());
+        self
+    }
+
+    /// Refuses subjects that begin with `prefix`: keeps an outside issuer from naming our own services.
+    pub fn refuse_subjects_beginning_with(mut self, prefix: impl Into<String>) -> Self {
+        self.refused_subject_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Where this issuer writes scopes, roles, permissions and tenant, and what they imply.
+    pub fn authorities(mut self, authorities: Authorities) -> Self {
+        self.authorities = authorities;
+        self
+    }
+
+    /// The name that tokens must carry in `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The source of this issuer's keys.
+    #[must_use]
+    pub fn key_source(&self) -> &Arc<dyn KeySource> {
+        &self.keys
+    }
+
+    pub(super) fn allowing_plain_http(mut self) -> Self {
+        self.plain_http_allowed = true;
+        self
+    }
+
+    /// The longest lifetime in force.
+    pub(crate) fn lifetime_bound(&self) -> Option<Duration> {
+        let profile_bound = (self.profile == Profile::AccessToken).then_some(ACCESS_TOKEN_MAX_LIFETIME);
+        self.longest_lifetime.or(profile_bound)
+    }
+
+    /// The weakenings in force, in words.
+    pub(crate) fn weakenings(&self) -> impl Iterator<Item = &'static str> {
+        let any_audience = self.any_audience.then_some("tokens for any audience are taken");
+        let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
+        any_audience.into_iter().chain(plain_http)
+    }
+
+    /// Everything that forbids serving with this issuer.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.keys.faults();
+        let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
+        if self.issuer.is_empty() {
+            fault("issuer", "issuer is empty; it must equal the tokens' iss");
+        } else if self.issuer.starts_with("http://") && !self.plain_http_allowed && !is_loopback(&self.issuer) {
+            fault("issuer", "issuer is plain http; use https (loopback is exempt)");
+        } else if self.issuer.starts_with("http") && self.issuer.contains(['?', '#', '@']) {
+            fault(
+                "issuer",
+                "issuer has a query, fragment or user part; name it as in the provider's discovery document",
+            );
+        } else if self.issuer.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
+            fault("issuer", "issuer has control characters, quotes or backslashes");
+        }
+        if !self.any_audience && (self.audiences.is_empty() || self.audiences.iter().any(String::is_empty)) {
+            fault("audience", "audience is empty; name the service this verifier protects");
+        }
+        if self.algorithms.is_empty() {
+            fault("algorithms", "no algorithm is allowed; name at least one, such as ES256");
+        }
+        let symmetric = self.algorithms.iter().filter(|algorithm| algorithm.is_symmetric()).count();
+        if symmetric != 0 && symmetric != self.algorithms.len() {
+            fault("algorithms", "symmetric and asymmetric algorithms together; an issuer uses one kind");
+        }
+        if self.leeway > MAX_LEEWAY {
+            fault("leeway", "leeway is above 300 s; mend the clocks instead");
+        }
+        if self.longest_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
+            fault("longest_lifetime", "a bound of zero refuses every token; leave it out or name a time");
+        }
+        faults.extend(self.authorities.faults());
+        faults
+    }
+}
+
+/// Whether `url` names a literal loopback host.
+fn is_loopback(url: &str) -> bool {
+    let rest = url.strip_prefix("http://").unwrap_or(url);
+    let host_and_port = rest.split('/').next().unwrap_or_default();
+    let host = match host_and_port.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host_and_port.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::StaticKeys;
+
+    fn named(issuer: &str) -> NeedsAudience {
+        NeedsAudience::new(issuer, Arc::new(StaticKeys::new([])))
+    }
+
+    fn faulty_fields(issuer: &TrustedIssuer) -> Vec<String> {
+        issuer.faults().into_iter().map(|fault| fault.field.into_owned()).collect()
+    }
+
+    #[test]
+    fn s3_16_s2_01_s2_05_senseless_policies_name_every_faulty_field() {
+        let good = || named("https://id.example.com").audience("orders");
+        assert_eq!(faulty_fields(&good()), Vec::<String>::new());
+        assert_eq!(faulty_fields(&named("").audience("").algorithms([])), ["issuer", "audience", "algorithms"]);
+        assert_eq!(faulty_fields(&good().algorithms([Algorithm::HS256, Algorithm::RS256])), ["algorithms"]);
+        assert_eq!(faulty_fields(&good().leeway(Duration::from_secs(301))), ["leeway"]);
+        assert_eq!(faulty_fields(&good().leeway(Duration::from_secs(300))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback() {
+        for fine in ["http://127.0.0.1:8080", "http://localhost/x", "http://[::1]:80/", "https://a.example", "svc"] {
+            assert_eq!(faulty_fields(&named(fine).audience("a")), Vec::<String>::new(), "{fine}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost@evil/",
+            "https://a?x",
+            "https://a#x",
+        ] {
+            assert_eq!(faulty_fields(&named(bad).audience("a")), ["issuer"], "{bad}");
+        }
+        assert_eq!(faulty_fields(&danger_http()), Vec::<String>::new());
+    }
+
+    fn danger_http() -> TrustedIssuer {
+        super::super::danger::plain_http_issuer(named("http://a.example").audience("a"))
+    }
+}

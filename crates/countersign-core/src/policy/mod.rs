@@ -1,0 +1,19 @@
+//! Whom do we trust, and for what: issuers, audiences, algorithms, times, kinds of token.
+
+pub mod danger;
+mod issuer;
+mod profile;
+
+pub use issuer::{NeedsAudience, TrustedIssuer};
+pub use profile::Profile;
+
+use std::time::Duration;
+
+/// How far clocks may differ, by default.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+
+/// The largest leeway that can be configured.
+pub const MAX_LEEWAY: Duration = Duration::from_secs(300);
+
+/// The longest `exp - iat` in the RFC 9068 profile.
+pub const ACCESS_TOKEN_MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,68 @@
+//! Values that must not be seen.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+use crate::error::ConfigError;
+
+/// A value that is hidden from `Debug`, cannot be displayed or serialised, and is wiped when dropped.
+///
+/// ```
+/// use countersign_core::secret::Secret;
+///
+/// let password = Secret::new(String::from("hunter2"));
+/// assert_eq!(format!("{password:?}"), "Secret([hidden])");
+/// assert_eq!(password.expose(), "hunter2");
+/// ```
+#[derive(Clone)]
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
+    /// Hides `value`.
+    pub const fn new(value: T) -> Self {
+        Secret(value)
+    }
+
+    /// The value itself. Each call is a place where a secret may leave; keep them few.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Secret<String> {
+    /// Reads the environment variable `name`.
+    ///
+    /// # Errors
+    /// `ConfigError` where it is unset, empty or no UTF-8.
+    pub fn from_env(name: &str) -> Result<Self, ConfigError> {
+        match std::env::var(name) {
+            Ok(value) if !value.is_empty() => Ok(Secret(value)),
+            _ => Err(ConfigError::one(name, "the environment variable is unset or empty; set it to the secret")),
+        }
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret([hidden])")
+    }
+}
+
+impl From<&str> for Secret<String> {
+    fn from(value: &str) -> Self {
+        Secret(value.to_owned())
+    }
+}
+
+impl From<String> for Secret<String> {
+    fn from(value: String) -> Self {
+        Secret(value)
+    }
+}

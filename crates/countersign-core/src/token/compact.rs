@@ -1,0 +1,73 @@
+//! The compact form: three segments, two dots (RFC 7515 §7.1).
+
+use memchr::memchr;
+
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+
+/// The three segments of a token as they came, and the bytes that its signature covers.
+#[derive(Clone, Copy)]
+pub(crate) struct Compact<'t> {
+    pub(crate) header: &'t str,
+    pub(crate) payload: &'t str,
+    pub(crate) signature: &'t str,
+    pub(crate) signing_input: &'t str,
+}
+
+impl<'t> Compact<'t> {
+    /// Splits `token` at its dots, looking no further than the fourth (S11.03).
+    pub(crate) fn split(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
+        if token.len() > max_bytes {
+            let detail = format!("the token has {} bytes, at most {max_bytes} are read", token.len());
+            return Err(VerifyError::new(Kind::TooLarge, detail));
+        }
+        let not_three = || VerifyError::new(Kind::Malformed, "a token has three segments with a dot between them");
+        let (header, rest) = cut(token).ok_or_else(not_three)?;
+        let (payload, signature) = cut(rest).ok_or_else(not_three)?;
+        if let Some((_, beyond)) = cut(signature) {
+            let segments_are_five = cut(beyond).is_some_and(|(_, last)| cut(last).is_none());
+            return Err(match segments_are_five {
+                true => VerifyError::new(Kind::Encrypted, "the token is encrypted (JWE); only signed tokens are taken"),
+                false => not_three(),
+            });
+        }
+        if header.is_empty() || payload.is_empty() || signature.is_empty() {
+            return Err(VerifyError::new(Kind::Malformed, "a segment is empty"));
+        }
+        let signing_input = &token[..header.len() + 1 + payload.len()]; // both ends are dots found above
+        Ok(Compact { header, payload, signature, signing_input })
+    }
+}
+
+fn cut(text: &str) -> Option<(&str, &str)> {
+    let dot = memchr(b'.', text.as_bytes())?;
+    Some((&text[..dot], &text[dot + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(token: &str) -> Kind {
+        Compact::split(token, 100).err().expect("refused").kind()
+    }
+
+    #[test]
+    fn s1_01_s1_07_exactly_three_segments_none_empty() {
+        for token in ["", "a", "a.b", "a.b.c.d", "a.b.c.", "..", "...", ".b.c", "a..c", "a.b.", "a.b.c.d.e.f"] {
+            assert_eq!(kind(token), Kind::Malformed, "{token}");
+        }
+        let compact = Compact::split("a.b.c", 100).expect("three segments");
+        assert_eq!((compact.signing_input, compact.signature), ("a.b", "c"));
+    }
+
+    #[test]
+    fn s1_02_five_segments_are_an_encrypted_token() {
+        assert_eq!(kind("h.e.i.c.t"), Kind::Encrypted);
+    }
+
+    #[test]
+    fn s1_20_s11_03_size_is_judged_before_anything_else() {
+        assert_eq!(kind(&".".repeat(101)), Kind::TooLarge);
+        assert_eq!(kind(&".".repeat(100)), Kind::Malformed);
+    }
+}

@@ -1,0 +1,245 @@
+//! The protected header (RFC 7515 §4): the few members that matter, the rest refused or ignored by rule.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+
+use super::json::{MAX_HEADER_DEPTH, Names, Skip};
+use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES};
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::key::Algorithm;
+use crate::redact::safe_text;
+
+/// What a header says, judged for form only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// `None` for a name that is no algorithm of ours, `none` among them.
+    pub(crate) algorithm: Option<Algorithm>,
+    /// The name as written, safe to log; kept only where it is no algorithm of ours.
+    pub(crate) algorithm_name: Box<str>,
+    pub(crate) key_id: Option<Box<str>>,
+    pub(crate) token_type: TokenType,
+}
+
+/// The `typ` of a header as a media type (RFC 7515 §4.1.9), compared without regard to case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenType {
+    Absent,
+    /// `JWT`
+    Jwt,
+    /// `at+jwt` (RFC 9068)
+    AccessToken,
+    /// Anything else, safe to log.
+    Other(Box<str>),
+}
+
+impl TokenType {
+    fn named(name: &str) -> Self {
+        let bare =
+            name.get(..12).filter(|prefix| prefix.eq_ignore_ascii_case("application/")).map_or(name, |_| &name[12..]);
+        if bare.eq_ignore_ascii_case("at+jwt") {
+            TokenType::AccessToken
+        } else if bare.eq_ignore_ascii_case("jwt") {
+            TokenType::Jwt
+        } else {
+            TokenType::Other(name.into())
+        }
+    }
+}
+
+impl Header {
+    /// Reads the decoded header segment.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, VerifyError> {
+        if json.len() > MAX_HEADER_BYTES {
+            return Err(VerifyError::new(Kind::TooLarge, "the header is longer than 4 KiB"));
+        }
+        let malformed = || VerifyError::new(Kind::Malformed, "the header is no JSON object of the right form");
+        let json = std::str::from_utf8(json).map_err(|_| malformed())?;
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let raw = RawHeader::default().deserialize(&mut reader).map_err(|_| malformed())?;
+        reader.end().map_err(|_| malformed())?;
+        raw.judge()
+    }
+}
+
+#[derive(Default)]
+struct RawHeader {
+    algorithm: Option<Box<str>>,
+    key_id: Option<Box<str>>,
+    token_type: Option<Box<str>>,
+    content_type: Option<Box<str>>,
+    has_critical: bool,
+    unencoded: bool,
+}
+
+impl RawHeader {
+    fn judge(self) -> Result<Header, VerifyError> {
+        let name = self.algorithm.ok_or_else(|| VerifyError::new(Kind::Malformed, "the header has no alg"))?;
+        // Nothing is registered here that `crit` could name, so that its presence alone decides (RFC 7515 §4.1.11).
+        if self.has_critical {
+            return Err(VerifyError::new(Kind::CriticalHeader, "the header has crit; no extension is understood here"));
+        }
+        if self.unencoded {
+            return Err(VerifyError::new(
+                Kind::CriticalHeader,
+                "b64 is not true; JWTs are always encoded (RFC 7797 §7)",
+            ));
+        }
+        if self
+            .content_type
+            .is_some_and(|cty| cty.eq_ignore_ascii_case("jwt") || cty.eq_ignore_ascii_case("application/jwt"))
+        {
+            return Err(VerifyError::new(Kind::Nested, "cty is JWT; a token within a token is not taken"));
+        }
+        if self.key_id.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > MAX_KEY_ID_BYTES) {
+            return Err(VerifyError::new(Kind::Malformed, "kid is empty or longer than 256 bytes"));
+        }
+        let algorithm = Algorithm::from_name(&name);
+        Ok(Header {
+            algorithm,
+            algorithm_name: if algorithm.is_some() { Box::default() } else { safe_text(&name).into() },
+            key_id: self.key_id,
+            token_type: self.token_type.as_deref().map_or(TokenType::Absent, TokenType::named),
+        })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for RawHeader {
+    type Value = Self;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RawHeader {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a header object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = Names::default();
+        while let Some(name) = names.next(&mut map)? {
+            match name {
+                "alg" => self.algorithm = Some(map.next_value()?),
+                "kid" => self.key_id = Some(map.next_value()?),
+                "typ" => self.token_type = Some(map.next_value()?),
+                "cty" => self.content_type = Some(map.next_value()?),
+                "b64" => self.unencoded = map.next_value::<serde_json::Value>()? != serde_json::Value::Bool(true),
+                "crit" => {
+                    map.next_value_seed(Skip { depth_left: MAX_HEADER_DEPTH })?;
+                    self.has_critical = true;
+                }
+                _ => map.next_value_seed(Skip { depth_left: MAX_HEADER_DEPTH - 1 })?,
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(json: &str) -> Kind {
+        Header::parse(json.as_bytes()).err().unwrap_or_else(|| panic!("accepted {json}")).kind()
+    }
+
+    #[test]
+    fn s1_08_only_a_whole_json_object() {
+        for json in [
+            "[]",
+            "null",
+            "1",
+            "\"x\"",
+            "{}{}",
+            "{\"alg\":\"ES256\"} x",
+            "\u{feff}{\"alg\":\"ES256\"}",
+            "{\"alg\":\"ES256\",}",
+            "{\"alg\":\"ES256\"",
+            "{\"alg\":\"ES256\",\"x\":NaN}",
+            "{\"alg\":\"ES256\"/**/}",
+            "{\"alg\":\"ES256\",\"x\":\"\\ud800\"}",
+        ] {
+            assert_eq!(kind(json), Kind::Malformed, "{json}");
+        }
+        assert!(Header::parse(b"{\"alg\":\"ES256\",\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn s1_09_s1_16_names_count_once_and_by_case() {
+        for json in [
+            r#"{"alg":"none","alg":"ES256"}"#,
+            r#"{"alg":"ES256","alg":"none"}"#,
+            r#"{"alg":"ES256","\u0061lg":"none"}"#,
+            r#"{"alg":"ES256","x":1,"x":1}"#,
+            r#"{"ALG":"ES256"}"#,
+            r#"{"Alg":"ES256"}"#,
+        ] {
+            assert_eq!(kind(json), Kind::Malformed, "{json}");
+        }
+    }
+
+    #[test]
+    fn s1_11_to_s1_14_crit_and_b64_are_fatal() {
+        for json in [
+            r#"{"alg":"ES256","crit":["urn:x"],"urn:x":1}"#,
+            r#"{"alg":"ES256","crit":["exp"],"exp":1}"#,
+            r#"{"alg":"ES256","crit":["b64"],"b64":true}"#,
+            r#"{"alg":"ES256","crit":[]}"#,
+            r#"{"alg":"ES256","crit":"b64"}"#,
+            r#"{"alg":"ES256","crit":null}"#,
+            r#"{"alg":"ES256","crit":[1]}"#,
+            r#"{"alg":"ES256","crit":{}}"#,
+            r#"{"alg":"ES256","crit":["alg"]}"#,
+            r#"{"alg":"ES256","b64":false}"#,
+            r#"{"alg":"ES256","b64":"false"}"#,
+            r#"{"alg":"ES256","b64":0}"#,
+        ] {
+            assert_eq!(kind(json), Kind::CriticalHeader, "{json}");
+        }
+        assert!(Header::parse(br#"{"alg":"ES256","b64":true}"#).is_ok());
+        assert!(Header::parse(br#"{"alg":"ES256","foo":{"a":1}}"#).is_ok(), "S1.15");
+    }
+
+    #[test]
+    fn s1_19_nested_tokens_are_refused() {
+        assert_eq!(kind(r#"{"alg":"ES256","cty":"JWT"}"#), Kind::Nested);
+        assert_eq!(kind(r#"{"alg":"ES256","cty":"jwt"}"#), Kind::Nested);
+    }
+
+    #[test]
+    fn s2_02_s2_27_no_spelling_of_none_is_an_algorithm() {
+        for name in ["none", "None", "NONE", "nOnE", " none", "none\\u0000", "", "RS1", "HS1", "es256", "ES256 ", "dir"]
+        {
+            let header = Header::parse(format!(r#"{{"alg":"{name}"}}"#).as_bytes()).expect("well-formed");
+            assert_eq!(header.algorithm, None, "{name}");
+        }
+        for json in ["{}", r#"{"alg":null}"#, r#"{"alg":["ES256"]}"#, r#"{"alg":0}"#] {
+            assert_eq!(kind(json), Kind::Malformed, "{json}");
+        }
+    }
+
+    #[test]
+    fn s3_17_typ_is_a_media_type() {
+        let token_type =
+            |name: &str| Header::parse(format!(r#"{{"alg":"ES256","typ":"{name}"}}"#).as_bytes()).map(|h| h.token_type);
+        for name in ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"] {
+            assert_eq!(token_type(name).ok(), Some(TokenType::AccessToken), "{name}");
+        }
+        for name in ["at+jwt; x=y", "application/application/at+jwt", "xat+jwt", "dpop+jwt", ""] {
+            assert!(matches!(token_type(name), Ok(TokenType::Other(_))), "{name}");
+        }
+        assert_eq!(kind(r#"{"alg":"ES256","typ":1}"#), Kind::Malformed);
+    }
+
+    #[test]
+    fn s4_14_kid_is_a_short_string() {
+        let long = "k".repeat(300);
+        for kid in ["1", "[\"a\"]", "\"\"", &format!("\"{long}\"")] {
+            assert_eq!(kind(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)), Kind::Malformed, "{kid}");
+        }
+    }
+}

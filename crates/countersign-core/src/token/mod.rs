@@ -1,0 +1,26 @@
+//! Bytes to [`Unverified`]: what a token claims, before anything of it is believed.
+
+mod base64url;
+mod compact;
+mod header;
+mod json;
+mod payload;
+mod unverified;
+
+pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
+pub(crate) use header::TokenType;
+pub(crate) use payload::{ListClaim, Payload, Text};
+pub(crate) use unverified::SignatureBuffer;
+pub use unverified::Unverified;
+
+/// The longest token read by default, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The longest header read, in bytes after decoding.
+pub(crate) const MAX_HEADER_BYTES: usize = 4 * 1024;
+
+/// The longest signature of any algorithm here (ML-DSA-87), in bytes after decoding.
+pub(crate) const MAX_SIGNATURE_BYTES: usize = 4627;
+
+/// The longest `kid` looked up, in bytes.
+pub(crate) const MAX_KEY_ID_BYTES: usize = 256;

@@ -1,0 +1,113 @@
+//! Building a verifier, all faults at once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::CACHE_BYTES;
+use super::verifier::{Inner, Verifier};
+use crate::cache::TokenCache;
+use crate::clock::{Clock, SystemClock};
+use crate::error::{ConfigError, Fault};
+use crate::policy::TrustedIssuer;
+use crate::token::MAX_TOKEN_BYTES;
+
+/// The largest `max_token_bytes` that can be configured.
+const MAX_CONFIGURABLE_TOKEN_BYTES: usize = 64 * 1024;
+
+/// Collects issuers and settings; [`build`](Self::build) judges them.
+#[derive(Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    issuers: Vec<TrustedIssuer>,
+    clock: Arc<dyn Clock>,
+    max_token_bytes: usize,
+    cache_bytes: usize,
+    danger_denied: bool,
+}
+
+impl VerifierBuilder {
+    pub(super) fn new() -> Self {
+        VerifierBuilder {
+            issuers: Vec::new(),
+            clock: Arc::new(SystemClock),
+            max_token_bytes: MAX_TOKEN_BYTES,
+            cache_bytes: CACHE_BYTES,
+            danger_denied: false,
+        }
+    }
+
+    /// Trusts one more issuer.
+    pub fn trust(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// Judges time by this clock instead of the machine's.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The longest token read, in bytes. Default 16 KiB, at most 64 KiB.
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
+        self
+    }
+
+    /// How much the verified-token cache may hold, in bytes; 0 turns it off. Default 16 MiB.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Refuses to build where any issuer uses something of [`policy::danger`](crate::policy::danger).
+    pub fn deny_danger(mut self) -> Self {
+        self.danger_denied = true;
+        self
+    }
+
+    /// Judges everything and builds.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let mut faults: Vec<Fault> = self.issuers.iter().flat_map(TrustedIssuer::faults).collect();
+        if self.issuers.is_empty() {
+            faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
+        }
+        let mut names = BTreeSet::new();
+        for issuer in &self.issuers {
+            if !names.insert(issuer.issuer()) {
+                faults.push(Fault::new("issuer", format!("{} is trusted twice; join its audiences", issuer.issuer())));
+            }
+            if self.danger_denied && issuer.weakenings().next().is_some() {
+                faults.push(Fault::new(
+                    "danger",
+                    format!("{} uses a weakening, and deny_danger forbids it", issuer.issuer()),
+                ));
+            }
+        }
+        if !(1..=MAX_CONFIGURABLE_TOKEN_BYTES).contains(&self.max_token_bytes) {
+            faults.push(Fault::new("max_token_bytes", "not within 1 to 65536"));
+        }
+        ConfigError::check(faults)?;
+        for issuer in &self.issuers {
+            for weakening in issuer.weakenings() {
+                tracing::warn!(issuer = issuer.issuer(), weakening, "a verifier is weakened by policy::danger");
+            }
+        }
+        let wanted: BTreeSet<Box<str>> =
+            self.issuers.iter().flat_map(|issuer| issuer.authorities.wanted()).map(Box::from).collect();
+        let required = self.issuers.iter().flat_map(|issuer| &issuer.required).map(|name| name.as_str().into());
+        let issuers: HashMap<Box<str>, Arc<TrustedIssuer>> =
+            self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
+        Ok(Verifier::from(Inner {
+            wanted: wanted.into_iter().chain(required).collect::<BTreeSet<_>>().into_iter().collect(),
+            issuers,
+            clock: self.clock,
+            max_token_bytes: self.max_token_bytes,
+            cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },
+            counts: Default::default(),
+        }))
+    }
+}

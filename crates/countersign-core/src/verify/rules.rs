@@ -1,0 +1,235 @@
+//! The rules of a policy, cheap ones first, each in its own place; all of them before a signature is spent.
+
+use std::time::Duration;
+
+use crate::clock::UnixTime;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::policy::{Profile, TrustedIssuer};
+use crate::token::{ListClaim, Text, Unverified};
+
+/// A token before its issuer's policy, at a time.
+pub(super) struct Case<'a, 't> {
+    pub(super) token: &'a Unverified<'t>,
+    pub(super) issuer: &'a TrustedIssuer,
+    pub(super) wanted: &'a [Box<str>],
+    pub(super) now: UnixTime,
+}
+
+/// One rule: its name, and the function that decides.
+pub(super) type Rule = (&'static str, fn(&Case<'_, '_>) -> Result<(), VerifyError>);
+
+/// Every rule, in the order they are asked.
+pub(super) const RULES: &[Rule] = &[
+    ("algorithm", algorithm),
+    ("type", token_type),
+    ("kind", kind),
+    ("audience", audience),
+    ("expiry", expiry),
+    ("not before", not_before),
+    ("issued at", issued_at),
+    ("lifetime", lifetime),
+    ("required claims", required_claims),
+    ("subject", subject),
+    ("proof of possession", confirmation),
+];
+
+/// Asks every rule; the first refusal ends it.
+pub(super) fn judge(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    RULES.iter().try_for_each(|(_, rule)| rule(case))
+}
+
+/// Whether `expires` has passed at `now`: from that moment on (RFC 7519 §4.1.4), plus leeway.
+pub(super) fn is_expired(expires: UnixTime, leeway: Duration, now: UnixTime) -> bool {
+    now >= expires.saturating_add(leeway)
+}
+
+/// Whether `not_before` is still to come at `now`, less leeway.
+pub(super) fn is_early(not_before: UnixTime, leeway: Duration, now: UnixTime) -> bool {
+    not_before > now.saturating_add(leeway)
+}
+
+fn algorithm(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let header = &case.token.header;
+    match header.algorithm {
+        Some(algorithm) if case.issuer.algorithms.contains(&algorithm) => Ok(()),
+        Some(algorithm) => Err(VerifyError::new(
+            Kind::AlgorithmNotAllowed,
+            format!("alg {algorithm} is not on the issuer's list of {} algorithms", case.issuer.algorithms.len()),
+        )),
+        None => Err(VerifyError::mismatch(
+            Kind::AlgorithmNotAllowed,
+            "alg",
+            "a signature algorithm",
+            &header.algorithm_name,
+        )),
+    }
+}
+
+fn token_type(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let profile = case.issuer.profile;
+    let token_type = &case.token.header.token_type;
+    if profile.takes(token_type) {
+        return Ok(());
+    }
+    let found = match token_type {
+        crate::token::TokenType::Absent => "nothing",
+        crate::token::TokenType::Jwt => "JWT",
+        crate::token::TokenType::AccessToken => "at+jwt",
+        crate::token::TokenType::Other(name) => name,
+    };
+    Err(VerifyError::mismatch(Kind::WrongType, "typ", profile.expected_types(), found))
+}
+
+/// ID tokens are for clients, not for services (S3.19).
+fn kind(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let claims_of_id_tokens = case.token.payload.has_id_token_claims && case.issuer.profile != Profile::AnyType;
+    if claims_of_id_tokens {
+        return Err(VerifyError::new(
+            Kind::IdToken,
+            "it has nonce, at_hash or c_hash: an ID token, not an access token",
+        ));
+    }
+    Ok(())
+}
+
+fn audience(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    if case.issuer.any_audience {
+        return Ok(());
+    }
+    let payload = &case.token.payload;
+    let expected = || case.issuer.audiences.join(" or ");
+    match &payload.audience {
+        ListClaim::Absent => {
+            Err(VerifyError::new(Kind::WrongAudience, format!("aud: expected {}, found none", expected())))
+        }
+        ListClaim::Wrong => Err(VerifyError::new(Kind::WrongAudience, "aud is neither a string nor a list of strings")),
+        found => {
+            let names_us = |text: &Text| case.issuer.audiences.iter().any(|audience| audience == payload.text(text));
+            if found.items().iter().any(names_us) {
+                return Ok(());
+            }
+            let found: Vec<&str> = found.items().iter().take(4).map(|text| payload.text(text)).collect();
+            Err(VerifyError::mismatch(Kind::WrongAudience, "aud", &expected(), &found.join(" ")))
+        }
+    }
+}
+
+fn expiry(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let Some(expires) = case.token.payload.expires else {
+        return Err(VerifyError::new(Kind::MissingClaim, "exp is absent; tokens must end"));
+    };
+    if is_expired(expires, case.issuer.leeway, case.now) {
+        let ago = case.now.saturating_since(expires).as_secs();
+        return Err(VerifyError::new(
+            Kind::Expired,
+            format!("expired {ago} s ago, with {} s of leeway", case.issuer.leeway.as_secs()),
+        ));
+    }
+    Ok(())
+}
+
+fn not_before(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    match case.token.payload.not_before {
+        Some(at) if is_early(at, case.issuer.leeway, case.now) => {
+            let ahead = at.saturating_since(case.now).as_secs();
+            Err(VerifyError::new(
+                Kind::NotYetValid,
+                format!("valid in {ahead} s, with {} s of leeway", case.issuer.leeway.as_secs()),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn issued_at(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let issued = case.token.payload.issued_at;
+    if issued.is_some_and(|at| is_early(at, case.issuer.leeway, case.now)) {
+        return Err(VerifyError::new(Kind::IssuedInFuture, "iat is in the future; compare clocks"));
+    }
+    let Some(max_age) = case.issuer.max_age else { return Ok(()) };
+    let Some(issued) = issued else {
+        return Err(VerifyError::new(Kind::MissingClaim, "iat is absent, and the policy bounds the token's age"));
+    };
+    if case.now > issued.saturating_add(max_age).saturating_add(case.issuer.leeway) {
+        return Err(VerifyError::new(Kind::TooOld, format!("issued more than {} s ago", max_age.as_secs())));
+    }
+    Ok(())
+}
+
+fn lifetime(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let payload = &case.token.payload;
+    let Some(expires) = payload.expires else { return Ok(()) };
+    if payload.not_before.is_some_and(|start| expires <= start)
+        || payload.issued_at.is_some_and(|start| expires <= start)
+    {
+        return Err(VerifyError::new(Kind::LifetimeTooLong, "exp is not after iat and nbf"));
+    }
+    let Some(bound) = case.issuer.lifetime_bound() else { return Ok(()) };
+    let Some(issued) = payload.issued_at else {
+        return Err(VerifyError::new(Kind::MissingClaim, "iat is absent, and the policy bounds the lifetime"));
+    };
+    let life = expires.saturating_since(issued);
+    if life > bound {
+        let detail = format!("lives {} s, at most {} s are taken", life.as_secs(), bound.as_secs());
+        return Err(VerifyError::new(Kind::LifetimeTooLong, detail));
+    }
+    Ok(())
+}
+
+fn required_claims(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let payload = &case.token.payload;
+    let missing = |name: &str| Err(VerifyError::new(Kind::MissingClaim, format!("{name} is absent or empty")));
+    if case.issuer.profile == Profile::AccessToken {
+        if payload.issued_at.is_none() {
+            return missing("iat");
+        }
+        for (name, claim) in [("sub", &payload.subject), ("client_id", &payload.client_id), ("jti", &payload.token_id)]
+        {
+            if claim.as_ref().is_none_or(|text| payload.text(text).is_empty()) {
+                return missing(name);
+            }
+        }
+    }
+    for name in &case.issuer.required {
+        let registered = match name.as_str() {
+            "iss" | "aud" | "exp" => true, // always required, judged elsewhere
+            "sub" => payload.subject.is_some(),
+            "jti" => payload.token_id.is_some(),
+            "client_id" => payload.client_id.is_some(),
+            "acr" => payload.acr.is_some(),
+            "iat" => payload.issued_at.is_some(),
+            "nbf" => payload.not_before.is_some(),
+            "auth_time" => payload.auth_time.is_some(),
+            "scope" => payload.scope != ListClaim::Absent,
+            "scp" => payload.scp != ListClaim::Absent,
+            "act" => payload.actor.is_some(),
+            other => {
+                payload.captured.iter().any(|(index, _)| case.wanted.get(*index).is_some_and(|name| **name == *other))
+            }
+        };
+        if !registered {
+            return missing(name);
+        }
+    }
+    Ok(())
+}
+
+fn subject(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    let payload = &case.token.payload;
+    let subject = payload.subject.as_ref().map_or("", |text| payload.text(text));
+    if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
+        return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
+    }
+    Ok(())
+}
+
+/// A token bound to a key is worth nothing without the proof, and proofs are not checked here yet (S6.01, S6.26).
+fn confirmation(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+    if case.token.payload.has_confirmation {
+        return Err(VerifyError::new(
+            Kind::ProofRequired,
+            "it is bound to a key (cnf); as a plain bearer token it is refused",
+        ));
+    }
+    Ok(())
+}

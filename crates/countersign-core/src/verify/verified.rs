@@ -1,0 +1,180 @@
+//! The third proof type: a token that passed every check.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use super::rules::{is_early, is_expired};
+use super::signature::Signed;
+use crate::authz::{Decision, Facts, Grants, Requirement};
+use crate::claims::{ClaimsError, TenantId, TypedClaims};
+use crate::clock::UnixTime;
+use crate::error::VerifyError;
+use crate::key::{Algorithm, VerifyingKey};
+use crate::policy::TrustedIssuer;
+use crate::redact::safe_text;
+use crate::token::{Payload, Text};
+
+/// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
+pub struct Verified {
+    payload: Payload,
+    key: Arc<VerifyingKey>,
+    issuer: Arc<TrustedIssuer>,
+    grants: Grants,
+    typed: TypedClaims,
+    pub(super) epoch: u64,
+}
+
+impl Verified {
+    /// Reads the authorities of a signed token that its issuer's rules let pass.
+    pub(super) fn new(
+        signed: Signed<'_>,
+        issuer: Arc<TrustedIssuer>,
+        wanted: &[Box<str>],
+        epoch: u64,
+    ) -> Result<Self, VerifyError> {
+        let grants = issuer.authorities.read(&signed.token.payload, wanted)?;
+        Ok(Verified {
+            payload: signed.token.payload,
+            key: signed.key,
+            issuer,
+            grants,
+            typed: TypedClaims::default(),
+            epoch,
+        })
+    }
+
+    /// The issuer (`iss`). With [`subject`](Self::subject) it is the identity; the subject alone is not.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.issuer.issuer()
+    }
+
+    /// The subject (`sub`); empty where the profile lets it be absent and it is.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.text(&self.payload.subject).unwrap_or_default()
+    }
+
+    /// The client that the token was issued to (`client_id`).
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
+        self.text(&self.payload.client_id)
+    }
+
+    /// The token's own name (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.text(&self.payload.token_id)
+    }
+
+    /// The audiences (`aud`); at least one of them is ours, unless that check was turned off.
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        self.payload.audience.items().iter().map(|text| self.payload.text(text))
+    }
+
+    /// The subject of the outermost actor (`act.sub`): who acts for the subject (RFC 8693 §4.1).
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.payload.actor.as_deref()
+    }
+
+    /// When it ends (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.payload.expires.unwrap_or_default() // required by every policy
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.payload.issued_at
+    }
+
+    /// How the subject authenticated (`acr`).
+    #[must_use]
+    pub fn authentication_context(&self) -> Option<&str> {
+        self.text(&self.payload.acr)
+    }
+
+    /// The `kid` of the key that checked it.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.key_id()
+    }
+
+    /// The algorithm of the key that checked it.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    /// What the caller may do, as the issuer's mapping reads it.
+    #[must_use]
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The tenant, where the issuer's mapping names one.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.grants.tenant.as_ref()
+    }
+
+    /// The claims as the user's own type, decoded once a token and type.
+    ///
+    /// # Errors
+    /// `ClaimsError` where they do not decode into `C`.
+    pub fn claims<C>(&self) -> Result<Arc<C>, ClaimsError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.typed.get(&self.payload.json)
+    }
+
+    /// Judges `requirement` for this token at `now`; `path` gives the request's path parameters.
+    pub fn check(&self, requirement: &Requirement, now: UnixTime, path: &dyn Fn(&str) -> Option<String>) -> Decision {
+        requirement.check(&Facts {
+            grants: &self.grants,
+            subject: self.subject(),
+            client: self.client_id().unwrap_or_default(),
+            issuer: self.issuer(),
+            now,
+            path,
+        })
+    }
+
+    /// Whether times still hold at `now`, by the issuer's leeway: asked at every cache hit.
+    pub(super) fn is_timely(&self, now: UnixTime) -> bool {
+        let leeway = self.issuer.leeway;
+        let early = self.payload.not_before.is_some_and(|at| is_early(at, leeway, now));
+        let aged = self.issuer.max_age.zip(self.payload.issued_at);
+        let too_old = aged.is_some_and(|(age, issued)| now > issued.saturating_add(age).saturating_add(leeway));
+        !is_expired(self.expires_at(), leeway, now) && !early && !too_old
+    }
+
+    pub(super) fn trusted_issuer(&self) -> &TrustedIssuer {
+        &self.issuer
+    }
+
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.payload.json.len()
+    }
+
+    fn text<'s>(&'s self, claim: &'s Option<Text>) -> Option<&'s str> {
+        claim.as_ref().map(|text| self.payload.text(text))
+    }
+}
+
+/// Metadata only: claims are personal (S10.03).
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("issuer", &self.issuer())
+            .field("key_id", &self.key_id())
+            .field("token_id", &self.token_id().map(safe_text))
+            .field("expires_at", &self.expires_at().as_secs())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,292 @@
+//! The verifier: every step of the way of a token on one screen.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rules::{self, Case};
+use super::signature::Signed;
+use super::verified::Verified;
+use super::{CACHE_MAX_AGE, VerifierBuilder};
+use crate::cache::TokenCache;
+use crate::clock::{Clock, UnixTime};
+use crate::counter::Counter;
+use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
+use crate::key::{KeySource, Lookup, Refresh};
+use crate::policy::TrustedIssuer;
+use crate::token::Unverified;
+
+/// When to ask again where a source gave no time of its own.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Judges tokens of the issuers it trusts. Cheap to clone; make one for a process.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::{key::{KeySet, StaticKeys}, policy::NeedsAudience, verify::Verifier};
+///
+/// # async fn example(jwks: &[u8], token: &str) -> Result<(), Box<dyn std::error::Error>> {
+/// let keys = StaticKeys::from_set(KeySet::from_jwks(jwks)?);
+/// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(keys)).audience("orders");
+/// let verifier = Verifier::trusting(issuer)?;
+/// println!("hello, {}", verifier.verify(token).await?.subject());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
+    pub(super) wanted: Box<[Box<str>]>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) max_token_bytes: usize,
+    pub(super) cache: Option<TokenCache<Verified>>,
+    pub(super) counts: Counts,
+}
+
+#[derive(Default)]
+pub(super) struct Counts {
+    verified: Counter,
+    from_cache: Counter,
+    refused: Counter,
+    undecided: Counter,
+}
+
+/// How many tokens met which end since the verifier was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerificationStats {
+    /// Accepted after a signature check.
+    pub verified: u64,
+    /// Accepted because the same token had been verified before.
+    pub from_cache: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Not decided, because keys were not to be had.
+    pub undecided: u64,
+}
+
+/// What judging a token with the keys at hand came to.
+#[derive(Debug)]
+pub enum Step {
+    /// It is decided.
+    Done(Result<Arc<Verified>, VerifyError>),
+    /// The issuer is trusted, and no rule refuses the token, but its key is not at hand.
+    NeedsKeys(NeedsKeys),
+}
+
+/// The source that may have the missing key.
+#[derive(Clone, Debug)]
+pub struct NeedsKeys(Arc<dyn KeySource>);
+
+impl NeedsKeys {
+    /// Has the source look again, within its cool-down and its own time limits.
+    pub async fn refresh(&self) -> Refresh {
+        self.0.refresh().await
+    }
+}
+
+/// Why a token is not decided with the keys at hand.
+enum Pending {
+    Refused(VerifyError),
+    NoSuchKey(Arc<dyn KeySource>),
+    NoKeysAtAll(Arc<dyn KeySource>),
+}
+
+impl From<VerifyError> for Pending {
+    fn from(error: VerifyError) -> Self {
+        Pending::Refused(error)
+    }
+}
+
+impl Verifier {
+    /// A verifier for one issuer, all else at its default.
+    ///
+    /// # Errors
+    /// As [`VerifierBuilder::build`].
+    pub fn trusting(issuer: TrustedIssuer) -> Result<Self, ConfigError> {
+        Self::builder().trust(issuer).build()
+    }
+
+    /// For several issuers, or other settings than the defaults.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder::new()
+    }
+
+    /// Judges a compact JWS (no `Bearer `, no blanks around it).
+    ///
+    /// Waits only where the token's key is not at hand, and then only within its key source's limits.
+    ///
+    /// # Errors
+    /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
+    pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
+        match self.verify_held(token) {
+            Step::Done(result) => result,
+            Step::NeedsKeys(keys) => {
+                let looked = keys.refresh().await;
+                self.verify_after(token, &looked)
+            }
+        }
+    }
+
+    /// Judges a token with the keys at hand; never waits.
+    #[must_use]
+    pub fn verify_held(&self, token: &str) -> Step {
+        match self.judge(token) {
+            Ok(verified) => Step::Done(Ok(verified)),
+            Err(Pending::Refused(error)) => Step::Done(Err(self.refuse(error))),
+            Err(Pending::NoSuchKey(source) | Pending::NoKeysAtAll(source)) => Step::NeedsKeys(NeedsKeys(source)),
+        }
+    }
+
+    /// Judges a token once its key source has answered; `looked` tells a key that is not there from one we could not
+    /// look for.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_after(&self, token: &str, looked: &Refresh) -> Result<Arc<Verified>, VerifyError> {
+        let error = match (self.judge(token), looked) {
+            (Ok(verified), _) => return Ok(verified),
+            (Err(Pending::Refused(error)), _) => error,
+            (Err(_), Refresh::Unavailable { retry_after }) => {
+                VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
+            }
+            (Err(Pending::NoSuchKey(_)), Refresh::Looked) => {
+                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
+            }
+            (Err(Pending::NoKeysAtAll(_)), Refresh::Looked) => {
+                VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
+            }
+        };
+        Err(self.refuse(error))
+    }
+
+    /// The way of a token, top to bottom.
+    fn judge(&self, token: &str) -> Result<Arc<Verified>, Pending> {
+        let inner = &*self.0;
+        let now = inner.clock.now();
+        let elapsed = inner.clock.elapsed();
+        if let Some(verified) = self.seen_before(token, now, elapsed) {
+            inner.counts.from_cache.increment();
+            return Ok(verified);
+        }
+        let unverified = Unverified::parse_within(token, inner.max_token_bytes, &inner.wanted)?;
+        let issuer = self.issuer_of(&unverified)?;
+        rules::judge(&Case { token: &unverified, issuer, wanted: &inner.wanted, now })?;
+
+        let held = issuer.keys.cell().load();
+        let Some(held) = held.as_ref().filter(|held| held.is_usable(elapsed)) else {
+            return Err(Pending::NoKeysAtAll(Arc::clone(&issuer.keys)));
+        };
+        let Some(algorithm) = unverified.algorithm() else {
+            return Err(VerifyError::new(Kind::AlgorithmNotAllowed, "alg names no algorithm").into());
+        };
+        let keys = match held.set.find(unverified.key_id(), algorithm) {
+            Lookup::Found(keys) => keys,
+            Lookup::Missing => return Err(Pending::NoSuchKey(Arc::clone(&issuer.keys))),
+            Lookup::Ambiguous => {
+                return Err(VerifyError::new(Kind::UnknownKey, "the token names no kid, and several keys fit").into());
+            }
+            Lookup::OtherAlgorithm => {
+                return Err(VerifyError::new(Kind::KeyMismatch, "the key of this kid is for another algorithm").into());
+            }
+        };
+        let signed = Signed::check(unverified, &keys)?;
+        let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), &inner.wanted, held.epoch)?);
+        inner.counts.verified.increment();
+        self.remember(token, &verified, elapsed);
+        Ok(verified)
+    }
+
+    /// Exact match on `iss`, nothing else (S3.11, S3.14).
+    fn issuer_of(&self, token: &Unverified<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        let Some(name) = token.issuer() else {
+            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent"));
+        };
+        self.0.issuers.get(name).ok_or_else(|| self.unknown_issuer(name))
+    }
+
+    /// Says what differs where the only difference is the slash at the end, the commonest mistake.
+    fn unknown_issuer(&self, name: &str) -> VerifyError {
+        let trimmed = name.trim_end_matches('/');
+        let near = self.0.issuers.keys().find(|known| known.trim_end_matches('/') == trimmed);
+        match near {
+            Some(known) => VerifyError::mismatch(Kind::UnknownIssuer, "iss differs by its last slash", known, name),
+            None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", "one of the trusted issuers", name),
+        }
+    }
+
+    /// A token verified before with keys that still hold, its times judged anew.
+    fn seen_before(&self, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
+        let cache = self.0.cache.as_ref()?;
+        let verified = cache.get(token, elapsed)?;
+        let held = verified.trusted_issuer().keys.cell().load();
+        let keys_hold = held.as_ref().is_some_and(|held| held.epoch == verified.epoch && held.is_usable(elapsed));
+        if keys_hold && verified.is_timely(now) {
+            return Some(verified);
+        }
+        cache.remove(token);
+        None
+    }
+
+    fn remember(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
+        if let Some(cache) = &self.0.cache {
+            let keep_until = elapsed.saturating_add(CACHE_MAX_AGE);
+            cache.insert(token, Arc::clone(verified), verified.payload_bytes(), keep_until);
+        }
+    }
+
+    fn refuse(&self, error: VerifyError) -> VerifyError {
+        let counts = &self.0.counts;
+        if error.is_unavailable() {
+            counts.undecided.increment()
+        } else {
+            counts.refused.increment()
+        }
+        error
+    }
+
+    /// The trusted issuers, in no order.
+    pub fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
+        self.0.issuers.values().map(AsRef::as_ref)
+    }
+
+    /// The clock that judges time here.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Counts since it was built.
+    #[must_use]
+    pub fn stats(&self) -> VerificationStats {
+        let counts = &self.0.counts;
+        VerificationStats {
+            verified: counts.verified.sum(),
+            from_cache: counts.from_cache.sum(),
+            refused: counts.refused.sum(),
+            undecided: counts.undecided.sum(),
+        }
+    }
+
+    /// How many verified tokens are remembered now.
+    #[must_use]
+    pub fn cached_tokens(&self) -> usize {
+        self.0.cache.as_ref().map_or(0, TokenCache::len)
+    }
+}
+
+impl From<Inner> for Verifier {
+    fn from(inner: Inner) -> Self {
+        Verifier(Arc::new(inner))
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers: Vec<&str> = self.issuers().map(TrustedIssuer::issuer).collect();
+        f.debug_struct("Verifier").field("issuers", &issuers).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
