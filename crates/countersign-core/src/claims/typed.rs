@@ -42,7 +42,9 @@ impl From<&serde_json::Error> for ClaimsError {
 
 /// Decoded types of one token.
 #[derive(Default)]
-pub(crate) struct TypedClaims(Mutex<SmallVec<[(TypeId, Arc<dyn Any + Send + Sync>); 1]>>);
+pub(crate) struct TypedClaims(Mutex<SmallVec<[Decoded; 1]>>);
+
+type Decoded = (TypeId, Arc<dyn Any + Send + Sync>);
 
 impl TypedClaims {
     /// The claims as `C`, decoded from `json` the first time. The lock belongs to this token alone.

@@ -26,7 +26,7 @@ pub struct VerifyingKey {
 /// The prepared key itself.
 enum Material {
     Public(ParsedPublicKey),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
 }
 
 /// Why a key is not used.
@@ -121,7 +121,7 @@ impl VerifyingKey {
             key_id: key_id.map(Into::into),
             algorithm,
             thumbprint: "hmac".into(), // a digest of a secret would invite guessing
-            material: Material::Hmac(hmac::Key::new(hmac_algorithm, bytes)),
+            material: Material::Hmac(Box::new(hmac::Key::new(hmac_algorithm, bytes))),
         })
     }
 

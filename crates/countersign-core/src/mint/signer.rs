@@ -34,7 +34,7 @@ enum Pair {
     Ec(EcdsaKeyPair),
     Ed(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
 }
 
 const GENERATION: KeyRejected = KeyRejected("the key could not be generated");
@@ -118,7 +118,7 @@ impl Signer {
             Algorithm::HS512 => hmac::HMAC_SHA512,
             _ => hmac::HMAC_SHA256,
         };
-        let pair = Pair::Hmac(hmac::Key::new(hmac_algorithm, secret.expose()));
+        let pair = Pair::Hmac(Box::new(hmac::Key::new(hmac_algorithm, secret.expose())));
         Ok(Self { pair, algorithm, key_id: key_id.into(), public: None, pkcs8: secret })
     }
 

@@ -241,9 +241,9 @@ impl Verifier {
     fn refuse(&self, error: VerifyError) -> VerifyError {
         let counts = &self.0.counts;
         if error.is_unavailable() {
-            counts.undecided.increment()
+            counts.undecided.increment();
         } else {
-            counts.refused.increment()
+            counts.refused.increment();
         }
         error
     }
