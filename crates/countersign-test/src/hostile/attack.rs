@@ -1,0 +1,282 @@
+//! The one table of attacks: what each does, its name, and how a verifier must refuse it.
+
+use countersign_core::error::VerifyErrorKind::{self, *};
+
+macro_rules! attacks {
+    ($($(#[$doc:meta])* $attack:ident => $name:literal, [$($kind:ident),+];)*) => {
+        /// A way to forge a token, or to pass one off for what it is not.
+        ///
+        /// Run all of them against your own service in one loop; each is made from a token that would be accepted:
+        ///
+        /// ```
+        /// use countersign_test::{Attack, TestIssuer};
+        ///
+        /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        /// let issuer = TestIssuer::new();
+        /// let verifier = issuer.verifier_for("orders"); // or your service, over HTTP
+        /// let honest = issuer.token().audience("orders").scope("orders:read");
+        /// assert!(verifier.verify(&honest.sign()).await.is_ok());
+        ///
+        /// for attack in Attack::ALL {
+        ///     let forged = honest.clone().hostile(*attack).sign();
+        ///     let refused = verifier.verify(&forged).await.expect_err(attack.name());
+        ///     assert!(attack.expected().contains(&refused.kind()), "{}: {refused}", attack.name());
+        /// }
+        /// # });
+        /// ```
+        ///
+        /// They are meant for issuers of key pairs; with a shared secret there is no public key to confuse.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Attack {
+            $($(#[$doc])* #[doc = concat!("\n\nName: `", $name, "`.")] $attack,)*
+        }
+
+        impl Attack {
+            /// Every attack, those on the form first.
+            pub const ALL: &'static [Attack] = &[$(Attack::$attack,)*];
+
+            /// A stable name: lower case, words joined by `_`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Attack::$attack => $name,)* }
+            }
+
+            /// How a verifier of this project may refuse it. The first is the answer for a [`TestIssuer`] as it comes;
+            /// others follow where the policy allows more algorithms or the set holds more keys.
+            ///
+            /// [`TestIssuer`]: crate::TestIssuer
+            #[must_use]
+            pub const fn expected(self) -> &'static [VerifyErrorKind] {
+                match self { $(Attack::$attack => &[$($kind),+],)* }
+            }
+        }
+    };
+}
+
+attacks! {
+    /// Two segments: header and payload without a signature or its dot.
+    TwoSegments => "two_segments", [Malformed];
+    /// A fourth segment after the signature.
+    FourSegments => "four_segments", [Malformed];
+    /// The shape of an encrypted token (JWE): five segments.
+    JweShape => "jwe_shape", [Encrypted];
+    /// The JSON serialisation of a JWS; over HTTP it is a malformed header (400).
+    JsonSerialization => "json_serialization", [Malformed];
+    /// `=` after the signature.
+    PaddedBase64 => "padded_base64", [Malformed];
+    /// A second spelling of the same bytes: unused trailing bits that are set.
+    TrailingBits => "trailing_bits", [Malformed];
+    /// One character more than base64 can mean.
+    ImpossibleLength => "impossible_length", [Malformed];
+    /// Longer than any verifier here can be set to read (64 KiB).
+    Oversize => "oversize", [TooLarge];
+    /// A header of more than 4 KiB.
+    OversizeHeader => "oversize_header", [TooLarge];
+    /// A header nested 200 deep.
+    DeepHeader => "deep_header", [Malformed];
+    /// Claims nested 200 deep.
+    DeepClaims => "deep_claims", [Malformed];
+    /// A number of 200 digits.
+    EndlessNumber => "endless_number", [Malformed];
+    /// Signed claims that are a list; code that reads claims by name finds none to refuse.
+    PayloadArray => "payload_array", [Malformed];
+    /// Signed claims that are no JSON.
+    PayloadText => "payload_text", [Malformed];
+    /// A second JSON object after the header's.
+    TrailingHeader => "trailing_header", [Malformed];
+    /// A header that is no UTF-8.
+    HeaderNotUtf8 => "header_not_utf8", [Malformed];
+    /// `alg` twice: `none` first, the true one last.
+    DuplicateHeaderMember => "duplicate_header_member", [Malformed];
+    /// `sub` twice, both signed.
+    DuplicateClaim => "duplicate_claim", [Malformed];
+    /// `sub` twice, the second spelled with an escape.
+    DuplicateClaimEscaped => "duplicate_claim_escaped", [Malformed];
+    /// A token within a token (`cty: JWT`).
+    NestedJwt => "nested_jwt", [Nested];
+    /// `crit` names an extension that nobody knows.
+    CritUnknown => "crit_unknown", [CriticalHeader];
+    /// `crit` names a claim.
+    CritClaim => "crit_claim", [CriticalHeader];
+    /// An empty `crit`.
+    CritEmpty => "crit_empty", [CriticalHeader];
+    /// `b64: false` with its `crit` (RFC 7797).
+    Unencoded => "unencoded", [CriticalHeader];
+    /// `b64: false` without `crit`.
+    UnencodedNotCritical => "unencoded_not_critical", [CriticalHeader];
+
+    /// `alg: none` and nothing after the last dot.
+    AlgNoneUnsigned => "alg_none_unsigned", [Malformed];
+    /// `alg: none` over the honest signature.
+    AlgNone => "alg_none", [AlgorithmNotAllowed];
+    /// `alg: None`.
+    AlgNoneCapitalised => "alg_none_capitalised", [AlgorithmNotAllowed];
+    /// `alg: NONE`.
+    AlgNoneUpperCase => "alg_none_upper_case", [AlgorithmNotAllowed];
+    /// `alg: nOnE`.
+    AlgNoneMixedCase => "alg_none_mixed_case", [AlgorithmNotAllowed];
+    /// `alg: " none"`.
+    AlgNoneBlank => "alg_none_blank", [AlgorithmNotAllowed];
+    /// `alg: "none\u0000"`.
+    AlgNoneNul => "alg_none_nul", [AlgorithmNotAllowed];
+    /// An empty `alg`.
+    AlgEmpty => "alg_empty", [AlgorithmNotAllowed];
+    /// No `alg`.
+    AlgMissing => "alg_missing", [Malformed];
+    /// `alg` as a list of one.
+    AlgList => "alg_list", [Malformed];
+    /// The true `alg` in lower case, truly signed.
+    AlgLowerCase => "alg_lower_case", [AlgorithmNotAllowed];
+    /// Another algorithm and a key that fits it, under our `kid`.
+    AlgSwapped => "alg_swapped", [AlgorithmNotAllowed, KeyMismatch];
+    /// HS256 keyed with our public key as PEM.
+    HmacWithPem => "hmac_with_pem", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+    /// HS256 keyed with our public key as PEM without the last line break.
+    HmacWithPemTrimmed => "hmac_with_pem_trimmed", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+    /// HS512 keyed with our public key as PEM.
+    Hmac512WithPem => "hmac_512_with_pem", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+    /// HS256 keyed with our public key as DER.
+    HmacWithDer => "hmac_with_der", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+    /// HS256 keyed with our public key as a JWK.
+    HmacWithJwk => "hmac_with_jwk", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+    /// HS256 keyed with nothing.
+    HmacWithEmptyKey => "hmac_with_empty_key", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
+
+    /// One bit of the signature turned over.
+    SignatureBitFlipped => "signature_bit_flipped", [BadSignature];
+    /// The last byte of the signature left off.
+    SignatureTruncated => "signature_truncated", [BadSignature];
+    /// A zero byte after the signature.
+    SignatureLengthened => "signature_lengthened", [BadSignature];
+    /// As many zero bytes as the signature has (CVE-2022-21449).
+    SignatureZero => "signature_zero", [BadSignature];
+    /// The DER form of a zero signature, `MAYCAQACAQA` (CVE-2022-21449).
+    SignatureZeroDer => "signature_zero_der", [BadSignature];
+    /// The honest signature in DER, as X.509 writes it, not JOSE.
+    SignatureDer => "signature_der", [BadSignature];
+    /// Nothing after the last dot.
+    SignatureEmpty => "signature_empty", [Malformed];
+    /// Another subject under the honest signature.
+    PayloadSwapped => "payload_swapped", [BadSignature];
+    /// A header member added under the honest signature.
+    HeaderChanged => "header_changed", [BadSignature];
+
+    /// Signed by a key of the attacker's, naming ours.
+    ForeignKeyOurKid => "foreign_key_our_kid", [BadSignature];
+    /// Signed by a key of the attacker's, naming it.
+    ForeignKey => "foreign_key", [UnknownKey];
+    /// Signed by a key of the attacker's, naming none.
+    ForeignKeyNoKid => "foreign_key_no_kid", [BadSignature, UnknownKey];
+    /// The honest key under a `kid` that nobody has.
+    UnknownKid => "unknown_kid", [UnknownKey];
+    /// An empty `kid`, which is not an absent one.
+    EmptyKid => "empty_kid", [Malformed];
+    /// `kid` as a number.
+    KidNumber => "kid_number", [Malformed];
+    /// A `kid` of 300 bytes.
+    KidTooLong => "kid_too_long", [Malformed];
+    /// A `kid` that walks a file system, the key being what it would find.
+    KidPath => "kid_path", [UnknownKey];
+    /// A `kid` that ends an SQL statement.
+    KidSql => "kid_sql", [UnknownKey];
+    /// A `kid` with a line break, to forge lines of a log.
+    KidLineBreak => "kid_line_break", [UnknownKey];
+    /// The attacker's key in the header (`jwk`), named by its own `kid` (CVE-2018-0114).
+    EmbeddedJwk => "embedded_jwk", [UnknownKey];
+    /// The attacker's key in the header (`jwk`), under our `kid`.
+    EmbeddedJwkOurKid => "embedded_jwk_our_kid", [BadSignature];
+    /// A URL of the attacker's to fetch keys from (`jku`).
+    Jku => "jku", [UnknownKey];
+    /// A URL of the attacker's to fetch certificates from (`x5u`).
+    X5u => "x5u", [UnknownKey];
+    /// A certificate of the attacker's in the header (`x5c`).
+    X5c => "x5c", [UnknownKey];
+
+    /// For another service.
+    WrongAudience => "wrong_audience", [WrongAudience];
+    /// For a service whose name begins like ours.
+    AudiencePrefix => "audience_prefix", [WrongAudience];
+    /// Our name and another's in one string.
+    AudienceJoined => "audience_joined", [WrongAudience];
+    /// For nobody.
+    NoAudience => "no_audience", [WrongAudience];
+    /// Our name in a list with something that is no string.
+    AudienceMixed => "audience_mixed", [WrongAudience];
+    /// Of an issuer that nobody trusts, signed by our issuer's key.
+    WrongIssuer => "wrong_issuer", [UnknownIssuer];
+    /// Our issuer with a slash more.
+    IssuerSlash => "issuer_slash", [UnknownIssuer];
+    /// Our issuer as the beginning of another host.
+    IssuerPrefix => "issuer_prefix", [UnknownIssuer];
+    /// A list of issuers, ours first (CVE-2025-30144).
+    IssuerList => "issuer_list", [InvalidClaim];
+    /// No issuer.
+    NoIssuer => "no_issuer", [MissingClaim];
+    /// Ended an hour ago.
+    Expired => "expired", [Expired];
+    /// Never ends.
+    NoExpiry => "no_expiry", [MissingClaim];
+    /// `exp` as text, which a lax parser takes for absent (CVE-2026-25537).
+    ExpiryText => "expiry_text", [InvalidClaim];
+    /// `exp: null`.
+    ExpiryNull => "expiry_null", [InvalidClaim];
+    /// `exp` in milliseconds, which would last for 50 000 years.
+    ExpiryMilliseconds => "expiry_milliseconds", [InvalidClaim];
+    /// `exp` beyond every integer.
+    ExpiryHuge => "expiry_huge", [InvalidClaim];
+    /// A negative `exp`, which wraps to the far future in careless arithmetic.
+    ExpiryNegative => "expiry_negative", [InvalidClaim];
+    /// Begins in an hour.
+    NotYetValid => "not_yet_valid", [NotYetValid];
+    /// Issued in an hour.
+    IssuedInFuture => "issued_in_future", [IssuedInFuture];
+    /// A subject that is no string.
+    SubjectNumber => "subject_number", [InvalidClaim];
+    /// `scope` as a list.
+    ScopeList => "scope_list", [InvalidClaim];
+    /// An ID token (`nonce`), which is for the client.
+    IdToken => "id_token", [IdToken];
+    /// A logout token by its `typ`.
+    TypLogout => "typ_logout", [WrongType];
+    /// A DPoP proof by its `typ`.
+    TypDpopProof => "typ_dpop_proof", [WrongType];
+    /// A client assertion by its `typ`.
+    TypClientAssertion => "typ_client_assertion", [WrongType];
+    /// Bound to a client's key (`cnf.jkt`), sent as a plain bearer token.
+    DpopBound => "dpop_bound", [ProofRequired];
+    /// Bound to a client's certificate (`cnf.x5t#S256`), sent without it.
+    CertificateBound => "certificate_bound", [ProofRequired];
+}
+
+impl Attack {
+    /// The status that an HTTP service answers: 400 where no `Authorization` header of RFC 6750 can hold the text, else
+    /// 401.
+    ///
+    /// ```
+    /// use countersign_test::Attack;
+    ///
+    /// assert_eq!(Attack::AlgNone.expected_status(), 401);
+    /// assert_eq!(Attack::JsonSerialization.expected_status(), 400);
+    /// ```
+    #[must_use]
+    pub const fn expected_status(self) -> u16 {
+        if matches!(self, Attack::JsonSerialization) { 400 } else { 401 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Attack;
+
+    #[test]
+    fn names_are_unique_and_in_one_form() {
+        let names: HashSet<&str> = Attack::ALL.iter().map(|attack| attack.name()).collect();
+        assert_eq!(names.len(), Attack::ALL.len());
+        assert!(
+            names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()))
+        );
+    }
+}

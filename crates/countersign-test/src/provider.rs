@@ -1,0 +1,419 @@
+//! A provider on loopback: discovery and JWKS over real HTTP, with faults on demand.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::get;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::draft::TokenDraft;
+use crate::issuer::TestIssuer;
+
+/// How long [`Provider::refuse_connections`] waits for answers that are under way.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Serves an issuer's discovery document and JWKS on `127.0.0.1`, and fails when told to.
+///
+/// Its address is only known once it runs, and tokens must carry it as `iss`. So it has an issuer of its own,
+/// [`issuer`](Self::issuer): the same keys and clock as the one it was started with, under the address as its name.
+///
+/// ```
+/// use countersign_test::{Provider, TestIssuer};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let issuer = TestIssuer::new();
+/// let provider = Provider::start(&issuer).await.unwrap();
+/// let token = provider.token().audience("orders").sign(); // iss is provider.url()
+/// let verifier = provider.issuer().verifier_for("orders"); // or one that fetches keys from provider.url()
+/// assert_eq!(verifier.verify(&token).await.unwrap().issuer(), provider.url());
+///
+/// issuer.rotate(); // both names have the same keys, and the next fetch sees the new one
+/// assert_eq!(provider.issuer().key_id(), issuer.key_id());
+/// # });
+/// ```
+///
+/// Dropping it stops it.
+#[derive(Debug)]
+pub struct Provider {
+    address: SocketAddr,
+    site: Arc<Site>,
+    server: Mutex<Option<Server>>,
+}
+
+#[derive(Debug)]
+struct Server {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+/// What the handlers share with the test.
+#[derive(Debug)]
+struct Site {
+    issuer: TestIssuer,
+    faults: Mutex<Faults>,
+    jwks_requests: watch::Sender<u64>,
+    discovery_requests: watch::Sender<u64>,
+    last_headers: Mutex<BTreeMap<String, String>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Faults {
+    is_down: bool,
+    delay: Duration,
+    jwks: Option<Canned>,
+    discovery: Option<Canned>,
+}
+
+/// An answer that the test wrote.
+#[derive(Clone, Debug)]
+struct Canned {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Provider {
+    /// Starts serving the keys of `issuer`, on a free port.
+    ///
+    /// # Errors
+    /// Where loopback has no free port.
+    pub async fn start(issuer: &TestIssuer) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let site = Arc::new(Site {
+            issuer: issuer.clone().named(format!("http://{address}")),
+            faults: Mutex::default(),
+            jwks_requests: watch::Sender::new(0),
+            discovery_requests: watch::Sender::new(0),
+            last_headers: Mutex::default(),
+        });
+        let server = Mutex::new(Some(Server::start(listener, &site)));
+        Ok(Provider { address, site, server })
+    }
+
+    /// Its address, which is its issuer's name: `http://127.0.0.1:` and the port.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.site.issuer.name()
+    }
+
+    /// Where its keys are.
+    #[must_use]
+    pub fn jwks_url(&self) -> String {
+        format!("{}/jwks", self.url())
+    }
+
+    /// The issuer whose tokens carry [`url`](Self::url).
+    #[must_use]
+    pub fn issuer(&self) -> &TestIssuer {
+        &self.site.issuer
+    }
+
+    /// A token of [`issuer`](Self::issuer).
+    pub fn token(&self) -> TokenDraft {
+        self.issuer().token()
+    }
+
+    /// Answers everything with 503 until [`come_back`](Self::come_back).
+    pub fn go_down(&self) {
+        self.faults().is_down = true;
+    }
+
+    /// Closes the port: whoever connects is refused until [`come_back`](Self::come_back). Open connections are closed.
+    ///
+    /// ```
+    /// use countersign_test::{Provider, TestIssuer};
+    /// use tokio::net::TcpStream;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let provider = Provider::start(&TestIssuer::new()).await.unwrap();
+    /// let address = provider.url().trim_start_matches("http://").to_owned();
+    /// provider.refuse_connections().await;
+    /// assert!(TcpStream::connect(&address).await.is_err());
+    /// provider.come_back().await.unwrap();
+    /// assert!(TcpStream::connect(&address).await.is_ok());
+    /// # });
+    /// ```
+    pub async fn refuse_connections(&self) {
+        let server = self.server().take();
+        if let Some(server) = server {
+            server.stop().await;
+        }
+    }
+
+    /// Ends every fault: the port is open, answers are quick and honest again.
+    ///
+    /// # Errors
+    /// Where the port was closed and another program has taken it.
+    pub async fn come_back(&self) -> io::Result<()> {
+        *self.faults() = Faults::default();
+        if self.server().is_none() {
+            let listener = TcpListener::bind(self.address).await?;
+            *self.server() = Some(Server::start(listener, &self.site));
+        }
+        Ok(())
+    }
+
+    /// Waits so long before each answer.
+    pub fn delay(&self, time: Duration) {
+        self.faults().delay = time;
+    }
+
+    /// Answers requests for the keys with this, whatever it is.
+    ///
+    /// ```
+    /// # use countersign_test::{Provider, TestIssuer};
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let provider = Provider::start(&TestIssuer::new()).await.unwrap();
+    /// let keys = provider.issuer().jwks();
+    /// provider.answer_jwks_with(200, keys, &[("cache-control", "max-age=60")]);
+    /// provider.answer_jwks_with(200, "<html>please sign in</html>", &[("content-type", "text/html")]);
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// Where `status` is none of HTTP's, or a header cannot be written.
+    pub fn answer_jwks_with(&self, status: u16, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) {
+        self.faults().jwks = Some(Canned::new(status, body.into(), headers));
+    }
+
+    /// Answers requests for the discovery document with this, whatever it is.
+    ///
+    /// # Panics
+    /// As [`answer_jwks_with`](Self::answer_jwks_with).
+    pub fn answer_discovery_with(&self, status: u16, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) {
+        self.faults().discovery = Some(Canned::new(status, body.into(), headers));
+    }
+
+    /// Answers requests for the keys with a redirect (302) to `url`.
+    ///
+    /// # Panics
+    /// Where `url` cannot be written into a header.
+    pub fn redirect_jwks_to(&self, url: &str) {
+        self.answer_jwks_with(302, "", &[("location", url)]);
+    }
+
+    /// How often its keys were asked for.
+    #[must_use]
+    pub fn jwks_requests(&self) -> u64 {
+        *self.site.jwks_requests.borrow()
+    }
+
+    /// How often its discovery document was asked for.
+    #[must_use]
+    pub fn discovery_requests(&self) -> u64 {
+        *self.site.discovery_requests.borrow()
+    }
+
+    /// Waits until its keys were asked for `count` times in all: an event to wait for instead of sleeping.
+    ///
+    /// The request has then arrived; its answer may still be under way.
+    pub async fn jwks_requested(&self, count: u64) {
+        let mut requests = self.site.jwks_requests.subscribe();
+        let _ = requests.wait_for(|seen| *seen >= count).await; // fails only when the sender, which we hold, is gone
+    }
+
+    /// The headers of the last request, by lower-case name: to show what a client sends and what it keeps to itself.
+    #[must_use]
+    pub fn last_request_headers(&self) -> BTreeMap<String, String> {
+        self.site.last_headers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.site.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        if let Some(server) = self.server().take() {
+            let _ = server.stop.send(true); // open connections close
+            server.task.abort();
+        }
+    }
+}
+
+impl Server {
+    fn start(listener: TcpListener, site: &Arc<Site>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        let routes = Router::new()
+            .route("/.well-known/openid-configuration", get(discovery))
+            .route("/.well-known/oauth-authorization-server", get(discovery))
+            .route("/jwks", get(jwks))
+            .with_state(Serving { site: Arc::clone(site), stopped: stopped.clone() });
+        let served = axum::serve(listener, routes).with_graceful_shutdown(until_stopped(stopped));
+        Server { stop, task: tokio::spawn(served.into_future()) }
+    }
+
+    async fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(CLOSING, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Serving {
+    site: Arc<Site>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Serving {
+    /// What every answer begins with: the request is counted and noted, the faults are waited for.
+    async fn faults(&self, requests: &watch::Sender<u64>, headers: &HeaderMap) -> Faults {
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let seen = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        *self.site.last_headers.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        requests.send_modify(|count| *count += 1);
+        let faults = self.site.faults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !faults.delay.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(faults.delay) => {}
+                () = until_stopped(self.stopped.clone()) => {}
+            }
+        }
+        faults
+    }
+}
+
+async fn discovery(State(serving): State<Serving>, headers: HeaderMap) -> Response {
+    let faults = serving.faults(&serving.site.discovery_requests, &headers).await;
+    faults.answer(faults.discovery.as_ref(), || {
+        let issuer = serving.site.issuer.name();
+        json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{issuer}/jwks"),
+            "token_endpoint": format!("{issuer}/token"),
+            "id_token_signing_alg_values_supported": [serving.site.issuer.algorithm().name()],
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+        })
+        .to_string()
+    })
+}
+
+async fn jwks(State(serving): State<Serving>, headers: HeaderMap) -> Response {
+    let faults = serving.faults(&serving.site.jwks_requests, &headers).await;
+    faults.answer(faults.jwks.as_ref(), || serving.site.issuer.jwks())
+}
+
+impl Faults {
+    fn answer(&self, canned: Option<&Canned>, honest: impl FnOnce() -> String) -> Response {
+        match canned {
+            _ if self.is_down => answer(StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Vec::new()),
+            Some(canned) => answer(canned.status, canned.headers.clone(), canned.body.clone()),
+            None => {
+                let json = HeaderValue::from_static("application/json");
+                answer(StatusCode::OK, HeaderMap::from_iter([(header::CONTENT_TYPE, json)]), honest().into_bytes())
+            }
+        }
+    }
+}
+
+impl Canned {
+    fn new(status: u16, body: Vec<u8>, headers: &[(&str, &str)]) -> Self {
+        let status = StatusCode::from_u16(status).expect("a status of HTTP");
+        let headers = headers.iter().map(|(name, value)| {
+            let name: HeaderName = name.parse().expect("the name of a header");
+            (name, HeaderValue::from_str(value).expect("the value of a header"))
+        });
+        Canned { status, headers: headers.collect(), body }
+    }
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+async fn until_stopped(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stopped| *stopped).await; // its sender gone is a stop too
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn ask(provider: &Provider, path: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(provider.address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nx-probe: 1\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+
+    async fn provider() -> Provider {
+        Provider::start(&TestIssuer::new()).await.expect("a free port")
+    }
+
+    #[tokio::test]
+    async fn it_serves_what_verifies_its_tokens_and_counts() {
+        let provider = provider().await;
+        let found = ask(&provider, "/.well-known/openid-configuration").await.expect("an answer");
+        assert!(found.contains(&format!("\"issuer\":\"{}\"", provider.url())), "{found}");
+        let keys = ask(&provider, "/jwks").await.expect("an answer");
+        assert!(keys.contains("test-only-1") && !keys.contains("\"d\""), "{keys}");
+        assert_eq!((provider.discovery_requests(), provider.jwks_requests()), (1, 1));
+        assert_eq!(provider.last_request_headers().get("x-probe").map(String::as_str), Some("1"));
+        provider.jwks_requested(1).await;
+    }
+
+    #[tokio::test]
+    async fn each_fault_is_seen_and_ends() {
+        let provider = provider().await;
+        provider.go_down();
+        assert!(ask(&provider, "/jwks").await.expect("an answer").starts_with("HTTP/1.1 503"));
+        provider.come_back().await.expect("still open");
+        provider.redirect_jwks_to("http://127.0.0.1:9/");
+        assert!(ask(&provider, "/jwks").await.expect("an answer").contains("location: http://127.0.0.1:9/"));
+        provider.answer_jwks_with(200, "{}", &[("cache-control", "no-store")]);
+        assert!(ask(&provider, "/jwks").await.expect("an answer").ends_with("\r\n\r\n{}"));
+        provider.answer_discovery_with(404, "", &[]);
+        let gone = ask(&provider, "/.well-known/openid-configuration").await.expect("an answer");
+        assert!(gone.starts_with("HTTP/1.1 404"));
+        provider.come_back().await.expect("still open");
+        assert!(ask(&provider, "/jwks").await.expect("an answer").contains("test-only-1"));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_closes_idle_connections_and_answers_under_way() {
+        let provider = provider().await;
+        let mut idle = TcpStream::connect(provider.address).await.expect("open");
+        idle.write_all(b"GET /jwks HTTP/1.1\r\nhost: test\r\n\r\n").await.expect("sent");
+        let mut first = [0; 12];
+        idle.read_exact(&mut first).await.expect("an answer");
+        provider.delay(Duration::from_secs(3600));
+        let (slow, ()) = tokio::join!(ask(&provider, "/jwks"), async {
+            provider.jwks_requested(2).await;
+            provider.refuse_connections().await;
+        });
+        assert!(slow.is_err() || slow.is_ok_and(|answer| answer.starts_with("HTTP/1.1")), "it ended within the limit");
+        let mut rest = Vec::new();
+        idle.read_to_end(&mut rest).await.expect("closed in order");
+        assert!(ask(&provider, "/jwks").await.is_err());
+        provider.come_back().await.expect("the port is free again");
+        assert!(ask(&provider, "/jwks").await.is_ok());
+    }
+}

@@ -1,0 +1,109 @@
+//! The keys of a test issuer, in the place where a verifier reads them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture};
+use countersign_core::mint::Signer;
+use countersign_core::secret::Secret;
+use serde_json::{Value, json};
+
+/// What the `kid` of every key of this kit begins with, so that production can refuse them.
+///
+/// ```
+/// assert_eq!(countersign_test::KEY_ID_PREFIX, "test-only-");
+/// ```
+pub const KEY_ID_PREFIX: &str = "test-only-";
+
+/// One key that signs, older ones still published; a key source that follows them at once.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    algorithm: Algorithm,
+    keys: Mutex<Keys>,
+    cell: KeyCell,
+}
+
+#[derive(Debug)]
+struct Keys {
+    signing: Arc<Signer>,
+    older: Vec<Arc<Signer>>,
+    made: usize,
+}
+
+impl KeyRing {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        let keys = Keys { signing: Arc::new(new_key(algorithm, 1)), older: Vec::new(), made: 1 };
+        let ring = KeyRing { algorithm, keys: Mutex::new(keys), cell: KeyCell::new() };
+        ring.publish(&ring.keys());
+        ring
+    }
+
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn signing(&self) -> Arc<Signer> {
+        Arc::clone(&self.keys().signing)
+    }
+
+    /// Signs with a new key from now on; the older ones stay published.
+    pub(crate) fn rotate(&self) {
+        let mut keys = self.keys();
+        keys.made += 1;
+        let fresh = Arc::new(new_key(self.algorithm, keys.made));
+        let older = std::mem::replace(&mut keys.signing, fresh);
+        keys.older.push(older);
+        self.publish(&keys);
+    }
+
+    /// Publishes the signing key alone.
+    pub(crate) fn withdraw_old(&self) {
+        let mut keys = self.keys();
+        keys.older.clear();
+        self.publish(&keys);
+    }
+
+    /// The public keys as a JWK Set, the signing one first; a shared secret is never in it.
+    pub(crate) fn jwks(&self) -> Value {
+        let keys = self.keys();
+        let public: Vec<Value> =
+            std::iter::once(&keys.signing).chain(&keys.older).filter_map(|key| key.public_jwk()).collect();
+        json!({ "keys": public })
+    }
+
+    fn publish(&self, keys: &Keys) {
+        let published = std::iter::once(&keys.signing).chain(&keys.older);
+        let verifying = published.map(|key| key.verifying_key().expect("a generated key can be checked with"));
+        self.cell.store(Arc::new(KeySet::new(verifying)), None);
+    }
+
+    fn keys(&self) -> MutexGuard<'_, Keys> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl KeySource for KeyRing {
+    fn cell(&self) -> &KeyCell {
+        &self.cell
+    }
+
+    fn refresh(&self) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(Refresh::Looked))
+    }
+}
+
+/// A new key, the `number`th of its ring.
+fn new_key(algorithm: Algorithm, number: usize) -> Signer {
+    let key_id = format!("{KEY_ID_PREFIX}{number}");
+    if algorithm.is_symmetric() {
+        let secret = Secret::new(random_bytes());
+        return Signer::from_secret(secret, algorithm, &key_id).expect("64 random bytes are a secret");
+    }
+    Signer::generate(algorithm).expect("this machine can make keys").with_key_id(&key_id)
+}
+
+/// 64 bytes that differ from run to run, so that nobody can come to rely on a known test secret.
+fn random_bytes() -> Vec<u8> {
+    // Printable, so that they are never mistaken for DER.
+    (0..4).flat_map(|part| format!("{:016x}", RandomState::new().hash_one(part)).into_bytes()).collect()
+}
