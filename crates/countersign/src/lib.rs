@@ -1,1 +1,60 @@
-//! placeholder
+//! JWT authentication and authorization for axum and tower services.
+//!
+//! Four parts, one folder each, to be read in this order:
+//!
+//! - [`authenticate`]: the layer. Every request is verified, and a token seen before costs next to nothing.
+//! - [`extract`]: typed claims and the tenant as handler arguments.
+//! - [`guard`]: requirements (scopes, roles, permissions, tenants) as layers on routes.
+//! - [`outbound`]: the right token on calls to other services, and only there.
+//!
+//! Beneath them: [`keys`] (discovery, JWKS, rotation) and the kernel's modules ([`policy`], [`verify`], [`authz`], [`key`],
+//! [`error`] and so on), re-exported under their own names. Most users need the [`prelude`] alone:
+//!
+//! ```no_run
+//! use axum::{Router, routing::get};
+//! use countersign::prelude::*;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
+//!     let app = Router::new()
+//!         .route("/orders", get(list).layer(require(scope("orders:read"))))
+//!         .route("/health", get(|| async { "ok" }))
+//!         .layer(AuthenticateLayer::new(verifier).public(["/health"])); // last: all else needs a token
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//!
+//! async fn list(claims: Claims) -> String {
+//!     format!("orders of {}", claims.subject())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `axum` | yes | [`extract`], and path parameters in guards |
+//! | `remote-keys` | yes | [`keys`]: OIDC discovery and JWKS addresses |
+//! | `outbound` | yes | [`outbound`]: service tokens on calls |
+//!
+//! Without any: the layer and the guards over keys that you supply, for every tower HTTP service. Features add API; none
+//! changes behaviour.
+
+pub mod authenticate;
+#[cfg(feature = "axum")]
+pub mod extract;
+#[cfg(feature = "fetch")]
+mod fetch;
+pub mod guard;
+#[cfg(feature = "remote-keys")]
+pub mod keys;
+#[cfg(feature = "outbound")]
+pub mod outbound;
+pub mod prelude;
+#[cfg(feature = "fetch")]
+mod refresh;
+pub mod response;
+mod telemetry;
+
+pub use countersign_core::{authz, claims, clock, error, key, policy, redact, secret, token, verify};

@@ -1,0 +1,90 @@
+//! What the layer leaves on a request for those behind it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::verify::Verified;
+use http::Extensions;
+
+/// The mark of the layer on a request: who calls, or that nobody had to say.
+///
+/// Only the layer can make one, and it removes any that was there before (S5.27). A request without it met no layer:
+/// guards and extractors answer 500.
+#[derive(Clone, Debug)]
+pub struct Authenticated(pub(crate) Mark);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) verified: Option<Arc<Verified>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What guards and extractors need of the layer that marked the request.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) answers: crate::response::Answers,
+}
+
+/// How a request stands before the guards and extractors behind the layer.
+#[derive(Debug)]
+pub enum Standing<'r> {
+    /// Its token was verified.
+    Caller(&'r Arc<Verified>),
+    /// It had no token, on a public path or where anonymous callers are allowed.
+    Anonymous,
+    /// No layer saw it: a mistake in the service's set-up, never a pass.
+    Unguarded,
+}
+
+impl Authenticated {
+    /// How the request with these extensions stands.
+    ///
+    /// ```
+    /// use countersign::authenticate::{Authenticated, Standing};
+    ///
+    /// let request = http::Request::new(());
+    /// assert!(matches!(Authenticated::standing(request.extensions()), Standing::Unguarded));
+    /// ```
+    #[must_use]
+    pub fn standing(extensions: &Extensions) -> Standing<'_> {
+        match extensions.get::<Authenticated>() {
+            None => Standing::Unguarded,
+            Some(Authenticated(Mark { verified: None, .. })) => Standing::Anonymous,
+            Some(Authenticated(Mark { verified: Some(verified), .. })) => Standing::Caller(verified),
+        }
+    }
+}
+
+/// The caller's own token, for exchanging it on outbound calls; there only where the layer was told to keep it.
+///
+/// It is hidden from `Debug` and cannot be read, only handed to an outbound client.
+#[derive(Clone)]
+pub struct CallerToken {
+    token: Arc<str>,
+    expires_at: UnixTime,
+}
+
+impl CallerToken {
+    pub(crate) fn new(token: &str, expires_at: UnixTime) -> Self {
+        CallerToken { token: token.into(), expires_at }
+    }
+
+    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "only outbound calls may read it"))]
+    pub(crate) fn expose(&self) -> &str {
+        &self.token
+    }
+
+    /// When it ends.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for CallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallerToken").field("expires_at", &self.expires_at.as_secs()).finish_non_exhaustive()
+    }
+}

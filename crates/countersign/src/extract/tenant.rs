@@ -1,0 +1,53 @@
+//! The caller's tenant as a handler argument.
+
+use std::fmt;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use countersign_core::authz::Denial;
+use countersign_core::claims::TenantId;
+use http::request::Parts;
+
+use super::rejection::{Rejection, caller};
+use crate::response::Refusal;
+
+/// The tenant that the caller's token is of. A token without one is refused with 403.
+///
+/// ```
+/// use countersign::prelude::*;
+///
+/// async fn orders(tenant: Tenant) -> String {
+///     format!("orders of tenant {tenant}")
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/orders", axum::routing::get(orders));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tenant(TenantId);
+
+impl Deref for Tenant {
+    type Target = TenantId;
+
+    fn deref(&self) -> &TenantId {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Tenant {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let Some(verified) = caller(parts)? else {
+            return Err(Rejection::refused(&Refusal::NoToken, parts));
+        };
+        match verified.tenant() {
+            Some(tenant) => Ok(Tenant(tenant.clone())),
+            None => Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), parts)),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! An answer read within bounds, or why there is none.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use reqwest::Response;
+
+/// The longest `Retry-After` believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// A whole answer.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no answer to use. Holds no address and no text of the other side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FetchFailure {
+    /// The TLS client could not be set up on this machine.
+    NoClient,
+    /// No connection.
+    Connect,
+    /// Not in time.
+    Timeout,
+    /// The connection broke, or spoke no HTTP.
+    Broken,
+    /// The answer was longer than allowed.
+    TooLarge,
+    /// Another status than wanted, with its `Retry-After`.
+    Status(StatusCode, Option<Duration>),
+    /// The answer's content is not usable, and why.
+    Unusable(&'static str),
+}
+
+impl Answer {
+    pub(super) async fn read(mut response: Response, max_bytes: usize) -> Result<Self, FetchFailure> {
+        let declared = response.content_length().unwrap_or(0);
+        if usize::try_from(declared).map_or(true, |declared| declared > max_bytes) {
+            return Err(FetchFailure::TooLarge);
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| FetchFailure::from_reqwest(&error))? {
+            if body.len() + chunk.len() > max_bytes {
+                return Err(FetchFailure::TooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let status = response.status();
+        Ok(Answer { status, headers: std::mem::take(response.headers_mut()), body: body.into() })
+    }
+
+    /// The failure that this answer is, for those who wanted another status.
+    pub(crate) fn unexpected_status(&self) -> FetchFailure {
+        FetchFailure::Status(self.status, self.retry_after())
+    }
+
+    /// `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), at most a minute.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let value = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        let wait = match value.trim().parse::<u64>() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default(),
+        };
+        Some(wait.min(MAX_RETRY_AFTER))
+    }
+
+    /// How long the answer is fresh by `Cache-Control: max-age` less `Age` (RFC 9111 §4.2.1); `None` where it does not
+    /// say.
+    pub(crate) fn life(&self) -> Option<Duration> {
+        let directives = self.headers.get_all(header::CACHE_CONTROL);
+        let mut max_age = None;
+        for directive in directives.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+            let directive = directive.trim().to_ascii_lowercase();
+            if directive == "no-store" || directive == "no-cache" {
+                return Some(Duration::ZERO);
+            }
+            if let Some(seconds) = directive.strip_prefix("max-age=") {
+                max_age = seconds.trim_matches('"').parse::<u64>().ok();
+            }
+        }
+        let age =
+            self.headers.get(header::AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok()).unwrap_or(0);
+        max_age.map(|max_age| Duration::from_secs(max_age.saturating_sub(age)))
+    }
+}
+
+impl FetchFailure {
+    pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
+        if error.is_timeout() {
+            FetchFailure::Timeout
+        } else if error.is_connect() {
+            FetchFailure::Connect
+        } else {
+            FetchFailure::Broken
+        }
+    }
+}
+
+impl fmt::Display for FetchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FetchFailure::NoClient => f.write_str("the TLS client could not be set up; are there root certificates?"),
+            FetchFailure::Connect => f.write_str("no connection"),
+            FetchFailure::Timeout => f.write_str("no answer in time"),
+            FetchFailure::Broken => f.write_str("the connection broke"),
+            FetchFailure::TooLarge => f.write_str("the answer is larger than allowed"),
+            FetchFailure::Status(status, _) => write!(f, "status {}", status.as_u16()),
+            FetchFailure::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for FetchFailure {}

@@ -1,0 +1,75 @@
+//! The address of an issuer's keys, from its metadata (OIDC Discovery 1.0 §4, RFC 8414 §3).
+
+use countersign_core::error::Fault;
+use http::{HeaderValue, Method, StatusCode, header};
+use reqwest::{Request, Url};
+use serde::Deserialize;
+
+use super::{self as fetch, FetchFailure};
+
+/// The largest metadata document read, in bytes.
+const MAX_METADATA_BYTES: usize = 64 * 1024;
+
+#[derive(Deserialize)]
+struct Metadata {
+    issuer: String,
+    jwks_uri: Option<String>,
+    token_endpoint: Option<String>,
+}
+
+/// The two places of an issuer's metadata, in the order they are tried.
+pub(crate) fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
+    let base = fetch::checked_url(issuer, "issuer")?;
+    if base.query().is_some() {
+        return Err(Fault::new("issuer", "has a query; leave it out"));
+    }
+    let path = base.path().trim_end_matches('/').to_owned();
+    let with_path = |path: String| {
+        let mut url = base.clone();
+        url.set_path(&path);
+        url
+    };
+    Ok([
+        with_path(format!("{path}/.well-known/openid-configuration")),
+        with_path(format!("/.well-known/oauth-authorization-server{path}")),
+    ])
+}
+
+/// Which address of the metadata is wanted.
+#[derive(Clone, Copy)]
+pub(crate) enum Endpoint {
+    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "keys are wanted by remote-keys alone"))]
+    Keys,
+    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "tokens are wanted by outbound alone"))]
+    Token,
+}
+
+/// Fetches the metadata and believes it only if it names exactly this issuer (S4.02).
+pub(crate) async fn discover(issuer: &str, endpoint: Endpoint) -> Result<Url, FetchFailure> {
+    const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is no usable address");
+    let [openid, oauth] = metadata_urls(issuer).map_err(|_| BAD_ISSUER)?;
+    let metadata = match metadata_at(openid).await {
+        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth).await?,
+        other => other?,
+    };
+    if metadata.issuer != issuer {
+        return Err(FetchFailure::Unusable("the discovery document names another issuer; compare letter by letter"));
+    }
+    let address = match endpoint {
+        Endpoint::Keys => metadata.jwks_uri,
+        Endpoint::Token => metadata.token_endpoint,
+    };
+    let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
+    fetch::checked_url(&address, "endpoint").map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
+}
+
+async fn metadata_at(url: Url) -> Result<Metadata, FetchFailure> {
+    let mut request = Request::new(Method::GET, url);
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let answer = fetch::send(request, MAX_METADATA_BYTES).await?;
+    if answer.status != StatusCode::OK {
+        return Err(answer.unexpected_status());
+    }
+    serde_json::from_slice(&answer.body)
+        .map_err(|_| FetchFailure::Unusable("the discovery document is no JSON object with an issuer"))
+}

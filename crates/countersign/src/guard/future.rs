@@ -1,0 +1,55 @@
+//! The response: the inner service's, or our answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Response;
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// The future of [`Require`](super::Require).
+    #[derive(Debug)]
+    pub struct ResponseFuture<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    #[derive(Debug)]
+    enum State<F> {
+        Answered { answer: Option<Response<Bytes>> },
+        Inner { #[pin] future: F },
+    }
+}
+
+impl<F> ResponseFuture<F> {
+    pub(super) fn inner(future: F) -> Self {
+        ResponseFuture { state: State::Inner { future } }
+    }
+
+    pub(super) fn answered(answer: Response<Bytes>) -> Self {
+        ResponseFuture { state: State::Answered { answer: Some(answer) } }
+    }
+}
+
+impl<F, ResBody, E> Future for ResponseFuture<F>
+where
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: From<Bytes>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project().state.project() {
+            StateProjection::Inner { future } => future.poll(context),
+            StateProjection::Answered { answer } => match answer.take() {
+                Some(answer) => Poll::Ready(Ok(answer.map(ResBody::from))),
+                None => Poll::Pending, // polled again after it was ready: a caller's fault
+            },
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The layer.
+
+use countersign_core::authz::Requirement;
+use tower_layer::Layer;
+
+use super::service::Require;
+
+/// Lets only callers through who meet a requirement; made by [`require`].
+#[derive(Clone, Debug)]
+pub struct RequireLayer {
+    requirement: Requirement,
+}
+
+/// Guards a route: callers who do not meet `requirement` get 401 or 403, with what would help.
+///
+/// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), in any order that puts the guard
+/// nearer to the handler. Without that layer it answers 500 and logs how to mend it, never lets pass.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use countersign::prelude::*;
+///
+/// let app: Router = Router::new().route("/orders", get(|| async { "orders" }).layer(require(scope("orders:read"))));
+/// # let _ = app;
+/// ```
+pub fn require(requirement: Requirement) -> RequireLayer {
+    RequireLayer { requirement }
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = Require<S>;
+
+    fn layer(&self, inner: S) -> Require<S> {
+        Require::new(inner, self.requirement.clone())
+    }
+}

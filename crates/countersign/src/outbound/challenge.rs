@@ -1,0 +1,141 @@
+//! What a 401 says (RFC 6750 §3, RFC 9470), read with suspicion.
+
+use std::time::Duration;
+
+use countersign_core::redact::safe_text;
+use http::{HeaderMap, header};
+
+/// The longest `WWW-Authenticate` value read, in bytes; longer ones are as if absent.
+const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
+
+/// What a service wants of the user before it serves the call (RFC 9470 §3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StepUp {
+    /// The authentication contexts it would accept, best first, escaped and cut.
+    pub acr_values: Vec<String>,
+    /// How long ago the user may have authenticated.
+    pub max_age: Option<Duration>,
+}
+
+/// The meaning of a 401's challenge for the token that was sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// `invalid_token`, or no reason: another token may help.
+    Renew,
+    /// `insufficient_user_authentication`: only the user can help.
+    StepUp(StepUp),
+    /// Any other reason: another token of the same kind does not help.
+    Other,
+}
+
+impl Challenge {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let parameters: Vec<_> = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES).flat_map(bearer).collect();
+        let of = |wanted: &str| {
+            parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        };
+        match of("error").map(String::as_str) {
+            None | Some("invalid_token") => Challenge::Renew,
+            Some("insufficient_user_authentication") => Challenge::StepUp(StepUp {
+                acr_values: of("acr_values").map_or(Vec::new(), |values| values.split(' ').map(safe_text).collect()),
+                max_age: of("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            }),
+            Some(_) => Challenge::Other,
+        }
+    }
+}
+
+/// The parameters of the `Bearer` challenges in one header value. Tolerant: what it cannot read, it passes over.
+fn bearer(value: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut in_bearer = false;
+    let mut rest = value;
+    loop {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        let (word, after) = split_token(rest);
+        if word.is_empty() {
+            match rest.chars().next() {
+                None => return found,
+                Some(odd) => rest = &rest[odd.len_utf8()..],
+            }
+            continue;
+        }
+        match after.trim_start().strip_prefix('=') {
+            None => {
+                in_bearer = word.eq_ignore_ascii_case("bearer");
+                rest = after;
+            }
+            Some(after) => {
+                let (value, after) = split_value(after.trim_start());
+                if in_bearer {
+                    found.push((word.to_owned(), value));
+                }
+                rest = after;
+            }
+        }
+    }
+}
+
+fn split_token(text: &str) -> (&str, &str) {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~/:".contains(c);
+    text.split_at(text.find(|c| !is_token(c)).unwrap_or(text.len()))
+}
+
+/// A token or a quoted string, unescaped.
+fn split_value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let (token, rest) = split_token(text);
+        return (token.to_owned(), rest);
+    };
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, character)) = chars.next() {
+        match character {
+            '"' => return (value, &quoted[at + 1..]), // after an ASCII quote: a boundary
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            _ => value.push(character),
+        }
+    }
+    (value, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&'static str]) -> Challenge {
+        let headers = values.iter().map(|value| (header::WWW_AUTHENTICATE, value.parse().expect("a value")));
+        Challenge::of(&headers.collect())
+    }
+
+    #[test]
+    fn s7_20_challenges_are_read_in_every_spelling() {
+        for renew in [
+            &[][..],
+            &["Bearer"],
+            &["bearer error = invalid_token"],
+            &[r#"Basic realm="error=\"x\", Bearer", Bearer realm="a, b", error="invalid_token""#],
+            &["Basic abc==", r#"Bearer error="invalid_token""#],
+            &[r#"Digest error="insufficient_scope""#],
+        ] {
+            assert_eq!(of(renew), Challenge::Renew, "{renew:?}");
+        }
+        for other in [r#"Bearer error="insufficient_scope", scope="a""#, r#"Bearer realm="x",error="invalid_request""#]
+        {
+            assert_eq!(of(&[other]), Challenge::Other, "{other}");
+        }
+        let step_up = r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="60""#;
+        let wanted =
+            StepUp { acr_values: vec!["gold".into(), "silver".into()], max_age: Some(Duration::from_secs(60)) };
+        assert_eq!(of(&[step_up]), Challenge::StepUp(wanted));
+    }
+
+    #[test]
+    fn unfinished_and_odd_challenges_end() {
+        for odd in ["Bearer error=\"", "Bearer error=\"a\\", "=,=;\"\"", "Bearer ===", "\"", "Bearer error"] {
+            let _ = bearer(odd);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Why a call could not be made.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::challenge::StepUp;
+use crate::fetch::FetchFailure;
+
+/// Why a call to another service could not be made. Holds no token and no secret; clones are cheap.
+///
+/// ```
+/// use countersign::outbound::OutboundError;
+///
+/// fn status(error: &OutboundError) -> u16 {
+///     if error.is_transient() { 503 } else { 500 }
+/// }
+/// # let _ = status;
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct OutboundError(Arc<Inner>);
+
+/// What failed, to match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OutboundErrorKind {
+    /// `token_unavailable`: no token could be had now; ask again later.
+    TokenUnavailable,
+    /// `token_refused`: the token service refused, or answered with what is no usable token.
+    TokenRefused,
+    /// `subject_expired`: the caller's token is over, so nothing can be exchanged for it.
+    SubjectExpired,
+    /// `origin_not_bound`: the request's origin is bound to no source; nothing was sent.
+    OriginNotBound,
+    /// `authorization_already_set`: the request carries its own `Authorization`; nothing was sent.
+    AuthorizationAlreadySet,
+    /// `step_up_required`: the service wants the user to authenticate anew (RFC 9470).
+    StepUpRequired,
+    /// `call_failed`: the call itself failed.
+    CallFailed,
+}
+
+struct Inner {
+    kind: OutboundErrorKind,
+    detail: Cow<'static, str>,
+    oauth_error: Option<String>,
+    retry_after: Option<Duration>,
+    is_transient: bool,
+    step_up: Option<StepUp>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl OutboundError {
+    /// A token that could not be had for now: for token sources of your own.
+    pub fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Option<Duration>) -> Self {
+        let inner = Inner::new(OutboundErrorKind::TokenUnavailable, detail.into());
+        OutboundError(Arc::new(Inner { retry_after, is_transient: true, ..inner }))
+    }
+
+    /// A token that will not be had by asking again: for token sources of your own.
+    pub fn refused(detail: impl Into<Cow<'static, str>>) -> Self {
+        OutboundError::new(OutboundErrorKind::TokenRefused, detail)
+    }
+
+    pub(super) fn new(kind: OutboundErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        OutboundError(Arc::new(Inner::new(kind, detail.into())))
+    }
+
+    /// `error` must be made safe by the caller.
+    pub(super) fn oauth(error: String) -> Self {
+        let inner = Inner::new(OutboundErrorKind::TokenRefused, "the token service refused".into());
+        OutboundError(Arc::new(Inner { oauth_error: Some(error), ..inner }))
+    }
+
+    pub(super) fn step_up(step_up: StepUp) -> Self {
+        let detail = "the service wants a fresher or stronger authentication of the user";
+        let inner = Inner::new(OutboundErrorKind::StepUpRequired, detail.into());
+        OutboundError(Arc::new(Inner { step_up: Some(step_up), ..inner }))
+    }
+
+    pub(super) fn call(error: impl Into<Box<dyn Error + Send + Sync>>, is_transient: bool) -> Self {
+        let inner = Inner::new(OutboundErrorKind::CallFailed, "the call failed".into());
+        OutboundError(Arc::new(Inner { is_transient, source: Some(error.into()), ..inner }))
+    }
+
+    /// The kind, to match on.
+    #[must_use]
+    pub fn kind(&self) -> OutboundErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code; the table is at [`OutboundErrorKind`].
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.kind.code()
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient
+    }
+
+    /// The token service's own error code, such as `invalid_client` (RFC 6749 §5.2), escaped and cut.
+    #[must_use]
+    pub fn oauth_error(&self) -> Option<&str> {
+        self.0.oauth_error.as_deref()
+    }
+
+    /// When to ask again, where the token service said.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// What the service wants of the user, where the kind is [`OutboundErrorKind::StepUpRequired`].
+    #[must_use]
+    pub fn required_step_up(&self) -> Option<&StepUp> {
+        self.0.step_up.as_ref()
+    }
+}
+
+impl OutboundErrorKind {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            OutboundErrorKind::TokenUnavailable => "token_unavailable",
+            OutboundErrorKind::TokenRefused => "token_refused",
+            OutboundErrorKind::SubjectExpired => "subject_expired",
+            OutboundErrorKind::OriginNotBound => "origin_not_bound",
+            OutboundErrorKind::AuthorizationAlreadySet => "authorization_already_set",
+            OutboundErrorKind::StepUpRequired => "step_up_required",
+            OutboundErrorKind::CallFailed => "call_failed",
+        }
+    }
+}
+
+impl Inner {
+    fn new(kind: OutboundErrorKind, detail: Cow<'static, str>) -> Self {
+        let (oauth_error, retry_after, step_up, source) = (None, None, None, None);
+        Inner { kind, detail, oauth_error, retry_after, is_transient: false, step_up, source }
+    }
+}
+
+impl From<FetchFailure> for OutboundError {
+    fn from(failure: FetchFailure) -> Self {
+        let is_transient = match &failure {
+            FetchFailure::Connect | FetchFailure::Timeout | FetchFailure::Broken => true,
+            FetchFailure::Status(status, _) => status.is_server_error() || status.as_u16() == 429,
+            FetchFailure::NoClient | FetchFailure::TooLarge | FetchFailure::Unusable(_) => false,
+        };
+        let retry_after = match &failure {
+            FetchFailure::Status(_, retry_after) => *retry_after,
+            _ => None,
+        };
+        match is_transient {
+            true => OutboundError::unavailable(failure.to_string(), retry_after),
+            false => OutboundError::refused(failure.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for OutboundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code(), self.0.detail)?;
+        self.0.oauth_error.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
+    }
+}
+
+impl fmt::Debug for OutboundError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OutboundError({self})")
+    }
+}
+
+impl Error for OutboundError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,40 @@
+//! (d) Calls to other services: the right token, fetched ahead of need, and only where it belongs.
+//!
+//! [`Outbound`] wraps a [`reqwest::Client`]. Each origin is bound to a [`TokenSource`]; a request to any other origin is
+//! refused before it is sent. Where a service answers 401, the token that was sent is dropped, one new one is fetched and
+//! the request is sent once more. Users of other tower HTTP clients stack [`AttachTokenLayer`].
+//!
+//! ```no_run
+//! use countersign::outbound::{ClientCredentials, Outbound};
+//! use countersign::secret::Secret;
+//!
+//! # async fn bill(http: reqwest::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! let tokens = ClientCredentials::from_issuer("https://id.example.com")
+//!     .client("orders", Secret::from_env("ORDERS_CLIENT_SECRET")?)
+//!     .audience("billing")
+//!     .scope("invoices:write");
+//! let outbound = Outbound::new(http.clone()) // keep one for the process; cheap to clone
+//!     .bind("https://billing.internal", tokens)?; // this token can go nowhere else
+//! outbound.send(http.post("https://billing.internal/invoices").body("{}")).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod attach;
+mod challenge;
+mod client;
+mod error;
+mod future;
+mod layer;
+mod origin;
+mod replay;
+mod service;
+mod source;
+
+pub use challenge::StepUp;
+pub use client::Outbound;
+pub use error::{OutboundError, OutboundErrorKind};
+pub use future::ResponseFuture;
+pub use layer::AttachTokenLayer;
+pub use service::AttachToken;
+pub use source::{ClientCredentials, FixedToken, OutboundToken, TokenFile, TokenFuture, TokenRequest, TokenSource};

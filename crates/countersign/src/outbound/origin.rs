@@ -1,0 +1,100 @@
+//! Where a token may go: one scheme, host and port, compared exactly.
+
+use countersign_core::error::Fault;
+use http::Uri;
+use reqwest::Url;
+
+use crate::fetch::checked_url;
+
+/// An origin (RFC 6454): `https`, or plain `http` on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Origin {
+    pub(super) fn parse(origin: &str) -> Result<Self, Fault> {
+        let url = checked_url(origin, "origin")?;
+        if url.path() != "/" || url.query().is_some() {
+            return Err(Fault::new("origin", "has a path or a query; name scheme, host and port alone"));
+        }
+        Self::of(&url).ok_or_else(|| Fault::new("origin", "has no host; name scheme, host and port"))
+    }
+
+    fn of(url: &Url) -> Option<Self> {
+        let port = url.port_or_known_default()?;
+        Some(Origin { scheme: url.scheme().to_owned(), host: url.host_str()?.to_owned(), port })
+    }
+
+    /// Whether `url` is here; one with a user part never is.
+    pub(super) fn holds(&self, url: &Url) -> bool {
+        url.scheme() == self.scheme
+            && url.host_str() == Some(&self.host)
+            && url.port_or_known_default() == Some(self.port)
+            && url.username().is_empty()
+            && url.password().is_none()
+    }
+
+    /// The same for the address of a plain HTTP request.
+    pub(super) fn holds_uri(&self, uri: &Uri) -> bool {
+        let default_port = match uri.scheme_str() {
+            Some("https") => 443,
+            Some("http") => 80,
+            _ => return false,
+        };
+        // A port that does not parse is none of ours; the authority's text shows it where `port_u16` does not.
+        let Some(authority) = uri.authority() else { return false };
+        let port = match authority.as_str().rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => authority.port_u16().filter(|_| !port.is_empty()),
+            _ => Some(default_port),
+        };
+        uri.scheme_str() == Some(&self.scheme)
+            && authority.host().eq_ignore_ascii_case(&self.host)
+            && port == Some(self.port)
+            && !authority.as_str().contains('@')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s7_15_an_origin_is_scheme_host_and_port() {
+        let origin = Origin::parse("https://billing.example").expect("an origin");
+        let held = ["https://billing.example/a?b", "https://BILLING.example:443/", "https://billing.example"];
+        let strangers = [
+            "http://billing.example/",
+            "https://billing.example:444/",
+            "https://eu.billing.example/",
+            "https://billing.example.evil.test/",
+            "https://billing.example@evil.test/",
+            "https://me:pw@billing.example/",
+            "https://billing.example./",
+            "https://evil.test/billing.example",
+        ];
+        for url in held {
+            assert!(origin.holds(&Url::parse(url).expect(url)), "{url}");
+            assert!(origin.holds_uri(&url.parse().expect(url)), "{url}");
+        }
+        for url in strangers {
+            assert!(!origin.holds(&Url::parse(url).expect(url)), "{url}");
+            assert!(!origin.holds_uri(&url.parse().expect(url)), "{url}");
+        }
+        assert!(!origin.holds(&Url::parse("https://b\u{456}lling.example/").expect("a look-alike")));
+        assert!(!origin.holds_uri(&"/relative".parse().expect("a path")));
+        let loopback = Origin::parse("http://[::1]:8080").expect("an origin");
+        assert!(loopback.holds_uri(&"http://[::1]:8080/x".parse().expect("a uri")));
+        assert!(!loopback.holds_uri(&"http://[::1]/x".parse().expect("a uri")));
+    }
+
+    #[test]
+    fn s7_15_what_is_no_safe_origin_is_refused() {
+        for bad in ["http://billing.example", "https://a:b@c.example", "https://a.example/path", "ftp://a.example", "x"]
+        {
+            assert!(Origin::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Tokens kept: one for the service, one for each caller, each fetched once for all who wait.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_core::clock::Clock;
+use countersign_core::secret::sha256;
+
+use super::{OutboundToken, TokenRequest, TokenSource};
+use crate::authenticate::CallerToken;
+use crate::outbound::error::{OutboundError, OutboundErrorKind};
+use crate::refresh::{Fetch, FetchFuture, Fresh, Look, RefreshPolicy, Refreshed};
+
+/// How many callers' tokens are held; the one that was longest unused makes room.
+const MAX_CALLERS: usize = 10_000;
+
+/// A token is not sent in its last seconds, lest it end on the way; of a short life, at most half is given up.
+const HARD_STOP: Duration = Duration::from_secs(10);
+
+/// The life of a token whose source names none.
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// How long a refusal stands before the token service is asked again.
+const REFUSAL_STANDS: Duration = Duration::from_secs(5);
+
+/// The time between two renewals that services' 401s force; one that refuses every token must not make us flood.
+const RENEWAL_COOL_DOWN: Duration = Duration::from_secs(10);
+
+/// A source whose tokens are kept. Clones share them.
+///
+/// One source has one token service, client, audience and scope, so a token is told from its neighbours by the caller it
+/// was exchanged for alone: by the SHA-256 of that caller's token.
+#[derive(Clone)]
+pub(in crate::outbound) struct Cached(Arc<Inner>);
+
+struct Inner {
+    source: Arc<dyn TokenSource>,
+    clock: Arc<dyn Clock>,
+    own: Cell,
+    callers: Mutex<Callers>,
+}
+
+#[derive(Default)]
+struct Callers {
+    cells: HashMap<[u8; 32], (Cell, u64)>,
+    /// Counts look-ups: the larger, the later used.
+    uses: u64,
+}
+
+#[derive(Clone)]
+struct Cell {
+    tokens: Refreshed<OutboundToken, TokenFetch>,
+    renewed_at: Arc<Mutex<Option<Duration>>>,
+}
+
+impl Cached {
+    pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
+        let own = Cell::new(&source, &clock, None);
+        Cached(Arc::new(Inner { source, clock, own, callers: Mutex::default() }))
+    }
+
+    /// The token for the service itself, or for `subject`'s behalf.
+    pub(in crate::outbound) async fn token(
+        &self,
+        subject: Option<&CallerToken>,
+    ) -> Result<Arc<OutboundToken>, OutboundError> {
+        if let Some(subject) = subject
+            && self.0.clock.now() >= subject.expires_at()
+        {
+            return Err(OutboundError::new(OutboundErrorKind::SubjectExpired, "the caller's token is over"));
+        }
+        if !self.0.source.is_cached() {
+            let request = TokenRequest { subject: subject.cloned() };
+            return self.0.source.token(&request).await.map(Arc::new);
+        }
+        let cell = self.cell(subject);
+        cell.tokens.get().await.map_err(|look| match look {
+            Look::Failed { error: Some(error), .. } => error,
+            Look::Failed { retry_after, .. } => timed_out(Some(retry_after)),
+            Look::Looked => timed_out(None),
+        })
+    }
+
+    /// Drops `sent` where it is still the one held: a service refused it. Newer ones stay, and a service that refuses
+    /// whatever it is sent costs one renewal a cool-down (S7.18).
+    pub(in crate::outbound) fn reject(&self, subject: Option<&CallerToken>, sent: &Arc<OutboundToken>) {
+        if !self.0.source.is_cached() {
+            return;
+        }
+        let cell = self.cell(subject);
+        let is_held = cell.tokens.held().is_some_and(|held| Arc::ptr_eq(&held.value, sent));
+        if is_held && cell.may_renew(self.0.clock.elapsed()) {
+            cell.tokens.invalidate(sent);
+        }
+    }
+
+    fn cell(&self, subject: Option<&CallerToken>) -> Cell {
+        let Some(subject) = subject else { return self.0.own.clone() };
+        let digest = sha256(subject.expose());
+        let mut callers = self.callers();
+        callers.uses += 1;
+        let now_used = callers.uses;
+        if let Some((cell, used)) = callers.cells.get_mut(&digest) {
+            *used = now_used;
+            return cell.clone();
+        }
+        if callers.cells.len() >= MAX_CALLERS {
+            callers.make_room(self.0.clock.as_ref());
+        }
+        let cell = Cell::new(&self.0.source, &self.0.clock, Some(subject.clone()));
+        callers.cells.insert(digest, (cell.clone(), now_used));
+        cell
+    }
+
+    fn callers(&self) -> MutexGuard<'_, Callers> {
+        self.0.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Callers {
+    /// Drops the callers whose tokens are over; where there is none, the one longest unused.
+    fn make_room(&mut self, clock: &dyn Clock) {
+        let now = clock.now();
+        self.cells.retain(|_, (cell, _)| cell.tokens.fetcher().subject_ends_after(now));
+        if self.cells.len() >= MAX_CALLERS
+            && let Some(oldest) = self.cells.iter().min_by_key(|(_, (_, used))| *used).map(|(digest, _)| *digest)
+        {
+            self.cells.remove(&oldest);
+        }
+    }
+}
+
+impl Cell {
+    fn new(source: &Arc<dyn TokenSource>, clock: &Arc<dyn Clock>, subject: Option<CallerToken>) -> Self {
+        let fetch =
+            TokenFetch { source: Arc::clone(source), clock: Arc::clone(clock), request: TokenRequest { subject } };
+        Cell { tokens: Refreshed::new(fetch, policy(), Arc::clone(clock)), renewed_at: Arc::default() }
+    }
+
+    fn may_renew(&self, elapsed: Duration) -> bool {
+        let mut renewed_at = self.renewed_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = renewed_at.is_none_or(|last| elapsed.saturating_sub(last) >= RENEWAL_COOL_DOWN);
+        if is_due {
+            *renewed_at = Some(elapsed);
+        }
+        is_due
+    }
+}
+
+/// Fetches one cell's tokens.
+struct TokenFetch {
+    source: Arc<dyn TokenSource>,
+    clock: Arc<dyn Clock>,
+    request: TokenRequest,
+}
+
+impl TokenFetch {
+    fn subject_ends_after(&self, now: countersign_core::clock::UnixTime) -> bool {
+        self.request.subject.as_ref().is_some_and(|subject| subject.expires_at() > now)
+    }
+}
+
+impl Fetch<OutboundToken> for TokenFetch {
+    type Error = OutboundError;
+
+    fn fetch(&self, _: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
+        let (source, request) = (Arc::clone(&self.source), self.request.clone());
+        // Lives count from here, before the request is sent; so does what is left of the subject's.
+        let subject_left =
+            request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(self.clock.now()));
+        Box::pin(async move {
+            let token = source.token(&request).await?;
+            let life = token.life().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
+            let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
+            Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
+        })
+    }
+
+    fn timed_out(&self) -> OutboundError {
+        timed_out(None)
+    }
+
+    fn pause(&self, error: &OutboundError) -> Option<Duration> {
+        error.retry_after().or((!error.is_transient()).then_some(REFUSAL_STANDS))
+    }
+}
+
+impl fmt::Debug for Cached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cached").field("source", &self.0.source).finish_non_exhaustive()
+    }
+}
+
+/// A held token serves to its end and no longer; lives of zero are kept as they are.
+fn policy() -> RefreshPolicy {
+    RefreshPolicy {
+        max_age: DEFAULT_LIFE,
+        min_life: Duration::ZERO,
+        max_life: Duration::from_secs(24 * 3600),
+        stale_for: Duration::ZERO,
+        timeout: Duration::from_secs(10),
+        wait: Duration::from_secs(10),
+        ..RefreshPolicy::default()
+    }
+}
+
+fn timed_out(retry_after: Option<Duration>) -> OutboundError {
+    OutboundError::unavailable("no token in time", retry_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use countersign_core::clock::UnixTime;
+    use countersign_core::secret::Secret;
+    use countersign_test::ManualClock;
+
+    use super::super::TokenFuture;
+    use super::*;
+
+    #[derive(Debug, Default)]
+    struct Counting(AtomicUsize);
+
+    impl TokenSource for Counting {
+        fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
+            let count = self.0.fetch_add(1, Ordering::SeqCst);
+            let subject = request.subject.as_ref().map_or("own", |subject| subject.expose());
+            let value = Secret::from(format!("{subject}-{count}"));
+            Box::pin(async move { OutboundToken::bearer(&value, Some(Duration::from_secs(300))) })
+        }
+    }
+
+    fn cached() -> (Cached, Arc<Counting>, ManualClock) {
+        let source = Arc::new(Counting::default());
+        let clock = ManualClock::at(UnixTime::from_secs(1000));
+        (Cached::new(Arc::clone(&source) as _, Arc::new(clock.clone())), source, clock)
+    }
+
+    fn caller(name: &str, expires_at: u64) -> CallerToken {
+        CallerToken::new(name, UnixTime::from_secs(expires_at))
+    }
+
+    #[tokio::test]
+    async fn s7_13_the_callers_are_bounded_and_the_longest_unused_goes() {
+        let (cached, source, _) = cached();
+        for number in 0..MAX_CALLERS {
+            cached.token(Some(&caller(&number.to_string(), 2000))).await.expect("a token");
+        }
+        cached.token(Some(&caller("0", 2000))).await.expect("used again");
+        cached.token(Some(&caller("one-more", 2000))).await.expect("a token");
+        assert_eq!(cached.callers().cells.len(), MAX_CALLERS);
+        let before = source.0.load(Ordering::SeqCst);
+        cached.token(Some(&caller("0", 2000))).await.expect("kept");
+        assert_eq!(source.0.load(Ordering::SeqCst), before);
+        cached.token(Some(&caller("1", 2000))).await.expect("fetched anew");
+        assert_eq!(source.0.load(Ordering::SeqCst), before + 1);
+    }
+
+    #[tokio::test]
+    async fn s7_13_an_exchanged_token_never_outlives_its_subject() {
+        let (cached, source, clock) = cached();
+        let subject = caller("ann", 1005);
+        cached.token(Some(&subject)).await.expect("a token");
+        clock.advance(Duration::from_secs(1));
+        cached.token(Some(&subject)).await.expect("the same");
+        assert_eq!(source.0.load(Ordering::SeqCst), 1);
+        clock.advance(Duration::from_secs(4));
+        let error = cached.token(Some(&subject)).await.expect_err("over");
+        assert_eq!((error.code(), source.0.load(Ordering::SeqCst)), ("subject_expired", 1));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_not_sent_in_its_last_ten_seconds() {
+        let (cached, _, clock) = cached();
+        let first = cached.token(None).await.expect("a token");
+        clock.advance(Duration::from_secs(290));
+        let second = cached.token(None).await.expect("another");
+        assert_ne!(first.header(), second.header());
+    }
+
+    #[tokio::test]
+    async fn s7_18_an_older_token_does_not_invalidate_a_newer() {
+        let (cached, source, clock) = cached();
+        let first = cached.token(None).await.expect("a token");
+        cached.reject(None, &first);
+        let second = cached.token(None).await.expect("a newer");
+        clock.advance(RENEWAL_COOL_DOWN * 2);
+        cached.reject(None, &first);
+        assert_eq!(cached.token(None).await.expect("the same").header(), second.header());
+        assert_eq!(source.0.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn s7_12_callers_and_the_service_share_nothing() {
+        let (cached, _, _) = cached();
+        for (subject, wanted) in [(Some("ann"), "Bearer ann-0"), (Some("bob"), "Bearer bob-1"), (None, "Bearer own-2")]
+        {
+            let subject = subject.map(|name| caller(name, 2000));
+            let token = cached.token(subject.as_ref()).await.expect("a token");
+            assert_eq!(token.header().to_str().ok(), Some(wanted));
+        }
+    }
+}

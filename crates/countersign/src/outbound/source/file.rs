@@ -1,0 +1,63 @@
+//! A token that the platform writes into a file and renews there.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use countersign_core::secret::Secret;
+
+use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use crate::outbound::error::OutboundError;
+
+/// The longest file read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
+
+/// A projected token, such as a workload's service-account token; read anew for every call, so that a rotated one is
+/// sent at once (S7.05).
+///
+/// ```
+/// use countersign::outbound::TokenFile;
+///
+/// let token = TokenFile::at("/var/run/secrets/tokens/billing");
+/// # let _ = token;
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenFile(PathBuf);
+
+impl TokenFile {
+    /// The token in this file; white space around it is dropped.
+    #[must_use]
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        TokenFile(path.into())
+    }
+}
+
+impl TokenSource for TokenFile {
+    fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
+        Box::pin(async move {
+            refuse_subject(request)?;
+            let path = self.0.clone();
+            let read = tokio::task::spawn_blocking(move || read(&path)).await;
+            OutboundToken::bearer(&read.map_err(|_| unreadable())??, None)
+        })
+    }
+
+    fn is_cached(&self) -> bool {
+        false
+    }
+}
+
+fn read(path: &Path) -> Result<Secret<String>, OutboundError> {
+    let file = File::open(path).map_err(|_| unreadable())?;
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|_| unreadable())?;
+    let text = Secret::new(text);
+    match text.expose().len() as u64 > MAX_FILE_BYTES {
+        true => Err(OutboundError::refused("the token file is over 16 KiB")),
+        false => Ok(Secret::from(text.expose().trim())),
+    }
+}
+
+fn unreadable() -> OutboundError {
+    OutboundError::unavailable("the token file cannot be read; check its path and rights", None)
+}

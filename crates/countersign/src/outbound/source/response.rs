@@ -1,0 +1,174 @@
+//! The token service's answer (RFC 6749 §5, RFC 8693 §2.2), believed only where it is whole.
+
+use std::time::Duration;
+
+use countersign_core::redact::safe_text;
+use countersign_core::secret::Secret;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::OutboundToken;
+use crate::fetch::Answer;
+use crate::outbound::error::OutboundError;
+
+/// The life of a token whose answer names none.
+const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// The longest life believed.
+const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: Secreted,
+    token_type: String,
+    expires_in: Option<Value>,
+    scope: Option<String>,
+    issued_token_type: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Denied {
+    error: String,
+}
+
+/// Deserialises straight into a hidden value.
+struct Secreted(Secret<String>);
+
+impl<'de> Deserialize<'de> for Secreted {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|value| Secreted(Secret::new(value)))
+    }
+}
+
+/// The token in `answer`, or why there is none. `is_exchange` wants `issued_token_type` besides.
+pub(super) fn token_in(answer: &Answer, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
+    if answer.status != StatusCode::OK {
+        return Err(failure_of(answer));
+    }
+    let granted: Granted = object(&answer.body).ok_or_else(|| {
+        OutboundError::refused("the token service's answer is no JSON object with access_token and token_type")
+    })?;
+    if is_exchange && granted.issued_token_type.is_none_or(|kind| kind.is_empty()) {
+        return Err(OutboundError::refused("the exchange's answer lacks issued_token_type"));
+    }
+    // `N_A` and proof-of-possession types are not for `Bearer`.
+    if !granted.token_type.eq_ignore_ascii_case("bearer") {
+        return Err(OutboundError::refused("the token service's answer has a token_type other than Bearer"));
+    }
+    let life = granted.expires_in.as_ref().map_or(DEFAULT_LIFE, life);
+    Ok(OutboundToken::bearer(&granted.access_token.0, Some(life))?.with_scope(granted.scope))
+}
+
+fn failure_of(answer: &Answer) -> OutboundError {
+    let denied = match answer.status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => object::<Denied>(&answer.body),
+        _ => None,
+    };
+    match denied {
+        Some(denied) => OutboundError::oauth(safe_text(&denied.error)), // never its description: foreign prose
+        None => answer.unexpected_status().into(),
+    }
+}
+
+/// An object alone: serde would read an array into a struct too.
+fn object<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
+    let is_object = body.trim_ascii_start().first() == Some(&b'{');
+    if is_object { serde_json::from_slice(body).ok() } else { None }
+}
+
+/// Seconds as a whole number, or as decimal digits; anything else is a token for those who wait for it, and no longer.
+fn life(expires_in: &Value) -> Duration {
+    let seconds = match expires_in {
+        Value::Null => return DEFAULT_LIFE,
+        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
+            (Some(seconds), _) => seconds,
+            (None, Some(float)) if float >= MAX_LIFE.as_secs_f64() => u64::MAX,
+            _ => 0,
+        },
+        Value::String(digits) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            digits.parse().unwrap_or(u64::MAX) // only too many digits fail
+        }
+        _ => 0,
+    };
+    Duration::from_secs(seconds).min(MAX_LIFE)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Answer {
+        let status = StatusCode::from_u16(status).expect("a status");
+        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }
+    }
+
+    #[test]
+    fn s7_07_only_a_whole_answer_is_a_token() {
+        for good in
+            [r#"{"access_token":"t","token_type":"bearer"}"#, r#" {"access_token":"t","token_type":"BEARER","x":1}"#]
+        {
+            assert!(token_in(&answer(200, good), false).is_ok(), "{good}");
+        }
+        for bad in [
+            r#"{"access_token":"t"}"#,
+            r#"{"token_type":"bearer"}"#,
+            r#"{"access_token":"t","token_type":"mac"}"#,
+            r#"{"access_token":"t","token_type":"N_A"}"#,
+            r#"{"access_token":"","token_type":"bearer"}"#,
+            r#"{"access_token":"a\r\nb","token_type":"bearer"}"#,
+            r#"{"access_token":"a b","token_type":"bearer"}"#,
+            r#"{"access_token":"a","access_token":"b","token_type":"bearer"}"#,
+            r#"["t","bearer",null,null,null]"#,
+            "<html>sign in</html>",
+            "",
+        ] {
+            let error = token_in(&answer(200, bad), false).expect_err(bad);
+            assert_eq!(error.code(), "token_refused", "{bad}");
+        }
+        assert!(token_in(&answer(201, r#"{"access_token":"t","token_type":"bearer"}"#), false).is_err());
+    }
+
+    #[test]
+    fn s7_08_lives_are_read_without_overflow() {
+        let seconds = |json: &str| life(&serde_json::from_str(json).expect(json)).as_secs();
+        for (json, wanted) in [
+            ("300", 300),
+            ("\"300\"", 300),
+            ("null", 60),
+            ("0", 0),
+            ("-5", 0),
+            ("1.5", 0),
+            ("\"soon\"", 0),
+            ("\"\"", 0),
+            ("\"-1\"", 0),
+            ("[]", 0),
+            ("1e20", 86_400),
+            ("\"99999999999999999999999\"", 86_400),
+            ("18446744073709551615", 86_400),
+        ] {
+            assert_eq!(seconds(json), wanted, "{json}");
+        }
+    }
+
+    #[test]
+    fn s7_23_an_exchange_says_what_it_issued() {
+        let without = r#"{"access_token":"t","token_type":"bearer"}"#;
+        let with = r#"{"access_token":"t","token_type":"bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
+        assert!(token_in(&answer(200, without), true).is_err());
+        assert!(token_in(&answer(200, with), true).is_ok());
+    }
+
+    #[test]
+    fn s7_14_the_error_code_is_told_and_its_description_is_not() {
+        let body = r#"{"error":"invalid_client","error_description":"\u001b[31m{} secret"}"#;
+        let error = token_in(&answer(401, body), false).expect_err("refused");
+        assert_eq!((error.oauth_error(), error.is_transient()), (Some("invalid_client"), false));
+        assert!(!error.to_string().contains("secret"));
+        assert!(token_in(&answer(503, body), false).expect_err("down").is_transient());
+        assert!(token_in(&answer(429, ""), false).expect_err("too many").is_transient());
+        assert!(!token_in(&answer(404, ""), false).expect_err("a wrong address").is_transient());
+    }
+}

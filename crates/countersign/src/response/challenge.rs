@@ -1,0 +1,34 @@
+//! `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
+
+use countersign_core::authz::Denial;
+use http::HeaderValue;
+
+use super::refusal::Refusal;
+
+/// Keeps what a quoted challenge value may hold: `%x20-21 / %x23-5B / %x5D-7E`.
+pub(super) fn quotable(text: &str) -> String {
+    text.chars().filter(|character| matches!(character, ' '..='!' | '#'..='[' | ']'..='~')).collect()
+}
+
+/// The challenge for this refusal, where one belongs: with every 401, and with a 400 or 403 that names an error.
+pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Option<&str>) -> Option<HeaderValue> {
+    let error = refusal.challenge_error();
+    if error.is_none() && !matches!(refusal, Refusal::NoToken) {
+        return None;
+    }
+    let mut text = format!("Bearer realm=\"{realm}\"");
+    let mut add = |name: &str, value: &str| text.push_str(&format!(", {name}=\"{}\"", quotable(value)));
+    if let Some(error) = error {
+        add("error", error);
+        add("error_description", refusal.sentence());
+    }
+    match refusal {
+        Refusal::Denied(Denial::Scopes(scopes)) => add("scope", &scopes.join(" ")),
+        Refusal::Denied(Denial::StepUp { max_age }) => add("max_age", &max_age.as_secs().to_string()),
+        _ => {}
+    }
+    if let Some(url) = resource_metadata {
+        add("resource_metadata", url);
+    }
+    HeaderValue::from_str(&text).ok()
+}

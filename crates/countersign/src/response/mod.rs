@@ -1,0 +1,9 @@
+//! What the caller sees: challenges (RFC 6750, 9470), problem bodies (RFC 9457), gRPC statuses.
+
+mod challenge;
+mod problem;
+mod refusal;
+
+pub use problem::Detail;
+pub(crate) use problem::{Answers, SetUpFault};
+pub(crate) use refusal::Refusal;

@@ -1,0 +1,78 @@
+//! Every reason for which a request is answered by us, and its status.
+
+use countersign_core::authz::Denial;
+use countersign_core::error::{VerifyError, VerifyErrorKind as Kind};
+use http::StatusCode;
+
+/// A request that goes no further.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// No credentials: 401, a bare challenge.
+    NoToken,
+    /// Several credentials, or malformed ones: 400.
+    InvalidRequest,
+    /// A token that was refused (401) or could not be judged (503).
+    Token(VerifyError),
+    /// A good token that is not enough: 403, or 401 for a step-up.
+    Denied(Denial),
+    /// The claims do not have the form that the handler needs: 403.
+    ClaimsSchema,
+}
+
+impl Refusal {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Refusal::NoToken => StatusCode::UNAUTHORIZED,
+            Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
+            Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Token(_) | Refusal::Denied(Denial::StepUp { .. }) => StatusCode::UNAUTHORIZED,
+            Refusal::Denied(_) | Refusal::ClaimsSchema => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The code that callers are told: coarse on purpose, the log has the exact one.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoToken => "no_token",
+            Refusal::InvalidRequest => "invalid_request",
+            Refusal::Token(error) => match error.kind() {
+                Kind::Expired => "token_expired",
+                Kind::NotYetValid | Kind::IssuedInFuture => "token_not_yet_valid",
+                Kind::KeysUnavailable => "keys_unavailable",
+                _ => "token_invalid",
+            },
+            Refusal::Denied(Denial::Scopes(_)) => "insufficient_scope",
+            Refusal::Denied(Denial::StepUp { .. }) => "insufficient_user_authentication",
+            Refusal::Denied(_) => "forbidden",
+            Refusal::ClaimsSchema => "claims_schema",
+        }
+    }
+
+    /// The constant sentence that goes with the code (S10.08).
+    pub(crate) fn sentence(&self) -> &'static str {
+        match self.code() {
+            "no_token" => "authentication is required",
+            "invalid_request" => "exactly one well-formed bearer token is required",
+            "token_expired" => "the token expired",
+            "token_not_yet_valid" => "the token is not yet valid",
+            "keys_unavailable" => "the token cannot be judged at this moment",
+            "insufficient_scope" => "the token lacks a scope",
+            "insufficient_user_authentication" => "a more recent or stronger authentication is required",
+            "claims_schema" => "the token's claims are not of the form that this service needs",
+            "forbidden" => "the caller may not do this",
+            _ => "the token is invalid",
+        }
+    }
+
+    /// The `error` of RFC 6750 §3.1; a request without credentials gets none.
+    pub(crate) fn challenge_error(&self) -> Option<&'static str> {
+        match self {
+            Refusal::NoToken | Refusal::ClaimsSchema => None,
+            Refusal::InvalidRequest => Some("invalid_request"),
+            Refusal::Token(error) => (!error.is_unavailable()).then_some("invalid_token"),
+            Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),
+            Refusal::Denied(Denial::StepUp { .. }) => Some("insufficient_user_authentication"),
+            Refusal::Denied(_) => None,
+        }
+    }
+}

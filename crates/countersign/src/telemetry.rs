@@ -1,0 +1,107 @@
+//! Every event of this crate in one place: names, levels and fields. None can hold a token, a key or a secret.
+//!
+//! | target | level | event | fields |
+//! |---|---|---|---|
+//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `kid` |
+//! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail` |
+//! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail` |
+//! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `requirement`, `issuer` |
+//! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
+//! | `countersign::extract` | INFO | claims do not decode into the handler's type | `wanted`, `error` |
+//! | `countersign::keys` | INFO | keys were fetched | `source`, `keys` |
+//! | `countersign::keys` | WARN | keys could not be fetched | `source`, `error` |
+//! | `countersign::keys` | WARN or ERROR | an entry of a key set is not used; ERROR where it is private | `source`, `kid`, `reason` |
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use countersign_core::error::VerifyError;
+use countersign_core::redact::safe_text;
+use countersign_core::verify::Verified;
+
+/// Refusals logged a second; strangers must not be able to fill a disk. Counts stay exact in the verifier's stats.
+const LOGGED_PER_SECOND: u64 = 10;
+
+pub(crate) fn authenticated(verified: &Verified) {
+    tracing::debug!(
+        target: "countersign::authenticate",
+        issuer = verified.issuer(),
+        kid = verified.key_id().map(safe_text),
+        "authenticated"
+    );
+}
+
+pub(crate) fn refused(error: &VerifyError, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if !SAMPLE.admits(elapsed) {
+        return;
+    }
+    if error.is_unavailable() {
+        tracing::warn!(target: "countersign::authenticate", code = error.code(), detail = %error, "not decided");
+    } else {
+        tracing::info!(target: "countersign::authenticate", code = error.code(), detail = %error, "refused");
+    }
+}
+
+pub(crate) fn bad_credential(code: &'static str, detail: &'static str, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        tracing::info!(target: "countersign::authenticate", code, detail, "refused");
+    }
+}
+
+pub(crate) fn denied(requirement: &dyn std::fmt::Display, verified: &Verified, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        tracing::info!(target: "countersign::guard", %requirement, issuer = verified.issuer(), "denied");
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(crate) fn claims_schema(wanted: &'static str, error: &countersign_core::claims::ClaimsError) {
+    tracing::info!(target: "countersign::extract", wanted, %error, "the claims do not decode");
+}
+
+pub(crate) fn missing_layer(path: &str, mend: &'static str) {
+    tracing::error!(target: "countersign::guard", path = safe_text(path), mend, "no authenticator before it; answering 500");
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn keys_fetched(
+    source: &str,
+    fetched: &Result<crate::refresh::Fresh<countersign_core::key::KeySet>, crate::fetch::FetchFailure>,
+) {
+    match fetched {
+        Ok(fresh) => tracing::info!(target: "countersign::keys", source, keys = fresh.value.len(), "keys fetched"),
+        Err(error) => tracing::warn!(target: "countersign::keys", source, %error, "keys could not be fetched"),
+    }
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
+    let (kid, reason) = (&skipped.key_id, &skipped.reason);
+    if skipped.is_burnt {
+        tracing::error!(target: "countersign::keys", source, kid, %reason, "a published key is private: replace it now");
+    } else {
+        tracing::warn!(target: "countersign::keys", source, kid, %reason, "an entry of the key set is not used");
+    }
+}
+
+/// Lets so many events a second through.
+struct Sampler {
+    second: AtomicU64,
+    seen: AtomicU64,
+}
+
+impl Sampler {
+    const fn new() -> Self {
+        Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0) }
+    }
+
+    fn admits(&self, elapsed: std::time::Duration) -> bool {
+        let second = elapsed.as_secs();
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.seen.store(0, Ordering::Relaxed);
+        }
+        self.seen.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SECOND
+    }
+}
