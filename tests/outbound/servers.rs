@@ -1,0 +1,84 @@
+//! A server that records what it is sent and answers what the test says.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("text"))
+    }
+}
+
+type Answer = dyn Fn(usize, &Seen) -> Response + Send + Sync;
+
+#[derive(Clone)]
+pub struct Server {
+    pub url: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+    answer: Arc<Answer>,
+}
+
+impl Server {
+    /// Answers the `n`th request, counted from 0, with `answer(n, request)`.
+    pub async fn start(answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = Server { url, seen: Arc::default(), answer: Arc::new(answer) };
+        let app = Router::new().fallback(record).with_state(server.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        server
+    }
+
+    /// A token service: tokens `token-0`, `token-1` and so on.
+    pub async fn issuing() -> Self {
+        Self::start(|n, _| granted(&format!("token-{n}"), 3600)).await
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("not poisoned").clone()
+    }
+
+    pub fn count(&self) -> usize {
+        self.seen().len()
+    }
+}
+
+pub fn granted(token: &str, expires_in: u64) -> Response {
+    let body = serde_json::json!({
+        "access_token": token, "token_type": "Bearer", "expires_in": expires_in,
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    });
+    json(200, body.to_string())
+}
+
+pub fn json(status: u16, body: String) -> Response {
+    (StatusCode::from_u16(status).expect("a status"), [("content-type", "application/json")], body).into_response()
+}
+
+pub fn unauthorized(challenge: &'static str) -> Response {
+    (StatusCode::UNAUTHORIZED, [("www-authenticate", challenge)]).into_response()
+}
+
+async fn record(State(server): State<Server>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let seen = Seen { method, uri, headers, body: String::from_utf8_lossy(&body).into_owned() };
+    let number = {
+        let mut all = server.seen.lock().expect("not poisoned");
+        all.push(seen.clone());
+        all.len() - 1
+    };
+    (server.answer)(number, &seen)
+}
