@@ -115,6 +115,10 @@ impl JwkFields {
             if doubled || !operations.iter().any(|operation| operation == "verify") {
                 return Err(KeyRejected("key_ops lacks verify or names an operation twice"));
             }
+            let signs = |operation: &String| operation == "verify" || operation == "sign";
+            if self.purpose.is_some() && !operations.iter().all(signs) {
+                return Err(KeyRejected("key_ops contradicts use, which is sig (RFC 7517 §4.3)"));
+            }
         }
         Ok(())
     }
@@ -182,7 +186,7 @@ impl PublicFields {
                 }
             }
             PublicFields::Okp { x } => {
-                if x.len() != 32 || is_low_order(x) {
+                if x.len() != 32 || is_low_order(x) || is_beyond_prime(x) {
                     return Err(KeyRejected("x is not a usable Ed25519 public key"));
                 }
             }
@@ -215,25 +219,24 @@ impl PublicFields {
     }
 }
 
-/// Points of order 1, 2, 4 and 8, and spellings of y beyond the field's prime (S2.23).
+/// Points of order 1, 2, 4 and 8 (S2.23).
 fn is_low_order(x: &[u8]) -> bool {
-    const LOW_ORDER_Y: [[u8; 32]; 7] = {
-        let mut points = [[0_u8; 32]; 7];
+    const LOW_ORDER_Y: [[u8; 32]; 5] = {
+        let mut points = [[0_u8; 32]; 5];
         points[1][0] = 1;
         points[2] = [0xff; 32];
         points[2][0] = 0xec;
         points[2][31] = 0x7f;
         points[3] = hex_32(b"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
         points[4] = hex_32(b"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a");
-        points[5] = [0xff; 32]; // p: y = 0 again
-        points[5][0] = 0xed;
-        points[5][31] = 0x7f;
-        points[6] = [0xff; 32]; // p + 1: y = 1 again
-        points[6][0] = 0xee;
-        points[6][31] = 0x7f;
         points
     };
     LOW_ORDER_Y.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
+}
+
+/// Whether y, of 32 octets, is not below the prime 2^255 - 19: another spelling of a small y (RFC 8032 §5.1.3).
+fn is_beyond_prime(x: &[u8]) -> bool {
+    x[0] >= 0xed && x[1..31].iter().all(|octet| *octet == 0xff) && x[31] & 0x7f == 0x7f
 }
 
 const fn hex_32(text: &[u8; 64]) -> [u8; 32] {

@@ -1,0 +1,197 @@
+//! S3, what a token says: required claims, authorities, confirmation, actors.
+
+use std::time::Duration;
+
+use countersign::authz::{Authorities, client};
+use countersign::policy::Profile;
+use countersign::prelude::{permission, role, scope, tenant_in_path};
+use countersign::verify::Verifier;
+use serde_json::{Value, json};
+
+use super::fixture::{OK, code, code_of, judge, policy, valid, verifier};
+use super::http::{DENY, SCOPE, TOK, guarded_outcome, outcome};
+
+/// CVE-2026-75509 again: `sub` of another type.
+#[test]
+fn s3_20_rfc_9068_requires_its_claims() {
+    for (name, when_absent, when_empty) in [
+        ("iss", "missing_claim", "unknown_issuer"),
+        ("exp", "missing_claim", "invalid_claim"),
+        ("aud", "wrong_audience", "wrong_audience"),
+        ("sub", "missing_claim", "missing_claim"),
+        ("client_id", "missing_claim", "missing_claim"),
+        ("iat", "missing_claim", "invalid_claim"),
+        ("jti", "missing_claim", "missing_claim"),
+    ] {
+        assert_eq!(code_of(&valid().without(name).sign()), when_absent, "{name} absent");
+        assert_eq!(code_of(&valid().claim(name, "").sign()), when_empty, "{name} empty");
+    }
+    for name in ["sub", "jti", "client_id", "acr"] {
+        for wrong in [json!(42), json!(null), json!([]), json!(["u1"]), json!({}), json!(true), json!(1.5)] {
+            assert_eq!(code_of(&valid().claim(name, wrong.clone()).sign()), "invalid_claim", "{name} {wrong}");
+        }
+    }
+    assert_eq!(code_of(&valid().sign()), OK);
+    let compatible = verifier(policy().profile(Profile::Compatible));
+    let sparse = valid().without("sub").without("client_id").without("jti").without("iat");
+    assert_eq!(code(&compatible, &sparse.sign()), OK, "the other profile needs fewer");
+}
+
+#[test]
+fn s3_20_a_policy_may_require_more() {
+    for name in ["department", "acr", "auth_time", "nbf", "scope", "act"] {
+        let verifier = verifier(policy().require_claim(name));
+        let value = match name {
+            "auth_time" | "nbf" => json!(1_600_000_000),
+            "act" => json!({ "sub": "gateway" }),
+            _ => json!("x"),
+        };
+        assert_eq!(code(&verifier, &valid().without(name).sign()), "missing_claim", "{name}");
+        assert_eq!(code(&verifier, &valid().claim(name, value).sign()), OK, "{name}");
+    }
+}
+
+#[test]
+fn s3_21_a_subject_that_spells_a_client_is_not_that_client() {
+    let verifier = verifier(policy());
+    let outcome = |sub: &str, client_id: &str| {
+        let token = valid().claim("sub", sub).claim("client_id", client_id).sign();
+        guarded_outcome(&verifier, client("svc-a"), &token)
+    };
+    assert_eq!(outcome("svc-a", "web"), DENY, "a user of that name");
+    assert_eq!(outcome("u1", "svc-a"), DENY, "a user of that client");
+    assert_eq!(outcome("svc-b", "svc-b"), DENY, "another client");
+    assert_eq!(outcome("svc-a", "svc-a"), OK);
+
+    let policy = policy().refuse_subjects_beginning_with("svc-");
+    let strict = super::fixture::verifier(policy);
+    assert_eq!(code(&strict, &valid().claim("sub", "svc-a").sign()), "subject_not_allowed");
+    assert_eq!(code(&strict, &valid().claim("sub", "u-svc-a").sign()), OK);
+}
+
+#[test]
+fn s3_22_scopes_are_whole_words_of_one_string() {
+    let verifier = verifier(policy());
+    let with_scope = |value: Value| guarded_outcome(&verifier, scope("read"), &valid().claim("scope", value).sign());
+    for lacking in ["reads", "READ", "read,write", "xread", "write", "", " ", "read\twrite", "re ad"] {
+        assert_eq!(with_scope(json!(lacking)), SCOPE, "{lacking:?}");
+    }
+    for having in ["read", "write read", "write  read", " read ", "a b c read d"] {
+        assert_eq!(with_scope(json!(having)), OK, "{having:?}");
+    }
+    assert_eq!(guarded_outcome(&verifier, scope("read"), &valid().without("scope").sign()), SCOPE);
+    for wrong in [json!(["read"]), json!(1), json!(null), json!({}), json!(true)] {
+        assert_eq!(with_scope(wrong.clone()), TOK, "{wrong}");
+        assert_eq!(code_of(&valid().claim("scope", wrong.clone()).sign()), "invalid_claim", "{wrong}");
+    }
+}
+
+#[test]
+fn s3_22_scp_counts_where_it_is_mapped() {
+    let mapped = verifier(policy().authorities(Authorities::new().scopes_in_scp()));
+    let unmapped = verifier(policy());
+    for scp in [json!(["write", "read"]), json!("write read")] {
+        let token = valid().without("scope").claim("scp", scp).sign();
+        assert_eq!(guarded_outcome(&mapped, scope("read"), &token), OK);
+        assert_eq!(guarded_outcome(&unmapped, scope("read"), &token), SCOPE);
+    }
+    for wrong in [json!(1), json!([1]), json!(["read", null]), json!({}), json!(null)] {
+        let token = valid().claim("scp", wrong.clone()).sign();
+        assert_eq!((code(&mapped, &token), code(&unmapped, &token)), ("invalid_claim", OK), "{wrong}");
+    }
+}
+
+fn mapping_verifier() -> Verifier {
+    let authorities = Authorities::new().roles_at("/roles").permissions_at("/realm/permissions").tenant_at("/tenant");
+    verifier(policy().authorities(authorities))
+}
+
+/// The published audit of jwt-simple found claims that failed open.
+#[test]
+fn s3_23_mapped_claims_fail_closed() {
+    let verifier = mapping_verifier();
+    let with_roles = |value: Value| valid().claim("roles", value).sign();
+    for wrong in [json!("admin"), json!({ "admin": true }), json!([1]), json!(["admin", 1]), json!(null), json!(true)] {
+        assert_eq!(code(&verifier, &with_roles(wrong.clone())), "invalid_claim", "{wrong}");
+        assert_eq!(outcome(&verifier, &with_roles(wrong.clone())), TOK, "{wrong}");
+    }
+    for lacking in [json!([]), json!(["notadmin"]), json!(["Admin"]), json!(["admin "]), json!(["admin,user"])] {
+        assert_eq!(guarded_outcome(&verifier, role("admin"), &with_roles(lacking.clone())), DENY, "{lacking}");
+    }
+    assert_eq!(guarded_outcome(&verifier, role("admin"), &valid().sign()), DENY, "no roles at all");
+    assert_eq!(guarded_outcome(&verifier, role("admin"), &with_roles(json!(["user", "admin"]))), OK);
+
+    let within = |value: Value| valid().claim("realm", value).sign();
+    for wrong in [json!("x"), json!([]), json!(1), json!({ "permissions": "write" }), json!({ "permissions": [1] })] {
+        assert_eq!(code(&verifier, &within(wrong.clone())), "invalid_claim", "{wrong}");
+    }
+    let allowed = within(json!({ "permissions": ["write"] }));
+    assert_eq!(guarded_outcome(&verifier, permission("write"), &allowed), OK);
+    assert_eq!(guarded_outcome(&verifier, permission("write"), &within(json!({}))), DENY);
+}
+
+#[test]
+fn s3_23_a_tenant_is_a_name_or_the_token_is_refused() {
+    let verifier = mapping_verifier();
+    for wrong in [json!("../x"), json!(""), json!("a/b"), json!(1), json!(["acme"]), json!(null), json!("a\u{0}")] {
+        assert_eq!(code(&verifier, &valid().claim("tenant", wrong.clone()).sign()), "invalid_claim", "{wrong}");
+    }
+    let token = valid().claim("tenant", "acme").sign();
+    assert_eq!(code(&verifier, &token), OK);
+    assert_eq!(guarded_outcome(&verifier, tenant_in_path("tenant"), &token), DENY, "no such parameter in the path");
+}
+
+/// S6.01, S6.26: until proofs are checked.
+#[test]
+fn s3_24_a_bound_token_is_no_bearer_token() {
+    for cnf in [json!({ "jkt": "abc" }), json!({ "x5t#S256": "abc" }), json!({}), json!(null), json!("x"), json!([])] {
+        let token = valid().claim("cnf", cnf.clone()).sign();
+        assert_eq!((code_of(&token), outcome(&verifier(policy()), &token)), ("proof_required", TOK), "{cnf}");
+    }
+    for profile in [Profile::Compatible, Profile::AnyType] {
+        let verifier = verifier(policy().profile(profile));
+        assert_eq!(code(&verifier, &valid().claim("cnf", json!({ "jkt": "abc" })).sign()), "proof_required");
+    }
+    assert_eq!(code_of(&valid().claim("confirmation", json!({ "jkt": "abc" })).sign()), OK);
+}
+
+#[test]
+fn s3_26_unknown_claims_are_ignored() {
+    let values = [json!(1), json!("x"), json!(null), json!([1, "x"]), json!({ "a": { "b": [] } })];
+    let token = (0..20).fold(valid(), |token, index| token.claim(&format!("x{index}"), values[index % 5].clone()));
+    assert_eq!(code_of(&token.sign()), OK);
+}
+
+#[test]
+fn s3_29_only_the_outermost_actor_acts() {
+    let verifier = verifier(policy());
+    let token = valid().claim("act", json!({ "sub": "gateway", "act": { "sub": "admin-svc" } })).sign();
+    let verified = judge(&verifier, &token).expect("accepted");
+    assert_eq!(verified.actor(), Some("gateway"));
+    assert_eq!(judge(&verifier, &valid().sign()).expect("accepted").actor(), None);
+
+    let chain = |actors: usize| {
+        (0..actors).fold(Value::Null, |inner, _| match inner {
+            Value::Null => json!({ "sub": "a" }),
+            inner => json!({ "sub": "a", "act": inner }),
+        })
+    };
+    for wrong in [json!("x"), json!(1), json!(null), json!([]), json!({ "sub": 1 }), json!({ "sub": "a", "act": "x" })]
+    {
+        assert_eq!(code(&verifier, &valid().claim("act", wrong.clone()).sign()), "invalid_claim", "{wrong}");
+    }
+    assert_eq!(code(&verifier, &valid().claim("act", chain(8)).sign()), OK);
+    assert_eq!(code(&verifier, &valid().claim("act", chain(9)).sign()), "invalid_claim");
+}
+
+/// S3.28's other side: what a guard asks about time it asks the same clock.
+#[test]
+fn s3_05_the_time_of_login_is_judged_by_the_verifiers_clock() {
+    let verifier = verifier(policy());
+    let guard = || countersign::prelude::authenticated_within(Duration::from_secs(900));
+    let logged_in = |at: u64| valid().claim("auth_time", at).sign();
+    let now = super::fixture::T;
+    assert_eq!(guarded_outcome(&verifier, guard(), &logged_in(now - 900)), OK);
+    assert_eq!(guarded_outcome(&verifier, guard(), &logged_in(now - 901)), super::http::STEP);
+    assert_eq!(guarded_outcome(&verifier, guard(), &valid().sign()), super::http::STEP);
+}
