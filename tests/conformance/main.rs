@@ -3,9 +3,12 @@
 //! One valid token, of which each test changes one thing and signs it anew, so that nothing but the change can refuse
 //! it. Each refusal is expected by its exact code, and has a repaired twin that is accepted.
 
+mod dependencies;
 mod fixture;
 mod http;
 mod number;
+mod properties;
+mod s11_cost;
 mod s1_form;
 mod s1_json;
 mod s2_choice;
@@ -14,3 +17,4 @@ mod s2_signatures;
 mod s3_claims;
 mod s3_identity;
 mod s3_times;
+mod table;

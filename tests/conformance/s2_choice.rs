@@ -14,7 +14,7 @@ use super::fixture::{
     segments, sign_text, signature_of, valid, verifier, with_signature,
 };
 
-/// CVE-2020-15084, CVE-2020-26244, CVE-2026-22817: algorithms that nobody had to name.
+/// CVE-2020-15084, GHSA-6g6m-m6h5-w9gf, CVE-2020-26244, CVE-2026-22817: algorithms that nobody had to name.
 #[test]
 fn s2_01_only_listed_algorithms_and_never_an_empty_list() {
     assert_eq!(faulty_fields(policy().algorithms([])), ["algorithms"]);
@@ -27,7 +27,7 @@ fn s2_01_only_listed_algorithms_and_never_an_empty_list() {
     assert_eq!(code_of(&token), OK);
 }
 
-/// GHSA-q926-c743-49qj and the disclosures of 2015: `none`, in any spelling.
+/// GHSA-q926-c743-49qj, CVE-2022-23540 and the disclosures of 2015: `none`, in any spelling.
 #[test]
 fn s2_02_no_spelling_of_none_is_accepted() {
     let honest = signature_of(&valid().sign());

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::algorithm::Algorithm;
 use super::material::KeyRejected;
+use super::roca::is_roca;
 use crate::token::decode_base64url;
 
 /// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much (S11.07).
@@ -177,6 +178,11 @@ impl PublicFields {
                 let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
                 if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
                     return Err(KeyRejected("the RSA exponent is even, below 65537 or above 32 bits"));
+                }
+                if is_roca(n) {
+                    return Err(KeyRejected(
+                        "the RSA modulus is of a faulty generator (CVE-2017-15361); that key is burnt",
+                    ));
                 }
             }
             PublicFields::Ec { curve, x, y } => {

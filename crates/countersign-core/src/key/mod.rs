@@ -6,6 +6,7 @@ mod cell;
 mod jsonwebtoken;
 mod jwk;
 mod material;
+mod roca;
 mod set;
 mod source;
 mod thumbprint;

@@ -6,6 +6,8 @@ mod header;
 mod json;
 mod payload;
 mod unverified;
+#[cfg(test)]
+mod vectors;
 
 pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub(crate) use header::TokenType;

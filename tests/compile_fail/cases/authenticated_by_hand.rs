@@ -1,0 +1,10 @@
+use std::sync::Arc;
+
+use countersign::authenticate::Authenticated;
+use countersign::verify::Verified;
+
+fn look_alike(verified: Arc<Verified>) -> Authenticated {
+    Authenticated(verified)
+}
+
+fn main() {}

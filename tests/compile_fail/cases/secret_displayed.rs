@@ -1,0 +1,5 @@
+use countersign::secret::Secret;
+
+fn main() {
+    println!("{}", Secret::new(String::from("s")));
+}

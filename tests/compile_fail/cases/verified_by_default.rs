@@ -1,0 +1,5 @@
+use countersign::verify::Verified;
+
+fn main() {
+    let _ = Verified::default();
+}

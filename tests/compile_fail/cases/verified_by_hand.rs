@@ -1,0 +1,7 @@
+use countersign::verify::Verified;
+
+fn forged(other: Verified) -> Verified {
+    Verified { epoch: 0, ..other }
+}
+
+fn main() {}
