@@ -1,0 +1,9 @@
+//! What may be asked of the issuer: targets with their scopes, and who may act for whom.
+
+mod audience;
+mod exchange;
+mod scope;
+
+pub use audience::Audience;
+pub use exchange::ExchangeRule;
+pub(crate) use scope::{ScopeSet, is_scope};

@@ -1,0 +1,63 @@
+//! Sets of scopes (RFC 6749 §3.3): whole words, case-sensitive, their order without meaning.
+
+use std::collections::BTreeSet;
+
+/// The most scopes that one request may name.
+const MAX_SCOPES: usize = 64;
+
+/// Scopes, each of the form that RFC 6749 allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ScopeSet(pub(crate) BTreeSet<Box<str>>);
+
+impl ScopeSet {
+    /// Reads a request's `scope`. `None` where a word is malformed or there are more than 64.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+        let is_fine = words.len() <= MAX_SCOPES && words.iter().all(|word| is_scope(word));
+        is_fine.then(|| words.into_iter().map(Box::from).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn is_within(&self, allowed: &ScopeSet) -> bool {
+        self.0.is_subset(&allowed.0)
+    }
+
+    /// What both have.
+    pub(crate) fn and(&self, other: &ScopeSet) -> ScopeSet {
+        ScopeSet(self.0.intersection(&other.0).cloned().collect())
+    }
+
+    /// As a token and an answer write it.
+    pub(crate) fn to_text(&self) -> String {
+        self.0.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
+    }
+}
+
+impl FromIterator<Box<str>> for ScopeSet {
+    fn from_iter<I: IntoIterator<Item = Box<str>>>(scopes: I) -> Self {
+        ScopeSet(scopes.into_iter().collect())
+    }
+}
+
+/// Whether `word` is a `scope-token`: printable ASCII without blank, quote and backslash.
+pub(crate) fn is_scope(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_07_scopes_have_the_form_of_the_rfc() {
+        assert_eq!(ScopeSet::parse("b a b").expect("fine").to_text(), "a b");
+        assert!(ScopeSet::parse("").expect("nothing asked").is_empty());
+        for bad in ["a\"", "a\\b", "a\tb", "é", "a\u{0}"] {
+            assert_eq!(ScopeSet::parse(bad), None, "{bad:?}");
+        }
+        assert_eq!(ScopeSet::parse(&"a ".repeat(65)), None);
+    }
+}

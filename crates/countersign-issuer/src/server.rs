@@ -1,0 +1,231 @@
+//! The issuer itself: what is shared by its endpoints, and what an application does with it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use countersign_core::authz::Authorities;
+use countersign_core::clock::Clock;
+use countersign_core::error::{ConfigError, VerifyError};
+use countersign_core::key::KeySource;
+use countersign_core::policy::{NeedsAudience, Profile, TrustedIssuer};
+use countersign_core::verify::{Verified, Verifier};
+
+use crate::builder::{IssuerBuilder, MAX_TOKEN_LIFETIME};
+use crate::client::{Client, Registry, SecretCheck};
+use crate::endpoint::{self, OAuthError, Presented};
+use crate::policy::Audience;
+use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
+
+/// The claim that names a tenant.
+pub(crate) const TENANT_CLAIM: &str = "tenant";
+
+/// A token service. Cheap to clone; clones are the same service.
+///
+/// ```
+/// use countersign_issuer::{Audience, Client, Issuer, SecretHash};
+///
+/// let (_, stored) = SecretHash::generate()?;
+/// let issuer = Issuer::builder("https://sts.example.com")
+///     .audience(Audience::new("billing").scopes(["invoices:read"]))
+///     .client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
+///     .build()?;
+/// assert_eq!(issuer.name(), "https://sts.example.com");
+///
+/// let faults = Issuer::builder("http://sts.example.com").client(Client::new("orders").audiences(["biling"])).build();
+/// let fields: Vec<_> = faults.unwrap_err().faults().iter().map(|fault| fault.field.to_string()).collect();
+/// assert_eq!(fields, ["issuer", "client orders: secret", "client orders: audiences"]);
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Issuer(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    base_path: String,
+    audiences: HashMap<String, Audience>,
+    clients: Registry,
+    token_lifetime: Duration,
+    clock: Arc<dyn Clock>,
+    keys: Arc<KeyRing>,
+    secrets: SecretCheck,
+    own_tokens: Verifier,
+    metadata: String,
+}
+
+/// What a builder hands over, judged.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) base_path: String,
+    pub(crate) audiences: Vec<Audience>,
+    pub(crate) clients: Registry,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) secrets: SecretCheck,
+}
+
+impl Issuer {
+    /// Begins an issuer of this name: the address that it is served at, https or loopback, without a slash at its end.
+    pub fn builder(name: impl Into<String>) -> IssuerBuilder {
+        IssuerBuilder::new(name.into())
+    }
+
+    pub(crate) fn assemble(parts: Parts) -> Result<Self, ConfigError> {
+        let scopes: std::collections::BTreeSet<&str> =
+            parts.audiences.iter().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
+        let metadata = endpoint::document(&parts.name, &scopes.into_iter().collect::<Vec<_>>()).to_string();
+        let own_tokens = own_tokens(&parts)?;
+        Ok(Issuer(Arc::new(Inner {
+            name: parts.name,
+            base_path: parts.base_path,
+            audiences: parts.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
+            clients: parts.clients,
+            token_lifetime: parts.token_lifetime,
+            clock: parts.clock,
+            keys: parts.keys,
+            secrets: parts.secrets,
+            own_tokens,
+            metadata,
+        })))
+    }
+
+    /// Its endpoints, at their places under the issuer's name: `/token`, `/jwks`, and both discovery documents. Merge it
+    /// into an application at the top, not below a path: the issuer's own path is in it.
+    ///
+    /// Start the server with `into_make_service_with_connect_info::<SocketAddr>()`, so that callers have an address.
+    pub fn router(&self) -> Router {
+        endpoint::router(self.clone())
+    }
+
+    /// Its name: what tokens carry as `iss`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// This issuer as a verifier in the same process trusts it: its keys without a network, its algorithm, RFC 9068.
+    ///
+    /// ```
+    /// use countersign_core::{mint::Draft, verify::Verifier};
+    /// use countersign_issuer::{Audience, Issuer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").audience(Audience::new("orders")).build()?;
+    /// let verifier = Verifier::trusting(issuer.trusted_for("orders"))?;
+    /// let token = issuer.mint(&Draft::access_token().subject("ann").audience("orders").client_id("web-shop"))?;
+    /// assert_eq!(verifier.verify(token.as_str()).await?.subject(), "ann");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
+        issuer_rules(&self.0.name, &self.0.keys, audience)
+    }
+
+    /// Publishes a new key, which signs once every verifier's cache has it (420 s); the key that signs now then retires,
+    /// published until the last token that it signed has ended. A key that is pending already is not doubled.
+    ///
+    /// RSA keys take some hundred milliseconds to make: call this from a blocking thread then.
+    ///
+    /// # Errors
+    /// `RotationError` where sixteen keys are published already, or none could be made.
+    pub fn rotate(&self) -> Result<PublishedKey, RotationError> {
+        self.0.keys.rotate()
+    }
+
+    /// Signs with another key from this moment on, and keeps the old one published.
+    ///
+    /// A verifier whose cache is older looks again for the unknown `kid`; one that does not do so refuses new tokens for up
+    /// to 300 s. [`rotate`](Self::rotate) has no such gap.
+    ///
+    /// # Errors
+    /// As [`rotate`](Self::rotate).
+    pub fn rotate_now(&self) -> Result<PublishedKey, RotationError> {
+        self.0.keys.rotate_now()
+    }
+
+    /// Drops a key that leaked: out of the published set and from signing at once. `false` where there is none of that
+    /// `kid`.
+    ///
+    /// Verifiers go on taking its tokens until they look again: at worst for the set's `max-age` of 300 s, and where this
+    /// service cannot be reached, for as long as they use stale keys.
+    ///
+    /// # Errors
+    /// As [`rotate`](Self::rotate), where the key was the one that signs.
+    pub fn revoke_key(&self, key_id: &str) -> Result<bool, RotationError> {
+        self.0.keys.revoke(key_id)
+    }
+
+    /// The published keys, the active one first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<PublishedKey> {
+        self.0.keys.keys()
+    }
+
+    /// The client that proved to be the one it says.
+    pub(crate) async fn authenticate(&self, presented: Presented) -> Result<Arc<Client>, OAuthError> {
+        let client = self.0.clients.find(&presented.client_id);
+        let checked = self.0.secrets.is_right(client.map(AsRef::as_ref), presented.secret).await;
+        let is_right = checked.map_err(|_| OAuthError::busy())?;
+        match client {
+            Some(client) if is_right && !client.is_locked() => Ok(Arc::clone(client)),
+            _ => Err(OAuthError::invalid_client()),
+        }
+    }
+
+    /// Judges a token that this issuer made, whatever it was made for.
+    pub(crate) async fn verify_own(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
+        self.0.own_tokens.verify(token).await
+    }
+
+    pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {
+        self.0.audiences.get(name)
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        self.0.keys.published()
+    }
+
+    pub(crate) fn base_path(&self) -> &str {
+        &self.0.base_path
+    }
+
+    pub(crate) fn metadata(&self) -> &str {
+        &self.0.metadata
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn token_lifetime(&self) -> Duration {
+        self.0.token_lifetime
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("name", &self.0.name).field("keys", &self.keys()).finish_non_exhaustive()
+    }
+}
+
+/// The issuer's own tokens: for any of its audiences, without leeway, since the clock is the one that dated them.
+fn own_tokens(parts: &Parts) -> Result<Verifier, ConfigError> {
+    let mut trusted = issuer_rules(&parts.name, &parts.keys, parts.name.as_str()).leeway(Duration::ZERO);
+    for audience in &parts.audiences {
+        trusted = trusted.or_audience(audience.name());
+    }
+    Verifier::builder().trust(trusted).clock(Arc::clone(&parts.clock)).build()
+}
+
+fn issuer_rules(name: &str, keys: &Arc<KeyRing>, audience: impl Into<String>) -> TrustedIssuer {
+    NeedsAudience::new(name, Arc::clone(keys) as Arc<dyn KeySource>)
+        .audience(audience)
+        .algorithms([keys.algorithm()])
+        .profile(Profile::AccessToken)
+        .longest_lifetime(MAX_TOKEN_LIFETIME)
+        .authorities(Authorities::new().tenant_at("/tenant"))
+}
