@@ -7,12 +7,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What cannot be shown yet, and why.
+/// What is not shown here, and why; a test that shows it after all takes the place of the reason.
 const NOT_SHOWN: &[(&str, &str)] = &[
     ("S3.25", "single use of a token is not offered yet"),
     ("S3.27", "issuer templates of multi-tenant providers are not offered yet: each issuer is named in full"),
     ("S11.06", "revocation of single tokens is not offered yet; a withdrawn key works at once (S11.05)"),
+    ("S11.10", "waiting for keys is bounded in the key source, whose own tests are S4.17 and S4.18"),
     ("S11.11", "proofs of possession (DPoP) come with S6; until then bound tokens are refused (S6.01)"),
+    ("S11.12", "attempts of the outbound client are bounded in its own folder"),
+    ("S11.14", "a figure of the benchmarks, not of a test"),
+    ("S11.15", "secrets of clients are checked in the issuer, which has its own tests"),
 ];
 
 /// The groups of which every requirement is either shown or excused.
@@ -169,9 +173,9 @@ fn page(shown: &Shown) -> String {
          ## Requirements\n\n| id | what | tests |\n|---|---|---|\n",
     );
     for (id, what) in requirements() {
-        let tests = match excuse(id) {
-            Some(reason) => format!("not shown: {reason}"),
-            None => joined(shown.by_requirement.get(id)),
+        let tests = match (shown.by_requirement.get(id), excuse(id)) {
+            (None, Some(reason)) => format!("not shown: {reason}"),
+            (tests, _) => joined(tests),
         };
         writeln!(page, "| {id} | {} | {tests} |", what.replace('|', "\\|")).expect("a string takes all");
     }
@@ -199,7 +203,7 @@ fn the_kernels_requirements_are_shown_or_excused() {
     let shown = shown();
     let whole = |id: &str| WHOLE_GROUPS.iter().any(|group| id.starts_with(group));
     for (id, what) in requirements().into_iter().filter(|(id, _)| whole(id)) {
-        assert_ne!(shown.by_requirement.contains_key(id), excuse(id).is_some(), "{id}: {what}");
+        assert!(shown.by_requirement.contains_key(id) || excuse(id).is_some(), "{id}: {what}");
     }
 }
 
