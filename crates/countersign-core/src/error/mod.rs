@@ -60,6 +60,12 @@ impl VerifyError {
         self.kind.code()
     }
 
+    /// What was wrong, in words for the operator, without the code.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Whether the token could not be judged (503, ask again) rather than was refused (401).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {

@@ -12,6 +12,7 @@ mod source;
 mod thumbprint;
 
 pub use algorithm::Algorithm;
+pub(crate) use cell::HeldKeys;
 pub use cell::KeyCell;
 
 pub(crate) use jwk::PublicFields;

@@ -156,6 +156,17 @@ impl KeySet {
         }
     }
 
+    /// The keys of `algorithm` whose `kid` does not contradict `key_id`, at most four: for tools, which may be given a
+    /// bare key. A verifier asks [`find`](Self::find), which is stricter.
+    pub(crate) fn candidates(
+        &self,
+        key_id: Option<&str>,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &Arc<VerifyingKey>> {
+        let agrees = move |key: &VerifyingKey| key_id.is_none_or(|wanted| key.key_id().is_none_or(|own| own == wanted));
+        self.all.iter().filter(move |key| key.algorithm().serves(algorithm) && agrees(key)).take(MAX_TRIED)
+    }
+
     /// Every usable key.
     pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
         self.all.iter().map(AsRef::as_ref)

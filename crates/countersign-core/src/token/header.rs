@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::json::{MAX_HEADER_DEPTH, Names, Skip};
-use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES};
+use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES, base64url};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::Algorithm;
 use crate::redact::safe_text;
@@ -34,6 +34,16 @@ pub(crate) enum TokenType {
 }
 
 impl TokenType {
+    /// The type as a word; `nothing` where there is none.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            TokenType::Absent => "nothing",
+            TokenType::Jwt => "JWT",
+            TokenType::AccessToken => "at+jwt",
+            TokenType::Other(name) => name,
+        }
+    }
+
     fn named(name: &str) -> Self {
         let bare =
             name.get(..12).filter(|prefix| prefix.eq_ignore_ascii_case("application/")).map_or(name, |_| &name[12..]);
@@ -48,6 +58,17 @@ impl TokenType {
 }
 
 impl Header {
+    /// Decodes and reads the first segment of a token.
+    pub(crate) fn decode(segment: &str) -> Result<Self, VerifyError> {
+        let mut buffer = [0; HEADER_ON_STACK];
+        if let Some(json) = base64url::decode_into(segment, &mut buffer) {
+            return Self::parse(json);
+        }
+        let json = base64url::decode(segment)
+            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the header segment is no canonical base64url"))?;
+        Self::parse(&json)
+    }
+
     /// Reads the decoded header segment.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, VerifyError> {
         if json.len() > MAX_HEADER_BYTES {
@@ -61,6 +82,9 @@ impl Header {
         raw.judge()
     }
 }
+
+/// Decoded headers are rarely longer; those that are take an allocation.
+const HEADER_ON_STACK: usize = 512;
 
 #[derive(Default)]
 struct RawHeader {

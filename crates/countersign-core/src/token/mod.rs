@@ -3,6 +3,7 @@
 mod base64url;
 mod compact;
 mod header;
+mod inspection;
 mod json;
 mod payload;
 mod unverified;
@@ -10,9 +11,10 @@ mod unverified;
 mod vectors;
 
 pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
-pub(crate) use header::TokenType;
+pub(crate) use compact::{Compact, SignatureBuffer};
+pub(crate) use header::{Header, TokenType};
+pub use inspection::{Inspection, Segment, TokenFault, inspect};
 pub(crate) use payload::{ListClaim, Payload, Text};
-pub(crate) use unverified::SignatureBuffer;
 pub use unverified::Unverified;
 
 /// The longest token read by default, in bytes.

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
+use super::base64url;
 use super::json::{MAX_CLAIMS_DEPTH, Names, Skip, has_endless_number};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
@@ -84,6 +85,13 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
+    /// Decodes and reads the second segment of a token; `wanted` as in [`parse`](Self::parse).
+    pub(crate) fn decode(segment: &str, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
+        let json = base64url::decode(segment)
+            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the payload segment is no canonical base64url"))?;
+        Self::parse(json, wanted)
+    }
+
     /// Reads a decoded payload segment; `wanted` are top-level names whose JSON is to be kept at hand.
     pub(crate) fn parse(json: Vec<u8>, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         let malformed = |detail: &'static str| VerifyError::new(Kind::Malformed, detail);

@@ -5,8 +5,7 @@ use std::fmt;
 use super::compact::Compact;
 use super::header::Header;
 use super::payload::Payload;
-use super::{MAX_SIGNATURE_BYTES, base64url};
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::VerifyError;
 use crate::key::Algorithm;
 use crate::redact::safe_text;
 
@@ -30,16 +29,9 @@ impl<'t> Unverified<'t> {
     }
 
     pub(crate) fn parse_within(token: &'t str, max_bytes: usize, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
-        let not_base64url =
-            |which: &str| VerifyError::new(Kind::Malformed, format!("the {which} segment is no canonical base64url"));
         let compact = Compact::split(token, max_bytes)?;
-        let mut buffer = [0; HEADER_ON_STACK];
-        let header = match base64url::decode_into(compact.header, &mut buffer) {
-            Some(json) => Header::parse(json)?,
-            None => Header::parse(&base64url::decode(compact.header).ok_or_else(|| not_base64url("header"))?)?,
-        };
-        let payload = base64url::decode(compact.payload).ok_or_else(|| not_base64url("payload"))?;
-        let payload = Payload::parse(payload, wanted)?;
+        let header = Header::decode(compact.header)?;
+        let payload = Payload::decode(compact.payload, wanted)?;
         Ok(Unverified { compact, header, payload })
     }
 
@@ -59,25 +51,6 @@ impl<'t> Unverified<'t> {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.payload.issuer.as_ref().map(|issuer| self.payload.text(issuer))
-    }
-
-    /// Decodes the signature into `buffer`.
-    pub(crate) fn signature<'b>(&self, buffer: &'b mut SignatureBuffer) -> Result<&'b [u8], VerifyError> {
-        base64url::decode_into(self.compact.signature, &mut buffer.0).ok_or_else(|| {
-            VerifyError::new(Kind::Malformed, "the signature segment is no canonical base64url, or too long")
-        })
-    }
-}
-
-/// Decoded headers are rarely longer; those that are take an allocation.
-const HEADER_ON_STACK: usize = 512;
-
-/// Room for the longest signature.
-pub(crate) struct SignatureBuffer([u8; MAX_SIGNATURE_BYTES]);
-
-impl SignatureBuffer {
-    pub(crate) const fn new() -> Self {
-        SignatureBuffer([0; MAX_SIGNATURE_BYTES])
     }
 }
 

@@ -1,12 +1,18 @@
 //! Proof: a token, judged by its issuer's policy, checked with its issuer's key.
 
 mod builder;
+mod compared;
+mod explain;
+mod inspected;
+mod report;
 mod rules;
 mod signature;
 mod verified;
 mod verifier;
 
 pub use builder::VerifierBuilder;
+pub use inspected::SignatureState;
+pub use report::{Check, Outcome, Report, Verdict};
 pub use signature::Signed;
 pub use verified::Verified;
 pub use verifier::{NeedsKeys, Step, VerificationStats, Verifier};

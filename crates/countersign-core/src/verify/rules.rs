@@ -5,37 +5,50 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::{Profile, TrustedIssuer};
-use crate::token::{ListClaim, Text, Unverified};
+use crate::token::{Header, ListClaim, Payload, Text};
 
-/// A token before its issuer's policy, at a time.
-pub(super) struct Case<'a, 't> {
-    pub(super) token: &'a Unverified<'t>,
+/// Claims before their issuer's policy, at a time.
+pub(super) struct Case<'a> {
+    pub(super) payload: &'a Payload,
     pub(super) issuer: &'a TrustedIssuer,
     pub(super) wanted: &'a [Box<str>],
     pub(super) now: UnixTime,
 }
 
 /// One rule: its name, and the function that decides.
-pub(super) type Rule = (&'static str, fn(&Case<'_, '_>) -> Result<(), VerifyError>);
+pub(super) struct Rule {
+    pub(super) name: &'static str,
+    pub(super) decide: Decide,
+}
+
+/// What a rule looks at. The two kinds are apart, so that a report can ask the one where the other cannot be read.
+#[derive(Clone, Copy)]
+pub(super) enum Decide {
+    Header(fn(&Header, &TrustedIssuer) -> Result<(), VerifyError>),
+    Claims(fn(&Case<'_>) -> Result<(), VerifyError>),
+}
 
 /// Every rule, in the order they are asked.
 pub(super) const RULES: &[Rule] = &[
-    ("algorithm", algorithm),
-    ("type", token_type),
-    ("kind", kind),
-    ("audience", audience),
-    ("expiry", expiry),
-    ("not before", not_before),
-    ("issued at", issued_at),
-    ("lifetime", lifetime),
-    ("required claims", required_claims),
-    ("subject", subject),
-    ("proof of possession", confirmation),
+    Rule { name: "algorithm", decide: Decide::Header(algorithm) },
+    Rule { name: "type", decide: Decide::Header(token_type) },
+    Rule { name: "kind", decide: Decide::Claims(kind) },
+    Rule { name: "audience", decide: Decide::Claims(audience) },
+    Rule { name: "expiry", decide: Decide::Claims(expiry) },
+    Rule { name: "not before", decide: Decide::Claims(not_before) },
+    Rule { name: "issued at", decide: Decide::Claims(issued_at) },
+    Rule { name: "lifetime", decide: Decide::Claims(lifetime) },
+    Rule { name: "required claims", decide: Decide::Claims(required_claims) },
+    Rule { name: "subject", decide: Decide::Claims(subject) },
+    Rule { name: "proof of possession", decide: Decide::Claims(confirmation) },
 ];
 
 /// Asks every rule; the first refusal ends it.
-pub(super) fn judge(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    RULES.iter().try_for_each(|(_, rule)| rule(case))
+pub(super) fn judge(header: &Header, case: &Case<'_>) -> Result<(), VerifyError> {
+    RULES.iter().try_for_each(|rule| match rule.decide {
+        Decide::Header(decide) => decide(header, case.issuer),
+        Decide::Claims(decide) => decide(case),
+    })
 }
 
 /// Whether `expires` has passed at `now`: from that moment on (RFC 7519 §4.1.4), plus leeway.
@@ -48,13 +61,12 @@ pub(super) fn is_early(not_before: UnixTime, leeway: Duration, now: UnixTime) ->
     not_before > now.saturating_add(leeway)
 }
 
-fn algorithm(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let header = &case.token.header;
+fn algorithm(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
     match header.algorithm {
-        Some(algorithm) if case.issuer.algorithms.contains(&algorithm) => Ok(()),
+        Some(algorithm) if issuer.algorithms.contains(&algorithm) => Ok(()),
         Some(algorithm) => Err(VerifyError::new(
             Kind::AlgorithmNotAllowed,
-            format!("alg {algorithm} is not on the issuer's list of {} algorithms", case.issuer.algorithms.len()),
+            format!("alg {algorithm} is not on the issuer's list of {} algorithms", issuer.algorithms.len()),
         )),
         None => Err(VerifyError::mismatch(
             Kind::AlgorithmNotAllowed,
@@ -65,24 +77,17 @@ fn algorithm(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     }
 }
 
-fn token_type(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let profile = case.issuer.profile;
-    let token_type = &case.token.header.token_type;
-    if profile.takes(token_type) {
+fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    let profile = issuer.profile;
+    if profile.takes(&header.token_type) {
         return Ok(());
     }
-    let found = match token_type {
-        crate::token::TokenType::Absent => "nothing",
-        crate::token::TokenType::Jwt => "JWT",
-        crate::token::TokenType::AccessToken => "at+jwt",
-        crate::token::TokenType::Other(name) => name,
-    };
-    Err(VerifyError::mismatch(Kind::WrongType, "typ", profile.expected_types(), found))
+    Err(VerifyError::mismatch(Kind::WrongType, "typ", profile.expected_types(), header.token_type.name()))
 }
 
 /// ID tokens are for clients, not for services (S3.19).
-fn kind(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let claims_of_id_tokens = case.token.payload.has_id_token_claims && case.issuer.profile != Profile::AnyType;
+fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
+    let claims_of_id_tokens = case.payload.has_id_token_claims && case.issuer.profile != Profile::AnyType;
     if claims_of_id_tokens {
         return Err(VerifyError::new(
             Kind::IdToken,
@@ -92,11 +97,11 @@ fn kind(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-fn audience(case: &Case<'_, '_>) -> Result<(), VerifyError> {
+fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
     if case.issuer.any_audience {
         return Ok(());
     }
-    let payload = &case.token.payload;
+    let payload = case.payload;
     let expected = || case.issuer.audiences.join(" or ");
     match &payload.audience {
         ListClaim::Absent => {
@@ -114,8 +119,8 @@ fn audience(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     }
 }
 
-fn expiry(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let Some(expires) = case.token.payload.expires else {
+fn expiry(case: &Case<'_>) -> Result<(), VerifyError> {
+    let Some(expires) = case.payload.expires else {
         return Err(VerifyError::new(Kind::MissingClaim, "exp is absent; tokens must end"));
     };
     if is_expired(expires, case.issuer.leeway, case.now) {
@@ -128,8 +133,8 @@ fn expiry(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-fn not_before(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    match case.token.payload.not_before {
+fn not_before(case: &Case<'_>) -> Result<(), VerifyError> {
+    match case.payload.not_before {
         Some(at) if is_early(at, case.issuer.leeway, case.now) => {
             let ahead = at.saturating_since(case.now).as_secs();
             Err(VerifyError::new(
@@ -141,8 +146,8 @@ fn not_before(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     }
 }
 
-fn issued_at(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let issued = case.token.payload.issued_at;
+fn issued_at(case: &Case<'_>) -> Result<(), VerifyError> {
+    let issued = case.payload.issued_at;
     if issued.is_some_and(|at| is_early(at, case.issuer.leeway, case.now)) {
         return Err(VerifyError::new(Kind::IssuedInFuture, "iat is in the future; compare clocks"));
     }
@@ -156,8 +161,8 @@ fn issued_at(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-fn lifetime(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let payload = &case.token.payload;
+fn lifetime(case: &Case<'_>) -> Result<(), VerifyError> {
+    let payload = case.payload;
     let Some(expires) = payload.expires else { return Ok(()) };
     if payload.not_before.is_some_and(|start| expires <= start)
         || payload.issued_at.is_some_and(|start| expires <= start)
@@ -176,8 +181,8 @@ fn lifetime(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-fn required_claims(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let payload = &case.token.payload;
+fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
+    let payload = case.payload;
     let missing = |name: &str| Err(VerifyError::new(Kind::MissingClaim, format!("{name} is absent or empty")));
     if case.issuer.profile == Profile::AccessToken {
         if payload.issued_at.is_none() {
@@ -214,8 +219,8 @@ fn required_claims(case: &Case<'_, '_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-fn subject(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    let payload = &case.token.payload;
+fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
+    let payload = case.payload;
     let subject = payload.subject.as_ref().map_or("", |text| payload.text(text));
     if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
         return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
@@ -224,8 +229,8 @@ fn subject(case: &Case<'_, '_>) -> Result<(), VerifyError> {
 }
 
 /// A token bound to a key is worth nothing without the proof, and proofs are not checked here yet (S6.01, S6.26).
-fn confirmation(case: &Case<'_, '_>) -> Result<(), VerifyError> {
-    if case.token.payload.has_confirmation {
+fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
+    if case.payload.has_confirmation {
         return Err(VerifyError::new(
             Kind::ProofRequired,
             "it is bound to a key (cnf); as a plain bearer token it is refused",

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
@@ -13,9 +15,9 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{KeySource, Lookup, Refresh};
+use crate::key::{HeldKeys, KeySource, Lookup, Refresh, VerifyingKey};
 use crate::policy::TrustedIssuer;
-use crate::token::Unverified;
+use crate::token::{Header, Payload, Unverified};
 
 /// When to ask again where a source gave no time of its own.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -35,7 +37,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Verifier(Arc<Inner>);
+pub struct Verifier(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
@@ -89,15 +91,62 @@ impl NeedsKeys {
 }
 
 /// Why a token is not decided with the keys at hand.
-enum Pending {
+pub(super) enum Pending {
     Refused(VerifyError),
     NoSuchKey(Arc<dyn KeySource>),
     NoKeysAtAll(Arc<dyn KeySource>),
 }
 
+impl Pending {
+    /// What it comes to once the key source has answered: a key that is not there is not one we could not look for.
+    pub(super) fn after(self, looked: &Refresh) -> VerifyError {
+        match (self, looked) {
+            (Pending::Refused(error), _) => error,
+            (_, Refresh::Unavailable { retry_after }) => {
+                VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
+            }
+            (Pending::NoSuchKey(_), Refresh::Looked) => {
+                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
+            }
+            (Pending::NoKeysAtAll(_), Refresh::Looked) => {
+                VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
+            }
+        }
+    }
+}
+
 impl From<VerifyError> for Pending {
     fn from(error: VerifyError) -> Self {
         Pending::Refused(error)
+    }
+}
+
+/// The keys that `issuer` has now, if they may still be used.
+pub(super) fn usable_keys<'h>(
+    issuer: &TrustedIssuer,
+    held: Option<&'h Arc<HeldKeys>>,
+    elapsed: Duration,
+) -> Result<&'h HeldKeys, Pending> {
+    held.map(AsRef::as_ref)
+        .filter(|held| held.is_usable(elapsed))
+        .ok_or_else(|| Pending::NoKeysAtAll(Arc::clone(&issuer.keys)))
+}
+
+/// The keys that may have signed a token of this header: one, or up to four of the same `kid`.
+pub(super) fn keys_for<'h>(
+    issuer: &TrustedIssuer,
+    held: &'h HeldKeys,
+    header: &Header,
+) -> Result<SmallVec<[&'h Arc<VerifyingKey>; 1]>, Pending> {
+    let refused = |kind, detail: &'static str| Err(VerifyError::new(kind, detail).into());
+    let Some(algorithm) = header.algorithm else {
+        return refused(Kind::AlgorithmNotAllowed, "alg names no algorithm");
+    };
+    match held.set.find(header.key_id.as_deref(), algorithm) {
+        Lookup::Found(keys) => Ok(keys),
+        Lookup::Missing => Err(Pending::NoSuchKey(Arc::clone(&issuer.keys))),
+        Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),
+        Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
 }
 
@@ -147,20 +196,7 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_after(&self, token: &str, looked: &Refresh) -> Result<Arc<Verified>, VerifyError> {
-        let error = match (self.judge(token), looked) {
-            (Ok(verified), _) => return Ok(verified),
-            (Err(Pending::Refused(error)), _) => error,
-            (Err(_), Refresh::Unavailable { retry_after }) => {
-                VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
-            }
-            (Err(Pending::NoSuchKey(_)), Refresh::Looked) => {
-                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
-            }
-            (Err(Pending::NoKeysAtAll(_)), Refresh::Looked) => {
-                VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
-            }
-        };
-        Err(self.refuse(error))
+        self.judge(token).map_err(|pending| self.refuse(pending.after(looked)))
     }
 
     /// The way of a token, top to bottom.
@@ -173,26 +209,12 @@ impl Verifier {
             return Ok(verified);
         }
         let unverified = Unverified::parse_within(token, inner.max_token_bytes, &inner.wanted)?;
-        let issuer = self.issuer_of(&unverified)?;
-        rules::judge(&Case { token: &unverified, issuer, wanted: &inner.wanted, now })?;
-
+        let issuer = self.issuer_of(&unverified.payload)?;
+        let case = Case { payload: &unverified.payload, issuer, wanted: &inner.wanted, now };
+        rules::judge(&unverified.header, &case)?;
         let held = issuer.keys.cell().load();
-        let Some(held) = held.as_ref().filter(|held| held.is_usable(elapsed)) else {
-            return Err(Pending::NoKeysAtAll(Arc::clone(&issuer.keys)));
-        };
-        let Some(algorithm) = unverified.algorithm() else {
-            return Err(VerifyError::new(Kind::AlgorithmNotAllowed, "alg names no algorithm").into());
-        };
-        let keys = match held.set.find(unverified.key_id(), algorithm) {
-            Lookup::Found(keys) => keys,
-            Lookup::Missing => return Err(Pending::NoSuchKey(Arc::clone(&issuer.keys))),
-            Lookup::Ambiguous => {
-                return Err(VerifyError::new(Kind::UnknownKey, "the token names no kid, and several keys fit").into());
-            }
-            Lookup::OtherAlgorithm => {
-                return Err(VerifyError::new(Kind::KeyMismatch, "the key of this kid is for another algorithm").into());
-            }
-        };
+        let held = usable_keys(issuer, held.as_ref(), elapsed)?;
+        let keys = keys_for(issuer, held, &unverified.header)?;
         let signed = Signed::check(unverified, &keys)?;
         let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), &inner.wanted, held.epoch)?);
         inner.counts.verified.increment();
@@ -201,8 +223,8 @@ impl Verifier {
     }
 
     /// Exact match on `iss`, nothing else (S3.11, S3.14).
-    fn issuer_of(&self, token: &Unverified<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
-        let Some(name) = token.issuer() else {
+    pub(super) fn issuer_of(&self, payload: &Payload) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        let Some(name) = payload.issuer.as_ref().map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent"));
         };
         self.0.issuers.get(name).ok_or_else(|| self.unknown_issuer(name))

@@ -1,0 +1,238 @@
+//! The report of every check on one token, as data and as text.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+
+use crate::error::VerifyError;
+
+/// What every check said of one token; made by [`Verifier::explain`](super::Verifier::explain).
+///
+/// For operators and tools: it holds the claims (never the signature), so that it does not belong into an answer to a
+/// caller. Its `Debug` leaves header and claims out.
+///
+/// Serialised it is `{"verdict":"accepted","header":{…},"claims":{…},"checks":[…]}`, or
+/// `{"verdict":"rejected","code":"expired","message":"…",…,"checks":[…]}`; `undecided` is written as `rejected` is.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Report {
+    /// What production does with the token.
+    pub verdict: Verdict,
+    /// The header, where it is JSON.
+    pub header: Option<Value>,
+    /// The claims, where they are JSON. Believe them only if the verdict is `Accepted`.
+    pub claims: Option<Value>,
+    /// Every check, in the order of the pipeline.
+    pub checks: Vec<Check>,
+}
+
+/// What production does with a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is taken.
+    Accepted,
+    /// It is refused, by the first check that failed.
+    Rejected {
+        /// The stable code, as of [`VerifyError::code`].
+        code: &'static str,
+        /// Why, in words for the operator.
+        message: String,
+    },
+    /// Its keys are not to be had, so that nothing is known.
+    Undecided {
+        /// The stable code, as of [`VerifyError::code`].
+        code: &'static str,
+        /// Why, in words for the operator.
+        message: String,
+    },
+}
+
+/// One check and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// Its name, such as `expiry`.
+    pub name: &'static str,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What the policy wants, where that can be said in a line.
+    pub expected: Option<String>,
+    /// What the token has, safe to log.
+    pub found: Option<String>,
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The token keeps the rule.
+    Passed,
+    /// The token breaks the rule, or the rule could not be decided.
+    Failed {
+        /// The stable code, as of [`VerifyError::code`].
+        code: &'static str,
+        /// Why, in words for the operator.
+        message: String,
+    },
+    /// An earlier failure left nothing to check.
+    NotReached,
+}
+
+impl Verdict {
+    /// `accepted`, `rejected` or `undecided`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Verdict::Accepted => "accepted",
+            Verdict::Rejected { .. } => "rejected",
+            Verdict::Undecided { .. } => "undecided",
+        }
+    }
+
+    /// The code of the first check that failed.
+    #[must_use]
+    pub const fn code(&self) -> Option<&'static str> {
+        match self {
+            Verdict::Accepted => None,
+            Verdict::Rejected { code, .. } | Verdict::Undecided { code, .. } => Some(code),
+        }
+    }
+}
+
+impl Outcome {
+    /// `passed`, `failed` or `not_reached`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed { .. } => "failed",
+            Outcome::NotReached => "not_reached",
+        }
+    }
+}
+
+impl From<&VerifyError> for Verdict {
+    fn from(error: &VerifyError) -> Self {
+        let (code, message) = (error.code(), error.detail().to_owned());
+        match error.is_unavailable() {
+            true => Verdict::Undecided { code, message },
+            false => Verdict::Rejected { code, message },
+        }
+    }
+}
+
+impl From<&VerifyError> for Outcome {
+    fn from(error: &VerifyError) -> Self {
+        Outcome::Failed { code: error.code(), message: error.detail().to_owned() }
+    }
+}
+
+impl Report {
+    /// Whether production takes the token.
+    #[must_use]
+    pub fn is_accepted(&self) -> bool {
+        self.verdict == Verdict::Accepted
+    }
+
+    /// The check of this name.
+    #[must_use]
+    pub fn check(&self, name: &str) -> Option<&Check> {
+        self.checks.iter().find(|check| check.name == name)
+    }
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("verdict", self.verdict.name())?;
+        if let Verdict::Rejected { code, message } | Verdict::Undecided { code, message } = &self.verdict {
+            map.serialize_entry("code", code)?;
+            map.serialize_entry("message", message)?;
+        }
+        if let Some(header) = &self.header {
+            map.serialize_entry("header", header)?;
+        }
+        if let Some(claims) = &self.claims {
+            map.serialize_entry("claims", claims)?;
+        }
+        map.serialize_entry("checks", &self.checks)?;
+        map.end()
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name)?;
+        map.serialize_entry("outcome", self.outcome.name())?;
+        if let Outcome::Failed { code, message } = &self.outcome {
+            map.serialize_entry("code", code)?;
+            map.serialize_entry("message", message)?;
+        }
+        if let Some(expected) = &self.expected {
+            map.serialize_entry("expected", expected)?;
+        }
+        if let Some(found) = &self.found {
+            map.serialize_entry("found", found)?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Accepted => f.write_str("accepted"),
+            Verdict::Rejected { code, message } | Verdict::Undecided { code, message } => {
+                write!(f, "{} ({code}): {message}", self.name())
+            }
+        }
+    }
+}
+
+/// A table, a check a line, the verdict last.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = |column: fn(&Check) -> &str, title: &str| {
+            self.checks.iter().map(|check| column(check).chars().count()).max().unwrap_or(0).max(title.len())
+        };
+        let (names, results) = (width(|check| check.name, "check"), width(|check| check.outcome.word(), "result"));
+        let expectations = width(Check::expectation, "expected");
+        writeln!(f, "{:names$}  {:results$}  {:expectations$}  found", "check", "result", "expected")?;
+        for check in &self.checks {
+            let (name, result, expected) = (check.name, check.outcome.word(), check.expectation());
+            let found = check.found.as_deref().unwrap_or("-");
+            writeln!(f, "{name:names$}  {result:results$}  {expected:expectations$}  {found}")?;
+        }
+        write!(f, "verdict: {}", self.verdict)
+    }
+}
+
+impl Check {
+    fn expectation(&self) -> &str {
+        self.expected.as_deref().unwrap_or("-")
+    }
+}
+
+impl Outcome {
+    fn word(&self) -> &str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed { code, .. } => code,
+            Outcome::NotReached => "not reached",
+        }
+    }
+}
+
+/// Verdict and outcomes; what the token says is left out.
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcomes: Vec<(&str, &str)> = self.checks.iter().map(|check| (check.name, check.outcome.name())).collect();
+        f.debug_struct("Report")
+            .field("verdict", &self.verdict.name())
+            .field("checks", &outcomes)
+            .finish_non_exhaustive()
+    }
+}
