@@ -1,0 +1,24 @@
+//! `inventory`: knows what is in stock, and says who asked for whom.
+
+use axum::extract::Path;
+use axum::routing::get;
+use axum::{Json, Router};
+use countersign::prelude::*;
+use serde_json::{Value, json};
+
+pub fn app(verifier: Verifier) -> Router {
+    Router::new()
+        .route("/stock/{item}", get(stock).layer(require(scope("stock:read"))))
+        .layer(AuthenticateLayer::new(verifier))
+}
+
+async fn stock(Path(item): Path<String>, claims: Claims) -> Json<Value> {
+    let audience: Vec<&str> = claims.verified().audiences().collect();
+    Json(json!({
+        "item": item,
+        "count": 42,
+        "asked_for": claims.subject(),
+        "asked_by": claims.actor(),
+        "token_was_for": audience,
+    }))
+}

@@ -1,0 +1,50 @@
+//! Everything started and joined up.
+
+use countersign::prelude::*;
+use countersign::secret::Secret;
+
+use crate::gateway::{self, Gateway};
+use crate::orders::{self, Orders};
+use crate::policy::trusted;
+use crate::server::Server;
+use crate::tokens::{GATEWAY, ORDERS, TokenService};
+use crate::{Result, inventory};
+
+/// The four services, running.
+pub struct Mesh {
+    pub tokens: TokenService,
+    pub gateway: Server,
+    pub orders: Server,
+    pub inventory: Server,
+    /// What `inventory` judges with, to read its counts.
+    pub inventory_verifier: Verifier,
+}
+
+impl Mesh {
+    pub async fn start() -> Result<Self> {
+        let http = reqwest::Client::new();
+        let tokens = TokenService::start().await?;
+        let issuer = tokens.url();
+
+        let inventory_verifier = Verifier::trusting(trusted(issuer, "inventory"))?;
+        let inventory = Server::on_free_port(inventory::app(inventory_verifier.clone())).await?;
+
+        let for_inventory = client(issuer, ORDERS, tokens.secret_of(ORDERS)).audience("inventory").scope("stock:read");
+        let outbound = Outbound::new(http.clone()).bind(&inventory.url, for_inventory)?;
+        let settings = Orders { http: http.clone(), outbound, inventory: inventory.url.clone() };
+        let orders = orders::app(Verifier::trusting(trusted(issuer, "orders"))?, settings);
+        let orders = Server::on_free_port(orders).await?;
+
+        let for_orders = client(issuer, GATEWAY, tokens.secret_of(GATEWAY)).audience("orders");
+        let outbound = Outbound::new(http.clone()).bind(&orders.url, for_orders)?;
+        let settings = Gateway { http, outbound, orders: orders.url.clone() };
+        let gateway = gateway::app(Verifier::trusting(trusted(issuer, "gateway"))?, settings);
+        let gateway = Server::on_free_port(gateway).await?;
+
+        Ok(Mesh { tokens, gateway, orders, inventory, inventory_verifier })
+    }
+}
+
+fn client(issuer: &str, id: &str, secret: Secret<String>) -> ClientCredentials {
+    ClientCredentials::from_issuer(issuer).client(id, secret)
+}

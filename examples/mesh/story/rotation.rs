@@ -1,0 +1,65 @@
+//! Step 6: a rotation while requests are in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::calls::{ANN, READS};
+use super::teller::Teller;
+use crate::Result;
+use crate::mesh::Mesh;
+
+/// How many requests are sent, and how many of them at a time.
+const REQUESTS: u32 = 500;
+const AT_ONCE: usize = 64;
+
+/// After how many answers the issuer rotates.
+const ROTATE_AFTER: u32 = 150;
+
+pub async fn under_load(teller: &mut Teller, mesh: &Mesh) -> Result<()> {
+    teller.step(6, "the issuer rotates its key while 500 requests are in flight");
+    let fetched_before = mesh.tokens.key_fetches();
+    let http = reqwest::Client::new();
+    let (answered, failed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let mut requests = JoinSet::new();
+    let (mut by_old_key, mut by_new_key, mut rotated) = (0, 0, false);
+    for number in 0..REQUESTS {
+        let place = Arc::clone(&places).acquire_owned().await?;
+        if !rotated && answered.load(Ordering::SeqCst) >= ROTATE_AFTER {
+            mesh.tokens.rotate()?; // some 64 requests with tokens of the old key are under way
+            rotated = true;
+        }
+        if rotated {
+            by_new_key += 1
+        } else {
+            by_old_key += 1
+        }
+        let (url, audience) = match number % 2 {
+            0 => (format!("{}/plan", mesh.orders.url), "orders"),
+            _ => (format!("{}/stock/bolts", mesh.inventory.url), "inventory"),
+        };
+        let token = mesh.tokens.for_person(&ANN, audience, READS)?;
+        let (http, answered, failed) = (http.clone(), Arc::clone(&answered), Arc::clone(&failed));
+        requests.spawn(async move {
+            let answer = http.get(url).bearer_auth(token).send().await;
+            if !answer.is_ok_and(|answer| answer.status().is_success()) {
+                failed.fetch_add(1, Ordering::SeqCst);
+            }
+            answered.fetch_add(1, Ordering::SeqCst);
+            drop(place);
+        });
+    }
+    while requests.join_next().await.is_some() {}
+    let failed = failed.load(Ordering::SeqCst);
+    let fetches = mesh.tokens.key_fetches() - fetched_before;
+    let line = format!("{by_old_key} by the old key and {by_new_key} by the new: {failed} failed");
+    teller.claim(&line, failed == 0 && by_old_key > 0 && by_new_key > 0);
+    teller.claim(
+        &format!("{fetches} fetches of the key set, for two services that saw the new key"),
+        (1..=2).contains(&fetches),
+    );
+    Ok(())
+}

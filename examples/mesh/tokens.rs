@@ -1,0 +1,163 @@
+//! The token service of the mesh: an embedded issuer, its clients, and what each may ask for.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use countersign::clock::{Clock, SystemClock, UnixTime};
+use countersign::secret::Secret;
+use countersign_core::mint::Draft;
+use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
+use serde_json::{Value, json};
+
+use crate::Result;
+use crate::server::{Server, listen, listen_again};
+
+/// The client id of the gateway; tokens for it carry the same name in `aud`.
+pub const GATEWAY: &str = "gateway";
+
+/// The client id of orders.
+pub const ORDERS: &str = "orders";
+
+/// Claims that stay true of a person whoever asks in their name.
+const CARRIED: [&str; 3] = ["roles", "plan", "region"];
+
+/// The issuer with its port, secrets and counts.
+pub struct TokenService {
+    issuer: Issuer,
+    url: String,
+    secrets: [(&'static str, Secret<String>); 2],
+    clock: Arc<TurnedClock>,
+    key_fetches: Arc<AtomicU64>,
+    server: Option<Server>,
+}
+
+/// Somebody whom the application has logged in.
+pub struct Person {
+    pub subject: &'static str,
+    pub role: &'static str,
+    pub tenant: &'static str,
+}
+
+impl TokenService {
+    pub async fn start() -> Result<Self> {
+        let (listener, url) = listen().await?;
+        let (gateway_secret, gateway_hash) = SecretHash::generate()?;
+        let (orders_secret, orders_hash) = SecretHash::generate()?;
+        let clock = Arc::new(TurnedClock::default());
+        let to_orders = ExchangeRule::towards(["orders"]).carrying(CARRIED);
+        let to_inventory = ExchangeRule::towards(["inventory"]);
+        let issuer = Issuer::builder(&url)
+            .audience(Audience::new("gateway").scopes(["orders:read", "orders:write", "stock:read"]))
+            .audience(Audience::new("orders").scopes(["orders:read", "orders:write", "stock:read"]))
+            .audience(Audience::new("inventory").scopes(["stock:read"]))
+            .audience(Audience::new("billing"))
+            .client(
+                Client::new(GATEWAY)
+                    .secret(gateway_hash)
+                    .audiences(["orders"])
+                    .scopes(["orders:read", "orders:write", "stock:read"])
+                    .may_exchange(to_orders),
+            )
+            .client(
+                Client::new(ORDERS)
+                    .secret(orders_hash)
+                    .audiences(["inventory"])
+                    .scopes(["stock:read"])
+                    .may_exchange(to_inventory),
+            )
+            .token_lifetime(Duration::from_secs(3600))
+            .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+            .build()?;
+        let secrets = [(GATEWAY, gateway_secret), (ORDERS, orders_secret)];
+        let mut service = TokenService { issuer, url, secrets, clock, key_fetches: Arc::default(), server: None };
+        service.server = Some(service.serve(listener));
+        Ok(service)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn secret_of(&self, client: &str) -> Secret<String> {
+        let found = self.secrets.iter().find(|(id, _)| *id == client).map(|(_, secret)| secret.clone());
+        found.unwrap_or_else(|| Secret::from(String::new()))
+    }
+
+    /// A token for a person, as the application that logged them in asks for it.
+    pub fn for_person(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
+        let claims = json!({ "tenant": person.tenant, "roles": [person.role], "plan": "gold", "region": "north" });
+        self.with_claims(person.subject, audience, scope, claims)
+    }
+
+    /// A token with claims of the application's own.
+    pub fn with_claims(&self, subject: &str, audience: &str, scope: &str, claims: Value) -> Result<String> {
+        let mut draft = Draft::access_token().subject(subject).audience(audience).client_id("web-shop").scope(scope);
+        for (name, value) in claims.as_object().into_iter().flatten() {
+            draft = draft.claim(name, value.clone());
+        }
+        Ok(self.issuer.mint(&draft)?.as_str().to_owned())
+    }
+
+    /// The same, minted two hours ago: it has expired since.
+    pub fn long_ago(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
+        self.clock.behind.store(7200, Ordering::SeqCst);
+        let token = self.for_person(person, audience, scope);
+        self.clock.behind.store(0, Ordering::SeqCst);
+        token
+    }
+
+    /// Signs with a new key from now on; the old one stays published.
+    pub fn rotate(&self) -> Result<()> {
+        self.issuer.rotate_now()?;
+        Ok(())
+    }
+
+    /// How often anybody asked for the key set.
+    pub fn key_fetches(&self) -> u64 {
+        self.key_fetches.load(Ordering::SeqCst)
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    pub async fn come_back(&mut self) -> Result<()> {
+        let listener = listen_again(&self.url).await?;
+        self.server = Some(self.serve(listener));
+        Ok(())
+    }
+
+    fn serve(&self, listener: tokio::net::TcpListener) -> Server {
+        let count = middleware::from_fn_with_state(Arc::clone(&self.key_fetches), count_key_fetches);
+        Server::start(listener, &self.url, self.issuer.router().layer(count))
+    }
+}
+
+async fn count_key_fetches(State(count): State<Arc<AtomicU64>>, request: Request, next: Next) -> Response {
+    if request.uri().path() == "/jwks" {
+        count.fetch_add(1, Ordering::SeqCst);
+    }
+    next.run(request).await
+}
+
+/// The machine's clock, which the story sets back for a moment to get a token that has expired.
+#[derive(Debug, Default)]
+struct TurnedClock {
+    behind: AtomicU64,
+}
+
+impl Clock for TurnedClock {
+    fn now(&self) -> UnixTime {
+        SystemClock.now().saturating_sub(Duration::from_secs(self.behind.load(Ordering::SeqCst)))
+    }
+
+    fn elapsed(&self) -> Duration {
+        SystemClock.elapsed()
+    }
+}
