@@ -1,3 +1,8 @@
 //! What the integration tests share.
 
 pub mod peers;
+
+/// Every code block of the README compiles, and runs where it needs no network.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

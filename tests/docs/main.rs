@@ -1,0 +1,38 @@
+//! The documents say what the code does.
+
+use std::fs;
+use std::path::Path;
+
+fn read(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+#[test]
+fn every_default_stands_in_the_code_as_documented() {
+    let mut rows = 0;
+    for row in read("docs/defaults.md").lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what")) {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
+        let [what, default, why, code, file] = cells[..] else { panic!("not five cells: {row}") };
+        assert!(!default.is_empty() && !why.is_empty(), "{what}");
+        assert!(read(&format!("crates/{file}")).contains(code), "{what}: {code} is not in {file}");
+        rows += 1;
+    }
+    assert!(rows > 40, "{rows} rows");
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/threats.md"];
+    for document in documents {
+        let folder = root.join(document);
+        let folder = folder.parent().expect("a folder");
+        for link in read(document).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = link.split('#').next().unwrap_or_default();
+            if !path.is_empty() && !path.starts_with("https://") {
+                assert!(folder.join(path).exists(), "{document} links to {link}");
+            }
+        }
+    }
+}
