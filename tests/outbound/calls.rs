@@ -125,7 +125,7 @@ async fn s7_22_s7_24_a_caller_is_exchanged_and_never_forwarded() {
     assert_eq!(target.count(), 1, "nothing was sent");
 }
 
-async fn caller(provider: &TestIssuer, token: &str) -> CallerToken {
+pub async fn caller(provider: &TestIssuer, token: &str) -> CallerToken {
     let keep = tower::service_fn(|request: axum::http::Request<()>| async move {
         let caller = request.extensions().get::<CallerToken>().cloned();
         let mut answer = axum::http::Response::new(axum::body::Bytes::new());
@@ -149,11 +149,14 @@ async fn caller(provider: &TestIssuer, token: &str) -> CallerToken {
 
 /// Keeps every event and span field as text.
 #[derive(Clone, Default)]
-struct Recorder(std::sync::Arc<std::sync::Mutex<String>>);
+pub struct Recorder(std::sync::Arc<std::sync::Mutex<String>>);
 
 impl Recorder {
-    fn add(&self, text: &dyn std::fmt::Debug) {
+    pub fn add(&self, text: &dyn std::fmt::Debug) {
         self.0.lock().expect("not poisoned").push_str(&format!("{text:?}\n"));
+    }
+    pub fn text(&self) -> String {
+        self.0.lock().expect("not poisoned").clone()
     }
 }
 
@@ -194,7 +197,7 @@ async fn s10_01_no_token_and_no_secret_is_recorded_or_shown() {
     let (refused, http) = bound(&refusing, &target);
     let error = refused.send(http.get(&target.url)).await.expect_err("refused");
     recorder.add(&(outbound, refused, error));
-    let recorded = recorder.0.lock().expect("not poisoned").clone();
+    let recorded = recorder.text();
     assert!(recorded.contains("the recorder records"));
     for hidden in ["token-0", "token-1", "s3cret-value", "b3JkZXJz"] {
         assert!(!recorded.contains(hidden), "{hidden} is in {recorded}");

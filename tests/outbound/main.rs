@@ -1,5 +1,7 @@
 //! Calls to other services, against hostile servers on loopback.
 
 mod calls;
+mod hostile;
+mod outage;
 mod servers;
 mod tokens;

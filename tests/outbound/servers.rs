@@ -35,17 +35,21 @@ pub struct Server {
 impl Server {
     /// Answers the `n`th request, counted from 0, with `answer(n, request)`.
     pub async fn start(answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let server = Server { url, seen: Arc::default(), answer: Arc::new(answer) };
-        let app = Router::new().fallback(record).with_state(server.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        server
+        Self::listen().await.answer(answer)
+    }
+
+    /// Its address first, for servers whose answers name each other.
+    pub async fn listen() -> Listening {
+        Listening(tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port"))
     }
 
     /// A token service: tokens `token-0`, `token-1` and so on.
     pub async fn issuing() -> Self {
         Self::start(|n, _| granted(&format!("token-{n}"), 3600)).await
+    }
+
+    pub fn port(&self) -> u16 {
+        self.url.rsplit(':').next().expect("a port").parse().expect("a number")
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -54,6 +58,22 @@ impl Server {
 
     pub fn count(&self) -> usize {
         self.seen().len()
+    }
+}
+
+/// A port that is taken, and no answers yet.
+pub struct Listening(tokio::net::TcpListener);
+
+impl Listening {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().expect("an address"))
+    }
+
+    pub fn answer(self, answer: impl Fn(usize, &Seen) -> Response + Send + Sync + 'static) -> Server {
+        let server = Server { url: self.url(), seen: Arc::default(), answer: Arc::new(answer) };
+        let app = Router::new().fallback(record).with_state(server.clone());
+        tokio::spawn(async move { axum::serve(self.0, app).await });
+        server
     }
 }
 

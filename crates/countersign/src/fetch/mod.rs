@@ -44,17 +44,20 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Sends `request` and reads at most `max_bytes` of the answer.
 pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
-    let client = client()?;
+    let client = client(is_loopback(request.url()))?;
     let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
     Answer::read(response, max_bytes).await
 }
 
 /// One client for the process. It keeps no idle connections: fetches are minutes apart, and a connection would outlive
-/// the runtime that drives it.
-fn client() -> Result<&'static Client, FetchFailure> {
+/// the runtime that drives it. Loopback has one of its own, for what goes there in the clear must not go by way of a
+/// proxy that the environment names.
+fn client(is_loopback: bool) -> Result<&'static Client, FetchFailure> {
     static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
+    static DIRECT: OnceLock<Option<Client>> = OnceLock::new();
+    let builder = || if is_loopback { Client::builder().no_proxy() } else { Client::builder() };
     let build = || {
-        Client::builder()
+        builder()
             .redirect(redirect::Policy::none())
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -64,5 +67,6 @@ fn client() -> Result<&'static Client, FetchFailure> {
             .build()
             .ok()
     };
-    CLIENT.get_or_init(build).as_ref().ok_or(FetchFailure::NoClient)
+    let client = if is_loopback { &DIRECT } else { &CLIENT };
+    client.get_or_init(build).as_ref().ok_or(FetchFailure::NoClient)
 }

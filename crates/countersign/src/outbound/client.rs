@@ -90,7 +90,7 @@ impl Outbound {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, OutboundError> {
         let request = request.build().map_err(failed)?;
         let Binding { origin, tokens } = self.binding(&request)?;
-        refuse_if_set(request.headers())?;
+        refuse_if_set(request.headers(), origin)?;
         let sent = tokens.token(self.subject.as_ref()).await?;
         let Replay { first, again } = Replay::of(request);
         let response = self.send_with(first, &sent).await?;

@@ -104,7 +104,7 @@ impl OutboundError {
         self.0.is_transient
     }
 
-    /// The token service's own error code, such as `invalid_client` (RFC 6749 §5.2), escaped and cut.
+    /// The token service's own error code, such as `invalid_client` (RFC 6749 §5.2); text that is no code is not repeated.
     #[must_use]
     pub fn oauth_error(&self) -> Option<&str> {
         self.0.oauth_error.as_deref()

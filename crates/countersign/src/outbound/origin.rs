@@ -1,7 +1,8 @@
 //! Where a token may go: one scheme, host and port, compared exactly.
 
 use countersign_core::error::Fault;
-use http::Uri;
+use http::uri::Authority;
+use http::{HeaderMap, Uri, header};
 use reqwest::Url;
 
 use crate::fetch::checked_url;
@@ -44,14 +45,26 @@ impl Origin {
             Some("http") => 80,
             _ => return false,
         };
+        uri.scheme_str() == Some(&self.scheme)
+            && uri.authority().is_some_and(|authority| self.holds_authority(authority, default_port))
+    }
+
+    /// Whether the request asks the server for this origin and no other one behind the same address: a `Host` that was
+    /// copied from elsewhere would let a shared ingress carry the token to a neighbour.
+    pub(super) fn holds_host(&self, headers: &HeaderMap) -> bool {
+        let default_port = if self.scheme == "https" { 443 } else { 80 };
+        headers.get_all(header::HOST).iter().all(|host| {
+            Authority::try_from(host.as_bytes()).is_ok_and(|authority| self.holds_authority(&authority, default_port))
+        })
+    }
+
+    fn holds_authority(&self, authority: &Authority, default_port: u16) -> bool {
         // A port that does not parse is none of ours; the authority's text shows it where `port_u16` does not.
-        let Some(authority) = uri.authority() else { return false };
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, port)) if !port.ends_with(']') => authority.port_u16().filter(|_| !port.is_empty()),
             _ => Some(default_port),
         };
-        uri.scheme_str() == Some(&self.scheme)
-            && authority.host().eq_ignore_ascii_case(&self.host)
+        authority.host().eq_ignore_ascii_case(&self.host)
             && port == Some(self.port)
             && !authority.as_str().contains('@')
     }
@@ -88,6 +101,21 @@ mod tests {
         let loopback = Origin::parse("http://[::1]:8080").expect("an origin");
         assert!(loopback.holds_uri(&"http://[::1]:8080/x".parse().expect("a uri")));
         assert!(!loopback.holds_uri(&"http://[::1]/x".parse().expect("a uri")));
+    }
+
+    #[test]
+    fn s7_15_a_host_header_names_no_neighbour() {
+        let origin = Origin::parse("https://billing.example").expect("an origin");
+        let holds = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(header::HOST, host.parse().expect("a value"));
+            origin.holds_host(&headers)
+        };
+        assert!(origin.holds_host(&HeaderMap::new()));
+        assert!(holds("billing.example") && holds("Billing.Example:443"));
+        for neighbour in ["stock.example", "billing.example:8443", "billing.example.", "x@billing.example", "", "a b"] {
+            assert!(!holds(neighbour), "{neighbour}");
+        }
     }
 
     #[test]

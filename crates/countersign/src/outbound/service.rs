@@ -48,7 +48,7 @@ where
             if !origin.holds_uri(request.uri()) {
                 return Err(not_bound());
             }
-            refuse_if_set(request.headers())?;
+            refuse_if_set(request.headers(), &origin)?;
             let subject = request.extensions_mut().remove::<CallerToken>();
             let sent = tokens.token(subject.as_ref()).await?;
             attach(request.headers_mut(), &sent);

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use countersign_core::redact::safe_text;
 use countersign_core::secret::Secret;
 use http::StatusCode;
 use serde::Deserialize;
@@ -17,6 +16,9 @@ const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 /// The longest life believed.
 const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest error code repeated; those of RFC 6749, 8693 and 8707 have at most 25 letters.
+const MAX_CODE_BYTES: usize = 40;
 
 #[derive(Deserialize)]
 struct Granted {
@@ -66,9 +68,17 @@ fn failure_of(answer: &Answer) -> OutboundError {
         _ => None,
     };
     match denied {
-        Some(denied) => OutboundError::oauth(safe_text(&denied.error)), // never its description: foreign prose
+        Some(denied) => OutboundError::oauth(code_of(&denied)),
         None => answer.unexpected_status().into(),
     }
+}
+
+/// The code where it is one, never the description, which is foreign prose. A service that echoes what it was sent must
+/// not bring a secret into a log by way of `error`.
+fn code_of(denied: &Denied) -> String {
+    let is_code = denied.error.len() <= MAX_CODE_BYTES
+        && denied.error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if is_code { denied.error.clone() } else { "an error that is no code".to_owned() }
 }
 
 /// An object alone: serde would read an array into a struct too.
@@ -167,6 +177,12 @@ mod tests {
         let error = token_in(&answer(401, body), false).expect_err("refused");
         assert_eq!((error.oauth_error(), error.is_transient()), (Some("invalid_client"), false));
         assert!(!error.to_string().contains("secret"));
+        for echo in
+            [r#"{"error":"Basic b3JkZXJzOnMzY3JldA=="}"#, r#"{"error":"s3cret-value"}"#, r#"{"error":"a\u0000"}"#]
+        {
+            let error = token_in(&answer(400, echo), false).expect_err("refused");
+            assert_eq!(error.oauth_error(), Some("an error that is no code"));
+        }
         assert!(token_in(&answer(503, body), false).expect_err("down").is_transient());
         assert!(token_in(&answer(429, ""), false).expect_err("too many").is_transient());
         assert!(!token_in(&answer(404, ""), false).expect_err("a wrong address").is_transient());
