@@ -167,11 +167,11 @@ impl Issuer {
 
     /// The client that proved to be the one it says.
     pub(crate) async fn authenticate(&self, presented: Presented) -> Result<Arc<Client>, OAuthError> {
-        let client = self.0.clients.find(&presented.client_id);
+        let client = self.0.clients.find(&presented.client_id).filter(|client| !client.is_locked());
         let checked = self.0.secrets.is_right(client.map(AsRef::as_ref), presented.secret).await;
         let is_right = checked.map_err(|_| OAuthError::busy())?;
         match client {
-            Some(client) if is_right && !client.is_locked() => Ok(Arc::clone(client)),
+            Some(client) if is_right => Ok(Arc::clone(client)),
             _ => Err(OAuthError::invalid_client()),
         }
     }

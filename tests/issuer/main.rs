@@ -1,0 +1,8 @@
+//! The embedded token service over real HTTP (CONFORMANCE group S8).
+
+mod clients;
+mod discovery;
+mod exchange;
+mod keys;
+mod service;
+mod token;
