@@ -17,4 +17,5 @@ mod s2_signatures;
 mod s3_claims;
 mod s3_identity;
 mod s3_times;
+mod s4_lookup;
 mod table;
