@@ -25,6 +25,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `sign` | yes | [`mint`]: signing keys and drafts of tokens |
+//! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //! | `jsonwebtoken` | no | conversions from the key types of the `jsonwebtoken` crate |
 
 pub mod authz;

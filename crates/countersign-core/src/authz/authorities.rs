@@ -79,6 +79,15 @@ impl Authorities {
         self
     }
 
+    /// Tells every setting as a named list, for fingerprints.
+    pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
+        tell("roles_at", self.roles_at.clone());
+        tell("permissions_at", self.permissions_at.clone());
+        tell("tenant_at", self.tenant_at.iter().cloned().collect());
+        tell("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
+        self.hierarchy.describe(tell);
+    }
+
     /// The top-level claims that reading needs at hand.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
         self.pointers().filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head))

@@ -49,6 +49,18 @@ impl Hierarchy {
         self.permissions.get(role).into_iter().flatten().map(String::as_str)
     }
 
+    /// Tells what implies what, for fingerprints.
+    pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
+        let pairs = |map: &BTreeMap<String, BTreeSet<String>>| {
+            let of_role = |(role, below): (&String, &BTreeSet<String>)| -> Vec<String> {
+                below.iter().map(|name| format!("{}:{role} {name}", role.len())).collect()
+            };
+            map.iter().flat_map(of_role).collect()
+        };
+        tell("hierarchy", pairs(&self.below));
+        tell("role_permissions", pairs(&self.permissions));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.below.is_empty() && self.permissions.is_empty()
     }

@@ -36,6 +36,8 @@ impl NeedsAudience {
             max_age: None,
             required: Vec::new(),
             refused_subject_prefixes: Vec::new(),
+            allowed_clients: Vec::new(),
+            client_id_for_absent_audience: false,
             authorities: Authorities::new(),
             plain_http_allowed: false,
         })
@@ -79,6 +81,8 @@ pub struct TrustedIssuer {
     pub(crate) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
     pub(crate) refused_subject_prefixes: Vec<String>,
+    pub(crate) allowed_clients: Vec<String>,
+    pub(crate) client_id_for_absent_audience: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
 }
@@ -129,6 +133,19 @@ impl TrustedIssuer {
     /// Refuses subjects that begin with `prefix`: keeps an outside issuer from naming our own services.
     pub fn refuse_subjects_beginning_with(mut self, prefix: impl Into<String>) -> Self {
         self.refused_subject_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Takes tokens of this client (`client_id`), and of others named so; without any call, of every client.
+    pub fn allow_client(mut self, client_id: impl Into<String>) -> Self {
+        self.allowed_clients.push(client_id.into());
+        self
+    }
+
+    /// Where a token has no `aud` at all, its `client_id` must be one of the audiences instead (Amazon Cognito writes
+    /// access tokens so). A token that has `aud` is judged by it as ever.
+    pub fn client_id_for_absent_audience(mut self) -> Self {
+        self.client_id_for_absent_audience = true;
         self
     }
 
@@ -199,6 +216,12 @@ impl TrustedIssuer {
         }
         if self.longest_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
             fault("longest_lifetime", "a bound of zero refuses every token; leave it out or name a time");
+        }
+        if self.allowed_clients.iter().any(String::is_empty) {
+            faults.push(Fault::new("allowed_clients", "a client id is empty; name the client or leave it out"));
+        }
+        if self.refused_subject_prefixes.iter().any(String::is_empty) {
+            faults.push(Fault::new("refused_subject_prefixes", "an empty prefix refuses every subject"));
         }
         faults.extend(self.authorities.faults());
         faults

@@ -1,9 +1,14 @@
 //! Whom do we trust, and for what: issuers, audiences, algorithms, times, kinds of token.
 
+mod config;
 pub mod danger;
+mod fingerprint;
 mod issuer;
 mod profile;
 
+pub use config::{AudienceList, AuthoritiesConfig, IssuerConfig, KeysConfig, Policy};
+pub(crate) use fingerprint::Canonical;
+pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
 

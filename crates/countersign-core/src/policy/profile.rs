@@ -1,9 +1,12 @@
 //! Kinds of token, and what each must carry.
 
+use serde::{Deserialize, Serialize};
+
 use crate::token::TokenType;
 
 /// Which kind of token a policy takes. The kinds exclude each other (RFC 8725bis §3.12).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Profile {
     /// An access token as most providers write it: `typ` absent, `JWT` or `at+jwt`; never another kind by name, and
@@ -23,6 +26,15 @@ impl Profile {
             Profile::Compatible => matches!(token_type, TokenType::Absent | TokenType::Jwt | TokenType::AccessToken),
             Profile::AccessToken => matches!(token_type, TokenType::AccessToken),
             Profile::AnyType => true,
+        }
+    }
+
+    /// As it is written in a policy.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Profile::Compatible => "compatible",
+            Profile::AccessToken => "access_token",
+            Profile::AnyType => "any_type",
         }
     }
 

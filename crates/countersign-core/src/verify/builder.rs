@@ -8,7 +8,8 @@ use super::verifier::{Inner, Verifier};
 use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
-use crate::policy::TrustedIssuer;
+use crate::key::{KeySource, StaticKeys};
+use crate::policy::{IssuerConfig, Policy, TrustedIssuer};
 use crate::token::MAX_TOKEN_BYTES;
 
 /// The largest `max_token_bytes` that can be configured.
@@ -23,6 +24,7 @@ pub struct VerifierBuilder {
     max_token_bytes: usize,
     cache_bytes: usize,
     danger_denied: bool,
+    faults: Vec<Fault>,
 }
 
 impl VerifierBuilder {
@@ -33,12 +35,48 @@ impl VerifierBuilder {
             max_token_bytes: MAX_TOKEN_BYTES,
             cache_bytes: CACHE_BYTES,
             danger_denied: false,
+            faults: Vec::new(),
         }
     }
 
     /// Trusts one more issuer.
     pub fn trust(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Trusts the issuers of `policy` and takes its settings; `keys` makes the source of each issuer's keys.
+    ///
+    /// ```
+    /// use countersign_core::policy::{IssuerConfig, Policy};
+    /// use countersign_core::{error::ConfigError, verify::Verifier};
+    ///
+    /// let policy = Policy::from_json(
+    ///     r#"{"issuers":[{"issuer":"https://id.example.com","audience":"orders","keys":{"inline":
+    ///       "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}}]}"#,
+    /// )?;
+    /// let here_only = |issuer: &IssuerConfig| {
+    ///     issuer.keys.inline().unwrap_or_else(|| Err(ConfigError::one("keys", "write them into the policy")))
+    /// };
+    /// assert!(Verifier::builder().policy(&policy, here_only).build().is_ok());
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    pub fn policy(
+        mut self,
+        policy: &Policy,
+        mut keys: impl FnMut(&IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+    ) -> Self {
+        for issuer in &policy.issuers {
+            // A fault here forbids building; the empty source lets the issuer's other faults be told too.
+            let source = keys(issuer).unwrap_or_else(|error| {
+                self.faults.extend_from_slice(error.faults());
+                Arc::new(StaticKeys::new([]))
+            });
+            self.issuers.push(issuer.trusted(source));
+        }
+        self.max_token_bytes = policy.max_token_bytes.unwrap_or(self.max_token_bytes);
+        self.cache_bytes = policy.cache_bytes.unwrap_or(self.cache_bytes);
+        self.danger_denied |= policy.deny_danger;
         self
     }
 
@@ -70,8 +108,9 @@ impl VerifierBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
-    pub fn build(self) -> Result<Verifier, ConfigError> {
-        let mut faults: Vec<Fault> = self.issuers.iter().flat_map(TrustedIssuer::faults).collect();
+    pub fn build(mut self) -> Result<Verifier, ConfigError> {
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.extend(self.issuers.iter().flat_map(TrustedIssuer::faults));
         if self.issuers.is_empty() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }

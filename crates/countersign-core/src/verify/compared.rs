@@ -105,10 +105,16 @@ fn claims_rule(name: &str, payload: &Payload, issuer: &TrustedIssuer, now: UnixT
             (Some(some_of(names)), None)
         }
         "subject" => {
-            let refused = some_of(issuer.refused_subject_prefixes.iter().cloned());
-            let expected =
-                (!issuer.refused_subject_prefixes.is_empty()).then(|| format!("not beginning with {refused}"));
-            (expected, Some(text(payload, &payload.subject)))
+            let prefixes = &issuer.refused_subject_prefixes;
+            let mut expected = Vec::new();
+            if !prefixes.is_empty() {
+                expected.push(format!("sub not beginning with {}", some_of(prefixes.iter().cloned())));
+            }
+            if !issuer.allowed_clients.is_empty() {
+                expected.push(format!("client_id {}", some_of(issuer.allowed_clients.iter().cloned())));
+            }
+            let found = format!("{}, client {}", text(payload, &payload.subject), text(payload, &payload.client_id));
+            (Some(expected.join("; ")).filter(|rules| !rules.is_empty()), Some(found))
         }
         "proof of possession" => {
             let found = if payload.has_confirmation { "cnf" } else { "no cnf" };

@@ -104,6 +104,13 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
     let payload = case.payload;
     let expected = || case.issuer.audiences.join(" or ");
     match &payload.audience {
+        ListClaim::Absent if case.issuer.client_id_for_absent_audience => {
+            let client = payload.client_id.as_ref().map_or("", |text| payload.text(text));
+            if !client.is_empty() && case.issuer.audiences.iter().any(|audience| audience == client) {
+                return Ok(());
+            }
+            Err(VerifyError::mismatch(Kind::WrongAudience, "client_id in place of aud", &expected(), client))
+        }
         ListClaim::Absent => {
             Err(VerifyError::new(Kind::WrongAudience, format!("aud: expected {}, found none", expected())))
         }
@@ -224,6 +231,11 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     let subject = payload.subject.as_ref().map_or("", |text| payload.text(text));
     if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
         return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
+    }
+    let client = payload.client_id.as_ref().map_or("", |text| payload.text(text));
+    let allowed = &case.issuer.allowed_clients;
+    if !allowed.is_empty() && !allowed.iter().any(|name| name == client) {
+        return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, "client_id", "an allowed client", client));
     }
     Ok(())
 }

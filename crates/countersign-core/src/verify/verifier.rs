@@ -16,7 +16,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{HeldKeys, KeySource, Lookup, Refresh, VerifyingKey};
-use crate::policy::TrustedIssuer;
+use crate::policy::{Canonical, Fingerprint, TrustedIssuer};
 use crate::token::{Header, Payload, Unverified};
 
 /// When to ask again where a source gave no time of its own.
@@ -273,6 +273,15 @@ impl Verifier {
     /// The trusted issuers, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
         self.0.issuers.values().map(AsRef::as_ref)
+    }
+
+    /// A digest over all rules of all issuers: two services of the same one judge tokens alike, given the same keys.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut form = Canonical::new("verifier", 1);
+        form.list("issuers", self.issuers().map(|issuer| issuer.fingerprint().to_string()));
+        form.list("max_token_bytes", [self.0.max_token_bytes.to_string()]);
+        form.digest()
     }
 
     /// The clock that judges time here.

@@ -1,0 +1,49 @@
+//! The mapping from claims to authorities, as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authz::Authorities;
+
+/// Where an issuer writes scopes, roles, permissions and tenant: [`Authorities`] as plain data. Paths are JSON pointers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct AuthoritiesConfig {
+    /// Lists of roles, such as `/realm_access/roles`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub roles_at: Vec<String>,
+    /// Lists of permissions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub permissions_at: Vec<String>,
+    /// The tenant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant_at: Option<String>,
+    /// Reads scopes from `scp` too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scopes_in_scp: bool,
+    /// Chains of roles, the mightier first: `admin > manager > clerk`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hierarchy: Vec<String>,
+    /// The permissions that each role carries.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub role_permissions: BTreeMap<String, Vec<String>>,
+}
+
+impl AuthoritiesConfig {
+    /// The same as a builder would make it.
+    pub fn read(&self) -> Authorities {
+        let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
+        authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
+        authorities = self.hierarchy.iter().fold(authorities, |authorities, chain| authorities.hierarchy(chain));
+        for (role, permissions) in &self.role_permissions {
+            authorities =
+                permissions.iter().fold(authorities, |authorities, name| authorities.role_permission(role, name));
+        }
+        if let Some(pointer) = &self.tenant_at {
+            authorities = authorities.tenant_at(pointer);
+        }
+        if self.scopes_in_scp { authorities.scopes_in_scp() } else { authorities }
+    }
+}

@@ -1,0 +1,144 @@
+//! One issuer of a policy as data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
+use super::{AuthoritiesConfig, KeysConfig};
+use crate::key::{Algorithm, KeySource};
+
+/// An issuer, whom its tokens must be for, and the rules they must keep: [`TrustedIssuer`] as plain data.
+///
+/// `issuer` and `audience` are required. Times are whole seconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IssuerConfig {
+    /// What tokens must carry in `iss`, letter by letter.
+    pub issuer: String,
+    /// The audiences that tokens may be for, one of them being enough.
+    pub audience: AudienceList,
+    /// Where the keys come from. Default: discovery.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keys: KeysConfig,
+    /// The algorithms allowed. Default: [`Algorithm::DEFAULT`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// `compatible` (default), `access_token` or `any_type`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub profile: Profile,
+    /// How far clocks may differ. Default 30, at most 300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leeway_seconds: Option<u64>,
+    /// The longest `exp - iat`. Default: 24 hours in the profile `access_token`, else unbounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_lifetime_seconds: Option<u64>,
+    /// The oldest token taken, counted from `iat`. Default: unbounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// Claims that must be there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub required_claims: Vec<String>,
+    /// Subjects that begin so are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_subject_prefixes: Vec<String>,
+    /// The clients whose tokens are taken (`client_id`). Default: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_clients: Vec<String>,
+    /// Lets `client_id` stand for an absent `aud`; Amazon Cognito's access tokens need it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub client_id_for_absent_audience: bool,
+    /// Where scopes, roles, permissions and tenant are written.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub authorities: AuthoritiesConfig,
+    /// Weakens: takes tokens whatever their audience ([`danger::without_audience`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub danger_any_audience: bool,
+    /// Weakens: lets the issuer use plain `http` ([`danger::plain_http_issuer`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub danger_plain_http: bool,
+}
+
+/// One audience or several, written as a string or a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AudienceList {
+    /// A single one.
+    One(String),
+    /// Any of these.
+    AnyOf(Vec<String>),
+}
+
+impl AudienceList {
+    /// The audiences.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        match self {
+            AudienceList::One(name) => std::slice::from_ref(name),
+            AudienceList::AnyOf(names) => names,
+        }
+    }
+}
+
+impl IssuerConfig {
+    /// This issuer and audience, all else at its default.
+    #[must_use]
+    pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
+        IssuerConfig {
+            issuer: issuer.into(),
+            audience: AudienceList::One(audience.into()),
+            keys: KeysConfig::default(),
+            algorithms: None,
+            profile: Profile::default(),
+            leeway_seconds: None,
+            longest_lifetime_seconds: None,
+            max_age_seconds: None,
+            required_claims: Vec::new(),
+            refused_subject_prefixes: Vec::new(),
+            allowed_clients: Vec::new(),
+            client_id_for_absent_audience: false,
+            authorities: AuthoritiesConfig::default(),
+            danger_any_audience: false,
+            danger_plain_http: false,
+        }
+    }
+
+    /// The same as a builder would make it, with the keys of `keys`. It is judged when a verifier is built.
+    pub fn trusted(&self, keys: Arc<dyn KeySource>) -> TrustedIssuer {
+        let named = NeedsAudience::new(&self.issuer, keys);
+        let mut issuer = match (self.danger_any_audience, self.audience.names().split_first()) {
+            (true, _) => danger::without_audience(named),
+            (false, None) => named.audience(""), // refused when built, naming the field
+            (false, Some((first, others))) => others.iter().fold(named.audience(first), TrustedIssuer::or_audience),
+        };
+        issuer = issuer.profile(self.profile).authorities(self.authorities.read());
+        if let Some(algorithms) = &self.algorithms {
+            issuer = issuer.algorithms(algorithms.iter().copied());
+        }
+        if let Some(seconds) = self.leeway_seconds {
+            issuer = issuer.leeway(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.longest_lifetime_seconds {
+            issuer = issuer.longest_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.max_age_seconds {
+            issuer = issuer.max_age(Duration::from_secs(seconds));
+        }
+        issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::require_claim);
+        issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refuse_subjects_beginning_with);
+        issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allow_client);
+        if self.client_id_for_absent_audience {
+            issuer = issuer.client_id_for_absent_audience();
+        }
+        if self.danger_plain_http {
+            issuer = danger::plain_http_issuer(issuer);
+        }
+        issuer
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

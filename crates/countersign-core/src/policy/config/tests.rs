@@ -1,0 +1,167 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::error::ConfigError;
+use crate::key::{Algorithm, KeySource, StaticKeys};
+use crate::verify::Verifier;
+
+const FULL: &str = r#"{
+    "issuers": [{
+        "issuer": "https://id.example.com",
+        "audience": ["orders", "billing"],
+        "keys": {"jwks_url": "https://id.example.com/keys"},
+        "algorithms": ["ES256", "ML-DSA-65"],
+        "profile": "access_token",
+        "leeway_seconds": 5,
+        "longest_lifetime_seconds": 3600,
+        "max_age_seconds": 600,
+        "required_claims": ["tenant"],
+        "refused_subject_prefixes": ["svc:"],
+        "allowed_clients": ["web", "app"],
+        "client_id_for_absent_audience": true,
+        "authorities": {
+            "roles_at": ["/roles"],
+            "tenant_at": "/tenant",
+            "hierarchy": ["admin > clerk"],
+            "role_permissions": {"clerk": ["orders:read"]}
+        },
+        "danger_plain_http": true
+    }],
+    "max_token_bytes": 8192,
+    "cache_bytes": 0
+}"#;
+
+fn no_keys(_: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+    Ok(Arc::new(StaticKeys::new([])))
+}
+
+fn build(policy: &Policy) -> Result<Verifier, ConfigError> {
+    Verifier::builder().policy(policy, no_keys).build()
+}
+
+#[test]
+fn a_policy_is_what_it_was_after_writing_and_reading() {
+    let policy = Policy::from_json(FULL).expect("a policy");
+    assert_eq!(Policy::from_json(&policy.to_json()).expect("its own writing"), policy);
+    assert_eq!(policy.issuers[0].algorithms, Some(vec![Algorithm::ES256, Algorithm::MlDsa65]));
+    assert!(build(&policy).is_ok());
+}
+
+#[cfg(feature = "config")]
+#[test]
+fn toml_and_variables_say_the_same_as_json() {
+    let policy = Policy::from_json(FULL).expect("a policy");
+    assert_eq!(Policy::from_toml(&policy.to_toml()).expect("its own writing"), policy);
+    let vars = [
+        ("X_ISSUER", "https://id.example.com"),
+        ("X_AUDIENCE", "orders, billing"),
+        ("X_KEYS", r#"{"jwks_url":"https://id.example.com/keys"}"#),
+        ("X_ALGORITHMS", "ES256,ML-DSA-65"),
+        ("X_PROFILE", "access_token"),
+        ("X_LEEWAY_SECONDS", "5"),
+        ("X_LONGEST_LIFETIME_SECONDS", "3600"),
+        ("X_MAX_AGE_SECONDS", "600"),
+        ("X_REQUIRED_CLAIMS", "tenant"),
+        ("X_REFUSED_SUBJECT_PREFIXES", "svc:"),
+        ("X_ALLOWED_CLIENTS", "web,app"),
+        ("X_CLIENT_ID_FOR_ABSENT_AUDIENCE", "true"),
+        (
+            "X_AUTHORITIES",
+            r#"{"roles_at":["/roles"],"tenant_at":"/tenant","hierarchy":["admin > clerk"],"role_permissions":{"clerk":["orders:read"]}}"#,
+        ),
+        ("X_DANGER_PLAIN_HTTP", "true"),
+        ("X_MAX_TOKEN_BYTES", "8192"),
+        ("X_CACHE_BYTES", "0"),
+        ("OTHER_ISSUER", "ignored"),
+    ];
+    assert_eq!(Policy::from_vars("X_", vars).expect("a policy"), policy);
+    let faulty = [("X_ISUER", "x"), ("X_LEEWAY_SECONDS", "soon"), ("X_DENY_DANGER", "perhaps")];
+    let fields: Vec<String> =
+        Policy::from_vars("X_", faulty).expect_err("faults").faults().iter().map(|f| f.field.to_string()).collect();
+    assert_eq!(fields, ["X_ISUER", "X_LEEWAY_SECONDS", "X_DENY_DANGER"]);
+}
+
+#[test]
+fn unknown_fields_and_missing_ones_are_refused() {
+    for bad in [
+        r#"{"issuers":[{"issuer":"https://a","audience":"x","leewey_seconds":1}]}"#,
+        r#"{"issuers":[{"issuer":"https://a","audience":"x","authorities":{"role_at":["/r"]}}]}"#,
+        r#"{"issuers":[],"danger":true}"#,
+        r#"{"issuers":[{"issuer":"https://a"}]}"#,
+        r#"{"issuers":[{"audience":"x"}]}"#,
+        r#"{"issuers":[{"issuer":"https://a","audience":"x","algorithms":["none"]}]}"#,
+        r#"{"issuers":[{"issuer":"https://a","audience":"x","algorithms":["es256"]}]}"#,
+        r#"{"issuers":[{"issuer":"https://a","audience":"x","keys":{"ftp":"x"}}]}"#,
+    ] {
+        let faults = Policy::from_json(bad).expect_err(bad);
+        assert_eq!(faults.faults()[0].field, "policy", "{bad}");
+    }
+    assert!(Policy::from_json(r#"{"issuers":[{"issuer":"https://a","audience":"x"}]}"#).is_ok());
+}
+
+#[test]
+fn s3_16_s2_01_data_meets_the_same_checks_as_the_builder_all_at_once() {
+    let policy = Policy::from_json(
+        r#"{"issuers":[{"issuer":"http://a.example","audience":[],"algorithms":[],"leeway_seconds":301}]}"#,
+    )
+    .expect("readable");
+    let faults = build(&policy).expect_err("senseless");
+    let fields: Vec<&str> = faults.faults().iter().map(|fault| fault.field.as_ref()).collect();
+    assert_eq!(fields, ["issuer", "audience", "algorithms", "leeway"]);
+    assert!(build(&Policy::default()).is_err(), "nobody is trusted");
+}
+
+#[test]
+fn weakenings_are_named_so_and_can_be_forbidden() {
+    let mut policy = Policy::access_token("http://a.example", "orders");
+    assert!(build(&policy).is_err());
+    policy.issuers[0].danger_plain_http = true;
+    assert!(build(&policy).is_ok());
+    policy.deny_danger = true;
+    assert_eq!(build(&policy).expect_err("forbidden").faults()[0].field, "danger");
+}
+
+#[test]
+fn a_source_that_cannot_be_made_is_a_fault_among_the_others() {
+    let policy = Policy::access_token("https://a.example", "");
+    let broken = |_: &IssuerConfig| Err(ConfigError::one("keys", "the file is not there"));
+    let faults = Verifier::builder().policy(&policy, broken).build().expect_err("faults");
+    let fields: Vec<&str> = faults.faults().iter().map(|fault| fault.field.as_ref()).collect();
+    assert_eq!(fields, ["keys", "audience"]);
+    assert!(matches!(KeysConfig::Inline("{}".into()).inline(), Some(Err(_))));
+    assert!(KeysConfig::Discovery.inline().is_none());
+}
+
+#[test]
+fn fingerprints_tell_policies_apart_and_not_their_spelling() {
+    let fingerprint = |json: &str| build(&Policy::from_json(json).expect("readable")).expect("builds").fingerprint();
+    let plain = fingerprint(r#"{"issuers":[{"issuer":"https://a","audience":"x"}]}"#);
+    assert_eq!(plain, fingerprint(r#"{"issuers":[{"audience":["x"],"issuer":"https://a","leeway_seconds":30}]}"#));
+    let two = fingerprint(r#"{"issuers":[{"issuer":"https://a","audience":["x","y"]}]}"#);
+    assert_eq!(two, fingerprint(r#"{"issuers":[{"issuer":"https://a","audience":["y","x","x"]}]}"#));
+    let mut seen = std::collections::HashSet::from([plain, two]);
+    for differing in [
+        r#""leeway_seconds":31"#,
+        r#""profile":"access_token""#,
+        r#""algorithms":["ES256"]"#,
+        r#""max_age_seconds":5"#,
+        r#""longest_lifetime_seconds":5"#,
+        r#""required_claims":["a"]"#,
+        r#""refused_subject_prefixes":["a"]"#,
+        r#""allowed_clients":["a"]"#,
+        r#""client_id_for_absent_audience":true"#,
+        r#""authorities":{"roles_at":["/a"]}"#,
+        r#""authorities":{"permissions_at":["/a"]}"#,
+        r#""authorities":{"tenant_at":"/a"}"#,
+        r#""authorities":{"scopes_in_scp":true}"#,
+        r#""authorities":{"hierarchy":["a > b"]}"#,
+        r#""authorities":{"role_permissions":{"a":["b"]}}"#,
+        r#""danger_any_audience":true"#,
+        r#""danger_plain_http":true"#,
+    ] {
+        let json = format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x",{differing}}}]}}"#);
+        assert!(seen.insert(fingerprint(&json)), "{differing}");
+    }
+    // Written down, so that a change of the canonical form is seen: it would tell alike services apart.
+    assert_eq!(plain.to_string(), "7ad7157614fc7eeec764251dafc6c79b6bebe2caa29579f9e4762d7068c9e8e7");
+}

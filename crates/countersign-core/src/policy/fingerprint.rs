@@ -1,0 +1,97 @@
+//! A stable name for what a policy decides: SHA-256 over its canonical form.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Write};
+
+use aws_lc_rs::digest;
+
+use super::TrustedIssuer;
+
+/// A digest over every rule of a policy. Equal fingerprints: the same tokens are taken, given the same keys.
+///
+/// Order and repetition of lists do not matter; where keys come from, and the cache, are no part of it.
+///
+/// ```
+/// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+/// # use std::sync::Arc;
+/// # fn verifier() -> Result<Verifier, countersign_core::error::ConfigError> {
+/// #     Verifier::trusting(NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders"))
+/// # }
+/// assert_eq!(verifier()?.fingerprint(), verifier()?.fingerprint());
+/// assert_eq!(verifier()?.fingerprint().to_string().len(), 64); // hexadecimal
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The digest.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+/// The canonical form: fields by name, values with their lengths, lists sorted and without doubles.
+#[derive(Default)]
+pub(crate) struct Canonical(String);
+
+impl Canonical {
+    /// The form of version `version` of `what`; another version is another fingerprint.
+    pub(crate) fn new(what: &str, version: u8) -> Self {
+        let mut canonical = Self::default();
+        canonical.list(what, [version.to_string()]);
+        canonical
+    }
+
+    /// Adds a field.
+    pub(crate) fn list<T: AsRef<str>>(&mut self, field: &str, values: impl IntoIterator<Item = T>) {
+        let values: Vec<T> = values.into_iter().collect();
+        let sorted: BTreeSet<&str> = values.iter().map(AsRef::as_ref).collect();
+        let _ = writeln!(self.0, "{field} {}", sorted.len()); // writing to a String cannot fail
+        for value in sorted {
+            let _ = writeln!(self.0, "{}:{value}", value.len());
+        }
+    }
+
+    pub(crate) fn digest(&self) -> Fingerprint {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref());
+        Fingerprint(bytes)
+    }
+}
+
+impl TrustedIssuer {
+    /// The fingerprint of this issuer's rules.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let seconds = |time: std::time::Duration| format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
+        let mut form = Canonical::new("issuer policy", 1);
+        form.list("issuer", [&self.issuer]);
+        form.list("audience", if self.any_audience { &[] } else { &self.audiences[..] });
+        form.list("algorithms", self.algorithms.iter().map(|algorithm| algorithm.name()));
+        form.list("profile", [self.profile.name()]);
+        form.list("leeway", [seconds(self.leeway)]);
+        form.list("lifetime", self.lifetime_bound().map(seconds));
+        form.list("max_age", self.max_age.map(seconds));
+        form.list("required", &self.required);
+        form.list("refused_subject_prefixes", &self.refused_subject_prefixes);
+        form.list("allowed_clients", &self.allowed_clients);
+        form.list("client_id_for_absent_audience", self.client_id_for_absent_audience.then_some("yes"));
+        form.list("weakenings", self.weakenings());
+        self.authorities.describe(&mut |field, values| form.list(field, values));
+        form.digest()
+    }
+}

@@ -1,0 +1,92 @@
+//! What policies decide, shown with real tokens; and policies read from data.
+
+use std::sync::Arc;
+
+use countersign::key::KeySource;
+use countersign::policy::{IssuerConfig, Policy, Profile, TrustedIssuer};
+use countersign::verify::Verifier;
+use countersign_test::{TestIssuer, TokenDraft};
+
+fn verifier(issuer: &TestIssuer, trusted: TrustedIssuer) -> Verifier {
+    Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a sound policy")
+}
+
+async fn code(verifier: &Verifier, draft: TokenDraft) -> &'static str {
+    verifier.verify(&draft.sign()).await.err().map_or("accepted", |error| error.code())
+}
+
+#[tokio::test]
+async fn only_allowed_clients_are_taken() {
+    let issuer = TestIssuer::new();
+    let verifier = verifier(&issuer, issuer.trusted_for("orders").allow_client("web").allow_client("app"));
+    let token = || issuer.token().audience("orders");
+    assert_eq!(code(&verifier, token().client_id("web")).await, "accepted");
+    assert_eq!(code(&verifier, token().client_id("app")).await, "accepted");
+    assert_eq!(code(&verifier, token().client_id("web2")).await, "subject_not_allowed");
+    assert_eq!(code(&verifier, token().client_id("WEB")).await, "subject_not_allowed");
+    assert_eq!(code(&verifier, token().without_claim("client_id")).await, "subject_not_allowed");
+}
+
+#[tokio::test]
+async fn a_client_stands_for_an_absent_audience_only_where_the_policy_says_so() {
+    let issuer = TestIssuer::new();
+    let plain = verifier(&issuer, issuer.trusted_for("web"));
+    let cognito = verifier(&issuer, issuer.trusted_for("web").client_id_for_absent_audience());
+    let token = || issuer.token().client_id("web");
+    assert_eq!(code(&plain, token()).await, "wrong_audience");
+    assert_eq!(code(&cognito, token()).await, "accepted");
+    assert_eq!(code(&cognito, token().client_id("other")).await, "wrong_audience");
+    assert_eq!(code(&cognito, token().client_id("")).await, "wrong_audience");
+    assert_eq!(code(&cognito, token().without_claim("client_id")).await, "wrong_audience");
+    // An audience that is there decides, whatever the client.
+    assert_eq!(code(&cognito, token().audience("orders")).await, "wrong_audience");
+    assert_eq!(code(&cognito, token().claim("aud", serde_json::json!([]))).await, "wrong_audience");
+    assert_eq!(code(&cognito, token().claim("aud", serde_json::Value::Null)).await, "wrong_audience");
+    assert_eq!(code(&cognito, token().audience("web").client_id("other")).await, "accepted");
+}
+
+#[tokio::test]
+async fn a_policy_from_data_judges_as_the_builders_does() {
+    let issuer = TestIssuer::new();
+    let json = r#"{"issuers":[{"issuer":"https://issuer.test","audience":["orders","billing"],"profile":"access_token",
+        "algorithms":["ES256"],"leeway_seconds":0,"longest_lifetime_seconds":300,"required_claims":["tenant"],
+        "refused_subject_prefixes":["svc:"],"allowed_clients":["web"],
+        "authorities":{"roles_at":["/roles"],"tenant_at":"/tenant","hierarchy":["admin > clerk"]}}]}"#;
+    let source = |_: &IssuerConfig| -> Result<Arc<dyn KeySource>, _> { Ok(issuer.key_source()) };
+    let verifier = Verifier::builder()
+        .policy(&Policy::from_json(json).expect("readable"), source)
+        .clock(Arc::new(issuer.clock().clone()))
+        .build()
+        .expect("a sound policy");
+    let token = || issuer.token().audience("billing").client_id("web").tenant("acme").role("admin");
+    let verified = verifier.verify(&token().sign()).await.expect("keeps every rule");
+    assert!(verified.grants().roles.contains("clerk"));
+    assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("acme"));
+    for (refused, draft) in [
+        ("wrong_audience", token().claim("aud", "other")),
+        ("wrong_type", token().header("typ", "JWT")),
+        ("missing_claim", token().without_claim("jti")),
+        ("missing_claim", token().without_claim("tenant")),
+        ("lifetime_too_long", token().lasting(std::time::Duration::from_secs(301))),
+        ("subject_not_allowed", token().subject("svc:billing")),
+        ("subject_not_allowed", token().client_id("other")),
+    ] {
+        assert_eq!(code(&verifier, draft).await, refused);
+    }
+}
+
+#[tokio::test]
+async fn s3_20_the_access_token_policy_is_rfc_9068_to_the_letter() {
+    let issuer = TestIssuer::new();
+    let policy = Policy::access_token(issuer.name(), "orders");
+    assert_eq!(policy.issuers[0].profile, Profile::AccessToken);
+    let verifier = verifier(&issuer, policy.issuers[0].trusted(issuer.key_source()));
+    let token = || issuer.token().audience("orders");
+    assert_eq!(code(&verifier, token()).await, "accepted");
+    for claim in ["iss", "exp", "sub", "client_id", "iat", "jti"] {
+        assert_eq!(code(&verifier, token().without_claim(claim)).await, "missing_claim", "{claim}");
+    }
+    assert_eq!(code(&verifier, token().without_claim("aud")).await, "wrong_audience");
+    assert_eq!(code(&verifier, token().without_header("typ")).await, "wrong_type");
+    assert_eq!(code(&verifier, token().header("typ", "Application/At+JWT")).await, "accepted");
+}
