@@ -1,6 +1,8 @@
 //! One valid token, the policy that takes it, and short ways to ask what becomes of others.
 
+use std::pin::pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use base64_simd::URL_SAFE_NO_PAD;
@@ -8,7 +10,7 @@ use countersign::clock::{FixedClock, UnixTime};
 use countersign::error::VerifyError;
 use countersign::key::{Algorithm, KeySet, Refresh, StaticKeys, VerifyingKey};
 use countersign::policy::{NeedsAudience, Profile, TrustedIssuer};
-use countersign::verify::{Step, Verified, Verifier, VerifierBuilder};
+use countersign::verify::{Step, Verdict, Verified, Verifier, VerifierBuilder};
 use countersign_core::mint::Signer;
 use serde_json::{Map, Value, json};
 
@@ -177,16 +179,44 @@ pub fn decode(text: &str) -> Vec<u8> {
 }
 
 /// What the verifier makes of a token; its keys never change, so that looking again finds nothing new.
+///
+/// The report on the same token must come to the same verdict: it is the same pipeline.
 pub fn judge(verifier: &Verifier, token: &str) -> Result<Arc<Verified>, VerifyError> {
+    let result = judge_alone(verifier, token);
+    let explained = explained_code(verifier, token);
+    assert_eq!(result.as_ref().map_or_else(|refused| refused.code(), |_| OK), explained, "the report differs");
+    result
+}
+
+/// The same without the report, where very many tokens are tried.
+pub fn judge_alone(verifier: &Verifier, token: &str) -> Result<Arc<Verified>, VerifyError> {
     match verifier.verify_held(token) {
         Step::Done(result) => result,
         Step::NeedsKeys(_) => verifier.verify_after(token, &Refresh::Looked),
     }
 }
 
+/// The verdict of the report; the sources of these tests answer at once.
+fn explained_code(verifier: &Verifier, token: &str) -> &'static str {
+    let mut report = pin!(verifier.explain(token));
+    match report.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(report) => match report.verdict {
+            Verdict::Accepted => OK,
+            Verdict::Rejected { code, .. } | Verdict::Undecided { code, .. } => code,
+            other => panic!("a verdict of another kind: {other:?}"),
+        },
+        Poll::Pending => panic!("a source that waits"),
+    }
+}
+
 /// The code of a refusal, or [`OK`].
 pub fn code(verifier: &Verifier, token: &str) -> &'static str {
     judge(verifier, token).map_or_else(|refused| refused.code(), |_| OK)
+}
+
+/// The same without the report.
+pub fn code_alone(verifier: &Verifier, token: &str) -> &'static str {
+    judge_alone(verifier, token).map_or_else(|refused| refused.code(), |_| OK)
 }
 
 /// The code by the fixture's own policy.

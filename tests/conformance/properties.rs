@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::fixture::{
-    OK, Token, code, decode, encode, judge, new_key, policy, policy_over, public, segments, valid, verifier,
+    OK, Token, code, code_alone, decode, encode, judge, new_key, policy, policy_over, public, segments, valid, verifier,
 };
 
 /// A key of every algorithm.
@@ -109,7 +109,7 @@ fn s1_25_every_single_bit_counts() {
                 changed[bit / 8] ^= 1 << (bit % 8);
                 let mut parts = parts.clone();
                 parts[index] = encode(changed);
-                assert_ne!(code(&verifier, &parts.join(".")), OK, "{} {index} {bit}", signer.algorithm());
+                assert_ne!(code_alone(&verifier, &parts.join(".")), OK, "{} {index} {bit}", signer.algorithm());
             }
         }
     }
@@ -218,7 +218,9 @@ fn s1_25_no_mutation_of_a_good_token_is_accepted() {
         let bytes = mutated(&token, &mut dice);
         let Ok(text) = std::str::from_utf8(&bytes) else { continue };
         if text != token {
-            assert_ne!(code(&verifier, text), OK, "mutation {number}: {text}");
+            // Each hundredth is explained too.
+            let code = if number % 100 == 0 { code(&verifier, text) } else { code_alone(&verifier, text) };
+            assert_ne!(code, OK, "mutation {number}: {text}");
             refused += 1;
         }
     }
