@@ -1,5 +1,6 @@
 //! The whole verifier: bytes as a token, which must never be accepted, and bytes as header and claims under a good MAC,
-//! which are accepted only where they keep the policy.
+//! which are accepted only where they keep the policy. What explains a token says the same as what judges it, and what
+//! inspects one takes any text.
 
 #![no_main]
 
@@ -10,7 +11,8 @@ use countersign_core::key::{Algorithm, StaticKeys};
 use countersign_core::mint::Signer;
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
-use countersign_core::verify::{Step, Verifier};
+use countersign_core::token::inspect;
+use countersign_core::verify::{Step, Verdict, Verifier};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -44,11 +46,24 @@ fuzz_target!(|bytes: &[u8]| {
         if let Step::Done(Ok(_)) = verifier.verify_held(text) {
             panic!("accepted without the key");
         }
+        assert!(!verifier.explain_held(text).is_accepted());
+        let _ = format!("{:?} {}", inspect(text).faults(), verifier.explain_held(text));
     }
     let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
     let (Some(header), Some(claims)) = (parts.next(), parts.next()) else { return };
     let token = signer.sign_compact(header, claims).expect("a MAC can always be made");
-    let Step::Done(result) = verifier.verify_held(&token) else { return };
+    let report = verifier.explain_held(&token);
+    let Step::Done(result) = verifier.verify_held(&token) else {
+        assert!(!report.is_accepted());
+        return;
+    };
+    match (&result, &report.verdict) {
+        (Ok(_), Verdict::Accepted) => {}
+        (Err(refused), Verdict::Rejected { code, .. } | Verdict::Undecided { code, .. }) => {
+            assert_eq!(refused.code(), *code);
+        }
+        (_, verdict) => panic!("the report says {verdict:?}"),
+    }
     match result {
         Err(refused) => assert!(refused.to_string().len() < 1000, "{refused}"),
         Ok(verified) => {
