@@ -1,1 +1,9 @@
-//! x
+//! What the benches share: tokens and keys, interleaved measurement, a counter of allocations, the report.
+//!
+//! The suite itself is in `suite/`, one file a question; `main.rs` there lists them.
+
+pub mod allocations;
+pub mod measure;
+pub mod report;
+pub mod sample;
+pub mod services;

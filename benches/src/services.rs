@@ -1,0 +1,113 @@
+//! The innermost services, and how a layer is driven without a runtime.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use axum::extract::FromRequestParts;
+use bytes::Bytes;
+use countersign::extract::Claims;
+use http::{Request, Response};
+use tower_service::Service;
+
+use crate::sample::OwnClaims;
+
+/// Drives a future that must be ready at once.
+pub fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a future that should be ready waits"),
+    }
+}
+
+/// A request with this bearer token.
+#[must_use]
+pub fn request(token: &str) -> Request<()> {
+    Request::get("/orders").header("authorization", format!("Bearer {token}")).body(()).expect("a request")
+}
+
+/// One call of `service`; whether it reached the innermost service.
+pub fn call<S>(service: &mut S, request: Request<()>) -> bool
+where
+    S: Service<Request<()>, Response = Response<Bytes>, Error = Infallible>,
+{
+    let Ok(response) = now(service.call(request));
+    response.status().is_success()
+}
+
+/// Answers 200 to anything.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare;
+
+impl Service<Request<()>> for Bare {
+    type Response = Response<Bytes>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Bytes>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        black_box(&request);
+        ready(Ok(Response::new(Bytes::new())))
+    }
+}
+
+/// Extracts the claims as the user's own type, as a handler does, and answers 200.
+#[derive(Clone, Copy, Debug)]
+pub struct Extracting;
+
+impl Service<Request<()>> for Extracting {
+    type Response = Response<Bytes>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Bytes>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let (mut parts, ()) = request.into_parts();
+        let claims = now(Claims::<OwnClaims>::from_request_parts(&mut parts, &()));
+        let mut response = Response::new(Bytes::new());
+        match claims {
+            Ok(claims) => drop(black_box(claims)),
+            Err(_) => *response.status_mut() = http::StatusCode::FORBIDDEN,
+        }
+        ready(Ok(response))
+    }
+}
+
+/// An answer as jwt-authorizer wants it: one that can be made from its error.
+#[derive(Debug)]
+pub struct Answer {
+    pub is_refusal: bool,
+}
+
+impl From<jwt_authorizer::AuthError> for Answer {
+    fn from(_: jwt_authorizer::AuthError) -> Self {
+        Answer { is_refusal: true }
+    }
+}
+
+/// [`Bare`] with that answer.
+#[derive(Clone, Copy, Debug)]
+pub struct BareAnswer;
+
+impl Service<Request<()>> for BareAnswer {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Ready<Result<Answer, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        black_box(&request);
+        ready(Ok(Answer { is_refusal: false }))
+    }
+}

@@ -1,0 +1,101 @@
+//! A token seen before: one, many at random, and two threads on one.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use countersign_benches::allocations;
+use countersign_benches::measure::{Dice, Plan, as_nanos, median};
+use countersign_benches::report::{Report, short};
+use countersign_benches::sample::{self, ISSUER};
+use countersign_core::key::Algorithm;
+use countersign_core::verify::Verifier;
+
+/// Tokens looked up in one go. They are copied to a buffer first, untimed: a token that has just arrived is warm, the
+/// cache's entry for it is not.
+const WINDOW: usize = 512;
+
+/// Room for a token and what is kept of it, in bytes, generously.
+const ROOM: usize = 4096;
+
+pub(crate) fn run(plan: &Plan, report: &mut Report) {
+    let mut rows = Vec::new();
+    for live in [1_000, 100_000, 1_000_000].into_iter().filter(|live| *live <= plan.most) {
+        let (nanos, allocated) = at_random(plan, live);
+        let (goal, name) = match live {
+            1_000 => (100.0, "1 thousand"),
+            100_000 => (400.0, "100 thousand"),
+            _ => (800.0, "1 million"),
+        };
+        report.at_most(format!("hit, {name} live tokens at random"), " ns", goal, nanos);
+        report.at_most(format!("hit, {name} live tokens at random"), " allocations", 0.0, allocated);
+        rows.push(vec![format!("{name} live tokens, at random"), short(nanos), short(allocated)]);
+    }
+    let (alone, both) = two_threads(plan);
+    report.at_most("hit, two threads on one token, over one thread", " ×", 2.0, both / alone);
+    rows.push(vec!["one token, one thread".into(), short(alone), String::new()]);
+    rows.push(vec!["one token, two threads, each".into(), short(both), String::new()]);
+    let note = "The function call alone: look-up, comparison of the whole token, times and keys judged anew.";
+    report.table("A token seen before", note, &["", "ns", "Rust allocations"], rows);
+}
+
+/// Nanoseconds and allocations a hit, with so many live tokens.
+fn at_random(plan: &Plan, live: usize) -> (f64, f64) {
+    let signer = sample::signer(Algorithm::HS256); // quick to mint; a hit does not depend on it
+    let verifier = sample::verifier(&signer, live * ROOM);
+    let tokens: Vec<String> = (0..live).map(|number| sample::token(&signer, ISSUER, number)).collect();
+    tokens.iter().for_each(|token| drop(sample::verified(&verifier, token)));
+    assert!(verifier.cached_tokens() * 100 >= live * 99, "only {} of {live} are kept", verifier.cached_tokens());
+
+    let mut dice = Dice::new(7);
+    let mut window = vec![String::new(); WINDOW];
+    let mut rounds = Vec::new();
+    let mut allocated = 0;
+    for _ in 0..plan.rounds * 8 {
+        for slot in &mut window {
+            slot.clear();
+            slot.push_str(&tokens[dice.below(live)]);
+        }
+        let before = (verifier.stats().from_cache, allocations::calls());
+        let start = Instant::now();
+        window.iter().for_each(|token| drop(black_box(sample::verified(&verifier, black_box(token)))));
+        let taken = start.elapsed();
+        if verifier.stats().from_cache - before.0 == WINDOW as u64 {
+            allocated = allocations::calls() - before.1;
+            rounds.push(as_nanos(taken) / WINDOW as f64);
+        } // else one of the few that had no room: a miss, not what is asked here
+    }
+    (median(rounds), allocated as f64 / WINDOW as f64)
+}
+
+/// Nanoseconds a hit on one token, by one thread, and by each of two at once.
+fn two_threads(plan: &Plan) -> (f64, f64) {
+    let signer = sample::signer(Algorithm::HS256);
+    let verifier = sample::verifier(&signer, 1 << 20);
+    let token = sample::token(&signer, ISSUER, 1);
+    let mut alone = Vec::new();
+    let mut both = Vec::new();
+    for _ in 0..plan.rounds {
+        let barrier = Barrier::new(1);
+        alone.push(hits(plan.turn, &verifier, &token, &barrier));
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| hits(plan.turn, &verifier, &token, &barrier));
+            let mine = hits(plan.turn, &verifier, &token, &barrier);
+            both.push((mine + other.join().expect("a thread that ends")) / 2.0);
+        });
+    }
+    (median(alone), median(both))
+}
+
+fn hits(turn: Duration, verifier: &Verifier, token: &str, barrier: &Barrier) -> f64 {
+    const AT_ONCE: u32 = 1000;
+    let mut calls = 0;
+    barrier.wait();
+    let start = Instant::now();
+    while start.elapsed() < turn {
+        (0..AT_ONCE).for_each(|_| drop(black_box(sample::verified(verifier, black_box(token)))));
+        calls += AT_ONCE;
+    }
+    as_nanos(start.elapsed()) / f64::from(calls)
+}

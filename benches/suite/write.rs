@@ -1,0 +1,38 @@
+//! Writes `BENCHMARKS.md` and its chart.
+
+use std::fs;
+use std::path::Path;
+
+use countersign_benches::report::{Report, chart};
+
+const TITLE: &str = "A token not seen before, over the signature check alone";
+
+/// Writes both files at the top of the repository.
+pub(crate) fn all(report: &Report) -> std::io::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = format!(
+        "# Benchmarks\n\n\
+         Ours beside the peers', interleaved in one run: read the ratios, not the nanoseconds. Written by\n\n\
+         ```text\ncargo bench --manifest-path benches/Cargo.toml -- --write\n```\n\n\
+         Without `--write` it prints only; `--quick` takes a fraction of the time; names of parts (`miss`, `hit`) run those \
+         alone.\n\n\
+         Machine: {}, {} threads, {}. Peers with aws-lc-rs beneath them where they can. Allocations are those of Rust code; \
+         aws-lc's own calls of malloc in C are not seen.\n\n\
+         ![{TITLE}](docs/benchmarks.svg)\n\n\
+         ## Goals\n\n{}\n{}",
+        processor(),
+        std::thread::available_parallelism().map_or(1, usize::from),
+        std::env::consts::OS,
+        report.goals().markdown(),
+        report.markdown(),
+    );
+    fs::create_dir_all(root.join("docs"))?;
+    fs::write(root.join("docs/benchmarks.svg"), chart(TITLE, report.bars()))?;
+    fs::write(root.join("BENCHMARKS.md"), text)
+}
+
+fn processor() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unnamed processor");
+    name.trim_start_matches([' ', '\t', ':']).to_owned()
+}
