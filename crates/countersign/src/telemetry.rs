@@ -8,13 +8,19 @@
 //! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `requirement`, `issuer` |
 //! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
 //! | `countersign::extract` | INFO | claims do not decode into the handler's type | `wanted`, `error` |
-//! | `countersign::keys` | INFO | keys were fetched | `source`, `keys` |
-//! | `countersign::keys` | WARN | keys could not be fetched | `source`, `error` |
+//! | `countersign::keys` | INFO where keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
+//! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error` |
+//! | `countersign::keys` | DEBUG, at most 10 a second | a look for an unknown `kid` fell into the cool-down | `source` |
+//! | `countersign::keys` | WARN | a file of keys can be read or changed by others, or holds a private key | `source`, `problem` |
 //! | `countersign::keys` | WARN or ERROR | an entry of a key set is not used; ERROR where it is private | `source`, `kid`, `reason` |
 
+#[cfg(feature = "remote-keys")]
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use countersign_core::error::VerifyError;
+#[cfg(feature = "remote-keys")]
+use countersign_core::key::KeySet;
 use countersign_core::redact::safe_text;
 use countersign_core::verify::Verified;
 
@@ -66,18 +72,36 @@ pub(crate) fn missing_layer(path: &str, mend: &'static str) {
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn keys_fetched(
-    source: &str,
-    fetched: &Result<crate::refresh::Fresh<countersign_core::key::KeySet>, crate::fetch::FetchFailure>,
-) {
-    match fetched {
-        Ok(fresh) => tracing::info!(target: "countersign::keys", source, keys = fresh.value.len(), "keys fetched"),
-        Err(error) => tracing::warn!(target: "countersign::keys", source, %error, "keys could not be fetched"),
+pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet) {
+    let keys = now.len();
+    if before.is_some_and(|before| before.same_keys(now)) {
+        tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
+        return;
+    }
+    let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
+    let (before, after) = (before.map(thumbprints).unwrap_or_default(), thumbprints(now));
+    let listed = |some: Vec<&String>| some.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let added = listed(after.difference(&before).collect());
+    let removed = listed(before.difference(&after).collect());
+    tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
+    now.skipped().iter().for_each(|skipped| key_skipped(source, skipped));
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn keys_not_fetched(source: &str, forced: bool, error: &crate::fetch::FetchFailure) {
+    tracing::warn!(target: "countersign::keys", source, forced, %error, "keys could not be fetched");
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn look_cooled(source: &str, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        tracing::debug!(target: "countersign::keys", source, "no look: it cools down");
     }
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
+fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
     let (kid, reason) = (&skipped.key_id, &skipped.reason);
     if skipped.is_burnt {
         tracing::error!(target: "countersign::keys", source, kid, %reason, "a published key is private: replace it now");

@@ -143,6 +143,16 @@ impl VerifyingKey {
         &self.thumbprint
     }
 
+    /// The public key as `SubjectPublicKeyInfo` (DER), as [`from_public_der`](Self::from_public_der) reads it; `None` for
+    /// a shared secret.
+    #[must_use]
+    pub fn to_public_der(&self) -> Option<Vec<u8>> {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        let Material::Public(public) = &self.material else { return None };
+        let spki: PublicKeyX509Der<'_> = public.as_der().ok()?;
+        Some(spki.as_ref().to_vec())
+    }
+
     /// Whether `signature` is this key's over `message`. MACs are compared in full and in constant time.
     pub(crate) fn checks(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {

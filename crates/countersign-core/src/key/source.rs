@@ -1,5 +1,6 @@
 //! Where keys come from, seen from the verifier.
 
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use super::cell::KeyCell;
 use super::material::VerifyingKey;
 use super::set::KeySet;
+use crate::clock::UnixTime;
 
 /// The future of [`KeySource::refresh`]; boxed, since it is on the cold path only.
 pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = Refresh> + Send + 'a>>;
@@ -26,6 +28,34 @@ pub enum Refresh {
     },
 }
 
+/// How a source fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyHealth {
+    /// It has keys, and its last fetch went well.
+    Ready,
+    /// It has keys that serve, but cannot get newer ones.
+    Degraded {
+        /// When the first of the failures since the last success was.
+        since: UnixTime,
+        /// What the last failure was; holds no text of the other side.
+        why: Cow<'static, str>,
+    },
+    /// It has no keys that may be used: tokens of its issuer cannot be judged.
+    NotReady {
+        /// What the last failure was, or that nothing was tried yet.
+        why: Cow<'static, str>,
+    },
+}
+
+impl KeyHealth {
+    /// Whether tokens can be judged.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        !matches!(self, KeyHealth::NotReady { .. })
+    }
+}
+
 /// A supplier of keys. It writes into its [`KeyCell`]; the verifier reads the cell and asks to refresh when a key is
 /// missing.
 ///
@@ -37,6 +67,14 @@ pub trait KeySource: Send + Sync + Debug + 'static {
 
     /// Looks for newer keys, at most once per cool-down whoever asks.
     fn refresh(&self) -> RefreshFuture<'_>;
+
+    /// Whether it has keys, and how its fetches fare: for a readiness endpoint, never for judging a token.
+    fn health(&self) -> KeyHealth {
+        match self.cell().current() {
+            Some(_) => KeyHealth::Ready,
+            None => KeyHealth::NotReady { why: "it holds no keys".into() },
+        }
+    }
 
     /// Faults of this source's configuration, as (field, problem); asked once when a verifier is built.
     fn faults(&self) -> Vec<crate::error::Fault> {

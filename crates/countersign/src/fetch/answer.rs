@@ -36,6 +36,14 @@ pub(crate) enum FetchFailure {
     Unusable(&'static str),
 }
 
+#[cfg(feature = "remote-keys")]
+impl FetchFailure {
+    /// Whether the other side answered, with something that must not be believed.
+    pub(crate) const fn is_about_content(&self) -> bool {
+        matches!(self, FetchFailure::Unusable(_) | FetchFailure::TooLarge)
+    }
+}
+
 impl Answer {
     pub(super) async fn read(mut response: Response, max_bytes: usize) -> Result<Self, FetchFailure> {
         let declared = response.content_length().unwrap_or(0);
@@ -68,23 +76,33 @@ impl Answer {
         Some(wait.min(MAX_RETRY_AFTER))
     }
 
-    /// How long the answer is fresh by `Cache-Control: max-age` less `Age` (RFC 9111 §4.2.1); `None` where it does not
-    /// say.
+    /// How long the answer is fresh by `Cache-Control: max-age` less `Age`, else by `Expires` (RFC 9111 §4.2.1);
+    /// `None` where it does not say. Where it contradicts itself, the shortest holds.
     pub(crate) fn life(&self) -> Option<Duration> {
         let directives = self.headers.get_all(header::CACHE_CONTROL);
-        let mut max_age = None;
+        let mut max_age: Option<u64> = None;
         for directive in directives.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
             let directive = directive.trim().to_ascii_lowercase();
             if directive == "no-store" || directive == "no-cache" {
                 return Some(Duration::ZERO);
             }
             if let Some(seconds) = directive.strip_prefix("max-age=") {
-                max_age = seconds.trim_matches('"').parse::<u64>().ok();
+                let seconds = seconds.trim_matches('"');
+                let is_huge = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
+                let named = seconds.parse::<u64>().unwrap_or(if is_huge { u64::MAX } else { 0 });
+                max_age = Some(max_age.map_or(named, |shortest| shortest.min(named)));
             }
         }
-        let age =
-            self.headers.get(header::AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok()).unwrap_or(0);
-        max_age.map(|max_age| Duration::from_secs(max_age.saturating_sub(age)))
+        let text = |name| self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+        if let Some(max_age) = max_age {
+            let age = text(header::AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or(0);
+            return Some(Duration::from_secs(max_age.saturating_sub(age)));
+        }
+        let expires = self.headers.get(header::EXPIRES)?;
+        let expires = expires.to_str().ok().and_then(|expires| httpdate::parse_http_date(expires).ok());
+        let date = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+        let Some(expires) = expires else { return Some(Duration::ZERO) }; // "0" and the like: over already
+        Some(expires.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default())
     }
 }
 
@@ -115,3 +133,47 @@ impl fmt::Display for FetchFailure {
 }
 
 impl std::error::Error for FetchFailure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(headers: &[(&str, &str)]) -> Answer {
+        let headers = headers.iter().map(|(name, value)| {
+            (name.parse::<header::HeaderName>().expect("a name"), value.parse().expect("a value"))
+        });
+        Answer { status: StatusCode::OK, headers: headers.collect(), body: Bytes::new() }
+    }
+
+    #[test]
+    fn s4_19_every_form_of_a_life() {
+        let date = "Tue, 15 Nov 1994 12:00:00 GMT";
+        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+            (&[], None),
+            (&[("cache-control", "public")], None),
+            (&[("cache-control", "max-age=300")], Some(300)),
+            (&[("cache-control", "public, Max-Age=\"300\""), ("age", "100")], Some(200)),
+            (&[("cache-control", "max-age=300"), ("age", "1000")], Some(0)),
+            (&[("cache-control", "max-age=300, max-age=200")], Some(200)),
+            (&[("cache-control", "max-age=nonsense")], Some(0)),
+            (&[("cache-control", "max-age=99999999999999999999999")], Some(u64::MAX)),
+            (&[("cache-control", "no-store, max-age=300")], Some(0)),
+            (&[("cache-control", "no-cache")], Some(0)),
+            (&[("expires", "Tue, 15 Nov 1994 12:05:00 GMT"), ("date", date)], Some(300)),
+            (&[("expires", "Tue, 15 Nov 1994 11:05:00 GMT"), ("date", date)], Some(0)),
+            (&[("expires", "0")], Some(0)),
+            (&[("expires", "0"), ("cache-control", "max-age=60")], Some(60)),
+        ];
+        for (headers, life) in cases {
+            assert_eq!(answer(headers).life(), life.map(Duration::from_secs), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_believed_up_to_a_minute() {
+        let cases = [("5", Some(5)), ("86400", Some(60)), ("Tue, 15 Nov 1994 12:00:00 GMT", Some(0)), ("soon", None)];
+        for (text, wait) in cases {
+            assert_eq!(answer(&[("retry-after", text)]).retry_after(), wait.map(Duration::from_secs), "{text}");
+        }
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
     if base.query().is_some() {
         return Err(Fault::new("issuer", "has a query; leave it out"));
     }
-    let path = base.path().trim_end_matches('/').to_owned();
+    let path = base.path().strip_suffix('/').unwrap_or(base.path()).to_owned();
     let with_path = |path: String| {
         let mut url = base.clone();
         url.set_path(&path);
@@ -72,4 +72,43 @@ async fn metadata_at(url: Url) -> Result<Metadata, FetchFailure> {
     }
     serde_json::from_slice(&answer.body)
         .map_err(|_| FetchFailure::Unusable("the discovery document is no JSON object with an issuer"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_01_the_two_places_of_an_issuers_metadata() {
+        let cases = [
+            (
+                "https://h",
+                ["https://h/.well-known/openid-configuration", "https://h/.well-known/oauth-authorization-server"],
+            ),
+            (
+                "https://h/",
+                ["https://h/.well-known/openid-configuration", "https://h/.well-known/oauth-authorization-server"],
+            ),
+            (
+                "https://h/t1",
+                [
+                    "https://h/t1/.well-known/openid-configuration",
+                    "https://h/.well-known/oauth-authorization-server/t1",
+                ],
+            ),
+            (
+                "https://h:8443/a/b/",
+                [
+                    "https://h:8443/a/b/.well-known/openid-configuration",
+                    "https://h:8443/.well-known/oauth-authorization-server/a/b",
+                ],
+            ),
+        ];
+        for (issuer, wanted) in cases {
+            assert_eq!(metadata_urls(issuer).expect("good").map(String::from), wanted, "{issuer}");
+        }
+        for bad in ["https://h?x=1", "https://h#f", "https://u@h", "http://h", "ftp://h", "file:///etc", "h", ""] {
+            assert!(metadata_urls(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,22 +1,14 @@
 //! The only code that opens a connection for ourselves: HTTPS, no redirects, bounded in time and size.
 
 mod answer;
+mod client;
 mod discovery;
 
-use std::sync::OnceLock;
-use std::time::Duration;
-
 use countersign_core::error::Fault;
-use reqwest::{Client, Request, Url, redirect};
+use reqwest::{Client, Request, Url};
 
 pub(crate) use answer::{Answer, FetchFailure};
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
-
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a whole exchange may take; callers' policies bound it further.
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks an address that an operator or a discovery document names: `https`, or `http` on a literal loopback host; no
 /// user part, no fragment (S4.01, S4.03).
@@ -44,29 +36,12 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Sends `request` and reads at most `max_bytes` of the answer.
 pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
-    let client = client(is_loopback(request.url()))?;
-    let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
-    Answer::read(response, max_bytes).await
+    let client = client::of_process(is_loopback(request.url()))?;
+    send_by(client, request, max_bytes).await
 }
 
-/// One client for the process. It keeps no idle connections: fetches are minutes apart, and a connection would outlive
-/// the runtime that drives it. Loopback has one of its own, for what goes there in the clear must not go by way of a
-/// proxy that the environment names.
-fn client(is_loopback: bool) -> Result<&'static Client, FetchFailure> {
-    static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
-    static DIRECT: OnceLock<Option<Client>> = OnceLock::new();
-    let builder = || if is_loopback { Client::builder().no_proxy() } else { Client::builder() };
-    let build = || {
-        builder()
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TOTAL_TIMEOUT)
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .ok()
-    };
-    let client = if is_loopback { &DIRECT } else { &CLIENT };
-    client.get_or_init(build).as_ref().ok_or(FetchFailure::NoClient)
+/// As [`send`], by a client made for one purpose.
+pub(crate) async fn send_by(client: &Client, request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
+    let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
+    Answer::read(response, max_bytes).await
 }

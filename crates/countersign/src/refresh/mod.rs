@@ -3,6 +3,8 @@
 //! Keys and outbound tokens stand on this. The fetch runs in a task of its own, so that a caller who leaves harms
 //! nobody who stays, and no caller waits longer than its own budget.
 
+mod flight;
+mod keeper;
 mod policy;
 mod refreshed;
 

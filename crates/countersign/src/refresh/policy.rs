@@ -68,9 +68,9 @@ impl RefreshPolicy {
             }
         };
         fault(
-            self.min_life.is_zero() || self.min_life > self.max_life,
+            self.min_life < Duration::from_secs(1) || self.min_life > self.max_life,
             "min_life",
-            "not above zero and at most max_life",
+            "not at least 1 s and at most max_life; shorter lives would have us fetch without end",
         );
         fault(!(self.min_life..=self.max_life).contains(&self.max_age), "max_age", "not between min_life and max_life");
         fault(!(0.1..=0.95).contains(&self.refresh_ahead), "refresh_ahead", "not a part of the life, 0.1 to 0.95");
@@ -108,7 +108,8 @@ impl RefreshPolicy {
     pub(crate) fn pause(&self, failures: u32) -> Duration {
         let doubled =
             self.first_pause.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        doubled.min(self.longest_pause).mul_f64(1.0 + self.jitter * process_jitter())
+        let jittered = doubled.min(self.longest_pause).mul_f64(1.0 + self.jitter * process_jitter());
+        jittered.clamp(self.first_pause, self.longest_pause)
     }
 }
 

@@ -1,0 +1,38 @@
+//! The HTTP clients, all alike in what they never do: follow redirects, keep cookies, wait for long.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use reqwest::{Client, ClientBuilder, redirect};
+
+use super::FetchFailure;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a whole exchange may take; callers' policies bound it further.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The process's client; for loopback one that asks no proxy, lest plain HTTP leave the machine.
+pub(super) fn of_process(for_loopback: bool) -> Result<&'static Client, FetchFailure> {
+    static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
+    static LOOPBACK: OnceLock<Option<Client>> = OnceLock::new();
+    let client = if for_loopback {
+        LOOPBACK.get_or_init(|| builder().no_proxy().build().ok())
+    } else {
+        CLIENT.get_or_init(|| builder().build().ok())
+    };
+    client.as_ref().ok_or(FetchFailure::NoClient)
+}
+
+/// It keeps no idle connections: fetches are minutes apart, and a connection would outlive the runtime that drives it.
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(TOTAL_TIMEOUT)
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+}

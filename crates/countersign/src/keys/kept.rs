@@ -1,0 +1,155 @@
+//! What every kept key source stands on: a place to fetch from, a cell to write into, and how they fare.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, Refresh};
+
+use super::snapshot::KeySnapshot;
+use crate::fetch::FetchFailure;
+use crate::refresh::{Fetch, FetchFuture, Fresh, Held, Look, RefreshPolicy, Refreshed};
+use crate::telemetry;
+
+/// The shortest time named to those who should ask again.
+const LEAST_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A place that key sets are fetched from.
+pub(super) trait KeyPlace: Send + Sync + 'static {
+    /// Its name in events and snapshots.
+    fn name(&self) -> &str;
+
+    /// Fetches the set; where nothing changed, gives back the very `held`.
+    fn fetch(self: Arc<Self>, ask: Ask) -> FetchFuture<KeySet, FetchFailure>;
+}
+
+/// What a place may want to know for one fetch.
+pub(super) struct Ask {
+    pub(super) held: Option<Arc<KeySet>>,
+    /// A `kid` was not found: stores on the way must not answer.
+    pub(super) forced: bool,
+    /// The clock's monotonic reading.
+    pub(super) elapsed: Duration,
+}
+
+/// Settings, then keys kept fresh once somebody asks for them.
+pub(super) struct KeptKeys {
+    pub(super) policy: RefreshPolicy,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) snapshot: Option<KeySnapshot>,
+    cell: Arc<KeyCell>,
+    refreshed: OnceLock<Refreshed<KeySet, KeyFetch>>,
+}
+
+impl KeptKeys {
+    pub(super) fn new(policy: RefreshPolicy) -> Self {
+        KeptKeys {
+            policy,
+            clock: Arc::new(SystemClock),
+            snapshot: None,
+            cell: Arc::default(),
+            refreshed: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn cell(&self) -> &KeyCell {
+        &self.cell
+    }
+
+    /// Looks for newer keys, within the cool-down; from the first time on, a task keeps them fresh.
+    pub(super) async fn refresh(&self, place: &Arc<impl KeyPlace>) -> Refresh {
+        let refreshed = self.started(place);
+        refreshed.keep_fresh(); // before anything is awaited: a caller who leaves must not take the keeper along
+        match refreshed.look().await {
+            Look::Looked => Refresh::Looked,
+            Look::Failed { retry_after, .. } => {
+                Refresh::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }
+            }
+        }
+    }
+
+    pub(super) fn health(&self) -> KeyHealth {
+        let Some(refreshed) = self.refreshed.get() else {
+            return KeyHealth::NotReady { why: "nobody has asked for its keys yet".into() };
+        };
+        let status = refreshed.status();
+        let why =
+            || status.last_error.as_ref().map_or("no fetch has ended yet".into(), |error| error.to_string().into());
+        match (self.cell.is_usable(self.clock.elapsed()), status.failing_since) {
+            (true, None) => KeyHealth::Ready,
+            (true, Some(since)) => KeyHealth::Degraded { since, why: why() },
+            (false, _) => KeyHealth::NotReady { why: why() },
+        }
+    }
+
+    /// The keys held, for another start.
+    pub(super) fn snapshot(&self, name: &str) -> Option<KeySnapshot> {
+        let held = self.refreshed.get()?.held()?;
+        let elapsed = self.clock.elapsed();
+        let fetched_at = self.clock.now().saturating_sub(elapsed.saturating_sub(held.fetched_at));
+        let life = held.fresh_until.saturating_sub(held.fetched_at);
+        Some(KeySnapshot::of(name, &held.value, fetched_at, life))
+    }
+
+    fn started(&self, place: &Arc<impl KeyPlace>) -> &Refreshed<KeySet, KeyFetch> {
+        self.refreshed.get_or_init(|| {
+            let place = Arc::clone(place) as Arc<dyn KeyPlace>;
+            let fetch = KeyFetch { place, cell: Arc::clone(&self.cell), clock: Arc::clone(&self.clock) };
+            let refreshed = Refreshed::new(fetch, self.policy.clone(), Arc::clone(&self.clock));
+            if let Some(snapshot) = &self.snapshot
+                && let Some((set, life, age)) = snapshot.unpack(self.clock.now())
+            {
+                refreshed.preload(set, life, age);
+            }
+            refreshed
+        })
+    }
+}
+
+/// Fetches one source's keys and writes them into its cell.
+struct KeyFetch {
+    place: Arc<dyn KeyPlace>,
+    cell: Arc<KeyCell>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Fetch<KeySet> for KeyFetch {
+    type Error = FetchFailure;
+
+    fn fetch(&self, held: Option<Arc<KeySet>>, forced: bool) -> FetchFuture<KeySet, FetchFailure> {
+        let place = Arc::clone(&self.place);
+        let ask = Ask { held: held.clone(), forced, elapsed: self.clock.elapsed() };
+        let fetched = Arc::clone(&place).fetch(ask);
+        Box::pin(async move {
+            let fetched: Result<Fresh<KeySet>, FetchFailure> = fetched.await;
+            match &fetched {
+                Ok(fresh) => telemetry::keys_fetched(place.name(), forced, held.as_deref(), &fresh.value),
+                Err(error) => telemetry::keys_not_fetched(place.name(), forced, error),
+            }
+            fetched
+        })
+    }
+
+    fn timed_out(&self) -> FetchFailure {
+        FetchFailure::Timeout
+    }
+
+    fn settled(&self, held: &Held<KeySet>) {
+        if held.is_kept_past_its_life() {
+            self.cell.serve_stale(held.usable_until);
+        } else {
+            self.cell.store(Arc::clone(&held.value), Some(held.usable_until));
+        }
+    }
+
+    fn cooled(&self) {
+        telemetry::look_cooled(self.place.name(), self.clock.elapsed());
+    }
+
+    fn pause(&self, error: &FetchFailure) -> Option<Duration> {
+        match error {
+            FetchFailure::Status(_, retry_after) => *retry_after,
+            _ => None,
+        }
+    }
+}
