@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn s4_19_every_form_of_a_life() {
         let date = "Tue, 15 Nov 1994 12:00:00 GMT";
-        let cases: &[(&[(&str, &str)], Option<u64>)] = &[
+        type Headers = [(&'static str, &'static str)];
+        let cases: &[(&Headers, Option<u64>)] = &[
             (&[], None),
             (&[("cache-control", "public")], None),
             (&[("cache-control", "max-age=300")], Some(300)),

@@ -1,0 +1,199 @@
+//! One fetch for all who wait, whoever leaves; a bound on what strangers can cause.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::key::KeySource;
+use countersign::keys::RemoteKeys;
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
+
+use crate::server::{Reply, Server, ok};
+use crate::world::{World, unknown_key, until};
+
+#[tokio::test]
+async fn s4_15_s4_17_ten_thousand_unknown_kids_at_once_are_one_fetch() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    world.advance(Duration::from_secs(11)).await;
+    let before = world.server.count();
+    let mut asking = Vec::new();
+    for number in 0..10_000 {
+        let (verifier, token) = (world.verifier.clone(), world.with_unknown_key(number));
+        asking.push(tokio::spawn(async move { verifier.verify(&token).await.map_err(|error| error.code()) }));
+    }
+    for verdict in asking {
+        assert_eq!(verdict.await.expect("no panic").map(|_| ()), Err("unknown_key"));
+    }
+    assert_eq!(world.server.count() - before, 1);
+}
+
+#[tokio::test]
+async fn s4_15_s11_04_a_flood_of_kids_is_bounded_and_good_requests_are_unharmed() {
+    let world = World::honest().await;
+    let good = world.token();
+    assert_eq!(world.verdict(&good).await, "ok");
+    let seconds = 300;
+    for second in 0..seconds {
+        for number in 0..20 {
+            assert_eq!(world.verdict(&world.with_unknown_key(second * 20 + number)).await, "unknown_key");
+        }
+        assert_eq!(world.verdict(&good).await, "ok");
+        world.advance(Duration::from_secs(1)).await;
+    }
+    let fetches = world.server.count();
+    println!("{seconds} s of 20 unknown kids a second: {fetches} fetches");
+    assert!(fetches <= 1 + seconds / 10, "{fetches}");
+}
+
+#[tokio::test]
+async fn s4_14_kids_that_are_none_cause_no_fetch() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    world.advance(Duration::from_secs(11)).await;
+    let long = "k".repeat(300);
+    for kid in [serde_json::json!(5), serde_json::json!(["a"]), serde_json::json!(long), serde_json::json!("a\r\nb: c")]
+    {
+        let token = world.issuer.token().audience("orders").header("kid", kid.clone()).sign();
+        assert!(world.verify(&token).await.is_err_and(|error| !error.is_unavailable()), "{kid}");
+    }
+    for kid in ["../../dev/null", "' OR 1=1--", "http://127.0.0.1:9/"] {
+        let token = world.issuer.token().audience("orders").header("kid", kid).sign();
+        assert_eq!(world.verdict(&token).await, "unknown_key", "{kid}");
+    }
+    assert!(world.server.count() <= 3, "an odd but readable kid is looked for, within the cool-down");
+}
+
+#[tokio::test]
+async fn s4_24_keys_in_a_token_are_no_keys() {
+    let world = World::honest().await;
+    let thief = Server::start(|_, _| ok("{}")).await;
+    let forger = countersign_test::TestIssuer::new().named(&world.server.url);
+    let jwk: serde_json::Value = serde_json::from_str(&forger.jwks()).expect("JSON");
+    let jwk = &jwk["keys"][0];
+    for (name, value) in
+        [("jku", serde_json::json!(thief.url)), ("x5u", serde_json::json!(thief.url)), ("jwk", jwk.clone())]
+    {
+        for kid in [Some(world.issuer.key_id()), Some("own".to_owned()), None] {
+            let token = forger.token().audience("orders").header(name, value.clone());
+            let token = match kid {
+                Some(kid) => token.header("kid", kid),
+                None => token.without_header("kid"),
+            };
+            let error = world.verify(&token.sign()).await.expect_err(name);
+            assert!(!error.is_unavailable(), "{name}: {error}");
+        }
+    }
+    let stray = world.issuer.token().audience("orders").header("jku", thief.url.clone()).sign();
+    assert_eq!((world.verdict(&stray).await, thief.count()), ("ok", 0));
+}
+
+#[tokio::test]
+async fn s4_17_the_first_caller_may_leave_and_the_others_are_served() {
+    let world = World::honest().await;
+    let (release, released) = tokio::sync::watch::channel(false);
+    let token = world.token();
+    let mut asking: Vec<_> = (0..1000)
+        .map(|_| {
+            let (verifier, token) = (world.verifier.clone(), token.clone());
+            let mut released = released.clone();
+            tokio::spawn(async move {
+                released.wait_for(|released| *released).await.expect("released");
+                verifier.verify(&token).await.map(|_| ()).map_err(|error| error.code())
+            })
+        })
+        .collect();
+    release.send_replace(true);
+    let first = asking.remove(0);
+    tokio::task::yield_now().await; // all have asked: the first began the flight
+    first.abort();
+    for verdict in asking {
+        assert_eq!(verdict.await.expect("no panic"), Ok(()));
+    }
+    assert_eq!(world.server.count(), 1);
+}
+
+#[tokio::test]
+async fn s11_10_cold_callers_leave_after_their_own_wait() {
+    let world = World::with(|_, _| Reply::Hang).await;
+    let token = world.token();
+    let asking: Vec<_> = (0..10_000)
+        .map(|_| {
+            let (verifier, token) = (world.verifier.clone(), token.clone());
+            tokio::spawn(async move { verifier.verify(&token).await.map_err(|error| error.code()) })
+        })
+        .collect();
+    world.server.asked(1).await;
+    world.advance(Duration::from_secs(2)).await;
+    for verdict in asking {
+        assert_eq!(verdict.await.expect("no panic").map(|_| ()), Err("keys_unavailable"));
+    }
+    assert_eq!(world.server.count(), 1);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_no_later_caller_along() {
+    let shared = runtime();
+    let server = shared.block_on(Server::start(|_, _| Reply::Hang));
+    let issuer = countersign_test::TestIssuer::with_system_clock().named(&server.url);
+    let keys = Arc::new(RemoteKeys::at(format!("{}/jwks", server.url)).clock(Arc::new(issuer.clock().clone())));
+    let source: Arc<dyn KeySource> = keys;
+    let trusted = NeedsAudience::new(&server.url, source).audience("orders");
+    let verifier = Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("good");
+    let token = issuer.token().audience("orders").lasting(Duration::from_secs(86_400)).sign();
+    let serving = {
+        // Three runtimes begin a fetch and end at once: before it is polled, on its way, and while the server is silent.
+        for polls in [0, 1, 2] {
+            let short_lived = runtime();
+            short_lived.block_on(async {
+                let mut asking = Box::pin(verifier.verify(&token));
+                let asked = std::future::poll_fn(|context| std::task::Poll::Ready(asking.as_mut().poll(context)));
+                let _ = asked.await;
+                for _ in 0..polls {
+                    tokio::task::yield_now().await;
+                }
+            });
+            drop(short_lived);
+            issuer.clock().advance(Duration::from_secs(120)); // past every pause
+        }
+        let jwks = issuer.jwks();
+        server.now(move |_, _| ok(&jwks));
+        let later = runtime();
+        later.block_on(async { verifier.verify(&token).await.map(|_| ()).map_err(|error| error.code()) })
+    };
+    assert_eq!(serving, Ok(()));
+}
+
+/// One whose server goes on running in the background.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+}
+
+#[test]
+fn without_a_runtime_the_keys_are_unavailable_and_nothing_panics() {
+    let issuer = countersign_test::TestIssuer::new().named("http://127.0.0.1:9");
+    let clock = Arc::new(issuer.clock().clone());
+    let keys = Arc::new(RemoteKeys::at("http://127.0.0.1:9/jwks").clock(clock.clone()));
+    let source: Arc<dyn KeySource> = keys;
+    let trusted = NeedsAudience::new("http://127.0.0.1:9", source).audience("orders");
+    let verifier = Verifier::builder().trust(trusted).clock(clock).build().expect("good");
+    let token = unknown_key("http://127.0.0.1:9", 1, &issuer);
+    let mut asking = Box::pin(verifier.verify(&token));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match asking.as_mut().poll(&mut context) {
+        std::task::Poll::Ready(verdict) => assert!(verdict.expect_err("no keys").is_unavailable()),
+        std::task::Poll::Pending => panic!("nobody could wake it"),
+    }
+}
+
+#[tokio::test]
+async fn the_keeper_ends_with_its_source() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let World { verifier, keys, server, issuer, .. } = world;
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    until("the connection's tasks have ended", || alive() <= 2).await; // the server's listener and the keeper
+    drop((verifier, keys));
+    until("the keeper has ended", || alive() <= 1).await;
+    drop((server, issuer));
+}

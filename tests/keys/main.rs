@@ -1,0 +1,10 @@
+//! Keys against servers that fail in every way known, and against a real OpenID provider.
+
+mod answers;
+mod flight;
+mod outage;
+mod places;
+mod real_provider;
+mod rotation;
+mod server;
+mod world;

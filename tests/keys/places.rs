@@ -1,0 +1,153 @@
+//! Where keys may come from: discovery documents, and what they may not say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::key::KeySource;
+use countersign::keys::RemoteKeys;
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+use serde_json::json;
+
+use crate::server::{Server, answer, ok};
+use crate::world::{World, until};
+
+const OPENID: &str = "/.well-known/openid-configuration";
+
+async fn discovered() -> World {
+    let world = World::of(Server::start(|_, _| answer(404, &[], "")).await, |url| RemoteKeys::by_discovery(url));
+    document(&world, json!({"issuer": world.server.url, "jwks_uri": format!("{}/keys", world.server.url)}));
+    world
+}
+
+/// Serves this document and the issuer's keys at `/keys`.
+fn document(world: &World, document: serde_json::Value) {
+    let issuer = world.issuer.clone();
+    world.server.now(move |_, path| match path {
+        OPENID => ok(document.to_string()),
+        "/keys" => ok(issuer.jwks()),
+        _ => answer(404, &[], ""),
+    });
+}
+
+fn asked_for(world: &World, path: &str) -> usize {
+    world.server.heads().iter().filter(|head| head.starts_with(&format!("get {path} "))).count()
+}
+
+#[tokio::test]
+async fn s4_01_both_places_of_the_document_are_known() {
+    let world = discovered().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    assert_eq!((asked_for(&world, OPENID), asked_for(&world, "/keys")), (1, 1));
+    drop(world);
+
+    let world = discovered().await;
+    let (issuer, url) = (world.issuer.clone(), world.server.url.clone());
+    world.server.now(move |_, path| match path {
+        "/.well-known/oauth-authorization-server" => {
+            ok(json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string())
+        }
+        "/keys" => ok(issuer.jwks()),
+        _ => answer(404, &[], ""),
+    });
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+}
+
+#[tokio::test]
+async fn s4_02_s4_03_a_document_that_must_not_be_believed_leads_nowhere() {
+    for spoil in [
+        |url: &str, keys: &str| json!({"issuer": format!("{url}/"), "jwks_uri": keys}),
+        |_: &str, keys: &str| json!({"issuer": "https://other.example", "jwks_uri": keys}),
+        |_: &str, keys: &str| json!({"jwks_uri": keys}),
+        |url: &str, _: &str| json!({"issuer": url}),
+        |url: &str, _: &str| json!({"issuer": url, "jwks_uri": "http://keys.example/keys"}),
+        |url: &str, _: &str| json!({"issuer": url, "jwks_uri": "file:///etc/passwd"}),
+        |url: &str, _: &str| json!({"issuer": url, "jwks_uri": "ftp://127.0.0.1/keys"}),
+        |url: &str, _: &str| json!({"issuer": url, "jwks_uri": "data:application/json,{}"}),
+        |url: &str, _: &str| json!({"issuer": url, "jwks_uri": ["x"]}),
+    ] {
+        let world = discovered().await;
+        let keys = format!("{}/keys", world.server.url);
+        let spoilt = spoil(&world.server.url, &keys);
+        document(&world, spoilt.clone());
+        let token = world.token();
+        assert_eq!(world.verdict(&token).await, "keys_unavailable", "cold: {spoilt}");
+        assert_eq!(asked_for(&world, "/keys"), 0, "{spoilt}");
+
+        document(&world, json!({"issuer": world.server.url, "jwks_uri": keys})); // the repaired twin
+        world.advance(Duration::from_secs(2)).await;
+        until("the keys are there", || world.health().is_ready()).await;
+        assert_eq!(world.verdict(&token).await, "ok", "{spoilt}");
+
+        document(&world, spoilt.clone());
+        let before = asked_for(&world, "/keys");
+        world.advance(Duration::from_secs(3600 + 500)).await; // past the time to read the document again
+        until("it was read", || asked_for(&world, OPENID) >= 3).await;
+        let served = asked_for(&world, "/keys") - before;
+        assert!(served <= 8, "the known address served until then: {served}");
+        assert_eq!(world.verdict(&token).await, "ok", "warm, last good keys: {spoilt}");
+        assert!(matches!(world.health(), countersign::key::KeyHealth::Degraded { .. }), "{spoilt}");
+    }
+}
+
+#[tokio::test]
+async fn the_keys_may_move_and_the_document_may_be_down() {
+    let world = discovered().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let (issuer, url) = (world.issuer.clone(), world.server.url.clone());
+    issuer.rotate();
+    world.server.now(move |_, path| match path {
+        OPENID => ok(json!({"issuer": url, "jwks_uri": format!("{url}/moved")}).to_string()),
+        "/moved" => ok(issuer.jwks()),
+        _ => answer(404, &[], ""),
+    });
+    world.advance(Duration::from_secs(11)).await;
+    assert_eq!(world.verdict(&world.token()).await, "keys_unavailable", "the old address fails");
+    world.advance(Duration::from_secs(11)).await;
+    assert_eq!(world.verdict(&world.token()).await, "ok", "the next look reads the document again");
+
+    let issuer = world.issuer.clone();
+    world.server.now(move |_, path| if path == "/moved" { ok(issuer.jwks()) } else { answer(503, &[], "") });
+    world.advance(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    assert_eq!(world.health(), countersign::key::KeyHealth::Ready, "the known address still answers");
+}
+
+#[tokio::test]
+async fn s4_22_keys_belong_to_their_issuer_alone() {
+    let (one, other) = (Server::start(|_, _| ok("{}")).await, Server::start(|_, _| ok("{}")).await);
+    let issuers = [&one, &other].map(|server| TestIssuer::new().named(&server.url));
+    for (server, issuer) in [&one, &other].into_iter().zip(issuers.clone()) {
+        server.now(move |_, _| ok(issuer.jwks()));
+    }
+    let clock = Arc::new(issuers[0].clock().clone());
+    let trusted = |server: &Server| {
+        let keys = RemoteKeys::at(format!("{}/jwks", server.url)).clock(clock.clone());
+        NeedsAudience::new(&server.url, Arc::new(keys) as Arc<dyn KeySource>).audience("orders")
+    };
+    let verifier =
+        Verifier::builder().trust(trusted(&one)).trust(trusted(&other)).clock(clock.clone()).build().expect("good");
+    // Both keys have the same kid: each opens its own issuer's tokens and no other's.
+    assert_eq!(issuers[0].key_id(), issuers[1].key_id());
+    for issuer in &issuers {
+        assert!(verifier.verify(&issuer.token().audience("orders").sign()).await.is_ok());
+    }
+    let crossed = issuers[0].clone().named(&other.url).token().audience("orders").sign();
+    assert_eq!(verifier.verify(&crossed).await.expect_err("crossed").code(), "bad_signature");
+}
+
+#[test]
+fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
+    let bad =
+        ["http://id.example", "https://id.example?x=1", "https://id.example#f", "https://u:p@id.example", "id", ""];
+    for issuer in bad {
+        let trusted = countersign::keys::oidc(issuer).audience("orders");
+        assert!(Verifier::trusting(trusted).is_err(), "{issuer}");
+        let trusted = countersign::keys::jwks("https://id.example", issuer).audience("orders");
+        let built = Verifier::trusting(trusted);
+        assert!(built.is_err() || issuer.contains('?'), "an address may have a query: {issuer}");
+    }
+    assert!(Verifier::trusting(countersign::keys::oidc("https://id.example").audience("orders")).is_ok());
+    assert!(Verifier::trusting(countersign::keys::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
+}

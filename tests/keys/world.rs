@@ -1,0 +1,143 @@
+//! A verifier, its issuer and a server whose time stands still until a test turns it; sockets are real.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use countersign::error::VerifyError;
+use countersign::key::{KeyHealth, KeySource};
+use countersign::keys::{Health, RefreshPolicy, RemoteKeys};
+use countersign::policy::NeedsAudience;
+use countersign::verify::{Verified, Verifier};
+use countersign_test::TestIssuer;
+
+use crate::server::{Reply, Server, ok};
+
+/// Holds tokio's clock: it moves by [`World::advance`] alone, not by itself when all tasks wait.
+struct Still(#[allow(dead_code, reason = "dropping it ends the blocking task")] mpsc::Sender<()>);
+
+impl Still {
+    fn hold() -> Self {
+        let (held, until_dropped) = mpsc::channel::<()>();
+        tokio::time::pause();
+        tokio::task::spawn_blocking(move || until_dropped.recv()); // tokio skips no time while one runs
+        Still(held)
+    }
+}
+
+impl Drop for Still {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
+}
+
+/// How often other tasks come to their turn in each step of [`World::advance`]: enough for an exchange on loopback.
+const TURNS: usize = 60;
+
+pub struct World {
+    pub issuer: TestIssuer,
+    pub server: Arc<Server>,
+    pub keys: Arc<RemoteKeys>,
+    pub verifier: Verifier,
+    _still: Still,
+}
+
+/// The numbers of these tests, named in full so that a default can move without them.
+pub fn policy() -> RefreshPolicy {
+    RefreshPolicy {
+        max_age: Duration::from_secs(600),
+        min_life: Duration::from_secs(60),
+        max_life: Duration::from_secs(3600),
+        refresh_ahead: 0.8,
+        jitter: 0.0,
+        cool_down: Duration::from_secs(10),
+        stale_for: Duration::from_secs(3600),
+        timeout: Duration::from_secs(5),
+        wait: Duration::from_secs(1),
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(60),
+    }
+}
+
+impl World {
+    /// Keys at an address whose server does what `script` says.
+    pub async fn with(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
+        Self::of(Server::start(script).await, |url| RemoteKeys::at(format!("{url}/jwks")))
+    }
+
+    /// Keys at an address whose server answers with the issuer's present keys.
+    pub async fn honest() -> Self {
+        let world = Self::with(|_, _| Reply::Hang).await;
+        world.mend();
+        world
+    }
+
+    pub fn of(server: Arc<Server>, keys: impl FnOnce(&str) -> RemoteKeys) -> Self {
+        let still = Still::hold();
+        let issuer = TestIssuer::new().named(&server.url);
+        let clock = Arc::new(issuer.clock().clone());
+        let keys = Arc::new(keys(&server.url).refresh_policy(policy()).clock(clock.clone()));
+        let source: Arc<dyn KeySource> = keys.clone();
+        let trusted = NeedsAudience::new(&server.url, source).audience("orders");
+        let verifier = Verifier::builder().trust(trusted).clock(clock).build().expect("a good policy");
+        World { issuer, server, keys, verifier, _still: still }
+    }
+
+    /// The server answers with the issuer's keys from now on.
+    pub fn mend(&self) {
+        let issuer = self.issuer.clone();
+        self.server.now(move |_, _| ok(issuer.jwks()));
+    }
+
+    pub fn token(&self) -> String {
+        self.issuer.token().audience("orders").lasting(Duration::from_secs(7 * 86_400)).sign()
+    }
+
+    /// A well-formed token whose key nobody has published.
+    pub fn with_unknown_key(&self, number: usize) -> String {
+        unknown_key(&self.server.url, number, &self.issuer)
+    }
+
+    pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
+        self.verifier.verify(token).await
+    }
+
+    /// `ok`, or the refusal's code.
+    pub async fn verdict(&self, token: &str) -> &'static str {
+        self.verify(token).await.map_or_else(|error| error.code(), |_| "ok")
+    }
+
+    /// Lets `time` pass for every clock, in steps of a second, so that what falls due meanwhile is done on the way.
+    pub async fn advance(&self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(Duration::from_secs(1));
+            self.issuer.clock().advance(step);
+            tokio::time::advance(step).await;
+            for _ in 0..TURNS {
+                tokio::task::yield_now().await;
+            }
+            left -= step;
+        }
+    }
+
+    pub fn health(&self) -> KeyHealth {
+        Health::of(&self.verifier).report().remove(0).1
+    }
+}
+
+/// A token of an issuer of this name, by the clock of `like`, signed with a key whose `kid` ends in `number`.
+pub fn unknown_key(issuer: &str, number: usize, like: &TestIssuer) -> String {
+    let signer = TestIssuer::new().named(issuer);
+    signer.clock().step_wall(countersign::clock::Clock::now(like.clock()));
+    signer.token().audience("orders").header("kid", format!("nobody-{number}")).sign()
+}
+
+/// Lets other tasks go on until `done`; fails after ten seconds of the machine's time.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(10), "not in time: {what}");
+        tokio::task::yield_now().await;
+    }
+}
