@@ -38,6 +38,10 @@ pub(crate) fn refused(client: Option<&str>, peer: Option<IpAddr>, refusal: &OAut
     );
 }
 
+pub(crate) fn revoked(client: &Client, token_id: &str) {
+    tracing::info!(target: TARGET, client = client.id(), token_id = safe_text(token_id), "token revoked");
+}
+
 pub(crate) fn presented_token_refused(error: &VerifyError) {
     tracing::info!(target: TARGET, code = error.code(), detail = %error, "a presented token is not accepted");
 }

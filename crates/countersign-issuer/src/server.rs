@@ -2,22 +2,26 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use countersign_core::authz::Authorities;
-use countersign_core::clock::Clock;
-use countersign_core::error::{ConfigError, VerifyError};
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{NeedsAudience, Profile, TrustedIssuer};
 use countersign_core::verify::{Verified, Verifier};
 
+use crate::audit;
 use crate::builder::{IssuerBuilder, MAX_TOKEN_LIFETIME};
-use crate::client::{Client, Registry, SecretCheck};
-use crate::endpoint::{self, OAuthError, Presented};
+use crate::client::{AssertionCheck, Client, Registry, SecretCheck};
+use crate::endpoint::{self, OAuthError, Presented, Proof};
+use crate::expiring::Expiring;
 use crate::policy::Audience;
 use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
+use crate::throttle::Throttle;
 
 /// The claim that names a tenant.
 pub(crate) const TENANT_CLAIM: &str = "tenant";
@@ -53,7 +57,24 @@ struct Inner {
     secrets: SecretCheck,
     own_tokens: Verifier,
     metadata: String,
+    assertions: HashMap<String, AssertionCheck>,
+    used_assertions: Expiring,
+    revoked: Expiring,
+    throttle: Throttle,
 }
+
+/// As many tokens are revoked as are remembered; wait until some of them end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct RevocationsFull;
+
+impl fmt::Display for RevocationsFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("100000 live tokens are revoked already; revoke the key instead")
+    }
+}
+
+impl std::error::Error for RevocationsFull {}
 
 /// What a builder hands over, judged.
 pub(crate) struct Parts {
@@ -78,6 +99,13 @@ impl Issuer {
             parts.audiences.iter().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
         let metadata = endpoint::document(&parts.name, &scopes.into_iter().collect::<Vec<_>>()).to_string();
         let own_tokens = own_tokens(&parts)?;
+        let mut assertions = HashMap::new();
+        for client in parts.clients.iter() {
+            if let Some(jwks) = &client.jwks {
+                let check = AssertionCheck::new(client.id(), jwks, &parts.name, Arc::clone(&parts.clock))?;
+                assertions.insert(client.id().to_owned(), check);
+            }
+        }
         Ok(Issuer(Arc::new(Inner {
             name: parts.name,
             base_path: parts.base_path,
@@ -89,10 +117,14 @@ impl Issuer {
             secrets: parts.secrets,
             own_tokens,
             metadata,
+            assertions,
+            used_assertions: Expiring::new(),
+            revoked: Expiring::new(),
+            throttle: Throttle::new(),
         })))
     }
 
-    /// Its endpoints, at their places under the issuer's name: `/token`, `/jwks`, and both discovery documents. Merge it
+    /// Its endpoints, at their places under the issuer's name: `/token`, `/introspect`, `/revoke`, `/jwks`, and both discovery documents. Merge it
     /// into an application at the top, not below a path: the issuer's own path is in it.
     ///
     /// Start the server with `into_make_service_with_connect_info::<SocketAddr>()`, so that callers have an address.
@@ -165,20 +197,64 @@ impl Issuer {
         self.0.keys.keys()
     }
 
+    /// Takes a token back that was minted here, by its `jti`, until it ends by itself: introspection calls it inactive, and
+    /// it is exchanged no more. Services that verify by themselves go on taking it unless they share the list.
+    ///
+    /// The list is in memory; a restart forgets it.
+    ///
+    /// # Errors
+    /// `RevocationsFull` where 100,000 live tokens are on the list: this one is not.
+    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationsFull> {
+        let now = self.0.clock.now();
+        self.0.revoked.insert(token_id, expires_at, now).map(drop).map_err(|_| RevocationsFull)
+    }
+
     /// The client that proved to be the one it says.
-    pub(crate) async fn authenticate(&self, presented: Presented) -> Result<Arc<Client>, OAuthError> {
-        let client = self.0.clients.find(&presented.client_id).filter(|client| !client.is_locked());
-        let checked = self.0.secrets.is_right(client.map(AsRef::as_ref), presented.secret).await;
-        let is_right = checked.map_err(|_| OAuthError::busy())?;
+    pub(crate) async fn authenticate(
+        &self,
+        presented: Presented,
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<Client>, OAuthError> {
+        let Presented { client_id, proof } = presented;
+        let elapsed = self.0.clock.elapsed();
+        if let Some(wait) = self.0.throttle.wait(&client_id, peer, elapsed) {
+            return Err(OAuthError::throttled(wait.as_secs().saturating_add(1)));
+        }
+        let client = self.0.clients.find(&client_id).filter(|client| !client.is_locked());
+        let is_right = match proof {
+            Proof::Secret(secret) => {
+                let checked = self.0.secrets.is_right(client.map(AsRef::as_ref), secret).await;
+                checked.map_err(|_| OAuthError::busy())?
+            }
+            Proof::Assertion(assertion) => match client.zip(self.0.assertions.get(&client_id)) {
+                Some((client, check)) => {
+                    let checked = check.proves(client, &assertion, &self.0.used_assertions).await;
+                    checked.map_err(|_| OAuthError::busy())?
+                }
+                None => false,
+            },
+        };
         match client {
             Some(client) if is_right => Ok(Arc::clone(client)),
-            _ => Err(OAuthError::invalid_client()),
+            _ => {
+                self.0.throttle.failed(&client_id, peer, elapsed);
+                Err(OAuthError::invalid_client())
+            }
         }
     }
 
-    /// Judges a token that this issuer made, whatever it was made for.
-    pub(crate) async fn verify_own(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
-        self.0.own_tokens.verify(token).await
+    /// A token that this issuer made, whatever it was made for, if it is good.
+    pub(crate) async fn verify_own(&self, token: &str) -> Option<Arc<Verified>> {
+        match self.0.own_tokens.verify(token).await {
+            Ok(verified) => {
+                let is_revoked = verified.token_id().is_none_or(|id| self.0.revoked.contains(id));
+                (!is_revoked).then_some(verified)
+            }
+            Err(error) => {
+                audit::presented_token_refused(&error);
+                None
+            }
+        }
     }
 
     pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {

@@ -1,9 +1,11 @@
 //! Who may ask: clients, what they are allowed, and how they prove who they are.
 
+mod assertion;
 mod check;
 mod registry;
 mod secret;
 
+pub(crate) use assertion::AssertionCheck;
 pub(crate) use check::SecretCheck;
 pub(crate) use registry::Registry;
 pub use registry::{Client, ClientSecret};

@@ -60,12 +60,14 @@ pub struct Client {
     id: String,
     plain: Vec<Secret<String>>,
     pub(super) hashes: Vec<SecretHash>,
+    pub(crate) jwks: Option<Vec<u8>>,
     pub(crate) grants: BTreeSet<Grant>,
     pub(crate) audiences: Vec<String>,
     default_audience: Option<String>,
     pub(crate) scopes: ScopeSet,
     pub(crate) exchange_rules: Vec<ExchangeRule>,
     pub(crate) tenant: Option<TenantId>,
+    introspects: Vec<String>,
     is_locked: bool,
 }
 
@@ -76,6 +78,8 @@ impl Client {
             id: id.into(),
             plain: Vec::new(),
             hashes: Vec::new(),
+            jwks: None,
+            introspects: Vec::new(),
             grants: BTreeSet::from([Grant::ClientCredentials]),
             audiences: Vec::new(),
             default_audience: None,
@@ -93,6 +97,18 @@ impl Client {
             ClientSecret::Hash(hash) => self.hashes.push(hash),
             ClientSecret::Plain(secret) => self.plain.push(secret),
         }
+        self
+    }
+
+    /// The public keys (a JWK Set, RFC 7517 §5) that check its assertions, so that it needs no secret (`private_key_jwt`).
+    pub fn public_keys(mut self, jwks: impl Into<Vec<u8>>) -> Self {
+        self.jwks = Some(jwks.into());
+        self
+    }
+
+    /// Lets it look into tokens for these audiences (introspection). Default: those made for its own id, or by it.
+    pub fn may_introspect<A: Into<String>>(mut self, audiences: impl IntoIterator<Item = A>) -> Self {
+        self.introspects.extend(audiences.into_iter().map(Into::into));
         self
     }
 
@@ -148,6 +164,10 @@ impl Client {
         &self.id
     }
 
+    pub(crate) fn may_see(&self, audience: &str) -> bool {
+        self.introspects.iter().any(|name| name == audience)
+    }
+
     pub(crate) fn is_locked(&self) -> bool {
         self.is_locked
     }
@@ -192,8 +212,8 @@ impl Client {
         if slow > 1 || keyed > MAX_KEYED_SECRETS {
             fault("secret", "more than one kept as Argon2id, or more than four under the pepper");
         }
-        if slow + keyed == 0 {
-            fault("secret", "none; the client could never prove who it is");
+        if slow + keyed == 0 && self.jwks.is_none() {
+            fault("secret", "neither a secret nor public keys; the client could never prove who it is");
         }
         if self.grants.is_empty() {
             fault("grants", "none; the client could ask for nothing");
@@ -236,6 +256,10 @@ impl Client {
 pub(crate) struct Registry(HashMap<Box<str>, Arc<Client>>);
 
 impl Registry {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.0.values()
+    }
+
     pub(crate) fn find(&self, id: &str) -> Option<&Arc<Client>> {
         self.0.get(id)
     }

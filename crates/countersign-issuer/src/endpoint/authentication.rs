@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use countersign_core::secret::Secret;
+use countersign_core::token::Unverified;
 
 use super::form::decode;
 use super::{Form, OAuthError};
@@ -9,13 +10,23 @@ use super::{Form, OAuthError};
 /// The longest client id, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 256;
 
+/// What `client_assertion_type` must be (RFC 7523 §2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
 /// The longest secret, in bytes.
 const MAX_SECRET_BYTES: usize = 1024;
 
 /// What a request presents as proof, unchecked.
 pub(crate) struct Presented {
     pub(crate) client_id: String,
-    pub(crate) secret: Secret<String>,
+    pub(crate) proof: Proof,
+}
+
+/// What is to prove it.
+pub(crate) enum Proof {
+    Secret(Secret<String>),
+    /// A JWT signed by the client.
+    Assertion(Secret<String>),
 }
 
 impl Presented {
@@ -31,23 +42,32 @@ impl Presented {
             return Err(TWO_WAYS);
         }
         let in_body = form.one("client_secret");
-        let presented = match (header, in_body) {
-            (Some(_), Some(_)) => return Err(TWO_WAYS),
-            (Some(header), None) => {
-                basic(header.as_bytes()).filter(|basic| form.one("client_id").is_none_or(|id| id == basic.client_id))
+        let assertion = form.one("client_assertion");
+        let is_named = |id: &str| form.one("client_id").is_none_or(|named| named == id);
+        let presented = match (header, in_body, assertion) {
+            (Some(header), None, None) => basic(header.as_bytes()),
+            (None, Some(secret), None) => form.one("client_id").and_then(|id| of_secret(id, secret)),
+            (None, None, Some(assertion)) if form.one("client_assertion_type") == Some(JWT_BEARER) => {
+                of_assertion(assertion)
             }
-            (None, Some(secret)) => form
-                .one("client_id")
-                .map(|id| Presented { client_id: id.to_owned(), secret: Secret::new(secret.to_owned()) }),
-            (None, None) => None,
+            (None, None, _) => None,
+            _ => return Err(TWO_WAYS),
         };
         presented
-            .filter(|found| {
-                (1..=MAX_CLIENT_ID_BYTES).contains(&found.client_id.len())
-                    && found.secret.expose().len() <= MAX_SECRET_BYTES
-            })
+            .filter(|found| (1..=MAX_CLIENT_ID_BYTES).contains(&found.client_id.len()) && is_named(&found.client_id))
             .ok_or(OAuthError::invalid_client())
     }
+}
+
+fn of_secret(client_id: &str, secret: &str) -> Option<Presented> {
+    let proof = Proof::Secret(Secret::new(secret.to_owned()));
+    (secret.len() <= MAX_SECRET_BYTES).then(|| Presented { client_id: client_id.to_owned(), proof })
+}
+
+/// Whom an assertion speaks of is only known from itself; nothing of it is believed yet.
+fn of_assertion(assertion: &str) -> Option<Presented> {
+    let client_id = Unverified::parse(assertion).ok()?.issuer()?.to_owned();
+    Some(Presented { client_id, proof: Proof::Assertion(Secret::new(assertion.to_owned())) })
 }
 
 /// `Basic` credentials, each half form-decoded (RFC 6749 §2.3.1).
@@ -59,8 +79,7 @@ fn basic(header: &[u8]) -> Option<Presented> {
     let pair = Secret::new(base64_simd::STANDARD.decode_to_vec(encoded.trim_ascii()).ok()?);
     let colon = pair.expose().iter().position(|byte| *byte == b':')?;
     let (id, secret) = pair.expose().split_at_checked(colon)?;
-    let secret = decode(secret.get(1..)?)?;
-    Some(Presented { client_id: decode(id)?.to_string(), secret: Secret::new(secret.to_string()) })
+    of_secret(&decode(id)?, &decode(secret.get(1..)?)?)
 }
 
 #[cfg(test)]
@@ -76,7 +95,8 @@ mod tests {
         }
         let form = Form::parse(body.as_bytes()).map_err(|e| e.code).expect("a form");
         let found = Presented::find(&headers, &form).map_err(|error| error.code)?;
-        Ok((found.client_id, found.secret.expose().clone()))
+        let (Proof::Secret(proof) | Proof::Assertion(proof)) = found.proof;
+        Ok((found.client_id, proof.expose().clone()))
     }
 
     #[test]

@@ -59,6 +59,16 @@ impl OAuthError {
         }
     }
 
+    /// Too many failures from there of late (S8.27).
+    pub(crate) const fn throttled(seconds: u64) -> Self {
+        OAuthError {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "temporarily_unavailable",
+            description: "too many failed attempts; wait",
+            retry_after_secs: Some(seconds),
+        }
+    }
+
     /// The fault is ours.
     pub(crate) const fn server_error() -> Self {
         OAuthError {

@@ -4,10 +4,12 @@ mod authentication;
 mod discovery;
 mod error;
 mod form;
+mod introspection;
 mod jwks;
+mod revocation;
 mod token;
 
-pub(crate) use authentication::Presented;
+pub(crate) use authentication::{Presented, Proof};
 pub(crate) use discovery::document;
 pub(crate) use error::OAuthError;
 pub(crate) use form::Form;
@@ -25,6 +27,8 @@ pub(crate) fn router(issuer: Issuer) -> Router {
     let base = issuer.base_path().to_owned();
     Router::new()
         .route(&format!("{base}/token"), post(token::token))
+        .route(&format!("{base}/introspect"), post(introspection::introspection))
+        .route(&format!("{base}/revoke"), post(revocation::revocation))
         .route(&format!("{base}/jwks"), get(jwks::jwks))
         .route(&format!("{base}/.well-known/openid-configuration"), get(discovery::discovery))
         .route(&format!("/.well-known/oauth-authorization-server{base}"), get(discovery::discovery))

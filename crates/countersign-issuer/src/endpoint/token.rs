@@ -1,5 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2): the way of a request on one screen.
 
+use std::net::IpAddr;
+
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -18,7 +20,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         Ok((headers, form)) => match Presented::find(&headers, &form) {
             Ok(presented) => {
                 client_id = Some(presented.client_id.clone());
-                answer(&issuer, &form, presented).await
+                answer(&issuer, &form, presented, peer).await
             }
             Err(refusal) => Err(refusal),
         },
@@ -30,8 +32,13 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     })
 }
 
-async fn answer(issuer: &Issuer, form: &Form, presented: Presented) -> Result<Response, OAuthError> {
-    let client = issuer.authenticate(presented).await?;
+async fn answer(
+    issuer: &Issuer,
+    form: &Form,
+    presented: Presented,
+    peer: Option<IpAddr>,
+) -> Result<Response, OAuthError> {
+    let client = issuer.authenticate(presented, peer).await?;
     let grant_type = form.one("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing"))?;
     let grant =
         Grant::ALL.into_iter().find(|grant| grant.name() == grant_type).ok_or(OAuthError::unsupported_grant_type())?;
