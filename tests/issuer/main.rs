@@ -4,5 +4,7 @@ mod clients;
 mod discovery;
 mod exchange;
 mod keys;
+mod peers;
+mod protocol;
 mod service;
 mod token;

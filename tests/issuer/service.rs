@@ -89,7 +89,10 @@ impl Service {
         let clock = ManualClock::running();
         let builder = Issuer::builder(name).clock(Arc::new(clock.clone()));
         let issuer = settings(builder).build().expect("a sound configuration");
-        let app = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
+        let rotating = issuer.clone();
+        let rotate = async move || rotating.rotate_now().map(drop).expect("a key");
+        let app = issuer.router().route("/control/rotate", axum::routing::post(rotate));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, app).await });
         Service { issuer, clock, http: reqwest::Client::new() }
     }
