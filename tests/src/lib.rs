@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod http;
 pub mod peers;
 
 /// Every code block of the README compiles, and runs where it needs no network.

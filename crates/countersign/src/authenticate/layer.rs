@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use countersign_core::error::ConfigError;
 use countersign_core::verify::Verifier;
 use tower_layer::Layer;
 
 use super::caller::Shared;
 use super::public::PublicPaths;
 use super::service::Authenticate;
-use crate::response::{Answers, Detail};
+use crate::response::{Answers, Detail, is_quotable};
 
 /// Authenticates every request: verifies its bearer token, or answers 400, 401 or 503.
 ///
@@ -31,6 +32,7 @@ pub struct AuthenticateLayer {
     pub(super) verifier: Verifier,
     pub(super) public: Arc<PublicPaths>,
     pub(super) allows_anonymous: bool,
+    pub(super) passes_preflights: bool,
     pub(super) keeps_token: bool,
     pub(super) shared: Arc<Shared>,
 }
@@ -44,6 +46,7 @@ impl AuthenticateLayer {
             verifier,
             public: Arc::default(),
             allows_anonymous: false,
+            passes_preflights: false,
             keeps_token: false,
             shared: Arc::new(Shared { clock, answers: Answers::default() }),
         }
@@ -75,18 +78,33 @@ impl AuthenticateLayer {
         self
     }
 
-    /// Names the protection space in challenges (`realm`, RFC 9110 §11.5).
+    /// Lets CORS preflights through without a token; for a CORS layer that stands behind this one.
     ///
-    /// Characters that a challenge cannot hold (quotes, backslashes, anything but printable ASCII) are left out.
+    /// Where it stands before this layer, as it should, it answers preflights itself, and this is not needed. Nothing
+    /// but a CORS layer stops a preflight that is let through: a handler for any method or `OPTIONS` would run.
     #[must_use]
-    pub fn realm(self, realm: &str) -> Self {
-        self.with_answers(|answers| answers.realm(realm))
+    pub fn pass_preflights(mut self) -> Self {
+        self.passes_preflights = true;
+        self
+    }
+
+    /// Names the protection space in challenges (`realm`, RFC 9110 §11.5). Default: `api`.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `realm` where a challenge cannot hold it: quotes, backslashes, anything but printable
+    /// ASCII (RFC 6750 §3).
+    pub fn realm(self, realm: &str) -> Result<Self, ConfigError> {
+        quotable("realm", realm)?;
+        Ok(self.with_answers(|answers| answers.realm(realm)))
     }
 
     /// Names the address of this resource's metadata in challenges (`resource_metadata`, RFC 9728 §5.1).
-    #[must_use]
-    pub fn resource_metadata(self, url: &str) -> Self {
-        self.with_answers(|answers| answers.resource_metadata(url))
+    ///
+    /// # Errors
+    /// `ConfigError` on field `resource_metadata` where a challenge cannot hold it.
+    pub fn resource_metadata(self, url: &str) -> Result<Self, ConfigError> {
+        quotable("resource_metadata", url)?;
+        Ok(self.with_answers(|answers| answers.resource_metadata(url)))
     }
 
     /// How much callers are told about refusals. Default: [`Detail::Coarse`].
@@ -108,4 +126,10 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Authenticate<S> {
         Authenticate::new(inner, self.clone())
     }
+}
+
+/// What a challenge cannot hold is a fault of set-up, not something to be left out in silence (S5.12).
+fn quotable(field: &'static str, text: &str) -> Result<(), ConfigError> {
+    let fault = "a challenge holds only printable ASCII without quotes and backslashes, and it must not be empty";
+    if is_quotable(text) { Ok(()) } else { Err(ConfigError::one(field, fault)) }
 }

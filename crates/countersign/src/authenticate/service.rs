@@ -49,7 +49,7 @@ impl AuthenticateLayer {
                 telemetry::bad_credential("invalid_request", why, elapsed());
                 return Err(Refusal::InvalidRequest);
             }
-            Credential::None if self.allows_anonymous || is_preflight(request) => {
+            Credential::None if self.allows_anonymous || self.passes_preflights && is_preflight(request) => {
                 self.mark_anonymous(request);
                 return Ok(None);
             }

@@ -5,9 +5,17 @@ use http::HeaderValue;
 
 use super::refusal::Refusal;
 
-/// Keeps what a quoted challenge value may hold: `%x20-21 / %x23-5B / %x5D-7E`.
-pub(super) fn quotable(text: &str) -> String {
-    text.chars().filter(|character| matches!(character, ' '..='!' | '#'..='[' | ']'..='~')).collect()
+/// Whether a challenge value may hold this text: some of `%x20-21 / %x23-5B / %x5D-7E`.
+pub(crate) fn is_quotable(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(may_be_quoted)
+}
+
+fn quotable(text: &str) -> String {
+    text.chars().filter(|character| may_be_quoted(*character)).collect()
+}
+
+fn may_be_quoted(character: char) -> bool {
+    matches!(character, ' '..='!' | '#'..='[' | ']'..='~')
 }
 
 /// The challenge for this refusal, where one belongs: with every 401, and with a 400 or 403 that names an error.

@@ -4,6 +4,7 @@ mod challenge;
 mod problem;
 mod refusal;
 
+pub(crate) use challenge::is_quotable;
 pub use problem::Detail;
 pub(crate) use problem::{Answers, SetUpFault};
 pub(crate) use refusal::Refusal;

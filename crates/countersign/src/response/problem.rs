@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::challenge::{challenge, quotable};
+use super::challenge::challenge;
 use super::refusal::Refusal;
 
 /// How much callers are told about refused tokens.
@@ -38,11 +38,11 @@ impl Default for Answers {
 
 impl Answers {
     pub(crate) fn realm(self, realm: &str) -> Self {
-        Answers { realm: quotable(realm), ..self }
+        Answers { realm: realm.to_owned(), ..self }
     }
 
     pub(crate) fn resource_metadata(self, url: &str) -> Self {
-        Answers { resource_metadata: Some(quotable(url)), ..self }
+        Answers { resource_metadata: Some(url.to_owned()), ..self }
     }
 
     pub(crate) fn detail(self, detail: Detail) -> Self {

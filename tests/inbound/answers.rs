@@ -1,0 +1,198 @@
+//! What a refusal looks like.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture};
+use countersign::policy::NeedsAudience;
+use countersign::prelude::*;
+use countersign::response::Detail;
+use countersign_test::{Attack, TestIssuer};
+use countersign_tests::http::{Answer, Service};
+
+use crate::app::{good, layer, service, who};
+
+fn assert_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"), "S5.18");
+    let body = answer.json();
+    assert_eq!(body["status"], status, "S5.17: the body repeats the status");
+    assert_eq!(body["code"], code);
+    assert_eq!(body["type"], format!("urn:countersign:problem:{code}"));
+    assert!(body["title"].as_str().is_some_and(|title| !title.is_empty()));
+}
+
+#[tokio::test]
+async fn s5_03_s5_06_a_bad_token_is_401_invalid_token() {
+    let (issuer, service) = service().await;
+    let foreign = TestIssuer::new();
+    let cases = [
+        ("expired", good(&issuer).expired().sign(), "token_expired"),
+        ("early", good(&issuer).not_yet_valid().sign(), "token_not_yet_valid"),
+        ("audience", issuer.token().audience("other").sign(), "token_invalid"),
+        ("kid", good(&issuer).header("kid", "nope").sign(), "token_invalid"),
+        ("signature", good(&foreign).sign(), "token_invalid"),
+        ("issuer", good(&issuer).claim("iss", "https://other.test").sign(), "token_invalid"),
+        ("garbage", "abc".to_owned(), "token_invalid"),
+    ];
+    for (case, token, code) in cases {
+        let answer = service.get("/", &token).await;
+        assert_problem(&answer, 401, code);
+        assert!(answer.challenge().starts_with("Bearer realm=\"api\", error=\"invalid_token\""), "{case}");
+    }
+    assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
+}
+
+#[tokio::test]
+async fn s5_03_every_known_attack_is_401_or_400_and_never_passes() {
+    let (issuer, service) = service().await;
+    for attack in Attack::ALL {
+        let answer = service.get("/", &good(&issuer).hostile(*attack).sign()).await;
+        assert!(matches!(answer.status, 400 | 401), "{}: {}", attack.name(), answer.status);
+        assert!(answer.challenge().starts_with("Bearer realm=\"api\", error="), "S5.06 {}", attack.name());
+    }
+}
+
+#[tokio::test]
+async fn s10_08_causes_that_must_not_be_told_apart_are_byte_equal() {
+    let (issuer, service) = service().await;
+    let stranger = TestIssuer::new();
+    let tokens = [
+        issuer.token().audience("other").sign(),
+        good(&issuer).header("kid", "nope").sign(),
+        good(&stranger).sign(),
+        good(&issuer).claim("iss", "https://other.test").sign(),
+        good(&issuer).claim("iss", "\" onload=\r\n\u{202e}").sign(),
+    ];
+    let without_date = |mut answer: Answer| {
+        answer.headers.retain(|(name, _)| name != "date");
+        answer
+    };
+    let first = without_date(service.get("/", &tokens[0]).await);
+    for token in &tokens[1..] {
+        assert_eq!(without_date(service.get("/", token).await), first, "S5.12: no foreign text, and no difference");
+    }
+}
+
+#[tokio::test]
+async fn detail_code_tells_the_reason_where_asked_for() {
+    let issuer = TestIssuer::new();
+    let router = Router::new().route("/", get(who)).layer(layer(&issuer).detail(Detail::Code));
+    let service = Service::start(router).await;
+    let answer = service.get("/", &issuer.token().audience("other").sign()).await;
+    assert_eq!(answer.json()["reason"], "wrong_audience");
+    assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
+}
+
+/// A source that never has keys.
+#[derive(Debug)]
+struct Unreachable(KeyCell);
+
+impl KeySource for Unreachable {
+    fn cell(&self) -> &KeyCell {
+        &self.0
+    }
+
+    fn refresh(&self) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(Refresh::Unavailable { retry_after: Duration::from_millis(10) }))
+    }
+}
+
+#[tokio::test]
+async fn s5_07_a_key_outage_is_503_without_a_challenge() {
+    let issuer = TestIssuer::new();
+    let keys = std::sync::Arc::new(Unreachable(KeyCell::new()));
+    let trusted = NeedsAudience::new(issuer.name(), keys).audience("api").algorithms([issuer.algorithm()]);
+    let verifier = Verifier::builder().trust(trusted).clock(std::sync::Arc::new(issuer.clock().clone())).build();
+    let layer = AuthenticateLayer::new(verifier.expect("a good policy"));
+    let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;
+
+    let answer = service.get("/", &good(&issuer).sign()).await;
+    assert_problem(&answer, 503, "keys_unavailable");
+    assert_eq!(answer.header("www-authenticate"), None);
+    assert_eq!(answer.header("retry-after"), Some("1"), "an integer of at least one");
+    // What a caller writes into a token cannot make it a 503: this one is refused before keys matter.
+    assert_eq!(service.get("/", &good(&issuer).expired().sign()).await.status, 401);
+}
+
+#[tokio::test]
+async fn s5_12_realm_and_metadata_that_a_challenge_cannot_hold_are_refused() {
+    let issuer = TestIssuer::new();
+    for bad in ["a\"b", "a\\b", "caf\u{e9}", "a\r\nX: y", "", "tab\t"] {
+        assert_eq!(layer(&issuer).realm(bad).expect_err(bad).faults()[0].field, "realm");
+        assert_eq!(layer(&issuer).resource_metadata(bad).expect_err(bad).faults()[0].field, "resource_metadata");
+    }
+    let layer = layer(&issuer).realm("orders of acme").expect("a good realm");
+    let layer =
+        layer.resource_metadata("https://api.test/.well-known/oauth-protected-resource/v1").expect("an address");
+    let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;
+    assert_eq!(
+        service.request("GET /", &[]).await.challenge(),
+        "Bearer realm=\"orders of acme\", \
+         resource_metadata=\"https://api.test/.well-known/oauth-protected-resource/v1\"",
+        "S5.14"
+    );
+}
+
+#[tokio::test]
+async fn s5_17_s5_18_problems_have_no_store_and_head_has_no_body() {
+    let (issuer, service) = service().await;
+    assert_problem(&service.request("GET /", &[]).await, 401, "no_token");
+    assert_problem(&service.request("GET /", &["Authorization: Bearer"]).await, 400, "invalid_request");
+    let get = service.request("GET /", &[]).await;
+    let head = service.request("HEAD /", &[]).await;
+    assert_eq!((head.status, head.body.as_str()), (401, ""));
+    assert_eq!(head.challenge(), get.challenge());
+    assert_eq!(service.get("/", &good(&issuer).sign()).await.header("cache-control"), None);
+}
+
+#[tokio::test]
+async fn s5_18_s5_28_the_handlers_own_answers_pass_unchanged() {
+    let issuer = TestIssuer::new();
+    let own = |status: StatusCode| {
+        get(move || async move {
+            let headers = [("cache-control", "max-age=60"), ("www-authenticate", "Own realm=x"), ("x-own", "1")];
+            (status, headers, "my own words").into_response()
+        })
+    };
+    let statuses = [("/ok", StatusCode::OK), ("/401", StatusCode::UNAUTHORIZED), ("/403", StatusCode::FORBIDDEN)];
+    let router = statuses.iter().fold(Router::new(), |router, (path, status)| router.route(path, own(*status)));
+    let service = Service::start(router.layer(layer(&issuer))).await;
+    for (path, status) in statuses {
+        let answer = service.get(path, &good(&issuer).sign()).await;
+        assert_eq!((answer.status, answer.body.as_str()), (status.as_u16(), "my own words"));
+        assert_eq!(answer.header("cache-control"), Some("max-age=60"));
+        assert_eq!(answer.challenge(), "Own realm=x");
+        assert_eq!(answer.header("x-own"), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn s5_29_grpc_callers_get_trailers_only_answers() {
+    let issuer = TestIssuer::new();
+    let guarded = get(who).post(who).layer(require(scope("admin")));
+    let service = Service::start(Router::new().route("/", guarded).layer(layer(&issuer))).await;
+    let grpc = "Content-Type: application/grpc+proto";
+    let bearer = |token: String| format!("Authorization: Bearer {token}");
+    let cases = [
+        (vec![], "16"),
+        (vec!["Authorization: Bearer".to_owned()], "16"),
+        (vec![bearer(good(&issuer).expired().sign())], "16"),
+        (vec![bearer(good(&issuer).sign())], "7"),
+    ];
+    for (headers, status) in cases {
+        let mut lines: Vec<&str> = headers.iter().map(String::as_str).collect();
+        lines.push(grpc);
+        let answer = service.request("POST /", &lines).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""));
+        assert_eq!(answer.header("grpc-status"), Some(status));
+        assert_eq!(answer.header("content-type"), Some("application/grpc"));
+    }
+    let admin = bearer(good(&issuer).scope("admin").sign());
+    assert_eq!(service.request("POST /", &[&admin, grpc]).await.body, "u1");
+}

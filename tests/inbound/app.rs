@@ -1,0 +1,33 @@
+//! The service that these tests call.
+
+use axum::Router;
+use axum::routing::{any, get};
+use countersign::authenticate::AuthenticateLayer;
+use countersign::prelude::*;
+use countersign_test::{TestIssuer, TokenDraft};
+use countersign_tests::http::Service;
+
+/// Who calls, or nobody.
+pub async fn who(claims: Option<Claims>) -> String {
+    claims.map_or_else(|| "nobody".to_owned(), |claims| claims.subject().to_owned())
+}
+
+pub fn layer(issuer: &TestIssuer) -> AuthenticateLayer {
+    AuthenticateLayer::new(issuer.verifier_for("api"))
+}
+
+pub fn router() -> Router {
+    Router::new().route("/", any(who)).route("/orders", get(who).post(who)).route("/health", get(who))
+}
+
+/// An issuer, and a service that takes its tokens; `/health` is public.
+pub async fn service() -> (TestIssuer, Service) {
+    let issuer = TestIssuer::new();
+    let service = Service::start(router().layer(layer(&issuer).public(["/health"]))).await;
+    (issuer, service)
+}
+
+/// A token that the service takes.
+pub fn good(issuer: &TestIssuer) -> TokenDraft {
+    issuer.token().subject("u1").audience("api").scope("read write")
+}

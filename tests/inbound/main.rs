@@ -1,0 +1,8 @@
+//! What a resource server answers, over real HTTP: CONFORMANCE S5.
+
+mod answers;
+mod app;
+mod body;
+mod credentials;
+mod layer;
+mod paths;
