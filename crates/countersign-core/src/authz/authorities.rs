@@ -122,17 +122,17 @@ impl Authorities {
         for pointer in &self.roles_at {
             for role in strings_at(payload, wanted, pointer)? {
                 if self.hierarchy.is_empty() {
-                    grants.roles.insert(role.into());
+                    grants.roles.insert(&role);
                     continue;
                 }
                 for implied in self.hierarchy.implied(&role) {
-                    grants.permissions.extend(self.hierarchy.permissions_of(implied).map(Box::from));
-                    grants.roles.insert(implied.into());
+                    grants.permissions.extend(self.hierarchy.permissions_of(implied));
+                    grants.roles.insert(implied);
                 }
             }
         }
         for pointer in &self.permissions_at {
-            grants.permissions.extend(strings_at(payload, wanted, pointer)?.into_iter().map(Into::into));
+            grants.permissions.extend(strings_at(payload, wanted, pointer)?);
         }
         if let Some(pointer) = &self.tenant_at {
             grants.tenant = match value_at(payload, wanted, pointer)? {
@@ -153,7 +153,7 @@ fn wrong_type(detail: &'static str) -> VerifyError {
 }
 
 fn add_scopes(grants: &mut Grants, payload: &Payload, text: &Text) {
-    grants.scopes.extend(payload.text(text).split(' ').filter(|scope| !scope.is_empty()).map(Box::from));
+    grants.scopes.extend(payload.text(text).split(' ').filter(|scope| !scope.is_empty()));
 }
 
 /// Splits a JSON pointer into its unescaped first name and the rest.

@@ -1,7 +1,6 @@
 //! What a caller may do, read from its token once.
 
-use std::collections::BTreeSet;
-
+use super::names::Names;
 use crate::claims::TenantId;
 use crate::clock::UnixTime;
 
@@ -10,11 +9,11 @@ use crate::clock::UnixTime;
 #[non_exhaustive]
 pub struct Grants {
     /// The scopes, each whole and case-sensitive (RFC 6749 §3.3).
-    pub scopes: BTreeSet<Box<str>>,
+    pub scopes: Names,
     /// The roles, with those implied by the hierarchy.
-    pub roles: BTreeSet<Box<str>>,
+    pub roles: Names,
     /// The permissions, with those that the roles carry.
-    pub permissions: BTreeSet<Box<str>>,
+    pub permissions: Names,
     /// The tenant, where the mapping names one and the token has it.
     pub tenant: Option<TenantId>,
     /// When the subject authenticated (`auth_time`).

@@ -4,12 +4,14 @@ mod authorities;
 mod decision;
 mod grants;
 mod hierarchy;
+mod names;
 mod requirement;
 
 pub use authorities::Authorities;
 pub use decision::{Decision, Denial};
 pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
+pub use names::Names;
 pub use requirement::{
     Facts, Requirement, any_of, authenticated_within, client, issued_by, permission, role, scope, subject,
     tenant_in_path,

@@ -255,8 +255,8 @@ mod tests {
 
     fn grants() -> Grants {
         Grants {
-            scopes: ["read".into(), "write".into()].into(),
-            roles: ["clerk".into()].into(),
+            scopes: ["read", "write"].into(),
+            roles: ["clerk"].into(),
             tenant: TenantId::new("acme").ok(),
             authenticated_at: Some(UnixTime::from_secs(1_000)),
             ..Grants::default()

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::json::{MAX_HEADER_DEPTH, Names, Skip};
@@ -17,7 +18,7 @@ pub(crate) struct Header {
     pub(crate) algorithm: Option<Algorithm>,
     /// The name as written, safe to log; kept only where it is no algorithm of ours.
     pub(crate) algorithm_name: Box<str>,
-    pub(crate) key_id: Option<Box<str>>,
+    pub(crate) key_id: Option<CompactString>,
     pub(crate) token_type: TokenType,
 }
 
@@ -88,10 +89,10 @@ const HEADER_ON_STACK: usize = 512;
 
 #[derive(Default)]
 struct RawHeader {
-    algorithm: Option<Box<str>>,
-    key_id: Option<Box<str>>,
-    token_type: Option<Box<str>>,
-    content_type: Option<Box<str>>,
+    algorithm: Option<CompactString>,
+    key_id: Option<CompactString>,
+    token_type: Option<CompactString>,
+    content_type: Option<CompactString>,
     has_critical: bool,
     unencoded: bool,
 }

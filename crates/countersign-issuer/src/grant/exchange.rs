@@ -39,7 +39,7 @@ pub(super) async fn give(issuer: &Issuer, client: &Client, form: &Form) -> Resul
     let actor_name = acting(client, actor.as_deref())?;
     may_act(issuer, &claims, actor_name)?;
 
-    let held: ScopeSet = subject.grants().scopes.iter().cloned().collect();
+    let held: ScopeSet = subject.grants().scopes.iter().map(Box::from).collect();
     let policy = rule.scopes.as_ref().unwrap_or(&client.scopes);
     let scope = scope(form, held.and(policy).and(&target.scopes))?;
     let ends = [Some(&subject), actor.as_ref()].into_iter().flatten().map(|token| token.expires_at()).min();

@@ -1,0 +1,77 @@
+//! How many allocations a verification makes: counts of this program's allocator, which do not depend on the machine.
+//! What aws-lc takes with malloc in C is not seen by it.
+//!
+//! One test in a program of its own, so that nothing else allocates beside it.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use countersign_test::TestIssuer;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count_one() {
+    let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread's own cell only.
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count_one();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count_one();
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+#[test]
+fn a_miss_takes_few_allocations_and_a_hit_none() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("orders");
+    let token = |subject: &str| {
+        issuer.token().subject(subject).audience("orders").scope("orders:read").scope("orders:write").sign()
+    };
+    let verify = |token: &str| runtime.block_on(verifier.verify(token)).map(drop).expect("a good token");
+    // The first tokens fill thread-locals and grow the cache's tables.
+    for number in 0..64 {
+        verify(&token(&format!("warm-{number}")));
+    }
+    let tokens: Vec<String> = (0..32).map(|number| token(&format!("ann-{number}"))).collect();
+    let misses: Vec<usize> = tokens.iter().map(|token| allocations(|| verify(token))).collect();
+    let hits: Vec<usize> = tokens.iter().map(|token| allocations(|| verify(token))).collect();
+    assert_eq!(verifier.stats().from_cache, 32);
+    let (least, most) = (misses.iter().min().copied(), misses.iter().max().copied());
+    println!("a miss takes {least:?} to {most:?} allocations, a hit {:?}", hits.iter().max());
+    assert!(hits.iter().all(|count| *count == 0), "hits: {hits:?}");
+    assert!(least.is_some_and(|least| least <= MOST_OF_A_MISS), "misses: {misses:?}");
+}
+
+/// The payload, the verified token, and the cache's copy of the text.
+const MOST_OF_A_MISS: usize = 3;
