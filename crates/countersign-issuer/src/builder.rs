@@ -11,7 +11,7 @@ use countersign_core::secret::Secret;
 use url::Url;
 
 use crate::client::{Client, Registry, SecretCheck, pepper_key};
-use crate::policy::Audience;
+use crate::policy::{Audience, Federation};
 use crate::rotation::KeyRing;
 use crate::server::{Issuer, Parts};
 
@@ -34,6 +34,7 @@ pub struct IssuerBuilder {
     name: String,
     audiences: Vec<Audience>,
     clients: Vec<Client>,
+    federations: Vec<Federation>,
     token_lifetime: Duration,
     algorithm: Algorithm,
     clock: Arc<dyn Clock>,
@@ -48,6 +49,7 @@ impl IssuerBuilder {
             name,
             audiences: Vec::new(),
             clients: Vec::new(),
+            federations: Vec::new(),
             token_lifetime: TOKEN_LIFETIME,
             algorithm: Algorithm::ES256,
             clock: Arc::new(SystemClock),
@@ -66,6 +68,12 @@ impl IssuerBuilder {
     /// Adds a service that asks for tokens.
     pub fn client(mut self, client: Client) -> Self {
         self.clients.push(client);
+        self
+    }
+
+    /// Lets workloads of another issuer in as clients of ours.
+    pub fn federation(mut self, federation: Federation) -> Self {
+        self.federations.push(federation);
         self
     }
 
@@ -127,6 +135,7 @@ impl IssuerBuilder {
                 .unwrap_or_default(),
             name: self.name,
             audiences: self.audiences,
+            federations: self.federations,
             clients: self.clients.into_iter().collect::<Registry>(),
             token_lifetime: self.token_lifetime,
             clock: self.clock,
@@ -156,9 +165,14 @@ impl IssuerBuilder {
                 faults.push(Fault::new("audience", format!("{} is there twice", audience.name().escape_debug())));
             }
         }
+        let is_client = |id: &str| self.clients.iter().any(|client| client.id() == id);
+        faults.extend(self.federations.iter().flat_map(|federation| federation.faults(is_client)));
+        let is_federated = |client: &Client| {
+            self.federations.iter().flat_map(|federation| &federation.subjects).any(|(_, id)| id == client.id())
+        };
         let mut ids = BTreeSet::new();
         for client in &self.clients {
-            faults.extend(client.faults(&self.audiences, self.pepper.is_some()));
+            faults.extend(client.faults(&self.audiences, self.pepper.is_some(), is_federated(client)));
             if !ids.insert(client.id()) {
                 faults.push(Fault::new("client", format!("{} is there twice", client.id().escape_debug())));
             }

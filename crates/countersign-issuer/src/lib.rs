@@ -45,6 +45,6 @@ pub use builder::IssuerBuilder;
 pub use client::{Client, ClientSecret, SecretHash};
 pub use grant::Grant;
 pub use mint::{MintError, MintedToken};
-pub use policy::{Audience, ExchangeRule};
+pub use policy::{Audience, ExchangeRule, Federation};
 pub use rotation::{KeyState, PublishedKey, RotationError};
 pub use server::{Issuer, RevocationsFull};

@@ -19,7 +19,7 @@ use crate::builder::{IssuerBuilder, MAX_TOKEN_LIFETIME};
 use crate::client::{AssertionCheck, Client, Registry, SecretCheck};
 use crate::endpoint::{self, OAuthError, Presented, Proof};
 use crate::expiring::Expiring;
-use crate::policy::Audience;
+use crate::policy::{Audience, Federation};
 use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
 use crate::throttle::Throttle;
 
@@ -61,6 +61,13 @@ struct Inner {
     used_assertions: Expiring,
     revoked: Expiring,
     throttle: Throttle,
+    federated: Option<Federated>,
+}
+
+/// Other issuers, and which of our clients their subjects are: by (issuer, subject), never by subject alone.
+struct Federated {
+    verifier: Verifier,
+    clients: HashMap<(String, String), String>,
 }
 
 /// As many tokens are revoked as are remembered; wait until some of them end.
@@ -82,6 +89,7 @@ pub(crate) struct Parts {
     pub(crate) base_path: String,
     pub(crate) audiences: Vec<Audience>,
     pub(crate) clients: Registry,
+    pub(crate) federations: Vec<Federation>,
     pub(crate) token_lifetime: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
@@ -99,6 +107,7 @@ impl Issuer {
             parts.audiences.iter().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
         let metadata = endpoint::document(&parts.name, &scopes.into_iter().collect::<Vec<_>>()).to_string();
         let own_tokens = own_tokens(&parts)?;
+        let federated = federated(&parts)?;
         let mut assertions = HashMap::new();
         for client in parts.clients.iter() {
             if let Some(jwks) = &client.jwks {
@@ -121,6 +130,7 @@ impl Issuer {
             used_assertions: Expiring::new(),
             revoked: Expiring::new(),
             throttle: Throttle::new(),
+            federated,
         })))
     }
 
@@ -243,6 +253,18 @@ impl Issuer {
         }
     }
 
+    /// The client that another issuer's token speaks of.
+    pub(crate) async fn federated(&self, assertion: &str) -> Result<Arc<Client>, OAuthError> {
+        let federated = self.0.federated.as_ref().ok_or(OAuthError::invalid_grant())?;
+        let verified = federated.verifier.verify(assertion).await.map_err(|error| {
+            audit::presented_token_refused(&error);
+            if error.is_unavailable() { OAuthError::busy() } else { OAuthError::invalid_grant() }
+        })?;
+        let identity = (verified.issuer().to_owned(), verified.subject().to_owned());
+        let client = federated.clients.get(&identity).and_then(|id| self.0.clients.find(id));
+        client.filter(|client| !client.is_locked()).map(Arc::clone).ok_or(OAuthError::invalid_grant())
+    }
+
     /// A token that this issuer made, whatever it was made for, if it is good.
     pub(crate) async fn verify_own(&self, token: &str) -> Option<Arc<Verified>> {
         match self.0.own_tokens.verify(token).await {
@@ -297,6 +319,21 @@ fn own_tokens(parts: &Parts) -> Result<Verifier, ConfigError> {
     Verifier::builder().trust(trusted).clock(Arc::clone(&parts.clock)).build()
 }
 
+fn federated(parts: &Parts) -> Result<Option<Federated>, ConfigError> {
+    if parts.federations.is_empty() {
+        return Ok(None);
+    }
+    let mut builder = Verifier::builder().clock(Arc::clone(&parts.clock));
+    let mut clients = HashMap::new();
+    for federation in &parts.federations {
+        for (subject, client) in &federation.subjects {
+            clients.insert((federation.trusted.issuer().to_owned(), subject.clone()), client.clone());
+        }
+        builder = builder.trust(federation.trusted.clone());
+    }
+    Ok(Some(Federated { verifier: builder.build()?, clients }))
+}
+
 fn issuer_rules(name: &str, keys: &Arc<KeyRing>, audience: impl Into<String>) -> TrustedIssuer {
     NeedsAudience::new(name, Arc::clone(keys) as Arc<dyn KeySource>)
         .audience(audience)
@@ -304,4 +341,83 @@ fn issuer_rules(name: &str, keys: &Arc<KeyRing>, audience: impl Into<String>) ->
         .profile(Profile::AccessToken)
         .longest_lifetime(MAX_TOKEN_LIFETIME)
         .authorities(Authorities::new().tenant_at("/tenant"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode, header};
+    use countersign_core::secret::Secret;
+    use countersign_test::TestIssuer;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    const NAME: &str = "https://sts.test";
+
+    async fn ask(issuer: &Issuer, assertion: &str) -> (StatusCode, serde_json::Value) {
+        let body = format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={assertion}");
+        let request = Request::post("/token")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(body))
+            .expect("a request");
+        let response = issuer.router().oneshot(request).await.expect("infallible");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
+        (status, serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    #[tokio::test]
+    async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
+        let platform = TestIssuer::new().named("https://cluster.test");
+        let federation = Federation::trusting(platform.trusted_for(NAME))
+            .subject_as_client("system:serviceaccount:shop:orders", "orders")
+            .subject_as_client("system:serviceaccount:shop:locked", "locked");
+        let issuer = Issuer::builder(NAME)
+            .clock(Arc::new(platform.clock().clone()))
+            .audience(Audience::new("billing").scopes(["read"]))
+            .client(Client::new("orders").audiences(["billing"]).scopes(["read"]))
+            .client(Client::new("locked").audiences(["billing"]).locked())
+            .federation(federation)
+            .build()
+            .expect("a sound configuration");
+        let token = |subject: &str| platform.token().subject(subject).audience(NAME);
+
+        let (status, body) = ask(&issuer, &token("system:serviceaccount:shop:orders").sign()).await;
+        assert_eq!((status, &body["scope"]), (StatusCode::OK, &"read".into()), "{body}");
+        let verifier = Verifier::builder().trust(issuer.trusted_for("billing")).clock(Arc::clone(issuer.clock()));
+        let verified = verifier.build().expect("sound").verify(body["access_token"].as_str().expect("a token")).await;
+        assert_eq!(verified.expect("accepted").client_id(), Some("orders"));
+
+        let stranger = TestIssuer::new().named("https://cluster.test");
+        let ours =
+            issuer.mint(&countersign_core::mint::Draft::access_token().subject("x").audience("billing").client_id("y"));
+        for (what, assertion) in [
+            ("another subject", token("system:serviceaccount:shop:billing").sign()),
+            ("a locked client", token("system:serviceaccount:shop:locked").sign()),
+            ("for another service", platform.token().subject("system:serviceaccount:shop:orders").audience("x").sign()),
+            ("another key", stranger.token().subject("system:serviceaccount:shop:orders").audience(NAME).sign()),
+            ("our own token", ours.expect("minted").as_str().to_owned()),
+            ("garbage", "x".to_owned()),
+        ] {
+            let (status, body) = ask(&issuer, &assertion).await;
+            assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()), "{what}");
+        }
+        assert_eq!(ask(&issuer, "").await.1["error"], "invalid_request");
+    }
+
+    #[test]
+    fn a_federation_names_known_clients_and_subjects() {
+        let platform = TestIssuer::new();
+        let build = |federation| {
+            let client = Client::new("orders").secret(Secret::from("quaint-heron-lifts-49"));
+            Issuer::builder(NAME).client(client).federation(federation).build()
+        };
+        let trusting = || Federation::trusting(platform.trusted_for(NAME));
+        assert!(build(trusting().subject_as_client("a", "orders")).is_ok());
+        for bad in [trusting(), trusting().subject_as_client("", "orders"), trusting().subject_as_client("a", "nobody")]
+        {
+            assert_eq!(build(bad).expect_err("not sound").faults()[0].field, "federation");
+        }
+    }
 }

@@ -195,8 +195,9 @@ impl Client {
         faults
     }
 
-    /// Everything that forbids serving with this client, given the issuer's audiences and whether it has a pepper.
-    pub(crate) fn faults(&self, audiences: &[Audience], has_pepper: bool) -> Vec<Fault> {
+    /// Everything that forbids serving with this client, given the issuer's audiences and whether it has a pepper, and
+    /// whether another issuer's token may prove who this client is.
+    pub(crate) fn faults(&self, audiences: &[Audience], has_pepper: bool, is_federated: bool) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut fault = |field, problem: &'static str| faults.push(self.fault(field, problem.into()));
         let is_fine = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
@@ -212,7 +213,7 @@ impl Client {
         if slow > 1 || keyed > MAX_KEYED_SECRETS {
             fault("secret", "more than one kept as Argon2id, or more than four under the pepper");
         }
-        if slow + keyed == 0 && self.jwks.is_none() {
+        if slow + keyed == 0 && self.jwks.is_none() && !is_federated {
             fault("secret", "neither a secret nor public keys; the client could never prove who it is");
         }
         if self.grants.is_empty() {

@@ -35,6 +35,11 @@ impl OAuthError {
         Self::bad_request("unauthorized_client", "this client may not use that grant")
     }
 
+    /// RFC 7523 §3.1.
+    pub(crate) const fn invalid_grant() -> Self {
+        Self::bad_request("invalid_grant", "the assertion is not accepted")
+    }
+
     /// The same for an unknown, a locked and a mistaken client (S8.04).
     pub(crate) const fn invalid_client() -> Self {
         OAuthError {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::error::never_stored;
 use super::{Form, OAuthError, Presented, peer};
 use crate::audit;
+use crate::client::Client;
 use crate::grant::Grant;
 use crate::server::Issuer;
 
@@ -17,6 +18,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     let peer = peer(&request);
     let mut client_id = None;
     let answer = match Form::of(request).await {
+        Ok((_, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => federated(&issuer, &form).await,
         Ok((headers, form)) => match Presented::find(&headers, &form) {
             Ok(presented) => {
                 client_id = Some(presented.client_id.clone());
@@ -45,9 +47,20 @@ async fn answer(
     if !client.grants.contains(&grant) {
         return Err(OAuthError::unauthorized_client());
     }
-    let granted = grant.give(issuer, &client, form).await?;
-    let token = issuer.issue(&client, &granted)?;
-    audit::issued(&client, grant, &granted, &token);
+    respond(issuer, &client, grant, form).await
+}
+
+/// The assertion is the proof: a client that also authenticates is not asked for it (RFC 7523 §3.1).
+async fn federated(issuer: &Issuer, form: &Form) -> Result<Response, OAuthError> {
+    let assertion = form.one("assertion").ok_or(OAuthError::invalid_request("assertion is missing"))?;
+    let client = issuer.federated(assertion).await?;
+    respond(issuer, &client, Grant::JwtBearer, form).await
+}
+
+async fn respond(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) -> Result<Response, OAuthError> {
+    let granted = grant.give(issuer, client, form).await?;
+    let token = issuer.issue(client, &granted)?;
+    audit::issued(client, grant, &granted, &token);
 
     let mut body = json!({
         "access_token": token.as_str(),

@@ -21,10 +21,12 @@ pub enum Grant {
     ClientCredentials,
     /// A client asks in the name of the caller whose token it shows (RFC 8693).
     TokenExchange,
+    /// A workload shows the token of its platform (RFC 7523), as a [`Federation`](crate::Federation) allows.
+    JwtBearer,
 }
 
 impl Grant {
-    pub(crate) const ALL: [Grant; 2] = [Grant::ClientCredentials, Grant::TokenExchange];
+    pub(crate) const ALL: [Grant; 3] = [Grant::ClientCredentials, Grant::TokenExchange, Grant::JwtBearer];
 
     /// As a request's `grant_type` writes it.
     ///
@@ -38,13 +40,15 @@ impl Grant {
         match self {
             Grant::ClientCredentials => "client_credentials",
             Grant::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+            Grant::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
         }
     }
 
     /// The token to be made, or why not.
     pub(crate) async fn give(self, issuer: &Issuer, client: &Client, form: &Form) -> Result<Granted, OAuthError> {
         match self {
-            Grant::ClientCredentials => client_credentials::give(issuer, client, form),
+            // Both are asked by a client for itself; they differ in how it proved who it is.
+            Grant::ClientCredentials | Grant::JwtBearer => client_credentials::give(issuer, client, form),
             Grant::TokenExchange => exchange::give(issuer, client, form).await,
         }
     }

@@ -2,8 +2,10 @@
 
 mod audience;
 mod exchange;
+mod federation;
 mod scope;
 
 pub use audience::Audience;
 pub use exchange::ExchangeRule;
+pub use federation::Federation;
 pub(crate) use scope::{ScopeSet, is_scope};
