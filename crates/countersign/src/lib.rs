@@ -57,4 +57,6 @@ mod refresh;
 pub mod response;
 mod telemetry;
 
+#[cfg(feature = "outbound")]
+pub use countersign_core::mint;
 pub use countersign_core::{authz, claims, clock, error, key, policy, redact, secret, token, verify};

@@ -27,7 +27,12 @@ pub(super) fn of_process(for_loopback: bool) -> Result<&'static Client, FetchFai
 
 /// It keeps no idle connections: fetches are minutes apart, and a connection would outlive the runtime that drives it.
 fn builder() -> ClientBuilder {
-    Client::builder()
+    bounded(Client::builder())
+}
+
+/// The same rules for a client that was given more, such as a certificate.
+pub(crate) fn bounded(builder: ClientBuilder) -> ClientBuilder {
+    builder
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)

@@ -8,6 +8,8 @@ use countersign_core::error::Fault;
 use reqwest::{Client, Request, Url};
 
 pub(crate) use answer::{Answer, FetchFailure};
+#[cfg(feature = "outbound")]
+pub(crate) use client::bounded;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 
 /// Checks an address that an operator or a discovery document names: `https`, or `http` on a literal loopback host; no

@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::ConfigError;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use reqwest::{Client, Request, RequestBuilder, Response};
 
 use super::attach::{attach, refuse_if_set};
 use super::challenge::Challenge;
 use super::error::{OutboundError, OutboundErrorKind};
 use super::origin::Origin;
+use super::present::present_caller;
 use super::replay::Replay;
-use super::source::{Cached, OutboundToken, TokenSource};
+use super::source::{Cached, OutboundToken, TokenSource, TokenStats};
+use super::trace::trace_of;
 use crate::authenticate::CallerToken;
 
 /// A [`reqwest::Client`] whose calls carry the right token, and whose tokens go only where they were bound to.
@@ -28,6 +30,7 @@ pub struct Outbound {
     bindings: Vec<Binding>,
     clock: Arc<dyn Clock>,
     subject: Option<CallerToken>,
+    trace: Arc<HeaderMap>,
 }
 
 #[derive(Clone)]
@@ -40,7 +43,7 @@ impl Outbound {
     /// Sends with `client`; nothing is bound yet.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Outbound { client, bindings: Vec::new(), clock: Arc::new(SystemClock), subject: None }
+        Outbound { client, bindings: Vec::new(), clock: Arc::new(SystemClock), subject: None, trace: Arc::default() }
     }
 
     /// Judges the lives of tokens by this clock; it counts for what is bound after it.
@@ -80,6 +83,36 @@ impl Outbound {
         Outbound { subject: Some(caller.clone()), ..self.clone() }
     }
 
+    /// The same client on behalf of the caller whose request this task serves, kept by
+    /// [`ProvideCallerLayer`](super::ProvideCallerLayer).
+    ///
+    /// # Errors
+    /// `no_caller` where there is none; the call is not made in the service's own name instead.
+    pub fn on_behalf_of_present_caller(&self) -> Result<Self, OutboundError> {
+        let caller = present_caller().ok_or_else(|| {
+            OutboundError::new(
+                OutboundErrorKind::NoCaller,
+                "no caller was provided to this task; add ProvideCallerLayer, and keep_caller_token before it",
+            )
+        })?;
+        Ok(self.on_behalf_of(&caller))
+    }
+
+    /// The same client for calls that belong to the trace of a request with these headers.
+    ///
+    /// Its `traceparent`, `tracestate` (W3C Trace Context) and `x-request-id` go along, each only where it is well formed
+    /// and the outgoing request has none of its own. Nothing else does: no baggage, no identity (S10.11).
+    #[must_use]
+    pub fn in_trace_of(&self, headers: &HeaderMap) -> Self {
+        Outbound { trace: Arc::new(trace_of(headers)), ..self.clone() }
+    }
+
+    /// What became of each binding's tokens, with its origin; in the order they were bound.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(String, TokenStats)> {
+        self.bindings.iter().map(|binding| (binding.origin.to_string(), binding.tokens.stats())).collect()
+    }
+
     /// Sends `request` with its token. On a 401 that a new token may mend, fetches one and sends once more.
     ///
     /// A 401 that remains, and every other status, is an `Ok` answer.
@@ -88,7 +121,17 @@ impl Outbound {
     /// `origin_not_bound` and `authorization_already_set` (nothing was sent), `token_unavailable`, `token_refused` and
     /// `subject_expired` (no token, nothing was sent), `step_up_required`, `call_failed`.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, OutboundError> {
-        let request = request.build().map_err(failed)?;
+        self.execute(request.build().map_err(failed)?).await
+    }
+
+    /// As [`send`](Self::send), for a request that was built.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn execute(&self, mut request: Request) -> Result<Response, OutboundError> {
+        for (name, value) in self.trace.iter() {
+            request.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
         let Binding { origin, tokens } = self.binding(&request)?;
         refuse_if_set(request.headers(), origin)?;
         let sent = tokens.token(self.subject.as_ref()).await?;

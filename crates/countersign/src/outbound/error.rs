@@ -39,6 +39,10 @@ pub enum OutboundErrorKind {
     AuthorizationAlreadySet,
     /// `step_up_required`: the service wants the user to authenticate anew (RFC 9470).
     StepUpRequired,
+    /// `pass_through_refused`: the caller's token is not for the target, or there is no caller; nothing was sent.
+    PassThroughRefused,
+    /// `no_caller`: a call on the present caller's behalf where no caller was provided.
+    NoCaller,
     /// `call_failed`: the call itself failed.
     CallFailed,
 }
@@ -134,6 +138,8 @@ impl OutboundErrorKind {
             OutboundErrorKind::OriginNotBound => "origin_not_bound",
             OutboundErrorKind::AuthorizationAlreadySet => "authorization_already_set",
             OutboundErrorKind::StepUpRequired => "step_up_required",
+            OutboundErrorKind::PassThroughRefused => "pass_through_refused",
+            OutboundErrorKind::NoCaller => "no_caller",
             OutboundErrorKind::CallFailed => "call_failed",
         }
     }

@@ -27,14 +27,20 @@ mod error;
 mod future;
 mod layer;
 mod origin;
+mod present;
 mod replay;
 mod service;
 mod source;
+mod trace;
 
 pub use challenge::StepUp;
 pub use client::Outbound;
 pub use error::{OutboundError, OutboundErrorKind};
 pub use future::ResponseFuture;
 pub use layer::AttachTokenLayer;
+pub use present::{ProvideCaller, ProvideCallerLayer};
 pub use service::AttachToken;
-pub use source::{ClientCredentials, FixedToken, OutboundToken, TokenFile, TokenFuture, TokenRequest, TokenSource};
+pub use source::{
+    Assertion, ClientCredentials, FixedToken, OutboundToken, PassThrough, SelfSigned, TokenFile, TokenFuture,
+    TokenRequest, TokenSource, TokenStats,
+};

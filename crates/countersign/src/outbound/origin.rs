@@ -1,5 +1,7 @@
 //! Where a token may go: one scheme, host and port, compared exactly.
 
+use std::fmt;
+
 use countersign_core::error::Fault;
 use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
@@ -67,6 +69,12 @@ impl Origin {
         authority.host().eq_ignore_ascii_case(&self.host)
             && port == Some(self.port)
             && !authority.as_str().contains('@')
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}", self.scheme, self.host, self.port)
     }
 }
 

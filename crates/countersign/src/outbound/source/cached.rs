@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::Clock;
+use countersign_core::error::Fault;
 use countersign_core::secret::sha256;
 
 use super::{OutboundToken, TokenRequest, TokenSource};
@@ -40,6 +42,30 @@ struct Inner {
     clock: Arc<dyn Clock>,
     own: Cell,
     callers: Mutex<Callers>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    fetches: AtomicU64,
+    failures: AtomicU64,
+    renewals: AtomicU64,
+}
+
+/// What became of one binding's tokens since the start. Numbers alone: fit for metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenStats {
+    /// How often tokens were asked for, refreshes included; sources that keep none are not counted.
+    pub fetches: u64,
+    /// How many of these brought none.
+    pub failures: u64,
+    /// How many tokens were dropped because a service answered 401.
+    pub renewals: u64,
+    /// For how many callers tokens are held.
+    pub callers: usize,
+    /// How long ago the service's own token was asked for, where one is held.
+    pub age: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -57,8 +83,25 @@ struct Cell {
 
 impl Cached {
     pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
-        let own = Cell::new(&source, &clock, None);
-        Cached(Arc::new(Inner { source, clock, own, callers: Mutex::default() }))
+        let counters = Arc::default();
+        let own = Cell::new(&source, &clock, None, &counters);
+        Cached(Arc::new(Inner { source, clock, own, callers: Mutex::default(), counters }))
+    }
+
+    pub(in crate::outbound) fn faults(&self) -> Vec<Fault> {
+        self.0.source.faults()
+    }
+
+    pub(in crate::outbound) fn stats(&self) -> TokenStats {
+        let Counters { fetches, failures, renewals } = &*self.0.counters;
+        let held = self.0.own.tokens.held();
+        TokenStats {
+            fetches: fetches.load(Ordering::Relaxed),
+            failures: failures.load(Ordering::Relaxed),
+            renewals: renewals.load(Ordering::Relaxed),
+            callers: self.callers().cells.len(),
+            age: held.map(|held| self.0.clock.elapsed().saturating_sub(held.fetched_at)),
+        }
     }
 
     /// The token for the service itself, or for `subject`'s behalf.
@@ -93,6 +136,7 @@ impl Cached {
         let is_held = cell.tokens.held().is_some_and(|held| Arc::ptr_eq(&held.value, sent));
         if is_held && cell.may_renew(self.0.clock.elapsed()) {
             cell.tokens.invalidate(sent);
+            self.0.counters.renewals.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -109,7 +153,7 @@ impl Cached {
         if callers.cells.len() >= MAX_CALLERS {
             callers.make_room(self.0.clock.as_ref());
         }
-        let cell = Cell::new(&self.0.source, &self.0.clock, Some(subject.clone()));
+        let cell = Cell::new(&self.0.source, &self.0.clock, Some(subject.clone()), &self.0.counters);
         callers.cells.insert(digest, (cell.clone(), now_used));
         cell
     }
@@ -133,9 +177,18 @@ impl Callers {
 }
 
 impl Cell {
-    fn new(source: &Arc<dyn TokenSource>, clock: &Arc<dyn Clock>, subject: Option<CallerToken>) -> Self {
-        let fetch =
-            TokenFetch { source: Arc::clone(source), clock: Arc::clone(clock), request: TokenRequest { subject } };
+    fn new(
+        source: &Arc<dyn TokenSource>,
+        clock: &Arc<dyn Clock>,
+        subject: Option<CallerToken>,
+        counters: &Arc<Counters>,
+    ) -> Self {
+        let fetch = TokenFetch {
+            source: Arc::clone(source),
+            clock: Arc::clone(clock),
+            request: TokenRequest { subject },
+            counters: Arc::clone(counters),
+        };
         Cell { tokens: Refreshed::new(fetch, policy(), Arc::clone(clock)), renewed_at: Arc::default() }
     }
 
@@ -154,6 +207,7 @@ struct TokenFetch {
     source: Arc<dyn TokenSource>,
     clock: Arc<dyn Clock>,
     request: TokenRequest,
+    counters: Arc<Counters>,
 }
 
 impl TokenFetch {
@@ -170,8 +224,12 @@ impl Fetch<OutboundToken> for TokenFetch {
         // Lives count from here, before the request is sent; so does what is left of the subject's.
         let subject_left =
             request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(self.clock.now()));
+        let counters = Arc::clone(&self.counters);
         Box::pin(async move {
-            let token = source.token(&request).await?;
+            counters.fetches.fetch_add(1, Ordering::Relaxed);
+            let token = source.token(&request).await.inspect_err(|_| {
+                counters.failures.fetch_add(1, Ordering::Relaxed);
+            })?;
             let life = token.life().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
             let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
             Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
@@ -212,7 +270,7 @@ fn timed_out(retry_after: Option<Duration>) -> OutboundError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use countersign_core::clock::UnixTime;
     use countersign_core::secret::Secret;

@@ -2,6 +2,7 @@
 
 use url::form_urlencoded::Serializer;
 
+use super::OutboundToken;
 use crate::authenticate::CallerToken;
 
 /// The grant of an exchange.
@@ -9,9 +10,16 @@ pub(super) const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// The subject's token, and that an access token is wanted for it. No actor: both parts of that pair are left out.
+/// The subject's token, and that an access token is wanted for it.
 pub(super) fn append_subject(form: &mut Serializer<'_, String>, subject: &CallerToken) {
     form.append_pair("subject_token", subject.expose());
     form.append_pair("subject_token_type", ACCESS_TOKEN);
     form.append_pair("requested_token_type", ACCESS_TOKEN);
+}
+
+/// Who acts for the subject: both parts of the pair, or neither.
+pub(super) fn append_actor(form: &mut Serializer<'_, String>, actor: &OutboundToken) {
+    if let Some(value) = actor.value() {
+        form.append_pair("actor_token", value).append_pair("actor_token_type", ACCESS_TOKEN);
+    }
 }

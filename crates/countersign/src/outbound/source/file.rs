@@ -36,15 +36,19 @@ impl TokenSource for TokenFile {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            let path = self.0.clone();
-            let read = tokio::task::spawn_blocking(move || read(&path)).await;
-            OutboundToken::bearer(&read.map_err(|_| unreadable())??, None)
+            OutboundToken::bearer(&read_for_use(&self.0).await?, None)
         })
     }
 
     fn is_cached(&self) -> bool {
         false
     }
+}
+
+/// The token in the file as it is now, read off the runtime's threads.
+pub(super) async fn read_for_use(path: &Path) -> Result<Secret<String>, OutboundError> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || read(&path)).await.map_err(|_| unreadable())?
 }
 
 fn read(path: &Path) -> Result<Secret<String>, OutboundError> {

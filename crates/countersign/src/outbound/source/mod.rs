@@ -1,11 +1,15 @@
 //! Where tokens come from.
 
+mod assertion;
 mod cached;
 mod client_credentials;
+mod credential;
 mod exchange;
 mod file;
 mod fixed;
+mod pass_through;
 mod response;
+mod self_signed;
 mod token;
 
 use std::fmt::Debug;
@@ -14,10 +18,14 @@ use std::pin::Pin;
 
 use countersign_core::error::Fault;
 
+pub use assertion::Assertion;
 pub(super) use cached::Cached;
+pub use cached::TokenStats;
 pub use client_credentials::ClientCredentials;
 pub use file::TokenFile;
 pub use fixed::FixedToken;
+pub use pass_through::PassThrough;
+pub use self_signed::SelfSigned;
 pub use token::OutboundToken;
 
 use super::error::OutboundError;

@@ -55,6 +55,11 @@ impl OutboundToken {
         self.scope.as_deref()
     }
 
+    /// The token without its scheme, for the one other place where it may go: an exchange's `actor_token`.
+    pub(super) fn value(&self) -> Option<&str> {
+        self.header.to_str().ok()?.strip_prefix("Bearer ")
+    }
+
     pub(in crate::outbound) fn header(&self) -> &HeaderValue {
         &self.header
     }

@@ -1,0 +1,75 @@
+//! The caller of the present request, for code that no request reaches: kept with the task where a user asks for it.
+
+use std::task::{Context, Poll};
+
+use http::Request;
+use tokio::task::futures::TaskLocalFuture;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::authenticate::CallerToken;
+
+tokio::task_local! {
+    static PRESENT: Option<CallerToken>;
+}
+
+/// The caller of the request that this task serves. Tasks that it spawns have none (S9.13).
+pub(super) fn present_caller() -> Option<CallerToken> {
+    PRESENT.try_with(Option::clone).ok().flatten()
+}
+
+/// Keeps the caller's token with the task that serves the request, for
+/// [`Outbound::on_behalf_of_present_caller`](super::Outbound::on_behalf_of_present_caller).
+///
+/// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) that was told to keep the token: in
+/// axum, add it before that one. Where it can be had, handing on the `CallerToken` is plainer.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use countersign::outbound::ProvideCallerLayer;
+/// use countersign::prelude::*;
+///
+/// fn app(verifier: Verifier, outbound: Outbound) -> Router {
+///     let handler = move || async move {
+///         let delegated = outbound.on_behalf_of_present_caller();
+///         if delegated.is_ok() { "on the caller's behalf" } else { "nobody calls" }
+///     };
+///     Router::new()
+///         .route("/orders", get(handler))
+///         .layer(ProvideCallerLayer)
+///         .layer(AuthenticateLayer::new(verifier).keep_caller_token())
+/// }
+/// # let _ = app;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ProvideCallerLayer;
+
+/// A service behind [`ProvideCallerLayer`].
+#[derive(Clone, Copy, Debug)]
+pub struct ProvideCaller<S>(S);
+
+impl<S> Layer<S> for ProvideCallerLayer {
+    type Service = ProvideCaller<S>;
+
+    fn layer(&self, inner: S) -> ProvideCaller<S> {
+        ProvideCaller(inner)
+    }
+}
+
+impl<S, B> Service<Request<B>> for ProvideCaller<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = TaskLocalFuture<Option<CallerToken>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let caller = request.extensions().get::<CallerToken>().cloned();
+        PRESENT.scope(caller, self.0.call(request))
+    }
+}

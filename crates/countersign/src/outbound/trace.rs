@@ -1,0 +1,69 @@
+//! What ties a call to the request that it serves: trace context and request id, and nothing that says who calls.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The longest value taken along, in bytes; W3C Trace Context asks for 512 of `tracestate`.
+const MAX_VALUE_BYTES: usize = 512;
+
+/// The headers of an inbound request that go along, where each is there once and well formed.
+pub(super) fn trace_of(headers: &HeaderMap) -> HeaderMap {
+    let once = |name: &'static str, is_fine: fn(&str) -> bool| -> Option<(HeaderName, HeaderValue)> {
+        let mut values = headers.get_all(name).iter();
+        let value = values.next().filter(|_| values.next().is_none())?;
+        let text = value.to_str().ok()?;
+        (text.len() <= MAX_VALUE_BYTES && is_fine(text)).then(|| (HeaderName::from_static(name), value.clone()))
+    };
+    let parent = once("traceparent", is_trace_parent);
+    // A state without its parent means nothing (Trace Context §3.3).
+    let state = parent.as_ref().and_then(|_| once("tracestate", |_| true));
+    let id = once("x-request-id", |id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
+    [parent, state, id].into_iter().flatten().collect()
+}
+
+/// Version, trace id, parent id and flags in lower-case hex (Trace Context §3.2).
+fn is_trace_parent(value: &str) -> bool {
+    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+    let parts: Vec<&str> = value.split('-').collect();
+    match parts[..] {
+        [version, trace, parent, flags] => {
+            let lengths = (version.len(), trace.len(), parent.len(), flags.len()) == (2, 32, 16, 2);
+            lengths && parts.iter().all(|part| is_hex(part)) && version != "ff" && !is_zero(trace) && !is_zero(parent)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    fn of(headers: &[(&'static str, &'static str)]) -> Vec<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        let mut names: Vec<_> = trace_of(&map).keys().map(ToString::to_string).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn s10_11_only_a_well_formed_trace_goes_along() {
+        let whole = [("traceparent", PARENT), ("tracestate", "a=b"), ("x-request-id", "r-1"), ("baggage", "sub=admin")];
+        assert_eq!(of(&whole), ["traceparent", "tracestate", "x-request-id"]);
+        assert!(of(&[("tracestate", "a=b"), ("x-user-id", "admin"), ("authorization", "Bearer x")]).is_empty());
+        assert!(of(&[("x-request-id", "one"), ("x-request-id", "two")]).is_empty());
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert!(of(&[("traceparent", bad)]).is_empty(), "{bad}");
+        }
+    }
+}
