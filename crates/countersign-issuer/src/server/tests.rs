@@ -1,0 +1,76 @@
+//! Workloads of other issuers.
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use countersign_core::secret::Secret;
+use countersign_test::TestIssuer;
+use tower::ServiceExt;
+
+use super::*;
+
+const NAME: &str = "https://sts.test";
+
+async fn ask(issuer: &Issuer, assertion: &str) -> (StatusCode, serde_json::Value) {
+    let body = format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={assertion}");
+    let request = Request::post("/token")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(body))
+        .expect("a request");
+    let response = issuer.router().oneshot(request).await.expect("infallible");
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
+    (status, serde_json::from_slice(&body).expect("JSON"))
+}
+
+#[tokio::test]
+async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
+    let platform = TestIssuer::new().named("https://cluster.test");
+    let federation = Federation::trusting(platform.trusted_for(NAME))
+        .subject_as_client("system:serviceaccount:shop:orders", "orders")
+        .subject_as_client("system:serviceaccount:shop:locked", "locked");
+    let issuer = Issuer::builder(NAME)
+        .clock(Arc::new(platform.clock().clone()))
+        .audience(Audience::new("billing").scopes(["read"]))
+        .client(Client::new("orders").audiences(["billing"]).scopes(["read"]))
+        .client(Client::new("locked").audiences(["billing"]).locked())
+        .federation(federation)
+        .build()
+        .expect("a sound configuration");
+    let token = |subject: &str| platform.token().subject(subject).audience(NAME);
+
+    let (status, body) = ask(&issuer, &token("system:serviceaccount:shop:orders").sign()).await;
+    assert_eq!((status, &body["scope"]), (StatusCode::OK, &"read".into()), "{body}");
+    let verifier = Verifier::builder().trust(issuer.trusted_for("billing")).clock(Arc::clone(issuer.clock()));
+    let verified = verifier.build().expect("sound").verify(body["access_token"].as_str().expect("a token")).await;
+    assert_eq!(verified.expect("accepted").client_id(), Some("orders"));
+
+    let stranger = TestIssuer::new().named("https://cluster.test");
+    let ours =
+        issuer.mint(&countersign_core::mint::Draft::access_token().subject("x").audience("billing").client_id("y"));
+    for (what, assertion) in [
+        ("another subject", token("system:serviceaccount:shop:billing").sign()),
+        ("a locked client", token("system:serviceaccount:shop:locked").sign()),
+        ("for another service", platform.token().subject("system:serviceaccount:shop:orders").audience("x").sign()),
+        ("another key", stranger.token().subject("system:serviceaccount:shop:orders").audience(NAME).sign()),
+        ("our own token", ours.expect("minted").as_str().to_owned()),
+        ("garbage", "x".to_owned()),
+    ] {
+        let (status, body) = ask(&issuer, &assertion).await;
+        assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()), "{what}");
+    }
+    assert_eq!(ask(&issuer, "").await.1["error"], "invalid_request");
+}
+
+#[test]
+fn a_federation_names_known_clients_and_subjects() {
+    let platform = TestIssuer::new();
+    let build = |federation| {
+        let client = Client::new("orders").secret(Secret::from("quaint-heron-lifts-49"));
+        Issuer::builder(NAME).client(client).federation(federation).build()
+    };
+    let trusting = || Federation::trusting(platform.trusted_for(NAME));
+    assert!(build(trusting().subject_as_client("a", "orders")).is_ok());
+    for bad in [trusting(), trusting().subject_as_client("", "orders"), trusting().subject_as_client("a", "nobody")] {
+        assert_eq!(build(bad).expect_err("not sound").faults()[0].field, "federation");
+    }
+}
