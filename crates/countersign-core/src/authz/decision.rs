@@ -18,10 +18,12 @@ pub enum Decision {
 pub enum Denial {
     /// A token with all of these scopes would do: 403 `insufficient_scope` (RFC 6750 §3.1).
     Scopes(Vec<String>),
-    /// A more recent authentication would do: 401 `insufficient_user_authentication` (RFC 9470 §3).
+    /// A more recent or stronger authentication would do: 401 `insufficient_user_authentication` (RFC 9470 §3).
     StepUp {
-        /// How long ago the subject may have authenticated.
-        max_age: Duration,
+        /// How long ago the subject may have authenticated, where that was asked.
+        max_age: Option<Duration>,
+        /// The ways to authenticate (`acr`) one of which would do, where that was asked.
+        acr_values: Vec<String>,
     },
     /// No other token of this caller would do: 403.
     Forbidden,
@@ -59,8 +61,23 @@ impl Denial {
     fn heavier(self, other: Denial) -> Denial {
         match (self, other) {
             (Denial::Forbidden, _) | (_, Denial::Forbidden) => Denial::Forbidden,
-            (Denial::StepUp { max_age: first }, Denial::StepUp { max_age: second }) => {
-                Denial::StepUp { max_age: first.min(second) }
+            (
+                Denial::StepUp { max_age: first, acr_values: one },
+                Denial::StepUp { max_age: second, acr_values: other },
+            ) => {
+                let max_age = first.into_iter().chain(second).min();
+                match (one.is_empty(), other.is_empty()) {
+                    (true, _) => Denial::StepUp { max_age, acr_values: other },
+                    (_, true) => Denial::StepUp { max_age, acr_values: one },
+                    _ => {
+                        let common: Vec<String> = one.into_iter().filter(|value| other.contains(value)).collect();
+                        if common.is_empty() {
+                            Denial::Forbidden
+                        } else {
+                            Denial::StepUp { max_age, acr_values: common }
+                        }
+                    }
+                }
             }
             (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,
             (Denial::Scopes(mut first), Denial::Scopes(second)) => {

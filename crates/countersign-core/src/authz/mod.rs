@@ -13,6 +13,6 @@ pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
 pub use names::Names;
 pub use requirement::{
-    Facts, Requirement, any_of, authenticated_within, client, issued_by, permission, role, scope, subject,
-    tenant_in_path,
+    Facts, Requirement, acr, actor, any_of, at_least, authenticated_within, client, issued_by, permission, role, scope,
+    subject, tenant_in_path,
 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::decision::{Decision, Denial};
 use super::grants::Grants;
 use crate::clock::UnixTime;
+use crate::error::ConfigError;
 
 /// What a caller must have or be.
 ///
@@ -38,6 +39,9 @@ enum Rule {
     IssuedBy(String),
     TenantInPath(String),
     AuthenticatedWithin(Duration),
+    AuthenticatedAs(Vec<String>),
+    Actor(String),
+    AtLeast(usize, Vec<Requirement>),
     All(Vec<Requirement>),
     Any(Vec<Requirement>),
     Not(Requirement),
@@ -54,6 +58,10 @@ pub struct Facts<'f> {
     pub client: &'f str,
     /// The token's `iss`.
     pub issuer: &'f str,
+    /// Who acts for the subject: the outermost `act.sub`, never an inner one (RFC 8693 §4.1).
+    pub actor: Option<&'f str>,
+    /// How the subject authenticated (`acr`).
+    pub acr: Option<&'f str>,
     /// The time of the request.
     pub now: UnixTime,
     /// Path parameters of the request by name, if it has a path.
@@ -106,9 +114,64 @@ pub fn authenticated_within(age: Duration) -> Requirement {
     Requirement::of(Rule::AuthenticatedWithin(age))
 }
 
-/// One of `alternatives` suffices. Of none, nothing does.
-pub fn any_of(alternatives: impl IntoIterator<Item = Requirement>) -> Requirement {
-    Requirement::of(Rule::Any(alternatives.into_iter().collect()))
+/// The subject authenticated in one of these ways (`acr`), the preferred first; else a step-up challenge (RFC 9470).
+///
+/// ```
+/// use countersign_core::authz::acr;
+///
+/// assert_eq!(acr(["gold", "platinum"]).to_string(), "acr gold or platinum");
+/// ```
+pub fn acr(values: impl IntoIterator<Item = impl Into<String>>) -> Requirement {
+    Requirement::of(Rule::AuthenticatedAs(values.into_iter().map(Into::into).collect()))
+}
+
+/// This service acts for the subject, as the outermost actor; those it acted for before do not count (S3.29).
+pub fn actor(subject: impl Into<String>) -> Requirement {
+    Requirement::of(Rule::Actor(subject.into()))
+}
+
+/// One of `alternatives` suffices.
+///
+/// ```
+/// use countersign_core::authz::{any_of, role, scope};
+///
+/// assert_eq!(any_of([scope("read"), role("admin")])?.to_string(), "scope read or role admin");
+/// assert!(any_of([]).is_err());
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// `ConfigError` on field `any_of` where there is none: nobody could ever pass (S5.26).
+pub fn any_of(alternatives: impl IntoIterator<Item = Requirement>) -> Result<Requirement, ConfigError> {
+    let alternatives: Vec<Requirement> = alternatives.into_iter().collect();
+    if alternatives.is_empty() {
+        return Err(ConfigError::one("any_of", "no alternative is named, so that nobody could ever pass"));
+    }
+    Ok(Requirement::of(Rule::Any(alternatives)))
+}
+
+/// At least `count` of `parts` must be met. Refusals name scopes where those alone would do.
+///
+/// ```
+/// use countersign_core::authz::{at_least, role};
+///
+/// let two = at_least(2, [role("a"), role("b"), role("c")])?;
+/// assert_eq!(two.to_string(), "at least 2 of (role a, role b, role c)");
+/// assert!(at_least(0, [role("a")]).is_err());
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// `ConfigError` on field `at_least` where `count` is 0 or more than there are parts.
+pub fn at_least(count: usize, parts: impl IntoIterator<Item = Requirement>) -> Result<Requirement, ConfigError> {
+    let parts: Vec<Requirement> = parts.into_iter().collect();
+    if !(1..=parts.len()).contains(&count) {
+        return Err(ConfigError::one(
+            "at_least",
+            format!("{count} is not within 1 to the {} parts named", parts.len()),
+        ));
+    }
+    Ok(Requirement::of(Rule::AtLeast(count, parts)))
 }
 
 impl Requirement {
@@ -164,8 +227,19 @@ impl Requirement {
             }
             Rule::AuthenticatedWithin(age) => {
                 let recent = grants.authenticated_at.is_some_and(|at| facts.now <= at.saturating_add(*age));
-                allowed_if(recent, Denial::StepUp { max_age: *age })
+                allowed_if(recent, Denial::StepUp { max_age: Some(*age), acr_values: Vec::new() })
             }
+            Rule::AuthenticatedAs(values) => {
+                let known = facts.acr.is_some_and(|acr| values.iter().any(|value| value == acr));
+                match values.is_empty() {
+                    true => forbidden, // no login would help
+                    false => allowed_if(known, Denial::StepUp { max_age: None, acr_values: values.clone() }),
+                }
+            }
+            Rule::Actor(subject) => {
+                allowed_if(!subject.is_empty() && facts.actor == Some(subject.as_str()), Denial::Forbidden)
+            }
+            Rule::AtLeast(count, parts) => Self::check_count(*count, parts, facts),
             Rule::All(all) => self.check_all(all, facts),
             Rule::Any(any) => any.iter().fold(forbidden, |decision, next| decision.or(|| next.check(facts))),
             Rule::Not(inner) => allowed_if(!inner.check(facts).is_allowed(), Denial::Forbidden),
@@ -185,6 +259,27 @@ impl Requirement {
         }
     }
 
+    /// So many parts; where scopes alone would do, the first ones missing are named.
+    fn check_count(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Decision {
+        let mut met = 0;
+        let mut missing: Vec<Vec<String>> = Vec::new();
+        for part in parts {
+            match part.check(facts) {
+                Decision::Allowed => met += 1,
+                Decision::Denied(Denial::Scopes(scopes)) => missing.push(scopes),
+                Decision::Denied(_) => {}
+            }
+        }
+        if met >= count {
+            return Decision::Allowed;
+        }
+        let short = count.saturating_sub(met);
+        Decision::Denied(match missing.get(..short) {
+            Some(needed) => Denial::Scopes(needed.concat()),
+            None => Denial::Forbidden,
+        })
+    }
+
     /// Scopes that this requirement asks for whatever else is met.
     fn plain_scopes(&self) -> impl Iterator<Item = &str> {
         let parts = match &*self.0 {
@@ -202,7 +297,7 @@ impl Requirement {
     pub fn needs_path(&self) -> bool {
         match &*self.0 {
             Rule::TenantInPath(_) => true,
-            Rule::All(parts) | Rule::Any(parts) => parts.iter().any(Requirement::needs_path),
+            Rule::All(parts) | Rule::Any(parts) | Rule::AtLeast(_, parts) => parts.iter().any(Requirement::needs_path),
             Rule::Not(inner) => inner.needs_path(),
             _ => false,
         }
@@ -233,6 +328,15 @@ impl fmt::Display for Requirement {
             Rule::IssuedBy(issuer) => write!(f, "issued by {issuer}"),
             Rule::TenantInPath(parameter) => write!(f, "tenant as in the path's {{{parameter}}}"),
             Rule::AuthenticatedWithin(age) => write!(f, "authenticated within {} s", age.as_secs()),
+            Rule::AuthenticatedAs(values) => write!(f, "acr {}", values.join(" or ")),
+            Rule::Actor(subject) => write!(f, "actor {subject}"),
+            Rule::AtLeast(count, parts) => {
+                write!(f, "at least {count} of (")?;
+                for (index, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if index > 0 { ", " } else { "" })?;
+                }
+                f.write_str(")")
+            }
             Rule::All(parts) if parts.is_empty() => f.write_str("anyone authenticated"),
             Rule::Any(parts) if parts.is_empty() => f.write_str("nobody"),
             Rule::All(parts) => Self::join(f, parts, "and"),
@@ -270,6 +374,8 @@ mod tests {
             subject: "u1",
             client: "c1",
             issuer: "https://issuer.test",
+            actor: Some("gateway"),
+            acr: Some("silver"),
             now: UnixTime::from_secs(1_300),
             path: &path,
         };
@@ -297,7 +403,47 @@ mod tests {
     fn s5_16_age_of_the_login_is_counted() {
         assert!(check(&authenticated_within(Duration::from_secs(300))).is_allowed());
         let stale = Duration::from_secs(299);
-        assert_eq!(check(&authenticated_within(stale)), Decision::Denied(Denial::StepUp { max_age: stale }));
+        assert_eq!(check(&authenticated_within(stale)), step_up(Some(stale), &[]));
+    }
+
+    fn step_up(max_age: Option<Duration>, acr_values: &[&str]) -> Decision {
+        let acr_values = acr_values.iter().map(|value| (*value).to_owned()).collect();
+        Decision::Denied(Denial::StepUp { max_age, acr_values })
+    }
+
+    #[test]
+    fn s5_16_a_weak_login_is_asked_for_a_stronger_one() {
+        assert!(check(&acr(["gold", "silver"])).is_allowed());
+        assert_eq!(check(&acr(["gold", "platinum"])), step_up(None, &["gold", "platinum"]));
+        let stale = Duration::from_secs(1);
+        let both = acr(["gold"]).and(authenticated_within(stale));
+        assert_eq!(check(&both), step_up(Some(stale), &["gold"]), "one challenge names both");
+        let common = acr(["gold", "platinum"]).and(acr(["platinum", "iron"]));
+        assert_eq!(check(&common), step_up(None, &["platinum"]), "what satisfies both");
+        let never = acr(["gold"]).and(acr(["iron"]));
+        assert_eq!(check(&never), Decision::Denied(Denial::Forbidden), "no login satisfies both");
+    }
+
+    #[test]
+    fn s3_29_the_actor_is_the_one_named() {
+        assert!(check(&actor("gateway")).is_allowed());
+        for other in ["admin-svc", "", "Gateway"] {
+            assert_eq!(check(&actor(other)), Decision::Denied(Denial::Forbidden), "{other}");
+        }
+    }
+
+    #[test]
+    fn s5_26_so_many_of_them() {
+        let parts = || [scope("read"), scope("write"), scope("admin"), scope("audit")];
+        for (count, met) in [(1, true), (2, true), (3, false), (4, false)] {
+            assert_eq!(check(&at_least(count, parts()).expect("within")).is_allowed(), met, "{count}");
+        }
+        let three = at_least(3, parts()).expect("within");
+        assert_eq!(check(&three), Decision::Denied(Denial::Scopes(vec!["admin".into()])));
+        for impossible in [0, 5] {
+            assert_eq!(at_least(impossible, parts()).expect_err("out of range").faults()[0].field, "at_least");
+        }
+        assert_eq!(any_of([]).expect_err("empty").faults()[0].field, "any_of");
     }
 
     #[test]
@@ -310,7 +456,6 @@ mod tests {
                 assert_eq!(check(&a.clone().or(b.clone())).is_allowed(), a_met || b_met);
             }
         }
-        assert!(!check(&any_of([])).is_allowed());
     }
 
     #[test]

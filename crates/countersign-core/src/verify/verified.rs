@@ -140,6 +140,8 @@ impl Verified {
             subject: self.subject(),
             client: self.client_id().unwrap_or_default(),
             issuer: self.issuer(),
+            actor: self.actor(),
+            acr: self.authentication_context(),
             now,
             path,
         })

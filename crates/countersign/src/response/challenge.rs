@@ -32,7 +32,14 @@ pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Optio
     }
     match refusal {
         Refusal::Denied(Denial::Scopes(scopes)) => add("scope", &scopes.join(" ")),
-        Refusal::Denied(Denial::StepUp { max_age }) => add("max_age", &max_age.as_secs().to_string()),
+        Refusal::Denied(Denial::StepUp { max_age, acr_values }) => {
+            if !acr_values.is_empty() {
+                add("acr_values", &acr_values.join(" "));
+            }
+            if let Some(max_age) = max_age {
+                add("max_age", &max_age.as_secs().to_string());
+            }
+        }
         _ => {}
     }
     if let Some(url) = resource_metadata {

@@ -1,0 +1,170 @@
+//! Each guard alone, met and not met, and every combination of three.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::authz::{acr, actor, any_of, at_least, client, issued_by, subject};
+use countersign::prelude::*;
+use countersign_test::{TestIssuer, TokenDraft};
+use countersign_tests::http::{Answer, Service};
+
+fn good(issuer: &TestIssuer) -> TokenDraft {
+    issuer.token().subject("u1").audience("api")
+}
+
+/// A service whose one route is guarded by `requirement`.
+async fn guarded(issuer: &TestIssuer, requirement: Requirement) -> Service {
+    let route = get(|| async { "in" }).layer(require(requirement));
+    let layer = AuthenticateLayer::new(issuer.verifier_for("api"));
+    Service::start(Router::new().route("/{tenant}", route).layer(layer)).await
+}
+
+fn assert_denied(answer: &Answer, case: &str) {
+    assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{case}");
+    assert_eq!(answer.header("www-authenticate"), None, "no scope would help: {case}");
+}
+
+#[tokio::test]
+async fn s5_05_every_guard_passes_its_own_and_denies_others() {
+    let issuer = TestIssuer::new();
+    let own = || good(&issuer);
+    let cases = [
+        (role("admin"), own().role("admin"), own().role("user")),
+        (permission("orders:pay"), own().permission("orders:pay"), own().permission("orders:read")),
+        (tenant_in_path("tenant"), own().tenant("acme"), own().tenant("globex")),
+        (subject("u1"), own(), own().subject("u2")),
+        (client("svc"), own().subject("svc").client_id("svc"), own().client_id("svc")),
+        (issued_by(issuer.name()).and(role("a")), own().role("a"), own()),
+        (role("banned").not(), own(), own().role("banned")),
+    ];
+    for (requirement, passes, fails) in cases {
+        let words = requirement.to_string();
+        let service = guarded(&issuer, requirement).await;
+        assert_eq!(service.get("/acme", &passes.sign()).await.body, "in", "{words}");
+        assert_denied(&service.get("/acme", &fails.sign()).await, &words);
+        assert_eq!(service.request("GET /acme", &[]).await.code(), "no_token", "{words}");
+    }
+}
+
+#[tokio::test]
+async fn s5_04_s3_22_a_missing_scope_names_all_that_are_needed() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, scope("admin").and(scope("write"))).await;
+    let answer = service.get("/acme", &good(&issuer).scope("read write").sign()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"));
+    assert!(answer.challenge().contains("error=\"insufficient_scope\""));
+    assert!(answer.challenge().contains("scope=\"admin write\""), "{}", answer.challenge());
+    for near in ["admins write", "ADMIN write", "admin,write", "xadmin write"] {
+        assert_eq!(service.get("/acme", &good(&issuer).scope(near).sign()).await.status, 403, "{near}");
+    }
+    for held in ["admin write", "write  admin", "read write admin"] {
+        assert_eq!(service.get("/acme", &good(&issuer).scope(held).sign()).await.body, "in", "{held}");
+    }
+    for wrong in [serde_json::json!(["admin", "write"]), serde_json::json!(1), serde_json::Value::Null] {
+        assert_eq!(service.get("/acme", &good(&issuer).claim("scope", wrong).sign()).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn s5_16_an_old_or_unknown_login_gets_a_step_up_challenge() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, authenticated_within(Duration::from_secs(300))).await;
+    let at = |ago| good(&issuer).authenticated(Duration::from_secs(ago)).sign();
+    for token in [at(361), good(&issuer).sign()] {
+        let answer = service.get("/acme", &token).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "insufficient_user_authentication"));
+        assert!(answer.challenge().contains("error=\"insufficient_user_authentication\""));
+        assert!(answer.challenge().contains("max_age=\"300\""), "{}", answer.challenge());
+    }
+    let token = at(299);
+    assert_eq!(service.get("/acme", &token).await.body, "in");
+    issuer.clock().advance(Duration::from_secs(2));
+    assert_eq!(service.get("/acme", &token).await.status, 401, "judged anew, though the token is remembered");
+}
+
+#[tokio::test]
+async fn s3_21_a_user_named_like_a_service_is_not_that_service() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, client("svc-a")).await;
+    let user = good(&issuer).subject("svc-a").client_id("web").sign();
+    assert_denied(&service.get("/acme", &user).await, "a user who chose the name");
+    let service_token = good(&issuer).subject("svc-a").client_id("svc-a").sign();
+    assert_eq!(service.get("/acme", &service_token).await.body, "in");
+}
+
+#[tokio::test]
+async fn s3_23_roles_of_a_wrong_type_refuse_and_are_never_matched_in_part() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, role("admin")).await;
+    for wrong in [serde_json::json!("admin"), serde_json::json!({"admin": true}), serde_json::json!([1])] {
+        let answer = service.get("/acme", &good(&issuer).claim("roles", wrong.clone()).sign()).await;
+        assert_eq!(answer.status, 401, "{wrong}");
+    }
+    for near in ["notadmin", "admin2", "Admin", "admin "] {
+        assert_denied(&service.get("/acme", &good(&issuer).role(near).sign()).await, near);
+    }
+    assert_denied(&service.get("/acme", &good(&issuer).sign()).await, "absent");
+    assert_eq!(service.get("/acme", &good(&issuer).role("admin").sign()).await.body, "in");
+}
+
+#[tokio::test]
+async fn s5_26_truth_tables_of_three_scopes() {
+    let issuer = TestIssuer::new();
+    let (a, b, c) = (|| scope("a"), || scope("b"), || scope("c"));
+    type Table = (Requirement, fn(bool, bool, bool) -> bool);
+    let tables: [Table; 5] = [
+        (a().and(b()).and(c()), |a, b, c| a && b && c),
+        (any_of([a(), b(), c()]).expect("some"), |a, b, c| a || b || c),
+        (a().and(b().or(c())), |a, b, c| a && (b || c)),
+        (a().or(b().and(c().not())), |a, b, c| a || (b && !c)),
+        (at_least(2, [a(), b(), c()]).expect("2 of 3"), |a, b, c| (a && b) || (a && c) || (b && c)),
+    ];
+    for (requirement, expected) in tables {
+        let words = requirement.to_string();
+        let service = guarded(&issuer, requirement).await;
+        for bits in 0..8_u8 {
+            let held = [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0];
+            let names = ["a", "b", "c"].into_iter().zip(held).filter(|(_, held)| *held).map(|(name, _)| name);
+            let token = good(&issuer).claim("scope", names.collect::<Vec<_>>().join(" ")).sign();
+            let passes = service.get("/acme", &token).await.status == 200;
+            assert_eq!(passes, expected(held[0], held[1], held[2]), "{words}: {held:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s5_16_a_weak_login_is_told_which_would_do() {
+    let issuer = TestIssuer::new();
+    let recent = authenticated_within(Duration::from_secs(300));
+    let service = guarded(&issuer, acr(["gold", "platinum"]).and(recent)).await;
+    let weak = good(&issuer).claim("acr", "silver").authenticated(Duration::from_secs(10)).sign();
+    let answer = service.get("/acme", &weak).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "insufficient_user_authentication"));
+    assert!(answer.challenge().contains("acr_values=\"gold platinum\""), "{}", answer.challenge());
+    assert!(!answer.challenge().contains("max_age"), "the login is recent enough: {}", answer.challenge());
+
+    let weak_and_old = good(&issuer).claim("acr", "silver").sign();
+    let challenge = service.get("/acme", &weak_and_old).await.challenge().to_owned();
+    assert!(challenge.contains("acr_values=\"gold platinum\", max_age=\"300\""), "{challenge}");
+    let strong = good(&issuer).claim("acr", "gold").authenticated(Duration::from_secs(10)).sign();
+    assert_eq!(service.get("/acme", &strong).await.body, "in");
+}
+
+#[tokio::test]
+async fn s3_29_only_the_outermost_actor_counts() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, actor("admin-svc")).await;
+    let inner = serde_json::json!({"sub": "gateway", "act": {"sub": "admin-svc"}});
+    assert_denied(&service.get("/acme", &good(&issuer).claim("act", inner).sign()).await, "an inner actor");
+    assert_denied(&service.get("/acme", &good(&issuer).subject("admin-svc").sign()).await, "a subject of that name");
+    let outer = serde_json::json!({"sub": "admin-svc", "act": {"sub": "gateway"}});
+    assert_eq!(service.get("/acme", &good(&issuer).claim("act", outer).sign()).await.body, "in");
+    for wrong in [serde_json::json!("admin-svc"), serde_json::json!(["admin-svc"]), serde_json::Value::Null] {
+        assert_eq!(service.get("/acme", &good(&issuer).claim("act", wrong).sign()).await.status, 401);
+    }
+    let deep =
+        (0..9).fold(serde_json::json!({"sub": "x"}), |act, _| serde_json::json!({"sub": "admin-svc", "act": act}));
+    assert_eq!(service.get("/acme", &good(&issuer).claim("act", deep).sign()).await.status, 401, "too many actors");
+}
