@@ -1,0 +1,79 @@
+//! The library's explain report, printed; and the one rule that is the command's own.
+
+use countersign::error::VerifyErrorKind as Kind;
+use countersign::redact::safe_text;
+use countersign::verify::{Check, Outcome, Report, Verdict};
+use serde_json::Value;
+
+use super::policy::{TypeRule, bare_type};
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Tone, toned};
+use crate::times;
+
+/// Judges a `typ` that was asked for by name, where the library has no profile for it.
+pub(super) fn with_asked_type(mut report: Report, rule: &TypeRule) -> Report {
+    let TypeRule::Only(wanted) = rule else { return report };
+    let found = report.header.as_ref().and_then(|header| header.get("typ")).and_then(Value::as_str);
+    if found.is_some_and(|found| bare_type(found) == *wanted) {
+        return report;
+    }
+    let message = format!("typ: expected {wanted}, found \"{}\"", safe_text(found.unwrap_or("nothing")));
+    let code = Kind::WrongType.code();
+    if let Some(check) = report.checks.iter_mut().find(|check| check.name == "type" && check.outcome == Outcome::Passed)
+    {
+        check.expected = Some(wanted.clone());
+        check.outcome = Outcome::Failed { code, message: message.clone() };
+    }
+    if report.verdict == Verdict::Accepted {
+        report.verdict = Verdict::Rejected { code, message };
+    }
+    report
+}
+
+/// What the command ends with.
+pub(super) fn exit(report: &Report) -> Exit {
+    match &report.verdict {
+        Verdict::Accepted => Exit::Done,
+        Verdict::Undecided { .. } => Exit::Undecided,
+        _ => Exit::Rejected,
+    }
+}
+
+/// The documented form, in one line.
+pub(super) fn json(report: &Report) -> Result<String, Failure> {
+    serde_json::to_string(report).map_err(|_| Failure::question("the report cannot be written as JSON"))
+}
+
+/// For people.
+pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failure> {
+    let (tone, text) = match &report.verdict {
+        Verdict::Accepted => (Tone::Good, "ACCEPTED".to_owned()),
+        Verdict::Undecided { code, message } => (Tone::Doubt, format!("COULD NOT BE DECIDED  {code}: {message}")),
+        Verdict::Rejected { code, message } => (Tone::Bad, format!("REJECTED  {code}: {message}")),
+        _ => (Tone::Doubt, report.verdict.name().to_owned()),
+    };
+    output::line(&toned(tone, &output::safe(&text)))?;
+    output::line(&format!("keys from {}", output::safe(origin)))?;
+    output::line("")?;
+    report.checks.iter().try_for_each(print_check)?;
+    if let (Verdict::Accepted, Some(claims)) = (&report.verdict, &report.claims) {
+        output::line("")?;
+        output::line(&output::safe(&serde_json::to_string_pretty(claims).unwrap_or_default()))?;
+        if let Some(expires) = claims.get("exp").and_then(crate::command::decode::seconds) {
+            output::line(&format!("ends {}, {}", times::utc(expires), times::relative(expires, now)))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_check(check: &Check) -> Result<(), Failure> {
+    let (mark, tone, why) = match &check.outcome {
+        Outcome::Passed => ("ok  ", Tone::Good, String::new()),
+        Outcome::Failed { message, .. } => ("FAIL", Tone::Bad, format!(": {message}")),
+        _ => ("-   ", Tone::Quiet, String::new()),
+    };
+    let expected = check.expected.as_deref().unwrap_or_default();
+    let found = check.found.as_ref().map(|found| format!("; found {found}")).unwrap_or_default();
+    let text = output::safe(&format!("{:<20} {expected}{found}{why}", check.name));
+    output::line(&format!("{} {text}", toned(tone, mark)))
+}

@@ -1,0 +1,135 @@
+//! Where tokens come from: standard input, a file or the environment by preference, an argument if it must be.
+
+use std::fs::File;
+use std::io::{BufRead, IsTerminal, Read};
+
+use crate::exit::Failure;
+use crate::output;
+
+/// The environment variable that holds a token where no argument names one.
+pub(crate) const TOKEN_VARIABLE: &str = "COUNTERSIGN_TOKEN";
+
+/// The most read of one token or file, in bytes.
+const MAX_INPUT_BYTES: u64 = 1024 * 1024;
+
+/// Reads the token that `argument` names: `-`, `@file`, the token itself; without one the environment, then standard
+/// input.
+pub(crate) fn token(argument: Option<&str>) -> Result<String, Failure> {
+    let text = match argument {
+        Some("-") => standard_input()?,
+        Some(name) => match name.strip_prefix('@') {
+            Some(path) => file(path)?,
+            None => {
+                output::complain("a token as an argument stays in the shell's history; prefer standard input or @file");
+                name.to_owned()
+            }
+        },
+        None => match std::env::var(TOKEN_VARIABLE) {
+            Ok(token) if !token.is_empty() => token,
+            _ => standard_input()?,
+        },
+    };
+    Ok(text.trim().to_owned())
+}
+
+/// The lines of `argument`: a file, or standard input.
+pub(crate) fn lines(argument: Option<&str>) -> Result<Box<dyn BufRead>, Failure> {
+    let path = match argument {
+        None | Some("-") => return Ok(Box::new(std::io::BufReader::new(std::io::stdin()))),
+        Some(name) => name.strip_prefix('@').unwrap_or(name),
+    };
+    let file = File::open(path).map_err(|error| Failure::question(format!("{path}: {error}")))?;
+    Ok(Box::new(std::io::BufReader::new(file)))
+}
+
+/// The next line without its end; `None` at the end. What is longer than 1 MiB is read to its end and cut.
+pub(crate) fn next_line(reader: &mut dyn BufRead) -> Result<Option<String>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::question(format!("the input cannot be read: {error}"));
+    let mut line = Vec::new();
+    let read = reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    while line.last() != Some(&b'\n') && u64::try_from(line.len()).is_ok_and(|length| length >= MAX_INPUT_BYTES) {
+        let mut rest = Vec::new();
+        let more = reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut rest).map_err(unreadable)?;
+        if more == 0 || rest.last() == Some(&b'\n') {
+            break;
+        }
+    }
+    Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+}
+
+/// A whole file as text; `-` is standard input.
+pub(crate) fn file(path: &str) -> Result<String, Failure> {
+    if path == "-" {
+        return standard_input();
+    }
+    let file = File::open(path).map_err(|error| Failure::question(format!("{path}: {error}")))?;
+    read(file).map_err(|problem| Failure::question(format!("{path}: {problem}")))
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        output::complain("paste it, then end with Enter and Ctrl-D");
+    }
+    read(input.lock()).map_err(|problem| Failure::question(format!("standard input: {problem}")))
+}
+
+fn read(source: impl Read) -> Result<String, String> {
+    let mut text = String::new();
+    let read = source.take(MAX_INPUT_BYTES + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    match u64::try_from(read).is_ok_and(|read| read <= MAX_INPUT_BYTES) {
+        true => Ok(text),
+        false => Err("longer than 1 MiB".to_owned()),
+    }
+}
+
+/// The token within what people copy: `Authorization: Bearer …`, quotes, a token answer in JSON.
+pub(crate) fn unwrapped(text: &str) -> String {
+    let mut rest = text.trim();
+    let json = serde_json::from_str::<serde_json::Value>(rest).unwrap_or_default();
+    let held = ["access_token", "id_token", "token"].iter().find_map(|name| json.get(name)?.as_str());
+    if let Some(held) = held.or(json.as_str()) {
+        rest = held.trim();
+    }
+    rest = rest.trim_matches(['"', '\'', '`']).trim();
+    for prefix in ["authorization:", "bearer "] {
+        if rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
+            rest = rest.get(prefix.len()..).unwrap_or_default().trim();
+        }
+    }
+    rest.trim_matches(['"', '\'', '`']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_copy_holds_the_token() {
+        for text in [
+            "a.b.c",
+            " 'a.b.c' ",
+            "Bearer a.b.c",
+            "authorization: bearer a.b.c",
+            "\"Authorization: Bearer a.b.c\"",
+            r#"{"access_token":"a.b.c","token_type":"Bearer"}"#,
+        ] {
+            assert_eq!(unwrapped(text), "a.b.c", "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_are_answered_one_by_one_and_bounded() {
+        let long = "x".repeat(3 * 1024 * 1024);
+        let text = format!("a\r\n\n{long}\nb");
+        let mut reader = text.as_bytes();
+        let mut lengths = Vec::new();
+        while let Ok(Some(line)) = next_line(&mut reader) {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [1, 0, 1024 * 1024, 1]);
+    }
+}

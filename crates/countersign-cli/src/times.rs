@@ -1,0 +1,64 @@
+//! Times in words.
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// `seconds` since 1970 as `2026-11-24T22:52:41Z`.
+pub(crate) fn utc(seconds: i64) -> String {
+    let days = seconds.div_euclid(DAY);
+    let of_day = seconds.rem_euclid(DAY);
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+}
+
+/// How far `seconds` is from `now`: `in 5 min`, `2 h ago`.
+pub(crate) fn relative(seconds: i64, now: i64) -> String {
+    let distance = seconds.saturating_sub(now);
+    match distance {
+        0 => "now".to_owned(),
+        1.. => format!("in {}", span(distance)),
+        _ => format!("{} ago", span(distance.saturating_neg())),
+    }
+}
+
+/// A length of time in its two largest units.
+pub(crate) fn span(seconds: i64) -> String {
+    const UNITS: [(i64, &str); 4] = [(DAY, "d"), (3600, "h"), (60, "min"), (1, "s")];
+    let first = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(3);
+    let mut rest = seconds;
+    let mut words = Vec::new();
+    for (size, name) in UNITS.iter().skip(first).take(2) {
+        if rest / size > 0 || words.is_empty() {
+            words.push(format!("{} {name}", rest / size));
+        }
+        rest %= size;
+    }
+    words.join(" ")
+}
+
+/// The civil date of a day counted from 1970-01-01, by shifting the year's start to March.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_read_well() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(utc(1_700_000_000), "2023-11-14T22:13:20Z");
+        assert_eq!(relative(100, 400), "5 min ago");
+        assert_eq!(relative(4_000, 100), "in 1 h 5 min");
+    }
+}

@@ -1,0 +1,300 @@
+//! `countersign verify` and `decode`, the real binary, by the contract that scripts depend on.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use countersign_core::clock::Clock;
+use countersign_core::key::Algorithm;
+use countersign_test::{Provider, TestIssuer};
+use run::{Answer, countersign, file};
+use serde_json::{Value, json};
+
+/// Judges `token` by the issuer's key set, with more options.
+fn verify(issuer: &TestIssuer, token: &str, more: &[&str]) -> Answer {
+    let jwks = file("jwks", &issuer.jwks());
+    let now = issuer.clock().now().as_secs().to_string();
+    let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--now", &now, "--json"];
+    let jwks_option = ["--jwks", jwks.path()];
+    countersign(&[&asked, &jwks_option[..], more].concat(), token)
+}
+
+fn good(issuer: &TestIssuer) -> String {
+    issuer.token().subject("ann").audience("orders").sign()
+}
+
+#[test]
+fn a_good_token_is_accepted_with_every_check() {
+    let issuer = TestIssuer::new();
+    let answer = verify(&issuer, &good(&issuer), &[]);
+    assert_eq!(answer.code, 0, "{}", answer.stdout);
+    let report = answer.json();
+    assert_eq!(report["verdict"], "accepted");
+    assert_eq!(report["claims"]["sub"], "ann");
+    assert_eq!(report["header"]["alg"], "ES256");
+    let checks = report["checks"].as_array().expect("a list");
+    assert!(checks.len() > 10 && checks.iter().all(|check| check["outcome"] == "passed"));
+}
+
+#[test]
+fn each_refusal_has_its_code_and_its_repaired_twin_passes() {
+    let issuer = TestIssuer::new();
+    let draft = || issuer.token().audience("orders");
+    let far = issuer.clock().now().as_secs() + 9_000;
+    let tampered = {
+        let token = good(&issuer);
+        let other = draft().subject("eve").sign();
+        let parts: Vec<&str> = token.split('.').collect();
+        let payload = other.split('.').nth(1).expect("three segments");
+        format!("{}.{payload}.{}", parts[0], parts[2])
+    };
+    for (token, code) in [
+        (draft().expired().sign(), "expired"),
+        (draft().not_yet_valid().sign(), "not_yet_valid"),
+        (draft().claim("iat", far).claim("exp", far + 60).sign(), "issued_in_future"),
+        (issuer.token().audience("billing").sign(), "wrong_audience"),
+        (issuer.clone().named("https://other.test").token().audience("orders").sign(), "unknown_issuer"),
+        (TestIssuer::new().token().audience("orders").sign(), "bad_signature"),
+        (draft().without_claim("exp").sign(), "missing_claim"),
+        (draft().header("typ", "dpop+jwt").sign(), "wrong_type"),
+        (tampered, "bad_signature"),
+        ("not a token".to_owned(), "malformed"),
+    ] {
+        let answer = verify(&issuer, &token, &[]);
+        let report = answer.json();
+        assert_eq!((answer.code, report["verdict"].as_str()), (1, Some("rejected")), "{code}: {report}");
+        assert_eq!(report["code"], code, "{report}");
+        assert!(report["message"].as_str().is_some_and(|message| !message.is_empty()));
+        let mut checks = report["checks"].as_array().expect("a list").iter();
+        let first = checks.find(|check| check["outcome"] == "failed").expect("a failed check");
+        assert_eq!(first["code"], code, "the first that failed decides: {report}");
+    }
+    assert_eq!(verify(&issuer, &good(&issuer), &[]).code, 0);
+}
+
+#[test]
+fn the_question_must_name_issuer_audience_and_keys() {
+    for (asked, missing) in [
+        (&["verify", "--audience", "a", "x"][..], "--issuer"),
+        (&["verify", "--issuer", "i", "x"][..], "--audience"),
+        (&["verify", "--issuer", "i", "--audience", "a", "x"][..], "--jwks"),
+        (&["verify", "--issuer", "i", "--audience", "a", "--jwks", "/nonexistent", "x"][..], "/nonexistent"),
+        (&["verify", "--issuer", "i", "--audience", "a", "--alg", "none", "x"][..], "none"),
+        (&["verify", "--issuer", "http://id.example.com", "--audience", "a", "x"][..], "https"),
+        (&["verify", "--bogus"][..], "--bogus"),
+    ] {
+        let answer = countersign(asked, "");
+        assert_eq!(answer.code, 2, "{asked:?}");
+        assert!(answer.stderr.contains(missing), "{asked:?}: {}", answer.stderr);
+        assert!(answer.stdout.is_empty());
+    }
+}
+
+#[test]
+fn s3_17_types_pass_by_rule() {
+    let issuer = TestIssuer::new();
+    let typed = |name: &str| issuer.token().audience("orders").header("typ", name).sign();
+    let absent = issuer.token().audience("orders").without_header("typ").sign();
+    for (token, option, code) in [
+        (&absent, None, 0),
+        (&typed("JWT"), None, 0),
+        (&typed("at+jwt"), None, 0),
+        (&typed("dpop+jwt"), None, 1),
+        (&typed("dpop+jwt"), Some("any"), 0),
+        (&typed("dpop+jwt"), Some("dpop+jwt"), 0),
+        (&typed("application/dpop+jwt"), Some("dpop+jwt"), 0),
+        (&typed("JWT"), Some("dpop+jwt"), 1),
+        (&typed("JWT"), Some("at+jwt"), 1),
+        (&typed("at+jwt"), Some("at+jwt"), 0),
+        (&typed("at+jwt"), Some("JWT"), 1),
+        (&typed("JWT"), Some("JWT"), 0),
+    ] {
+        let more: Vec<&str> = option.map_or(Vec::new(), |name| vec!["--typ", name]);
+        let answer = verify(&issuer, token, &more);
+        assert_eq!(answer.code, code, "{option:?} {}", answer.stdout);
+        if code == 1 {
+            assert_eq!(answer.json()["code"], "wrong_type");
+        }
+    }
+    let no_jti = issuer.token().audience("orders").without_claim("jti").sign();
+    assert_eq!(verify(&issuer, &no_jti, &["--typ", "at+jwt"]).json()["code"], "missing_claim");
+}
+
+#[test]
+fn leeway_and_now_decide_about_time() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().audience("orders").lasting(Duration::from_secs(60)).sign();
+    let end = issuer.clock().now().as_secs() + 60;
+    let jwks = file("jwks", &issuer.jwks());
+    let judged = |now: u64, leeway: &[&str]| {
+        let now = now.to_string();
+        let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", jwks.path(), "--now", &now];
+        countersign(&[&asked[..], leeway].concat(), &token).code
+    };
+    assert_eq!([judged(end + 29, &[]), judged(end + 30, &[])], [0, 1]);
+    assert_eq!([judged(end - 1, &["--leeway", "0"]), judged(end, &["--leeway", "0"])], [0, 1]);
+    assert_eq!(judged(end, &["--leeway", "301"]), 2);
+}
+
+#[test]
+fn every_asymmetric_algorithm_is_taken_by_default_and_a_list_narrows_it() {
+    for algorithm in [Algorithm::RS256, Algorithm::PS384, Algorithm::ES512, Algorithm::EdDSA, Algorithm::MlDsa65] {
+        let issuer = TestIssuer::of(algorithm);
+        let token = good(&issuer);
+        assert_eq!(verify(&issuer, &token, &[]).code, 0, "{algorithm}");
+        assert_eq!(verify(&issuer, &token, &["--alg", algorithm.name()]).code, 0, "{algorithm}");
+        assert_eq!(verify(&issuer, &token, &["--alg", "ES256"]).json()["code"], "algorithm_not_allowed");
+    }
+}
+
+#[test]
+fn s2_24_s2_25_shared_secrets_need_their_algorithm_and_their_length() {
+    use countersign_core::mint::{Draft, Signer};
+    use countersign_core::secret::Secret;
+    let signed = |bytes: &[u8]| {
+        let signer = Signer::from_secret(Secret::new(bytes.to_vec()), Algorithm::HS256, "s1").expect("long enough");
+        let end = countersign_core::clock::UnixTime::from_secs(1_700_000_300);
+        Draft::access_token().issuer("svc").audience("orders").expires_at(end).sign(&signer).expect("signed")
+    };
+    let token = signed(&[7; 32]);
+    let encoded = |bytes: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
+    let set = |bytes: &[u8]| json!({ "keys": [{ "kty": "oct", "kid": "s1", "k": encoded(bytes) }] }).to_string();
+    let judged = |jwks: &str, more: &[&str]| {
+        let jwks = file("oct", jwks);
+        let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--jwks", jwks.path(), "--now", "1700000000"];
+        countersign(&[&asked[..], more].concat(), &token).code
+    };
+    assert_eq!(judged(&set(&[7; 32]), &["--alg", "HS256"]), 0);
+    assert_eq!(judged(&set(&[8; 32]), &["--alg", "HS256"]), 1);
+    assert_eq!(judged(&set(&[7; 32]), &[]), 1, "HMAC without --alg");
+    for short in [0, 1, 31] {
+        assert_eq!(judged(&set(&[7; 64][..short]), &["--alg", "HS256"]), 2, "{short} bytes");
+    }
+    assert_eq!(judged(&set(&[7; 32]), &["--alg", "HS256", "--alg", "ES256"]), 2, "S2.05: both kinds together");
+}
+
+#[test]
+fn a_policy_file_answers_what_options_leave_open() {
+    let issuer = TestIssuer::new();
+    let jwks = file("jwks", &issuer.jwks());
+    let policy = |more: &str| {
+        let text = format!(
+            "issuer = \"{}\"\naudience = [\"orders\", \"billing\"]\njwks = \"{}\"\n{more}",
+            issuer.name(),
+            jwks.path()
+        );
+        file("policy", &text)
+    };
+    let now = issuer.clock().now().as_secs().to_string();
+    let judged = |policy: &str, more: &[&str]| {
+        countersign(&[&["verify", "--policy", policy, "--now", &now][..], more].concat(), &good(&issuer)).code
+    };
+    assert_eq!(judged(policy("").path(), &[]), 0);
+    assert_eq!(judged(policy("").path(), &["--audience", "other"]), 1, "an option outdoes the file");
+    assert_eq!(judged(policy("algorithms = [\"RS256\"]").path(), &[]), 1);
+    assert_eq!(judged(policy("audiense = \"x\"").path(), &[]), 2, "a misspelt rule is never absent in silence");
+}
+
+#[test]
+fn unreachable_keys_leave_it_undecided() {
+    let issuer = TestIssuer::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    drop(listener); // nobody answers there now
+    let url = format!("http://{address}/jwks");
+    let now = issuer.clock().now().as_secs().to_string();
+    let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", &url, "--now", &now, "--json"];
+    let answer = countersign(&asked, &good(&issuer));
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+    assert_eq!(answer.json()["code"], "keys_unavailable");
+    assert_eq!(answer.json()["verdict"], "undecided");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn keys_are_found_by_discovery_and_by_address() {
+    let provider = Provider::start(&TestIssuer::new()).await.expect("a port");
+    let issuer = provider.issuer().clone();
+    let token = issuer.token().audience("orders").sign();
+    let now = issuer.clock().now().as_secs().to_string();
+    let name = issuer.name().to_owned();
+    let codes = tokio::task::spawn_blocking(move || {
+        let asked = ["verify", "--issuer", &name, "--audience", "orders", "--now", &now];
+        [&["--discover"][..], &[]].map(|more| countersign(&[&asked[..], more].concat(), &token).code)
+    });
+    assert_eq!(codes.await.expect("ran"), [0, 0]);
+}
+
+#[test]
+fn a_batch_is_answered_line_by_line_in_order() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer);
+    let expired = issuer.token().audience("orders").expired().sign();
+    let lines = format!("{token}\n{expired}\n\nnonsense\n{token}");
+    let answer = verify(&issuer, &lines, &["--batch"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let verdicts: Vec<Value> =
+        answer.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON a line")).collect();
+    let codes: Vec<&str> = verdicts.iter().map(|verdict| verdict["code"].as_str().unwrap_or("accepted")).collect();
+    assert_eq!(codes, ["accepted", "expired", "malformed", "malformed", "accepted"]);
+}
+
+#[test]
+fn a_long_batch_is_answered_line_by_line() {
+    const LINES: usize = 10_000;
+    let issuer = TestIssuer::new();
+    let tokens: Vec<String> = (0..100).map(|_| good(&issuer)).collect();
+    let lines: String = (0..LINES).flat_map(|index| [tokens[index % 100].as_str(), "\n"]).collect();
+    let answer = verify(&issuer, &lines, &["--batch"]);
+    assert_eq!(answer.code, 0);
+    assert_eq!(answer.stdout.lines().filter(|line| line.contains("\"accepted\"")).count(), LINES);
+}
+
+#[test]
+fn decode_shows_and_checks_only_the_signature() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().audience("orders").expired().sign();
+    let jwks = file("jwks", &issuer.jwks());
+    let other = file("other", &TestIssuer::new().jwks());
+    let state = |more: &[&str]| countersign(&[&["decode", "--json"][..], more].concat(), &token).json();
+    assert_eq!(state(&[])["signature"], "unchecked");
+    assert_eq!(state(&["--jwks", jwks.path()])["signature"], "valid");
+    assert_eq!(state(&["--jwks", other.path()])["signature"], "invalid");
+    assert_eq!(state(&[])["payload"]["aud"], "orders");
+    let text = countersign(&["decode"], &format!("Authorization: Bearer {token}\n"));
+    assert!(text.stdout.contains("NOT VERIFIED"), "{}", text.stdout);
+    assert!(text.stdout.contains("ago") && !text.stdout.contains('\u{1b}'), "words, and no colour in a pipe");
+}
+
+#[test]
+fn decode_takes_any_payload_and_goes_as_far_as_it_can() {
+    let encoded = |text: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
+    let plain = format!("{}.{}.AAAA", encoded(r#"{"alg":"HS256"}"#), encoded("It’s a dangerous business"));
+    let answer = countersign(&["decode", "--json"], &plain);
+    assert_eq!((answer.code, &answer.json()["payload"]), (0, &json!("It’s a dangerous business")));
+    let broken = format!("{}.{}!x.AAAA", encoded(r#"{"alg":"ES256"}"#), encoded(r#"{"sub":"ann"}"#));
+    let answer = countersign(&["decode", "--json"], &broken);
+    assert_eq!(answer.code, 1);
+    assert_eq!(answer.json()["header"]["alg"], "ES256");
+    assert!(answer.json()["faults"][0].as_str().is_some_and(|fault| fault.contains("byte 39")), "{}", answer.stdout);
+}
+
+#[test]
+fn a_token_in_the_arguments_earns_a_word_about_history() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer);
+    let answer = countersign(&["decode", "--json", &token], "");
+    assert_eq!(answer.code, 0);
+    assert!(answer.stderr.contains("history"));
+    assert!(!countersign(&["decode", "--json", "-"], &token).stderr.contains("history"));
+    let held = file("token", &token);
+    assert_eq!(countersign(&["decode", "--json", &format!("@{}", held.path())], "").code, 0);
+}
+
+#[test]
+fn completions_and_man_pages_are_printed() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(countersign(&["completions", shell], "").stdout.contains("verify"), "{shell}");
+    }
+    let page = countersign(&["man", "verify"], "").stdout;
+    assert!(page.contains(".TH") && page.contains("Exit codes"), "{page}");
+}
