@@ -4,6 +4,8 @@
 
 mod run;
 
+use std::time::Duration;
+
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_test::{Provider, TestIssuer};
