@@ -172,9 +172,12 @@ impl TokenSource for Stumbling {
 #[tokio::test]
 async fn s7_11_after_a_panic_the_next_caller_tries() {
     let (target, http) = (ok().await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).bind(&target.url, Stumbling(AtomicUsize::new(0))).expect("bound");
+    let clock = ManualClock::at(UnixTime::from_secs(1000));
+    let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
+    let outbound = outbound.bind(&target.url, Stumbling(AtomicUsize::new(0))).expect("bound");
     let error = outbound.send(http.get(&target.url)).await.expect_err("it stumbled");
     assert_eq!((error.code(), error.is_transient()), ("token_unavailable", true));
+    clock.advance(Duration::from_secs(2)); // a panic cools down like any failure: the first pause and its jitter
     outbound.send(http.get(&target.url)).await.expect("the next one");
     assert_eq!(target.seen()[0].header("authorization"), Some("Bearer risen"));
 }
