@@ -100,6 +100,11 @@ pub(crate) fn look_cooled(source: &str, elapsed: std::time::Duration) {
     }
 }
 
+#[cfg(all(feature = "remote-keys", unix))]
+pub(crate) fn key_file_is_open(source: &str, problem: &'static str) {
+    tracing::warn!(target: "countersign::keys", source, problem, "a file of keys has an unsafe mode");
+}
+
 #[cfg(feature = "remote-keys")]
 fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
     let (kid, reason) = (&skipped.key_id, &skipped.reason);

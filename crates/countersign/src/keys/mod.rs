@@ -1,12 +1,18 @@
-//! Where keys come from: OIDC discovery, JWKS addresses; how they are kept fresh, and how that fares.
+//! Where keys come from: OIDC discovery, JWKS addresses, files, several of them; how they are kept fresh, and how that fares.
 
+mod failover;
+mod file;
 mod health;
 mod kept;
 mod place;
+mod preset;
 mod remote;
 mod snapshot;
 
 pub use crate::refresh::RefreshPolicy;
+pub use failover::FailoverKeys;
+pub use file::FileKeys;
 pub use health::{Health, NotReady};
+pub use preset::{Preset, PresetIssuer};
 pub use remote::{RemoteKeys, jwks, oidc};
 pub use snapshot::KeySnapshot;

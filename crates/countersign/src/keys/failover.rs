@@ -1,0 +1,95 @@
+//! Several sources of one issuer's keys, in order of preference.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::error::Fault;
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, Refresh, RefreshFuture};
+
+/// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
+///
+/// A later source is asked only where the earlier ones cannot look; one that looked and lacks the key is believed. All
+/// must be sources of the same issuer's keys, for any of them can let a token in.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign::keys::{FailoverKeys, RemoteKeys};
+///
+/// let near = RemoteKeys::at("https://keys.internal.example/id.example.com.json");
+/// let keys = FailoverKeys::new([Arc::new(RemoteKeys::by_discovery("https://id.example.com")) as _, Arc::new(near) as _]);
+/// # let _ = keys;
+/// ```
+pub struct FailoverKeys {
+    sources: Vec<Arc<dyn KeySource>>,
+    clock: Arc<dyn Clock>,
+    none: KeyCell,
+}
+
+impl FailoverKeys {
+    /// These sources, the preferred one first.
+    pub fn new(sources: impl IntoIterator<Item = Arc<dyn KeySource>>) -> Self {
+        FailoverKeys { sources: sources.into_iter().collect(), clock: Arc::new(SystemClock), none: KeyCell::new() }
+    }
+
+    /// Judges ages on this clock; it must be the sources' and the verifier's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+}
+
+impl KeySource for FailoverKeys {
+    fn cell(&self) -> &KeyCell {
+        let elapsed = self.clock.elapsed();
+        let cells = || self.sources.iter().map(|source| source.cell());
+        let fresh = cells().find(|cell| cell.is_fresh(elapsed));
+        fresh.or_else(|| cells().find(|cell| cell.is_usable(elapsed))).unwrap_or(&self.none)
+    }
+
+    fn refresh(&self) -> RefreshFuture<'_> {
+        Box::pin(async {
+            let mut soonest = None;
+            for source in &self.sources {
+                match source.refresh().await {
+                    Refresh::Looked => return Refresh::Looked,
+                    Refresh::Unavailable { retry_after } => {
+                        soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
+                    }
+                }
+            }
+            Refresh::Unavailable { retry_after: soonest.unwrap_or_default() }
+        })
+    }
+
+    /// As healthy as the preferred source; degraded where another serves in its place.
+    fn health(&self) -> KeyHealth {
+        let states: Vec<KeyHealth> = self.sources.iter().map(|source| source.health()).collect();
+        let serving = states.iter().find(|state| **state == KeyHealth::Ready);
+        let serving = serving.or_else(|| states.iter().find(|state| state.is_ready()));
+        match (states.first(), serving) {
+            (Some(KeyHealth::NotReady { why }), Some(KeyHealth::Ready)) => {
+                KeyHealth::Degraded { since: self.clock.now(), why: format!("the preferred source: {why}").into() }
+            }
+            (Some(first), Some(_)) if first.is_ready() => first.clone(),
+            (_, Some(serving)) => serving.clone(),
+            (Some(first), None) => first.clone(),
+            (None, None) => KeyHealth::NotReady { why: "there is no source".into() },
+        }
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.sources.iter().flat_map(|source| source.faults()).collect();
+        if self.sources.is_empty() {
+            faults.push(Fault::new("keys", "failover has no source; name at least one"));
+        }
+        faults
+    }
+}
+
+impl fmt::Debug for FailoverKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FailoverKeys").field("sources", &self.sources).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,228 @@
+//! Tokens in the shapes that well-known providers write, verified by their presets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use countersign::keys::Preset;
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+use serde_json::{Value, json};
+
+struct Shape {
+    preset: Preset,
+    issuer: &'static str,
+    audience: &'static str,
+    /// The claims that its documentation shows, besides iss and the times.
+    claims: Value,
+    scopes: &'static [&'static str],
+    roles: &'static [&'static str],
+    permissions: &'static [&'static str],
+    tenant: Option<&'static str>,
+}
+
+fn shapes() -> Vec<Shape> {
+    let tenant = "72f988bf-86f1-41af-91ab-2d7cd011db47";
+    vec![
+        Shape {
+            preset: Preset::KEYCLOAK,
+            issuer: "https://id.example.com/realms/staff",
+            audience: "orders",
+            claims: json!({
+                "sub": "f:1:ann", "aud": ["orders", "account"], "typ": "Bearer", "azp": "web", "sid": "s", "acr": "1",
+                "realm_access": {"roles": ["offline_access", "admin"]},
+                "resource_access": {"orders": {"roles": ["clerk"]}, "account": {"roles": ["manage-account"]}},
+                "scope": "openid orders:read", "preferred_username": "ann"
+            }),
+            scopes: &["openid", "orders:read"],
+            roles: &["clerk"],
+            permissions: &[],
+            tenant: None,
+        },
+        Shape {
+            preset: Preset::AUTH0,
+            issuer: "https://acme.eu.auth0.com/",
+            audience: "https://orders.example",
+            claims: json!({
+                "sub": "auth0|5f7c", "aud": ["https://orders.example", "https://acme.eu.auth0.com/userinfo"],
+                "azp": "my_client_id", "scope": "openid profile", "org_id": "org_9ybsU1dN2dKfDkBi",
+                "permissions": ["read:orders"]
+            }),
+            scopes: &["openid", "profile"],
+            roles: &[],
+            permissions: &["read:orders"],
+            tenant: Some("org_9ybsU1dN2dKfDkBi"),
+        },
+        Shape {
+            preset: Preset::OKTA,
+            issuer: "https://acme.okta.com/oauth2/default",
+            audience: "api://default",
+            claims: json!({
+                "ver": 1, "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE", "aud": "api://default",
+                "cid": "0oabv6kx4qq6h1U5l0g7", "uid": "00ujmkLgagxeRrAg20g3", "scp": ["openid", "orders:read"],
+                "sub": "ann@example.com", "groups": ["Everyone", "Clerks"]
+            }),
+            scopes: &["openid", "orders:read"],
+            roles: &["Everyone", "Clerks"],
+            permissions: &[],
+            tenant: None,
+        },
+        Shape {
+            preset: Preset::ENTRA_V1,
+            issuer: "https://sts.windows.net/72f988bf-86f1-41af-91ab-2d7cd011db47/",
+            audience: "api://orders",
+            claims: json!({
+                "aud": "api://orders", "ver": "1.0", "appid": "app", "appidacr": "0", "oid": "o", "sub": "s",
+                "scp": "Orders.Read Orders.Write", "roles": ["Clerk"], "tid": tenant, "uti": "u", "aio": "a"
+            }),
+            scopes: &["Orders.Read", "Orders.Write"],
+            roles: &["Clerk"],
+            permissions: &[],
+            tenant: Some(tenant),
+        },
+        Shape {
+            preset: Preset::ENTRA_V2,
+            issuer: "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0",
+            audience: "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+            claims: json!({
+                "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3", "ver": "2.0", "azp": "app", "azpacr": "0", "oid": "o",
+                "sub": "s", "scp": "access_as_user", "tid": tenant, "name": "Ann", "rh": "r", "uti": "u"
+            }),
+            scopes: &["access_as_user"],
+            roles: &[],
+            permissions: &[],
+            tenant: Some(tenant),
+        },
+        Shape {
+            preset: Preset::COGNITO,
+            issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a1B2",
+            audience: "1example23456789",
+            claims: json!({
+                "sub": "aaaaaaaa-bbbb", "client_id": "1example23456789", "token_use": "access", "version": 2,
+                "scope": "openid orders/read", "cognito:groups": ["clerks"], "username": "ann", "origin_jti": "j"
+            }),
+            scopes: &["openid", "orders/read"],
+            roles: &["clerks"],
+            permissions: &[],
+            tenant: None,
+        },
+        Shape {
+            preset: Preset::GOOGLE,
+            issuer: "https://accounts.google.com",
+            audience: "https://orders.example",
+            claims: json!({
+                "aud": "https://orders.example", "azp": "1134", "email": "robot@p.iam.gserviceaccount.com",
+                "email_verified": true, "sub": "1134", "hd": "example.com"
+            }),
+            scopes: &[],
+            roles: &[],
+            permissions: &[],
+            tenant: Some("example.com"),
+        },
+        Shape {
+            preset: Preset::GITHUB_ACTIONS,
+            issuer: "https://token.actions.githubusercontent.com",
+            audience: "https://orders.example",
+            claims: json!({
+                "aud": "https://orders.example", "sub": "repo:octo-org/octo-repo:environment:prod",
+                "environment": "prod", "ref": "refs/heads/main", "repository": "octo-org/octo-repo",
+                "repository_owner": "octo-org", "actor": "octocat", "runner_environment": "github-hosted"
+            }),
+            scopes: &[],
+            roles: &[],
+            permissions: &[],
+            tenant: Some("octo-org"),
+        },
+        Shape {
+            preset: Preset::KUBERNETES,
+            issuer: "https://kubernetes.default.svc.cluster.local",
+            audience: "orders",
+            claims: json!({
+                "aud": ["orders"], "sub": "system:serviceaccount:shop:web", "jti": "j",
+                "kubernetes.io": {
+                    "namespace": "shop", "pod": {"name": "web-1", "uid": "u"},
+                    "serviceaccount": {"name": "web", "uid": "u"}
+                }
+            }),
+            scopes: &[],
+            roles: &[],
+            permissions: &[],
+            tenant: Some("shop"),
+        },
+    ]
+}
+
+fn verifier(shape: &Shape, issuer: &TestIssuer) -> Verifier {
+    let trusted = shape.preset.issuer(shape.issuer).keys(issuer.key_source()).audience(shape.audience);
+    Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a good policy")
+}
+
+/// A token of exactly these claims and the times.
+fn sign(issuer: &TestIssuer, claims: &Value) -> String {
+    let mut draft = issuer.token();
+    for name in ["aud", "sub", "client_id", "scope", "jti"] {
+        draft = draft.without_claim(name);
+    }
+    let claims = claims.as_object().expect("an object");
+    claims.iter().fold(draft, |draft, (name, value)| draft.claim(name, value.clone())).sign()
+}
+
+#[tokio::test]
+async fn each_preset_reads_its_providers_tokens() {
+    assert_eq!(shapes().len(), Preset::ALL.len());
+    for shape in shapes() {
+        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let name = shape.preset.name;
+        let verified = verifier(&shape, &issuer).verify(&sign(&issuer, &shape.claims)).await;
+        let verified = verified.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let grants = verified.grants();
+        let sorted = |names: &[&str]| {
+            let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            names.sort();
+            names
+        };
+        let held = |names: &BTreeSet<Box<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(held(&grants.scopes), sorted(shape.scopes), "{name}");
+        assert_eq!(held(&grants.roles), sorted(shape.roles), "{name}");
+        assert_eq!(held(&grants.permissions), sorted(shape.permissions), "{name}");
+        assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), shape.tenant, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
+    for shape in shapes() {
+        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let (verifier, name) = (verifier(&shape, &issuer), shape.preset.name);
+        let code = async |issuer: &TestIssuer, claims: &Value| match verifier.verify(&sign(issuer, claims)).await {
+            Ok(_) => "ok",
+            Err(error) => error.code(),
+        };
+        let mut elsewhere = shape.claims.clone();
+        elsewhere["aud"] = json!("another-service");
+        elsewhere["client_id"] = json!("another-client");
+        assert_eq!(code(&issuer, &elsewhere).await, "wrong_audience", "{name}");
+        elsewhere.as_object_mut().expect("an object").remove("aud");
+        assert_eq!(code(&issuer, &elsewhere).await, "wrong_audience", "{name}");
+        let mut identity = shape.claims.clone();
+        identity["nonce"] = json!("n");
+        assert_eq!(code(&issuer, &identity).await, "id_token", "{name}");
+        for required in shape.preset.required {
+            let mut lacking = shape.claims.clone();
+            lacking.as_object_mut().expect("an object").remove(*required);
+            let refused = code(&issuer, &lacking).await;
+            assert!(["missing_claim", "wrong_audience"].contains(&refused), "{name} without {required}: {refused}");
+        }
+        let slash = issuer.clone().named(format!("{}/", shape.issuer));
+        assert_eq!(code(&slash, &shape.claims).await, "unknown_issuer", "{name}");
+        assert_eq!(code(&issuer, &shape.claims).await, "ok", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_cognito_id_token_is_no_access_token() {
+    let shape = shapes().into_iter().find(|shape| shape.preset == Preset::COGNITO).expect("there");
+    let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+    let id_token = json!({"sub": "a", "aud": shape.audience, "token_use": "id", "cognito:username": "ann"});
+    let error = verifier(&shape, &issuer).verify(&sign(&issuer, &id_token)).await.expect_err("an ID token");
+    assert_eq!(error.code(), "missing_claim");
+}

@@ -1,0 +1,89 @@
+//! Keys from files, and several sources in order of preference.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::key::{KeyHealth, KeySource};
+use countersign::keys::{FailoverKeys, FileKeys, Health, RemoteKeys};
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+
+use crate::server::{answer, ok};
+use crate::world::{World, policy, until};
+
+fn file(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    folder.join(name)
+}
+
+fn verifier(issuer: &TestIssuer, keys: Arc<dyn KeySource>) -> Verifier {
+    let trusted = NeedsAudience::new(issuer.name(), keys).audience("orders");
+    Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a good policy")
+}
+
+#[tokio::test]
+async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
+    let world = World::honest().await; // for its clocks
+    let issuer = &world.issuer;
+    let path = file("set.json");
+    std::fs::write(&path, issuer.jwks()).expect("written");
+    let keys = Arc::new(FileKeys::watching(&path).clock(Arc::new(issuer.clock().clone())));
+    let verifier = verifier(issuer, keys.clone());
+    let old = world.token();
+    assert!(verifier.verify(&old).await.is_ok());
+
+    let whole = issuer.jwks();
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+    world.advance(Duration::from_secs(12)).await;
+    until("the fault is seen", || matches!(keys.health(), KeyHealth::Degraded { .. })).await;
+    assert!(verifier.verify(&old).await.is_ok(), "the last good keys");
+
+    issuer.rotate();
+    issuer.withdraw_old_keys();
+    let mut set: serde_json::Value = serde_json::from_str(&issuer.jwks()).expect("JSON");
+    let oct = serde_json::json!({"kty": "oct", "kid": "k9", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"});
+    set["keys"].as_array_mut().expect("an array").push(oct);
+    std::fs::write(&path, set.to_string()).expect("written");
+    world.advance(Duration::from_secs(2)).await;
+    assert!(verifier.verify(&world.token()).await.is_ok(), "the new key");
+    assert_eq!(verifier.verify(&old).await.expect_err("removed").code(), "unknown_key");
+    assert_eq!(keys.cell().current().expect("held").len(), 1, "the symmetric one is passed over");
+
+    std::fs::remove_file(&path).expect("removed");
+    let missing = FileKeys::watching(file("missing.json")).clock(Arc::new(issuer.clock().clone()));
+    let verifier = self::verifier(issuer, Arc::new(missing));
+    assert!(verifier.verify(&old).await.expect_err("no file").is_unavailable());
+}
+
+#[tokio::test]
+async fn the_next_source_serves_where_the_preferred_one_cannot() {
+    let world = World::honest().await;
+    let issuer = world.issuer.clone();
+    world.server.now(move |_, path| if path == "/second" { ok(issuer.jwks()) } else { answer(503, &[], "") });
+    let clock = Arc::new(world.issuer.clock().clone());
+    let source = |path: &str| {
+        let keys = RemoteKeys::at(format!("{}{path}", world.server.url)).refresh_policy(policy()).clock(clock.clone());
+        Arc::new(keys) as Arc<dyn KeySource>
+    };
+    let keys = Arc::new(FailoverKeys::new([source("/first"), source("/second")]).clock(clock.clone()));
+    let verifier = verifier(&world.issuer, keys.clone());
+    let token = world.token();
+    assert!(!Health::of(&verifier).is_ready());
+    assert!(verifier.verify(&token).await.is_ok(), "served by the second");
+    assert!(matches!(keys.health(), KeyHealth::Degraded { .. }), "and it shows");
+
+    // The first comes back without the old key, and is believed, also over what was cached.
+    world.issuer.rotate();
+    world.issuer.withdraw_old_keys();
+    world.mend();
+    world.advance(Duration::from_secs(61)).await;
+    until("the first is back", || keys.health() == KeyHealth::Ready).await;
+    assert!(verifier.verify(&world.token()).await.is_ok());
+    assert_eq!(verifier.verify(&token).await.expect_err("withdrawn").code(), "unknown_key");
+
+    let none = NeedsAudience::new("https://id.example", Arc::new(FailoverKeys::new([]))).audience("orders");
+    assert!(Verifier::trusting(none).is_err());
+}
