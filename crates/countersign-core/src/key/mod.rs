@@ -15,6 +15,7 @@ pub use algorithm::Algorithm;
 pub(crate) use cell::HeldKeys;
 pub use cell::KeyCell;
 
+#[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
 pub use material::{KeyRejected, VerifyingKey};
 pub(crate) use set::Lookup;
