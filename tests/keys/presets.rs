@@ -1,8 +1,8 @@
 //! Tokens in the shapes that well-known providers write, verified by their presets.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use countersign::authz::Names;
 use countersign::keys::Preset;
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
@@ -180,7 +180,7 @@ async fn each_preset_reads_its_providers_tokens() {
             names.sort();
             names
         };
-        let held = |names: &BTreeSet<Box<str>>| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let held = |names: &Names| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(held(&grants.scopes), sorted(shape.scopes), "{name}");
         assert_eq!(held(&grants.roles), sorted(shape.roles), "{name}");
         assert_eq!(held(&grants.permissions), sorted(shape.permissions), "{name}");
