@@ -16,6 +16,7 @@ pub(crate) enum Refusal {
     /// A good token that is not enough: 403, or 401 for a step-up.
     Denied(Denial),
     /// The claims do not have the form that the handler needs: 403.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "extractors alone decode claims"))]
     ClaimsSchema,
 }
 
