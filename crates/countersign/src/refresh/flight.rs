@@ -102,8 +102,11 @@ where
             self.fetch.cooled();
             return Err(refused);
         }
-        // Recorded before anything is awaited: a failed look cools down like any other.
-        state.next_look = elapsed.saturating_add(self.policy.cool_down);
+        // Recorded before anything is awaited: a failed look cools down like any other. A cold fetch is no look, so that a
+        // key which is new right after the start works on the next request.
+        if looking && is_usable {
+            state.next_look = elapsed.saturating_add(self.policy.cool_down);
+        }
         let (landing, pilot) = self.take_off(&mut state, looking);
         drop(state);
         pilot.depart();
