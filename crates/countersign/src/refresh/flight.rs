@@ -18,6 +18,9 @@ pub(super) type Landing<T, E> = watch::Receiver<Option<Result<Arc<T>, E>>>;
 /// Past its time limit by so much, a flight's runtime is taken for stopped: its timer would have ended it.
 const OVERDUE: Duration = Duration::from_secs(5);
 
+/// So long after a cold fetch, those who come to look had begun before it landed, and need no other.
+const LANDED_JUST_NOW: Duration = Duration::from_millis(100);
+
 /// What readers, flights and the keeper share. `held` is read without the lock and written under it.
 pub(super) struct Shared<T, F: Fetch<T>> {
     pub(super) held: ArcSwapOption<Held<T>>,
@@ -86,6 +89,9 @@ where
         if let Some(landing) = self.under_way(&state) {
             let is_forced = state.flight.as_ref().is_some_and(|flight| flight.forced);
             return Ok(Boarding { landing, began_before_us: looking && is_usable && !is_forced });
+        }
+        if is_usable && !looking {
+            return Err(Look::Looked); // it landed between the caller's glance and the lock
         }
         let not_before = if is_usable { state.next_look } else { state.next_try };
         if elapsed < not_before {
@@ -210,6 +216,7 @@ where
         state.flight = None;
         match outcome {
             Ok(fresh) => {
+                let was_cold = self.usable(started).is_none();
                 let life = self.policy.life(fresh.life);
                 let value = Arc::clone(&fresh.value);
                 let fresh_until = started.saturating_add(life);
@@ -226,6 +233,10 @@ where
                 state.failures = 0;
                 state.next_try = Duration::ZERO;
                 state.next_look = state.next_look.min(started.saturating_add(self.policy.cool_down));
+                if was_cold {
+                    // Callers who saw nothing held a moment ago have what they came for.
+                    state.next_look = state.next_look.max(self.clock.elapsed().saturating_add(LANDED_JUST_NOW));
+                }
                 Ok(value)
             }
             Err(error) => {
