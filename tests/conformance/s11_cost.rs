@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::clock::UnixTime;
-use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, StaticKeys};
+use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, StaticKeys, Wanted};
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
 use countersign::verify::{Step, Verifier};
@@ -235,7 +235,7 @@ impl KeySource for Panicking {
         &self.cell
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(async {
             assert!(self.failed.swap(true, Ordering::Relaxed), "the source fails");
             self.cell.store(Arc::new(KeySet::new([public(&keys().k1)])), None);

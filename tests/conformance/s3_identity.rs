@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys};
+use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys, Wanted};
 use countersign::policy::{NeedsAudience, Profile, TrustedIssuer};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ impl KeySource for CountingKeys {
         &self.cell
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Box::pin(std::future::ready(Refresh::Looked))
     }

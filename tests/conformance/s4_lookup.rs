@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, MAX_JWKS_BYTES, MAX_KEYS, Refresh, RefreshFuture};
+use countersign::key::{
+    Algorithm, KeyCell, KeySet, KeySource, MAX_JWKS_BYTES, MAX_KEYS, Refresh, RefreshFuture, Wanted,
+};
 use countersign::key::{StaticKeys, VerifyingKey};
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
@@ -133,7 +135,7 @@ impl KeySource for Unreachable {
         &self.0
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(std::future::ready(Refresh::Unavailable { retry_after: Duration::from_secs(7) }))
     }
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture};
+use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::response::Detail;
@@ -98,7 +98,7 @@ impl KeySource for Unreachable {
         &self.0
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(std::future::ready(Refresh::Unavailable { retry_after: Duration::from_millis(10) }))
     }
 }

@@ -11,7 +11,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
 use countersign::authenticate::{Authenticate, AuthenticateLayer, Authenticated, Standing};
-use countersign::key::{KeyCell, KeySet, KeySource, Refresh, RefreshFuture};
+use countersign::key::{KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::{Provider, TestIssuer};
@@ -110,7 +110,7 @@ impl KeySource for Late {
         &self.cell
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(async {
             tokio::task::yield_now().await;
             self.cell.store(Arc::new(KeySet::from_jwks(self.jwks.as_bytes()).expect("a key set")), None);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::{Algorithm, KeyCell, KeyRejected, KeySet, KeySource, Refresh, RefreshFuture};
+use countersign_core::key::{Algorithm, KeyCell, KeyRejected, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
 use serde_json::json;
@@ -288,7 +288,7 @@ impl KeySource for KeyRing {
         &self.cell
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         self.published();
         Box::pin(std::future::ready(Refresh::Looked))
     }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture};
+use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign_core::mint::Signer;
 use countersign_core::secret::Secret;
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl KeySource for KeyRing {
         &self.cell
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(std::future::ready(Refresh::Looked))
     }
 }

@@ -28,6 +28,16 @@ pub enum Refresh {
     },
 }
 
+/// What a verifier misses when it asks a source to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Wanted {
+    /// It found no set that may be used: the first usable one will do, also one that came in the meantime.
+    AnyKeys,
+    /// The usable set lacks a key: only a newer one can help.
+    NewerKeys,
+}
+
 /// How a source fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -65,8 +75,8 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     /// The cell that holds the keys.
     fn cell(&self) -> &KeyCell;
 
-    /// Looks for newer keys, at most once per cool-down whoever asks.
-    fn refresh(&self) -> RefreshFuture<'_>;
+    /// Looks for the keys that are wanted, at most once per cool-down whoever asks.
+    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_>;
 
     /// Whether it has keys, and how its fetches fare: for a readiness endpoint, never for judging a token.
     fn health(&self) -> KeyHealth {
@@ -106,7 +116,7 @@ impl KeySource for StaticKeys {
         &self.0
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
         Box::pin(std::future::ready(Refresh::Looked))
     }
 }

@@ -1,16 +1,14 @@
 //! The pipeline run to its end: the steps and rules of [`Verifier::verify`], every one of them reported.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::compared;
 use super::report::{Check, Outcome, Report, Verdict};
 use super::rules::{Case, Decide, RULES};
 use super::signature::matching_key;
-use super::verifier::{Pending, Verifier, keys_for, usable_keys};
+use super::verifier::{NeedsKeys, Pending, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::{KeySource, Refresh};
+use crate::key::Refresh;
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
 use crate::token::{Compact, Header, Payload, decode_base64url};
@@ -28,9 +26,9 @@ impl Verifier {
     /// # }
     /// ```
     pub async fn explain(&self, token: &str) -> Report {
-        let (report, source) = self.explain_given(token, None);
-        let Some(source) = source else { return report };
-        let looked = source.refresh().await;
+        let (report, keys) = self.explain_given(token, None);
+        let Some(keys) = keys else { return report };
+        let looked = keys.refresh().await;
         self.explain_given(token, Some(&looked)).0
     }
 
@@ -41,7 +39,7 @@ impl Verifier {
     }
 
     /// The report, and the source to ask where its answer could change the report.
-    fn explain_given(&self, token: &str, looked: Option<&Refresh>) -> (Report, Option<Arc<dyn KeySource>>) {
+    fn explain_given(&self, token: &str, looked: Option<&Refresh>) -> (Report, Option<NeedsKeys>) {
         let inner = &*self.0;
         let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
         let mut record = Record::default();
@@ -80,8 +78,8 @@ impl Verifier {
                 found.map_err(|pending| match (pending, looked) {
                     (pending, Some(looked)) => pending.after(looked),
                     (Pending::Refused(error), None) => error,
-                    (Pending::NoSuchKey(source) | Pending::NoKeysAtAll(source), None) => {
-                        asks = Some(source);
+                    (Pending::NeedsKeys(keys), None) => {
+                        asks = Some(keys);
                         VerifyError::new(Kind::KeysUnavailable, "the key is not at hand, and its source was not asked")
                     }
                 })

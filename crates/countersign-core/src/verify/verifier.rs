@@ -15,7 +15,7 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{HeldKeys, KeySource, Lookup, Refresh, VerifyingKey};
+use crate::key::{HeldKeys, KeySource, Lookup, Refresh, VerifyingKey, Wanted};
 use crate::policy::{Canonical, Fingerprint, TrustedIssuer};
 use crate::token::{Header, Payload, Unverified};
 
@@ -81,23 +81,29 @@ pub enum Step {
 
 /// The source that may have the missing key.
 #[derive(Clone, Debug)]
-pub struct NeedsKeys(Arc<dyn KeySource>);
+pub struct NeedsKeys {
+    source: Arc<dyn KeySource>,
+    wanted: Wanted,
+}
 
 impl NeedsKeys {
     /// Has the source look again, within its cool-down and its own time limits.
     pub async fn refresh(&self) -> Refresh {
-        self.0.refresh().await
+        self.source.refresh(self.wanted).await
     }
 }
 
 /// Why a token is not decided with the keys at hand.
 pub(super) enum Pending {
     Refused(VerifyError),
-    NoSuchKey(Arc<dyn KeySource>),
-    NoKeysAtAll(Arc<dyn KeySource>),
+    NeedsKeys(NeedsKeys),
 }
 
 impl Pending {
+    fn needs(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
+        Pending::NeedsKeys(NeedsKeys { source: Arc::clone(&issuer.keys), wanted })
+    }
+
     /// What it comes to once the key source has answered: a key that is not there is not one we could not look for.
     pub(super) fn after(self, looked: &Refresh) -> VerifyError {
         match (self, looked) {
@@ -105,12 +111,10 @@ impl Pending {
             (_, Refresh::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
-            (Pending::NoSuchKey(_), Refresh::Looked) => {
-                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
-            }
-            (Pending::NoKeysAtAll(_), Refresh::Looked) => {
-                VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
-            }
+            (Pending::NeedsKeys(keys), Refresh::Looked) => match keys.wanted {
+                Wanted::NewerKeys => VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key"),
+                Wanted::AnyKeys => VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now"),
+            },
         }
     }
 }
@@ -129,7 +133,7 @@ pub(super) fn usable_keys<'h>(
 ) -> Result<&'h HeldKeys, Pending> {
     held.map(AsRef::as_ref)
         .filter(|held| held.is_usable(elapsed))
-        .ok_or_else(|| Pending::NoKeysAtAll(Arc::clone(&issuer.keys)))
+        .ok_or_else(|| Pending::needs(issuer, Wanted::AnyKeys))
 }
 
 /// The keys that may have signed a token of this header: one, or up to four of the same `kid`.
@@ -144,7 +148,7 @@ pub(super) fn keys_for<'h>(
     };
     match held.set.find(header.key_id.as_deref(), algorithm) {
         Lookup::Found(keys) => Ok(keys),
-        Lookup::Missing => Err(Pending::NoSuchKey(Arc::clone(&issuer.keys))),
+        Lookup::Missing => Err(Pending::needs(issuer, Wanted::NewerKeys)),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
@@ -186,7 +190,7 @@ impl Verifier {
         match self.judge(token) {
             Ok(verified) => Step::Done(Ok(verified)),
             Err(Pending::Refused(error)) => Step::Done(Err(self.refuse(error))),
-            Err(Pending::NoSuchKey(source) | Pending::NoKeysAtAll(source)) => Step::NeedsKeys(NeedsKeys(source)),
+            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
         }
     }
 

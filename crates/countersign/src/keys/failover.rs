@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, Refresh, RefreshFuture};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, Refresh, RefreshFuture, Wanted};
 
 /// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
 ///
@@ -48,11 +48,11 @@ impl KeySource for FailoverKeys {
         fresh.or_else(|| cells().find(|cell| cell.is_usable(elapsed))).unwrap_or(&self.none)
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
-        Box::pin(async {
+    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
+        Box::pin(async move {
             let mut soonest = None;
             for source in &self.sources {
-                match source.refresh().await {
+                match source.refresh(wanted).await {
                     Refresh::Looked => return Refresh::Looked,
                     Refresh::Unavailable { retry_after } => {
                         soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));

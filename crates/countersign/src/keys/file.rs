@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeySource, MAX_JWKS_BYTES, RefreshFuture};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeySource, MAX_JWKS_BYTES, RefreshFuture, Wanted};
 
 use super::kept::{Ask, KeptKeys, KeyPlace};
 use crate::fetch::FetchFailure;
@@ -67,8 +67,8 @@ impl KeySource for FileKeys {
         self.kept.cell()
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place))
+    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
+        Box::pin(self.kept.refresh(&self.place, wanted))
     }
 
     fn health(&self) -> KeyHealth {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::key::{KeyHealth, Refresh};
+use countersign_core::key::{KeyHealth, Refresh, Wanted};
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
@@ -84,7 +84,7 @@ impl Health {
         let mut looks = JoinSet::new();
         for source in self.0.issuers().map(|issuer| Arc::clone(issuer.key_source())) {
             if !source.health().is_ready() {
-                looks.spawn(async move { source.refresh().await });
+                looks.spawn(async move { source.refresh(Wanted::AnyKeys).await });
             }
         }
         let mut pause = LONGEST_PAUSE;

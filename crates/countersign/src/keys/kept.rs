@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, Refresh};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, Refresh, Wanted};
 
 use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
@@ -57,10 +57,10 @@ impl KeptKeys {
     }
 
     /// Looks for newer keys, within the cool-down; from the first time on, a task keeps them fresh.
-    pub(super) async fn refresh(&self, place: &Arc<impl KeyPlace>) -> Refresh {
+    pub(super) async fn refresh(&self, place: &Arc<impl KeyPlace>, wanted: Wanted) -> Refresh {
         let refreshed = self.started(place);
         refreshed.keep_fresh(); // before anything is awaited: a caller who leaves must not take the keeper along
-        match refreshed.look().await {
+        match refreshed.look(wanted).await {
             Look::Looked => Refresh::Looked,
             Look::Failed { retry_after, .. } => {
                 Refresh::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }

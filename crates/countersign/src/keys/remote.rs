@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, RefreshFuture};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, RefreshFuture, Wanted};
 use countersign_core::policy::NeedsAudience;
 
 use super::kept::{KeptKeys, KeyPlace};
@@ -109,8 +109,8 @@ impl KeySource for RemoteKeys {
         self.kept.cell()
     }
 
-    fn refresh(&self) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place))
+    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
+        Box::pin(self.kept.refresh(&self.place, wanted))
     }
 
     fn health(&self) -> KeyHealth {

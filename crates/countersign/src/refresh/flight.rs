@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::key::Wanted;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -17,9 +18,6 @@ pub(super) type Landing<T, E> = watch::Receiver<Option<Result<Arc<T>, E>>>;
 
 /// Past its time limit by so much, a flight's runtime is taken for stopped: its timer would have ended it.
 const OVERDUE: Duration = Duration::from_secs(5);
-
-/// So long after a cold fetch, those who come to look had begun before it landed, and need no other.
-const LANDED_JUST_NOW: Duration = Duration::from_millis(100);
 
 /// What readers, flights and the keeper share. `held` is read without the lock and written under it.
 pub(super) struct Shared<T, F: Fetch<T>> {
@@ -82,15 +80,17 @@ where
     }
 
     /// Joins the flight under way, or begins one for a caller where the pauses allow it. Else says why not.
-    pub(super) fn board(self: &Arc<Self>, looking: bool) -> Result<Boarding<T, F::Error>, Look<F::Error>> {
+    /// With `look`, it is fetched past stores on the way.
+    pub(super) fn board(self: &Arc<Self>, look: Option<Wanted>) -> Result<Boarding<T, F::Error>, Look<F::Error>> {
         let elapsed = self.clock.elapsed();
         let mut state = self.lock();
         let is_usable = self.usable(elapsed).is_some();
+        let wants_newer = look == Some(Wanted::NewerKeys);
         if let Some(landing) = self.under_way(&state) {
             let is_forced = state.flight.as_ref().is_some_and(|flight| flight.forced);
-            return Ok(Boarding { landing, began_before_us: looking && is_usable && !is_forced });
+            return Ok(Boarding { landing, began_before_us: wants_newer && is_usable && !is_forced });
         }
-        if is_usable && !looking {
+        if is_usable && !wants_newer {
             return Err(Look::Looked); // it landed between the caller's glance and the lock
         }
         let not_before = if is_usable { state.next_look } else { state.next_try };
@@ -110,10 +110,10 @@ where
         }
         // Recorded before anything is awaited: a failed look cools down like any other. A cold fetch is no look, so that a
         // key which is new right after the start works on the next request.
-        if looking && is_usable {
+        if is_usable {
             state.next_look = elapsed.saturating_add(self.policy.cool_down);
         }
-        let (landing, pilot) = self.take_off(&mut state, looking);
+        let (landing, pilot) = self.take_off(&mut state, look.is_some());
         drop(state);
         pilot.depart();
         Ok(Boarding { landing, began_before_us: false })
@@ -216,7 +216,6 @@ where
         state.flight = None;
         match outcome {
             Ok(fresh) => {
-                let was_cold = self.usable(started).is_none();
                 let life = self.policy.life(fresh.life);
                 let value = Arc::clone(&fresh.value);
                 let fresh_until = started.saturating_add(life);
@@ -233,10 +232,6 @@ where
                 state.failures = 0;
                 state.next_try = Duration::ZERO;
                 state.next_look = state.next_look.min(started.saturating_add(self.policy.cool_down));
-                if was_cold {
-                    // Callers who saw nothing held a moment ago have what they came for.
-                    state.next_look = state.next_look.max(self.clock.elapsed().saturating_add(LANDED_JUST_NOW));
-                }
                 Ok(value)
             }
             Err(error) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::key::Wanted;
 use tokio::runtime::Handle;
 
 use super::RefreshPolicy;
@@ -125,7 +126,7 @@ where
             self.refresh_if_due();
             return Ok(value);
         }
-        match self.0.board(false) {
+        match self.0.board(None) {
             Ok(boarding) => {
                 self.wait(boarding.landing, self.0.policy.wait).await.or_else(|look| self.usable().ok_or(look))
             }
@@ -133,10 +134,10 @@ where
         }
     }
 
-    /// Looks for a newer value than the one held, at most once a cool-down whoever asks.
-    pub(crate) async fn look(&self) -> Look<F::Error> {
+    /// Looks for what is wanted, past stores on the way, at most once a cool-down whoever asks.
+    pub(crate) async fn look(&self, wanted: Wanted) -> Look<F::Error> {
         let began = Instant::now();
-        let boarding = match self.0.board(true) {
+        let boarding = match self.0.board(Some(wanted)) {
             Ok(boarding) => boarding,
             Err(settled) => return settled,
         };
@@ -148,7 +149,7 @@ where
         }
         // What that flight brought may be older than the wish that made us look.
         let left = self.0.policy.wait.saturating_sub(began.elapsed());
-        match self.0.board(true) {
+        match self.0.board(Some(wanted)) {
             Ok(boarding) => self.wait(boarding.landing, left).await.map_or_else(|failed| failed, |_| Look::Looked),
             Err(settled) => settled,
         }
