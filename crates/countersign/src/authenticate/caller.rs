@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::secret::Secret;
 use countersign_core::verify::Verified;
 use http::Extensions;
 
@@ -59,21 +60,21 @@ impl Authenticated {
 
 /// The caller's own token, for exchanging it on outbound calls; there only where the layer was told to keep it.
 ///
-/// It is hidden from `Debug` and cannot be read, only handed to an outbound client.
+/// It is hidden from `Debug`, cannot be read, only handed to an outbound client, and is wiped with its last clone.
 #[derive(Clone)]
 pub struct CallerToken {
-    token: Arc<str>,
+    token: Arc<Secret<String>>,
     expires_at: UnixTime,
 }
 
 impl CallerToken {
     pub(crate) fn new(token: &str, expires_at: UnixTime) -> Self {
-        CallerToken { token: token.into(), expires_at }
+        CallerToken { token: Arc::new(Secret::from(token)), expires_at }
     }
 
     #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "only outbound calls may read it"))]
     pub(crate) fn expose(&self) -> &str {
-        &self.token
+        self.token.expose()
     }
 
     /// When it ends.

@@ -1,0 +1,122 @@
+//! A service calls another for the person who called it: `orders` exchanges ann's token for one that `billing` accepts.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Router, routing::get};
+use countersign::authenticate::CallerToken;
+use countersign::prelude::*;
+use countersign_core::mint::Draft;
+use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
+use tokio::net::TcpListener;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// What the handler of `orders` needs to call `billing`.
+#[derive(Clone)]
+struct Billing {
+    http: reqwest::Client,
+    outbound: Outbound,
+    url: String,
+}
+
+/// The service in the middle. It keeps the caller's token for the exchange, and forwards it to nobody.
+fn orders(verifier: Verifier, billing: Billing) -> Router {
+    Router::new()
+        .route("/orders", get(list).layer(require(scope("orders:read"))))
+        .with_state(billing)
+        .layer(AuthenticateLayer::new(verifier).keep_caller_token())
+}
+
+async fn list(State(billing): State<Billing>, caller: CallerToken, headers: HeaderMap) -> Result<String, StatusCode> {
+    let request = billing.http.get(format!("{}/invoices", billing.url));
+    let outbound = billing.outbound.on_behalf_of(&caller).in_trace_of(&headers);
+    let answer = outbound.send(request).await.map_err(|error| {
+        println!("  orders: {error}");
+        if error.is_transient() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN }
+    })?;
+    answer.text().await.map_err(|_| StatusCode::BAD_GATEWAY)
+}
+
+/// The service behind it, which sees for whom and through whom the call is made.
+fn billing(verifier: Verifier) -> Router {
+    let invoices = async |claims: Claims, headers: HeaderMap| {
+        let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none");
+        format!("invoices of {}, through {}, request {request}", claims.subject(), claims.actor().unwrap_or("nobody"))
+    };
+    Router::new()
+        .route("/invoices", get(invoices).layer(require(scope("invoices:read"))))
+        .layer(AuthenticateLayer::new(verifier))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    // The token service: `orders` may act for its callers towards `billing`, with no more than they may do themselves.
+    let (listener, issuer_url) = listen().await?;
+    let (secret, stored) = SecretHash::generate()?;
+    let issuer = Issuer::builder(&issuer_url)
+        .audience(Audience::new("orders").scopes(["orders:read", "invoices:read"]))
+        .audience(Audience::new("billing").scopes(["invoices:read"]))
+        .client(
+            Client::new("orders")
+                .secret(stored)
+                .audiences(["billing"])
+                .scopes(["invoices:read"])
+                .may_exchange(ExchangeRule::towards(["billing"])),
+        )
+        .build()?;
+    serve(listener, issuer.router());
+
+    let (listener, billing_url) = listen().await?;
+    serve(listener, billing(Verifier::trusting(oidc(&issuer_url).audience("billing"))?));
+
+    let http = reqwest::Client::new();
+    let exchange =
+        ClientCredentials::from_issuer(&issuer_url).client("orders", secret).audience("billing").scope("invoices:read");
+    let outbound = Outbound::new(http.clone()).bind(&billing_url, exchange)?;
+    let (listener, orders_url) = listen().await?;
+    let behind = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
+    serve(listener, orders(Verifier::trusting(oidc(&issuer_url).audience("orders"))?, behind));
+
+    // What the web shop has minted for people that it logged in.
+    let token = |subject: &str, scope: &str| {
+        let draft = Draft::access_token().subject(subject).audience("orders").client_id("web-shop").scope(scope);
+        issuer.mint(&draft).map(|token| token.as_str().to_owned())
+    };
+    let get = async |url: String, token: &str| {
+        let answer = http.get(url).header("x-request-id", "r-17").bearer_auth(token).send().await?;
+        Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
+    };
+
+    let ann = token("ann", "orders:read invoices:read")?;
+    let (status, text) = get(format!("{orders_url}/orders"), &ann).await?;
+    println!("ann asks orders, orders asks billing for her: {status}, {text}");
+    check(status == 200 && text == "invoices of ann, through orders, request r-17", "billing knows both")?;
+
+    let (status, _) = get(format!("{billing_url}/invoices"), &ann).await?;
+    println!("ann's own token at billing:                   {status}");
+    check(status == 401, "her token is for orders alone, and was never forwarded")?;
+
+    let bob = token("bob", "orders:read")?;
+    let (status, _) = get(format!("{orders_url}/orders"), &bob).await?;
+    println!("bob, who may not read invoices:               {status}");
+    check(status == 403, "an exchange only narrows what a caller may do")?;
+
+    get(format!("{orders_url}/orders"), &ann).await?;
+    let (_, stats) = outbound.stats().remove(0);
+    println!("ann again: {} exchanges in all, {} of them failed", stats.fetches, stats.failures);
+    check((stats.fetches, stats.failures) == (2, 1), "her exchanged token is kept, and is nobody else's")
+}
+
+async fn listen() -> Result<(TcpListener, String), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+fn serve(listener: TcpListener, app: Router) {
+    tokio::spawn(async move { axum::serve(listener, app).await });
+}
+
+fn check(holds: bool, what: &str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(format!("did not hold: {what}").into()) }
+}
