@@ -6,6 +6,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use base64_simd::STANDARD;
 use countersign::key::{Algorithm, KeySet, VerifyingKey};
 use countersign::secret::Secret;
+use countersign::verify::Verifier;
 use countersign_core::mint::Signer;
 use serde_json::{Value, json};
 
@@ -203,6 +204,30 @@ fn s2_06_a_key_without_alg_has_one_algorithm_all_the_same() {
     for other in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512] {
         assert_eq!(code(&verifier, &valid().by(&again(r1, other))), "key_mismatch", "{other}");
     }
+}
+
+#[test]
+fn s2_06_a_policy_names_the_algorithm_of_unlabelled_rsa_keys() {
+    let Keys { k1, r1, .. } = keys();
+    let set = |label: bool| {
+        let mut jwk = r1.public_jwk().expect("public");
+        if !label {
+            jwk.as_object_mut().expect("an object").remove("alg");
+        }
+        [VerifyingKey::from_jwk(&jwk.to_string()).expect("usable"), public(k1)]
+    };
+    for named in RSA_LIST {
+        let read_as = |label| policy_over(set(label)).algorithms(RSA_LIST).algorithm_of_unlabelled_rsa_keys(named);
+        let (unlabelled, labelled) = (verifier(read_as(false)), verifier(read_as(true)));
+        for algorithm in RSA_LIST {
+            let by = |expected| if algorithm == expected { OK } else { "key_mismatch" };
+            let token = valid().by(&again(r1, algorithm));
+            assert_eq!(code(&unlabelled, &token), by(named), "{algorithm} by a key read as {named}");
+            assert_eq!(code(&labelled, &token), by(Algorithm::RS256), "the key's own word counts");
+        }
+    }
+    let faulty = Verifier::trusting(policy().algorithm_of_unlabelled_rsa_keys(Algorithm::ES256)).expect_err("no RSA");
+    assert_eq!(faulty.faults()[0].field, "algorithm_of_unlabelled_rsa_keys");
 }
 
 /// CVE-2026-11800, CVE-2021-46743: a key used under an algorithm that is not its own.

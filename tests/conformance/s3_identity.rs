@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys, Wanted};
-use countersign::policy::{NeedsAudience, Profile, TrustedIssuer};
+use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
@@ -226,6 +226,27 @@ fn s3_18_s3_30_the_compatible_profile_takes_no_other_kind_by_name() {
     }
     for typ in [None, Some(json!("JWT")), Some(json!("jwt")), Some(json!("at+jwt")), Some(json!("application/jwt"))] {
         assert_eq!(with_type(Profile::Compatible, typ.clone()), OK, "{typ:?}");
+    }
+}
+
+/// RFC 8725bis §3.12: a service that takes one other kind takes no access tokens by it.
+#[test]
+fn s3_30_a_named_type_is_taken_alone_or_beside_those_of_the_profile() {
+    for kind in OTHER_KINDS {
+        let (alone, beside) = (verifier(policy().profile(Profile::Named).token_type(kind)), policy().token_type(kind));
+        let (beside, any) = (verifier(beside), verifier(danger::any_type(policy())));
+        let signed = |typ: &str| valid().header("typ", json!(typ)).sign();
+        let of_kind = signed(&format!("application/{}", kind.to_uppercase()));
+        for verifier in [&alone, &beside, &any] {
+            assert_eq!(code(verifier, &of_kind), OK, "{kind}");
+        }
+        assert_eq!((code(&alone, &signed("at+jwt")), code(&beside, &signed("at+jwt"))), ("wrong_type", OK), "{kind}");
+        assert_eq!((code(&beside, &signed("else+jwt")), code(&any, &signed("else+jwt"))), ("wrong_type", OK), "{kind}");
+        assert_eq!(code(&alone, &valid().without_header("typ").sign()), "wrong_type", "{kind}");
+    }
+    for faulty in [policy().profile(Profile::Named), policy().token_type(""), policy().token_type("application/x+jwt")]
+    {
+        assert_eq!(Verifier::trusting(faulty).expect_err("faulty").faults()[0].field, "token_types");
     }
 }
 

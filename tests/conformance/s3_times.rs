@@ -25,8 +25,8 @@ fn ending(exp: impl Into<serde_json::Value>) -> Token {
 
 #[test]
 fn s3_01_every_profile_requires_exp() {
-    for profile in [Profile::AccessToken, Profile::Compatible, Profile::AnyType] {
-        let verifier = verifier(policy().profile(profile));
+    for profile in [Profile::AccessToken, Profile::Compatible, Profile::Named] {
+        let verifier = verifier(policy().profile(profile).token_type("at+jwt"));
         assert_eq!(code(&verifier, &valid().without("exp").sign()), "missing_claim", "{profile:?}");
         assert_eq!(code(&verifier, &valid().sign()), OK, "{profile:?}");
     }

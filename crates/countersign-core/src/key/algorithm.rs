@@ -89,6 +89,10 @@ impl Algorithm {
         Algorithm::EdDSA,
     ];
 
+    /// Those of RSA keys.
+    pub const RSA: [Algorithm; 6] =
+        [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
+
     /// Whether signer and verifier share one secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {

@@ -103,6 +103,10 @@ impl JwkFields {
         self.kty == "oct" || private.into_iter().any(Option::is_some)
     }
 
+    pub(crate) fn is_unlabelled_rsa(&self) -> bool {
+        self.kty == "RSA" && self.alg.is_none()
+    }
+
     /// Whether the key says that it may check signatures, and nothing else about it forbids that.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
         if self.is_secret() {
@@ -158,9 +162,9 @@ impl JwkFields {
 
 impl PublicFields {
     fn fits(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{Ed25519, EdDSA, MlDsa44, MlDsa65, MlDsa87, PS256, PS384, PS512, RS256, RS384, RS512};
+        use Algorithm::{Ed25519, EdDSA, MlDsa44, MlDsa65, MlDsa87};
         match self {
-            PublicFields::Rsa { .. } => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
+            PublicFields::Rsa { .. } => Algorithm::RSA.contains(&algorithm),
             PublicFields::Ec { curve, .. } => curve.algorithm() == algorithm,
             PublicFields::Okp { .. } => matches!(algorithm, Ed25519 | EdDSA),
             PublicFields::Akp { .. } => matches!(algorithm, MlDsa44 | MlDsa65 | MlDsa87),

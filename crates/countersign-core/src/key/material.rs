@@ -1,6 +1,7 @@
 //! Keys made ready: parsed once by aws-lc-rs, so that a verification parses none.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
@@ -21,7 +22,12 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     thumbprint: Box<str>,
     material: Material,
+    /// There where an RSA key names no `alg`: the same key for the algorithms that a policy may name for it.
+    unlabelled: Option<Box<Relabelled>>,
 }
+
+/// An RSA key prepared for other algorithms of [`Algorithm::RSA`], each when it is first asked for.
+type Relabelled = [OnceLock<Option<Arc<VerifyingKey>>>; Algorithm::RSA.len()];
 
 /// The prepared key itself.
 enum Material {
@@ -122,6 +128,7 @@ impl VerifyingKey {
             algorithm,
             thumbprint: "hmac".into(), // a digest of a secret would invite guessing
             material: Material::Hmac(Box::new(hmac::Key::new(hmac_algorithm, bytes))),
+            unlabelled: None,
         })
     }
 
@@ -165,7 +172,25 @@ impl VerifyingKey {
         fields.check_purpose()?;
         let (public, algorithm) = fields.public()?;
         public.check_strength()?;
-        Self::from_public(&public, algorithm, fields.key_id())
+        let mut key = Self::from_public(&public, algorithm, fields.key_id())?;
+        key.unlabelled = fields.is_unlabelled_rsa().then(Box::default);
+        Ok(key)
+    }
+
+    /// The key as a policy reads it that takes RSA keys without `alg` for keys of `unlabelled_rsa` (S2.06).
+    pub(crate) fn read_as(self: &Arc<Self>, unlabelled_rsa: Algorithm) -> Option<&Arc<Self>> {
+        let Some(relabelled) = self.unlabelled.as_ref().filter(|_| unlabelled_rsa != self.algorithm) else {
+            return Some(self);
+        };
+        let place = Algorithm::RSA.iter().position(|algorithm| *algorithm == unlabelled_rsa)?;
+        let prepare =
+            || Self::from_public_der(&self.to_public_der()?, unlabelled_rsa, self.key_id()).ok().map(Arc::new);
+        relabelled[place].get_or_init(prepare).as_ref()
+    }
+
+    /// Whether it is an RSA key whose JWK names no `alg`.
+    pub(crate) fn is_unlabelled(&self) -> bool {
+        self.unlabelled.is_some()
     }
 
     fn from_public(public: &PublicFields, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
@@ -187,6 +212,7 @@ impl VerifyingKey {
             algorithm,
             thumbprint: thumbprint(public, algorithm).into(),
             material: Material::Public(parsed),
+            unlabelled: None,
         })
     }
 }

@@ -134,19 +134,21 @@ impl KeySet {
 
     /// The keys that may check a token naming `key_id` and `algorithm`.
     ///
-    /// A named `kid` never falls back to another key (S4.13); without one, exactly one key must fit (S4.12).
-    pub(crate) fn find(&self, key_id: Option<&str>, algorithm: Algorithm) -> Lookup<'_> {
+    /// A named `kid` never falls back to another key (S4.13); without one, exactly one key must fit (S4.12). RSA keys
+    /// that name no `alg` are taken for keys of `unlabelled_rsa` (S2.06).
+    pub(crate) fn find(&self, key_id: Option<&str>, algorithm: Algorithm, unlabelled_rsa: Algorithm) -> Lookup<'_> {
+        let read = |key| VerifyingKey::read_as(key, unlabelled_rsa);
         let fits = |key: &&Arc<VerifyingKey>| key.algorithm().serves(algorithm);
         match key_id {
             Some(key_id) => match self.by_id.get(key_id) {
                 None => Lookup::Missing,
                 Some(keys) => {
-                    let found: SmallVec<_> = keys.iter().filter(fits).take(MAX_TRIED).collect();
+                    let found: SmallVec<_> = keys.iter().filter_map(read).filter(fits).take(MAX_TRIED).collect();
                     if found.is_empty() { Lookup::OtherAlgorithm } else { Lookup::Found(found) }
                 }
             },
             None => {
-                let found: SmallVec<_> = self.all.iter().filter(fits).take(2).collect();
+                let found: SmallVec<_> = self.all.iter().filter_map(read).filter(fits).take(2).collect();
                 match found.len() {
                     0 => Lookup::Missing,
                     1 => Lookup::Found(found),
@@ -195,7 +197,9 @@ impl KeySet {
     pub fn same_keys(&self, other: &KeySet) -> bool {
         let same = |(mine, theirs): (&Arc<VerifyingKey>, &Arc<VerifyingKey>)| {
             let public = mine.thumbprint() == theirs.thumbprint() && !mine.algorithm().is_symmetric();
-            public && mine.key_id() == theirs.key_id() && mine.algorithm() == theirs.algorithm()
+            let same_algorithm =
+                mine.algorithm() == theirs.algorithm() && mine.is_unlabelled() == theirs.is_unlabelled();
+            public && mine.key_id() == theirs.key_id() && same_algorithm
         };
         self.all.len() == other.all.len() && self.all.iter().zip(&other.all).all(same)
     }

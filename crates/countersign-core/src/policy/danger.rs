@@ -18,6 +18,23 @@ pub fn without_audience(issuer: NeedsAudience) -> TrustedIssuer {
     issuer.any_audience()
 }
 
+/// Takes tokens of every `typ`, ID tokens and logout tokens too: what was made for one purpose works for another.
+///
+/// For tools that look at tokens of all kinds. A service that takes another kind than access tokens names it with
+/// [`TrustedIssuer::token_type`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::{key::StaticKeys, policy::{NeedsAudience, danger}};
+///
+/// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("inspector");
+/// let issuer = danger::any_type(issuer);
+/// # let _ = issuer;
+/// ```
+pub fn any_type(issuer: TrustedIssuer) -> TrustedIssuer {
+    issuer.of_any_type()
+}
+
 /// Accepts an `issuer` that is plain `http` off loopback: whoever sits on the path can hand us keys.
 pub fn plain_http_issuer(issuer: TrustedIssuer) -> TrustedIssuer {
     issuer.allowing_plain_http()

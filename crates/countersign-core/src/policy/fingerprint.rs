@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use aws_lc_rs::digest;
 
 use super::TrustedIssuer;
+use crate::key::Algorithm;
 
 /// A digest over every rule of a policy. Equal fingerprints: the same tokens are taken, given the same keys.
 ///
@@ -91,6 +92,13 @@ impl TrustedIssuer {
         form.list("allowed_clients", &self.allowed_clients);
         form.list("client_id_for_absent_audience", self.client_id_for_absent_audience.then_some("yes"));
         form.list("weakenings", self.weakenings());
+        // Rules that came later are written only where they say something: fingerprints outlive releases.
+        if self.unlabelled_rsa != Algorithm::RS256 {
+            form.list("unlabelled_rsa", [self.unlabelled_rsa.name()]);
+        }
+        if !self.token_types.is_empty() {
+            form.list("token_types", &self.token_types);
+        }
         self.authorities.describe(&mut |field, values| form.list(field, values));
         form.digest()
     }

@@ -7,6 +7,7 @@ use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource};
+use crate::token::TokenType;
 
 /// An issuer whose audience is still to be named; all it can do is take one.
 ///
@@ -30,7 +31,10 @@ impl NeedsAudience {
             any_audience: false,
             keys,
             algorithms: Algorithm::DEFAULT.to_vec(),
+            unlabelled_rsa: Algorithm::RS256,
             profile: Profile::default(),
+            token_types: Vec::new(),
+            any_type: false,
             leeway: LEEWAY,
             longest_lifetime: None,
             max_age: None,
@@ -75,7 +79,10 @@ pub struct TrustedIssuer {
     pub(crate) any_audience: bool,
     pub(crate) keys: Arc<dyn KeySource>,
     pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) unlabelled_rsa: Algorithm,
     pub(crate) profile: Profile,
+    pub(crate) token_types: Vec<String>,
+    any_type: bool,
     pub(crate) leeway: Duration,
     pub(crate) longest_lifetime: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
@@ -100,9 +107,25 @@ impl TrustedIssuer {
         self
     }
 
+    /// The algorithm of RSA keys that name none in their `alg`. Default: RS256.
+    ///
+    /// The issuer's word counts where there is one: a key that names its `alg` keeps it.
+    pub fn algorithm_of_unlabelled_rsa_keys(mut self, algorithm: Algorithm) -> Self {
+        self.unlabelled_rsa = algorithm;
+        self
+    }
+
     /// Which kind of token is taken. Default: [`Profile::Compatible`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Takes tokens of this `typ` beside those of the profile; with [`Profile::Named`], of no other.
+    ///
+    /// A media type without `application/`, in any case (RFC 7515 §4.1.9).
+    pub fn token_type(mut self, name: impl Into<String>) -> Self {
+        self.token_types.push(name.into());
         self
     }
 
@@ -167,6 +190,32 @@ impl TrustedIssuer {
         &self.keys
     }
 
+    pub(super) fn of_any_type(mut self) -> Self {
+        self.any_type = true;
+        self
+    }
+
+    /// Whether tokens of this type are taken.
+    pub(crate) fn takes_type(&self, found: &TokenType) -> bool {
+        let is_named = |name: &String| name.eq_ignore_ascii_case(found.name());
+        let named = *found != TokenType::Absent && self.token_types.iter().any(is_named);
+        self.any_type || named || self.profile.takes(found)
+    }
+
+    /// The types that are taken, in words.
+    pub(crate) fn expected_types(&self) -> String {
+        if self.any_type {
+            return "any type (danger)".to_owned();
+        }
+        let of_profile = Some(self.profile.expected_types()).filter(|types| !types.is_empty());
+        of_profile.into_iter().chain(self.token_types.iter().map(String::as_str)).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether tokens with the claims of an ID token are refused: they are for clients, not for services (S3.19).
+    pub(crate) fn refuses_id_tokens(&self) -> bool {
+        !self.any_type && self.profile != Profile::Named
+    }
+
     pub(super) fn allowing_plain_http(mut self) -> Self {
         self.plain_http_allowed = true;
         self
@@ -182,7 +231,8 @@ impl TrustedIssuer {
     pub(crate) fn weakenings(&self) -> impl Iterator<Item = &'static str> {
         let any_audience = self.any_audience.then_some("tokens for any audience are taken");
         let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
-        any_audience.into_iter().chain(plain_http)
+        let any_type = self.any_type.then_some("tokens of any type are taken");
+        any_audience.into_iter().chain(any_type).chain(plain_http)
     }
 
     /// Everything that forbids serving with this issuer.
@@ -210,6 +260,15 @@ impl TrustedIssuer {
         let symmetric = self.algorithms.iter().filter(|algorithm| algorithm.is_symmetric()).count();
         if symmetric != 0 && symmetric != self.algorithms.len() {
             fault("algorithms", "symmetric and asymmetric algorithms together; an issuer uses one kind");
+        }
+        if !Algorithm::RSA.contains(&self.unlabelled_rsa) {
+            fault("algorithm_of_unlabelled_rsa_keys", "not an algorithm of RSA keys, such as RS256 or PS256");
+        }
+        if self.token_types.iter().any(|name| name.is_empty() || name.contains('/')) {
+            fault("token_types", "a type is empty or has a slash; write `logout+jwt`, without application/");
+        }
+        if self.profile == Profile::Named && self.token_types.is_empty() && !self.any_type {
+            fault("token_types", "the profile takes named types alone, and none is named");
         }
         if self.leeway > MAX_LEEWAY {
             fault("leeway", "leeway is above 300 s; mend the clocks instead");

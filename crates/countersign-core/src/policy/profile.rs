@@ -16,8 +16,9 @@ pub enum Profile {
     /// RFC 9068 to the letter: `typ` is `at+jwt`; `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are there; it
     /// lives at most 24 hours unless told otherwise.
     AccessToken,
-    /// Any `typ`. For tools that look at tokens of every kind; a service should know its kind.
-    AnyType,
+    /// Only the types that [`token_type`](super::TrustedIssuer::token_type) names: for one other kind of token, such as
+    /// `logout+jwt` or `secevent+jwt`. Needs `iss`, `aud`, `exp`.
+    Named,
 }
 
 impl Profile {
@@ -25,7 +26,7 @@ impl Profile {
         match self {
             Profile::Compatible => matches!(token_type, TokenType::Absent | TokenType::Jwt | TokenType::AccessToken),
             Profile::AccessToken => matches!(token_type, TokenType::AccessToken),
-            Profile::AnyType => true,
+            Profile::Named => false,
         }
     }
 
@@ -34,15 +35,16 @@ impl Profile {
         match self {
             Profile::Compatible => "compatible",
             Profile::AccessToken => "access_token",
-            Profile::AnyType => "any_type",
+            Profile::Named => "named",
         }
     }
 
+    /// The types it takes, in words; empty where it takes those alone that are named.
     pub(crate) const fn expected_types(self) -> &'static str {
         match self {
             Profile::Compatible => "absent, JWT or at+jwt",
             Profile::AccessToken => "at+jwt",
-            Profile::AnyType => "any",
+            Profile::Named => "",
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) enum TokenType {
     Jwt,
     /// `at+jwt` (RFC 9068)
     AccessToken,
-    /// Anything else, safe to log.
+    /// Anything else, without `application/`; foreign text.
     Other(Box<str>),
 }
 
@@ -53,7 +53,7 @@ impl TokenType {
         } else if bare.eq_ignore_ascii_case("jwt") {
             TokenType::Jwt
         } else {
-            TokenType::Other(name.into())
+            TokenType::Other(bare.into())
         }
     }
 }

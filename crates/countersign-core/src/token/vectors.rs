@@ -22,7 +22,7 @@ fn is_accepted(set: &KeySet, jws: &str) -> bool {
         let header = Header::parse(&decode(compact.header)?).ok()?;
         decode(compact.payload)?;
         let signature = decode(compact.signature).filter(|bytes| bytes.len() <= MAX_SIGNATURE_BYTES)?;
-        match set.find(header.key_id.as_deref(), header.algorithm?) {
+        match set.find(header.key_id.as_deref(), header.algorithm?, Algorithm::RS256) {
             Lookup::Found(keys) => {
                 keys.iter().any(|key| key.checks(compact.signing_input.as_bytes(), &signature)).then_some(())
             }

@@ -47,7 +47,7 @@ pub(super) fn rule(
             (Some(expected), Some(found))
         }
         ("type", Some(header), _) => {
-            let expected = issuer.profile.expected_types().to_owned();
+            let expected = issuer.expected_types();
             let found = match &header.token_type {
                 crate::token::TokenType::Other(name) => shown(name),
                 named => named.name().to_owned(),
@@ -63,7 +63,7 @@ fn claims_rule(name: &str, payload: &Payload, issuer: &TrustedIssuer, now: UnixT
     let leeway = issuer.leeway;
     match name {
         "kind" => {
-            let expected = (issuer.profile != Profile::AnyType).then(|| "no nonce, at_hash or c_hash".to_owned());
+            let expected = issuer.refuses_id_tokens().then(|| "no nonce, at_hash or c_hash".to_owned());
             (expected, payload.has_id_token_claims.then(|| "one of them".to_owned()))
         }
         "audience" => {

@@ -78,17 +78,15 @@ fn algorithm(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError>
 }
 
 fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
-    let profile = issuer.profile;
-    if profile.takes(&header.token_type) {
+    if issuer.takes_type(&header.token_type) {
         return Ok(());
     }
-    Err(VerifyError::mismatch(Kind::WrongType, "typ", profile.expected_types(), header.token_type.name()))
+    Err(VerifyError::mismatch(Kind::WrongType, "typ", &issuer.expected_types(), header.token_type.name()))
 }
 
 /// ID tokens are for clients, not for services (S3.19).
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
-    let claims_of_id_tokens = case.payload.has_id_token_claims && case.issuer.profile != Profile::AnyType;
-    if claims_of_id_tokens {
+    if case.payload.has_id_token_claims && case.issuer.refuses_id_tokens() {
         return Err(VerifyError::new(
             Kind::IdToken,
             "it has nonce, at_hash or c_hash: an ID token, not an access token",

@@ -146,7 +146,7 @@ pub(super) fn keys_for<'h>(
     let Some(algorithm) = header.algorithm else {
         return refused(Kind::AlgorithmNotAllowed, "alg names no algorithm");
     };
-    match held.set.find(header.key_id.as_deref(), algorithm) {
+    match held.set.find(header.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
         Lookup::Found(keys) => Ok(keys),
         Lookup::Missing => Err(Pending::needs(issuer, Wanted::NewerKeys)),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::{KeySet, StaticKeys};
-use countersign_core::policy::{NeedsAudience, Profile};
+use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
@@ -32,7 +32,7 @@ impl AssertionCheck {
             return Err(ConfigError::one(field(), format!("a key is not usable: {}", skipped.reason)));
         }
         let trusted = NeedsAudience::new(client, Arc::new(StaticKeys::from_set(keys))).audience(issuer);
-        let trusted = trusted.profile(Profile::AnyType); // its own type is judged below
+        let trusted = trusted.token_type("client-authentication+jwt");
         // No cache: each assertion is good once.
         Verifier::builder().trust(trusted).clock(clock).cache_bytes(0).build().map(AssertionCheck).map_err(|error| {
             let problems = error.faults().iter().map(|fault| fault.problem.as_ref()).collect::<Vec<_>>();

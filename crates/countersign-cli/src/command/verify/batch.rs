@@ -5,7 +5,7 @@ use std::io::{BufRead, BufWriter, Write};
 use countersign::verify::{Report, Verifier};
 
 use super::judge::{Judge, report_at_once};
-use super::{Question, report};
+use super::report;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input;
 
@@ -47,7 +47,6 @@ fn answers(judge: &mut Judge, tokens: &[String]) -> Vec<Report> {
 
 fn in_parallel(judge: &mut Judge, tokens: &[String]) -> Vec<Option<Report>> {
     let verifier: Verifier = judge.verifier_for("");
-    let question: &Question = judge.question();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = tokens.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
@@ -55,7 +54,7 @@ fn in_parallel(judge: &mut Judge, tokens: &[String]) -> Vec<Option<Report>> {
             .chunks(share)
             .map(|part| {
                 let verifier = &verifier;
-                let work = move || part.iter().map(|token| report_at_once(verifier, token, question)).collect();
+                let work = move || part.iter().map(|token| report_at_once(verifier, token)).collect();
                 (scope.spawn(work), part.len())
             })
             .collect();

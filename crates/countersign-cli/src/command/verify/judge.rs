@@ -6,14 +6,13 @@ use std::sync::Arc;
 use countersign::clock::Clock;
 use countersign::key::{KeySource, StaticKeys};
 use countersign::keys::RemoteKeys;
-use countersign::policy::{NeedsAudience, Profile, TrustedIssuer};
+use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
 use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
 
 use super::AskedClock;
 use super::policy::{KeyPlace, Question, TypeRule};
-use super::report::with_asked_type;
 use crate::exit::Failure;
 use crate::{keyfile, output};
 
@@ -75,8 +74,7 @@ impl Judge {
     /// Judges `token`; waits for keys where it must.
     pub(crate) fn report(&mut self, token: &str) -> Report {
         let verifier = self.verifier_for(token);
-        let report = self.runtime.block_on(verifier.explain(token));
-        with_asked_type(report, &self.question.types)
+        self.runtime.block_on(verifier.explain(token))
     }
 
     /// The verifier for `token`, to be asked from other threads.
@@ -109,17 +107,13 @@ impl Judge {
     pub(crate) fn is_one(&self) -> bool {
         matches!(self.answering, Answering::One(_))
     }
-
-    pub(crate) fn question(&self) -> &Question {
-        &self.question
-    }
 }
 
 /// A report without waiting; `None` where keys must be fetched first.
-pub(crate) fn report_at_once(verifier: &Verifier, token: &str, question: &Question) -> Option<Report> {
+pub(crate) fn report_at_once(verifier: &Verifier, token: &str) -> Option<Report> {
     let report = verifier.explain_held(token);
     let is_decided = !matches!(report.verdict, Verdict::Undecided { .. });
-    is_decided.then(|| with_asked_type(report, &question.types))
+    is_decided.then_some(report)
 }
 
 fn pinned(question: &Question, clock: &Arc<AskedClock>, pem: &str, key_id: Option<&str>) -> Result<Verifier, Failure> {
@@ -133,15 +127,15 @@ fn verifier(question: &Question, clock: &Arc<AskedClock>, keys: Arc<dyn KeySourc
 }
 
 fn trusted(question: &Question, keys: Arc<dyn KeySource>) -> Result<TrustedIssuer, Failure> {
-    let profile = match &question.types {
-        TypeRule::Compatible => Profile::Compatible,
-        TypeRule::Only(name) if name == "jwt" => Profile::Compatible,
-        TypeRule::AccessToken => Profile::AccessToken,
-        TypeRule::Any | TypeRule::Only(_) => Profile::AnyType,
-    };
     let (first, others) =
         question.audiences.split_first().ok_or_else(|| Failure::question("audience is empty; add --audience AUD"))?;
     let issuer = NeedsAudience::new(&question.issuer, keys).audience(first);
     let issuer = others.iter().fold(issuer, TrustedIssuer::or_audience);
-    Ok(issuer.algorithms(question.algorithms.iter().copied()).profile(profile).leeway(question.leeway))
+    let issuer = match &question.types {
+        TypeRule::Compatible => issuer,
+        TypeRule::AccessToken => issuer.profile(Profile::AccessToken),
+        TypeRule::Only(name) => issuer.profile(Profile::Named).token_type(name),
+        TypeRule::Any => danger::any_type(issuer),
+    };
+    Ok(issuer.algorithms(question.algorithms.iter().copied()).leeway(question.leeway))
 }

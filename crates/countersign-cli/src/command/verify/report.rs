@@ -1,34 +1,10 @@
-//! The library's explain report, printed; and the one rule that is the command's own.
+//! The library's explain report, printed.
 
-use countersign::error::VerifyErrorKind as Kind;
-use countersign::redact::safe_text;
 use countersign::verify::{Check, Outcome, Report, Verdict};
-use serde_json::Value;
 
-use super::policy::{TypeRule, bare_type};
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Tone, toned};
 use crate::times;
-
-/// Judges a `typ` that was asked for by name, where the library has no profile for it.
-pub(super) fn with_asked_type(mut report: Report, rule: &TypeRule) -> Report {
-    let TypeRule::Only(wanted) = rule else { return report };
-    let found = report.header.as_ref().and_then(|header| header.get("typ")).and_then(Value::as_str);
-    if found.is_some_and(|found| bare_type(found) == *wanted) {
-        return report;
-    }
-    let message = format!("typ: expected {wanted}, found \"{}\"", safe_text(found.unwrap_or("nothing")));
-    let code = Kind::WrongType.code();
-    if let Some(check) = report.checks.iter_mut().find(|check| check.name == "type" && check.outcome == Outcome::Passed)
-    {
-        check.expected = Some(wanted.clone());
-        check.outcome = Outcome::Failed { code, message: message.clone() };
-    }
-    if report.verdict == Verdict::Accepted {
-        report.verdict = Verdict::Rejected { code, message };
-    }
-    report
-}
 
 /// What the command ends with.
 pub(super) fn exit(report: &Report) -> Exit {

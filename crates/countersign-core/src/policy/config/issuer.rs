@@ -26,9 +26,15 @@ pub struct IssuerConfig {
     /// The algorithms allowed. Default: [`Algorithm::DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
-    /// `compatible` (default), `access_token` or `any_type`.
+    /// The algorithm of RSA keys that name none in their `alg`. Default: RS256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm_of_unlabelled_rsa_keys: Option<Algorithm>,
+    /// `compatible` (default), `access_token` or `named`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub profile: Profile,
+    /// Types (`typ`) that are taken beside those of the profile; those alone where it is `named`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_types: Vec<String>,
     /// How far clocks may differ. Default 30, at most 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
@@ -56,6 +62,9 @@ pub struct IssuerConfig {
     /// Weakens: takes tokens whatever their audience ([`danger::without_audience`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_any_audience: bool,
+    /// Weakens: takes tokens of every `typ` ([`danger::any_type`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub danger_any_type: bool,
     /// Weakens: lets the issuer use plain `http` ([`danger::plain_http_issuer`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_plain_http: bool,
@@ -91,7 +100,9 @@ impl IssuerConfig {
             audience: AudienceList::One(audience.into()),
             keys: KeysConfig::default(),
             algorithms: None,
+            algorithm_of_unlabelled_rsa_keys: None,
             profile: Profile::default(),
+            token_types: Vec::new(),
             leeway_seconds: None,
             longest_lifetime_seconds: None,
             max_age_seconds: None,
@@ -101,6 +112,7 @@ impl IssuerConfig {
             client_id_for_absent_audience: false,
             authorities: AuthoritiesConfig::default(),
             danger_any_audience: false,
+            danger_any_type: false,
             danger_plain_http: false,
         }
     }
@@ -126,11 +138,18 @@ impl IssuerConfig {
         if let Some(seconds) = self.max_age_seconds {
             issuer = issuer.max_age(Duration::from_secs(seconds));
         }
+        if let Some(algorithm) = self.algorithm_of_unlabelled_rsa_keys {
+            issuer = issuer.algorithm_of_unlabelled_rsa_keys(algorithm);
+        }
+        issuer = self.token_types.iter().fold(issuer, TrustedIssuer::token_type);
         issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::require_claim);
         issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refuse_subjects_beginning_with);
         issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allow_client);
         if self.client_id_for_absent_audience {
             issuer = issuer.client_id_for_absent_audience();
+        }
+        if self.danger_any_type {
+            issuer = danger::any_type(issuer);
         }
         if self.danger_plain_http {
             issuer = danger::plain_http_issuer(issuer);

@@ -117,6 +117,9 @@ fn weakenings_are_named_so_and_can_be_forbidden() {
     assert!(build(&policy).is_err());
     policy.issuers[0].danger_plain_http = true;
     assert!(build(&policy).is_ok());
+    policy.issuers[0] = IssuerConfig::new("https://a.example", "orders");
+    policy.issuers[0].danger_any_type = true;
+    assert!(build(&policy).is_ok());
     policy.deny_danger = true;
     assert_eq!(build(&policy).expect_err("forbidden").faults()[0].field, "danger");
 }

@@ -95,15 +95,22 @@ const POLICY_FIELDS: [&str; 3] = ["max_token_bytes", "cache_bytes", "deny_danger
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
     let list = || Value::Array(text.split(',').map(|item| Value::from(item.trim())).collect());
     Ok(match field {
-        "issuer" | "profile" => text.into(),
-        "audience" | "algorithms" | "required_claims" | "refused_subject_prefixes" | "allowed_clients" => list(),
+        "issuer" | "profile" | "algorithm_of_unlabelled_rsa_keys" => text.into(),
+        "audience"
+        | "algorithms"
+        | "token_types"
+        | "required_claims"
+        | "refused_subject_prefixes"
+        | "allowed_clients" => list(),
         "keys" | "authorities" => serde_json::from_str(text).map_err(|_| "not JSON")?,
         "leeway_seconds" | "longest_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
             text.parse::<u64>().map_err(|_| "not a whole number")?.into()
         }
-        "deny_danger" | "client_id_for_absent_audience" | "danger_any_audience" | "danger_plain_http" => {
-            text.parse::<bool>().map_err(|_| "neither true nor false")?.into()
-        }
+        "deny_danger"
+        | "client_id_for_absent_audience"
+        | "danger_any_audience"
+        | "danger_any_type"
+        | "danger_plain_http" => text.parse::<bool>().map_err(|_| "neither true nor false")?.into(),
         _ => return Err("no setting has this name"),
     })
 }
