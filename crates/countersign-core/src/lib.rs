@@ -28,6 +28,7 @@
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //! | `jsonwebtoken` | no | conversions from the key types of the `jsonwebtoken` crate |
 
+mod algorithm;
 pub mod authz;
 mod cache;
 pub mod claims;

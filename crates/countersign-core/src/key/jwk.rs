@@ -2,9 +2,9 @@
 
 use serde::Deserialize;
 
-use super::algorithm::Algorithm;
 use super::material::KeyRejected;
 use super::roca::is_roca;
+use crate::algorithm::Algorithm;
 use crate::token::decode_base64url;
 
 /// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much (S11.07).

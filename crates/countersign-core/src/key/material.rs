@@ -11,9 +11,9 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroize;
 
-use super::algorithm::Algorithm;
 use super::jwk::{JwkFields, PublicFields};
 use super::thumbprint::thumbprint;
+use crate::algorithm::Algorithm;
 use crate::secret::Secret;
 
 /// A key that checks signatures of exactly one algorithm.

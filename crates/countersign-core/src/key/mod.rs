@@ -1,6 +1,5 @@
 //! Which key: public keys prepared when they arrive, each bound to exactly one algorithm.
 
-mod algorithm;
 mod cell;
 #[cfg(feature = "jsonwebtoken")]
 mod jsonwebtoken;
@@ -11,7 +10,7 @@ mod set;
 mod source;
 mod thumbprint;
 
-pub use algorithm::Algorithm;
+pub use crate::algorithm::Algorithm;
 pub(crate) use cell::HeldKeys;
 pub use cell::KeyCell;
 

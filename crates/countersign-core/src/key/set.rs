@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
-use super::algorithm::Algorithm;
 use super::jwk::JwkFields;
 use super::material::{KeyRejected, VerifyingKey};
+use crate::algorithm::Algorithm;
 use crate::redact::safe_text;
 
 /// The most keys used of one set; those beyond are skipped.

@@ -2,8 +2,8 @@
 
 use aws_lc_rs::digest;
 
-use super::algorithm::Algorithm;
 use super::jwk::PublicFields;
+use crate::algorithm::Algorithm;
 use crate::token::encode_base64url as encode;
 
 /// SHA-256 over the required members in lexicographic order, base64url.

@@ -7,8 +7,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
 use super::json::{MAX_HEADER_DEPTH, Names, Skip};
 use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES, base64url};
+use crate::algorithm::Algorithm;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::Algorithm;
 use crate::redact::safe_text;
 
 /// What a header says, judged for form only.

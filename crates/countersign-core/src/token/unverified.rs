@@ -5,8 +5,8 @@ use std::fmt;
 use super::compact::Compact;
 use super::header::Header;
 use super::payload::Payload;
+use crate::algorithm::Algorithm;
 use crate::error::VerifyError;
-use crate::key::Algorithm;
 use crate::redact::safe_text;
 
 /// A token of the right form whose signature nobody has checked.
