@@ -2,6 +2,7 @@
 
 use countersign::authenticate::{AuthenticateLayer, CallerToken};
 use countersign::outbound::{ClientCredentials, Outbound};
+use countersign::prelude::Verifier;
 use countersign_test::TestIssuer;
 use tower::{Layer, ServiceExt};
 
@@ -126,6 +127,11 @@ async fn s7_22_s7_24_a_caller_is_exchanged_and_never_forwarded() {
 }
 
 pub async fn caller(provider: &TestIssuer, token: &str) -> CallerToken {
+    kept_by(provider.verifier_for("orders"), token).await
+}
+
+/// What a layer that keeps callers' tokens leaves on the request of this one.
+pub async fn kept_by(verifier: Verifier, token: &str) -> CallerToken {
     let keep = tower::service_fn(|request: axum::http::Request<()>| async move {
         let caller = request.extensions().get::<CallerToken>().cloned();
         let mut answer = axum::http::Response::new(axum::body::Bytes::new());
@@ -140,7 +146,7 @@ pub async fn caller(provider: &TestIssuer, token: &str) -> CallerToken {
         );
         Ok::<_, std::convert::Infallible>(answer)
     });
-    let service = AuthenticateLayer::new(provider.verifier_for("orders")).keep_caller_token().layer(keep);
+    let service = AuthenticateLayer::new(verifier).keep_caller_token().layer(keep);
     let request =
         axum::http::Request::builder().header("authorization", format!("Bearer {token}")).body(()).expect("a request");
     let answer = service.oneshot(request).await.expect("infallible");

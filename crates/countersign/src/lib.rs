@@ -37,6 +37,7 @@
 //! | `axum` | yes | [`extract`], and path parameters in guards |
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery and JWKS addresses |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
+//! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //!
 //! Without any: the layer and the guards over keys that you supply, for every tower HTTP service. Features add API; none
 //! changes behaviour.

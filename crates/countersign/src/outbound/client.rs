@@ -3,18 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::clock::Clock;
 use countersign_core::error::ConfigError;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use reqwest::{Client, Request, RequestBuilder, Response};
 
-use super::attach::{attach, refuse_if_set};
-use super::challenge::Challenge;
+use super::binding::{Bindings, judge_second};
 use super::error::{OutboundError, OutboundErrorKind};
-use super::origin::Origin;
 use super::present::present_caller;
-use super::replay::Replay;
-use super::source::{Cached, OutboundToken, TokenSource, TokenStats};
+use super::source::{TokenSource, TokenStats};
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
 
@@ -27,29 +24,22 @@ use crate::authenticate::CallerToken;
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
-    bindings: Vec<Binding>,
-    clock: Arc<dyn Clock>,
+    bindings: Bindings,
     subject: Option<CallerToken>,
     trace: Arc<HeaderMap>,
-}
-
-#[derive(Clone)]
-struct Binding {
-    origin: Origin,
-    tokens: Cached,
 }
 
 impl Outbound {
     /// Sends with `client`; nothing is bound yet.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Outbound { client, bindings: Vec::new(), clock: Arc::new(SystemClock), subject: None, trace: Arc::default() }
+        Outbound { client, bindings: Bindings::new(), subject: None, trace: Arc::default() }
     }
 
     /// Judges the lives of tokens by this clock; it counts for what is bound after it.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.bindings.set_clock(clock);
         self
     }
 
@@ -59,19 +49,7 @@ impl Outbound {
     /// Where the origin is not `https` with a bare host and port (plain `http` is for loopback), is bound already, or the
     /// source is not complete.
     pub fn bind(mut self, origin: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
-        let mut faults = source.faults();
-        match Origin::parse(origin) {
-            Err(fault) => faults.push(fault),
-            Ok(origin) if self.bindings.iter().any(|binding| binding.origin == origin) => {
-                faults
-                    .push(countersign_core::error::Fault::new("origin", "bound twice; bind one source to each origin"));
-            }
-            Ok(origin) => {
-                let tokens = Cached::new(Arc::new(source), Arc::clone(&self.clock));
-                self.bindings.push(Binding { origin, tokens });
-            }
-        }
-        ConfigError::check(faults)?;
+        self.bindings.bind(origin, source)?;
         Ok(self)
     }
 
@@ -110,7 +88,7 @@ impl Outbound {
     /// What became of each binding's tokens, with its origin; in the order they were bound.
     #[must_use]
     pub fn stats(&self) -> Vec<(String, TokenStats)> {
-        self.bindings.iter().map(|binding| (binding.origin.to_string(), binding.tokens.stats())).collect()
+        self.bindings.stats()
     }
 
     /// Sends `request` with its token. On a 401 that a new token may mend, fetches one and sends once more.
@@ -132,56 +110,21 @@ impl Outbound {
         for (name, value) in self.trace.iter() {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        let Binding { origin, tokens } = self.binding(&request)?;
-        refuse_if_set(request.headers(), origin)?;
-        let sent = tokens.token(self.subject.as_ref()).await?;
-        let Replay { first, again } = Replay::of(request);
-        let response = self.send_with(first, &sent).await?;
-        // A 401 of another origin, after a redirect, says nothing of a token that never went there.
-        if response.status() != StatusCode::UNAUTHORIZED || !origin.holds(response.url()) {
+        let (call, first) = self.bindings.begin(request, self.subject.as_ref()).await?;
+        let response = self.client.execute(first).await.map_err(failed)?;
+        if !call.may_mend(&response)? {
             return Ok(response);
         }
-        match Challenge::of(response.headers()) {
-            Challenge::Other => return Ok(response),
-            Challenge::StepUp(step_up) => return Err(OutboundError::step_up(step_up)),
-            Challenge::Renew => tokens.reject(self.subject.as_ref(), &sent),
-        }
-        let Some(again) = again else { return Ok(response) };
-        match tokens.token(self.subject.as_ref()).await {
-            Ok(newer) if newer.header() != sent.header() => judge(self.send_with(again, &newer).await?),
-            _ => Ok(response), // no other token: the answer stands
-        }
-    }
-
-    async fn send_with(&self, mut request: Request, token: &OutboundToken) -> Result<Response, OutboundError> {
-        attach(request.headers_mut(), token);
-        self.client.execute(request).await.map_err(failed)
-    }
-
-    fn binding(&self, request: &Request) -> Result<&Binding, OutboundError> {
-        self.bindings.iter().find(|binding| binding.origin.holds(request.url())).ok_or_else(not_bound)
+        let Some(again) = call.again().await else { return Ok(response) };
+        let second = self.client.execute(again).await.map_err(failed)?;
+        judge_second(&second)?;
+        Ok(second)
     }
 }
 
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origins: Vec<_> = self.bindings.iter().map(|binding| &binding.origin).collect();
-        f.debug_struct("Outbound").field("origins", &origins).finish_non_exhaustive()
-    }
-}
-
-pub(super) fn not_bound() -> OutboundError {
-    OutboundError::new(OutboundErrorKind::OriginNotBound, "no token source is bound to the request's origin; bind one")
-}
-
-/// The second answer: a step-up is an error here too, all else is the caller's to read.
-fn judge(response: Response) -> Result<Response, OutboundError> {
-    match response.status() {
-        StatusCode::UNAUTHORIZED => match Challenge::of(response.headers()) {
-            Challenge::StepUp(step_up) => Err(OutboundError::step_up(step_up)),
-            Challenge::Renew | Challenge::Other => Ok(response),
-        },
-        _ => Ok(response),
+        f.debug_struct("Outbound").field("origins", &self.bindings).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,9 @@ use super::source::{Cached, TokenSource};
 /// Attaches tokens to the requests of any tower HTTP client service.
 ///
 /// It must wrap a client that follows no redirects. A request to another origin is refused. On a 401 the token is dropped,
-/// so that the next request gets a new one; the request is not sent again, for a body of any type cannot be had twice.
+/// so that the next request gets a new one; the request is not sent again, for a body of any type cannot be had twice. The
+/// same for gRPC's `UNAUTHENTICATED`. A request must say where it goes: make a tonic client of this and the channel by its
+/// `with_origin`, with the origin that is bound.
 ///
 /// ```
 /// use countersign::outbound::{AttachTokenLayer, FixedToken};

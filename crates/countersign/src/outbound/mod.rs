@@ -2,7 +2,8 @@
 //!
 //! [`Outbound`] wraps a [`reqwest::Client`]. Each origin is bound to a [`TokenSource`]; a request to any other origin is
 //! refused before it is sent. Where a service answers 401, the token that was sent is dropped, one new one is fetched and
-//! the request is sent once more. Users of other tower HTTP clients stack [`AttachTokenLayer`].
+//! the request is sent once more. Users of other tower HTTP clients, tonic's channel among them, stack
+//! [`AttachTokenLayer`]; those of `reqwest-middleware` take `AttachTokenMiddleware` (feature of that name).
 //!
 //! ```no_run
 //! use countersign::outbound::{ClientCredentials, Outbound};
@@ -21,11 +22,14 @@
 //! ```
 
 mod attach;
+mod binding;
 mod challenge;
 mod client;
 mod error;
 mod future;
 mod layer;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod origin;
 mod present;
 mod replay;
@@ -38,6 +42,8 @@ pub use client::Outbound;
 pub use error::{OutboundError, OutboundErrorKind};
 pub use future::ResponseFuture;
 pub use layer::AttachTokenLayer;
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::AttachTokenMiddleware;
 pub use present::{ProvideCaller, ProvideCallerLayer};
 pub use service::AttachToken;
 pub use source::{

@@ -7,8 +7,8 @@ use http::{Request, Response, StatusCode};
 use tower_service::Service;
 
 use super::attach::{attach, refuse_if_set};
+use super::binding::not_bound;
 use super::challenge::Challenge;
-use super::client::not_bound;
 use super::error::OutboundError;
 use super::future::ResponseFuture;
 use super::layer::AttachTokenLayer;
@@ -53,7 +53,7 @@ where
             let sent = tokens.token(subject.as_ref()).await?;
             attach(request.headers_mut(), &sent);
             let response = ready.call(request).await.map_err(|error| OutboundError::call(error, true))?;
-            if response.status() == StatusCode::UNAUTHORIZED {
+            if is_refusal(&response) {
                 match Challenge::of(response.headers()) {
                     Challenge::Renew => tokens.reject(subject.as_ref(), &sent),
                     Challenge::StepUp(step_up) => return Err(OutboundError::step_up(step_up)),
@@ -64,3 +64,12 @@ where
         }))
     }
 }
+
+/// gRPC says it beside the status, in the head where there is no message (gRPC over HTTP/2, `Trailers-Only`).
+fn is_refusal<R>(response: &Response<R>) -> bool {
+    response.status() == StatusCode::UNAUTHORIZED
+        || response.headers().get("grpc-status").is_some_and(|code| code == GRPC_UNAUTHENTICATED)
+}
+
+/// `UNAUTHENTICATED` among the gRPC status codes.
+const GRPC_UNAUTHENTICATED: &str = "16";

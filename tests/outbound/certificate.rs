@@ -1,0 +1,104 @@
+//! A client that its TLS certificate speaks for (RFC 8705 §2), over a real handshake.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign::outbound::{ClientCredentials, OutboundError, TokenRequest, TokenSource};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+}
+
+/// A certificate of `authority` and its key.
+fn certificate(authority: &Authority, name: &str, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+    params.extended_key_usages = vec![usage];
+    let key = KeyPair::generate().expect("a key");
+    (params.signed_by(&key, authority).expect("signed"), key)
+}
+
+/// A token service that lets nobody in without a certificate of `clients`; it counts the requests that it read.
+async fn token_service(authority: &Authority, clients: &Authority) -> (String, Arc<AtomicUsize>) {
+    let mut roots = RootCertStore::empty();
+    roots.add(clients.der().clone()).expect("a root");
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().expect("a verifier");
+    let (own, key) = certificate(authority, "localhost", ExtendedKeyUsagePurpose::ServerAuth);
+    let chain: Vec<CertificateDer<'static>> = vec![own.der().clone()];
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(chain, key);
+    let acceptor = TlsAcceptor::from(Arc::new(config.expect("a configuration")));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("https://localhost:{}/token", listener.local_addr().expect("an address").port());
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (acceptor, counter) = (acceptor.clone(), Arc::clone(&counter));
+            tokio::spawn(async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut request = Vec::new();
+                while !request.ends_with(b"client_id=orders") {
+                    let mut buffer = [0; 1024];
+                    let Ok(read @ 1..) = stream.read(&mut buffer).await else { return };
+                    request.extend_from_slice(&buffer[..read]);
+                }
+                assert!(!String::from_utf8_lossy(&request).to_ascii_lowercase().contains("authorization"), "S7.03");
+                counter.fetch_add(1, Ordering::SeqCst);
+                let body = r#"{"access_token":"by-certificate","token_type":"Bearer","expires_in":60}"#;
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.shutdown().await;
+            });
+        }
+    });
+    (url, count)
+}
+
+async fn ask(
+    url: &str,
+    trusted: &Authority,
+    identity: Option<(rcgen::Certificate, KeyPair)>,
+) -> Result<(), OutboundError> {
+    let root = reqwest::Certificate::from_pem(trusted.pem().as_bytes()).expect("a certificate");
+    let mut tls = reqwest::Client::builder().no_proxy().tls_certs_only([root]);
+    if let Some((certificate, key)) = identity {
+        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
+        tls = tls.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
+    }
+    let source = ClientCredentials::from_token_endpoint(url).client_certificate("orders", tls);
+    assert!(source.faults().is_empty(), "{:?}", source.faults());
+    let token = source.token(&TokenRequest::default()).await?;
+    assert!(!format!("{token:?}").contains("by-certificate"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn s7_03_a_certificate_is_the_proof_and_none_or_another_gets_no_token() {
+    let (servers, clients) = (authority(), authority());
+    let (url, count) = token_service(&servers, &clients).await;
+    let own = |authority: &Authority| certificate(authority, "orders", ExtendedKeyUsagePurpose::ClientAuth);
+    ask(&url, &servers, Some(own(&clients))).await.expect("a token");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    for (what, trusted, identity) in [
+        ("no certificate", &servers, None),
+        ("one of another authority", &servers, Some(own(&servers))),
+        ("a server that is not trusted", &clients, Some(own(&clients))),
+    ] {
+        let error = ask(&url, trusted, identity).await.expect_err(what);
+        assert_eq!(error.code(), "token_unavailable", "{what}: {error}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1, "no other request was read");
+}
