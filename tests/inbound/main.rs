@@ -6,3 +6,4 @@ mod body;
 mod credentials;
 mod layer;
 mod paths;
+mod protect;

@@ -21,13 +21,14 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 9] =
-    ["fetch", "telemetry", "refresh", "response", "keys", "authenticate", "outbound", "guard", "extract"];
+const MAIN: [&str; 10] =
+    ["fetch", "telemetry", "refresh", "response", "keys", "authenticate", "outbound", "guard", "extract", "app"];
 
 /// A foreign crate and the only places that may name it.
-const HOMES: [(&str, &[&str]); 4] = [
+const HOMES: [(&str, &[&str]); 5] = [
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
+    ("utoipa", &["countersign/src/app/openapi.rs"]),
     ("argon2", &["countersign-issuer/src/client/secret.rs"]),
     (
         "reqwest",

@@ -34,14 +34,17 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `axum` | yes | [`extract`], and path parameters in guards |
+//! | `axum` | yes | [`extract`], path parameters in guards, and [`app`]: a whole app closed by default |
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery and JWKS addresses |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
+//! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //!
 //! Without any: the layer and the guards over keys that you supply, for every tower HTTP service. Features add API; none
 //! changes behaviour.
 
+#[cfg(feature = "axum")]
+pub mod app;
 pub mod authenticate;
 #[cfg(feature = "axum")]
 pub mod extract;

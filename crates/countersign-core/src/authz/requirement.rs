@@ -292,6 +292,18 @@ impl Requirement {
         })
     }
 
+    /// Scopes that every caller needs, whatever else is asked for: for route tables and API descriptions.
+    ///
+    /// ```
+    /// use countersign_core::authz::{role, scope};
+    ///
+    /// let requirement = scope("orders:write").and(role("clerk").or(scope("orders:admin")));
+    /// assert_eq!(requirement.needed_scopes().collect::<Vec<_>>(), ["orders:write"]);
+    /// ```
+    pub fn needed_scopes(&self) -> impl Iterator<Item = &str> {
+        self.plain_scopes()
+    }
+
     /// Whether judging needs parameters of the request's path.
     #[must_use]
     pub fn needs_path(&self) -> bool {

@@ -61,6 +61,13 @@ impl AuthenticateLayer {
         self
     }
 
+    /// Every path is public: for routes that an app names so one by one.
+    #[cfg(feature = "axum")]
+    pub(crate) fn public_everywhere(mut self) -> Self {
+        self.public = Arc::new(PublicPaths::Every);
+        self
+    }
+
     /// Lets requests without any token through as anonymous; a bad token is refused all the same.
     ///
     /// Guards refuse anonymous callers; `Option<Claims>` tells a handler.
@@ -117,6 +124,13 @@ impl AuthenticateLayer {
         let Shared { clock, answers } = &*self.shared;
         self.shared = Arc::new(Shared { clock: Arc::clone(clock), answers: change(answers.clone()) });
         self
+    }
+}
+
+/// All settings at their defaults.
+impl From<Verifier> for AuthenticateLayer {
+    fn from(verifier: Verifier) -> Self {
+        AuthenticateLayer::new(verifier)
     }
 }
 

@@ -3,16 +3,33 @@
 use http::{Method, Request, header};
 
 /// The public paths of a layer: raw, exact, undecoded, so that a router and the layer cannot disagree (S5.23).
-#[derive(Clone, Debug, Default)]
-pub(super) struct PublicPaths(Vec<String>);
+#[derive(Clone, Debug)]
+pub(super) enum PublicPaths {
+    /// These and no others.
+    These(Vec<String>),
+    /// All, where a router's own match chose the layer.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only apps of axum choose a layer by route"))]
+    Every,
+}
 
 impl PublicPaths {
     pub(super) fn add(&mut self, paths: impl IntoIterator<Item = impl Into<String>>) {
-        self.0.extend(paths.into_iter().map(Into::into));
+        if let PublicPaths::These(known) = self {
+            known.extend(paths.into_iter().map(Into::into));
+        }
     }
 
     pub(super) fn holds(&self, path: &str) -> bool {
-        self.0.iter().any(|public| public == path)
+        match self {
+            PublicPaths::These(known) => known.iter().any(|public| public == path),
+            PublicPaths::Every => true,
+        }
+    }
+}
+
+impl Default for PublicPaths {
+    fn default() -> Self {
+        PublicPaths::These(Vec::new())
     }
 }
 

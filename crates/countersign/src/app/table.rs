@@ -1,0 +1,139 @@
+//! The table of an app's routes: what is open, and what each route asks for.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use super::access::Access;
+
+/// Every method of a path.
+pub(super) const ANY: &str = "ANY";
+
+/// One method of one path, and who may call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    method: &'static str,
+    path: String,
+    access: Access,
+}
+
+/// The routes of an app, ordered by path and method.
+///
+/// It prints itself as text for reviewers; a test that compares the text makes every change of access a change that is
+/// seen. What is no route at all needs a token, too, and the last line says so.
+///
+/// ```
+/// use countersign::app::{Access, Routes};
+/// use countersign::prelude::*;
+///
+/// let routes: Routes = Routes::new()
+///     .post("/orders", scope("orders:write").and(role("clerk")), || async { "created" })
+///     .get("/health", Access::Public, || async { "ok" });
+/// assert_eq!(
+///     routes.table().to_string(),
+///     "GET   /health  public\n\
+///      POST  /orders  scope orders:write and role clerk\n\
+///      ANY   *        authenticated\n",
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteTable(Vec<Route>);
+
+impl Route {
+    pub(super) fn new(method: &'static str, path: String, access: Access) -> Self {
+        Route { method, path, access }
+    }
+
+    /// The method, or `ANY`.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The path as the router has it, such as `/orders/{id}`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Who may call it.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The scopes that every caller needs, whatever else is asked for.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<&str> {
+        match &self.access {
+            Access::Required(requirement) => requirement.needed_scopes().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl RouteTable {
+    pub(super) fn push(&mut self, route: Route) {
+        let place = self.0.partition_point(|known| (&known.path, known.method) <= (&route.path, route.method));
+        self.0.insert(place, route);
+    }
+
+    pub(super) fn extend(&mut self, other: RouteTable) {
+        other.0.into_iter().for_each(|route| self.push(route));
+    }
+
+    /// The same routes beneath `prefix`, their paths as axum joins them.
+    pub(super) fn beneath(mut self, prefix: &str) -> Self {
+        let prefix = prefix.trim_end_matches('/');
+        for route in &mut self.0 {
+            let tail = if route.path == "/" { "" } else { &route.path };
+            route.path = format!("{prefix}{tail}");
+        }
+        self
+    }
+
+    /// The routes, ordered by path and method.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.0.iter()
+    }
+
+    /// The routes that need no token.
+    pub fn public(&self) -> impl Iterator<Item = &Route> {
+        self.iter().filter(|route| matches!(route.access, Access::Public | Access::Optional))
+    }
+
+    /// The table as a JSON array of `{method, path, access, requirement, scopes}`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(&self.0).unwrap_or_default() // strings alone; it cannot fail
+    }
+}
+
+impl fmt::Display for RouteTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let method = self.iter().map(|route| route.method.len()).max().unwrap_or_default().max(ANY.len());
+        let path = self.iter().map(|route| route.path.chars().count()).max().unwrap_or_default().max(1);
+        for route in self.iter() {
+            writeln!(f, "{:method$}  {:path$}  {}", route.method, route.path, route.access)?;
+        }
+        writeln!(f, "{ANY:method$}  {:path$}  {}", "*", Access::Authenticated)
+    }
+}
+
+impl Serialize for Route {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_struct("Route", 5)?;
+        row.serialize_field("method", self.method)?;
+        row.serialize_field("path", &self.path)?;
+        row.serialize_field("access", self.access.kind())?;
+        row.serialize_field("requirement", &self.access.to_string())?;
+        row.serialize_field("scopes", &self.scopes())?;
+        row.end()
+    }
+}
+
+impl Serialize for RouteTable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
