@@ -58,7 +58,6 @@ impl<S> Protected<S> {
 
     /// The router to serve. Layers added to it stand before the authenticator (CORS, tracing, limits); routes added to it
     /// are not covered.
-    #[must_use]
     pub fn into_router(self) -> Router<S> {
         self.router
     }
