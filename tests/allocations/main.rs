@@ -1,7 +1,9 @@
-//! How many allocations a verification makes: counts of this program's allocator, which do not depend on the machine.
+//! How many allocations a verification and a call make: counts of this program's allocator, which do not depend on the machine.
 //! What aws-lc takes with malloc in C is not seen by it.
 //!
-//! One test in a program of its own, so that nothing else allocates beside it.
+//! A program of its own; each thread counts for itself.
+
+mod outbound;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -13,6 +13,9 @@
 //! | `countersign::keys` | DEBUG, at most 10 a second | a look for an unknown `kid` fell into the cool-down | `source` |
 //! | `countersign::keys` | WARN | a file of keys can be read or changed by others, or holds a private key | `source`, `problem` |
 //! | `countersign::keys` | WARN or ERROR | an entry of a key set is not used; ERROR where it is private | `source`, `kid`, `reason` |
+//! | `countersign::outbound` | DEBUG | a token was fetched | `used_for` (the origin), `is_exchange`, `life` (seconds) |
+//! | `countersign::outbound` | WARN, at most 10 a second | a token could not be fetched | `used_for`, `is_exchange`, `error` |
+//! | `countersign::outbound` | INFO, at most one a cool-down | a token was dropped: its service answered 401 | `used_for` |
 
 #[cfg(feature = "remote-keys")]
 use std::collections::BTreeSet;
@@ -113,6 +116,30 @@ fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
     } else {
         tracing::warn!(target: "countersign::keys", source, kid, %reason, "an entry of the key set is not used");
     }
+}
+
+#[cfg(feature = "outbound")]
+pub(crate) fn token_fetched(used_for: &str, is_exchange: bool, life: Option<std::time::Duration>) {
+    let life = life.map(|life| life.as_secs());
+    tracing::debug!(target: "countersign::outbound", used_for, is_exchange, life, "token fetched");
+}
+
+#[cfg(feature = "outbound")]
+pub(crate) fn token_not_fetched(
+    used_for: &str,
+    is_exchange: bool,
+    error: &crate::outbound::OutboundError,
+    elapsed: std::time::Duration,
+) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        tracing::warn!(target: "countersign::outbound", used_for, is_exchange, %error, "token could not be fetched");
+    }
+}
+
+#[cfg(feature = "outbound")]
+pub(crate) fn token_dropped(used_for: &str) {
+    tracing::info!(target: "countersign::outbound", used_for, "token dropped after a 401");
 }
 
 /// Lets so many events a second through.

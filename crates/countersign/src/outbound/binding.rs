@@ -11,7 +11,7 @@ use super::attach::{attach, refuse_if_set};
 use super::challenge::Challenge;
 use super::error::{OutboundError, OutboundErrorKind};
 use super::origin::Origin;
-use super::replay::Replay;
+use super::replay::{Replay, Twin};
 use super::source::{Cached, OutboundToken, TokenSource, TokenStats};
 use crate::authenticate::CallerToken;
 
@@ -33,7 +33,7 @@ pub(super) struct Call<'b> {
     binding: &'b Binding,
     subject: Option<&'b CallerToken>,
     sent: Arc<OutboundToken>,
-    again: Option<Request>,
+    again: Option<Twin>,
 }
 
 impl Bindings {
@@ -54,7 +54,7 @@ impl Bindings {
                 faults.push(Fault::new("origin", "bound twice; bind one source to each origin"));
             }
             Ok(origin) => {
-                let tokens = Cached::new(Arc::new(source), Arc::clone(&self.clock));
+                let tokens = Cached::new(Arc::new(source), Arc::clone(&self.clock), &origin.to_string());
                 self.bound.push(Binding { origin, tokens });
             }
         }
@@ -99,9 +99,10 @@ impl Call<'_> {
 
     /// The request once more, with another token; `None` where there is none, or the body is gone: the answer stands.
     pub(super) async fn again(self) -> Option<Request> {
-        let mut again = self.again?;
+        let again = self.again?;
         let newer = self.binding.tokens.token(self.subject).await.ok()?;
         (newer.header() != self.sent.header()).then(|| {
+            let mut again = again.into_request();
             attach(again.headers_mut(), &newer);
             again
         })

@@ -40,7 +40,7 @@ impl AttachTokenLayer {
         let mut faults = source.faults();
         match Origin::parse(origin) {
             Ok(origin) if faults.is_empty() => {
-                let tokens = Cached::new(Arc::new(source), Arc::new(SystemClock));
+                let tokens = Cached::new(Arc::new(source), Arc::new(SystemClock), &origin.to_string());
                 return Ok(AttachTokenLayer { origin: Arc::new(origin), tokens });
             }
             Ok(_) => {}

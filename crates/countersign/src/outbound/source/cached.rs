@@ -14,6 +14,7 @@ use super::{OutboundToken, TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::{Fetch, FetchFuture, Fresh, Look, RefreshPolicy, Refreshed};
+use crate::telemetry;
 
 /// How many callers' tokens are held; the one that was longest unused makes room.
 const MAX_CALLERS: usize = 10_000;
@@ -47,6 +48,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Counters {
+    used_for: String,
     fetches: AtomicU64,
     failures: AtomicU64,
     renewals: AtomicU64,
@@ -82,8 +84,9 @@ struct Cell {
 }
 
 impl Cached {
-    pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
-        let counters = Arc::default();
+    /// `used_for` tells it from others in the log: the origin that it is bound to.
+    pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>, used_for: &str) -> Self {
+        let counters = Arc::new(Counters { used_for: used_for.to_owned(), ..Counters::default() });
         let own = Cell::new(&source, &clock, None, &counters);
         Cached(Arc::new(Inner { source, clock, own, callers: Mutex::default(), counters }))
     }
@@ -93,7 +96,7 @@ impl Cached {
     }
 
     pub(in crate::outbound) fn stats(&self) -> TokenStats {
-        let Counters { fetches, failures, renewals } = &*self.0.counters;
+        let Counters { fetches, failures, renewals, .. } = &*self.0.counters;
         let held = self.0.own.tokens.held();
         TokenStats {
             fetches: fetches.load(Ordering::Relaxed),
@@ -137,6 +140,7 @@ impl Cached {
         if is_held && cell.may_renew(self.0.clock.elapsed()) {
             cell.tokens.invalidate(sent);
             self.0.counters.renewals.fetch_add(1, Ordering::Relaxed);
+            telemetry::token_dropped(&self.0.counters.used_for);
         }
     }
 
@@ -224,12 +228,15 @@ impl Fetch<OutboundToken> for TokenFetch {
         // Lives count from here, before the request is sent; so does what is left of the subject's.
         let subject_left =
             request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(self.clock.now()));
-        let counters = Arc::clone(&self.counters);
+        let (counters, elapsed) = (Arc::clone(&self.counters), self.clock.elapsed());
         Box::pin(async move {
             counters.fetches.fetch_add(1, Ordering::Relaxed);
-            let token = source.token(&request).await.inspect_err(|_| {
+            let is_exchange = request.subject.is_some();
+            let token = source.token(&request).await.inspect_err(|error| {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
+                telemetry::token_not_fetched(&counters.used_for, is_exchange, error, elapsed);
             })?;
+            telemetry::token_fetched(&counters.used_for, is_exchange, token.life());
             let life = token.life().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
             let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
             Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
@@ -294,7 +301,7 @@ mod tests {
     fn cached() -> (Cached, Arc<Counting>, ManualClock) {
         let source = Arc::new(Counting::default());
         let clock = ManualClock::at(UnixTime::from_secs(1000));
-        (Cached::new(Arc::clone(&source) as _, Arc::new(clock.clone())), source, clock)
+        (Cached::new(Arc::clone(&source) as _, Arc::new(clock.clone()), "test"), source, clock)
     }
 
     fn caller(name: &str, expires_at: u64) -> CallerToken {

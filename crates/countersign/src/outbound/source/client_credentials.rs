@@ -149,7 +149,8 @@ impl ClientCredentials {
     /// It is kept and refreshed like any other. Where it cannot be had, the exchange fails.
     #[must_use]
     pub fn actor(self, source: impl TokenSource) -> Self {
-        ClientCredentials { actor: Some(Cached::new(Arc::new(source), Arc::new(SystemClock))), ..self }
+        let tokens = Cached::new(Arc::new(source), Arc::new(SystemClock), "the actor of an exchange");
+        ClientCredentials { actor: Some(tokens), ..self }
     }
 
     /// Sends the secret in the body instead, for services that know no other way.
