@@ -1,7 +1,9 @@
 //! The bench suite. Arguments: names of parts to run (all without), `--quick`, `--write`.
 
 mod hit;
+mod layer;
 mod miss;
+mod refuse;
 mod write;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +19,7 @@ static ALLOCATOR: Counting = Counting;
 /// A part of the suite.
 type Part = (&'static str, fn(&Plan, &mut Report));
 
-const PARTS: &[Part] = &[("miss", miss::run), ("hit", hit::run)];
+const PARTS: &[Part] = &[("miss", miss::run), ("hit", hit::run), ("layer", layer::run), ("refuse", refuse::run)];
 
 fn main() -> ExitCode {
     // Cargo passes `--bench`; the rest is the user's.

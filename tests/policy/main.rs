@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign::key::KeySource;
-use countersign::policy::{IssuerConfig, Policy, Profile, TrustedIssuer};
+use countersign::key::{KeySource, StaticKeys};
+use countersign::keys;
+use countersign::policy::{IssuerConfig, NeedsAudience, Policy, Profile, TrustedIssuer};
 use countersign::verify::Verifier;
 use countersign_test::{TestIssuer, TokenDraft};
 
@@ -73,6 +74,36 @@ async fn a_policy_from_data_judges_as_the_builders_does() {
     ] {
         assert_eq!(code(&verifier, draft).await, refused);
     }
+}
+
+#[tokio::test]
+async fn a_policy_file_with_its_keys_is_all_that_a_service_reads() {
+    let issuer = TestIssuer::new();
+    let with_keys = |keys: serde_json::Value| {
+        let json = serde_json::json!({"issuers": [{"issuer": issuer.name(), "audience": "orders", "keys": keys}]});
+        let policy = Policy::from_json(&json.to_string()).expect("readable");
+        Verifier::builder().policy(&policy, keys::of_policy).clock(Arc::new(issuer.clock().clone())).build()
+    };
+    let token = || issuer.token().audience("orders");
+    let inline = with_keys(serde_json::json!({ "inline": issuer.jwks() })).expect("a sound policy");
+    assert_eq!(code(&inline, token()).await, "accepted");
+    let file = std::env::temp_dir().join(format!("countersign-policy-{}.json", std::process::id()));
+    std::fs::write(&file, issuer.jwks()).expect("a writable folder");
+    let from_file = with_keys(serde_json::json!({ "file": file })).expect("a sound policy");
+    assert_eq!(code(&from_file, token()).await, "accepted");
+    std::fs::remove_file(&file).expect("written above");
+    let nothing = with_keys(serde_json::json!({ "inline": "{}" })).expect_err("no keys");
+    assert_eq!(nothing.faults()[0].field, "keys");
+    assert!(with_keys(serde_json::json!("discovery")).is_ok(), "asked for at first use");
+}
+
+#[test]
+fn a_fault_names_its_issuer_where_there_are_several() {
+    let issuer = |name: &str| NeedsAudience::new(name, Arc::new(StaticKeys::new([]))).audience("orders");
+    let two = Verifier::builder().trust(issuer("https://a.example")).trust(issuer("https://b.example").algorithms([]));
+    let error = two.build().expect_err("no algorithm");
+    assert_eq!(error.faults()[0].field, "algorithms");
+    assert!(error.to_string().contains("https://b.example") && !error.to_string().contains("https://a.example"));
 }
 
 #[tokio::test]

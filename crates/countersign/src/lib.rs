@@ -39,6 +39,7 @@
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
+//! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
 //! Without any: the layer and the guards over keys that you supply, for every tower HTTP service. Features add API; none
 //! changes behaviour.

@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
 use crate::key::{KeySource, StaticKeys};
 use crate::policy::{IssuerConfig, Policy, TrustedIssuer};
+use crate::redact::safe_text;
 use crate::token::MAX_TOKEN_BYTES;
 
 /// The largest `max_token_bytes` that can be configured.
@@ -104,13 +105,25 @@ impl VerifierBuilder {
         self
     }
 
+    /// The issuers' faults; each names its issuer where there are several.
+    fn faults_of_issuers(&self) -> Vec<Fault> {
+        let is_alone = self.issuers.len() < 2;
+        let of = |issuer: &TrustedIssuer| {
+            let name = safe_text(issuer.issuer());
+            let named = move |fault: Fault| Fault::new(fault.field, format!("{} (issuer \"{name}\")", fault.problem));
+            let faults = issuer.faults().into_iter();
+            if is_alone { faults.collect() } else { faults.map(named).collect::<Vec<_>>() }
+        };
+        self.issuers.iter().flat_map(of).collect()
+    }
+
     /// Judges everything and builds.
     ///
     /// # Errors
     /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
-        faults.extend(self.issuers.iter().flat_map(TrustedIssuer::faults));
+        faults.extend(self.faults_of_issuers());
         if self.issuers.is_empty() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }

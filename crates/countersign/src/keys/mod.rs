@@ -1,5 +1,6 @@
 //! Where keys come from: OIDC discovery, JWKS addresses, files, several of them; how they are kept fresh, and how that fares.
 
+mod configured;
 mod failover;
 mod file;
 mod health;
@@ -10,6 +11,7 @@ mod remote;
 mod snapshot;
 
 pub use crate::refresh::RefreshPolicy;
+pub use configured::of_policy;
 pub use failover::FailoverKeys;
 pub use file::FileKeys;
 pub use health::{Health, NotReady};

@@ -1,0 +1,34 @@
+//! The sources that a policy as data names.
+
+use std::sync::Arc;
+
+use countersign_core::error::ConfigError;
+use countersign_core::key::KeySource;
+use countersign_core::policy::{IssuerConfig, KeysConfig};
+
+use super::{FileKeys, RemoteKeys};
+
+/// The key source that `issuer`'s `keys` name: discovery, an address, a file, or keys within the policy itself.
+///
+/// For [`VerifierBuilder::policy`](countersign_core::verify::VerifierBuilder::policy): a service reads one file and serves.
+///
+/// ```
+/// use countersign::keys;
+/// use countersign::policy::Policy;
+/// use countersign::verify::Verifier;
+///
+/// let policy = Policy::from_json(r#"{"issuers":[{"issuer":"https://id.example.com","audience":"orders"}]}"#)?;
+/// let verifier = Verifier::builder().policy(&policy, keys::of_policy).build()?;
+/// # Ok::<(), countersign::error::ConfigError>(())
+/// ```
+///
+/// # Errors
+/// `ConfigError` on field `keys` where keys within the policy cannot be used, or its place is of a kind not known here.
+pub fn of_policy(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+    Ok(match &issuer.keys {
+        KeysConfig::Discovery => Arc::new(RemoteKeys::by_discovery(&issuer.issuer)),
+        KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::at(url)),
+        KeysConfig::File(path) => Arc::new(FileKeys::watching(path)),
+        inline => inline.inline().unwrap_or_else(|| Err(ConfigError::one("keys", "no place known to this version")))?,
+    })
+}
