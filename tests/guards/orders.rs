@@ -1,8 +1,5 @@
 //! Orders of layers: right ones work, wrong ones fail closed and say how to mend it.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -12,6 +9,8 @@ use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
+
+use crate::log::Log;
 
 fn layer(issuer: &TestIssuer) -> AuthenticateLayer {
     AuthenticateLayer::new(issuer.verifier_for("api"))
@@ -29,20 +28,6 @@ async fn claims(claims: Claims) -> String {
     claims.subject().to_owned()
 }
 
-/// Collects what a subscriber writes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("unpoisoned").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn s5_24_without_the_layer_guard_and_extractors_answer_500_and_say_how_to_mend_it() {
     let issuer = TestIssuer::new();
@@ -55,11 +40,9 @@ async fn s5_24_without_the_layer_guard_and_extractors_answer_500_and_say_how_to_
     ];
     for (name, app) in apps {
         let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        let answer = status(app.clone(), Some(&token)).with_subscriber(subscriber).await;
+        let answer = status(app.clone(), Some(&token)).with_subscriber(log.subscriber()).await;
         assert_eq!(answer, StatusCode::INTERNAL_SERVER_ERROR, "{name}");
-        let log = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
+        let log = log.text();
         assert!(log.contains("ERROR countersign::guard") && log.contains("path=\"/orders\""), "{name}: {log}");
         assert!(log.contains("add .layer(AuthenticateLayer::new(verifier))"), "{name}: {log}");
         assert!(!log.contains(&token));

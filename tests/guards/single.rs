@@ -5,7 +5,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::authz::{acr, actor, any_of, at_least, client, issued_by, subject};
+use countersign::authz::{
+    acr, actor, all_of, amr, any_authenticated, any_of, at_least, claim, claims_where, client, group, issued_by, owner,
+    subject, tenant_in_header, tenant_in_host,
+};
+use countersign::clock::Clock;
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::{Answer, Service};
@@ -38,6 +42,17 @@ async fn s5_05_every_guard_passes_its_own_and_denies_others() {
         (client("svc"), own().subject("svc").client_id("svc"), own().client_id("svc")),
         (issued_by(issuer.name()).and(role("a")), own().role("a"), own()),
         (role("banned").not(), own(), own().role("banned")),
+        (group("staff"), own().group("staff"), own().group("staff2").role("staff")),
+        (claim("plan", "gold"), own().claim("plan", "gold"), own().claim("plan", serde_json::json!(["gold"]))),
+        (claim("/org/size", 7), own().claim("org", serde_json::json!({"size": 7})), own()),
+        (owner(issuer.name(), "u1"), own(), own().subject("u2")),
+        (
+            claims_where("a paying plan", |own: &Plan| own.plan != "free"),
+            own().claim("plan", "gold"),
+            own().claim("plan", "free"),
+        ),
+        (all_of([role("a"), group("b")]).expect("some"), own().role("a").group("b"), own().role("a")),
+        (any_authenticated().and(subject("u1")), own(), own().subject("u2")),
     ];
     for (requirement, passes, fails) in cases {
         let words = requirement.to_string();
@@ -45,6 +60,24 @@ async fn s5_05_every_guard_passes_its_own_and_denies_others() {
         assert_eq!(service.get("/acme", &passes.sign()).await.body, "in", "{words}");
         assert_denied(&service.get("/acme", &fails.sign()).await, &words);
         assert_eq!(service.request("GET /acme", &[]).await.code(), "no_token", "{words}");
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Plan {
+    plan: String,
+}
+
+#[tokio::test]
+async fn claims_that_a_rule_cannot_read_are_refused_by_code_and_so_is_the_negation() {
+    let issuer = TestIssuer::new();
+    let paying = || claims_where("a paying plan", |own: &Plan| own.plan != "free");
+    for requirement in [paying(), paying().not()] {
+        let service = guarded(&issuer, requirement).await;
+        for odd in [good(&issuer), good(&issuer).claim("plan", 7)] {
+            let answer = service.get("/acme", &odd.sign()).await;
+            assert_eq!((answer.status, answer.code().as_str()), (403, "claims_schema"));
+        }
     }
 }
 
@@ -114,7 +147,8 @@ async fn s5_26_truth_tables_of_three_scopes() {
     let issuer = TestIssuer::new();
     let (a, b, c) = (|| scope("a"), || scope("b"), || scope("c"));
     type Table = (Requirement, fn(bool, bool, bool) -> bool);
-    let tables: [Table; 5] = [
+    let tables: [Table; 6] = [
+        (all_of([a(), b(), c().not()]).expect("some"), |a, b, c| a && b && !c),
         (a().and(b()).and(c()), |a, b, c| a && b && c),
         (any_of([a(), b(), c()]).expect("some"), |a, b, c| a || b || c),
         (a().and(b().or(c())), |a, b, c| a && (b || c)),
@@ -152,6 +186,78 @@ async fn s5_16_a_weak_login_is_told_which_would_do() {
     assert!(challenge.contains("acr_values=\"gold platinum\", max_age=\"300\""), "{challenge}");
     let strong = good(&issuer).claim("acr", "gold").authenticated(Duration::from_secs(10)).sign();
     assert_eq!(service.get("/acme", &strong).await.body, "in");
+}
+
+#[tokio::test]
+async fn s5_16_a_clients_own_token_has_no_login_however_fresh_its_auth_time() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, authenticated_within(Duration::from_secs(300))).await;
+    let draft = || good(&issuer).authenticated(Duration::from_secs(10)).client_id("svc");
+    let answer = service.get("/acme", &draft().subject("svc").sign()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "insufficient_user_authentication"));
+    assert_eq!(service.get("/acme", &draft().sign()).await.body, "in");
+    let ahead = issuer.clock().now().as_secs() + 3600;
+    let answer = service.get("/acme", &good(&issuer).claim("auth_time", ahead).sign()).await;
+    assert_eq!(answer.status, 401, "a login of the future is none");
+}
+
+#[tokio::test]
+async fn s5_16_a_method_of_authentication_is_asked_for() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, amr("otp").and(acr(["gold"]))).await;
+    let with = |amr: serde_json::Value| good(&issuer).claim("acr", "gold").claim("amr", amr).sign();
+    assert_eq!(service.get("/acme", &with(serde_json::json!(["pwd", "otp"]))).await.body, "in");
+    assert_eq!(service.get("/acme", &with(serde_json::json!("otp"))).await.body, "in");
+    let answer = service.get("/acme", &with(serde_json::json!(["pwd"]))).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "insufficient_user_authentication"));
+    assert!(answer.challenge().contains("error=\"insufficient_user_authentication\""), "{}", answer.challenge());
+    for wrong in [serde_json::json!(1), serde_json::json!([1]), serde_json::json!({"otp": true})] {
+        let answer = service.get("/acme", &with(wrong.clone())).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn the_tenant_is_compared_with_a_header_or_the_host() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).tenant("acme").sign();
+    let authorization = format!("Authorization: Bearer {token}");
+    let service = guarded(&issuer, tenant_in_header("x-tenant")).await;
+    let ask = async |headers: &[&str]| {
+        let headers: Vec<&str> = headers.iter().copied().chain([authorization.as_str()]).collect();
+        service.request("GET /x", &headers).await.status
+    };
+    assert_eq!(ask(&["X-Tenant: acme"]).await, 200);
+    for other in [&["X-Tenant: globex"][..], &["X-Tenant: ACME"], &["X-Tenant: acme", "X-Tenant: acme"], &[]] {
+        assert_eq!(ask(other).await, 403, "{other:?}");
+    }
+
+    let service = guarded(&issuer, tenant_in_host("api.test")).await;
+    let ask = async |hosts: &str| {
+        let request = format!("GET /x HTTP/1.1\r\n{hosts}Connection: close\r\n{authorization}\r\n\r\n");
+        service.send(request.as_bytes()).await.status
+    };
+    for own in ["acme.api.test", "ACME.api.test:8443"] {
+        assert_eq!(ask(&format!("Host: {own}\r\n")).await, 200, "{own}");
+    }
+    for other in ["globex.api.test", "api.test", "acme.api.test.evil.test", "x.acme.api.test"] {
+        assert_eq!(ask(&format!("Host: {other}\r\nX-Forwarded-Host: acme.api.test\r\n")).await, 403, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_hidden_answers_404_alike_whether_it_is_there_or_not() {
+    let issuer = TestIssuer::new();
+    let service = guarded(&issuer, tenant_in_path("tenant").hidden().and(scope("read"))).await;
+    let own = good(&issuer).tenant("acme");
+    assert_eq!(service.get("/acme", &own.clone().scope("read").sign()).await.body, "in");
+    let answer = service.get("/acme", &own.clone().sign()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "one's own is no secret");
+    let there = service.get("/globex", &own.clone().scope("read").sign()).await;
+    assert_eq!((there.status, there.code().as_str()), (404, "not_found"));
+    assert_eq!(there.header("www-authenticate"), None);
+    let nowhere = service.get("/nobody", &own.sign()).await;
+    assert_eq!((nowhere.status, nowhere.body), (there.status, there.body), "with or without the scope");
 }
 
 #[tokio::test]

@@ -110,6 +110,11 @@ impl TokenDraft {
         self.listed("permissions", permission)
     }
 
+    /// Puts the subject into a group too (`groups`, a list).
+    pub fn group(self, group: &str) -> Self {
+        self.listed("groups", group)
+    }
+
     /// Whose data it opens (`tenant`).
     pub fn tenant(self, tenant: &str) -> Self {
         self.claim("tenant", tenant)

@@ -109,7 +109,7 @@ impl TestIssuer {
 
     /// This issuer as a policy trusts it, for tokens made for `audience`. Its keys follow [`rotate`](Self::rotate).
     ///
-    /// Roles, permissions and tenant are read from where [`TokenDraft`] writes them ([`authorities`](Self::authorities)),
+    /// Roles, permissions, groups and tenant are read from where [`TokenDraft`] writes them ([`authorities`](Self::authorities)),
     /// and the issuer's own algorithm is the only one allowed.
     ///
     /// ```
@@ -141,7 +141,7 @@ impl TestIssuer {
             .unwrap_or_else(|faults| panic!("this issuer cannot be trusted: {faults}"))
     }
 
-    /// Where [`TokenDraft`] writes roles (`/roles`), permissions (`/permissions`) and tenant (`/tenant`).
+    /// Where [`TokenDraft`] writes roles (`/roles`), permissions (`/permissions`), groups (`/groups`) and tenant (`/tenant`).
     ///
     /// For policies that find this issuer's keys by themselves, through a [`Provider`](crate::Provider).
     ///
@@ -149,11 +149,15 @@ impl TestIssuer {
     /// use countersign_core::authz::Authorities;
     /// use countersign_test::TestIssuer;
     ///
-    /// let same = Authorities::new().roles_at("/roles").permissions_at("/permissions").tenant_at("/tenant");
+    /// let same = Authorities::new()
+    ///     .roles_at("/roles")
+    ///     .permissions_at("/permissions")
+    ///     .groups_at("/groups")
+    ///     .tenant_at("/tenant");
     /// assert_eq!(TestIssuer::authorities(), same);
     /// ```
     pub fn authorities() -> Authorities {
-        Authorities::new().roles_at("/roles").permissions_at("/permissions").tenant_at("/tenant")
+        Authorities::new().roles_at("/roles").permissions_at("/permissions").groups_at("/groups").tenant_at("/tenant")
     }
 
     /// Signs with a new key from now on; the older ones stay published, and what they signed stays good.

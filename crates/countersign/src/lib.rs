@@ -64,4 +64,4 @@ mod telemetry;
 
 #[cfg(feature = "outbound")]
 pub use countersign_core::mint;
-pub use countersign_core::{authz, claims, clock, error, key, policy, redact, secret, token, verify};
+pub use countersign_core::{authz, claims, clock, error, key, policy, redact, requirement, secret, token, verify};

@@ -7,7 +7,7 @@ use crate::claims::TenantId;
 use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
 use crate::token::{ListClaim, Payload, Text};
 
-/// Where an issuer writes scopes, roles, permissions and tenant, and what they imply.
+/// Where an issuer writes scopes, roles, permissions, groups and tenant, and what they imply.
 ///
 /// Paths are JSON pointers (RFC 6901). A claim of the wrong type refuses the token; an absent one grants nothing.
 ///
@@ -26,6 +26,7 @@ use crate::token::{ListClaim, Payload, Text};
 pub struct Authorities {
     roles_at: Vec<String>,
     permissions_at: Vec<String>,
+    groups_at: Vec<String>,
     tenant_at: Option<String>,
     reads_scp: bool,
     hierarchy: Hierarchy,
@@ -52,6 +53,12 @@ impl Authorities {
     /// Reads permissions from the list of strings at `pointer`, besides others already named.
     pub fn permissions_at(mut self, pointer: impl Into<String>) -> Self {
         self.permissions_at.push(pointer.into());
+        self
+    }
+
+    /// Reads groups from the list of strings at `pointer`, besides others already named.
+    pub fn groups_at(mut self, pointer: impl Into<String>) -> Self {
+        self.groups_at.push(pointer.into());
         self
     }
 
@@ -83,6 +90,9 @@ impl Authorities {
     pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
         tell("roles_at", self.roles_at.clone());
         tell("permissions_at", self.permissions_at.clone());
+        if !self.groups_at.is_empty() {
+            tell("groups_at", self.groups_at.clone()); // told only where used: older fingerprints stay
+        }
         tell("tenant_at", self.tenant_at.iter().cloned().collect());
         tell("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
         self.hierarchy.describe(tell);
@@ -94,7 +104,12 @@ impl Authorities {
     }
 
     fn pointers(&self) -> impl Iterator<Item = &str> {
-        self.roles_at.iter().chain(&self.permissions_at).chain(&self.tenant_at).map(String::as_str)
+        self.roles_at
+            .iter()
+            .chain(&self.permissions_at)
+            .chain(&self.groups_at)
+            .chain(&self.tenant_at)
+            .map(String::as_str)
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
@@ -118,6 +133,13 @@ impl Authorities {
                 return Err(wrong_type("scp is neither a string nor a list of strings"));
             }
             payload.scp.items().iter().for_each(|text| add_scopes(&mut grants, payload, text));
+        }
+        if payload.amr == ListClaim::Wrong {
+            return Err(wrong_type("amr is no list of strings"));
+        }
+        grants.methods.extend(payload.amr.items().iter().map(|text| payload.text(text)));
+        for pointer in &self.groups_at {
+            grants.groups.extend(strings_at(payload, wanted, pointer)?);
         }
         for pointer in &self.roles_at {
             for role in strings_at(payload, wanted, pointer)? {

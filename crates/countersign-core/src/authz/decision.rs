@@ -25,8 +25,12 @@ pub enum Denial {
         /// The ways to authenticate (`acr`) one of which would do, where that was asked.
         acr_values: Vec<String>,
     },
+    /// The claims are not of the type that a rule over them asks for: 403 `claims_schema`.
+    ClaimsSchema,
     /// No other token of this caller would do: 403.
     Forbidden,
+    /// As before, where the caller is not to learn that there is anything: 404 ([`hidden`](super::Requirement::hidden)).
+    NotFound,
 }
 
 impl Decision {
@@ -35,32 +39,15 @@ impl Decision {
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Decision::Allowed)
     }
-
-    /// Both must be allowed. Of two denials the one that asks for more stays: nothing helps, then a login, then scopes.
-    pub(crate) fn and(self, other: Decision) -> Decision {
-        match (self, other) {
-            (Decision::Allowed, other) => other,
-            (denied, Decision::Allowed) => denied,
-            (Decision::Denied(first), Decision::Denied(second)) => Decision::Denied(first.heavier(second)),
-        }
-    }
-
-    /// One of them suffices. Of two denials the one that is easier to mend stays.
-    pub(crate) fn or(self, other: impl FnOnce() -> Decision) -> Decision {
-        match self {
-            Decision::Allowed => Decision::Allowed,
-            Decision::Denied(first) => match other() {
-                Decision::Allowed => Decision::Allowed,
-                Decision::Denied(second) => Decision::Denied(first.lighter(second)),
-            },
-        }
-    }
 }
 
 impl Denial {
-    fn heavier(self, other: Denial) -> Denial {
+    /// The one that asks for more: nothing helps, then other claims, then a login, then scopes. What is hidden stays so.
+    pub(super) fn heavier(self, other: Denial) -> Denial {
         match (self, other) {
+            (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
             (Denial::Forbidden, _) | (_, Denial::Forbidden) => Denial::Forbidden,
+            (Denial::ClaimsSchema, _) | (_, Denial::ClaimsSchema) => Denial::ClaimsSchema,
             (
                 Denial::StepUp { max_age: first, acr_values: one },
                 Denial::StepUp { max_age: second, acr_values: other },
@@ -87,11 +74,30 @@ impl Denial {
         }
     }
 
-    fn lighter(self, other: Denial) -> Denial {
+    /// The one that is easier to mend; of two that cannot be mended, the one that tells less.
+    pub(super) fn lighter(self, other: Denial) -> Denial {
         match (self, other) {
             (scopes @ Denial::Scopes(_), _) | (_, scopes @ Denial::Scopes(_)) => scopes,
             (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,
+            (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
+            (Denial::ClaimsSchema, _) | (_, Denial::ClaimsSchema) => Denial::ClaimsSchema,
             _ => Denial::Forbidden,
+        }
+    }
+
+    /// A word for it, from a closed set, for counts and logs.
+    ///
+    /// ```
+    /// assert_eq!(countersign_core::authz::Denial::Forbidden.code(), "forbidden");
+    /// ```
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Denial::Scopes(_) => "insufficient_scope",
+            Denial::StepUp { .. } => "insufficient_user_authentication",
+            Denial::ClaimsSchema => "claims_schema",
+            Denial::Forbidden => "forbidden",
+            Denial::NotFound => "not_found",
         }
     }
 }

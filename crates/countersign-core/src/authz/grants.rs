@@ -14,6 +14,10 @@ pub struct Grants {
     pub roles: Names,
     /// The permissions, with those that the roles carry.
     pub permissions: Names,
+    /// The groups.
+    pub groups: Names,
+    /// The methods by which the subject authenticated (`amr`, RFC 8176).
+    pub methods: Names,
     /// The tenant, where the mapping names one and the token has it.
     pub tenant: Option<TenantId>,
     /// When the subject authenticated (`auth_time`).

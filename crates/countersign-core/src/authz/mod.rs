@@ -2,6 +2,7 @@
 
 mod authorities;
 mod decision;
+mod demand;
 mod grants;
 mod hierarchy;
 mod names;
@@ -9,10 +10,12 @@ mod requirement;
 
 pub use authorities::Authorities;
 pub use decision::{Decision, Denial};
+pub use demand::Demand;
 pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
 pub use names::Names;
 pub use requirement::{
-    Facts, Requirement, acr, actor, any_of, at_least, authenticated_within, client, issued_by, permission, role, scope,
-    subject, tenant_in_path,
+    Facts, NoRequest, RequestContext, RequestFacts, Requirement, ShadowStats, acr, actor, all_of, amr,
+    any_authenticated, any_of, at_least, authenticated_within, claim, claims_where, client, group, issued_by, owner,
+    permission, role, scope, subject, tenant_in_header, tenant_in_host, tenant_in_path,
 };

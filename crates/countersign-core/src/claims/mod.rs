@@ -1,8 +1,10 @@
 //! What a verified token says.
 
+mod error;
 mod tenant;
 mod typed;
 
+pub use error::ClaimsError;
 pub use tenant::TenantId;
-pub use typed::ClaimsError;
 pub(crate) use typed::TypedClaims;
+pub use typed::{FromClaims, TokenClaims};

@@ -2,70 +2,138 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
-use smallvec::SmallVec;
+
+use super::ClaimsError;
 
 /// How many types are remembered a token; beyond that a type is decoded each time.
 const MAX_TYPES: usize = 8;
 
-/// The token's claims are not of the type that the handler asks for.
-///
-/// Says where, never what: claims may be personal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct ClaimsError {
-    line: usize,
-    column: usize,
-    category: &'static str,
+/// A type that claims can be decoded into: every `Deserialize` type, and others by hand.
+pub trait FromClaims: Sized + Send + Sync + 'static {
+    /// Decodes the claims of a verified token.
+    ///
+    /// # Errors
+    /// `ClaimsError` where they are not of this type. It says where, never what.
+    fn from_claims(json: &str) -> Result<Self, ClaimsError>;
 }
 
-impl fmt::Display for ClaimsError {
+impl<C: DeserializeOwned + Send + Sync + 'static> FromClaims for C {
+    fn from_claims(json: &str) -> Result<Self, ClaimsError> {
+        serde_json::from_str(json).map_err(|error| ClaimsError::from(&error))
+    }
+}
+
+/// The claims of one token, decoded on demand and once a type.
+#[derive(Clone, Copy)]
+pub struct TokenClaims<'t> {
+    json: &'t str,
+    typed: &'t TypedClaims,
+}
+
+impl<'t> TokenClaims<'t> {
+    pub(crate) fn new(json: &'t str, typed: &'t TypedClaims) -> Self {
+        TokenClaims { json, typed }
+    }
+
+    /// The claims as `C`.
+    ///
+    /// # Errors
+    /// As [`FromClaims::from_claims`].
+    pub fn decode<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
+        self.typed.get(self.json)
+    }
+}
+
+/// Claims are personal.
+impl fmt::Debug for TokenClaims<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the claims do not decode into the wanted type: {} at line {} column {}",
-            self.category, self.line, self.column
-        )
+        f.debug_struct("TokenClaims").finish_non_exhaustive()
     }
 }
 
-impl std::error::Error for ClaimsError {}
-
-impl From<&serde_json::Error> for ClaimsError {
-    fn from(error: &serde_json::Error) -> Self {
-        let category = if error.is_data() { "a field is missing or of another type" } else { "not readable" };
-        ClaimsError { line: error.line(), column: error.column(), category }
-    }
-}
-
-/// Decoded types of one token.
+/// Types that one token was decoded into, or could not be. Reading takes no lock: one token may be on every core.
 #[derive(Default)]
-pub(crate) struct TypedClaims(Mutex<SmallVec<[Decoded; 1]>>);
+pub(crate) struct TypedClaims(Slot);
 
-type Decoded = (TypeId, Arc<dyn Any + Send + Sync>);
+type Slot = OnceLock<Box<Decoded>>;
+
+struct Decoded {
+    id: TypeId,
+    own: Result<Arc<dyn Any + Send + Sync>, ClaimsError>,
+    next: Slot,
+}
 
 impl TypedClaims {
-    /// The claims as `C`, decoded from `json` the first time. The lock belongs to this token alone.
-    pub(crate) fn get<C>(&self, json: &str) -> Result<Arc<C>, ClaimsError>
-    where
-        C: DeserializeOwned + Send + Sync + 'static,
-    {
-        if let Some(found) = self.find::<C>() {
-            return Ok(found);
+    /// The claims as `C`, decoded from `json` the first time.
+    fn get<C: FromClaims>(&self, json: &str) -> Result<Arc<C>, ClaimsError> {
+        let id = TypeId::of::<C>();
+        let decode = || C::from_claims(json).map(Arc::new);
+        let mut slot = &self.0;
+        for _ in 0..MAX_TYPES {
+            let decoded = slot.get_or_init(|| {
+                let own = decode().map(|own| own as Arc<dyn Any + Send + Sync>);
+                Box::new(Decoded { id, own, next: Slot::new() })
+            });
+            if decoded.id == id {
+                return match decoded.own.clone()?.downcast() {
+                    Ok(own) => Ok(own),
+                    Err(_) => decode(), // cannot be: the id says so
+                };
+            }
+            slot = &decoded.next;
         }
-        let decoded: Arc<C> = Arc::new(serde_json::from_str(json).map_err(|error| ClaimsError::from(&error))?);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < MAX_TYPES {
-            known.push((TypeId::of::<C>(), Arc::clone(&decoded) as Arc<dyn Any + Send + Sync>));
+        decode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    static DECODED: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted<const N: usize>;
+
+    impl<'de, const N: usize> Deserialize<'de> for Counted<N> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            DECODED.fetch_add(1, Ordering::Relaxed);
+            match N {
+                0 => u8::deserialize(deserializer).map(|_| Counted),
+                _ => serde::de::IgnoredAny::deserialize(deserializer).map(|_| Counted),
+            }
         }
-        Ok(decoded)
     }
 
-    fn find<C: Send + Sync + 'static>(&self) -> Option<Arc<C>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, found) = known.iter().find(|(id, _)| *id == TypeId::of::<C>())?;
-        Arc::clone(found).downcast().ok()
+    #[test]
+    fn a_type_is_decoded_once_good_or_bad_by_however_many_threads() {
+        let typed = TypedClaims::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let claims = TokenClaims::new("null", &typed);
+                    assert!(claims.decode::<Counted<0>>().is_err(), "null is no number");
+                    assert!(claims.decode::<Counted<1>>().is_ok());
+                    assert!(claims.decode::<Counted<2>>().is_ok());
+                });
+            }
+        });
+        assert_eq!(DECODED.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
+    fn more_types_than_are_remembered_are_decoded_all_the_same() {
+        let typed = TypedClaims::default();
+        let claims = TokenClaims::new("1", &typed);
+        macro_rules! decode_all {
+            ($($number:ty),*) => { $(assert_eq!(*claims.decode::<$number>().expect("a number"), 1 as $number);)* };
+        }
+        decode_all!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64, u8, f64);
     }
 }

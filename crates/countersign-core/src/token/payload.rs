@@ -38,7 +38,7 @@ impl Text {
     }
 }
 
-/// A claim that is a string by its definition, a list by some issuers' habit (`aud`, `scope`, `scp`).
+/// A claim that is a string or a list by its definition or some issuers' habit (`aud`, `scope`, `scp`, `amr`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ListClaim {
     #[default]
@@ -74,6 +74,7 @@ pub(crate) struct Payload {
     pub(crate) token_id: Option<Text>,
     pub(crate) client_id: Option<Text>,
     pub(crate) acr: Option<Text>,
+    pub(crate) amr: ListClaim,
     pub(crate) scope: ListClaim,
     pub(crate) scp: ListClaim,
     pub(crate) has_confirmation: bool,
@@ -129,6 +130,7 @@ impl Payload {
             token_id: None,
             client_id: None,
             acr: None,
+            amr: ListClaim::Absent,
             scope: ListClaim::Absent,
             scp: ListClaim::Absent,
             has_confirmation: false,
@@ -202,6 +204,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
                 "nbf" => self.payload.not_before = self.time("nbf", &mut map)?,
                 "iat" => self.payload.issued_at = self.time("iat", &mut map)?,
                 "auth_time" => self.payload.auth_time = self.time("auth_time", &mut map)?,
+                "amr" => self.payload.amr = map.next_value_seed(ListSeed { json: self.json })?,
                 "aud" => self.payload.audience = map.next_value_seed(ListSeed { json: self.json })?,
                 "scope" => self.payload.scope = map.next_value_seed(ListSeed { json: self.json })?,
                 "scp" => self.payload.scp = map.next_value_seed(ListSeed { json: self.json })?,

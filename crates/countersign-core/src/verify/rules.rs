@@ -207,6 +207,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             "jti" => payload.token_id.is_some(),
             "client_id" => payload.client_id.is_some(),
             "acr" => payload.acr.is_some(),
+            "amr" => payload.amr != ListClaim::Absent,
             "iat" => payload.issued_at.is_some(),
             "nbf" => payload.not_before.is_some(),
             "auth_time" => payload.auth_time.is_some(),

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
-
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
-use crate::authz::{Decision, Facts, Grants, Requirement};
-use crate::claims::{ClaimsError, TenantId, TypedClaims};
+use crate::authz::{Decision, Facts, Grants, RequestContext, Requirement};
+use crate::claims::{ClaimsError, FromClaims, TenantId, TokenClaims, TypedClaims};
 use crate::clock::UnixTime;
 use crate::error::VerifyError;
 use crate::key::{Algorithm, VerifyingKey};
@@ -126,15 +124,12 @@ impl Verified {
     ///
     /// # Errors
     /// `ClaimsError` where they do not decode into `C`.
-    pub fn claims<C>(&self) -> Result<Arc<C>, ClaimsError>
-    where
-        C: DeserializeOwned + Send + Sync + 'static,
-    {
-        self.typed.get(&self.payload.json)
+    pub fn claims<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
+        self.token_claims().decode()
     }
 
-    /// Judges `requirement` for this token at `now`; `path` gives the request's path parameters.
-    pub fn check(&self, requirement: &Requirement, now: UnixTime, path: &dyn Fn(&str) -> Option<String>) -> Decision {
+    /// Judges `requirement` for this token in `context`.
+    pub fn check(&self, requirement: &Requirement, context: RequestContext<'_>) -> Decision {
         requirement.check(&Facts {
             grants: &self.grants,
             subject: self.subject(),
@@ -142,9 +137,13 @@ impl Verified {
             issuer: self.issuer(),
             actor: self.actor(),
             acr: self.authentication_context(),
-            now,
-            path,
+            claims: self.token_claims(),
+            context,
         })
+    }
+
+    fn token_claims(&self) -> TokenClaims<'_> {
+        TokenClaims::new(&self.payload.json, &self.typed)
     }
 
     /// Whether times still hold at `now`, by the issuer's leeway: asked at every cache hit.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -52,8 +53,14 @@ pub(super) struct Inner {
 pub(super) struct Counts {
     verified: Counter,
     from_cache: Counter,
-    refused: Counter,
-    undecided: Counter,
+    /// By kind, in the order of [`Kind::ALL`].
+    refused: [AtomicU64; Kind::ALL.len()],
+}
+
+impl Counts {
+    fn of(&self, kind: Kind) -> u64 {
+        self.refused.get(kind as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
 }
 
 /// How many tokens met which end since the verifier was built.
@@ -265,11 +272,8 @@ impl Verifier {
     }
 
     fn refuse(&self, error: VerifyError) -> VerifyError {
-        let counts = &self.0.counts;
-        if error.is_unavailable() {
-            counts.undecided.increment();
-        } else {
-            counts.refused.increment();
+        if let Some(count) = self.0.counts.refused.get(error.kind() as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         error
     }
@@ -298,12 +302,31 @@ impl Verifier {
     #[must_use]
     pub fn stats(&self) -> VerificationStats {
         let counts = &self.0.counts;
+        let refusals = Kind::ALL.iter().filter(|kind| **kind != Kind::KeysUnavailable);
         VerificationStats {
             verified: counts.verified.sum(),
             from_cache: counts.from_cache.sum(),
-            refused: counts.refused.sum(),
-            undecided: counts.undecided.sum(),
+            refused: refusals.map(|kind| counts.of(*kind)).sum(),
+            undecided: counts.of(Kind::KeysUnavailable),
         }
+    }
+
+    /// How many tokens were refused, or not decided, for this reason: exact, however few of them were logged.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::error::VerifyErrorKind;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::trusting(issuer)?;
+    /// let _ = verifier.verify_held("abc");
+    /// assert_eq!(verifier.refused(VerifyErrorKind::Malformed), 1);
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn refused(&self, kind: Kind) -> u64 {
+        self.0.counts.of(kind)
     }
 
     /// How many verified tokens are remembered now.

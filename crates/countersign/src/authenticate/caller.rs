@@ -26,6 +26,7 @@ pub(crate) struct Mark {
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) answers: crate::response::Answers,
+    pub(crate) samples: crate::telemetry::Samples,
 }
 
 /// How a request stands before the guards and extractors behind the layer.

@@ -10,6 +10,7 @@ use super::caller::Shared;
 use super::public::PublicPaths;
 use super::service::Authenticate;
 use crate::response::{Answers, Detail, is_quotable};
+use crate::telemetry::Samples;
 
 /// Authenticates every request: verifies its bearer token, or answers 400, 401 or 503.
 ///
@@ -48,7 +49,7 @@ impl AuthenticateLayer {
             allows_anonymous: false,
             passes_preflights: false,
             keeps_token: false,
-            shared: Arc::new(Shared { clock, answers: Answers::default() }),
+            shared: Arc::new(Shared { clock, answers: Answers::default(), samples: Samples::default() }),
         }
     }
 
@@ -121,8 +122,8 @@ impl AuthenticateLayer {
     }
 
     fn with_answers(mut self, change: impl FnOnce(Answers) -> Answers) -> Self {
-        let Shared { clock, answers } = &*self.shared;
-        self.shared = Arc::new(Shared { clock: Arc::clone(clock), answers: change(answers.clone()) });
+        let (clock, answers) = (Arc::clone(&self.shared.clock), change(self.shared.answers.clone()));
+        self.shared = Arc::new(Shared { clock, answers, samples: Samples::default() });
         self
     }
 }

@@ -7,6 +7,7 @@ mod layer;
 mod public;
 mod service;
 
+pub(crate) use caller::Shared;
 pub use caller::{Authenticated, CallerToken, Standing};
 pub use future::ResponseFuture;
 pub use layer::AuthenticateLayer;

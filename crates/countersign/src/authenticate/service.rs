@@ -46,7 +46,7 @@ impl AuthenticateLayer {
         let token = match credential::of(request.headers(), request.uri()) {
             Credential::Bearer(token) => token,
             Credential::Malformed(why) => {
-                telemetry::bad_credential("invalid_request", why, elapsed());
+                telemetry::bad_credential("invalid_request", why, &self.shared.samples, elapsed());
                 return Err(Refusal::InvalidRequest);
             }
             Credential::None if self.allows_anonymous || self.passes_preflights && is_preflight(request) => {
@@ -83,7 +83,7 @@ impl AuthenticateLayer {
                 Ok(())
             }
             Err(error) => {
-                telemetry::refused(&error, self.shared.clock.elapsed());
+                telemetry::refused(&error, &self.shared.samples, self.shared.clock.elapsed());
                 Err(Refusal::Token(error))
             }
         }

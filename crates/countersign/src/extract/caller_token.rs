@@ -5,7 +5,6 @@ use http::request::Parts;
 
 use super::rejection::{Rejection, caller};
 use crate::authenticate::CallerToken;
-use crate::response::Refusal;
 use crate::telemetry;
 
 /// There only where the layer was told `.keep_caller_token()`; a service that forgot is told so with a 500.
@@ -13,12 +12,10 @@ impl<S: Sync> FromRequestParts<S> for CallerToken {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        if caller(parts)?.is_none() {
-            return Err(Rejection::refused(&Refusal::NoToken, parts));
-        }
+        caller(parts)?;
         parts.extensions.get::<CallerToken>().cloned().ok_or_else(|| {
             telemetry::missing_layer(parts.uri.path(), "add .keep_caller_token() to the AuthenticateLayer");
-            Rejection::set_up(parts)
+            Rejection::set_up(&parts.headers)
         })
     }
 }

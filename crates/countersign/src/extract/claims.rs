@@ -5,13 +5,16 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use countersign_core::authz::{Decision, Requirement};
+use countersign_core::authz::{Denial, NoRequest, RequestContext, Requirement};
+use countersign_core::claims::{FromClaims, TenantId};
 use countersign_core::clock::UnixTime;
 use countersign_core::verify::Verified;
+use http::HeaderMap;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
 
-use super::rejection::{Rejection, caller};
+use super::rejection::{Caller, Rejection, caller, caller_or_anonymous};
+use crate::authenticate::Shared;
+use crate::guard::judge;
 use crate::response::Refusal;
 use crate::telemetry;
 
@@ -42,7 +45,7 @@ use crate::telemetry;
 /// #     .route("/", axum::routing::get(greet));
 /// ```
 pub struct Claims<C = Registered> {
-    verified: Arc<Verified>,
+    caller: Caller,
     own: Arc<C>,
 }
 
@@ -54,39 +57,79 @@ impl<C> Claims<C> {
     /// The issuer (`iss`); with the subject it is the caller's identity.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.verified.issuer()
+        self.caller.verified.issuer()
     }
 
     /// The subject (`sub`).
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.verified.subject()
+        self.caller.verified.subject()
     }
 
     /// Who acts for the subject (`act.sub`), outermost.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.verified.actor()
+        self.caller.verified.actor()
     }
 
     /// When the token ends.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
-        self.verified.expires_at()
+        self.caller.verified.expires_at()
     }
 
-    /// Whether the caller meets `requirement`: for rules that need what only the handler knows.
-    ///
-    /// Path parameters are not at hand here; guard the route for those.
+    /// The tenant, where the issuer's mapping names one.
     #[must_use]
-    pub fn meets(&self, requirement: &Requirement, now: UnixTime) -> bool {
-        matches!(self.verified.check(requirement, now, &|_| None), Decision::Allowed)
+    pub fn tenant(&self) -> Option<&TenantId> {
+        self.caller.verified.tenant()
+    }
+
+    /// Refuses a caller who does not meet `requirement`, as a guard would: for rules that need what only the handler knows.
+    ///
+    /// ```
+    /// use countersign::authz::owner;
+    /// use countersign::extract::Rejection;
+    /// use countersign::prelude::*;
+    ///
+    /// struct Order {
+    ///     owner: String,
+    /// }
+    ///
+    /// async fn close(claims: Claims) -> Result<&'static str, Rejection> {
+    ///     let order = Order { owner: "ann".into() }; // from the database
+    ///     claims.require(&owner(claims.issuer(), order.owner).or(role("admin")))?;
+    ///     Ok("closed")
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(close));
+    /// ```
+    ///
+    /// # Errors
+    /// The answer: 403, 401 for a step-up, or 404 for what is hidden. 500, with a line in the log, for a requirement that
+    /// names the request's path, a header or its host: those are not at hand here; guard the route, or take
+    /// [`Authorized`](super::Authorized).
+    pub fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
+        let Caller { verified, shared } = &self.caller;
+        let headers = HeaderMap::new();
+        if requirement.needs_request() {
+            telemetry::request_not_at_hand(requirement);
+            return Err(Rejection::set_up(&headers));
+        }
+        judge(requirement, verified, shared, &NoRequest).map_err(|refusal| Rejection::by(shared, &refusal, &headers))
+    }
+
+    /// Whether the caller meets `requirement`, for a handler that does less rather than refuse.
+    ///
+    /// Requirements that name the request's path, a header or its host are not met here.
+    #[must_use]
+    pub fn meets(&self, requirement: &Requirement) -> bool {
+        let Caller { verified, shared } = &self.caller;
+        verified.check(requirement, RequestContext::at(shared.clock.now())).is_allowed()
     }
 
     /// The whole proof: everything known about the token.
     #[must_use]
     pub fn verified(&self) -> &Arc<Verified> {
-        &self.verified
+        &self.caller.verified
     }
 }
 
@@ -100,54 +143,42 @@ impl<C> Deref for Claims<C> {
 
 impl<C> Clone for Claims<C> {
     fn clone(&self) -> Self {
-        Claims { verified: Arc::clone(&self.verified), own: Arc::clone(&self.own) }
+        Claims { caller: self.caller.clone(), own: Arc::clone(&self.own) }
     }
 }
 
 /// Metadata only: claims are personal.
 impl<C> fmt::Debug for Claims<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claims").field("verified", &self.verified).finish_non_exhaustive()
+        f.debug_struct("Claims").field("verified", self.verified()).finish_non_exhaustive()
     }
 }
 
-fn decode<C>(verified: Arc<Verified>, parts: &Parts) -> Result<Claims<C>, Rejection>
-where
-    C: DeserializeOwned + Send + Sync + 'static,
-{
-    match verified.claims::<C>() {
-        Ok(own) => Ok(Claims { verified, own }),
+/// Decodes the claims of a caller, or answers 403 `claims_schema`.
+pub(super) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Claims<C>, Rejection> {
+    match caller.verified.claims::<C>() {
+        Ok(own) => Ok(Claims { caller, own }),
         Err(error) => {
-            telemetry::claims_schema(std::any::type_name::<C>(), &error);
-            Err(Rejection::refused(&Refusal::ClaimsSchema, parts))
+            let Shared { clock, samples, .. } = &*caller.shared;
+            telemetry::claims_schema(std::any::type_name::<C>(), &error, samples, clock.elapsed());
+            Err(Rejection::by(&caller.shared, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers))
         }
     }
 }
 
-impl<C, S> FromRequestParts<S> for Claims<C>
-where
-    C: DeserializeOwned + Send + Sync + 'static,
-    S: Sync,
-{
+impl<C: FromClaims, S: Sync> FromRequestParts<S> for Claims<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        match caller(parts)? {
-            Some(verified) => decode(verified, parts),
-            None => Err(Rejection::refused(&Refusal::NoToken, parts)),
-        }
+        decode(caller(parts)?, parts)
     }
 }
 
 /// `None` where the request is anonymous and may be; a bad token never gets this far.
-impl<C, S> OptionalFromRequestParts<S> for Claims<C>
-where
-    C: DeserializeOwned + Send + Sync + 'static,
-    S: Sync,
-{
+impl<C: FromClaims, S: Sync> OptionalFromRequestParts<S> for Claims<C> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        caller(parts)?.map(|verified| decode(verified, parts)).transpose()
+        caller_or_anonymous(parts)?.map(|caller| decode(caller, parts)).transpose()
     }
 }

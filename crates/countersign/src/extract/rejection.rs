@@ -6,26 +6,33 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use countersign_core::verify::Verified;
+use http::HeaderMap;
 use http::request::Parts;
 
-use crate::authenticate::{Authenticated, Standing};
+use crate::authenticate::{Authenticated, Shared};
 use crate::response::{Refusal, SetUpFault};
 use crate::telemetry;
 
-/// The answer of an extractor that could not extract: 401, 403, or 500 where no layer authenticates.
+/// The answer of an extractor that could not extract, or of [`Claims::require`](super::Claims::require): 401, 403, 404, or
+/// 500 where no layer authenticates.
 #[derive(Debug)]
 pub struct Rejection(Box<http::Response<Bytes>>);
 
 impl Rejection {
     pub(super) fn refused(refusal: &Refusal, parts: &Parts) -> Self {
         match parts.extensions.get::<Authenticated>() {
-            Some(Authenticated(mark)) => Rejection(Box::new(mark.shared.answers.refuse(refusal, &parts.headers))),
-            None => Self::set_up(parts),
+            Some(Authenticated(mark)) => Self::by(&mark.shared, refusal, &parts.headers),
+            None => Self::set_up(&parts.headers),
         }
     }
 
-    pub(super) fn set_up(parts: &Parts) -> Self {
-        Rejection(Box::new(SetUpFault.answer(&parts.headers)))
+    /// Answers as the layer would that has verified the caller.
+    pub(super) fn by(shared: &Shared, refusal: &Refusal, request: &HeaderMap) -> Self {
+        Rejection(Box::new(shared.answers.refuse(refusal, request)))
+    }
+
+    pub(super) fn set_up(request: &HeaderMap) -> Self {
+        Rejection(Box::new(SetUpFault.answer(request)))
     }
 
     /// The status of the answer.
@@ -41,16 +48,23 @@ impl IntoResponse for Rejection {
     }
 }
 
+/// A verified caller, and the layer that verified it.
+#[derive(Clone)]
+pub(super) struct Caller {
+    pub(super) verified: Arc<Verified>,
+    pub(super) shared: Arc<Shared>,
+}
+
 /// The verified caller; `None` for an anonymous one; 500 where no layer saw the request (S5.24).
-pub(super) fn caller(parts: &Parts) -> Result<Option<Arc<Verified>>, Rejection> {
-    match Authenticated::standing(&parts.extensions) {
-        Standing::Caller(verified) => Ok(Some(Arc::clone(verified))),
-        Standing::Anonymous => Ok(None),
-        Standing::Unguarded => {
-            const MEND: &str =
-                "add .layer(AuthenticateLayer::new(verifier)) to the router, after the routes it must cover";
-            telemetry::missing_layer(parts.uri.path(), MEND);
-            Err(Rejection::set_up(parts))
-        }
-    }
+pub(super) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
+    let Some(Authenticated(mark)) = parts.extensions.get::<Authenticated>() else {
+        telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
+        return Err(Rejection::set_up(&parts.headers));
+    };
+    Ok(mark.verified.clone().map(|verified| Caller { verified, shared: Arc::clone(&mark.shared) }))
+}
+
+/// The verified caller; 401 for an anonymous one.
+pub(super) fn caller(parts: &Parts) -> Result<Caller, Rejection> {
+    caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
 }

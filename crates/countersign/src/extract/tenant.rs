@@ -42,10 +42,7 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let Some(verified) = caller(parts)? else {
-            return Err(Rejection::refused(&Refusal::NoToken, parts));
-        };
-        match verified.tenant() {
+        match caller(parts)?.verified.tenant() {
             Some(tenant) => Ok(Tenant(tenant.clone())),
             None => Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), parts)),
         }

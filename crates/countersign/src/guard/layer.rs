@@ -16,6 +16,8 @@ pub struct RequireLayer {
 /// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), in any order that puts the guard
 /// nearer to the handler. Without that layer it answers 500 and logs how to mend it, never lets pass.
 ///
+/// A requirement that is in shadow mode as a whole lets everybody pass, anonymous callers too where they may come.
+///
 /// ```
 /// use axum::{Router, routing::get};
 /// use countersign::prelude::*;
@@ -23,8 +25,15 @@ pub struct RequireLayer {
 /// let app: Router = Router::new().route("/orders", get(|| async { "orders" }).layer(require(scope("orders:read"))));
 /// # let _ = app;
 /// ```
-pub fn require(requirement: Requirement) -> RequireLayer {
-    RequireLayer { requirement }
+pub fn require(requirement: impl Into<Requirement>) -> RequireLayer {
+    RequireLayer { requirement: requirement.into() }
+}
+
+impl RequireLayer {
+    /// What it requires, for tables of routes.
+    pub fn requirement(&self) -> &Requirement {
+        &self.requirement
+    }
 }
 
 impl<S> Layer<S> for RequireLayer {

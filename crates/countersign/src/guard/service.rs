@@ -3,13 +3,14 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign_core::authz::{Decision, Requirement};
+use countersign_core::authz::Requirement;
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::facts::path_parameters;
+use super::facts::{FactsOf, path_parameters};
 use super::future::ResponseFuture;
-use crate::authenticate::Authenticated;
+use super::judge::{judge, warn_of_missing_parameters};
+use crate::authenticate::{Authenticated, Shared};
 use crate::response::{Refusal, SetUpFault};
 use crate::telemetry;
 
@@ -18,37 +19,37 @@ use crate::telemetry;
 pub struct Require<S> {
     inner: S,
     requirement: Requirement,
+    needs_path: bool,
 }
 
 impl<S> Require<S> {
     pub(super) fn new(inner: S, requirement: Requirement) -> Self {
-        Require { inner, requirement }
+        let needs_path = requirement.path_parameters().next().is_some();
+        Require { inner, requirement, needs_path }
     }
 
     /// `None` to let the request pass, else the answer.
     fn judge<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
         let Some(Authenticated(mark)) = request.extensions().get::<Authenticated>().cloned() else {
-            telemetry::missing_layer(request.uri().path(), MEND);
+            telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
             return Some(SetUpFault.answer(request.headers()));
         };
-        let answers = &mark.shared.answers;
-        let Some(verified) = mark.verified else {
-            return Some(answers.refuse(&Refusal::NoToken, request.headers()));
-        };
-        let parameters = if self.requirement.needs_path() { path_parameters(request) } else { Vec::new() };
-        let path = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        match verified.check(&self.requirement, mark.shared.clock.now(), &path) {
-            Decision::Allowed => None,
-            Decision::Denied(denial) => {
-                telemetry::denied(&self.requirement, &verified, mark.shared.clock.elapsed());
-                Some(answers.refuse(&Refusal::Denied(denial), request.headers()))
+        let Some(verified) = &mark.verified else {
+            if !self.requirement.is_shadow() {
+                return Some(mark.shared.answers.refuse(&Refusal::NoToken, request.headers()));
             }
-        }
+            self.requirement.count_unmet_in_shadow();
+            let Shared { clock, samples, .. } = &*mark.shared;
+            telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
+            return None;
+        };
+        let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
+        let facts = FactsOf { parameters, headers: request.headers(), uri: request.uri() };
+        let refusal = judge(&self.requirement, verified, &mark.shared, &facts).err()?;
+        warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), &mark.shared);
+        Some(mark.shared.answers.refuse(&refusal, request.headers()))
     }
 }
-
-/// What to do where a guard met no authenticator.
-const MEND: &str = "add .layer(AuthenticateLayer::new(verifier)) to the router, after the routes it must cover";
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>
 where

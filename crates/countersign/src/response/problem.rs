@@ -106,6 +106,7 @@ fn is_grpc(request: &HeaderMap) -> bool {
 /// gRPC's own form: HTTP 200, headers only (S5.29).
 fn grpc_answer(refusal: &Refusal) -> Response<Bytes> {
     let code = match refusal.status() {
+        StatusCode::NOT_FOUND => "5",            // NOT_FOUND
         StatusCode::FORBIDDEN => "7",            // PERMISSION_DENIED
         StatusCode::SERVICE_UNAVAILABLE => "14", // UNAVAILABLE
         _ => "16",                               // UNAUTHENTICATED

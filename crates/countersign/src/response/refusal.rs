@@ -13,11 +13,8 @@ pub(crate) enum Refusal {
     InvalidRequest,
     /// A token that was refused (401) or could not be judged (503).
     Token(VerifyError),
-    /// A good token that is not enough: 403, or 401 for a step-up.
+    /// A good token that is not enough: 403, 401 for a step-up, 404 for what is hidden.
     Denied(Denial),
-    /// The claims do not have the form that the handler needs: 403.
-    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "extractors alone decode claims"))]
-    ClaimsSchema,
 }
 
 impl Refusal {
@@ -27,7 +24,8 @@ impl Refusal {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Token(_) | Refusal::Denied(Denial::StepUp { .. }) => StatusCode::UNAUTHORIZED,
-            Refusal::Denied(_) | Refusal::ClaimsSchema => StatusCode::FORBIDDEN,
+            Refusal::Denied(Denial::NotFound) => StatusCode::NOT_FOUND,
+            Refusal::Denied(_) => StatusCode::FORBIDDEN,
         }
     }
 
@@ -42,10 +40,7 @@ impl Refusal {
                 Kind::KeysUnavailable => "keys_unavailable",
                 _ => "token_invalid",
             },
-            Refusal::Denied(Denial::Scopes(_)) => "insufficient_scope",
-            Refusal::Denied(Denial::StepUp { .. }) => "insufficient_user_authentication",
-            Refusal::Denied(_) => "forbidden",
-            Refusal::ClaimsSchema => "claims_schema",
+            Refusal::Denied(denial) => denial.code(),
         }
     }
 
@@ -60,6 +55,7 @@ impl Refusal {
             "insufficient_scope" => "the token lacks a scope",
             "insufficient_user_authentication" => "a more recent or stronger authentication is required",
             "claims_schema" => "the token's claims are not of the form that this service needs",
+            "not_found" => "there is no such thing",
             "forbidden" => "the caller may not do this",
             _ => "the token is invalid",
         }
@@ -68,7 +64,7 @@ impl Refusal {
     /// The `error` of RFC 6750 §3.1; a request without credentials gets none.
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
-            Refusal::NoToken | Refusal::ClaimsSchema => None,
+            Refusal::NoToken => None,
             Refusal::InvalidRequest => Some("invalid_request"),
             Refusal::Token(error) => (!error.is_unavailable()).then_some("invalid_token"),
             Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::Authorities;
 
-/// Where an issuer writes scopes, roles, permissions and tenant: [`Authorities`] as plain data. Paths are JSON pointers.
+/// Where an issuer writes scopes, roles, permissions, groups and tenant: [`Authorities`] as plain data. Paths are JSON pointers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
@@ -17,6 +17,9 @@ pub struct AuthoritiesConfig {
     /// Lists of permissions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permissions_at: Vec<String>,
+    /// Lists of groups.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups_at: Vec<String>,
     /// The tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_at: Option<String>,
@@ -36,6 +39,7 @@ impl AuthoritiesConfig {
     pub fn read(&self) -> Authorities {
         let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
+        authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
         authorities = self.hierarchy.iter().fold(authorities, |authorities, chain| authorities.hierarchy(chain));
         for (role, permissions) in &self.role_permissions {
             authorities =

@@ -3,11 +3,14 @@
 //! | target | level | event | fields |
 //! |---|---|---|---|
 //! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `kid` |
-//! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail` |
-//! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail` |
-//! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `requirement`, `issuer` |
+//! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail`, `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 a second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
+//! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
 //! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
-//! | `countersign::extract` | INFO | claims do not decode into the handler's type | `wanted`, `error` |
+//! | `countersign::guard` | ERROR | a check in a handler names what only a guard can see | `requirement`, `mend` |
+//! | `countersign::extract` | INFO, at most 10 a second | claims do not decode into the handler's type | `wanted`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO where keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
 //! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error` |
 //! | `countersign::keys` | DEBUG, at most 10 a second | a look for an unknown `kid` fell into the cool-down | `source` |
@@ -17,18 +20,26 @@
 //! | `countersign::outbound` | WARN, at most 10 a second | a token could not be fetched | `used_for`, `is_exchange`, `error` |
 //! | `countersign::outbound` | INFO, at most one a cool-down | a token was dropped: its service answered 401 | `used_for` |
 
+mod samples;
+
 #[cfg(feature = "remote-keys")]
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use countersign_core::authz::{Denial, Requirement};
+#[cfg(feature = "axum")]
+use countersign_core::claims::ClaimsError;
+use countersign_core::claims::TenantId;
 use countersign_core::error::VerifyError;
 #[cfg(feature = "remote-keys")]
 use countersign_core::key::KeySet;
 use countersign_core::redact::safe_text;
 use countersign_core::verify::Verified;
 
-/// Refusals logged a second; strangers must not be able to fill a disk. Counts stay exact in the verifier's stats.
-const LOGGED_PER_SECOND: u64 = 10;
+use samples::Event;
+#[cfg(feature = "fetch")]
+use samples::Sampler;
+pub(crate) use samples::Samples;
 
 pub(crate) fn authenticated(verified: &Verified) {
     tracing::debug!(
@@ -39,36 +50,77 @@ pub(crate) fn authenticated(verified: &Verified) {
     );
 }
 
-pub(crate) fn refused(error: &VerifyError, elapsed: std::time::Duration) {
-    static SAMPLE: Sampler = Sampler::new();
-    if !SAMPLE.admits(elapsed) {
-        return;
-    }
+pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration) {
+    let Some(unlogged) = samples.admit(Event::Refused(error.kind()), elapsed) else { return };
+    let code = error.code();
     if error.is_unavailable() {
-        tracing::warn!(target: "countersign::authenticate", code = error.code(), detail = %error, "not decided");
+        tracing::warn!(target: "countersign::authenticate", code, detail = %error, unlogged, "not decided");
     } else {
-        tracing::info!(target: "countersign::authenticate", code = error.code(), detail = %error, "refused");
+        tracing::info!(target: "countersign::authenticate", code, detail = %error, unlogged, "refused");
     }
 }
 
-pub(crate) fn bad_credential(code: &'static str, detail: &'static str, elapsed: std::time::Duration) {
-    static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
-        tracing::info!(target: "countersign::authenticate", code, detail, "refused");
+pub(crate) fn bad_credential(code: &'static str, detail: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::BadCredential, elapsed) {
+        tracing::info!(target: "countersign::authenticate", code, detail, unlogged, "refused");
     }
 }
 
-pub(crate) fn denied(requirement: &dyn std::fmt::Display, verified: &Verified, elapsed: std::time::Duration) {
-    static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
-        tracing::info!(target: "countersign::guard", %requirement, issuer = verified.issuer(), "denied");
+pub(crate) fn denied(
+    requirement: &Requirement,
+    denial: &Denial,
+    verified: &Verified,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    if let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) {
+        let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
+        tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, unlogged, "denied");
+    }
+}
+
+/// `verified` is none where the caller is anonymous.
+pub(crate) fn denied_in_shadow(
+    requirement: &Requirement,
+    verified: Option<&Verified>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    if let Some(unlogged) = samples.admit(Event::DeniedInShadow, elapsed) {
+        let issuer = verified.map(Verified::issuer);
+        let tenant = verified.and_then(Verified::tenant).map(TenantId::as_str);
+        tracing::info!(
+            target: "countersign::guard", %requirement, issuer, tenant, unlogged, "would be denied: shadow mode"
+        );
+    }
+}
+
+pub(crate) fn no_such_parameter(path: &str, parameter: &str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::NoSuchParameter, elapsed) {
+        let path = safe_text(path);
+        tracing::warn!(
+            target: "countersign::guard", path, parameter, unlogged,
+            "the route has no such parameter; denying everybody"
+        );
     }
 }
 
 #[cfg(feature = "axum")]
-pub(crate) fn claims_schema(wanted: &'static str, error: &countersign_core::claims::ClaimsError) {
-    tracing::info!(target: "countersign::extract", wanted, %error, "the claims do not decode");
+pub(crate) fn claims_schema(wanted: &'static str, error: &ClaimsError, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::ClaimsSchema, elapsed) {
+        tracing::info!(target: "countersign::extract", wanted, %error, unlogged, "the claims do not decode");
+    }
 }
+
+#[cfg(feature = "axum")]
+pub(crate) fn request_not_at_hand(requirement: &Requirement) {
+    let mend = "guard the route with it, or take Authorized<..> as the handler's argument";
+    tracing::error!(target: "countersign::guard", %requirement, mend, "a check in a handler cannot see the request; answering 500");
+}
+
+/// What to do where a guard or an extractor met no authenticator.
+pub(crate) const ADD_THE_LAYER: &str =
+    "add .layer(AuthenticateLayer::new(verifier)) to the router, after the routes it must cover";
 
 pub(crate) fn missing_layer(path: &str, mend: &'static str) {
     tracing::error!(target: "countersign::guard", path = safe_text(path), mend, "no authenticator before it; answering 500");
@@ -96,9 +148,9 @@ pub(crate) fn keys_not_fetched(source: &str, forced: bool, error: &crate::fetch:
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn look_cooled(source: &str, elapsed: std::time::Duration) {
+pub(crate) fn look_cooled(source: &str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
+    if SAMPLE.admit(elapsed).is_some() {
         tracing::debug!(target: "countersign::keys", source, "no look: it cools down");
     }
 }
@@ -119,7 +171,7 @@ fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
 }
 
 #[cfg(feature = "outbound")]
-pub(crate) fn token_fetched(used_for: &str, is_exchange: bool, life: Option<std::time::Duration>) {
+pub(crate) fn token_fetched(used_for: &str, is_exchange: bool, life: Option<Duration>) {
     let life = life.map(|life| life.as_secs());
     tracing::debug!(target: "countersign::outbound", used_for, is_exchange, life, "token fetched");
 }
@@ -129,10 +181,10 @@ pub(crate) fn token_not_fetched(
     used_for: &str,
     is_exchange: bool,
     error: &crate::outbound::OutboundError,
-    elapsed: std::time::Duration,
+    elapsed: Duration,
 ) {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
+    if SAMPLE.admit(elapsed).is_some() {
         tracing::warn!(target: "countersign::outbound", used_for, is_exchange, %error, "token could not be fetched");
     }
 }
@@ -140,24 +192,4 @@ pub(crate) fn token_not_fetched(
 #[cfg(feature = "outbound")]
 pub(crate) fn token_dropped(used_for: &str) {
     tracing::info!(target: "countersign::outbound", used_for, "token dropped after a 401");
-}
-
-/// Lets so many events a second through.
-struct Sampler {
-    second: AtomicU64,
-    seen: AtomicU64,
-}
-
-impl Sampler {
-    const fn new() -> Self {
-        Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0) }
-    }
-
-    fn admits(&self, elapsed: std::time::Duration) -> bool {
-        let second = elapsed.as_secs();
-        if self.second.swap(second, Ordering::Relaxed) != second {
-            self.seen.store(0, Ordering::Relaxed);
-        }
-        self.seen.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SECOND
-    }
 }

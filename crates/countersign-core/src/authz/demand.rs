@@ -1,0 +1,59 @@
+//! A requirement as a type, for signatures.
+
+use super::Requirement;
+
+/// A requirement that a handler's signature names; made by [`requirement!`](crate::requirement).
+///
+/// Written by hand where the macro does not fit:
+///
+/// ```
+/// use std::sync::LazyLock;
+/// use countersign_core::authz::{Demand, Requirement, role};
+///
+/// struct Admin;
+///
+/// impl Demand for Admin {
+///     fn requirement() -> &'static Requirement {
+///         static ADMIN: LazyLock<Requirement> = LazyLock::new(|| role("admin"));
+///         &ADMIN
+///     }
+/// }
+/// ```
+pub trait Demand: Send + Sync + 'static {
+    /// The requirement, made once for the process.
+    fn requirement() -> &'static Requirement;
+}
+
+/// Gives requirements a type each, so that a handler's signature can say what its callers must meet.
+///
+/// ```
+/// use countersign_core::authz::{Demand, role, scope};
+///
+/// countersign_core::requirement! {
+///     /// May write orders.
+///     pub CanWrite = scope("orders:write").and(role("clerk"));
+/// }
+/// assert_eq!(CanWrite::requirement().to_string(), "scope orders:write and role clerk");
+/// ```
+#[macro_export]
+macro_rules! requirement {
+    ($($(#[$meta:meta])* $visibility:vis $name:ident = $requirement:expr;)+) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug)]
+        $visibility struct $name;
+
+        impl $crate::authz::Demand for $name {
+            fn requirement() -> &'static $crate::authz::Requirement {
+                static REQUIREMENT: ::std::sync::LazyLock<$crate::authz::Requirement> =
+                    ::std::sync::LazyLock::new(|| $requirement);
+                &REQUIREMENT
+            }
+        }
+
+        impl ::core::convert::From<$name> for $crate::authz::Requirement {
+            fn from(_: $name) -> Self {
+                <$name as $crate::authz::Demand>::requirement().clone()
+            }
+        }
+    )+};
+}

@@ -1,0 +1,81 @@
+//! A caller who meets a requirement that stands in the handler's signature.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::FromRequestParts;
+use countersign_core::authz::Demand;
+use countersign_core::claims::FromClaims;
+use http::request::Parts;
+
+use super::claims::{Claims, Registered, decode};
+use super::rejection::{Rejection, caller};
+use crate::guard::{FactsOf, judge, path_parameters, warn_of_missing_parameters};
+
+/// The claims of a caller who meets the requirement `D`: a handler that takes one cannot be reached by anybody else.
+///
+/// ```
+/// use countersign::extract::Authorized;
+/// use countersign::prelude::*;
+///
+/// countersign::requirement! {
+///     /// May write orders of the tenant in the path.
+///     CanWrite = tenant_in_path("tenant").and(scope("orders:write"));
+/// }
+///
+/// async fn create(caller: Authorized<CanWrite>) -> String {
+///     format!("created by {}", caller.subject())
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/{tenant}/orders", axum::routing::post(create));
+/// ```
+pub struct Authorized<D, C = Registered> {
+    claims: Claims<C>,
+    demand: PhantomData<fn() -> D>,
+}
+
+impl<D, C> Authorized<D, C> {
+    /// The claims alone.
+    #[must_use]
+    pub fn into_claims(self) -> Claims<C> {
+        self.claims
+    }
+}
+
+impl<D, C> Deref for Authorized<D, C> {
+    type Target = Claims<C>;
+
+    fn deref(&self) -> &Claims<C> {
+        &self.claims
+    }
+}
+
+impl<D, C> Clone for Authorized<D, C> {
+    fn clone(&self) -> Self {
+        Authorized { claims: self.claims.clone(), demand: PhantomData }
+    }
+}
+
+/// Metadata only: claims are personal.
+impl<D, C> fmt::Debug for Authorized<D, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorized").field("claims", &self.claims).finish_non_exhaustive()
+    }
+}
+
+impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let caller = caller(parts)?;
+        let requirement = D::requirement();
+        let needs_path = requirement.path_parameters().next().is_some();
+        let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
+        let facts = FactsOf { parameters, headers: &parts.headers, uri: &parts.uri };
+        if let Err(refusal) = judge(requirement, &caller.verified, &caller.shared, &facts) {
+            warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.shared);
+            return Err(Rejection::by(&caller.shared, &refusal, &parts.headers));
+        }
+        Ok(Authorized { claims: decode(caller, parts)?, demand: PhantomData })
+    }
+}

@@ -1,0 +1,125 @@
+//! Samples of what strangers can cause to be logged.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use countersign_core::authz::Denial;
+use countersign_core::error::VerifyErrorKind;
+
+/// Refusals logged a second and code; strangers must not be able to fill a disk. Counts stay exact in the verifier's stats.
+const LOGGED_PER_SECOND: u64 = 10;
+
+/// What is logged by sample: strangers decide how often it happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    Refused(VerifyErrorKind),
+    BadCredential,
+    InsufficientScope,
+    StepUp,
+    Forbidden,
+    NotFound,
+    DeniedInShadow,
+    NoSuchParameter,
+    ClaimsSchema,
+}
+
+impl Event {
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 8;
+
+    pub(super) fn denied(denial: &Denial) -> Self {
+        match denial {
+            Denial::Scopes(_) => Event::InsufficientScope,
+            Denial::StepUp { .. } => Event::StepUp,
+            Denial::NotFound => Event::NotFound,
+            Denial::ClaimsSchema => Event::ClaimsSchema,
+            _ => Event::Forbidden,
+        }
+    }
+
+    fn index(self) -> usize {
+        let after_kinds = match self {
+            Event::Refused(kind) => return kind as usize,
+            Event::BadCredential => 0,
+            Event::InsufficientScope => 1,
+            Event::StepUp => 2,
+            Event::Forbidden => 3,
+            Event::NotFound => 4,
+            Event::DeniedInShadow => 5,
+            Event::NoSuchParameter => 6,
+            Event::ClaimsSchema => 7,
+        };
+        VerifyErrorKind::ALL.len() + after_kinds
+    }
+}
+
+/// A sampler for each code, so that a flood of one does not hide another (S10.09). One set a layer.
+#[derive(Debug)]
+pub(crate) struct Samples([Sampler; Event::COUNT]);
+
+impl Default for Samples {
+    fn default() -> Self {
+        Samples([const { Sampler::new() }; Event::COUNT])
+    }
+}
+
+impl Samples {
+    pub(super) fn admit(&self, event: Event, elapsed: Duration) -> Option<u64> {
+        self.0.get(event.index())?.admit(elapsed)
+    }
+}
+
+/// Lets so many events a second through, and counts the others.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    second: AtomicU64,
+    seen: AtomicU64,
+    unlogged: AtomicU64,
+}
+
+impl Sampler {
+    pub(super) const fn new() -> Self {
+        Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
+    }
+
+    /// How many were passed over since the last that was logged, where this one is to be logged.
+    pub(super) fn admit(&self, elapsed: Duration) -> Option<u64> {
+        let second = elapsed.as_secs();
+        if self.second.swap(second, Ordering::Relaxed) != second {
+            self.seen.store(0, Ordering::Relaxed);
+        }
+        if self.seen.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SECOND {
+            return Some(self.unlogged.swap(0, Ordering::Relaxed));
+        }
+        self.unlogged.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s10_09_each_code_has_its_own_ten_a_second_and_what_was_passed_over_is_told() {
+        let samples = Samples::default();
+        let forbidden = Event::denied(&Denial::Forbidden);
+        let logged = |event, second| {
+            (0..1000).filter_map(|_| samples.admit(event, Duration::from_secs(second))).collect::<Vec<u64>>()
+        };
+        assert_eq!(logged(forbidden, 0), [0; 10]);
+        assert!(logged(forbidden, 0).is_empty(), "the same second");
+        assert_eq!(logged(Event::denied(&Denial::NotFound), 0), [0; 10], "another code");
+        assert_eq!(logged(forbidden, 1), [1990, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn every_event_has_a_place_of_its_own() {
+        let mut places: Vec<usize> = VerifyErrorKind::ALL.iter().map(|kind| Event::Refused(*kind).index()).collect();
+        places.extend(
+            [Event::BadCredential, Event::InsufficientScope, Event::StepUp, Event::Forbidden].map(Event::index),
+        );
+        places.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
+        places.push(Event::ClaimsSchema.index());
+        assert_eq!(places, (0..Event::COUNT).collect::<Vec<usize>>());
+    }
+}
