@@ -177,12 +177,7 @@ pub(crate) fn token_fetched(used_for: &str, is_exchange: bool, life: Option<Dura
 }
 
 #[cfg(feature = "outbound")]
-pub(crate) fn token_not_fetched(
-    used_for: &str,
-    is_exchange: bool,
-    error: &crate::outbound::OutboundError,
-    elapsed: Duration,
-) {
+pub(crate) fn token_not_fetched(used_for: &str, is_exchange: bool, error: &dyn std::fmt::Display, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
     if SAMPLE.admit(elapsed).is_some() {
         tracing::warn!(target: "countersign::outbound", used_for, is_exchange, %error, "token could not be fetched");
