@@ -42,6 +42,15 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Question(message) => f.write_str(message),
+            Failure::Output => f.write_str("the output was closed"),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(_: std::io::Error) -> Self {
         Failure::Output

@@ -181,7 +181,7 @@ fn a_policy_file_answers_what_options_leave_open() {
     let jwks = file("jwks", &issuer.jwks());
     let policy = |more: &str| {
         let text = format!(
-            "issuer = \"{}\"\naudience = [\"orders\", \"billing\"]\njwks = \"{}\"\n{more}",
+            "[[issuers]]\nissuer = \"{}\"\naudience = [\"orders\", \"billing\"]\nkeys.file = \"{}\"\n{more}",
             issuer.name(),
             jwks.path()
         );

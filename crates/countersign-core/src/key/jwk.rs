@@ -1,11 +1,12 @@
 //! JWK (RFC 7517, 7518 §6, 8037, 9964): form, purpose and strength.
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::material::KeyRejected;
 use super::roca::is_roca;
 use crate::algorithm::Algorithm;
-use crate::token::decode_base64url;
+use crate::token::{decode_base64url, encode_base64url as encode};
 
 /// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much (S11.07).
 const MAX_RSA_BITS: usize = 8192;
@@ -203,6 +204,24 @@ impl PublicFields {
             PublicFields::Akp { .. } => {} // aws-lc-rs takes the exact length only
         }
         Ok(())
+    }
+
+    /// The JWK of these numbers, with `alg` and `use`, and `kid` where it has one.
+    pub(crate) fn to_jwk(&self, algorithm: Algorithm, key_id: Option<&str>) -> Value {
+        let mut jwk = match self {
+            PublicFields::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
+            PublicFields::Ec { curve, x, y } => {
+                json!({ "kty": "EC", "crv": curve.name(), "x": encode(x), "y": encode(y) })
+            }
+            PublicFields::Okp { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
+            PublicFields::Akp { public } => json!({ "kty": "AKP", "pub": encode(public) }),
+        };
+        if let Some(key_id) = key_id {
+            jwk["kid"] = json!(key_id);
+        }
+        jwk["alg"] = json!(algorithm.name());
+        jwk["use"] = json!("sig");
+        jwk
     }
 
     /// Reads the numbers back out of a `SubjectPublicKeyInfo` that aws-lc-rs wrote, whose form is therefore known.

@@ -160,6 +160,23 @@ impl VerifyingKey {
         Some(spki.as_ref().to_vec())
     }
 
+    /// The public key as a JWK (RFC 7517) with `alg` and `use`, as [`from_jwk`](Self::from_jwk) reads it; `None` for a
+    /// shared secret.
+    ///
+    /// ```
+    /// use countersign_core::key::VerifyingKey;
+    ///
+    /// let jwk = r#"{"kty":"OKP","crv":"Ed25519","kid":"k1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    /// let key = VerifyingKey::from_jwk(jwk)?;
+    /// assert_eq!(key.to_public_jwk().unwrap()["alg"], "Ed25519");
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    #[must_use]
+    pub fn to_public_jwk(&self) -> Option<serde_json::Value> {
+        let der = self.to_public_der()?;
+        Some(PublicFields::from_spki(&der, self.algorithm).ok()?.to_jwk(self.algorithm, self.key_id()))
+    }
+
     /// Whether `signature` is this key's over `message`. MACs are compared in full and in constant time.
     pub(crate) fn checks(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {

@@ -12,11 +12,10 @@ use aws_lc_rs::signature::{
     PqdsaKeyPair, PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
     RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::key::{Algorithm, KeyRejected, PublicFields, VerifyingKey};
 use crate::secret::Secret;
-use crate::token::encode_base64url as encode;
 
 /// A private key with its algorithm and `kid` (its RFC 7638 thumbprint unless named otherwise).
 ///
@@ -144,18 +143,7 @@ impl Signer {
     /// The public half as a JWK with `kid`, `alg` and `use`; `None` for a shared secret, which is never published.
     #[must_use]
     pub fn public_jwk(&self) -> Option<Value> {
-        let mut jwk = match self.public.as_ref()? {
-            PublicFields::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
-            PublicFields::Ec { curve, x, y } => {
-                json!({ "kty": "EC", "crv": curve.name(), "x": encode(x), "y": encode(y) })
-            }
-            PublicFields::Okp { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(x) }),
-            PublicFields::Akp { public } => json!({ "kty": "AKP", "pub": encode(public) }),
-        };
-        jwk["kid"] = json!(self.key_id());
-        jwk["alg"] = json!(self.algorithm.name());
-        jwk["use"] = json!("sig");
-        Some(jwk)
+        Some(self.public.as_ref()?.to_jwk(self.algorithm, Some(self.key_id())))
     }
 
     /// The key that checks what this one signs.

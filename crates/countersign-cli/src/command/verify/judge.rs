@@ -4,17 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use countersign::clock::Clock;
-use countersign::key::{KeySource, StaticKeys};
-use countersign::keys::RemoteKeys;
-use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
+use countersign::error::ConfigError;
+use countersign::key::{Algorithm, KeySource, StaticKeys};
+use countersign::keys::{self, RemoteKeys};
+use countersign::policy::{IssuerConfig, KeysConfig};
 use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
 
 use super::AskedClock;
-use super::policy::{KeyPlace, Question, TypeRule};
+use super::question::{KeyPlace, Question};
 use crate::exit::Failure;
-use crate::{keyfile, output};
+use crate::{input, keyfile, output};
 
 /// The most names under which a pinned PEM key is kept ready.
 const MAX_PINNED_NAMES: usize = 64;
@@ -43,24 +44,15 @@ impl Judge {
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
         let clock = Arc::new(AskedClock(question.now));
         let answering = match &question.keys {
-            KeyPlace::Set { text, .. } => {
-                let loaded = keyfile::from_jwks(text, &question.algorithms)?;
-                if loaded.keys.is_empty() {
-                    output::complain(&format!("no usable key: {}", loaded.skipped.join("; ")));
-                }
-                Answering::One(verifier(&question, &clock, Arc::new(StaticKeys::new(loaded.keys)))?)
-            }
-            KeyPlace::Pem { text, .. } => {
+            Some(KeyPlace::Pem { text, .. }) => {
                 let nameless = pinned(&question, &clock, text, None)?;
                 Answering::Pinned { pem: text.clone(), nameless, by_key_id: HashMap::new() }
             }
-            KeyPlace::Address(url) => {
-                let keys = RemoteKeys::at(url).clock(Arc::clone(&clock) as Arc<dyn Clock>);
-                Answering::One(verifier(&question, &clock, Arc::new(keys))?)
-            }
-            KeyPlace::Discovery => {
-                let keys = RemoteKeys::by_discovery(&question.issuer).clock(Arc::clone(&clock) as Arc<dyn Clock>);
-                Answering::One(verifier(&question, &clock, Arc::new(keys))?)
+            place => {
+                let here = place.as_ref().map(|place| place_source(place, &question, &clock)).transpose()?;
+                Answering::One(verifier(&question, &clock, |issuer| {
+                    here.clone().map_or_else(|| policy_source(issuer), Ok)
+                })?)
             }
         };
         Ok(Judge { question, clock, runtime, answering })
@@ -98,9 +90,20 @@ impl Judge {
         }
     }
 
-    /// Where the keys came from, in words.
-    pub(crate) fn origin(&self) -> String {
-        self.question.keys.origin(&self.question.issuer)
+    /// Where the keys for the token of `report` came from, in words.
+    pub(crate) fn origin(&self, report: &Report) -> String {
+        let issuers = &self.question.policy.issuers;
+        let claimed = report.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+        let issuer =
+            issuers.iter().find(|issuer| Some(issuer.issuer.as_str()) == claimed).or(match issuers.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            });
+        match (issuer, &self.question.keys) {
+            (Some(issuer), Some(place)) => place.origin(&issuer.issuer),
+            (Some(issuer), None) => origin(issuer),
+            (None, _) => "nowhere: the policy names no keys for this issuer".to_owned(),
+        }
     }
 
     /// Whether all tokens meet the same verifier.
@@ -117,25 +120,60 @@ pub(crate) fn report_at_once(verifier: &Verifier, token: &str) -> Option<Report>
 }
 
 fn pinned(question: &Question, clock: &Arc<AskedClock>, pem: &str, key_id: Option<&str>) -> Result<Verifier, Failure> {
-    let keys = keyfile::from_pem(pem, &question.algorithms, key_id)?;
-    verifier(question, clock, Arc::new(StaticKeys::new(keys)))
+    let keys = keyfile::from_pem(pem, &algorithms(question), key_id)?;
+    let source: Arc<dyn KeySource> = Arc::new(StaticKeys::new(keys));
+    verifier(question, clock, |_| Ok(Arc::clone(&source)))
 }
 
-fn verifier(question: &Question, clock: &Arc<AskedClock>, keys: Arc<dyn KeySource>) -> Result<Verifier, Failure> {
+fn verifier(
+    question: &Question,
+    clock: &Arc<AskedClock>,
+    keys: impl FnMut(&IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+) -> Result<Verifier, Failure> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Ok(Verifier::builder().trust(trusted(question, keys)?).clock(clock).build()?)
+    Ok(Verifier::builder().policy(&question.policy, keys).clock(clock).build()?)
 }
 
-fn trusted(question: &Question, keys: Arc<dyn KeySource>) -> Result<TrustedIssuer, Failure> {
-    let (first, others) =
-        question.audiences.split_first().ok_or_else(|| Failure::question("audience is empty; add --audience AUD"))?;
-    let issuer = NeedsAudience::new(&question.issuer, keys).audience(first);
-    let issuer = others.iter().fold(issuer, TrustedIssuer::or_audience);
-    let issuer = match &question.types {
-        TypeRule::Compatible => issuer,
-        TypeRule::AccessToken => issuer.profile(Profile::AccessToken),
-        TypeRule::Only(name) => issuer.profile(Profile::Named).token_type(name),
-        TypeRule::Any => danger::any_type(issuer),
-    };
-    Ok(issuer.algorithms(question.algorithms.iter().copied()).leeway(question.leeway))
+/// The algorithms that any issuer of the question allows.
+fn algorithms(question: &Question) -> Vec<Algorithm> {
+    let allowed = |issuer: &IssuerConfig| issuer.algorithms.clone().unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
+    question.policy.issuers.iter().flat_map(allowed).collect()
+}
+
+/// The keys that the question names itself; it has one issuer then.
+fn place_source(place: &KeyPlace, question: &Question, clock: &Arc<AskedClock>) -> Result<Arc<dyn KeySource>, Failure> {
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    Ok(match place {
+        KeyPlace::Set { text, .. } => {
+            let loaded = keyfile::from_jwks(text, &algorithms(question))?;
+            if loaded.keys.is_empty() {
+                output::complain(&format!("no usable key: {}", loaded.skipped.join("; ")));
+            }
+            Arc::new(StaticKeys::new(loaded.keys))
+        }
+        KeyPlace::Pem { text, .. } => Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?)),
+        KeyPlace::Address(url) => Arc::new(RemoteKeys::at(url).clock(clock)),
+        KeyPlace::Discovery => {
+            let issuer = question.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
+            Arc::new(RemoteKeys::by_discovery(issuer).clock(clock))
+        }
+    })
+}
+
+/// The keys that a policy names for one of its issuers, from where a service has them.
+fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+    if let KeysConfig::File(path) = &issuer.keys {
+        input::file(path).map_err(|failure| ConfigError::one("keys", failure.to_string()))?;
+    }
+    keys::of_policy(issuer)
+}
+
+/// Where a policy's issuer has its keys, in words.
+fn origin(issuer: &IssuerConfig) -> String {
+    match &issuer.keys {
+        KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
+        KeysConfig::JwksUrl(url) => format!("the key set at {url}"),
+        KeysConfig::File(path) => format!("the file {path}"),
+        _ => "the policy itself".to_owned(),
+    }
 }

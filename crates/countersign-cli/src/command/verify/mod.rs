@@ -2,7 +2,8 @@
 
 mod batch;
 mod judge;
-mod policy;
+mod mend;
+mod question;
 mod report;
 
 use clap::Args;
@@ -13,7 +14,8 @@ use crate::exit::{Failure, Outcome};
 use crate::{EXIT_CODES, input, output};
 
 pub(crate) use judge::Judge;
-pub(crate) use policy::Question;
+pub(crate) use mend::mend;
+pub(crate) use question::{KeyPlace, Question, read_policy};
 
 /// Judge a token as a service would: issuer, audience, times, type, algorithm and signature.
 ///
@@ -65,7 +67,7 @@ pub(crate) struct Asked {
     /// Judge at this time instead of now
     #[arg(long, value_name = "UNIX_SECONDS")]
     pub(crate) now: Option<u64>,
-    /// Take what is not said here from this policy file (TOML)
+    /// Take what is not said here from this policy file, TOML or JSON, in the form that services read
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<String>,
 }
@@ -85,7 +87,7 @@ impl Arguments {
         if self.json {
             output::line(&report::json(&report)?)?;
         } else {
-            report::print(&report, &judge.origin(), judge.now())?;
+            report::print(&report, &judge.origin(&report), judge.now())?;
         }
         Ok(report::exit(&report))
     }

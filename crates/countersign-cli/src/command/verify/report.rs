@@ -2,6 +2,7 @@
 
 use countersign::verify::{Check, Outcome, Report, Verdict};
 
+use super::mend;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Tone, toned};
 use crate::times;
@@ -32,6 +33,10 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     output::line(&format!("keys from {}", output::safe(origin)))?;
     output::line("")?;
     report.checks.iter().try_for_each(print_check)?;
+    if let Some(cure) = report.verdict.code().and_then(mend) {
+        output::line("")?;
+        output::line(&format!("{} {cure}", toned(Tone::Strong, "To mend it:")))?;
+    }
     if let (Verdict::Accepted, Some(claims)) = (&report.verdict, &report.claims) {
         output::line("")?;
         output::line(&output::safe(&serde_json::to_string_pretty(claims).unwrap_or_default()))?;
