@@ -13,9 +13,12 @@ mod command;
 mod encoding;
 mod exit;
 mod input;
+mod inspector;
 mod keyfile;
 mod output;
 mod times;
+mod tools;
+mod words;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::encoding::{decode, decode_leniently, readable};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
+use crate::words::seconds;
 use crate::{EXIT_CODES, input, keyfile, times};
 
 /// Show whatever can be decoded of a token. What is shown was written by whoever made the token: it proves nothing.
@@ -152,17 +153,6 @@ impl View {
         }
         Ok(())
     }
-}
-
-/// A JSON number as seconds; `None` for anything that is no plausible time.
-pub(crate) fn seconds(value: &Value) -> Option<i64> {
-    /// The end of the year 9999.
-    const LAST: i64 = 253_402_300_799;
-    let whole = value.as_i64().or_else(|| {
-        let text = value.as_f64()?.trunc().to_string();
-        text.parse().ok()
-    })?;
-    (0..=LAST).contains(&whole).then_some(whole)
 }
 
 /// What deserves a second look.

@@ -2,11 +2,14 @@
 
 mod decode;
 mod shell;
-mod verify;
+pub(crate) mod verify;
 
 use clap::Subcommand;
 
 use crate::exit::Outcome;
+use crate::inspector;
+
+pub(crate) use decode::View;
 
 /// What can be asked.
 #[derive(Subcommand)]
@@ -15,6 +18,8 @@ pub(crate) enum Command {
     Decode(decode::Arguments),
     /// Judge a token as a service would, and say why
     Verify(verify::Arguments),
+    /// Look at tokens on a local page: edit, check, compare, mint, try
+    Inspect(inspector::Arguments),
     /// Print completions for a shell
     Completions(shell::Completions),
     /// Print the manual page, in roff
@@ -26,6 +31,7 @@ impl Command {
         match self {
             Command::Decode(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
+            Command::Inspect(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),
         }

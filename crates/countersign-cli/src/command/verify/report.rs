@@ -40,7 +40,7 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     if let (Verdict::Accepted, Some(claims)) = (&report.verdict, &report.claims) {
         output::line("")?;
         output::line(&output::safe(&serde_json::to_string_pretty(claims).unwrap_or_default()))?;
-        if let Some(expires) = claims.get("exp").and_then(crate::command::decode::seconds) {
+        if let Some(expires) = claims.get("exp").and_then(crate::words::seconds) {
             output::line(&format!("ends {}, {}", times::utc(expires), times::relative(expires, now)))?;
         }
     }

@@ -1,0 +1,74 @@
+//! A token in forms to copy: a header, a curl command, a Rust test.
+
+use axum::Json;
+use countersign::token::inspect;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Answer;
+use crate::input;
+
+/// Claims that the test kit dates and names anew for every token.
+const LEFT_TO_THE_KIT: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
+
+#[derive(Deserialize)]
+pub(super) struct Copy {
+    token: String,
+    #[serde(default)]
+    url: String,
+}
+
+pub(super) async fn answer(Json(copy): Json<Copy>) -> Answer {
+    let token = input::unwrapped(&copy.token);
+    Ok(Json(json!({
+        "header": format!("Authorization: Bearer {token}"),
+        "curl": curl(&token, &copy.url),
+        "rust": rust_test(&token),
+    })))
+}
+
+fn curl(token: &str, url: &str) -> String {
+    let url = if url.trim().is_empty() { "http://127.0.0.1:3000/" } else { url.trim() };
+    format!("curl -i {} -H {}", quoted(url), quoted(&format!("Authorization: Bearer {token}")))
+}
+
+/// `text` as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A test that makes the same token with the test kit, and has it verified.
+fn rust_test(token: &str) -> String {
+    let inspection = inspect(token);
+    let claims = inspection.payload().and_then(Value::as_object).cloned().unwrap_or_default();
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let audience = claims.get("aud").map(|aud| aud.as_array().and_then(|all| all.first()).unwrap_or(aud));
+    let audience = audience.and_then(Value::as_str).unwrap_or("my-service");
+    let issuer = match text("iss") {
+        Some(name) => format!("TestIssuer::new().named({name:?})"),
+        None => "TestIssuer::new()".to_owned(),
+    };
+    let mut lines = String::new();
+    for (name, value) in claims.iter().filter(|(name, _)| !LEFT_TO_THE_KIT.contains(&name.as_str())) {
+        lines.push_str(&match (name.as_str(), value) {
+            ("sub", Value::String(subject)) => format!("        .subject({subject:?})\n"),
+            ("client_id", Value::String(client)) => format!("        .client_id({client:?})\n"),
+            ("aud", Value::String(audience)) => format!("        .audience({audience:?})\n"),
+            (name, Value::String(text)) => format!("        .claim({name:?}, {text:?})\n"),
+            (name, value) => format!("        .claim({name:?}, serde_json::json!({value}))\n"),
+        });
+    }
+    format!(
+        "use countersign_test::TestIssuer;\n\n\
+         #[tokio::test]\n\
+         async fn the_token_is_accepted() {{\n\
+         \x20   let issuer = {issuer};\n\
+         \x20   let verifier = issuer.verifier_for({audience:?});\n\
+         \x20   let token = issuer\n\
+         \x20       .token()\n\
+         {lines}\
+         \x20       .sign();\n\
+         \x20   assert!(verifier.verify(&token).await.is_ok());\n\
+         }}\n"
+    )
+}

@@ -1,0 +1,62 @@
+//! Small helpers: base64url, JSON, keys, hashes, UUIDs.
+
+use axum::Json;
+use countersign::secret::Secret;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, Refusal};
+use crate::encoding;
+use crate::exit::Failure;
+use crate::tools::{hash, jwk, layout, uuids};
+
+#[derive(Deserialize)]
+pub(super) struct Ask {
+    tool: String,
+    #[serde(default)]
+    text: String,
+    /// A second text: the hash that a secret is compared with.
+    #[serde(default)]
+    other: String,
+}
+
+pub(super) async fn answer(Json(ask): Json<Ask>) -> Answer {
+    // Argon2id and bcrypt take some time, by design.
+    let helped = tokio::task::spawn_blocking(move || help(&ask)).await;
+    let text = helped.map_err(|_| Refusal("the helper was lost".to_owned()))??;
+    Ok(Json(json!({ "text": text })))
+}
+
+fn help(ask: &Ask) -> Result<String, Failure> {
+    let text = ask.text.as_str();
+    let not_json = || Failure::question("not JSON");
+    let keys = || jwk::read(text, None);
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
+    Ok(match ask.tool.as_str() {
+        "base64url_encode" => encoding::encode(text.as_bytes()),
+        "base64url_decode" => {
+            let decoded = encoding::decode_leniently(text.trim(), 0);
+            let words = String::from_utf8(decoded.bytes).unwrap_or_else(|bytes| hex(bytes.as_bytes()));
+            decoded.fault.map_or_else(|| words.clone(), |fault| format!("{words}\n\n{fault}"))
+        }
+        "json_pretty" => layout::pretty(text).ok_or_else(not_json)?,
+        "json_compact" => layout::compact(text).ok_or_else(not_json)?,
+        "to_jwk" => pretty(&json!({ "keys": keys()?.iter().map(jwk::to_jwk).collect::<Vec<_>>() })),
+        "to_pem" => keys()?.iter().map(jwk::to_pem).collect(),
+        "thumbprint" => keys()?.iter().map(|key| format!("{}\n", key.thumbprint())).collect(),
+        "sha256" => hash::sha256(text),
+        "argon2id" => hash::argon2id(&Secret::from(text))?,
+        "hash_check" => match hash::is_hash_of(&ask.other, &Secret::from(text))? {
+            true => "the secret fits the hash".to_owned(),
+            false => "the secret does not fit the hash".to_owned(),
+        },
+        "uuid_v4" => uuids::v4(),
+        "uuid_v7" => uuids::v7(),
+        "uuid_parse" => pretty(&uuids::parse(text)?),
+        _ => return Err(Failure::question("no such helper")),
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
+}

@@ -1,0 +1,107 @@
+//! A token taken apart as far as it goes, and put together again.
+
+use axum::Json;
+use countersign::token::inspect;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Answer, now};
+use crate::command::View;
+use crate::encoding::{decode_leniently, encode};
+use crate::input;
+use crate::tools::layout;
+use crate::words;
+
+/// How many parts of a text are shown.
+const MAX_PARTS: usize = 6;
+
+#[derive(Deserialize)]
+pub(super) struct Read {
+    token: String,
+}
+
+/// Header, claims, faults and words of a token. Verifies nothing.
+pub(super) async fn answer(Json(read): Json<Read>) -> Answer {
+    let token = input::unwrapped(&read.token);
+    let now = now();
+    let view = View::of(&token, None, now);
+    let mut start = 0;
+    let parts: Vec<Value> = token
+        .split('.')
+        .take(MAX_PARTS)
+        .map(|part| {
+            let at = start;
+            start += part.len() + 1;
+            json!({ "text": part, "start": at })
+        })
+        .collect();
+    let bytes: Vec<usize> = inspect(&token).faults().iter().map(|fault| fault.byte).collect();
+    Ok(Json(json!({
+        "token": token,
+        "parts": parts,
+        "header": text_of(&token, 0),
+        "claims": text_of(&token, 1),
+        "signature": token.split('.').nth(2).unwrap_or_default(),
+        "faults": view.faults,
+        "fault_bytes": bytes,
+        "warnings": view.warnings,
+        "words": claims_in_words(&view.header, &view.payload, now),
+        "times": times_of(&view.payload, now),
+        "now": now,
+        "bytes": token.len(),
+        "brings": brought(&view.header),
+    })))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Write {
+    header: String,
+    claims: String,
+    signature: String,
+}
+
+/// The token of an edited header and edited claims, under the signature that was there before.
+pub(super) async fn write(Json(write): Json<Write>) -> Answer {
+    let part = |text: &str| encode(layout::compact(text).as_deref().unwrap_or(text).as_bytes());
+    Ok(Json(json!({ "token": format!("{}.{}.{}", part(&write.header), part(&write.claims), write.signature) })))
+}
+
+/// The text in a segment, with a member a line where it is JSON.
+fn text_of(token: &str, index: usize) -> String {
+    let decoded = decode_leniently(token.split('.').nth(index).unwrap_or_default(), 0);
+    let text = String::from_utf8_lossy(&decoded.bytes);
+    layout::pretty(&text).unwrap_or_else(|| text.into_owned())
+}
+
+/// What the header brings along that others take for a key.
+pub(super) fn brought(header: &Value) -> Vec<&'static str> {
+    ["jwk", "jku", "x5u", "x5c"].into_iter().filter(|name| header.get(name).is_some()).collect()
+}
+
+fn claims_in_words(header: &Value, payload: &Value, now: i64) -> Vec<Value> {
+    let of = |place: &'static str, object: &Value| -> Vec<Value> {
+        let members = object.as_object().into_iter().flatten();
+        members
+            .map(|(name, value)| {
+                json!({
+                    "place": place,
+                    "name": name,
+                    "value": words::short(value),
+                    "meaning": words::meaning(name),
+                    "words": words::in_words(name, value, now),
+                })
+            })
+            .collect()
+    };
+    [of("header", header), of("claims", payload)].concat()
+}
+
+fn times_of(payload: &Value, now: i64) -> Vec<Value> {
+    ["iat", "nbf", "exp"]
+        .into_iter()
+        .filter_map(|name| {
+            let at = words::seconds(payload.get(name)?)?;
+            Some(json!({ "name": name, "at": at, "words": words::time(at, now) }))
+        })
+        .collect()
+}

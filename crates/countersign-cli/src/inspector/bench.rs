@@ -1,0 +1,95 @@
+//! What the inspector has at hand while it runs: test keys, a client for local services, and its own address.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign::key::Algorithm;
+use countersign::mint::Signer;
+use countersign_test::{KEY_ID_PREFIX, TestIssuer};
+use reqwest::{Client, Url, redirect};
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+
+/// How long a local service may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection to it may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The state of one run.
+#[derive(Debug)]
+pub(super) struct Bench {
+    /// What the page proves itself by; new in every run.
+    pub(super) secret: String,
+    /// `http://127.0.0.1:PORT`
+    pub(super) address: String,
+    /// An issuer of the test kit, under our own address.
+    pub(super) kit: TestIssuer,
+    pub(super) client: Client,
+    fresh: Mutex<BTreeMap<Algorithm, Arc<Signer>>>,
+    /// Hosts beyond loopback that may be tried.
+    hosts: Vec<String>,
+}
+
+impl Bench {
+    pub(super) fn new(address: String, hosts: Vec<String>) -> Result<Self, Failure> {
+        let client = Client::builder()
+            .no_proxy()
+            .redirect(redirect::Policy::none()) // a token goes to the address that was named, and to no other
+            .connect_timeout(CONNECT_WITHIN)
+            .timeout(ANSWER_WITHIN)
+            .user_agent(concat!("countersign-inspector/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| Failure::question("the HTTP client could not be set up; are there root certificates?"))?;
+        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+        let kit = TestIssuer::with_system_clock().named(&address);
+        Ok(Bench { secret, address, kit, client, fresh: Mutex::default(), hosts })
+    }
+
+    /// The test key of this run for `algorithm`; made when first asked for.
+    pub(super) fn signer(&self, algorithm: Algorithm) -> Result<Arc<Signer>, Failure> {
+        let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(signer) = fresh.get(&algorithm) {
+            return Ok(Arc::clone(signer));
+        }
+        let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
+        let name = format!("{KEY_ID_PREFIX}fresh-{}", algorithm.name().to_ascii_lowercase());
+        let signer = Arc::new(signer.with_key_id(&name));
+        fresh.insert(algorithm, Arc::clone(&signer));
+        Ok(signer)
+    }
+
+    /// The public halves of all test keys.
+    pub(super) fn jwks(&self) -> Value {
+        let mut set: Value = serde_json::from_str(&self.kit.jwks()).unwrap_or_else(|_| json!({ "keys": [] }));
+        let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
+            keys.extend(fresh.values().filter_map(|signer| signer.public_jwk()));
+        }
+        set
+    }
+
+    /// `url`, where it may be tried: loopback, or a host that was allowed at the start.
+    pub(super) fn local(&self, url: &str) -> Result<Url, Failure> {
+        let parsed = Url::parse(url.trim())
+            .map_err(|_| Failure::question("not a URL; write it as http://127.0.0.1:3000/orders"))?;
+        if !matches!(parsed.scheme(), "http" | "https") || !parsed.username().is_empty() || parsed.password().is_some()
+        {
+            return Err(Failure::question("only http and https are tried, without a user part"));
+        }
+        let host = parsed.host_str().unwrap_or_default();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_loopback =
+            bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if is_loopback || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+            return Ok(parsed);
+        }
+        Err(Failure::question(format!(
+            "{} is not on this machine; start with --allow-host {} to send tokens there",
+            crate::output::safe(host),
+            crate::output::safe(host)
+        )))
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may ask: our own page, under our own name. Other pages, other names (DNS rebinding) and frames may not.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::bench::Bench;
+
+/// The header by which the page proves that it was served in this run.
+pub(super) const SECRET_HEADER: &str = "x-countersign-run";
+
+/// What a browser may do with our answers: load our own files and ask us, nothing else.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Headers of every answer.
+const HEADERS: [(&str, &str); 8] = [
+    ("content-security-policy", CONTENT_SECURITY_POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+    ("permissions-policy", "camera=(), microphone=(), geolocation=(), clipboard-read=()"),
+];
+
+/// Refuses strangers, and marks every answer.
+pub(super) async fn guard(State(bench): State<Arc<Bench>>, request: Request, next: Next) -> Response {
+    let mut response = match check(&bench, &request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn check(bench: &Bench, request: &Request) -> Result<(), (StatusCode, &'static str)> {
+    let headers = request.headers();
+    let host = only(headers, header::HOST.as_str()).ok_or((StatusCode::BAD_REQUEST, "one Host header is needed\n"))?;
+    let is_ours = |authority: &str| names(bench).any(|name| name == authority);
+    if !is_ours(host) || request.uri().authority().is_some_and(|authority| !is_ours(authority.as_str())) {
+        return Err((StatusCode::FORBIDDEN, "this server answers to its loopback address alone\n"));
+    }
+    // Services under test read the test keys; whatever holds them is public.
+    if request.uri().path().starts_with("/.well-known/") {
+        return Ok(());
+    }
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if site.is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+        return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
+    }
+    if !request.uri().path().starts_with("/api/") {
+        return Ok(());
+    }
+    let origin = only(headers, header::ORIGIN.as_str());
+    if request.method() == Method::POST && origin.is_none_or(|origin| origin != format!("http://{host}")) {
+        return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
+    }
+    match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &bench.secret)) {
+        true => Ok(()),
+        false => Err((StatusCode::FORBIDDEN, "this page is of another run; load it again\n")),
+    }
+}
+
+/// The value of a header that is there exactly once.
+fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// The authorities that lead here.
+fn names(bench: &Bench) -> impl Iterator<Item = String> {
+    let port = bench.address.rsplit(':').next().unwrap_or_default().to_owned();
+    ["127.0.0.1", "localhost"].into_iter().map(move |host| format!("{host}:{port}"))
+}
+
+/// Compares in a time that tells nothing of where two texts differ.
+fn is_same(one: &str, other: &str) -> bool {
+    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
+}

@@ -1,0 +1,41 @@
+//! The page's files, held in the binary.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use super::bench::Bench;
+
+/// Where the page carries the secret of the run.
+const SECRET_MARK: &str = "{{run}}";
+
+const PAGE: &str = include_str!("page/page.html");
+
+/// The files that the page loads, and their types.
+const FILES: [(&str, &str, &str); 10] = [
+    ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/theme.css", "text/css; charset=utf-8", include_str!("page/theme.css")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    ("/main.js", SCRIPT, include_str!("page/main.js")),
+    ("/ask.js", SCRIPT, include_str!("page/ask.js")),
+    ("/pane.js", SCRIPT, include_str!("page/pane.js")),
+    ("/check.js", SCRIPT, include_str!("page/check.js")),
+    ("/compare.js", SCRIPT, include_str!("page/compare.js")),
+    ("/mint.js", SCRIPT, include_str!("page/mint.js")),
+    ("/workflow.js", SCRIPT, include_str!("page/workflow.js")),
+];
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+pub(super) fn router() -> Router<Arc<Bench>> {
+    let index = |State(bench): State<Arc<Bench>>| async move {
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.replace(SECRET_MARK, &bench.secret)).into_response()
+    };
+    FILES.into_iter().fold(Router::new().route("/", get(index)), |router, (path, kind, content)| {
+        router.route(path, get(move || async move { ([(header::CONTENT_TYPE, kind)], content) }))
+    })
+}

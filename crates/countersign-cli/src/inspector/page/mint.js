@@ -1,0 +1,61 @@
+// Signing again with a test key, and the token in forms to copy.
+import { $, ask, saying } from './ask.js';
+import { check, choose } from './check.js';
+import * as pane from './pane.js';
+
+async function mint() {
+  await saying($('mint-said'), async () => {
+    await pane.token(); // edits under way arrive first
+    const minted = await ask('mint', {
+      header: $('header').value, claims: $('claims').value, key: $('mint-key').value,
+      algorithm: $('mint-algorithm').value, pasted: $('mint-pasted').value, renew: $('mint-renew').checked,
+    });
+    await pane.setToken(minted.token);
+    $('mint-said').textContent = `Signed with the key ${minted.kid}.`;
+  });
+}
+
+async function copy(form) {
+  await saying($('mint-said'), async () => {
+    const forms = await ask('copy', { token: await pane.token(), url: $('url').value });
+    $('copied').textContent = forms[form];
+    $('copied').hidden = false;
+    try {
+      await navigator.clipboard.writeText(forms[form]);
+      $('mint-said').textContent = 'Copied.';
+    } catch {
+      $('mint-said').textContent = 'The browser does not let this page copy; take it from below.';
+    }
+  });
+}
+
+/** A token of the test kit, for those who have none at hand. */
+async function example() {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = {
+    iss: location.origin, sub: 'ann', aud: 'orders', client_id: 'web', scope: 'orders:read orders:write',
+    jti: crypto.randomUUID(), iat: now, exp: now + 300,
+  };
+  await saying($('mint-said'), async () => {
+    const question = { header: '{"typ":"at+jwt"}', claims: JSON.stringify(claims), key: 'kit', algorithm: 'ES256' };
+    const minted = await ask('mint', question);
+    $('issuer').value = location.origin;
+    $('audience').value = 'orders';
+    choose('local');
+    await pane.setToken(minted.token);
+  });
+}
+
+export function start() {
+  $('jwks-url').textContent = `${location.origin}/.well-known/jwks.json`;
+  $('mint').addEventListener('submit', (event) => { event.preventDefault(); mint(); });
+  $('mint-key').addEventListener('change', () => {
+    $('mint-pasted-field').hidden = $('mint-key').value !== 'pasted';
+    $('mint-algorithm').disabled = $('mint-key').value === 'kit'; // the kit's key is bound to ES256
+  });
+  $('mint-trust').addEventListener('click', () => { choose('local'); check(); });
+  $('example').addEventListener('click', example);
+  for (const button of document.querySelectorAll('[data-copy]')) {
+    button.addEventListener('click', () => copy(button.dataset.copy));
+  }
+}

@@ -1,0 +1,60 @@
+// A token tried on a local service, the attack list, and the small helpers.
+import { $, ask, element, row, saying } from './ask.js';
+import { trust } from './check.js';
+import * as pane from './pane.js';
+
+const OUTCOMES = { refused: ['✓ refused', 'good'], 'got through': ['✗ got through', 'bad'], 'odd answer': ['! odd answer', 'doubt'], 'not answered': ['! not answered', 'doubt'] };
+
+async function attempt() {
+  $('try-result').hidden = true;
+  await saying($('try-said'), async () => {
+    const question = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
+    const { answer, judgement, compared } = await ask('try', question);
+    $('try-said').textContent = compared;
+    $('try-status').textContent = `${answer.status} ${answer.reason}, after ${answer.milliseconds} ms`;
+    const challenges = answer.challenges.map((challenge) => ['www-authenticate', challenge]);
+    const more = answer.headers.filter(([name]) => ['content-type', 'retry-after', 'cache-control'].includes(name));
+    $('try-headers').replaceChildren(...[...challenges, ...more].flatMap(([name, value]) =>
+      [element('dt', {}, name), element('dd', {}, value)]));
+    $('try-body').textContent = answer.body;
+    $('try-verdict').textContent = `${judgement.title}: ${judgement.message}`;
+    const passed = judgement.checks.filter((check) => check.outcome === 'passed');
+    const others = judgement.checks.filter((check) => check.outcome !== 'passed').map((check) =>
+      element('li', {}, `${check.name}: ${check.outcome.replace('_', ' ')}${check.message ? `, ${check.message}` : ''}`));
+    const sum = `${passed.length} of ${judgement.checks.length} checks passed`;
+    $('try-checks').replaceChildren(...(judgement.checks.length ? [...others, element('li', {}, sum)] : []));
+    $('try-result').hidden = false;
+  });
+}
+
+async function attack() {
+  $('attack-box').hidden = true;
+  $('attack-go').disabled = true;
+  await saying($('try-said'), async () => {
+    await pane.token();
+    $('try-said').textContent = 'Sending forgeries…';
+    const found = await ask('attack', { url: $('url').value, method: $('method').value, claims: $('claims').value });
+    $('try-said').textContent = found.message;
+    const weight = (line) => ['got through', 'odd answer', 'not answered', 'refused'].indexOf(line.outcome);
+    const rows = [...found.rows].sort((one, other) => weight(one) - weight(other));
+    $('attacks').replaceChildren(...rows.map((line) =>
+      row(line.name, String(line.status ?? '–'), String(line.expected), OUTCOMES[line.outcome])));
+    $('attack-box').hidden = rows.length === 0;
+  });
+  $('attack-go').disabled = false;
+}
+
+async function help() {
+  $('helper-out').value = '';
+  await saying($('helper-said'), async () => {
+    const question = { tool: $('tool').value, text: $('helper-text').value, other: $('helper-other').value };
+    $('helper-out').value = (await ask('helper', question)).text;
+  });
+}
+
+export function start() {
+  $('try').addEventListener('submit', (event) => { event.preventDefault(); attempt(); });
+  $('attack-go').addEventListener('click', attack);
+  $('helper').addEventListener('submit', (event) => { event.preventDefault(); help(); });
+  $('tool').addEventListener('change', () => { $('helper-other-field').hidden = $('tool').value !== 'hash_check'; });
+}

@@ -1,0 +1,6 @@
+//! Small tools that commands and the inspector page share.
+
+pub(crate) mod hash;
+pub(crate) mod jwk;
+pub(crate) mod layout;
+pub(crate) mod uuids;

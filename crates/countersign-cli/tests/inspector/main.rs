@@ -1,0 +1,7 @@
+//! `countersign inspect`: the real binary, asked over real sockets and driven in a real browser.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fence;
+mod page;
+mod world;

@@ -1,0 +1,116 @@
+//! The inspector as a running command, and services around it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Html;
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use countersign::authenticate::AuthenticateLayer;
+use countersign::extract::Claims;
+use countersign::keys::RemoteKeys;
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// The command, ended when dropped.
+pub(crate) struct Inspector {
+    pub(crate) child: Child,
+    /// `http://127.0.0.1:PORT/`
+    pub(crate) url: String,
+    pub(crate) jwks: String,
+}
+
+impl Inspector {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, |command| command)
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], set: impl Fn(&mut Command) -> &mut Command) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(["inspect", "--json"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = set(&mut command).spawn().expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let said: Value = serde_json::from_str(&line).expect("JSON");
+        let text = |name: &str| said[name].as_str().expect("text").to_owned();
+        Inspector { url: text("url"), jwks: text("jwks"), child }
+    }
+
+    /// `127.0.0.1:PORT`
+    pub(crate) fn authority(&self) -> String {
+        self.url.trim_start_matches("http://").trim_end_matches('/').to_owned()
+    }
+}
+
+impl Drop for Inspector {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves `router` on a free port of loopback; its address without a slash at the end.
+pub(crate) async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("bound");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
+}
+
+/// A service guarded as its users would guard it.
+pub(crate) fn guarded(verifier: Verifier) -> Router {
+    let hello = |claims: Claims| async move { format!("orders of {}", claims.subject()) };
+    Router::new().route("/orders", get(hello)).layer(AuthenticateLayer::new(verifier))
+}
+
+/// Trusts whatever the running inspector mints.
+pub(crate) fn trusting(inspector: &Inspector) -> Verifier {
+    let keys = RemoteKeys::at(&inspector.jwks);
+    let issuer = NeedsAudience::new(inspector.url.trim_end_matches('/'), Arc::new(keys)).audience("orders");
+    Verifier::trusting(issuer).expect("a policy")
+}
+
+/// Verifies nothing: whoever shows any token is let in.
+pub(crate) fn open() -> Router {
+    Router::new().fallback(any(|headers: HeaderMap| async move {
+        match headers.contains_key(header::AUTHORIZATION) {
+            true => (StatusCode::OK, "let in"),
+            false => (StatusCode::UNAUTHORIZED, ""),
+        }
+    }))
+}
+
+/// A page of somebody else, and a count of who asked for its keys.
+pub(crate) fn foreign() -> Router {
+    let count = Arc::new(AtomicU64::new(0));
+    let keys = |State(count): State<Arc<AtomicU64>>| async move {
+        count.fetch_add(1, Ordering::SeqCst);
+        Json(json!({ "keys": [] }))
+    };
+    let counted =
+        |State(count): State<Arc<AtomicU64>>| async move { Json(json!({ "count": count.load(Ordering::SeqCst) })) };
+    Router::new()
+        .route("/", get(|| async { Html("<!doctype html><title>foreign</title><body>") }))
+        .route("/favicon.ico", get(|| async { "" }))
+        .route("/keys", any(keys))
+        .route("/count", get(counted))
+        .with_state(count)
+}
+
+/// An address where nobody listens.
+pub(crate) fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    format!("http://{}/keys", listener.local_addr().expect("bound"))
+}
+
+/// An issuer whose tokens are good now.
+pub(crate) fn issuer() -> TestIssuer {
+    TestIssuer::with_system_clock()
+}

@@ -1,0 +1,47 @@
+// Drives the inspector page in a real browser (playwright-core over Chromium), a fresh context for each thing on the page.
+// Reads {"url":…,"chromium":…,"shots":…, tokens, keys, services} on standard input; prints one line of JSON:
+// [{"name":…,"fault":null|"…"}, …].
+import { readFileSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { scenarios as looks } from './inspector/looks.mjs';
+import { scenarios as verdicts } from './inspector/verdicts.mjs';
+import { scenarios as work } from './inspector/work.mjs';
+import { scenarios as safety } from './inspector/safety.mjs';
+
+const world = JSON.parse(readFileSync(0, 'utf8'));
+const browser = await chromium.launch({
+  executablePath: world.chromium,
+  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    // Whatever would leave this machine by name finds nothing; that nothing tries is asserted below.
+    '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost'],
+});
+const results = [];
+for (const [name, scenario] of Object.entries({ ...looks, ...verdicts, ...work, ...safety })) {
+  if (world.only && !name.includes(world.only)) continue;
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(60_000);
+  const strangers = [];
+  const errors = [];
+  context.on('request', (request) => {
+    if (!['127.0.0.1', 'localhost'].includes(new URL(request.url()).hostname)) strangers.push(request.url());
+  });
+  const page = await context.newPage();
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => { if (message.type() === 'error') errors.push(message.text()); });
+  let fault = null;
+  try {
+    await page.goto(world.url);
+    await scenario({ page, world, context, errors });
+    if (strangers.length) throw new Error(`requests left loopback: ${strangers}`);
+    const unexpected = errors.filter((error) => !/status of 400|status of 403/.test(error)); // answers that a scenario asks for
+    if (unexpected.length) throw new Error(`the page complained: ${unexpected}`);
+  } catch (error) {
+    fault = `${error.message}\n${error.stack?.split('\n').find((line) => line.includes('/inspector/')) ?? ''}`;
+    await page.screenshot({ path: `${world.shots}/FAILED-${name.replaceAll(' ', '-')}.png`, fullPage: true }).catch(() => {});
+  }
+  results.push({ name, fault });
+  await context.close();
+}
+await browser.close();
+console.log(JSON.stringify(results));

@@ -1,0 +1,68 @@
+// What the scenarios share.
+import assert from 'node:assert/strict';
+
+export { assert };
+
+export const decoded = (part) => JSON.parse(Buffer.from(part, 'base64url').toString());
+
+/** Waits until `probe`, run in the page with `argument`, is true. */
+export const until = (page, probe, argument) => page.waitForFunction(probe, argument);
+
+/** Fills a field and waits until the pane has followed. */
+export async function paste(page, token) {
+  await page.fill('#token', token);
+  await until(page, () => document.getElementById('header').value !== '' && !document.getElementById('parts').hidden);
+}
+
+/** Names what to judge by. */
+export async function trust(page, fields) {
+  for (const [id, value] of Object.entries(fields)) {
+    if (id === 'place') await page.selectOption('#place', value);
+    else if (id !== 'keys') {
+      await page.evaluate(() => { document.querySelector('details').open = true; });
+      await page.fill(`#${id}`, value);
+    }
+  }
+  if (fields.keys !== undefined) await page.fill('#keys', fields.keys);
+}
+
+/** Presses Check and reads the verdict. */
+export async function check(page) {
+  await page.evaluate(() => { document.getElementById('verdict').dataset.state = 'asking'; });
+  await page.click('#check');
+  return verdict(page);
+}
+
+export async function verdict(page) {
+  await until(page, () => document.getElementById('verdict').dataset.state !== 'asking');
+  return page.evaluate(() => {
+    const text = (id) => document.getElementById(id).textContent;
+    const box = document.getElementById('verdict');
+    return {
+      state: box.dataset.state, stale: box.dataset.stale === 'true', title: text('verdict-title'),
+      message: text('verdict-message'), mend: text('verdict-mend'), origin: text('verdict-origin'),
+      warning: text('verdict-warning'), staleWords: !document.getElementById('verdict-stale').hidden,
+    };
+  });
+}
+
+/** The cells of a table's body. */
+export const cells = (page, id) => page.evaluate((body) =>
+  [...document.getElementById(body).rows].map((row) => [...row.cells].map((cell) => cell.textContent)), id);
+
+/** Everything on the page filled, for looking at it whole. */
+export async function filled(page, world) {
+  await paste(page, world.tokens.expired);
+  await trust(page, { issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks });
+  await check(page);
+  await page.fill('#other', world.tokens.good);
+  await page.locator('#compare-box').waitFor();
+  await page.fill('#url', world.guarded);
+  await page.click('#try-go');
+  await page.locator('#try-result').waitFor();
+  await page.selectOption('#tool', 'to_pem');
+  await page.fill('#helper-text', world.jwks);
+  await page.click('#helper-go');
+  await until(page, () => document.getElementById('helper-out').value.includes('PUBLIC KEY'));
+  await page.evaluate(() => window.scrollTo(0, 0));
+}

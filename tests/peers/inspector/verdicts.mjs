@@ -1,0 +1,192 @@
+// The one pane and the verdict.
+import { assert, cells, check, decoded, paste, trust, until, verdict } from './lib.mjs';
+
+const judged = (world, more = {}) => ({ issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks, ...more });
+
+export const scenarios = {
+  'token, header and claims edit each other': async ({ page, world }) => {
+    await paste(page, `Authorization: Bearer ${world.tokens.good}`);
+    const [header, claims, signature] = world.tokens.good.split('.');
+    assert.deepEqual(JSON.parse(await page.inputValue('#header')), decoded(header));
+    assert.deepEqual(JSON.parse(await page.inputValue('#claims')), decoded(claims));
+
+    await page.fill('#claims', JSON.stringify({ ...decoded(claims), sub: 'eve' }));
+    await until(page, (before) => { const token = document.getElementById('token').value; return !token.includes(before) && token.split('.').length === 3; }, claims);
+    let token = (await page.inputValue('#token')).split('.');
+    assert.equal(decoded(token[1]).sub, 'eve');
+    assert.deepEqual([token[0], token[2]], [header, signature], 'the rest stays as it was');
+
+    await page.fill('#header', '{"alg":"none"}');
+    await until(page, (before) => !document.getElementById('token').value.startsWith(before), header);
+    token = (await page.inputValue('#token')).split('.');
+    assert.deepEqual(decoded(token[0]), { alg: 'none' });
+    assert.match(await page.textContent('#warnings'), /alg is none/);
+
+    await page.fill('#token', world.tokens.good);
+    await until(page, () => document.getElementById('claims').value.includes('"ann"'));
+    // An edit that is taken back leads to the very same token: order and spelling are kept.
+    await page.press('#claims', 'Space');
+    await page.press('#claims', 'Backspace');
+    await until(page, (good) => document.getElementById('token').value === good, world.tokens.good);
+  },
+
+  'half-broken tokens are decoded as far as they go': async ({ page, world }) => {
+    const [header, claims, signature] = world.tokens.good.split('.');
+    await paste(page, `${header}.${claims.slice(0, 24)}!${claims.slice(25)}.${signature}`);
+    assert.deepEqual(JSON.parse(await page.inputValue('#header')), decoded(header));
+    assert.ok((await page.inputValue('#claims')).startsWith('{"'), 'the claims up to the fault');
+    assert.equal(await page.textContent('#parts mark'), '!');
+    assert.match(await page.textContent('#faults'), new RegExp(`byte ${header.length + 1 + 24}: 0x21`));
+    await page.fill('#token', header);
+    await until(page, () => document.getElementById('faults').textContent.includes('1 segments'));
+    assert.deepEqual(JSON.parse(await page.inputValue('#header')), decoded(header));
+    await page.fill('#token', 'complete nonsense');
+    await until(page, () => document.getElementById('faults').textContent.includes('no JSON object'));
+    assert.equal((await verdict(page)).state, 'unchecked');
+    await page.fill('#header', '{"alg":');
+    await until(page, () => document.getElementById('token').value.startsWith('eyJhbGciOg'));
+    assert.equal(await page.inputValue('#header'), '{"alg":', 'what is being typed is left alone');
+  },
+
+  'verified, with the origin of the key': async ({ page, world }) => {
+    await paste(page, world.tokens.good);
+    await trust(page, judged(world));
+    const said = await check(page);
+    assert.deepEqual([said.state, said.title], ['verified', 'Verified']);
+    assert.match(said.origin, /key set pasted/);
+    const rows = await cells(page, 'report');
+    assert.ok(rows.length > 10 && rows.every((cell) => cell[1] === '✓ passed'), JSON.stringify(rows));
+  },
+
+  'refused, why and how to mend it': async ({ page, world }) => {
+    await trust(page, judged(world));
+    for (const [name, code, cause, cure] of [
+      ['expired', 'expired', /exp|end/i, /fetch a new token/],
+      ['for_billing', 'wrong_audience', /billing/, /aud names this service/],
+      ['tampered', 'bad_signature', /signature/, /changed, or another key/],
+      ['unsigned', 'malformed', /./, /unchanged/],
+    ]) {
+      await paste(page, world.tokens[name]);
+      const said = await check(page);
+      assert.equal(said.state, 'refused', name);
+      assert.equal(said.title, `Refused (${code})`);
+      assert.match(said.message, cause, name);
+      assert.match(said.mend, cure, name);
+      const failed = (await cells(page, 'report')).filter((cell) => cell[1].startsWith('✗'));
+      assert.ok(failed.some((cell) => cell[1] === `✗ ${code}` && cure.test(cell[4])), JSON.stringify(failed));
+    }
+    await paste(page, world.tokens.for_billing);
+    await check(page);
+    const audience = (await cells(page, 'report')).find((cell) => cell[0] === 'audience');
+    assert.deepEqual(audience.slice(1, 4), ['✗ wrong_audience', 'orders', '"billing"']);
+  },
+
+  'not checked is neither good nor bad': async ({ page, world }) => {
+    assert.equal((await verdict(page)).state, 'unchecked');
+    await paste(page, world.tokens.good);
+    assert.equal((await verdict(page)).title, 'Not checked');
+    assert.equal((await check(page)).state, 'unchecked');
+    await trust(page, { place: 'jwks', keys: world.jwks });
+    const said = await check(page);
+    assert.equal(said.state, 'unchecked');
+    assert.match(said.message, /issuer and audience are needed.*signature matches/);
+  },
+
+  'could not check is no refusal': async ({ page, world }) => {
+    await paste(page, world.tokens.good);
+    await trust(page, judged(world, { place: 'url', keys: world.nobody }));
+    const said = await check(page);
+    assert.deepEqual([said.state, said.title], ['unable', 'Could not check (keys_unavailable)']);
+    assert.match(said.origin, new RegExp(world.nobody));
+    await trust(page, { place: 'jwks', keys: '{"keys":' });
+    assert.equal((await check(page)).state, 'unable');
+    await trust(page, { keys: world.jwks, leeway: '9999' });
+    const odd = await check(page);
+    assert.equal(odd.state, 'unable');
+    assert.match(odd.message, /leeway/);
+  },
+
+  'a verdict is stale the moment an input changes': async ({ page, world }) => {
+    await paste(page, world.tokens.good);
+    await trust(page, judged(world));
+    const changes = {
+      token: () => page.press('#token', 'a'), header: () => page.press('#header', 'Space'), claims: () => page.press('#claims', 'Space'),
+      issuer: () => page.press('#issuer', 'x'), audience: () => page.press('#audience', 'x'), keys: () => page.press('#keys', 'Space'),
+      place: () => page.selectOption('#place', 'none'), algorithms: () => page.fill('#algorithms', 'ES256'), typ: () => page.fill('#typ', 'JWT'),
+      leeway: () => page.fill('#leeway', '10'), 'judge-at': () => page.fill('#judge-at', '1'), clear: () => page.click('#clear'),
+      sign: async () => { await page.click('#mint-go'); await page.waitForFunction(() => document.getElementById('mint-said').textContent.startsWith('Signed')); },
+    };
+    for (const [name, change] of Object.entries(changes)) {
+      await page.fill('#token', world.tokens.good);
+      await until(page, (good) => document.getElementById('parts').textContent === good, world.tokens.good);
+      await trust(page, judged(world, { algorithms: '', typ: '', leeway: '', 'judge-at': '' }));
+      const before = await check(page);
+      assert.deepEqual([before.state, before.stale], ['verified', false], name);
+      await change();
+      const after = await verdict(page);
+      assert.deepEqual([after.stale, after.staleWords], [true, true], name);
+    }
+    await page.fill('#token', world.tokens.good);
+    await trust(page, judged(world, { algorithms: '', typ: '', leeway: '', 'judge-at': '' }));
+    assert.equal((await check(page)).stale, false, 'checked again, it is fresh again');
+  },
+
+  'a key that the token brought along proves nothing': async ({ page, world }) => {
+    await paste(page, world.tokens.own_key);
+    assert.match(await page.textContent('#warnings'), /jwk: a key that a token brings along proves nothing/);
+    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'token' });
+    const own = await check(page);
+    assert.deepEqual([own.state, own.title], ['unchecked', 'Not checked']);
+    assert.match(own.origin, /the token’s own header|the token's own header: proves nothing/);
+    assert.match(own.message, /anyone can make such a token/);
+    await trust(page, judged(world));
+    const said = await check(page);
+    assert.equal(said.state, 'refused');
+    assert.match(said.warning, /brings jwk along; it was not used/);
+    // The same key named by the user: the page says that it also stands in the token.
+    await trust(page, judged(world, { keys: world.own_jwks }));
+    const named = await check(page);
+    assert.equal(named.state, 'verified');
+    assert.match(named.warning, /carries this very key/);
+  },
+
+  'keys from every place': async ({ page, world }) => {
+    await paste(page, world.tokens.good);
+    for (const [place, keys, origin] of [
+      ['pem', world.pem, /PEM pasted/], ['url', world.jwks_url, /key set at http/], ['policy', world.policy, /the policy itself/],
+    ]) {
+      await trust(page, judged(world, { place, keys }));
+      const said = await check(page);
+      assert.equal(said.state, 'verified', `${place}: ${said.message}`);
+      assert.match(said.origin, origin);
+    }
+    await paste(page, world.tokens.discovered);
+    await trust(page, { issuer: world.provider, audience: 'orders', place: 'discovery' });
+    const found = await check(page);
+    assert.equal(found.state, 'verified', found.message);
+    assert.match(found.origin, /discovery at http/);
+    await paste(page, world.tokens.shared);
+    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'secret', keys: world.secret });
+    const shared = await check(page);
+    assert.equal(shared.state, 'verified', shared.message);
+    assert.match(shared.origin, /can forge/);
+    await page.selectOption('#place', 'jwks');
+    await page.setInputFiles('#keys-file', { name: 'keys.json', mimeType: 'application/json', buffer: Buffer.from(world.jwks) });
+    await until(page, () => document.getElementById('keys').value.startsWith('{"keys"'));
+  },
+
+  'two tokens are compared claim by claim': async ({ page, world }) => {
+    await paste(page, world.tokens.good);
+    await page.fill('#other', world.tokens.for_billing);
+    await page.locator('#compare-box').waitFor();
+    const rows = await cells(page, 'comparison');
+    const named = (name) => rows.find((cell) => cell[1] === name);
+    assert.deepEqual(named('aud').slice(2), ['orders', 'billing', '≠ differs']);
+    assert.equal(named('iss')[4], '= same');
+    assert.deepEqual(named('scope').slice(3), ['–', '← first only']);
+    assert.equal(named('alg')[0], 'header');
+    assert.match(await page.textContent('#compare-said'), /\d+ of \d+ differ/);
+    await page.fill('#other', world.tokens.good);
+    await until(page, () => document.getElementById('compare-said').textContent === 'They say the same.');
+  },
+};
