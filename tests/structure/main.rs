@@ -29,7 +29,7 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
     ("utoipa", &["countersign/src/app/openapi.rs"]),
-    ("argon2", &["countersign-issuer/src/client/secret.rs"]),
+    ("argon2", &["countersign-issuer/src/client/secret.rs", "countersign-cli/src/tools/hash.rs"]),
     (
         "reqwest",
         &["countersign/src/fetch/", "countersign/src/keys/place.rs", "countersign/src/outbound/", "countersign-cli/"],
