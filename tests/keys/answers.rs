@@ -67,6 +67,7 @@ async fn s4_06_s4_07_s4_21_a_broken_answer_is_no_key_set_and_never_replaces_one(
     }
 }
 
+/// CVE-2026-49478 and CVE-2026-102267: a redirect chose where keys came from.
 #[tokio::test]
 async fn s4_04_redirects_are_not_followed() {
     for status in [301, 302, 303, 307, 308] {
@@ -105,6 +106,7 @@ async fn s4_05_one_byte_a_second_and_silence_end_within_the_limit() {
     }
 }
 
+/// CVE-2026-42576: a key of another kind ended the process.
 #[tokio::test]
 async fn s4_09_s4_10_odd_entries_are_passed_over_and_the_good_one_works() {
     let world = World::honest().await;

@@ -9,4 +9,5 @@ mod real_provider;
 mod rotation;
 mod server;
 mod sources;
+mod tenants;
 mod world;

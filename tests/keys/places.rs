@@ -54,6 +54,7 @@ async fn s4_01_both_places_of_the_document_are_known() {
     assert_eq!(world.verdict(&world.token()).await, "ok");
 }
 
+/// CVE-2026-48522: a document that named `file:` or `data:` was followed.
 #[tokio::test]
 async fn s4_02_s4_03_a_document_that_must_not_be_believed_leads_nowhere() {
     for spoil in [
@@ -114,6 +115,7 @@ async fn the_keys_may_move_and_the_document_may_be_down() {
     assert_eq!(world.health(), countersign::key::KeyHealth::Ready, "the known address still answers");
 }
 
+/// CVE-2026-50202: keys of one issuer answered for another's.
 #[tokio::test]
 async fn s4_22_keys_belong_to_their_issuer_alone() {
     let (one, other) = (Server::start(|_, _| ok("{}")).await, Server::start(|_, _| ok("{}")).await);

@@ -41,6 +41,7 @@ async fn a_rotation_right_after_the_cold_start_is_followed_at_once() {
     assert_eq!(world.server.count(), 2);
 }
 
+/// CVE-2025-22149: withdrawn keys were kept after a refresh.
 #[tokio::test]
 async fn s4_08_withdrawn_keys_die_at_the_next_fetch() {
     let world = World::honest().await;

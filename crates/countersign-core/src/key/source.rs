@@ -86,6 +86,19 @@ pub trait KeySource: Send + Sync + Debug + 'static {
         }
     }
 
+    /// The place that its keys come from, as text that tells places apart; `None` where its keys are its own.
+    fn origin(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    /// Told where its issuer was found by a token's name instead of written down by the operator: from then on it calls
+    /// public addresses alone, unless `private_addresses_allowed`, and fetches only as long as its keys are asked for.
+    ///
+    /// A source that calls nobody has nothing to do; one that wraps others passes it on.
+    fn serve_resolved(&self, private_addresses_allowed: bool) {
+        let _ = private_addresses_allowed;
+    }
+
     /// Faults of this source's configuration, as (field, problem); asked once when a verifier is built.
     fn faults(&self) -> Vec<crate::error::Fault> {
         Vec::new()

@@ -44,6 +44,7 @@ impl NeedsAudience {
             client_id_for_absent_audience: false,
             authorities: Authorities::new(),
             plain_http_allowed: false,
+            is_resolved: false,
         })
     }
 
@@ -92,6 +93,8 @@ pub struct TrustedIssuer {
     pub(crate) client_id_for_absent_audience: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
+    /// Found by name while serving, by an [`IssuerSource`](super::IssuerSource).
+    pub(crate) is_resolved: bool,
 }
 
 impl TrustedIssuer {
@@ -225,6 +228,11 @@ impl TrustedIssuer {
     pub(crate) fn lifetime_bound(&self) -> Option<Duration> {
         let profile_bound = (self.profile == Profile::AccessToken).then_some(ACCESS_TOKEN_MAX_LIFETIME);
         self.longest_lifetime.or(profile_bound)
+    }
+
+    /// The top-level claims that its rules and its mapping read, besides the registered ones.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+        self.authorities.wanted().chain(self.required.iter().map(String::as_str))
     }
 
     /// The weakenings in force, in words.

@@ -5,12 +5,14 @@ pub mod danger;
 mod fingerprint;
 mod issuer;
 mod profile;
+mod resolved;
 
 pub use config::{AudienceList, AuthoritiesConfig, IssuerConfig, KeysConfig, Policy};
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
+pub use resolved::{FoundIssuer, IssuerSource, ResolvedIssuer};
 
 use std::time::Duration;
 

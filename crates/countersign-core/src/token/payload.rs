@@ -117,6 +117,11 @@ impl Payload {
         Ok(payload)
     }
 
+    /// The same claims with other names kept at hand.
+    pub(crate) fn read_again(&self, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
+        Self::parse(self.json.as_bytes().to_vec(), wanted)
+    }
+
     fn empty() -> Self {
         Payload {
             json: Box::default(),

@@ -9,7 +9,7 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
 use crate::key::{KeySource, StaticKeys};
-use crate::policy::{IssuerConfig, Policy, TrustedIssuer};
+use crate::policy::{IssuerConfig, IssuerSource, Policy, TrustedIssuer};
 use crate::redact::safe_text;
 use crate::token::MAX_TOKEN_BYTES;
 
@@ -21,6 +21,7 @@ const MAX_CONFIGURABLE_TOKEN_BYTES: usize = 64 * 1024;
 #[must_use]
 pub struct VerifierBuilder {
     issuers: Vec<TrustedIssuer>,
+    resolved: Option<Arc<dyn IssuerSource>>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
     cache_bytes: usize,
@@ -32,6 +33,7 @@ impl VerifierBuilder {
     pub(super) fn new() -> Self {
         VerifierBuilder {
             issuers: Vec::new(),
+            resolved: None,
             clock: Arc::new(SystemClock),
             max_token_bytes: MAX_TOKEN_BYTES,
             cache_bytes: CACHE_BYTES,
@@ -43,6 +45,17 @@ impl VerifierBuilder {
     /// Trusts one more issuer.
     pub fn trust(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Trusts issuers besides the named ones as `source` finds them, by a token's exact `iss`; such as tenants in a database.
+    ///
+    /// The crate `countersign` has a source that is bounded and holds strangers off: `keys::ResolvedIssuers`.
+    pub fn trust_resolved(mut self, source: Arc<dyn IssuerSource>) -> Self {
+        if self.resolved.is_some() {
+            self.faults.push(Fault::new("issuer", "issuers are resolved by two sources; join them"));
+        }
+        self.resolved = Some(source);
         self
     }
 
@@ -124,7 +137,8 @@ impl VerifierBuilder {
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
         faults.extend(self.faults_of_issuers());
-        if self.issuers.is_empty() {
+        faults.extend(self.resolved.iter().flat_map(|source| source.faults()));
+        if self.issuers.is_empty() && self.resolved.is_none() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }
         let mut names = BTreeSet::new();
@@ -139,6 +153,10 @@ impl VerifierBuilder {
                 ));
             }
         }
+        let weakenings = self.resolved.as_ref().map(|source| source.weakenings()).unwrap_or_default();
+        if self.danger_denied && !weakenings.is_empty() {
+            faults.push(Fault::new("danger", "resolving issuers uses a weakening, and deny_danger forbids it"));
+        }
         if !(1..=MAX_CONFIGURABLE_TOKEN_BYTES).contains(&self.max_token_bytes) {
             faults.push(Fault::new("max_token_bytes", "not within 1 to 65536"));
         }
@@ -148,14 +166,17 @@ impl VerifierBuilder {
                 tracing::warn!(issuer = issuer.issuer(), weakening, "a verifier is weakened by policy::danger");
             }
         }
-        let wanted: BTreeSet<Box<str>> =
-            self.issuers.iter().flat_map(|issuer| issuer.authorities.wanted()).map(Box::from).collect();
-        let required = self.issuers.iter().flat_map(|issuer| &issuer.required).map(|name| name.as_str().into());
+        for weakening in weakenings {
+            tracing::warn!(weakening, "a verifier is weakened by policy::danger");
+        }
+        let wanted: BTreeSet<Box<str>> = self.issuers.iter().flat_map(TrustedIssuer::wanted).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
         Ok(Verifier::from(Inner {
-            wanted: wanted.into_iter().chain(required).collect::<BTreeSet<_>>().into_iter().collect(),
+            wanted: wanted.into_iter().collect(),
             issuers,
+            resolved: self.resolved,
+            danger_denied: self.danger_denied,
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,
             cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::compared;
+use super::needs::NeedsKeys;
 use super::report::{Check, Outcome, Report, Verdict};
 use super::rules::{Case, Decide, RULES};
 use super::signature::matching_key;
-use super::verifier::{NeedsKeys, Pending, Verifier, keys_for, usable_keys};
+use super::verifier::{Believed, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::Refresh;
-use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
 use crate::token::{Compact, Header, Payload, decode_base64url};
 
@@ -51,15 +51,24 @@ impl Verifier {
         let payload =
             compact.as_ref().and_then(|compact| record.step("claims", Payload::decode(compact.payload, &inner.wanted)));
         record.needs(compact.is_some(), "claims");
-        let issuer = payload.as_ref().and_then(|payload| record.step("issuer", self.issuer_of(payload)));
+        let believed = payload.as_ref().and_then(|payload| {
+            let found = self.issuer_of(payload, header.as_ref());
+            record.step("issuer", found.map_err(|pending| pending.settle(looked, &mut asks)))
+        });
         record.needs(payload.is_some(), "issuer");
+        let issuer = believed.as_ref().map(Believed::issuer);
+        let wanted = believed.as_ref().map_or(&*inner.wanted, |believed| believed.wanted(&inner.wanted));
+        let payload = match payload {
+            Some(payload) if *wanted != *inner.wanted => payload.read_again(wanted).ok(),
+            payload => payload,
+        };
         record.compare(|| compared::issuer(self, payload.as_ref()));
 
         for rule in RULES {
             let (header, payload) = (header.as_ref(), payload.as_ref());
             let decided = issuer.and_then(|issuer| match rule.decide {
                 Decide::Header(decide) => header.map(|header| decide(header, issuer)),
-                Decide::Claims(decide) => payload.map(|payload| decide(&case(self, payload, issuer, now))),
+                Decide::Claims(decide) => payload.map(|payload| decide(&Case { payload, issuer, wanted, now })),
             });
             record.rule(rule.name, decided);
             if let Some(issuer) = issuer {
@@ -72,26 +81,14 @@ impl Verifier {
             let held = usable_keys(issuer, held.as_ref(), elapsed)?;
             keys_for(issuer, held, header)
         });
-        let keys = record.rule(
-            "key",
-            keys.map(|found| {
-                found.map_err(|pending| match (pending, looked) {
-                    (pending, Some(looked)) => pending.after(looked),
-                    (Pending::Refused(error), None) => error,
-                    (Pending::NeedsKeys(keys), None) => {
-                        asks = Some(keys);
-                        VerifyError::new(Kind::KeysUnavailable, "the key is not at hand, and its source was not asked")
-                    }
-                })
-            }),
-        );
+        let keys = record.rule("key", keys.map(|found| found.map_err(|pending| pending.settle(looked, &mut asks))));
         if issuer.is_some() {
             record.compare(|| compared::key(header.as_ref(), keys.as_deref()));
         }
         record.rule("signature", compact.as_ref().zip(keys).map(|(compact, keys)| matching_key(compact, &keys)));
         record.rule(
             "authorities",
-            issuer.zip(payload.as_ref()).map(|(issuer, payload)| issuer.authorities.read(payload, &inner.wanted)),
+            issuer.zip(payload.as_ref()).map(|(issuer, payload)| issuer.authorities.read(payload, wanted)),
         );
 
         let report = Report {
@@ -102,15 +99,6 @@ impl Verifier {
         };
         (report, asks)
     }
-}
-
-fn case<'a>(
-    verifier: &'a Verifier,
-    payload: &'a Payload,
-    issuer: &'a TrustedIssuer,
-    now: crate::clock::UnixTime,
-) -> Case<'a> {
-    Case { payload, issuer, wanted: &verifier.0.wanted, now }
 }
 
 fn json(segment: &str) -> Option<Value> {

@@ -4,6 +4,7 @@ mod builder;
 mod compared;
 mod explain;
 mod inspected;
+mod needs;
 mod report;
 mod rules;
 mod signature;
@@ -12,10 +13,11 @@ mod verifier;
 
 pub use builder::VerifierBuilder;
 pub use inspected::SignatureState;
+pub use needs::NeedsKeys;
 pub use report::{Check, Outcome, Report, Verdict};
 pub use signature::Signed;
 pub use verified::Verified;
-pub use verifier::{NeedsKeys, Step, VerificationStats, Verifier};
+pub use verifier::{Step, VerificationStats, Verifier};
 
 use std::time::Duration;
 

@@ -155,7 +155,7 @@ impl Verified {
         !is_expired(self.expires_at(), leeway, now) && !early && !too_old
     }
 
-    pub(super) fn trusted_issuer(&self) -> &TrustedIssuer {
+    pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {
         &self.issuer
     }
 

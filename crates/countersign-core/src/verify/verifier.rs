@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::needs::{NeedsKeys, Pending};
 use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
@@ -16,12 +17,9 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{HeldKeys, KeySource, Lookup, Refresh, VerifyingKey, Wanted};
-use crate::policy::{Canonical, Fingerprint, TrustedIssuer};
+use crate::key::{HeldKeys, Lookup, Refresh, VerifyingKey, Wanted};
+use crate::policy::{Canonical, Fingerprint, FoundIssuer, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Header, Payload, Unverified};
-
-/// When to ask again where a source gave no time of its own.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Judges tokens of the issuers it trusts. Cheap to clone; make one for a process.
 ///
@@ -42,7 +40,10 @@ pub struct Verifier(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
+    /// Where issuers are found that were not known when this was built.
+    pub(super) resolved: Option<Arc<dyn IssuerSource>>,
     pub(super) wanted: Box<[Box<str>]>,
+    pub(super) danger_denied: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) max_token_bytes: usize,
     pub(super) cache: Option<TokenCache<Verified>>,
@@ -77,6 +78,29 @@ pub struct VerificationStats {
     pub undecided: u64,
 }
 
+/// The issuer of a token, as the verifier holds it.
+pub(super) enum Believed<'v> {
+    Known(&'v Arc<TrustedIssuer>),
+    Resolved(Arc<ResolvedIssuer>),
+}
+
+impl Believed<'_> {
+    pub(super) fn issuer(&self) -> &Arc<TrustedIssuer> {
+        match self {
+            Believed::Known(issuer) => issuer,
+            Believed::Resolved(found) => found.issuer(),
+        }
+    }
+
+    /// The claims that its rules and mapping read; `known` are those of the issuers known from the start.
+    pub(super) fn wanted<'w>(&'w self, known: &'w [Box<str>]) -> &'w [Box<str>] {
+        match self {
+            Believed::Known(_) => known,
+            Believed::Resolved(found) => found.wanted(),
+        }
+    }
+}
+
 /// What judging a token with the keys at hand came to.
 #[derive(Debug)]
 pub enum Step {
@@ -84,52 +108,6 @@ pub enum Step {
     Done(Result<Arc<Verified>, VerifyError>),
     /// The issuer is trusted, and no rule refuses the token, but its key is not at hand.
     NeedsKeys(NeedsKeys),
-}
-
-/// The source that may have the missing key.
-#[derive(Clone, Debug)]
-pub struct NeedsKeys {
-    source: Arc<dyn KeySource>,
-    wanted: Wanted,
-}
-
-impl NeedsKeys {
-    /// Has the source look again, within its cool-down and its own time limits.
-    pub async fn refresh(&self) -> Refresh {
-        self.source.refresh(self.wanted).await
-    }
-}
-
-/// Why a token is not decided with the keys at hand.
-pub(super) enum Pending {
-    Refused(VerifyError),
-    NeedsKeys(NeedsKeys),
-}
-
-impl Pending {
-    fn needs(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
-        Pending::NeedsKeys(NeedsKeys { source: Arc::clone(&issuer.keys), wanted })
-    }
-
-    /// What it comes to once the key source has answered: a key that is not there is not one we could not look for.
-    pub(super) fn after(self, looked: &Refresh) -> VerifyError {
-        match (self, looked) {
-            (Pending::Refused(error), _) => error,
-            (_, Refresh::Unavailable { retry_after }) => {
-                VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
-            }
-            (Pending::NeedsKeys(keys), Refresh::Looked) => match keys.wanted {
-                Wanted::NewerKeys => VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key"),
-                Wanted::AnyKeys => VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now"),
-            },
-        }
-    }
-}
-
-impl From<VerifyError> for Pending {
-    fn from(error: VerifyError) -> Self {
-        Pending::Refused(error)
-    }
 }
 
 /// The keys that `issuer` has now, if they may still be used.
@@ -219,26 +197,46 @@ impl Verifier {
             inner.counts.from_cache.increment();
             return Ok(verified);
         }
-        let unverified = Unverified::parse_within(token, inner.max_token_bytes, &inner.wanted)?;
-        let issuer = self.issuer_of(&unverified.payload)?;
-        let case = Case { payload: &unverified.payload, issuer, wanted: &inner.wanted, now };
+        let mut unverified = Unverified::parse_within(token, inner.max_token_bytes, &inner.wanted)?;
+        let believed = self.issuer_of(&unverified.payload, Some(&unverified.header))?;
+        let (issuer, wanted) = (believed.issuer(), believed.wanted(&inner.wanted));
+        if *wanted != *inner.wanted {
+            unverified.payload = unverified.payload.read_again(wanted)?;
+        }
+        let case = Case { payload: &unverified.payload, issuer, wanted, now };
         rules::judge(&unverified.header, &case)?;
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
         let keys = keys_for(issuer, held, &unverified.header)?;
         let signed = Signed::check(unverified, &keys)?;
-        let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), &inner.wanted, held.epoch)?);
+        let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?);
         inner.counts.verified.increment();
         self.remember(token, &verified, elapsed);
         Ok(verified)
     }
 
-    /// Exact match on `iss`, nothing else (S3.11, S3.14).
-    pub(super) fn issuer_of(&self, payload: &Payload) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+    /// Exact match on `iss`, nothing else (S3.11, S3.14): among the issuers of this verifier, else where others are found.
+    pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<Believed<'_>, Pending> {
         let Some(name) = payload.issuer.as_ref().map(|issuer| payload.text(issuer)) else {
-            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent"));
+            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
         };
-        self.0.issuers.get(name).ok_or_else(|| self.unknown_issuer(name))
+        if let Some(issuer) = self.0.issuers.get(name) {
+            return Ok(Believed::Known(issuer));
+        }
+        let Some(source) = &self.0.resolved else { return Err(self.unknown_issuer(name).into()) };
+        match source.find(name) {
+            FoundIssuer::Trusted(found) if found.issuer().issuer() != name => Err(self.unknown_issuer(name).into()),
+            FoundIssuer::Trusted(found) if self.0.danger_denied && found.issuer().weakenings().next().is_some() => {
+                let detail = "the issuer uses a weakening, and deny_danger forbids it";
+                Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
+            }
+            FoundIssuer::Trusted(found) => Ok(Believed::Resolved(found)),
+            FoundIssuer::NotTrusted => Err(self.unknown_issuer(name).into()),
+            FoundIssuer::NotLookedUp => {
+                let clock = Arc::clone(&self.0.clock);
+                Err(Pending::NeedsKeys(NeedsKeys::of_issuer(Arc::clone(source), name, header, clock)))
+            }
+        }
     }
 
     /// Says what differs where the only difference is the slash at the end, the commonest mistake.
@@ -257,11 +255,19 @@ impl Verifier {
         let verified = cache.get(token, elapsed)?;
         let held = verified.trusted_issuer().keys.cell().load();
         let keys_hold = held.as_ref().is_some_and(|held| held.epoch == verified.epoch && held.is_usable(elapsed));
-        if keys_hold && verified.is_timely(now) {
+        if keys_hold && verified.is_timely(now) && self.is_trusted_still(&verified) {
             return Some(verified);
         }
         cache.remove(token);
         None
+    }
+
+    /// Whether the source of an issuer that was resolved still stands by that very issuer.
+    fn is_trusted_still(&self, verified: &Verified) -> bool {
+        let issuer = verified.trusted_issuer();
+        let find = || self.0.resolved.as_ref().map(|source| source.find(issuer.issuer()));
+        !issuer.is_resolved
+            || matches!(find(), Some(FoundIssuer::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
     }
 
     fn remember(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
@@ -278,7 +284,7 @@ impl Verifier {
         error
     }
 
-    /// The trusted issuers, in no order.
+    /// The issuers that it was built with, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
         self.0.issuers.values().map(AsRef::as_ref)
     }
@@ -289,6 +295,9 @@ impl Verifier {
         let mut form = Canonical::new("verifier", 1);
         form.list("issuers", self.issuers().map(|issuer| issuer.fingerprint().to_string()));
         form.list("max_token_bytes", [self.0.max_token_bytes.to_string()]);
+        if self.0.resolved.is_some() {
+            form.list("resolves_issuers", ["yes"]);
+        }
         form.digest()
     }
 

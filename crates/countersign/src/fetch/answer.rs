@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use reqwest::Response;
 
+use super::reach::NotPublic;
+
 /// The longest `Retry-After` believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
@@ -24,6 +26,8 @@ pub(crate) enum FetchFailure {
     NoClient,
     /// No connection.
     Connect,
+    /// The address lies in a private network, and was not written down by the operator.
+    NotPublic,
     /// Not in time.
     Timeout,
     /// The connection broke, or spoke no HTTP.
@@ -108,7 +112,10 @@ impl Answer {
 
 impl FetchFailure {
     pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
-        if error.is_timeout() {
+        let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+        if causes.any(<dyn std::error::Error>::is::<NotPublic>) {
+            FetchFailure::NotPublic
+        } else if error.is_timeout() {
             FetchFailure::Timeout
         } else if error.is_connect() {
             FetchFailure::Connect
@@ -123,6 +130,7 @@ impl fmt::Display for FetchFailure {
         match self {
             FetchFailure::NoClient => f.write_str("the TLS client could not be set up; are there root certificates?"),
             FetchFailure::Connect => f.write_str("no connection"),
+            FetchFailure::NotPublic => f.write_str("the address lies in a private network, which was not allowed"),
             FetchFailure::Timeout => f.write_str("no answer in time"),
             FetchFailure::Broken => f.write_str("the connection broke"),
             FetchFailure::TooLarge => f.write_str("the answer is larger than allowed"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, ClientBuilder, redirect};
 
 use super::FetchFailure;
+use super::reach::PublicNames;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -22,6 +23,14 @@ pub(super) fn of_process(for_loopback: bool) -> Result<&'static Client, FetchFai
     } else {
         CLIENT.get_or_init(|| builder().build().ok())
     };
+    client.as_ref().ok_or(FetchFailure::NoClient)
+}
+
+/// The process's client for addresses that others choose. It asks no proxy: one would do the connecting, unchecked.
+pub(super) fn to_public_addresses() -> Result<&'static Client, FetchFailure> {
+    static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
+    let names = || std::sync::Arc::new(PublicNames::of_system());
+    let client = CLIENT.get_or_init(|| builder().no_proxy().dns_resolver(names()).build().ok());
     client.as_ref().ok_or(FetchFailure::NoClient)
 }
 

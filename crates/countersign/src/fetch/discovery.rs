@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
-use super::{self as fetch, FetchFailure};
+use super::{self as fetch, FetchFailure, Reach};
 
 /// The largest metadata document read, in bytes.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
@@ -45,11 +45,11 @@ pub(crate) enum Endpoint {
 }
 
 /// Fetches the metadata and believes it only if it names exactly this issuer (S4.02).
-pub(crate) async fn discover(issuer: &str, endpoint: Endpoint) -> Result<Url, FetchFailure> {
+pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is no usable address");
     let [openid, oauth] = metadata_urls(issuer).map_err(|_| BAD_ISSUER)?;
-    let metadata = match metadata_at(openid).await {
-        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth).await?,
+    let metadata = match metadata_at(openid, reach).await {
+        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth, reach).await?,
         other => other?,
     };
     if metadata.issuer != issuer {
@@ -63,10 +63,10 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint) -> Result<Url, Fe
     fetch::checked_url(&address, "endpoint").map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
 }
 
-async fn metadata_at(url: Url) -> Result<Metadata, FetchFailure> {
+async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
     let mut request = Request::new(Method::GET, url);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = fetch::send(request, MAX_METADATA_BYTES).await?;
+    let answer = fetch::send_within(reach, request, MAX_METADATA_BYTES).await?;
     if answer.status != StatusCode::OK {
         return Err(answer.unexpected_status());
     }

@@ -3,14 +3,18 @@
 mod answer;
 mod client;
 mod discovery;
+mod reach;
 
 use countersign_core::error::Fault;
-use reqwest::{Client, Request, Url};
+#[cfg(feature = "outbound")]
+use reqwest::Client;
+use reqwest::{Request, Url};
 
 pub(crate) use answer::{Answer, FetchFailure};
 #[cfg(feature = "outbound")]
 pub(crate) use client::bounded;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
+pub(crate) use reach::Reach;
 
 /// Checks an address that an operator or a discovery document names: `https`, or `http` on a literal loopback host; no
 /// user part, no fragment (S4.01, S4.03).
@@ -36,13 +40,30 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Sends `request` and reads at most `max_bytes` of the answer.
-pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
-    let client = client::of_process(is_loopback(request.url()))?;
-    send_by(client, request, max_bytes).await
+/// Sends `request` to an address within `reach` and reads at most `max_bytes` of the answer.
+pub(crate) async fn send_within(reach: Reach, request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
+    let client = match reach {
+        Reach::Anywhere => client::of_process(is_loopback(request.url()))?,
+        Reach::PublicOnly => {
+            reach::refuse_private_literal(request.url())?;
+            client::to_public_addresses()?
+        }
+    };
+    let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
+    if reach == Reach::PublicOnly {
+        reach::refuse_private_peer(&response)?;
+    }
+    Answer::read(response, max_bytes).await
 }
 
-/// As [`send`], by a client made for one purpose.
+/// Sends `request` wherever the operator points, as [`send_within`].
+#[cfg(feature = "outbound")]
+pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
+    send_within(Reach::Anywhere, request, max_bytes).await
+}
+
+/// Sends `request` by a client made for one purpose.
+#[cfg(feature = "outbound")]
 pub(crate) async fn send_by(client: &Client, request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
     let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
     Answer::read(response, max_bytes).await

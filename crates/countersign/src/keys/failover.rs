@@ -1,5 +1,6 @@
 //! Several sources of one issuer's keys, in order of preference.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -77,6 +78,15 @@ impl KeySource for FailoverKeys {
             (Some(first), None) => first.clone(),
             (None, None) => KeyHealth::NotReady { why: "there is no source".into() },
         }
+    }
+
+    fn origin(&self) -> Option<Cow<'_, str>> {
+        let origins: Option<Vec<Cow<'_, str>>> = self.sources.iter().map(|source| source.origin()).collect();
+        origins.map(|origins| origins.join(", else ").into())
+    }
+
+    fn serve_resolved(&self, private_addresses_allowed: bool) {
+        self.sources.iter().for_each(|source| source.serve_resolved(private_addresses_allowed));
     }
 
     fn faults(&self) -> Vec<Fault> {

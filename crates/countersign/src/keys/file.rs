@@ -1,5 +1,6 @@
 //! A key set in a file, such as a mounted secret, read anew as it changes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +74,14 @@ impl KeySource for FileKeys {
 
     fn health(&self) -> KeyHealth {
         self.kept.health()
+    }
+
+    fn origin(&self) -> Option<Cow<'_, str>> {
+        Some(format!("file {}", self.place.name).into())
+    }
+
+    fn serve_resolved(&self, _: bool) {
+        self.kept.keep_on_demand();
     }
 
     fn faults(&self) -> Vec<Fault> {

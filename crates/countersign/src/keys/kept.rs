@@ -1,5 +1,6 @@
 //! What every kept key source stands on: a place to fetch from, a cell to write into, and how they fare.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -38,7 +39,29 @@ pub(super) struct KeptKeys {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) snapshot: Option<KeySnapshot>,
     cell: Arc<KeyCell>,
+    use_of_keys: Arc<Use>,
     refreshed: OnceLock<Refreshed<KeySet, KeyFetch>>,
+}
+
+/// Whether keys are asked for, where they are kept for that alone.
+#[derive(Default)]
+struct Use {
+    on_demand: AtomicBool,
+    seen: AtomicBool,
+}
+
+impl Use {
+    /// On the way of every token: where nothing is new, nothing is written.
+    fn note(&self) {
+        if self.on_demand.load(Ordering::Relaxed) && !self.seen.load(Ordering::Relaxed) {
+            self.seen.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether keys are kept in any case, or were asked for since this was last answered.
+    fn goes_on(&self) -> bool {
+        !self.on_demand.load(Ordering::Relaxed) || self.seen.swap(false, Ordering::Relaxed)
+    }
 }
 
 impl KeptKeys {
@@ -48,12 +71,19 @@ impl KeptKeys {
             clock: Arc::new(SystemClock),
             snapshot: None,
             cell: Arc::default(),
+            use_of_keys: Arc::default(),
             refreshed: OnceLock::new(),
         }
     }
 
     pub(super) fn cell(&self) -> &KeyCell {
+        self.use_of_keys.note();
         &self.cell
+    }
+
+    /// From now on keys are fetched ahead only as long as somebody asks for them.
+    pub(super) fn keep_on_demand(&self) {
+        self.use_of_keys.on_demand.store(true, Ordering::Relaxed);
     }
 
     /// Looks for newer keys, within the cool-down; from the first time on, a task keeps them fresh.
@@ -94,7 +124,12 @@ impl KeptKeys {
     fn started(&self, place: &Arc<impl KeyPlace>) -> &Refreshed<KeySet, KeyFetch> {
         self.refreshed.get_or_init(|| {
             let place = Arc::clone(place) as Arc<dyn KeyPlace>;
-            let fetch = KeyFetch { place, cell: Arc::clone(&self.cell), clock: Arc::clone(&self.clock) };
+            let fetch = KeyFetch {
+                place,
+                cell: Arc::clone(&self.cell),
+                use_of_keys: Arc::clone(&self.use_of_keys),
+                clock: Arc::clone(&self.clock),
+            };
             let refreshed = Refreshed::new(fetch, self.policy.clone(), Arc::clone(&self.clock));
             if let Some(snapshot) = &self.snapshot
                 && let Some((set, life, age)) = snapshot.unpack(self.clock.now())
@@ -110,6 +145,7 @@ impl KeptKeys {
 struct KeyFetch {
     place: Arc<dyn KeyPlace>,
     cell: Arc<KeyCell>,
+    use_of_keys: Arc<Use>,
     clock: Arc<dyn Clock>,
 }
 
@@ -144,6 +180,10 @@ impl Fetch<KeySet> for KeyFetch {
 
     fn cooled(&self) {
         telemetry::look_cooled(self.place.name(), self.clock.elapsed());
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.use_of_keys.goes_on()
     }
 
     fn pause(&self, error: &FetchFailure) -> Option<Duration> {

@@ -1,4 +1,5 @@
-//! Where keys come from: OIDC discovery, JWKS addresses, files, several of them; how they are kept fresh, and how that fares.
+//! Where keys come from: OIDC discovery, JWKS addresses, files, several of them, resolved issuers; how they are kept fresh, and
+//! how that fares.
 
 mod configured;
 mod failover;
@@ -8,6 +9,7 @@ mod kept;
 mod place;
 mod preset;
 mod remote;
+mod resolved;
 mod snapshot;
 
 pub use crate::refresh::RefreshPolicy;
@@ -17,4 +19,5 @@ pub use file::FileKeys;
 pub use health::{Health, NotReady};
 pub use preset::{Preset, PresetIssuer};
 pub use remote::{RemoteKeys, jwks, oidc};
+pub use resolved::{ResolvePolicy, ResolvedIssuers};
 pub use snapshot::KeySnapshot;

@@ -1,5 +1,6 @@
 //! Key sets over HTTP: at an address, or where an issuer's discovery document says.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
 use super::kept::{Ask, KeyPlace};
-use crate::fetch::{self, Answer, Endpoint, FetchFailure, discover, metadata_urls};
+use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, discover, metadata_urls};
 use crate::refresh::{FetchFuture, Fresh};
 
 /// How long a discovered address is believed before the document is read again.
@@ -20,6 +21,7 @@ const REDISCOVER_AFTER: Duration = Duration::from_secs(3600);
 pub(super) struct HttpPlace {
     named: Named,
     found: Mutex<Found>,
+    is_confined: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -39,11 +41,31 @@ struct Found {
 
 impl HttpPlace {
     pub(super) fn discovered(issuer: String) -> Self {
-        HttpPlace { named: Named::Discovery(issuer), found: Mutex::default() }
+        Self::new(Named::Discovery(issuer))
     }
 
     pub(super) fn at(url: String) -> Self {
-        HttpPlace { named: Named::Address(url), found: Mutex::default() }
+        Self::new(Named::Address(url))
+    }
+
+    fn new(named: Named) -> Self {
+        HttpPlace { named, found: Mutex::default(), is_confined: AtomicBool::new(false) }
+    }
+
+    /// From now on it calls public addresses alone.
+    pub(super) fn confine(&self) {
+        self.is_confined.store(true, Ordering::Relaxed);
+    }
+
+    fn reach(&self) -> Reach {
+        if self.is_confined.load(Ordering::Relaxed) { Reach::PublicOnly } else { Reach::Anywhere }
+    }
+
+    pub(super) fn origin(&self) -> String {
+        match &self.named {
+            Named::Discovery(issuer) => format!("discovery at {issuer}"),
+            Named::Address(url) => format!("keys at {url}"),
+        }
     }
 
     pub(super) fn fault(&self) -> Option<Fault> {
@@ -88,7 +110,7 @@ impl HttpPlace {
         if let Some(address) = known.clone().filter(|_| elapsed < found.rediscover_at) {
             return Ok(address);
         }
-        let address = match (discover(issuer, Endpoint::Keys).await, known) {
+        let address = match (discover(issuer, Endpoint::Keys, self.reach()).await, known) {
             (Ok(address), _) => {
                 found.rediscover_at = elapsed.saturating_add(REDISCOVER_AFTER);
                 address
@@ -118,7 +140,7 @@ impl HttpPlace {
         if let Some((etag, _)) = &known {
             headers.insert(header::IF_NONE_MATCH, etag.clone());
         }
-        let answer = fetch::send(request, MAX_JWKS_BYTES).await?;
+        let answer = fetch::send_within(self.reach(), request, MAX_JWKS_BYTES).await?;
         let etag = answer.headers.get(header::ETAG).cloned();
         let (value, etag) = match (answer.status, known) {
             (StatusCode::NOT_MODIFIED, Some((old, set))) => (set, Some(etag.unwrap_or(old))),

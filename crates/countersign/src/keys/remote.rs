@@ -1,5 +1,6 @@
 //! A key set fetched over the network and kept fresh.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -115,6 +116,17 @@ impl KeySource for RemoteKeys {
 
     fn health(&self) -> KeyHealth {
         self.kept.health()
+    }
+
+    fn origin(&self) -> Option<Cow<'_, str>> {
+        Some(self.place.origin().into())
+    }
+
+    fn serve_resolved(&self, private_addresses_allowed: bool) {
+        self.kept.keep_on_demand();
+        if !private_addresses_allowed {
+            self.place.confine();
+        }
     }
 
     fn faults(&self) -> Vec<Fault> {

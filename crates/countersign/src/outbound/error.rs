@@ -157,7 +157,9 @@ impl From<FetchFailure> for OutboundError {
         let is_transient = match &failure {
             FetchFailure::Connect | FetchFailure::Timeout | FetchFailure::Broken => true,
             FetchFailure::Status(status, _) => status.is_server_error() || status.as_u16() == 429,
-            FetchFailure::NoClient | FetchFailure::TooLarge | FetchFailure::Unusable(_) => false,
+            FetchFailure::NoClient | FetchFailure::NotPublic | FetchFailure::TooLarge | FetchFailure::Unusable(_) => {
+                false
+            }
         };
         let retry_after = match &failure {
             FetchFailure::Status(_, retry_after) => *retry_after,

@@ -75,6 +75,9 @@ where
         while let Some(cell) = self.cell.upgrade() {
             let next = cell.next_fetch(&cell.lock());
             let pause = next.saturating_sub(cell.clock.elapsed());
+            if pause.is_zero() && !cell.fetch.is_wanted() {
+                return;
+            }
             if pause.is_zero() {
                 let mut landing = cell.join_or_take_off();
                 drop(cell);

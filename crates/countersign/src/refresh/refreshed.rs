@@ -33,6 +33,11 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     /// Called when a caller's wish for a look falls into the cool-down or a pause.
     fn cooled(&self) {}
 
+    /// Whether the keeper should go on; asked before each of its fetches.
+    fn is_wanted(&self) -> bool {
+        true
+    }
+
     /// When the other side wishes to be asked again after this failure, where it says so.
     fn pause(&self, _error: &Self::Error) -> Option<Duration> {
         None

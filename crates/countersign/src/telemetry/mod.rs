@@ -15,6 +15,9 @@
 //! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error` |
 //! | `countersign::keys` | DEBUG, at most 10 a second | a look for an unknown `kid` fell into the cool-down | `source` |
 //! | `countersign::keys` | WARN | a file of keys can be read or changed by others, or holds a private key | `source`, `problem` |
+//! | `countersign::issuers` | INFO | an issuer was resolved, or is trusted no more | `issuer` |
+//! | `countersign::issuers` | DEBUG, at most 10 a second | a name was refused, or not looked up for now | `issuer`, `reason` |
+//! | `countersign::issuers` | WARN, at most 10 a second | an issuer could not be resolved, or not be used | `issuer`, `error` |
 //! | `countersign::keys` | WARN or ERROR | an entry of a key set is not used; ERROR where it is private | `source`, `kid`, `reason` |
 //! | `countersign::outbound` | DEBUG | a token was fetched | `used_for` (the origin), `is_exchange`, `life` (seconds) |
 //! | `countersign::outbound` | WARN, at most 10 a second | a token could not be fetched | `used_for`, `is_exchange`, `error` |
@@ -152,6 +155,33 @@ pub(crate) fn look_cooled(source: &str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
     if SAMPLE.admit(elapsed).is_some() {
         tracing::debug!(target: "countersign::keys", source, "no look: it cools down");
+    }
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn issuer_resolved(issuer: &str) {
+    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer resolved");
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn issuer_dropped(issuer: &str) {
+    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer trusted no more");
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn issuer_passed_over(issuer: &str, reason: &'static str, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        tracing::debug!(target: "countersign::issuers", issuer = safe_text(issuer), reason, "issuer passed over");
+    }
+}
+
+#[cfg(feature = "remote-keys")]
+pub(crate) fn issuer_not_resolved(issuer: &str, error: &str, elapsed: std::time::Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admits(elapsed) {
+        let (issuer, error) = (safe_text(issuer), safe_text(error));
+        tracing::warn!(target: "countersign::issuers", issuer, error, "issuer not resolved");
     }
 }
 

@@ -18,7 +18,7 @@ use super::cached::Cached;
 use super::credential::{self, Credential, SecretPlace};
 use super::response::token_in;
 use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, exchange};
-use crate::fetch::{self, Answer, Endpoint, FetchFailure, checked_url, discover};
+use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, checked_url, discover};
 use crate::outbound::error::OutboundError;
 
 /// The grant that is an assertion (RFC 7523 §2.1).
@@ -300,7 +300,7 @@ impl ClientCredentials {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let endpoint = match (&self.place, found) {
             (_, Some(found)) => return Ok(found),
-            (Place::Issuer(issuer), None) => discover(issuer, Endpoint::Token).await?,
+            (Place::Issuer(issuer), None) => discover(issuer, Endpoint::Token, Reach::Anywhere).await?,
             (Place::TokenEndpoint(url), None) => checked_url(url, "token_endpoint")
                 .map_err(|_| OutboundError::refused("the token endpoint is no usable address"))?,
         };

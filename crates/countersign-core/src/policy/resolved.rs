@@ -1,0 +1,92 @@
+//! Issuers that are found by name while serving.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use super::TrustedIssuer;
+use crate::error::{ConfigError, Fault};
+use crate::key::RefreshFuture;
+
+/// Finds issuers that were not known when the verifier was built, such as tenants in a database.
+///
+/// The verifier asks it by the exact `iss` of a token that nobody has verified yet, and trusts only an answer of that very
+/// name. An implementation bounds its own work and memory: [`look_up`](Self::look_up) is called for every token whose
+/// issuer is not at hand, so that single flight, a cool-down and a memory of refusals belong in it.
+pub trait IssuerSource: Send + Sync + Debug + 'static {
+    /// What is known of the issuer of this name, from memory alone; asked for every token, cached ones included.
+    fn find(&self, name: &str) -> FoundIssuer;
+
+    /// Finds out about the issuer of this name, within limits of its own.
+    ///
+    /// It answers `Looked` once [`find`](Self::find) can tell, and `Unavailable` where it could not be found out.
+    fn look_up<'a>(&'a self, name: &'a str) -> RefreshFuture<'a>;
+
+    /// What it weakens, in words: logged when a verifier is built, and forbidden by `deny_danger`.
+    fn weakenings(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// Faults of its configuration; asked once when a verifier is built.
+    fn faults(&self) -> Vec<Fault> {
+        Vec::new()
+    }
+}
+
+/// What is known of an issuer's name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FoundIssuer {
+    /// It is trusted, under these rules. The very same value must come back as long as they hold: another one voids what
+    /// was verified under it.
+    Trusted(Arc<ResolvedIssuer>),
+    /// It is not trusted.
+    NotTrusted,
+    /// Nobody has looked, or not for too long.
+    NotLookedUp,
+}
+
+/// An issuer found while serving, its rules judged.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::key::StaticKeys;
+/// use countersign_core::policy::{NeedsAudience, ResolvedIssuer};
+///
+/// let named = |name: &str| NeedsAudience::new(name, Arc::new(StaticKeys::new([])));
+/// assert!(ResolvedIssuer::new(named("https://id.example.com").audience("orders")).is_ok());
+/// assert!(ResolvedIssuer::new(named("http://id.example.com").audience("orders")).is_err());
+/// ```
+#[derive(Debug)]
+pub struct ResolvedIssuer {
+    issuer: Arc<TrustedIssuer>,
+    wanted: Box<[Box<str>]>,
+}
+
+impl ResolvedIssuer {
+    /// Judges the rules as a verifier does when it is built.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault of this issuer.
+    pub fn new(mut issuer: TrustedIssuer) -> Result<Self, ConfigError> {
+        ConfigError::check(issuer.faults())?;
+        for weakening in issuer.weakenings() {
+            tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
+        }
+        issuer.is_resolved = true;
+        let mut wanted: Vec<Box<str>> = issuer.wanted().map(Box::from).collect();
+        wanted.sort();
+        wanted.dedup();
+        Ok(ResolvedIssuer { issuer: Arc::new(issuer), wanted: wanted.into() })
+    }
+
+    /// The issuer and its rules.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<TrustedIssuer> {
+        &self.issuer
+    }
+
+    /// The claims that its rules and mapping read.
+    pub(crate) fn wanted(&self) -> &[Box<str>] {
+        &self.wanted
+    }
+}

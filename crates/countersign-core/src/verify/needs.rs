@@ -1,0 +1,140 @@
+//! What a verifier misses, and who may have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::key::{Algorithm, KeySource, Lookup, Refresh, Wanted};
+use crate::policy::{FoundIssuer, IssuerSource, TrustedIssuer};
+use crate::token::Header;
+
+/// When to ask again where a source gave no time of its own.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The source that may have the missing key, or that knows whether the issuer is trusted at all.
+#[derive(Clone, Debug)]
+pub struct NeedsKeys(Need);
+
+#[derive(Clone, Debug)]
+enum Need {
+    Keys { source: Arc<dyn KeySource>, wanted: Wanted },
+    Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: KeyNamed, clock: Arc<dyn Clock> },
+}
+
+/// The key that a token names, to be fetched along with its issuer.
+#[derive(Clone, Debug)]
+struct KeyNamed {
+    key_id: Option<Box<str>>,
+    algorithm: Option<Algorithm>,
+}
+
+impl NeedsKeys {
+    pub(super) fn of(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
+        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), wanted })
+    }
+
+    pub(super) fn of_issuer(
+        source: Arc<dyn IssuerSource>,
+        name: &str,
+        header: Option<&Header>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let key_id = header.and_then(|header| header.key_id.as_deref()).map(Box::from);
+        let key = KeyNamed { key_id, algorithm: header.and_then(|header| header.algorithm) };
+        NeedsKeys(Need::Issuer { source, name: name.into(), key, clock })
+    }
+
+    /// Has the source look again, within its cool-down and its own time limits.
+    pub async fn refresh(&self) -> Refresh {
+        match &self.0 {
+            Need::Keys { source, wanted } => source.refresh(*wanted).await,
+            Need::Issuer { source, name, key, clock } => match source.look_up(name).await {
+                Refresh::Looked => match source.find(name) {
+                    FoundIssuer::Trusted(found) => key.look_for(found.issuer(), clock.elapsed()).await,
+                    _ => Refresh::Looked,
+                },
+                unavailable => unavailable,
+            },
+        }
+    }
+}
+
+impl KeyNamed {
+    /// Has the issuer's source look where this key is not at hand.
+    async fn look_for(&self, issuer: &TrustedIssuer, elapsed: Duration) -> Refresh {
+        let wanted = {
+            let held = issuer.keys.cell().load();
+            match held.as_ref().filter(|held| held.is_usable(elapsed)).zip(self.algorithm) {
+                Some((held, algorithm)) => {
+                    match held.set.find(self.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
+                        Lookup::Missing => Wanted::NewerKeys,
+                        _ => return Refresh::Looked,
+                    }
+                }
+                None => Wanted::AnyKeys,
+            }
+        };
+        issuer.keys.refresh(wanted).await
+    }
+}
+
+/// Why a token is not decided with what is at hand.
+pub(super) enum Pending {
+    Refused(VerifyError),
+    NeedsKeys(NeedsKeys),
+}
+
+impl Pending {
+    pub(super) fn needs(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
+        Pending::NeedsKeys(NeedsKeys::of(issuer, wanted))
+    }
+
+    /// What it comes to once the source has answered: a key that is not there is not one we could not look for.
+    pub(super) fn after(self, looked: &Refresh) -> VerifyError {
+        let need = match self {
+            Pending::Refused(error) => return error,
+            Pending::NeedsKeys(NeedsKeys(need)) => need,
+        };
+        match (need, looked) {
+            (Need::Keys { .. }, Refresh::Unavailable { retry_after }) => {
+                VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
+            }
+            (Need::Keys { wanted: Wanted::NewerKeys, .. }, Refresh::Looked) => {
+                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
+            }
+            (Need::Keys { wanted: Wanted::AnyKeys, .. }, Refresh::Looked) => {
+                VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
+            }
+            (Need::Issuer { .. }, Refresh::Unavailable { retry_after }) => {
+                VerifyError::unavailable(*retry_after, "it cannot be found out now whether the issuer is trusted")
+            }
+            // It was found, and gave way to another before it could serve.
+            (Need::Issuer { .. }, Refresh::Looked) => {
+                VerifyError::unavailable(RETRY_AFTER, "the issuer gave way to others")
+            }
+        }
+    }
+
+    /// As [`after`](Self::after), or the need itself where nobody was asked yet.
+    pub(super) fn settle(self, looked: Option<&Refresh>, asks: &mut Option<NeedsKeys>) -> VerifyError {
+        match (self, looked) {
+            (pending, Some(looked)) => pending.after(looked),
+            (Pending::Refused(error), None) => error,
+            (Pending::NeedsKeys(needs), None) => {
+                let detail = match &needs.0 {
+                    Need::Keys { .. } => "the key is not at hand, and its source was not asked",
+                    Need::Issuer { .. } => "the issuer is not at hand, and its source was not asked",
+                };
+                *asks = Some(needs);
+                VerifyError::new(Kind::KeysUnavailable, detail)
+            }
+        }
+    }
+}
+
+impl From<VerifyError> for Pending {
+    fn from(error: VerifyError) -> Self {
+        Pending::Refused(error)
+    }
+}

@@ -1,0 +1,415 @@
+//! Issuers that are found while serving: who is trusted, what strangers can cause, and where keys may not come from.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::authz::Authorities;
+use countersign::key::KeyHealth;
+use countersign::keys::{RemoteKeys, ResolvePolicy, ResolvedIssuers, oidc};
+use countersign::policy::{NeedsAudience, TrustedIssuer};
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+
+use crate::server::{Reply, Server, answer, ok};
+use crate::world::{World, policy, until};
+
+/// The resolver's database: which names it knows, how often it was asked, and whether it answers.
+#[derive(Default)]
+struct Database {
+    tenants: Mutex<HashMap<String, TrustedIssuer>>,
+    asked: AtomicUsize,
+    is_down: Mutex<bool>,
+}
+
+impl Database {
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn go_down(&self, down: bool) {
+        *self.is_down.lock().expect("sound") = down;
+    }
+
+    fn put(&self, issuer: TrustedIssuer) {
+        self.tenants.lock().expect("sound").insert(issuer.issuer().to_owned(), issuer);
+    }
+
+    fn remove(&self, name: &str) {
+        self.tenants.lock().expect("sound").remove(name);
+    }
+
+    fn issuers(self: &Arc<Self>) -> ResolvedIssuers {
+        let database = Arc::clone(self);
+        ResolvedIssuers::by(move |name: String| {
+            let database = Arc::clone(&database);
+            async move {
+                database.asked.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                if *database.is_down.lock().expect("sound") {
+                    return Err("the database is down".into());
+                }
+                Ok(database.tenants.lock().expect("sound").get(&name).cloned())
+            }
+        })
+    }
+}
+
+/// A world whose verifier knows no issuer from the start; `t0` to `t2` of its server are in the database.
+struct Tenants {
+    world: World,
+    database: Arc<Database>,
+    issuers: Arc<ResolvedIssuers>,
+    verifier: Verifier,
+}
+
+impl Tenants {
+    async fn with(change: impl FnOnce(ResolvedIssuers) -> ResolvedIssuers) -> Self {
+        let world = World::honest().await;
+        let clock = Arc::new(world.issuer.clock().clone());
+        let database = Arc::<Database>::default();
+        let issuers = database.issuers().clock(clock.clone()).danger_allow_private_addresses();
+        let issuers = Arc::new(change(issuers));
+        let verifier = Verifier::builder().trust_resolved(issuers.clone()).clock(clock).build().expect("good");
+        let tenants = Tenants { world, database, issuers, verifier };
+        (0..3).for_each(|number| tenants.database.put(tenants.tenant(number)));
+        tenants
+    }
+
+    async fn new() -> Self {
+        Self::with(|issuers| issuers).await
+    }
+
+    fn name(&self, number: usize) -> String {
+        format!("{}/t{number}", self.world.server.url)
+    }
+
+    fn tenant(&self, number: usize) -> TrustedIssuer {
+        let clock = Arc::new(self.world.issuer.clock().clone());
+        let keys = RemoteKeys::at(format!("{}/t{number}/jwks", self.world.server.url));
+        let keys = keys.refresh_policy(policy()).clock(clock);
+        NeedsAudience::new(self.name(number), Arc::new(keys)).audience("orders")
+    }
+
+    fn token_of(&self, name: &str) -> String {
+        let issuer = self.world.issuer.clone().named(name);
+        issuer.token().audience("orders").lasting(Duration::from_secs(7 * 86_400)).sign()
+    }
+
+    fn token(&self, number: usize) -> String {
+        self.token_of(&self.name(number))
+    }
+
+    async fn verdict(&self, token: &str) -> &'static str {
+        self.verifier.verify(token).await.map_or_else(|error| error.code(), |_| "ok")
+    }
+
+    fn fetches(&self, number: usize) -> usize {
+        let path = format!("get /t{number}/jwks ");
+        self.world.server.heads().iter().filter(|head| head.starts_with(&path)).count()
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_is_trusted_once_the_resolver_names_it_and_no_other_is() {
+    let tenants = Tenants::new().await;
+    for _ in 0..3 {
+        assert_eq!(tenants.verdict(&tenants.token(0)).await, "ok");
+        assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
+        assert_eq!(tenants.verdict(&tenants.token(9)).await, "unknown_issuer");
+    }
+    assert_eq!(tenants.database.asked(), 3, "two that are known, and one whose refusal is remembered");
+    assert_eq!((tenants.fetches(0), tenants.fetches(1), tenants.fetches(9)), (1, 1, 0));
+    assert_eq!(tenants.issuers.report().len(), 2);
+
+    // One tenant's keys open no other's tokens.
+    let other = TestIssuer::new().named(tenants.name(0));
+    assert_eq!(tenants.verdict(&other.token().audience("orders").sign()).await, "bad_signature");
+    let elsewhere = tenants.world.issuer.clone().named(tenants.name(0)).token().audience("billing").sign();
+    assert_eq!(tenants.verdict(&elsewhere).await, "wrong_audience");
+
+    // A refusal is not for ever.
+    tenants.database.put(tenants.tenant(9));
+    tenants.world.advance(Duration::from_secs(61)).await;
+    assert_eq!(tenants.verdict(&tenants.token(9)).await, "ok");
+}
+
+#[tokio::test]
+async fn s4_17_a_thousand_first_requests_are_one_question_and_one_fetch() {
+    let tenants = Tenants::new().await;
+    let token = tenants.token(0);
+    let asking: Vec<_> = (0..1000)
+        .map(|_| {
+            let (verifier, token) = (tenants.verifier.clone(), token.clone());
+            tokio::spawn(async move { verifier.verify(&token).await.map(|_| ()).map_err(|error| error.code()) })
+        })
+        .collect();
+    asking[0].abort();
+    for verdict in asking.into_iter().skip(1) {
+        assert_eq!(verdict.await.expect("no panic"), Ok(()));
+    }
+    assert_eq!((tenants.database.asked(), tenants.fetches(0)), (1, 1));
+}
+
+#[tokio::test]
+async fn s4_15_s11_04_a_flood_of_names_asks_little_and_harms_nobody_who_is_known() {
+    let tenants = Tenants::new().await;
+    let good = tenants.token(0);
+    assert_eq!(tenants.verdict(&good).await, "ok");
+    tenants.world.advance(Duration::from_secs(1)).await;
+    let before = tenants.database.asked();
+    let mut codes = HashMap::<_, usize>::new();
+    for number in 100..1100 {
+        *codes.entry(tenants.verdict(&tenants.token(number)).await).or_default() += 1;
+    }
+    assert_eq!(tenants.database.asked() - before, 20, "as many as a second admits");
+    assert_eq!(codes, HashMap::from([("unknown_issuer", 20), ("keys_unavailable", 980)]), "we could not look: 503");
+    assert_eq!(tenants.verdict(&good).await, "ok");
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "keys_unavailable", "not yet known, and no turn left");
+    tenants.world.advance(Duration::from_secs(1)).await;
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
+    assert_eq!(tenants.world.server.count(), 2, "nobody's keys were fetched but theirs");
+}
+
+#[tokio::test]
+async fn names_of_another_shape_spend_nothing_and_a_shape_alone_trusts_nobody() {
+    let tenants =
+        Tenants::with(|issuers| issuers.considering(|name| name.ends_with("/t0") || name.ends_with("/t7"))).await;
+    for number in 100..200 {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "unknown_issuer");
+    }
+    assert_eq!(tenants.database.asked(), 0);
+    assert_eq!(tenants.verdict(&tenants.token(0)).await, "ok");
+    assert_eq!(tenants.verdict(&tenants.token(7)).await, "unknown_issuer", "of the right shape, and not known");
+}
+
+/// CVE-2026-32301: an address built from claims that nobody had verified.
+#[tokio::test]
+async fn s4_23_names_that_say_one_thing_and_mean_another_are_nobodys() {
+    let tenants = Tenants::with(|issuers| issuers.considering(|_| true)).await;
+    let base = tenants.world.server.url.clone();
+    for name in [
+        format!("{base}/x/../../evil"),
+        format!("{base}/t0/../t0"),
+        format!("{base}/%2e%2e/t0"),
+        format!("{base}/%2E%2E"),
+        format!("{base}/t0?x=1"),
+        format!("{base}#/t0"),
+        "evil.com#".to_owned(),
+        "https://evil.com#.id.example".to_owned(),
+        "https://id.example@evil.com/t0".to_owned(),
+        format!("{base}\\@evil.com"),
+        "file:///etc/passwd".to_owned(),
+        "http://10.0.0.1/t0".to_owned(),
+        format!("{base}/{}", "a".repeat(5000)),
+        String::new(),
+    ] {
+        tenants.database.put(tenants.tenant(0)); // though the database would answer
+        assert_eq!(tenants.verdict(&tenants.token_of(&name)).await, "unknown_issuer", "{name}");
+    }
+    assert_eq!((tenants.database.asked(), tenants.world.server.count()), (0, 0));
+}
+
+#[tokio::test]
+async fn an_answer_for_another_name_is_none() {
+    let world = World::honest().await;
+    let clock = Arc::new(world.issuer.clock().clone());
+    let own = format!("{}/own", world.server.url);
+    let (other, source) = (own.clone(), world.issuer.key_source());
+    let issuers = ResolvedIssuers::by(move |_| {
+        let trusted = NeedsAudience::new(other.clone(), source.clone()).audience("orders");
+        async move { Ok(Some(trusted)) }
+    });
+    let issuers = Arc::new(issuers.clock(clock.clone()).danger_allow_private_addresses());
+    let verifier = Verifier::builder().trust_resolved(issuers).clock(clock).build().expect("good");
+    let token = |name: &str| world.issuer.clone().named(name).token().audience("orders").sign();
+    for name in [format!("{}/owns", world.server.url), format!("{}/ow", world.server.url), format!("{own}/")] {
+        assert_eq!(verifier.verify(&token(&name)).await.expect_err("another").code(), "unknown_issuer", "{name}");
+    }
+    assert!(verifier.verify(&token(&own)).await.is_ok());
+}
+
+#[tokio::test]
+async fn while_the_resolver_is_down_known_issuers_serve_for_a_time_and_others_are_undecided() {
+    let tenants = Tenants::with(|issuers| {
+        issuers.policy(ResolvePolicy { stale_for: Duration::from_secs(600), ..ResolvePolicy::default() })
+    })
+    .await;
+    let good = tenants.token(0);
+    assert_eq!(tenants.verdict(&good).await, "ok");
+    tenants.database.go_down(true);
+    let stranger = tenants.token(1);
+    assert_eq!(tenants.verdict(&stranger).await, "keys_unavailable");
+    for _ in 0..800 {
+        tenants.world.advance(Duration::from_secs(1)).await; // fresh for 300 s, then stale for 600
+        assert_eq!(tenants.verdict(&good).await, "ok");
+    }
+    assert_eq!(tenants.verdict(&stranger).await, "keys_unavailable");
+    tenants.world.advance(Duration::from_secs(200)).await;
+    assert_eq!(tenants.verdict(&good).await, "keys_unavailable", "also from the cache");
+    tenants.database.go_down(false);
+    tenants.world.advance(Duration::from_secs(61)).await;
+    assert_eq!(tenants.verdict(&good).await, "ok");
+    assert_eq!(tenants.verdict(&stranger).await, "ok");
+}
+
+#[tokio::test]
+async fn s4_08_an_issuer_that_is_deleted_or_forgotten_stops_though_its_tokens_are_cached() {
+    let tenants = Tenants::new().await;
+    let (deleted, forgotten, kept) = (tenants.token(0), tenants.token(1), tenants.token(2));
+    for token in [&deleted, &forgotten, &kept] {
+        assert_eq!(tenants.verdict(token).await, "ok");
+        assert_eq!(tenants.verdict(token).await, "ok");
+    }
+    assert_eq!(tenants.verifier.stats().from_cache, 3);
+    tenants.database.remove(&tenants.name(0));
+    tenants.database.remove(&tenants.name(1));
+    assert_eq!(tenants.verdict(&deleted).await, "ok", "until the resolver is asked again");
+    tenants.issuers.forget(&tenants.name(1));
+    assert_eq!(tenants.verdict(&forgotten).await, "unknown_issuer", "at once");
+    for _ in 0..301 {
+        tenants.world.advance(Duration::from_secs(1)).await;
+        let _ = tenants.verdict(&deleted).await;
+        assert_eq!(tenants.verdict(&kept).await, "ok");
+    }
+    assert_eq!(tenants.verdict(&deleted).await, "unknown_issuer");
+    assert_eq!(tenants.fetches(2), 1, "the same answer about an issuer keeps its keys");
+    let asked = tenants.database.asked();
+    assert!(asked <= 3 + 1 + 2 + 1, "asked ahead, once each, and once more after a refusal's end: {asked}");
+}
+
+#[tokio::test]
+async fn rules_that_change_hold_for_tokens_seen_before() {
+    let tenants = Tenants::new().await;
+    let token = tenants.token(0);
+    assert_eq!(tenants.verdict(&token).await, "ok");
+    tenants.database.put(tenants.tenant(0).require_claim("tid"));
+    for _ in 0..301 {
+        tenants.world.advance(Duration::from_secs(1)).await;
+        let _ = tenants.verdict(&token).await;
+    }
+    assert_eq!(tenants.verdict(&token).await, "missing_claim");
+}
+
+#[tokio::test]
+async fn s11_04_no_more_issuers_are_held_than_allowed_and_the_unused_one_gives_way() {
+    let tenants =
+        Tenants::with(|issuers| issuers.policy(ResolvePolicy { max_issuers: 2, ..ResolvePolicy::default() })).await;
+    for number in [0, 1, 0, 2, 0] {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+        assert!(tenants.issuers.report().len() <= 2);
+        tenants.world.advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(tenants.database.asked(), 3, "0 stayed throughout");
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
+    assert_eq!(tenants.database.asked(), 4, "1 had given way and came back");
+}
+
+#[tokio::test]
+async fn the_mapping_of_an_issuer_found_late_reads_its_claims() {
+    let tenants = Tenants::new().await;
+    let mapping = Authorities::new().tenant_at("/org/id").roles_at("/groups");
+    tenants.database.put(tenants.tenant(0).authorities(mapping).require_claim("org"));
+    let issuer = tenants.world.issuer.clone().named(tenants.name(0));
+    let draft = || issuer.token().audience("orders").claim("groups", serde_json::json!(["clerk"]));
+    let verified = tenants.verifier.verify(&draft().claim("org", serde_json::json!({"id": "acme"})).sign()).await;
+    let verified = verified.expect("good");
+    assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("acme"));
+    assert_eq!(verified.grants().roles.iter().map(ToString::to_string).collect::<Vec<_>>(), ["clerk"]);
+    assert_eq!(tenants.verdict(&draft().sign()).await, "missing_claim");
+
+    let report = tenants.verifier.explain(&tenants.token(1)).await;
+    assert_eq!(report.verdict, countersign::verify::Verdict::Accepted, "{report}");
+}
+
+#[tokio::test]
+async fn keys_of_an_issuer_nobody_asks_for_are_fetched_no_more() {
+    let tenants = Tenants::new().await;
+    assert_eq!(tenants.verdict(&tenants.token(0)).await, "ok");
+    tenants.world.advance(Duration::from_secs(6 * 3600)).await;
+    assert!(tenants.fetches(0) <= 2, "{}", tenants.fetches(0));
+    tenants.world.server.now(|_, _| answer(503, &[], ""));
+    assert_eq!(tenants.verdict(&tenants.token(0)).await, "keys_unavailable");
+    let issuer = tenants.world.issuer.clone();
+    tenants.world.server.now(move |_, _| ok(issuer.jwks()));
+    tenants.world.advance(Duration::from_secs(61)).await;
+    assert_eq!(tenants.verdict(&tenants.token(0)).await, "ok");
+    for _ in 0..2000 {
+        tenants.world.advance(Duration::from_secs(1)).await;
+        assert_eq!(tenants.verdict(&tenants.token(0)).await, "ok");
+    }
+    assert!(tenants.fetches(0) >= 5, "in use, it is kept fresh: {}", tenants.fetches(0));
+}
+
+/// CVE-2026-41413: a tenant's address of keys led into the operator's own network.
+#[tokio::test]
+async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
+    let inside = Server::start(|_, _| Reply::Hang).await;
+    let port = inside.url.rsplit(':').next().expect("a port").to_owned();
+    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "[fd00::1]"] {
+        let name = format!("https://{host}:{port}");
+        let issuer = TestIssuer::new().named(&name);
+        let clock = Arc::new(issuer.clock().clone());
+        for by_discovery in [true, false] {
+            let (clock_of_keys, database) = (clock.clone(), Arc::<Database>::default());
+            let keys = match by_discovery {
+                true => RemoteKeys::by_discovery(&name),
+                false => RemoteKeys::at(format!("http://127.0.0.1:{port}/jwks")),
+            };
+            let keys = Arc::new(keys.clock(clock_of_keys));
+            database.put(NeedsAudience::new(&name, keys).audience("orders"));
+            let issuers = Arc::new(database.issuers().clock(clock.clone()));
+            let verifier = Verifier::builder().trust_resolved(issuers.clone()).clock(clock.clone());
+            let verifier = verifier.deny_danger().build().expect("good");
+            let token = issuer.token().audience("orders").sign();
+            let code = verifier.verify(&token).await.expect_err("refused").code();
+            if name.contains("ffff") {
+                assert_eq!(code, "unknown_issuer", "not its canonical spelling");
+                continue;
+            }
+            assert_eq!((code, database.asked()), ("keys_unavailable", 1), "{name}");
+            match issuers.report().remove(0).1 {
+                KeyHealth::NotReady { why } => assert!(why.contains("private network"), "{name}: {why}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(inside.count(), 0, "nothing inside was called");
+}
+
+#[tokio::test]
+async fn allowing_private_addresses_is_a_weakening() {
+    let issuers = || ResolvedIssuers::by(|name: String| async move { Ok(Some(oidc(name).audience("orders"))) });
+    let weak = Verifier::builder().trust_resolved(Arc::new(issuers().danger_allow_private_addresses()));
+    let error = weak.deny_danger().build().expect_err("forbidden");
+    assert_eq!(error.faults()[0].field, "danger");
+    assert!(Verifier::builder().trust_resolved(Arc::new(issuers())).deny_danger().build().is_ok());
+    let bad: [fn(&mut ResolvePolicy); 6] = [
+        |policy| policy.max_issuers = 0,
+        |policy| policy.max_age = Duration::ZERO,
+        |policy| policy.refused_for = Duration::ZERO,
+        |policy| policy.look_ups_a_second = 0,
+        |policy| policy.timeout = Duration::ZERO,
+        |policy| policy.wait = policy.timeout * 2,
+    ];
+    for spoil in bad {
+        let mut spoilt = ResolvePolicy::default();
+        spoil(&mut spoilt);
+        let built = Verifier::builder().trust_resolved(Arc::new(issuers().policy(spoilt.clone()))).build();
+        assert!(built.is_err(), "{spoilt:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_that_hangs_holds_nobody_longer_than_the_wait() {
+    let world = World::honest().await;
+    let clock = Arc::new(world.issuer.clock().clone());
+    let issuers = ResolvedIssuers::by(|_| std::future::pending()).clock(clock.clone()).danger_allow_private_addresses();
+    let verifier = Verifier::builder().trust_resolved(Arc::new(issuers)).clock(clock).build().expect("good");
+    let token = world.issuer.clone().named(format!("{}/t", world.server.url)).token().audience("orders").sign();
+    let asking = tokio::spawn(async move { verifier.verify(&token).await.map_err(|error| error.code()) });
+    world.advance(Duration::from_secs(4)).await;
+    until("it was answered", || asking.is_finished()).await;
+    assert_eq!(asking.await.expect("no panic").map(|_| ()), Err("keys_unavailable"));
+}
