@@ -1,6 +1,7 @@
 //! Keys against servers that fail in every way known, and against a real OpenID provider.
 
 mod answers;
+mod cluster;
 mod flight;
 mod outage;
 mod places;

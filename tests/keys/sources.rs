@@ -13,7 +13,7 @@ use countersign_test::TestIssuer;
 use crate::server::{answer, ok};
 use crate::world::{World, policy, until};
 
-fn file(name: &str) -> PathBuf {
+pub fn file(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keys-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the test");
     folder.join(name)

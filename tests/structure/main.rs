@@ -32,7 +32,13 @@ const HOMES: [(&str, &[&str]); 5] = [
     ("argon2", &["countersign-issuer/src/client/secret.rs", "countersign-cli/src/tools/hash.rs"]),
     (
         "reqwest",
-        &["countersign/src/fetch/", "countersign/src/keys/place.rs", "countersign/src/outbound/", "countersign-cli/"],
+        &[
+            "countersign/src/fetch/",
+            "countersign/src/keys/place.rs",
+            "countersign/src/keys/kubernetes.rs",
+            "countersign/src/outbound/",
+            "countersign-cli/",
+        ],
     ),
 ];
 

@@ -6,15 +6,18 @@ mod discovery;
 mod reach;
 
 use countersign_core::error::Fault;
-#[cfg(feature = "outbound")]
-use reqwest::Client;
-use reqwest::{Request, Url};
+use reqwest::{Client, Request, Url};
 
 pub(crate) use answer::{Answer, FetchFailure};
-#[cfg(feature = "outbound")]
 pub(crate) use client::bounded;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 pub(crate) use reach::Reach;
+
+/// Reads an address as the client will.
+#[cfg(feature = "remote-keys")]
+pub(crate) fn parse_url(url: &str) -> Option<Url> {
+    Url::parse(url).ok()
+}
 
 /// Checks an address that an operator or a discovery document names: `https`, or `http` on a literal loopback host; no
 /// user part, no fragment (S4.01, S4.03).
@@ -63,7 +66,6 @@ pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<Answer, F
 }
 
 /// Sends `request` by a client made for one purpose.
-#[cfg(feature = "outbound")]
 pub(crate) async fn send_by(client: &Client, request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
     let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
     Answer::read(response, max_bytes).await

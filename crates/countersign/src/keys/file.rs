@@ -104,7 +104,7 @@ struct FilePlace {
 
 impl FilePlace {
     fn read(&self, held: Option<&Arc<KeySet>>) -> Result<Fresh<KeySet>, FetchFailure> {
-        let content = read_bounded(&self.path)?;
+        let content = read_bounded(&self.path, MAX_JWKS_BYTES)?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((same, set)) = &*last
             && *same == content
@@ -149,11 +149,12 @@ impl KeyPlace for FilePlace {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, FetchFailure> {
+/// Reads a file of at most `most` bytes.
+pub(super) fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, FetchFailure> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|_| FetchFailure::Unusable("the file cannot be opened"))?;
     let mut content = Vec::new();
-    let most = MAX_JWKS_BYTES as u64 + 1;
-    file.take(most).read_to_end(&mut content).map_err(|_| FetchFailure::Unusable("the file cannot be read"))?;
-    if content.len() > MAX_JWKS_BYTES { Err(FetchFailure::TooLarge) } else { Ok(content) }
+    let read = file.take(most as u64 + 1).read_to_end(&mut content);
+    read.map_err(|_| FetchFailure::Unusable("the file cannot be read"))?;
+    if content.len() > most { Err(FetchFailure::TooLarge) } else { Ok(content) }
 }

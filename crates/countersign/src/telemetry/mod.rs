@@ -169,17 +169,17 @@ pub(crate) fn issuer_dropped(issuer: &str) {
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn issuer_passed_over(issuer: &str, reason: &'static str, elapsed: std::time::Duration) {
+pub(crate) fn issuer_passed_over(issuer: &str, reason: &'static str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
+    if SAMPLE.admit(elapsed).is_some() {
         tracing::debug!(target: "countersign::issuers", issuer = safe_text(issuer), reason, "issuer passed over");
     }
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn issuer_not_resolved(issuer: &str, error: &str, elapsed: std::time::Duration) {
+pub(crate) fn issuer_not_resolved(issuer: &str, error: &str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admits(elapsed) {
+    if SAMPLE.admit(elapsed).is_some() {
         let (issuer, error) = (safe_text(issuer), safe_text(error));
         tracing::warn!(target: "countersign::issuers", issuer, error, "issuer not resolved");
     }

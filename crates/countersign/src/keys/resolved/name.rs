@@ -1,8 +1,6 @@
 //! Which names are issuers' names at all, before anybody is asked about them.
 
-use reqwest::Url;
-
-use crate::fetch::is_loopback;
+use crate::fetch::{is_loopback, parse_url};
 
 /// The longest name that is looked up, in bytes.
 const MAX_NAME_BYTES: usize = 512;
@@ -14,7 +12,7 @@ pub(super) fn is_canonical(name: &str, loopback_allowed: bool) -> bool {
     if name.len() > MAX_NAME_BYTES || !name.is_ascii() || name.contains(['?', '#', '@', '%', '\\']) {
         return false;
     }
-    let Ok(url) = Url::parse(name) else { return false };
+    let Some(url) = parse_url(name) else { return false };
     let scheme_is_safe = url.scheme() == "https" || url.scheme() == "http" && loopback_allowed && is_loopback(&url);
     let is_its_own_spelling = url.as_str() == name || url.path() == "/" && url.as_str().strip_suffix('/') == Some(name);
     scheme_is_safe && is_its_own_spelling

@@ -1,0 +1,205 @@
+//! The keys of a Kubernetes cluster, over TLS whose authority only the pod's file knows.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::key::KeyHealth;
+use countersign::keys::{Health, KubernetesKeys, Preset, RemoteKeys};
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use crate::sources::file;
+use crate::world::{World, policy, until};
+
+const NAME: &str = "https://kubernetes.default.svc.cluster.local";
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+}
+
+/// What a server shows that this authority vouches for, as `127.0.0.1`.
+fn identity(authority: &Authority) -> TlsAcceptor {
+    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = params.signed_by(&key, authority).expect("signed");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key);
+    TlsAcceptor::from(Arc::new(config.expect("a configuration")))
+}
+
+/// An API server: lets in whoever shows the present token, and remembers every head.
+struct ApiServer {
+    url: String,
+    identity: Mutex<TlsAcceptor>,
+    token: Mutex<String>,
+    keys: Mutex<String>,
+    heads: Mutex<Vec<String>>,
+}
+
+impl ApiServer {
+    async fn start(authority: &Authority, token: &str, keys: String) -> Arc<Self> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let server = Arc::new(ApiServer {
+            url: format!("https://{}", listener.local_addr().expect("an address")),
+            identity: Mutex::new(identity(authority)),
+            token: Mutex::new(token.to_owned()),
+            keys: Mutex::new(keys),
+            heads: Mutex::default(),
+        });
+        let serving = Arc::clone(&server);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(Arc::clone(&serving).serve(stream));
+            }
+        });
+        server
+    }
+
+    async fn serve(self: Arc<Self>, stream: tokio::net::TcpStream) {
+        let acceptor = self.identity.lock().expect("sound").clone();
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => return,
+            }
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let shown = format!("authorization: Bearer {}\r\n", self.token.lock().expect("sound"));
+        let (status, body) = match head.starts_with("GET /openid/v1/jwks ") && head.contains(&shown) {
+            true => ("200 OK", self.keys.lock().expect("sound").clone()),
+            false => ("401 Unauthorized", "{}".to_owned()),
+        };
+        self.heads.lock().expect("sound").push(head);
+        let length = body.len();
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
+
+    fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("sound").clone()
+    }
+}
+
+fn trusting(world: &World, keys: KubernetesKeys) -> (Arc<KubernetesKeys>, Verifier) {
+    let clock = Arc::new(world.issuer.clock().clone());
+    let keys = Arc::new(keys.refresh_policy(policy()).clock(clock.clone()));
+    let trusted = Preset::KUBERNETES.issuer(NAME).keys(keys.clone()).audience("orders");
+    (keys, Verifier::builder().trust(trusted).clock(clock).build().expect("a good policy"))
+}
+
+/// A service account's token, of the shape that a cluster projects into a pod.
+fn pods_token(world: &World) -> String {
+    let account = json!({"namespace": "shop", "pod": {"name": "web-1"}, "serviceaccount": {"name": "web"}});
+    let issuer = world.issuer.clone().named(NAME);
+    let token = issuer.token().audience("orders").subject("system:serviceaccount:shop:web");
+    token.claim("kubernetes.io", account).lasting(Duration::from_secs(7 * 86_400)).sign()
+}
+
+#[tokio::test]
+async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are() {
+    let world = World::honest().await; // for its clocks
+    let (authority_file, token_file) = (file("ca.crt"), file("token"));
+    let first = authority();
+    std::fs::write(&authority_file, first.pem()).expect("written");
+    std::fs::write(&token_file, "pods-token-1\n").expect("written");
+    let server = ApiServer::start(&first, "pods-token-1", world.issuer.jwks()).await;
+    let cluster = KubernetesKeys::of_server(&server.url, &authority_file, &token_file);
+    let (keys, verifier) = trusting(&world, cluster);
+    let token = pods_token(&world);
+    let verified = verifier.verify(&token).await.expect("good");
+    assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("shop"));
+
+    // The cluster replaces the pod's token, then its authority and its keys: the next fetches find everything anew.
+    let second = authority();
+    *server.token.lock().expect("sound") = "pods-token-2".to_owned();
+    *server.identity.lock().expect("sound") = identity(&second);
+    world.issuer.rotate();
+    *server.keys.lock().expect("sound") = world.issuer.jwks();
+    std::fs::write(&token_file, "pods-token-2").expect("written");
+    world.advance(Duration::from_secs(481)).await;
+    until("the old authority is not believed", || matches!(keys_health(&verifier), KeyHealth::Degraded { .. })).await;
+    assert!(verifier.verify(&token).await.is_ok(), "the last good keys");
+    std::fs::write(&authority_file, second.pem()).expect("written");
+    world.advance(Duration::from_secs(61)).await;
+    until("the new one is", || keys_health(&verifier) == KeyHealth::Ready).await;
+    assert!(verifier.verify(&pods_token(&world)).await.is_ok(), "the new key");
+
+    let heads = server.heads();
+    assert!(heads.iter().all(|head| head.starts_with("GET /openid/v1/jwks ")), "{heads:?}");
+    assert!(heads.iter().all(|head| !head.to_ascii_lowercase().contains("cookie")), "{heads:?}");
+    assert!(heads.last().is_some_and(|head| head.contains("Bearer pods-token-2")), "{heads:?}");
+    for shown in [format!("{keys:?}"), format!("{verifier:?}")] {
+        assert!(!shown.contains("pods-token"), "{shown}");
+    }
+}
+
+fn keys_health(verifier: &Verifier) -> KeyHealth {
+    Health::of(verifier).report().remove(0).1
+}
+
+#[tokio::test]
+async fn files_that_lack_what_they_should_hold_are_told_and_send_nothing() {
+    let world = World::honest().await;
+    let (good, token_file) = (file("good-ca.crt"), file("good-token"));
+    let authority = authority();
+    std::fs::write(&good, authority.pem()).expect("written");
+    std::fs::write(&token_file, "t").expect("written");
+    let (empty, binary) = (file("empty"), file("binary"));
+    std::fs::write(&empty, " \n").expect("written");
+    std::fs::write(&binary, [0xff, 0, 1]).expect("written");
+    let server = ApiServer::start(&authority, "t", world.issuer.jwks()).await;
+    let missing = file("not-there");
+    for (authority, token) in
+        [(&missing, &token_file), (&empty, &token_file), (&good, &missing), (&good, &empty), (&good, &binary)]
+    {
+        let (_, verifier) = trusting(&world, KubernetesKeys::of_server(&server.url, authority, token));
+        assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
+        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { why } if why.contains("file")));
+    }
+    assert_eq!(server.heads(), Vec::<String>::new());
+
+    for bad in ["", "http://10.0.0.1", "http://127.0.0.1:1", "10.0.0.1:443", "https://"] {
+        let keys = Arc::new(KubernetesKeys::of_server(bad, &good, &token_file));
+        assert!(Verifier::trusting(NeedsAudience::new(NAME, keys).audience("orders")).is_err(), "{bad}");
+    }
+    let here = Arc::new(KubernetesKeys::in_cluster());
+    let built = Verifier::trusting(NeedsAudience::new(NAME, here).audience("orders"));
+    assert_eq!(built.is_ok(), std::env::var_os("KUBERNETES_SERVICE_HOST").is_some());
+}
+
+#[tokio::test]
+async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
+    let world = World::honest().await;
+    let (private, another) = (authority(), authority());
+    let server = ApiServer::start(&private, "", world.issuer.jwks()).await;
+    let clock = Arc::new(world.issuer.clock().clone());
+    let issuer = world.issuer.clone().named(&server.url);
+    for keys in [RemoteKeys::by_discovery(&server.url), RemoteKeys::at(format!("{}/openid/v1/jwks", server.url))] {
+        let trusted = NeedsAudience::new(&server.url, Arc::new(keys.refresh_policy(policy()).clock(clock.clone())));
+        let trusted = trusted.audience("orders");
+        let verifier = Verifier::builder().trust(trusted).clock(clock.clone()).build().expect("a good policy");
+        let token = issuer.token().audience("orders").sign();
+        assert!(verifier.verify(&token).await.expect_err("refused").is_unavailable());
+        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { why } if why.contains("no connection")));
+    }
+    let (authority_file, token_file) = (file("another-ca.crt"), file("another-token"));
+    std::fs::write(&authority_file, another.pem()).expect("written");
+    std::fs::write(&token_file, "pods-token").expect("written");
+    let cluster = KubernetesKeys::of_server(&server.url, authority_file, token_file);
+    let (_, verifier) = trusting(&world, cluster);
+    assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
+    assert_eq!(server.heads(), Vec::<String>::new(), "no request was sent, and no token with it");
+}
