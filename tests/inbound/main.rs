@@ -7,3 +7,5 @@ mod credentials;
 mod layer;
 mod paths;
 mod protect;
+mod resource;
+mod revocation;

@@ -21,8 +21,19 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 10] =
-    ["fetch", "telemetry", "refresh", "response", "keys", "authenticate", "outbound", "guard", "extract", "app"];
+const MAIN: [&str; 11] = [
+    "fetch",
+    "telemetry",
+    "refresh",
+    "response",
+    "revocation",
+    "keys",
+    "authenticate",
+    "outbound",
+    "guard",
+    "extract",
+    "app",
+];
 
 /// A foreign crate and the only places that may name it.
 const HOMES: [(&str, &[&str]); 5] = [

@@ -60,6 +60,7 @@ pub mod prelude;
 #[cfg(feature = "fetch")]
 mod refresh;
 pub mod response;
+pub mod revocation;
 mod telemetry;
 
 #[cfg(feature = "outbound")]

@@ -48,6 +48,17 @@ impl VerifyError {
         VerifyError { kind: VerifyErrorKind::KeysUnavailable, detail: detail.into(), retry_after: Some(retry_after) }
     }
 
+    /// A token that was revoked before its time; `detail` says how it was named, for the log.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::revoked("by its jti").code(), "revoked");
+    /// ```
+    pub fn revoked(detail: impl Into<Cow<'static, str>>) -> Self {
+        VerifyError::new(VerifyErrorKind::Revoked, detail)
+    }
+
     /// The kind, to match on.
     #[must_use]
     pub const fn kind(&self) -> VerifyErrorKind {

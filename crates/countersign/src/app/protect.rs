@@ -4,8 +4,9 @@ use std::fmt;
 
 use axum::Router;
 
+use super::access::Access;
 use super::routes::Routes;
-use super::table::RouteTable;
+use super::table::{Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
 
 /// Closes a whole app: every route, and every path that is no route, needs a token, but for routes that say
@@ -34,7 +35,10 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let layer = authenticator.into();
-    let table = routes.table().clone();
+    let mut table = routes.table().clone();
+    if let Some(path) = layer.metadata_path() {
+        table.push(Route::new("GET", path.to_owned(), Access::Public));
+    }
     let open = routes.open.layer(layer.clone().public_everywhere());
     let optional = routes.optional.layer(layer.clone().allow_anonymous());
     // Merged last, its answers to unknown paths and methods are the ones that count.

@@ -12,7 +12,9 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::layer::AuthenticateLayer;
-use super::service::Waiting;
+use super::service::{Admission, Caller};
+use crate::response::Refusal;
+use crate::revocation::VerdictFuture;
 
 pin_project! {
     /// The future of [`Authenticate`](super::Authenticate). Boxes nothing where keys and token are at hand.
@@ -31,17 +33,21 @@ pin_project! {
         Answered { answer: Option<Response<Bytes>> },
         Verifying {
             refresh: Pin<Box<dyn Future<Output = Refresh> + Send>>,
-            pending: Option<Box<Pending<S, ReqBody>>>,
+            pending: Option<Box<(Pending<S, ReqBody>, String)>>,
+        },
+        Asking {
+            verdict: VerdictFuture,
+            pending: Option<Box<(Pending<S, ReqBody>, Caller)>>,
         },
         Inner { #[pin] future: F },
     }
 }
 
-struct Pending<S, ReqBody> {
-    layer: AuthenticateLayer,
-    token: String,
-    ready: S,
-    request: Request<ReqBody>,
+/// A request that waits, with all that is needed to go on.
+pub(super) struct Pending<S, ReqBody> {
+    pub(super) layer: AuthenticateLayer,
+    pub(super) ready: S,
+    pub(super) request: Request<ReqBody>,
 }
 
 impl<S, ReqBody> ResponseFuture<S, ReqBody>
@@ -56,11 +62,8 @@ where
         ResponseFuture { state: State::Answered { answer: Some(answer) } }
     }
 
-    pub(super) fn waiting(layer: AuthenticateLayer, waiting: Waiting, ready: S, request: Request<ReqBody>) -> Self {
-        let Waiting { keys, token } = waiting;
-        let refresh = Box::pin(async move { keys.refresh().await });
-        let pending = Some(Box::new(Pending { layer, token, ready, request }));
-        ResponseFuture { state: State::Verifying { refresh, pending } }
+    pub(super) fn waiting(admission: Admission, pending: Pending<S, ReqBody>) -> Self {
+        ResponseFuture { state: pending.proceed(Ok(admission)) }
     }
 }
 
@@ -82,10 +85,16 @@ where
                 },
                 StateProjection::Verifying { refresh, pending } => {
                     let looked = ready!(refresh.as_mut().poll(context));
-                    match pending.take() {
-                        Some(pending) => (*pending).proceed(&looked),
-                        None => return Poll::Pending,
-                    }
+                    let Some((mut pending, token)) = pending.take().map(|boxed| *boxed) else { return Poll::Pending };
+                    let result = pending.layer.verifier.verify_after(&token, &looked);
+                    let admission = pending.layer.conclude(&mut pending.request, result, Some(token));
+                    pending.proceed(admission)
+                }
+                StateProjection::Asking { verdict, pending } => {
+                    let verdict = ready!(verdict.as_mut().poll(context));
+                    let Some((mut pending, caller)) = pending.take().map(|boxed| *boxed) else { return Poll::Pending };
+                    let settled = pending.layer.settle(&mut pending.request, caller, verdict);
+                    pending.proceed(settled.map(|()| Admission::Admitted))
                 }
             };
             state.set(next);
@@ -94,15 +103,24 @@ where
 }
 
 impl<S, ReqBody> Pending<S, ReqBody> {
-    fn proceed(self, looked: &Refresh) -> State<S, S::Future, ReqBody>
+    fn proceed(mut self, admission: Result<Admission, Refusal>) -> State<S, S::Future, ReqBody>
     where
         S: Service<Request<ReqBody>>,
     {
-        let Pending { layer, token, mut ready, mut request } = self;
-        let result = layer.verifier.verify_after(&token, looked);
-        match layer.conclude(&mut request, result, Some(&token)) {
-            Ok(()) => State::Inner { future: ready.call(request) },
-            Err(refusal) => State::Answered { answer: Some(layer.shared.answers.refuse(&refusal, request.headers())) },
+        match admission {
+            Ok(Admission::Admitted) => State::Inner { future: self.ready.call(self.request) },
+            Ok(Admission::Answered(answer)) => State::Answered { answer: Some(answer) },
+            Ok(Admission::NeedsKeys { keys, token }) => {
+                let refresh = Box::pin(async move { keys.refresh().await });
+                State::Verifying { refresh, pending: Some(Box::new((self, token))) }
+            }
+            Ok(Admission::NeedsVerdict { verdict, caller }) => {
+                State::Asking { verdict, pending: Some(Box::new((self, caller))) }
+            }
+            Err(refusal) => {
+                let answer = self.layer.shared.answers.refuse(&refusal, self.request.headers());
+                State::Answered { answer: Some(answer) }
+            }
         }
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use countersign_core::error::ConfigError;
+use countersign_core::policy::TrustedIssuer;
 use countersign_core::verify::Verifier;
 use tower_layer::Layer;
 
 use super::caller::Shared;
 use super::public::PublicPaths;
 use super::service::Authenticate;
-use crate::response::{Answers, Detail, is_quotable};
+use crate::response::{Answers, Detail, Render, ResourceMetadata, is_quotable};
+use crate::revocation::Revocation;
 use crate::telemetry::Samples;
 
 /// Authenticates every request: verifies its bearer token, or answers 400, 401 or 503.
@@ -35,6 +37,8 @@ pub struct AuthenticateLayer {
     pub(super) allows_anonymous: bool,
     pub(super) passes_preflights: bool,
     pub(super) keeps_token: bool,
+    pub(super) revocation: Option<Revocation>,
+    pub(super) metadata: Option<Arc<ResourceMetadata>>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -49,6 +53,8 @@ impl AuthenticateLayer {
             allows_anonymous: false,
             passes_preflights: false,
             keeps_token: false,
+            revocation: None,
+            metadata: None,
             shared: Arc::new(Shared { clock, answers: Answers::default(), samples: Samples::default() }),
         }
     }
@@ -86,6 +92,15 @@ impl AuthenticateLayer {
         self
     }
 
+    /// Asks at each request whether its token was revoked, of tokens found in the cache too.
+    ///
+    /// See [`revocation`](crate::revocation) for what is built in, and for the posture where nobody can tell.
+    #[must_use]
+    pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
+        self.revocation = Some(revocation.into());
+        self
+    }
+
     /// Lets CORS preflights through without a token; for a CORS layer that stands behind this one.
     ///
     /// Where it stands before this layer, as it should, it answers preflights itself, and this is not needed. Nothing
@@ -113,6 +128,44 @@ impl AuthenticateLayer {
     pub fn resource_metadata(self, url: &str) -> Result<Self, ConfigError> {
         quotable("resource_metadata", url)?;
         Ok(self.with_answers(|answers| answers.resource_metadata(url)))
+    }
+
+    /// Answers this resource's metadata (RFC 9728) to anyone who asks at its path, and names its address in challenges.
+    ///
+    /// Where it names no authorization servers, they are the issuers that the verifier trusts. The layer must stand where
+    /// unknown paths come by: on the router, not as a `route_layer`.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    /// use countersign::response::ResourceMetadata;
+    ///
+    /// # fn layer(verifier: Verifier) -> Result<AuthenticateLayer, countersign::error::ConfigError> {
+    /// let metadata = ResourceMetadata::new("https://api.example.com")?.scopes(["orders:read"]);
+    /// Ok(AuthenticateLayer::new(verifier).resource(metadata))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn resource(mut self, mut metadata: ResourceMetadata) -> Self {
+        if !metadata.names_servers() {
+            let mut issuers: Vec<&str> = self.verifier.issuers().map(TrustedIssuer::issuer).collect();
+            issuers.sort_unstable();
+            metadata = metadata.authorization_servers(issuers);
+        }
+        self = self.with_answers(|answers| answers.resource_metadata(metadata.url()));
+        self.metadata = Some(Arc::new(metadata));
+        self
+    }
+
+    /// The path at which the layer answers metadata, if it does.
+    #[cfg(feature = "axum")]
+    pub(crate) fn metadata_path(&self) -> Option<&str> {
+        self.metadata.as_ref().map(|metadata| metadata.path())
+    }
+
+    /// Writes the bodies of all refusals by `renderer` instead of as problems of RFC 9457; see [`Render`].
+    #[must_use]
+    pub fn render(self, renderer: impl Render) -> Self {
+        self.with_answers(|answers| answers.render(renderer))
     }
 
     /// How much callers are told about refusals. Default: [`Detail::Coarse`].

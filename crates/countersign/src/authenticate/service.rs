@@ -1,18 +1,21 @@
 //! The service: credential, verifier, mark, inner service.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign_core::verify::Step;
+use countersign_core::error::VerifyError;
+use countersign_core::verify::{NeedsKeys, Step, Verified};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::caller::{Authenticated, CallerToken, Mark};
+use super::caller::{Authenticated, CallerToken, Mark, Shared};
 use super::credential::{self, Credential};
-use super::future::ResponseFuture;
+use super::future::{Pending, ResponseFuture};
 use super::layer::AuthenticateLayer;
 use super::public::is_preflight;
 use crate::response::Refusal;
+use crate::revocation::{Check, Outcome, Revocation, Verdict, VerdictFuture};
 use crate::telemetry;
 
 /// A service behind [`AuthenticateLayer`].
@@ -34,71 +37,103 @@ impl<S> Authenticate<S> {
 }
 
 impl AuthenticateLayer {
-    /// Marks the request, or says how to answer it; `Ok(None)` where keys must be fetched first.
-    pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Result<Option<Waiting>, Refusal> {
+    /// Marks the request, says how to answer it, or says what must be waited for.
+    pub(super) fn admit<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
         request.extensions_mut().remove::<Authenticated>();
         request.extensions_mut().remove::<CallerToken>();
-        if self.public.holds(request.uri().path()) {
-            self.mark_anonymous(request);
-            return Ok(None);
+        if let Some(document) = self.metadata.as_ref().and_then(|it| it.answer(request.method(), request.uri())) {
+            return Ok(Admission::Answered(document));
         }
-        let elapsed = || self.shared.clock.elapsed();
+        if self.public.holds(request.uri().path()) {
+            self.mark(request, None);
+            return Ok(Admission::Admitted);
+        }
         let token = match credential::of(request.headers(), request.uri()) {
             Credential::Bearer(token) => token,
             Credential::Malformed(why) => {
-                telemetry::bad_credential("invalid_request", why, &self.shared.samples, elapsed());
+                telemetry::bad_credential("invalid_request", why, &self.shared.samples, self.shared.clock.elapsed());
                 return Err(Refusal::InvalidRequest);
             }
             Credential::None if self.allows_anonymous || self.passes_preflights && is_preflight(request) => {
-                self.mark_anonymous(request);
-                return Ok(None);
+                self.mark(request, None);
+                return Ok(Admission::Admitted);
             }
             Credential::None => return Err(Refusal::NoToken),
         };
         match self.verifier.verify_held(token) {
             Step::Done(result) => {
                 let token = self.keeps_token.then(|| token.to_owned());
-                self.conclude(request, result, token.as_deref())?;
-                Ok(None)
+                self.conclude(request, result, token)
             }
-            Step::NeedsKeys(keys) => Ok(Some(Waiting { keys, token: token.to_owned() })),
+            Step::NeedsKeys(keys) => Ok(Admission::NeedsKeys { keys, token: token.to_owned() }),
         }
     }
 
-    /// Marks the request as its token deserves.
+    /// Takes what became of the token, and asks whether it was revoked.
     pub(super) fn conclude<B>(
         &self,
         request: &mut Request<B>,
-        result: Result<std::sync::Arc<countersign_core::verify::Verified>, countersign_core::error::VerifyError>,
-        token: Option<&str>,
-    ) -> Result<(), Refusal> {
-        match result {
-            Ok(verified) => {
-                telemetry::authenticated(&verified);
-                if let Some(token) = token.filter(|_| self.keeps_token) {
-                    request.extensions_mut().insert(CallerToken::new(token, verified.expires_at()));
-                }
-                let mark = Mark { verified: Some(verified), shared: std::sync::Arc::clone(&self.shared) };
-                request.extensions_mut().insert(Authenticated(mark));
-                Ok(())
-            }
-            Err(error) => {
-                telemetry::refused(&error, &self.shared.samples, self.shared.clock.elapsed());
-                Err(Refusal::Token(error))
-            }
+        result: Result<Arc<Verified>, VerifyError>,
+        token: Option<String>,
+    ) -> Result<Admission, Refusal> {
+        let verified = result.map_err(|error| self.refused(error))?;
+        let token = token.filter(|_| self.keeps_token).map(|token| CallerToken::new(&token, verified.expires_at()));
+        let caller = Caller { verified, token };
+        let Some(revocation) = &self.revocation else {
+            self.mark(request, Some(caller));
+            return Ok(Admission::Admitted);
+        };
+        match revocation.ask(&caller.verified) {
+            Check::Known(verdict) => self.settle(request, caller, verdict).map(|()| Admission::Admitted),
+            Check::Asked(verdict) => Ok(Admission::NeedsVerdict { verdict, caller }),
         }
     }
 
-    fn mark_anonymous<B>(&self, request: &mut Request<B>) {
-        let mark = Mark { verified: None, shared: std::sync::Arc::clone(&self.shared) };
-        request.extensions_mut().insert(Authenticated(mark));
+    /// Takes the answer about revocation.
+    pub(super) fn settle<B>(&self, request: &mut Request<B>, caller: Caller, verdict: Verdict) -> Result<(), Refusal> {
+        let Shared { clock, samples, .. } = &*self.shared;
+        let decide = |revocation: &Revocation| revocation.decide(verdict, samples, clock.elapsed());
+        match self.revocation.as_ref().map_or(Outcome::Unavailable, decide) {
+            Outcome::Pass => {
+                self.mark(request, Some(caller));
+                Ok(())
+            }
+            Outcome::Revoked => Err(self.refused(VerifyError::revoked("the token or its subject was revoked"))),
+            Outcome::Unavailable => Err(Refusal::RevocationUnknown),
+        }
+    }
+
+    fn refused(&self, error: VerifyError) -> Refusal {
+        telemetry::refused(&error, &self.shared.samples, self.shared.clock.elapsed());
+        Refusal::Token(error)
+    }
+
+    fn mark<B>(&self, request: &mut Request<B>, caller: Option<Caller>) {
+        let verified = caller.map(|Caller { verified, token }| {
+            telemetry::authenticated(&verified);
+            token.map(|token| request.extensions_mut().insert(token));
+            verified
+        });
+        request.extensions_mut().insert(Authenticated(Mark { verified, shared: Arc::clone(&self.shared) }));
     }
 }
 
-/// A token whose key is being fetched.
-pub(super) struct Waiting {
-    pub(super) keys: countersign_core::verify::NeedsKeys,
-    pub(super) token: String,
+/// How far a request got without waiting.
+pub(super) enum Admission {
+    /// It is marked and may go on.
+    Admitted,
+    /// It asks for what the layer itself answers.
+    Answered(Response<Bytes>),
+    /// Its token's key is being fetched.
+    NeedsKeys { keys: NeedsKeys, token: String },
+    /// Its token is good, unless it was revoked.
+    NeedsVerdict { verdict: VerdictFuture, caller: Caller },
+}
+
+/// Whose token was verified, and the token where it is kept.
+pub(super) struct Caller {
+    verified: Arc<Verified>,
+    token: Option<CallerToken>,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
@@ -115,13 +150,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        match self.layer.admit(&mut request) {
-            Ok(None) => ResponseFuture::inner(self.inner.call(request)),
-            Ok(Some(waiting)) => {
+        let admission = self.layer.admit(&mut request);
+        match admission {
+            Ok(Admission::Admitted) => ResponseFuture::inner(self.inner.call(request)),
+            Ok(Admission::Answered(answer)) => ResponseFuture::answered(answer),
+            Ok(waiting) => {
                 // The service that was polled ready is the one that is called; its clone stays here.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(self.layer.clone(), waiting, ready, request)
+                ResponseFuture::waiting(waiting, Pending { layer: self.layer.clone(), ready, request })
             }
             Err(refusal) => {
                 let answer = self.layer.shared.answers.refuse(&refusal, request.headers());

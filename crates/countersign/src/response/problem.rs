@@ -1,10 +1,16 @@
 //! Problem bodies (RFC 9457), and the whole answer around them.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::challenge::challenge;
 use super::refusal::Refusal;
+use super::render::{Problem, Render, Renderer};
+
+/// The headers of a refusal that pages of other origins may read.
+const EXPOSED: &str = "www-authenticate, retry-after";
 
 /// How much callers are told about refused tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +30,7 @@ pub(crate) struct Answers {
     realm: String,
     resource_metadata: Option<String>,
     detail: Detail,
+    renderer: Option<Renderer>,
 }
 
 /// A mistake in the set-up of the service, answered with 500.
@@ -32,7 +39,7 @@ pub(crate) struct SetUpFault;
 
 impl Default for Answers {
     fn default() -> Self {
-        Answers { realm: "api".into(), resource_metadata: None, detail: Detail::default() }
+        Answers { realm: "api".into(), resource_metadata: None, detail: Detail::default(), renderer: None }
     }
 }
 
@@ -49,27 +56,41 @@ impl Answers {
         Answers { detail, ..self }
     }
 
+    pub(crate) fn render(self, render: impl Render) -> Self {
+        Answers { renderer: Some(Renderer(Arc::new(render))), ..self }
+    }
+
     /// The answer to a request with these headers.
     pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
         let challenge = challenge(refusal, &self.realm, self.resource_metadata.as_deref());
-        let mut response = if is_grpc(request) {
-            grpc_answer(refusal)
-        } else {
-            let reason = match (self.detail, refusal) {
-                (Detail::Code, Refusal::Token(error)) => Some(error.code()),
-                _ => None,
-            };
-            problem(refusal.status(), refusal.code(), refusal.sentence(), reason)
-        };
+        let mut response = if is_grpc(request) { grpc_answer(refusal) } else { self.in_words(refusal, request) };
         let headers = response.headers_mut();
         if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if let Refusal::Token(error) = refusal
-            && let Some(wait) = error.retry_after()
-        {
+        if let Some(wait) = refusal.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
+        if request.contains_key(header::ORIGIN) {
+            // What a browser hides from pages of other origins unless told; who may read the answer at all is CORS's matter.
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+        response
+    }
+
+    /// The body, by the service's own renderer where it has one; status and `no-store` are not the renderer's to choose.
+    fn in_words(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
+        let reason = match (self.detail, refusal) {
+            (Detail::Code, Refusal::Token(error)) => Some(error.code()),
+            _ => None,
+        };
+        let problem = Problem { status: refusal.status(), code: refusal.code(), title: refusal.sentence(), reason };
+        let Some(Renderer(renderer)) = &self.renderer else { return answer(&problem) };
+        let mut response = renderer.render(&problem, request);
+        *response.status_mut() = problem.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.remove(header::WWW_AUTHENTICATE);
         response
     }
 }
@@ -80,19 +101,15 @@ impl SetUpFault {
         if is_grpc(request) {
             return grpc_status("13", "internal error");
         }
-        problem(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the service is not set up to answer this", None)
+        let (code, title) = ("internal_error", "the service is not set up to answer this");
+        answer(&Problem { status: StatusCode::INTERNAL_SERVER_ERROR, code, title, reason: None })
     }
 }
 
-fn problem(status: StatusCode, code: &str, sentence: &str, reason: Option<&str>) -> Response<Bytes> {
-    // Only constants of ours are written here, none of which needs escaping in JSON.
-    let reason = reason.map(|reason| format!(",\"reason\":\"{reason}\"")).unwrap_or_default();
-    let body = format!(
-        "{{\"type\":\"urn:countersign:problem:{code}\",\"title\":\"{sentence}\",\"status\":{},\"code\":\"{code}\"{reason}}}",
-        status.as_u16()
-    );
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
+/// The answer without a renderer.
+fn answer(problem: &Problem) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(problem.to_string()));
+    *response.status_mut() = problem.status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,8 +1,13 @@
 //! Every reason for which a request is answered by us, and its status.
 
+use std::time::Duration;
+
 use countersign_core::authz::Denial;
 use countersign_core::error::{VerifyError, VerifyErrorKind as Kind};
 use http::StatusCode;
+
+/// When to ask again where revocation could not be told.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A request that goes no further.
 #[derive(Debug)]
@@ -13,6 +18,8 @@ pub(crate) enum Refusal {
     InvalidRequest,
     /// A token that was refused (401) or could not be judged (503).
     Token(VerifyError),
+    /// Nobody could tell whether the token was revoked: 503.
+    RevocationUnknown,
     /// A good token that is not enough: 403, 401 for a step-up, 404 for what is hidden.
     Denied(Denial),
 }
@@ -23,6 +30,7 @@ impl Refusal {
             Refusal::NoToken => StatusCode::UNAUTHORIZED,
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Token(_) | Refusal::Denied(Denial::StepUp { .. }) => StatusCode::UNAUTHORIZED,
             Refusal::Denied(Denial::NotFound) => StatusCode::NOT_FOUND,
             Refusal::Denied(_) => StatusCode::FORBIDDEN,
@@ -40,6 +48,7 @@ impl Refusal {
                 Kind::KeysUnavailable => "keys_unavailable",
                 _ => "token_invalid",
             },
+            Refusal::RevocationUnknown => "revocation_unavailable",
             Refusal::Denied(denial) => denial.code(),
         }
     }
@@ -51,7 +60,7 @@ impl Refusal {
             "invalid_request" => "exactly one well-formed bearer token is required",
             "token_expired" => "the token expired",
             "token_not_yet_valid" => "the token is not yet valid",
-            "keys_unavailable" => "the token cannot be judged at this moment",
+            "keys_unavailable" | "revocation_unavailable" => "the token cannot be judged at this moment",
             "insufficient_scope" => "the token lacks a scope",
             "insufficient_user_authentication" => "a more recent or stronger authentication is required",
             "claims_schema" => "the token's claims are not of the form that this service needs",
@@ -61,10 +70,19 @@ impl Refusal {
         }
     }
 
+    /// When to ask again, of what could not be judged.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Refusal::Token(error) => error.retry_after(),
+            Refusal::RevocationUnknown => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+
     /// The `error` of RFC 6750 §3.1; a request without credentials gets none.
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
-            Refusal::NoToken => None,
+            Refusal::NoToken | Refusal::RevocationUnknown => None,
             Refusal::InvalidRequest => Some("invalid_request"),
             Refusal::Token(error) => (!error.is_unavailable()).then_some("invalid_token"),
             Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),

@@ -5,6 +5,7 @@
 //! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `kid` |
 //! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 a second | nobody could tell whether a token was revoked | `outcome`, `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 a second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
@@ -66,6 +67,12 @@ pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration)
 pub(crate) fn bad_credential(code: &'static str, detail: &'static str, samples: &Samples, elapsed: Duration) {
     if let Some(unlogged) = samples.admit(Event::BadCredential, elapsed) {
         tracing::info!(target: "countersign::authenticate", code, detail, unlogged, "refused");
+    }
+}
+
+pub(crate) fn revocation_unknown(outcome: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::RevocationUnknown, elapsed) {
+        tracing::warn!(target: "countersign::authenticate", outcome, unlogged, "revocation cannot be told");
     }
 }
 

@@ -21,10 +21,11 @@ pub(super) enum Event {
     DeniedInShadow,
     NoSuchParameter,
     ClaimsSchema,
+    RevocationUnknown,
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 8;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 9;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -47,6 +48,7 @@ impl Event {
             Event::DeniedInShadow => 5,
             Event::NoSuchParameter => 6,
             Event::ClaimsSchema => 7,
+            Event::RevocationUnknown => 8,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }

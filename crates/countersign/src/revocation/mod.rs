@@ -1,0 +1,13 @@
+//! Revocation: asked at each request, of tokens found in the cache too.
+//!
+//! A token is named by what it says, never by a hash of its text, which has several spellings: by (issuer, `jti`), or by
+//! (issuer, subject, issued before). [`MemoryRevocations`] is built in; others implement [`RevocationCheck`].
+
+mod check;
+mod memory;
+mod posture;
+
+pub use check::{Check, RevocationCheck, Verdict, VerdictFuture};
+pub use memory::{MemoryRevocations, RevocationsFull};
+pub(crate) use posture::Outcome;
+pub use posture::{Revocation, WhenUnknown};

@@ -1,0 +1,146 @@
+//! Revocation: asked at each request, of cached tokens too, by what a token says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use countersign::authenticate::CallerToken;
+use countersign::clock::{Clock, UnixTime};
+use countersign::response::Detail;
+use countersign::revocation::{Check, MemoryRevocations, Revocation, RevocationCheck, Verdict, WhenUnknown};
+use countersign::verify::Verified;
+use countersign_test::TestIssuer;
+use countersign_tests::http::Service;
+
+use crate::app::{good, layer, who};
+
+fn memory(issuer: &TestIssuer) -> Arc<MemoryRevocations> {
+    Arc::new(MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())))
+}
+
+async fn serve(issuer: &TestIssuer, revocation: impl Into<Revocation>) -> Service {
+    let layer = layer(issuer).revocation(revocation).detail(Detail::Code);
+    Service::start(Router::new().route("/", get(who)).layer(layer)).await
+}
+
+#[tokio::test]
+async fn a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() {
+    let issuer = TestIssuer::new();
+    let revoked = memory(&issuer);
+    let service = serve(&issuer, Arc::clone(&revoked)).await;
+    let (one, other) = (good(&issuer).claim("jti", "one").sign(), good(&issuer).claim("jti", "other").sign());
+    for token in [&one, &other, &one] {
+        assert_eq!(service.get("/", token).await.status, 200);
+    }
+    let end = issuer.clock().now().saturating_add(Duration::from_secs(3600));
+    revoked.revoke_token("https://another.test", "one", end).expect("room");
+    assert_eq!(service.get("/", &one).await.status, 200, "another issuer's token of that name");
+    revoked.revoke_token(issuer.name(), "one", end).expect("room");
+    let answer = service.get("/", &one).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "though it is in the cache");
+    assert_eq!(answer.json()["reason"], "revoked");
+    assert!(answer.challenge().contains("error=\"invalid_token\""));
+    assert_eq!(service.get("/", &other).await.status, 200);
+    // Signed anew, with the same name: the bytes differ, the token is the same one.
+    let again = good(&issuer).claim("jti", "one").claim("extra", 1).sign();
+    assert_eq!(service.get("/", &again).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
+    let issuer = TestIssuer::new();
+    let revoked = memory(&issuer);
+    let service = serve(&issuer, Arc::clone(&revoked)).await;
+    let old = good(&issuer).sign();
+    assert_eq!(service.get("/", &old).await.status, 200);
+    issuer.clock().advance(Duration::from_secs(10));
+    revoked.revoke_subject(issuer.name(), "u1", issuer.clock().now(), Duration::from_secs(3600)).expect("room");
+    let (new, of_other) = (good(&issuer).sign(), good(&issuer).subject("u2").sign());
+    let undated = good(&issuer).without_claim("iat").sign();
+    assert_eq!(service.get("/", &old).await.status, 401);
+    assert_eq!(service.get("/", &undated).await.status, 401, "it does not say that it is newer");
+    assert_eq!(service.get("/", &new).await.status, 200);
+    assert_eq!(service.get("/", &of_other).await.status, 200);
+    // An earlier revocation that comes late takes nothing back.
+    revoked.revoke_subject(issuer.name(), "u1", UnixTime::from_secs(1), Duration::ZERO).expect("room");
+    assert_eq!(service.get("/", &old).await.status, 401);
+}
+
+#[test]
+fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
+    let issuer = TestIssuer::new();
+    let revoked = MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())).at_most(100);
+    let end = issuer.clock().now().saturating_add(Duration::from_secs(60));
+    for number in 0..100 {
+        revoked.revoke_token(issuer.name(), &number.to_string(), end).expect("room");
+    }
+    revoked.revoke_token(issuer.name(), "7", end).expect("it is there already");
+    let full = revoked.revoke_token(issuer.name(), "one too many", end).expect_err("no room");
+    assert!(full.to_string().contains("at_most"), "it says what to do: {full}");
+    assert_eq!(revoked.len(), 100, "none was dropped for it");
+    issuer.clock().advance(Duration::from_secs(60 + 300)); // their end, and the longest leeway past it
+    assert!(revoked.revoke_token(issuer.name(), "one too many", end).is_err(), "the last moment still counts");
+    issuer.clock().advance(Duration::from_secs(1));
+    revoked.revoke_token(issuer.name(), "one too many", UnixTime::MAX).expect("the others are over");
+    assert_eq!(revoked.len(), 1);
+    assert!(!format!("{revoked:?}").contains("one too many"), "S10.02: names are personal");
+}
+
+/// A list elsewhere, that answers what it was told to, or never.
+#[derive(Debug)]
+struct Elsewhere(Option<Verdict>);
+
+impl RevocationCheck for Elsewhere {
+    fn check(&self, _: &Arc<Verified>) -> Check {
+        match self.0 {
+            Some(verdict) => Check::Asked(Box::pin(async move {
+                tokio::task::yield_now().await;
+                verdict
+            })),
+            None => Check::Asked(Box::pin(std::future::pending())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let refuse = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).wait(Duration::from_millis(1));
+    let accept = |verdict| refuse(verdict).when_unknown(WhenUnknown::Accept);
+    let patient = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).wait(Duration::from_secs(600));
+    let cases = [
+        (patient(Some(Verdict::Valid)), 200),
+        (patient(Some(Verdict::Revoked)), 401),
+        (patient(Some(Verdict::Unknown)), 503),
+        (patient(Some(Verdict::Revoked)).when_unknown(WhenUnknown::Accept), 401),
+        (patient(Some(Verdict::Unknown)).when_unknown(WhenUnknown::Accept), 200),
+        (refuse(None), 503),
+        (accept(None), 200),
+    ];
+    for (revocation, status) in cases {
+        let name = format!("{revocation:?}");
+        let service = serve(&issuer, revocation).await;
+        for _ in ["verified", "cached"] {
+            let answer = service.get("/", &token).await;
+            assert_eq!(answer.status, status, "{name}");
+            if status == 503 {
+                assert_eq!(answer.code(), "revocation_unavailable");
+                assert_eq!((answer.header("retry-after"), answer.challenge()), (Some("1"), ""));
+            }
+        }
+        assert_eq!(service.get("/", &good(&issuer).expired().sign()).await.status, 401, "asked of good tokens alone");
+        assert_eq!(service.request("GET /", &[]).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn the_callers_token_is_kept_through_the_wait() {
+    let issuer = TestIssuer::new();
+    let check = Revocation::new(Arc::new(Elsewhere(Some(Verdict::Valid)))).wait(Duration::from_secs(600));
+    let layer = layer(&issuer).revocation(check).keep_caller_token();
+    let handler = get(|token: CallerToken| async move { token.expires_at().as_secs().to_string() });
+    let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
+    assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
+}
