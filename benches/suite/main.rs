@@ -1,6 +1,7 @@
 //! The bench suite. Arguments: names of parts to run (all without), `--quick`, `--write`.
 
 mod hit;
+mod http;
 mod layer;
 mod miss;
 mod refuse;
@@ -19,7 +20,7 @@ static ALLOCATOR: Counting = Counting;
 /// A part of the suite.
 type Part = (&'static str, fn(&Plan, &mut Report));
 
-const PARTS: &[Part] = &[("miss", miss::run), ("hit", hit::run), ("layer", layer::run), ("refuse", refuse::run)];
+const PARTS: &[Part] = &[("miss", miss::run), ("hit", hit::run), ("layer", layer::run), ("refuse", refuse::run), ("http", http::run)];
 
 fn main() -> ExitCode {
     // Cargo passes `--bench`; the rest is the user's.

@@ -1,0 +1,93 @@
+//! Requests a second over HTTP: a bare service, the same behind our layer, and behind a peer's, taking turns.
+//!
+//! The server has one thread; `wrk` makes the load from its own process over 64 connections that are kept alive.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+
+use axum::Router;
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign_benches::measure::{Plan, median};
+use countersign_benches::report::{Report, short};
+use countersign_benches::sample::{self, AUDIENCE, ISSUER, OwnClaims};
+use countersign_core::key::Algorithm;
+use countersign_core::mint::Signer;
+use tokio::net::TcpListener;
+use tower_oauth2_resource_server::server::OAuth2ResourceServer;
+use tower_oauth2_resource_server::tenant::TenantConfiguration;
+use tower_oauth2_resource_server::validation::ClaimsValidationSpec;
+
+const CONNECTIONS: &str = "64";
+const PEER: &str = "tower-oauth2-resource-server 0.12";
+
+pub(crate) fn run(plan: &Plan, report: &mut Report) {
+    if Command::new("wrk").arg("--version").output().is_err() {
+        println!("\nRequests a second: not measured, there is no wrk here (Debian: apt-get install wrk)");
+        return;
+    }
+    let mut rows = Vec::new();
+    for (algorithm, of_bare, over_peer) in [(Algorithm::ES256, 97.0, 9.0), (Algorithm::RS256, 94.0, 4.0)] {
+        let signer = sample::signer(algorithm);
+        let token = sample::token(&signer, ISSUER, 1);
+        let addresses = serve(&signer);
+        let mut seen = [const { Vec::new() }; 3];
+        for round in 0..plan.rounds.div_ceil(4) {
+            for turn in 0..seen.len() {
+                let who = (round + turn) % seen.len();
+                seen[who].push(requests_a_second(addresses[who], &token));
+            }
+        }
+        let of = |who: usize, other: usize| {
+            median(seen[who].iter().zip(&seen[other]).map(|(mine, theirs)| mine / theirs).collect())
+        };
+        report.at_least(format!("{algorithm}: requests a second, same token, of bare axum"), " %", of_bare, of(1, 0) * 100.0);
+        report.at_least(format!("{algorithm}: requests a second, against {PEER}"), " ×", over_peer, of(1, 2));
+        for (name, who) in [("bare axum", 0), ("Countersign", 1), (PEER, 2)] {
+            let all = median(seen[who].clone());
+            rows.push(vec![algorithm.name().into(), name.into(), short(all.round()), format!("{:.1}", of(who, 0) * 100.0)]);
+        }
+    }
+    let note = "One server thread, 64 connections kept alive, the same token again and again; medians of turns of one second.";
+    report.table("Requests a second", note, &["algorithm", "", "a second", "% of bare"], rows);
+}
+
+/// Three servers on one thread: bare, ours, the peer's.
+fn serve(signer: &Signer) -> [SocketAddr; 3] {
+    let hello = || Router::new().route("/orders", get(|| async { "ok" }));
+    let ours = hello().layer(AuthenticateLayer::new(sample::verifier(signer, 1 << 20)));
+    let jwks = sample::jwks(signer).expect("a public key");
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            let rules = ClaimsValidationSpec::recommended(ISSUER, &vec![AUDIENCE.to_owned()]);
+            let tenant = TenantConfiguration::static_builder(jwks).claims_validation(rules).build().expect("a tenant");
+            let server = OAuth2ResourceServer::<OwnClaims>::builder().add_tenant(tenant).build().await.expect("a server");
+            let mut addresses = Vec::new();
+            for router in [hello(), ours, hello().layer(server.into_layer())] {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+                addresses.push(listener.local_addr().expect("its address"));
+                tokio::spawn(async move { axum::serve(listener, router).await });
+            }
+            tell.send(addresses.try_into().expect("three")).expect("the bench waits");
+            std::future::pending::<()>().await;
+        });
+    });
+    told.recv().expect("the servers start")
+}
+
+fn requests_a_second(address: SocketAddr, token: &str) -> f64 {
+    let output = Command::new("wrk")
+        .args(["-t1", "-c", CONNECTIONS, "-d1s", "-H"])
+        .arg(format!("Authorization: Bearer {token}"))
+        .arg(format!("http://{address}/orders"))
+        .output()
+        .expect("wrk runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!text.contains("Non-2xx"), "{address} refuses a good token: {text}");
+    let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
+    rate.and_then(|rate| rate.trim().parse().ok()).unwrap_or_else(|| panic!("wrk says: {text}"))
+}
