@@ -24,7 +24,8 @@ fn every_default_stands_in_the_code_as_documented() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/threats.md"];
+    let documents =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/threats.md", "docs/cli.md"];
     for document in documents {
         let folder = root.join(document);
         let folder = folder.parent().expect("a folder");

@@ -69,6 +69,21 @@ pub(crate) fn file(path: &str) -> Result<String, Failure> {
     read(file).map_err(|problem| Failure::question(format!("{path}: {problem}")))
 }
 
+/// A whole file as bytes; `-` is standard input.
+pub(crate) fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
+    let problem = |error: std::io::Error| Failure::question(format!("{path}: {error}"));
+    let mut bytes = Vec::new();
+    let source: Box<dyn Read> = match path {
+        "-" => Box::new(std::io::stdin().lock()),
+        path => Box::new(File::open(path).map_err(problem)?),
+    };
+    source.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).map_err(problem)?;
+    match u64::try_from(bytes.len()).is_ok_and(|read| read <= MAX_INPUT_BYTES) {
+        true => Ok(bytes),
+        false => Err(Failure::question(format!("{path}: longer than 1 MiB"))),
+    }
+}
+
 fn standard_input() -> Result<String, Failure> {
     let input = std::io::stdin();
     if input.is_terminal() {

@@ -1,5 +1,7 @@
 //! Times in words.
 
+use crate::exit::Failure;
+
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
@@ -36,6 +38,21 @@ pub(crate) fn span(seconds: i64) -> String {
     words.join(" ")
 }
 
+/// The seconds of a length such as `90`, `90s`, `10m`, `2h`, `7d`.
+pub(crate) fn length(text: &str) -> Result<u64, Failure> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("m" | "min") => 60,
+        Some("h") => 3600,
+        Some("d") => 86_400,
+        _ => 0,
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)).filter(|seconds| *seconds > 0);
+    seconds
+        .ok_or_else(|| Failure::question(format!("{}: write a time as 90s, 10m, 2h or 7d", crate::output::safe(text))))
+}
+
 /// The civil date of a day counted from 1970-01-01, by shifting the year's start to March.
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
@@ -60,5 +77,8 @@ mod tests {
         assert_eq!(utc(1_700_000_000), "2023-11-14T22:13:20Z");
         assert_eq!(relative(100, 400), "5 min ago");
         assert_eq!(relative(4_000, 100), "in 1 h 5 min");
+        let lengths: Vec<Option<u64>> =
+            ["90", "90s", "10m", "2h", "7d", "0", "x", "5y", "-1"].iter().map(|text| length(text).ok()).collect();
+        assert_eq!(lengths, [Some(90), Some(90), Some(600), Some(7200), Some(604_800), None, None, None, None]);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_test::{Provider, TestIssuer};
-use run::{Answer, countersign, file};
+use run::{Answer, assert_form, countersign, file};
 use serde_json::{Value, json};
 
 /// Judges `token` by the issuer's key set, with more options.
@@ -35,6 +35,7 @@ fn a_good_token_is_accepted_with_every_check() {
     assert_eq!(report["claims"]["sub"], "ann");
     assert_eq!(report["header"]["alg"], "ES256");
     let checks = report["checks"].as_array().expect("a list");
+    assert_form("verify", &report);
     assert!(checks.len() > 10 && checks.iter().all(|check| check["outcome"] == "passed"));
 }
 
@@ -66,6 +67,7 @@ fn each_refusal_has_its_code_and_its_repaired_twin_passes() {
         let report = answer.json();
         assert_eq!((answer.code, report["verdict"].as_str()), (1, Some("rejected")), "{code}: {report}");
         assert_eq!(report["code"], code, "{report}");
+        assert_form("verify", &report);
         assert!(report["message"].as_str().is_some_and(|message| !message.is_empty()));
         let mut checks = report["checks"].as_array().expect("a list").iter();
         let first = checks.find(|check| check["outcome"] == "failed").expect("a failed check");
@@ -210,6 +212,7 @@ fn unreachable_keys_leave_it_undecided() {
     assert_eq!(answer.code, 3, "{}", answer.stderr);
     assert_eq!(answer.json()["code"], "keys_unavailable");
     assert_eq!(answer.json()["verdict"], "undecided");
+    assert_form("verify", &answer.json());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -262,6 +265,7 @@ fn decode_shows_and_checks_only_the_signature() {
     assert_eq!(state(&["--jwks", jwks.path()])["signature"], "valid");
     assert_eq!(state(&["--jwks", other.path()])["signature"], "invalid");
     assert_eq!(state(&[])["payload"]["aud"], "orders");
+    assert_form("decode", &state(&["--jwks", jwks.path()]));
     let text = countersign(&["decode"], &format!("Authorization: Bearer {token}\n"));
     assert!(text.stdout.contains("NOT VERIFIED"), "{}", text.stdout);
     assert!(text.stdout.contains("ago") && !text.stdout.contains('\u{1b}'), "words, and no colour in a pipe");

@@ -1,7 +1,13 @@
 //! The commands, one file each.
 
 mod decode;
+mod hash;
+mod jwks;
+mod keygen;
+mod mint;
+mod policy;
 mod shell;
+mod uuid;
 pub(crate) mod verify;
 
 use clap::Subcommand;
@@ -18,6 +24,18 @@ pub(crate) enum Command {
     Decode(decode::Arguments),
     /// Judge a token as a service would, and say why
     Verify(verify::Arguments),
+    /// Mint a token with a development key or your own; broken ones too, for tests
+    Mint(mint::Arguments),
+    /// Make a key pair or a shared secret
+    Keygen(keygen::Arguments),
+    /// Build key sets; convert public keys between JWK, PEM and DER; thumbprints
+    Jwks(jwks::Arguments),
+    /// Hash secrets with Argon2id; check Argon2 and bcrypt hashes
+    Hash(hash::Arguments),
+    /// Make and read UUIDs
+    Uuid(uuid::Arguments),
+    /// Check a policy as a service would at its start
+    Policy(policy::Arguments),
     /// Look at tokens on a local page: edit, check, compare, mint, try
     Inspect(inspector::Arguments),
     /// Print completions for a shell
@@ -31,6 +49,12 @@ impl Command {
         match self {
             Command::Decode(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
+            Command::Mint(arguments) => arguments.run(),
+            Command::Keygen(arguments) => arguments.run(),
+            Command::Jwks(arguments) => arguments.run(),
+            Command::Hash(arguments) => arguments.run(),
+            Command::Uuid(arguments) => arguments.run(),
+            Command::Policy(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(),
             Command::Man(arguments) => arguments.run(),

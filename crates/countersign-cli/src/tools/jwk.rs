@@ -39,7 +39,6 @@ pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<Verif
 }
 
 /// The public key in DER (`SubjectPublicKeyInfo`).
-#[cfg(test)] // `jwks` will read it
 pub(crate) fn read_der(der: &[u8], algorithm: Option<Algorithm>) -> Result<VerifyingKey, Failure> {
     candidates(algorithm)
         .into_iter()
@@ -63,7 +62,7 @@ fn from_jwk(entry: &Value, algorithm: Option<Algorithm>) -> Result<VerifyingKey,
 }
 
 /// The algorithms to try: the one named, or one for each kind of key.
-fn candidates(named: Option<Algorithm>) -> Vec<Algorithm> {
+pub(crate) fn candidates(named: Option<Algorithm>) -> Vec<Algorithm> {
     use Algorithm::{ES256, ES384, ES512, Ed25519, MlDsa44, MlDsa65, MlDsa87, RS256};
     named.map_or_else(|| vec![RS256, ES256, ES384, ES512, Ed25519, MlDsa44, MlDsa65, MlDsa87], |named| vec![named])
 }

@@ -2,5 +2,7 @@
 
 pub(crate) mod hash;
 pub(crate) mod jwk;
+pub(crate) mod keyring;
 pub(crate) mod layout;
+pub(crate) mod shell;
 pub(crate) mod uuids;

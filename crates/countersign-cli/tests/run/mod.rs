@@ -1,11 +1,12 @@
 //! Runs the real binary.
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What it said and how it left.
 pub(crate) struct Answer {
@@ -20,11 +21,26 @@ impl Answer {
     }
 }
 
+/// Holds `value` to the documented form named `form` (`docs/cli.schema.json`).
+pub(crate) fn assert_form(form: &str, value: &Value) {
+    let schema: Value = serde_json::from_str(include_str!("../../../../docs/cli.schema.json")).expect("JSON");
+    let schema = json!({ "$ref": format!("#/$defs/{form}"), "$defs": schema["$defs"] });
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
+    assert!(faults.is_empty(), "{form}: {faults:?}\n{value}");
+}
+
 /// Runs `countersign` with `input` on its standard input.
 pub(crate) fn countersign(arguments: &[&str], input: &str) -> Answer {
+    countersign_with(arguments, input, &[])
+}
+
+/// As [`countersign`], with environment variables.
+pub(crate) fn countersign_with(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Answer {
     let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         .env_remove("COUNTERSIGN_TOKEN")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -40,6 +56,13 @@ pub(crate) fn countersign(arguments: &[&str], input: &str) -> Answer {
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
+}
+
+/// A path where nothing is yet.
+pub(crate) fn new_path(name: &str) -> Held {
+    let held = file(name, "");
+    std::fs::remove_file(&held.0).expect("removed");
+    held
 }
 
 /// A file that is removed again.

@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use crate::input;
+use crate::tools::shell;
 
 /// Claims that the test kit dates and names anew for every token.
 const LEFT_TO_THE_KIT: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
+
+/// Where a command points to where no address was named.
+const EXAMPLE_URL: &str = "http://127.0.0.1:3000/";
 
 #[derive(Deserialize)]
 pub(super) struct Copy {
@@ -22,19 +26,9 @@ pub(super) async fn answer(Json(copy): Json<Copy>) -> Answer {
     let token = input::unwrapped(&copy.token);
     Ok(Json(json!({
         "header": format!("Authorization: Bearer {token}"),
-        "curl": curl(&token, &copy.url),
+        "curl": shell::curl(&token, if copy.url.trim().is_empty() { EXAMPLE_URL } else { copy.url.trim() }),
         "rust": rust_test(&token),
     })))
-}
-
-fn curl(token: &str, url: &str) -> String {
-    let url = if url.trim().is_empty() { "http://127.0.0.1:3000/" } else { url.trim() };
-    format!("curl -i {} -H {}", quoted(url), quoted(&format!("Authorization: Bearer {token}")))
-}
-
-/// `text` as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// A test that makes the same token with the test kit, and has it verified.

@@ -1,0 +1,110 @@
+//! `countersign jwks`: key sets built, keys converted and named.
+
+use clap::{Args, Subcommand, ValueEnum};
+use countersign::key::VerifyingKey;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::tools::{jwk, keyring};
+use crate::{EXIT_CODES, input, output};
+
+/// Build key sets, and turn public keys into JWK, PEM and DER. Private members are left behind.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// One JWK Set of the public keys in these files (JWK, JWK Set, PEM, DER), private ones reduced to their public half
+    Build(Files),
+    /// The public keys in another form
+    Convert {
+        #[command(flatten)]
+        files: Files,
+        /// The form wanted
+        #[arg(long)]
+        to: Form,
+    },
+    /// The thumbprint of each key (RFC 7638, SHA-256)
+    Thumbprint {
+        #[command(flatten)]
+        files: Files,
+        /// Print a JSON list of kid, alg, thumbprint
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct Files {
+    /// Files with keys; - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<String>,
+    /// The algorithm, where a key does not say
+    #[arg(long, value_name = "ALG")]
+    alg: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Jwk,
+    Jwks,
+    Pem,
+    Der,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        match self.what {
+            What::Build(files) => output::json(&set(&files.read()?))?,
+            What::Convert { files, to } => convert(&files.read()?, to)?,
+            What::Thumbprint { files, json } => {
+                let keys = files.read()?;
+                if json {
+                    let listed = keys.iter().map(|key| {
+                        json!({ "kid": key.key_id(), "alg": key.algorithm().name(), "thumbprint": key.thumbprint() })
+                    });
+                    output::json(&listed.collect())?;
+                } else {
+                    keys.iter().try_for_each(|key| output::line(key.thumbprint()))?;
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Files {
+    fn read(&self) -> Result<Vec<VerifyingKey>, Failure> {
+        let algorithm = self.alg.as_deref().map(keyring::algorithm).transpose()?;
+        let mut keys = Vec::new();
+        for path in &self.files {
+            let bytes = input::bytes(path)?;
+            let named = |failure: Failure| Failure::question(format!("{path}: {failure}"));
+            match std::str::from_utf8(&bytes) {
+                Ok(text) => keys.extend(jwk::read(text, algorithm).map_err(named)?),
+                Err(_) => keys.push(jwk::read_der(&bytes, algorithm).map_err(named)?),
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn set(keys: &[VerifyingKey]) -> Value {
+    json!({ "keys": keys.iter().map(jwk::to_jwk).collect::<Vec<_>>() })
+}
+
+fn convert(keys: &[VerifyingKey], to: Form) -> Result<(), Failure> {
+    match to {
+        Form::Jwks => output::json(&set(keys)),
+        Form::Jwk => keys.iter().try_for_each(|key| output::json(&jwk::to_jwk(key))),
+        Form::Pem => keys.iter().try_for_each(|key| output::bytes(jwk::to_pem(key).as_bytes())),
+        Form::Der => match keys {
+            [key] => output::bytes(&key.to_public_der().unwrap_or_default()),
+            _ => Err(Failure::question(format!("{} keys; DER holds exactly one", keys.len()))),
+        },
+    }
+}

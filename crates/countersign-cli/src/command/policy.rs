@@ -1,0 +1,132 @@
+//! `countersign policy check`: a policy judged as a service would judge it at its start.
+
+use clap::{Args, Subcommand};
+use countersign::keys;
+use countersign::policy::Policy;
+use countersign::verify::Verifier;
+use serde_json::{Value, json};
+
+use super::verify::read_policy;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, Tone, toned};
+use crate::{EXIT_CODES, input};
+
+/// Check the policies that services read.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Whether a service would start with it; what weakens it; its fingerprint. Fetches nothing. Exit 1 where it would not
+    Check {
+        /// A policy in TOML or JSON; - for standard input
+        #[arg(value_name = "FILE", required_unless_present = "env")]
+        file: Option<String>,
+        /// Read it from environment variables that begin so, instead
+        #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
+        env: Option<String>,
+        /// Print one JSON object: usable, faults, weakenings, fingerprint, policy
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        let What::Check { file, env, json } = self.what;
+        let read = match (&file, &env) {
+            (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
+            (Some(path), None) => read_policy(&input::file(path)?),
+            (None, None) => return Err(Failure::question("which policy? name a file")),
+        };
+        let (policy, faults) = match read {
+            Ok(policy) => {
+                let faults = faults(&policy);
+                (Some(policy), faults)
+            }
+            Err(failure) => (None, vec![json!({ "field": "policy", "problem": failure.to_string() })]),
+        };
+        let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
+        let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
+        if json {
+            let policy: Option<Value> = policy.as_ref().and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
+            output::json(&json!({
+                "usable": faults.is_empty(),
+                "faults": faults,
+                "weakenings": weakenings,
+                "fingerprint": fingerprint,
+                "policy": policy,
+            }))?;
+        } else {
+            print(policy.as_ref(), &faults, &weakenings, fingerprint.as_deref())?;
+        }
+        Ok(if faults.is_empty() { Exit::Done } else { Exit::Rejected })
+    }
+}
+
+/// Everything that would keep a service from starting.
+fn faults(policy: &Policy) -> Vec<Value> {
+    match Verifier::builder().policy(policy, keys::of_policy).build() {
+        Ok(_) => Vec::new(),
+        Err(error) => {
+            error.faults().iter().map(|fault| json!({ "field": fault.field, "problem": fault.problem })).collect()
+        }
+    }
+}
+
+/// The fields in force that weaken a check.
+fn weakenings(policy: &Policy) -> Vec<String> {
+    let json: Value = serde_json::from_str(&policy.to_json()).unwrap_or_default();
+    let issuers = json.get("issuers").and_then(Value::as_array).cloned().unwrap_or_default();
+    issuers
+        .iter()
+        .flat_map(|issuer| {
+            let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let members = issuer.as_object().cloned().unwrap_or_default();
+            let weak =
+                members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == json!(true));
+            weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn fingerprint(policy: &Policy) -> Option<String> {
+    let verifier = Verifier::builder().policy(policy, keys::of_policy).build().ok()?;
+    Some(verifier.fingerprint().to_string())
+}
+
+fn print(
+    policy: Option<&Policy>,
+    faults: &[Value],
+    weakenings: &[String],
+    fingerprint: Option<&str>,
+) -> Result<(), Failure> {
+    let text = |value: &Value, name: &str| output::safe(value[name].as_str().unwrap_or_default());
+    match faults {
+        [] => output::line(&toned(Tone::Good, "usable: a service starts with it"))?,
+        faults => {
+            output::line(&toned(Tone::Bad, "not usable: a service would not start with it"))?;
+            for fault in faults {
+                output::line(&format!("  {}: {}", text(fault, "field"), text(fault, "problem")))?;
+            }
+        }
+    }
+    for weakening in weakenings {
+        output::line(&toned(Tone::Doubt, &format!("  weakened: {}", output::safe(weakening))))?;
+    }
+    for issuer in policy.iter().flat_map(|policy| &policy.issuers) {
+        output::line(&format!(
+            "  {} for {}",
+            output::safe(&issuer.issuer),
+            output::safe(&issuer.audience.names().join(" or "))
+        ))?;
+    }
+    match fingerprint {
+        Some(fingerprint) => output::line(&format!("fingerprint {fingerprint}")),
+        None => Ok(()),
+    }
+}

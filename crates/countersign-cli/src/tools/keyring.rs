@@ -1,0 +1,77 @@
+//! Private keys: read, made, and kept for development.
+
+use std::path::{Path, PathBuf};
+
+use countersign::key::Algorithm;
+use countersign::mint::Signer;
+use countersign::secret::Secret;
+use countersign_test::KEY_ID_PREFIX;
+
+use super::jwk;
+use crate::exit::Failure;
+use crate::{input, output};
+
+/// The variable that names the folder of the development key.
+pub(crate) const HOME_VARIABLE: &str = "COUNTERSIGN_HOME";
+
+/// An algorithm by its registered name.
+pub(crate) fn algorithm(name: &str) -> Result<Algorithm, Failure> {
+    Algorithm::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
+        Failure::question(format!("{}: not one of {}", output::safe(name), known.join(", ")))
+    })
+}
+
+/// A private key in PEM, for the algorithm named, else for the first that it fits.
+pub(crate) fn private_key(pem: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
+    let pem = Secret::from(pem);
+    let mut reason = "it fits none of the algorithms".to_owned();
+    for algorithm in jwk::candidates(named) {
+        match Signer::from_pkcs8_pem(&pem, algorithm) {
+            Ok(signer) => return Ok(signer),
+            Err(problem) => reason = problem.to_string(),
+        }
+    }
+    Err(Failure::question(format!("the private key is not usable: {reason}")))
+}
+
+/// A shared secret, taken as it stands but for blanks around it.
+pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
+    let secret = Secret::new(text.trim().as_bytes().to_vec());
+    Signer::from_secret(secret, named.unwrap_or(Algorithm::HS256), "shared")
+        .map_err(|reason| Failure::question(reason.to_string()))
+}
+
+/// The development key for `algorithm`, made on first use. Its name begins as every test key's does.
+pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
+    let folder = home()?;
+    let path = folder.join(format!("dev-{}.pem", algorithm.name().to_ascii_lowercase()));
+    let named = |signer: Signer| signer.with_key_id(&format!("{KEY_ID_PREFIX}dev"));
+    if path.exists() {
+        return private_key(&input::file(&path.to_string_lossy())?, Some(algorithm)).map(named);
+    }
+    let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::question(format!("{}: {error}", folder.display())))?;
+    write_private(&path, jwk::pem("PRIVATE KEY", signer.private_key().expose()).as_bytes())?;
+    output::complain(&format!("made a development key: {}", path.display()));
+    Ok(named(signer))
+}
+
+/// Writes what its owner alone may read; never over a file that is there.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(content));
+    written.map_err(|error| Failure::question(format!("{}: {error}", path.display())))
+}
+
+fn home() -> Result<PathBuf, Failure> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable(HOME_VARIABLE)
+        .or_else(|| Some(variable("XDG_DATA_HOME")?.join("countersign")))
+        .or_else(|| Some(variable("HOME")?.join(".local/share/countersign")))
+        .ok_or_else(|| Failure::question(format!("where is the development key? set {HOME_VARIABLE} or give --key")))
+}

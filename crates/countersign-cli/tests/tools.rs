@@ -1,0 +1,119 @@
+//! `countersign jwks`, `hash`, `uuid` and `policy check`, the real binary.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use countersign_test::TestIssuer;
+use run::{assert_form, countersign, countersign_with, file};
+use serde_json::json;
+
+/// RFC 7638 §3.1, with a member added that must stay private.
+const RFC7638: &str = r#"{"kty":"RSA","e":"AQAB","d":"AQ","kid":"2011-04-29","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}"#;
+
+#[test]
+fn keys_are_converted_there_and_back() {
+    let jwk = file("jwk", RFC7638);
+    let pem = countersign(&["jwks", "convert", jwk.path(), "--to", "pem"], "");
+    assert!(pem.stdout.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", pem.stderr);
+    let pem = file("pem", &pem.stdout);
+    let set = countersign(&["jwks", "convert", pem.path(), "--to", "jwks"], "").json();
+    assert_form("jwks", &set);
+    assert_eq!(set["keys"][0]["kid"], "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "named by its thumbprint");
+    let both = countersign(&["jwks", "build", jwk.path(), pem.path()], "").json();
+    assert_form("jwks", &both);
+    assert_eq!(both["keys"][0]["kid"], "2011-04-29");
+    assert!(!both.to_string().contains("\"d\""));
+    let named = countersign(&["jwks", "thumbprint", jwk.path(), pem.path(), "--json"], "").json();
+    assert_form("thumbprint", &named);
+    assert_eq!(named[0]["thumbprint"], named[1]["thumbprint"]);
+    assert_eq!(
+        countersign(&["jwks", "thumbprint", "-"], RFC7638).stdout,
+        "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\n"
+    );
+    let refused = countersign(&["jwks", "build", "-"], r#"{"kty":"oct","k":"AAAA"}"#);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "a shared secret is never published");
+}
+
+#[test]
+fn der_is_read_and_written() {
+    let der = std::process::Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["jwks", "convert", file("jwk", RFC7638).path(), "--to", "der"])
+        .output()
+        .expect("ran");
+    assert_eq!(der.stdout.first(), Some(&0x30));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("der-{}", std::process::id()));
+    std::fs::write(&path, der.stdout).expect("written");
+    let named = countersign(&["jwks", "thumbprint", path.to_str().expect("text")], "").stdout;
+    assert_eq!(named, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\n");
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn secrets_are_hashed_and_checked() {
+    let hashed = countersign(&["hash", "argon2id", "--json"], "quaint-heron\n").json();
+    assert_form("hash", &hashed);
+    let stored = hashed["hash"].as_str().expect("text");
+    assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    let check = |stored: &str, secret: &str| countersign(&["hash", "check", "--stored", stored, "--json"], secret);
+    let (same, other) = (check(stored, "quaint-heron"), check(stored, "quaint-crane"));
+    assert_eq!([same.code, other.code], [0, 1]);
+    assert_form("hash_check", &same.json());
+    assert_eq!([&same.json()["matches"], &other.json()["matches"]], [&json!(true), &json!(false)]);
+    // bcrypt, as published with the Openwall implementation.
+    let bcrypt = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    assert_eq!([check(bcrypt, "U*U").code, check(bcrypt, "U*V").code, check("plain", "x").code], [0, 1, 2]);
+    let held = file("hash", bcrypt);
+    assert_eq!(check(&format!("@{}", held.path()), "U*U\r\n").code, 0);
+    let sum = countersign(&["hash", "sha256"], "abc").stdout;
+    assert_eq!(sum.trim(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_eq!(countersign(&["hash", "argon2id"], "\n").code, 2);
+}
+
+#[test]
+fn uuids_are_made_and_read() {
+    let many = countersign(&["uuid", "v7", "-n", "100"], "").stdout;
+    let lines: Vec<&str> = many.lines().collect();
+    let mut sorted = lines.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!((lines.len(), &lines), (100, &sorted), "unique, and in the order of their making");
+    let read = countersign(&["uuid", "parse", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F", "--json"], "").json();
+    assert_form("uuid_parse", &read);
+    assert_eq!((&read["version"], &read["made_at_utc"]), (&json!(7), &json!("2022-02-22T19:22:22Z")), "RFC 9562 A.6");
+    assert_eq!(countersign(&["uuid", "v4"], "").stdout.chars().nth(14), Some('4'));
+    assert_eq!(countersign(&["uuid", "parse", "nonsense"], "").code, 2);
+}
+
+#[test]
+fn a_policy_is_judged_as_at_a_start() {
+    let check = |text: &str| countersign(&["policy", "check", "-", "--json"], text);
+    let inline = TestIssuer::new().jwks();
+    let good = json!({ "issuers": [{ "issuer": "https://id.example.com", "audience": "orders", "keys": { "inline": inline } }] });
+    let answer = check(&good.to_string());
+    assert_form("policy_check", &answer.json());
+    assert_eq!((answer.code, &answer.json()["usable"]), (0, &json!(true)), "{}", answer.stdout);
+    let toml = "[[issuers]]\nissuer = \"https://id.example.com\"\naudience = \"orders\"\ndanger_any_audience = true\n";
+    let weak = check(toml).json();
+    assert_form("policy_check", &weak);
+    assert_eq!(weak["weakenings"], json!(["https://id.example.com: danger_any_audience"]));
+    assert!(weak["fingerprint"].is_string() && weak["fingerprint"] != answer.json()["fingerprint"]);
+    for (text, field) in [
+        (format!("{toml}\ndeny_danger = true"), "policy"), // in the table of the issuer, where it is unknown
+        (format!("deny_danger = true\n{toml}"), "danger"),
+        ("[[issuers]]\nissuer = \"https://id.example.com\"\naudience = \"\"".to_owned(), "audience"),
+        ("[[issuers]]\nissuer = \"http://id.example.com\"\naudience = \"a\"".to_owned(), "issuer"),
+        ("issuers = []".to_owned(), "issuer"),
+        ("[[issuers]]\nissuer = \"https://id.example.com\"\naudience = \"a\"\nleewey = 1".to_owned(), "policy"),
+        ("nonsense".to_owned(), "policy"),
+    ] {
+        let answer = check(&text);
+        assert_form("policy_check", &answer.json());
+        assert_eq!((answer.code, &answer.json()["usable"]), (1, &json!(false)), "{text}");
+        let fields = answer.json()["faults"].to_string();
+        assert!(fields.contains(&format!("\"field\":\"{field}")) || fields.contains(field), "{text}: {fields}");
+    }
+    let variables = [("APP_ISSUER", "https://id.example.com"), ("APP_AUDIENCE", "orders")];
+    assert_eq!(countersign_with(&["policy", "check", "--env", "APP_"], "", &variables).code, 0);
+    assert_eq!(countersign(&["policy", "check", "/nonexistent"], "").code, 2);
+}
