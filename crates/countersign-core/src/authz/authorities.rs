@@ -28,6 +28,8 @@ pub struct Authorities {
     permissions_at: Vec<String>,
     groups_at: Vec<String>,
     tenant_at: Option<String>,
+    tenant: Option<String>,
+    prefix: String,
     reads_scp: bool,
     hierarchy: Hierarchy,
 }
@@ -68,19 +70,44 @@ impl Authorities {
         self
     }
 
+    /// Gives every token of this issuer the tenant `id`: for an issuer that serves one tenant alone.
+    pub fn tenant(mut self, id: impl Into<String>) -> Self {
+        self.tenant = Some(id.into());
+        self
+    }
+
+    /// Puts `prefix` before every role, permission and group that this issuer writes, so that an `admin` of a partner is
+    /// `partner:admin` here and never our `admin`. Scopes stay as they are.
+    pub fn names_prefixed(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
     /// Reads scopes from `scp` too, a string or a list (Microsoft Entra ID, Okta).
     pub fn scopes_in_scp(mut self) -> Self {
         self.reads_scp = true;
         self
     }
 
+    /// Every role that there is: others in hierarchy and role→permission map are then faults. Default: those that the
+    /// hierarchy names, if it names any.
+    pub fn known_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        roles.into_iter().for_each(|role| self.hierarchy.declare(role.into()));
+        self
+    }
+
     /// Roles that imply others, the mightier first: `"admin > manager > clerk"`; chains are joined by `;`.
+    ///
+    /// A role that implies itself, by however many steps, forbids building a verifier.
     pub fn hierarchy(mut self, chains: &str) -> Self {
         self.hierarchy.add_chains(chains);
         self
     }
 
     /// Lets holders of `role`, or of a role that implies it, do `permission`.
+    ///
+    /// A role that neither the hierarchy nor [`known_roles`](Self::known_roles) names, where there are such, forbids
+    /// building a verifier.
     pub fn role_permission(mut self, role: impl Into<String>, permission: impl Into<String>) -> Self {
         self.hierarchy.grant(role.into(), permission.into());
         self
@@ -90,8 +117,15 @@ impl Authorities {
     pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
         tell("roles_at", self.roles_at.clone());
         tell("permissions_at", self.permissions_at.clone());
+        // Told only where used: older fingerprints stay.
         if !self.groups_at.is_empty() {
-            tell("groups_at", self.groups_at.clone()); // told only where used: older fingerprints stay
+            tell("groups_at", self.groups_at.clone());
+        }
+        if let Some(tenant) = &self.tenant {
+            tell("tenant", vec![tenant.clone()]);
+        }
+        if !self.prefix.is_empty() {
+            tell("names_prefixed", vec![self.prefix.clone()]);
         }
         tell("tenant_at", self.tenant_at.iter().cloned().collect());
         tell("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
@@ -114,8 +148,22 @@ impl Authorities {
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = self.hierarchy.faults();
-        if self.pointers().any(|pointer| head_and_tail(pointer).is_none()) {
-            faults.push(Fault::new("authorities", "a path is no JSON pointer such as /realm_access/roles"));
+        for pointer in self.pointers() {
+            match head_and_tail(pointer) {
+                None => faults.push(Fault::new("authorities", "a path is no JSON pointer such as /realm_access/roles")),
+                Some((head, _)) if REGISTERED.contains(&head) => faults.push(Fault::new(
+                    "authorities",
+                    format!("{head} has a meaning of its own and cannot be mapped; name a claim of the issuer's"),
+                )),
+                Some(_) => {}
+            }
+        }
+        if self.tenant.as_ref().is_some_and(|id| TenantId::new(id).is_err()) {
+            faults.push(Fault::new("tenant", "the issuer's tenant is not 1 to 128 of A-Z a-z 0-9 . _ -"));
+        }
+        if self.tenant.is_some() && self.tenant_at.is_some() {
+            faults
+                .push(Fault::new("tenant", "both a fixed tenant and a claim that names one; say which of them holds"));
         }
         faults
     }
@@ -139,10 +187,10 @@ impl Authorities {
         }
         grants.methods.extend(payload.amr.items().iter().map(|text| payload.text(text)));
         for pointer in &self.groups_at {
-            grants.groups.extend(strings_at(payload, wanted, pointer)?);
+            grants.groups.extend(self.names_at(payload, wanted, pointer)?);
         }
         for pointer in &self.roles_at {
-            for role in strings_at(payload, wanted, pointer)? {
+            for role in self.names_at(payload, wanted, pointer)? {
                 if self.hierarchy.is_empty() {
                     grants.roles.insert(&role);
                     continue;
@@ -154,8 +202,9 @@ impl Authorities {
             }
         }
         for pointer in &self.permissions_at {
-            grants.permissions.extend(strings_at(payload, wanted, pointer)?);
+            grants.permissions.extend(self.names_at(payload, wanted, pointer)?);
         }
+        grants.tenant = self.tenant.as_ref().and_then(|id| TenantId::new(id).ok());
         if let Some(pointer) = &self.tenant_at {
             grants.tenant = match value_at(payload, wanted, pointer)? {
                 None => None,
@@ -168,7 +217,37 @@ impl Authorities {
         }
         Ok(grants)
     }
+
+    fn names_at(&self, payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
+        let names = strings_at(payload, wanted, pointer)?;
+        if self.prefix.is_empty() {
+            return Ok(names);
+        }
+        Ok(names.into_iter().map(|name| format!("{}{name}", self.prefix)).collect())
+    }
 }
+
+/// Claims that the kernel reads itself; a mapping that pointed at one would grant nothing.
+const REGISTERED: [&str; 18] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "acr",
+    "amr",
+    "auth_time",
+    "scope",
+    "scp",
+    "act",
+    "cnf",
+    "nonce",
+    "at_hash",
+    "c_hash",
+];
 
 fn wrong_type(detail: &'static str) -> VerifyError {
     VerifyError::new(Kind::InvalidClaim, detail)
@@ -190,13 +269,17 @@ fn value_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Opt
     let captured = payload.captured.iter().find(|(index, _)| wanted.get(*index).is_some_and(|name| **name == *head));
     let Some(json) = captured.and_then(|(_, range)| payload.json.get(range.clone())) else { return Ok(None) };
     let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is no JSON"))?;
-    if tail.is_empty() {
-        return Ok(Some(value));
-    }
-    // A step through something that is no object grants nothing by accident: it is a wrong type, not an absence.
-    match (&value, value.pointer(tail)) {
-        (_, Some(found)) => Ok(Some(found.clone())),
-        (Value::Object(_), None) => Ok(None),
+    tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
+}
+
+/// A step through something that is no object grants nothing by accident: it is a wrong type, not an absence.
+fn step_into(value: Value, step: &str) -> Result<Option<Value>, VerifyError> {
+    match value {
+        Value::Object(mut members) => Ok(members.remove(&step.replace("~1", "/").replace("~0", "~"))),
+        Value::Array(mut items) => match step.parse::<usize>() {
+            Ok(index) if index < items.len() => Ok(Some(items.swap_remove(index))),
+            _ => Err(wrong_type("a mapped claim is a list where an object is expected")),
+        },
         _ => Err(wrong_type("a mapped claim is no object")),
     }
 }

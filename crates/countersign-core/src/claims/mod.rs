@@ -5,6 +5,6 @@ mod tenant;
 mod typed;
 
 pub use error::ClaimsError;
-pub use tenant::TenantId;
+pub use tenant::{TenantId, TenantKey};
 pub(crate) use typed::TypedClaims;
 pub use typed::{FromClaims, TokenClaims};

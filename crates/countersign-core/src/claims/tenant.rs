@@ -39,6 +39,49 @@ impl TenantId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// `key` within this tenant, for caches, maps and file names: equal keys of two tenants are never equal.
+    ///
+    /// ```
+    /// use countersign_core::claims::TenantId;
+    ///
+    /// let (acme, globex) = (TenantId::new("acme")?, TenantId::new("globex")?);
+    /// assert_ne!(acme.key("price-list"), globex.key("price-list"));
+    /// assert_eq!(acme.key(7).to_string(), "acme/7");
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn key<K>(&self, key: K) -> TenantKey<K> {
+        TenantKey { tenant: self.clone(), key }
+    }
+}
+
+/// A key that carries its tenant; made by [`TenantId::key`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantKey<K> {
+    tenant: TenantId,
+    key: K,
+}
+
+impl<K> TenantKey<K> {
+    /// Whose it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// The key within the tenant.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+}
+
+/// `tenant/key`: no tenant has a slash in its name, so that no two keys look alike.
+impl<K: fmt::Display> fmt::Display for TenantKey<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.key)
+    }
 }
 
 impl fmt::Display for TenantId {

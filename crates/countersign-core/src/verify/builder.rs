@@ -26,6 +26,7 @@ pub struct VerifierBuilder {
     max_token_bytes: usize,
     cache_bytes: usize,
     danger_denied: bool,
+    reserved_subjects: Vec<(String, String)>,
     faults: Vec<Fault>,
 }
 
@@ -38,6 +39,7 @@ impl VerifierBuilder {
             max_token_bytes: MAX_TOKEN_BYTES,
             cache_bytes: CACHE_BYTES,
             danger_denied: false,
+            reserved_subjects: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -91,6 +93,48 @@ impl VerifierBuilder {
         self.max_token_bytes = policy.max_token_bytes.unwrap_or(self.max_token_bytes);
         self.cache_bytes = policy.cache_bytes.unwrap_or(self.cache_bytes);
         self.danger_denied |= policy.deny_danger;
+        let reserved = policy.reserved_subjects.iter().map(|(prefix, issuer)| (prefix.clone(), issuer.clone()));
+        self.reserved_subjects.extend(reserved);
+        self
+    }
+
+    /// Has every issuer but the owner of a reserved prefix refuse subjects that begin so.
+    fn apply_reservations(&mut self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (prefix, owner) in std::mem::take(&mut self.reserved_subjects) {
+            if !self.issuers.iter().any(|issuer| issuer.issuer() == owner) {
+                let problem = format!("{} is not trusted, so that nobody could have these subjects", safe_text(&owner));
+                faults.push(Fault::new("reserved_subjects", problem));
+            }
+            if prefix.is_empty() {
+                faults.push(Fault::new("reserved_subjects", "an empty prefix reserves every subject"));
+                continue;
+            }
+            for issuer in self.issuers.iter_mut().filter(|issuer| issuer.issuer() != owner) {
+                issuer.refused_subject_prefixes.push(prefix.clone());
+            }
+        }
+        faults
+    }
+
+    /// Keeps subjects that begin with `prefix` for the tokens of `issuer`: every other issuer's are refused.
+    ///
+    /// So no outside issuer, now or later added, can name one of our own services.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+    ///
+    /// let trusted = |name: &str| NeedsAudience::new(name, Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::builder()
+    ///     .trust(trusted("https://id.example.com"))
+    ///     .trust(trusted("https://partner.example.net"))
+    ///     .reserve_subjects("svc:", "https://id.example.com")
+    ///     .build();
+    /// assert!(verifier.is_ok());
+    /// ```
+    pub fn reserve_subjects(mut self, prefix: impl Into<String>, issuer: impl Into<String>) -> Self {
+        self.reserved_subjects.push((prefix.into(), issuer.into()));
         self
     }
 
@@ -136,6 +180,7 @@ impl VerifierBuilder {
     /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
+        faults.extend(self.apply_reservations());
         faults.extend(self.faults_of_issuers());
         faults.extend(self.resolved.iter().flat_map(|source| source.faults()));
         if self.issuers.is_empty() && self.resolved.is_none() {

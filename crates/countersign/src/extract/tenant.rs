@@ -13,6 +13,9 @@ use crate::response::Refusal;
 
 /// The tenant that the caller's token is of. A token without one is refused with 403.
 ///
+/// Key what you keep by it ([`TenantId::key`]), so that no tenant is served another's. A request span with an empty field
+/// `tenant` gets it recorded by the layer.
+///
 /// ```
 /// use countersign::prelude::*;
 ///

@@ -1,8 +1,10 @@
 //! Every event of this crate in one place: names, levels and fields. None can hold a token, a key or a secret.
 //!
+//! A caller's tenant is recorded in the span that the layer runs in, where that span has an empty field `tenant`.
+//!
 //! | target | level | event | fields |
 //! |---|---|---|---|
-//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `kid` |
+//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `tenant`, `kid` |
 //! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | nobody could tell whether a token was revoked | `outcome`, `unlogged` |
@@ -45,10 +47,16 @@ use samples::Event;
 use samples::Sampler;
 pub(crate) use samples::Samples;
 
+/// The tenant goes into the request's span too, where that has a field of this name.
 pub(crate) fn authenticated(verified: &Verified) {
+    let tenant = verified.tenant().map(TenantId::as_str);
+    if let Some(tenant) = tenant {
+        tracing::Span::current().record("tenant", tenant);
+    }
     tracing::debug!(
         target: "countersign::authenticate",
         issuer = verified.issuer(),
+        tenant,
         kid = verified.key_id().map(safe_text),
         "authenticated"
     );

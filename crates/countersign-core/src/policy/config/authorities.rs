@@ -23,9 +23,18 @@ pub struct AuthoritiesConfig {
     /// The tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_at: Option<String>,
+    /// The tenant of every token, for an issuer that serves one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// What stands before every role, permission and group of this issuer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub names_prefixed: String,
     /// Reads scopes from `scp` too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_in_scp: bool,
+    /// Every role that there is; others in `hierarchy` and `role_permissions` are then faults.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub known_roles: Vec<String>,
     /// Chains of roles, the mightier first: `admin > manager > clerk`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hierarchy: Vec<String>,
@@ -40,6 +49,7 @@ impl AuthoritiesConfig {
         let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
         authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
+        authorities = authorities.known_roles(&self.known_roles).names_prefixed(&self.names_prefixed);
         authorities = self.hierarchy.iter().fold(authorities, |authorities, chain| authorities.hierarchy(chain));
         for (role, permissions) in &self.role_permissions {
             authorities =
@@ -47,6 +57,9 @@ impl AuthoritiesConfig {
         }
         if let Some(pointer) = &self.tenant_at {
             authorities = authorities.tenant_at(pointer);
+        }
+        if let Some(tenant) = &self.tenant {
+            authorities = authorities.tenant(tenant);
         }
         if self.scopes_in_scp { authorities.scopes_in_scp() } else { authorities }
     }

@@ -10,6 +10,8 @@ pub use authorities::AuthoritiesConfig;
 pub use issuer::{AudienceList, IssuerConfig};
 pub use keys::KeysConfig;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Profile;
@@ -43,6 +45,9 @@ pub struct Policy {
     /// What the verified-token cache may hold, in bytes; 0 turns it off. Default 16 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<usize>,
+    /// Beginnings of subjects that one issuer alone may use, each with that issuer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reserved_subjects: BTreeMap<String, String>,
     /// Refuses to build with any field in force that begins with `danger_`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deny_danger: bool,

@@ -156,6 +156,9 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""authorities":{"roles_at":["/a"]}"#,
         r#""authorities":{"permissions_at":["/a"]}"#,
         r#""authorities":{"tenant_at":"/a"}"#,
+        r#""authorities":{"groups_at":["/a"]}"#,
+        r#""authorities":{"tenant":"a"}"#,
+        r#""authorities":{"names_prefixed":"a"}"#,
         r#""authorities":{"scopes_in_scp":true}"#,
         r#""authorities":{"hierarchy":["a > b"]}"#,
         r#""authorities":{"role_permissions":{"a":["b"]}}"#,
@@ -167,4 +170,31 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
     }
     // Written down, so that a change of the canonical form is seen: it would tell alike services apart.
     assert_eq!(plain.to_string(), "7ad7157614fc7eeec764251dafc6c79b6bebe2caa29579f9e4762d7068c9e8e7");
+}
+
+#[test]
+fn senseless_authorities_and_reservations_name_their_field() {
+    let field = |authorities: &str, rest: &str| {
+        let json =
+            format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x","authorities":{authorities}}}]{rest}}}"#);
+        let built = build(&Policy::from_json(&json).expect("readable"));
+        built.err().map_or("none".to_owned(), |error| error.faults()[0].field.to_string())
+    };
+    let full = r#"{"known_roles":["a","b"],"hierarchy":["a > b"],"role_permissions":{"b":["p"]},"groups_at":["/g"],
+        "tenant":"acme","names_prefixed":"x:"}"#;
+    assert_eq!(field(full, r#","reserved_subjects":{"svc:":"https://a"}"#), "none");
+    for (authorities, rest, expected) in [
+        (r#"{"hierarchy":["a > b","b > a"]}"#, "", "hierarchy"),
+        (r#"{"known_roles":["a"],"hierarchy":["a > b"]}"#, "", "hierarchy"),
+        (r#"{"hierarchy":["a > b"],"role_permissions":{"c":["p"]}}"#, "", "role_permissions"),
+        (r#"{"tenant":"../a"}"#, "", "tenant"),
+        (r#"{"tenant":"a","tenant_at":"/t"}"#, "", "tenant"),
+        (r#"{"tenant_at":"/client_id"}"#, "", "authorities"),
+        (r#"{"roles_at":["/scope"]}"#, "", "authorities"),
+        (r#"{"roles_at":["roles"]}"#, "", "authorities"),
+        ("{}", r#","reserved_subjects":{"svc:":"https://b"}"#, "reserved_subjects"),
+        ("{}", r#","reserved_subjects":{"":"https://a"}"#, "reserved_subjects"),
+    ] {
+        assert_eq!(field(authorities, rest), expected, "{authorities} {rest}");
+    }
 }

@@ -49,8 +49,8 @@ impl Policy {
         Self::from_vars(prefix, named)
     }
 
-    /// As [`from_env`](Self::from_env), from these variables. Lists are separated by commas; `KEYS` and `AUTHORITIES`
-    /// are JSON; others than those with the prefix are not looked at.
+    /// As [`from_env`](Self::from_env), from these variables. Lists are separated by commas; `KEYS`, `AUTHORITIES`
+    /// and `RESERVED_SUBJECTS` are JSON; others than those with the prefix are not looked at.
     ///
     /// # Errors
     /// `ConfigError` with every variable that is of no known name or of another form.
@@ -89,7 +89,7 @@ impl Policy {
 }
 
 /// The fields of [`Policy`] itself; the others are its issuer's.
-const POLICY_FIELDS: [&str; 3] = ["max_token_bytes", "cache_bytes", "deny_danger"];
+const POLICY_FIELDS: [&str; 4] = ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects"];
 
 /// A variable as the JSON value of its field.
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
@@ -102,7 +102,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "required_claims"
         | "refused_subject_prefixes"
         | "allowed_clients" => list(),
-        "keys" | "authorities" => serde_json::from_str(text).map_err(|_| "not JSON")?,
+        "keys" | "authorities" | "reserved_subjects" => serde_json::from_str(text).map_err(|_| "not JSON")?,
         "leeway_seconds" | "longest_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
             text.parse::<u64>().map_err(|_| "not a whole number")?.into()
         }
