@@ -4,6 +4,7 @@ mod hit;
 mod http;
 mod layer;
 mod miss;
+mod outbound;
 mod refuse;
 mod write;
 
@@ -20,7 +21,14 @@ static ALLOCATOR: Counting = Counting;
 /// A part of the suite.
 type Part = (&'static str, fn(&Plan, &mut Report));
 
-const PARTS: &[Part] = &[("miss", miss::run), ("hit", hit::run), ("layer", layer::run), ("refuse", refuse::run), ("http", http::run)];
+const PARTS: &[Part] = &[
+    ("miss", miss::run),
+    ("hit", hit::run),
+    ("layer", layer::run),
+    ("refuse", refuse::run),
+    ("http", http::run),
+    ("outbound", outbound::run),
+];
 
 fn main() -> ExitCode {
     // Cargo passes `--bench`; the rest is the user's.
