@@ -142,6 +142,88 @@ impl OpenIdProvider {
     }
 }
 
+/// A PostgreSQL server of one's own, on a socket in a temporary folder.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Child,
+    programs: PathBuf,
+    folder: PathBuf,
+}
+
+impl Postgres {
+    /// Starts one; `None`, said aloud, where none is installed.
+    pub fn start() -> Option<Self> {
+        let programs = Postgres::programs();
+        is_there_or_missed("PostgreSQL", programs.is_some())?;
+        let programs = programs?;
+        let folder = std::env::temp_dir().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        unprivileged(&folder);
+        let data = folder.join("data");
+        let run = |program: &str| {
+            let mut command = Command::new(programs.join(program));
+            as_nobody(&mut command).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
+            command
+        };
+        let made = run("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "issuer", "--no-sync"]).status();
+        assert!(made.expect("initdb runs").success(), "initdb failed");
+        let settings = ["-c", "listen_addresses=", "-c", "fsync=off"];
+        let server = run("postgres").arg("-D").arg(&data).arg("-k").arg(&folder).args(settings).spawn();
+        let mut started =
+            Postgres { server: server.expect("postgres runs"), programs: programs.clone(), folder: folder.clone() };
+        while !run("pg_isready").arg("-h").arg(&folder).status().expect("pg_isready runs").success() {
+            assert!(started.server.try_wait().expect("its state").is_none(), "the server ended");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        Some(started)
+    }
+
+    /// How to reach it, in libpq's form.
+    pub fn settings(&self) -> String {
+        format!("host={} user=issuer dbname=postgres", self.folder.display())
+    }
+
+    fn programs() -> Option<PathBuf> {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        versions.filter_map(Result::ok).map(|entry| entry.path().join("bin")).find(|bin| bin.join("initdb").exists())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let mut stop = Command::new(self.programs.join("pg_ctl"));
+        as_nobody(&mut stop).arg("-D").arg(self.folder.join("data")).args(["stop", "-m", "immediate"]);
+        let _ = stop.current_dir(&self.folder).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn next_number() -> usize {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+/// The user `nobody`, where we are root: PostgreSQL does not run as that.
+const NOBODY: u32 = 65_534;
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+fn as_nobody(command: &mut Command) -> &mut Command {
+    use std::os::unix::process::CommandExt;
+    if is_root() { command.uid(NOBODY).gid(NOBODY) } else { command }
+}
+
+fn unprivileged(folder: &std::path::Path) {
+    if is_root() {
+        std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+}
+
 fn script_command(program: PathBuf, script: &str) -> Command {
     let mut command = Command::new(program);
     command.arg(folder().join(script)).current_dir(folder());

@@ -9,6 +9,8 @@ use crate::client::Client;
 use crate::endpoint::OAuthError;
 use crate::grant::{Grant, Granted};
 use crate::mint::MintedToken;
+use crate::rotation::RotationError;
+use crate::store::StoreError;
 
 const TARGET: &str = "countersign::issuer";
 
@@ -44,4 +46,12 @@ pub(crate) fn revoked(client: &Client, token_id: &str) {
 
 pub(crate) fn presented_token_refused(error: &VerifyError) {
     tracing::info!(target: TARGET, code = error.code(), detail = %error, "a presented token is not accepted");
+}
+
+pub(crate) fn store_failed(error: &StoreError) {
+    tracing::error!(target: TARGET, %error, "the store failed; answering 503");
+}
+
+pub(crate) fn keys_not_tended(error: &RotationError) {
+    tracing::error!(target: TARGET, %error, "the keys could not be seen after; the present ones stay in use");
 }

@@ -12,8 +12,9 @@ use url::Url;
 
 use crate::client::{Client, Registry, SecretCheck, pepper_key};
 use crate::policy::{Audience, Federation};
-use crate::rotation::KeyRing;
+use crate::rotation::{KeyRing, RingSettings, RotationError};
 use crate::server::{Issuer, Parts};
+use crate::store::{MemoryStore, Store, StoreKey};
 
 /// How long a token lives by default (S8.11).
 const TOKEN_LIFETIME: Duration = Duration::from_secs(300);
@@ -26,6 +27,9 @@ const CHECKS_AT_ONCE: usize = 4;
 
 /// How long a successful check of a secret is remembered by default.
 const REMEMBER_FOR: Duration = Duration::from_secs(300);
+
+/// The shortest time between scheduled rotations: well above the time that an old key takes to go.
+const SHORTEST_SCHEDULE: Duration = Duration::from_secs(3600);
 
 /// Collects audiences, clients and settings; [`build`](Self::build) judges them.
 #[derive(Debug)]
@@ -41,6 +45,9 @@ pub struct IssuerBuilder {
     pepper: Option<Secret<Vec<u8>>>,
     checks_at_once: usize,
     remember_for: Duration,
+    rotate_every: Option<Duration>,
+    store: Option<Arc<dyn Store>>,
+    store_key: Option<StoreKey>,
 }
 
 impl IssuerBuilder {
@@ -56,6 +63,9 @@ impl IssuerBuilder {
             pepper: None,
             checks_at_once: CHECKS_AT_ONCE,
             remember_for: REMEMBER_FOR,
+            rotate_every: None,
+            store: None,
+            store_key: None,
         }
     }
 
@@ -113,7 +123,26 @@ impl IssuerBuilder {
         self
     }
 
-    /// Judges everything, makes a key and builds.
+    /// Keeps keys, revocations and upgraded secrets here. Default: in memory, which a restart forgets.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Seals private keys with this key before they go into the store (AES-256-GCM). What was stored sealed is read with
+    /// the same key alone, and what was not is refused.
+    pub fn store_key(mut self, key: StoreKey) -> Self {
+        self.store_key = Some(key);
+        self
+    }
+
+    /// Begins a rotation whenever the active key is this old, an hour at least. Default: only on demand.
+    pub fn rotate_every(mut self, time: Duration) -> Self {
+        self.rotate_every = Some(time);
+        self
+    }
+
+    /// Judges everything, reads the stored keys or makes one, and builds. Blocks where the store does.
     ///
     /// # Errors
     /// `ConfigError` with every fault found, each naming its field.
@@ -126,8 +155,20 @@ impl IssuerBuilder {
 
         let lifetimes = self.audiences.iter().filter_map(|audience| audience.lifetime);
         let longest = lifetimes.chain([self.token_lifetime]).max().unwrap_or(MAX_TOKEN_LIFETIME);
-        let keys = KeyRing::new(self.algorithm, longest, Arc::clone(&self.clock))
-            .map_err(|error| ConfigError::one("algorithm", error.to_string()))?;
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let keys = KeyRing::open(RingSettings {
+            issuer: self.name.clone(),
+            algorithm: self.algorithm,
+            longest_token: longest,
+            rotate_every: self.rotate_every,
+            clock: Arc::clone(&self.clock),
+            store: Arc::clone(&store),
+            seal: self.store_key,
+        })
+        .map_err(|error| {
+            let field = if matches!(error, RotationError::Store(_)) { "store" } else { "algorithm" };
+            ConfigError::one(field, error.to_string())
+        })?;
         let secrets = SecretCheck::new(pepper?, self.checks_at_once, self.remember_for, Arc::clone(&self.clock))?;
         Issuer::assemble(Parts {
             base_path: Url::parse(&self.name)
@@ -141,6 +182,7 @@ impl IssuerBuilder {
             clock: self.clock,
             keys: Arc::new(keys),
             secrets,
+            store,
         })
     }
 
@@ -157,6 +199,9 @@ impl IssuerBuilder {
         }
         if self.checks_at_once == 0 {
             faults.push(Fault::new("secret_checks_at_once", "zero; no client could ever be let in"));
+        }
+        if self.rotate_every.is_some_and(|time| time < SHORTEST_SCHEDULE) {
+            faults.push(Fault::new("rotate_every", "below an hour; keys would come faster than they can go"));
         }
         let mut names = BTreeSet::new();
         for audience in &self.audiences {

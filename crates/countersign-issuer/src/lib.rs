@@ -24,7 +24,9 @@
 //! 2. `endpoint/`: requests become typed values; `endpoint/token.rs` is the way of a token request on one screen.
 //! 3. `client/`: who is asking. Secrets are kept as Argon2id ([`SecretHash`]).
 //! 4. `grant/`: what each grant gives.
-//! 5. `rotation.rs`: keys, each pending, then active, then retiring, then gone.
+//! 5. `rotation/`: keys, each pending, then active, then retiring, then gone.
+//! 6. `store/`: where keys, revocations and upgraded secrets are kept: in memory, in one file ([`FileStore`], feature `file`,
+//!    on by default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
 //!
 //! Access tokens follow RFC 9068. There are no refresh tokens: a service asks again.
 
@@ -32,13 +34,14 @@ mod audit;
 mod builder;
 mod client;
 mod endpoint;
-mod expiring;
 mod grant;
 mod jti;
 mod mint;
 mod policy;
 mod rotation;
 mod server;
+mod state;
+mod store;
 mod throttle;
 
 pub use builder::IssuerBuilder;
@@ -47,4 +50,9 @@ pub use grant::Grant;
 pub use mint::{MintError, MintedToken};
 pub use policy::{Audience, ExchangeRule, Federation};
 pub use rotation::{KeyState, PublishedKey, RotationError};
-pub use server::{Issuer, RevocationsFull};
+pub use server::{Issuer, RevocationError};
+#[cfg(feature = "file")]
+pub use store::FileStore;
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
+pub use store::{List, MemoryStore, Remembered, Store, StoreError, StoreKey, StoredKeys};

@@ -18,9 +18,10 @@ use crate::audit;
 use crate::builder::{IssuerBuilder, MAX_TOKEN_LIFETIME};
 use crate::client::{AssertionCheck, Client, Registry, SecretCheck};
 use crate::endpoint::{self, OAuthError, Presented, Proof};
-use crate::expiring::Expiring;
 use crate::policy::{Audience, Federation};
 use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
+use crate::state::State;
+use crate::store::{List, Remembered, Store, StoreError};
 use crate::throttle::Throttle;
 
 /// The claim that names a tenant.
@@ -58,8 +59,7 @@ struct Inner {
     own_tokens: Verifier,
     metadata: String,
     assertions: HashMap<String, AssertionCheck>,
-    used_assertions: Expiring,
-    revoked: Expiring,
+    state: State,
     throttle: Throttle,
     federated: Option<Federated>,
 }
@@ -70,18 +70,27 @@ struct Federated {
     clients: HashMap<(String, String), String>,
 }
 
-/// As many tokens are revoked as are remembered; wait until some of them end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a token is not revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
-pub struct RevocationsFull;
+pub enum RevocationError {
+    /// As many tokens are revoked as are remembered; wait until some of them end.
+    Full,
+    /// The store could not keep it.
+    Store(StoreError),
+}
 
-impl fmt::Display for RevocationsFull {
+impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("100000 live tokens are revoked already; revoke the key instead")
+        match self {
+            RevocationError::Full => f.write_str("100000 live tokens are revoked already; revoke the key instead"),
+            RevocationError::Store(error) => write!(f, "{error}"),
+        }
     }
 }
 
-impl std::error::Error for RevocationsFull {}
+impl std::error::Error for RevocationError {}
 
 /// What a builder hands over, judged.
 pub(crate) struct Parts {
@@ -94,6 +103,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) secrets: SecretCheck,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 impl Issuer {
@@ -127,8 +137,7 @@ impl Issuer {
             own_tokens,
             metadata,
             assertions,
-            used_assertions: Expiring::new(),
-            revoked: Expiring::new(),
+            state: State::new(parts.store),
             throttle: Throttle::new(),
             federated,
         })))
@@ -210,13 +219,41 @@ impl Issuer {
     /// Takes a token back that was minted here, by its `jti`, until it ends by itself: introspection calls it inactive, and
     /// it is exchanged no more. Services that verify by themselves go on taking it unless they share the list.
     ///
-    /// The list is in memory; a restart forgets it.
+    /// What is answered with `Ok` is in the store. Blocks where that one does.
     ///
     /// # Errors
-    /// `RevocationsFull` where 100,000 live tokens are on the list: this one is not.
-    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationsFull> {
+    /// `RevocationError` where 100,000 live tokens are on the list, or the store failed.
+    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
         let now = self.0.clock.now();
-        self.0.revoked.insert(token_id, expires_at, now).map(drop).map_err(|_| RevocationsFull)
+        match self.0.state.store().remember(List::Revoked, &State::name(token_id), expires_at, now) {
+            Ok(Remembered::New | Remembered::Known) => Ok(()),
+            Ok(Remembered::Full) => Err(RevocationError::Full),
+            Err(error) => Err(RevocationError::Store(error)),
+        }
+    }
+
+    /// The same from an endpoint.
+    pub(crate) async fn revoke(&self, token_id: &str, expires_at: UnixTime) -> Result<(), OAuthError> {
+        let now = self.0.clock.now();
+        match self.0.state.remember(List::Revoked, token_id, expires_at, now).await? {
+            Remembered::New | Remembered::Known => Ok(()),
+            Remembered::Full => Err(OAuthError::busy()),
+        }
+    }
+
+    /// Sees after the keys where it is time: what other instances changed, what the schedule says.
+    pub(crate) async fn tend_keys(&self) {
+        if !self.0.keys.is_due() {
+            return;
+        }
+        let keys = Arc::clone(&self.0.keys);
+        let tended = match self.0.state.store().is_quick() && !self.0.keys.is_scheduled() {
+            true => keys.tend(),
+            false => tokio::task::spawn_blocking(move || keys.tend()).await.unwrap_or(Ok(())),
+        };
+        if let Err(error) = tended {
+            audit::keys_not_tended(&error);
+        }
     }
 
     /// The client that proved to be the one it says.
@@ -237,10 +274,7 @@ impl Issuer {
                 checked.map_err(|_| OAuthError::busy())?
             }
             Proof::Assertion(assertion) => match client.zip(self.0.assertions.get(&client_id)) {
-                Some((client, check)) => {
-                    let checked = check.proves(client, &assertion, &self.0.used_assertions).await;
-                    checked.map_err(|_| OAuthError::busy())?
-                }
+                Some((client, check)) => check.proves(client, &assertion, &self.0.state).await?,
                 None => false,
             },
         };
@@ -266,17 +300,19 @@ impl Issuer {
     }
 
     /// A token that this issuer made, whatever it was made for, if it is good.
-    pub(crate) async fn verify_own(&self, token: &str) -> Option<Arc<Verified>> {
-        match self.0.own_tokens.verify(token).await {
-            Ok(verified) => {
-                let is_revoked = verified.token_id().is_none_or(|id| self.0.revoked.contains(id));
-                (!is_revoked).then_some(verified)
-            }
+    ///
+    /// An error where it cannot be said whether it is revoked.
+    pub(crate) async fn verify_own(&self, token: &str) -> Result<Option<Arc<Verified>>, OAuthError> {
+        let verified = match self.0.own_tokens.verify(token).await {
+            Ok(verified) => verified,
             Err(error) => {
                 audit::presented_token_refused(&error);
-                None
+                return Ok(None);
             }
-        }
+        };
+        let Some(id) = verified.token_id() else { return Ok(None) };
+        let is_revoked = self.0.state.remembers(List::Revoked, id).await?;
+        Ok((!is_revoked).then_some(verified))
     }
 
     pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {

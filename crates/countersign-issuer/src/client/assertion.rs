@@ -12,7 +12,9 @@ use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
 use super::Client;
-use crate::expiring::{Expiring, Full};
+use crate::endpoint::OAuthError;
+use crate::state::State;
+use crate::store::{List, Remembered};
 
 /// The farthest that an assertion's `exp` may lie ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
@@ -45,8 +47,8 @@ impl AssertionCheck {
         &self,
         client: &Client,
         assertion: &Secret<String>,
-        used: &Expiring,
-    ) -> Result<bool, Full> {
+        state: &State,
+    ) -> Result<bool, OAuthError> {
         if !has_right_type(assertion.expose()) {
             return Ok(false);
         }
@@ -59,7 +61,12 @@ impl AssertionCheck {
         match id {
             Some(id) if is_for_us_alone && is_short && verified.subject() == client.id() => {
                 // Kept past the leeway in which the assertion would still be taken.
-                used.insert(&format!("{} {id}", client.id()), ends.saturating_add(MAX_AHEAD), now)
+                let name = format!("{} {id}", client.id());
+                match state.remember(List::Used, &name, ends.saturating_add(MAX_AHEAD), now).await? {
+                    Remembered::New => Ok(true),
+                    Remembered::Known => Ok(false),
+                    Remembered::Full => Err(OAuthError::busy()),
+                }
             }
             _ => Ok(false),
         }

@@ -23,6 +23,10 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The most successful checks remembered.
 const MAX_REMEMBERED: usize = 1024;
 
+/// What the secret of a client that does not exist is compared with: the cost of a real hash, and the hash of nothing.
+const DUMMY: &str =
+    concat!("$argon2id$v=19$m=19456,t=2,p=1$bm8gY2xpZW50IGhhcyBpdA", "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+
 /// The check could not be made now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Busy;
@@ -33,7 +37,6 @@ pub(crate) struct Busy;
 /// pepper costs one HMAC, any other one Argon2id, against the client's hash or a dummy.
 pub(crate) struct SecretCheck {
     pepper: Option<hmac::Key>,
-    dummy: Box<str>,
     running: Arc<Semaphore>,
     waiting: Semaphore,
     remembered: Option<Remembered>,
@@ -47,11 +50,9 @@ impl SecretCheck {
         remember_for: Duration,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ConfigError> {
-        let (_, dummy) = SecretHash::generate()?;
         let remembered = if remember_for.is_zero() { None } else { Some(Remembered::new(remember_for, clock)?) };
         Ok(SecretCheck {
             pepper,
-            dummy: dummy.to_string().into(),
             running: Arc::new(Semaphore::new(at_once)),
             waiting: Semaphore::new(at_once.saturating_add(MAX_WAITING)),
             remembered,
@@ -64,7 +65,7 @@ impl SecretCheck {
             return Ok(is_keyed_secret_of(pepper, client, &presented));
         }
         let stored = client.and_then(|client| client.hashes.iter().find_map(SecretHash::argon2id));
-        let phc = stored.unwrap_or(&self.dummy).to_owned();
+        let phc = stored.unwrap_or(DUMMY).to_owned();
         let mark = self.remembered.as_ref().map(|remembered| remembered.mark(&phc, &presented));
         if let (Some(remembered), Some(mark)) = (&self.remembered, &mark)
             && stored.is_some()
@@ -151,5 +152,16 @@ impl Remembered {
         if until.len() < MAX_REMEMBERED {
             until.insert(mark, now.saturating_add(self.keep_for));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_04_the_dummy_is_a_hash_of_full_cost_that_no_secret_has() {
+        assert!(SecretHash::parse(DUMMY).is_ok());
+        assert!(!is_argon2id_of(DUMMY, &Secret::from("")));
     }
 }

@@ -8,6 +8,7 @@ use crate::rotation::JWKS_MAX_AGE;
 use crate::server::Issuer;
 
 pub(super) async fn jwks(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
+    issuer.tend_keys().await;
     let published = issuer.published();
     let common = [
         (header::CACHE_CONTROL, format!("public, max-age={}", JWKS_MAX_AGE.as_secs())),

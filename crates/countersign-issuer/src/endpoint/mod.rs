@@ -1,5 +1,6 @@
 //! Requests in, typed values out; answers exactly as the RFCs write them.
 
+mod about;
 mod authentication;
 mod discovery;
 mod error;

@@ -15,6 +15,7 @@ use crate::grant::Grant;
 use crate::server::Issuer;
 
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
+    issuer.tend_keys().await;
     let peer = peer(&request);
     let mut client_id = None;
     let answer = match Form::of(request).await {

@@ -69,7 +69,7 @@ async fn presented(
         (Some(_), Some(_)) => return Err(OAuthError::invalid_request("a token type that is not exchanged here")),
         _ => return Err(OAuthError::invalid_request("a token and its type come together")),
     };
-    issuer.verify_own(token).await.map(Some).ok_or(NOT_ACCEPTED)
+    issuer.verify_own(token).await?.map(Some).ok_or(NOT_ACCEPTED)
 }
 
 /// A token for somebody else is a bad token here; a target that no rule names is a bad target.

@@ -1,0 +1,141 @@
+//! Private keys at rest: sealed with AES-256-GCM where a key for that is given.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use countersign_core::error::ConfigError;
+use countersign_core::secret::Secret;
+
+/// Bytes of the key.
+const KEY_BYTES: usize = 32;
+
+/// Bytes of a nonce, before the sealed text.
+const NONCE_BYTES: usize = 12;
+
+/// What sealed text begins with.
+const SEALED: &[u8] = b"sealed1:";
+
+/// The key under which an issuer's private keys are kept. It belongs anywhere but beside the state.
+///
+/// ```
+/// use countersign_issuer::StoreKey;
+///
+/// let text = StoreKey::generate()?; // 256 random bits, in base64: into a file of mode 0600 or a secret of the platform
+/// let key = StoreKey::parse(&text)?;
+/// assert_eq!(format!("{key:?}"), "StoreKey([hidden])");
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+pub struct StoreKey(RandomizedNonceKey);
+
+impl StoreKey {
+    /// A new key's text.
+    ///
+    /// # Errors
+    /// `ConfigError` where the system has no randomness to give.
+    pub fn generate() -> Result<Secret<String>, ConfigError> {
+        let mut key = zeroize::Zeroizing::new([0; KEY_BYTES]);
+        aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| ConfigError::one("store_key", "no randomness to be had"))?;
+        Ok(Secret::new(base64_simd::STANDARD.encode_to_string(key.as_ref())))
+    }
+
+    /// Reads 32 bytes in base64.
+    ///
+    /// # Errors
+    /// `ConfigError` where the text is anything else.
+    pub fn parse(text: &Secret<String>) -> Result<Self, ConfigError> {
+        let bad = || ConfigError::one("store_key", "not 32 bytes in base64; have one generated");
+        let key = base64_simd::STANDARD.decode_to_vec(text.expose().trim()).map_err(|_| bad())?;
+        let key = zeroize::Zeroizing::new(key);
+        if key.len() != KEY_BYTES {
+            return Err(bad());
+        }
+        RandomizedNonceKey::new(&AES_256_GCM, &key).map(StoreKey).map_err(|_| bad())
+    }
+
+    /// Reads it from a file, which nobody but its owner may read.
+    ///
+    /// # Errors
+    /// `ConfigError` where the file cannot be read, is open to others, or holds no such key.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let unreadable = |_| ConfigError::one("store_key", "the file cannot be read");
+        let file = File::open(path).map_err(unreadable)?;
+        check_mode(&file, "store_key")?;
+        let mut text = String::new();
+        file.take(1024).read_to_string(&mut text).map_err(unreadable)?;
+        Self::parse(&Secret::new(text))
+    }
+
+    /// Reads it from an environment variable.
+    ///
+    /// # Errors
+    /// `ConfigError` where it is unset or holds no such key.
+    pub fn from_env(name: &str) -> Result<Self, ConfigError> {
+        Self::parse(&Secret::from_env(name)?)
+    }
+
+    /// Seals `text`; it opens only for the same `context`.
+    pub(crate) fn seal(&self, text: &[u8], context: &str) -> Option<Vec<u8>> {
+        let mut sealed = text.to_vec();
+        let nonce = self.0.seal_in_place_append_tag(Aad::from(context), &mut sealed).ok()?;
+        Some([SEALED, nonce.as_ref(), &sealed].concat())
+    }
+
+    pub(crate) fn open(&self, sealed: &[u8], context: &str) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.strip_prefix(SEALED)?.split_first_chunk::<NONCE_BYTES>()?;
+        let mut text = sealed.to_vec();
+        let length = self.0.open_in_place(Nonce::from(nonce), Aad::from(context), &mut text).ok()?.len();
+        text.truncate(length);
+        Some(text)
+    }
+
+    pub(crate) fn is_sealed(text: &[u8]) -> bool {
+        text.starts_with(SEALED)
+    }
+}
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreKey([hidden])")
+    }
+}
+
+/// Refuses a file that others may read or write (S8.28).
+pub(super) fn check_mode(file: &File, field: &'static str) -> Result<(), ConfigError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let metadata = file.metadata().map_err(|_| ConfigError::one(field, "the file cannot be looked at"))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(ConfigError::one(field, "others may read or write the file; give it mode 0600"));
+        }
+    }
+    let _ = (file, field);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_28_sealed_text_opens_for_its_key_and_context_alone() {
+        let key = StoreKey::parse(&StoreKey::generate().expect("a key")).expect("a key");
+        let other = StoreKey::parse(&StoreKey::generate().expect("a key")).expect("a key");
+        let sealed = key.seal(b"private", "https://a.test").expect("sealed");
+        assert!(StoreKey::is_sealed(&sealed) && !sealed.windows(7).any(|window| window == b"private"));
+        assert_ne!(sealed, key.seal(b"private", "https://a.test").expect("sealed"), "a nonce is used once");
+        assert_eq!(key.open(&sealed, "https://a.test").as_deref(), Some(&b"private"[..]));
+        assert_eq!(key.open(&sealed, "https://b.test"), None);
+        assert_eq!(other.open(&sealed, "https://a.test"), None);
+        for at in 0..sealed.len() {
+            let mut broken = sealed.clone();
+            broken[at] ^= 1;
+            assert_eq!(key.open(&broken, "https://a.test"), None, "byte {at}");
+            assert_eq!(key.open(&sealed[..at], "https://a.test"), None, "cut at {at}");
+        }
+        assert!(StoreKey::parse(&Secret::from("c2hvcnQ=")).is_err());
+    }
+}
