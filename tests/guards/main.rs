@@ -9,3 +9,4 @@ mod matrix;
 mod orders;
 mod shadow;
 mod single;
+mod typed;

@@ -13,6 +13,32 @@ pub struct ClaimsError(Why);
 enum Why {
     /// The JSON does not decode.
     Form { line: usize, column: usize, category: &'static str },
+    /// The token's schema is newer than the newest known.
+    NewerSchema { found: u32, known: u32 },
+    /// The token's schema is older, and not in the chain of upgrades.
+    UnknownSchema { found: u32 },
+}
+
+impl ClaimsError {
+    pub(super) fn newer_schema(found: u32, known: u32) -> Self {
+        ClaimsError(Why::NewerSchema { found, known })
+    }
+
+    pub(super) fn unknown_schema(found: u32) -> Self {
+        ClaimsError(Why::UnknownSchema { found })
+    }
+
+    /// Whether the token is of a newer schema than the service knows.
+    #[must_use]
+    pub fn is_newer_schema(&self) -> bool {
+        matches!(self.0, Why::NewerSchema { .. })
+    }
+
+    /// Whether the token is of an older schema that the service has no upgrade from.
+    #[must_use]
+    pub fn is_unknown_schema(&self) -> bool {
+        matches!(self.0, Why::UnknownSchema { .. })
+    }
 }
 
 impl fmt::Display for ClaimsError {
@@ -20,6 +46,13 @@ impl fmt::Display for ClaimsError {
         match &self.0 {
             Why::Form { line, column, category } => {
                 write!(f, "the claims do not decode into the wanted type: {category} at line {line} column {column}")
+            }
+            Why::NewerSchema { found, known } => write!(
+                f,
+                "the claims are of schema {found}, and this service knows up to {known}; deploy services before the issuer"
+            ),
+            Why::UnknownSchema { found } => {
+                write!(f, "the claims are of schema {found}, which this service has no upgrade from")
             }
         }
     }

@@ -1,10 +1,12 @@
 //! What a verified token says.
 
 mod error;
+mod schema;
 mod tenant;
 mod typed;
 
 pub use error::ClaimsError;
+pub use schema::{Evolving, Newer, Oldest, Schema, SchemaCount, SchemaSeen, schema_counts};
 pub use tenant::{TenantId, TenantKey};
 pub(crate) use typed::TypedClaims;
 pub use typed::{FromClaims, TokenClaims};

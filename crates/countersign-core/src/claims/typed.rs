@@ -11,7 +11,7 @@ use super::ClaimsError;
 /// How many types are remembered a token; beyond that a type is decoded each time.
 const MAX_TYPES: usize = 8;
 
-/// A type that claims can be decoded into: every `Deserialize` type, and others by hand.
+/// A type that claims can be decoded into: every `Deserialize` type, and [`Evolving`](super::Evolving) ones.
 pub trait FromClaims: Sized + Send + Sync + 'static {
     /// Decodes the claims of a verified token.
     ///

@@ -21,7 +21,9 @@ use crate::telemetry;
 /// The claims of a verified token, decoded into the handler's own type `C`.
 ///
 /// Registered claims are methods, since they were checked and not just parsed; the fields of `C` are there by `Deref`.
-/// Decoding happens once a token and type, however many handlers ask and however often the token comes again.
+/// Decoding happens once a token and type, however many handlers ask and however often the token comes again. A type whose
+/// form changed over time is asked for as [`Evolving<C>`](countersign_core::claims::Evolving); claims that are no `C` are
+/// answered 403 `claims_schema`.
 ///
 /// ```
 /// use countersign::prelude::*;
