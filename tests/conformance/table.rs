@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 /// What is not shown here, and why; a test that shows it after all takes the place of the reason.
 const NOT_SHOWN: &[(&str, &str)] = &[
     ("S3.25", "single use of a token is not offered yet"),
-    ("S3.27", "issuer templates of multi-tenant providers are not offered yet: each issuer is named in full"),
     ("S11.06", "revocation of single tokens is not offered yet; a withdrawn key works at once (S11.05)"),
     ("S11.10", "waiting for keys is bounded in the key source, whose own tests are S4.17 and S4.18"),
     ("S11.11", "proofs of possession (DPoP) come with S6; until then bound tokens are refused (S6.01)"),

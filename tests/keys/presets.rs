@@ -226,3 +226,74 @@ async fn a_cognito_id_token_is_no_access_token() {
     let error = verifier(&shape, &issuer).verify(&sign(&issuer, &id_token)).await.expect_err("an ID token");
     assert_eq!(error.code(), "missing_claim");
 }
+
+/// Both versions of Entra's tokens, two tenants on the list: each tenant's issuer takes that tenant's tokens alone.
+#[tokio::test]
+async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
+    let (ours, theirs, unlisted) =
+        ("72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad", "00000000-dead-beef");
+    for (preset, pattern) in [
+        (Preset::ENTRA_V1, "https://sts.windows.net/{tenant}/"),
+        (Preset::ENTRA_V2, "https://login.microsoftonline.com/{tenant}/v2.0"),
+    ] {
+        let provider = TestIssuer::of(countersign::key::Algorithm::RS256);
+        let mut builder = Verifier::builder().clock(Arc::new(provider.clock().clone()));
+        for tenant in [ours, theirs] {
+            let issuer = preset.tenant(tenant).expect("an id").keys(provider.key_source());
+            builder = builder.trust(issuer.audience("api://orders"));
+        }
+        let verifier = builder.build().expect("a good policy");
+        let code = async |tenant_in_name: &str, tid: Value| {
+            let issuer = provider.clone().named(pattern.replace("{tenant}", tenant_in_name));
+            let claims = json!({"aud": "api://orders", "sub": "a", "scp": "Orders.Read", "tid": tid});
+            match verifier.verify(&sign(&issuer, &claims)).await {
+                Ok(verified) => verified.tenant().map(ToString::to_string).unwrap_or_default(),
+                Err(error) => error.code().to_owned(),
+            }
+        };
+        assert_eq!(code(ours, json!(ours)).await, ours);
+        assert_eq!(code(theirs, json!(theirs)).await, theirs);
+        assert_eq!(code(ours, json!(theirs)).await, "wrong_claim", "the name of one tenant, the id of another");
+        assert_eq!(code(theirs, json!(ours)).await, "wrong_claim");
+        assert_eq!(code(unlisted, json!(unlisted)).await, "unknown_issuer");
+        for tid in [json!("../x"), json!(ours.to_uppercase()), json!([ours]), json!({"id": ours}), json!(7), json!("")]
+        {
+            assert_eq!(code(ours, tid.clone()).await, "wrong_claim", "{tid}");
+        }
+        assert_eq!(code(ours, Value::Null).await, "wrong_claim");
+        let unnamed = provider.clone().named(pattern.replace("{tenant}", ours));
+        let claims = json!({"aud": "api://orders", "sub": "a"});
+        let error = verifier.verify(&sign(&unnamed, &claims)).await.expect_err("no tid");
+        assert_eq!(error.code(), "missing_claim");
+
+        for bad in ["../x", "x/../y", "", "a.b", "x#", "%2e%2e", "a b", "{tenant}"] {
+            assert!(preset.tenant(bad).is_err(), "{bad}");
+            assert_eq!(preset.tenant_of(&pattern.replace("{tenant}", bad)), None, "{bad}");
+        }
+        assert_eq!(preset.tenant_of(&pattern.replace("{tenant}", ours)), Some(ours));
+    }
+    assert!(Preset::GOOGLE.tenant(ours).is_err(), "it has no pattern");
+}
+
+/// What the providers write into `typ`; what other tokens of theirs have is refused.
+#[tokio::test]
+async fn the_types_of_access_tokens_pass_and_others_do_not() {
+    for shape in shapes() {
+        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let (verifier, name) = (verifier(&shape, &issuer), shape.preset.name);
+        let mut draft = issuer.token();
+        for claim in ["aud", "sub", "client_id", "scope", "jti"] {
+            draft = draft.without_claim(claim);
+        }
+        let claims = shape.claims.as_object().expect("an object").clone();
+        let draft = claims.into_iter().fold(draft, |draft, (name, value)| draft.claim(&name, value));
+        for typ in ["JWT", "at+jwt"] {
+            assert!(verifier.verify(&draft.clone().header("typ", typ).sign()).await.is_ok(), "{name}: {typ}");
+        }
+        assert!(verifier.verify(&draft.clone().without_header("typ").sign()).await.is_ok(), "{name}");
+        for typ in ["logout+jwt", "dpop+jwt", "secevent+jwt", "JWE"] {
+            let error = verifier.verify(&draft.clone().header("typ", typ).sign()).await.expect_err(typ);
+            assert_eq!(error.code(), "wrong_type", "{name}: {typ}");
+        }
+    }
+}

@@ -21,7 +21,8 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 11] = [
+const MAIN: [&str; 12] = [
+    "rt",
     "fetch",
     "telemetry",
     "refresh",

@@ -61,6 +61,8 @@ pub mod prelude;
 mod refresh;
 pub mod response;
 pub mod revocation;
+#[cfg(feature = "fetch")]
+mod rt;
 mod telemetry;
 
 #[cfg(feature = "outbound")]

@@ -56,6 +56,8 @@ kinds! {
     LifetimeTooLong => "lifetime_too_long",
     /// A claim that the policy requires is absent or empty. Cure: have the issuer add it.
     MissingClaim => "missing_claim",
+    /// A claim has another value than the policy requires. Cure: the token is another tenant's, or the policy is wrong.
+    WrongClaim => "wrong_claim",
     /// A claim has another JSON type or range than its definition. Cure: mend the issuer.
     InvalidClaim => "invalid_claim",
     /// The subject or client breaks a rule of the issuer's policy.

@@ -88,6 +88,10 @@ impl TrustedIssuer {
         form.list("lifetime", self.lifetime_bound().map(seconds));
         form.list("max_age", self.max_age.map(seconds));
         form.list("required", &self.required);
+        let lengths = |(name, value): &(String, String)| format!("{}:{name}{}:{value}", name.len(), value.len());
+        if !self.required_values.is_empty() {
+            form.list("required_values", self.required_values.iter().map(lengths));
+        }
         form.list("refused_subject_prefixes", &self.refused_subject_prefixes);
         form.list("allowed_clients", &self.allowed_clients);
         form.list("client_id_for_absent_audience", self.client_id_for_absent_audience.then_some("yes"));

@@ -39,6 +39,7 @@ impl NeedsAudience {
             longest_lifetime: None,
             max_age: None,
             required: Vec::new(),
+            required_values: Vec::new(),
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
@@ -88,6 +89,7 @@ pub struct TrustedIssuer {
     pub(crate) longest_lifetime: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
+    pub(crate) required_values: Vec<(String, String)>,
     pub(crate) refused_subject_prefixes: Vec<String>,
     pub(crate) allowed_clients: Vec<String>,
     pub(crate) client_id_for_absent_audience: bool,
@@ -153,6 +155,12 @@ impl TrustedIssuer {
     /// Requires a top-level claim to be there, whatever its value.
     pub fn require_claim(mut self, name: impl Into<String>) -> Self {
         self.required.push(name.into());
+        self
+    }
+
+    /// Requires a top-level claim to be exactly this string, such as the tenant of an issuer that serves several.
+    pub fn require_claim_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.required_values.push((name.into(), value.into()));
         self
     }
 
@@ -232,7 +240,8 @@ impl TrustedIssuer {
 
     /// The top-level claims that its rules and its mapping read, besides the registered ones.
     pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
-        self.authorities.wanted().chain(self.required.iter().map(String::as_str))
+        let values = self.required_values.iter().map(|(name, _)| name.as_str());
+        self.authorities.wanted().chain(self.required.iter().map(String::as_str)).chain(values)
     }
 
     /// The weakenings in force, in words.
@@ -284,6 +293,13 @@ impl TrustedIssuer {
         if self.longest_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
             fault("longest_lifetime", "a bound of zero refuses every token; leave it out or name a time");
         }
+        if self.required_values.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
+            faults.push(Fault::new("required_claim_values", "a claim or its value has no text"));
+        }
+        if self.required_values.iter().any(|(name, _)| NO_PLAIN_TEXT.contains(&name.as_str())) {
+            let problem = "the claim is no plain string, or has a setting of its own, such as audience and authorities";
+            faults.push(Fault::new("required_claim_values", problem));
+        }
         if self.allowed_clients.iter().any(String::is_empty) {
             faults.push(Fault::new("allowed_clients", "a client id is empty; name the client or leave it out"));
         }
@@ -294,6 +310,10 @@ impl TrustedIssuer {
         faults
     }
 }
+
+/// Registered claims whose value is no plain string, or that other settings judge.
+const NO_PLAIN_TEXT: [&str; 13] =
+    ["iss", "aud", "exp", "nbf", "iat", "auth_time", "scope", "scp", "act", "cnf", "nonce", "at_hash", "c_hash"];
 
 /// Whether `url` names a literal loopback host.
 fn is_loopback(url: &str) -> bool {

@@ -101,7 +101,9 @@ fn claims_rule(name: &str, payload: &Payload, issuer: &TrustedIssuer, now: UnixT
                 Profile::AccessToken => &["iat", "sub", "client_id", "jti"],
                 _ => &[],
             };
+            let values = issuer.required_values.iter().map(|(name, value)| format!("{name} {}", shown(value)));
             let names = of_profile.iter().map(|&name| name.to_owned()).chain(issuer.required.iter().cloned());
+            let names = names.chain(values);
             (Some(some_of(names)), None)
         }
         "subject" => {

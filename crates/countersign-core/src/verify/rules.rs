@@ -1,5 +1,6 @@
 //! The rules of a policy, cheap ones first, each in its own place; all of them before a signature is spent.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -222,7 +223,37 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             return missing(name);
         }
     }
+    for (name, value) in &case.issuer.required_values {
+        match text_of(case, name) {
+            None => return missing(name),
+            Some(found) if found == *value => {}
+            Some(found) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, &found)),
+        }
+    }
     Ok(())
+}
+
+/// A top-level claim that is a string, as text; of another type, its JSON, which equals no string.
+fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Cow<'c, str>> {
+    let payload = case.payload;
+    let registered = match name {
+        "sub" => &payload.subject,
+        "jti" => &payload.token_id,
+        "client_id" => &payload.client_id,
+        "acr" => &payload.acr,
+        _ => &None,
+    };
+    if let Some(text) = registered {
+        return Some(Cow::Borrowed(payload.text(text)));
+    }
+    let is_it =
+        |(index, _): &&(usize, std::ops::Range<usize>)| case.wanted.get(*index).is_some_and(|own| **own == *name);
+    let (_, range) = payload.captured.iter().find(is_it)?;
+    let json = payload.json.get(range.clone())?;
+    if !json.starts_with('"') {
+        return Some(Cow::Owned(format!("JSON {json}")));
+    }
+    serde_json::from_str(json).ok().map(Cow::Owned)
 }
 
 fn subject(case: &Case<'_>) -> Result<(), VerifyError> {

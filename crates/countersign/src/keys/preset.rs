@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::authz::Authorities;
+use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 
@@ -11,7 +12,8 @@ use super::RemoteKeys;
 /// A provider's habits: where it writes scopes, roles and tenant, and what its access tokens lack.
 ///
 /// A preset ends in a [`TrustedIssuer`], whose every setting can be changed afterwards. It never names the issuer: that is
-/// your tenant's, letter by letter as in its discovery document.
+/// your tenant's, letter by letter as in its discovery document. Their access tokens have no `typ`, `JWT` or `at+jwt`, which
+/// is what [`Profile::Compatible`](countersign_core::policy::Profile::Compatible) takes.
 ///
 /// ```
 /// use countersign::keys::Preset;
@@ -37,6 +39,8 @@ pub struct Preset {
     pub scopes_in_scp: bool,
     /// Whether access tokens have no `aud`, and the audience is the client's id.
     pub client_id_for_absent_audience: bool,
+    /// Where one provider serves many tenants: the name of a tenant's issuer, with `{tenant}` for its id.
+    pub issuer_of_tenant: Option<&'static str>,
     /// Claims that its access tokens have and its other tokens lack.
     pub required: &'static [&'static str],
 }
@@ -48,6 +52,7 @@ const PLAIN: Preset = Preset {
     tenant_at: None,
     scopes_in_scp: false,
     client_id_for_absent_audience: false,
+    issuer_of_tenant: None,
     required: &[],
 };
 
@@ -69,12 +74,17 @@ impl Preset {
         roles_at: &["/roles"],
         tenant_at: Some("/tid"),
         scopes_in_scp: true,
+        issuer_of_tenant: Some("https://sts.windows.net/{tenant}/"),
         required: &["tid"],
         ..PLAIN
     };
 
     /// Microsoft Entra ID, tokens of version 2; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
-    pub const ENTRA_V2: Preset = Preset { name: "Microsoft Entra ID v2", ..Preset::ENTRA_V1 };
+    pub const ENTRA_V2: Preset = Preset {
+        name: "Microsoft Entra ID v2",
+        issuer_of_tenant: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
+        ..Preset::ENTRA_V1
+    };
 
     /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. The audience is the app client's id, read
     /// from `client_id`, which its ID tokens lack.
@@ -124,8 +134,61 @@ impl Preset {
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
         let issuer = issuer.into();
         let keys = Arc::new(RemoteKeys::by_discovery(issuer.clone()));
-        PresetIssuer { preset: self, issuer, keys }
+        PresetIssuer { preset: self, issuer, keys, tenant: None }
     }
+}
+
+/// Tenants of a provider that serves many under one name each.
+impl Preset {
+    /// The issuer of one tenant: named by the provider's pattern, and its tokens must name that very tenant. Trust one for
+    /// each tenant on your list; a pattern alone trusts nobody.
+    ///
+    /// ```
+    /// use countersign::keys::Preset;
+    /// use countersign::verify::Verifier;
+    ///
+    /// let mut builder = Verifier::builder();
+    /// for tenant in ["72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad"] {
+    ///     builder = builder.trust(Preset::ENTRA_V2.tenant(tenant)?.audience("api://orders"));
+    /// }
+    /// assert!(builder.build().is_ok());
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ConfigError` on field `tenant` for an id with other characters than letters, digits, `-` and `_`, or where the
+    /// provider has no such pattern.
+    pub fn tenant(self, tenant: &str) -> Result<PresetIssuer, ConfigError> {
+        let fault = |problem: &'static str| ConfigError::one("tenant", problem);
+        let pattern = self.issuer_of_tenant.ok_or_else(|| fault("this provider has no pattern; name the issuer"))?;
+        if !is_tenant_id(tenant) {
+            return Err(fault("not an id of letters, digits, hyphens and underscores"));
+        }
+        let mut issuer = self.issuer(pattern.replace("{tenant}", tenant));
+        issuer.tenant = Some(tenant.to_owned());
+        Ok(issuer)
+    }
+
+    /// The tenant whose issuer this name would be: a question to ask your database in
+    /// [`ResolvedIssuers`](super::ResolvedIssuers), no reason to trust anybody.
+    ///
+    /// ```
+    /// use countersign::keys::Preset;
+    ///
+    /// let tenant_of = |issuer: &str| Preset::ENTRA_V2.tenant_of(issuer).map(str::to_owned);
+    /// assert_eq!(tenant_of("https://login.microsoftonline.com/72f988bf/v2.0").as_deref(), Some("72f988bf"));
+    /// assert_eq!(tenant_of("https://login.microsoftonline.com/x/../y/v2.0"), None);
+    /// ```
+    #[must_use]
+    pub fn tenant_of(self, issuer: &str) -> Option<&str> {
+        let (before, after) = self.issuer_of_tenant?.split_once("{tenant}")?;
+        issuer.strip_prefix(before)?.strip_suffix(after).filter(|tenant| is_tenant_id(tenant))
+    }
+}
+
+fn is_tenant_id(tenant: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !tenant.is_empty() && tenant.len() <= 128 && tenant.bytes().all(is_plain)
 }
 
 /// A preset's issuer whose audience is still to be named.
@@ -135,6 +198,7 @@ pub struct PresetIssuer {
     preset: Preset,
     issuer: String,
     keys: Arc<dyn KeySource>,
+    tenant: Option<String>,
 }
 
 impl PresetIssuer {
@@ -164,6 +228,9 @@ impl PresetIssuer {
         let mut trusted = NeedsAudience::new(self.issuer, self.keys).audience(audience).authorities(authorities);
         if preset.client_id_for_absent_audience {
             trusted = trusted.client_id_for_absent_audience();
+        }
+        if let (Some(tenant), Some(pointer)) = (self.tenant, preset.tenant_at) {
+            trusted = trusted.require_claim_value(pointer.trim_start_matches('/'), tenant);
         }
         preset.required.iter().fold(trusted, |trusted, claim| trusted.require_claim(*claim))
     }

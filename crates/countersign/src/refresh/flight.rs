@@ -1,17 +1,17 @@
 //! The single flight: at most one fetch under way, whoever asks, whoever leaves, whatever ends.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::key::Wanted;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::RefreshPolicy;
 use super::keeper::Post;
 use super::refreshed::{Fetch, Fresh, Held, Look, Status};
+use crate::rt::{self, Mutex, MutexGuard};
 
 /// Where the outcome of a flight is told to all who wait.
 pub(super) type Landing<T, E> = watch::Receiver<Option<Result<Arc<T>, E>>>;
@@ -293,16 +293,14 @@ where
 {
     /// Never under the lock: a runtime that is ending drops the task here, and dropping it lands the flight.
     fn depart(self) {
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(self.fly());
-        }
+        let _ = rt::spawn(self.fly());
     }
 
     async fn fly(mut self) {
         let held = self.shared.held.load_full().map(|held| Arc::clone(&held.value));
         let fetch = self.shared.fetch.fetch(held, self.forced);
-        let fetched = tokio::time::timeout(self.shared.policy.timeout, fetch).await;
-        self.land(fetched.unwrap_or_else(|_| Err(self.shared.fetch.timed_out())));
+        let fetched = rt::within(self.shared.policy.timeout, fetch).await;
+        self.land(fetched.unwrap_or_else(|| Err(self.shared.fetch.timed_out())));
     }
 
     fn land(&mut self, outcome: Result<Fresh<T>, F::Error>) {

@@ -3,11 +3,9 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
-
 use super::flight::Shared;
 use super::refreshed::Fetch;
+use crate::rt::{self, Task};
 
 /// The longest time that a keeper sleeps: the clock it reads may run faster than the one it sleeps by.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -15,7 +13,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// A keeper's place in the cell.
 pub(super) struct Post {
     number: u64,
-    task: Option<AbortHandle>,
+    task: Option<Task>,
 }
 
 impl Post {
@@ -33,7 +31,6 @@ where
 {
     /// Starts the keeper where none runs, or where it has overslept: then its runtime no longer turns.
     pub(super) fn keep_fresh(self: &Arc<Self>) {
-        let Ok(runtime) = Handle::try_current() else { return };
         let number = {
             let mut state = self.lock();
             let overdue = self.next_fetch(&state).saturating_add(self.policy.longest_pause);
@@ -49,9 +46,9 @@ where
         };
         // Outside the lock: a runtime that is ending drops the keeper here, and it then gives up its post.
         let keeper = Keeper { cell: Arc::downgrade(self), number };
-        let task = runtime.spawn(keeper.run()).abort_handle();
+        let task = rt::spawn(keeper.run()); // without a runtime it gives up its post at once
         if let Some(post) = self.lock().keeper.as_mut().filter(|post| post.number == number) {
-            post.task = Some(task);
+            post.task = task;
         }
     }
 }
@@ -84,7 +81,7 @@ where
                 let _ = landing.wait_for(Option::is_some).await;
             } else {
                 drop(cell);
-                tokio::time::sleep(pause.min(LONGEST_SLEEP)).await;
+                rt::sleep(pause.min(LONGEST_SLEEP)).await;
             }
         }
     }

@@ -9,6 +9,6 @@ mod policy;
 mod refreshed;
 
 pub use policy::RefreshPolicy;
-#[cfg(feature = "remote-keys")]
+#[cfg_attr(not(feature = "remote-keys"), allow(unused_imports, reason = "named by key sources alone"))]
 pub(crate) use refreshed::Held;
 pub(crate) use refreshed::{Fetch, FetchFuture, Fresh, Look, Refreshed};

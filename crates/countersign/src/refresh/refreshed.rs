@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::key::Wanted;
-use tokio::runtime::Handle;
 
 use super::RefreshPolicy;
 use super::flight::{Landing, Shared};
+use crate::rt;
 
 /// The future of one fetch.
 pub(crate) type FetchFuture<T, E> = Pin<Box<dyn Future<Output = Result<Fresh<T>, E>> + Send>>;
@@ -183,15 +183,11 @@ where
     }
 
     async fn wait(&self, mut landing: Landing<T, F::Error>, limit: Duration) -> Result<Arc<T>, Look<F::Error>> {
-        let landed = landing.wait_for(Option::is_some);
-        let landed = match Handle::try_current() {
-            Ok(_) => tokio::time::timeout(limit, landed).await,
-            Err(_) => Ok(landed.await), // no timer here; the flight has its own limit
-        };
+        let landed = rt::within(limit, landing.wait_for(Option::is_some)).await;
         let outcome = match landed {
-            Ok(Ok(outcome)) => outcome.clone(),
-            Ok(Err(_)) => Some(Err(self.0.fetch.timed_out())), // its runtime has ended
-            Err(_) => None,
+            Some(Ok(outcome)) => outcome.clone(),
+            Some(Err(_)) => Some(Err(self.0.fetch.timed_out())), // its runtime has ended
+            None => None,
         };
         match outcome {
             Some(Ok(value)) => Ok(value),

@@ -1,5 +1,6 @@
 //! One issuer of a policy as data.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ pub struct IssuerConfig {
     /// Claims that must be there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_claims: Vec<String>,
+    /// Top-level claims that must be exactly these strings.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub required_claim_values: BTreeMap<String, String>,
     /// Subjects that begin so are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_subject_prefixes: Vec<String>,
@@ -107,6 +111,7 @@ impl IssuerConfig {
             longest_lifetime_seconds: None,
             max_age_seconds: None,
             required_claims: Vec::new(),
+            required_claim_values: BTreeMap::new(),
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
@@ -143,6 +148,8 @@ impl IssuerConfig {
         }
         issuer = self.token_types.iter().fold(issuer, TrustedIssuer::token_type);
         issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::require_claim);
+        let values = self.required_claim_values.iter();
+        issuer = values.fold(issuer, |issuer, (name, value)| issuer.require_claim_value(name, value));
         issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refuse_subjects_beginning_with);
         issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allow_client);
         if self.client_id_for_absent_audience {

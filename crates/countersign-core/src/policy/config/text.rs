@@ -102,7 +102,9 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "required_claims"
         | "refused_subject_prefixes"
         | "allowed_clients" => list(),
-        "keys" | "authorities" | "reserved_subjects" => serde_json::from_str(text).map_err(|_| "not JSON")?,
+        "keys" | "authorities" | "required_claim_values" | "reserved_subjects" => {
+            serde_json::from_str(text).map_err(|_| "not JSON")?
+        }
         "leeway_seconds" | "longest_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
             text.parse::<u64>().map_err(|_| "not a whole number")?.into()
         }
