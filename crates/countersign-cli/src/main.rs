@@ -12,6 +12,7 @@
 mod command;
 mod encoding;
 mod exit;
+mod fetch;
 mod input;
 mod inspector;
 mod keyfile;

@@ -4,9 +4,11 @@ mod decode;
 mod hash;
 mod jwks;
 mod keygen;
+mod keys;
 mod mint;
 mod policy;
 mod shell;
+mod token;
 mod uuid;
 pub(crate) mod verify;
 
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Keygen(keygen::Arguments),
     /// Build key sets; convert public keys between JWK, PEM and DER; thumbprints
     Jwks(jwks::Arguments),
+    /// Look at the keys that an issuer publishes: check, watch
+    Keys(keys::Arguments),
+    /// Get a token as a service does: client credentials, exchange
+    Token(token::Arguments),
     /// Hash secrets with Argon2id; check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
     /// Make and read UUIDs
@@ -52,6 +58,8 @@ impl Command {
             Command::Mint(arguments) => arguments.run(),
             Command::Keygen(arguments) => arguments.run(),
             Command::Jwks(arguments) => arguments.run(),
+            Command::Keys(arguments) => arguments.run(),
+            Command::Token(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),

@@ -69,6 +69,22 @@ pub struct CallerToken {
 }
 
 impl CallerToken {
+    /// A token that nobody here verified, for tools that exchange what they were handed. Services take the one of the
+    /// request, which the layer verified.
+    ///
+    /// ```
+    /// use countersign::authenticate::CallerToken;
+    /// use countersign::clock::UnixTime;
+    /// use countersign::secret::Secret;
+    ///
+    /// let token = CallerToken::unverified(&Secret::from("e30.e30.AA"), UnixTime::from_secs(1_700_000_000));
+    /// assert!(!format!("{token:?}").contains("e30"));
+    /// ```
+    #[must_use]
+    pub fn unverified(token: &Secret<String>, expires_at: UnixTime) -> Self {
+        Self::new(token.expose(), expires_at)
+    }
+
     pub(crate) fn new(token: &str, expires_at: UnixTime) -> Self {
         CallerToken { token: Arc::new(Secret::from(token)), expires_at }
     }

@@ -19,7 +19,5 @@ pub(super) fn append_subject(form: &mut Serializer<'_, String>, subject: &Caller
 
 /// Who acts for the subject: both parts of the pair, or neither.
 pub(super) fn append_actor(form: &mut Serializer<'_, String>, actor: &OutboundToken) {
-    if let Some(value) = actor.value() {
-        form.append_pair("actor_token", value).append_pair("actor_token_type", ACCESS_TOKEN);
-    }
+    form.append_pair("actor_token", actor.expose()).append_pair("actor_token_type", ACCESS_TOKEN);
 }

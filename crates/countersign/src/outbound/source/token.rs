@@ -55,9 +55,21 @@ impl OutboundToken {
         self.scope.as_deref()
     }
 
-    /// The token without its scheme, for the one other place where it may go: an exchange's `actor_token`.
-    pub(super) fn value(&self) -> Option<&str> {
-        self.header.to_str().ok()?.strip_prefix("Bearer ")
+    /// The token without its scheme. Handle it as the secret that it is: what prints or logs it gives it away.
+    ///
+    /// ```
+    /// use countersign::outbound::OutboundToken;
+    /// use countersign::secret::Secret;
+    ///
+    /// let token = OutboundToken::bearer(&Secret::from("opaque"), None)?;
+    /// assert_eq!(token.expose(), "opaque");
+    /// assert!(!format!("{token:?}").contains("opaque"));
+    /// # Ok::<(), countersign::outbound::OutboundError>(())
+    /// ```
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        let text = self.header.to_str().unwrap_or_default(); // `bearer` took printable ASCII alone
+        text.strip_prefix("Bearer ").unwrap_or_default()
     }
 
     pub(in crate::outbound) fn header(&self) -> &HeaderValue {

@@ -1,0 +1,218 @@
+//! What an issuer's documents are found to be.
+
+use std::collections::BTreeMap;
+
+use countersign::key::KeySet;
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use crate::fetch::{self, Fetched};
+use crate::output;
+
+/// A difference of clocks that deserves a word, in seconds: half of the default leeway.
+const CLOCK_TOLERANCE: i64 = 15;
+
+/// Where OpenID Connect and RFC 8414 have the metadata of an issuer.
+const WELL_KNOWN: [&str; 2] = ["openid-configuration", "oauth-authorization-server"];
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) issuer: Option<String>,
+    pub(super) jwks_uri: Option<String>,
+    pub(super) keys: Vec<Value>,
+    pub(super) list: Vec<Finding>,
+    pub(super) clock_difference: Option<i64>,
+    pub(super) fresh_for: Option<u64>,
+    /// Whether nothing could be looked at.
+    pub(super) is_unreachable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) level: Level,
+    pub(super) name: &'static str,
+    pub(super) text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Ok,
+    Warning,
+    Fault,
+}
+
+impl Findings {
+    fn note(&mut self, level: Level, name: &'static str, text: impl Into<String>) {
+        self.list.push(Finding { level, name, text: output::safe(&text.into()) });
+    }
+
+    /// Looks at `address`: a key set, or an issuer whose metadata names one.
+    pub(super) async fn of(address: &Url) -> Self {
+        let mut findings = Findings::default();
+        match fetch::get(address).await {
+            Ok(answer) if has_keys(&answer) => {
+                findings.jwks_uri = Some(address.to_string());
+                findings.key_set(&answer);
+            }
+            _ => findings.by_discovery(address).await,
+        }
+        findings
+    }
+
+    async fn by_discovery(&mut self, address: &Url) {
+        let mut why = Vec::new();
+        for document in metadata_addresses(address) {
+            match fetch::get(&document).await {
+                Ok(answer) if answer.status == 200 => return self.metadata(address, &document, &answer).await,
+                Ok(answer) => why.push(format!("{document}: status {}", answer.status)),
+                Err(problem) => why.push(format!("{document}: {problem}")),
+            }
+        }
+        self.is_unreachable = true;
+        self.note(Level::Fault, "reachable", format!("neither a key set nor metadata: {}", why.join("; ")));
+    }
+
+    async fn metadata(&mut self, address: &Url, document: &Url, answer: &Fetched) {
+        self.note(Level::Ok, "discovery", document.as_str());
+        let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
+            return self.note(Level::Fault, "discovery", "the metadata are no JSON");
+        };
+        let text = |name: &str| json.get(name).and_then(Value::as_str);
+        self.issuer = text("issuer").map(str::to_owned);
+        let asked = address.as_str().trim_end_matches('/');
+        let is_document = address == document;
+        match text("issuer") {
+            None => self.note(Level::Fault, "issuer", "the metadata name no issuer"),
+            Some(issuer) if is_document || issuer == address.as_str() || issuer == asked => {
+                self.note(Level::Ok, "issuer", format!("{issuer}: tokens must carry this in iss, letter by letter"));
+            }
+            Some(issuer) if issuer.trim_end_matches('/') == asked => {
+                self.note(Level::Warning, "issuer", format!("{issuer}: the slash at its end is part of the name"));
+            }
+            Some(issuer) => {
+                self.note(Level::Fault, "issuer", format!("expected {asked}, found {issuer}: services refuse it"));
+            }
+        }
+        let Some(uri) = text("jwks_uri") else {
+            return self.note(Level::Fault, "jwks_uri", "the metadata name no jwks_uri");
+        };
+        self.jwks_uri = Some(uri.to_owned());
+        let uri = match fetch::address(uri) {
+            Ok(uri) => uri,
+            Err(failure) => return self.note(Level::Fault, "jwks_uri", failure.to_string()),
+        };
+        match fetch::get(&uri).await {
+            Ok(keys) if keys.status == 200 => self.key_set(&keys),
+            Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: status {}", keys.status)),
+            Err(problem) => {
+                self.is_unreachable = true;
+                self.note(Level::Fault, "reachable", format!("{uri}: {problem}"));
+            }
+        }
+    }
+
+    fn key_set(&mut self, answer: &Fetched) {
+        self.note(Level::Ok, "reachable", format!("{} bytes", answer.body.len()));
+        if answer.is_cut {
+            self.note(Level::Fault, "size", "longer than 256 KiB, the most that services read");
+        }
+        self.clock(answer);
+        self.cache(answer);
+        let kind = answer.header("content-type").unwrap_or_default();
+        if !kind.contains("json") {
+            self.note(Level::Warning, "content_type", format!("\"{kind}\" where application/jwk-set+json is usual"));
+        }
+        let set = match KeySet::from_jwks(&answer.body) {
+            Ok(set) => set,
+            Err(reason) => return self.note(Level::Fault, "keys", reason.to_string()),
+        };
+        for skipped in set.skipped() {
+            let level = if skipped.is_burnt { Level::Fault } else { Level::Warning };
+            self.note(level, "unusable_key", format!("{}: {}", skipped.key_id, skipped.reason));
+        }
+        let mut names: BTreeMap<String, usize> = BTreeMap::new();
+        for key in set.keys() {
+            self.keys.push(json!({
+                "kid": key.key_id(), "alg": key.algorithm().name(), "thumbprint": key.thumbprint(),
+            }));
+            *names.entry(key.key_id().unwrap_or_default().to_owned()).or_default() += 1;
+        }
+        for (name, count) in names {
+            match (name.as_str(), count) {
+                ("", 1) if set.len() == 1 => {
+                    self.note(Level::Warning, "kid", "the key has no kid: rotation will be hard");
+                }
+                ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid among others")),
+                (_, 1) => {}
+                (name, count) => self.note(Level::Warning, "doubled_kid", format!("{count} keys are named {name}")),
+            }
+        }
+        self.unlabelled(answer);
+        let usable = set.len();
+        self.note(if usable == 0 { Level::Fault } else { Level::Ok }, "keys", format!("{usable} usable"));
+    }
+
+    /// RSA keys that do not say their algorithm are taken for RS256 (Entra's are such).
+    fn unlabelled(&mut self, answer: &Fetched) {
+        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let entries = json.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is_open = |entry: &&Value| entry["kty"] == "RSA" && entry.get("alg").is_none();
+        let count = entries.iter().filter(is_open).count();
+        if count > 0 {
+            self.note(Level::Warning, "alg", format!("{count} RSA keys without alg are taken for RS256"));
+        }
+    }
+
+    fn clock(&mut self, answer: &Fetched) {
+        let date = answer.header("date").and_then(|date| httpdate::parse_http_date(date).ok());
+        let theirs = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok());
+        let Some(theirs) = theirs.and_then(|theirs| i64::try_from(theirs.as_secs()).ok()) else { return };
+        let difference = theirs.saturating_sub(answer.at);
+        self.clock_difference = Some(difference);
+        if difference.abs() > CLOCK_TOLERANCE {
+            self.note(
+                Level::Warning,
+                "clock",
+                format!("its clock is {difference} s from ours; tokens have 30 s of leeway"),
+            );
+        }
+    }
+
+    fn cache(&mut self, answer: &Fetched) {
+        let directives = answer.header("cache-control").unwrap_or_default().to_ascii_lowercase();
+        let max_age = directives.split(',').find_map(|one| one.trim().strip_prefix("max-age=")?.parse::<u64>().ok());
+        let forbids = directives.contains("no-store") || directives.contains("no-cache");
+        self.fresh_for = if forbids { Some(0) } else { max_age };
+        match self.fresh_for {
+            None => self.note(Level::Warning, "cache", "no max-age; services keep the keys for 10 min"),
+            Some(seconds) if seconds < 60 => {
+                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services keep the keys for 1 min"));
+            }
+            Some(seconds) if seconds > 3600 => {
+                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services keep the keys for 1 h"));
+            }
+            Some(seconds) => self.note(Level::Ok, "cache", format!("fresh for {seconds} s")),
+        }
+    }
+}
+
+fn has_keys(answer: &Fetched) -> bool {
+    let json = serde_json::from_slice::<Value>(&answer.body).unwrap_or_default();
+    answer.status == 200 && json.get("keys").is_some()
+}
+
+/// The places of an issuer's metadata: after its path (OpenID Connect), or between host and path (RFC 8414).
+fn metadata_addresses(issuer: &Url) -> Vec<Url> {
+    if issuer.path().contains("/.well-known/") {
+        return vec![issuer.clone()];
+    }
+    let path = issuer.path().trim_end_matches('/');
+    let [openid, oauth] = WELL_KNOWN;
+    let at = |path: String| {
+        let mut url = issuer.clone();
+        url.set_path(&path);
+        url
+    };
+    vec![at(format!("{path}/.well-known/{openid}")), at(format!("/.well-known/{oauth}{path}"))]
+}

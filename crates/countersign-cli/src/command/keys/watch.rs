@@ -1,0 +1,95 @@
+//! `countersign keys watch`
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use countersign::clock::{Clock, SystemClock};
+use serde_json::{Value, json};
+
+use super::findings::Findings;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::{EXIT_CODES, fetch, output, times};
+
+/// Watch an issuer's keys come and go. It ends with Ctrl-C, or after --looks.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The issuer, or the address of its key set
+    url: String,
+    /// How long between two looks, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
+    every: u64,
+    /// End after so many looks
+    #[arg(long, value_name = "N")]
+    looks: Option<u64>,
+    /// Print one JSON object a line: at, event (first, changed, unreachable, back), keys, added, removed, why
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(self) -> Outcome {
+        let url = fetch::address(&self.url)?;
+        let mut known: Option<BTreeSet<String>> = None;
+        let mut is_away = false;
+        let mut looked = 0;
+        loop {
+            let found = Findings::of(&url).await;
+            let now: BTreeSet<String> = found.keys.iter().map(name).collect();
+            if now.is_empty() {
+                if !is_away {
+                    let why: Vec<&str> = found.list.iter().map(|finding| finding.text.as_str()).collect();
+                    self.say("unreachable", &json!({ "why": why.join("; ") }))?;
+                }
+                is_away = true;
+            } else {
+                let listed = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
+                    one.difference(other).cloned().collect()
+                };
+                match &known {
+                    None => self.say("first", &json!({ "keys": now }))?,
+                    Some(before) if *before != now => {
+                        let change = json!({ "added": listed(&now, before), "removed": listed(before, &now) });
+                        self.say("changed", &change)?;
+                    }
+                    Some(_) if is_away => self.say("back", &json!({ "keys": now }))?,
+                    Some(_) => {}
+                }
+                (known, is_away) = (Some(now), false);
+            }
+            looked += 1;
+            if self.looks.is_some_and(|looks| looked >= looks) {
+                return Ok(if known.is_some() { Exit::Done } else { Exit::Undecided });
+            }
+            tokio::time::sleep(Duration::from_secs(self.every)).await;
+        }
+    }
+
+    fn say(&self, event: &str, more: &Value) -> Result<(), Failure> {
+        let at = times::utc(i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX));
+        if self.json {
+            let mut line = json!({ "at": at, "event": event });
+            if let (Some(line), Some(more)) = (line.as_object_mut(), more.as_object()) {
+                line.extend(more.clone());
+            }
+            return output::json(&line);
+        }
+        let list = |name: &str| -> String {
+            let names = more[name].as_array().into_iter().flatten().filter_map(Value::as_str);
+            names.collect::<Vec<_>>().join(", ")
+        };
+        let words = match event {
+            "changed" => format!("added: {}  removed: {}", list("added"), list("removed")),
+            "unreachable" => more["why"].as_str().unwrap_or_default().to_owned(),
+            _ => list("keys"),
+        };
+        output::line(&output::safe(&format!("{at}  {event:<11} {words}")))
+    }
+}
+
+/// A key's name and what it is: two keys of one name are two keys.
+fn name(key: &Value) -> String {
+    let text = |name: &str| key[name].as_str().unwrap_or("-").to_owned();
+    format!("{} {} {}", text("kid"), text("alg"), text("thumbprint"))
+}

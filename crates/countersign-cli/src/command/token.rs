@@ -1,0 +1,168 @@
+//! `countersign token get`: a token by the library's own outbound code.
+
+use clap::{Args, Subcommand};
+use countersign::authenticate::CallerToken;
+use countersign::clock::{Clock, SystemClock};
+use countersign::outbound::{ClientCredentials, OutboundError, TokenRequest, TokenSource};
+use countersign::secret::Secret;
+use countersign::token::inspect;
+use serde_json::json;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::tools::keyring;
+use crate::words;
+use crate::{EXIT_CODES, input, output};
+
+/// The variable that holds the client's secret where no option names its place.
+const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";
+
+/// Get tokens as a service does.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A token by client credentials, or in exchange for another one (--subject-token)
+    Get(Box<Get>),
+}
+
+/// The client's secret comes from $COUNTERSIGN_CLIENT_SECRET, or from --secret FILE; a key from --key FILE.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+struct Get {
+    /// The issuer, whose metadata name the token endpoint
+    #[arg(long, value_name = "ISS", required_unless_present = "endpoint")]
+    issuer: Option<String>,
+    /// The token endpoint itself; with --key, --issuer is still needed
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// The client
+    #[arg(long, value_name = "ID")]
+    client: String,
+    /// A file that holds the client's secret; - for standard input
+    #[arg(long, value_name = "FILE")]
+    secret: Option<String>,
+    /// The client's private key in PEM: it signs an assertion (private_key_jwt)
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    key: Option<String>,
+    /// The key's name at the issuer; by default its thumbprint
+    #[arg(long, value_name = "KID", requires = "key")]
+    kid: Option<String>,
+    /// Send the secret in the form, not in the header
+    #[arg(long)]
+    post: bool,
+    /// Whom the token is for; several may be given
+    #[arg(long, value_name = "AUD")]
+    audience: Vec<String>,
+    /// The resource it is for (RFC 8707); several may be given
+    #[arg(long, value_name = "URL")]
+    resource: Vec<String>,
+    /// What it should allow; several may be given
+    #[arg(long)]
+    scope: Vec<String>,
+    /// Exchange this token (RFC 8693): @FILE, or - for standard input
+    #[arg(long, value_name = "@FILE|-")]
+    subject_token: Option<String>,
+    /// Print one JSON object: access_token, token_type, expires_in, scope
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        let What::Get(get) = self.what;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+        runtime.block_on(get.run())
+    }
+}
+
+impl Get {
+    async fn run(self) -> Outcome {
+        let source = self.source()?;
+        let faults: Vec<String> =
+            source.faults().iter().map(|fault| format!("{}: {}", fault.field, fault.problem)).collect();
+        if !faults.is_empty() {
+            return Err(Failure::question(faults.join("; ")));
+        }
+        let mut request = TokenRequest::default();
+        if let Some(subject) = &self.subject_token {
+            request.subject = Some(caller(&input::unwrapped(&input::token(Some(subject))?)));
+        }
+        let token = match source.token(&request).await {
+            Ok(token) => token,
+            Err(error) => return refused(&error),
+        };
+        let seconds = token.life().map(|life| life.as_secs());
+        match self.json {
+            true => output::json(&json!({
+                "access_token": token.expose(),
+                "token_type": "Bearer",
+                "expires_in": seconds,
+                "scope": token.scope(),
+            }))?,
+            false => output::line(token.expose())?,
+        }
+        Ok(Exit::Done)
+    }
+
+    fn source(&self) -> Result<ClientCredentials, Failure> {
+        let mut source = match (&self.endpoint, &self.issuer) {
+            (Some(endpoint), _) => ClientCredentials::from_token_endpoint(endpoint),
+            (None, Some(issuer)) => ClientCredentials::from_issuer(issuer),
+            (None, None) => return Err(Failure::question("where? add --issuer ISS or --endpoint URL")),
+        };
+        source = match &self.key {
+            Some(path) => {
+                let mut signer = keyring::private_key(&input::file(path)?, None)?;
+                if let Some(name) = &self.kid {
+                    signer = signer.with_key_id(name);
+                }
+                source.client_key(&self.client, signer)
+            }
+            None => source.client(&self.client, self.client_secret()?),
+        };
+        if let (Some(_), Some(issuer)) = (&self.endpoint, &self.issuer) {
+            source = source.assertions_for(issuer);
+        }
+        if self.post {
+            source = source.client_secret_post();
+        }
+        source = self.audience.iter().fold(source, |source, name| source.audience(name));
+        source = self.resource.iter().fold(source, |source, name| source.resource(name));
+        Ok(self.scope.iter().fold(source, |source, name| source.scope(name)))
+    }
+
+    fn client_secret(&self) -> Result<Secret<String>, Failure> {
+        if let Some(path) = &self.secret {
+            return Ok(Secret::from(input::file(path)?.trim()));
+        }
+        Secret::from_env(SECRET_VARIABLE).map_err(|_| {
+            Failure::question(format!(
+                "the client's secret is missing; set {SECRET_VARIABLE}, or add --secret or --key"
+            ))
+        })
+    }
+}
+
+/// The subject's token as a caller's; the token service judges it, not we.
+fn caller(token: &str) -> CallerToken {
+    let inspection = inspect(token);
+    let end = inspection.payload().and_then(|claims| claims.get("exp")).and_then(words::seconds);
+    let end = end.and_then(|end| u64::try_from(end).ok());
+    let end = end.map_or_else(|| SystemClock.now(), countersign::clock::UnixTime::from_secs);
+    CallerToken::unverified(&Secret::from(token), end)
+}
+
+/// A refusal is an answer; no answer leaves it undecided.
+fn refused(error: &OutboundError) -> Outcome {
+    let oauth = error.oauth_error().map(|code| format!(" ({})", output::safe(code))).unwrap_or_default();
+    output::complain(&output::safe(&format!("{}{oauth}: {error}", error.code())));
+    Ok(if error.is_transient() { Exit::Undecided } else { Exit::Rejected })
+}

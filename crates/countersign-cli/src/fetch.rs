@@ -1,0 +1,84 @@
+//! One GET within bounds, for looking at what an issuer publishes. Services fetch by the library's own code.
+
+use std::time::Duration;
+
+use countersign::clock::{Clock, SystemClock};
+use countersign::key::MAX_JWKS_BYTES;
+use reqwest::{Client, Url, redirect};
+
+use crate::exit::Failure;
+use crate::output;
+
+/// How long an answer may take: as long as services wait.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: Vec<u8>,
+    /// Whether the body was longer than services read.
+    pub(crate) is_cut: bool,
+    /// The machine's time when it came, in seconds since 1970.
+    pub(crate) at: i64,
+}
+
+impl Fetched {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// An address that may be asked: https, or http on loopback.
+pub(crate) fn address(text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text)
+        .map_err(|_| Failure::question(format!("{}: not a URL; begin with https://", output::safe(text))))?;
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let is_loopback =
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback => Ok(url),
+        _ => Err(Failure::question(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
+    }
+}
+
+/// Gets `url`; `Err` says why there is no answer.
+pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
+    let client = Client::builder()
+        .redirect(redirect::Policy::none())
+        .connect_timeout(CONNECT_WITHIN)
+        .timeout(ANSWER_WITHIN)
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|_| "the HTTP client could not be set up; are there root certificates?".to_owned())?;
+    let mut response = client.get(url.clone()).send().await.map_err(|error| reason(&error))?;
+    let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
+    let mut body = Vec::new();
+    let mut is_cut = false;
+    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_JWKS_BYTES {
+            body.truncate(MAX_JWKS_BYTES);
+            is_cut = true;
+            break;
+        }
+    }
+    let at = i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX);
+    Ok(Fetched { status, headers, body, is_cut, at })
+}
+
+fn reason(error: &reqwest::Error) -> String {
+    let why = if error.is_connect() {
+        "no connection"
+    } else if error.is_timeout() {
+        "no answer within 5 s"
+    } else {
+        "the connection broke"
+    };
+    why.to_owned()
+}

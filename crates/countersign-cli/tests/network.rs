@@ -1,0 +1,240 @@
+//! `countersign keys` and `token get`, the real binary against providers on loopback.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use countersign_core::mint::Draft;
+use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
+use countersign_test::{Provider, TestIssuer};
+use countersign_tests::peers::OpenIdProvider;
+use run::{Answer, assert_form, countersign, countersign_with, file};
+use serde_json::{Value, json};
+
+/// Runs the binary while the provider goes on answering.
+async fn asked(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Answer {
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
+    let (arguments, input) = (owned(arguments), input.to_owned());
+    let variables: Vec<(String, String)> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let run = move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        countersign_with(&arguments, &input, &variables)
+    };
+    tokio::task::spawn_blocking(run).await.expect("ran")
+}
+
+async fn checked(url: &str) -> (i32, Value) {
+    let answer = asked(&["keys", "check", url, "--json"], "", &[]).await;
+    assert_form("keys_check", &answer.json());
+    (answer.code, answer.json())
+}
+
+/// The levels of the findings of one name.
+fn levels(report: &Value, name: &str) -> Vec<String> {
+    let findings = report["findings"].as_array().expect("a list").iter().filter(|finding| finding["name"] == name);
+    findings.map(|finding| finding["level"].as_str().expect("text").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_issuer_is_found_good_by_discovery_and_by_address() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let (code, report) = checked(provider.url()).await;
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(report["issuer"], provider.issuer().name());
+    assert_eq!(report["jwks_uri"], provider.jwks_url());
+    assert_eq!(report["keys"][0]["kid"], provider.issuer().key_id());
+    assert_eq!(levels(&report, "issuer"), ["ok"]);
+    let (code, report) = checked(&provider.jwks_url()).await;
+    assert_eq!((code, &report["issuer"]), (0, &Value::Null));
+    let text = asked(&["keys", "check", provider.url()], "", &[]).await.stdout;
+    assert!(text.contains("ok") && text.contains("ES256") && !text.contains('\u{1b}'), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_fault_is_found() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let url = provider.url().to_owned();
+    let jwks: Value = serde_json::from_str(&provider.issuer().jwks()).expect("JSON");
+    let key = jwks["keys"][0].clone();
+    let with = |more: Value| {
+        let mut key = key.clone();
+        for (name, value) in more.as_object().expect("an object") {
+            key[name] = value.clone();
+        }
+        key
+    };
+    let json = [("content-type", "application/json"), ("cache-control", "max-age=600")];
+    let answered = |keys: Value| json!({ "keys": keys }).to_string();
+    let mut nameless = key.clone();
+    nameless.as_object_mut().expect("an object").remove("kid");
+    for (keys, headers, name, level, code) in [
+        (json!([key, with(json!({ "d": "AA" }))]), &json[..], "unusable_key", "fault", 1),
+        (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 0),
+        (json!([key, with(json!({ "kid": "odd", "kty": "XX" }))]), &json[..], "unusable_key", "warning", 0),
+        (json!([nameless]), &json[..], "kid", "warning", 0),
+        (json!([]), &json[..], "keys", "fault", 1),
+        (json!([key]), &[("content-type", "text/plain")][..], "content_type", "warning", 0),
+        (json!([key]), &[("cache-control", "no-store")][..], "cache", "warning", 0),
+        (json!([key]), &[("cache-control", "max-age=86400")][..], "cache", "warning", 0),
+        (json!([key]), &[("date", "Tue, 15 Nov 1994 12:00:00 GMT")][..], "clock", "warning", 0),
+    ] {
+        provider.answer_jwks_with(200, answered(keys.clone()), headers);
+        let (found, report) = checked(&url).await;
+        assert!(levels(&report, name).contains(&level.to_owned()), "{name} {keys} {headers:?}: {report}");
+        assert_eq!(found, code, "{name}: {report}");
+    }
+    let other = TestIssuer::new();
+    let mut second: Value = serde_json::from_str(&other.jwks()).expect("JSON");
+    second["keys"][0]["kid"] = key["kid"].clone();
+    provider.answer_jwks_with(200, answered(json!([key, second["keys"][0]])), &json);
+    assert_eq!(levels(&checked(&url).await.1, "doubled_kid"), ["warning"]);
+    let rsa = TestIssuer::of(countersign_core::key::Algorithm::RS256);
+    let mut open: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
+    open["keys"][0].as_object_mut().expect("an object").remove("alg");
+    provider.answer_jwks_with(200, open.to_string(), &json);
+    assert_eq!(levels(&checked(&url).await.1, "alg"), ["warning"]);
+    provider.answer_jwks_with(500, "", &[]);
+    let (code, report) = checked(&url).await;
+    assert_eq!((code, levels(&report, "reachable")), (1, vec!["fault".to_owned()]), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_told() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let document = |issuer: &str| json!({ "issuer": issuer, "jwks_uri": provider.jwks_url() }).to_string();
+    for (issuer, level, code) in [
+        ("https://another.example".to_owned(), "fault", 1),
+        (format!("{}/", provider.url()), "ok", 0),
+        (provider.url().to_owned(), "ok", 0),
+        (format!("{}/tenant", provider.url()), "fault", 1),
+    ] {
+        provider.answer_discovery_with(200, document(&issuer), &[("content-type", "application/json")]);
+        let (found, report) = checked(provider.url()).await;
+        assert_eq!((found, levels(&report, "issuer")), (code, vec![level.to_owned()]), "{issuer}: {report}");
+    }
+    let redirected = json!({ "issuer": provider.url(), "jwks_uri": "http://id.example.com/keys" }).to_string();
+    provider.answer_discovery_with(200, redirected, &[]);
+    assert_eq!(levels(&checked(provider.url()).await.1, "jwks_uri"), ["fault"], "plain http is not fetched");
+    provider.refuse_connections().await;
+    let (code, report) = checked(provider.url()).await;
+    assert_eq!((code, levels(&report, "reachable")), (3, vec!["fault".to_owned()]));
+    assert_eq!(asked(&["keys", "check", "http://id.example.com"], "", &[]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_is_reported() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["keys", "watch", provider.url(), "--every", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut next = || {
+        let line: Value = serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON");
+        assert_form("keys_watch", &line);
+        line
+    };
+    let (first, old) = (next(), provider.issuer().key_id());
+    assert_eq!(first["event"], "first");
+    provider.issuer().rotate();
+    let added = next();
+    assert_eq!((&added["event"], &added["removed"]), (&json!("changed"), &json!([])));
+    assert!(added["added"][0].as_str().expect("text").starts_with(&provider.issuer().key_id()));
+    provider.issuer().withdraw_old_keys();
+    assert!(next()["removed"][0].as_str().expect("text").starts_with(&old));
+    provider.go_down();
+    assert_eq!(next()["event"], "unreachable");
+    child.kill().expect("ended");
+    child.wait().expect("ended");
+    let away = asked(&["keys", "watch", provider.url(), "--looks", "1"], "", &[]).await;
+    assert_eq!(away.code, 3, "{}", away.stdout);
+}
+
+/// An embedded issuer on loopback, with one client that may exchange.
+async fn service() -> (Issuer, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let name = format!("http://{}", listener.local_addr().expect("bound"));
+    let (secret, stored) = SecretHash::generate().expect("randomness");
+    let issuer = Issuer::builder(&name)
+        .audience(Audience::new("orders").scopes(["orders:read"]))
+        .audience(Audience::new("billing").scopes(["orders:read"]))
+        .client(
+            Client::new("orders")
+                .secret(stored)
+                .audiences(["billing"])
+                .scopes(["orders:read"])
+                .may_exchange(ExchangeRule::towards(["billing"])),
+        )
+        .build()
+        .expect("a good set-up");
+    let router = issuer.router();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (issuer, secret.expose().clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_got_by_the_outbound_code_and_exchanged() {
+    let (issuer, secret) = service().await;
+    let secret_variable = [("COUNTERSIGN_CLIENT_SECRET", secret.as_str())];
+    let get = ["token", "get", "--issuer", issuer.name(), "--client", "orders", "--json"];
+    let own = [&get[..], &["--audience", "billing", "--scope", "orders:read"]].concat();
+    let answer = asked(&own, "", &secret_variable).await;
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert_form("token_get", &answer.json());
+    let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
+    let verify = ["verify", "--issuer", issuer.name(), "--audience", "billing", "--discover", "--json"];
+    assert_eq!(asked(&verify, &token, &[]).await.json()["verdict"], "accepted");
+
+    let draft = Draft::access_token().subject("ann").audience("orders").client_id("web").scope("orders:read");
+    let token = issuer.mint(&draft).expect("a token").as_str().to_owned();
+    let exchange = [&get[..], &["--audience", "billing", "--subject-token", "-"]].concat();
+    let exchanged = asked(&exchange, &token, &secret_variable).await;
+    assert_eq!(exchanged.code, 0, "{}", exchanged.stderr);
+    let exchanged = exchanged.json()["access_token"].as_str().expect("a token").to_owned();
+    let claims = countersign(&["decode", "--json"], &exchanged).json()["payload"].clone();
+    assert_eq!((&claims["aud"], &claims["act"]["sub"]), (&json!("billing"), &json!("orders")));
+
+    let held = file("secret", &format!("{secret}\n"));
+    let from_file = [&own[..], &["--secret", held.path(), "--post"]].concat();
+    assert_eq!(asked(&from_file, "", &[]).await.code, 0);
+    let wrong = asked(&own, "", &[("COUNTERSIGN_CLIENT_SECRET", "csgn_another-secret-of-some-length")]).await;
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.stderr.contains("invalid_client") && !wrong.stderr.contains("another-secret"), "{}", wrong.stderr);
+    let missing = asked(&own, "", &[]).await;
+    assert!(missing.code == 2 && missing.stderr.contains("COUNTERSIGN_CLIENT_SECRET"), "{}", missing.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_answer_leaves_it_undecided() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let nobody = format!("http://{}", listener.local_addr().expect("bound"));
+    drop(listener);
+    let asked_for = ["token", "get", "--endpoint", &nobody, "--client", "web", "--audience", "a"];
+    let answer = asked(&asked_for, "", &[("COUNTERSIGN_CLIENT_SECRET", "a-secret-of-some-length")]).await;
+    assert_eq!(answer.code, 3, "{}", answer.stderr);
+}
+
+/// A certified provider of another language: discovery, client credentials by secret, and its keys.
+#[test]
+fn a_provider_that_nobody_here_wrote_is_understood() {
+    let Some(provider) = OpenIdProvider::start("ES256,RS256") else { return };
+    let report = countersign(&["keys", "check", provider.issuer(), "--json"], "");
+    assert_form("keys_check", &report.json());
+    assert_eq!(report.code, 0, "{}", report.stdout);
+    let get =
+        ["token", "get", "--issuer", provider.issuer(), "--client", "svc-basic", "--resource", "https://orders.test"];
+    let answer = countersign_with(&get, "", &[("COUNTERSIGN_CLIENT_SECRET", provider.client_secret())]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let shown = countersign(&["decode", "--json"], &answer.stdout).json();
+    assert_eq!(shown["payload"]["iss"], provider.issuer(), "{shown}");
+    let audience = shown["payload"]["aud"].as_str().expect("an audience").to_owned();
+    let verify = ["verify", "--issuer", provider.issuer(), "--audience", &audience, "--json"];
+    assert_eq!(countersign(&verify, &answer.stdout).json()["verdict"], "accepted");
+}
