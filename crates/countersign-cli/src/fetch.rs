@@ -1,10 +1,11 @@
-//! One GET within bounds, for looking at what an issuer publishes. Services fetch by the library's own code.
+//! One request within bounds, for looking at what others answer. Services fetch by the library's own code.
 
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
 use countersign::key::MAX_JWKS_BYTES;
-use reqwest::{Client, Url, redirect};
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Url, redirect};
 
 use crate::exit::Failure;
 use crate::output;
@@ -19,7 +20,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) status: u16,
-    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
     /// Whether the body was longer than services read.
     pub(crate) is_cut: bool,
@@ -49,6 +50,11 @@ pub(crate) fn address(text: &str) -> Result<Url, Failure> {
 
 /// Gets `url`; `Err` says why there is no answer.
 pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
+    ask(Method::GET, url, HeaderMap::new()).await
+}
+
+/// One request, never along a redirect; `Err` says why there is no answer.
+pub(crate) async fn ask(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
     let client = Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
@@ -56,7 +62,8 @@ pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| "the HTTP client could not be set up; are there root certificates?".to_owned())?;
-    let mut response = client.get(url.clone()).send().await.map_err(|error| reason(&error))?;
+    let sent = client.request(method, url.clone()).headers(headers).send().await;
+    let mut response = sent.map_err(|error| reason(&error))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     let mut is_cut = false;

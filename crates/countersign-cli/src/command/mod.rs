@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod decode;
+mod explain;
 mod hash;
 mod jwks;
 mod keygen;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Decode(decode::Arguments),
     /// Judge a token as a service would, and say why
     Verify(verify::Arguments),
+    /// Explain what a request meets: rule, decision, status and challenge; beside a live service's answer
+    Explain(Box<explain::Arguments>),
     /// Mint a token with a development key or your own; broken ones too, for tests
     Mint(mint::Arguments),
     /// Make a key pair or a shared secret
@@ -55,6 +58,7 @@ impl Command {
         match self {
             Command::Decode(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
+            Command::Explain(arguments) => arguments.run(),
             Command::Mint(arguments) => arguments.run(),
             Command::Keygen(arguments) => arguments.run(),
             Command::Jwks(arguments) => arguments.run(),

@@ -69,6 +69,11 @@ impl Judge {
         self.runtime.block_on(verifier.explain(token))
     }
 
+    /// Waits for `work` where the keys are waited for.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
     /// The verifier for `token`, to be asked from other threads.
     pub(crate) fn verifier_for(&mut self, token: &str) -> Verifier {
         match &mut self.answering {

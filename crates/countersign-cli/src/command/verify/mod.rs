@@ -4,7 +4,7 @@ mod batch;
 mod judge;
 mod mend;
 mod question;
-mod report;
+pub(crate) mod report;
 
 use clap::Args;
 use countersign::clock::{Clock, SystemClock, UnixTime};

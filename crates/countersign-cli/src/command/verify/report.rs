@@ -32,7 +32,7 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     output::line(&toned(tone, &output::safe(&text)))?;
     output::line(&format!("keys from {}", output::safe(origin)))?;
     output::line("")?;
-    report.checks.iter().try_for_each(print_check)?;
+    print_checks(report)?;
     if let Some(cure) = report.verdict.code().and_then(mend) {
         output::line("")?;
         output::line(&format!("{} {cure}", toned(Tone::Strong, "To mend it:")))?;
@@ -45,6 +45,11 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+/// Every check, a line each.
+pub(crate) fn print_checks(report: &Report) -> Result<(), Failure> {
+    report.checks.iter().try_for_each(print_check)
 }
 
 fn print_check(check: &Check) -> Result<(), Failure> {

@@ -1,0 +1,253 @@
+//! `countersign explain`: a request against a policy and a route table, and a live service's answer beside ours.
+
+mod table;
+mod words;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use clap::Args;
+use countersign::verify::Report;
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use super::verify::{Asked, Judge, Question, report};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::output::{self, Tone, toned};
+use crate::{EXIT_CODES, fetch, input};
+use table::Table;
+
+/// The most read of an answer of ours, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Explain what a request meets: the rule that matched, the decision, the exact status and challenge.
+///
+/// The route table is what your app prints with RouteTable::to_json. The answer is no imitation: the routes are put behind
+/// the library's own layer and guards, and the request is sent through them. Exit 0 where a handler is reached, 1 where the
+/// request is refused, 3 where keys cannot be had.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The token, or - for standard input, or @FILE. Default: $COUNTERSIGN_TOKEN, then standard input
+    token: Option<String>,
+    /// Send no token
+    #[arg(long, conflicts_with = "token")]
+    no_token: bool,
+    /// The method
+    #[arg(long, value_name = "METHOD", default_value = "GET")]
+    method: String,
+    /// The path, with its query; by default that of --curl
+    #[arg(long, value_name = "PATH", required_unless_present = "curl")]
+    path: Option<String>,
+    /// A header of the request: 'Name: value'; several may be given
+    #[arg(long, value_name = "HEADER")]
+    header: Vec<String>,
+    /// The route table of the app (JSON); without one, every path needs a token and nothing more
+    #[arg(long, value_name = "FILE")]
+    routes: Option<String>,
+    #[command(flatten)]
+    asked: Asked,
+    /// Ask this live service too, and put its answer beside ours
+    #[arg(long, value_name = "URL")]
+    curl: Option<String>,
+    /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, live
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+struct Explained {
+    route: Option<String>,
+    requirement: String,
+    decision: &'static str,
+    status: u16,
+    challenges: Vec<String>,
+    body: Value,
+    report: Option<Report>,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        let url = self.curl.as_deref().map(fetch::address).transpose()?;
+        let path = match (&self.path, &url) {
+            (Some(path), _) => path.clone(),
+            (None, Some(url)) => {
+                url.query().map_or_else(|| url.path().into(), |query| format!("{}?{query}", url.path()))
+            }
+            (None, None) => return Err(Failure::question("which path? add --path")),
+        };
+        let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
+            .map_err(|_| Failure::question("--method is no HTTP method"))?;
+        let token = match self.no_token {
+            true => None,
+            false => Some(input::token(self.token.as_deref())?).filter(|token| !token.is_empty()),
+        };
+        let headers = self.headers(token.as_deref())?;
+        let table = match &self.routes {
+            Some(file) => Table::read(&input::file(file)?)?,
+            None => Table::read(
+                r#"[{"method":"ANY","path":"/","access":"authenticated"},{"method":"ANY","path":"/{*rest}","access":"authenticated"}]"#,
+            )?,
+        };
+        let mut judge = Judge::new(Question::of(&self.asked)?)?;
+        let explained = explained(&mut judge, &table, &method, &path, &headers, token.as_deref())?;
+        let live = match &url {
+            Some(url) => Some(judge.wait(asked_live(method.clone(), url, &path, headers))?),
+            None => None,
+        };
+        match self.json {
+            true => output::json(&explained.as_json(method.as_str(), &path, live.as_ref()))?,
+            false => explained.print(method.as_str(), &path, live.as_ref())?,
+        }
+        Ok(match explained.decision {
+            "allowed" => Exit::Done,
+            "undecided" => Exit::Undecided,
+            _ => Exit::Rejected,
+        })
+    }
+
+    fn headers(&self, token: Option<&str>) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
+        for line in &self.header {
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| Failure::question("write --header 'Name: value'"))?;
+            let name: Result<HeaderName, _> = name.trim().parse();
+            let value = HeaderValue::from_str(value.trim());
+            let (Ok(name), Ok(value)) = (name, value) else {
+                return Err(Failure::question(format!("{}: no header", output::safe(line))));
+            };
+            headers.append(name, value);
+        }
+        if let Some(token) = token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+                .map_err(|_| Failure::question("the token has characters that no header can carry"))?;
+            value.set_sensitive(true);
+            headers.append(header::AUTHORIZATION, value);
+        }
+        Ok(headers)
+    }
+}
+
+fn explained(
+    judge: &mut Judge,
+    table: &Table,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    token: Option<&str>,
+) -> Result<Explained, Failure> {
+    let report = token.map(|token| judge.report(token)); // it fetches the keys that the request will need
+    let app = table.app(judge.verifier_for(token.unwrap_or_default()))?;
+    let row = judge.wait(table.row(method.as_str(), path))?;
+    let mut request = Request::builder().method(method.clone()).uri(path).body(Body::empty());
+    if let Ok(request) = &mut request {
+        request.headers_mut().extend(headers.clone());
+    }
+    let request = request.map_err(|_| Failure::question("the path is not one of a URL"))?;
+    let (answer, body) = judge.wait(answered(app, request));
+    let status = answer.status().as_u16();
+    let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
+    Ok(Explained {
+        route: row.map(|row| format!("{} {}", row.method, row.path)),
+        requirement: row.map_or("authenticated", table::Row::words).to_owned(),
+        decision: match (table::is_reached(&answer), status) {
+            (true, _) => "allowed",
+            (false, 503) => "undecided",
+            _ => "denied",
+        },
+        status,
+        challenges: challenges.iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
+        body,
+        report,
+    })
+}
+
+async fn answered(app: Router, request: Request<Body>) -> (Response<Body>, Value) {
+    let Ok(mut answer) = app.oneshot(request).await;
+    let body = std::mem::take(answer.body_mut());
+    let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
+    (answer, crate::encoding::readable(&bytes))
+}
+
+/// What the live service says to the same request.
+async fn asked_live(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
+    let url = url.join(path).map_err(|_| Failure::question("the path does not fit the address"))?;
+    let said = fetch::ask(method, &url, headers)
+        .await
+        .map_err(|problem| Failure::question(format!("{}: {problem}", output::safe(url.as_str()))))?;
+    let challenges: Vec<String> = said
+        .headers
+        .get_all(header::WWW_AUTHENTICATE)
+        .iter()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        .collect();
+    Ok(json!({ "status": said.status, "challenges": challenges, "body": crate::encoding::readable(&said.body) }))
+}
+
+impl Explained {
+    /// Same refusal with the same challenge, or let through by both: a handler's own answer is not ours to foresee.
+    fn agrees(&self, live: &Value) -> bool {
+        let status = live["status"].as_u64().unwrap_or_default();
+        let is_refusal = matches!(status, 401 | 403 | 503) || (status == 400 && live["challenges"] != json!([]));
+        match self.decision {
+            "allowed" => !is_refusal,
+            _ => status == u64::from(self.status) && live["challenges"] == json!(self.challenges),
+        }
+    }
+
+    fn as_json(&self, method: &str, path: &str, live: Option<&Value>) -> Value {
+        let mut answer = json!({
+            "method": method,
+            "path": path,
+            "route": self.route,
+            "requirement": self.requirement,
+            "decision": self.decision,
+            "status": self.status,
+            "challenges": self.challenges,
+            "body": self.body,
+            "token": self.report,
+        });
+        if let Some(live) = live {
+            answer["live"] = live.clone();
+            answer["live"]["agrees"] = json!(self.agrees(live));
+        }
+        answer
+    }
+
+    fn print(&self, method: &str, path: &str, live: Option<&Value>) -> Result<(), Failure> {
+        let (tone, word) = match self.decision {
+            "allowed" => (Tone::Good, "ALLOWED"),
+            "undecided" => (Tone::Doubt, "COULD NOT BE DECIDED"),
+            _ => (Tone::Bad, "DENIED"),
+        };
+        output::line(&toned(tone, &format!("{word}  {method} {}", output::safe(path))))?;
+        let route = self.route.as_deref().unwrap_or("none of the table: closed by default");
+        output::line(&output::safe(&format!("route        {route}")))?;
+        output::line(&output::safe(&format!("requirement  {}", self.requirement)))?;
+        let ours = json!({ "status": self.status, "challenges": self.challenges });
+        let shown = if self.decision == "allowed" { "the handler's own answer".to_owned() } else { line_of(&ours) };
+        output::line(&output::safe(&format!("answer       {shown}")))?;
+        if let Some(live) = live {
+            output::line(&output::safe(&format!("the service  {}", line_of(live))))?;
+            match self.agrees(live) {
+                true => output::line(&toned(Tone::Good, "they agree"))?,
+                false => {
+                    output::line(&toned(Tone::Bad, "they differ: compare policy, keys and routes of the service"))?
+                }
+            }
+        }
+        if let Some(said) = &self.report {
+            output::line("")?;
+            report::print_checks(said)?;
+        }
+        Ok(())
+    }
+}
+
+/// Status and challenges on one line.
+fn line_of(answer: &Value) -> String {
+    let challenges = answer["challenges"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let challenges: Vec<&str> = challenges.collect();
+    format!("{}  {}", answer["status"], challenges.join("  "))
+}

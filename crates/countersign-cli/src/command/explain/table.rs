@@ -1,0 +1,133 @@
+//! A route table as an app prints it, made into an app again.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use axum::routing::any;
+use countersign::app::{Access, Routes, protect};
+use countersign::authenticate::AuthenticateLayer;
+use countersign::verify::Verifier;
+use serde::Deserialize;
+use tower::ServiceExt;
+
+use super::words;
+use crate::exit::Failure;
+
+/// What a handler answers that was reached.
+const REACHED: &str = "x-countersign-reached";
+
+/// One row of `RouteTable::to_json`; other members are for people.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Row {
+    pub(super) method: String,
+    pub(super) path: String,
+    access: String,
+    #[serde(default)]
+    requirement: String,
+}
+
+/// Every route of an app.
+#[derive(Clone, Debug)]
+pub(super) struct Table(Vec<Row>);
+
+impl Table {
+    /// Reads the JSON of `RouteTable::to_json`.
+    pub(super) fn read(json: &str) -> Result<Self, Failure> {
+        let rows: Vec<Row> = serde_json::from_str(json).map_err(|error| {
+            Failure::question(format!("the route table is not one of RouteTable::to_json: {error}"))
+        })?;
+        for row in &rows {
+            row.access()?;
+        }
+        Ok(Table(rows))
+    }
+
+    /// The row that a request meets, as the app's own router finds it.
+    pub(super) async fn row(&self, method: &str, path: &str) -> Result<Option<&Row>, Failure> {
+        let fits =
+            |row: &&Row| row.method == "ANY" || row.method == method || (row.method == "GET" && method == "HEAD");
+        for (index, row) in self.0.iter().enumerate().filter(|(_, row)| fits(row)) {
+            // A more exact path wins in the router, so each candidate is asked among all of them.
+            let others = self.0.iter().enumerate().filter(|(_, other)| fits(other));
+            let router = guarded_build(|| {
+                let mut paths: Vec<&str> = Vec::new();
+                others.fold(Router::new(), |router: Router, (number, other)| {
+                    if paths.contains(&other.path.as_str()) {
+                        return router;
+                    }
+                    paths.push(&other.path);
+                    router.route(&other.path, any(move || async move { number.to_string() }))
+                })
+            })?;
+            let request = Request::get(path).body(Body::empty());
+            let request = request.map_err(|_| Failure::question("the path is not one of a URL"))?;
+            let Ok(answer) = router.oneshot(request).await;
+            let body = axum::body::to_bytes(answer.into_body(), 64).await.unwrap_or_default();
+            if std::str::from_utf8(&body).is_ok_and(|found| found == index.to_string()) {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The app that has these routes, closed as `protect` closes it; its handlers say that they were reached.
+    pub(super) fn app(&self, verifier: Verifier) -> Result<Router, Failure> {
+        let reached = || async { [(REACHED, "yes")] };
+        let accesses = self.0.iter().map(Row::access).collect::<Result<Vec<Access>, Failure>>()?;
+        guarded_build(move || {
+            let routes = self.0.iter().zip(accesses).fold(Routes::new(), |routes: Routes, (row, access)| {
+                let path = row.path.as_str();
+                match row.method.as_str() {
+                    "GET" => routes.get(path, access, reached),
+                    "POST" => routes.post(path, access, reached),
+                    "PUT" => routes.put(path, access, reached),
+                    "PATCH" => routes.patch(path, access, reached),
+                    "DELETE" => routes.delete(path, access, reached),
+                    _ => routes.service(
+                        path,
+                        access,
+                        tower::service_fn(move |_| async move {
+                            Ok::<_, std::convert::Infallible>(axum::response::IntoResponse::into_response([(
+                                REACHED, "yes",
+                            )]))
+                        }),
+                    ),
+                }
+            });
+            protect(routes, AuthenticateLayer::new(verifier)).into_router()
+        })
+    }
+}
+
+impl Row {
+    fn access(&self) -> Result<Access, Failure> {
+        Ok(match self.access.as_str() {
+            "public" => Access::Public,
+            "optional" => Access::Optional,
+            "authenticated" => Access::Authenticated,
+            "required" => Access::Required(words::read(&self.requirement).map_err(|problem| {
+                Failure::question(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)))
+            })?),
+            other => return Err(Failure::question(format!("{}: no access of a route", crate::output::safe(other)))),
+        })
+    }
+
+    /// Who may call it, in words.
+    pub(super) fn words(&self) -> &str {
+        if self.access == "required" { &self.requirement } else { &self.access }
+    }
+}
+
+/// Whether a handler was reached.
+pub(super) fn is_reached(answer: &Response<Body>) -> bool {
+    answer.headers().contains_key(REACHED)
+}
+
+/// axum judges paths by panicking while routes are added; here the paths are read from a file.
+fn guarded_build<T>(build: impl FnOnce() -> T) -> Result<T, Failure> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
+    std::panic::set_hook(hook);
+    built.map_err(|_| Failure::question("the route table has a malformed path, or a route twice"))
+}
