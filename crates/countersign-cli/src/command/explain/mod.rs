@@ -230,12 +230,11 @@ impl Explained {
         output::line(&output::safe(&format!("answer       {shown}")))?;
         if let Some(live) = live {
             output::line(&output::safe(&format!("the service  {}", line_of(live))))?;
-            match self.agrees(live) {
-                true => output::line(&toned(Tone::Good, "they agree"))?,
-                false => {
-                    output::line(&toned(Tone::Bad, "they differ: compare policy, keys and routes of the service"))?
-                }
-            }
+            let (tone, words) = match self.agrees(live) {
+                true => (Tone::Good, "they agree"),
+                false => (Tone::Bad, "they differ: compare policy, keys and routes of the service"),
+            };
+            output::line(&toned(tone, words))?;
         }
         if let Some(said) = &self.report {
             output::line("")?;
