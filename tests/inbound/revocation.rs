@@ -8,7 +8,7 @@ use axum::routing::get;
 use countersign::authenticate::CallerToken;
 use countersign::clock::{Clock, UnixTime};
 use countersign::response::Detail;
-use countersign::revocation::{Check, MemoryRevocations, Revocation, RevocationCheck, Verdict, WhenUnknown};
+use countersign::revocation::{Check, MemoryRevocations, Revocation, RevocationCheck, SingleUse, Verdict, WhenUnknown};
 use countersign::verify::Verified;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -25,7 +25,7 @@ async fn serve(issuer: &TestIssuer, revocation: impl Into<Revocation>) -> Servic
 }
 
 #[tokio::test]
-async fn a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() {
+async fn s11_06_a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() {
     let issuer = TestIssuer::new();
     let revoked = memory(&issuer);
     let service = serve(&issuer, Arc::clone(&revoked)).await;
@@ -143,4 +143,37 @@ async fn the_callers_token_is_kept_through_the_wait() {
     let handler = get(|token: CallerToken| async move { token.expires_at().as_secs().to_string() });
     let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
     assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
+}
+
+#[tokio::test]
+async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
+    let issuer = TestIssuer::new();
+    let service = serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())))).await;
+    let token = good(&issuer).claim("jti", "once").sign();
+    let pair = tokio::join!(service.get("/", &token), service.get("/", &token));
+    let mut statuses = [pair.0.status, pair.1.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 401]);
+    assert_eq!(service.get("/", &token).await.json()["reason"], "revoked", "from the cache");
+    let again = good(&issuer).claim("jti", "once").claim("extra", 1).sign();
+    assert_eq!(service.get("/", &again).await.status, 401, "other bytes, the same token");
+    assert_eq!(service.get("/", &good(&issuer).claim("jti", "other").sign()).await.status, 200);
+    assert_eq!(service.get("/", &good(&issuer).without_claim("jti").sign()).await.status, 401);
+}
+
+#[tokio::test]
+async fn s3_25_where_used_tokens_find_no_place_it_is_503_until_some_end() {
+    let issuer = TestIssuer::new();
+    let service = serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())).at_most(1))).await;
+    let mut unavailable = 0;
+    for number in 0..200 {
+        let token = good(&issuer).claim("jti", number.to_string()).sign();
+        match service.get("/", &token).await.status {
+            503 => unavailable += 1,
+            status => assert_eq!((status, service.get("/", &token).await.status), (200, 401)),
+        }
+    }
+    assert!((136..200).contains(&unavailable), "{unavailable} of 200, over 64 places");
+    issuer.clock().advance(Duration::from_secs(3600 + 301));
+    assert_eq!(service.get("/", &good(&issuer).claim("jti", "later").sign()).await.status, 200);
 }

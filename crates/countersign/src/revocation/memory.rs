@@ -17,7 +17,7 @@ use super::check::{Check, RevocationCheck, Verdict};
 const MAX_REVOCATIONS: usize = 65_536;
 
 /// How long a revocation is kept past its token's end: the longest leeway that a policy can have.
-const KEEP_PAST_END: Duration = Duration::from_secs(300);
+pub(super) const KEEP_PAST_END: Duration = Duration::from_secs(300);
 
 /// Parts that are copied one at a time when something is added.
 const SHARDS: usize = 64;

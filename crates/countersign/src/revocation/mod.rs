@@ -1,13 +1,16 @@
 //! Revocation: asked at each request, of tokens found in the cache too.
 //!
 //! A token is named by what it says, never by a hash of its text, which has several spellings: by (issuer, `jti`), or by
-//! (issuer, subject, issued before). [`MemoryRevocations`] is built in; others implement [`RevocationCheck`].
+//! (issuer, subject, issued before). [`MemoryRevocations`] is built in; others implement [`RevocationCheck`]. [`SingleUse`] is
+//! such a check too: it takes a token for revoked once it was used.
 
 mod check;
 mod memory;
 mod posture;
+mod single_use;
 
 pub use check::{Check, RevocationCheck, Verdict, VerdictFuture};
 pub use memory::{MemoryRevocations, RevocationsFull};
 pub(crate) use posture::Outcome;
 pub use posture::{Revocation, WhenUnknown};
+pub use single_use::SingleUse;
