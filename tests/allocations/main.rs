@@ -3,6 +3,7 @@
 //!
 //! A program of its own; each thread counts for itself.
 
+mod guards;
 mod outbound;
 
 use std::alloc::{GlobalAlloc, Layout, System};

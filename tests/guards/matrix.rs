@@ -3,19 +3,21 @@
 use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::authz::Authorities;
+use countersign::authz::{Authorities, at_least};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 
-const ROUTES: [&str; 3] = ["read", "write", "close"];
+const ROUTES: [&str; 6] = ["read", "write", "close", "two", "not-clerk", "tried"];
 
 /// For each role, what it may do in its own tenant, in the order of `ROUTES`. In another tenant: nothing.
-const TABLE: [(&str, [bool; 3]); 4] = [
-    ("none", [false, false, false]),
-    ("clerk", [true, false, false]),
-    ("manager", [true, true, false]),
-    ("admin", [true, true, true]),
+const TABLE: [(&str, [bool; 6]); 6] = [
+    ("none", [false, false, false, false, true, true]),
+    ("clerk", [true, false, false, false, false, true]),
+    ("manager", [true, true, false, true, false, true]),
+    ("admin", [true, true, true, true, false, true]),
+    ("auditor", [false, false, false, false, true, true]),
+    ("Admin", [false, false, false, false, true, true]), // no role of ours
 ];
 
 #[tokio::test]
@@ -24,7 +26,7 @@ async fn s5_05_role_by_route_by_tenant() {
     let authorities = Authorities::new()
         .roles_at("/roles")
         .tenant_at("/tenant")
-        .hierarchy("admin > manager > clerk")
+        .hierarchy("admin > manager > clerk; auditor")
         .role_permission("manager", "orders:write");
     let verifier = Verifier::builder()
         .trust(issuer.trusted_for("api").authorities(authorities))
@@ -35,10 +37,19 @@ async fn s5_05_role_by_route_by_tenant() {
         get(|tenant: Tenant| async move { tenant.to_string() })
             .layer(require(tenant_in_path("tenant").and(requirement)))
     };
+    let hidden = get(|tenant: Tenant| async move { tenant.to_string() })
+        .layer(require(tenant_in_path("tenant").hidden().and(role("admin"))));
     let app = Router::new()
         .route("/{tenant}/read", guarded(role("clerk")))
         .route("/{tenant}/write", guarded(permission("orders:write")))
         .route("/{tenant}/close", guarded(role("admin")))
+        .route(
+            "/{tenant}/two",
+            guarded(at_least(2, [role("clerk"), role("manager"), role("auditor")]).expect("within")),
+        )
+        .route("/{tenant}/not-clerk", guarded(role("clerk").not()))
+        .route("/{tenant}/tried", guarded(role("admin").shadowed()))
+        .route("/hidden/{tenant}/close", hidden)
         .layer(AuthenticateLayer::new(verifier));
     let service = Service::start(app).await;
 
@@ -55,6 +66,20 @@ async fn s5_05_role_by_route_by_tenant() {
                         assert_eq!(answer.body, own);
                     }
                 }
+            }
+        }
+    }
+    for (role, allowed) in [("admin", true), ("manager", false)] {
+        for own in ["acme", "globex"] {
+            let token = issuer.token().audience("api").tenant(own).role(role).sign();
+            for asked in ["acme", "globex", "nobody"] {
+                let answer = service.get(&format!("/hidden/{asked}/close"), &token).await;
+                let expected = match (asked == own, allowed) {
+                    (false, _) => 404,
+                    (true, false) => 403,
+                    (true, true) => 200,
+                };
+                assert_eq!(answer.status, expected, "{role} of {own}: hidden of {asked}");
             }
         }
     }

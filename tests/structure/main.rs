@@ -21,7 +21,7 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 14] = [
+const MAIN: [&str; 12] = [
     "rt",
     "fetch",
     "telemetry",
@@ -32,17 +32,14 @@ const MAIN: [&str; 14] = [
     "authenticate",
     "outbound",
     "guard",
-    "lifetime",
     "extract",
-    "grpc",
     "app",
 ];
 
 /// A foreign crate and the only places that may name it.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 5] = [
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
-    ("tonic", &["countersign/src/grpc/"]),
     ("utoipa", &["countersign/src/app/openapi.rs"]),
     ("argon2", &["countersign-issuer/src/client/secret.rs", "countersign-cli/src/tools/hash.rs"]),
     (

@@ -6,6 +6,8 @@ mod demand;
 mod grants;
 mod hierarchy;
 mod names;
+#[cfg(test)]
+mod properties;
 mod requirement;
 
 pub use authorities::Authorities;
