@@ -10,3 +10,4 @@ mod protocol;
 mod service;
 mod store;
 mod token;
+mod upgrades;

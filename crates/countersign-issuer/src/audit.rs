@@ -55,3 +55,7 @@ pub(crate) fn store_failed(error: &StoreError) {
 pub(crate) fn keys_not_tended(error: &RotationError) {
     tracing::error!(target: TARGET, %error, "the keys could not be seen after; the present ones stay in use");
 }
+
+pub(crate) fn secret_upgraded(client: &Client, is_kept: bool) {
+    tracing::info!(target: TARGET, client = client.id(), is_kept, "a client's hash was upgraded to Argon2id");
+}

@@ -14,6 +14,7 @@ use crate::client::{Client, Registry, SecretCheck, pepper_key};
 use crate::policy::{Audience, Federation};
 use crate::rotation::{KeyRing, RingSettings, RotationError};
 use crate::server::{Issuer, Parts};
+use crate::state::State;
 use crate::store::{MemoryStore, Store, StoreKey};
 
 /// How long a token lives by default (S8.11).
@@ -169,7 +170,16 @@ impl IssuerBuilder {
             let field = if matches!(error, RotationError::Store(_)) { "store" } else { "algorithm" };
             ConfigError::one(field, error.to_string())
         })?;
-        let secrets = SecretCheck::new(pepper?, self.checks_at_once, self.remember_for, Arc::clone(&self.clock))?;
+        let clients = self.clients.into_iter().collect::<Registry>();
+        let state = State::new(store);
+        let secrets = SecretCheck::new(
+            pepper?,
+            self.checks_at_once,
+            self.remember_for,
+            Arc::clone(&self.clock),
+            &clients,
+            state.clone(),
+        )?;
         Issuer::assemble(Parts {
             base_path: Url::parse(&self.name)
                 .map(|url| url.path().trim_end_matches('/').to_owned())
@@ -177,12 +187,12 @@ impl IssuerBuilder {
             name: self.name,
             audiences: self.audiences,
             federations: self.federations,
-            clients: self.clients.into_iter().collect::<Registry>(),
+            clients,
             token_lifetime: self.token_lifetime,
             clock: self.clock,
             keys: Arc::new(keys),
             secrets,
-            store,
+            state,
         })
     }
 

@@ -33,6 +33,7 @@
 mod audit;
 mod builder;
 mod client;
+mod config;
 mod endpoint;
 mod grant;
 mod jti;
@@ -46,6 +47,7 @@ mod throttle;
 
 pub use builder::IssuerBuilder;
 pub use client::{Client, ClientSecret, SecretHash};
+pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
 pub use grant::Grant;
 pub use mint::{MintError, MintedToken};
 pub use policy::{Audience, ExchangeRule, Federation};

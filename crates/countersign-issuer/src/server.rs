@@ -21,7 +21,7 @@ use crate::endpoint::{self, OAuthError, Presented, Proof};
 use crate::policy::{Audience, Federation};
 use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
 use crate::state::State;
-use crate::store::{List, Remembered, Store, StoreError};
+use crate::store::{List, Remembered, StoreError};
 use crate::throttle::Throttle;
 
 /// The claim that names a tenant.
@@ -103,7 +103,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) secrets: SecretCheck,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) state: State,
 }
 
 impl Issuer {
@@ -137,7 +137,7 @@ impl Issuer {
             own_tokens,
             metadata,
             assertions,
-            state: State::new(parts.store),
+            state: parts.state,
             throttle: Throttle::new(),
             federated,
         })))

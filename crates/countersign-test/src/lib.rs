@@ -22,27 +22,34 @@
 //! |---|---|
 //! | [`TestIssuer`] | keys in memory, tokens that read as sentences, rotation |
 //! | [`TokenDraft`] | one token to be |
+//! | [`TokenDraft::on`] | a caller on a request, in one call |
+//! | [`Answer`] | assertions on statuses, problem bodies and challenges |
+//! | [`Callee`] | a service that is called, and records which token came with which call |
 //! | [`Attack`] | every known way to forge a token, to run against your own service in one loop |
 //! | [`ManualClock`] | time that moves when the test says so |
 //! | [`Provider`] | discovery and JWKS on loopback, with faults on demand |
 //!
-//! Every key of this kit has a `kid` that begins with [`KEY_ID_PREFIX`]: a production policy or a key set's alarm can
-//! tell them by it.
+//! Every key of this kit has a `kid` that begins with [`KEY_ID_PREFIX`]. A verifier built with
+//! [`deny_danger`](countersign_core::verify::VerifierBuilder::deny_danger), as releases should be, takes no such key.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test kit tells a misuse by failing the test")]
 
+mod answer;
+mod callee;
 mod clock;
 mod draft;
 mod hostile;
 mod issuer;
 mod provider;
-
+mod request;
 mod ring;
 
+pub use answer::Answer;
+pub use callee::{Callee, RecordedCall};
 pub use clock::ManualClock;
 pub use draft::TokenDraft;
 pub use hostile::Attack;
 pub use issuer::TestIssuer;
 pub use provider::Provider;
-
+pub use request::Bears;
 pub use ring::KEY_ID_PREFIX;

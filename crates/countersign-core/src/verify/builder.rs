@@ -156,7 +156,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// Refuses to build where any issuer uses something of [`policy::danger`](crate::policy::danger).
+    /// Refuses to build where any issuer uses something of [`policy::danger`](crate::policy::danger), and refuses tokens of
+    /// keys that are for tests and development alone (`test-only-…`): for releases.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;
         self

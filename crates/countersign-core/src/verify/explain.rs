@@ -79,7 +79,7 @@ impl Verifier {
         let held = issuer.map(|issuer| issuer.keys.cell().load());
         let keys = issuer.zip(held.as_ref()).zip(header.as_ref()).map(|((issuer, held), header)| {
             let held = usable_keys(issuer, held.as_ref(), elapsed)?;
-            keys_for(issuer, held, header)
+            keys_for(issuer, held, header, inner.danger_denied)
         });
         let keys = record.rule("key", keys.map(|found| found.map_err(|pending| pending.settle(looked, &mut asks))));
         if issuer.is_some() {

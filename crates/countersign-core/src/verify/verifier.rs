@@ -126,17 +126,26 @@ pub(super) fn keys_for<'h>(
     issuer: &TrustedIssuer,
     held: &'h HeldKeys,
     header: &Header,
+    danger_denied: bool,
 ) -> Result<SmallVec<[&'h Arc<VerifyingKey>; 1]>, Pending> {
     let refused = |kind, detail: &'static str| Err(VerifyError::new(kind, detail).into());
     let Some(algorithm) = header.algorithm else {
         return refused(Kind::AlgorithmNotAllowed, "alg names no algorithm");
     };
     match held.set.find(header.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
+        Lookup::Found(keys) if danger_denied && keys.iter().any(|key| is_of_test_kit(key)) => {
+            refused(Kind::UnknownKey, "the key is one of a test kit, and deny_danger forbids those")
+        }
         Lookup::Found(keys) => Ok(keys),
         Lookup::Missing => Err(Pending::needs(issuer, Wanted::NewerKeys)),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
+}
+
+/// Keys of `countersign-test` and of development are named so, and no others (its `KEY_ID_PREFIX`).
+fn is_of_test_kit(key: &VerifyingKey) -> bool {
+    key.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
 }
 
 impl Verifier {
@@ -207,7 +216,7 @@ impl Verifier {
         rules::judge(&unverified.header, &case)?;
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
-        let keys = keys_for(issuer, held, &unverified.header)?;
+        let keys = keys_for(issuer, held, &unverified.header, inner.danger_denied)?;
         let signed = Signed::check(unverified, &keys)?;
         let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?);
         inner.counts.verified.increment();

@@ -11,8 +11,11 @@ use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 use tokio::sync::Semaphore;
 
+use super::Registry;
 use super::registry::Client;
-use super::secret::{KEYED_TAG, SecretHash, is_argon2id_of};
+use super::secret::{Checked, DUMMY, KEYED_TAG, SecretHash, bcrypt_dummy, check_slowly};
+use super::upgrades::Upgrades;
+use crate::state::State;
 
 /// How many requests may wait for a check beyond those that run; the next one is told to come back.
 const MAX_WAITING: usize = 64;
@@ -23,10 +26,6 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The most successful checks remembered.
 const MAX_REMEMBERED: usize = 1024;
 
-/// What the secret of a client that does not exist is compared with: the cost of a real hash, and the hash of nothing.
-const DUMMY: &str =
-    concat!("$argon2id$v=19$m=19456,t=2,p=1$bm8gY2xpZW50IGhhcyBpdA", "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-
 /// The check could not be made now.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Busy;
@@ -34,12 +33,15 @@ pub(crate) struct Busy;
 /// Checks secrets.
 ///
 /// Which check is made depends on the presented secret alone, never on the client: one that looks generated under a
-/// pepper costs one HMAC, any other one Argon2id, against the client's hash or a dummy.
+/// pepper costs one HMAC, any other one Argon2id (and one bcrypt, while any client has such a hash), against the client's
+/// hash or a dummy.
 pub(crate) struct SecretCheck {
     pepper: Option<hmac::Key>,
     running: Arc<Semaphore>,
     waiting: Semaphore,
     remembered: Option<Remembered>,
+    upgrades: Upgrades,
+    bcrypt_dummy: Option<Arc<str>>,
 }
 
 impl SecretCheck {
@@ -49,13 +51,20 @@ impl SecretCheck {
         at_once: usize,
         remember_for: Duration,
         clock: Arc<dyn Clock>,
+        clients: &Registry,
+        state: State,
     ) -> Result<Self, ConfigError> {
+        let upgrades = Upgrades::load(clients, state)?;
+        let costs = clients.iter().filter_map(|client| upgrades.slow_hash_of(client)?.bcrypt_cost());
+        let bcrypt_dummy = costs.max().map(|cost| bcrypt_dummy(cost).into());
         let remembered = if remember_for.is_zero() { None } else { Some(Remembered::new(remember_for, clock)?) };
         Ok(SecretCheck {
             pepper,
             running: Arc::new(Semaphore::new(at_once)),
             waiting: Semaphore::new(at_once.saturating_add(MAX_WAITING)),
             remembered,
+            upgrades,
+            bcrypt_dummy,
         })
     }
 
@@ -64,31 +73,35 @@ impl SecretCheck {
         if let (Some(pepper), true) = (&self.pepper, presented.expose().starts_with(KEYED_TAG)) {
             return Ok(is_keyed_secret_of(pepper, client, &presented));
         }
-        let stored = client.and_then(|client| client.hashes.iter().find_map(SecretHash::argon2id));
-        let phc = stored.unwrap_or(DUMMY).to_owned();
-        let mark = self.remembered.as_ref().map(|remembered| remembered.mark(&phc, &presented));
+        let held = client.and_then(|client| self.upgrades.slow_hash_of(client));
+        let stored = held.as_ref().and_then(SecretHash::slow).unwrap_or(DUMMY).to_owned();
+        let mark = self.remembered.as_ref().map(|remembered| remembered.mark(&stored, &presented));
         if let (Some(remembered), Some(mark)) = (&self.remembered, &mark)
-            && stored.is_some()
+            && held.is_some()
             && remembered.has(mark)
         {
             return Ok(true);
         }
-        let is_right = self.argon2id(phc, presented).await? && stored.is_some();
-        if let (Some(remembered), Some(mark), true) = (&self.remembered, mark, is_right) {
+        let Checked { is_right, upgraded } = self.slowly(stored, presented).await?;
+        let Some(client) = client.filter(|_| is_right && held.is_some()) else { return Ok(false) };
+        if let Some(upgraded) = upgraded {
+            self.upgrades.keep(client, upgraded).await;
+        } else if let (Some(remembered), Some(mark)) = (&self.remembered, mark) {
             remembered.keep(mark);
         }
-        Ok(is_right)
+        Ok(true)
     }
 
     /// On the blocking pool. The permit goes with the work, so that callers who leave do not let more in.
-    async fn argon2id(&self, phc: String, presented: Secret<String>) -> Result<bool, Busy> {
+    async fn slowly(&self, stored: String, presented: Secret<String>) -> Result<Checked, Busy> {
         let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
         let turn = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.running).acquire_owned()).await;
         let permit = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        let bcrypt_dummy = self.bcrypt_dummy.clone();
         let check = tokio::task::spawn_blocking(move || {
-            let is_right = is_argon2id_of(&phc, &presented);
+            let checked = check_slowly(&stored, bcrypt_dummy.as_deref(), &presented);
             drop(permit);
-            is_right
+            checked
         });
         check.await.map_err(|_| Busy)
     }
@@ -152,16 +165,5 @@ impl Remembered {
         if until.len() < MAX_REMEMBERED {
             until.insert(mark, now.saturating_add(self.keep_for));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s8_04_the_dummy_is_a_hash_of_full_cost_that_no_secret_has() {
-        assert!(SecretHash::parse(DUMMY).is_ok());
-        assert!(!is_argon2id_of(DUMMY, &Secret::from("")));
     }
 }

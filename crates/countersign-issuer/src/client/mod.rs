@@ -4,6 +4,7 @@ mod assertion;
 mod check;
 mod registry;
 mod secret;
+mod upgrades;
 
 pub(crate) use assertion::AssertionCheck;
 pub(crate) use check::SecretCheck;

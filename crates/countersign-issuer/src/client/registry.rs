@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// A secret that proves who it is. A client has at most one that is kept as Argon2id, and four that are kept under a
+    /// A secret that proves who it is. A client has at most one that is kept as Argon2id or bcrypt, and four that are kept under a
     /// pepper: a second lets it change over without a pause.
     pub fn secret(mut self, secret: impl Into<ClientSecret>) -> Self {
         match secret.into() {
@@ -211,7 +211,7 @@ impl Client {
         }
         // A second Argon2id check would cost twice the time, and so tell known clients from unknown ones.
         if slow > 1 || keyed > MAX_KEYED_SECRETS {
-            fault("secret", "more than one kept as Argon2id, or more than four under the pepper");
+            fault("secret", "more than one kept as Argon2id or bcrypt, or more than four under the pepper");
         }
         if slow + keyed == 0 && self.jwks.is_none() && !is_federated {
             fault("secret", "neither a secret nor public keys; the client could never prove who it is");

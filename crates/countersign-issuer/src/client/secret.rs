@@ -48,6 +48,16 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 /// The most passes that a stored hash may ask for.
 const MAX_PASSES: u32 = 16;
 
+/// The cheapest and the dearest bcrypt hash taken, as powers of two: OWASP's floor, and about a second.
+const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 10..=14;
+
+/// What bcrypt reads of a secret, in bytes; it ignores the rest.
+const BCRYPT_READS: usize = 72;
+
+/// What the secret of a client that does not exist is compared with: the cost of a real hash, and the hash of nothing.
+pub(super) const DUMMY: &str =
+    concat!("$argon2id$v=19$m=19456,t=2,p=1$bm8gY2xpZW50IGhhcyBpdA", "$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+
 /// A client secret as it is stored: nothing that the secret can be read from.
 ///
 /// [`Display`](fmt::Display) writes the stored form, for configuration; `Debug` hides even that.
@@ -69,6 +79,8 @@ pub struct SecretHash(Stored);
 enum Stored {
     /// A PHC string, checked.
     Argon2id(Box<str>),
+    /// Of an older system; upgraded when its secret is next used.
+    Bcrypt(Box<str>),
     Keyed([u8; 32]),
 }
 
@@ -107,17 +119,24 @@ impl SecretHash {
         Self::hashed(secret)
     }
 
-    /// Reads the stored form.
+    /// Reads the stored form. A bcrypt hash of an older system (`$2a$`, `$2b$` or `$2y$`, cost 10 to 14) is taken too: the
+    /// issuer's store keeps its Argon2id successor from the first use on. Of such a secret 72 bytes count at most; a
+    /// longer one is refused, since bcrypt would not read its end.
     ///
     /// # Errors
-    /// `ConfigError` where it is neither an Argon2id PHC string of enough cost nor a keyed hash of ours.
+    /// `ConfigError` where it is no Argon2id PHC string of enough cost, no such bcrypt hash and no keyed hash of ours.
     pub fn parse(stored: &str) -> Result<Self, ConfigError> {
-        const BAD: &str = "neither an Argon2id PHC string nor a keyed hash of this issuer";
+        const BAD: &str = "no Argon2id PHC string, no bcrypt hash and no keyed hash of this issuer";
         const WEAK: &str = "Argon2id weaker than m=19456,t=2,p=1 and its equals, or costlier than 256 MiB or 16 passes";
         let bad = || ConfigError::one("secret", BAD);
         if let Some(encoded) = stored.strip_prefix(KEYED_STORED) {
             let digest = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded).map_err(|_| bad())?;
             return Ok(SecretHash(Stored::Keyed(digest.try_into().map_err(|_| bad())?)));
+        }
+        if let Some(cost) = bcrypt_cost(stored) {
+            let fits = BCRYPT_COSTS.contains(&cost);
+            let weak = || ConfigError::one("secret", "a bcrypt hash of a cost below 10 or above 14");
+            return if fits { Ok(SecretHash(Stored::Bcrypt(stored.into()))) } else { Err(weak()) };
         }
         let hash = PasswordHash::new(stored).map_err(|_| bad())?;
         let params = Params::try_from(&hash).map_err(|_| bad())?;
@@ -145,18 +164,26 @@ impl SecretHash {
         Ok(SecretHash(Stored::Argon2id(hash.to_string().into())))
     }
 
-    /// The PHC string, where it is one: checked by [`is_argon2id_of`].
-    pub(super) fn argon2id(&self) -> Option<&str> {
+    /// The stored text, where a check of it is slow.
+    pub(super) fn slow(&self) -> Option<&str> {
         match &self.0 {
-            Stored::Argon2id(phc) => Some(phc),
+            Stored::Argon2id(text) | Stored::Bcrypt(text) => Some(text),
             Stored::Keyed(_) => None,
+        }
+    }
+
+    /// The cost, where it is bcrypt.
+    pub(super) fn bcrypt_cost(&self) -> Option<u32> {
+        match &self.0 {
+            Stored::Bcrypt(text) => bcrypt_cost(text),
+            _ => None,
         }
     }
 
     /// The keyed hash, where it is one.
     pub(super) fn keyed(&self) -> Option<&[u8; 32]> {
         match &self.0 {
-            Stored::Argon2id(_) => None,
+            Stored::Argon2id(_) | Stored::Bcrypt(_) => None,
             Stored::Keyed(digest) => Some(digest),
         }
     }
@@ -165,7 +192,7 @@ impl SecretHash {
 impl fmt::Display for SecretHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Stored::Argon2id(phc) => f.write_str(phc),
+            Stored::Argon2id(text) | Stored::Bcrypt(text) => f.write_str(text),
             Stored::Keyed(digest) => {
                 write!(f, "{KEYED_STORED}{}", base64_simd::URL_SAFE_NO_PAD.encode_to_string(digest))
             }
@@ -179,10 +206,57 @@ impl fmt::Debug for SecretHash {
     }
 }
 
-/// Whether `secret` is the one behind `phc`. Takes 19 MiB and some tens of milliseconds: never on an async worker.
-pub(super) fn is_argon2id_of(phc: &str, secret: &Secret<String>) -> bool {
+/// What came of a slow check.
+pub(super) struct Checked {
+    pub(super) is_right: bool,
+    /// What to store in place of a hash that is weaker than those made today.
+    pub(super) upgraded: Option<SecretHash>,
+}
+
+/// Compares `secret` with the slow hash in `stored`. Takes 19 MiB and some tens of milliseconds: never on an async worker.
+///
+/// Where `bcrypt_dummy` is given, some clients have bcrypt hashes: then each check makes one of either kind, so that its
+/// time does not tell which client has which, or exists.
+pub(super) fn check_slowly(stored: &str, bcrypt_dummy: Option<&str>, secret: &Secret<String>) -> Checked {
+    let is_bcrypt = bcrypt_cost(stored).is_some();
+    let (by_argon2id, by_bcrypt) = match is_bcrypt {
+        true => (is_argon2id_of(DUMMY, secret), is_bcrypt_of(stored, secret)),
+        false => (is_argon2id_of(stored, secret), bcrypt_dummy.is_some_and(|dummy| is_bcrypt_of(dummy, secret))),
+    };
+    let is_right = if is_bcrypt { by_bcrypt } else { by_argon2id };
+    let upgraded = (is_right && (is_bcrypt || is_outdated(stored))).then(|| SecretHash::hashed(secret).ok()).flatten();
+    Checked { is_right, upgraded }
+}
+
+/// A hash of this cost that no secret has.
+pub(super) fn bcrypt_dummy(cost: u32) -> String {
+    format!("$2b${cost:02}${}", ".".repeat(53))
+}
+
+fn is_argon2id_of(phc: &str, secret: &Secret<String>) -> bool {
     let Ok(hash) = PasswordHash::new(phc) else { return false };
     argon2id().is_some_and(|argon2| argon2.verify_password(secret.expose().as_bytes(), &hash).is_ok())
+}
+
+/// Refuses what bcrypt would read in part: an end past 72 bytes, or past a NUL (S8.03).
+fn is_bcrypt_of(stored: &str, secret: &Secret<String>) -> bool {
+    let is_whole = secret.expose().len() <= BCRYPT_READS && !secret.expose().contains('\0');
+    let read = if is_whole { secret.expose().as_str() } else { "" }; // at the same cost
+    bcrypt::verify(read, stored).unwrap_or(false) && is_whole
+}
+
+/// Whether it cost less than one made today.
+fn is_outdated(phc: &str) -> bool {
+    let params = PasswordHash::new(phc).ok().and_then(|hash| Params::try_from(&hash).ok());
+    params.is_some_and(|params| params.m_cost().saturating_mul(params.t_cost()) < MEMORY_KIB * PASSES)
+}
+
+/// The cost, where `stored` has the form of a bcrypt hash: version, cost, 22 characters of salt and 31 of hash.
+fn bcrypt_cost(stored: &str) -> Option<u32> {
+    let (cost, rest) =
+        ["$2a$", "$2b$", "$2y$"].iter().find_map(|version| stored.strip_prefix(version))?.split_once('$')?;
+    let is_whole = rest.len() == 53 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"./".contains(&byte));
+    (is_whole && cost.len() == 2 && cost.bytes().all(|byte| byte.is_ascii_digit())).then(|| cost.parse().ok()).flatten()
 }
 
 /// The key behind a pepper.
@@ -255,6 +329,55 @@ mod tests {
         assert_ne!(stored.keyed().expect("keyed"), &plain, "no plain SHA-256");
         assert_eq!(SecretHash::parse(&stored.to_string()), Ok(stored));
         assert!(SecretHash::generate_keyed(&Secret::new(vec![7; 31])).is_err());
+    }
+
+    #[test]
+    fn s8_03_a_bcrypt_hash_of_another_system_is_taken_and_what_it_would_cut_is_refused() {
+        // A vector of jBCrypt.
+        let stored = "$2a$10$fVH8e28OQRj9tqiDXs1e1uxpsjN0c7II7YPKXua2NAKYvM6iQk7dq";
+        assert!(SecretHash::parse(stored).is_ok());
+        let right = check_slowly(stored, None, &Secret::from("abcdefghijklmnopqrstuvwxyz"));
+        let upgraded = right.upgraded.expect("Argon2id in its place").to_string();
+        assert!(right.is_right && upgraded.starts_with("$argon2id$"));
+        assert!(check_slowly(&upgraded, Some(&bcrypt_dummy(10)), &Secret::from("abcdefghijklmnopqrstuvwxyz")).is_right);
+        for wrong in ["abcdefghijklmnopqrstuvwxy", "", "abcdefghijklmnopqrstuvwxyz\0"] {
+            assert!(!check_slowly(stored, None, &Secret::from(wrong)).is_right, "{wrong:?}");
+        }
+        let long = "a".repeat(72);
+        let stored = bcrypt::hash(&long, 10).expect("hashed");
+        assert!(check_slowly(&stored, None, &Secret::from(long.as_str())).is_right);
+        for cut in ["b", "c"] {
+            assert!(!check_slowly(&stored, None, &Secret::from(format!("{long}{cut}"))).is_right, "past 72 bytes");
+        }
+        assert!(!check_slowly(&bcrypt_dummy(10), None, &Secret::from("")).is_right);
+        for bad in [
+            stored.replace("$10$", "$09$"),
+            stored.replace("$10$", "$15$"),
+            stored.replace("$2b$", "$2x$"),
+            stored[1..].into(),
+        ] {
+            assert!(SecretHash::parse(&bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn s8_01_a_cheaper_hash_is_upgraded_when_its_secret_is_used_and_an_equal_one_is_not() {
+        let secret = Secret::from("quaint-heron-lifts-49");
+        let params = Params::new(7_168, 5, 1, None).expect("parameters");
+        let cheaper: PasswordHash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_with_salt(secret.expose().as_bytes(), &[7; SALT_BYTES])
+            .expect("hashed");
+        let checked = check_slowly(&cheaper.to_string(), None, &secret);
+        assert!(checked.upgraded.is_some_and(|upgraded| upgraded.to_string().contains("m=19456,t=2,p=1")));
+        assert!(check_slowly(&cheaper.to_string(), None, &Secret::from("another")).upgraded.is_none());
+        let (secret, stored) = SecretHash::generate().expect("a secret");
+        assert!(check_slowly(&stored.to_string(), None, &secret).upgraded.is_none());
+    }
+
+    #[test]
+    fn s8_04_the_dummy_is_a_hash_of_full_cost_that_no_secret_has() {
+        assert!(SecretHash::parse(DUMMY).is_ok());
+        assert!(!is_argon2id_of(DUMMY, &Secret::from("")));
     }
 
     #[test]

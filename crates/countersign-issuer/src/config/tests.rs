@@ -1,0 +1,113 @@
+//! Configurations that build, and such that must not.
+
+use super::*;
+
+const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn whole() -> String {
+    format!(
+        r#"
+        issuer = "https://sts.example.com"
+        listen = "127.0.0.1:4000"
+        algorithm = "EdDSA"
+        token_lifetime_seconds = 120
+        rotate_every_seconds = 86400
+        secret_checks_at_once = 2
+
+        [[audience]]
+        name = "billing"
+        scopes = ["read", "write"]
+        token_lifetime_seconds = 60
+
+        [[client]]
+        id = "orders"
+        secret = "{HASH}"
+        grants = ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"]
+        audiences = ["billing"]
+        default_audience = "billing"
+        scopes = ["read"]
+        introspects = ["billing"]
+        tenant = "acme"
+        locked = true
+
+        [[client.exchange]]
+        towards = ["billing"]
+        tokens_for = ["orders", "https://orders.example.com"]
+        scopes = ["read"]
+        subjects_beginning_with = ["user:"]
+        carrying = ["roles"]
+        danger_without_actor = true
+
+        [[client]]
+        id = "shipping"
+        audiences = ["billing"]
+
+        [[federation]]
+        subjects = {{ "system:serviceaccount:shop:shipping" = "shipping" }}
+        [federation.trusted]
+        issuer = "https://cluster.example.com"
+        audience = "https://sts.example.com"
+        keys = {{ inline = '{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}]}}' }}
+        "#
+    )
+}
+
+#[test]
+fn everything_that_can_be_said_in_rust_can_be_said_in_toml() {
+    let config = IssuerConfig::from_toml(&whole()).expect("a configuration");
+    assert!(!format!("{config:?}").contains("argon2id"));
+    assert_eq!(config.listen.map(|address| address.port()), Some(4000));
+    let issuer = config.build().expect("sound");
+    assert_eq!((issuer.name(), issuer.token_lifetime().as_secs()), ("https://sts.example.com", 120));
+    let audience = issuer.audience("billing").expect("known");
+    assert_eq!(audience.lifetime, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn a_field_that_none_has_is_refused_wherever_it_stands() {
+    for (at, odd) in [
+        ("listen = ", "lisen = "),
+        ("token_lifetime_seconds = 60", "lifetime = 60"),
+        ("introspects = ", "introspect = "),
+        ("carrying = ", "carry = "),
+        ("subjects = ", "subject = "),
+        ("audience = \"https", "audiences = \"https"),
+    ] {
+        let error = IssuerConfig::from_toml(&whole().replacen(at, odd, 1)).expect_err(odd).to_string();
+        assert!(error.starts_with("config: line ") && !error.contains("argon2id"), "{error}");
+    }
+}
+
+#[test]
+fn faults_name_their_fields_and_come_all_at_once() {
+    let bad = whole()
+        .replace(HASH, "plain-secret-of-somebody")
+        .replace("\"client_credentials\", ", "\"password\", ")
+        .replace("{ inline", "{ jwks_url = \"https://cluster.example.com/keys\" } #");
+    let error = IssuerConfig::from_toml(&bad).expect("readable").build().expect_err("not sound");
+    let fields: Vec<_> = error.faults().iter().map(|fault| fault.field.to_string()).collect();
+    assert_eq!(fields, ["client orders: grants", "federation https://cluster.example.com: keys"]);
+    let bad = whole().replace(HASH, "plain-secret-of-somebody").replace("= 86400", "= 60");
+    let error = IssuerConfig::from_toml(&bad).expect("readable").build().expect_err("not sound");
+    assert_eq!(error.faults()[0].field, "client orders: secret");
+    assert!(!error.to_string().contains("plain-secret"), "{error}");
+}
+
+#[test]
+#[cfg(feature = "file")]
+fn files_are_named_from_where_the_configuration_lies() {
+    let folder = std::env::temp_dir().join(format!("countersign-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let text = "issuer = \"http://127.0.0.1:4000\"\n[store]\nfile = \"state.redb\"\n";
+    let path = folder.join("issuer.toml");
+    std::fs::write(&path, text).expect("written");
+    let keys = || IssuerConfig::from_file(&path).expect("readable").build().expect("sound").keys();
+    assert_eq!(keys(), keys(), "the state is kept");
+    assert!(folder.join("state.redb").exists());
+    for bad in ["file = \"a\"\npostgres_env = \"B\"", "", "file = \"a\"\nkey_env = \"A\"\nkey_file = \"b\""] {
+        std::fs::write(&path, format!("issuer = \"http://127.0.0.1:4000\"\n[store]\n{bad}\n")).expect("written");
+        let error = IssuerConfig::from_file(&path).expect("readable").build().expect_err(bad);
+        assert_eq!(error.faults()[0].field, "store", "{bad}");
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -1,0 +1,168 @@
+//! What a service answered, and assertions that read as sentences.
+
+use std::fmt;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use serde_json::Value;
+
+/// The largest body read, in bytes.
+const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// An answer, read whole. Its assertions say what came instead, and return it, so that they can be chained.
+///
+/// ```
+/// use axum::body::Body;
+/// use axum::http::Response;
+/// use countersign_test::Answer;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let response = Response::builder() // in earnest: app.oneshot(request).await?
+///     .status(403)
+///     .header("www-authenticate", r#"Bearer realm="api", error="insufficient_scope", scope="orders:write""#)
+///     .header("content-type", "application/problem+json")
+///     .body(Body::from(r#"{"type":"about:blank","title":"Forbidden","status":403,"code":"insufficient_scope"}"#))
+///     .unwrap();
+/// Answer::of(response).await.is_refused(403, "insufficient_scope").challenges("insufficient_scope").wants_scope("orders:write");
+/// # });
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// Reads a response to its end.
+    ///
+    /// # Panics
+    /// Where the body breaks off, or is larger than 16 MiB.
+    pub async fn of<B>(response: Response<B>) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await.expect("a body");
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// It is a success.
+    ///
+    /// # Panics
+    /// Where it is not.
+    #[track_caller]
+    pub fn is_ok(&self) -> &Self {
+        assert!(self.status.is_success(), "expected a success, got {self:?}");
+        self
+    }
+
+    /// It is a problem (RFC 9457) with this status and this stable `code`.
+    ///
+    /// # Panics
+    /// Where it is anything else.
+    #[track_caller]
+    pub fn is_refused(&self, status: u16, code: &str) -> &Self {
+        assert_eq!(self.status.as_u16(), status, "expected {status} {code}, got {self:?}");
+        let content_type = self.header("content-type").unwrap_or_default();
+        assert!(content_type.starts_with("application/problem+json"), "no problem body: {self:?}");
+        let problem = self.json();
+        assert_eq!(problem["code"], code, "another code: {self:?}");
+        assert_eq!(problem["status"], status, "the body names another status: {self:?}");
+        self
+    }
+
+    /// It names this error in a `Bearer` challenge (RFC 6750 §3).
+    ///
+    /// # Panics
+    /// Where there is no such challenge, or it names another error.
+    #[track_caller]
+    pub fn challenges(&self, error: &str) -> &Self {
+        let named = self.parameter("error");
+        assert_eq!(named.as_deref(), Some(error), "another challenge: {self:?}");
+        self
+    }
+
+    /// It asks for a token and says nothing more: no token was sent.
+    ///
+    /// # Panics
+    /// Where there is no challenge, or one that names an error.
+    #[track_caller]
+    pub fn asks_for_a_token(&self) -> &Self {
+        assert_eq!(self.status, StatusCode::UNAUTHORIZED, "expected 401, got {self:?}");
+        assert!(self.challenge().is_some() && self.parameter("error").is_none(), "another challenge: {self:?}");
+        self
+    }
+
+    /// Its challenge names these scopes, in this order.
+    ///
+    /// # Panics
+    /// Where it names others, or none.
+    #[track_caller]
+    pub fn wants_scope(&self, scope: &str) -> &Self {
+        assert_eq!(self.parameter("scope").as_deref(), Some(scope), "other scopes: {self:?}");
+        self
+    }
+
+    /// Its challenge asks for a fresher or stronger authentication (RFC 9470).
+    ///
+    /// # Panics
+    /// Where it does not.
+    #[track_caller]
+    pub fn wants_step_up(&self) -> &Self {
+        self.challenges("insufficient_user_authentication")
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The first header of this name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// Where it is none.
+    #[must_use]
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+    }
+
+    fn challenge(&self) -> Option<&str> {
+        let values = self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        values.filter_map(|value| value.strip_prefix("Bearer")).next()
+    }
+
+    /// A parameter of the challenge; ours are quoted and hold no quotes.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let parameters = self.challenge()?.split([' ', ',']).collect::<Vec<_>>().join(" ");
+        let (_, rest) = parameters.split_once(&format!(" {name}=\""))?;
+        rest.split_once('"').map(|(value, _)| value.to_owned())
+    }
+}
+
+/// Status, challenge and body, as a failing test needs them.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status())
+            .field("challenge", &self.challenge())
+            .field("body", &self.text())
+            .finish_non_exhaustive()
+    }
+}

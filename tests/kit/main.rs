@@ -1,0 +1,135 @@
+//! The test kit as an app's own tests use it: a caller on a request, assertions on answers, and which token went where.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use countersign::authenticate::CallerToken;
+use countersign::outbound::OutboundError;
+use countersign::prelude::*;
+use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
+use countersign_test::{Answer, Callee, KEY_ID_PREFIX, TestIssuer};
+use tower::ServiceExt;
+
+fn app(verifier: Verifier) -> Router {
+    let fresh = authenticated_within(std::time::Duration::from_secs(60));
+    Router::new()
+        .route("/orders", get(async |claims: Claims| format!("orders of {}", claims.subject())))
+        .route_layer(require(scope("orders:read")))
+        .route("/payment", get(async || "paid").layer(require(fresh)))
+        .layer(AuthenticateLayer::new(verifier))
+}
+
+async fn answer(app: &Router, request: axum::http::request::Builder) -> Answer {
+    Answer::of(app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible")).await
+}
+
+#[tokio::test]
+async fn one_call_puts_a_caller_on_a_request_and_every_guard_stays_real() {
+    let issuer = TestIssuer::new();
+    let app = app(issuer.verifier_for("orders"));
+    let ann = || issuer.token().subject("ann").audience("orders");
+    let list = || Request::get("/orders");
+
+    let good = answer(&app, ann().scope("orders:read").on(list())).await;
+    assert_eq!(good.is_ok().text(), "orders of ann");
+    answer(&app, list()).await.asks_for_a_token();
+    answer(&app, ann().on(list()))
+        .await
+        .is_refused(403, "insufficient_scope")
+        .challenges("insufficient_scope")
+        .wants_scope("orders:read");
+    answer(&app, ann().expired().on(list())).await.is_refused(401, "token_expired").challenges("invalid_token");
+    let old = ann().authenticated(std::time::Duration::from_secs(3600));
+    answer(&app, old.on(Request::get("/payment"))).await.wants_step_up();
+
+    let whole = Request::get("/orders").header("authorization", "Basic eDp5").body(Body::empty()).expect("a request");
+    let whole = ann().scope("orders:read").on(whole);
+    Answer::of(app.oneshot(whole).await.expect("infallible")).await.is_ok();
+}
+
+#[tokio::test]
+async fn assertions_fail_where_the_answer_is_another() {
+    let issuer = TestIssuer::new();
+    let app = app(issuer.verifier_for("orders"));
+    let refused = answer(&app, issuer.token().subject("ann").audience("orders").on(Request::get("/orders"))).await;
+    let fails = |assertion: &dyn Fn(&Answer)| {
+        let attempt = std::panic::AssertUnwindSafe(|| assertion(&refused));
+        std::panic::catch_unwind(attempt).is_err()
+    };
+    assert!(fails(&|answer| {
+        let _ = answer.is_ok();
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.is_refused(401, "insufficient_scope");
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.is_refused(403, "another");
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.challenges("invalid_token");
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.asks_for_a_token();
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.wants_scope("orders:write");
+    }));
+    assert!(fails(&|answer| {
+        let _ = answer.wants_step_up();
+    }));
+}
+
+#[tokio::test]
+async fn a_callee_shows_which_token_came_with_which_call() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let name = format!("http://{}", listener.local_addr().expect("an address"));
+    let (secret, stored) = SecretHash::generate().expect("a secret");
+    let client = Client::new("orders").secret(stored).audiences(["billing"]);
+    let issuer = Issuer::builder(name)
+        .audience(Audience::new("billing"))
+        .audience(Audience::new("orders"))
+        .client(client.may_exchange(ExchangeRule::towards(["billing"])))
+        .build()
+        .expect("sound");
+    let token_service = issuer.router();
+    tokio::spawn(async move { axum::serve(listener, token_service).await });
+
+    let (billing, http) = (Callee::start().await, reqwest::Client::new());
+    let source = ClientCredentials::from_issuer(issuer.name()).client("orders", secret).audience("billing");
+    let outbound = Outbound::new(http.clone()).bind(billing.url(), source).expect("bound");
+    billing.refuses_token("invalid_token"); // so the first call is sent twice
+    outbound.send(http.get(format!("{}/own", billing.url()))).await.expect("an answer");
+
+    let draft = countersign::mint::Draft::access_token().subject("ann").audience("orders").client_id("web");
+    let inbound = issuer.mint(&draft).expect("minted");
+    let verifier = Verifier::trusting(issuer.trusted_for("orders")).expect("a verifier");
+    let url = format!("{}/hers", billing.url());
+    let handler = async move |caller: CallerToken| {
+        outbound.on_behalf_of(&caller).send(http.get(url)).await.map_err(|error: OutboundError| error.to_string())?;
+        Ok::<_, String>("called")
+    };
+    let app = Router::new().route("/", get(handler)).layer(AuthenticateLayer::new(verifier).keep_caller_token());
+    let request = Request::get("/").header("authorization", format!("Bearer {}", inbound.as_str()));
+    answer(&app, request).await.is_ok();
+
+    let calls = billing.calls();
+    let paths: Vec<_> = calls.iter().map(|call| call.uri.path()).collect();
+    assert_eq!(paths, ["/own", "/own", "/hers"]);
+    assert!(calls[0].is_of("orders", "billing") && calls[1].is_of("orders", "billing"));
+    assert_ne!(calls[0].token(), calls[1].token(), "refused, so renewed");
+    assert!(calls[2].is_of("ann", "billing") && !calls[2].is_of("ann", "orders"));
+    assert_eq!(calls[2].claims().expect("claims")["act"]["sub"], "orders");
+    assert!(calls.iter().all(|call| call.token() != Some(inbound.as_str())), "hers was never forwarded");
+    assert!(!format!("{calls:?}").contains(calls[2].token().expect("one")));
+}
+
+#[tokio::test]
+async fn a_release_policy_refuses_the_keys_of_the_test_kit() {
+    let issuer = TestIssuer::with_system_clock();
+    assert!(issuer.key_id().starts_with(KEY_ID_PREFIX));
+    let token = issuer.token().subject("ann").audience("orders").sign();
+    let release = Verifier::builder().trust(issuer.trusted_for("orders")).deny_danger().build().expect("a verifier");
+    assert_eq!(release.verify(&token).await.expect_err("a test key").code(), "unknown_key");
+    assert!(issuer.verifier_for("orders").verify(&token).await.is_ok(), "a test's own verifier takes it");
+}
