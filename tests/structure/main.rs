@@ -21,7 +21,7 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 12] = [
+const MAIN: [&str; 13] = [
     "rt",
     "fetch",
     "telemetry",
@@ -32,6 +32,7 @@ const MAIN: [&str; 12] = [
     "authenticate",
     "outbound",
     "guard",
+    "lifetime",
     "extract",
     "app",
 ];

@@ -54,6 +54,7 @@ mod fetch;
 pub mod guard;
 #[cfg(feature = "remote-keys")]
 pub mod keys;
+pub mod lifetime;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod prelude;

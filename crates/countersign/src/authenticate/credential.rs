@@ -1,9 +1,11 @@
-//! The one credential of a request (RFC 6750 §2.1): exactly one bearer token, or none.
+//! The one credential of a request (RFC 6750 §2): exactly one bearer token, or none, wherever it may come from.
 
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Request, Uri, header};
+
+use super::place::{Places, protocol_tokens, query_tokens};
 
 /// What a request brings.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credential<'r> {
     /// No bearer token: no header, an empty one, or another scheme.
     None,
@@ -11,11 +13,49 @@ pub(super) enum Credential<'r> {
     Bearer(&'r str),
     /// Several, or one that breaks the grammar: 400 `invalid_request`, and why.
     Malformed(&'static str),
+    /// One in a cookie, with a request that another site may have caused: 403.
+    CrossSite,
 }
 
-/// Reads the credential. Query and body are never looked into for a token, but a token in both header and query is two
-/// (RFC 6750 §2).
-pub(super) fn of<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
+/// Reads the credential. Body and, unless `places` says so, query are never looked into for a token, but a token in both
+/// header and query is two (RFC 6750 §2).
+pub(super) fn of<'r, B>(request: &'r Request<B>, places: &Places) -> Credential<'r> {
+    let in_header = in_header(request.headers(), request.uri());
+    if matches!(in_header, Credential::Malformed(_)) || !places.are_any() {
+        return in_header;
+    }
+    // Other schemes count here: a request with another scheme and a token in a cookie brings two credentials.
+    let has_header = request.headers().get(header::AUTHORIZATION).is_some_and(|line| !line.is_empty());
+    let mut found = in_header;
+    let mut count = usize::from(has_header);
+    let mut add = |token: Option<&'r str>| {
+        count += 1;
+        found = match token {
+            Some(token) if is_b64token(token) => Credential::Bearer(token),
+            _ => Credential::Malformed("a token that is not of the form of one"),
+        };
+    };
+    if places.websocket_protocol {
+        protocol_tokens(request).for_each(|token| add(Some(token)));
+    }
+    if places.query {
+        request.uri().query().into_iter().flat_map(query_tokens).for_each(|token| add(Some(token)));
+    }
+    let cookie = places.cookie.as_ref().and_then(|cookie| {
+        let mut values = cookie.values(request.headers()).peekable();
+        values.peek()?;
+        values.for_each(&mut add);
+        Some(cookie)
+    });
+    match (count, cookie) {
+        (0 | 1, Some(cookie)) if !cookie.may_cause(request) => Credential::CrossSite,
+        (0 | 1, _) => found,
+        _ => Credential::Malformed("credentials in more than one place"),
+    }
+}
+
+/// The credential in the `Authorization` header.
+fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Credential::None };
     if lines.next().is_some() {
@@ -72,11 +112,13 @@ mod tests {
     use super::*;
 
     fn read(lines: &[&[u8]], uri: &str) -> String {
-        let mut headers = HeaderMap::new();
+        let mut request = Request::builder().uri(uri).body(()).expect("a request");
         for line in lines {
-            headers.append(header::AUTHORIZATION, HeaderValue::from_bytes(line).expect("a header value"));
+            let value = HeaderValue::from_bytes(line).expect("a header value");
+            request.headers_mut().append(header::AUTHORIZATION, value);
         }
-        match of(&headers, &uri.parse().expect("a uri")) {
+        match of(&request, &Places::default()) {
+            Credential::CrossSite => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
             Credential::Bearer(token) => token.into(),

@@ -8,6 +8,7 @@ use countersign_core::verify::Verifier;
 use tower_layer::Layer;
 
 use super::caller::Shared;
+use super::place::{CookieToken, Places};
 use super::public::PublicPaths;
 use super::service::Authenticate;
 use crate::response::{Answers, Detail, Render, ResourceMetadata, is_quotable};
@@ -39,6 +40,7 @@ pub struct AuthenticateLayer {
     pub(super) keeps_token: bool,
     pub(super) revocation: Option<Revocation>,
     pub(super) metadata: Option<Arc<ResourceMetadata>>,
+    pub(super) places: Arc<Places>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -55,6 +57,7 @@ impl AuthenticateLayer {
             keeps_token: false,
             revocation: None,
             metadata: None,
+            places: Arc::default(),
             shared: Arc::new(Shared { clock, answers: Answers::default(), samples: Samples::default() }),
         }
     }
@@ -98,6 +101,31 @@ impl AuthenticateLayer {
     #[must_use]
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
         self.revocation = Some(revocation.into());
+        self
+    }
+
+    /// Takes the token from a cookie too; see [`CookieToken`] for the rule against requests that other sites cause.
+    ///
+    /// Exactly one credential a request still holds: a cookie beside an `Authorization` header is 400.
+    #[must_use]
+    pub fn cookie(mut self, cookie: CookieToken) -> Self {
+        Arc::make_mut(&mut self.places).cookie = Some(cookie);
+        self
+    }
+
+    /// Takes the token from a WebSocket handshake's subprotocols too, for browsers, which can set no header there.
+    ///
+    /// The page offers `bearer.` and the token beside the subprotocol that it means:
+    /// `new WebSocket(url, ["chat.v1", "bearer." + token])`. What is behind the layer sees `chat.v1` alone, so that the token
+    /// is never chosen and sent back.
+    #[must_use]
+    pub fn websocket_protocol(mut self) -> Self {
+        Arc::make_mut(&mut self.places).websocket_protocol = true;
+        self
+    }
+
+    pub(super) fn with_query(mut self) -> Self {
+        Arc::make_mut(&mut self.places).query = true;
         self
     }
 

@@ -2,13 +2,16 @@
 
 mod caller;
 mod credential;
+pub mod danger;
 mod future;
 mod layer;
+mod place;
 mod public;
 mod service;
 
-pub(crate) use caller::Shared;
 pub use caller::{Authenticated, CallerToken, Standing};
+pub(crate) use caller::{Mark, Shared};
 pub use future::ResponseFuture;
 pub use layer::AuthenticateLayer;
+pub use place::CookieToken;
 pub use service::Authenticate;

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
 use countersign_core::verify::{NeedsKeys, Step, Verified};
-use http::{Request, Response};
+use http::{Request, Response, Uri, header};
 use tower_service::Service;
 
 use super::caller::{Authenticated, CallerToken, Mark, Shared};
 use super::credential::{self, Credential};
 use super::future::{Pending, ResponseFuture};
 use super::layer::AuthenticateLayer;
+use super::place::{strip_protocol_tokens, without_tokens};
 use super::public::is_preflight;
 use crate::response::Refusal;
 use crate::revocation::{Check, Outcome, Revocation, Verdict, VerdictFuture};
@@ -48,11 +50,16 @@ impl AuthenticateLayer {
             self.mark(request, None);
             return Ok(Admission::Admitted);
         }
-        let token = match credential::of(request.headers(), request.uri()) {
+        let token = match credential::of(request, &self.places) {
             Credential::Bearer(token) => token,
             Credential::Malformed(why) => {
                 telemetry::bad_credential("invalid_request", why, &self.shared.samples, self.shared.clock.elapsed());
                 return Err(Refusal::InvalidRequest);
+            }
+            Credential::CrossSite => {
+                let why = "a cookie's token with a request that another site may have caused";
+                telemetry::bad_credential("forbidden", why, &self.shared.samples, self.shared.clock.elapsed());
+                return Err(Refusal::Denied(Denial::Forbidden));
             }
             Credential::None if self.allows_anonymous || self.passes_preflights && is_preflight(request) => {
                 self.mark(request, None);
@@ -114,7 +121,37 @@ impl AuthenticateLayer {
             token.map(|token| request.extensions_mut().insert(token));
             verified
         });
+        if verified.is_some() {
+            self.hide_token(request);
+        }
         request.extensions_mut().insert(Authenticated(Mark { verified, shared: Arc::clone(&self.shared) }));
+    }
+}
+
+/// Keeps the token from what stands behind the layer and might log or repeat it.
+impl AuthenticateLayer {
+    fn hide_token<B>(&self, request: &mut Request<B>) {
+        // No `Debug` of headers shows a value that is marked so.
+        if let Some(line) = request.headers_mut().get_mut(header::AUTHORIZATION) {
+            line.set_sensitive(true);
+        }
+        if self.places.cookie.is_some()
+            && let header::Entry::Occupied(mut lines) = request.headers_mut().entry(header::COOKIE)
+        {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+        }
+        if self.places.websocket_protocol {
+            strip_protocol_tokens(request.headers_mut());
+        }
+        if self.places.query
+            && let Some(query) = request.uri().query()
+        {
+            let path = request.uri().path();
+            let rest = without_tokens(query).map_or(path.to_owned(), |query| format!("{path}?{query}"));
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = rest.parse().ok();
+            *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+        }
     }
 }
 

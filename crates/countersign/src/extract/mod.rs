@@ -5,6 +5,7 @@ mod caller_token;
 mod claims;
 mod rejection;
 mod tenant;
+mod token_end;
 
 pub use authorized::Authorized;
 pub use claims::{Claims, Registered};

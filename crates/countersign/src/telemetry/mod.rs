@@ -13,6 +13,7 @@
 //! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
 //! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
 //! | `countersign::guard` | ERROR | a check in a handler names what only a guard can see | `requirement`, `mend` |
+//! | `countersign::lifetime` | INFO | a response outlived its caller's token | `outcome` |
 //! | `countersign::extract` | INFO, at most 10 a second | claims do not decode into the handler's type | `wanted`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO where keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
 //! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error` |
@@ -134,6 +135,10 @@ pub(crate) fn claims_schema(wanted: &'static str, error: &ClaimsError, samples: 
 pub(crate) fn request_not_at_hand(requirement: &Requirement) {
     let mend = "guard the route with it, or take Authorized<..> as the handler's argument";
     tracing::error!(target: "countersign::guard", %requirement, mend, "a check in a handler cannot see the request; answering 500");
+}
+
+pub(crate) fn token_ended(outcome: &'static str) {
+    tracing::info!(target: "countersign::lifetime", outcome, "a response outlived its token");
 }
 
 /// What to do where a guard or an extractor met no authenticator.

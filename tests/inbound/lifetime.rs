@@ -1,0 +1,237 @@
+//! Responses that outlive their token, on paused time: the clock of the service is tokio's.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::HttpBody as _;
+use axum::body::{Body, Bytes};
+use axum::handler::Handler;
+use axum::http::{Request, StatusCode};
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::clock::{Clock, UnixTime};
+use countersign::lifetime::{AtEnd, TokenEnd, TokenEnded, until_token_ends};
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use countersign_tests::http::Service;
+use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower::ServiceExt;
+
+use crate::app::good;
+
+/// Time as tokio has it, so that paused time moves it, and a wall clock that can be set ahead.
+#[derive(Debug)]
+struct Paused {
+    base: UnixTime,
+    start: tokio::time::Instant,
+    ahead: AtomicU64,
+}
+
+impl Clock for Paused {
+    fn now(&self) -> UnixTime {
+        let ahead = Duration::from_secs(self.ahead.load(Ordering::SeqCst));
+        self.base.saturating_add(self.elapsed()).saturating_add(ahead)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+const LIFE: Duration = Duration::from_secs(300);
+
+/// A tick a second, for ever.
+fn ticks() -> Body {
+    let stream = futures_util::stream::unfold(0, |count: u32| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some((Ok::<_, Infallible>(Bytes::from(format!("{count} "))), count + 1))
+    });
+    Body::from_stream(stream)
+}
+
+struct App {
+    router: Router,
+    clock: Arc<Paused>,
+    token: String,
+}
+
+impl App {
+    fn new(at_end: AtEnd) -> Self {
+        let issuer = TestIssuer::new();
+        let clock = Arc::new(Paused {
+            base: issuer.clock().now(),
+            start: tokio::time::Instant::now(),
+            ahead: AtomicU64::new(0),
+        });
+        let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        let layer = AuthenticateLayer::new(verifier.build().expect("a policy")).public(["/open"]);
+        let limited = until_token_ends(at_end);
+        let router = Router::new()
+            .route("/ticks", get((|| async { ticks() }).layer(limited.clone())))
+            .route("/short", get((|| async { "short" }).layer(limited.clone())))
+            .route("/open", get((|| async { "open" }).layer(limited)))
+            .route("/end", get(|end: TokenEnd| async move { end.expires_at().as_secs().to_string() }))
+            .layer(layer);
+        App { router, clock, token: good(&issuer).lasting(LIFE).sign() }
+    }
+
+    async fn get(&self, path: &str) -> axum::response::Response {
+        let request = Request::get(path).header("authorization", format!("Bearer {}", self.token));
+        let answer = self.router.clone().oneshot(request.body(Body::empty()).expect("a request")).await;
+        answer.expect("answered")
+    }
+}
+
+/// Reads to the end, or to the error.
+async fn read(mut body: Body) -> (String, Option<axum::Error>) {
+    let mut text = String::new();
+    while let Some(frame) = body.frame().await {
+        match frame {
+            Ok(frame) => text.push_str(&String::from_utf8_lossy(&frame.into_data().expect("data"))),
+            Err(error) => return (text, Some(error)),
+        }
+    }
+    (text, None)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_token_and_says_so() {
+    let app = App::new(AtEnd::EndWith("event: token_ended\n\n".into()));
+    let (text, error) = read(app.get("/ticks").await.into_body()).await;
+    assert!(error.is_none(), "{error:?}");
+    assert!(text.starts_with("0 1 2 ") && text.ends_with("298 event: token_ended\n\n"), "{text}");
+    assert_eq!(app.clock.elapsed().as_secs(), LIFE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_is_broken_off_so_that_it_does_not_look_whole() {
+    let app = App::new(AtEnd::BreakOff);
+    let (text, error) = read(app.get("/ticks").await.into_body()).await;
+    assert!(text.ends_with("298 "), "{text}");
+    let mut cause: &dyn std::error::Error = &error.expect("an error");
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    assert!(cause.is::<TokenEnded>(), "{cause}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_route_says_warn_the_response_goes_on() {
+    let app = App::new(AtEnd::Warn);
+    let body = app.get("/ticks").await.into_body();
+    let reading = tokio::time::timeout(LIFE * 2, read(body)).await;
+    assert!(reading.is_err(), "it goes on past the end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_by_itself_and_what_has_no_token_is_left_alone() {
+    for at_end in [AtEnd::BreakOff, AtEnd::EndWith("x".into()), AtEnd::Warn] {
+        let app = App::new(at_end.clone());
+        let body = app.get("/short").await.into_body();
+        let exact = (at_end != AtEnd::EndWith("x".into())).then_some(5);
+        assert_eq!(body.size_hint().exact(), exact, "a length is told only where it will hold");
+        assert_eq!(read(body).await.0, "short");
+        assert_eq!(read(app.get("/open").await.into_body()).await.0, "open");
+    }
+    let unguarded = Router::new().route("/", get((|| async { "in" }).layer(until_token_ends(AtEnd::BreakOff))));
+    let answer = unguarded.oneshot(Request::new(Body::empty())).await.expect("answered");
+    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "S5.24");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_was_set_is_noticed_within_a_minute() {
+    let app = App::new(AtEnd::EndWith(Bytes::new()));
+    let body = app.get("/ticks").await.into_body();
+    app.clock.ahead.store(LIFE.as_secs(), Ordering::SeqCst);
+    read(body).await;
+    assert!(app.clock.elapsed() <= Duration::from_secs(60), "{:?}", app.clock.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_is_a_future_that_can_be_asked_again() {
+    let app = App::new(AtEnd::Warn);
+    let told = read(app.get("/end").await.into_body()).await.0;
+    assert_eq!(told, (app.clock.base.as_secs() + LIFE.as_secs()).to_string());
+    let (give, take) = tokio::sync::oneshot::channel();
+    let give = Arc::new(std::sync::Mutex::new(Some(give)));
+    let issuer = TestIssuer::new();
+    let keep = tower::service_fn(move |request: Request<Body>| {
+        let end = TokenEnd::of(request.extensions()).expect("a token");
+        if let Some(give) = give.lock().expect("unpoisoned").take() {
+            give.send(end).expect("somebody waits");
+        }
+        std::future::ready(Ok::<_, Infallible>(axum::response::Response::new(Body::empty())))
+    });
+    let clock =
+        Arc::new(Paused { base: issuer.clock().now(), start: tokio::time::Instant::now(), ahead: AtomicU64::new(0) });
+    let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let service = tower::Layer::layer(&AuthenticateLayer::new(verifier.build().expect("a policy")), keep);
+    let token = good(&issuer).lasting(LIFE).sign();
+    let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(Body::empty());
+    service.oneshot(request.expect("a request")).await.expect("answered");
+    let end = take.await.expect("an end");
+    assert!(tokio::time::timeout(LIFE / 2, end.clone().reached()).await.is_err() && !end.is_reached());
+    end.clone().reached().await;
+    assert!(end.is_reached());
+    assert_eq!(clock.elapsed().as_secs(), LIFE.as_secs());
+}
+
+/// S5.21: close code 1008 at the end of the token. Within the leeway a token is taken though it has ended: then at once.
+#[tokio::test]
+async fn s5_21_a_websocket_is_closed_with_1008_when_the_token_ends() {
+    use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+
+    async fn serve(mut socket: WebSocket, end: TokenEnd) {
+        loop {
+            let message = tokio::select! {
+                () = end.clone().reached() => {
+                    let close = CloseFrame { code: 1008, reason: "the token ended".into() };
+                    let _ = socket.send(Message::Close(Some(close))).await;
+                    return;
+                }
+                message = socket.recv() => message,
+            };
+            match message {
+                Some(Ok(message @ Message::Text(_))) => socket.send(message).await.expect("sends"),
+                Some(Ok(_)) => {}
+                _ => return,
+            }
+        }
+    }
+
+    let issuer = TestIssuer::with_system_clock();
+    let handler =
+        get(|upgrade: WebSocketUpgrade, end: TokenEnd| async move { upgrade.on_upgrade(|socket| serve(socket, end)) });
+    let layer = AuthenticateLayer::new(issuer.verifier_for("api"));
+    let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
+    let open = async |token: &str| {
+        let mut stream = service.connect().await;
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             Authorization: Bearer {token}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.expect("sends");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("an answer"));
+        }
+        assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
+        stream
+    };
+
+    let mut lasting = open(&good(&issuer).sign()).await;
+    lasting.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i']).await.expect("sends");
+    let mut echo = [0; 4];
+    lasting.read_exact(&mut echo).await.expect("an echo");
+    assert_eq!(&echo, &[0x81, 2, b'h', b'i'], "it stays open while the token lasts");
+
+    let mut ending = open(&good(&issuer).lasting(Duration::from_secs(1)).sign()).await;
+    let mut close = [0; 4];
+    ending.read_exact(&mut close).await.expect("a frame");
+    assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1008));
+}

@@ -1,0 +1,176 @@
+//! Other places of the token: each only where asked for, and one credential a request.
+
+use axum::Router;
+use axum::http::{HeaderMap, Uri};
+use axum::routing::any;
+use countersign::authenticate::{AuthenticateLayer, CookieToken, danger};
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use countersign_tests::http::Service;
+
+use crate::app::{good, layer};
+
+/// Tells who calls and what of the request the handler can see.
+async fn seen(claims: Option<Claims>, uri: Uri, headers: HeaderMap) -> String {
+    let protocols = headers.get("sec-websocket-protocol").and_then(|value| value.to_str().ok()).unwrap_or("-");
+    let who = claims.map_or("nobody".to_owned(), |claims| claims.subject().to_owned());
+    format!("{who} {uri} {protocols} {:?}", headers.get("authorization").or(headers.get("cookie")))
+}
+
+async fn serve(layer: AuthenticateLayer) -> Service {
+    Service::start(Router::new().route("/", any(seen)).layer(layer)).await
+}
+
+fn cookie() -> CookieToken {
+    let named = CookieToken::named("__Host-token").expect("a name");
+    named.from_origins(["https://shop.test"]).expect("an origin")
+}
+
+const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
+
+#[tokio::test]
+async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let service = serve(layer(&issuer).cookie(cookie())).await;
+    let brings = format!("Cookie: a=1; __Host-token={token}; b=2");
+    let same = "Sec-Fetch-Site: same-origin";
+    for (line, headers, status) in [
+        ("GET /", vec![], 200),
+        ("GET /", vec!["Sec-Fetch-Site: cross-site"], 200),
+        ("HEAD /", vec![], 200),
+        ("POST /", vec![same], 200),
+        ("POST /", vec!["Sec-Fetch-Site: none"], 200),
+        ("POST /", vec![same, "Origin: https://api.test"], 200),
+        ("POST /", vec!["Origin: https://shop.test"], 200),
+        ("POST /", vec!["Sec-Fetch-Site: same-site", "Origin: https://shop.test"], 200),
+        ("POST /", vec!["Sec-Fetch-Site: cross-site", "Origin: https://shop.test"], 200),
+        ("POST /", vec![], 403),
+        ("POST /", vec!["Sec-Fetch-Site: cross-site"], 403),
+        ("POST /", vec!["Sec-Fetch-Site: same-site"], 403),
+        ("POST /", vec!["Sec-Fetch-Site: cross-site", "Origin: https://evil.test"], 403),
+        ("POST /", vec!["Origin: https://api.test"], 403),
+        ("POST /", vec!["Origin: null"], 403),
+        ("POST /", vec!["Origin: https://shop.test.evil.test"], 403),
+        ("POST /", vec!["Origin: https://shop.test", "Origin: https://evil.test"], 403),
+        ("POST /", vec![same, "Sec-Fetch-Site: cross-site"], 403),
+        ("PUT /", vec![], 403),
+        ("DELETE /", vec![], 403),
+        ("PROPFIND /", vec![], 403),
+        ("GET /", vec![UPGRADE[0], UPGRADE[1], "Origin: https://evil.test"], 403),
+        ("GET /", vec![UPGRADE[0], UPGRADE[1], same], 200),
+    ] {
+        let mut lines = headers.clone();
+        lines.push(&brings);
+        let answer = service.request(line, &lines).await;
+        assert_eq!(answer.status, status, "{line} {headers:?}");
+        if status == 403 {
+            assert_eq!((answer.code().as_str(), answer.challenge()), ("forbidden", ""));
+        }
+    }
+    assert_eq!(service.request("POST /", &[]).await.status, 401, "without the cookie there is no credential");
+    assert_eq!(service.get("/", &token).await.status, 200, "the header is a place still");
+    let post = service.request("POST /", &[&format!("Authorization: Bearer {token}")]).await;
+    assert_eq!(post.status, 200, "no other site can cause a request with that header");
+    let expired = format!("Cookie: __Host-token={}", good(&issuer).expired().sign());
+    assert_eq!(service.request("GET /", &[&expired]).await.code(), "token_expired");
+}
+
+#[tokio::test]
+async fn s5_09_s5_10_credentials_in_two_places_are_a_bad_request() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let layer = danger::token_in_query(layer(&issuer).cookie(cookie()).websocket_protocol());
+    let service = serve(layer).await;
+    let header = format!("Authorization: Bearer {token}");
+    let cookie = format!("Cookie: __Host-token={token}");
+    let protocol = format!("Sec-WebSocket-Protocol: chat.v1, bearer.{token}");
+    let query = format!("GET /?access_token={token}");
+    let same = "Sec-Fetch-Site: same-origin";
+    let upgraded =
+        |lines: &[&str]| [&UPGRADE[..], &[same], lines].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    for (line, headers) in [
+        ("GET /", vec![header.clone(), cookie.clone()]),
+        ("GET /", vec!["Authorization: Basic dTpw".to_owned(), cookie.clone()]),
+        ("GET /", upgraded(&[&header, &protocol])),
+        ("GET /", upgraded(&[&cookie, &protocol])),
+        ("GET /", upgraded(&[&protocol, &protocol])),
+        ("GET /", vec![cookie.clone(), cookie.clone()]),
+        ("GET /", vec![format!("{cookie}; __Host-token=other")]),
+        ("GET /", vec!["Cookie: __Host-token=".to_owned()]),
+        ("GET /", vec!["Cookie: __Host-token=\"quoted\"".to_owned()]),
+        (&query, vec![header.clone()]),
+        (&query, vec![cookie.clone()]),
+        (&format!("{query}&access_token={token}"), vec![]),
+        ("GET /?access_token=", vec![]),
+        ("GET /?access_token", vec![]),
+    ] {
+        let lines: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let answer = service.request(line, &lines).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "invalid_request"), "{line} {}", headers.len());
+    }
+    for (line, headers) in
+        [("GET /", vec![header]), ("GET /", vec![cookie]), ("GET /", upgraded(&[&protocol])), (&query, vec![])]
+    {
+        let lines: Vec<&str> = headers.iter().map(String::as_str).collect();
+        assert!(service.request(line, &lines).await.body.starts_with("u1 "), "one is one");
+    }
+}
+
+#[tokio::test]
+async fn s5_21_a_subprotocol_carries_the_token_and_no_handler_sees_it() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let service = serve(layer(&issuer).websocket_protocol()).await;
+    for (offer, left) in [
+        (format!("chat.v1, bearer.{token}"), "chat.v1"),
+        (format!("bearer.{token},chat.v2 , chat.v1"), "chat.v2, chat.v1"),
+        (format!("bearer.{token}"), "-"),
+    ] {
+        let line = format!("Sec-WebSocket-Protocol: {offer}");
+        let answer = service.request("GET /", &[UPGRADE[0], UPGRADE[1], &line]).await;
+        assert_eq!(answer.body, format!("u1 / {left} None"));
+        assert_eq!(service.request("GET /", &[&line]).await.status, 401, "only of a handshake");
+    }
+    let other = "Sec-WebSocket-Protocol: chat.v1";
+    assert_eq!(service.request("GET /", &[UPGRADE[0], UPGRADE[1], other]).await.status, 401);
+}
+
+#[tokio::test]
+async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_no_further() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let service = serve(danger::token_in_query(layer(&issuer))).await;
+    for (query, left) in
+        [(format!("?access_token={token}"), "/"), (format!("?a=1&access_token={token}&b=%20"), "/?a=1&b=%20")]
+    {
+        assert_eq!(service.request(&format!("GET /{query}"), &[]).await.body, format!("u1 {left} - None"));
+    }
+    assert_eq!(service.request("GET /?access_token=abc", &[]).await.status, 401);
+    let plain = serve(layer(&issuer)).await;
+    assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
+}
+
+/// S10.02: the header that holds the token is marked sensitive for all that stands behind the layer.
+#[tokio::test]
+async fn s10_02_the_headers_of_the_token_are_marked_sensitive() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let service = serve(layer(&issuer).cookie(cookie())).await;
+    for answer in
+        [service.get("/", &token).await, service.request("GET /", &[&format!("Cookie: __Host-token={token}")]).await]
+    {
+        assert_eq!(answer.body, "u1 / - Some(Sensitive)");
+    }
+}
+
+#[test]
+fn names_and_origins_that_cannot_be_are_refused() {
+    for bad in ["", "a b", "a=b", "a;b", "\u{e9}"] {
+        assert_eq!(CookieToken::named(bad).expect_err(bad).faults()[0].field, "cookie");
+    }
+    for bad in ["", "*", "shop.test", "https://", "https://shop.test/", "https://*.test", "null"] {
+        let named = CookieToken::named("t").expect("a name");
+        assert_eq!(named.from_origins([bad]).expect_err(bad).faults()[0].field, "origins");
+    }
+}
