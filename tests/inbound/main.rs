@@ -4,6 +4,7 @@ mod answers;
 mod app;
 mod body;
 mod credentials;
+mod grpc;
 mod layer;
 mod lifetime;
 mod paths;

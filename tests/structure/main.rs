@@ -21,7 +21,7 @@ const KERNEL: [&str; 13] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 13] = [
+const MAIN: [&str; 14] = [
     "rt",
     "fetch",
     "telemetry",
@@ -34,13 +34,15 @@ const MAIN: [&str; 13] = [
     "guard",
     "lifetime",
     "extract",
+    "grpc",
     "app",
 ];
 
 /// A foreign crate and the only places that may name it.
-const HOMES: [(&str, &[&str]); 5] = [
+const HOMES: [(&str, &[&str]); 6] = [
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
+    ("tonic", &["countersign/src/grpc/"]),
     ("utoipa", &["countersign/src/app/openapi.rs"]),
     ("argon2", &["countersign-issuer/src/client/secret.rs", "countersign-cli/src/tools/hash.rs"]),
     (

@@ -38,6 +38,7 @@
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery and JWKS addresses |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
+//! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
@@ -51,6 +52,8 @@ pub mod authenticate;
 pub mod extract;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod guard;
 #[cfg(feature = "remote-keys")]
 pub mod keys;

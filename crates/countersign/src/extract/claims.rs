@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use countersign_core::authz::{Denial, NoRequest, RequestContext, Requirement};
+use countersign_core::authz::{Denial, RequestContext, Requirement};
 use countersign_core::claims::{FromClaims, TenantId};
 use countersign_core::clock::UnixTime;
 use countersign_core::verify::Verified;
@@ -14,7 +14,6 @@ use http::request::Parts;
 
 use super::rejection::{Caller, Rejection, caller, caller_or_anonymous};
 use crate::authenticate::Shared;
-use crate::guard::judge;
 use crate::response::Refusal;
 use crate::telemetry;
 
@@ -110,13 +109,7 @@ impl<C> Claims<C> {
     /// names the request's path, a header or its host: those are not at hand here; guard the route, or take
     /// [`Authorized`](super::Authorized).
     pub fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
-        let Caller { verified, shared } = &self.caller;
-        let headers = HeaderMap::new();
-        if requirement.needs_request() {
-            telemetry::request_not_at_hand(requirement);
-            return Err(Rejection::set_up(&headers));
-        }
-        judge(requirement, verified, shared, &NoRequest).map_err(|refusal| Rejection::by(shared, &refusal, &headers))
+        self.caller.require(requirement, &HeaderMap::new())
     }
 
     /// Whether the caller meets `requirement`, for a handler that does less rather than refuse.
@@ -157,7 +150,7 @@ impl<C> fmt::Debug for Claims<C> {
 }
 
 /// Decodes the claims of a caller, or answers 403 `claims_schema`.
-pub(super) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Claims<C>, Rejection> {
+pub(crate) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Claims<C>, Rejection> {
     match caller.verified.claims::<C>() {
         Ok(own) => Ok(Claims { caller, own }),
         Err(error) => {

@@ -8,6 +8,10 @@ mod tenant;
 mod token_end;
 
 pub use authorized::Authorized;
+#[cfg(feature = "grpc")]
+pub(crate) use claims::decode;
 pub use claims::{Claims, Registered};
 pub use rejection::Rejection;
+#[cfg(feature = "grpc")]
+pub(crate) use rejection::{caller, caller_or_anonymous};
 pub use tenant::Tenant;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use countersign_core::authz::{NoRequest, Requirement};
 use countersign_core::verify::Verified;
 use http::HeaderMap;
 use http::request::Parts;
 
 use crate::authenticate::{Authenticated, Shared};
+use crate::guard::judge;
 use crate::response::{Refusal, SetUpFault};
 use crate::telemetry;
 
@@ -35,6 +37,11 @@ impl Rejection {
         Rejection(Box::new(SetUpFault.answer(request)))
     }
 
+    #[cfg(feature = "grpc")]
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.0.headers()
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> http::StatusCode {
@@ -50,13 +57,25 @@ impl IntoResponse for Rejection {
 
 /// A verified caller, and the layer that verified it.
 #[derive(Clone)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
     pub(super) shared: Arc<Shared>,
 }
 
+impl Caller {
+    /// Judges `requirement` where nothing of the request is at hand; `headers` say in which form an answer is wanted.
+    pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
+        let Caller { verified, shared } = self;
+        if requirement.needs_request() {
+            telemetry::request_not_at_hand(requirement);
+            return Err(Rejection::set_up(headers));
+        }
+        judge(requirement, verified, shared, &NoRequest).map_err(|refusal| Rejection::by(shared, &refusal, headers))
+    }
+}
+
 /// The verified caller; `None` for an anonymous one; 500 where no layer saw the request (S5.24).
-pub(super) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
+pub(crate) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
     let Some(Authenticated(mark)) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::set_up(&parts.headers));
@@ -65,6 +84,6 @@ pub(super) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejec
 }
 
 /// The verified caller; 401 for an anonymous one.
-pub(super) fn caller(parts: &Parts) -> Result<Caller, Rejection> {
+pub(crate) fn caller(parts: &Parts) -> Result<Caller, Rejection> {
     caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
 }

@@ -1,0 +1,117 @@
+//! Any layer of this crate, around a service of tonic.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::GrpcBody;
+use crate::authenticate::Authenticate;
+use crate::guard::Require;
+
+/// Makes `layer` (an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), or what
+/// [`require`](crate::guard::require) gives) one for tonic: for `Server::builder().layer(…)`, or around one service.
+///
+/// A guarded service keeps its name, so that it can be given to `add_service`.
+pub fn grpc<L>(layer: L) -> GrpcLayer<L> {
+    GrpcLayer(layer)
+}
+
+/// A layer for tonic; made by [`grpc`].
+#[derive(Clone, Debug)]
+pub struct GrpcLayer<L>(L);
+
+impl<S, L: Layer<Guarded<S>>> Layer<S> for GrpcLayer<L> {
+    type Service = Grpc<L::Service>;
+
+    fn layer(&self, inner: S) -> Grpc<L::Service> {
+        Grpc(self.0.layer(Guarded(inner)))
+    }
+}
+
+/// A service behind a [`GrpcLayer`], answering with tonic's body.
+#[derive(Clone, Debug)]
+pub struct Grpc<S>(S);
+
+/// The service of tonic that is guarded, answering with a [`GrpcBody`].
+#[derive(Clone, Debug)]
+pub struct Guarded<S>(S);
+
+impl<S: NamedService> NamedService for Grpc<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for Guarded<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for Authenticate<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S: NamedService> NamedService for Require<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B> Service<Request<B>> for Grpc<S>
+where
+    S: Service<Request<B>, Response = Response<GrpcBody>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = MapBody<S::Future, GrpcBody, Body>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        MapBody { future: self.0.call(request), map: |GrpcBody(body)| body }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+{
+    type Response = Response<GrpcBody>;
+    type Error = S::Error;
+    type Future = MapBody<S::Future, Body, GrpcBody>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        MapBody { future: self.0.call(request), map: GrpcBody }
+    }
+}
+
+pin_project! {
+    /// A response whose body becomes another type's.
+    #[derive(Debug)]
+    pub struct MapBody<F, A, B> {
+        #[pin]
+        future: F,
+        map: fn(A) -> B,
+    }
+}
+
+impl<F, A, B, E> Future for MapBody<F, A, B>
+where
+    F: Future<Output = Result<Response<A>, E>>,
+{
+    type Output = Result<Response<B>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let map = *this.map;
+        Poll::Ready(ready!(this.future.poll(context)).map(|response| response.map(map)))
+    }
+}

@@ -1,0 +1,211 @@
+//! The same layer, guards and claims in tonic services, called by tonic's own client.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use countersign::authenticate::AuthenticateLayer;
+use countersign::grpc::{Caller, grpc};
+use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign::policy::NeedsAudience;
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::server::{NamedService, UnaryService};
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tower::{Layer, Service};
+
+use crate::app::{good, layer};
+
+/// A claim of our own, which not every token has.
+#[derive(serde::Deserialize)]
+struct Plan {
+    plan: String,
+}
+
+/// Answers by the last part of its path: who calls, on which plan, or whether an admin does.
+async fn method(name: &str, request: Request<String>) -> Result<Response<String>, Status> {
+    let answer = match name {
+        "Who" => {
+            let claims: Option<Claims> = request.claims_if_any()?;
+            claims.map_or("nobody".to_owned(), |claims| claims.subject().to_owned())
+        }
+        "Plan" => request.claims::<Plan>()?.plan.clone(),
+        "Admin" => {
+            request.require(&role("admin"))?;
+            "welcome".to_owned()
+        }
+        "Path" => {
+            request.require(&tenant_in_path("tenant"))?;
+            "never".to_owned()
+        }
+        _ => return Err(Status::unimplemented("no such method")),
+    };
+    Ok(Response::new(answer))
+}
+
+/// The service as generated code would have it.
+#[derive(Clone)]
+struct Desk;
+
+impl NamedService for Desk {
+    const NAME: &'static str = "test.Desk";
+}
+
+struct Method(String);
+
+impl UnaryService<String> for Method {
+    type Response = String;
+    type Future = tonic::codegen::BoxFuture<Response<String>, Status>;
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        let name = self.0.clone();
+        Box::pin(async move { method(&name, request).await })
+    }
+}
+
+impl Service<http::Request<tonic::body::Body>> for Desk {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        Box::pin(async move {
+            Ok(tonic::server::Grpc::new(ProstCodec::<String, String>::default()).unary(Method(name), request).await)
+        })
+    }
+}
+
+/// A port, and what serves on it.
+macro_rules! serve {
+    ($server:expr) => {{
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let server = $server;
+        tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.expect("serves") });
+        address
+    }};
+}
+
+async fn serve_all(layer: AuthenticateLayer) -> SocketAddr {
+    serve!(Server::builder().layer(grpc(layer)).add_service(Desk))
+}
+
+async fn call(address: SocketAddr, method: &str, authorization: Option<&str>) -> Result<String, Status> {
+    let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
+    let mut client = Grpc::new(channel);
+    client.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
+    let mut request = Request::new("hello".to_owned());
+    if let Some(value) = authorization {
+        request.metadata_mut().insert("authorization", value.parse().expect("ascii"));
+    }
+    let path: PathAndQuery = format!("/test.Desk/{method}").parse().expect("a path");
+    client.unary(request, path, ProstCodec::<String, String>::default()).await.map(Response::into_inner)
+}
+
+fn bearer(token: String) -> String {
+    format!("Bearer {token}")
+}
+
+#[tokio::test]
+async fn s5_29_a_tonic_client_sees_statuses_and_challenges() {
+    let issuer = TestIssuer::new();
+    let address = serve_all(layer(&issuer)).await;
+    let token = bearer(good(&issuer).sign());
+    assert_eq!(call(address, "Who", Some(&token)).await.expect("an answer"), "u1");
+    for (credential, error) in [
+        (None, ""),
+        (Some("Bearer".to_owned()), "error=\"invalid_request\""),
+        (Some("Bearer a b".to_owned()), "error=\"invalid_request\""),
+        (Some(bearer(good(&issuer).expired().sign())), "error=\"invalid_token\""),
+        (Some(bearer(issuer.token().audience("other").sign())), "error=\"invalid_token\""),
+    ] {
+        let status = call(address, "Who", credential.as_deref()).await.expect_err("refused");
+        assert_eq!(status.code(), Code::Unauthenticated, "{credential:?}");
+        let challenge = status.metadata().get("www-authenticate").expect("a challenge").to_str().expect("text");
+        assert!(challenge.starts_with("Bearer realm=\"api\"") && challenge.contains(error), "{challenge}");
+        assert!(!status.message().is_empty());
+    }
+    let unknown = call(address, "Nope", None).await.expect_err("refused");
+    assert_eq!(unknown.code(), Code::Unauthenticated, "before anything is told of methods");
+    assert_eq!(call(address, "Nope", Some(&token)).await.expect_err("none").code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn s5_29_guards_and_checks_in_methods_answer_permission_denied() {
+    let issuer = TestIssuer::new();
+    let address =
+        serve!(Server::builder().layer(grpc(layer(&issuer))).add_service(grpc(require(scope("read"))).layer(Desk)));
+    let token = bearer(good(&issuer).sign());
+    assert_eq!(call(address, "Who", Some(&token)).await.expect("an answer"), "u1");
+    let poor = bearer(issuer.token().audience("api").scope("write").sign());
+    let status = call(address, "Who", Some(&poor)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    let challenge = status.metadata().get("www-authenticate").expect("a challenge").to_str().expect("text");
+    assert!(challenge.contains("scope=\"read\""), "{challenge}");
+
+    let status = call(address, "Admin", Some(&token)).await.expect_err("refused");
+    assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "the caller may not do this"));
+    let admin = bearer(good(&issuer).role("admin").sign());
+    assert_eq!(call(address, "Admin", Some(&admin)).await.expect("an answer"), "welcome");
+
+    let status = call(address, "Plan", Some(&token)).await.expect_err("refused");
+    assert_eq!(status.code(), Code::PermissionDenied, "its claims are of another form: {status:?}");
+    let planned = bearer(good(&issuer).claim("plan", "gold").sign());
+    assert_eq!(call(address, "Plan", Some(&planned)).await.expect("an answer"), "gold");
+    assert_eq!(call(address, "Path", Some(&token)).await.expect_err("no path here").code(), Code::Internal);
+}
+
+#[tokio::test]
+async fn s5_22_s5_24_anonymous_callers_and_a_missing_layer() {
+    let issuer = TestIssuer::new();
+    let address = serve_all(layer(&issuer).allow_anonymous()).await;
+    assert_eq!(call(address, "Who", None).await.expect("an answer"), "nobody");
+    for method in ["Plan", "Admin"] {
+        assert_eq!(call(address, method, None).await.expect_err("refused").code(), Code::Unauthenticated, "{method}");
+    }
+    let expired = bearer(good(&issuer).expired().sign());
+    assert_eq!(call(address, "Who", Some(&expired)).await.expect_err("refused").code(), Code::Unauthenticated);
+
+    let token = bearer(good(&issuer).sign());
+    let bare = serve!(Server::builder().add_service(Desk));
+    for method in ["Who", "Plan", "Admin"] {
+        assert_eq!(call(bare, method, Some(&token)).await.expect_err("refused").code(), Code::Internal, "{method}");
+    }
+    let guarded = serve!(Server::builder().add_service(grpc(require(scope("read"))).layer(Desk)));
+    assert_eq!(call(guarded, "Who", Some(&token)).await.expect_err("refused").code(), Code::Internal);
+}
+
+/// A source that never has keys.
+#[derive(Debug)]
+struct Unreachable(KeyCell);
+
+impl KeySource for Unreachable {
+    fn cell(&self) -> &KeyCell {
+        &self.0
+    }
+
+    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(Refresh::Unavailable { retry_after: std::time::Duration::from_millis(10) }))
+    }
+}
+
+#[tokio::test]
+async fn s5_07_s5_29_a_key_outage_is_unavailable() {
+    let issuer = TestIssuer::new();
+    let keys = std::sync::Arc::new(Unreachable(KeyCell::new()));
+    let trusted = NeedsAudience::new(issuer.name(), keys).audience("api").algorithms([issuer.algorithm()]);
+    let verifier = Verifier::builder().trust(trusted).clock(std::sync::Arc::new(issuer.clock().clone())).build();
+    let address = serve_all(AuthenticateLayer::new(verifier.expect("a good policy"))).await;
+    let status = call(address, "Who", Some(&bearer(good(&issuer).sign()))).await.expect_err("refused");
+    assert_eq!(status.code(), Code::Unavailable);
+}
