@@ -30,7 +30,11 @@ pub struct Answer {
 impl Service {
     /// Serves `router`.
     pub async fn start(router: Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::on(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), router)
+    }
+
+    /// Serves `router` on a listener that was bound before, for a router that must know its own address.
+    pub fn on(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("bound");
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
         Service { address, task }

@@ -36,6 +36,13 @@ pub fn python_program(name: &str) -> Option<PathBuf> {
     Some(program)
 }
 
+/// The browser; `None`, said aloud, where it is missing.
+pub fn chromium() -> Option<&'static str> {
+    const CHROMIUM: &str = "/usr/bin/chromium";
+    is_there_or_missed("chromium", std::path::Path::new(CHROMIUM).exists())?;
+    Some(CHROMIUM)
+}
+
 /// Says what is missing, or fails where it must not be.
 pub fn is_there_or_missed(what: &str, is_there: bool) -> Option<()> {
     if is_there {

@@ -161,7 +161,8 @@ impl AuthenticateLayer {
     /// Answers this resource's metadata (RFC 9728) to anyone who asks at its path, and names its address in challenges.
     ///
     /// Where it names no authorization servers, they are the issuers that the verifier trusts. The layer must stand where
-    /// unknown paths come by: on the router, not as a `route_layer`.
+    /// unknown paths come by: on the router, not as a `route_layer`; of two axum routers that are merged, on the one given to
+    /// `merge`, whose fallback is the one that stays.
     ///
     /// ```
     /// use countersign::prelude::*;
