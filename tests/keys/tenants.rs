@@ -413,3 +413,24 @@ async fn a_resolver_that_hangs_holds_nobody_longer_than_the_wait() {
     until("it was answered", || asking.is_finished()).await;
     assert_eq!(asking.await.expect("no panic").map(|_| ()), Err("keys_unavailable"));
 }
+
+#[tokio::test]
+async fn reserved_subjects_are_kept_from_issuers_that_are_found_while_serving() {
+    let tenants = Tenants::new().await;
+    let ours = TestIssuer::new().named("https://id.example.com");
+    let verifier = Verifier::builder()
+        .trust(ours.trusted_for("orders"))
+        .trust_resolved(tenants.issuers.clone())
+        .reserve_subjects("svc:", ours.name())
+        .clock(Arc::new(tenants.world.issuer.clock().clone()))
+        .build()
+        .expect("good");
+    let verdict = async |token: String| verifier.verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
+    let of_tenant = |subject: &str| {
+        let issuer = tenants.world.issuer.clone().named(tenants.name(0));
+        issuer.token().audience("orders").subject(subject).sign()
+    };
+    assert_eq!(verdict(of_tenant("ann")).await, "ok");
+    assert_eq!(verdict(of_tenant("svc:billing")).await, "subject_not_allowed");
+    assert_eq!(verdict(ours.token().audience("orders").subject("svc:billing").sign()).await, "ok");
+}

@@ -98,20 +98,16 @@ impl VerifierBuilder {
         self
     }
 
-    /// Has every issuer but the owner of a reserved prefix refuse subjects that begin so.
-    fn apply_reservations(&mut self) -> Vec<Fault> {
+    fn faults_of_reservations(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
-        for (prefix, owner) in std::mem::take(&mut self.reserved_subjects) {
-            if !self.issuers.iter().any(|issuer| issuer.issuer() == owner) {
-                let problem = format!("{} is not trusted, so that nobody could have these subjects", safe_text(&owner));
+        for (prefix, owner) in &self.reserved_subjects {
+            // An issuer that is resolved may turn out to be the owner.
+            if self.resolved.is_none() && !self.issuers.iter().any(|issuer| issuer.issuer() == owner) {
+                let problem = format!("{} is not trusted, so that nobody could have these subjects", safe_text(owner));
                 faults.push(Fault::new("reserved_subjects", problem));
             }
             if prefix.is_empty() {
                 faults.push(Fault::new("reserved_subjects", "an empty prefix reserves every subject"));
-                continue;
-            }
-            for issuer in self.issuers.iter_mut().filter(|issuer| issuer.issuer() != owner) {
-                issuer.refused_subject_prefixes.push(prefix.clone());
             }
         }
         faults
@@ -119,7 +115,7 @@ impl VerifierBuilder {
 
     /// Keeps subjects that begin with `prefix` for the tokens of `issuer`: every other issuer's are refused.
     ///
-    /// So no outside issuer, now or later added, can name one of our own services.
+    /// So no outside issuer, now, later added or resolved, can name one of our own services.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -181,7 +177,7 @@ impl VerifierBuilder {
     /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
-        faults.extend(self.apply_reservations());
+        faults.extend(self.faults_of_reservations());
         faults.extend(self.faults_of_issuers());
         faults.extend(self.resolved.iter().flat_map(|source| source.faults()));
         if self.issuers.is_empty() && self.resolved.is_none() {
@@ -222,6 +218,7 @@ impl VerifierBuilder {
             wanted: wanted.into_iter().collect(),
             issuers,
             resolved: self.resolved,
+            reserved_subjects: self.reserved_subjects,
             danger_denied: self.danger_denied,
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,

@@ -68,7 +68,9 @@ impl Verifier {
             let (header, payload) = (header.as_ref(), payload.as_ref());
             let decided = issuer.and_then(|issuer| match rule.decide {
                 Decide::Header(decide) => header.map(|header| decide(header, issuer)),
-                Decide::Claims(decide) => payload.map(|payload| decide(&Case { payload, issuer, wanted, now })),
+                Decide::Claims(decide) => payload.map(|payload| {
+                    decide(&Case { payload, issuer, wanted, reserved_subjects: &self.0.reserved_subjects, now })
+                }),
             });
             record.rule(rule.name, decided);
             if let Some(issuer) = issuer {

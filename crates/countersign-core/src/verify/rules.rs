@@ -13,6 +13,8 @@ pub(super) struct Case<'a> {
     pub(super) payload: &'a Payload,
     pub(super) issuer: &'a TrustedIssuer,
     pub(super) wanted: &'a [Box<str>],
+    /// Beginnings of subjects, each with the one issuer that may use it.
+    pub(super) reserved_subjects: &'a [(String, String)],
     pub(super) now: UnixTime,
 }
 
@@ -261,6 +263,13 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     let subject = payload.subject.as_ref().map_or("", |text| payload.text(text));
     if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
         return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
+    }
+    let is_others = |(prefix, owner): &(String, String)| subject.starts_with(prefix) && case.issuer.issuer() != owner;
+    if case.reserved_subjects.iter().any(is_others) {
+        return Err(VerifyError::new(
+            Kind::SubjectNotAllowed,
+            "sub begins with a prefix that is reserved for another issuer",
+        ));
     }
     let client = payload.client_id.as_ref().map_or("", |text| payload.text(text));
     let allowed = &case.issuer.allowed_clients;

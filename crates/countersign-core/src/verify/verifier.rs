@@ -42,6 +42,8 @@ pub(super) struct Inner {
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
     /// Where issuers are found that were not known when this was built.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
+    /// Beginnings of subjects, each with the one issuer that may use it.
+    pub(super) reserved_subjects: Vec<(String, String)>,
     pub(super) wanted: Box<[Box<str>]>,
     pub(super) danger_denied: bool,
     pub(super) clock: Arc<dyn Clock>,
@@ -212,7 +214,8 @@ impl Verifier {
         if *wanted != *inner.wanted {
             unverified.payload = unverified.payload.read_again(wanted)?;
         }
-        let case = Case { payload: &unverified.payload, issuer, wanted, now };
+        let reserved_subjects = &inner.reserved_subjects;
+        let case = Case { payload: &unverified.payload, issuer, wanted, reserved_subjects, now };
         rules::judge(&unverified.header, &case)?;
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
@@ -304,6 +307,13 @@ impl Verifier {
         let mut form = Canonical::new("verifier", 1);
         form.list("issuers", self.issuers().map(|issuer| issuer.fingerprint().to_string()));
         form.list("max_token_bytes", [self.0.max_token_bytes.to_string()]);
+        if !self.0.reserved_subjects.is_empty() {
+            let reserved = self.0.reserved_subjects.iter();
+            form.list(
+                "reserved_subjects",
+                reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len())),
+            );
+        }
         if self.0.resolved.is_some() {
             form.list("resolves_issuers", ["yes"]);
         }

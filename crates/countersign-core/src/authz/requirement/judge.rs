@@ -98,7 +98,8 @@ fn judge_tenant(place: &TenantPlace, facts: &Facts<'_>) -> Verdict {
     }
 }
 
-/// All parts; where only scopes are missing, the answer names every scope asked for, held ones too (S5.04).
+/// All parts; where only scopes are missing, the answer names every scope asked for, held ones too (S5.04). So with logins:
+/// a client that logs in afresh must not do so more weakly than another part asks.
 ///
 /// Parts in shadow mode come last and only where the rest is met: who is refused anyway is no news.
 fn judge_all(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
@@ -110,6 +111,7 @@ fn judge_all(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
             needed.extend(missing.into_iter().filter(|scope| !needed.contains(scope)).collect::<Vec<_>>());
             Verdict::Unmet(Denial::Scopes(needed))
         }
+        Verdict::Unmet(login @ Denial::StepUp { .. }) => Verdict::Unmet(logins(all).fold(login, Denial::heavier)),
         verdict if verdict.is_denied() => verdict,
         verdict => all.iter().filter(|part| part.is_shadowed()).fold(verdict, |verdict, part| {
             part.judge(facts);
@@ -163,6 +165,15 @@ fn judge_count(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Verdic
 pub(super) fn plain_scopes(parts: &[Requirement]) -> impl Iterator<Item = &str> {
     parts.iter().filter_map(|part| match &*part.0 {
         Rule::Scope(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// What parts ask of a login, met or not.
+fn logins(parts: &[Requirement]) -> impl Iterator<Item = Denial> {
+    parts.iter().filter_map(|part| match &*part.0 {
+        Rule::AuthenticatedWithin(age) => Some(Denial::StepUp { max_age: Some(*age), acr_values: Vec::new() }),
+        Rule::AuthenticatedAs(values) => Some(Denial::StepUp { max_age: None, acr_values: values.clone() }),
         _ => None,
     })
 }

@@ -98,6 +98,10 @@ fn s5_16_a_weak_login_is_asked_for_a_stronger_one() {
     let stale = Duration::from_secs(1);
     let both = acr(["gold"]).and(authenticated_within(stale));
     assert_eq!(check(&both), step_up(Some(stale), &["gold"]), "one challenge names both");
+    let held_but_old = acr(["silver"]).and(authenticated_within(stale));
+    assert_eq!(check(&held_but_old), step_up(Some(stale), &["silver"]), "a fresh login must not be a weaker one");
+    let fresh_but_weak = authenticated_within(Duration::from_secs(300)).and(acr(["gold"]));
+    assert_eq!(check(&fresh_but_weak), step_up(Some(Duration::from_secs(300)), &["gold"]));
     let common = acr(["gold", "platinum"]).and(acr(["platinum", "iron"]));
     assert_eq!(check(&common), step_up(None, &["platinum"]), "what satisfies both");
     let never = acr(["gold"]).and(acr(["iron"]));
