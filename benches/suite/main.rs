@@ -2,6 +2,7 @@
 
 mod hit;
 mod http;
+mod keys;
 mod layer;
 mod miss;
 mod outbound;
@@ -28,6 +29,7 @@ const PARTS: &[Part] = &[
     ("refuse", refuse::run),
     ("http", http::run),
     ("outbound", outbound::run),
+    ("keys", keys::run),
 ];
 
 fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cluster;
+mod events;
 mod flight;
 mod outage;
 mod places;

@@ -58,6 +58,44 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     assert!(verifier.verify(&old).await.expect_err("no file").is_unavailable());
 }
 
+/// A mounted secret changes by a link that is put in place of another, with the files behind it.
+#[cfg(unix)]
+#[tokio::test]
+async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
+    let world = World::honest().await; // for its clocks
+    let issuer = &world.issuer;
+    let mount = file("mount");
+    let _ = std::fs::remove_dir_all(&mount);
+    let publish = |version: &str| {
+        std::fs::create_dir_all(mount.join(version)).expect("a folder");
+        std::fs::write(mount.join(version).join("keys.json"), issuer.jwks()).expect("written");
+        std::os::unix::fs::symlink(version, mount.join("..new")).expect("linked");
+        std::fs::rename(mount.join("..new"), mount.join("..data")).expect("swapped");
+    };
+    publish("..1");
+    std::os::unix::fs::symlink("..data/keys.json", mount.join("keys.json")).expect("linked");
+    let keys = Arc::new(FileKeys::watching(mount.join("keys.json")).clock(Arc::new(issuer.clock().clone())));
+    let verifier = verifier(issuer, keys.clone());
+    let old = world.token();
+    assert!(verifier.verify(&old).await.is_ok());
+
+    issuer.rotate();
+    issuer.withdraw_old_keys();
+    publish("..2");
+    std::fs::remove_dir_all(mount.join("..1")).expect("removed");
+    world.advance(Duration::from_secs(2)).await;
+    assert!(verifier.verify(&world.token()).await.is_ok(), "a token with the new key has the file read at once");
+    assert_eq!(verifier.verify(&old).await.expect_err("removed").code(), "unknown_key");
+
+    issuer.rotate();
+    let before = keys.cell().current();
+    publish("..3");
+    world.advance(Duration::from_secs(10)).await;
+    let changed = || keys.cell().current().map(|set| set.len()) != before.as_ref().map(|set| set.len());
+    until("it was seen without any token", changed).await;
+    assert_eq!(keys.health(), KeyHealth::Ready);
+}
+
 #[tokio::test]
 async fn the_next_source_serves_where_the_preferred_one_cannot() {
     let world = World::honest().await;

@@ -66,6 +66,24 @@ impl KeyHealth {
     }
 }
 
+/// What a source has done since it was made, for counters and gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyStats {
+    /// Fetches that brought a usable set, changed or not.
+    pub fetched: u64,
+    /// Fetches that did not.
+    pub failed: u64,
+    /// Fetches, good and bad, that a missing key or set was the reason for.
+    pub forced: u64,
+    /// Wishes for a look that fell into the cool-down or a pause.
+    pub cooled: u64,
+    /// How long ago the keys in service were fetched.
+    pub age: Option<Duration>,
+    /// Whether they serve past their life, because newer ones cannot be had.
+    pub is_stale: bool,
+}
+
 /// A supplier of keys. It writes into its [`KeyCell`]; the verifier reads the cell and asks to refresh when a key is
 /// missing.
 ///
@@ -84,6 +102,11 @@ pub trait KeySource: Send + Sync + Debug + 'static {
             Some(_) => KeyHealth::Ready,
             None => KeyHealth::NotReady { why: "it holds no keys".into() },
         }
+    }
+
+    /// What it has done so far; all zero where there is nothing to fetch.
+    fn stats(&self) -> KeyStats {
+        KeyStats::default()
     }
 
     /// The place that its keys come from, as text that tells places apart; `None` where its keys are its own.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, Refresh, RefreshFuture, Wanted};
 
 /// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
 ///
@@ -78,6 +78,23 @@ impl KeySource for FailoverKeys {
             (Some(first), None) => first.clone(),
             (None, None) => KeyHealth::NotReady { why: "there is no source".into() },
         }
+    }
+
+    /// The counts of all sources together, and the age of the keys that serve.
+    fn stats(&self) -> KeyStats {
+        let serving = self.cell();
+        let mut sum = KeyStats::default();
+        for source in &self.sources {
+            let stats = source.stats();
+            sum.fetched += stats.fetched;
+            sum.failed += stats.failed;
+            sum.forced += stats.forced;
+            sum.cooled += stats.cooled;
+            if std::ptr::eq(source.cell(), serving) {
+                (sum.age, sum.is_stale) = (stats.age, stats.is_stale);
+            }
+        }
+        sum
     }
 
     fn origin(&self) -> Option<Cow<'_, str>> {

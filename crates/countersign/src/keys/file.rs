@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeySource, MAX_JWKS_BYTES, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, Wanted};
 
 use super::kept::{Ask, KeptKeys, KeyPlace};
 use crate::fetch::FetchFailure;
@@ -74,6 +74,10 @@ impl KeySource for FileKeys {
 
     fn health(&self) -> KeyHealth {
         self.kept.health()
+    }
+
+    fn stats(&self) -> KeyStats {
+        self.kept.stats()
     }
 
     fn origin(&self) -> Option<Cow<'_, str>> {

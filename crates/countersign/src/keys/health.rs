@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::key::{KeyHealth, Refresh, Wanted};
+use countersign_core::key::{KeyHealth, KeyStats, Refresh, Wanted};
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
@@ -55,6 +55,23 @@ impl Health {
             self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().health())).collect();
         report.sort_by(|one, other| one.0.cmp(&other.0));
         report
+    }
+
+    /// Each issuer with what its key source has done, by name: for counters, and for a gauge of the keys' age.
+    ///
+    /// ```
+    /// # fn example(health: countersign::keys::Health) {
+    /// for (issuer, stats) in health.stats() {
+    ///     println!("{issuer}: {} fetched, {} failed, {:?} old", stats.fetched, stats.failed, stats.age);
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Vec<(String, KeyStats)> {
+        let mut stats: Vec<(String, KeyStats)> =
+            self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().stats())).collect();
+        stats.sort_by(|one, other| one.0.cmp(&other.0));
+        stats
     }
 
     /// Fetches the keys of every issuer now instead of at the first request, trying again until `deadline` has passed.

@@ -1,11 +1,11 @@
 //! What every kept key source stands on: a place to fetch from, a cell to write into, and how they fare.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, Refresh, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeyStats, Refresh, Wanted};
 
 use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
@@ -40,7 +40,17 @@ pub(super) struct KeptKeys {
     pub(super) snapshot: Option<KeySnapshot>,
     cell: Arc<KeyCell>,
     use_of_keys: Arc<Use>,
+    counts: Arc<Counts>,
     refreshed: OnceLock<Refreshed<KeySet, KeyFetch>>,
+}
+
+/// How often what happened.
+#[derive(Default)]
+struct Counts {
+    fetched: AtomicU64,
+    failed: AtomicU64,
+    forced: AtomicU64,
+    cooled: AtomicU64,
 }
 
 /// Whether keys are asked for, where they are kept for that alone.
@@ -72,6 +82,7 @@ impl KeptKeys {
             snapshot: None,
             cell: Arc::default(),
             use_of_keys: Arc::default(),
+            counts: Arc::default(),
             refreshed: OnceLock::new(),
         }
     }
@@ -112,6 +123,21 @@ impl KeptKeys {
         }
     }
 
+    pub(super) fn stats(&self) -> KeyStats {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut stats = KeyStats::default();
+        stats.fetched = count(&self.counts.fetched);
+        stats.failed = count(&self.counts.failed);
+        stats.forced = count(&self.counts.forced);
+        stats.cooled = count(&self.counts.cooled);
+        if let Some(held) = self.refreshed.get().and_then(Refreshed::held) {
+            let elapsed = self.clock.elapsed();
+            stats.age = Some(elapsed.saturating_sub(held.fetched_at));
+            stats.is_stale = held.is_kept_past_its_life() && elapsed >= held.fresh_until;
+        }
+        stats
+    }
+
     /// The keys held, for another start.
     pub(super) fn snapshot(&self, name: &str) -> Option<KeySnapshot> {
         let held = self.refreshed.get()?.held()?;
@@ -128,6 +154,7 @@ impl KeptKeys {
                 place,
                 cell: Arc::clone(&self.cell),
                 use_of_keys: Arc::clone(&self.use_of_keys),
+                counts: Arc::clone(&self.counts),
                 clock: Arc::clone(&self.clock),
             };
             let refreshed = Refreshed::new(fetch, self.policy.clone(), Arc::clone(&self.clock));
@@ -146,6 +173,7 @@ struct KeyFetch {
     place: Arc<dyn KeyPlace>,
     cell: Arc<KeyCell>,
     use_of_keys: Arc<Use>,
+    counts: Arc<Counts>,
     clock: Arc<dyn Clock>,
 }
 
@@ -155,12 +183,14 @@ impl Fetch<KeySet> for KeyFetch {
     fn fetch(&self, held: Option<Arc<KeySet>>, forced: bool) -> FetchFuture<KeySet, FetchFailure> {
         let place = Arc::clone(&self.place);
         let ask = Ask { held: held.clone(), forced, elapsed: self.clock.elapsed() };
+        if forced {
+            self.counts.forced.fetch_add(1, Ordering::Relaxed);
+        }
         let fetched = Arc::clone(&place).fetch(ask);
         Box::pin(async move {
             let fetched: Result<Fresh<KeySet>, FetchFailure> = fetched.await;
-            match &fetched {
-                Ok(fresh) => telemetry::keys_fetched(place.name(), forced, held.as_deref(), &fresh.value),
-                Err(error) => telemetry::keys_not_fetched(place.name(), forced, error),
+            if let Ok(fresh) = &fetched {
+                telemetry::keys_fetched(place.name(), forced, held.as_deref(), &fresh.value);
             }
             fetched
         })
@@ -168,6 +198,16 @@ impl Fetch<KeySet> for KeyFetch {
 
     fn timed_out(&self) -> FetchFailure {
         FetchFailure::Timeout
+    }
+
+    fn landed(&self, failure: Option<&FetchFailure>, forced: bool, held: Option<&Held<KeySet>>) {
+        let Some(failure) = failure else {
+            self.counts.fetched.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        self.counts.failed.fetch_add(1, Ordering::Relaxed);
+        let age = held.map(|held| self.clock.elapsed().saturating_sub(held.fetched_at));
+        telemetry::keys_not_fetched(self.place.name(), forced, failure, age);
     }
 
     fn settled(&self, held: &Held<KeySet>) {
@@ -179,6 +219,7 @@ impl Fetch<KeySet> for KeyFetch {
     }
 
     fn cooled(&self) {
+        self.counts.cooled.fetch_add(1, Ordering::Relaxed);
         telemetry::look_cooled(self.place.name(), self.clock.elapsed());
     }
 

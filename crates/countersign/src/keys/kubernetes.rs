@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, MAX_JWKS_BYTES, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, Wanted};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, Request};
 
@@ -105,6 +105,10 @@ impl KeySource for KubernetesKeys {
 
     fn health(&self) -> KeyHealth {
         self.kept.health()
+    }
+
+    fn stats(&self) -> KeyStats {
+        self.kept.stats()
     }
 
     fn origin(&self) -> Option<Cow<'_, str>> {

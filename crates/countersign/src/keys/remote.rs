@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, Wanted};
 use countersign_core::policy::NeedsAudience;
 
 use super::kept::{KeptKeys, KeyPlace};
@@ -116,6 +116,10 @@ impl KeySource for RemoteKeys {
 
     fn health(&self) -> KeyHealth {
         self.kept.health()
+    }
+
+    fn stats(&self) -> KeyStats {
+        self.kept.stats()
     }
 
     fn origin(&self) -> Option<Cow<'_, str>> {

@@ -305,6 +305,7 @@ where
 
     fn land(&mut self, outcome: Result<Fresh<T>, F::Error>) {
         self.has_landed = true;
+        self.shared.fetch.landed(outcome.as_ref().err(), self.forced, self.shared.held.load().as_deref());
         let outcome = self.shared.land(self.number, outcome, self.started);
         self.outcome.send_replace(Some(outcome));
     }

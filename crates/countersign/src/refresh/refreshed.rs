@@ -30,6 +30,9 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     /// Called whenever what is held, or how long it may be used, has changed; must be quick and ask nothing of the cell.
     fn settled(&self, _held: &Held<T>) {}
 
+    /// Called at the end of each fetch, cut off ones included, with why it failed and what was held until then.
+    fn landed(&self, _failure: Option<&Self::Error>, _forced: bool, _held: Option<&Held<T>>) {}
+
     /// Called when a caller's wish for a look falls into the cool-down or a pause.
     fn cooled(&self) {}
 

@@ -16,7 +16,7 @@
 //! | `countersign::lifetime` | INFO | a response outlived its caller's token | `outcome` |
 //! | `countersign::extract` | INFO, at most 10 a second | claims do not decode into the handler's type | `wanted`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO where keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
-//! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error` |
+//! | `countersign::keys` | WARN | keys could not be fetched | `source`, `forced`, `error`, `age` (seconds, of the keys in service) |
 //! | `countersign::keys` | DEBUG, at most 10 a second | a look for an unknown `kid` fell into the cool-down | `source` |
 //! | `countersign::keys` | WARN | a file of keys can be read or changed by others, or holds a private key | `source`, `problem` |
 //! | `countersign::issuers` | INFO | an issuer was resolved, or is trusted no more | `issuer` |
@@ -166,8 +166,9 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
 }
 
 #[cfg(feature = "remote-keys")]
-pub(crate) fn keys_not_fetched(source: &str, forced: bool, error: &crate::fetch::FetchFailure) {
-    tracing::warn!(target: "countersign::keys", source, forced, %error, "keys could not be fetched");
+pub(crate) fn keys_not_fetched(source: &str, forced: bool, error: &crate::fetch::FetchFailure, age: Option<Duration>) {
+    let age = age.map(|age| age.as_secs());
+    tracing::warn!(target: "countersign::keys", source, forced, %error, age, "keys could not be fetched");
 }
 
 #[cfg(feature = "remote-keys")]

@@ -1,0 +1,145 @@
+//! What is logged and counted as keys come, change, fail to come and come back.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use countersign::key::{KeySet, KeySource, KeyStats};
+use countersign::keys::Health;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::server::{answer, ok};
+use crate::world::{World, until};
+
+/// The events of key sources on this thread, one line each.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "countersign::keys" {
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            self.0.lock().expect("sound").push(line.0);
+        }
+    }
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            let _ = write!(self.0, " {value:?}");
+        } else if field.name() != "source" {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+impl Events {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("sound"))
+    }
+}
+
+fn thumbprints(world: &World) -> Vec<String> {
+    let set = KeySet::from_jwks(world.issuer.jwks().as_bytes()).expect("a set");
+    set.keys().map(|key| key.thumbprint().to_owned()).collect() // the signing one first
+}
+
+fn counted(world: &World) -> (u64, u64, u64, u64) {
+    let KeyStats { fetched, failed, forced, cooled, .. } = world.keys.stats();
+    (fetched, failed, forced, cooled)
+}
+
+#[tokio::test]
+async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
+    let events = Events::default();
+    let _on_this_thread = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    let world = World::honest().await;
+    let first = thumbprints(&world).remove(0);
+    assert_eq!(world.keys.stats(), KeyStats::default());
+
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=1 added={first} removed=")]);
+    assert_eq!(counted(&world), (1, 0, 1, 0));
+
+    world.issuer.rotate();
+    let second = thumbprints(&world).remove(0);
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=2 added={second} removed=")]);
+
+    assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "unknown_key");
+    assert_eq!(events.take(), ["DEBUG no look: it cools down"]);
+    assert_eq!(counted(&world), (2, 0, 2, 1));
+
+    world.issuer.withdraw_old_keys();
+    world.advance(Duration::from_secs(481)).await;
+    until("the set is there", || world.keys.stats().fetched == 3).await;
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=false keys=1 added= removed={first}")]);
+
+    world.server.now(|_, _| answer(503, &[], ""));
+    world.advance(Duration::from_secs(482)).await; // timers are a millisecond late
+    until("it failed", || world.keys.stats().failed >= 1).await;
+    let told = events.take();
+    assert_eq!(told.len() as u64, world.keys.stats().failed, "{told:?}");
+    let age = told[0].strip_prefix("WARN keys could not be fetched forced=false error=status 503 age=");
+    assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{told:?}");
+    assert!(!world.keys.stats().is_stale, "its life is not over");
+    world.advance(Duration::from_secs(200)).await;
+    let stats = world.keys.stats();
+    assert!(stats.is_stale && stats.age.is_some_and(|age| age >= Duration::from_secs(600)), "{stats:?}");
+    assert_eq!(Health::of(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
+    let told = events.take();
+    assert!(told.iter().all(|line| line.starts_with("WARN keys could not be fetched ")), "{told:?}");
+
+    world.mend();
+    world.advance(Duration::from_secs(61)).await;
+    until("it came back", || world.keys.stats().fetched == 4).await;
+    let told = events.take();
+    assert_eq!(told.last().map(String::as_str), Some("DEBUG keys fetched, unchanged forced=false keys=1"));
+    assert!(!world.keys.stats().is_stale);
+
+    // The alarms of a set: a symmetric entry, a private one, and a set without any usable key.
+    let mut set: serde_json::Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
+    let mut private = set["keys"][0].clone();
+    private["kid"] = "burnt".into();
+    private["d"] = "AAAA".into();
+    let oct = serde_json::json!({"kty": "oct", "kid": "k9", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"});
+    let extra = another_key();
+    set["keys"].as_array_mut().expect("a list").extend([oct, private, extra]);
+    world.server.now(move |_, _| ok(set.to_string()));
+    world.advance(Duration::from_secs(11)).await;
+    assert_eq!(world.verdict(&world.with_unknown_key(2)).await, "unknown_key");
+    let told = events.take();
+    assert!(told[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{told:?}");
+    let burnt = "reason=private or symmetric material in a public set; that key is burnt";
+    for (line, kid) in told[1..].iter().zip(["k9", "burnt"]) {
+        assert_eq!(*line, format!("ERROR a published key is private: replace it now kid={kid} {burnt}"));
+    }
+    assert_eq!(told.len(), 3, "{told:?}");
+
+    world.server.now(|_, _| ok(r#"{"keys":[]}"#));
+    world.advance(Duration::from_secs(11)).await;
+    assert_eq!(world.verdict(&world.with_unknown_key(3)).await, "keys_unavailable");
+    let told = events.take();
+    assert!(
+        told[0].starts_with("WARN keys could not be fetched forced=true error=no JWK Set with a usable key"),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+/// The public key of another issuer, so that the set counts as changed.
+fn another_key() -> serde_json::Value {
+    let set: serde_json::Value = serde_json::from_str(&countersign_test::TestIssuer::new().jwks()).expect("JSON");
+    let mut key = set["keys"][0].clone();
+    key["kid"] = "another".into();
+    key
+}
