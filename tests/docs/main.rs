@@ -21,6 +21,25 @@ fn every_default_stands_in_the_code_as_documented() {
     assert!(rows > 40, "{rows} rows");
 }
 
+/// Every event is written down, and nothing that is not one.
+#[test]
+fn every_event_stands_in_the_page_on_telemetry() {
+    let page = read("docs/telemetry.md");
+    let code = read("crates/countersign/src/telemetry/mod.rs");
+    let rows: Vec<&str> =
+        code.lines().filter_map(|line| line.strip_prefix("//! ")).filter(|line| line.starts_with("| `")).collect();
+    assert!(rows.len() > 20, "{} rows", rows.len());
+    for row in &rows {
+        assert!(page.contains(row), "docs/telemetry.md lacks {row}");
+    }
+    let listed = page
+        .lines()
+        .filter(|line| line.starts_with("| `countersign::") && !line.starts_with("| `countersign::issuer`"));
+    for row in listed {
+        assert!(rows.contains(&row), "telemetry/mod.rs lacks {row}");
+    }
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

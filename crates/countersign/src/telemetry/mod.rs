@@ -8,6 +8,7 @@
 //! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | nobody could tell whether a token was revoked | `outcome`, `unlogged` |
+//! | `countersign::authenticate` | WARN, once a layer | a layer is weakened by `authenticate::danger` | |
 //! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 a second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |

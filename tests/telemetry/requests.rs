@@ -1,0 +1,108 @@
+//! What strangers write does not decide what is told, nor what is decided.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use axum::routing::get;
+use countersign::error::VerifyErrorKind;
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use tower::ServiceExt;
+
+use crate::recorder::Recorder;
+
+fn app(issuer: &TestIssuer) -> Router {
+    let admin = get(|| async { "in" }).layer(require(role("admin")));
+    Router::new().route("/", admin).layer(AuthenticateLayer::new(issuer.verifier_for("api")))
+}
+
+async fn status(app: &Router, path: &str, headers: &[(&str, &str)]) -> u16 {
+    let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    let answer = app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
+    answer.status().as_u16()
+}
+
+/// S10.04, CVE-2024-45808: one record, printable, short.
+#[tokio::test]
+async fn s10_04_foreign_text_is_escaped_and_cut_in_every_field() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = app(&issuer);
+    let long = "k".repeat(250);
+    for hostile in ["a\r\nlevel=ERROR msg=x", "\u{1b}[31mred", "\u{202e}evil", &long] {
+        for draft in [
+            issuer.token().audience("api").header("kid", hostile),
+            issuer.token().audience("api").claim("iss", hostile),
+            issuer.token().audience("api").header("typ", hostile),
+            issuer.token().audience("api").header("alg", hostile),
+            issuer.token().audience(hostile),
+            issuer.token().audience("api").claim("sub", hostile).claim("scope", hostile),
+        ] {
+            let bearer = format!("Bearer {}", draft.sign());
+            assert!(matches!(status(&app, "/", &[("authorization", &bearer)]).await, 401 | 403));
+            issuer.clock().advance(Duration::from_millis(500)); // so that none is left out
+        }
+    }
+    let told = recorder.all();
+    assert!(told.len() >= 20, "{}", told.len());
+    for (event, (name, value)) in told.iter().flat_map(|event| event.fields.iter().map(move |field| (event, field))) {
+        assert!(value.chars().all(|c| matches!(c, ' '..='~' | '…')), "{name} of {event:?}");
+        assert!(!value.contains(&long[..65]), "{name} of {event:?}");
+    }
+}
+
+/// S10.05: what may become a label has a bounded set of values, whatever 2,000 strangers write.
+#[tokio::test]
+async fn s10_05_labels_come_from_closed_sets() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = app(&issuer);
+    for number in 0..500 {
+        let text = format!("random-{number}");
+        let token = || issuer.token().audience("api").subject(&text).claim("scope", text.as_str());
+        for draft in [
+            token(),
+            token().header("kid", text.as_str()),
+            token().claim("iss", format!("https://{text}.test")),
+            token().audience(&text),
+        ] {
+            let bearer = format!("Bearer {}", draft.sign());
+            status(&app, &format!("/?{text}"), &[("authorization", &bearer)]).await;
+            issuer.clock().advance(Duration::from_millis(110));
+        }
+    }
+    let told = recorder.all();
+    assert!(told.len() > 1000, "{}", told.len());
+    let values = |label: &str| -> BTreeSet<String> {
+        told.iter().filter_map(|event| event.fields.get(label).cloned()).collect()
+    };
+    let codes: BTreeSet<&str> = VerifyErrorKind::ALL.iter().map(|kind| kind.code()).chain(["forbidden"]).collect();
+    assert!(values("code").iter().all(|code| codes.contains(code.as_str())), "{:?}", values("code"));
+    assert!(values("code").len() >= 3, "several causes were met: {:?}", values("code"));
+    assert_eq!(values("issuer"), BTreeSet::from([issuer.name().to_owned()]), "trusted ones alone");
+    assert_eq!(values("requirement"), BTreeSet::from(["role admin".to_owned()]));
+    for label in ["sub", "subject", "path", "scope", "audience"] {
+        assert!(values(label).is_empty(), "{label}");
+    }
+}
+
+/// S10.11: what a caller says in its trace and its baggage decides nothing.
+#[tokio::test]
+async fn s10_11_baggage_of_a_request_decides_nothing() {
+    let issuer = TestIssuer::new();
+    let app = app(&issuer);
+    let clerk = format!("Bearer {}", issuer.token().subject("u1").audience("api").role("clerk").sign());
+    let admin = format!("Bearer {}", issuer.token().subject("u1").audience("api").role("admin").sign());
+    let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let baggage = ("baggage", "sub=admin,role=admin,roles=admin,tenant=acme");
+    let state = ("tracestate", "countersign=admin");
+    for (credential, expected) in [(None, 401), (Some(&clerk), 403), (Some(&admin), 200)] {
+        let mut headers = credential.map(|value| ("authorization", value.as_str())).into_iter().collect::<Vec<_>>();
+        assert_eq!(status(&app, "/", &headers).await, expected);
+        headers.extend([trace, baggage, state]);
+        assert_eq!(status(&app, "/", &headers).await, expected, "the same with a trace that claims all");
+    }
+}
