@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Of the kernel, lowest first: a module may use those before it.
-const KERNEL: [&str; 13] = [
+const KERNEL: [&str; 14] = [
     "redact",
     "error",
     "clock",
     "counter",
     "algorithm",
     "secret",
+    "pseudonym",
     "token",
     "cache",
     "claims",

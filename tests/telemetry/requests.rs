@@ -9,6 +9,9 @@ use axum::http::Request;
 use axum::routing::get;
 use countersign::error::VerifyErrorKind;
 use countersign::prelude::*;
+use countersign::pseudonym::Pseudonyms;
+use countersign::response::Detail;
+use countersign::secret::Secret;
 use countersign_test::TestIssuer;
 use tower::ServiceExt;
 
@@ -87,6 +90,35 @@ async fn s10_05_labels_come_from_closed_sets() {
     for label in ["sub", "subject", "path", "scope", "audience"] {
         assert!(values(label).is_empty(), "{label}");
     }
+}
+
+/// S10.06: no subject in any event; where asked for, a pseudonym that another deployment does not share.
+#[tokio::test]
+async fn s10_06_a_subject_is_told_by_its_pseudonym_alone_and_only_where_asked_for() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let told = async |layer: AuthenticateLayer, subject: &str| {
+        let admin = get(|| async { "in" }).layer(require(role("admin")));
+        let app = Router::new().route("/", admin).layer(layer);
+        let bearer = format!("Bearer {}", issuer.token().subject(subject).audience("api").sign());
+        assert_eq!(status(&app, "/", &[("authorization", &bearer)]).await, 403);
+        let events = [recorder.take("countersign::authenticate"), recorder.take("countersign::guard")].concat();
+        assert_eq!(events.len(), 2, "authenticated, and denied");
+        assert!(!format!("{events:?}").contains(subject), "{events:?}");
+        events.iter().map(|event| event.field("subject").to_owned()).collect::<BTreeSet<_>>()
+    };
+    let plain = || AuthenticateLayer::new(issuer.verifier_for("api"));
+    let keyed = |byte: u8| {
+        let pseudonyms = Pseudonyms::new(&Secret::new(vec![byte; 32])).expect("long enough");
+        plain().log_subjects(pseudonyms).detail(Detail::Code)
+    };
+    assert_eq!(told(plain(), "ann-canary").await, BTreeSet::from([String::new()]));
+    let ann = told(keyed(1), "ann-canary").await;
+    assert_eq!(ann.len(), 1, "one pseudonym in both events: {ann:?}");
+    assert!(ann.iter().all(|name| name.len() == 16), "64 bits: {ann:?}");
+    assert_eq!(told(keyed(1), "ann-canary").await, ann, "the same caller again");
+    assert_ne!(told(keyed(1), "bob-canary").await, ann);
+    assert_ne!(told(keyed(2), "ann-canary").await, ann, "another deployment");
 }
 
 /// S10.11: what a caller says in its trace and its baggage decides nothing.

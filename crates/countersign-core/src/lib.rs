@@ -39,6 +39,7 @@ pub mod key;
 #[cfg(feature = "sign")]
 pub mod mint;
 pub mod policy;
+pub mod pseudonym;
 pub mod redact;
 pub mod secret;
 pub mod token;

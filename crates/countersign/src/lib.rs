@@ -71,4 +71,6 @@ mod telemetry;
 
 #[cfg(feature = "outbound")]
 pub use countersign_core::mint;
-pub use countersign_core::{authz, claims, clock, error, key, policy, redact, requirement, secret, token, verify};
+pub use countersign_core::{
+    authz, claims, clock, error, key, policy, pseudonym, redact, requirement, secret, token, verify,
+};

@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) answers: crate::response::Answers,
     pub(crate) samples: crate::telemetry::Samples,
+    pub(crate) subjects: Option<countersign_core::pseudonym::Pseudonyms>,
 }
 
 /// How a request stands before the guards and extractors behind the layer.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::error::ConfigError;
 use countersign_core::policy::TrustedIssuer;
+use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
 use tower_layer::Layer;
 
@@ -58,7 +59,12 @@ impl AuthenticateLayer {
             revocation: None,
             metadata: None,
             places: Arc::default(),
-            shared: Arc::new(Shared { clock, answers: Answers::default(), samples: Samples::default() }),
+            shared: Arc::new(Shared {
+                clock,
+                answers: Answers::default(),
+                samples: Samples::default(),
+                subjects: None,
+            }),
         }
     }
 
@@ -197,6 +203,25 @@ impl AuthenticateLayer {
         self.with_answers(|answers| answers.render(renderer))
     }
 
+    /// Tells callers apart in the log by pseudonyms of their subjects; without it, no event holds anything of a subject.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    /// use countersign::{error::ConfigError, pseudonym::Pseudonyms, secret::Secret};
+    ///
+    /// fn layer(verifier: Verifier, key: &Secret<Vec<u8>>) -> Result<AuthenticateLayer, ConfigError> {
+    ///     Ok(AuthenticateLayer::new(verifier).log_subjects(Pseudonyms::new(key)?))
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[must_use]
+    pub fn log_subjects(mut self, pseudonyms: Pseudonyms) -> Self {
+        let Shared { clock, answers, .. } = &*self.shared;
+        let (clock, answers) = (Arc::clone(clock), answers.clone());
+        self.shared = Arc::new(Shared { clock, answers, samples: Samples::default(), subjects: Some(pseudonyms) });
+        self
+    }
+
     /// How much callers are told about refusals. Default: [`Detail::Coarse`].
     #[must_use]
     pub fn detail(self, detail: Detail) -> Self {
@@ -204,8 +229,9 @@ impl AuthenticateLayer {
     }
 
     fn with_answers(mut self, change: impl FnOnce(Answers) -> Answers) -> Self {
-        let (clock, answers) = (Arc::clone(&self.shared.clock), change(self.shared.answers.clone()));
-        self.shared = Arc::new(Shared { clock, answers, samples: Samples::default() });
+        let Shared { clock, answers, subjects, .. } = &*self.shared;
+        let (clock, answers, subjects) = (Arc::clone(clock), change(answers.clone()), subjects.clone());
+        self.shared = Arc::new(Shared { clock, answers, samples: Samples::default(), subjects });
         self
     }
 }

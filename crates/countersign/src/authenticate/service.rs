@@ -117,7 +117,7 @@ impl AuthenticateLayer {
 
     fn mark<B>(&self, request: &mut Request<B>, caller: Option<Caller>) {
         let verified = caller.map(|Caller { verified, token }| {
-            telemetry::authenticated(&verified);
+            telemetry::authenticated(&verified, self.shared.subjects.as_ref());
             token.map(|token| request.extensions_mut().insert(token));
             verified
         });

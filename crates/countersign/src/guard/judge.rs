@@ -20,7 +20,8 @@ pub(crate) fn judge(
     match verified.check(requirement, context) {
         Decision::Allowed => Ok(()),
         Decision::Denied(denial) => {
-            telemetry::denied(requirement, &denial, verified, &shared.samples, shared.clock.elapsed());
+            let subjects = shared.subjects.as_ref();
+            telemetry::denied(requirement, &denial, verified, subjects, &shared.samples, shared.clock.elapsed());
             Err(Refusal::Denied(denial))
         }
     }

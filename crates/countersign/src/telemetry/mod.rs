@@ -4,12 +4,12 @@
 //!
 //! | target | level | event | fields |
 //! |---|---|---|---|
-//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `tenant`, `kid` |
+//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `tenant`, `subject` (pseudonym, where asked for), `kid` |
 //! | `countersign::authenticate` | INFO, at most 10 a second and code | a request was refused | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | keys were not to be had | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 a second | nobody could tell whether a token was revoked | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once a layer | a layer is weakened by `authenticate::danger` | |
-//! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `subject` (pseudonym, where asked for), `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 a second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
 //! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
@@ -41,6 +41,7 @@ use countersign_core::claims::TenantId;
 use countersign_core::error::VerifyError;
 #[cfg(feature = "remote-keys")]
 use countersign_core::key::KeySet;
+use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::redact::safe_text;
 use countersign_core::verify::Verified;
 
@@ -50,7 +51,7 @@ use samples::Sampler;
 pub(crate) use samples::Samples;
 
 /// The tenant goes into the request's span too, where that has a field of this name.
-pub(crate) fn authenticated(verified: &Verified) {
+pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
     let tenant = verified.tenant().map(TenantId::as_str);
     if let Some(tenant) = tenant {
         tracing::Span::current().record("tenant", tenant);
@@ -59,6 +60,7 @@ pub(crate) fn authenticated(verified: &Verified) {
         target: "countersign::authenticate",
         issuer = verified.issuer(),
         tenant,
+        subject = subjects.map(|subjects| subjects.of(verified.issuer(), verified.subject())),
         kid = verified.key_id().map(safe_text),
         "authenticated"
     );
@@ -90,12 +92,14 @@ pub(crate) fn denied(
     requirement: &Requirement,
     denial: &Denial,
     verified: &Verified,
+    subjects: Option<&Pseudonyms>,
     samples: &Samples,
     elapsed: Duration,
 ) {
     if let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) {
+        let subject = subjects.map(|subjects| subjects.of(verified.issuer(), verified.subject()));
         let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
-        tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, unlogged, "denied");
+        tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, subject, unlogged, "denied");
     }
 }
 

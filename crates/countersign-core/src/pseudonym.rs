@@ -1,0 +1,78 @@
+//! Subjects as keyed hashes, so that a log can tell callers apart and name none.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+
+use crate::error::ConfigError;
+use crate::secret::Secret;
+
+/// The shortest key, in bytes: as long as the hash.
+const MIN_KEY_BYTES: usize = 32;
+
+/// How much of a hash is shown, in bytes: 64 bits, enough to tell callers apart, too few to be an identifier elsewhere.
+const SHOWN_BYTES: usize = 8;
+
+/// Gives each subject of each issuer a pseudonym: HMAC-SHA-256 under the deployment's own key, its first 64 bits shown.
+///
+/// Who has no key can neither find the subject of a pseudonym by trying subjects nor compare two deployments' logs. Keep the
+/// key as long as logs must be joined, and drop it to make them anonymous.
+///
+/// ```
+/// use countersign_core::pseudonym::Pseudonyms;
+/// use countersign_core::secret::Secret;
+///
+/// let pseudonyms = Pseudonyms::new(&Secret::new(vec![7; 32]))?;
+/// let ann = pseudonyms.of("https://id.example.com", "ann");
+/// assert_eq!(ann.len(), 16);
+/// assert_ne!(ann, pseudonyms.of("https://other.example.com", "ann"));
+/// assert_ne!(ann, Pseudonyms::new(&Secret::new(vec![8; 32]))?.of("https://id.example.com", "ann"));
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Pseudonyms(hmac::Key);
+
+impl Pseudonyms {
+    /// Under this key; make it of 32 random bytes, and give every instance of a deployment the same.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `pseudonym_key` where it is shorter than 32 bytes.
+    pub fn new(key: &Secret<Vec<u8>>) -> Result<Self, ConfigError> {
+        if key.expose().len() < MIN_KEY_BYTES {
+            return Err(ConfigError::one("pseudonym_key", "shorter than 32 bytes"));
+        }
+        Ok(Pseudonyms(hmac::Key::new(hmac::HMAC_SHA256, key.expose())))
+    }
+
+    /// The pseudonym of `subject` as `issuer` names it: 16 hexadecimal digits.
+    #[must_use]
+    pub fn of(&self, issuer: &str, subject: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        // The length keeps ("ab", "c") from ("a", "bc").
+        context.update(&(issuer.len() as u64).to_be_bytes());
+        context.update(issuer.as_bytes());
+        context.update(subject.as_bytes());
+        context.sign().as_ref().iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Pseudonyms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pseudonyms([hidden])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s10_06_a_pseudonym_is_64_bits_of_a_keyed_hash_of_issuer_and_subject() {
+        let key = |byte: u8| Pseudonyms::new(&Secret::new(vec![byte; 32])).expect("long enough");
+        // HMAC-SHA-256 over the length, the issuer and the subject, computed with Python's hmac.
+        assert_eq!(key(7).of("https://id.example.com", "ann"), "d3fb7187715f1ecd");
+        assert_ne!(key(7).of("ab", "c"), key(7).of("a", "bc"));
+        assert_eq!(format!("{:?}", key(7)), "Pseudonyms([hidden])");
+        assert!(Pseudonyms::new(&Secret::new(vec![7; 31])).is_err());
+    }
+}
