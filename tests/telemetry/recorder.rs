@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 /// One event as it was told.
 #[derive(Clone, Debug)]
 pub struct Told {
     pub target: &'static str,
-    pub level: Level,
     pub fields: BTreeMap<&'static str, String>,
 }
 
@@ -53,7 +52,7 @@ impl<S: Subscriber> Layer<S> for Recorder {
             let mut fields = Fields::default();
             event.record(&mut fields);
             let metadata = event.metadata();
-            let told = Told { target: metadata.target(), level: *metadata.level(), fields: fields.0 };
+            let told = Told { target: metadata.target(), fields: fields.0 };
             self.0.lock().expect("unpoisoned").push(told);
         }
     }
