@@ -3,6 +3,7 @@
 mod decode;
 mod explain;
 mod hash;
+mod issuer;
 mod jwks;
 mod keygen;
 mod keys;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Token(token::Arguments),
     /// Hash secrets with Argon2id; check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
+    /// Run a token service for services that call each other
+    Issuer(issuer::Arguments),
     /// Make and read UUIDs
     Uuid(uuid::Arguments),
     /// Check a policy as a service would at its start
@@ -65,6 +68,7 @@ impl Command {
             Command::Keys(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),
+            Command::Issuer(arguments) => arguments.run(),
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),

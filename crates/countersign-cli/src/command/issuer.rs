@@ -1,0 +1,104 @@
+//! `countersign issuer`: runs the embedded token service from a configuration file.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use countersign::keys::of_policy;
+use countersign_issuer::{Issuer, IssuerConfig};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::{EXIT_CODES, output};
+
+/// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
+///
+/// It is no login server. It speaks plain HTTP; outside of this machine something before it must bring TLS. Issued and
+/// refused tokens are logged on standard error, without secrets.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The configuration, in TOML; files that it names are found from its folder
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Judge the configuration, open the state, and leave
+    #[arg(long)]
+    check: bool,
+    /// Listen beyond loopback, since something before it brings TLS
+    #[arg(long)]
+    behind_tls: bool,
+    /// Print where it listens as one JSON object: issuer, address
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        let config = IssuerConfig::from_file(&self.config).map_err(|error| unsound(&error))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+        let _within = runtime.enter(); // keys of other issuers are fetched from it
+        let issuer = config.build_with(of_policy).map_err(|error| unsound(&error))?;
+        if self.check {
+            output::line(&format!("{} is sound, {} keys", issuer.name(), issuer.keys().len()))?;
+            return Ok(Exit::Done);
+        }
+        runtime.block_on(self.serve(&config, &issuer))
+    }
+
+    async fn serve(self, config: &IssuerConfig, issuer: &Issuer) -> Outcome {
+        let address = address(config)?;
+        if !address.ip().is_loopback() && !self.behind_tls {
+            let problem = "is beyond loopback; say --behind-tls where something before it brings TLS";
+            return Err(Failure::question(format!("listen: {address} {problem}")));
+        }
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+        let unusable = |error: std::io::Error| Failure::question(format!("listen: {address}: {error}"));
+        let listener = TcpListener::bind(address).await.map_err(unusable)?;
+        let address = listener.local_addr().map_err(unusable)?.to_string();
+        match self.json {
+            true => output::json(&json!({ "issuer": issuer.name(), "address": address }))?,
+            false => output::line(&format!("{} listens on {address}  (Ctrl-C ends it)", issuer.name()))?,
+        }
+        let service = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(told_to_end()).await.map_err(unusable)?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Where to listen: as configured, else where a plain-HTTP issuer on loopback says that it is.
+fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
+    let named = || {
+        let (host, port) = config.issuer.strip_prefix("http://")?.split('/').next()?.rsplit_once(':')?;
+        let ip: IpAddr = match host.trim_start_matches('[').trim_end_matches(']') {
+            "localhost" => [127, 0, 0, 1].into(),
+            literal => literal.parse().ok()?,
+        };
+        Some(SocketAddr::new(ip, port.parse().ok()?))
+    };
+    let missing = || Failure::question("listen: is not said; name the address, such as 127.0.0.1:4000");
+    config.listen.or_else(named).ok_or_else(missing)
+}
+
+async fn told_to_end() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}
+
+fn unsound(error: &countersign::error::ConfigError) -> Failure {
+    Failure::question(error.to_string())
+}

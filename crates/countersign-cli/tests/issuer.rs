@@ -1,0 +1,91 @@
+//! `countersign issuer`: a token service from a file.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use run::{countersign, file};
+use serde_json::Value;
+
+/// `orders` with the secret `quaint-heron-lifts-49`, as an older system kept it.
+fn configuration(more: &str) -> String {
+    let stored = bcrypt::hash("quaint-heron-lifts-49", 10).expect("hashed");
+    format!(
+        "issuer = \"http://127.0.0.1:4000\"\nlisten = \"127.0.0.1:0\"\n{more}\n[[audience]]\nname = \"billing\"\n\
+         [[client]]\nid = \"orders\"\nsecret = \"{stored}\"\naudiences = [\"billing\"]\n"
+    )
+}
+
+/// A form, posted as `orders`; status line and body.
+fn post(address: &str, path: &str, form: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {pair}\r\nconnection: close\r\n\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    (head.lines().next().unwrap_or_default().to_owned(), body.to_owned())
+}
+
+#[test]
+fn it_serves_tokens_keeps_its_state_and_logs_no_secret() {
+    let state = run::new_path("issuer-state.redb");
+    let config = file("issuer.toml", &configuration(&format!("[store]\nfile = {:?}", state.path())));
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["issuer", "--json", "--config", config.path()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let address = ready["address"].as_str().expect("an address");
+        let (status, body) = post(address, "/token", "grant_type=client_credentials");
+        assert_eq!(status, "HTTP/1.1 200 OK", "{body}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        tokens.push(body["access_token"].as_str().expect("a token").to_owned());
+        let (status, body) = post(address, "/introspect", &format!("token={}", tokens[0]));
+        assert!(status.contains("200") && body.contains("\"active\":true"), "good after a restart too: {body}");
+        child.kill().expect("ended");
+        let mut log = String::new();
+        child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        child.wait().expect("ended");
+        assert!(log.contains("token issued") && log.contains("billing"), "{log}");
+        for hidden in [tokens[0].as_str(), "quaint-heron", "$2b$", "$argon2id$"] {
+            assert!(!log.contains(hidden), "{hidden} is in {log}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_sound_leaves_with_2_and_names_the_field() {
+    let sound = file("sound.toml", &configuration(""));
+    let answer = countersign(&["issuer", "--check", "--config", sound.path()], "");
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    for (what, text, named) in [
+        ("an odd field", configuration("tokenlifetime = 5"), "tokenlifetime"),
+        ("a long life", configuration("token_lifetime_seconds = 4000"), "token_lifetime"),
+        ("beyond loopback", configuration("").replace("127.0.0.1:0", "0.0.0.0:0"), "--behind-tls"),
+        (
+            "nowhere",
+            configuration("").replace("http://127.0.0.1:4000", "https://sts.test").replace("listen", "#"),
+            "listen",
+        ),
+    ] {
+        let config = file("bad.toml", &text);
+        let answer = countersign(&["issuer", "--config", config.path()], "");
+        assert!(answer.code == 2 && answer.stderr.contains(named), "{what}: {} {}", answer.code, answer.stderr);
+        assert!(!answer.stderr.contains("$2b$"), "{what}: {}", answer.stderr);
+    }
+}
