@@ -153,3 +153,29 @@ fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
     assert!(Verifier::trusting(countersign::keys::oidc("https://id.example").audience("orders")).is_ok());
     assert!(Verifier::trusting(countersign::keys::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
 }
+
+#[tokio::test]
+async fn s4_03_plain_http_off_loopback_takes_a_switch_that_deny_danger_forbids() {
+    let world = World::honest().await;
+    let port = world.server.url.rsplit(':').next().expect("a port").to_owned();
+    let address = format!("http://0.0.0.0:{port}/jwks"); // this machine, by an address that is not loopback's
+    let clock = Arc::new(world.issuer.clock().clone());
+    let keys = || RemoteKeys::at(&address).clock(clock.clone());
+    let builder = |keys: RemoteKeys| {
+        let trusted = NeedsAudience::new(&world.server.url, Arc::new(keys)).audience("orders");
+        Verifier::builder().trust(trusted).clock(clock.clone())
+    };
+    assert!(builder(keys()).build().is_err());
+    let error = builder(keys().danger_allow_plain_http()).deny_danger().build().expect_err("forbidden");
+    assert_eq!(error.faults()[0].field, "danger");
+    let verifier = builder(keys().danger_allow_plain_http()).build().expect("allowed in so many words");
+    let has_proxy =
+        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(std::env::var_os).iter().any(Option::is_some);
+    if !has_proxy {
+        assert!(verifier.verify(&world.token()).await.is_ok()); // a proxy would be asked for such an address
+    }
+    let by_discovery = RemoteKeys::by_discovery("http://id.internal").danger_allow_plain_http();
+    let trusted = NeedsAudience::new("http://id.internal", Arc::new(by_discovery)).audience("orders");
+    let trusted = countersign::policy::danger::plain_http_issuer(trusted);
+    assert!(Verifier::builder().trust(trusted).build().is_ok());
+}

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use countersign::keys::{RefreshPolicy, RemoteKeys};
+use countersign::key::KeyHealth;
+use countersign::keys::{Health, RefreshPolicy, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use countersign_tests::peers::OpenIdProvider;
@@ -39,6 +40,9 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
     let issuer = provider.issuer().to_owned();
     let http = reqwest::Client::new();
     let verifier = verifier(&issuer);
+    let health = Health::of(&verifier);
+    health.ready_within(Duration::from_secs(20)).await.expect("an eager start"); // no request waits for the first keys
+    assert_eq!(health.report(), [(issuer.clone(), KeyHealth::Ready)]);
     let current = Arc::new(std::sync::Mutex::new(token(&http, &issuer, provider.client_secret()).await));
     let (stop, served, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::default());
     let flow = {
@@ -80,7 +84,10 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
         served.load(Ordering::Relaxed),
         failed.len()
     );
+    println!("as the source counts: {:?}", health.stats());
     assert_eq!(failed, Vec::<String>::new());
+    let stats = health.stats()[0].1;
+    assert_eq!((Some(stats.fetched), stats.failed), (fetches, 0), "nothing is fetched that is not counted");
     assert!(fetches.is_some_and(|fetches| fetches <= 1 + 50), "{fetches:?}");
 }
 
@@ -95,6 +102,8 @@ async fn s4_20_s4_21_a_real_provider_stops_and_starts() {
     drop(provider);
 
     let cold = verifier(&issuer);
+    let not_ready = Health::of(&cold).ready_within(Duration::from_millis(300)).await.expect_err("down");
+    assert_eq!(not_ready.waiting_for[0].0, issuer, "an eager start that ends at its deadline: {not_ready}");
     assert!(cold.verify(&old).await.expect_err("down").is_unavailable());
     assert!(warm.verify(&old).await.is_ok(), "known keys serve on");
 

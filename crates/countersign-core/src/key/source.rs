@@ -109,6 +109,11 @@ pub trait KeySource: Send + Sync + Debug + 'static {
         KeyStats::default()
     }
 
+    /// What it weakens, in words: logged when a verifier is built, and forbidden by `deny_danger`.
+    fn weakenings(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The place that its keys come from, as text that tells places apart; `None` where its keys are its own.
     fn origin(&self) -> Option<Cow<'_, str>> {
         None

@@ -249,7 +249,7 @@ impl TrustedIssuer {
         let any_audience = self.any_audience.then_some("tokens for any audience are taken");
         let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
         let any_type = self.any_type.then_some("tokens of any type are taken");
-        any_audience.into_iter().chain(any_type).chain(plain_http)
+        any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.weakenings())
     }
 
     /// Everything that forbids serving with this issuer.

@@ -18,8 +18,14 @@ struct Metadata {
 }
 
 /// The two places of an issuer's metadata, in the order they are tried.
+#[cfg(any(feature = "outbound", test))]
 pub(crate) fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
-    let base = fetch::checked_url(issuer, "issuer")?;
+    metadata_urls_within(Reach::Anywhere, issuer)
+}
+
+/// The same, where plain HTTP may have been allowed.
+pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2], Fault> {
+    let base = fetch::checked_url_within(reach, issuer, "issuer")?;
     if base.query().is_some() {
         return Err(Fault::new("issuer", "has a query; leave it out"));
     }
@@ -47,7 +53,7 @@ pub(crate) enum Endpoint {
 /// Fetches the metadata and believes it only if it names exactly this issuer (S4.02).
 pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is no usable address");
-    let [openid, oauth] = metadata_urls(issuer).map_err(|_| BAD_ISSUER)?;
+    let [openid, oauth] = metadata_urls_within(reach, issuer).map_err(|_| BAD_ISSUER)?;
     let metadata = match metadata_at(openid, reach).await {
         Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth, reach).await?,
         other => other?,
@@ -60,7 +66,8 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> 
         Endpoint::Token => metadata.token_endpoint,
     };
     let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
-    fetch::checked_url(&address, "endpoint").map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
+    fetch::checked_url_within(reach, &address, "endpoint")
+        .map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
 }
 
 async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {

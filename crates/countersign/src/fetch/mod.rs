@@ -10,7 +10,9 @@ use reqwest::{Client, Request, Url};
 
 pub(crate) use answer::{Answer, FetchFailure};
 pub(crate) use client::bounded;
-pub(crate) use discovery::{Endpoint, discover, metadata_urls};
+#[cfg(feature = "outbound")]
+pub(crate) use discovery::metadata_urls;
+pub(crate) use discovery::{Endpoint, discover, metadata_urls_within};
 pub(crate) use reach::Reach;
 
 /// Reads an address as the client will.
@@ -22,10 +24,15 @@ pub(crate) fn parse_url(url: &str) -> Option<Url> {
 /// Checks an address that an operator or a discovery document names: `https`, or `http` on a literal loopback host; no
 /// user part, no fragment (S4.01, S4.03).
 pub(crate) fn checked_url(url: &str, field: &'static str) -> Result<Url, Fault> {
+    checked_url_within(Reach::Anywhere, url, field)
+}
+
+/// The same, where plain HTTP may have been allowed.
+pub(crate) fn checked_url_within(reach: Reach, url: &str, field: &'static str) -> Result<Url, Fault> {
     let parsed = Url::parse(url).map_err(|_| Fault::new(field, "not a URL; name it with https:// at its front"))?;
     let safe_scheme = match parsed.scheme() {
         "https" => true,
-        "http" => is_loopback(&parsed),
+        "http" => reach == Reach::AnywhereInPlainHttp || is_loopback(&parsed),
         _ => false,
     };
     if !safe_scheme {
@@ -46,7 +53,7 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 /// Sends `request` to an address within `reach` and reads at most `max_bytes` of the answer.
 pub(crate) async fn send_within(reach: Reach, request: Request, max_bytes: usize) -> Result<Answer, FetchFailure> {
     let client = match reach {
-        Reach::Anywhere => client::of_process(is_loopback(request.url()))?,
+        Reach::Anywhere | Reach::AnywhereInPlainHttp => client::of_process(is_loopback(request.url()))?,
         Reach::PublicOnly => {
             reach::refuse_private_literal(request.url())?;
             client::to_public_addresses()?

@@ -97,6 +97,10 @@ impl KeySource for FailoverKeys {
         sum
     }
 
+    fn weakenings(&self) -> Vec<&'static str> {
+        self.sources.iter().flat_map(|source| source.weakenings()).collect()
+    }
+
     fn origin(&self) -> Option<Cow<'_, str>> {
         let origins: Option<Vec<Cow<'_, str>>> = self.sources.iter().map(|source| source.origin()).collect();
         origins.map(|origins| origins.join(", else ").into())

@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
 use super::kept::{Ask, KeyPlace};
-use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, discover, metadata_urls};
+use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, discover, metadata_urls_within};
 use crate::refresh::{FetchFuture, Fresh};
 
 /// How long a discovered address is believed before the document is read again.
@@ -22,6 +22,7 @@ pub(super) struct HttpPlace {
     named: Named,
     found: Mutex<Found>,
     is_confined: AtomicBool,
+    in_plain_http: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -49,7 +50,12 @@ impl HttpPlace {
     }
 
     fn new(named: Named) -> Self {
-        HttpPlace { named, found: Mutex::default(), is_confined: AtomicBool::new(false) }
+        HttpPlace {
+            named,
+            found: Mutex::default(),
+            is_confined: AtomicBool::new(false),
+            in_plain_http: AtomicBool::new(false),
+        }
     }
 
     /// From now on it calls public addresses alone.
@@ -57,8 +63,20 @@ impl HttpPlace {
         self.is_confined.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn allow_plain_http(&self) {
+        self.in_plain_http.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_in_plain_http(&self) -> bool {
+        self.in_plain_http.load(Ordering::Relaxed)
+    }
+
     fn reach(&self) -> Reach {
-        if self.is_confined.load(Ordering::Relaxed) { Reach::PublicOnly } else { Reach::Anywhere }
+        match (self.is_confined.load(Ordering::Relaxed), self.is_in_plain_http()) {
+            (true, _) => Reach::PublicOnly,
+            (false, true) => Reach::AnywhereInPlainHttp,
+            (false, false) => Reach::Anywhere,
+        }
     }
 
     pub(super) fn origin(&self) -> String {
@@ -70,8 +88,8 @@ impl HttpPlace {
 
     pub(super) fn fault(&self) -> Option<Fault> {
         match &self.named {
-            Named::Discovery(issuer) => metadata_urls(issuer).err(),
-            Named::Address(url) => fetch::checked_url(url, "jwks").err(),
+            Named::Discovery(issuer) => metadata_urls_within(self.reach(), issuer).err(),
+            Named::Address(url) => fetch::checked_url_within(self.reach(), url, "jwks").err(),
         }
     }
 
@@ -101,7 +119,7 @@ impl HttpPlace {
     async fn address(&self, found: &mut Found, elapsed: Duration) -> Result<Url, FetchFailure> {
         let issuer = match &self.named {
             Named::Address(url) => {
-                return fetch::checked_url(url, "jwks")
+                return fetch::checked_url_within(self.reach(), url, "jwks")
                     .map_err(|_| FetchFailure::Unusable("the address is not usable"));
             }
             Named::Discovery(issuer) => issuer,

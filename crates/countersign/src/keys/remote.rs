@@ -91,6 +91,16 @@ impl RemoteKeys {
         self
     }
 
+    /// Lets the keys, and the discovery document, come over plain `http` off loopback: whoever sits on the path can hand us
+    /// keys of their own, and be every caller.
+    ///
+    /// It is logged when a verifier is built, and `deny_danger` forbids it.
+    #[must_use]
+    pub fn danger_allow_plain_http(self) -> Self {
+        self.place.allow_plain_http();
+        self
+    }
+
     /// Begins with the keys of an earlier run, so that a cold start need not wait for the issuer.
     #[must_use]
     pub fn starting_from(mut self, snapshot: KeySnapshot) -> Self {
@@ -120,6 +130,10 @@ impl KeySource for RemoteKeys {
 
     fn stats(&self) -> KeyStats {
         self.kept.stats()
+    }
+
+    fn weakenings(&self) -> Vec<&'static str> {
+        self.place.is_in_plain_http().then_some("keys may come over plain http").into_iter().collect()
     }
 
     fn origin(&self) -> Option<Cow<'_, str>> {
