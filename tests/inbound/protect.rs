@@ -161,3 +161,23 @@ fn the_same_table_feeds_openapi() {
     assert_eq!(security("/not-in-the-table", "get"), r#"[{"token":[]}]"#, "as the app treats it");
     assert_eq!(document["security"].to_string(), r#"[{"token":[]}]"#);
 }
+
+countersign::requirement! {
+    /// May cancel orders.
+    CanCancel = role("manager");
+}
+
+#[tokio::test]
+async fn named_requirements_and_shadows_stand_in_the_table_as_they_act() {
+    let issuer = TestIssuer::new();
+    let routes = Routes::new().delete("/orders", CanCancel, who).get("/orders", scope("list").shadowed(), who);
+    let app = protect(routes, issuer.verifier_for("api"));
+    let words: Vec<String> = app.table().iter().map(|route| route.access().to_string()).collect();
+    assert_eq!(words[0], "role manager");
+    assert!(words[1].contains("scope list") && words[1].contains("shadow"), "{words:?}");
+    let service = Service::start(app.into_router()).await;
+    let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());
+    assert_eq!(service.request("DELETE /orders", &[&bearer]).await.status, 403);
+    assert_eq!(service.request("GET /orders", &[&bearer]).await.status, 200, "it decides nothing yet");
+    assert_eq!(service.request("GET /orders", &[]).await.status, 401, "but for a token, which every route needs");
+}

@@ -44,9 +44,9 @@ impl Access {
     }
 }
 
-impl From<Requirement> for Access {
-    fn from(requirement: Requirement) -> Self {
-        Access::Required(requirement)
+impl<R: Into<Requirement>> From<R> for Access {
+    fn from(requirement: R) -> Self {
+        Access::Required(requirement.into())
     }
 }
 
