@@ -164,6 +164,42 @@ async fn s10_02_the_headers_of_the_token_are_marked_sensitive() {
     }
 }
 
+#[tokio::test]
+async fn s5_10_a_token_in_a_form_needs_the_dangerous_switch_and_goes_no_further() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let echo = |claims: Claims, body: String| async move { format!("{} {body}", claims.subject()) };
+    let router = || Router::new().route("/", any(echo)).layer(layer(&issuer));
+    let post = |kind: &str, more: &str, body: &str| {
+        let length = body.len();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {kind}\r\n");
+        format!("{head}{more}Content-Length: {length}\r\n\r\n{body}").into_bytes()
+    };
+    const FORM: &str = "application/x-www-form-urlencoded";
+    let header = format!("Authorization: Bearer {token}\r\n");
+    let service = Service::start(router().layer(danger::token_in_form())).await;
+    let form = format!("a=1&access_token={token}&b=%20");
+    for (kind, more, body, status, answer) in [
+        (FORM, "", &*form, 200, "u1 a=1&b=%20"),
+        ("Application/X-WWW-Form-Urlencoded; charset=utf-8", "", &form, 200, "u1 a=1&b=%20"),
+        (FORM, "", &format!("access_token={token}"), 200, "u1 "),
+        (FORM, &header, "a=1", 200, "u1 a=1"),
+        (FORM, &header, &form, 400, ""),
+        (FORM, "", &format!("{form}&access_token={token}"), 400, ""),
+        (FORM, "", "access_token=", 400, ""),
+        (FORM, "", "access_token=a%0d%0ab", 400, ""),
+        (FORM, "", "a=1", 401, ""),
+        ("text/plain", "", &form, 401, ""),
+        (FORM, "", &format!("a={}", "x".repeat(65 * 1024)), 413, ""),
+    ] {
+        let got = service.send(&post(kind, more, body)).await;
+        assert_eq!(got.status, status, "{kind} {} {got:?}", body.len());
+        assert!(status != 200 || got.body == answer, "{}", got.body);
+    }
+    let plain = Service::start(router()).await;
+    assert_eq!(plain.send(&post(FORM, "", &form)).await.status, 401, "without the switch nobody looks");
+}
+
 #[test]
 fn names_and_origins_that_cannot_be_are_refused() {
     for bad in ["", "a b", "a=b", "a;b", "\u{e9}"] {

@@ -21,3 +21,25 @@ pub fn token_in_query(layer: AuthenticateLayer) -> AuthenticateLayer {
     tracing::warn!(target: "countersign::authenticate", "tokens are taken from the query: they reach logs and histories");
     layer.with_query()
 }
+
+/// Takes a token from a form's field `access_token` too (RFC 6750 §2.2), for clients that can set no header.
+///
+/// Stand it before the [`AuthenticateLayer`]. It reads the body, up to 64 KiB, of everybody who sends a form, before anything
+/// is known of them, and moves the token into the `Authorization` header; a request that has that header as well brings two
+/// credentials, 400. What is behind sees the form without its token.
+///
+/// ```
+/// use countersign::authenticate::danger;
+/// use countersign::prelude::*;
+///
+/// fn app(verifier: Verifier) -> axum::Router {
+///     axum::Router::new().layer(AuthenticateLayer::new(verifier)).layer(danger::token_in_form())
+/// }
+/// # let _ = app;
+/// ```
+#[cfg(feature = "axum")]
+#[must_use]
+pub fn token_in_form() -> super::FormTokenLayer {
+    tracing::warn!(target: "countersign::authenticate", "tokens are taken from forms: bodies are read before any decision");
+    super::FormTokenLayer
+}

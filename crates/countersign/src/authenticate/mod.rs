@@ -3,6 +3,8 @@
 mod caller;
 mod credential;
 pub mod danger;
+#[cfg(feature = "axum")]
+mod form;
 mod future;
 mod layer;
 mod place;
@@ -11,6 +13,8 @@ mod service;
 
 pub use caller::{Authenticated, CallerToken, Standing};
 pub(crate) use caller::{Mark, Shared};
+#[cfg(feature = "axum")]
+pub use form::{FormToken, FormTokenLayer};
 pub use future::ResponseFuture;
 pub use layer::AuthenticateLayer;
 pub use place::CookieToken;

@@ -1,0 +1,89 @@
+//! A token in a form body (RFC 6750 §2.2), moved to where the layer looks for one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, to_bytes};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::place::{query_tokens, without_tokens};
+
+/// The longest form that is read for its token.
+const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// Moves a form's token into the `Authorization` header; made by [`danger::token_in_form`](super::danger::token_in_form).
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct FormTokenLayer;
+
+/// A service behind a [`FormTokenLayer`].
+#[derive(Clone, Debug)]
+pub struct FormToken<S>(S);
+
+impl<S> Layer<S> for FormTokenLayer {
+    type Service = FormToken<S>;
+
+    fn layer(&self, inner: S) -> FormToken<S> {
+        FormToken(inner)
+    }
+}
+
+impl<S> Service<Request<Body>> for FormToken<S>
+where
+    S: Service<Request<Body>, Response = Response> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The service that was polled ready is the one that is called; its clone stays here.
+        let clone = self.0.clone();
+        let mut ready = std::mem::replace(&mut self.0, clone);
+        if !is_form(&request) {
+            return Box::pin(ready.call(request));
+        }
+        Box::pin(async move {
+            let (mut parts, body) = request.into_parts();
+            let Ok(form) = to_bytes(body, MAX_FORM_BYTES).await else {
+                return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+            };
+            let form = moved(&mut parts.headers, form);
+            ready.call(Request::from_parts(parts, Body::from(form))).await
+        })
+    }
+}
+
+/// The form without its tokens, each of which is a line of `Authorization` now: several are a bad request there.
+fn moved(headers: &mut HeaderMap, form: Bytes) -> Bytes {
+    let Ok(text) = std::str::from_utf8(&form) else { return form };
+    let tokens: Vec<&str> = query_tokens(text).collect();
+    if tokens.is_empty() {
+        return form;
+    }
+    for token in tokens {
+        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        headers.append(header::AUTHORIZATION, value.unwrap_or(HeaderValue::from_static("Bearer")));
+    }
+    let rest = Bytes::from(without_tokens(text).unwrap_or_default());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(rest.len()));
+    headers.remove(header::TRANSFER_ENCODING);
+    rest
+}
+
+/// A body that RFC 6750 §2.2 lets hold a token: a form, and not with `GET`.
+fn is_form<B>(request: &Request<B>) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    *request.method() != Method::GET && kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}
