@@ -1,5 +1,6 @@
 //! The bench suite. Arguments: names of parts to run (all without), `--quick`, `--write`.
 
+mod guard;
 mod hit;
 mod http;
 mod keys;
@@ -26,6 +27,7 @@ const PARTS: &[Part] = &[
     ("miss", miss::run),
     ("hit", hit::run),
     ("layer", layer::run),
+    ("guard", guard::run),
     ("refuse", refuse::run),
     ("http", http::run),
     ("outbound", outbound::run),

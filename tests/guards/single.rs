@@ -170,6 +170,7 @@ async fn s5_26_truth_tables_of_three_scopes() {
     }
 }
 
+/// GHSA-hp74-gm6m-2qm5: a login that was fresh but weaker passed as a step-up.
 #[tokio::test]
 async fn s5_16_a_weak_login_is_told_which_would_do() {
     let issuer = TestIssuer::new();

@@ -16,7 +16,7 @@ pub(crate) fn judge(
 ) -> Result<(), Refusal> {
     let on_shadow =
         |part: &Requirement| telemetry::denied_in_shadow(part, Some(verified), &shared.samples, shared.clock.elapsed());
-    let context = RequestContext::at(shared.clock.now()).of(request).on_shadow(&on_shadow);
+    let context = RequestContext::by(&*shared.clock).of(request).on_shadow(&on_shadow);
     match verified.check(requirement, context) {
         Decision::Allowed => Ok(()),
         Decision::Denied(denial) => {

@@ -30,7 +30,9 @@ impl<S> Require<S> {
 
     /// `None` to let the request pass, else the answer.
     fn judge<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
-        let Some(Authenticated(mark)) = request.extensions().get::<Authenticated>().cloned() else {
+        let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
+        let request = &*request;
+        let Some(Authenticated(mark)) = request.extensions().get::<Authenticated>() else {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
             return Some(SetUpFault.answer(request.headers()));
         };
@@ -43,7 +45,6 @@ impl<S> Require<S> {
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
             return None;
         };
-        let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let facts = FactsOf { parameters, headers: request.headers(), uri: request.uri() };
         let refusal = judge(&self.requirement, verified, &mark.shared, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), &mark.shared);

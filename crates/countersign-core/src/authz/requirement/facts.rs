@@ -5,7 +5,7 @@ use std::fmt;
 use super::rule::Requirement;
 use crate::authz::Grants;
 use crate::claims::TokenClaims;
-use crate::clock::UnixTime;
+use crate::clock::{Clock, UnixTime};
 
 /// What a requirement is judged over.
 #[derive(Clone, Copy)]
@@ -38,16 +38,35 @@ pub struct Facts<'f> {
 /// ```
 #[derive(Clone, Copy)]
 pub struct RequestContext<'f> {
-    pub(super) now: UnixTime,
+    time: Time<'f>,
     pub(super) request: &'f dyn RequestFacts,
     pub(super) on_shadow: &'f dyn Fn(&Requirement),
+}
+
+#[derive(Clone, Copy)]
+enum Time<'f> {
+    At(UnixTime),
+    By(&'f dyn Clock),
 }
 
 impl<'f> RequestContext<'f> {
     /// At this time, for no request.
     #[must_use]
     pub fn at(now: UnixTime) -> Self {
-        RequestContext { now, request: &NoRequest, on_shadow: &|_| {} }
+        RequestContext { time: Time::At(now), request: &NoRequest, on_shadow: &|_| {} }
+    }
+
+    /// By this clock, which is read only where a requirement asks for the time; for no request.
+    #[must_use]
+    pub fn by(clock: &'f dyn Clock) -> Self {
+        RequestContext { time: Time::By(clock), request: &NoRequest, on_shadow: &|_| {} }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        match self.time {
+            Time::At(now) => now,
+            Time::By(clock) => clock.now(),
+        }
     }
 
     /// For this request.
@@ -95,7 +114,7 @@ impl RequestFacts for NoRequest {
 
 impl fmt::Debug for RequestContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestContext").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("RequestContext").field("now", &self.now()).finish_non_exhaustive()
     }
 }
 

@@ -47,10 +47,10 @@ impl Requirement {
             },
             Rule::Tenant(place) => judge_tenant(place, facts),
             Rule::AuthenticatedWithin(age) => {
-                let known = grants.authenticated_at.filter(|at| *at <= context.now.saturating_add(LOGIN_AHEAD));
+                let now = context.now();
+                let known = grants.authenticated_at.filter(|at| *at <= now.saturating_add(LOGIN_AHEAD));
                 // A client's own token tells of no login, whatever time it carries (GHSA-hp74-gm6m-2qm5).
-                let is_recent =
-                    known.is_some_and(|at| context.now <= at.saturating_add(*age)) && !speaks_for_itself(facts);
+                let is_recent = known.is_some_and(|at| now <= at.saturating_add(*age)) && !speaks_for_itself(facts);
                 Verdict::met_if(is_recent, || Denial::StepUp { max_age: Some(*age), acr_values: Vec::new() })
             }
             Rule::AuthenticatedAs(values) if values.is_empty() => Verdict::Unmet(Denial::Forbidden), // no login would help
