@@ -17,7 +17,7 @@ const NOT_SHOWN: &[(&str, &str)] = &[
 ];
 
 /// The groups of which every requirement is either shown or excused.
-const WHOLE_GROUPS: [&str; 4] = ["S1.", "S2.", "S3.", "S11."];
+const WHOLE_GROUPS: [&str; 5] = ["S1.", "S2.", "S3.", "S4.", "S11."];
 
 #[derive(Default)]
 struct Shown {

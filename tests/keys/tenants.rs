@@ -342,7 +342,7 @@ async fn keys_of_an_issuer_nobody_asks_for_are_fetched_no_more() {
     assert!(tenants.fetches(0) >= 5, "in use, it is kept fresh: {}", tenants.fetches(0));
 }
 
-/// CVE-2026-41413: a tenant's address of keys led into the operator's own network.
+/// CVE-2026-41413 and CVE-2026-1180: another's address of keys led into the operator's own network.
 #[tokio::test]
 async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
     let inside = Server::start(|_, _| Reply::Hang).await;

@@ -35,7 +35,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `axum` | yes | [`extract`], path parameters in guards, and [`app`]: a whole app closed by default |
-//! | `remote-keys` | yes | [`keys`]: OIDC discovery and JWKS addresses |
+//! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; issuers found while serving |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
