@@ -3,6 +3,7 @@
 mod guard;
 mod hit;
 mod http;
+mod issuer;
 mod keys;
 mod layer;
 mod miss;
@@ -31,6 +32,7 @@ const PARTS: &[Part] = &[
     ("refuse", refuse::run),
     ("http", http::run),
     ("outbound", outbound::run),
+    ("issuer", issuer::run),
     ("keys", keys::run),
 ];
 

@@ -55,9 +55,11 @@ fn layer(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     );
     report.at_most("a held token, the layer over bare", " ns", 500.0, figures[1].over);
     report.at_most("a held token, the layer over bare", " allocations", 2.0, over(figures[1].allocations, &figures[0]));
-    rows.extend(figures.iter().map(|figure| {
-        vec![figure.name.clone(), short(figure.nanos), short(figure.over), short(figure.allocations)]
-    }));
+    rows.extend(
+        figures.iter().map(|figure| {
+            vec![figure.name.clone(), short(figure.nanos), short(figure.over), short(figure.allocations)]
+        }),
+    );
 }
 
 /// One call at a time over one connection; the least of each round, since the wire's noise only adds.
@@ -141,7 +143,10 @@ fn callers(plan: &Plan, report: &mut Report) {
         vec!["10 thousand callers".into(), short(at_the_bound as f64 / 1e6), short(at_the_bound as f64 / HELD as f64)],
         vec![format!("{} thousand callers", count / 1000), short(at_the_end as f64 / 1e6), String::new()],
     ];
-    let note = format!("Each with a token of about 1,000 bytes; an exchange took {} ns.", short(as_nanos(took) / count as f64));
+    let note = format!(
+        "Each with a token of about 1,000 bytes; an exchange took {} ns.",
+        short(as_nanos(took) / count as f64)
+    );
     report.table("Callers whose tokens are exchanged", &note, &["", "MB", "bytes a caller held"], rows);
     report.at_most("10 thousand callers held", " MB", 64.0, at_the_bound as f64 / 1e6);
     if count > HELD {
