@@ -200,6 +200,53 @@ fn a_policy_file_answers_what_options_leave_open() {
 }
 
 #[test]
+fn a_policy_of_several_issuers_is_read_as_services_read_it() {
+    let (staff, partner) = (TestIssuer::new(), TestIssuer::new().named("https://partner.test"));
+    let keys = |issuer: &TestIssuer| json!({ "inline": issuer.jwks() });
+    let policy = json!({ "issuers": [
+        { "issuer": staff.name(), "audience": "orders", "keys": keys(&staff), "profile": "access_token" },
+        { "issuer": partner.name(), "audience": "orders", "keys": keys(&partner), "required_claims": ["plan"] },
+    ] });
+    let policy = file("policy", &policy.to_string());
+    let now = staff.clock().now().as_secs().to_string();
+    let judged = |token: &str, more: &[&str]| {
+        countersign(&[&["verify", "--policy", policy.path(), "--now", &now, "--json"][..], more].concat(), token)
+    };
+    let plain = good(&partner);
+    let planned = partner.token().audience("orders").claim("plan", "gold").sign();
+    assert_eq!([judged(&good(&staff), &[]).code, judged(&planned, &[]).code], [0, 0], "one policy, both issuers");
+    assert_eq!(judged(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
+    let foreign = partner.clone().named(staff.name()).token().audience("orders").sign();
+    assert_eq!(judged(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
+    assert_eq!(judged(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
+    assert_eq!(judged(&planned, &["--issuer", "https://nobody.test"]).code, 2);
+    let jwks = file("jwks", &staff.jwks());
+    assert_eq!(judged(&good(&staff), &["--jwks", jwks.path()]).code, 2, "whose keys would these be?");
+    assert_eq!(judged(&good(&staff), &["--jwks", jwks.path(), "--issuer", staff.name()]).code, 0);
+    let missing = countersign(&["verify", "--policy", "/nonexistent"], "x");
+    assert!(missing.code == 2 && missing.stderr.contains("/nonexistent"));
+    let absent = json!({ "issuers": [{ "issuer": "i", "audience": "a", "keys": { "file": "/nonexistent" } }] });
+    let absent = file("policy", &absent.to_string());
+    assert_eq!(countersign(&["verify", "--policy", absent.path()], &plain).code, 2, "an unreadable file");
+}
+
+#[test]
+fn every_command_stands_in_the_documents() {
+    let help = countersign(&["--help"], "").stdout;
+    let documents = include_str!("../../../docs/cli.md");
+    let (_, commands) = help.split_once("Commands:").expect("a list");
+    let (commands, _) = commands.split_once("Options:").expect("its end");
+    let names: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names.into_iter().filter(|name| !name.is_empty() && *name != "help") {
+        assert!(documents.contains(&format!("`{name}")), "{name} is not in docs/cli.md");
+        let page = countersign(&["man", name], "").stdout;
+        assert!(page.contains("Exit codes"), "{name}: the exit codes are on each page");
+        assert!(countersign(&[name, "--help"], "").stdout.contains("Exit codes"), "{name}");
+    }
+}
+
+#[test]
 fn unreachable_keys_leave_it_undecided() {
     let issuer = TestIssuer::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

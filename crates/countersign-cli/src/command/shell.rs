@@ -3,12 +3,13 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::Cli;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
+use crate::{Cli, EXIT_CODES};
 
 /// `countersign completions`
 #[derive(Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Completions {
     /// Which shell
     shell: Shell,
@@ -25,6 +26,7 @@ impl Completions {
 
 /// `countersign man`
 #[derive(Args)]
+#[command(after_help = EXIT_CODES)]
 pub(crate) struct Man {
     /// The page of one command, such as verify
     command: Option<String>,

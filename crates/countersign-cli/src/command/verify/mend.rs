@@ -21,6 +21,7 @@ pub(crate) fn mend(code: &str) -> Option<&'static str> {
         TooOld => "fetch a new token; the policy's max_age wants a younger one",
         LifetimeTooLong => "shorten exp - iat at the issuer",
         MissingClaim => "have the issuer add the claim, or choose a profile that does not require it",
+        WrongClaim => "compare the claim with the value that the policy wants for it",
         InvalidClaim => "mend the issuer: the claim has another JSON type or range than its definition",
         SubjectNotAllowed => "use a subject or client that the issuer's policy allows",
         ProofRequired => "send the proof (DPoP or certificate) that the token is bound to",

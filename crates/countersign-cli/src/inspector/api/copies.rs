@@ -66,3 +66,21 @@ fn rust_test(token: &str) -> String {
          }}\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::encode;
+
+    /// What is copied stands among the tests as it is, where it is compiled, run and held to the project's own rules.
+    #[test]
+    fn the_copied_rust_test_is_one_of_ours() {
+        let claims = json!({
+            "iss": "https://id.example.com", "aud": "orders", "sub": "ann \"the one\"", "client_id": "web", "level": 3,
+            "realm_access": { "roles": ["clerk", "manager"] }, "scope": "orders:read orders:write", "jti": "j1",
+            "iat": 1_700_000_000, "exp": 1_700_000_300,
+        });
+        let token = format!("{}.{}.AAAA", encode(b"{}"), encode(claims.to_string().as_bytes()));
+        assert_eq!(rust_test(&token), include_str!("../../../tests/inspector/copied.rs"));
+    }
+}
