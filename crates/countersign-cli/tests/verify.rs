@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_test::{Provider, TestIssuer};
-use run::{Answer, assert_form, countersign, file};
+use run::{Answer, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
 /// Judges `token` by the issuer's key set, with more options.
@@ -353,6 +353,8 @@ fn a_token_in_the_arguments_earns_a_word_about_history() {
     assert_eq!(answer.code, 0);
     assert!(answer.stderr.contains("history"));
     assert!(!countersign(&["decode", "--json", "-"], &token).stderr.contains("history"));
+    let from_environment = countersign_with(&["decode", "--json"], "", &[("COUNTERSIGN_TOKEN", &token)]);
+    assert_eq!((from_environment.code, from_environment.stderr.as_str()), (0, ""));
     let held = file("token", &token);
     assert_eq!(countersign(&["decode", "--json", &format!("@{}", held.path())], "").code, 0);
 }

@@ -93,3 +93,31 @@ impl Bench {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_tried_on_this_machine_and_on_hosts_that_were_allowed() {
+        let bench = Bench::new("http://127.0.0.1:1".to_owned(), vec!["stage.internal".to_owned()]).expect("a client");
+        for fine in ["http://127.0.0.1:3000/a", "http://localhost/", "http://[::1]:3000/", "https://STAGE.internal/x"] {
+            assert!(bench.local(fine).is_ok(), "{fine}");
+        }
+        for refused in [
+            "https://example.com/",
+            "http://stage.internal.example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://localhost.example.com/",
+            "http://0.0.0.0/",
+            "http://10.0.0.1/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://127.0.0.1@example.com/",
+            "http://user:secret@127.0.0.1/",
+            "ftp://127.0.0.1/",
+            "127.0.0.1",
+        ] {
+            assert!(bench.local(refused).is_err(), "{refused}");
+        }
+    }
+}

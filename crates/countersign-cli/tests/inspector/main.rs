@@ -5,4 +5,6 @@
 mod copied; // as the page writes it
 mod fence;
 mod page;
+#[path = "../run/mod.rs"]
+mod run;
 mod world;

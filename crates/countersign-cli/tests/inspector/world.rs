@@ -39,6 +39,7 @@ impl Inspector {
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
         let said: Value = serde_json::from_str(&line).expect("JSON");
+        crate::run::assert_form("inspect", &said);
         let text = |name: &str| said[name].as_str().expect("text").to_owned();
         Inspector { url: text("url"), jwks: text("jwks"), child }
     }
