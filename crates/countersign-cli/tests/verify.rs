@@ -333,6 +333,23 @@ fn decode_shows_and_checks_only_the_signature() {
 }
 
 #[test]
+fn s10_13_no_output_holds_a_signature_and_decoded_claims_are_said_to_be_unverified() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().audience("orders").sign();
+    let signature = token.rsplit('.').next().expect("a signature");
+    let jwks = file("jwks", &issuer.jwks());
+    let verify = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", jwks.path()];
+    for more in [&[][..], &["--json"]] {
+        for command in [&["decode"][..], &["decode", "--jwks", jwks.path()], &verify] {
+            let answer = countersign(&[command, more].concat(), &token);
+            assert!(answer.stdout.contains("orders"), "it says something: {} {}", answer.stdout, answer.stderr);
+            assert!(!format!("{}{}", answer.stdout, answer.stderr).contains(signature), "{command:?} {more:?}");
+        }
+    }
+    assert!(countersign(&["decode"], &token).stdout.contains("NOT VERIFIED"));
+}
+
+#[test]
 fn decode_takes_any_payload_and_goes_as_far_as_it_can() {
     let encoded = |text: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
     let plain = format!("{}.{}.AAAA", encoded(r#"{"alg":"HS256"}"#), encoded("It’s a dangerous business"));
