@@ -53,16 +53,24 @@ pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
     ask(Method::GET, url, HeaderMap::new()).await
 }
 
-/// One request, never along a redirect; `Err` says why there is no answer.
+/// One request without a body; `Err` says why there is no answer.
 pub(crate) async fn ask(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
-    let client = Client::builder()
+    send(method, url, headers, Vec::new()).await
+}
+
+/// One request, never along a redirect; `Err` says why there is no answer.
+pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Result<Fetched, String> {
+    let builder = Client::builder();
+    // Plain http is loopback, which no proxy should see.
+    let builder = if url.scheme() == "http" { builder.no_proxy() } else { builder };
+    let client = builder
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| "the HTTP client could not be set up; are there root certificates?".to_owned())?;
-    let sent = client.request(method, url.clone()).headers(headers).send().await;
+    let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
     let mut response = sent.map_err(|error| reason(&error))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();

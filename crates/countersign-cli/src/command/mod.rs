@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Keygen(keygen::Arguments),
     /// Build key sets; convert public keys between JWK, PEM and DER; thumbprints
     Jwks(jwks::Arguments),
+    /// Rotate the keys of a token service
+    Rotate(issuer::Rotate),
     /// Look at the keys that an issuer publishes: check, watch
     Keys(keys::Arguments),
     /// Get a token as a service does: client credentials, exchange
@@ -43,7 +45,7 @@ pub(crate) enum Command {
     /// Hash secrets with Argon2id; check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
     /// Run a token service for services that call each other
-    Issuer(issuer::Arguments),
+    Issuer(issuer::Serve),
     /// Make and read UUIDs
     Uuid(uuid::Arguments),
     /// Check a policy as a service would at its start
@@ -65,6 +67,7 @@ impl Command {
             Command::Mint(arguments) => arguments.run(),
             Command::Keygen(arguments) => arguments.run(),
             Command::Jwks(arguments) => arguments.run(),
+            Command::Rotate(arguments) => arguments.run(),
             Command::Keys(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),

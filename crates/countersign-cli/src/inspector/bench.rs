@@ -11,6 +11,7 @@ use reqwest::{Client, Url, redirect};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
+use crate::tools::secret;
 
 /// How long a local service may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -43,9 +44,8 @@ impl Bench {
             .user_agent(concat!("countersign-inspector/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| Failure::question("the HTTP client could not be set up; are there root certificates?"))?;
-        let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let kit = TestIssuer::with_system_clock().named(&address);
-        Ok(Bench { secret, address, kit, client, fresh: Mutex::default(), hosts })
+        Ok(Bench { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
     }
 
     /// The test key of this run for `algorithm`; made when first asked for.

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::bench::Bench;
+use crate::tools::secret::is_same;
 
 /// The header by which the page proves that it was served in this run.
 pub(super) const SECRET_HEADER: &str = "x-countersign-run";
@@ -82,9 +83,4 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn names(bench: &Bench) -> impl Iterator<Item = String> {
     let port = bench.address.rsplit(':').next().unwrap_or_default().to_owned();
     ["127.0.0.1", "localhost"].into_iter().map(move |host| format!("{host}:{port}"))
-}
-
-/// Compares in a time that tells nothing of where two texts differ.
-fn is_same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b)) == 0
 }

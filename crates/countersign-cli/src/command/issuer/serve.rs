@@ -9,6 +9,7 @@ use countersign_issuer::{Issuer, IssuerConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::control;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::{EXIT_CODES, output};
 
@@ -59,12 +60,21 @@ impl Arguments {
         let unusable = |error: std::io::Error| Failure::question(format!("listen: {address}: {error}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
+        let end = told_to_end()?;
+        let _door = match control::path(config, &self.config) {
+            // A service that nobody can talk to still serves.
+            Some(path) => control::open(issuer.clone(), &path)
+                .await
+                .map_err(|failure| output::complain(&failure.to_string()))
+                .ok(),
+            None => None,
+        };
         match self.json {
             true => output::json(&json!({ "issuer": issuer.name(), "address": address }))?,
             false => output::line(&format!("{} listens on {address}  (Ctrl-C ends it)", issuer.name()))?,
         }
         let service = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(told_to_end()).await.map_err(unusable)?;
+        axum::serve(listener, service).with_graceful_shutdown(end).await.map_err(unusable)?;
         Ok(Exit::Done)
     }
 }
@@ -83,20 +93,25 @@ fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
     config.listen.or_else(named).ok_or_else(missing)
 }
 
-async fn told_to_end() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
+/// Waits for Ctrl-C, or for what a service manager sends; both are caught from the call on, before they are waited for.
+#[cfg(unix)]
+fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let caught = |kind| signal(kind).map_err(|error| Failure::question(format!("signals cannot be caught: {error}")));
+    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    })
+}
+
+/// Waits for Ctrl-C.
+#[cfg(not(unix))]
+fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
-    }
-    let _ = interrupted.await;
+    })
 }
 
 fn unsound(error: &countersign::error::ConfigError) -> Failure {

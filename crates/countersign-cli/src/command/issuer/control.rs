@@ -1,0 +1,121 @@
+//! A word to a running service: on loopback, with a secret that stands in a file that its owner alone may read.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use axum::{Json, Router};
+use countersign_issuer::{Issuer, IssuerConfig, KeyState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::exit::Failure;
+use crate::tools::{keyring, secret};
+
+/// The header that carries the secret.
+pub(super) const SECRET_HEADER: &str = "x-countersign-control";
+
+/// What the control file says.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Door {
+    pub(super) url: String,
+    pub(super) secret: String,
+}
+
+/// Where the door of the service that `file` describes is: beside its store, or beside the file. A database needs none: all
+/// that use it follow.
+pub(super) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
+    match &config.store {
+        None => Some(file.with_extension("control")),
+        Some(store) => {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            Some(folder.join(store.file.as_ref()?).with_extension("control"))
+        }
+    }
+}
+
+/// What can be asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Word {
+    /// Publish a new key, which signs when verifiers know it.
+    Rotate,
+    /// Sign with a new key from now on.
+    RotateNow,
+    /// Drop the key of this name.
+    Revoke(String),
+    /// Only tell.
+    Keys,
+}
+
+/// Does what was asked; the keys afterwards.
+pub(super) fn obey(issuer: &Issuer, word: &Word) -> Result<Value, String> {
+    match word {
+        Word::Rotate => drop(issuer.rotate().map_err(|error| error.to_string())?),
+        Word::RotateNow => drop(issuer.rotate_now().map_err(|error| error.to_string())?),
+        Word::Revoke(key_id) => {
+            if !issuer.revoke_key(key_id).map_err(|error| error.to_string())? {
+                return Err(format!("no key is named {}", crate::output::safe(key_id)));
+            }
+        }
+        Word::Keys => {}
+    }
+    let keys: Vec<Value> = issuer
+        .keys()
+        .into_iter()
+        .map(|key| {
+            let (state, changes_at) = state(key.state);
+            json!({ "kid": key.key_id, "state": state, "changes_at": changes_at })
+        })
+        .collect();
+    Ok(json!({ "issuer": issuer.name(), "keys": keys }))
+}
+
+/// A key's state, and when it changes by itself.
+fn state(state: KeyState) -> (&'static str, Option<u64>) {
+    match state {
+        KeyState::Pending { signs_from } => ("pending", Some(signs_from.as_secs())),
+        KeyState::Active => ("active", None),
+        KeyState::Retiring { until } => ("retiring", Some(until.as_secs())),
+        _ => ("other", None),
+    }
+}
+
+/// The file of a door, removed when the service ends.
+#[derive(Debug)]
+pub(super) struct DoorFile(PathBuf);
+
+impl Drop for DoorFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Opens the door beside a service: a port of its own on loopback.
+pub(super) async fn open(issuer: Issuer, path: &Path) -> Result<DoorFile, Failure> {
+    let unusable = |error: std::io::Error| Failure::question(format!("{}: {error}", path.display()));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unusable)?;
+    let url = format!("http://{}/", listener.local_addr().map_err(unusable)?);
+    let door = Door { url, secret: secret::random() };
+    let _ = std::fs::remove_file(path); // of a service that was killed; the store's lock tells of one that lives
+    let text = serde_json::to_string(&door).unwrap_or_default();
+    keyring::write_private(path, text.as_bytes())?;
+    let told = |State((issuer, shown)): State<(Issuer, String)>, headers: HeaderMap, Json(word): Json<Word>| async move {
+        let given = headers.get(SECRET_HEADER).and_then(|value| value.to_str().ok());
+        if !given.is_some_and(|given| secret::is_same(given, &shown)) {
+            return (StatusCode::FORBIDDEN, Json(json!({ "error": "the secret is another" })));
+        }
+        // Making a key and writing the store both block.
+        let done = tokio::task::spawn_blocking(move || obey(&issuer, &word)).await;
+        match done.unwrap_or_else(|_| Err("the work was lost".to_owned())) {
+            Ok(keys) => (StatusCode::OK, Json(keys)),
+            Err(problem) => (StatusCode::CONFLICT, Json(json!({ "error": problem }))),
+        }
+    };
+    let router = Router::new().route("/", post(told)).with_state((issuer, door.secret));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(DoorFile(path.to_owned()))
+}

@@ -1,0 +1,110 @@
+//! `countersign rotate`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use countersign::keys::of_policy;
+use countersign_issuer::IssuerConfig;
+use reqwest::Method;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+
+use super::control::{self, Door, Word};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::{EXIT_CODES, fetch, input, output, times};
+
+/// Rotate the keys of a token service: of the one that runs with this description, else in its store.
+///
+/// A new key is published at once and signs when every verifier's cache has it (420 s); the old one stays published until
+/// the last token that it signed has ended. Nobody's request fails.
+#[derive(Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// The description of the service, as for countersign issuer
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Sign with the new key from this moment on
+    #[arg(long)]
+    now: bool,
+    /// Drop this key, which leaked
+    #[arg(long, value_name = "KID", conflicts_with = "now")]
+    revoke: Option<String>,
+    /// Only list the keys
+    #[arg(long, conflicts_with_all = ["now", "revoke"])]
+    list: bool,
+    /// Print one JSON object: issuer, keys (kid, state, changes_at)
+    #[arg(long)]
+    json: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(self) -> Outcome {
+        let config = IssuerConfig::from_file(&self.config)?;
+        let word = match (&self.revoke, self.now, self.list) {
+            (Some(key_id), ..) => Word::Revoke(key_id.clone()),
+            (None, true, _) => Word::RotateNow,
+            (None, _, true) => Word::Keys,
+            _ => Word::Rotate,
+        };
+        let answer = match running(&config, &self.config, &word)? {
+            Some(answer) => answer,
+            None => in_store(&config, &word)?,
+        };
+        match (answer, self.json) {
+            (Err(problem), _) => {
+                output::complain(&problem);
+                return Ok(Exit::Rejected);
+            }
+            (Ok(keys), true) => output::json(&keys)?,
+            (Ok(keys), false) => {
+                for key in keys["keys"].as_array().into_iter().flatten() {
+                    let text = |name: &str| output::safe(key[name].as_str().unwrap_or_default());
+                    let until = key["changes_at"].as_i64().map(|at| format!("until {}", times::utc(at)));
+                    output::line(&format!("{:<9} {} {}", text("state"), text("kid"), until.unwrap_or_default()))?;
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The keys afterwards, or why nothing was done.
+type Told = Result<Value, String>;
+
+/// Tells the running service; `None` where none runs.
+fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<Told>, Failure> {
+    let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
+    let door: Door = serde_json::from_str(&input::file(&path.to_string_lossy())?)
+        .map_err(|_| Failure::question(format!("{}: no control file", path.display())))?;
+    let mut headers = HeaderMap::new();
+    let mut secret = HeaderValue::from_str(&door.secret).map_err(|_| Failure::question("no control file"))?;
+    secret.set_sensitive(true);
+    headers.insert(control::SECRET_HEADER, secret);
+    headers.insert("content-type", HeaderValue::from_static("application/json"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+    let body = serde_json::to_vec(word).unwrap_or_default();
+    let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&door.url)?, headers, body)) else {
+        return Ok(None); // it was killed and left its file; the store's lock decides
+    };
+    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let problem = || json["error"].as_str().unwrap_or("the service did not do it").to_owned();
+    Ok(Some(if answer.status == 200 { Ok(json) } else { Err(problem()) }))
+}
+
+/// Works on the store itself; a file refuses while a service has it.
+fn in_store(config: &IssuerConfig, word: &Word) -> Result<Told, Failure> {
+    if config.store.is_none() {
+        return Err(Failure::question("no service runs with this description, and it has no store: nothing to rotate"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+    let _within = runtime.enter(); // keys of federated issuers are fetched from it
+    let issuer = config.build_with(of_policy)?;
+    Ok(control::obey(&issuer, word))
+}

@@ -1,0 +1,171 @@
+//! `countersign rotate`, the real binary, on an issuer that runs and on one that does not.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use run::{assert_form, countersign};
+use serde_json::{Value, json};
+
+/// A running issuer, killed when dropped.
+struct Running {
+    child: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["issuer", "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("JSON");
+        assert_form("issuer", &ready);
+        Running { child, ready }
+    }
+
+    fn end(mut self) {
+        self.child.kill().expect("ended");
+        self.child.wait().expect("ended");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder with a description of a service, removed again.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("made");
+        Folder(folder)
+    }
+
+    fn config(&self, more: &str) -> String {
+        let text = format!(
+            "issuer = \"http://127.0.0.1:4000\"\nlisten = \"127.0.0.1:0\"\n{more}\n[store]\nfile = \"state.redb\"\n\
+             [[audience]]\nname = \"billing\"\n"
+        );
+        let path = self.0.join("issuer.toml");
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The keys that it publishes.
+fn published(issuer: &Running) -> usize {
+    let url = format!("http://{}/jwks", issuer.ready["address"].as_str().expect("text"));
+    let report = countersign(&["keys", "check", &url, "--json"], "").json();
+    report["keys"].as_array().map(Vec::len).unwrap_or_default()
+}
+
+fn rotated(config: &str, more: &[&str]) -> Value {
+    let answer = countersign(&[&["rotate", "--config", config, "--json"][..], more].concat(), "");
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert_form("rotate", &answer.json());
+    answer.json()
+}
+
+fn states(keys: &Value) -> Vec<&str> {
+    keys["keys"].as_array().expect("a list").iter().map(|key| key["state"].as_str().expect("text")).collect()
+}
+
+#[test]
+fn keys_rotate_while_it_runs_and_after_it_ended_and_outlive_a_restart() {
+    let folder = Folder::new("rotate");
+    let config = folder.config("");
+    let start = || Running::start(&["--config", &config]);
+    let issuer = start();
+    let first = rotated(&config, &["--list"]);
+    assert_eq!(states(&first), ["active"]);
+    let second = rotated(&config, &[]);
+    assert_eq!(states(&second), ["active", "pending"]);
+    assert_eq!(published(&issuer), 2, "the new key is published before it signs");
+    let now = rotated(&config, &["--now"]);
+    assert_eq!(now["keys"][0]["state"], "active");
+    assert_ne!(now["keys"][0]["kid"], first["keys"][0]["kid"]);
+    let old = first["keys"][0]["kid"].as_str().expect("text").to_owned();
+    let dropped = rotated(&config, &["--revoke", &old]);
+    assert!(!dropped.to_string().contains(&old));
+    let unknown = countersign(&["rotate", "--config", &config, "--revoke", "nobody"], "");
+    assert!(unknown.code == 1 && unknown.stderr.contains("nobody"), "{}", unknown.stderr);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(folder.0.join("state.control")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "whoever reads it can rotate");
+    }
+    let running = rotated(&config, &["--list"]);
+    issuer.end(); // killed: its control file stays and leads nowhere
+    assert_eq!(rotated(&config, &["--list"])["keys"], running["keys"], "in the store");
+    let offline = rotated(&config, &["--now"]);
+    let again = start();
+    assert_eq!(rotated(&config, &["--list"])["keys"], offline["keys"], "what was rotated without it");
+    drop(again);
+}
+
+#[test]
+fn the_door_needs_its_secret() {
+    let folder = Folder::new("door");
+    let config = folder.config("");
+    let issuer = Running::start(&["--config", &config]);
+    let path = folder.0.join("state.control");
+    let mut door: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
+    let before = rotated(&config, &["--list"]);
+    door["secret"] = json!("0".repeat(64));
+    std::fs::write(&path, door.to_string()).expect("written");
+    let refused = countersign(&["rotate", "--config", &config], "");
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    std::fs::remove_file(&path).expect("removed");
+    let locked = countersign(&["rotate", "--config", &config], "");
+    assert!(locked.code == 2 && locked.stderr.contains("store"), "a store in use is not opened: {}", locked.stderr);
+    assert_eq!(Some(published(&issuer)), before["keys"].as_array().map(Vec::len));
+}
+
+#[cfg(unix)]
+#[test]
+fn asked_to_end_it_ends_well_and_takes_its_door_along() {
+    let folder = Folder::new("end");
+    let config = folder.config("");
+    let mut issuer = Running::start(&["--config", &config]);
+    let path = folder.0.join("state.control");
+    assert!(path.exists());
+    let asked = Command::new("kill").args(["-TERM", &issuer.child.id().to_string()]).status().expect("ran");
+    assert!(asked.success());
+    assert_eq!(issuer.child.wait().expect("ended").code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_cannot_be_rotated_is_told() {
+    let folder = Folder::new("told");
+    let odd = folder.config("algoritm = \"ES256\"");
+    for (config, missing) in [(odd.as_str(), "algoritm"), ("/nonexistent", "config")] {
+        let answer = countersign(&["rotate", "--config", config], "");
+        assert!(answer.code == 2 && answer.stderr.contains(missing), "{missing}: {}", answer.stderr);
+    }
+    let memory = run::file("memory", "issuer = \"http://127.0.0.1:4000\"\n[[audience]]\nname = \"billing\"\n");
+    let answer = countersign(&["rotate", "--config", memory.path()], "");
+    assert!(answer.code == 2 && answer.stderr.contains("nothing to rotate"), "{}", answer.stderr);
+}
