@@ -1,7 +1,8 @@
 //! What is logged and counted as keys come, change, fail to come and come back.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 use std::time::Duration;
 
 use countersign::key::{KeySet, KeySource, KeyStats};
@@ -12,16 +13,40 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use crate::server::{answer, ok};
 use crate::world::{World, until};
 
-/// The events of key sources on this thread, one line each.
-#[derive(Clone, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    static TOLD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
 
-impl<S: tracing::Subscriber> Layer<S> for Events {
+/// The events of key sources on this thread, one line each.
+///
+/// The subscriber is the process's: one for a thread alone can miss events whose place another test's thread was first at.
+struct Events;
+
+impl Events {
+    fn of_this_thread() -> Self {
+        static INSTALLED: Once = Once::new();
+        INSTALLED.call_once(|| {
+            tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ToThread))
+                .expect("the only one");
+        });
+        TOLD.set(Some(Vec::new()));
+        Events
+    }
+
+    fn take(&self) -> Vec<String> {
+        TOLD.with_borrow_mut(|told| told.as_mut().map(std::mem::take).unwrap_or_default())
+    }
+}
+
+/// Hands each event to the thread that it happens on, where that thread listens.
+struct ToThread;
+
+impl<S: tracing::Subscriber> Layer<S> for ToThread {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if event.metadata().target() == "countersign::keys" {
             let mut line = Line(event.metadata().level().to_string());
             event.record(&mut line);
-            self.0.lock().expect("sound").push(line.0);
+            TOLD.with_borrow_mut(|told| told.iter_mut().for_each(|told| told.push(std::mem::take(&mut line.0))));
         }
     }
 }
@@ -42,12 +67,6 @@ impl Visit for Line {
     }
 }
 
-impl Events {
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().expect("sound"))
-    }
-}
-
 fn thumbprints(world: &World) -> Vec<String> {
     let set = KeySet::from_jwks(world.issuer.jwks().as_bytes()).expect("a set");
     set.keys().map(|key| key.thumbprint().to_owned()).collect() // the signing one first
@@ -60,8 +79,7 @@ fn counted(world: &World) -> (u64, u64, u64, u64) {
 
 #[tokio::test]
 async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
-    let events = Events::default();
-    let _on_this_thread = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    let events = Events::of_this_thread();
     let world = World::honest().await;
     let first = thumbprints(&world).remove(0);
     assert_eq!(world.keys.stats(), KeyStats::default());
