@@ -51,6 +51,10 @@ pub mod authenticate;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[cfg(feature = "fetch")]
+#[cfg_attr(
+    not(all(feature = "remote-keys", feature = "outbound")),
+    allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
+)]
 mod fetch;
 #[cfg(feature = "grpc")]
 pub mod grpc;
@@ -62,6 +66,10 @@ pub mod lifetime;
 pub mod outbound;
 pub mod prelude;
 #[cfg(feature = "fetch")]
+#[cfg_attr(
+    not(all(feature = "remote-keys", feature = "outbound")),
+    allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
+)]
 mod refresh;
 pub mod response;
 pub mod revocation;

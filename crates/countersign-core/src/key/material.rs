@@ -160,8 +160,8 @@ impl VerifyingKey {
         Some(spki.as_ref().to_vec())
     }
 
-    /// The public key as a JWK (RFC 7517) with `alg` and `use`, as [`from_jwk`](Self::from_jwk) reads it; `None` for a
-    /// shared secret.
+    /// The public key as a JWK (RFC 7517) with `use`, and with `alg` unless the key came without one, as
+    /// [`from_jwk`](Self::from_jwk) reads it; `None` for a shared secret.
     ///
     /// ```
     /// use countersign_core::key::VerifyingKey;
@@ -174,7 +174,11 @@ impl VerifyingKey {
     #[must_use]
     pub fn to_public_jwk(&self) -> Option<serde_json::Value> {
         let der = self.to_public_der()?;
-        Some(PublicFields::from_spki(&der, self.algorithm).ok()?.to_jwk(self.algorithm, self.key_id()))
+        let mut jwk = PublicFields::from_spki(&der, self.algorithm).ok()?.to_jwk(self.algorithm, self.key_id());
+        if self.is_unlabelled() {
+            jwk.as_object_mut()?.remove("alg");
+        }
+        Some(jwk)
     }
 
     /// Whether `signature` is this key's over `message`. MACs are compared in full and in constant time.

@@ -44,9 +44,7 @@ pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2
 /// Which address of the metadata is wanted.
 #[derive(Clone, Copy)]
 pub(crate) enum Endpoint {
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "keys are wanted by remote-keys alone"))]
     Keys,
-    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "tokens are wanted by outbound alone"))]
     Token,
 }
 

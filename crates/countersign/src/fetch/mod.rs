@@ -12,7 +12,9 @@ pub(crate) use answer::{Answer, FetchFailure};
 pub(crate) use client::bounded;
 #[cfg(feature = "outbound")]
 pub(crate) use discovery::metadata_urls;
-pub(crate) use discovery::{Endpoint, discover, metadata_urls_within};
+#[cfg(feature = "remote-keys")]
+pub(crate) use discovery::metadata_urls_within;
+pub(crate) use discovery::{Endpoint, discover};
 pub(crate) use reach::Reach;
 
 /// Reads an address as the client will.

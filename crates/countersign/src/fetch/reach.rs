@@ -15,10 +15,8 @@ pub(crate) enum Reach {
     /// Wherever the operator points, by HTTPS.
     Anywhere,
     /// The same, also by plain HTTP, which the operator allowed in so many words.
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "a switch of key sources"))]
     AnywhereInPlainHttp,
     /// To public addresses alone: the address was not written down by the operator.
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "resolved issuers have keys"))]
     PublicOnly,
 }
 

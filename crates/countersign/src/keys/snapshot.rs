@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
-use countersign_core::key::{Algorithm, KeySet, MAX_KEYS, VerifyingKey};
+use countersign_core::key::{KeySet, MAX_KEYS, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The public keys of one source at one time, to start with before the issuer answers.
 ///
@@ -30,25 +31,13 @@ pub struct KeySnapshot {
     source: String,
     fetched_at: u64,
     life_seconds: u64,
-    keys: Vec<KeptKey>,
-}
-
-/// A key in `SubjectPublicKeyInfo` form (DER), base64url.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeptKey {
-    kid: Option<String>,
-    alg: String,
-    spki: String,
+    /// Public JWKs (RFC 7517), as the issuer named their `kid` and `alg`.
+    keys: Vec<Value>,
 }
 
 impl KeySnapshot {
     pub(super) fn of(source: &str, set: &KeySet, fetched_at: UnixTime, life: Duration) -> Self {
-        let keys = set.keys().filter_map(|key| {
-            let spki = base64_simd::URL_SAFE_NO_PAD.encode_to_string(key.to_public_der()?);
-            Some(KeptKey { kid: key.key_id().map(str::to_owned), alg: key.algorithm().name().to_owned(), spki })
-        });
-        let keys = keys.collect();
+        let keys = set.keys().filter_map(VerifyingKey::to_public_jwk).collect();
         KeySnapshot { source: source.to_owned(), fetched_at: fetched_at.as_secs(), life_seconds: life.as_secs(), keys }
     }
 
@@ -63,7 +52,7 @@ impl KeySnapshot {
         if snapshot.keys.is_empty() || snapshot.keys.len() > MAX_KEYS {
             return Err(fault("has no key or more than 128"));
         }
-        if snapshot.keys.iter().any(|key| key.read().is_none()) {
+        if snapshot.keys.iter().any(|key| read(key).is_none()) {
             return Err(fault("holds a key that is not usable"));
         }
         Ok(snapshot)
@@ -83,15 +72,12 @@ impl KeySnapshot {
 
     /// The set, its life, and how old it is now.
     pub(super) fn unpack(&self, now: UnixTime) -> Option<(Arc<KeySet>, Duration, Duration)> {
-        let keys: Vec<VerifyingKey> = self.keys.iter().filter_map(KeptKey::read).collect();
+        let keys: Vec<VerifyingKey> = self.keys.iter().filter_map(read).collect();
         let age = now.saturating_since(UnixTime::from_secs(self.fetched_at));
         (!keys.is_empty()).then(|| (Arc::new(KeySet::new(keys)), Duration::from_secs(self.life_seconds), age))
     }
 }
 
-impl KeptKey {
-    fn read(&self) -> Option<VerifyingKey> {
-        let spki = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&self.spki).ok()?;
-        VerifyingKey::from_public_der(&spki, Algorithm::from_name(&self.alg)?, self.kid.as_deref()).ok()
-    }
+fn read(key: &Value) -> Option<VerifyingKey> {
+    VerifyingKey::from_jwk(&key.to_string()).ok()
 }

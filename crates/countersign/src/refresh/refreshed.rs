@@ -66,7 +66,6 @@ pub(crate) struct Held<T> {
 
 impl<T> Held<T> {
     /// Whether it serves, or will, beyond its life.
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "asked by key sources alone"))]
     pub(crate) fn is_kept_past_its_life(&self) -> bool {
         self.usable_until > self.fresh_until
     }
@@ -85,7 +84,6 @@ pub(crate) enum Look<E> {
 }
 
 /// How the fetches fare.
-#[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "asked by key sources alone"))]
 pub(crate) struct Status<E> {
     pub(crate) last_error: Option<E>,
     /// When the first of the failures since the last success was.
@@ -169,18 +167,15 @@ where
     }
 
     /// Keeps the value fresh without callers, until this cell is dropped.
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "tokens are renewed by their callers"))]
     pub(crate) fn keep_fresh(&self) {
         self.0.keep_fresh();
     }
 
     /// Takes a value that was fetched `age` ago, in another life of this service, unless one is held already.
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "only keys are kept across lives"))]
     pub(crate) fn preload(&self, value: Arc<T>, life: Duration, age: Duration) {
         self.0.preload(value, life, age);
     }
 
-    #[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "asked by key sources alone"))]
     pub(crate) fn status(&self) -> Status<F::Error> {
         self.0.status()
     }
