@@ -78,3 +78,28 @@ fn a_miss_takes_few_allocations_and_a_hit_none() {
 
 /// The payload, the verified token, and the cache's copy of the text.
 const MOST_OF_A_MISS: usize = 3;
+
+/// S11.14: garbage is cheap. Its time is a figure of the benches.
+#[test]
+fn s11_14_a_refusal_before_the_signature_takes_few_allocations() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("orders");
+    let good = || issuer.token().subject("ann").audience("orders").scope("orders:read");
+    let refused = |token: &str| runtime.block_on(verifier.verify(token)).expect_err("refused").code();
+    for (code, token) in [
+        ("malformed", "x9_".repeat(333)),
+        ("unknown_issuer", good().claim("iss", "https://other.test").sign()),
+        ("expired", good().claim("exp", 1).claim("iat", 0).sign()),
+        ("wrong_audience", good().claim("aud", "others").sign()),
+        ("wrong_type", good().header("typ", "logout+jwt").sign()),
+        ("unknown_key", good().header("kid", "nobody").sign()),
+    ] {
+        assert_eq!(refused(&token), code);
+        let taken = allocations(|| assert_eq!(refused(&token), code));
+        assert!(taken <= MOST_OF_A_REFUSAL, "{code}: {taken}");
+    }
+}
+
+/// Below it a stranger costs us little, however often he comes.
+const MOST_OF_A_REFUSAL: usize = 10;

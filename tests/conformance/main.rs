@@ -8,6 +8,7 @@ mod fixture;
 mod http;
 mod number;
 mod properties;
+mod reasons;
 mod s11_cost;
 mod s1_form;
 mod s1_json;

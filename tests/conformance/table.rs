@@ -11,8 +11,6 @@ use std::path::{Path, PathBuf};
 const NOT_SHOWN: &[(&str, &str)] = &[
     ("S11.10", "waiting for keys is bounded in the key source, whose own tests are S4.17 and S4.18"),
     ("S11.11", "proofs of possession (DPoP) come with S6; until then bound tokens are refused (S6.01)"),
-    ("S11.12", "attempts of the outbound client are bounded in its own folder"),
-    ("S11.14", "a figure of the benchmarks, not of a test"),
     ("S11.15", "secrets of clients are checked in the issuer, which has its own tests"),
 ];
 
@@ -20,12 +18,19 @@ const NOT_SHOWN: &[(&str, &str)] = &[
 const WHOLE_GROUPS: [&str; 5] = ["S1.", "S2.", "S3.", "S4.", "S11."];
 
 #[derive(Default)]
-struct Shown {
+pub struct Shown {
     by_requirement: BTreeMap<String, BTreeSet<String>>,
     by_incident: BTreeMap<String, BTreeSet<String>>,
 }
 
-fn root() -> PathBuf {
+impl Shown {
+    /// The tests that show `id`, each with its file.
+    pub fn tests_of(&self, id: &str) -> impl Iterator<Item = &str> {
+        self.by_requirement.get(id).into_iter().flatten().map(String::as_str)
+    }
+}
+
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is in the workspace").to_owned()
 }
 
@@ -127,7 +132,7 @@ fn scan(path: &str, text: &str, shown: &mut Shown) {
     }
 }
 
-fn shown() -> Shown {
+pub fn shown() -> Shown {
     let mut files = Vec::new();
     for folder in ["crates", "tests", "examples"] {
         rust_files(&root().join(folder), &mut files);
@@ -141,11 +146,11 @@ fn shown() -> Shown {
     shown
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.starts_with('#') && !line.is_empty())
 }
 
-fn requirements() -> Vec<(&'static str, &'static str)> {
+pub fn requirements() -> Vec<(&'static str, &'static str)> {
     lines(include_str!("requirements.txt")).map(|line| line.split_once(' ').expect("an id and a sentence")).collect()
 }
 

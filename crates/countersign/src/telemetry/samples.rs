@@ -121,7 +121,7 @@ mod tests {
             [Event::BadCredential, Event::InsufficientScope, Event::StepUp, Event::Forbidden].map(Event::index),
         );
         places.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
-        places.push(Event::ClaimsSchema.index());
+        places.extend([Event::ClaimsSchema, Event::RevocationUnknown].map(Event::index));
         assert_eq!(places, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }

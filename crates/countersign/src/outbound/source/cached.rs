@@ -50,6 +50,7 @@ struct Inner {
 struct Counters {
     used_for: String,
     fetches: AtomicU64,
+    refreshes: AtomicU64,
     failures: AtomicU64,
     renewals: AtomicU64,
 }
@@ -60,6 +61,8 @@ struct Counters {
 pub struct TokenStats {
     /// How often tokens were asked for, refreshes included; sources that keep none are not counted.
     pub fetches: u64,
+    /// How many of these were asked for while another was held, ahead of its end or past it.
+    pub refreshes: u64,
     /// How many of these brought none.
     pub failures: u64,
     /// How many tokens were dropped because a service answered 401.
@@ -96,10 +99,11 @@ impl Cached {
     }
 
     pub(in crate::outbound) fn stats(&self) -> TokenStats {
-        let Counters { fetches, failures, renewals, .. } = &*self.0.counters;
+        let Counters { fetches, refreshes, failures, renewals, .. } = &*self.0.counters;
         let held = self.0.own.tokens.held();
         TokenStats {
             fetches: fetches.load(Ordering::Relaxed),
+            refreshes: refreshes.load(Ordering::Relaxed),
             failures: failures.load(Ordering::Relaxed),
             renewals: renewals.load(Ordering::Relaxed),
             callers: self.callers().cells.len(),
@@ -223,7 +227,7 @@ impl TokenFetch {
 impl Fetch<OutboundToken> for TokenFetch {
     type Error = OutboundError;
 
-    fn fetch(&self, _: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
+    fn fetch(&self, held: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
         let (source, request) = (Arc::clone(&self.source), self.request.clone());
         // Lives count from here, before the request is sent; so does what is left of the subject's.
         let subject_left =
@@ -231,6 +235,7 @@ impl Fetch<OutboundToken> for TokenFetch {
         let (counters, elapsed) = (Arc::clone(&self.counters), self.clock.elapsed());
         Box::pin(async move {
             counters.fetches.fetch_add(1, Ordering::Relaxed);
+            counters.refreshes.fetch_add(u64::from(held.is_some()), Ordering::Relaxed);
             let is_exchange = request.subject.is_some();
             let token = source.token(&request).await.inspect_err(|error| {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
