@@ -83,8 +83,12 @@ async fn s7_10_a_minute_without_the_token_service_fails_no_call_and_is_made_good
     assert_eq!(call().await.expect("recovered within the longest pause"), 200);
     assert_ne!(target.seen().last().and_then(|seen| seen.header("authorization")), Some("Bearer token-0"));
     let stats = &outbound.stats()[0].1;
-    assert_eq!((stats.fetches, stats.refreshes), (issuer.count() as u64, issuer.count() as u64 - 1));
-    assert!((1..stats.refreshes).contains(&stats.failures), "{stats:?}");
+    assert!((2..=issuer.count() as u64).contains(&stats.fetches), "{stats:?}"); // one may ask more than once
+    assert_eq!(
+        (stats.refreshes, stats.failures),
+        (stats.fetches - 1, stats.fetches - 2),
+        "the first, and the last two good"
+    );
 }
 
 #[tokio::test]

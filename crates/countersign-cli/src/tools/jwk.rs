@@ -67,12 +67,13 @@ pub(crate) fn candidates(named: Option<Algorithm>) -> Vec<Algorithm> {
     named.map_or_else(|| vec![RS256, ES256, ES384, ES512, Ed25519, MlDsa44, MlDsa65, MlDsa87], |named| vec![named])
 }
 
-/// The JWK of a key, named by its thumbprint where it has no name.
+/// The JWK of a key, named by its thumbprint where it has no name, and with the algorithm that it is read for.
 pub(crate) fn to_jwk(key: &VerifyingKey) -> Value {
     let mut jwk = key.to_public_jwk().unwrap_or_default();
     if jwk.get("kid").is_none() {
         jwk["kid"] = json!(key.thumbprint());
     }
+    jwk["alg"] = json!(key.algorithm().name());
     jwk
 }
 
