@@ -119,16 +119,19 @@ where
         Ok(Boarding { landing, began_before_us: false })
     }
 
-    /// Joins the flight under way or begins one; for the keeper, which keeps the pauses itself.
-    pub(super) fn join_or_take_off(self: &Arc<Self>) -> Landing<T, F::Error> {
+    /// Joins the flight under way or begins one, for the keeper; `None` where others have fetched since it last looked.
+    pub(super) fn join_or_take_off(self: &Arc<Self>) -> Option<Landing<T, F::Error>> {
         let mut state = self.lock();
         if let Some(landing) = self.under_way(&state) {
-            return landing;
+            return Some(landing);
+        }
+        if self.clock.elapsed() < self.next_fetch(&state) {
+            return None;
         }
         let (landing, pilot) = self.take_off(&mut state, false);
         drop(state);
         pilot.depart();
-        landing
+        Some(landing)
     }
 
     /// Begins a flight in the background, unless one is under way or the last failure is too recent.

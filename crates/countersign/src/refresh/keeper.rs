@@ -76,9 +76,11 @@ where
                 return;
             }
             if pause.is_zero() {
-                let mut landing = cell.join_or_take_off();
+                let landing = cell.join_or_take_off();
                 drop(cell);
-                let _ = landing.wait_for(Option::is_some).await;
+                if let Some(mut landing) = landing {
+                    let _ = landing.wait_for(Option::is_some).await;
+                }
             } else {
                 drop(cell);
                 rt::sleep(pause.min(LONGEST_SLEEP)).await;
