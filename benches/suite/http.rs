@@ -43,14 +43,25 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         let of = |who: usize, other: usize| {
             median(seen[who].iter().zip(&seen[other]).map(|(mine, theirs)| mine / theirs).collect())
         };
-        report.at_least(format!("{algorithm}: requests a second, same token, of bare axum"), " %", of_bare, of(1, 0) * 100.0);
+        report.at_least(
+            format!("{algorithm}: requests a second, same token, of bare axum"),
+            " %",
+            of_bare,
+            of(1, 0) * 100.0,
+        );
         report.at_least(format!("{algorithm}: requests a second, against {PEER}"), " ×", over_peer, of(1, 2));
         for (name, who) in [("bare axum", 0), ("Countersign", 1), (PEER, 2)] {
             let all = median(seen[who].clone());
-            rows.push(vec![algorithm.name().into(), name.into(), short(all.round()), format!("{:.1}", of(who, 0) * 100.0)]);
+            rows.push(vec![
+                algorithm.name().into(),
+                name.into(),
+                short(all.round()),
+                format!("{:.1}", of(who, 0) * 100.0),
+            ]);
         }
     }
-    let note = "One server thread, 64 connections kept alive, the same token again and again; medians of turns of one second.";
+    let note =
+        "One server thread, 64 connections kept alive, the same token again and again; medians of turns of one second.";
     report.table("Requests a second", note, &["algorithm", "", "a second", "% of bare"], rows);
 }
 
@@ -65,7 +76,8 @@ fn serve(signer: &Signer) -> [SocketAddr; 3] {
         runtime.block_on(async move {
             let rules = ClaimsValidationSpec::recommended(ISSUER, &vec![AUDIENCE.to_owned()]);
             let tenant = TenantConfiguration::static_builder(jwks).claims_validation(rules).build().expect("a tenant");
-            let server = OAuth2ResourceServer::<OwnClaims>::builder().add_tenant(tenant).build().await.expect("a server");
+            let server =
+                OAuth2ResourceServer::<OwnClaims>::builder().add_tenant(tenant).build().await.expect("a server");
             let mut addresses = Vec::new();
             for router in [hello(), ours, hello().layer(server.into_layer())] {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");

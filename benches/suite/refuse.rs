@@ -20,10 +20,10 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let good = sample::token(&signer, ISSUER, 1);
     let verifier = sample::verifier(&signer, 1 << 20);
     let raw = Raw::of(&signer, &good);
-    let bad_signature = good.rsplit_once('.').zip(sample::token(&stranger, ISSUER, 1).rsplit_once('.')).map_or_else(
-        String::new,
-        |((message, _), (_, signature))| format!("{message}.{signature}"),
-    );
+    let bad_signature = good
+        .rsplit_once('.')
+        .zip(sample::token(&stranger, ISSUER, 1).rsplit_once('.'))
+        .map_or_else(String::new, |((message, _), (_, signature))| format!("{message}.{signature}"));
     let cases = [
         ("random text of 1,000 bytes", "malformed", "x9_".repeat(333)),
         ("header that is no JSON", "malformed", format!("bm8ganNvbg.{}", &good[good.find('.').unwrap_or(0) + 1..])),
@@ -37,7 +37,9 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     for (name, code, token) in &cases {
         assert_eq!(refusal(&verifier, token), *code, "{name}");
         let verifier = verifier.clone();
-        contenders.push(Contender::new(*name, move || assert_ne!(black_box(refusal(&verifier, black_box(token))), "accepted")));
+        contenders.push(Contender::new(*name, move || {
+            assert_ne!(black_box(refusal(&verifier, black_box(token))), "accepted")
+        }));
     }
     let figures = interleave(plan, contenders);
     for figure in &figures[1..figures.len() - 1] {
@@ -47,7 +49,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         .iter()
         .map(|figure| vec![figure.name.clone(), short(figure.nanos / 1000.0), short(figure.allocations)])
         .collect();
-    let note = "Refused before a signature is checked, but for the last. RS256's own check stands above for comparison.";
+    let note =
+        "Refused before a signature is checked, but for the last. RS256's own check stands above for comparison.";
     report.table("Refusing a token", note, &["", "µs", "Rust allocations"], rows);
 }
 
