@@ -16,7 +16,7 @@ pub(crate) const MAX_CLAIMS_DEPTH: usize = 32;
 const MAX_NUMBER_CHARS: usize = 64;
 
 /// Up to so many names an object, doubles are looked for without sorting.
-const FEW_NAMES: usize = 16;
+const FEW_NAMES: usize = 32;
 
 /// The names seen in one object.
 #[derive(Default)]
