@@ -110,6 +110,9 @@ fn keys_rotate_while_it_runs_and_after_it_ended_and_outlive_a_restart() {
     assert!(!dropped.to_string().contains(&old));
     let unknown = countersign(&["rotate", "--config", &config, "--revoke", "nobody"], "");
     assert!(unknown.code == 1 && unknown.stderr.contains("nobody"), "{}", unknown.stderr);
+    // One of 64 thumbprints begins so; that key must not be the one that cannot be dropped.
+    let dashed = countersign(&["rotate", "--config", &config, "--revoke", "--HuqNT2vf"], "");
+    assert!(dashed.code == 1 && dashed.stderr.contains("--HuqNT2vf"), "{}", dashed.stderr);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ALG", default_value = "ES256")]
     alg: String,
     /// Its name; by default its thumbprint
-    #[arg(long, value_name = "KID")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
     /// Write the private key (PEM, PKCS#8) to this new file, and print the public JWK
     #[arg(long, value_name = "FILE")]

@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ALG")]
     alg: Option<String>,
     /// The key's name; by default its thumbprint
-    #[arg(long, value_name = "KID")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
     /// Break it, for tests of refusals
     #[arg(long, value_name = "HOW")]

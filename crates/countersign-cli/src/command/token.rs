@@ -50,7 +50,7 @@ struct Get {
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     key: Option<String>,
     /// The key's name at the issuer; by default its thumbprint
-    #[arg(long, value_name = "KID", requires = "key")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true, requires = "key")]
     kid: Option<String>,
     /// Send the secret in the form, not in the header
     #[arg(long)]

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     now: bool,
     /// Drop this key, which leaked
-    #[arg(long, value_name = "KID", conflicts_with = "now")]
+    #[arg(long, value_name = "KID", allow_hyphen_values = true, conflicts_with = "now")]
     revoke: Option<String>,
     /// Only list the keys
     #[arg(long, conflicts_with_all = ["now", "revoke"])]
