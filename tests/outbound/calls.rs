@@ -158,6 +158,14 @@ pub async fn kept_by(verifier: Verifier, token: &str) -> CallerToken {
 pub struct Recorder(std::sync::Arc<std::sync::Mutex<String>>);
 
 impl Recorder {
+    /// Listens on this thread until the guard is dropped.
+    pub fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
+        countersign_tests::events::heed_on_every_thread();
+        let recorder = Recorder::default();
+        let guard = tracing::subscriber::set_default(recorder.clone());
+        (recorder, guard)
+    }
+
     pub fn add(&self, text: &dyn std::fmt::Debug) {
         self.0.lock().expect("not poisoned").push_str(&format!("{text:?}\n"));
     }
@@ -193,8 +201,7 @@ impl tracing::Subscriber for Recorder {
 
 #[tokio::test]
 async fn s10_01_no_token_and_no_secret_is_recorded_or_shown() {
-    let recorder = Recorder::default();
-    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let (recorder, _guard) = Recorder::begin();
     tracing::trace!("the recorder records");
     let (issuer, target) = (Server::issuing().await, Server::start(|_, _| unauthorized(INVALID)).await);
     let (outbound, http) = bound(&issuer, &target);

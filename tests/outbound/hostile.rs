@@ -169,8 +169,7 @@ async fn s7_16_a_token_lost_on_the_way_is_not_put_back() {
 
 #[tokio::test]
 async fn s10_01_an_echo_of_what_was_sent_reaches_no_log_and_no_error() {
-    let recorder = Recorder::default();
-    let _guard = tracing::subscriber::set_default(recorder.clone());
+    let (recorder, _guard) = Recorder::begin();
     tracing::trace!("the recorder records");
     let issuer = issuing().await;
     let target = Server::start(|_, seen| {

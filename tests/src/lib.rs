@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod events;
 pub mod http;
 pub mod peers;
 
