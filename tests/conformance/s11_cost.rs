@@ -113,7 +113,8 @@ fn s11_05_only_the_whole_token_is_remembered() {
     assert_eq!((code(&verifier, &token), code(&verifier, &token)), (OK, OK));
     assert_eq!(verifier.stats().from_cache, 1);
     for kept in [20, 100, token.len() - 87, token.len() - 2] {
-        let other = format!("{}{}", &token[..kept], "A".repeat(token.len() - kept));
+        let filler = if token[kept..].starts_with('A') { "B" } else { "A" };
+        let other = format!("{}{}", &token[..kept], filler.repeat(token.len() - kept));
         assert_ne!(code(&verifier, &other), OK, "the first {kept} characters");
     }
     let [header, payload, signature] = segments(&token);
