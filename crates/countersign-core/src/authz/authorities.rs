@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Grants, Hierarchy};
 use crate::claims::TenantId;
 use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
-use crate::token::{ListClaim, Payload, Text};
+use crate::token::{ListClaim, Payload};
 
 /// Where an issuer writes scopes, roles, permissions, groups and tenant, and what they imply.
 ///
@@ -173,28 +173,30 @@ impl Authorities {
         let mut grants = Grants { authenticated_at: payload.auth_time, ..Grants::default() };
         match &payload.scope {
             ListClaim::Absent => {}
-            ListClaim::One(text) => add_scopes(&mut grants, payload, text),
+            ListClaim::One(text) => grants.scopes.insert_list(payload.text(*text)),
             ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not one string")),
         }
         if self.reads_scp {
             if payload.scp == ListClaim::Wrong {
                 return Err(wrong_type("scp is neither a string nor a list of strings"));
             }
-            payload.scp.items().iter().for_each(|text| add_scopes(&mut grants, payload, text));
+            let scopes = payload.texts(&payload.scp).flat_map(|text| text.split(' '));
+            grants.scopes.extend(scopes.filter(|scope| !scope.is_empty()));
         }
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is no list of strings"));
         }
-        grants.methods.extend(payload.amr.items().iter().map(|text| payload.text(text)));
+        grants.methods.extend(payload.texts(&payload.amr));
         for pointer in &self.groups_at {
             grants.groups.extend(self.names_at(payload, wanted, pointer)?);
         }
         for pointer in &self.roles_at {
-            for role in self.names_at(payload, wanted, pointer)? {
-                if self.hierarchy.is_empty() {
-                    grants.roles.insert(&role);
-                    continue;
-                }
+            let roles = self.names_at(payload, wanted, pointer)?;
+            if self.hierarchy.is_empty() {
+                grants.roles.extend(roles);
+                continue;
+            }
+            for role in roles {
                 for implied in self.hierarchy.implied(&role) {
                     grants.permissions.extend(self.hierarchy.permissions_of(implied));
                     grants.roles.insert(implied);
@@ -253,10 +255,6 @@ fn wrong_type(detail: &'static str) -> VerifyError {
     VerifyError::new(Kind::InvalidClaim, detail)
 }
 
-fn add_scopes(grants: &mut Grants, payload: &Payload, text: &Text) {
-    grants.scopes.extend(payload.text(text).split(' ').filter(|scope| !scope.is_empty()));
-}
-
 /// Splits a JSON pointer into its unescaped first name and the rest.
 fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
     let rest = pointer.strip_prefix('/')?;
@@ -266,8 +264,8 @@ fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
 
 fn value_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
     let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
-    let captured = payload.captured.iter().find(|(index, _)| wanted.get(*index).is_some_and(|name| **name == *head));
-    let Some(json) = captured.and_then(|(_, range)| payload.json.get(range.clone())) else { return Ok(None) };
+    let captured = payload.captured(|index| wanted.get(index).is_some_and(|name| **name == *head));
+    let Some(json) = captured else { return Ok(None) };
     let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is no JSON"))?;
     tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
 }

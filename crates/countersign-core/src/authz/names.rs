@@ -1,13 +1,15 @@
-//! A small set of short names, without an allocation for any of them.
+//! A small set of short names, in at most one allocation for all of them.
 
 use std::fmt;
 
 use compact_str::CompactString;
+use memchr::memchr_iter;
 use smallvec::SmallVec;
 
 /// A set of scopes, roles or permissions: each once, sorted, compared whole and by case.
 ///
-/// Four names of up to 24 bytes cost no allocation, which is why this is no `BTreeSet`.
+/// Names of up to 24 bytes stand side by side: two of them without an allocation, more in one, which is why this is no
+/// `BTreeSet`.
 ///
 /// ```
 /// use countersign_core::authz::Names;
@@ -19,8 +21,11 @@ use smallvec::SmallVec;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Names(SmallVec<[CompactString; INLINE]>);
 
-/// Most tokens have no more of each kind.
-const INLINE: usize = 4;
+/// Most tokens have no more of most kinds; each place is carried along by all kinds.
+const INLINE: usize = 2;
+
+/// Room made at once for the names of a list; more are rare, and are made room for as they come.
+const FEW: usize = 16;
 
 impl Names {
     /// Whether exactly this name is in it.
@@ -58,17 +63,37 @@ impl Names {
         self.0.is_empty()
     }
 
+    /// Adds the names of a list with blanks between them, as `scope` is (RFC 6749 §3.3).
+    pub(crate) fn insert_list(&mut self, list: &str) {
+        let blanks = || memchr_iter(b' ', list.as_bytes());
+        self.0.reserve((blanks().count() + 1).min(FEW));
+        let mut start = 0;
+        for end in blanks().chain([list.len()]) {
+            if end > start {
+                self.0.push(CompactString::from(&list[start..end]));
+            }
+            start = end + 1;
+        }
+        self.put_in_order();
+    }
+
+    /// Many names are sorted once, so that a long list costs no more than its sorting (S11.08).
+    fn put_in_order(&mut self) {
+        if !self.0.windows(2).all(|pair| pair[0] < pair[1]) {
+            self.0.sort_unstable();
+            self.0.dedup();
+        }
+    }
+
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|held| held.as_str().cmp(name))
     }
 }
 
-/// Many names are sorted once, so that a long `scope` costs no more than its sorting (S11.08).
 impl<T: AsRef<str>> Extend<T> for Names {
     fn extend<I: IntoIterator<Item = T>>(&mut self, names: I) {
         self.0.extend(names.into_iter().map(|name| CompactString::from(name.as_ref())));
-        self.0.sort_unstable();
-        self.0.dedup();
+        self.put_in_order();
     }
 }
 
@@ -103,6 +128,9 @@ mod tests {
         names.extend(["0", "c"]);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c"]);
         assert_eq!((names.len(), names.is_empty(), Names::default().is_empty()), (5, false, true));
+        names.insert_list(" z  c ab z ");
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c", "z"]);
+        names.insert_list("");
         for absent in ["", "A", "abc", "d", "a b"] {
             assert!(!names.contains(absent), "{absent}");
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
@@ -24,7 +25,8 @@ const MAX_TRIED: usize = 4;
 
 /// An issuer's public keys at one time.
 pub struct KeySet {
-    by_id: HashMap<Box<str>, SmallVec<[Arc<VerifyingKey>; 1]>>,
+    /// Hashed quickly: only the issuer's own names are in it, and no more than 128.
+    by_id: HashMap<Box<str>, SmallVec<[Arc<VerifyingKey>; 1]>, RandomState>,
     all: Vec<Arc<VerifyingKey>>,
     skipped: Vec<SkippedKey>,
 }
@@ -63,7 +65,7 @@ impl KeySet {
     /// A set of these keys. The first 128 are kept.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
-        let mut set = KeySet { by_id: HashMap::new(), all: Vec::new(), skipped: Vec::new() };
+        let mut set = KeySet { by_id: HashMap::default(), all: Vec::new(), skipped: Vec::new() };
         for key in keys {
             set.insert(key);
         }

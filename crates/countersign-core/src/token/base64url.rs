@@ -4,11 +4,7 @@ use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 /// Decodes `text`, refusing padding, foreign characters, impossible lengths and unused bits that are set.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.as_bytes();
-    let length = URL_SAFE_NO_PAD.decoded_length(text).ok()?;
-    let mut bytes = vec![0; length];
-    URL_SAFE_NO_PAD.decode(text, Out::from_slice(&mut bytes)).ok()?;
-    Some(bytes)
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
 /// Decodes into `buffer`; the part that was filled comes back. `None` also where it does not fit.

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::{MAX_SIGNATURE_BYTES, base64url};
+use super::base64url;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
 /// The three segments of a token as they came, and the bytes that its signature covers.
@@ -38,20 +38,11 @@ impl<'t> Compact<'t> {
         Ok(Compact { header, payload, signature, signing_input })
     }
 
-    /// Decodes the signature into `buffer`.
-    pub(crate) fn signature<'b>(&self, buffer: &'b mut SignatureBuffer) -> Result<&'b [u8], VerifyError> {
-        base64url::decode_into(self.signature, &mut buffer.0).ok_or_else(|| {
+    /// Decodes the signature into `buffer`, if it has room.
+    pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], VerifyError> {
+        base64url::decode_into(self.signature, buffer).ok_or_else(|| {
             VerifyError::new(Kind::Malformed, "the signature segment is no canonical base64url, or too long")
         })
-    }
-}
-
-/// Room for the longest signature.
-pub(crate) struct SignatureBuffer([u8; MAX_SIGNATURE_BYTES]);
-
-impl SignatureBuffer {
-    pub(crate) const fn new() -> Self {
-        SignatureBuffer([0; MAX_SIGNATURE_BYTES])
     }
 }
 

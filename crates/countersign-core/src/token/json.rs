@@ -25,33 +25,36 @@ pub(crate) struct Names<'de>(SmallVec<[Cow<'de, str>; FEW_NAMES]>);
 impl<'de> Names<'de> {
     /// Reads the next name, if there is one.
     pub(crate) fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<&str>, A::Error> {
-        let Some(name) = map.next_key_seed(NameSeed)? else {
-            return self.finish();
-        };
-        if self.0.len() < FEW_NAMES && self.0.contains(&name) {
-            return Err(doubled());
+        match map.next_key_seed(NameSeed)? {
+            None => self.finish().map(|()| None),
+            Some(name) => self.add(name).map(Some),
         }
+    }
+
+    /// Takes a name, once.
+    pub(crate) fn add<E: Error>(&mut self, name: Cow<'de, str>) -> Result<&str, E> {
+        once(self.0.len() >= FEW_NAMES || !self.0.contains(&name))?;
         self.0.push(name);
-        Ok(self.0.last().map(AsRef::as_ref))
+        Ok(self.0.last().map_or("", AsRef::as_ref))
     }
 
     /// Objects of many names are judged at their end, by sorting, so that time stays linear in practice (S11.08).
-    fn finish<E: Error>(&mut self) -> Result<Option<&str>, E> {
-        if self.0.len() > FEW_NAMES {
-            self.0.sort_unstable();
-            if self.0.windows(2).any(|pair| pair[0] == pair[1]) {
-                return Err(doubled());
-            }
+    pub(crate) fn finish<E: Error>(&mut self) -> Result<(), E> {
+        if self.0.len() <= FEW_NAMES {
+            return Ok(());
         }
-        Ok(None)
+        self.0.sort_unstable();
+        once(self.0.windows(2).all(|pair| pair[0] != pair[1]))
     }
 }
 
-fn doubled<E: Error>() -> E {
-    E::custom("a name stands twice in one object")
+/// An error unless a name is new.
+pub(crate) fn once<E: Error>(is_new: bool) -> Result<(), E> {
+    if is_new { Ok(()) } else { Err(E::custom("a name stands twice in one object")) }
 }
 
-struct NameSeed;
+/// A member's name.
+pub(crate) struct NameSeed;
 
 impl<'de> DeserializeSeed<'de> for NameSeed {
     type Value = Cow<'de, str>;

@@ -6,15 +6,17 @@ mod header;
 mod inspection;
 mod json;
 mod payload;
+mod text;
 mod unverified;
 #[cfg(test)]
 mod vectors;
 
 pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
-pub(crate) use compact::{Compact, SignatureBuffer};
+pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub use inspection::{Inspection, Segment, TokenFault, inspect};
-pub(crate) use payload::{ListClaim, Payload, Text};
+pub(crate) use payload::Payload;
+pub(crate) use text::{ListClaim, Text};
 pub use unverified::Unverified;
 
 /// The longest token read by default, in bytes.

@@ -1,6 +1,7 @@
 //! The first proof type: a token of the right form, nothing of it believed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::compact::Compact;
 use super::header::Header;
@@ -15,7 +16,7 @@ use crate::redact::safe_text;
 /// guard or extractor takes it, and its claims cannot be had from it.
 pub struct Unverified<'t> {
     pub(crate) compact: Compact<'t>,
-    pub(crate) header: Header,
+    pub(crate) header: Arc<Header>,
     pub(crate) payload: Payload,
 }
 
@@ -25,13 +26,9 @@ impl<'t> Unverified<'t> {
     /// # Errors
     /// `too_large`, `malformed`, `jwe_unsupported`, `critical_header`, `nested_unsupported`, `invalid_claim`.
     pub fn parse(token: &'t str) -> Result<Self, VerifyError> {
-        Self::parse_within(token, super::MAX_TOKEN_BYTES, &[])
-    }
-
-    pub(crate) fn parse_within(token: &'t str, max_bytes: usize, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
-        let compact = Compact::split(token, max_bytes)?;
-        let header = Header::decode(compact.header)?;
-        let payload = Payload::decode(compact.payload, wanted)?;
+        let compact = Compact::split(token, super::MAX_TOKEN_BYTES)?;
+        let header = Arc::new(Header::decode(compact.header)?);
+        let payload = Payload::decode(compact.payload, &[])?;
         Ok(Unverified { compact, header, payload })
     }
 
@@ -50,7 +47,7 @@ impl<'t> Unverified<'t> {
     /// The issuer that the token names.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
-        self.payload.issuer.as_ref().map(|issuer| self.payload.text(issuer))
+        self.payload.issuer.map(|issuer| self.payload.text(issuer))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::CACHE_BYTES;
 use super::verifier::{Inner, Verifier};
 use crate::cache::TokenCache;
@@ -212,7 +214,7 @@ impl VerifierBuilder {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
         let wanted: BTreeSet<Box<str>> = self.issuers.iter().flat_map(TrustedIssuer::wanted).map(Box::from).collect();
-        let issuers: HashMap<Box<str>, Arc<TrustedIssuer>> =
+        let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
         Ok(Verifier::from(Inner {
             wanted: wanted.into_iter().collect(),
@@ -223,6 +225,7 @@ impl VerifierBuilder {
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,
             cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },
+            headers: Default::default(),
             counts: Default::default(),
         }))
     }

@@ -18,7 +18,7 @@ const SHOWN: usize = 4;
 
 pub(super) fn issuer(verifier: &Verifier, payload: Option<&Payload>) -> Compared {
     let trusted = verifier.issuers().map(|issuer| issuer.issuer().to_owned());
-    (Some(some_of(trusted)), payload.map(|payload| text(payload, &payload.issuer)))
+    (Some(some_of(trusted)), payload.map(|payload| text(payload, payload.issuer)))
 }
 
 pub(super) fn key(header: Option<&Header>, keys: Option<&[&Arc<VerifyingKey>]>) -> Compared {
@@ -115,7 +115,7 @@ fn claims_rule(name: &str, payload: &Payload, issuer: &TrustedIssuer, now: UnixT
             if !issuer.allowed_clients.is_empty() {
                 expected.push(format!("client_id {}", some_of(issuer.allowed_clients.iter().cloned())));
             }
-            let found = format!("{}, client {}", text(payload, &payload.subject), text(payload, &payload.client_id));
+            let found = format!("{}, client {}", text(payload, payload.subject), text(payload, payload.client_id));
             (Some(expected.join("; ")).filter(|rules| !rules.is_empty()), Some(found))
         }
         "proof of possession" => {
@@ -134,15 +134,15 @@ fn time(time: Option<UnixTime>) -> String {
     time.map_or("nothing".to_owned(), |time| time.as_secs().to_string())
 }
 
-fn text(payload: &Payload, claim: &Option<Text>) -> String {
-    claim.as_ref().map_or("nothing".to_owned(), |text| shown(payload.text(text)))
+fn text(payload: &Payload, claim: Option<Text>) -> String {
+    claim.map_or("nothing".to_owned(), |text| shown(payload.text(text)))
 }
 
 fn list(payload: &Payload, claim: &ListClaim) -> String {
     match claim {
         ListClaim::Absent => "nothing".to_owned(),
         ListClaim::Wrong => "neither a string nor a list of strings".to_owned(),
-        found => some_of(found.items().iter().map(|text| shown(payload.text(text)))),
+        found => some_of(payload.texts(found).map(shown)),
     }
 }
 

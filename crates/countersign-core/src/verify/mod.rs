@@ -3,6 +3,7 @@
 mod builder;
 mod compared;
 mod explain;
+mod headers;
 mod inspected;
 mod needs;
 mod report;

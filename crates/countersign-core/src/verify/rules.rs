@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::{Profile, TrustedIssuer};
-use crate::token::{Header, ListClaim, Payload, Text};
+use crate::token::{Header, ListClaim, Payload};
 
 /// Claims before their issuer's policy, at a time.
 pub(super) struct Case<'a> {
@@ -106,7 +106,7 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
     let expected = || case.issuer.audiences.join(" or ");
     match &payload.audience {
         ListClaim::Absent if case.issuer.client_id_for_absent_audience => {
-            let client = payload.client_id.as_ref().map_or("", |text| payload.text(text));
+            let client = payload.client_id.map_or("", |text| payload.text(text));
             if !client.is_empty() && case.issuer.audiences.iter().any(|audience| audience == client) {
                 return Ok(());
             }
@@ -117,11 +117,10 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
         }
         ListClaim::Wrong => Err(VerifyError::new(Kind::WrongAudience, "aud is neither a string nor a list of strings")),
         found => {
-            let names_us = |text: &Text| case.issuer.audiences.iter().any(|audience| audience == payload.text(text));
-            if found.items().iter().any(names_us) {
+            if payload.texts(found).any(|name| case.issuer.audiences.iter().any(|audience| audience == name)) {
                 return Ok(());
             }
-            let found: Vec<&str> = found.items().iter().take(4).map(|text| payload.text(text)).collect();
+            let found: Vec<&str> = payload.texts(found).take(4).collect();
             Err(VerifyError::mismatch(Kind::WrongAudience, "aud", &expected(), &found.join(" ")))
         }
     }
@@ -196,9 +195,8 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
         if payload.issued_at.is_none() {
             return missing("iat");
         }
-        for (name, claim) in [("sub", &payload.subject), ("client_id", &payload.client_id), ("jti", &payload.token_id)]
-        {
-            if claim.as_ref().is_none_or(|text| payload.text(text).is_empty()) {
+        for (name, claim) in [("sub", payload.subject), ("client_id", payload.client_id), ("jti", payload.token_id)] {
+            if claim.is_none_or(|text| payload.text(text).is_empty()) {
                 return missing(name);
             }
         }
@@ -217,9 +215,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             "scope" => payload.scope != ListClaim::Absent,
             "scp" => payload.scp != ListClaim::Absent,
             "act" => payload.actor.is_some(),
-            other => {
-                payload.captured.iter().any(|(index, _)| case.wanted.get(*index).is_some_and(|name| **name == *other))
-            }
+            other => captured(case, other).is_some(),
         };
         if !registered {
             return missing(name);
@@ -235,23 +231,25 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
+/// The JSON of a claim that the issuer's rules or mapping name.
+fn captured<'c>(case: &Case<'c>, name: &str) -> Option<&'c str> {
+    case.payload.captured(|index| case.wanted.get(index).is_some_and(|wanted| **wanted == *name))
+}
+
 /// A top-level claim that is a string, as text; of another type, its JSON, which equals no string.
 fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Cow<'c, str>> {
     let payload = case.payload;
     let registered = match name {
-        "sub" => &payload.subject,
-        "jti" => &payload.token_id,
-        "client_id" => &payload.client_id,
-        "acr" => &payload.acr,
-        _ => &None,
+        "sub" => payload.subject,
+        "jti" => payload.token_id,
+        "client_id" => payload.client_id,
+        "acr" => payload.acr,
+        _ => None,
     };
     if let Some(text) = registered {
         return Some(Cow::Borrowed(payload.text(text)));
     }
-    let is_it =
-        |(index, _): &&(usize, std::ops::Range<usize>)| case.wanted.get(*index).is_some_and(|own| **own == *name);
-    let (_, range) = payload.captured.iter().find(is_it)?;
-    let json = payload.json.get(range.clone())?;
+    let json = captured(case, name)?;
     if !json.starts_with('"') {
         return Some(Cow::Owned(format!("JSON {json}")));
     }
@@ -260,7 +258,7 @@ fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Cow<'c, str>> {
 
 fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     let payload = case.payload;
-    let subject = payload.subject.as_ref().map_or("", |text| payload.text(text));
+    let subject = payload.subject.map_or("", |text| payload.text(text));
     if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
         return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
     }
@@ -271,7 +269,7 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
             "sub begins with a prefix that is reserved for another issuer",
         ));
     }
-    let client = payload.client_id.as_ref().map_or("", |text| payload.text(text));
+    let client = payload.client_id.map_or("", |text| payload.text(text));
     let allowed = &case.issuer.allowed_clients;
     if !allowed.is_empty() && !allowed.iter().any(|name| name == client) {
         return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, "client_id", "an allowed client", client));

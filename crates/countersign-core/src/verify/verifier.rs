@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use super::headers::Headers;
 use super::needs::{NeedsKeys, Pending};
 use super::rules::{self, Case};
 use super::signature::Signed;
@@ -19,7 +21,7 @@ use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{HeldKeys, Lookup, Refresh, VerifyingKey, Wanted};
 use crate::policy::{Canonical, Fingerprint, FoundIssuer, IssuerSource, ResolvedIssuer, TrustedIssuer};
-use crate::token::{Header, Payload, Unverified};
+use crate::token::{Compact, Header, Payload, Unverified};
 
 /// Judges tokens of the issuers it trusts. Cheap to clone; make one for a process.
 ///
@@ -39,7 +41,8 @@ use crate::token::{Header, Payload, Unverified};
 pub struct Verifier(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
+    /// Hashed quickly: no token adds a name to it.
+    pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
     /// Where issuers are found that were not known when this was built.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
     /// Beginnings of subjects, each with the one issuer that may use it.
@@ -49,6 +52,7 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) max_token_bytes: usize,
     pub(super) cache: Option<TokenCache<Verified>>,
+    pub(super) headers: Headers,
     pub(super) counts: Counts,
 }
 
@@ -208,28 +212,32 @@ impl Verifier {
             inner.counts.from_cache.increment();
             return Ok(verified);
         }
-        let mut unverified = Unverified::parse_within(token, inner.max_token_bytes, &inner.wanted)?;
-        let believed = self.issuer_of(&unverified.payload, Some(&unverified.header))?;
+        let compact = Compact::split(token, inner.max_token_bytes)?;
+        let (header, unseen) = inner.headers.read(compact.header)?;
+        let mut payload = Payload::decode(compact.payload, &inner.wanted)?;
+        let believed = self.issuer_of(&payload, Some(&header))?;
         let (issuer, wanted) = (believed.issuer(), believed.wanted(&inner.wanted));
         if *wanted != *inner.wanted {
-            unverified.payload = unverified.payload.read_again(wanted)?;
+            payload = payload.read_again(wanted)?;
         }
         let reserved_subjects = &inner.reserved_subjects;
-        let case = Case { payload: &unverified.payload, issuer, wanted, reserved_subjects, now };
-        rules::judge(&unverified.header, &case)?;
+        rules::judge(&header, &Case { payload: &payload, issuer, wanted, reserved_subjects, now })?;
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
-        let keys = keys_for(issuer, held, &unverified.header, inner.danger_denied)?;
-        let signed = Signed::check(unverified, &keys)?;
+        let keys = keys_for(issuer, held, &header, inner.danger_denied)?;
+        let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
         let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?);
         inner.counts.verified.increment();
+        if let Some(header) = unseen {
+            inner.headers.remember(compact.header, header);
+        }
         self.remember(token, &verified, elapsed);
         Ok(verified)
     }
 
     /// Exact match on `iss`, nothing else (S3.11, S3.14): among the issuers of this verifier, else where others are found.
     pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<Believed<'_>, Pending> {
-        let Some(name) = payload.issuer.as_ref().map(|issuer| payload.text(issuer)) else {
+        let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
         };
         if let Some(issuer) = self.0.issuers.get(name) {
