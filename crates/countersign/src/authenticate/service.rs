@@ -52,10 +52,7 @@ impl AuthenticateLayer {
         }
         let token = match credential::of(request, &self.places) {
             Credential::Bearer(token) => token,
-            Credential::Malformed(why) => {
-                telemetry::bad_credential("invalid_request", why, &self.shared.samples, self.shared.clock.elapsed());
-                return Err(Refusal::InvalidRequest);
-            }
+            Credential::Malformed(why) => return Err(self.malformed(why)),
             Credential::CrossSite => {
                 let why = "a cookie's token with a request that another site may have caused";
                 telemetry::bad_credential("forbidden", why, &self.shared.samples, self.shared.clock.elapsed());
@@ -68,6 +65,9 @@ impl AuthenticateLayer {
             Credential::None => return Err(Refusal::NoToken),
         };
         match self.verifier.verify_held(token) {
+            Step::Done(Err(_)) if !credential::is_b64token(token) => {
+                Err(self.malformed("what it brings is not one token"))
+            }
             Step::Done(result) => {
                 let token = self.keeps_token.then(|| token.to_owned());
                 self.conclude(request, result, token)
@@ -108,6 +108,11 @@ impl AuthenticateLayer {
             Outcome::Revoked => Err(self.refused(VerifyError::revoked("the token or its subject was revoked"))),
             Outcome::Unavailable => Err(Refusal::RevocationUnknown),
         }
+    }
+
+    fn malformed(&self, why: &'static str) -> Refusal {
+        telemetry::bad_credential("invalid_request", why, &self.shared.samples, self.shared.clock.elapsed());
+        Refusal::InvalidRequest
     }
 
     fn refused(&self, error: VerifyError) -> Refusal {
