@@ -15,16 +15,18 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
 /// A decoded payload with its registered claims (RFC 7519 §4.1, RFC 9068 §2.2) found, nothing of it believed yet.
 ///
-/// What a remembered token is judged by stands first, near to what else a hit reads.
+/// What a remembered token is judged by stands last, next to what else of [`Verified`](crate::verify::Verified) a hit reads.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Payload {
-    pub(crate) expires: Option<UnixTime>,
-    pub(crate) not_before: Option<UnixTime>,
-    pub(crate) issued_at: Option<UnixTime>,
-    pub(crate) auth_time: Option<UnixTime>,
-    pub(crate) json: Box<str>,
-    unescaped: String,
+    /// The members that some issuer's mapping asks for, as (index into the wanted names, their JSON).
+    pub(crate) captured: SmallVec<[(usize, Text); 4]>,
+    /// The outermost actor of a delegated token (RFC 8693 §4.1).
+    pub(crate) actor: Option<Box<str>>,
+    pub(crate) audience: ListClaim,
+    pub(crate) amr: ListClaim,
+    pub(crate) scope: ListClaim,
+    pub(crate) scp: ListClaim,
     pub(crate) issuer: Option<Text>,
     pub(crate) subject: Option<Text>,
     pub(crate) token_id: Option<Text>,
@@ -32,14 +34,12 @@ pub(crate) struct Payload {
     pub(crate) acr: Option<Text>,
     pub(crate) has_confirmation: bool,
     pub(crate) has_id_token_claims: bool,
-    pub(crate) audience: ListClaim,
-    pub(crate) amr: ListClaim,
-    pub(crate) scope: ListClaim,
-    pub(crate) scp: ListClaim,
-    /// The outermost actor of a delegated token (RFC 8693 §4.1).
-    pub(crate) actor: Option<Box<str>>,
-    /// The members that some issuer's mapping asks for, as (index into the wanted names, their JSON).
-    pub(crate) captured: SmallVec<[(usize, Text); 4]>,
+    pub(crate) json: Box<str>,
+    unescaped: String,
+    pub(crate) auth_time: Option<UnixTime>,
+    pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) not_before: Option<UnixTime>,
+    pub(crate) expires: Option<UnixTime>,
 }
 
 impl Payload {

@@ -17,12 +17,12 @@ use crate::token::{Payload, Text};
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
 //
 // In this order, what a remembered token is judged by lies together: among a million of them, each line of memory that
-// is read has to be fetched.
+// is read has to be fetched. And it lies apart from the counts before it, which every thread that has the token writes.
 #[repr(C)]
 pub struct Verified {
+    payload: Payload, // its times are its end
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
-    payload: Payload,
     typed: TypedClaims,
     grants: Grants,
     key: Arc<VerifyingKey>,
