@@ -52,6 +52,17 @@ fn s3_20_a_policy_may_require_more() {
 }
 
 #[test]
+fn s3_20_a_policy_may_require_what_id_tokens_have() {
+    for name in ["nonce", "at_hash", "c_hash"] {
+        let policy = policy().profile(Profile::Named).token_type("receipt+jwt");
+        let verifier = verifier(policy.require_claim(name));
+        let receipt = || valid().header("typ", "receipt+jwt");
+        assert_eq!(code(&verifier, &receipt().sign()), "missing_claim", "{name}");
+        assert_eq!(code(&verifier, &receipt().claim(name, "x").sign()), OK, "{name}");
+    }
+}
+
+#[test]
 fn s3_21_a_subject_that_spells_a_client_is_not_that_client() {
     let verifier = verifier(policy());
     let outcome = |sub: &str, client_id: &str| {

@@ -1,9 +1,15 @@
 //! Other places of the token: each only where asked for, and one credential a request.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use axum::routing::any;
 use countersign::authenticate::{AuthenticateLayer, CookieToken, danger};
+use countersign::key::{Algorithm, StaticKeys};
+use countersign::mint::{Draft, Signer};
+use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -149,6 +155,49 @@ async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_n
     assert_eq!(service.request("GET /?access_token=abc", &[]).await.status, 401);
     let plain = serve(layer(&issuer)).await;
     assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
+}
+
+/// Judged before keys are asked for, and counted as no refused token.
+#[tokio::test]
+async fn s5_02_a_malformed_token_is_a_bad_request_in_every_place_though_its_key_is_not_at_hand() {
+    let issuer = TestIssuer::new();
+    let keys = Arc::new(StaticKeys::new([]));
+    let verifier = Verifier::trusting(NeedsAudience::new(issuer.name(), keys).audience("api")).expect("a verifier");
+    let layer = AuthenticateLayer::new(verifier.clone()).cookie(cookie()).websocket_protocol();
+    let service = serve(danger::token_in_query(layer)).await;
+    let bring = async |token: &str, escaped: &str| {
+        let mut answers = Vec::new();
+        for header in [format!("Authorization: Bearer {token}"), format!("Cookie: __Host-token={token}")] {
+            answers.push(service.request("GET /", &[&header]).await.status);
+        }
+        answers.push(service.request(&format!("GET /?access_token={escaped}"), &[]).await.status);
+        answers
+    };
+    let token = good(&issuer).sign();
+    assert_eq!(bring(&token, &token).await, [401; 3], "its form is right, its key unknown");
+    let before = verifier.stats();
+    for (end, escaped) in [("{", "{"), (":x", ":x"), ("\\", "%5C")] {
+        assert_eq!(bring(&format!("{token}{end}"), &format!("{token}{escaped}")).await, [400; 3], "{end}");
+    }
+    for line in [format!("Bearer {token} x"), format!("Bearer {token}, Bearer {token}"), "Bearer ".into()] {
+        assert_eq!(service.request("GET /", &[&format!("Authorization: {line}")]).await.status, 400);
+    }
+    assert_eq!(verifier.stats(), before);
+}
+
+#[tokio::test]
+async fn s5_10_the_dangerous_switch_does_nothing_where_danger_is_denied() {
+    let signer = Signer::generate(Algorithm::ES256).expect("a key");
+    let keys = StaticKeys::new([signer.verifying_key().expect("public")]);
+    let issuer = NeedsAudience::new("https://id.test", Arc::new(keys)).audience("orders");
+    let verifier = Verifier::builder().deny_danger().trust(issuer).build().expect("a verifier");
+    let now = verifier.clock().now();
+    let draft = Draft::access_token().issuer("https://id.test").audience("orders").subject("u1").client_id("web");
+    let draft = draft.issued_at(now).expires_at(now.saturating_add(Duration::from_secs(60)));
+    let token = draft.claim("jti", "1").sign(&signer).expect("a token");
+    let service = serve(danger::token_in_query(AuthenticateLayer::new(verifier))).await;
+    assert_eq!(service.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
+    assert_eq!(service.get("/", &token).await.status, 200);
 }
 
 /// S10.02: the header that holds the token is marked sensitive for all that stands behind the layer.

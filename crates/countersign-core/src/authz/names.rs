@@ -1,4 +1,4 @@
-//! A small set of short names, in at most one allocation for all of them.
+//! A small set of short names, side by side.
 
 use std::fmt;
 
@@ -8,8 +8,7 @@ use smallvec::SmallVec;
 
 /// A set of scopes, roles or permissions: each once, sorted, compared whole and by case.
 ///
-/// Names of up to 24 bytes stand side by side: two of them without an allocation, more in one, which is why this is no
-/// `BTreeSet`.
+/// It is no `BTreeSet`, since most are small: two names of up to 24 bytes need no allocation, a few more need one.
 ///
 /// ```
 /// use countersign_core::authz::Names;
@@ -131,6 +130,11 @@ mod tests {
         names.insert_list(" z  c ab z ");
         assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c", "z"]);
         names.insert_list("");
+        let mut doubled = Names::default();
+        doubled.insert_list("a a");
+        assert_eq!(doubled.len(), 1);
+        doubled.insert_list("a b b");
+        assert_eq!(doubled, Names::from(["a", "b"]));
         for absent in ["", "A", "abc", "d", "a b"] {
             assert!(!names.contains(absent), "{absent}");
         }

@@ -1,4 +1,4 @@
-//! Tokens and headers seen before: bounded in bytes, found only by the very same bytes.
+//! Tokens seen before: bounded in bytes, found only by the very same bytes.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -7,28 +7,23 @@ use std::time::Duration;
 use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
-/// What an entry costs besides its text, what its value holds and its value's own size, in bytes, roughly.
+/// How many of a token's last characters are hashed. They are of its signature: only verified tokens are inserted, so
+/// that nobody without the signing key can choose tokens whose hashes collide. Hits compare the whole token.
+const HASHED_TAIL: usize = 32;
+
+/// What an entry costs besides its token, its payload and its value's own size, in bytes, roughly.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// A mean entry, to size the table, in bytes.
 const MEAN_ENTRY: usize = 3 * 1024;
 
 /// A verified-token cache: token to `V`, each with its own end.
-///
-/// The last characters are hashed. They are of a signature: only verified tokens are inserted, so that nobody without
-/// the signing key can choose tokens whose hashes collide.
-pub(crate) type TokenCache<V> = TextCache<V, 32>;
-
-/// A cache of what header segments say. They are hashed whole, as many have the same end.
-pub(crate) type HeaderCache<V> = TextCache<V, { usize::MAX }>;
-
-/// Text to `V`, found by a hash of its last `TAIL` bytes and a comparison of all.
-pub(crate) struct TextCache<V, const TAIL: usize>(Sharded<OwnedText<TAIL>, Entry<V>, ByBytes>);
+pub(crate) struct TokenCache<V>(Sharded<TokenKey, Entry<V>, ByBytes>);
 
 /// Small, as each hit among many reads one that is not in the processor's caches.
 struct Entry<V> {
     value: Arc<V>,
-    /// In whole seconds.
+    /// In whole seconds, rounded down: an entry ends up to a second early.
     keep_until: u32,
     bytes: u32,
 }
@@ -39,7 +34,7 @@ impl<V> Clone for Entry<V> {
     }
 }
 
-impl<V, const TAIL: usize> TextCache<V, TAIL> {
+impl<V> TokenCache<V> {
     /// A cache of at most about `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Option<Self> {
         let options = OptionsBuilder::new()
@@ -47,32 +42,32 @@ impl<V, const TAIL: usize> TextCache<V, TAIL> {
             .weight_capacity(max_bytes as u64)
             .build()
             .ok()?;
-        Some(TextCache(Sharded::with_options(options, ByBytes, Default::default(), Default::default())))
+        Some(TokenCache(Sharded::with_options(options, ByBytes, Default::default(), Default::default())))
     }
 
-    /// The value kept for exactly this text, unless its time here is over.
-    pub(crate) fn get(&self, text: &str, elapsed: Duration) -> Option<Arc<V>> {
-        let entry = self.0.get(&BorrowedText::<TAIL>(text))?;
+    /// The value kept for exactly this token, unless its time here is over.
+    pub(crate) fn get(&self, token: &str, elapsed: Duration) -> Option<Arc<V>> {
+        let entry = self.0.get(&TokenRef(token))?;
         if whole_seconds(elapsed) < entry.keep_until {
             return Some(entry.value);
         }
-        self.remove(text);
+        self.remove(token);
         None
     }
 
-    /// Keeps `value`, which holds so many bytes besides itself, until the clock's `elapsed` reads `keep_until`.
-    pub(crate) fn insert(&self, text: &str, value: Arc<V>, held_bytes: usize, keep_until: Duration) {
-        let bytes = text.len() + held_bytes + size_of::<V>() + ENTRY_OVERHEAD;
+    /// Keeps `value` until the clock's `elapsed` reads `keep_until`.
+    pub(crate) fn insert(&self, token: &str, value: Arc<V>, payload_bytes: usize, keep_until: Duration) {
+        let bytes = token.len() + payload_bytes + size_of::<V>() + ENTRY_OVERHEAD;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.0.insert(OwnedText(text.into()), Entry { value, keep_until: whole_seconds(keep_until), bytes });
+        self.0.insert(TokenKey(token.into()), Entry { value, keep_until: whole_seconds(keep_until), bytes });
     }
 
-    /// Forgets this text.
-    pub(crate) fn remove(&self, text: &str) {
-        self.0.remove(&BorrowedText::<TAIL>(text));
+    /// Forgets this token.
+    pub(crate) fn remove(&self, token: &str) {
+        self.0.remove(&TokenRef(token));
     }
 
-    /// How many texts are held.
+    /// How many tokens are held.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -82,42 +77,42 @@ fn whole_seconds(elapsed: Duration) -> u32 {
     u32::try_from(elapsed.as_secs()).unwrap_or(u32::MAX) // not within a century
 }
 
-struct OwnedText<const TAIL: usize>(Box<str>);
+struct TokenKey(Box<str>);
 
-struct BorrowedText<'t, const TAIL: usize>(&'t str);
+struct TokenRef<'t>(&'t str);
 
-impl<const TAIL: usize> PartialEq for OwnedText<TAIL> {
+impl PartialEq for TokenKey {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0
     }
 }
 
-impl<const TAIL: usize> Eq for OwnedText<TAIL> {}
+impl Eq for TokenKey {}
 
-impl<const TAIL: usize> Equivalent<OwnedText<TAIL>> for BorrowedText<'_, TAIL> {
-    fn equivalent(&self, key: &OwnedText<TAIL>) -> bool {
+impl Equivalent<TokenKey> for TokenRef<'_> {
+    fn equivalent(&self, key: &TokenKey) -> bool {
         *self.0 == *key.0
     }
 }
 
-impl<const TAIL: usize> Hash for OwnedText<TAIL> {
+impl Hash for TokenKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        BorrowedText::<TAIL>(&self.0).hash(state);
+        TokenRef(&self.0).hash(state);
     }
 }
 
-impl<const TAIL: usize> Hash for BorrowedText<'_, TAIL> {
+impl Hash for TokenRef<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let bytes = self.0.as_bytes();
-        state.write(&bytes[bytes.len().saturating_sub(TAIL)..]);
+        state.write(&bytes[bytes.len().saturating_sub(HASHED_TAIL)..]);
     }
 }
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl<V, const TAIL: usize> Weighter<OwnedText<TAIL>, Entry<V>> for ByBytes {
-    fn weight(&self, _: &OwnedText<TAIL>, entry: &Entry<V>) -> u64 {
+impl<V> Weighter<TokenKey, Entry<V>> for ByBytes {
+    fn weight(&self, _: &TokenKey, entry: &Entry<V>) -> u64 {
         u64::from(entry.bytes)
     }
 }
@@ -131,7 +126,7 @@ mod tests {
     #[test]
     fn s11_05_only_the_very_same_bytes_hit() {
         let cache = TokenCache::new(1 << 20).expect("a cache");
-        let tail = "t".repeat(32);
+        let tail = "t".repeat(HASHED_TAIL);
         for head in ["aaaa", "bbbb", "cccc"] {
             cache.insert(&format!("{head}{tail}"), Arc::new(head), 10, AT(5));
         }

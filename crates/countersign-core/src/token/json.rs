@@ -31,9 +31,9 @@ impl<'de> Names<'de> {
         }
     }
 
-    /// Takes a name, once.
+    /// Takes a name that must be new; beyond the first few, [`finish`](Self::finish) is who finds that it was not.
     pub(crate) fn add<E: Error>(&mut self, name: Cow<'de, str>) -> Result<&str, E> {
-        once(self.0.len() >= FEW_NAMES || !self.0.contains(&name))?;
+        refuse_double(self.0.len() >= FEW_NAMES || !self.0.contains(&name))?;
         self.0.push(name);
         Ok(self.0.last().map_or("", AsRef::as_ref))
     }
@@ -44,12 +44,12 @@ impl<'de> Names<'de> {
             return Ok(());
         }
         self.0.sort_unstable();
-        once(self.0.windows(2).all(|pair| pair[0] != pair[1]))
+        refuse_double(self.0.windows(2).all(|pair| pair[0] != pair[1]))
     }
 }
 
 /// An error unless a name is new.
-pub(crate) fn once<E: Error>(is_new: bool) -> Result<(), E> {
+pub(crate) fn refuse_double<E: Error>(is_new: bool) -> Result<(), E> {
     if is_new { Ok(()) } else { Err(E::custom("a name stands twice in one object")) }
 }
 

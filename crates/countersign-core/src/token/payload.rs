@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::base64url;
-use super::json::{MAX_CLAIMS_DEPTH, NameSeed, Names, Skip, has_endless_number, once};
-use super::text::{ListClaim, ListSeed, MAX_CLAIMS_BYTES, Page, Text, TextSeed, TimeSeed};
+use super::json::{MAX_CLAIMS_DEPTH, NameSeed, Names, Skip, has_endless_number, refuse_double};
+use super::text::{ListClaim, ListSeed, Page, Text, TextSeed, TimeSeed};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
@@ -35,7 +35,7 @@ pub(crate) struct Payload {
     pub(crate) has_confirmation: bool,
     pub(crate) has_id_token_claims: bool,
     pub(crate) json: Box<str>,
-    unescaped: String,
+    unescaped: Box<str>,
     pub(crate) auth_time: Option<UnixTime>,
     pub(crate) issued_at: Option<UnixTime>,
     pub(crate) not_before: Option<UnixTime>,
@@ -54,9 +54,6 @@ impl Payload {
     pub(crate) fn parse(json: Vec<u8>, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         let malformed = |detail: &'static str| VerifyError::new(Kind::Malformed, detail);
         let json = String::from_utf8(json).map_err(|_| malformed("the claims are no UTF-8"))?.into_boxed_str();
-        if json.len() > MAX_CLAIMS_BYTES {
-            return Err(VerifyError::new(Kind::TooLarge, "the claims are longer than can be read"));
-        }
         if has_endless_number(&json) {
             return Err(malformed("the claims hold a number of more than 64 characters"));
         }
@@ -67,7 +64,7 @@ impl Payload {
         let read = ClaimsSeed { page: &mut page, wanted, payload: &mut payload, wrong_claim: &mut wrong_claim }
             .deserialize(&mut reader)
             .and_then(|()| reader.end());
-        payload.unescaped = page.into_unescaped();
+        payload.unescaped = page.into_unescaped().into();
         if let Some(name) = wrong_claim {
             return Err(VerifyError::new(
                 Kind::InvalidClaim,
@@ -82,6 +79,11 @@ impl Payload {
     /// The same claims with other names kept at hand.
     pub(crate) fn read_again(&self, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         Self::parse(self.json.as_bytes().to_vec(), wanted)
+    }
+
+    /// What it holds in memory besides itself, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.json.len() + self.unescaped.len()
     }
 
     /// The string behind `text`.
@@ -120,7 +122,7 @@ impl<'de> ClaimsSeed<'_, 'de> {
         map: &mut A,
         place: fn(&mut Payload) -> &mut Option<Text>,
     ) -> Result<(), A::Error> {
-        once(place(self.payload).is_none())?;
+        refuse_double(place(self.payload).is_none())?;
         match map.next_value_seed(TextSeed(self.page))? {
             None => Err(self.wrong(name)),
             text => {
@@ -136,7 +138,7 @@ impl<'de> ClaimsSeed<'_, 'de> {
         map: &mut A,
         place: fn(&mut Payload) -> &mut Option<UnixTime>,
     ) -> Result<(), A::Error> {
-        once(place(self.payload).is_none())?;
+        refuse_double(place(self.payload).is_none())?;
         match map.next_value_seed(TimeSeed)? {
             None => Err(self.wrong(name)),
             time => {
@@ -151,13 +153,13 @@ impl<'de> ClaimsSeed<'_, 'de> {
         map: &mut A,
         place: fn(&mut Payload) -> &mut ListClaim,
     ) -> Result<(), A::Error> {
-        once(*place(self.payload) == ListClaim::Absent)?;
+        refuse_double(*place(self.payload) == ListClaim::Absent)?;
         *place(self.payload) = map.next_value_seed(ListSeed(self.page))?;
         Ok(())
     }
 
     fn actor<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
-        once(self.payload.actor.is_none())?;
+        refuse_double(self.payload.actor.is_none())?;
         let raw: &'de RawValue = map.next_value()?;
         match actor(raw.get())? {
             None => Err(self.wrong("act")),
@@ -320,11 +322,63 @@ mod tests {
         assert!(actor(&format!("{{\"act\":{deep}}}")).is_err());
     }
 
+    /// Each name, then what it may be, then what it may not be.
+    const EVERY_NAME: [(&str, &str, &str); 20] = [
+        ("iss", r#""a""#, "1"),
+        ("sub", r#""a""#, "1"),
+        ("jti", r#""a""#, "1"),
+        ("client_id", r#""a""#, "1"),
+        ("acr", r#""a""#, "1"),
+        ("exp", "1", r#""x""#),
+        ("nbf", "1", r#""x""#),
+        ("iat", "1", r#""x""#),
+        ("auth_time", "1", r#""x""#),
+        ("aud", "[]", "null"),
+        ("amr", "[]", "null"),
+        ("scope", r#""""#, "null"),
+        ("scp", r#"["a"]"#, "{}"),
+        ("act", r#"{"sub":"a"}"#, "1"),
+        ("cnf", "null", "1"),
+        ("nonce", "null", "1"),
+        ("at_hash", r#""a""#, "1"),
+        ("c_hash", r#""a""#, "1"),
+        ("roles", "[]", "1"),
+        ("other", "null", "1"),
+    ];
+
+    #[test]
+    fn s1_10_every_name_stands_once_however_it_is_spelled_and_whatever_it_holds() {
+        let others: Vec<String> = (0..40).map(|number| format!("\"n{number}\":0,")).collect();
+        for (name, value, wrong) in EVERY_NAME {
+            let escaped = format!("\\u{:04x}{}", name.as_bytes()[0], &name[1..]);
+            for others in ["", &others.concat()] {
+                assert!(parse(&format!(r#"{{{others}"{name}":{value}}}"#)).is_ok(), "{name}");
+                for second in [name, &escaped] {
+                    for second_value in [value, wrong] {
+                        let json = format!(r#"{{"{name}":{value},{others}"{second}":{second_value}}}"#);
+                        assert!(parse(&json).is_err(), "{json}");
+                        let json = format!(r#"{{"{second}":{value},{others}"{name}":{second_value}}}"#);
+                        assert!(parse(&json).is_err(), "{json}");
+                    }
+                }
+            }
+            let json = format!(r#"{{"{name}":{value},"{name}":{wrong}}}"#);
+            assert_eq!(parse(&json).expect_err(&json).kind(), Kind::Malformed, "{json}");
+        }
+    }
+
     #[test]
     fn escaped_strings_and_captured_members_read_the_same() {
-        let payload = parse(r#"{"sub":"a\u0062c","iss":"plain","roles":["x", "y"]}"#).expect("legal");
-        assert_eq!(payload.text(payload.subject.expect("sub")), "abc");
-        assert_eq!(payload.text(payload.issuer.expect("iss")), "plain");
-        assert_eq!(payload.captured(|index| index == 0), Some(r#"["x", "y"]"#));
+        let json = r#"{"sub":"a\u0062c","iss":"plain","jti":"\u00e9\n","acr":"","client_id":"é","roles":["x", "y"],"#;
+        let read = parse(&format!(r#"{json}"aud":["o\u0072ders","","bill\u0069ng","plain"]}}"#)).expect("legal");
+        for payload in [read.read_again(&["x".into(), "roles".into()]).expect("legal"), read] {
+            let text = |claim: Option<Text>| payload.text(claim.expect("there")).to_owned();
+            assert_eq!((text(payload.subject), text(payload.issuer)), ("abc".into(), "plain".into()));
+            assert_eq!((text(payload.token_id), text(payload.acr)), ("é\n".into(), String::new()));
+            assert_eq!(text(payload.client_id), "é");
+            assert_eq!(payload.texts(&payload.audience).collect::<Vec<_>>(), ["orders", "", "billing", "plain"]);
+            assert_eq!(payload.captured(|_| true), Some(r#"["x", "y"]"#));
+            assert_eq!(&*payload.unescaped, "abcé\nordersbilling", "no other string is copied");
+        }
     }
 }

@@ -8,9 +8,6 @@ use smallvec::SmallVec;
 use super::json::{MAX_CLAIMS_DEPTH, Skip};
 use crate::clock::UnixTime;
 
-/// The longest claims whose strings have places, in bytes: far above what a verifier reads.
-pub(super) const MAX_CLAIMS_BYTES: usize = 1 << 30;
-
 /// A string of the payload: where it stands in the JSON, or, written with escapes there, in what follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text {
@@ -37,7 +34,6 @@ pub(super) struct Page<'de> {
 }
 
 impl<'de> Page<'de> {
-    /// `json` is at most [`MAX_CLAIMS_BYTES`] long, as what was written with escapes is then too.
     pub(super) fn new(json: &'de str) -> Self {
         Page { json, unescaped: String::new() }
     }
@@ -64,7 +60,7 @@ impl<'de> Page<'de> {
 }
 
 fn span(start: usize, length: usize) -> Text {
-    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX); // exact, by MAX_CLAIMS_BYTES
+    let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX); // exact: a token is bounded far below
     Text { start: narrow(start), end: narrow(start + length) }
 }
 

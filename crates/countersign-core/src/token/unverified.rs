@@ -1,7 +1,6 @@
 //! The first proof type: a token of the right form, nothing of it believed.
 
 use std::fmt;
-use std::sync::Arc;
 
 use super::compact::Compact;
 use super::header::Header;
@@ -16,7 +15,7 @@ use crate::redact::safe_text;
 /// guard or extractor takes it, and its claims cannot be had from it.
 pub struct Unverified<'t> {
     pub(crate) compact: Compact<'t>,
-    pub(crate) header: Arc<Header>,
+    pub(crate) header: Header,
     pub(crate) payload: Payload,
 }
 
@@ -27,7 +26,7 @@ impl<'t> Unverified<'t> {
     /// `too_large`, `malformed`, `jwe_unsupported`, `critical_header`, `nested_unsupported`, `invalid_claim`.
     pub fn parse(token: &'t str) -> Result<Self, VerifyError> {
         let compact = Compact::split(token, super::MAX_TOKEN_BYTES)?;
-        let header = Arc::new(Header::decode(compact.header)?);
+        let header = Header::decode(compact.header)?;
         let payload = Payload::decode(compact.payload, &[])?;
         Ok(Unverified { compact, header, payload })
     }

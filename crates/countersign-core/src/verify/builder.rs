@@ -17,6 +17,8 @@ use crate::token::MAX_TOKEN_BYTES;
 
 /// The largest `max_token_bytes` that can be configured.
 const MAX_CONFIGURABLE_TOKEN_BYTES: usize = 64 * 1024;
+// Places in the claims are told in 32 bits.
+const _: () = assert!(MAX_CONFIGURABLE_TOKEN_BYTES < u32::MAX as usize / 2);
 
 /// Collects issuers and settings; [`build`](Self::build) judges them.
 #[derive(Debug)]
@@ -155,7 +157,8 @@ impl VerifierBuilder {
     }
 
     /// Refuses to build where any issuer uses something of [`policy::danger`](crate::policy::danger), and refuses tokens of
-    /// keys that are for tests and development alone (`test-only-…`): for releases.
+    /// keys that are for tests and development alone (`test-only-…`): for releases. Layers around the verifier keep to it
+    /// too.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;
         self

@@ -1,39 +1,65 @@
 //! Headers seen before: an issuer writes the same one on every token that it signs with a key.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::cache::HeaderCache;
+use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
+
 use crate::error::VerifyError;
 use crate::token::Header;
 
-/// The bytes that headers may hold: those of some two thousand keys.
-const MAX_HEADERS_BYTES: usize = 1024 * 1024;
+/// How many headers are remembered, one for each key in use. Two that fall into one place take turns.
+const MAX_HEADERS: usize = 256;
 
-/// The headers of verified tokens, parsed. What a header says depends on its text alone, so that nothing makes it void.
-pub(super) struct Headers(Option<HeaderCache<Header>>);
+/// The longest header segment remembered, in bytes.
+const MAX_SEGMENT_BYTES: usize = 512;
+
+/// The headers of verified tokens, read without a lock. What a header says depends on its text alone, so that nothing makes it
+/// void and nothing is shared that should not be.
+pub(super) struct Headers {
+    places: [ArcSwapOption<Known>; MAX_HEADERS],
+    hashed_by: RandomState,
+}
+
+struct Known {
+    segment: Box<str>,
+    header: Header,
+}
 
 impl Headers {
-    /// What the header segment says, and that again where it was not at hand, to be remembered later.
-    pub(super) fn read(&self, segment: &str) -> Result<(Arc<Header>, Option<Arc<Header>>), VerifyError> {
-        if let Some(header) = self.0.as_ref().and_then(|seen| seen.get(segment, Duration::ZERO)) {
-            return Ok((header, None));
+    /// What the header segment says, and whether it had to be read for that.
+    pub(super) fn read(&self, segment: &str) -> Result<(Header, bool), VerifyError> {
+        let known = self.place(segment).load();
+        match known.as_ref().filter(|known| *known.segment == *segment) {
+            Some(known) => Ok((known.header.clone(), false)),
+            None => Header::decode(segment).map(|header| (header, true)),
         }
-        let header = Arc::new(Header::decode(segment)?);
-        Ok((Arc::clone(&header), Some(header)))
     }
 
     /// Keeps the header of a token that was verified: what a refused one brought leaves no trace (S11.04).
-    pub(super) fn remember(&self, segment: &str, header: Arc<Header>) {
-        if let Some(seen) = &self.0 {
-            seen.insert(segment, header, segment.len(), Duration::MAX);
+    pub(super) fn remember(&self, segment: &str, header: Header) {
+        if segment.len() <= MAX_SEGMENT_BYTES {
+            self.place(segment).store(Some(Arc::new(Known { segment: segment.into(), header })));
         }
+    }
+
+    fn place(&self, segment: &str) -> &ArcSwapOption<Known> {
+        let [byte, ..] = self.hashed_by.hash_one(segment).to_le_bytes();
+        &self.places[usize::from(byte) % MAX_HEADERS]
     }
 }
 
 impl Default for Headers {
     fn default() -> Self {
-        Headers(HeaderCache::new(MAX_HEADERS_BYTES))
+        Headers { places: std::array::from_fn(|_| ArcSwapOption::empty()), hashed_by: RandomState::default() }
+    }
+}
+
+#[cfg(test)]
+impl Headers {
+    pub(super) fn len(&self) -> usize {
+        self.places.iter().filter(|place| place.load().is_some()).count()
     }
 }
 
@@ -42,33 +68,76 @@ mod tests {
     use super::*;
     use crate::token::encode_base64url as encode;
 
+    fn segment(key_id: &str) -> String {
+        encode(format!(r#"{{"kid":"{key_id}","alg":"ES256","typ":"application/at+jwt"}}"#).as_bytes())
+    }
+
+    fn is_known(headers: &Headers, segment: &str) -> bool {
+        !headers.read(segment).expect("a header").1
+    }
+
     #[test]
-    fn s11_04_s11_05_a_header_is_known_once_kept_and_by_its_whole_text() {
+    fn s11_05_a_header_is_known_by_its_whole_text_once_it_is_kept() {
         let headers = Headers::default();
-        let segment =
-            |kid: &str| encode(format!(r#"{{"kid":"{kid}","alg":"ES256","typ":"application/at+jwt"}}"#).as_bytes());
-        let is_known = |segment: &str| headers.read(segment).expect("a header").1.is_none();
         let ours = segment("ours");
-        assert!(!is_known(&ours) && !is_known(&ours), "reading alone leaves no trace");
-        let (header, unseen) = headers.read(&ours).expect("a header");
-        headers.remember(&ours, unseen.expect("not seen before"));
-        assert!(is_known(&ours) && !is_known(&segment("else")));
+        assert!(!is_known(&headers, &ours) && !is_known(&headers, &ours), "reading alone leaves no trace");
+        let (header, _) = headers.read(&ours).expect("a header");
+        headers.remember(&ours, header.clone());
+        assert!(is_known(&headers, &ours) && !is_known(&headers, &segment("else")));
         assert_eq!(headers.read(&ours).expect("a header").0, header);
         assert!(headers.read("e30").is_err() && headers.read("e30").is_err(), "no alg");
     }
 
     #[test]
-    fn s11_04_headers_are_bounded_in_bytes() {
+    fn s11_04_headers_are_bounded_in_number_and_length() {
         let headers = Headers::default();
         for number in 0..10_000 {
-            let segment = encode(format!(r#"{{"alg":"ES256","kid":"{number}"}}"#).as_bytes());
+            let segment = segment(&number.to_string());
             let (header, _) = headers.read(&segment).expect("a header");
             headers.remember(&segment, header);
+            assert!(is_known(&headers, &segment));
         }
-        let held = headers.0.as_ref().expect("a cache").len();
-        assert!((50..MAX_HEADERS_BYTES / ENTRY_BYTES).contains(&held), "{held}");
+        assert_eq!(headers.len(), MAX_HEADERS);
+        let long = encode(format!(r#"{{"alg":"ES256","x":"{}"}}"#, "x".repeat(400)).as_bytes());
+        let (header, _) = headers.read(&long).expect("a header");
+        headers.remember(&long, header);
+        assert!(!is_known(&headers, &long));
     }
+}
 
-    /// No entry is smaller.
-    const ENTRY_BYTES: usize = 256;
+#[cfg(all(test, feature = "sign"))]
+mod verifier_tests {
+    use super::*;
+    use crate::clock::{FixedClock, UnixTime};
+    use crate::key::{Algorithm, StaticKeys};
+    use crate::mint::{Draft, Signer};
+    use crate::policy::NeedsAudience;
+    use crate::verify::{Step, Verifier};
+
+    #[test]
+    fn s11_04_only_a_verified_token_leaves_its_header() {
+        let signer = |key_id| Signer::generate(Algorithm::ES256).expect("a key").with_key_id(key_id);
+        let (ours, stranger, unknown) = (signer("ours"), signer("ours"), signer("unknown"));
+        let keys = StaticKeys::new([ours.verifying_key().expect("public")]);
+        let issuer = NeedsAudience::new("https://id.test", Arc::new(keys)).audience("orders");
+        let clock = Arc::new(FixedClock::at(UnixTime::from_secs(1_700_000_000)));
+        let verifier = Verifier::builder().clock(clock).trust(issuer).build().expect("a verifier");
+        let token = |signer: &Signer, audience: &str, expires: u64| {
+            let draft =
+                Draft::access_token().issuer("https://id.test").audience(audience).subject("ann").client_id("web");
+            let draft = draft.issued_at(UnixTime::from_secs(1_699_999_900)).expires_at(UnixTime::from_secs(expires));
+            draft.claim("jti", "1").sign(signer).expect("a token")
+        };
+        for refused in [
+            token(&stranger, "orders", 1_700_000_060),
+            token(&ours, "billing", 1_700_000_060),
+            token(&ours, "orders", 1_699_999_940),
+            token(&unknown, "orders", 1_700_000_060),
+        ] {
+            assert!(!matches!(verifier.verify_held(&refused), Step::Done(Ok(_))));
+        }
+        assert_eq!(verifier.0.headers.len(), 0);
+        assert!(matches!(verifier.verify_held(&token(&ours, "orders", 1_700_000_060)), Step::Done(Ok(_))));
+        assert_eq!(verifier.0.headers.len(), 1);
+    }
 }

@@ -163,8 +163,8 @@ impl Verified {
         &self.issuer
     }
 
-    pub(super) fn payload_bytes(&self) -> usize {
-        self.payload.json.len()
+    pub(super) fn held_bytes(&self) -> usize {
+        self.payload.held_bytes()
     }
 
     fn text(&self, claim: Option<Text>) -> Option<&str> {
@@ -181,5 +181,26 @@ impl fmt::Debug for Verified {
             .field("token_id", &self.token_id().map(safe_text))
             .field("expires_at", &self.expires_at().as_secs())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// A line of memory of the machines that this is likely to run on, in bytes.
+    const LINE: usize = 64;
+
+    #[test]
+    fn what_a_hit_reads_lies_together_and_apart_from_the_counts_before_it() {
+        let first = offset_of!(Verified, payload.not_before);
+        let last = [offset_of!(Verified, payload.expires), offset_of!(Verified, epoch), offset_of!(Verified, issuer)];
+        assert!(
+            last.iter().all(|field| (first..first + LINE - size_of::<usize>()).contains(field)),
+            "{first} {last:?}"
+        );
+        assert!(first >= LINE, "{first}");
     }
 }

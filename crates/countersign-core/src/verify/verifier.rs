@@ -184,6 +184,17 @@ impl Verifier {
         }
     }
 
+    /// The token, if it was verified before and still would be; `None` says nothing of it.
+    ///
+    /// What comes of it is of base64url and dots, so that a caller need not look at each character of a known token.
+    #[must_use]
+    pub fn recall(&self, token: &str) -> Option<Arc<Verified>> {
+        let clock = &self.0.clock;
+        let verified = self.seen_before(token, clock.now(), clock.elapsed())?;
+        self.0.counts.from_cache.increment();
+        Some(verified)
+    }
+
     /// Judges a token with the keys at hand; never waits.
     #[must_use]
     pub fn verify_held(&self, token: &str) -> Step {
@@ -206,14 +217,12 @@ impl Verifier {
     /// The way of a token, top to bottom.
     fn judge(&self, token: &str) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
-        let now = inner.clock.now();
-        let elapsed = inner.clock.elapsed();
-        if let Some(verified) = self.seen_before(token, now, elapsed) {
-            inner.counts.from_cache.increment();
+        if let Some(verified) = self.recall(token) {
             return Ok(verified);
         }
+        let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
         let compact = Compact::split(token, inner.max_token_bytes)?;
-        let (header, unseen) = inner.headers.read(compact.header)?;
+        let (header, is_new) = inner.headers.read(compact.header)?;
         let mut payload = Payload::decode(compact.payload, &inner.wanted)?;
         let believed = self.issuer_of(&payload, Some(&header))?;
         let (issuer, wanted) = (believed.issuer(), believed.wanted(&inner.wanted));
@@ -225,6 +234,7 @@ impl Verifier {
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
         let keys = keys_for(issuer, held, &header, inner.danger_denied)?;
+        let unseen = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
         let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?);
         inner.counts.verified.increment();
@@ -293,7 +303,7 @@ impl Verifier {
     fn remember(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
         if let Some(cache) = &self.0.cache {
             let keep_until = elapsed.saturating_add(CACHE_MAX_AGE);
-            cache.insert(token, Arc::clone(verified), verified.payload_bytes(), keep_until);
+            cache.insert(token, Arc::clone(verified), verified.held_bytes(), keep_until);
         }
     }
 
@@ -332,6 +342,12 @@ impl Verifier {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    /// Whether it was built to [forbid every weakening](super::VerifierBuilder::deny_danger); layers around it keep to that.
+    #[must_use]
+    pub fn denies_danger(&self) -> bool {
+        self.0.danger_denied
     }
 
     /// Counts since it was built.

@@ -9,9 +9,9 @@ use super::place::{Places, protocol_tokens, query_tokens};
 pub(super) enum Credential<'r> {
     /// No bearer token: no header, an empty one, or another scheme.
     None,
-    /// One. Whether it is of the [grammar](is_b64token) is asked of a refused one alone: what is verified always is.
+    /// What claims to be one token. Whether it has the [form](is_b64token) of one is still to be asked.
     Bearer(&'r str),
-    /// Several, or one that breaks the grammar: 400 `invalid_request`, and why.
+    /// Several, or none where one must be: 400 `invalid_request`, and why.
     Malformed(&'static str),
     /// One in a cookie, with a request that another site may have caused: 403.
     CrossSite,
@@ -82,8 +82,16 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 pub(super) fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !body.is_empty() && body.bytes().all(allowed)
+    // Without a branch, so that the compiler takes many bytes at a time: a token has a thousand.
+    let is_in = |byte: u8, first: u8, count: u8| byte.wrapping_sub(first) < count;
+    let allowed = |byte: u8| {
+        is_in(byte | 0x20, b'a', 26)
+            | is_in(byte, b'-', 13) // - . / and the digits
+            | (byte == b'_')
+            | (byte == b'~')
+            | (byte == b'+')
+    };
+    !body.is_empty() && body.bytes().fold(true, |so_far, byte| so_far & allowed(byte))
 }
 
 fn has_token_in_query(uri: &Uri) -> bool {
@@ -106,7 +114,6 @@ mod tests {
             Credential::CrossSite => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
-            Credential::Bearer(token) if !is_b64token(token) => "malformed".into(),
             Credential::Bearer(token) => token.into(),
         }
     }
@@ -121,19 +128,12 @@ mod tests {
 
     #[test]
     fn s5_02_malformed_is_malformed() {
-        for line in [
-            "Bearer",
-            "Bearer ",
-            "Bearer a b",
-            "Bearer a,b",
-            "Bearer\ttok",
-            "Bearer a, Bearer b",
-            "Bearer =",
-            "Bearer {\"a\":1}",
-        ] {
-            assert_eq!(read(&[line.as_bytes()], "/"), "malformed", "{line}");
-        }
+        assert_eq!(read(&[b"Bearer\ttok"], "/"), "malformed");
         assert_eq!(read(&[b"Bearer a\xff"], "/"), "malformed");
+        for text in ["", "a b", "a,b", "a, Bearer b", "=", "a=b", "{\"a\":1}", "a\u{e9}"] {
+            assert!(!is_b64token(text), "{text}");
+        }
+        assert!(is_b64token("a") && is_b64token("a=="));
     }
 
     #[test]
@@ -142,7 +142,8 @@ mod tests {
         for character in (0..=u8::MAX).map(char::from) {
             let is_of_the_grammar = GRAMMAR.contains(character);
             assert_eq!(is_b64token(&character.to_string()), is_of_the_grammar, "{character:?}");
-            assert_eq!(is_b64token(&format!("aa{character}bb")), is_of_the_grammar, "{character:?}");
+            let amid = format!("{}{character}{}", "a".repeat(40), "b".repeat(40));
+            assert_eq!(is_b64token(&amid), is_of_the_grammar, "{character:?}");
         }
     }
 

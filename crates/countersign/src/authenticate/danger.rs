@@ -8,6 +8,8 @@ use super::layer::AuthenticateLayer;
 /// forbids it to clients. The layer takes the token out of the address before anything behind it sees it, which is of no
 /// help in front of it. Prefer a cookie, or for WebSockets a subprotocol.
 ///
+/// Where the verifier was built with `deny_danger`, the query is not looked into all the same, and an error is logged.
+///
 /// ```
 /// use countersign::authenticate::danger;
 /// use countersign::prelude::*;
@@ -18,6 +20,10 @@ use super::layer::AuthenticateLayer;
 /// ```
 #[must_use]
 pub fn token_in_query(layer: AuthenticateLayer) -> AuthenticateLayer {
+    if layer.verifier.denies_danger() {
+        tracing::error!(target: "countersign::authenticate", "tokens are not taken from the query: deny_danger forbids it");
+        return layer;
+    }
     tracing::warn!(target: "countersign::authenticate", "tokens are taken from the query: they reach logs and histories");
     layer.with_query()
 }

@@ -64,10 +64,12 @@ impl AuthenticateLayer {
             }
             Credential::None => return Err(Refusal::NoToken),
         };
-        match self.verifier.verify_held(token) {
-            Step::Done(Err(_)) if !credential::is_b64token(token) => {
-                Err(self.malformed("what it brings is not one token"))
-            }
+        let step = match self.verifier.recall(token) {
+            Some(verified) => Step::Done(Ok(verified)),
+            None if !credential::is_b64token(token) => return Err(self.malformed("what it brings is not one token")),
+            None => self.verifier.verify_held(token),
+        };
+        match step {
             Step::Done(result) => {
                 let token = self.keeps_token.then(|| token.to_owned());
                 self.conclude(request, result, token)
