@@ -1,5 +1,6 @@
 //! Interleaved measurement: contenders take turns, so that a machine that slows down slows all of them.
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use crate::allocations;
@@ -103,6 +104,34 @@ fn count_allocations(contender: &mut Contender<'_>) -> f64 {
     let before = allocations::calls();
     (contender.run)(CALLS);
     (allocations::calls() - before) as f64 / CALLS as f64
+}
+
+/// Nanoseconds a call of `once` on one thread, and on each of two at the same time.
+pub fn by_two_threads(plan: &Plan, once: &(impl Fn() + Sync)) -> (f64, f64) {
+    let mut alone = Vec::new();
+    let mut both = Vec::new();
+    for _ in 0..plan.rounds {
+        alone.push(nanos_a_call(plan.turn, once, &Barrier::new(1)));
+        let barrier = Barrier::new(2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| nanos_a_call(plan.turn, once, &barrier));
+            let mine = nanos_a_call(plan.turn, once, &barrier);
+            both.push((mine + other.join().expect("a thread that ends")) / 2.0);
+        });
+    }
+    (median(alone), median(both))
+}
+
+fn nanos_a_call(turn: Duration, once: &impl Fn(), together: &Barrier) -> f64 {
+    const AT_ONCE: u32 = 100;
+    let mut calls = 0;
+    together.wait();
+    let start = Instant::now();
+    while start.elapsed() < turn {
+        (0..AT_ONCE).for_each(|_| once());
+        calls += AT_ONCE;
+    }
+    as_nanos(start.elapsed()) / f64::from(calls)
 }
 
 /// The middle value.

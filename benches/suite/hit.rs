@@ -1,15 +1,13 @@
 //! A token seen before: one, many at random, and two threads on one.
 
 use std::hint::black_box;
-use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use countersign_benches::allocations;
-use countersign_benches::measure::{Dice, Plan, as_nanos, median};
+use countersign_benches::measure::{Dice, Plan, as_nanos, by_two_threads, median};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ISSUER};
 use countersign_core::key::Algorithm;
-use countersign_core::verify::Verifier;
 
 /// Tokens looked up in one go. They are copied to a buffer first, untimed: a token that has just arrived is warm, the
 /// cache's entry for it is not.
@@ -31,7 +29,10 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         report.at_most(format!("hit, {name} live tokens at random"), " allocations", 0.0, allocated);
         rows.push(vec![format!("{name} live tokens, at random"), short(nanos), short(allocated)]);
     }
-    let (alone, both) = two_threads(plan);
+    let signer = sample::signer(Algorithm::HS256);
+    let verifier = sample::verifier(&signer, 1 << 20);
+    let token = sample::token(&signer, ISSUER, 1);
+    let (alone, both) = by_two_threads(plan, &|| drop(black_box(sample::verified(&verifier, black_box(&token)))));
     report.at_most("hit, two threads on one token, over one thread", " ×", 2.0, both / alone);
     rows.push(vec!["one token, one thread".into(), short(alone), String::new()]);
     rows.push(vec!["one token, two threads, each".into(), short(both), String::new()]);
@@ -66,36 +67,4 @@ fn at_random(plan: &Plan, live: usize) -> (f64, f64) {
         } // else one of the few that had no room: a miss, not what is asked here
     }
     (median(rounds), allocated as f64 / WINDOW as f64)
-}
-
-/// Nanoseconds a hit on one token, by one thread, and by each of two at once.
-fn two_threads(plan: &Plan) -> (f64, f64) {
-    let signer = sample::signer(Algorithm::HS256);
-    let verifier = sample::verifier(&signer, 1 << 20);
-    let token = sample::token(&signer, ISSUER, 1);
-    let mut alone = Vec::new();
-    let mut both = Vec::new();
-    for _ in 0..plan.rounds {
-        let barrier = Barrier::new(1);
-        alone.push(hits(plan.turn, &verifier, &token, &barrier));
-        let barrier = Barrier::new(2);
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| hits(plan.turn, &verifier, &token, &barrier));
-            let mine = hits(plan.turn, &verifier, &token, &barrier);
-            both.push((mine + other.join().expect("a thread that ends")) / 2.0);
-        });
-    }
-    (median(alone), median(both))
-}
-
-fn hits(turn: Duration, verifier: &Verifier, token: &str, barrier: &Barrier) -> f64 {
-    const AT_ONCE: u32 = 1000;
-    let mut calls = 0;
-    barrier.wait();
-    let start = Instant::now();
-    while start.elapsed() < turn {
-        (0..AT_ONCE).for_each(|_| drop(black_box(sample::verified(verifier, black_box(token)))));
-        calls += AT_ONCE;
-    }
-    as_nanos(start.elapsed()) / f64::from(calls)
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 
-use countersign_benches::measure::{Contender, Figure, Plan, interleave};
+use countersign_benches::measure::{Contender, Figure, Plan, by_two_threads, interleave};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ALGORITHMS, AUDIENCE, ISSUER, OwnClaims, Raw};
 use countersign_benches::services::{Bare, BareAnswer, call, now, request};
@@ -52,6 +52,27 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
                 ratios are medians of the same round's differences and quotients.";
     let head = ["algorithm", "", "µs", "over raw", "ns over raw", "Rust allocations"];
     report.table("A token not seen before", note, &head, rows);
+    two_threads(plan, report);
+}
+
+/// Each thread verifies the same token, so that issuer, key and header are shared.
+fn two_threads(plan: &Plan, report: &mut Report) {
+    let figures = ALGORITHMS.into_iter().map(|algorithm| {
+        let signer = sample::signer(algorithm);
+        let verifier = sample::verifier(&signer, 0);
+        let token = sample::token(&signer, ISSUER, 1);
+        let once = || drop(black_box(sample::verified(&verifier, black_box(&token))));
+        let raw = Raw::of(&signer, &token);
+        (algorithm, by_two_threads(plan, &once), by_two_threads(plan, &|| assert!(black_box(&raw).check())))
+    });
+    let rows = figures.map(|(algorithm, (alone, both), (raw_alone, raw_both))| {
+        let times = |slower: f64, faster: f64| format!("{:.2}", slower / faster);
+        let micros = |nanos: f64| short(nanos / 1000.0);
+        vec![algorithm.name().into(), micros(alone), micros(both), times(both, alone), times(raw_both, raw_alone)]
+    });
+    let note = "Each of two threads beside one alone; the machine's two threads may be those of one core, and share it: see raw.";
+    let head = ["algorithm", "µs, one thread", "µs, each of two", "two over one", "raw, two over one"];
+    report.table("A token not seen before, by two threads", note, &head, rows.collect());
 }
 
 /// A layer's figure less what the request and the innermost service cost anyway.
