@@ -258,6 +258,8 @@ fn skim<E: Error>(json: &str, depth_left: usize) -> Result<(), E> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn parse(json: &str) -> Result<Payload, VerifyError> {
@@ -379,6 +381,29 @@ mod tests {
             assert_eq!(payload.texts(&payload.audience).collect::<Vec<_>>(), ["orders", "", "billing", "plain"]);
             assert_eq!(payload.captured(|_| true), Some(r#"["x", "y"]"#));
             assert_eq!(&*payload.unescaped, "abcé\nordersbilling", "no other string is copied");
+        }
+    }
+
+    /// The string as JSON, all of its characters written with escapes where `escaped`.
+    fn quoted(text: &str, escaped: bool) -> String {
+        match escaped {
+            true => format!("\"{}\"", text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>()),
+            false => serde_json::Value::from(text).to_string(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn strings_are_read_as_they_were_written(
+            texts in prop::collection::vec((any::<String>(), any::<bool>()), 4..9),
+        ) {
+            let written: Vec<String> = texts.iter().map(|(text, escaped)| quoted(text, *escaped)).collect();
+            let [sub, jti, acr, aud @ ..] = &written[..] else { unreachable!("four at least") };
+            let json = format!(r#"{{"sub":{sub},"jti":{jti},"aud":[{}],"acr":{acr}}}"#, aud.join(", "));
+            let payload = parse(&json).expect("legal");
+            let read = [payload.subject, payload.token_id, payload.acr].map(|text| payload.text(text.expect("there")));
+            let read: Vec<&str> = read.into_iter().chain(payload.texts(&payload.audience)).collect();
+            prop_assert_eq!(read, texts.iter().map(|(text, _)| &**text).collect::<Vec<_>>());
         }
     }
 }
