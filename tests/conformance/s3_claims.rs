@@ -39,10 +39,13 @@ fn s3_20_rfc_9068_requires_its_claims() {
 
 #[test]
 fn s3_20_a_policy_may_require_more() {
-    for name in ["department", "acr", "auth_time", "nbf", "scope", "scp", "act", "sub", "jti", "client_id", "iat"] {
+    const NAMES: [&str; 12] =
+        ["department", "acr", "amr", "auth_time", "nbf", "scope", "scp", "act", "sub", "jti", "client_id", "iat"];
+    for name in NAMES {
         let verifier = verifier(policy().profile(Profile::Compatible).require_claim(name));
         let value = match name {
             "auth_time" | "nbf" | "iat" => json!(1_600_000_000),
+            "amr" => json!(["pwd"]),
             "act" => json!({ "sub": "gateway" }),
             _ => json!("x"),
         };

@@ -216,6 +216,8 @@ mod tests {
             assert!(has_endless_number(&format!("{spaces}[{}]", "1".repeat(65))), "{before}");
             assert!(!has_endless_number(&format!("{spaces}[{}]", "1".repeat(64))), "{before}");
             assert!(!has_endless_number(&format!("{spaces}[\"{}\"]", "1".repeat(200))), "{before}");
+            assert!(!has_endless_number(&format!("{spaces}[\"\\\"{}\"]", "1".repeat(200))), "{before}");
+            assert!(has_endless_number(&format!("{spaces}[\"\\\\\",{}]", "1".repeat(65))), "{before}");
         }
         assert!(skim("1e400", 8).is_err());
     }
