@@ -66,6 +66,31 @@ fn s3_20_a_policy_may_require_what_id_tokens_have() {
 }
 
 #[test]
+fn s3_20_s3_27_a_claim_of_a_required_value_has_that_very_string() {
+    for name in ["sub", "jti", "client_id", "acr", "tid"] {
+        let policy = policy().profile(Profile::Compatible).require_claim_value(name, "a\"b");
+        let verifier = verifier(policy);
+        let with = |value: Value| code(&verifier, &valid().claim(name, value).sign());
+        assert_eq!(with(json!("a\"b")), OK, "{name}");
+        assert_eq!(code(&verifier, &valid().without(name).sign()), "missing_claim", "{name}");
+        for other in ["", "a", "a\"bc", "A\"B", "a\\\"b"] {
+            assert_eq!(with(json!(other)), "wrong_claim", "{name} {other}");
+        }
+    }
+    let verifier = verifier(policy().require_claim_value("tid", "1"));
+    for other in [json!(1), json!(["1"]), json!({ "1": "1" }), json!(null), json!(true)] {
+        assert_eq!(code(&verifier, &valid().claim("tid", other.clone()).sign()), "wrong_claim", "{other}");
+    }
+    assert_eq!(code(&verifier, &valid().claim("tid", "1").sign()), OK);
+    let verifier = super::fixture::verifier(policy().require_claim_value("tid", "JSON 1"));
+    assert_eq!(
+        code(&verifier, &valid().claim("tid", 1).sign()),
+        "wrong_claim",
+        "no spelling of another type equals it"
+    );
+}
+
+#[test]
 fn s3_21_a_subject_that_spells_a_client_is_not_that_client() {
     let verifier = verifier(policy());
     let outcome = |sub: &str, client_id: &str| {

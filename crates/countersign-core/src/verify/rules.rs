@@ -224,8 +224,9 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     for (name, value) in &case.issuer.required_values {
         match text_of(case, name) {
             None => return missing(name),
-            Some(found) if found == *value => {}
-            Some(found) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, &found)),
+            Some(Ok(found)) if found == *value => {}
+            Some(Ok(found)) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, &found)),
+            Some(Err(json)) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, json)),
         }
     }
     Ok(())
@@ -236,8 +237,8 @@ fn captured<'c>(case: &Case<'c>, name: &str) -> Option<&'c str> {
     case.payload.captured(|index| case.wanted.get(index).is_some_and(|wanted| **wanted == *name))
 }
 
-/// A top-level claim that is a string, as text; of another type, its JSON, which equals no string.
-fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Cow<'c, str>> {
+/// A top-level claim that is a string; of another type, its JSON.
+fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c str>> {
     let payload = case.payload;
     let registered = match name {
         "sub" => payload.subject,
@@ -247,13 +248,10 @@ fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Cow<'c, str>> {
         _ => None,
     };
     if let Some(text) = registered {
-        return Some(Cow::Borrowed(payload.text(text)));
+        return Some(Ok(Cow::Borrowed(payload.text(text))));
     }
     let json = captured(case, name)?;
-    if !json.starts_with('"') {
-        return Some(Cow::Owned(format!("JSON {json}")));
-    }
-    serde_json::from_str(json).ok().map(Cow::Owned)
+    Some(serde_json::from_str(json).map(Cow::Owned).map_err(|_| json))
 }
 
 fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
