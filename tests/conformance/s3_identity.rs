@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys, Wanted};
 use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
@@ -9,8 +10,8 @@ use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
 use super::fixture::{
-    AUDIENCE, ISSUER, OK, T, builder_at, built, code, code_of, faulty_fields, new_key, policy, public, valid, verifier,
-    with_signature,
+    AUDIENCE, ISSUER, OK, T, builder_at, built, code, code_of, faulty_fields, keys, new_key, policy, public, valid,
+    verifier, with_signature,
 };
 
 /// CVE-2024-53861 (compared by substring), CVE-2024-5037.
@@ -152,6 +153,56 @@ fn s3_15_the_audience_names_us() {
     assert_eq!(code_of(&valid().without("aud").sign()), "wrong_audience");
     for right in [json!(AUDIENCE), json!([AUDIENCE]), json!(["x", AUDIENCE]), json!([AUDIENCE, "x", "y", "z"])] {
         assert_eq!(code_of(&valid().claim("aud", right.clone()).sign()), OK, "{right}");
+    }
+}
+
+/// Each beside a twin that can serve.
+#[test]
+fn s3_20_settings_that_can_only_be_mistakes_are_refused_when_built() {
+    let named = |issuer: &str| {
+        let keys = Arc::new(StaticKeys::new([public(&keys().k1)]));
+        faulty_fields(NeedsAudience::new(issuer, keys).audience(AUDIENCE))
+    };
+    for good in [
+        "https://id.test",
+        "https://id.test/realms/a",
+        "http://localhost:8080",
+        "http://127.0.0.1",
+        "http://[::1]:1",
+        "id",
+    ] {
+        assert_eq!(named(good), [""; 0], "{good}");
+    }
+    for bad in [
+        "",
+        "http://id.test",
+        "http://localhost.id.test",
+        "https://id.test?a",
+        "https://id.test#a",
+        "https://a@id.test",
+    ] {
+        assert_eq!(named(bad), ["issuer"], "{bad}");
+    }
+    for bad in ["i\nd", "i\"d", "i\\d"] {
+        assert_eq!(named(bad), ["issuer"], "{bad}");
+    }
+    for (field, bad, twin) in [
+        ("token_types", policy().token_type(""), policy().token_type("receipt+jwt")),
+        ("token_types", policy().token_type("application/jwt"), policy().token_type("jwt")),
+        ("token_types", policy().profile(Profile::Named), policy().profile(Profile::Named).token_type("receipt+jwt")),
+        ("longest_lifetime", policy().max_age(Duration::ZERO), policy().max_age(Duration::from_secs(1))),
+        ("required_claim_values", policy().require_claim_value("", "a"), policy().require_claim_value("tid", "a")),
+        ("required_claim_values", policy().require_claim_value("tid", ""), policy().require_claim_value("sub", "a")),
+        ("required_claim_values", policy().require_claim_value("aud", "a"), policy().require_claim_value("acr", "a")),
+        ("allowed_clients", policy().allow_client(""), policy().allow_client("web")),
+        (
+            "refused_subject_prefixes",
+            policy().refuse_subjects_beginning_with(""),
+            policy().refuse_subjects_beginning_with("svc:"),
+        ),
+    ] {
+        assert_eq!(faulty_fields(bad), [field], "{field}");
+        assert_eq!(faulty_fields(twin), [""; 0], "{field}");
     }
 }
 
