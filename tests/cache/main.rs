@@ -39,6 +39,22 @@ async fn s11_05_s3_10_a_cached_token_does_not_outlive_its_exp() {
 }
 
 #[tokio::test]
+async fn s11_05_s3_09_a_cached_token_does_not_outlive_the_age_that_its_policy_allows() {
+    let issuer = TestIssuer::new();
+    let policy = issuer.trusted_for("orders").max_age(60 * SECOND);
+    let clock = Arc::new(issuer.clock().clone());
+    let verifier = Verifier::builder().clock(clock).trust(policy).build().expect("a policy");
+    let token = good(&issuer).lasting(600 * SECOND).sign();
+    cached(&verifier, &token).await;
+    issuer.clock().advance(90 * SECOND); // 60 s of age and 30 s of leeway
+    assert!(verifier.verify(&token).await.is_ok());
+    assert_eq!(verifier.stats().from_cache, 2);
+    issuer.clock().advance(SECOND);
+    assert_eq!(refused(&verifier, &token).await, Kind::TooOld);
+    assert_eq!(verifier.cached_tokens(), 0);
+}
+
+#[tokio::test]
 async fn s3_28_a_cached_token_follows_the_wall_clock_both_ways() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("orders");
