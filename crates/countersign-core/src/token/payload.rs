@@ -370,8 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn s1_21_depth_is_counted_alike_wherever_a_value_stands() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        for (name, around) in [("other", 0), ("cnf", 0), ("nonce", 0), ("roles", 0), ("act", 1)] {
+            let claims = |depth: usize| match around {
+                0 => format!(r#"{{"{name}":{}}}"#, nested(depth)),
+                _ => format!(r#"{{"{name}":{{"sub":"a","x":{}}}}}"#, nested(depth - 1)),
+            };
+            assert!(parse(&claims(MAX_CLAIMS_DEPTH - 1)).is_ok(), "{name}");
+            assert!(parse(&claims(MAX_CLAIMS_DEPTH)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn escaped_strings_and_captured_members_read_the_same() {
-        let json = r#"{"sub":"a\u0062c","iss":"plain","jti":"\u00e9\n","acr":"","client_id":"é","roles":["x", "y"],"#;
+        let json = r#"{"sub":"a\u0062c","iss":"plain","jti":"\u00e9\n","acr":"","client_id":"é","roles":["x", "y"],
+                     "scp":"\u0078","scope":"a b","#;
         let read = parse(&format!(r#"{json}"aud":["o\u0072ders","","bill\u0069ng","plain"]}}"#)).expect("legal");
         for payload in [read.read_again(&["x".into(), "roles".into()]).expect("legal"), read] {
             let text = |claim: Option<Text>| payload.text(claim.expect("there")).to_owned();
@@ -379,8 +393,10 @@ mod tests {
             assert_eq!((text(payload.token_id), text(payload.acr)), ("é\n".into(), String::new()));
             assert_eq!(text(payload.client_id), "é");
             assert_eq!(payload.texts(&payload.audience).collect::<Vec<_>>(), ["orders", "", "billing", "plain"]);
+            let lists = [&payload.scp, &payload.scope].map(|claim| payload.texts(claim).collect::<Vec<_>>());
+            assert_eq!(lists, [["x"], ["a b"]]);
             assert_eq!(payload.captured(|_| true), Some(r#"["x", "y"]"#));
-            assert_eq!(&*payload.unescaped, "abcé\nordersbilling", "no other string is copied");
+            assert_eq!(&*payload.unescaped, "abcé\nxordersbilling", "no other string is copied");
         }
     }
 
