@@ -1,18 +1,21 @@
 //! S2, the choice of the algorithm: lists, `none`, confusion of key kinds, one key for one algorithm.
 
+use std::sync::Arc;
+
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair};
 use base64_simd::STANDARD;
-use countersign::key::{Algorithm, KeySet, VerifyingKey};
+use countersign::key::{Algorithm, KeySet, KeySource, StaticKeys, VerifyingKey};
+use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
 use countersign::verify::Verifier;
 use countersign_core::mint::Signer;
 use serde_json::{Value, json};
 
 use super::fixture::{
-    Keys, OK, Token, code, code_of, encode, faulty_fields, keys, new_key, policy, policy_of, policy_over, public,
-    segments, sign_text, signature_of, valid, verifier, with_signature,
+    AUDIENCE, ISSUER, Keys, OK, Token, code, code_of, encode, faulty_fields, keys, new_key, policy, policy_of,
+    policy_over, public, segments, sign_text, signature_of, valid, verifier, with_signature,
 };
 
 /// CVE-2020-15084, GHSA-6g6m-m6h5-w9gf, CVE-2020-26244, CVE-2026-22817: algorithms that nobody had to name.
@@ -225,6 +228,13 @@ fn s2_06_a_policy_names_the_algorithm_of_unlabelled_rsa_keys() {
             assert_eq!(code(&unlabelled, &token), by(named), "{algorithm} by a key read as {named}");
             assert_eq!(code(&labelled, &token), by(Algorithm::RS256), "the key's own word counts");
         }
+    }
+    // One set of keys, read by several policies one after the other.
+    let shared: Arc<dyn KeySource> = Arc::new(StaticKeys::new(set(false)));
+    for named in RSA_LIST.into_iter().chain(RSA_LIST) {
+        let policy = NeedsAudience::new(ISSUER, Arc::clone(&shared)).audience(AUDIENCE).algorithms(RSA_LIST);
+        let verifier = verifier(policy.algorithm_of_unlabelled_rsa_keys(named));
+        assert_eq!(code(&verifier, &valid().by(&again(r1, named))), OK, "{named}");
     }
     let faulty = Verifier::trusting(policy().algorithm_of_unlabelled_rsa_keys(Algorithm::ES256)).expect_err("no RSA");
     assert_eq!(faulty.faults()[0].field, "algorithm_of_unlabelled_rsa_keys");

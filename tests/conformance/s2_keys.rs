@@ -237,6 +237,25 @@ fn s2_23_ed25519_keys_are_canonical_and_of_full_order() {
     assert_skipped(&okp(&x[1..]), "31 octets");
     assert_skipped(&okp(&[&x[..], &[0]].concat()), "33 octets");
     assert!(is_usable(&okp(&x)));
+    for (member, value) in
+        [("crv", json!("X25519")), ("crv", json!("Ed448")), ("crv", Value::Null), ("kty", json!("AKP"))]
+    {
+        for labelled in [okp(&x), changed_jwk(okp(&x), "alg", json!("EdDSA"))] {
+            assert_skipped(&changed_jwk(labelled, member, value.clone()), &format!("{member} {value}"));
+        }
+    }
+    let of_other_kind = json!({ "kty": "AKP", "alg": "EdDSA", "kid": "odd", "pub": encode(&x) });
+    assert_skipped(&of_other_kind, "an Ed25519 key in the dress of another kind");
+}
+
+/// Only a y of that beginning and that end and all between is beyond the prime.
+#[test]
+fn s2_23_ed25519_keys_that_resemble_one_beyond_the_prime_are_taken() {
+    let x = |key: &Signer| decode(jwk_of(key)["x"].as_str().expect("x"));
+    for resembles in [|x: &[u8]| x[0] >= 0xed, |x: &[u8]| x[31] & 0x7f == 0x7f, |x: &[u8]| x[7] == 0xff] {
+        let key = std::iter::repeat_with(|| new_key(Algorithm::Ed25519, "k")).find(|key| resembles(&x(key)));
+        assert!(is_usable(&jwk_of(&key.expect("one of some hundred"))));
+    }
 }
 
 #[test]

@@ -34,9 +34,11 @@ const CURVES: [(Algorithm, usize, &str); 3] = [
 #[test]
 fn s2_13_an_rsa_signature_is_as_long_as_its_modulus() {
     for algorithm in [Algorithm::RS256, Algorithm::PS256] {
-        let key = new_key(algorithm, "r");
-        let verifier = alone(&key);
-        let n = decode(key.public_jwk().expect("public")["n"].as_str().expect("n"));
+        let modulus = |key: &Signer| decode(key.public_jwk().expect("public")["n"].as_str().expect("n"));
+        // Not all but 2^2048, so that a signature can be added to it.
+        let key =
+            std::iter::repeat_with(|| new_key(algorithm, "r")).find(|key| modulus(key)[0] != 0xff).expect("a key");
+        let (verifier, n) = (alone(&key), modulus(&key));
         let led_by_zero = (0..)
             .map(|number| valid().claim("jti", format!("j{number}")).by(&key))
             .find(|token| signature_of(token)[0] == 0)
@@ -61,6 +63,17 @@ fn s2_13_an_rsa_signature_is_as_long_as_its_modulus() {
         }
         assert_eq!(code(&verifier, &with_signature(&led_by_zero, &[])), "malformed");
     }
+}
+
+/// Up to the longest of any algorithm, ML-DSA-87.
+#[test]
+fn s2_13_a_signature_of_another_length_is_read_and_does_not_match() {
+    let key = &keys().k1;
+    let token = valid().by(key);
+    for bytes in [1, 511, 512, 513, 1024, 2420, 3309, 4627] {
+        assert_eq!(code(&alone(key), &with_signature(&token, &vec![7; bytes])), "bad_signature", "{bytes}");
+    }
+    assert_eq!(code(&alone(key), &with_signature(&token, &[7; 4628])), "malformed");
 }
 
 #[test]
