@@ -316,6 +316,13 @@ fn s2_28_ml_dsa_where_it_is_listed() {
             let expected = if broken.len() > 4627 { "malformed" } else { "bad_signature" };
             assert_eq!(code(&listed, &with_signature(&token, broken)), expected, "{algorithm}");
         }
+        let der = public(&key).to_public_der().expect("public");
+        let from_der = VerifyingKey::from_public_der(&der, algorithm, Some("pq")).expect("usable");
+        assert_eq!(
+            code(&verifier(policy_over([from_der]).algorithms([algorithm])), &token),
+            OK,
+            "{algorithm} from DER"
+        );
         let by_default = policy_over([public(&key), public(&keys().k1)]).algorithms(Algorithm::DEFAULT.to_vec());
         let by_default = verifier(by_default);
         assert_eq!(code(&by_default, &token), "algorithm_not_allowed", "{algorithm}");

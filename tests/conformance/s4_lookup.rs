@@ -40,6 +40,10 @@ fn s4_12_without_kid_exactly_one_key_must_fit() {
     assert_eq!(code(&verifier(policy_over([public(k1), public(e1)])), &nameless()), OK, "one of its kind");
     assert_eq!(code(&verifier(policy_over([public(k1), public(&another)])), &nameless()), "unknown_key", "two");
     assert_eq!(code(&verifier(policy_over([public(e1)])), &nameless()), "unknown_key", "none");
+    let is_looked_for =
+        |keys: Vec<VerifyingKey>| matches!(verifier(policy_over(keys)).verify_held(&nameless()), Step::NeedsKeys(_));
+    assert!(is_looked_for(vec![public(e1)]), "newer keys may have one that fits");
+    assert!(!is_looked_for(vec![public(k1), public(&another)]), "newer keys would not make two of them one");
     let foreign = valid().without_header("kid").sign_with(&another);
     assert_eq!(code(&verifier(policy_over([public(k1)])), &foreign), "bad_signature");
 }
