@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys, Wanted};
-use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
+use countersign::policy::{FoundIssuer, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
@@ -313,4 +313,33 @@ fn s3_19_an_id_token_is_no_access_token() {
         assert_eq!(code(&verifier, &valid().claim("aud", "c1").sign()), "wrong_audience", "for its client alone");
         assert_eq!(code(&verifier, &valid().sign()), OK);
     }
+}
+
+/// A source that has one answer, whatever it is asked.
+#[derive(Debug)]
+struct OneAnswer(Arc<ResolvedIssuer>);
+
+impl IssuerSource for OneAnswer {
+    fn find(&self, _name: &str) -> FoundIssuer {
+        FoundIssuer::Trusted(Arc::clone(&self.0))
+    }
+
+    fn look_up<'a>(&'a self, _name: &'a str) -> RefreshFuture<'a> {
+        Box::pin(std::future::ready(Refresh::Looked))
+    }
+}
+
+#[test]
+fn s3_11_s3_13_a_source_that_answers_with_another_issuer_is_not_believed() {
+    let by = |answer: TrustedIssuer| {
+        let source = OneAnswer(Arc::new(ResolvedIssuer::new(answer).expect("a policy")));
+        builder_at(T).trust_resolved(Arc::new(source))
+    };
+    let named =
+        |issuer: &str| NeedsAudience::new(issuer, Arc::new(StaticKeys::new([public(&keys().k1)]))).audience(AUDIENCE);
+    assert_eq!(code(&built(by(named(ISSUER))), &valid().sign()), OK);
+    assert_eq!(code(&built(by(named("https://other.test"))), &valid().sign()), "unknown_issuer");
+    let weakened = || danger::any_type(named(ISSUER));
+    assert_eq!(code(&built(by(weakened())), &valid().sign()), OK);
+    assert_eq!(code(&built(by(weakened()).deny_danger()), &valid().sign()), "unknown_issuer", "danger is denied");
 }
