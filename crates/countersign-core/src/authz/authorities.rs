@@ -173,15 +173,14 @@ impl Authorities {
         let mut grants = Grants { authenticated_at: payload.auth_time, ..Grants::default() };
         match &payload.scope {
             ListClaim::Absent => {}
-            ListClaim::One(text) => grants.scopes.insert_list(payload.text(*text)),
+            ListClaim::One(text) => grants.scopes.insert_lists([payload.text(*text)]),
             ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not one string")),
         }
         if self.reads_scp {
             if payload.scp == ListClaim::Wrong {
                 return Err(wrong_type("scp is neither a string nor a list of strings"));
             }
-            let scopes = payload.texts(&payload.scp).flat_map(|text| text.split(' '));
-            grants.scopes.extend(scopes.filter(|scope| !scope.is_empty()));
+            grants.scopes.insert_lists(payload.texts(&payload.scp));
         }
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is no list of strings"));
@@ -264,8 +263,7 @@ fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
 
 fn value_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
     let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
-    let captured = payload.captured(|index| wanted.get(index).is_some_and(|name| **name == *head));
-    let Some(json) = captured else { return Ok(None) };
+    let Some(json) = payload.captured(wanted, head) else { return Ok(None) };
     let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is no JSON"))?;
     tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
 }

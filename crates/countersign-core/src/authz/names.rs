@@ -62,16 +62,18 @@ impl Names {
         self.0.is_empty()
     }
 
-    /// Adds the names of a list with blanks between them, as `scope` is (RFC 6749 §3.3).
-    pub(crate) fn insert_list(&mut self, list: &str) {
-        let blanks = || memchr_iter(b' ', list.as_bytes());
-        self.0.reserve((blanks().count() + 1).min(FEW));
-        let mut start = 0;
-        for end in blanks().chain([list.len()]) {
-            if end > start {
-                self.0.push(CompactString::from(&list[start..end]));
+    /// Adds the names of lists with blanks between them, as `scope` is one (RFC 6749 §3.3).
+    pub(crate) fn insert_lists<'l>(&mut self, lists: impl IntoIterator<Item = &'l str>) {
+        for list in lists {
+            let blanks = || memchr_iter(b' ', list.as_bytes());
+            self.0.reserve((blanks().count() + 1).min(FEW));
+            let mut start = 0;
+            for end in blanks().chain([list.len()]) {
+                if end > start {
+                    self.0.push(CompactString::from(&list[start..end]));
+                }
+                start = end + 1;
             }
-            start = end + 1;
         }
         self.put_in_order();
     }
@@ -127,13 +129,13 @@ mod tests {
         names.extend(["0", "c"]);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c"]);
         assert_eq!((names.len(), names.is_empty(), Names::default().is_empty()), (5, false, true));
-        names.insert_list(" z  c ab z ");
+        names.insert_lists([" z  c ab z "]);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c", "z"]);
-        names.insert_list("");
+        names.insert_lists([""]);
         let mut doubled = Names::default();
-        doubled.insert_list("a a");
+        doubled.insert_lists(["a a"]);
         assert_eq!(doubled.len(), 1);
-        doubled.insert_list("a b b");
+        doubled.insert_lists(["a b b"]);
         assert_eq!(doubled, Names::from(["a", "b"]));
         for absent in ["", "A", "abc", "d", "a b"] {
             assert!(!names.contains(absent), "{absent}");

@@ -96,8 +96,9 @@ impl Payload {
         claim.items().iter().map(|text| self.text(*text))
     }
 
-    /// The JSON of the wanted name at `index`, if it is among the claims.
-    pub(crate) fn captured(&self, is_it: impl Fn(usize) -> bool) -> Option<&str> {
+    /// The JSON of the claim of this name, if it was among the `wanted` that these claims were read with.
+    pub(crate) fn captured(&self, wanted: &[Box<str>], name: &str) -> Option<&str> {
+        let is_it = |index: usize| wanted.get(index).is_some_and(|wanted| **wanted == *name);
         self.captured.iter().find(|(index, _)| is_it(*index)).map(|(_, json)| self.text(*json))
     }
 }
@@ -116,20 +117,31 @@ impl<'de> ClaimsSeed<'_, 'de> {
         E::custom(name)
     }
 
+    /// Reads a claim into its place, which must be free; `None` is another type than its definition's.
+    fn claim<A: MapAccess<'de>, T>(
+        &mut self,
+        name: &'static str,
+        map: &mut A,
+        place: fn(&mut Payload) -> &mut Option<T>,
+        read: impl FnOnce(&mut Page<'de>, &mut A) -> Result<Option<T>, A::Error>,
+    ) -> Result<(), A::Error> {
+        refuse_double(place(self.payload).is_none())?;
+        match read(self.page, map)? {
+            None => Err(self.wrong(name)),
+            value => {
+                *place(self.payload) = value;
+                Ok(())
+            }
+        }
+    }
+
     fn text<A: MapAccess<'de>>(
         &mut self,
         name: &'static str,
         map: &mut A,
         place: fn(&mut Payload) -> &mut Option<Text>,
     ) -> Result<(), A::Error> {
-        refuse_double(place(self.payload).is_none())?;
-        match map.next_value_seed(TextSeed(self.page))? {
-            None => Err(self.wrong(name)),
-            text => {
-                *place(self.payload) = text;
-                Ok(())
-            }
-        }
+        self.claim(name, map, place, |page, map| map.next_value_seed(TextSeed(page)))
     }
 
     fn time<A: MapAccess<'de>>(
@@ -138,14 +150,7 @@ impl<'de> ClaimsSeed<'_, 'de> {
         map: &mut A,
         place: fn(&mut Payload) -> &mut Option<UnixTime>,
     ) -> Result<(), A::Error> {
-        refuse_double(place(self.payload).is_none())?;
-        match map.next_value_seed(TimeSeed)? {
-            None => Err(self.wrong(name)),
-            time => {
-                *place(self.payload) = time;
-                Ok(())
-            }
-        }
+        self.claim(name, map, place, |_, map| map.next_value_seed(TimeSeed))
     }
 
     fn list<A: MapAccess<'de>>(
@@ -159,15 +164,7 @@ impl<'de> ClaimsSeed<'_, 'de> {
     }
 
     fn actor<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
-        refuse_double(self.payload.actor.is_none())?;
-        let raw: &'de RawValue = map.next_value()?;
-        match actor(raw.get())? {
-            None => Err(self.wrong("act")),
-            actor => {
-                self.payload.actor = actor;
-                Ok(())
-            }
-        }
+        self.claim("act", map, |payload| &mut payload.actor, |_, map| actor(map.next_value::<&'de RawValue>()?.get()))
     }
 
     /// Skips a claim, or keeps its JSON where it is wanted.
@@ -387,7 +384,9 @@ mod tests {
         let json = r#"{"sub":"a\u0062c","iss":"plain","jti":"\u00e9\n","acr":"","client_id":"é","roles":["x", "y"],
                      "scp":"\u0078","scope":"a b","#;
         let read = parse(&format!(r#"{json}"aud":["o\u0072ders","","bill\u0069ng","plain"]}}"#)).expect("legal");
-        for payload in [read.read_again(&["x".into(), "roles".into()]).expect("legal"), read] {
+        let others: [Box<str>; 2] = ["x".into(), "roles".into()];
+        let again = read.read_again(&others).expect("legal");
+        for (payload, wanted) in [(again, &others[..]), (read, &["roles".into()][..])] {
             let text = |claim: Option<Text>| payload.text(claim.expect("there")).to_owned();
             assert_eq!((text(payload.subject), text(payload.issuer)), ("abc".into(), "plain".into()));
             assert_eq!((text(payload.token_id), text(payload.acr)), ("é\n".into(), String::new()));
@@ -395,7 +394,7 @@ mod tests {
             assert_eq!(payload.texts(&payload.audience).collect::<Vec<_>>(), ["orders", "", "billing", "plain"]);
             let lists = [&payload.scp, &payload.scope].map(|claim| payload.texts(claim).collect::<Vec<_>>());
             assert_eq!(lists, [["x"], ["a b"]]);
-            assert_eq!(payload.captured(|_| true), Some(r#"["x", "y"]"#));
+            assert_eq!(payload.captured(wanted, "roles"), Some(r#"["x", "y"]"#));
             assert_eq!(&*payload.unescaped, "abcé\nxordersbilling", "no other string is copied");
         }
     }

@@ -86,8 +86,17 @@ impl ListClaim {
     }
 }
 
+/// The visits of types that a claim may not have; all of a map is read first, so that what is wrong in it is found.
 macro_rules! other_types_are {
     ($wrong:expr; $($visit:ident($type:ty)),*) => {
+        fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+            Ok($wrong)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_map(map).map(|()| $wrong)
+        }
+
         $(fn $visit<E: Error>(self, _: $type) -> Result<Self::Value, E> { Ok($wrong) })*
     };
 }
@@ -118,16 +127,8 @@ impl<'de> Visitor<'de> for TextSeed<'_, 'de> {
         Ok(Some(self.0.keep(text)))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_seq(seq).map(|()| None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_map(map).map(|()| None)
     }
 
     other_types_are!(None; visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64));
@@ -159,16 +160,8 @@ impl<'de> Visitor<'de> for TimeSeed {
         Ok(UnixTime::from_numeric_date(seconds))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
         Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_seq(seq).map(|()| None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_map(map).map(|()| None)
     }
 
     other_types_are!(None; visit_bool(bool), visit_i64(i64), visit_str(&str));
@@ -200,10 +193,6 @@ impl<'de> Visitor<'de> for ListSeed<'_, 'de> {
         Ok(ListClaim::One(self.0.keep(text)))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(ListClaim::Wrong)
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut texts = SmallVec::new();
         let mut all_strings = true;
@@ -214,10 +203,6 @@ impl<'de> Visitor<'de> for ListSeed<'_, 'de> {
             }
         }
         Ok(if all_strings { ListClaim::Many(texts) } else { ListClaim::Wrong })
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        Skip { depth_left: MAX_CLAIMS_DEPTH }.visit_map(map).map(|()| ListClaim::Wrong)
     }
 
     other_types_are!(ListClaim::Wrong; visit_bool(bool), visit_i64(i64), visit_u64(u64), visit_f64(f64));

@@ -215,7 +215,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             "scope" => payload.scope != ListClaim::Absent,
             "scp" => payload.scp != ListClaim::Absent,
             "act" => payload.actor.is_some(),
-            other => captured(case, other).is_some(),
+            other => payload.captured(case.wanted, other).is_some(),
         };
         if !registered {
             return missing(name);
@@ -232,11 +232,6 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// The JSON of a claim that the issuer's rules or mapping name.
-fn captured<'c>(case: &Case<'c>, name: &str) -> Option<&'c str> {
-    case.payload.captured(|index| case.wanted.get(index).is_some_and(|wanted| **wanted == *name))
-}
-
 /// A top-level claim that is a string; of another type, its JSON.
 fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c str>> {
     let payload = case.payload;
@@ -250,7 +245,7 @@ fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c s
     if let Some(text) = registered {
         return Some(Ok(Cow::Borrowed(payload.text(text))));
     }
-    let json = captured(case, name)?;
+    let json = payload.captured(case.wanted, name)?;
     Some(serde_json::from_str(json).map(Cow::Owned).map_err(|_| json))
 }
 

@@ -187,6 +187,16 @@ impl Verifier {
     /// The token, if it was verified before and still would be; `None` says nothing of it.
     ///
     /// What comes of it is of base64url and dots, so that a caller need not look at each character of a known token.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::trusting(issuer)?;
+    /// assert!(verifier.recall("a token never seen").is_none());
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn recall(&self, token: &str) -> Option<Arc<Verified>> {
         let clock = &self.0.clock;
@@ -345,6 +355,16 @@ impl Verifier {
     }
 
     /// Whether it was built to [forbid every weakening](super::VerifierBuilder::deny_danger); layers around it keep to that.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::builder().deny_danger().trust(issuer).build()?;
+    /// assert!(verifier.denies_danger());
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn denies_danger(&self) -> bool {
         self.0.danger_denied
