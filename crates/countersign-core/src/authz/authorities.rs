@@ -1,5 +1,7 @@
 //! From claims to [`Grants`], by each issuer's own mapping.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::{Grants, Hierarchy};
@@ -195,12 +197,9 @@ impl Authorities {
                 grants.roles.extend(roles);
                 continue;
             }
-            for role in roles {
-                for implied in self.hierarchy.implied(&role) {
-                    grants.permissions.extend(self.hierarchy.permissions_of(implied));
-                    grants.roles.insert(implied);
-                }
-            }
+            let implied: BTreeSet<&str> = roles.iter().flat_map(|role| self.hierarchy.implied(role)).collect();
+            grants.permissions.extend(implied.iter().flat_map(|role| self.hierarchy.permissions_of(role)));
+            grants.roles.extend(implied);
         }
         for pointer in &self.permissions_at {
             grants.permissions.extend(self.names_at(payload, wanted, pointer)?);

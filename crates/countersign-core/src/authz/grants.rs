@@ -23,3 +23,11 @@ pub struct Grants {
     /// When the subject authenticated (`auth_time`).
     pub authenticated_at: Option<UnixTime>,
 }
+
+impl Grants {
+    /// What their names hold in memory, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let all = [&self.scopes, &self.roles, &self.permissions, &self.groups, &self.methods];
+        all.into_iter().map(Names::held_bytes).sum()
+    }
+}

@@ -1,14 +1,14 @@
 //! A small set of short names, side by side.
 
+use std::cmp::Ordering;
 use std::fmt;
 
-use compact_str::CompactString;
-use memchr::memchr_iter;
 use smallvec::SmallVec;
 
 /// A set of scopes, roles or permissions: each once, sorted, compared whole and by case.
 ///
-/// It is no `BTreeSet`, since most are small: two names of up to 24 bytes need no allocation, a few more need one.
+/// It is no `BTreeSet`: a token's names are read once and asked often, so that they lie in one piece of memory, and an empty
+/// set has none.
 ///
 /// ```
 /// use countersign_core::authz::Names;
@@ -17,43 +17,52 @@ use smallvec::SmallVec;
 /// assert_eq!(scopes.iter().collect::<Vec<_>>(), ["read", "write"]);
 /// assert!(scopes.contains("read") && !scopes.contains("READ"));
 /// ```
+//
+// Their number and where each ends, counted from the first, all as `u32`; then the names one after the other. Nothing at all
+// where there is none.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Names(SmallVec<[CompactString; INLINE]>);
+pub struct Names(Box<[u8]>);
 
-/// Most tokens have no more of most kinds; each place is carried along by all kinds.
-const INLINE: usize = 2;
+/// The bytes of each number before the names.
+const PLACE: usize = size_of::<u32>();
 
-/// Room made at once for the names of a list; more are rare, and are made room for as they come.
-const FEW: usize = 16;
+/// Room on the stack for the names of most lists.
+const FEW: usize = 12;
 
 impl Names {
     /// Whether exactly this name is in it.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.position(name).is_ok()
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.name(middle).cmp(name.as_bytes()) {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return true,
+                Ordering::Greater => high = middle,
+            }
+        }
+        false
     }
 
-    /// Adds a name; says whether it was new.
+    /// Adds a name; says whether it was new. Many are better [added at once](Self::extend).
     pub fn insert(&mut self, name: &str) -> bool {
-        match self.0.last().map(|last| last.as_str().cmp(name)) {
-            None | Some(std::cmp::Ordering::Less) => self.0.push(name.into()),
-            _ => match self.position(name) {
-                Ok(_) => return false,
-                Err(at) => self.0.insert(at, name.into()),
-            },
+        let is_new = !self.contains(name);
+        if is_new {
+            self.extend([name]);
         }
-        true
+        is_new
     }
 
     /// The names in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(CompactString::as_str)
+        (0..self.len()).map(|index| std::str::from_utf8(self.name(index)).unwrap_or_default())
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.number(0)
     }
 
     /// Whether there is none.
@@ -62,39 +71,90 @@ impl Names {
         self.0.is_empty()
     }
 
+    /// What it holds in memory besides itself, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn name(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.number(index) };
+        let names = self.0.get(PLACE * (self.len() + 1)..).unwrap_or_default();
+        names.get(start..self.number(index + 1)).unwrap_or_default()
+    }
+
+    fn number(&self, place: usize) -> usize {
+        let bytes = self.0.get(PLACE * place..).and_then(|rest| rest.first_chunk());
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+    }
+
     /// Adds the names of lists with blanks between them, as `scope` is one (RFC 6749 §3.3).
     pub(crate) fn insert_lists<'l>(&mut self, lists: impl IntoIterator<Item = &'l str>) {
+        let mut all: Unsorted<'_> = self.iter().collect();
         for list in lists {
-            let blanks = || memchr_iter(b' ', list.as_bytes());
-            self.0.reserve((blanks().count() + 1).min(FEW));
             let mut start = 0;
-            for end in blanks().chain([list.len()]) {
+            for (end, _) in list.bytes().chain([b' ']).enumerate().filter(|(_, byte)| *byte == b' ') {
                 if end > start {
-                    self.0.push(CompactString::from(&list[start..end]));
+                    all.add(&list[start..end]);
                 }
                 start = end + 1;
             }
         }
-        self.put_in_order();
+        *self = all.sorted();
+    }
+}
+
+/// Names to be sorted, each behind its beginning, which mostly decides.
+struct Unsorted<'n>(SmallVec<[(u64, &'n str); FEW]>);
+
+impl<'n> Unsorted<'n> {
+    fn add(&mut self, name: &'n str) {
+        self.0.push((beginning(name), name));
     }
 
-    /// Many names are sorted once, so that a long list costs no more than its sorting (S11.08).
-    fn put_in_order(&mut self) {
-        if !self.0.windows(2).all(|pair| pair[0] < pair[1]) {
-            self.0.sort_unstable();
-            self.0.dedup();
+    /// Sorted once, a long list costs no more than its sorting (S11.08).
+    fn sorted(mut self) -> Names {
+        self.0.sort_unstable();
+        self.0.dedup();
+        if self.0.is_empty() {
+            return Names::default();
         }
+        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes(); // tokens are far smaller
+        let length = |names: &[(u64, &str)]| names.iter().map(|(_, name)| name.len()).sum::<usize>();
+        let mut bytes = Vec::with_capacity(PLACE * (self.0.len() + 1) + length(&self.0));
+        bytes.extend(place(self.0.len()));
+        let mut end = 0;
+        for (_, name) in &self.0 {
+            end += name.len();
+            bytes.extend(place(end));
+        }
+        for (_, name) in &self.0 {
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        Names(bytes.into())
     }
+}
 
-    fn position(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|held| held.as_str().cmp(name))
+impl<'n> FromIterator<&'n str> for Unsorted<'n> {
+    fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Self {
+        Unsorted(names.into_iter().map(|name| (beginning(name), name)).collect())
+    }
+}
+
+/// The first bytes as a number: the lesser name never has the greater one.
+fn beginning(name: &str) -> u64 {
+    match name.as_bytes().first_chunk() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => name.bytes().chain([0; 8]).take(8).fold(0, |number, byte| number << 8 | u64::from(byte)),
     }
 }
 
 impl<T: AsRef<str>> Extend<T> for Names {
     fn extend<I: IntoIterator<Item = T>>(&mut self, names: I) {
-        self.0.extend(names.into_iter().map(|name| CompactString::from(name.as_ref())));
-        self.put_in_order();
+        let names: SmallVec<[T; FEW]> = names.into_iter().collect();
+        if names.is_empty() {
+            return;
+        }
+        *self = self.iter().chain(names.iter().map(AsRef::as_ref)).collect::<Unsorted<'_>>().sorted();
     }
 }
 
@@ -120,6 +180,10 @@ impl fmt::Debug for Names {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
     use super::Names;
 
     #[test]
@@ -139,6 +203,31 @@ mod tests {
         assert_eq!(doubled, Names::from(["a", "b"]));
         for absent in ["", "A", "abc", "d", "a b"] {
             assert!(!names.contains(absent), "{absent}");
+        }
+    }
+    proptest! {
+        #[test]
+        fn names_are_the_same_set_however_they_are_added(
+            names in prop::collection::vec("[a-c\\x00é]{0,10}", 0..20),
+            absent in "[a-c\\x00é]{0,10}",
+        ) {
+            let set: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let mut one_by_one = Names::default();
+            for name in &names {
+                let is_known = one_by_one.contains(name);
+                prop_assert_eq!(one_by_one.insert(name), !is_known);
+            }
+            let mut in_halves = Names::default();
+            let (first, second) = names.split_at(names.len() / 2);
+            in_halves.extend(first);
+            in_halves.extend(second);
+            let at_once: Names = names.iter().collect();
+            prop_assert_eq!(&at_once, &one_by_one);
+            prop_assert_eq!(&at_once, &in_halves);
+            prop_assert_eq!(at_once.iter().collect::<Vec<_>>(), set.iter().copied().collect::<Vec<_>>());
+            prop_assert!(names.iter().all(|name| at_once.contains(name)));
+            prop_assert_eq!(at_once.contains(&absent), set.contains(&*absent));
+            prop_assert_eq!((at_once.len(), at_once.is_empty()), (set.len(), set.is_empty()));
         }
     }
 }

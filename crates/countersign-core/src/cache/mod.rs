@@ -11,7 +11,7 @@ use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 /// that nobody without the signing key can choose tokens whose hashes collide. Hits compare the whole token.
 const HASHED_TAIL: usize = 32;
 
-/// What an entry costs besides its token, its payload and its value's own size, in bytes, roughly.
+/// What an entry costs besides its token, what its value holds and that one's own size, in bytes, roughly.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// A mean entry, to size the table, in bytes.
@@ -56,8 +56,8 @@ impl<V> TokenCache<V> {
     }
 
     /// Keeps `value` until the clock's `elapsed` reads `keep_until`.
-    pub(crate) fn insert(&self, token: &str, value: Arc<V>, payload_bytes: usize, keep_until: Duration) {
-        let bytes = token.len() + payload_bytes + size_of::<V>() + ENTRY_OVERHEAD;
+    pub(crate) fn insert(&self, token: &str, value: Arc<V>, held_bytes: usize, keep_until: Duration) {
+        let bytes = token.len() + held_bytes + size_of::<V>() + ENTRY_OVERHEAD;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.0.insert(TokenKey(token.into()), Entry { value, keep_until: whole_seconds(keep_until), bytes });
     }

@@ -1,11 +1,9 @@
 //! The protected header (RFC 7515 §4): the few members that matter, the rest refused or ignored by rule.
 
-use std::fmt;
-
 use compact_str::CompactString;
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-use super::json::{MAX_HEADER_DEPTH, Names, Skip};
+use super::json::{MAX_HEADER_DEPTH, Names, NotJson, Reader};
+use super::text::Text;
 use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES, base64url};
 use crate::algorithm::Algorithm;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
@@ -77,15 +75,15 @@ impl Header {
         }
         let malformed = || VerifyError::new(Kind::Malformed, "the header is no JSON object of the right form");
         let json = std::str::from_utf8(json).map_err(|_| malformed())?;
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let raw = RawHeader::default().deserialize(&mut reader).map_err(|_| malformed())?;
-        reader.end().map_err(|_| malformed())?;
-        raw.judge()
+        RawHeader::read(json).map_err(|NotJson| malformed())?.judge()
     }
 }
 
 /// Decoded headers are rarely longer; those that are take an allocation.
 const HEADER_ON_STACK: usize = 512;
+
+/// The nesting that a member's value may have, the header itself being the first.
+const VALUE_DEPTH: usize = MAX_HEADER_DEPTH - 1;
 
 #[derive(Default)]
 struct RawHeader {
@@ -98,6 +96,39 @@ struct RawHeader {
 }
 
 impl RawHeader {
+    fn read(json: &str) -> Result<Self, NotJson> {
+        let mut header = RawHeader::default();
+        let mut names = Names::default();
+        let mut reader = Reader::new(json);
+        reader.object(|reader, name| {
+            names.add(name, reader)?;
+            header.member(reader, name)
+        })?;
+        reader.end()?;
+        names.finish(&reader)?;
+        Ok(header)
+    }
+
+    fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), NotJson> {
+        let string = |reader: &mut Reader<'_>| reader.string().map(|text| Some(reader.text(text).into()));
+        match reader.text(name) {
+            "alg" => self.algorithm = string(reader)?,
+            "kid" => self.key_id = string(reader)?,
+            "typ" => self.token_type = string(reader)?,
+            "cty" => self.content_type = string(reader)?,
+            "b64" => {
+                let json = reader.skip(VALUE_DEPTH)?;
+                self.unencoded = reader.text(json) != "true";
+            }
+            "crit" => {
+                reader.skip(VALUE_DEPTH)?;
+                self.has_critical = true;
+            }
+            _ => drop(reader.skip(VALUE_DEPTH)?),
+        }
+        Ok(())
+    }
+
     fn judge(self) -> Result<Header, VerifyError> {
         let name = self.algorithm.ok_or_else(|| VerifyError::new(Kind::Malformed, "the header has no alg"))?;
         // Nothing is registered here that `crit` could name, so that its presence alone decides (RFC 7515 §4.1.11).
@@ -126,41 +157,6 @@ impl RawHeader {
             key_id: self.key_id,
             token_type: self.token_type.as_deref().map_or(TokenType::Absent, TokenType::named),
         })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for RawHeader {
-    type Value = Self;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RawHeader {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a header object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        let mut names = Names::default();
-        while let Some(name) = names.next(&mut map)? {
-            match name {
-                "alg" => self.algorithm = Some(map.next_value()?),
-                "kid" => self.key_id = Some(map.next_value()?),
-                "typ" => self.token_type = Some(map.next_value()?),
-                "cty" => self.content_type = Some(map.next_value()?),
-                "b64" => self.unencoded = map.next_value::<serde_json::Value>()? != serde_json::Value::Bool(true),
-                "crit" => {
-                    map.next_value_seed(Skip { depth_left: MAX_HEADER_DEPTH })?;
-                    self.has_critical = true;
-                }
-                _ => map.next_value_seed(Skip { depth_left: MAX_HEADER_DEPTH - 1 })?,
-            }
-        }
-        Ok(self)
     }
 }
 

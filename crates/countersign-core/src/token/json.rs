@@ -1,10 +1,11 @@
 //! JSON without its ambiguities: a name once per object, bounded depth, bounded numbers.
+//!
+//! No library reads it so: they keep the last of two names, or hand every value to a visitor before a rule can be laid
+//! over it. Strings with escapes, and numbers that are no plain integers, are still left to `serde_json`.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use smallvec::SmallVec;
+
+use super::text::Text;
 
 /// The deepest nesting read in a header.
 pub(crate) const MAX_HEADER_DEPTH: usize = 8;
@@ -15,210 +16,449 @@ pub(crate) const MAX_CLAIMS_DEPTH: usize = 32;
 /// The longest number read, in characters (S1.22).
 const MAX_NUMBER_CHARS: usize = 64;
 
+/// So many digits always fit into 64 bits.
+const MOST_DIGITS: usize = 19;
+
 /// Up to so many names an object, doubles are looked for without sorting.
 const FEW_NAMES: usize = 32;
 
-/// The names seen in one object.
-#[derive(Default)]
-pub(crate) struct Names<'de>(SmallVec<[Cow<'de, str>; FEW_NAMES]>);
+/// The text is no JSON that is read here. Why is not told: nobody but its writer could use it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotJson;
 
-impl<'de> Names<'de> {
-    /// Reads the next name, if there is one.
-    pub(crate) fn next<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<Option<&str>, A::Error> {
-        match map.next_key_seed(NameSeed)? {
-            None => self.finish().map(|()| None),
-            Some(name) => self.add(name).map(Some),
+/// A number: an integer from 0 on that fits into 64 bits, or any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Number {
+    Whole(u64),
+    Other(f64),
+}
+
+/// A text read from front to back. White space (RFC 8259 §2) is passed over before each value, name and sign.
+pub(crate) struct Reader<'j> {
+    json: &'j str,
+    at: usize,
+    /// The strings that were written with escapes, one after the other.
+    unescaped: String,
+}
+
+impl<'j> Reader<'j> {
+    pub(crate) fn new(json: &'j str) -> Self {
+        Reader { json, at: 0, unescaped: String::new() }
+    }
+
+    /// The strings that were written with escapes.
+    pub(crate) fn into_unescaped(self) -> String {
+        self.unescaped
+    }
+
+    /// What stands at a place.
+    #[inline]
+    pub(crate) fn text(&self, place: Text) -> &str {
+        place.of(self.json, &self.unescaped)
+    }
+
+    /// The first byte of what comes next.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Option<u8> {
+        match self.json.as_bytes().get(self.at) {
+            Some(byte) if *byte > b' ' => Some(*byte),
+            _ => self.peek_beyond_space(),
         }
     }
 
+    #[cold]
+    fn peek_beyond_space(&mut self) -> Option<u8> {
+        let is_space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.at += self.rest().iter().take_while(is_space).count();
+        self.rest().first().copied()
+    }
+
+    fn rest(&self) -> &'j [u8] {
+        self.json.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes `sign`, if it comes next.
+    #[inline]
+    fn takes(&mut self, sign: u8) -> bool {
+        let is_next = self.json.as_bytes().get(self.at) == Some(&sign) || self.peek() == Some(sign);
+        if is_next {
+            self.at += 1;
+        }
+        is_next
+    }
+
+    #[inline]
+    fn expect(&mut self, sign: u8) -> Result<(), NotJson> {
+        if self.takes(sign) { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Nothing may come any more.
+    pub(crate) fn end(&mut self) -> Result<(), NotJson> {
+        if self.peek().is_none() { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Reads an object: `member` is given each name and reads its value. Doubled names are its to find, by [`Names`].
+    #[inline]
+    pub(crate) fn object<E: From<NotJson>>(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(b'{')?;
+        if self.takes(b'}') {
+            return Ok(());
+        }
+        loop {
+            let name = self.string()?;
+            self.expect(b':')?;
+            member(self, name)?;
+            if !self.takes(b',') {
+                return Ok(self.expect(b'}')?);
+            }
+        }
+    }
+
+    /// Reads a list; `item` reads each value.
+    #[inline]
+    pub(crate) fn list(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), NotJson>) -> Result<(), NotJson> {
+        self.expect(b'[')?;
+        if self.takes(b']') {
+            return Ok(());
+        }
+        loop {
+            item(self)?;
+            if !self.takes(b',') {
+                return self.expect(b']');
+            }
+        }
+    }
+
+    /// Reads a string.
+    #[inline(always)] // read some thirty times a token, and most are shorter than a call
+    pub(crate) fn string(&mut self) -> Result<Text, NotJson> {
+        self.expect(b'"')?;
+        let start = self.at;
+        match end_of_plain(self.rest()) {
+            Some((length, b'"')) => {
+                self.at += length + 1;
+                Ok(Text::at(start, length))
+            }
+            Some((length, b'\\')) => self.escaped_string(start, length),
+            _ => Err(NotJson), // a control character, or no end
+        }
+    }
+
+    /// The rest of a string that began at `start`, from its first backslash on.
+    #[cold]
+    fn escaped_string(&mut self, start: usize, mut plain: usize) -> Result<Text, NotJson> {
+        loop {
+            self.at += plain + 2; // a quote after a backslash ends nothing
+            let found = end_of_plain(self.rest()).ok_or(NotJson)?;
+            match found {
+                (length, b'"') => {
+                    self.at += length + 1;
+                    break;
+                }
+                (length, b'\\') => plain = length,
+                _ => return Err(NotJson),
+            }
+        }
+        let with_quotes = self.json.get(start - 1..self.at).ok_or(NotJson)?;
+        let meant: String = serde_json::from_str(with_quotes).map_err(|_| NotJson)?;
+        let place = Text::at(self.json.len() + self.unescaped.len(), meant.len());
+        self.unescaped.push_str(&meant);
+        Ok(place)
+    }
+
+    /// Reads a number of at most 64 characters, within the range of `f64`.
+    pub(crate) fn number(&mut self) -> Result<Number, NotJson> {
+        self.peek();
+        let rest = self.rest();
+        let (mut whole, mut length) = (0_u64, 0);
+        while let Some(digit) = rest.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            if length == MOST_DIGITS {
+                return self.other_number();
+            }
+            (whole, length) = (whole * 10 + u64::from(digit), length + 1);
+        }
+        let is_padded = length > 1 && rest[0] == b'0';
+        if length == 0 || is_padded || rest.get(length).is_some_and(is_part_of_number) {
+            return self.other_number();
+        }
+        self.at += length;
+        Ok(Number::Whole(whole))
+    }
+
+    /// Reads a number that is more than digits, or too many of them.
+    #[cold]
+    fn other_number(&mut self) -> Result<Number, NotJson> {
+        let length = self.rest().iter().take_while(|byte| is_part_of_number(byte)).count();
+        let written = self.rest().get(..length).filter(|_| length <= MAX_NUMBER_CHARS).ok_or(NotJson)?;
+        self.at += length;
+        serde_json::from_slice(written).map(Number::Other).map_err(|_| NotJson)
+    }
+
+    /// Passes over any value, refusing doubled names and lists or objects more than `depth` deep; its place comes back.
+    pub(crate) fn skip(&mut self, depth: usize) -> Result<Text, NotJson> {
+        let first = self.peek().ok_or(NotJson)?;
+        let (start, kept) = (self.at, self.unescaped.len());
+        match first {
+            b'"' => self.string().map(|_| ())?,
+            b'{' => {
+                let inner = depth.checked_sub(1).ok_or(NotJson)?;
+                let mut names = Names::default();
+                self.object(|reader, name| {
+                    names.add(name, reader)?;
+                    reader.skip(inner).map(|_| ())
+                })?;
+                names.finish(self)?;
+            }
+            b'[' => {
+                let inner = depth.checked_sub(1).ok_or(NotJson)?;
+                self.list(|reader| reader.skip(inner).map(|_| ()))?;
+            }
+            b't' => self.word(b"true")?,
+            b'f' => self.word(b"false")?,
+            b'n' => self.word(b"null")?,
+            _ => self.number().map(|_| ())?,
+        }
+        self.unescaped.truncate(kept);
+        Ok(Text::at(start, self.at - start))
+    }
+
+    fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
+        let is_next = self.rest().starts_with(word);
+        self.at += word.len();
+        if is_next { Ok(()) } else { Err(NotJson) }
+    }
+}
+
+fn is_part_of_number(byte: &u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+}
+
+/// The first quote, backslash or control character, and how many bytes stand before it.
+#[inline]
+fn end_of_plain(bytes: &[u8]) -> Option<(usize, u8)> {
+    const EACH: u64 = u64::MAX / 255; // times a byte: that byte eight times
+    let (chunks, rest) = bytes.as_chunks();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // Sets the highest bit of bytes below `limit`; exact up to the first such byte, which is the one asked for.
+        let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
+        let quote_or_control = below(word ^ (EACH * 2), 33); // a quote with that bit turned is 32
+        let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
+        let found = (quote_or_control | backslash) & (EACH << 7);
+        if found != 0 {
+            let at = found.trailing_zeros() as usize / 8;
+            return Some((index * chunk.len() + at, chunk[at]));
+        }
+    }
+    let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' '))?;
+    Some((bytes.len() - rest.len() + end, rest[end]))
+}
+
+/// The names seen in one object.
+#[derive(Default)]
+pub(crate) struct Names(SmallVec<[Text; FEW_NAMES]>);
+
+impl Names {
     /// Takes a name that must be new; beyond the first few, [`finish`](Self::finish) is who finds that it was not.
-    pub(crate) fn add<E: Error>(&mut self, name: Cow<'de, str>) -> Result<&str, E> {
-        refuse_double(self.0.len() >= FEW_NAMES || !self.0.contains(&name))?;
+    pub(crate) fn add(&mut self, name: Text, reader: &Reader<'_>) -> Result<(), NotJson> {
+        let is_it = |held: &Text| held.len() == name.len() && reader.text(*held) == reader.text(name);
+        refuse_double(self.0.len() >= FEW_NAMES || !self.0.iter().any(is_it))?;
         self.0.push(name);
-        Ok(self.0.last().map_or("", AsRef::as_ref))
+        Ok(())
     }
 
     /// Objects of many names are judged at their end, by sorting, so that time stays linear in practice (S11.08).
-    pub(crate) fn finish<E: Error>(&mut self) -> Result<(), E> {
+    pub(crate) fn finish(&mut self, reader: &Reader<'_>) -> Result<(), NotJson> {
         if self.0.len() <= FEW_NAMES {
             return Ok(());
         }
-        self.0.sort_unstable();
-        refuse_double(self.0.windows(2).all(|pair| pair[0] != pair[1]))
+        self.0.sort_unstable_by_key(|name| reader.text(*name));
+        refuse_double(self.0.windows(2).all(|pair| reader.text(pair[0]) != reader.text(pair[1])))
     }
 }
 
 /// An error unless a name is new.
-pub(crate) fn refuse_double<E: Error>(is_new: bool) -> Result<(), E> {
-    if is_new { Ok(()) } else { Err(E::custom("a name stands twice in one object")) }
-}
-
-/// A member's name.
-pub(crate) struct NameSeed;
-
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
-    }
-}
-
-/// Reads any value, keeping nothing, refusing doubled names and depth beyond the number it holds.
-#[derive(Clone, Copy)]
-pub(crate) struct Skip {
-    pub(crate) depth_left: usize,
-}
-
-impl Skip {
-    fn deeper<E: Error>(self) -> Result<Self, E> {
-        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("nested too deeply"))?;
-        Ok(Skip { depth_left })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Skip {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Skip {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        while seq.next_element_seed(inner)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let inner = self.deeper()?;
-        let mut names = Names::default();
-        while names.next(&mut map)?.is_some() {
-            map.next_value_seed(inner)?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether `json` holds a number of more than 64 characters outside its strings.
-///
-/// A run that long covers one of every 32 positions, so that ordinary tokens are looked at in a few places only.
-pub(crate) fn has_endless_number(json: &str) -> bool {
-    let bytes = json.as_bytes();
-    let is_part = |at: usize| matches!(bytes.get(at), Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'));
-    let suspicious = (0..bytes.len()).step_by(MAX_NUMBER_CHARS / 2).any(|at| {
-        is_part(at) && is_part(at + 1) && {
-            let before = (0..at).rev().take_while(|&i| is_part(i)).count();
-            let after = (at..bytes.len()).take_while(|&i| is_part(i)).count();
-            before + after > MAX_NUMBER_CHARS
-        }
-    });
-    suspicious && longest_number(bytes) > MAX_NUMBER_CHARS
-}
-
-/// The length of the longest number outside strings; reads everything once.
-fn longest_number(bytes: &[u8]) -> usize {
-    let (mut longest, mut run, mut in_string, mut escaped) = (0, 0, false, false);
-    for &byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ => {}
-        }
-        let counts = !in_string && matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
-        run = if counts { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
-    longest
+pub(crate) fn refuse_double(is_new: bool) -> Result<(), NotJson> {
+    if is_new { Ok(()) } else { Err(NotJson) }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
 
-    fn skim(json: &str, depth_left: usize) -> Result<(), serde_json::Error> {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        Skip { depth_left }.deserialize(&mut reader)?;
+    fn skim(json: &str, depth: usize) -> Result<(), NotJson> {
+        let mut reader = Reader::new(json);
+        reader.skip(depth)?;
+        assert_eq!(reader.unescaped, "", "nothing skipped is kept");
         reader.end()
     }
 
     #[test]
     fn s1_09_s1_10_a_name_stands_once_per_object_at_every_depth() {
-        for doubled in [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":1,"b":1}]}"#, r#"{"a":1,"\u0061":2}"#] {
+        for doubled in
+            [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":1,"b":1}]}"#, r#"{"a":1,"\u0061":2}"#, r#"{"\u0061":{},"a":2}"#]
+        {
             assert!(skim(doubled, 8).is_err(), "{doubled}");
         }
-        assert!(skim(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, 8).is_ok());
+        assert!(skim(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}],"\u0063":0,"\u0064":{"\u0063":0}}"#, 8).is_ok());
         let many: Vec<String> = (0..40).map(|i| format!("\"n{i}\":{i}")).collect();
         assert!(skim(&format!("{{{}}}", many.join(",")), 8).is_ok());
         assert!(skim(&format!("{{{},\"n3\":0}}", many.join(",")), 8).is_err());
+        assert!(skim(&format!("{{\"\\u006e39\":0,{}}}", many.join(",")), 8).is_err());
     }
 
     #[test]
     fn s1_21_depth_is_counted() {
-        assert!(skim(&format!("{}{}", "[".repeat(8), "]".repeat(8)), 8).is_ok());
-        assert!(skim(&format!("{}{}", "[".repeat(9), "]".repeat(9)), 8).is_err());
+        for (open, close) in [("[", "]"), ("{\"a\":[", "]}")] {
+            let nested = |times: usize| format!("{}{}", open.repeat(times), close.repeat(times));
+            let deepest = 8 / open.matches(['[', '{']).count();
+            assert!(skim(&nested(deepest), 8).is_ok());
+            assert!(skim(&nested(deepest + 1), 8).is_err());
+        }
         assert!(skim(&"[".repeat(100_000), 8).is_err());
     }
 
     #[test]
-    fn s1_22_long_numbers_are_found_wherever_they_stand() {
-        for before in 0..70 {
-            let spaces = " ".repeat(before);
-            assert!(has_endless_number(&format!("{spaces}[{}]", "1".repeat(65))), "{before}");
-            assert!(!has_endless_number(&format!("{spaces}[{}]", "1".repeat(64))), "{before}");
-            assert!(!has_endless_number(&format!("{spaces}[\"{}\"]", "1".repeat(200))), "{before}");
-            assert!(!has_endless_number(&format!("{spaces}[\"\\\"{}\"]", "1".repeat(200))), "{before}");
-            assert!(has_endless_number(&format!("{spaces}[\"\\\\\",{}]", "1".repeat(65))), "{before}");
+    fn s1_22_numbers_are_bounded_wherever_they_stand() {
+        for (before, after) in [("", ""), (" ", "\n"), ("[", "]"), ("{\"a\":", "}"), ("[1,[\t", ",\"\"]]")] {
+            let is_read = |number: &str| skim(&format!("{before}{number}{after}"), 8).is_ok();
+            assert!(is_read(&"1".repeat(64)) && !is_read(&"1".repeat(65)), "{before}");
+            assert!(
+                is_read(&format!("0.{}", "1".repeat(62))) && !is_read(&format!("0.{}", "1".repeat(63))),
+                "{before}"
+            );
+            assert!(is_read(&format!("\"{}\"", "1".repeat(200))), "{before}");
+            assert!(is_read("1e-400") && !is_read("1e400") && !is_read("-1e400"), "{before}");
         }
-        assert!(skim("1e400", 8).is_err());
+    }
+
+    #[test]
+    fn integers_are_exact_to_19_digits_and_other_numbers_are_what_rust_reads() {
+        let number = |json: &str| Reader::new(json).number();
+        for whole in [0, 7, 10, 253_402_300_799, 9_999_999_999_999_999_999] {
+            assert_eq!(number(&format!(" {whole}]")), Ok(Number::Whole(whole)), "{whole}");
+        }
+        for other in ["-1", "-0", "1.5", "1e3", "1E+3", "0.1e-2", "10000000000000000000", "18446744073709551616"] {
+            assert_eq!(number(other), Ok(Number::Other(other.parse().expect("a number"))), "{other}");
+        }
+        for wrong in ["", "-", "01", "00", "-01", "1.", ".5", "1e", "+1", "1-", "1+1", "1e5.", "--1", "e", "x", "é"] {
+            assert_eq!(number(wrong), Err(NotJson), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_string_ends_at_its_quote_wherever_that_stands() {
+        for length in 0..40 {
+            let plain = "é".repeat(length / 2) + &"x".repeat(length % 2);
+            for after in ["", "\"", ",\"a\\\"b", "\u{1}"] {
+                let json = format!("\"{plain}\"{after}");
+                let mut reader = Reader::new(&json);
+                assert_eq!(reader.string().map(|place| reader.text(place)), Ok(&*plain), "{json}");
+                assert_eq!(reader.at, plain.len() + 2, "{json}");
+            }
+            for wrong in ["", "\u{1}\"", "\u{1f}\"", "\n\"", "\\\"", "\\", "\\x\"", "\\u00\"", "\\ud800\"", "\\é\""] {
+                let json = format!("\"{plain}{wrong}");
+                assert_eq!(Reader::new(&json).string(), Err(NotJson), "{json}");
+            }
+        }
+    }
+
+    /// Each line of JSONTestSuite, as its name and its bytes.
+    fn published() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let lines = include_str!("../../vectors/json_test_suite.txt").lines();
+        lines.filter(|line| !line.starts_with('#')).map(|line| {
+            let (name, hex) = line.split_once(' ').unwrap_or((line, ""));
+            let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+            (name, (0..hex.len()).step_by(2).map(byte).collect())
+        })
+    }
+
+    /// JSON, but with a number of 82 characters, or a name twice.
+    const REFUSED_BY_RULE: [&str; 3] =
+        ["y_number_double_close_to_zero", "y_object_duplicated_key", "y_object_duplicated_key_and_value"];
+
+    #[test]
+    fn s1_08_s1_09_s1_22_published_texts_are_json_or_not_as_published() {
+        let mut counts = [0; 3];
+        for (name, bytes) in published() {
+            let is_read = std::str::from_utf8(&bytes).is_ok_and(|json| skim(json, MAX_CLAIMS_DEPTH).is_ok());
+            let is_json = serde_json::from_slice::<Value>(&bytes).is_ok();
+            let (kind, expected) = match name.split_once('_').map(|(kind, _)| kind) {
+                Some("y") => (0, !REFUSED_BY_RULE.contains(&name)),
+                Some("n") => (1, false),
+                _ => (2, is_json),
+            };
+            assert_eq!(is_read, expected, "{name}");
+            counts[kind] += 1;
+        }
+        assert_eq!(counts, [95, 186, 35]);
+    }
+
+    /// Any value, written without doubled names.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map("[a-c\"\\\\é\u{1}]{0,3}", inner, 0..6)
+                    .prop_map(|members| members.into_iter().collect::<Value>()),
+            ]
+        })
+    }
+
+    /// How many members the objects of a value have, all in all.
+    fn members(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => items.iter().map(members).sum(),
+            Value::Object(object) => object.len() + object.values().map(members).sum::<usize>(),
+            _ => 0,
+        }
+    }
+
+    /// How many colons stand outside of strings.
+    fn colons(json: &str) -> usize {
+        let (mut count, mut in_string, mut bytes) = (0, false, json.bytes());
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'"' => in_string = !in_string,
+                b'\\' => drop(bytes.next()),
+                b':' if !in_string => count += 1,
+                _ => {}
+            }
+        }
+        count
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_json_is_read_as_serde_json_reads_it_but_for_doubled_names(
+            value in value(),
+            is_pretty in any::<bool>(),
+            edits in prop::collection::vec((any::<prop::sample::Index>(), r#"[\[\]{}:,"\\a1.e \-\n\x01]"#), 0..3),
+        ) {
+            let mut json = if is_pretty { format!("{value:#}") } else { value.to_string() };
+            prop_assert!(skim(&json, MAX_CLAIMS_DEPTH).is_ok(), "{json}");
+            for (place, edit) in edits {
+                let starts: Vec<usize> = json.char_indices().map(|(at, _)| at).collect();
+                let at = starts[place.index(starts.len())];
+                let end = at + json[at..].chars().next().map_or(0, char::len_utf8);
+                json.replace_range(at..end, &edit);
+            }
+            let is_strict = serde_json::from_str::<Value>(&json).is_ok_and(|value| members(&value) == colons(&json));
+            prop_assert_eq!(skim(&json, MAX_CLAIMS_DEPTH).is_ok(), is_strict, "{}", json);
+        }
     }
 }

@@ -1,15 +1,12 @@
 //! The claims as read in one pass: registered ones by position, everything else left as text.
 
-use std::fmt;
-
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::base64url;
-use super::json::{MAX_CLAIMS_DEPTH, NameSeed, Names, Skip, has_endless_number, refuse_double};
-use super::text::{ListClaim, ListSeed, Page, Text, TextSeed, TimeSeed};
+use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_double};
+use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
@@ -54,24 +51,17 @@ impl Payload {
     pub(crate) fn parse(json: Vec<u8>, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         let malformed = |detail: &'static str| VerifyError::new(Kind::Malformed, detail);
         let json = String::from_utf8(json).map_err(|_| malformed("the claims are no UTF-8"))?.into_boxed_str();
-        if has_endless_number(&json) {
-            return Err(malformed("the claims hold a number of more than 64 characters"));
-        }
         let mut payload = Payload::default();
-        let mut page = Page::new(&json);
-        let mut wrong_claim = None;
-        let mut reader = serde_json::Deserializer::from_str(&json);
-        let read = ClaimsSeed { page: &mut page, wanted, payload: &mut payload, wrong_claim: &mut wrong_claim }
-            .deserialize(&mut reader)
-            .and_then(|()| reader.end());
-        payload.unescaped = page.into_unescaped().into();
-        if let Some(name) = wrong_claim {
-            return Err(VerifyError::new(
+        let mut reader = Reader::new(&json);
+        let read = Claims { wanted, payload: &mut payload, others: Names::default() }.read(&mut reader);
+        read.map_err(|fault| match fault {
+            Unreadable::NotJson => malformed("the claims are no JSON object of the right form"),
+            Unreadable::WrongClaim(name) => VerifyError::new(
                 Kind::InvalidClaim,
                 format!("{name} has another JSON type or range than its definition"),
-            ));
-        }
-        read.map_err(|_| malformed("the claims are no JSON object of the right form"))?;
+            ),
+        })?;
+        payload.unescaped = reader.into_unescaped().into();
         payload.json = json;
         Ok(payload)
     }
@@ -103,126 +93,141 @@ impl Payload {
     }
 }
 
-struct ClaimsSeed<'a, 'de> {
-    page: &'a mut Page<'de>,
-    wanted: &'a [Box<str>],
-    payload: &'a mut Payload,
-    wrong_claim: &'a mut Option<&'static str>,
+/// Reads the members of a claims object into a [`Payload`].
+struct Claims<'r> {
+    wanted: &'r [Box<str>],
+    payload: &'r mut Payload,
+    others: Names,
 }
 
-impl<'de> ClaimsSeed<'_, 'de> {
-    /// Notes a claim of the wrong type; reading ends there, so that "failed to parse" is never "absent" (S3.05).
-    fn wrong<E: Error>(&mut self, name: &'static str) -> E {
-        *self.wrong_claim = Some(name);
-        E::custom(name)
+/// Why claims cannot be read.
+enum Unreadable {
+    NotJson,
+    /// A claim of another type or range than its definition's, so that "failed to parse" is never "absent" (S3.05).
+    WrongClaim(&'static str),
+}
+
+impl From<NotJson> for Unreadable {
+    fn from(_: NotJson) -> Self {
+        Unreadable::NotJson
+    }
+}
+
+/// The nesting that a claim's value may have, the object of all claims being the first.
+const VALUE_DEPTH: usize = MAX_CLAIMS_DEPTH - 1;
+
+impl Claims<'_> {
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<(), Unreadable> {
+        reader.object(|reader, name| self.member(reader, name))?;
+        reader.end()?;
+        Ok(self.others.finish(reader)?)
     }
 
-    /// Reads a claim into its place, which must be free; `None` is another type than its definition's.
-    fn claim<A: MapAccess<'de>, T>(
-        &mut self,
-        name: &'static str,
-        map: &mut A,
-        place: fn(&mut Payload) -> &mut Option<T>,
-        read: impl FnOnce(&mut Page<'de>, &mut A) -> Result<Option<T>, A::Error>,
-    ) -> Result<(), A::Error> {
-        refuse_double(place(self.payload).is_none())?;
-        match read(self.page, map)? {
-            None => Err(self.wrong(name)),
-            value => {
-                *place(self.payload) = value;
+    /// A registered claim stands twice where its place is taken; the names of all others are kept to compare (S1.10).
+    fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
+        match reader.text(name) {
+            "iss" => self.text("iss", reader, |payload| &mut payload.issuer),
+            "sub" => self.text("sub", reader, |payload| &mut payload.subject),
+            "jti" => self.text("jti", reader, |payload| &mut payload.token_id),
+            "client_id" => self.text("client_id", reader, |payload| &mut payload.client_id),
+            "acr" => self.text("acr", reader, |payload| &mut payload.acr),
+            "exp" => self.time("exp", reader, |payload| &mut payload.expires),
+            "nbf" => self.time("nbf", reader, |payload| &mut payload.not_before),
+            "iat" => self.time("iat", reader, |payload| &mut payload.issued_at),
+            "auth_time" => self.time("auth_time", reader, |payload| &mut payload.auth_time),
+            "aud" => self.list(reader, |payload| &mut payload.audience),
+            "amr" => self.list(reader, |payload| &mut payload.amr),
+            "scope" => self.list(reader, |payload| &mut payload.scope),
+            "scp" => self.list(reader, |payload| &mut payload.scp),
+            "act" => self.claim("act", reader, |payload| &mut payload.actor, actor),
+            other => {
+                self.payload.has_confirmation |= other == "cnf";
+                self.payload.has_id_token_claims |= ["nonce", "at_hash", "c_hash"].contains(&other);
+                let wanted = self.wanted.iter().position(|wanted| **wanted == *other);
+                self.others.add(name, reader)?;
+                let json = reader.skip(VALUE_DEPTH)?;
+                self.payload.captured.extend(wanted.map(|index| (index, json)));
                 Ok(())
             }
         }
     }
 
-    fn text<A: MapAccess<'de>>(
+    /// Reads a claim into its place, which must be free; `None` is another type or range than its definition's.
+    #[inline]
+    fn claim<'j, T>(
         &mut self,
         name: &'static str,
-        map: &mut A,
+        reader: &mut Reader<'j>,
+        place: fn(&mut Payload) -> &mut Option<T>,
+        read: fn(&mut Reader<'j>) -> Result<Option<T>, NotJson>,
+    ) -> Result<(), Unreadable> {
+        let place = place(self.payload);
+        refuse_double(place.is_none())?;
+        *place = read(reader)?;
+        if place.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(name)) }
+    }
+
+    fn text(
+        &mut self,
+        name: &'static str,
+        reader: &mut Reader<'_>,
         place: fn(&mut Payload) -> &mut Option<Text>,
-    ) -> Result<(), A::Error> {
-        self.claim(name, map, place, |page, map| map.next_value_seed(TextSeed(page)))
+    ) -> Result<(), Unreadable> {
+        self.claim(name, reader, place, |reader| string(reader, VALUE_DEPTH))
     }
 
-    fn time<A: MapAccess<'de>>(
+    fn time(
         &mut self,
         name: &'static str,
-        map: &mut A,
+        reader: &mut Reader<'_>,
         place: fn(&mut Payload) -> &mut Option<UnixTime>,
-    ) -> Result<(), A::Error> {
-        self.claim(name, map, place, |_, map| map.next_value_seed(TimeSeed))
+    ) -> Result<(), Unreadable> {
+        self.claim(name, reader, place, numeric_date)
     }
 
-    fn list<A: MapAccess<'de>>(
-        &mut self,
-        map: &mut A,
-        place: fn(&mut Payload) -> &mut ListClaim,
-    ) -> Result<(), A::Error> {
-        refuse_double(*place(self.payload) == ListClaim::Absent)?;
-        *place(self.payload) = map.next_value_seed(ListSeed(self.page))?;
-        Ok(())
-    }
-
-    fn actor<A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<(), A::Error> {
-        self.claim("act", map, |payload| &mut payload.actor, |_, map| actor(map.next_value::<&'de RawValue>()?.get()))
-    }
-
-    /// Skips a claim, or keeps its JSON where it is wanted.
-    fn other<A: MapAccess<'de>>(&mut self, wanted: Option<usize>, map: &mut A) -> Result<(), A::Error> {
-        let inner = Skip { depth_left: MAX_CLAIMS_DEPTH - 1 };
-        let Some(index) = wanted else { return map.next_value_seed(inner) };
-        let raw: &'de RawValue = map.next_value()?;
-        skim(raw.get(), inner.depth_left)?;
-        self.payload.captured.push((index, self.page.place(raw.get())));
+    fn list(&mut self, reader: &mut Reader<'_>, place: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {
+        let place = place(self.payload);
+        refuse_double(*place == ListClaim::Absent)?;
+        *place = strings(reader)?;
         Ok(())
     }
 }
 
-impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+/// A string; `None` for any other value.
+#[inline]
+fn string(reader: &mut Reader<'_>, depth: usize) -> Result<Option<Text>, NotJson> {
+    match reader.peek() {
+        Some(b'"') => reader.string().map(Some),
+        _ => reader.skip(depth).map(|_| None),
     }
 }
 
-impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a claims object")
+/// A string or a list of strings.
+fn strings(reader: &mut Reader<'_>) -> Result<ListClaim, NotJson> {
+    if reader.peek() != Some(b'[') {
+        return Ok(string(reader, VALUE_DEPTH)?.map_or(ListClaim::Wrong, ListClaim::One));
     }
-
-    /// A registered claim stands twice where its place is taken; the names of all others are kept to compare (S1.10).
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let mut others = Names::default();
-        while let Some(name) = map.next_key_seed(NameSeed)? {
-            match &*name {
-                "iss" => self.text("iss", &mut map, |payload| &mut payload.issuer)?,
-                "sub" => self.text("sub", &mut map, |payload| &mut payload.subject)?,
-                "jti" => self.text("jti", &mut map, |payload| &mut payload.token_id)?,
-                "client_id" => self.text("client_id", &mut map, |payload| &mut payload.client_id)?,
-                "acr" => self.text("acr", &mut map, |payload| &mut payload.acr)?,
-                "exp" => self.time("exp", &mut map, |payload| &mut payload.expires)?,
-                "nbf" => self.time("nbf", &mut map, |payload| &mut payload.not_before)?,
-                "iat" => self.time("iat", &mut map, |payload| &mut payload.issued_at)?,
-                "auth_time" => self.time("auth_time", &mut map, |payload| &mut payload.auth_time)?,
-                "aud" => self.list(&mut map, |payload| &mut payload.audience)?,
-                "amr" => self.list(&mut map, |payload| &mut payload.amr)?,
-                "scope" => self.list(&mut map, |payload| &mut payload.scope)?,
-                "scp" => self.list(&mut map, |payload| &mut payload.scp)?,
-                "act" => self.actor(&mut map)?,
-                other => {
-                    self.payload.has_confirmation |= other == "cnf";
-                    self.payload.has_id_token_claims |= ["nonce", "at_hash", "c_hash"].contains(&other);
-                    let wanted = self.wanted.iter().position(|wanted| **wanted == *other);
-                    others.add(name)?;
-                    self.other(wanted, &mut map)?;
-                }
-            }
+    let mut texts = SmallVec::new();
+    let mut all_strings = true;
+    reader.list(|reader| {
+        match string(reader, VALUE_DEPTH - 1)? {
+            Some(text) => texts.push(text),
+            None => all_strings = false,
         }
-        others.finish()
+        Ok(())
+    })?;
+    Ok(if all_strings { ListClaim::Many(texts) } else { ListClaim::Wrong })
+}
+
+/// A NumericDate within range (RFC 7519 §2); `None` for any other value.
+fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
+    if !matches!(reader.peek(), Some(b'-' | b'0'..=b'9')) {
+        return reader.skip(VALUE_DEPTH).map(|_| None);
     }
+    Ok(match reader.number()? {
+        Number::Whole(seconds) => Some(UnixTime::from_secs(seconds)).filter(|time| *time <= UnixTime::MAX),
+        Number::Other(seconds) => UnixTime::from_numeric_date(seconds),
+    })
 }
 
 /// The deepest chain of actors followed.
@@ -236,9 +241,9 @@ struct Actor<'a> {
 }
 
 /// The subject of the outermost actor; only that one may drive a decision (S3.29). `None` where the form is wrong.
-fn actor<E: Error>(json: &str) -> Result<Option<Box<str>>, E> {
-    skim(json, MAX_CLAIMS_DEPTH - 1)?;
-    let Ok(outermost) = serde_json::from_str::<Actor<'_>>(json) else { return Ok(None) };
+fn actor(reader: &mut Reader<'_>) -> Result<Option<Box<str>>, NotJson> {
+    let json = reader.skip(VALUE_DEPTH)?;
+    let Ok(outermost) = serde_json::from_str::<Actor<'_>>(reader.text(json)) else { return Ok(None) };
     let mut inner = outermost.act;
     for _ in 1..MAX_ACTORS {
         let Some(raw) = inner else { return Ok(outermost.sub) };
@@ -246,11 +251,6 @@ fn actor<E: Error>(json: &str) -> Result<Option<Box<str>>, E> {
         inner = next.act;
     }
     Ok(if inner.is_none() { outermost.sub } else { None })
-}
-
-fn skim<E: Error>(json: &str, depth_left: usize) -> Result<(), E> {
-    let mut reader = serde_json::Deserializer::from_str(json);
-    Skip { depth_left }.deserialize(&mut reader).map_err(E::custom)
 }
 
 #[cfg(test)]

@@ -35,16 +35,16 @@ impl Verified {
         issuer: Arc<TrustedIssuer>,
         wanted: &[Box<str>],
         epoch: u64,
-    ) -> Result<Self, VerifyError> {
+    ) -> Result<Arc<Self>, VerifyError> {
         let grants = issuer.authorities.read(&signed.token.payload, wanted)?;
-        Ok(Verified {
+        Ok(Arc::new(Verified {
             payload: signed.token.payload,
             key: signed.key,
             issuer,
             grants,
             typed: TypedClaims::default(),
             epoch,
-        })
+        }))
     }
 
     /// The issuer (`iss`). With [`subject`](Self::subject) it is the identity; the subject alone is not.
@@ -164,7 +164,7 @@ impl Verified {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        self.payload.held_bytes()
+        self.payload.held_bytes() + self.grants.held_bytes()
     }
 
     fn text(&self, claim: Option<Text>) -> Option<&str> {

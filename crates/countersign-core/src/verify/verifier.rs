@@ -200,9 +200,7 @@ impl Verifier {
     #[must_use]
     pub fn recall(&self, token: &str) -> Option<Arc<Verified>> {
         let clock = &self.0.clock;
-        let verified = self.seen_before(token, clock.now(), clock.elapsed())?;
-        self.0.counts.from_cache.increment();
-        Some(verified)
+        self.seen_before(token, clock.now(), clock.elapsed())
     }
 
     /// Judges a token with the keys at hand; never waits.
@@ -227,10 +225,10 @@ impl Verifier {
     /// The way of a token, top to bottom.
     fn judge(&self, token: &str) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
-        if let Some(verified) = self.recall(token) {
+        let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
+        if let Some(verified) = self.seen_before(token, now, elapsed) {
             return Ok(verified);
         }
-        let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
         let mut payload = Payload::decode(compact.payload, &inner.wanted)?;
@@ -246,7 +244,7 @@ impl Verifier {
         let keys = keys_for(issuer, held, &header, inner.danger_denied)?;
         let unseen = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified = Arc::new(Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?);
+        let verified = Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?;
         inner.counts.verified.increment();
         if let Some(header) = unseen {
             inner.headers.remember(compact.header, header);
@@ -296,6 +294,7 @@ impl Verifier {
         let held = verified.trusted_issuer().keys.cell().load();
         let keys_hold = held.as_ref().is_some_and(|held| held.epoch == verified.epoch && held.is_usable(elapsed));
         if keys_hold && verified.is_timely(now) && self.is_trusted_still(&verified) {
+            self.0.counts.from_cache.increment();
             return Some(verified);
         }
         cache.remove(token);
