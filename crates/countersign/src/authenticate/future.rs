@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -45,7 +46,7 @@ pin_project! {
 
 /// A request that waits, with all that is needed to go on.
 pub(super) struct Pending<S, ReqBody> {
-    pub(super) layer: AuthenticateLayer,
+    pub(super) layer: Arc<AuthenticateLayer>,
     pub(super) ready: S,
     pub(super) request: Request<ReqBody>,
 }

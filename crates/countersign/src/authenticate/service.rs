@@ -24,12 +24,12 @@ use crate::telemetry;
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    layer: AuthenticateLayer,
+    layer: Arc<AuthenticateLayer>, // axum clones the service for each request
 }
 
 impl<S> Authenticate<S> {
     pub(super) fn new(inner: S, layer: AuthenticateLayer) -> Self {
-        Authenticate { inner, layer }
+        Authenticate { inner, layer: Arc::new(layer) }
     }
 
     /// The wrapped service.
@@ -202,7 +202,7 @@ where
                 // The service that was polled ready is the one that is called; its clone stays here.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(waiting, Pending { layer: self.layer.clone(), ready, request })
+                ResponseFuture::waiting(waiting, Pending { layer: Arc::clone(&self.layer), ready, request })
             }
             Err(refusal) => {
                 let answer = self.layer.shared.answers.refuse(&refusal, request.headers());
