@@ -220,12 +220,11 @@ fn s1_21_nesting_is_bounded_on_a_small_stack() {
     let verifier = built(builder_at(T).trust(policy()).max_token_bytes(64 * 1024));
     for (open, close, inner) in [("[", "]", ""), ("{\"a\":", "}", "1")] {
         // The object itself is the first of 8 and of 32.
-        assert_eq!(code(&verifier, &in_header(&nested(7, open, close, inner))), OK);
-        assert_eq!(code(&verifier, &in_header(&nested(8, open, close, inner))), "malformed");
-        assert_eq!(code(&verifier, &in_claims(&nested(31, open, close, inner))), OK);
-        assert_eq!(code(&verifier, &in_claims(&nested(32, open, close, inner))), "malformed");
-
         let deep = [
+            in_header(&nested(7, open, close, inner)),
+            in_claims(&nested(31, open, close, inner)),
+            in_header(&nested(8, open, close, inner)),
+            in_claims(&nested(32, open, close, inner)),
             in_header(&nested(200, open, close, inner)),
             in_claims(&nested(200, open, close, inner)),
             in_claims(&open.repeat(40_000 / open.len())),
@@ -235,7 +234,7 @@ fn s1_21_nesting_is_bounded_on_a_small_stack() {
         let small = std::thread::Builder::new().stack_size(256 * 1024);
         let codes = small.spawn(move || deep.map(|token| code(&verifier, &token))).expect("a thread");
         let codes = codes.join().expect("no overflow");
-        assert_eq!(codes, ["malformed", "malformed", "malformed", "too_large"]);
+        assert_eq!(codes, [OK, OK, "malformed", "malformed", "malformed", "malformed", "malformed", "too_large"]);
     }
 }
 

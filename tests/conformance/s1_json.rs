@@ -185,6 +185,12 @@ fn s1_22_numbers_beyond_reason_are_malformed() {
     assert_eq!(with_payload_text(led_by(&format!("\"x\":{}", "1".repeat(64)), &claims)), OK);
     assert_eq!(with_payload_text(led_by(&format!("\"x\":\"{}\"", "1".repeat(200)), &claims)), OK, "in a string");
     assert_eq!(with_payload_text(exp("1700000290.25")), OK);
+
+    for member in ["x", "crit", "b64"] {
+        let header = led_by(&format!("\"{member}\":{}", "1".repeat(65)), HEADER);
+        assert_eq!(with_header_text(header), "malformed", "{member}");
+    }
+    assert_eq!(with_header_text(led_by(&format!("\"x\":{}", "1".repeat(64)), HEADER)), OK);
 }
 
 /// CVE-2026-107723: a list has no claims to check, so that every check passed.

@@ -164,6 +164,9 @@ fn s3_23_mapped_claims_fail_closed() {
     for wrong in [json!("x"), json!([]), json!(1), json!({ "permissions": "write" }), json!({ "permissions": [1] })] {
         assert_eq!(code(&verifier, &within(wrong.clone())), "invalid_claim", "{wrong}");
     }
+    // Behind this name, serde_json would read a text of its own: with a name that stands twice, say.
+    let hidden = json!({ "$serde_json::private::RawValue": r#"{"permissions":[],"permissions":["write"]}"# });
+    assert_eq!(code(&verifier, &within(hidden)), "malformed");
     let allowed = within(json!({ "permissions": ["write"] }));
     assert_eq!(guarded_outcome(&verifier, permission("write"), &allowed), OK);
     assert_eq!(guarded_outcome(&verifier, permission("write"), &within(json!({}))), DENY);
@@ -215,8 +218,16 @@ fn s3_29_only_the_outermost_actor_acts() {
             inner => json!({ "sub": "a", "act": inner }),
         })
     };
-    for wrong in [json!("x"), json!(1), json!(null), json!([]), json!({ "sub": 1 }), json!({ "sub": "a", "act": "x" })]
-    {
+    for wrong in [
+        json!("x"),
+        json!(1),
+        json!(null),
+        json!([]),
+        json!(["a", null]),
+        json!({ "sub": 1 }),
+        json!({ "sub": "a", "act": "x" }),
+        json!({ "sub": "a", "act": ["b", null] }),
+    ] {
         assert_eq!(code(&verifier, &valid().claim("act", wrong.clone()).sign()), "invalid_claim", "{wrong}");
     }
     assert_eq!(code(&verifier, &valid().claim("act", chain(8)).sign()), OK);

@@ -45,7 +45,7 @@ impl Names {
         false
     }
 
-    /// Adds a name; says whether it was new. Many are better [added at once](Self::extend).
+    /// Adds a name; says whether it was new. Each new one makes the set anew: many are better [added at once](Self::extend).
     pub fn insert(&mut self, name: &str) -> bool {
         let is_new = !self.contains(name);
         if is_new {
@@ -118,9 +118,10 @@ impl<'n> Unsorted<'n> {
         if self.0.is_empty() {
             return Names::default();
         }
-        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes(); // tokens are far smaller
-        let length = |names: &[(u64, &str)]| names.iter().map(|(_, name)| name.len()).sum::<usize>();
-        let mut bytes = Vec::with_capacity(PLACE * (self.0.len() + 1) + length(&self.0));
+        // No more than 4 GiB of names; tokens are far smaller.
+        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+        let length: usize = self.0.iter().map(|(_, name)| name.len()).sum();
+        let mut bytes = Vec::with_capacity(PLACE * (self.0.len() + 1) + length);
         bytes.extend(place(self.0.len()));
         let mut end = 0;
         for (_, name) in &self.0 {
@@ -136,7 +137,9 @@ impl<'n> Unsorted<'n> {
 
 impl<'n> FromIterator<&'n str> for Unsorted<'n> {
     fn from_iter<I: IntoIterator<Item = &'n str>>(names: I) -> Self {
-        Unsorted(names.into_iter().map(|name| (beginning(name), name)).collect())
+        let mut all = Unsorted(SmallVec::new());
+        names.into_iter().for_each(|name| all.add(name));
+        all
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::base64url;
+use super::json::to_show;
 
 /// A text taken apart as far as it goes. **Nothing of it is believed**: no guard, extractor or verifier takes it.
 ///
@@ -124,20 +126,19 @@ impl<'t> Inspection<'t> {
             return self.fault(segment, last, "no canonical base64url: its length, or unused bits that are set");
         };
         let json = match segment {
-            Segment::Header | Segment::Payload => serde_json::from_slice::<Value>(&bytes),
+            Segment::Header | Segment::Payload => to_show(&bytes),
             Segment::Signature | Segment::Whole => return,
         };
         if segment == Segment::Payload {
-            self.payload = json.ok();
+            self.payload = json;
             self.payload_bytes = Some(bytes);
             return; // any payload is good for a JWS
         }
-        match json {
-            Ok(json) => self.header = Some(json),
-            Err(error) => {
-                let at = offset(&bytes, error.line(), error.column());
-                self.fault(segment, (start + at * 4 / 3).min(start + part.len() - 1), "the header is no JSON");
-            }
+        self.header = json;
+        if self.header.is_none() {
+            let error = serde_json::from_slice::<IgnoredAny>(&bytes).err();
+            let at = error.map_or(0, |error| offset(&bytes, error.line(), error.column()));
+            self.fault(segment, (start + at * 4 / 3).min(start + part.len() - 1), "the header is no JSON");
         }
     }
 

@@ -3,6 +3,7 @@
 //! No library reads it so: they keep the last of two names, or hand every value to a visitor before a rule can be laid
 //! over it. Strings with escapes, and numbers that are no plain integers, are still left to `serde_json`.
 
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::text::Text;
@@ -26,7 +27,7 @@ const FEW_NAMES: usize = 32;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
-/// A number: an integer from 0 on that fits into 64 bits, or any other.
+/// A number: an integer from 0 on of at most 19 digits, or any other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
     Whole(u64),
@@ -197,7 +198,8 @@ impl<'j> Reader<'j> {
         serde_json::from_slice(written).map(Number::Other).map_err(|_| NotJson)
     }
 
-    /// Passes over any value, refusing doubled names and lists or objects more than `depth` deep; its place comes back.
+    /// Passes over any value, refusing doubled names and lists or objects more than `depth` deep. Its place as it is
+    /// written comes back, and nothing that was unescaped is kept.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<Text, NotJson> {
         let first = self.peek().ok_or(NotJson)?;
         let (start, kept) = (self.at, self.unescaped.len());
@@ -226,10 +228,36 @@ impl<'j> Reader<'j> {
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
-        let is_next = self.rest().starts_with(word);
+        if !self.rest().starts_with(word) {
+            return Err(NotJson);
+        }
         self.at += word.len();
-        if is_next { Ok(()) } else { Err(NotJson) }
+        Ok(())
     }
+}
+
+/// JSON as tools show it, doubled names and all, to a depth of 64.
+pub(crate) fn to_show(json: &[u8]) -> Option<Value> {
+    fn look(reader: &mut Reader<'_>, depth: usize) -> Result<(), NotJson> {
+        let inner = || depth.checked_sub(1).ok_or(NotJson);
+        match reader.peek() {
+            Some(b'{') => reader.object(|reader, name| {
+                refuse_private(reader.text(name))?;
+                look(reader, inner()?)
+            }),
+            Some(b'[') => reader.list(|reader| look(reader, inner()?)),
+            _ => reader.skip(0).map(|_| ()),
+        }
+    }
+    let json = std::str::from_utf8(json).ok()?;
+    look(&mut Reader::new(json), 64).ok()?;
+    serde_json::from_str(json).ok()
+}
+
+/// An error for names that `serde_json` takes for marks of its own: with some of its features it reads what stands behind
+/// them as JSON or a number, past all rules.
+fn refuse_private(name: &str) -> Result<(), NotJson> {
+    if name.starts_with("$serde_json::private::") { Err(NotJson) } else { Ok(()) }
 }
 
 fn is_part_of_number(byte: &u8) -> bool {
@@ -264,13 +292,15 @@ pub(crate) struct Names(SmallVec<[Text; FEW_NAMES]>);
 impl Names {
     /// Takes a name that must be new; beyond the first few, [`finish`](Self::finish) is who finds that it was not.
     pub(crate) fn add(&mut self, name: Text, reader: &Reader<'_>) -> Result<(), NotJson> {
-        let is_it = |held: &Text| held.len() == name.len() && reader.text(*held) == reader.text(name);
+        let text = reader.text(name);
+        let is_it = |held: &Text| held.len() == text.len() && reader.text(*held) == text;
         refuse_double(self.0.len() >= FEW_NAMES || !self.0.iter().any(is_it))?;
+        refuse_private(text)?;
         self.0.push(name);
         Ok(())
     }
 
-    /// Objects of many names are judged at their end, by sorting, so that time stays linear in practice (S11.08).
+    /// Objects of many names are judged at their end, by sorting, so that time stays nearly linear (S11.08).
     pub(crate) fn finish(&mut self, reader: &Reader<'_>) -> Result<(), NotJson> {
         if self.0.len() <= FEW_NAMES {
             return Ok(());
@@ -288,7 +318,6 @@ pub(crate) fn refuse_double(is_new: bool) -> Result<(), NotJson> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::Value;
 
     use super::*;
 
@@ -338,8 +367,30 @@ mod tests {
         }
     }
 
+    /// With its feature `raw_value`, serde_json reads the string behind such a name as JSON: doubled names, depth and all.
     #[test]
-    fn integers_are_exact_to_19_digits_and_other_numbers_are_what_rust_reads() {
+    fn s1_10_s1_21_names_that_mean_something_to_serde_json_are_refused() {
+        let hidden = r#"{"a":["x"],"a":["admin"]}"#;
+        for name in ["$serde_json::private::RawValue", "$serde_json::private::Number", "\\u0024serde_json::private::x"]
+        {
+            for value in ["1", "\"1\"", &serde_json::Value::from(hidden).to_string()] {
+                for (before, after) in [("", ""), ("[", "]"), ("{\"a\":", "}"), ("{\"a\":0,\"b\":[", "]}")] {
+                    let json = format!("{before}{{\"{name}\":{value}}}{after}");
+                    assert_eq!(skim(&json, 8), Err(NotJson), "{json}");
+                    assert_eq!(to_show(json.as_bytes()), None, "{json}");
+                }
+            }
+        }
+        let shown = to_show(br#"{"a":1,"a":[{"serde_json":"$serde_json::private::RawValue"}]}"#).expect("to show");
+        assert_eq!(shown["a"][0]["serde_json"], "$serde_json::private::RawValue");
+        for (depth, is_shown) in [(64, true), (66, false), (100_000, false)] {
+            let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            assert_eq!(to_show(nested.as_bytes()).is_some(), is_shown, "{depth}");
+        }
+    }
+
+    #[test]
+    fn integers_are_exact_to_19_digits_and_other_numbers_are_floating() {
         let number = |json: &str| Reader::new(json).number();
         for whole in [0, 7, 10, 253_402_300_799, 9_999_999_999_999_999_999] {
             assert_eq!(number(&format!(" {whole}]")), Ok(Number::Whole(whole)), "{whole}");

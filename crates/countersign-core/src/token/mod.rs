@@ -15,6 +15,7 @@ pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64ur
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub use inspection::{Inspection, Segment, TokenFault, inspect};
+pub(crate) use json::to_show as json_to_show;
 pub(crate) use payload::Payload;
 pub(crate) use text::{ListClaim, Text};
 pub use unverified::Unverified;

@@ -1,7 +1,5 @@
 //! The claims as read in one pass: registered ones by position, everything else left as text.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::base64url;
@@ -230,27 +228,38 @@ fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
     })
 }
 
-/// The deepest chain of actors followed.
+/// The longest chain of actors read.
 const MAX_ACTORS: usize = 8;
-
-#[derive(Deserialize)]
-struct Actor<'a> {
-    sub: Option<Box<str>>,
-    #[serde(borrow)]
-    act: Option<&'a RawValue>,
-}
 
 /// The subject of the outermost actor; only that one may drive a decision (S3.29). `None` where the form is wrong.
 fn actor(reader: &mut Reader<'_>) -> Result<Option<Box<str>>, NotJson> {
-    let json = reader.skip(VALUE_DEPTH)?;
-    let Ok(outermost) = serde_json::from_str::<Actor<'_>>(reader.text(json)) else { return Ok(None) };
-    let mut inner = outermost.act;
-    for _ in 1..MAX_ACTORS {
-        let Some(raw) = inner else { return Ok(outermost.sub) };
-        let Ok(next) = serde_json::from_str::<Actor<'_>>(raw.get()) else { return Ok(None) };
-        inner = next.act;
+    let subject = actors(reader, MAX_ACTORS)?.flatten();
+    Ok(subject.map(|subject| reader.text(subject).into()))
+}
+
+/// The subject of an actor, who may name another that it acts for; `None` where the form is wrong or they are more than
+/// `most`.
+fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, NotJson> {
+    let depth = VALUE_DEPTH - (MAX_ACTORS - most);
+    if most == 0 || reader.peek() != Some(b'{') {
+        return reader.skip(depth).map(|_| None);
     }
-    Ok(if inner.is_none() { outermost.sub } else { None })
+    let (mut subject, mut is_right, mut names) = (None, true, Names::default());
+    reader.object(|reader, name| {
+        names.add(name, reader)?;
+        let is_null = reader.peek() == Some(b'n');
+        match reader.text(name) {
+            "sub" if !is_null => {
+                subject = string(reader, depth - 1)?;
+                is_right &= subject.is_some();
+            }
+            "act" if !is_null => is_right &= actors(reader, most - 1)?.is_some(),
+            _ => drop(reader.skip(depth - 1)?),
+        }
+        Ok::<(), NotJson>(())
+    })?;
+    names.finish(reader)?;
+    Ok(is_right.then_some(subject))
 }
 
 #[cfg(test)]
@@ -314,7 +323,30 @@ mod tests {
             actor(r#"{"act":{"sub":"gateway","act":{"sub":"admin"}}}"#).expect("legal").as_deref(),
             Some("gateway")
         );
-        for wrong in [r#"{"act":"x"}"#, r#"{"act":{"act":1}}"#, r#"{"act":[]}"#] {
+        for right in [
+            r#"{"act":{"sub":"a","act":null}}"#,
+            r#"{"act":{"act":{},"sub":"\u0061","x":["\u0062"]}}"#,
+            r#"{"act":{"x":{"sub":"b"},"sub":"a","act":{"sub":null,"act":{"sub":"c"}}}}"#,
+        ] {
+            assert_eq!(actor(right).expect(right).as_deref(), Some("a"), "{right}");
+        }
+        let chain = |actors: usize| {
+            format!(r#"{{"act":{}{}}}"#, r#"{"sub":"a","act":"#.repeat(actors), "{}".to_owned() + &"}".repeat(actors))
+        };
+        assert_eq!(actor(&chain(MAX_ACTORS - 1)).expect("no more than eight").as_deref(), Some("a"));
+        assert_eq!(actor(&chain(MAX_ACTORS)).expect_err("nine").kind(), Kind::InvalidClaim);
+        for wrong in [
+            r#"{"act":"x"}"#,
+            r#"{"act":null}"#,
+            r#"{"act":{}}"#,
+            r#"{"act":{"sub":null}}"#,
+            r#"{"act":{"sub":1,"act":{"sub":"a"}}}"#,
+            r#"{"act":{"sub":"a","act":{"sub":1}}}"#,
+            r#"{"act":{"act":1}}"#,
+            r#"{"act":[]}"#,
+            r#"{"act":["a",null]}"#,
+            r#"{"act":{"sub":"a","act":["b",null]}}"#,
+        ] {
             assert_eq!(actor(wrong).expect_err(wrong).kind(), Kind::InvalidClaim);
         }
         let deep = format!("{}{{\"sub\":\"x\"}}{}", "{\"sub\":\"y\",\"act\":".repeat(8), "}".repeat(8));

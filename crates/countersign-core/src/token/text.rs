@@ -14,7 +14,8 @@ impl Text {
     /// `length` bytes from `start` on. Nothing of an object ends before its first byte, so that zero is free.
     #[inline]
     pub(super) fn at(start: usize, length: usize) -> Self {
-        let (start, end) = (start as u64, (start + length) as u64); // below 2^32: a token is bounded far below
+        let (start, end) = (start as u64, (start + length) as u64);
+        debug_assert!(end >> 32 == 0, "a token is bounded far below");
         Text(NonZeroU64::new(start << 32 | end).unwrap_or(NonZeroU64::MIN))
     }
 
@@ -35,11 +36,8 @@ impl Text {
     /// The string, given the JSON that it came from and the strings that stood there with escapes.
     #[inline]
     pub(super) fn of<'s>(self, json: &'s str, unescaped: &'s str) -> &'s str {
-        let found = match self.start().checked_sub(json.len()) {
-            None => json.get(self.start()..self.end()),
-            Some(start) => unescaped.get(start..self.end().saturating_sub(json.len())),
-        };
-        found.unwrap_or_default()
+        let (text, before) = if self.start() < json.len() { (json, 0) } else { (unescaped, json.len()) };
+        text.get(self.start() - before..self.end() - before).unwrap_or_default()
     }
 }
 

@@ -11,7 +11,7 @@ use super::verifier::{Believed, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::Refresh;
 use crate::redact::safe_text;
-use crate::token::{Compact, Header, Payload, decode_base64url};
+use crate::token::{Compact, Header, Payload, decode_base64url, json_to_show};
 
 impl Verifier {
     /// Runs every check on `token` and reports each: the verdict is what [`verify`](Self::verify) would say.
@@ -104,7 +104,7 @@ impl Verifier {
 }
 
 fn json(segment: &str) -> Option<Value> {
-    serde_json::from_slice(&decode_base64url(segment)?).ok()
+    json_to_show(&decode_base64url(segment)?)
 }
 
 /// The checks so far; the first failure is the verdict, as it is in production.
