@@ -49,6 +49,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             of_bare,
             of(1, 0) * 100.0,
         );
+        let more = seen[1].iter().zip(&seen[0]).map(|(ours, bare)| 1e6 / ours - 1e6 / bare);
+        report.at_most(format!("{algorithm}: server time more a request"), " µs", 0.5, median(more.collect()));
         report.at_least(format!("{algorithm}: requests a second, against {PEER}"), " ×", over_peer, of(1, 2));
         for (name, who) in [("bare axum", 0), ("Countersign", 1), (PEER, 2)] {
             let all = median(seen[who].clone());

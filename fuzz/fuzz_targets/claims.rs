@@ -68,6 +68,7 @@ fuzz_target!(|claims: &[u8]| {
     for name in ["sub", "jti", "client_id"] {
         assert!(members.get(name).is_none_or(|claim| claim.is_string()), "{name}");
     }
+    assert!(members.get("act").is_none_or(|act| act.is_object()), "act");
     for name in ["exp", "nbf", "iat", "auth_time"] {
         let in_range = |number: f64| (0.0..253_402_300_800.0).contains(&number);
         assert!(members.get(name).is_none_or(|claim| claim.as_f64().is_some_and(in_range)), "{name}");

@@ -17,7 +17,7 @@ pub(crate) struct Payload {
     /// The members that some issuer's mapping asks for, as (index into the wanted names, their JSON).
     pub(crate) captured: SmallVec<[(usize, Text); 4]>,
     /// The outermost actor of a delegated token (RFC 8693 §4.1).
-    pub(crate) actor: Option<Box<str>>,
+    pub(crate) actor: Option<Text>,
     pub(crate) audience: ListClaim,
     pub(crate) amr: ListClaim,
     pub(crate) scope: ListClaim,
@@ -232,9 +232,8 @@ fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
 const MAX_ACTORS: usize = 8;
 
 /// The subject of the outermost actor; only that one may drive a decision (S3.29). `None` where the form is wrong.
-fn actor(reader: &mut Reader<'_>) -> Result<Option<Box<str>>, NotJson> {
-    let subject = actors(reader, MAX_ACTORS)?.flatten();
-    Ok(subject.map(|subject| reader.text(subject).into()))
+fn actor(reader: &mut Reader<'_>) -> Result<Option<Text>, NotJson> {
+    Ok(actors(reader, MAX_ACTORS)?.flatten())
 }
 
 /// The subject of an actor, who may name another that it acts for; `None` where the form is wrong or they are more than
@@ -318,7 +317,7 @@ mod tests {
 
     #[test]
     fn s3_29_the_outermost_actor_is_the_actor() {
-        let actor = |json: &str| parse(json).map(|payload| payload.actor);
+        let actor = |json: &str| parse(json).map(|read| read.actor.map(|actor| read.text(actor).to_owned()));
         assert_eq!(
             actor(r#"{"act":{"sub":"gateway","act":{"sub":"admin"}}}"#).expect("legal").as_deref(),
             Some("gateway")

@@ -79,7 +79,7 @@ impl Verified {
     /// The subject of the outermost actor (`act.sub`): who acts for the subject (RFC 8693 §4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.payload.actor.as_deref()
+        self.text(self.payload.actor)
     }
 
     /// When it ends (`exp`).
