@@ -187,7 +187,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::Names;
+    use super::{Names, PLACE};
 
     #[test]
     fn a_name_stands_once_however_it_came() {
@@ -208,6 +208,13 @@ mod tests {
             assert!(!names.contains(absent), "{absent}");
         }
     }
+    #[test]
+    fn s11_04_what_they_hold_is_counted() {
+        assert_eq!(Names::default().held_bytes(), 0);
+        assert_eq!(Names::from(["ab", "c"]).held_bytes(), "abc".len() + 3 * PLACE);
+        assert_eq!(format!("{:?}", Names::from(["b", "a"])), r#"{"a", "b"}"#);
+    }
+
     proptest! {
         #[test]
         fn names_are_the_same_set_however_they_are_added(

@@ -263,4 +263,15 @@ mod tests {
             assert_eq!(kind(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)), Kind::Malformed, "{kid}");
         }
     }
+    #[test]
+    fn s1_20_s4_14_the_longest_header_and_kid_are_still_read() {
+        let json = |kid: usize, filling: usize| {
+            format!(r#"{{"alg":"ES256","kid":"{}","x":"{}"}}"#, "k".repeat(kid), "x".repeat(filling))
+        };
+        assert!(Header::parse(json(MAX_KEY_ID_BYTES, 0).as_bytes()).is_ok());
+        assert_eq!(kind(&json(MAX_KEY_ID_BYTES + 1, 0)), Kind::Malformed);
+        let room = MAX_HEADER_BYTES - json(1, 0).len();
+        assert!(Header::parse(json(1, room).as_bytes()).is_ok());
+        assert_eq!(kind(&json(1, room + 1)), Kind::TooLarge);
+    }
 }

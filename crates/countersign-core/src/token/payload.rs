@@ -400,14 +400,35 @@ mod tests {
     #[test]
     fn s1_21_depth_is_counted_alike_wherever_a_value_stands() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        for (name, around) in [("other", 0), ("cnf", 0), ("nonce", 0), ("roles", 0), ("act", 1)] {
-            let claims = |depth: usize| match around {
-                0 => format!(r#"{{"{name}":{}}}"#, nested(depth)),
-                _ => format!(r#"{{"{name}":{{"sub":"a","x":{}}}}}"#, nested(depth - 1)),
-            };
-            assert!(parse(&claims(MAX_CLAIMS_DEPTH - 1)).is_ok(), "{name}");
-            assert!(parse(&claims(MAX_CLAIMS_DEPTH)).is_err(), "{name}");
+        for (before, around, after) in [
+            (r#"{"other":"#, 1, "}"),
+            (r#"{"cnf":"#, 1, "}"),
+            (r#"{"nonce":"#, 1, "}"),
+            (r#"{"roles":"#, 1, "}"),
+            (r#"{"aud":"#, 1, "}"),
+            (r#"{"scp":[1,"#, 2, "]}"),
+            (r#"{"act":{"sub":"a","x":"#, 2, "}}"),
+            (r#"{"act":{"sub":"a","act":{"x":"#, 3, "}}}"),
+        ] {
+            let claims = |depth: usize| format!("{before}{}{after}", nested(depth - around));
+            assert!(parse(&claims(MAX_CLAIMS_DEPTH)).is_ok(), "{before}");
+            assert!(parse(&claims(MAX_CLAIMS_DEPTH + 1)).is_err(), "{before}");
         }
+        for (before, around, after) in
+            [(r#"{"sub":"#, 1, "}"), (r#"{"act":{"sub":"#, 2, "}}"), (r#"{"act":{"act":"#, 2, "}}")]
+        {
+            let kind = |depth: usize| {
+                parse(&format!("{before}{}{after}", nested(depth - around))).expect_err("no list").kind()
+            };
+            assert_eq!(kind(MAX_CLAIMS_DEPTH), Kind::InvalidClaim, "{before}");
+            assert_eq!(kind(MAX_CLAIMS_DEPTH + 1), Kind::Malformed, "{before}");
+        }
+    }
+
+    #[test]
+    fn s11_04_what_is_held_is_counted() {
+        let json = r#"{"sub":"ann","acr":"\u0061bc"}"#;
+        assert_eq!(parse(json).expect("legal").held_bytes(), json.len() + "abc".len());
     }
 
     #[test]
