@@ -98,7 +98,21 @@ impl<'j> Reader<'j> {
         if self.peek().is_none() { Ok(()) } else { Err(NotJson) }
     }
 
-    /// Reads an object: `member` is given each name and reads its value. Doubled names are its to find, by [`Names`].
+    /// Reads an object whose names must differ: `member` is given each and reads its value.
+    #[inline]
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), NotJson>,
+    ) -> Result<(), NotJson> {
+        let mut names = Names::default();
+        self.object(|reader, name| {
+            names.add(name, reader)?;
+            member(reader, name)
+        })?;
+        names.finish(self)
+    }
+
+    /// Reads an object as [`members`](Self::members) does, but doubled names are for `member` to find.
     #[inline]
     pub(crate) fn object<E: From<NotJson>>(
         &mut self,
@@ -203,19 +217,15 @@ impl<'j> Reader<'j> {
     pub(crate) fn skip(&mut self, depth: usize) -> Result<Text, NotJson> {
         let first = self.peek().ok_or(NotJson)?;
         let (start, kept) = (self.at, self.unescaped.len());
+        let inner = || depth.checked_sub(1).ok_or(NotJson);
         match first {
             b'"' => self.string().map(|_| ())?,
             b'{' => {
-                let inner = depth.checked_sub(1).ok_or(NotJson)?;
-                let mut names = Names::default();
-                self.object(|reader, name| {
-                    names.add(name, reader)?;
-                    reader.skip(inner).map(|_| ())
-                })?;
-                names.finish(self)?;
+                let inner = inner()?;
+                self.members(|reader, _| reader.skip(inner).map(|_| ()))?;
             }
             b'[' => {
-                let inner = depth.checked_sub(1).ok_or(NotJson)?;
+                let inner = inner()?;
                 self.list(|reader| reader.skip(inner).map(|_| ()))?;
             }
             b't' => self.word(b"true")?,

@@ -124,15 +124,15 @@ impl Claims<'_> {
     /// A registered claim stands twice where its place is taken; the names of all others are kept to compare (S1.10).
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         match reader.text(name) {
-            "iss" => self.text("iss", reader, |payload| &mut payload.issuer),
-            "sub" => self.text("sub", reader, |payload| &mut payload.subject),
-            "jti" => self.text("jti", reader, |payload| &mut payload.token_id),
-            "client_id" => self.text("client_id", reader, |payload| &mut payload.client_id),
-            "acr" => self.text("acr", reader, |payload| &mut payload.acr),
-            "exp" => self.time("exp", reader, |payload| &mut payload.expires),
-            "nbf" => self.time("nbf", reader, |payload| &mut payload.not_before),
-            "iat" => self.time("iat", reader, |payload| &mut payload.issued_at),
-            "auth_time" => self.time("auth_time", reader, |payload| &mut payload.auth_time),
+            "iss" => self.claim("iss", reader, |payload| &mut payload.issuer, text),
+            "sub" => self.claim("sub", reader, |payload| &mut payload.subject, text),
+            "jti" => self.claim("jti", reader, |payload| &mut payload.token_id, text),
+            "client_id" => self.claim("client_id", reader, |payload| &mut payload.client_id, text),
+            "acr" => self.claim("acr", reader, |payload| &mut payload.acr, text),
+            "exp" => self.claim("exp", reader, |payload| &mut payload.expires, numeric_date),
+            "nbf" => self.claim("nbf", reader, |payload| &mut payload.not_before, numeric_date),
+            "iat" => self.claim("iat", reader, |payload| &mut payload.issued_at, numeric_date),
+            "auth_time" => self.claim("auth_time", reader, |payload| &mut payload.auth_time, numeric_date),
             "aud" => self.list(reader, |payload| &mut payload.audience),
             "amr" => self.list(reader, |payload| &mut payload.amr),
             "scope" => self.list(reader, |payload| &mut payload.scope),
@@ -165,30 +165,17 @@ impl Claims<'_> {
         if place.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(name)) }
     }
 
-    fn text(
-        &mut self,
-        name: &'static str,
-        reader: &mut Reader<'_>,
-        place: fn(&mut Payload) -> &mut Option<Text>,
-    ) -> Result<(), Unreadable> {
-        self.claim(name, reader, place, |reader| string(reader, VALUE_DEPTH))
-    }
-
-    fn time(
-        &mut self,
-        name: &'static str,
-        reader: &mut Reader<'_>,
-        place: fn(&mut Payload) -> &mut Option<UnixTime>,
-    ) -> Result<(), Unreadable> {
-        self.claim(name, reader, place, numeric_date)
-    }
-
     fn list(&mut self, reader: &mut Reader<'_>, place: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {
         let place = place(self.payload);
         refuse_double(*place == ListClaim::Absent)?;
         *place = strings(reader)?;
         Ok(())
     }
+}
+
+/// A claim that is a string; `None` for any other value.
+fn text(reader: &mut Reader<'_>) -> Result<Option<Text>, NotJson> {
+    string(reader, VALUE_DEPTH)
 }
 
 /// A string; `None` for any other value.
@@ -203,7 +190,7 @@ fn string(reader: &mut Reader<'_>, depth: usize) -> Result<Option<Text>, NotJson
 /// A string or a list of strings.
 fn strings(reader: &mut Reader<'_>) -> Result<ListClaim, NotJson> {
     if reader.peek() != Some(b'[') {
-        return Ok(string(reader, VALUE_DEPTH)?.map_or(ListClaim::Wrong, ListClaim::One));
+        return Ok(text(reader)?.map_or(ListClaim::Wrong, ListClaim::One));
     }
     let mut texts = SmallVec::new();
     let mut all_strings = true;
@@ -243,9 +230,8 @@ fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, 
     if most == 0 || reader.peek() != Some(b'{') {
         return reader.skip(depth).map(|_| None);
     }
-    let (mut subject, mut is_right, mut names) = (None, true, Names::default());
-    reader.object(|reader, name| {
-        names.add(name, reader)?;
+    let (mut subject, mut is_right) = (None, true);
+    reader.members(|reader, name| {
         let is_null = reader.peek() == Some(b'n');
         match reader.text(name) {
             "sub" if !is_null => {
@@ -255,9 +241,8 @@ fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, 
             "act" if !is_null => is_right &= actors(reader, most - 1)?.is_some(),
             _ => drop(reader.skip(depth - 1)?),
         }
-        Ok::<(), NotJson>(())
+        Ok(())
     })?;
-    names.finish(reader)?;
     Ok(is_right.then_some(subject))
 }
 
