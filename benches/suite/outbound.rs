@@ -169,7 +169,7 @@ struct Kept;
 impl TokenSource for Kept {
     fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
         let life = Some(Duration::from_secs(3600));
-        Box::pin(async move { OutboundToken::bearer(&Secret::from("a-token"), life) })
+        Box::pin(async move { OutboundToken::from_bearer(&Secret::from("a-token"), life) })
     }
 }
 

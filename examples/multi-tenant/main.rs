@@ -46,8 +46,8 @@ fn app(verifier: Verifier) -> Router {
 async fn main() -> Result<(), Failure> {
     // Most tenants share an issuer and are told apart by a claim. Globex brings its own: all its tokens are of globex,
     // and what it calls "support" is "globex:support" here.
-    let shared = TestIssuer::new().named("https://id.example.com");
-    let globex = TestIssuer::new().named("https://login.globex.example");
+    let shared = TestIssuer::new().with_name("https://id.example.com");
+    let globex = TestIssuer::new().with_name("https://login.globex.example");
     let of_globex = Authorities::new().roles_at("/roles").names_prefixed("globex:").tenant("globex");
     let verifier = Verifier::builder()
         .trust(shared.trusted_for("shop"))

@@ -48,7 +48,7 @@ impl Client {
     }
 
     fn token(issuer: &TestIssuer, acr: &str, ago: Duration) -> String {
-        let draft = issuer.token().subject("ann").audience("bank").lasting(Duration::from_secs(7200));
+        let draft = issuer.token().subject("ann").audience("bank").lifetime(Duration::from_secs(7200));
         draft.claim("acr", acr).authenticated(ago).sign()
     }
 

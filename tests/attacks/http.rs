@@ -36,7 +36,7 @@ async fn answer(app: &Router, token: &str) -> (StatusCode, Option<String>) {
 #[tokio::test]
 async fn s5_03_s5_06_every_attack_is_answered_by_its_status_and_reaches_no_handler() {
     for algorithm in [Algorithm::ES256, Algorithm::RS256, Algorithm::Ed25519] {
-        let issuer = TestIssuer::of(algorithm);
+        let issuer = TestIssuer::with_algorithm(algorithm);
         let reached = Arc::new(AtomicUsize::new(0));
         let app = app(&issuer, &reached);
         let honest = issuer.token().subject("ann").audience("orders").scope("orders:read");

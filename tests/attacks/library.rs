@@ -50,7 +50,7 @@ async fn assert_all_refused(verifier: &Verifier, issuer: &TestIssuer, case: &str
 #[tokio::test]
 async fn s4_24_every_attack_on_every_kind_of_key_is_refused() {
     for algorithm in KINDS {
-        let issuer = TestIssuer::of(algorithm);
+        let issuer = TestIssuer::with_algorithm(algorithm);
         assert_all_refused(&issuer.verifier_for("orders"), &issuer, algorithm.name()).await;
     }
 }
@@ -58,7 +58,7 @@ async fn s4_24_every_attack_on_every_kind_of_key_is_refused() {
 #[tokio::test]
 async fn every_attack_is_refused_where_all_algorithms_are_allowed() {
     for algorithm in KINDS {
-        let issuer = TestIssuer::of(algorithm);
+        let issuer = TestIssuer::with_algorithm(algorithm);
         let all = Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric());
         let verifier = by_clock_of(&issuer).trust(issuer.trusted_for("orders").algorithms(all)).build().expect("good");
         assert_all_refused(&verifier, &issuer, algorithm.name()).await;
@@ -68,7 +68,7 @@ async fn every_attack_is_refused_where_all_algorithms_are_allowed() {
 #[tokio::test]
 async fn every_attack_is_refused_after_a_rotation_and_beside_another_issuer() {
     let issuer = TestIssuer::new();
-    let other = TestIssuer::of(Algorithm::Ed25519).named("https://partner.test");
+    let other = TestIssuer::with_algorithm(Algorithm::Ed25519).with_name("https://partner.test");
     issuer.rotate();
     let verifier = by_clock_of(&issuer).trust(issuer.trusted_for("orders")).trust(other.trusted_for("orders"));
     assert_all_refused(&verifier.build().expect("good"), &issuer, "two issuers, two keys").await;

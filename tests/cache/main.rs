@@ -29,7 +29,7 @@ async fn cached(verifier: &Verifier, token: &str) {
 async fn s11_05_s3_10_a_cached_token_does_not_outlive_its_exp() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("orders");
-    let token = good(&issuer).lasting(60 * SECOND).sign();
+    let token = good(&issuer).lifetime(60 * SECOND).sign();
     cached(&verifier, &token).await;
     issuer.clock().advance(89 * SECOND); // 60 s of life and 30 s of leeway, less one
     assert!(verifier.verify(&token).await.is_ok());
@@ -44,7 +44,7 @@ async fn s11_05_s3_09_a_cached_token_does_not_outlive_the_age_that_its_policy_al
     let policy = issuer.trusted_for("orders").max_age(60 * SECOND);
     let clock = Arc::new(issuer.clock().clone());
     let verifier = Verifier::builder().clock(clock).trust(policy).build().expect("a policy");
-    let token = good(&issuer).lasting(600 * SECOND).sign();
+    let token = good(&issuer).lifetime(600 * SECOND).sign();
     cached(&verifier, &token).await;
     issuer.clock().advance(90 * SECOND); // 60 s of age and 30 s of leeway
     assert!(verifier.verify(&token).await.is_ok());
@@ -85,7 +85,7 @@ async fn s11_05_s4_08_a_cached_token_does_not_survive_its_key() {
 
 #[tokio::test]
 async fn s11_05_s3_13_nothing_cached_is_shared_between_issuers() {
-    let (ours, theirs) = (TestIssuer::new(), TestIssuer::new().named("https://partner.test"));
+    let (ours, theirs) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
     let verifier = Verifier::builder()
         .trust(ours.trusted_for("orders"))
         .trust(theirs.trusted_for("orders"))
@@ -118,7 +118,7 @@ async fn s11_05_nothing_cached_is_shared_between_policies() {
 async fn a_hit_does_not_lengthen_the_life_of_an_entry() {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("orders");
-    let token = good(&issuer).lasting(3600 * SECOND).sign();
+    let token = good(&issuer).lifetime(3600 * SECOND).sign();
     verifier.verify(&token).await.expect("good");
     for _ in 0..3 {
         issuer.clock().advance(99 * SECOND);

@@ -61,7 +61,7 @@ async fn seen_by_the_page() -> Option<(Value, String, String)> {
     let draft = || issuer.token().subject("ann").audience("api").scope("read");
     let given = json!({
         "chromium": chromium, "page": page.url(), "api": api.url(),
-        "token": draft().sign(), "ending": draft().lasting(Duration::from_secs(1)).sign(),
+        "token": draft().sign(), "ending": draft().lifetime(Duration::from_secs(1)).sign(),
     });
     let seen = tokio::task::spawn_blocking(move || peers::answer(script, &given)).await.expect("it ran");
     Some((seen, resource, issuer.name().to_owned()))

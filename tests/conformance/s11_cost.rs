@@ -107,7 +107,7 @@ fn caching(clock: &ManualClock, source: Arc<dyn KeySource>, audience: &str) -> V
 /// CVE-2026-35030 (the first characters as the key), CVE-2026-35039 (a key of the caller's making).
 #[test]
 fn s11_05_only_the_whole_token_is_remembered() {
-    let clock = ManualClock::at(UnixTime::from_secs(T));
+    let clock = ManualClock::new(UnixTime::from_secs(T));
     let verifier = caching(&clock, Arc::new(StaticKeys::new([public(&keys().k1)])), AUDIENCE);
     let token = valid().sign();
     assert_eq!((code(&verifier, &token), code(&verifier, &token)), (OK, OK));
@@ -127,7 +127,7 @@ fn s11_05_only_the_whole_token_is_remembered() {
 /// lua-resty-openidc before 1.9: one cache for two policies.
 #[test]
 fn s11_05_another_policy_shares_no_memory() {
-    let clock = ManualClock::at(UnixTime::from_secs(T));
+    let clock = ManualClock::new(UnixTime::from_secs(T));
     let keys = StaticKeys::new([public(&keys().k1)]);
     let source: Arc<dyn KeySource> = Arc::new(keys);
     let ours = caching(&clock, Arc::clone(&source), AUDIENCE);
@@ -140,7 +140,7 @@ fn s11_05_another_policy_shares_no_memory() {
 
 #[test]
 fn s11_05_a_withdrawn_key_and_the_end_are_judged_at_each_hit() {
-    let clock = ManualClock::at(UnixTime::from_secs(T));
+    let clock = ManualClock::new(UnixTime::from_secs(T));
     let source = CountingKeys::new(KeySet::new([public(&keys().k1)]));
     let verifier = caching(&clock, Arc::clone(&source) as Arc<dyn KeySource>, AUDIENCE);
     let token = valid().sign();
@@ -156,7 +156,7 @@ fn s11_05_a_withdrawn_key_and_the_end_are_judged_at_each_hit() {
 
 #[test]
 fn s11_05_refusals_are_not_remembered() {
-    let clock = ManualClock::at(UnixTime::from_secs(T));
+    let clock = ManualClock::new(UnixTime::from_secs(T));
     let verifier = caching(&clock, Arc::new(StaticKeys::new([public(&keys().k1)])), AUDIENCE);
     let early = valid().claim("nbf", T + 100).sign();
     assert_eq!(code(&verifier, &early), "not_yet_valid");

@@ -185,7 +185,7 @@ fn s3_10_leeway_counts_once_on_every_path() {
     assert_eq!(code(&plain, &late), "expired");
     assert_eq!(outcome(&plain, &late), TOK);
 
-    let clock = ManualClock::at(UnixTime::from_secs(T - 200));
+    let clock = ManualClock::new(UnixTime::from_secs(T - 200));
     let cached = built(builder_at(T).clock(Arc::new(clock.clone())).cache_bytes(1 << 20).trust(policy()));
     let token = valid().claim("iat", T - 300).claim("exp", T - 61).sign();
     assert_eq!(code(&cached, &token), OK);
@@ -198,7 +198,7 @@ fn s3_10_leeway_counts_once_on_every_path() {
 
 #[test]
 fn s3_28_a_wall_clock_that_steps_decides_at_once() {
-    let clock = ManualClock::at(UnixTime::from_secs(T));
+    let clock = ManualClock::new(UnixTime::from_secs(T));
     let verifier = built(builder_at(T).clock(Arc::new(clock.clone())).cache_bytes(1 << 20).trust(policy()));
     let token = valid().claim("nbf", T - 10).sign();
     assert_eq!(code(&verifier, &token), OK);

@@ -66,8 +66,8 @@ async fn s3_23_roles_of_another_client_or_of_the_realm_are_not_ours() {
 #[tokio::test]
 async fn s3_23_each_issuer_has_its_own_mapping_and_the_names_of_a_partner_stay_its_own() {
     let staff = TestIssuer::new();
-    let partner = TestIssuer::new().named("https://partner.test");
-    let bare = TestIssuer::new().named("https://bare.test");
+    let partner = TestIssuer::new().with_name("https://partner.test");
+    let bare = TestIssuer::new().with_name("https://bare.test");
     let service = service(trusting([
         (staff.clone(), TestIssuer::authorities()),
         (partner.clone(), TestIssuer::authorities().names_prefixed("partner:")),
@@ -120,8 +120,8 @@ async fn authorities_are_read_from_any_path_and_a_hierarchy_passes_permissions_o
 
 #[tokio::test]
 async fn an_issuer_may_be_one_tenants_alone_and_no_claim_changes_that() {
-    let acme = TestIssuer::new().named("https://acme.test");
-    let shared = TestIssuer::new().named("https://shared.test");
+    let acme = TestIssuer::new().with_name("https://acme.test");
+    let shared = TestIssuer::new().with_name("https://shared.test");
     let service = service(trusting([
         (acme.clone(), Authorities::new().tenant("acme")),
         (shared.clone(), Authorities::new().tenant_at("/tenant")),
@@ -136,7 +136,7 @@ async fn an_issuer_may_be_one_tenants_alone_and_no_claim_changes_that() {
 #[tokio::test]
 async fn no_outside_issuer_names_one_of_our_services() {
     let ours = TestIssuer::new();
-    let partner = TestIssuer::new().named("https://partner.test");
+    let partner = TestIssuer::new().with_name("https://partner.test");
     let verifier = Verifier::builder()
         .trust(ours.trusted_for("api"))
         .trust(partner.trusted_for("api"))

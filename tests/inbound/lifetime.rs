@@ -76,7 +76,7 @@ impl App {
             .route("/open", get((|| async { "open" }).layer(limited)))
             .route("/end", get(|end: TokenEnd| async move { end.expires_at().as_secs().to_string() }))
             .layer(layer);
-        App { router, clock, token: good(&issuer).lasting(LIFE).sign() }
+        App { router, clock, token: good(&issuer).lifetime(LIFE).sign() }
     }
 
     async fn get(&self, path: &str) -> axum::response::Response {
@@ -170,7 +170,7 @@ async fn the_end_is_a_future_that_can_be_asked_again() {
         Arc::new(Paused { base: issuer.clock().now(), start: tokio::time::Instant::now(), ahead: AtomicU64::new(0) });
     let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
     let service = tower::Layer::layer(&AuthenticateLayer::new(verifier.build().expect("a policy")), keep);
-    let token = good(&issuer).lasting(LIFE).sign();
+    let token = good(&issuer).lifetime(LIFE).sign();
     let request = Request::get("/").header("authorization", format!("Bearer {token}")).body(Body::empty());
     service.oneshot(request.expect("a request")).await.expect("answered");
     let end = take.await.expect("an end");
@@ -230,7 +230,7 @@ async fn s5_21_a_websocket_is_closed_with_1008_when_the_token_ends() {
     lasting.read_exact(&mut echo).await.expect("an echo");
     assert_eq!(&echo, &[0x81, 2, b'h', b'i'], "it stays open while the token lasts");
 
-    let mut ending = open(&good(&issuer).lasting(Duration::from_secs(1)).sign()).await;
+    let mut ending = open(&good(&issuer).lifetime(Duration::from_secs(1)).sign()).await;
     let mut close = [0; 4];
     ending.read_exact(&mut close).await.expect("a frame");
     assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1008));

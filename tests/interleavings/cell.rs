@@ -81,7 +81,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn new(policy: RefreshPolicy) -> Self {
-        let (seen, clock) = (Arc::<Seen>::default(), ManualClock::at(UnixTime::from_secs(1_700_000_000)));
+        let (seen, clock) = (Arc::<Seen>::default(), ManualClock::new(UnixTime::from_secs(1_700_000_000)));
         let own: Arc<dyn Clock> = Arc::new(clock.clone());
         Cell { refreshed: Refreshed::new(Numbers(Arc::clone(&seen)), policy, own), seen, clock }
     }

@@ -105,7 +105,7 @@ async fn s8_09_s8_16_s8_17_envoy_verifies_our_tokens_by_our_key_set_and_follows_
     };
     assert_eq!(envoy.status(Some(&mint("billing"))).await, StatusCode::OK);
     assert_eq!(envoy.status(Some(&mint("ledger"))).await, StatusCode::FORBIDDEN, "made for another service");
-    let forged = countersign_test::TestIssuer::with_system_clock().named(service.issuer.name());
+    let forged = countersign_test::TestIssuer::with_system_clock().with_name(service.issuer.name());
     let forged = forged.token().subject("ann").audience("billing").sign();
     assert_eq!(envoy.status(Some(&forged)).await, StatusCode::UNAUTHORIZED);
 

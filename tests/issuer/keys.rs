@@ -22,7 +22,7 @@ fn issuer(clock: &ManualClock) -> Issuer {
 }
 
 fn clock() -> ManualClock {
-    ManualClock::at(UnixTime::from_secs(1_700_000_000))
+    ManualClock::new(UnixTime::from_secs(1_700_000_000))
 }
 
 fn token(issuer: &Issuer) -> String {

@@ -86,7 +86,7 @@ impl Service {
     pub async fn with(settings: impl FnOnce(IssuerBuilder) -> IssuerBuilder) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let name = format!("http://{}", listener.local_addr().expect("an address"));
-        let clock = ManualClock::running();
+        let clock = ManualClock::from_system();
         let builder = Issuer::builder(name).clock(Arc::new(clock.clone()));
         let issuer = settings(builder).build().expect("a sound configuration");
         let rotating = issuer.clone();

@@ -74,7 +74,7 @@ impl Drop for Place {
 }
 
 fn clock() -> ManualClock {
-    ManualClock::at(UnixTime::from_secs(1_700_000_000))
+    ManualClock::new(UnixTime::from_secs(1_700_000_000))
 }
 
 /// What every store must do; `open` gives another handle on the same state.

@@ -141,7 +141,7 @@ async fn s4_11_s4_12_s4_13_doubled_and_missing_kids() {
     let world = World::honest().await;
     let mine: Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
     let other: Value = serde_json::from_str(&countersign_test::TestIssuer::new().jwks()).expect("JSON");
-    let rsa_issuer = countersign_test::TestIssuer::of(countersign::key::Algorithm::RS256);
+    let rsa_issuer = countersign_test::TestIssuer::with_algorithm(countersign::key::Algorithm::RS256);
     let mut rsa: Value = serde_json::from_str(&rsa_issuer.jwks()).expect("JSON");
     let (mine, mut other) = (mine["keys"][0].clone(), other["keys"][0].clone());
     rsa["keys"][0]["kid"] = mine["kid"].clone();
@@ -149,7 +149,7 @@ async fn s4_11_s4_12_s4_13_doubled_and_missing_kids() {
     let named_twice = json!({"keys": [other, mine, rsa["keys"][0]]}).to_string();
     world.server.now(move |_, _| ok(&named_twice));
     assert_eq!(world.verdict(&world.token()).await, "ok", "one kid and algorithm twice: both are tried");
-    let by_rsa = rsa_issuer.named(&world.server.url).token().audience("orders").header("kid", mine["kid"].clone());
+    let by_rsa = rsa_issuer.with_name(&world.server.url).token().audience("orders").header("kid", mine["kid"].clone());
     assert_eq!(world.verdict(&by_rsa.sign()).await, "ok", "one kid, two kinds of key");
     let nameless = world.issuer.token().audience("orders").without_header("kid").sign();
     assert_eq!(world.verdict(&nameless).await, "unknown_key", "two keys fit");

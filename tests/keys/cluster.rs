@@ -103,9 +103,9 @@ fn trusting(world: &World, keys: KubernetesKeys) -> (Arc<KubernetesKeys>, Verifi
 /// A service account's token, of the shape that a cluster projects into a pod.
 fn pods_token(world: &World) -> String {
     let account = json!({"namespace": "shop", "pod": {"name": "web-1"}, "serviceaccount": {"name": "web"}});
-    let issuer = world.issuer.clone().named(NAME);
+    let issuer = world.issuer.clone().with_name(NAME);
     let token = issuer.token().audience("orders").subject("system:serviceaccount:shop:web");
-    token.claim("kubernetes.io", account).lasting(Duration::from_secs(7 * 86_400)).sign()
+    token.claim("kubernetes.io", account).lifetime(Duration::from_secs(7 * 86_400)).sign()
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
     let (private, another) = (authority(), authority());
     let server = ApiServer::start(&private, "", world.issuer.jwks()).await;
     let clock = Arc::new(world.issuer.clock().clone());
-    let issuer = world.issuer.clone().named(&server.url);
+    let issuer = world.issuer.clone().with_name(&server.url);
     for keys in [RemoteKeys::by_discovery(&server.url), RemoteKeys::at(format!("{}/openid/v1/jwks", server.url))] {
         let trusted = NeedsAudience::new(&server.url, Arc::new(keys.refresh_policy(policy()).clock(clock.clone())));
         let trusted = trusted.audience("orders");

@@ -68,7 +68,7 @@ async fn s4_14_kids_that_are_none_cause_no_fetch() {
 async fn s4_24_keys_in_a_token_are_no_keys() {
     let world = World::honest().await;
     let thief = Server::start(|_, _| ok("{}")).await;
-    let forger = countersign_test::TestIssuer::new().named(&world.server.url);
+    let forger = countersign_test::TestIssuer::new().with_name(&world.server.url);
     let jwk: serde_json::Value = serde_json::from_str(&forger.jwks()).expect("JSON");
     let jwk = &jwk["keys"][0];
     for (name, value) in
@@ -135,12 +135,12 @@ async fn s11_10_cold_callers_leave_after_their_own_wait() {
 fn a_runtime_that_ends_takes_no_later_caller_along() {
     let shared = runtime();
     let server = shared.block_on(Server::start(|_, _| Reply::Hang));
-    let issuer = countersign_test::TestIssuer::with_system_clock().named(&server.url);
+    let issuer = countersign_test::TestIssuer::with_system_clock().with_name(&server.url);
     let keys = Arc::new(RemoteKeys::at(format!("{}/jwks", server.url)).clock(Arc::new(issuer.clock().clone())));
     let source: Arc<dyn KeySource> = keys;
     let trusted = NeedsAudience::new(&server.url, source).audience("orders");
     let verifier = Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("good");
-    let token = issuer.token().audience("orders").lasting(Duration::from_secs(86_400)).sign();
+    let token = issuer.token().audience("orders").lifetime(Duration::from_secs(86_400)).sign();
     let serving = {
         // Three runtimes begin a fetch and end at once: before it is polled, on its way, and while the server is silent.
         for polls in [0, 1, 2] {
@@ -171,7 +171,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn without_a_runtime_the_keys_are_unavailable_and_nothing_panics() {
-    let issuer = countersign_test::TestIssuer::new().named("http://127.0.0.1:9");
+    let issuer = countersign_test::TestIssuer::new().with_name("http://127.0.0.1:9");
     let clock = Arc::new(issuer.clock().clone());
     let keys = Arc::new(RemoteKeys::at("http://127.0.0.1:9/jwks").clock(clock.clone()));
     let source: Arc<dyn KeySource> = keys;

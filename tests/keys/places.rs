@@ -119,7 +119,7 @@ async fn the_keys_may_move_and_the_document_may_be_down() {
 #[tokio::test]
 async fn s4_22_keys_belong_to_their_issuer_alone() {
     let (one, other) = (Server::start(|_, _| ok("{}")).await, Server::start(|_, _| ok("{}")).await);
-    let issuers = [&one, &other].map(|server| TestIssuer::new().named(&server.url));
+    let issuers = [&one, &other].map(|server| TestIssuer::new().with_name(&server.url));
     for (server, issuer) in [&one, &other].into_iter().zip(issuers.clone()) {
         server.now(move |_, _| ok(issuer.jwks()));
     }
@@ -135,7 +135,7 @@ async fn s4_22_keys_belong_to_their_issuer_alone() {
     for issuer in &issuers {
         assert!(verifier.verify(&issuer.token().audience("orders").sign()).await.is_ok());
     }
-    let crossed = issuers[0].clone().named(&other.url).token().audience("orders").sign();
+    let crossed = issuers[0].clone().with_name(&other.url).token().audience("orders").sign();
     assert_eq!(verifier.verify(&crossed).await.expect_err("crossed").code(), "bad_signature");
 }
 

@@ -170,7 +170,7 @@ fn sign(issuer: &TestIssuer, claims: &Value) -> String {
 async fn each_preset_reads_its_providers_tokens() {
     assert_eq!(shapes().len(), Preset::ALL.len());
     for shape in shapes() {
-        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
         let name = shape.preset.name;
         let verified = verifier(&shape, &issuer).verify(&sign(&issuer, &shape.claims)).await;
         let verified = verified.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -191,7 +191,7 @@ async fn each_preset_reads_its_providers_tokens() {
 #[tokio::test]
 async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
     for shape in shapes() {
-        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
         let (verifier, name) = (verifier(&shape, &issuer), shape.preset.name);
         let code = async |issuer: &TestIssuer, claims: &Value| match verifier.verify(&sign(issuer, claims)).await {
             Ok(_) => "ok",
@@ -212,7 +212,7 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
             let refused = code(&issuer, &lacking).await;
             assert!(["missing_claim", "wrong_audience"].contains(&refused), "{name} without {required}: {refused}");
         }
-        let slash = issuer.clone().named(format!("{}/", shape.issuer));
+        let slash = issuer.clone().with_name(format!("{}/", shape.issuer));
         assert_eq!(code(&slash, &shape.claims).await, "unknown_issuer", "{name}");
         assert_eq!(code(&issuer, &shape.claims).await, "ok", "{name}");
     }
@@ -221,7 +221,7 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
 #[tokio::test]
 async fn a_cognito_id_token_is_no_access_token() {
     let shape = shapes().into_iter().find(|shape| shape.preset == Preset::COGNITO).expect("there");
-    let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+    let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
     let id_token = json!({"sub": "a", "aud": shape.audience, "token_use": "id", "cognito:username": "ann"});
     let error = verifier(&shape, &issuer).verify(&sign(&issuer, &id_token)).await.expect_err("an ID token");
     assert_eq!(error.code(), "missing_claim");
@@ -236,7 +236,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
         (Preset::ENTRA_V1, "https://sts.windows.net/{tenant}/"),
         (Preset::ENTRA_V2, "https://login.microsoftonline.com/{tenant}/v2.0"),
     ] {
-        let provider = TestIssuer::of(countersign::key::Algorithm::RS256);
+        let provider = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256);
         let mut builder = Verifier::builder().clock(Arc::new(provider.clock().clone()));
         for tenant in [ours, theirs] {
             let issuer = preset.tenant(tenant).expect("an id").keys(provider.key_source());
@@ -244,7 +244,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
         }
         let verifier = builder.build().expect("a good policy");
         let code = async |tenant_in_name: &str, tid: Value| {
-            let issuer = provider.clone().named(pattern.replace("{tenant}", tenant_in_name));
+            let issuer = provider.clone().with_name(pattern.replace("{tenant}", tenant_in_name));
             let claims = json!({"aud": "api://orders", "sub": "a", "scp": "Orders.Read", "tid": tid});
             match verifier.verify(&sign(&issuer, &claims)).await {
                 Ok(verified) => verified.tenant().map(ToString::to_string).unwrap_or_default(),
@@ -261,7 +261,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
             assert_eq!(code(ours, tid.clone()).await, "wrong_claim", "{tid}");
         }
         assert_eq!(code(ours, Value::Null).await, "wrong_claim");
-        let unnamed = provider.clone().named(pattern.replace("{tenant}", ours));
+        let unnamed = provider.clone().with_name(pattern.replace("{tenant}", ours));
         let claims = json!({"aud": "api://orders", "sub": "a"});
         let error = verifier.verify(&sign(&unnamed, &claims)).await.expect_err("no tid");
         assert_eq!(error.code(), "missing_claim");
@@ -279,7 +279,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
 #[tokio::test]
 async fn the_types_of_access_tokens_pass_and_others_do_not() {
     for shape in shapes() {
-        let issuer = TestIssuer::of(countersign::key::Algorithm::RS256).named(shape.issuer);
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
         let (verifier, name) = (verifier(&shape, &issuer), shape.preset.name);
         let mut draft = issuer.token();
         for claim in ["aud", "sub", "client_id", "scope", "jti"] {

@@ -93,8 +93,8 @@ impl Tenants {
     }
 
     fn token_of(&self, name: &str) -> String {
-        let issuer = self.world.issuer.clone().named(name);
-        issuer.token().audience("orders").lasting(Duration::from_secs(7 * 86_400)).sign()
+        let issuer = self.world.issuer.clone().with_name(name);
+        issuer.token().audience("orders").lifetime(Duration::from_secs(7 * 86_400)).sign()
     }
 
     fn token(&self, number: usize) -> String {
@@ -124,9 +124,9 @@ async fn an_issuer_is_trusted_once_the_resolver_names_it_and_no_other_is() {
     assert_eq!(tenants.issuers.report().len(), 2);
 
     // One tenant's keys open no other's tokens.
-    let other = TestIssuer::new().named(tenants.name(0));
+    let other = TestIssuer::new().with_name(tenants.name(0));
     assert_eq!(tenants.verdict(&other.token().audience("orders").sign()).await, "bad_signature");
-    let elsewhere = tenants.world.issuer.clone().named(tenants.name(0)).token().audience("billing").sign();
+    let elsewhere = tenants.world.issuer.clone().with_name(tenants.name(0)).token().audience("billing").sign();
     assert_eq!(tenants.verdict(&elsewhere).await, "wrong_audience");
 
     // A refusal is not for ever.
@@ -223,7 +223,7 @@ async fn an_answer_for_another_name_is_none() {
     });
     let issuers = Arc::new(issuers.clock(clock.clone()).danger_allow_private_addresses());
     let verifier = Verifier::builder().trust_resolved(issuers).clock(clock).build().expect("good");
-    let token = |name: &str| world.issuer.clone().named(name).token().audience("orders").sign();
+    let token = |name: &str| world.issuer.clone().with_name(name).token().audience("orders").sign();
     for name in [format!("{}/owns", world.server.url), format!("{}/ow", world.server.url), format!("{own}/")] {
         assert_eq!(verifier.verify(&token(&name)).await.expect_err("another").code(), "unknown_issuer", "{name}");
     }
@@ -311,7 +311,7 @@ async fn the_mapping_of_an_issuer_found_late_reads_its_claims() {
     let tenants = Tenants::new().await;
     let mapping = Authorities::new().tenant_at("/org/id").roles_at("/groups");
     tenants.database.put(tenants.tenant(0).authorities(mapping).require_claim("org"));
-    let issuer = tenants.world.issuer.clone().named(tenants.name(0));
+    let issuer = tenants.world.issuer.clone().with_name(tenants.name(0));
     let draft = || issuer.token().audience("orders").claim("groups", serde_json::json!(["clerk"]));
     let verified = tenants.verifier.verify(&draft().claim("org", serde_json::json!({"id": "acme"})).sign()).await;
     let verified = verified.expect("good");
@@ -349,7 +349,7 @@ async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
     let port = inside.url.rsplit(':').next().expect("a port").to_owned();
     for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.1", "169.254.169.254", "[fd00::1]"] {
         let name = format!("https://{host}:{port}");
-        let issuer = TestIssuer::new().named(&name);
+        let issuer = TestIssuer::new().with_name(&name);
         let clock = Arc::new(issuer.clock().clone());
         for by_discovery in [true, false] {
             let (clock_of_keys, database) = (clock.clone(), Arc::<Database>::default());
@@ -407,7 +407,7 @@ async fn a_resolver_that_hangs_holds_nobody_longer_than_the_wait() {
     let clock = Arc::new(world.issuer.clock().clone());
     let issuers = ResolvedIssuers::by(|_| std::future::pending()).clock(clock.clone()).danger_allow_private_addresses();
     let verifier = Verifier::builder().trust_resolved(Arc::new(issuers)).clock(clock).build().expect("good");
-    let token = world.issuer.clone().named(format!("{}/t", world.server.url)).token().audience("orders").sign();
+    let token = world.issuer.clone().with_name(format!("{}/t", world.server.url)).token().audience("orders").sign();
     let asking = tokio::spawn(async move { verifier.verify(&token).await.map_err(|error| error.code()) });
     world.advance(Duration::from_secs(4)).await;
     until("it was answered", || asking.is_finished()).await;
@@ -417,7 +417,7 @@ async fn a_resolver_that_hangs_holds_nobody_longer_than_the_wait() {
 #[tokio::test]
 async fn reserved_subjects_are_kept_from_issuers_that_are_found_while_serving() {
     let tenants = Tenants::new().await;
-    let ours = TestIssuer::new().named("https://id.example.com");
+    let ours = TestIssuer::new().with_name("https://id.example.com");
     let verifier = Verifier::builder()
         .trust(ours.trusted_for("orders"))
         .trust_resolved(tenants.issuers.clone())
@@ -427,7 +427,7 @@ async fn reserved_subjects_are_kept_from_issuers_that_are_found_while_serving() 
         .expect("good");
     let verdict = async |token: String| verifier.verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
     let of_tenant = |subject: &str| {
-        let issuer = tenants.world.issuer.clone().named(tenants.name(0));
+        let issuer = tenants.world.issuer.clone().with_name(tenants.name(0));
         issuer.token().audience("orders").subject(subject).sign()
     };
     assert_eq!(verdict(of_tenant("ann")).await, "ok");

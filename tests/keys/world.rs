@@ -74,7 +74,7 @@ impl World {
 
     pub fn of(server: Arc<Server>, keys: impl FnOnce(&str) -> RemoteKeys) -> Self {
         let still = Still::hold();
-        let issuer = TestIssuer::new().named(&server.url);
+        let issuer = TestIssuer::new().with_name(&server.url);
         let clock = Arc::new(issuer.clock().clone());
         let keys = Arc::new(keys(&server.url).refresh_policy(policy()).clock(clock.clone()));
         let source: Arc<dyn KeySource> = keys.clone();
@@ -90,7 +90,7 @@ impl World {
     }
 
     pub fn token(&self) -> String {
-        self.issuer.token().audience("orders").lasting(Duration::from_secs(7 * 86_400)).sign()
+        self.issuer.token().audience("orders").lifetime(Duration::from_secs(7 * 86_400)).sign()
     }
 
     /// A well-formed token whose key nobody has published.
@@ -128,7 +128,7 @@ impl World {
 
 /// A token of an issuer of this name, by the clock of `like`, signed with a key whose `kid` ends in `number`.
 pub fn unknown_key(issuer: &str, number: usize, like: &TestIssuer) -> String {
-    let signer = TestIssuer::new().named(issuer);
+    let signer = TestIssuer::new().with_name(issuer);
     signer.clock().step_wall(countersign::clock::Clock::now(like.clock()));
     signer.token().audience("orders").header("kid", format!("nobody-{number}")).sign()
 }

@@ -8,7 +8,7 @@ use countersign::authenticate::CallerToken;
 use countersign::outbound::OutboundError;
 use countersign::prelude::*;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
-use countersign_test::{Answer, Callee, KEY_ID_PREFIX, TestIssuer};
+use countersign_test::{Answer, KEY_ID_PREFIX, MockService, TestIssuer};
 use tower::ServiceExt;
 
 fn app(verifier: Verifier) -> Router {
@@ -21,7 +21,10 @@ fn app(verifier: Verifier) -> Router {
 }
 
 async fn answer(app: &Router, request: axum::http::request::Builder) -> Answer {
-    Answer::of(app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible")).await
+    Answer::from_response(
+        app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("infallible"),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -32,20 +35,23 @@ async fn one_call_puts_a_caller_on_a_request_and_every_guard_stays_real() {
     let list = || Request::get("/orders");
 
     let good = answer(&app, ann().scope("orders:read").on(list())).await;
-    assert_eq!(good.is_ok().text(), "orders of ann");
-    answer(&app, list()).await.asks_for_a_token();
+    assert_eq!(good.assert_success().text(), "orders of ann");
+    answer(&app, list()).await.assert_token_requested();
     answer(&app, ann().on(list()))
         .await
-        .is_refused(403, "insufficient_scope")
-        .challenges("insufficient_scope")
-        .wants_scope("orders:read");
-    answer(&app, ann().expired().on(list())).await.is_refused(401, "token_expired").challenges("invalid_token");
+        .assert_refused(403, "insufficient_scope")
+        .assert_challenge("insufficient_scope")
+        .assert_required_scope("orders:read");
+    answer(&app, ann().expired().on(list()))
+        .await
+        .assert_refused(401, "token_expired")
+        .assert_challenge("invalid_token");
     let old = ann().authenticated(std::time::Duration::from_secs(3600));
-    answer(&app, old.on(Request::get("/payment"))).await.wants_step_up();
+    answer(&app, old.on(Request::get("/payment"))).await.assert_step_up();
 
     let whole = Request::get("/orders").header("authorization", "Basic eDp5").body(Body::empty()).expect("a request");
     let whole = ann().scope("orders:read").on(whole);
-    Answer::of(app.oneshot(whole).await.expect("infallible")).await.is_ok();
+    Answer::from_response(app.oneshot(whole).await.expect("infallible")).await.assert_success();
 }
 
 #[tokio::test]
@@ -58,25 +64,25 @@ async fn assertions_fail_where_the_answer_is_another() {
         std::panic::catch_unwind(attempt).is_err()
     };
     assert!(fails(&|answer| {
-        let _ = answer.is_ok();
+        let _ = answer.assert_success();
     }));
     assert!(fails(&|answer| {
-        let _ = answer.is_refused(401, "insufficient_scope");
+        let _ = answer.assert_refused(401, "insufficient_scope");
     }));
     assert!(fails(&|answer| {
-        let _ = answer.is_refused(403, "another");
+        let _ = answer.assert_refused(403, "another");
     }));
     assert!(fails(&|answer| {
-        let _ = answer.challenges("invalid_token");
+        let _ = answer.assert_challenge("invalid_token");
     }));
     assert!(fails(&|answer| {
-        let _ = answer.asks_for_a_token();
+        let _ = answer.assert_token_requested();
     }));
     assert!(fails(&|answer| {
-        let _ = answer.wants_scope("orders:write");
+        let _ = answer.assert_required_scope("orders:write");
     }));
     assert!(fails(&|answer| {
-        let _ = answer.wants_step_up();
+        let _ = answer.assert_step_up();
     }));
 }
 
@@ -95,10 +101,10 @@ async fn a_callee_shows_which_token_came_with_which_call() {
     let token_service = issuer.router();
     tokio::spawn(async move { axum::serve(listener, token_service).await });
 
-    let (billing, http) = (Callee::start().await, reqwest::Client::new());
+    let (billing, http) = (MockService::start().await, reqwest::Client::new());
     let source = ClientCredentials::from_issuer(issuer.name()).client("orders", secret).audience("billing");
     let outbound = Outbound::new(http.clone()).bind(billing.url(), source).expect("bound");
-    billing.refuses_token("invalid_token"); // so the first call is sent twice
+    billing.refuse_token("invalid_token"); // so the first call is sent twice
     outbound.send(http.get(format!("{}/own", billing.url()))).await.expect("an answer");
 
     let draft = countersign::mint::Draft::access_token().subject("ann").audience("orders").client_id("web");
@@ -111,14 +117,14 @@ async fn a_callee_shows_which_token_came_with_which_call() {
     };
     let app = Router::new().route("/", get(handler)).layer(AuthenticateLayer::new(verifier).keep_caller_token());
     let request = Request::get("/").header("authorization", format!("Bearer {}", inbound.as_str()));
-    answer(&app, request).await.is_ok();
+    answer(&app, request).await.assert_success();
 
-    let calls = billing.calls();
+    let calls = billing.requests();
     let paths: Vec<_> = calls.iter().map(|call| call.uri.path()).collect();
     assert_eq!(paths, ["/own", "/own", "/hers"]);
-    assert!(calls[0].is_of("orders", "billing") && calls[1].is_of("orders", "billing"));
+    assert!(calls[0].has_token_for("orders", "billing") && calls[1].has_token_for("orders", "billing"));
     assert_ne!(calls[0].token(), calls[1].token(), "refused, so renewed");
-    assert!(calls[2].is_of("ann", "billing") && !calls[2].is_of("ann", "orders"));
+    assert!(calls[2].has_token_for("ann", "billing") && !calls[2].has_token_for("ann", "orders"));
     assert_eq!(calls[2].claims().expect("claims")["act"]["sub"], "orders");
     assert!(calls.iter().all(|call| call.token() != Some(inbound.as_str())), "hers was never forwarded");
     assert!(!format!("{calls:?}").contains(calls[2].token().expect("one")));

@@ -73,8 +73,8 @@ async fn s7_03_s7_04_each_way_of_client_authentication_is_accepted() {
         (
             "signing",
             ClientCredentials::from_token_endpoint(&token_endpoint)
-                .assertions_for(issuer.name())
-                .client_assertion("signing", Assertion::signed("signing", "signing", Arc::clone(&signer))),
+                .assertion_audience(issuer.name())
+                .client_assertion("signing", Assertion::new("signing", "signing", Arc::clone(&signer))),
         ),
     ] {
         let claims = claims_at_billing(&issuer, source, None).await.expect(client);
@@ -89,7 +89,7 @@ async fn s7_03_s7_04_each_way_of_client_authentication_is_accepted() {
 
 #[tokio::test]
 async fn a_workloads_own_token_is_the_grant_and_no_secret_is_needed() {
-    let platform = TestIssuer::with_system_clock().named("https://cluster.test");
+    let platform = TestIssuer::with_system_clock().with_name("https://cluster.test");
     let issuer = serve(|builder, name| {
         let federation = Federation::trusting(platform.trusted_for(name)).subject_as_client("shop:orders", "orders");
         builder.client(orders()).federation(federation)
@@ -98,7 +98,7 @@ async fn a_workloads_own_token_is_the_grant_and_no_secret_is_needed() {
     let path = std::env::temp_dir().join(format!("countersign-workload-{}", std::process::id()));
     let projected = platform.token().subject("shop:orders").audience(issuer.name()).sign();
     std::fs::write(&path, projected).expect("written");
-    let source = || ClientCredentials::from_issuer(issuer.name()).jwt_bearer(Assertion::file(&path)).scope("read");
+    let source = || ClientCredentials::from_issuer(issuer.name()).jwt_bearer(Assertion::from_file(&path)).scope("read");
     let claims = claims_at_billing(&issuer, source(), None).await.expect("let in");
     assert_eq!((&claims["client_id"], &claims["scope"]), (&json!("orders"), &json!("read")));
 

@@ -8,8 +8,8 @@ use countersign::clock::UnixTime;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign::outbound::{
-    Assertion, AttachTokenLayer, ClientCredentials, FixedToken, Outbound, OutboundError, PassThrough,
-    ProvideCallerLayer, SelfSigned, TokenRequest, TokenSource,
+    Assertion, AttachTokenLayer, ClientCredentials, ForwardedToken, Outbound, OutboundError, ProvideCallerLayer,
+    SelfSignedToken, StaticToken, TokenRequest, TokenSource,
 };
 use countersign::prelude::{Verifier, oidc};
 use countersign::secret::Secret;
@@ -41,10 +41,10 @@ fn signer() -> Signer {
 async fn s7_04_an_assertion_is_for_the_issuer_alone_short_and_used_once() {
     let issuer = Server::issuing().await;
     let signer = Arc::new(signer());
-    let at_1000 = Arc::new(ManualClock::at(UnixTime::from_secs(1000)));
+    let at_1000 = Arc::new(ManualClock::new(UnixTime::from_secs(1000)));
     let source = ClientCredentials::from_token_endpoint(&issuer.url)
-        .assertions_for("https://id.example.com")
-        .client_assertion("orders", Assertion::signed("orders", "orders", Arc::clone(&signer)).clock(at_1000));
+        .assertion_audience("https://id.example.com")
+        .client_assertion("orders", Assertion::new("orders", "orders", Arc::clone(&signer)).clock(at_1000));
     for _ in 0..2 {
         source.token(&TokenRequest::default()).await.expect("a token");
     }
@@ -63,14 +63,15 @@ async fn s7_04_an_assertion_is_for_the_issuer_alone_short_and_used_once() {
 
     let unsaid = ClientCredentials::from_token_endpoint(&issuer.url).client_key("orders", signer);
     let fault = Outbound::new(reqwest::Client::new()).bind("https://b.test", unsaid).expect_err("for whom?");
-    assert!(fault.to_string().contains("assertions_for"), "{fault}");
+    assert!(fault.to_string().contains("assertion_audience"), "{fault}");
 }
 
 #[tokio::test]
 async fn s7_05_a_projected_assertion_is_read_for_each_request() {
     let path = std::env::temp_dir().join(format!("countersign-assertion-{}", std::process::id()));
     let issuer = Server::issuing().await;
-    let source = ClientCredentials::from_token_endpoint(&issuer.url).client_assertion("orders", Assertion::file(&path));
+    let source =
+        ClientCredentials::from_token_endpoint(&issuer.url).client_assertion("orders", Assertion::from_file(&path));
     for written in ["first.a.b", "second.a.b"] {
         std::fs::write(&path, written).expect("written");
         source.token(&TokenRequest::default()).await.expect("a token");
@@ -84,8 +85,8 @@ async fn s7_05_a_projected_assertion_is_read_for_each_request() {
 async fn an_assertion_is_a_grant_too() {
     let issuer = Server::issuing().await;
     let source = ClientCredentials::from_token_endpoint(&issuer.url)
-        .assertions_for("https://id.example.com")
-        .jwt_bearer(Assertion::signed("https://orders.internal", "ann", signer()))
+        .assertion_audience("https://id.example.com")
+        .jwt_bearer(Assertion::new("https://orders.internal", "ann", signer()))
         .scope("invoices:write");
     assert!(source.faults().is_empty(), "{:?}", source.faults());
     source.token(&TokenRequest::default()).await.expect("a token");
@@ -102,7 +103,7 @@ async fn s7_22_an_actor_goes_along_whole_or_not_at_all() {
     let (issuer, target) = (Server::issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
     let http = reqwest::Client::new();
     let source = || ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    let acting = source().actor(FixedToken::new("who-acts".into()));
+    let acting = source().actor(StaticToken::new("who-acts".into()));
     for (source, acts) in [(acting, true), (source(), false)] {
         let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
         outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect("sent");
@@ -116,15 +117,15 @@ async fn s7_22_an_actor_goes_along_whole_or_not_at_all() {
 async fn s7_25_a_callers_token_goes_only_where_its_audience_says() {
     let provider = TestIssuer::with_system_clock();
     let (target, http) = (Server::start(|_, _| json(200, "{}".into())).await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).bind(&target.url, PassThrough::to("billing")).expect("bound");
+    let outbound = Outbound::new(http.clone()).bind(&target.url, ForwardedToken::new("billing")).expect("bound");
     for audience in ["bill", "billing2"] {
         let inbound = provider.token().audience("orders").audience(audience).sign();
         let caller = caller(&provider, &inbound).await;
         let error = outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect_err("not for it");
-        assert_eq!(error.code(), "pass_through_refused");
+        assert_eq!(error.code(), "forwarding_refused");
     }
     let error = outbound.send(http.get(&target.url)).await.expect_err("nobody");
-    assert_eq!((error.code(), target.count()), ("pass_through_refused", 0));
+    assert_eq!((error.code(), target.count()), ("forwarding_refused", 0));
     let inbound = provider.token().audience("orders").audience("billing").sign();
     let caller = caller(&provider, &inbound).await;
     outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect("for it");
@@ -134,7 +135,7 @@ async fn s7_25_a_callers_token_goes_only_where_its_audience_says() {
 #[tokio::test]
 async fn a_self_signed_token_is_one_that_its_target_accepts() {
     let signer = Arc::new(signer());
-    let source = SelfSigned::new("https://orders.internal", Arc::clone(&signer)).subject("orders").scope("a b");
+    let source = SelfSignedToken::new("https://orders.internal", Arc::clone(&signer)).subject("orders").scope("a b");
     assert!(!source.faults().is_empty(), "no audience");
     let source = source.audience("billing");
     let (target, http) = (Server::start(|_, _| json(200, "{}".into())).await, reqwest::Client::new());
@@ -161,7 +162,7 @@ async fn s9_13_the_present_caller_is_known_to_his_own_task_alone() {
     let http = reqwest::Client::new();
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
     let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
-    let error = outbound.on_behalf_of_present_caller().expect_err("nobody calls");
+    let error = outbound.on_behalf_of_current_caller().expect_err("nobody calls");
     assert_eq!(error.code(), "no_caller");
 
     let (outer, url) = (outbound.clone(), target.url.clone());
@@ -169,9 +170,9 @@ async fn s9_13_the_present_caller_is_known_to_his_own_task_alone() {
         let (outbound, http, url) = (outer.clone(), http.clone(), url.clone());
         async move {
             let spawned = outbound.clone();
-            let elsewhere = tokio::spawn(async move { spawned.on_behalf_of_present_caller().map(|_| ()) });
+            let elsewhere = tokio::spawn(async move { spawned.on_behalf_of_current_caller().map(|_| ()) });
             assert_eq!(elsewhere.await.expect("no panic").expect_err("another task").code(), "no_caller");
-            outbound.on_behalf_of_present_caller()?.send(http.get(&url)).await?;
+            outbound.on_behalf_of_current_caller()?.send(http.get(&url)).await?;
             Ok::<_, OutboundError>(())
         }
     });

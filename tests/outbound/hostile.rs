@@ -1,6 +1,6 @@
 //! Servers that want the token, and never get it.
 
-use countersign::outbound::{AttachTokenLayer, ClientCredentials, FixedToken, Outbound, TokenRequest, TokenSource};
+use countersign::outbound::{AttachTokenLayer, ClientCredentials, Outbound, StaticToken, TokenRequest, TokenSource};
 use tower::{Layer, ServiceExt};
 
 use crate::calls::Recorder;
@@ -78,7 +78,7 @@ async fn s7_15_s7_17_the_layer_for_other_clients_is_as_strict() {
         record.lock().expect("not poisoned").push(request.headers().get("authorization").cloned());
         async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
     });
-    let layer = AttachTokenLayer::new("https://billing.test", FixedToken::new(TOKEN.into())).expect("a layer");
+    let layer = AttachTokenLayer::new("https://billing.test", StaticToken::new(TOKEN.into())).expect("a layer");
     let call = |uri: &str, header: Option<(&str, &str)>| {
         let mut request = http::Request::builder().uri(uri);
         if let Some((name, value)) = header {

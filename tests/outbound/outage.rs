@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign::clock::UnixTime;
 use countersign::outbound::{
-    AttachTokenLayer, ClientCredentials, Outbound, OutboundToken, TokenFile, TokenFuture, TokenRequest, TokenSource,
+    AttachTokenLayer, ClientCredentials, FileToken, Outbound, OutboundToken, TokenFuture, TokenRequest, TokenSource,
 };
 use countersign_test::{ManualClock, TestIssuer};
 use tower::{Layer, ServiceExt};
@@ -24,7 +24,7 @@ async fn ok() -> Server {
 
 /// An outbound client by a clock that stands at 1000.
 fn by_hand(issuer: &Server, target: &Server) -> (Outbound, reqwest::Client, ManualClock) {
-    let (http, clock) = (reqwest::Client::new(), ManualClock::at(UnixTime::from_secs(1000)));
+    let (http, clock) = (reqwest::Client::new(), ManualClock::new(UnixTime::from_secs(1000)));
     let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
     (outbound.bind(&target.url, source(issuer)).expect("bound"), http, clock)
 }
@@ -93,7 +93,7 @@ async fn s7_10_a_minute_without_the_token_service_fails_no_call_and_is_made_good
 
 #[tokio::test]
 async fn s7_09_lives_count_from_the_asking() {
-    let clock = ManualClock::at(UnixTime::from_secs(1000));
+    let clock = ManualClock::new(UnixTime::from_secs(1000));
     let slow = clock.clone();
     let issuer = Server::start(move |n, _| {
         slow.advance(Duration::from_secs(20));
@@ -174,7 +174,7 @@ impl TokenSource for Stumbling {
     fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async {
             assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "the first one stumbles");
-            OutboundToken::bearer(&"risen".into(), None)
+            OutboundToken::from_bearer(&"risen".into(), None)
         })
     }
 }
@@ -182,7 +182,7 @@ impl TokenSource for Stumbling {
 #[tokio::test]
 async fn s7_11_after_a_panic_the_next_caller_tries() {
     let (target, http) = (ok().await, reqwest::Client::new());
-    let clock = ManualClock::at(UnixTime::from_secs(1000));
+    let clock = ManualClock::new(UnixTime::from_secs(1000));
     let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
     let outbound = outbound.bind(&target.url, Stumbling(AtomicUsize::new(0))).expect("bound");
     let error = outbound.send(http.get(&target.url)).await.expect_err("it stumbled");
@@ -264,7 +264,7 @@ async fn s7_19_a_streamed_body_is_not_sent_again_and_its_token_is_dropped() {
 #[tokio::test]
 async fn s7_05_a_token_file_is_read_for_each_use() {
     let path = std::env::temp_dir().join(format!("countersign-outbound-{}", std::process::id()));
-    let source = TokenFile::at(&path);
+    let source = FileToken::new(&path);
     let error = source.token(&TokenRequest::default()).await.expect_err("no file");
     assert_eq!((error.code(), error.is_transient()), ("token_unavailable", true));
     let (target, http) = (ok().await, reqwest::Client::new());

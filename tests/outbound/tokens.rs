@@ -49,7 +49,7 @@ async fn s7_06_the_token_endpoint_cannot_redirect_the_secret_away() {
 async fn s7_10_an_outage_is_outlived_until_the_token_ends() {
     let issuer = Server::start(|n, _| if n == 0 { granted("first", 100) } else { json(503, String::new()) }).await;
     let target = ok().await;
-    let clock = ManualClock::at(UnixTime::from_secs(1000));
+    let clock = ManualClock::new(UnixTime::from_secs(1000));
     let http = reqwest::Client::new();
     let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
     let outbound = outbound.bind(&target.url, credentials(&issuer)).expect("bound");
@@ -87,7 +87,7 @@ async fn s7_14_refusals_stand_and_outages_are_retried_twice() {
     let http = reqwest::Client::new();
     for (status, body, requests) in [(401, r#"{"error":"invalid_client"}"#, 1), (500, "", 3)] {
         let issuer = Server::start(move |_, _| json(status, body.into())).await;
-        let clock = ManualClock::at(UnixTime::from_secs(1000));
+        let clock = ManualClock::new(UnixTime::from_secs(1000));
         let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
         let outbound = outbound.bind(&target.url, credentials(&issuer)).expect("bound");
         for _ in 0..5 {

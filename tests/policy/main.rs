@@ -68,7 +68,7 @@ async fn a_policy_from_data_judges_as_the_builders_does() {
         ("wrong_type", token().header("typ", "JWT")),
         ("missing_claim", token().without_claim("jti")),
         ("missing_claim", token().without_claim("tenant")),
-        ("lifetime_too_long", token().lasting(std::time::Duration::from_secs(301))),
+        ("lifetime_too_long", token().lifetime(std::time::Duration::from_secs(301))),
         ("subject_not_allowed", token().subject("svc:billing")),
         ("subject_not_allowed", token().client_id("other")),
     ] {

@@ -56,7 +56,7 @@ fn each_refusal_has_its_code_and_its_repaired_twin_passes() {
         (draft().not_yet_valid().sign(), "not_yet_valid"),
         (draft().claim("iat", far).claim("exp", far + 60).sign(), "issued_in_future"),
         (issuer.token().audience("billing").sign(), "wrong_audience"),
-        (issuer.clone().named("https://other.test").token().audience("orders").sign(), "unknown_issuer"),
+        (issuer.clone().with_name("https://other.test").token().audience("orders").sign(), "unknown_issuer"),
         (TestIssuer::new().token().audience("orders").sign(), "bad_signature"),
         (draft().without_claim("exp").sign(), "missing_claim"),
         (draft().header("typ", "dpop+jwt").sign(), "wrong_type"),
@@ -127,7 +127,7 @@ fn s3_17_types_pass_by_rule() {
 #[test]
 fn leeway_and_now_decide_about_time() {
     let issuer = TestIssuer::new();
-    let token = issuer.token().audience("orders").lasting(Duration::from_secs(60)).sign();
+    let token = issuer.token().audience("orders").lifetime(Duration::from_secs(60)).sign();
     let end = issuer.clock().now().as_secs() + 60;
     let jwks = file("jwks", &issuer.jwks());
     let judged = |now: u64, leeway: &[&str]| {
@@ -143,7 +143,7 @@ fn leeway_and_now_decide_about_time() {
 #[test]
 fn every_asymmetric_algorithm_is_taken_by_default_and_a_list_narrows_it() {
     for algorithm in [Algorithm::RS256, Algorithm::PS384, Algorithm::ES512, Algorithm::EdDSA, Algorithm::MlDsa65] {
-        let issuer = TestIssuer::of(algorithm);
+        let issuer = TestIssuer::with_algorithm(algorithm);
         let token = good(&issuer);
         assert_eq!(verify(&issuer, &token, &[]).code, 0, "{algorithm}");
         assert_eq!(verify(&issuer, &token, &["--alg", algorithm.name()]).code, 0, "{algorithm}");
@@ -201,7 +201,7 @@ fn a_policy_file_answers_what_options_leave_open() {
 
 #[test]
 fn a_policy_of_several_issuers_is_read_as_services_read_it() {
-    let (staff, partner) = (TestIssuer::new(), TestIssuer::new().named("https://partner.test"));
+    let (staff, partner) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
     let keys = |issuer: &TestIssuer| json!({ "inline": issuer.jwks() });
     let policy = json!({ "issuers": [
         { "issuer": staff.name(), "audience": "orders", "keys": keys(&staff), "profile": "access_token" },
@@ -216,7 +216,7 @@ fn a_policy_of_several_issuers_is_read_as_services_read_it() {
     let planned = partner.token().audience("orders").claim("plan", "gold").sign();
     assert_eq!([judged(&good(&staff), &[]).code, judged(&planned, &[]).code], [0, 0], "one policy, both issuers");
     assert_eq!(judged(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
-    let foreign = partner.clone().named(staff.name()).token().audience("orders").sign();
+    let foreign = partner.clone().with_name(staff.name()).token().audience("orders").sign();
     assert_eq!(judged(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
     assert_eq!(judged(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
     assert_eq!(judged(&planned, &["--issuer", "https://nobody.test"]).code, 2);

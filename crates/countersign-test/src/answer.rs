@@ -23,7 +23,7 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 ///     .header("content-type", "application/problem+json")
 ///     .body(Body::from(r#"{"type":"about:blank","title":"Forbidden","status":403,"code":"insufficient_scope"}"#))
 ///     .unwrap();
-/// Answer::of(response).await.is_refused(403, "insufficient_scope").challenges("insufficient_scope").wants_scope("orders:write");
+/// Answer::from_response(response).await.assert_refused(403, "insufficient_scope").assert_challenge("insufficient_scope").assert_required_scope("orders:write");
 /// # });
 /// ```
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl Answer {
     ///
     /// # Panics
     /// Where the body breaks off, or is larger than 16 MiB.
-    pub async fn of<B>(response: Response<B>) -> Self
+    pub async fn from_response<B>(response: Response<B>) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -54,7 +54,7 @@ impl Answer {
     /// # Panics
     /// Where it is not.
     #[track_caller]
-    pub fn is_ok(&self) -> &Self {
+    pub fn assert_success(&self) -> &Self {
         assert!(self.status.is_success(), "expected a success, got {self:?}");
         self
     }
@@ -64,7 +64,7 @@ impl Answer {
     /// # Panics
     /// Where it is anything else.
     #[track_caller]
-    pub fn is_refused(&self, status: u16, code: &str) -> &Self {
+    pub fn assert_refused(&self, status: u16, code: &str) -> &Self {
         assert_eq!(self.status.as_u16(), status, "expected {status} {code}, got {self:?}");
         let content_type = self.header("content-type").unwrap_or_default();
         assert!(content_type.starts_with("application/problem+json"), "no problem body: {self:?}");
@@ -79,7 +79,7 @@ impl Answer {
     /// # Panics
     /// Where there is no such challenge, or it names another error.
     #[track_caller]
-    pub fn challenges(&self, error: &str) -> &Self {
+    pub fn assert_challenge(&self, error: &str) -> &Self {
         let named = self.parameter("error");
         assert_eq!(named.as_deref(), Some(error), "another challenge: {self:?}");
         self
@@ -90,7 +90,7 @@ impl Answer {
     /// # Panics
     /// Where there is no challenge, or one that names an error.
     #[track_caller]
-    pub fn asks_for_a_token(&self) -> &Self {
+    pub fn assert_token_requested(&self) -> &Self {
         assert_eq!(self.status, StatusCode::UNAUTHORIZED, "expected 401, got {self:?}");
         assert!(self.challenge().is_some() && self.parameter("error").is_none(), "another challenge: {self:?}");
         self
@@ -101,7 +101,7 @@ impl Answer {
     /// # Panics
     /// Where it names others, or none.
     #[track_caller]
-    pub fn wants_scope(&self, scope: &str) -> &Self {
+    pub fn assert_required_scope(&self, scope: &str) -> &Self {
         assert_eq!(self.parameter("scope").as_deref(), Some(scope), "other scopes: {self:?}");
         self
     }
@@ -111,8 +111,8 @@ impl Answer {
     /// # Panics
     /// Where it does not.
     #[track_caller]
-    pub fn wants_step_up(&self) -> &Self {
-        self.challenges("insufficient_user_authentication")
+    pub fn assert_step_up(&self) -> &Self {
+        self.assert_challenge("insufficient_user_authentication")
     }
 
     /// The status.

@@ -16,7 +16,7 @@ use countersign_core::clock::{Clock, SystemClock, UnixTime};
 /// use countersign_core::clock::{Clock, UnixTime};
 /// use countersign_test::ManualClock;
 ///
-/// let clock = ManualClock::at(UnixTime::from_secs(1_700_000_000));
+/// let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
 /// clock.advance(Duration::from_secs(60));
 /// assert_eq!(clock.now().as_secs(), 1_700_000_060);
 /// assert_eq!(clock.elapsed().as_secs(), 60);
@@ -43,7 +43,7 @@ enum Wall {
 impl ManualClock {
     /// A clock that stands at `time` until it is turned.
     #[must_use]
-    pub fn at(time: UnixTime) -> Self {
+    pub fn new(time: UnixTime) -> Self {
         Self::from(Hands { runs: false, wall: Wall::At(time), monotonic: Duration::ZERO })
     }
 
@@ -54,12 +54,12 @@ impl ManualClock {
     /// use countersign_core::clock::{Clock, SystemClock};
     /// use countersign_test::ManualClock;
     ///
-    /// let clock = ManualClock::running();
+    /// let clock = ManualClock::from_system();
     /// clock.advance(Duration::from_secs(3600));
     /// assert!(clock.now() > SystemClock.now());
     /// ```
     #[must_use]
-    pub fn running() -> Self {
+    pub fn from_system() -> Self {
         Self::from(Hands { runs: true, wall: Wall::Ahead(Duration::ZERO), monotonic: Duration::ZERO })
     }
 
@@ -110,14 +110,14 @@ mod tests {
 
     #[test]
     fn clones_are_the_same_clock() {
-        let clock = ManualClock::at(UnixTime::from_secs(10));
+        let clock = ManualClock::new(UnixTime::from_secs(10));
         clock.clone().advance(Duration::from_secs(5));
         assert_eq!(clock.now(), UnixTime::from_secs(15));
     }
 
     #[test]
     fn a_running_clock_can_be_turned_ahead_and_stopped() {
-        let clock = ManualClock::running();
+        let clock = ManualClock::from_system();
         let before = clock.elapsed();
         clock.advance(Duration::from_secs(100));
         assert!(clock.elapsed() >= before + Duration::from_secs(100));

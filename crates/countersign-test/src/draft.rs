@@ -63,7 +63,7 @@ impl TokenDraft {
             .subject("test-subject")
             .client_id("test-client")
             .claim("jti", token_id)
-            .lasting(LIFE)
+            .lifetime(LIFE)
     }
 
     /// Whom it is about (`sub`).
@@ -127,7 +127,7 @@ impl TokenDraft {
     }
 
     /// Issued now, good for `life`.
-    pub fn lasting(self, life: Duration) -> Self {
+    pub fn lifetime(self, life: Duration) -> Self {
         let now = self.now();
         self.claim("iat", now.as_secs()).claim("exp", now.saturating_add(life).as_secs())
     }

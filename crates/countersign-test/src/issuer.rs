@@ -28,7 +28,7 @@ const START: u64 = 1_700_000_000;
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let issuer = TestIssuer::new();
 /// let verifier = issuer.verifier_for("orders");
-/// let token = issuer.token().audience("orders").lasting(Duration::from_secs(60)).sign();
+/// let token = issuer.token().audience("orders").lifetime(Duration::from_secs(60)).sign();
 /// assert!(verifier.verify(&token).await.is_ok());
 ///
 /// issuer.clock().advance(Duration::from_secs(91)); // its life and the leeway of 30 s
@@ -46,7 +46,7 @@ impl TestIssuer {
     /// `https://issuer.test`, an ES256 key, and a clock that stands at 1 700 000 000.
     #[must_use]
     pub fn new() -> Self {
-        Self::of(Algorithm::ES256)
+        Self::with_algorithm(Algorithm::ES256)
     }
 
     /// As [`new`](Self::new), with a key of another algorithm.
@@ -55,11 +55,11 @@ impl TestIssuer {
     /// use countersign_core::key::Algorithm;
     /// use countersign_test::TestIssuer;
     ///
-    /// assert!(TestIssuer::of(Algorithm::Ed25519).jwks().contains("OKP"));
+    /// assert!(TestIssuer::with_algorithm(Algorithm::Ed25519).jwks().contains("OKP"));
     /// ```
     #[must_use]
-    pub fn of(algorithm: Algorithm) -> Self {
-        let clock = ManualClock::at(UnixTime::from_secs(START));
+    pub fn with_algorithm(algorithm: Algorithm) -> Self {
+        let clock = ManualClock::new(UnixTime::from_secs(START));
         TestIssuer { name: ISSUER.to_owned(), clock, ring: Arc::new(KeyRing::new(algorithm)) }
     }
 
@@ -73,7 +73,7 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn with_system_clock() -> Self {
-        TestIssuer { clock: ManualClock::running(), ..Self::new() }
+        TestIssuer { clock: ManualClock::from_system(), ..Self::new() }
     }
 
     /// The same keys and clock under another name (`iss`).
@@ -81,11 +81,11 @@ impl TestIssuer {
     /// ```
     /// use countersign_test::TestIssuer;
     ///
-    /// let partner = TestIssuer::new().named("https://partner.test");
+    /// let partner = TestIssuer::new().with_name("https://partner.test");
     /// assert_eq!(partner.name(), "https://partner.test");
     /// ```
     #[must_use]
-    pub fn named(mut self, issuer: impl Into<String>) -> Self {
+    pub fn with_name(mut self, issuer: impl Into<String>) -> Self {
         self.name = issuer.into();
         self
     }
@@ -116,7 +116,7 @@ impl TestIssuer {
     /// use countersign_core::verify::Verifier;
     /// use countersign_test::TestIssuer;
     ///
-    /// let (staff, partners) = (TestIssuer::new(), TestIssuer::new().named("https://partner.test"));
+    /// let (staff, partners) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
     /// let verifier = Verifier::builder()
     ///     .trust(staff.trusted_for("orders"))
     ///     .trust(partners.trusted_for("orders"))

@@ -24,7 +24,7 @@
 //! | [`TokenDraft`] | one token to be |
 //! | [`TokenDraft::on`] | a caller on a request, in one call |
 //! | [`Answer`] | assertions on statuses, problem bodies and challenges |
-//! | [`Callee`] | a service that is called, and records which token came with which call |
+//! | [`MockService`] | a service that is called, and records which token came with which call |
 //! | [`Attack`] | every known way to forge a token, to run against your own service in one loop |
 //! | [`ManualClock`] | time that moves when the test says so |
 //! | [`Provider`] | discovery and JWKS on loopback, with faults on demand |
@@ -35,21 +35,21 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test kit tells a misuse by failing the test")]
 
 mod answer;
-mod callee;
 mod clock;
 mod draft;
 mod hostile;
 mod issuer;
+mod mock_service;
 mod provider;
 mod request;
 mod ring;
 
 pub use answer::Answer;
-pub use callee::{Callee, RecordedCall};
 pub use clock::ManualClock;
 pub use draft::TokenDraft;
 pub use hostile::Attack;
 pub use issuer::TestIssuer;
+pub use mock_service::{MockService, RecordedRequest};
 pub use provider::Provider;
-pub use request::Bears;
+pub use request::BearerAuth;
 pub use ring::KEY_ID_PREFIX;

@@ -92,7 +92,7 @@ impl Provider {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let site = Arc::new(Site {
-            issuer: issuer.clone().named(format!("http://{address}")),
+            issuer: issuer.clone().with_name(format!("http://{address}")),
             faults: Mutex::default(),
             jwks_requests: watch::Sender::new(0),
             discovery_requests: watch::Sender::new(0),
@@ -219,7 +219,7 @@ impl Provider {
     /// Waits until its keys were asked for `count` times in all: an event to wait for instead of sleeping.
     ///
     /// The request has then arrived; its answer may still be under way.
-    pub async fn jwks_requested(&self, count: u64) {
+    pub async fn wait_for_jwks_requests(&self, count: u64) {
         let mut requests = self.site.jwks_requests.subscribe();
         let _ = requests.wait_for(|seen| *seen >= count).await; // fails only when the sender, which we hold, is gone
     }
@@ -377,7 +377,7 @@ mod tests {
         assert!(keys.contains("test-only-1") && !keys.contains("\"d\""), "{keys}");
         assert_eq!((provider.discovery_requests(), provider.jwks_requests()), (1, 1));
         assert_eq!(provider.last_request_headers().get("x-probe").map(String::as_str), Some("1"));
-        provider.jwks_requested(1).await;
+        provider.wait_for_jwks_requests(1).await;
     }
 
     #[tokio::test]
@@ -406,7 +406,7 @@ mod tests {
         idle.read_exact(&mut first).await.expect("an answer");
         provider.delay(Duration::from_secs(3600));
         let (slow, ()) = tokio::join!(ask(&provider, "/jwks"), async {
-            provider.jwks_requested(2).await;
+            provider.wait_for_jwks_requests(2).await;
             provider.refuse_connections().await;
         });
         assert!(slow.is_err() || slow.is_ok_and(|answer| answer.starts_with("HTTP/1.1")), "it ended within the limit");

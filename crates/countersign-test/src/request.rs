@@ -5,10 +5,10 @@ use axum::http::{HeaderValue, Request, header, request};
 use crate::draft::TokenDraft;
 
 /// A request that a caller can be put on: one that is built, or one that is being built.
-pub trait Bears: private::Sealed + Sized {
+pub trait BearerAuth: private::Sealed + Sized {
     /// The same with this bearer token in place of any other.
     #[must_use]
-    fn bearing(self, token: &str) -> Self;
+    fn bearer_auth(self, token: &str) -> Self;
 }
 
 mod private {
@@ -17,15 +17,15 @@ mod private {
     impl Sealed for axum::http::request::Builder {}
 }
 
-impl<B> Bears for Request<B> {
-    fn bearing(mut self, token: &str) -> Self {
+impl<B> BearerAuth for Request<B> {
+    fn bearer_auth(mut self, token: &str) -> Self {
         self.headers_mut().insert(header::AUTHORIZATION, bearer(token));
         self
     }
 }
 
-impl Bears for request::Builder {
-    fn bearing(mut self, token: &str) -> Self {
+impl BearerAuth for request::Builder {
+    fn bearer_auth(mut self, token: &str) -> Self {
         if let Some(headers) = self.headers_mut() {
             headers.insert(header::AUTHORIZATION, bearer(token));
         } // else the builder has failed already, and says so when it is finished
@@ -48,8 +48,8 @@ impl TokenDraft {
     /// assert!(request.headers()["authorization"].to_str().unwrap().starts_with("Bearer ey"));
     /// ```
     #[must_use]
-    pub fn on<R: Bears>(&self, request: R) -> R {
-        request.bearing(&self.sign())
+    pub fn on<R: BearerAuth>(&self, request: R) -> R {
+        request.bearer_auth(&self.sign())
     }
 }
 

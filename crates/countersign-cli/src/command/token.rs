@@ -99,7 +99,7 @@ impl Get {
             Ok(token) => token,
             Err(error) => return refused(&error),
         };
-        let seconds = token.life().map(|life| life.as_secs());
+        let seconds = token.lifetime().map(|life| life.as_secs());
         match self.json {
             true => output::json(&json!({
                 "access_token": token.expose(),
@@ -129,7 +129,7 @@ impl Get {
             None => source.client(&self.client, self.client_secret()?),
         };
         if let (Some(_), Some(issuer)) = (&self.endpoint, &self.issuer) {
-            source = source.assertions_for(issuer);
+            source = source.assertion_audience(issuer);
         }
         if self.post {
             source = source.client_secret_post();

@@ -2,7 +2,7 @@ use countersign_test::TestIssuer;
 
 #[tokio::test]
 async fn the_token_is_accepted() {
-    let issuer = TestIssuer::new().named("https://id.example.com");
+    let issuer = TestIssuer::new().with_name("https://id.example.com");
     let verifier = issuer.verifier_for("orders");
     let token = issuer
         .token()

@@ -71,7 +71,7 @@ async fn everything_on_the_page_works_in_a_real_browser() {
 
 fn with_tokens(mut world: Value, issuer: &TestIssuer, provider: &Provider, elsewhere: &str) -> Value {
     let draft = || issuer.token().subject("ann").audience("orders").scope("orders:read");
-    let good = draft().lasting(std::time::Duration::from_secs(3600)).sign();
+    let good = draft().lifetime(std::time::Duration::from_secs(3600)).sign();
     let tampered = {
         let parts: Vec<&str> = good.split('.').collect();
         let other = draft().subject("eve").sign();
@@ -96,9 +96,9 @@ fn with_tokens(mut world: Value, issuer: &TestIssuer, provider: &Provider, elsew
         .expect("signed");
     world["tokens"] = json!({
         "good": good,
-        "timed": draft().claim("nbf", now + 30).lasting(std::time::Duration::from_secs(3600)).sign(),
+        "timed": draft().claim("nbf", now + 30).lifetime(std::time::Duration::from_secs(3600)).sign(),
         "expired": draft().expired().sign(),
-        "for_billing": issuer.token().subject("ann").audience("billing").lasting(std::time::Duration::from_secs(3600)).sign(),
+        "for_billing": issuer.token().subject("ann").audience("billing").lifetime(std::time::Duration::from_secs(3600)).sign(),
         "tampered": tampered,
         "unsigned": format!("{}.", good.rsplit_once('.').expect("three parts").0),
         "own_key": own_key,

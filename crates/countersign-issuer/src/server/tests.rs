@@ -24,7 +24,7 @@ async fn ask(issuer: &Issuer, assertion: &str) -> (StatusCode, serde_json::Value
 
 #[tokio::test]
 async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
-    let platform = TestIssuer::new().named("https://cluster.test");
+    let platform = TestIssuer::new().with_name("https://cluster.test");
     let federation = Federation::trusting(platform.trusted_for(NAME))
         .subject_as_client("system:serviceaccount:shop:orders", "orders")
         .subject_as_client("system:serviceaccount:shop:locked", "locked");
@@ -44,7 +44,7 @@ async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
     let verified = verifier.build().expect("sound").verify(body["access_token"].as_str().expect("a token")).await;
     assert_eq!(verified.expect("accepted").client_id(), Some("orders"));
 
-    let stranger = TestIssuer::new().named("https://cluster.test");
+    let stranger = TestIssuer::new().with_name("https://cluster.test");
     let ours =
         issuer.mint(&countersign_core::mint::Draft::access_token().subject("x").audience("billing").client_id("y"));
     for (what, assertion) in [

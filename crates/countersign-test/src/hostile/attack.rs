@@ -117,7 +117,7 @@ attacks! {
     /// `alg: nOnE`.
     AlgNoneMixedCase => "alg_none_mixed_case", [AlgorithmNotAllowed];
     /// `alg: " none"`.
-    AlgNoneBlank => "alg_none_blank", [AlgorithmNotAllowed];
+    AlgNoneSpace => "alg_none_space", [AlgorithmNotAllowed];
     /// `alg: "none\u0000"`.
     AlgNoneNul => "alg_none_nul", [AlgorithmNotAllowed];
     /// An empty `alg`.

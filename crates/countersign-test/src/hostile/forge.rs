@@ -115,7 +115,7 @@ impl Forge<'_> {
             Attack::AlgNoneCapitalised => under_honest_signature("alg", json!("None")),
             Attack::AlgNoneUpperCase => under_honest_signature("alg", json!("NONE")),
             Attack::AlgNoneMixedCase => under_honest_signature("alg", json!("nOnE")),
-            Attack::AlgNoneBlank => under_honest_signature("alg", json!(" none")),
+            Attack::AlgNoneSpace => under_honest_signature("alg", json!(" none")),
             Attack::AlgNoneNul => under_honest_signature("alg", json!("none\0")),
             Attack::AlgEmpty => self.with_header("alg", ""),
             Attack::AlgMissing => {

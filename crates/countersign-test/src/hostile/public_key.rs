@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_is_written_is_the_very_key() {
         for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::Ed25519] {
-            let set: Value = serde_json::from_str(&TestIssuer::of(algorithm).jwks()).expect("JSON");
+            let set: Value = serde_json::from_str(&TestIssuer::with_algorithm(algorithm).jwks()).expect("JSON");
             let jwk = &set["keys"][0];
             let expected = VerifyingKey::from_jwk(&jwk.to_string()).expect("a good key");
             let pem = pem(&spki(jwk));

@@ -11,7 +11,7 @@ const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
 /// What a service wants of the user before it serves the call (RFC 9470 §3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct StepUp {
+pub struct StepUpChallenge {
     /// The authentication contexts it would accept, best first, escaped and cut.
     pub acr_values: Vec<String>,
     /// How long ago the user may have authenticated.
@@ -24,7 +24,7 @@ pub(super) enum Challenge {
     /// `invalid_token`, or no reason: another token may help.
     Renew,
     /// `insufficient_user_authentication`: only the user can help.
-    StepUp(StepUp),
+    StepUp(StepUpChallenge),
     /// Any other reason: another token of the same kind does not help.
     Other,
 }
@@ -38,7 +38,7 @@ impl Challenge {
         };
         match of("error").map(String::as_str) {
             None | Some("invalid_token") => Challenge::Renew,
-            Some("insufficient_user_authentication") => Challenge::StepUp(StepUp {
+            Some("insufficient_user_authentication") => Challenge::StepUp(StepUpChallenge {
                 acr_values: of("acr_values").map_or(Vec::new(), |values| values.split(' ').map(safe_text).collect()),
                 max_age: of("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
             }),
@@ -127,8 +127,10 @@ mod tests {
             assert_eq!(of(&[other]), Challenge::Other, "{other}");
         }
         let step_up = r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="60""#;
-        let wanted =
-            StepUp { acr_values: vec!["gold".into(), "silver".into()], max_age: Some(Duration::from_secs(60)) };
+        let wanted = StepUpChallenge {
+            acr_values: vec!["gold".into(), "silver".into()],
+            max_age: Some(Duration::from_secs(60)),
+        };
         assert_eq!(of(&[step_up]), Challenge::StepUp(wanted));
     }
 

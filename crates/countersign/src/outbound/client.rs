@@ -9,8 +9,8 @@ use http::HeaderMap;
 use reqwest::{Client, Request, RequestBuilder, Response};
 
 use super::binding::{Bindings, judge_second};
+use super::current_caller::current_caller;
 use super::error::{OutboundError, OutboundErrorKind};
-use super::present::present_caller;
 use super::source::{TokenSource, TokenStats};
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
@@ -66,8 +66,8 @@ impl Outbound {
     ///
     /// # Errors
     /// `no_caller` where there is none; the call is not made in the service's own name instead.
-    pub fn on_behalf_of_present_caller(&self) -> Result<Self, OutboundError> {
-        let caller = present_caller().ok_or_else(|| {
+    pub fn on_behalf_of_current_caller(&self) -> Result<Self, OutboundError> {
+        let caller = current_caller().ok_or_else(|| {
             OutboundError::new(
                 OutboundErrorKind::NoCaller,
                 "no caller was provided to this task; add ProvideCallerLayer, and keep_caller_token before it",

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::challenge::StepUp;
+use super::challenge::StepUpChallenge;
 use crate::fetch::FetchFailure;
 
 /// Why a call to another service could not be made. Holds no token and no secret; clones are cheap.
@@ -39,8 +39,8 @@ pub enum OutboundErrorKind {
     AuthorizationAlreadySet,
     /// `step_up_required`: the service wants the user to authenticate anew (RFC 9470).
     StepUpRequired,
-    /// `pass_through_refused`: the caller's token is not for the target, or there is no caller; nothing was sent.
-    PassThroughRefused,
+    /// `forwarding_refused`: the caller's token is not for the target, or there is no caller; nothing was sent.
+    ForwardingRefused,
     /// `no_caller`: a call on the present caller's behalf where no caller was provided.
     NoCaller,
     /// `call_failed`: the call itself failed.
@@ -53,7 +53,7 @@ struct Inner {
     oauth_error: Option<String>,
     retry_after: Option<Duration>,
     is_transient: bool,
-    step_up: Option<StepUp>,
+    step_up: Option<StepUpChallenge>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -79,7 +79,7 @@ impl OutboundError {
         OutboundError(Arc::new(Inner { oauth_error: Some(error), ..inner }))
     }
 
-    pub(super) fn step_up(step_up: StepUp) -> Self {
+    pub(super) fn step_up(step_up: StepUpChallenge) -> Self {
         let detail = "the service wants a fresher or stronger authentication of the user";
         let inner = Inner::new(OutboundErrorKind::StepUpRequired, detail.into());
         OutboundError(Arc::new(Inner { step_up: Some(step_up), ..inner }))
@@ -122,7 +122,7 @@ impl OutboundError {
 
     /// What the service wants of the user, where the kind is [`OutboundErrorKind::StepUpRequired`].
     #[must_use]
-    pub fn required_step_up(&self) -> Option<&StepUp> {
+    pub fn required_step_up(&self) -> Option<&StepUpChallenge> {
         self.0.step_up.as_ref()
     }
 }
@@ -138,7 +138,7 @@ impl OutboundErrorKind {
             OutboundErrorKind::OriginNotBound => "origin_not_bound",
             OutboundErrorKind::AuthorizationAlreadySet => "authorization_already_set",
             OutboundErrorKind::StepUpRequired => "step_up_required",
-            OutboundErrorKind::PassThroughRefused => "pass_through_refused",
+            OutboundErrorKind::ForwardingRefused => "forwarding_refused",
             OutboundErrorKind::NoCaller => "no_caller",
             OutboundErrorKind::CallFailed => "call_failed",
         }

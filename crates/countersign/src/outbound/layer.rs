@@ -18,11 +18,11 @@ use super::source::{Cached, TokenSource};
 /// `with_origin`, with the origin that is bound.
 ///
 /// ```
-/// use countersign::outbound::{AttachTokenLayer, FixedToken};
+/// use countersign::outbound::{AttachTokenLayer, StaticToken};
 /// use countersign::secret::Secret;
 ///
-/// let layer = AttachTokenLayer::new("https://billing.internal", FixedToken::new(Secret::from("a-token"))).unwrap();
-/// assert!(AttachTokenLayer::new("http://billing.internal", FixedToken::new(Secret::from("a-token"))).is_err());
+/// let layer = AttachTokenLayer::new("https://billing.internal", StaticToken::new(Secret::from("a-token"))).unwrap();
+/// assert!(AttachTokenLayer::new("http://billing.internal", StaticToken::new(Secret::from("a-token"))).is_err());
 /// # let _ = layer;
 /// ```
 #[derive(Clone, Debug)]

@@ -25,28 +25,28 @@ mod attach;
 mod binding;
 mod challenge;
 mod client;
+mod current_caller;
 mod error;
 mod future;
 mod layer;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod origin;
-mod present;
 mod replay;
 mod service;
 mod source;
 mod trace;
 
-pub use challenge::StepUp;
+pub use challenge::StepUpChallenge;
 pub use client::Outbound;
+pub use current_caller::{ProvideCaller, ProvideCallerLayer};
 pub use error::{OutboundError, OutboundErrorKind};
 pub use future::ResponseFuture;
 pub use layer::AttachTokenLayer;
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::AttachTokenMiddleware;
-pub use present::{ProvideCaller, ProvideCallerLayer};
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, FixedToken, OutboundToken, PassThrough, SelfSigned, TokenFile, TokenFuture,
+    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundToken, SelfSignedToken, StaticToken, TokenFuture,
     TokenRequest, TokenSource, TokenStats,
 };

@@ -25,7 +25,7 @@ pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(ask): Json<Ask>
     let url = bench.local(&ask.url)?;
     let claims = object("claims", &ask.claims)?;
     let name = claims.get("iss").and_then(Value::as_str).unwrap_or(&bench.address).to_owned();
-    let issuer = bench.kit.clone().named(name);
+    let issuer = bench.kit.clone().with_name(name);
     let honest = draft(&issuer, &claims, "")?;
     let bare = send(&bench, &url, &ask.method, None).await?.status;
     let baseline = send(&bench, &url, &ask.method, Some(&honest.sign())).await?.status;

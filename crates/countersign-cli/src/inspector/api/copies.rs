@@ -39,7 +39,7 @@ fn rust_test(token: &str) -> String {
     let audience = claims.get("aud").map(|aud| aud.as_array().and_then(|all| all.first()).unwrap_or(aud));
     let audience = audience.and_then(Value::as_str).unwrap_or("my-service");
     let issuer = match text("iss") {
-        Some(name) => format!("TestIssuer::new().named({name:?})"),
+        Some(name) => format!("TestIssuer::new().with_name({name:?})"),
         None => "TestIssuer::new()".to_owned(),
     };
     let mut lines = String::new();

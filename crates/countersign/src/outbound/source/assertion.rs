@@ -11,7 +11,7 @@ use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
 use uuid::Uuid;
 
-use super::file::read_for_use;
+use super::file_token::read_for_use;
 use crate::outbound::error::OutboundError;
 
 /// How long an assertion signed here is good: it is sent at once, and services refuse those that last.
@@ -33,8 +33,8 @@ pub(super) const GRANT: &str = "JWT";
 /// use countersign::outbound::Assertion;
 ///
 /// let signer = Signer::generate(Algorithm::ES256).unwrap(); // in earnest: Signer::from_pkcs8_pem
-/// let by_key = Assertion::signed("orders", "orders", signer);
-/// let by_platform = Assertion::file("/var/run/secrets/tokens/id");
+/// let by_key = Assertion::new("orders", "orders", signer);
+/// let by_platform = Assertion::from_file("/var/run/secrets/tokens/id");
 /// # let _ = (by_key, by_platform);
 /// ```
 #[derive(Clone)]
@@ -52,14 +52,14 @@ enum From {
 impl Assertion {
     /// Says, as `issuer`, that `subject` asks; signed with this key, whose `kid` the token service knows.
     #[must_use]
-    pub fn signed(issuer: &str, subject: &str, signer: impl Into<Arc<Signer>>) -> Self {
+    pub fn new(issuer: &str, subject: &str, signer: impl Into<Arc<Signer>>) -> Self {
         let from = From::Signed { issuer: issuer.to_owned(), subject: subject.to_owned(), signer: signer.into() };
         Assertion { from, clock: Arc::new(SystemClock) }
     }
 
     /// What the platform writes into this file, such as a projected workload token; read anew for every use (S7.05).
     #[must_use]
-    pub fn file(path: impl Into<PathBuf>) -> Self {
+    pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Assertion { from: From::File(path.into()), clock: Arc::new(SystemClock) }
     }
 

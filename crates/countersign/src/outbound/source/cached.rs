@@ -241,8 +241,8 @@ impl Fetch<OutboundToken> for TokenFetch {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
                 telemetry::token_not_fetched(&counters.used_for, is_exchange, error, elapsed);
             })?;
-            telemetry::token_fetched(&counters.used_for, is_exchange, token.life());
-            let life = token.life().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
+            telemetry::token_fetched(&counters.used_for, is_exchange, token.lifetime());
+            let life = token.lifetime().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
             let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
             Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
         })
@@ -299,13 +299,13 @@ mod tests {
             let count = self.0.fetch_add(1, Ordering::SeqCst);
             let subject = request.subject.as_ref().map_or("own", |subject| subject.expose());
             let value = Secret::from(format!("{subject}-{count}"));
-            Box::pin(async move { OutboundToken::bearer(&value, Some(Duration::from_secs(300))) })
+            Box::pin(async move { OutboundToken::from_bearer(&value, Some(Duration::from_secs(300))) })
         }
     }
 
     fn cached() -> (Cached, Arc<Counting>, ManualClock) {
         let source = Arc::new(Counting::default());
-        let clock = ManualClock::at(UnixTime::from_secs(1000));
+        let clock = ManualClock::new(UnixTime::from_secs(1000));
         (Cached::new(Arc::clone(&source) as _, Arc::new(clock.clone()), "test"), source, clock)
     }
 

@@ -110,10 +110,10 @@ impl ClientCredentials {
     /// As this client, which signs a fresh assertion for each request (`private_key_jwt`, RFC 7523 §2.2).
     ///
     /// The assertion's one audience is the issuer (RFC 10070); from a token endpoint alone, say who that is with
-    /// [`assertions_for`](Self::assertions_for).
+    /// [`assertion_audience`](Self::assertion_audience).
     #[must_use]
     pub fn client_key(self, id: &str, signer: impl Into<Arc<Signer>>) -> Self {
-        let assertion = Assertion::signed(id, id, signer);
+        let assertion = Assertion::new(id, id, signer);
         self.client_assertion(id, assertion)
     }
 
@@ -134,7 +134,7 @@ impl ClientCredentials {
 
     /// Names the issuer that assertions signed here are for, where only its token endpoint was given.
     #[must_use]
-    pub fn assertions_for(self, issuer: &str) -> Self {
+    pub fn assertion_audience(self, issuer: &str) -> Self {
         ClientCredentials { assertion_audience: Some(issuer.to_owned()), ..self }
     }
 
@@ -336,7 +336,10 @@ impl TokenSource for ClientCredentials {
         });
         let signs = by_client.into_iter().chain(&self.grant).any(Assertion::is_signed_here);
         if signs && self.audience_of_assertions().is_empty() {
-            faults.push(Fault::new("assertions_for", "not said; assertions are for the issuer, not for its endpoint"));
+            faults.push(Fault::new(
+                "assertion_audience",
+                "not said; assertions are for the issuer, not for its endpoint",
+            ));
         }
         faults.extend(self.grant.as_ref().and_then(Assertion::faults));
         faults.extend(self.actor.iter().flat_map(Cached::faults));

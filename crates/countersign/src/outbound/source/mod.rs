@@ -5,11 +5,11 @@ mod cached;
 mod client_credentials;
 mod credential;
 mod exchange;
-mod file;
-mod fixed;
-mod pass_through;
+mod file_token;
+mod forwarded_token;
 mod response;
-mod self_signed;
+mod self_signed_token;
+mod static_token;
 mod token;
 
 use std::fmt::Debug;
@@ -22,10 +22,10 @@ pub use assertion::Assertion;
 pub(super) use cached::Cached;
 pub use cached::TokenStats;
 pub use client_credentials::ClientCredentials;
-pub use file::TokenFile;
-pub use fixed::FixedToken;
-pub use pass_through::PassThrough;
-pub use self_signed::SelfSigned;
+pub use file_token::FileToken;
+pub use forwarded_token::ForwardedToken;
+pub use self_signed_token::SelfSignedToken;
+pub use static_token::StaticToken;
 pub use token::OutboundToken;
 
 use super::error::OutboundError;
@@ -53,7 +53,7 @@ pub struct TokenRequest {
 ///
 /// impl TokenSource for Vault {
 ///     fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
-///         Box::pin(async { OutboundToken::bearer(&Secret::from("read-from-the-vault"), None) })
+///         Box::pin(async { OutboundToken::from_bearer(&Secret::from("read-from-the-vault"), None) })
 ///     }
 /// }
 /// ```

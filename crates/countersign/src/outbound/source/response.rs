@@ -59,7 +59,7 @@ pub(super) fn token_in(answer: &Answer, is_exchange: bool) -> Result<OutboundTok
         return Err(OutboundError::refused("the token service's answer has a token_type other than Bearer"));
     }
     let life = granted.expires_in.as_ref().map_or(DEFAULT_LIFE, life);
-    Ok(OutboundToken::bearer(&granted.access_token.0, Some(life))?.with_scope(granted.scope))
+    Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(life))?.with_scope(granted.scope))
 }
 
 fn failure_of(answer: &Answer) -> OutboundError {

@@ -25,7 +25,7 @@ impl OutboundToken {
     /// # Errors
     /// `token_refused` for a value that is empty, over 16 KiB, or not printable ASCII without spaces: it could end the
     /// header and begin another.
-    pub fn bearer(value: &Secret<String>, life: Option<Duration>) -> Result<Self, OutboundError> {
+    pub fn from_bearer(value: &Secret<String>, life: Option<Duration>) -> Result<Self, OutboundError> {
         let value = value.expose();
         if value.is_empty() || value.len() > MAX_TOKEN_BYTES || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(OutboundError::refused("the token is empty, too long, or has characters that no token has"));
@@ -45,7 +45,7 @@ impl OutboundToken {
 
     /// How long it lasts from when it was asked for, where its source said.
     #[must_use]
-    pub fn life(&self) -> Option<Duration> {
+    pub fn lifetime(&self) -> Option<Duration> {
         self.life
     }
 
@@ -61,14 +61,14 @@ impl OutboundToken {
     /// use countersign::outbound::OutboundToken;
     /// use countersign::secret::Secret;
     ///
-    /// let token = OutboundToken::bearer(&Secret::from("opaque"), None)?;
+    /// let token = OutboundToken::from_bearer(&Secret::from("opaque"), None)?;
     /// assert_eq!(token.expose(), "opaque");
     /// assert!(!format!("{token:?}").contains("opaque"));
     /// # Ok::<(), countersign::outbound::OutboundError>(())
     /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
-        let text = self.header.to_str().unwrap_or_default(); // `bearer` took printable ASCII alone
+        let text = self.header.to_str().unwrap_or_default(); // `from_bearer` took printable ASCII alone
         text.strip_prefix("Bearer ").unwrap_or_default()
     }
 

@@ -8,28 +8,28 @@ use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subjec
 /// A token that never changes: for development and for services that issue long-lived ones by hand.
 ///
 /// ```
-/// use countersign::outbound::FixedToken;
+/// use countersign::outbound::StaticToken;
 /// use countersign::secret::Secret;
 ///
-/// let token = FixedToken::new(Secret::from("hidden-value"));
+/// let token = StaticToken::new(Secret::from("hidden-value"));
 /// assert!(!format!("{token:?}").contains("hidden-value"));
 /// ```
 #[derive(Clone, Debug)]
-pub struct FixedToken(Secret<String>);
+pub struct StaticToken(Secret<String>);
 
-impl FixedToken {
+impl StaticToken {
     /// Always this token.
     #[must_use]
     pub fn new(token: Secret<String>) -> Self {
-        FixedToken(token)
+        StaticToken(token)
     }
 }
 
-impl TokenSource for FixedToken {
+impl TokenSource for StaticToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            OutboundToken::bearer(&self.0, None)
+            OutboundToken::from_bearer(&self.0, None)
         })
     }
 
@@ -38,7 +38,7 @@ impl TokenSource for FixedToken {
     }
 
     fn faults(&self) -> Vec<Fault> {
-        let bad = OutboundToken::bearer(&self.0, None).is_err();
+        let bad = OutboundToken::from_bearer(&self.0, None).is_err();
         bad.then(|| Fault::new("token", "empty, over 16 KiB, or not printable ASCII without spaces"))
             .into_iter()
             .collect()

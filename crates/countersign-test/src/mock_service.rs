@@ -13,22 +13,22 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A service on loopback that takes every call, for tests of outbound calls: bind tokens to its [`url`](Self::url), let the
-/// app call, and look at [`calls`](Self::calls).
+/// A service on loopback that takes every call, for tests of outbound requests: bind tokens to its [`url`](Self::url), let the
+/// app call, and look at [`requests`](Self::requests).
 ///
 /// It checks no token: the app's callee would. Give it the answers that the app must cope with.
 ///
 /// ```
-/// use countersign_test::Callee;
+/// use countersign_test::MockService;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let billing = Callee::start().await;
-/// billing.answers(503, "try later"); // the next call; all others get 200 and {}
-/// // … the app calls billing …
-/// assert!(billing.calls().is_empty());
+/// let billing = MockService::start().await;
+/// billing.respond_with(503, "try later"); // the next call; all others get 200 and {}
+/// // … the app requests billing …
+/// assert!(billing.requests().is_empty());
 /// # });
 /// ```
-pub struct Callee {
+pub struct MockService {
     url: String,
     shared: Arc<Mutex<Shared>>,
     task: JoinHandle<()>,
@@ -36,13 +36,13 @@ pub struct Callee {
 
 #[derive(Default)]
 struct Shared {
-    calls: Vec<RecordedCall>,
+    requests: Vec<RecordedRequest>,
     answers: std::collections::VecDeque<(StatusCode, HeaderMap, String)>,
 }
 
 /// A call as it came.
 #[derive(Clone)]
-pub struct RecordedCall {
+pub struct RecordedRequest {
     /// The method.
     pub method: Method,
     /// Path and query.
@@ -53,7 +53,7 @@ pub struct RecordedCall {
     pub body: Bytes,
 }
 
-impl Callee {
+impl MockService {
     /// Starts on a port that the system gives; stops when dropped.
     ///
     /// # Panics
@@ -64,7 +64,7 @@ impl Callee {
         let shared = Arc::<Mutex<Shared>>::default();
         let app = Router::new().fallback(record).with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
-        Callee { url, shared, task }
+        MockService { url, shared, task }
     }
 
     /// Its origin, to bind tokens to.
@@ -77,7 +77,7 @@ impl Callee {
     ///
     /// # Panics
     /// Where the status is none.
-    pub fn answers(&self, status: u16, body: &str) {
+    pub fn respond_with(&self, status: u16, body: &str) {
         self.answer(status, HeaderMap::new(), body);
     }
 
@@ -85,17 +85,17 @@ impl Callee {
     ///
     /// # Panics
     /// Where the error fits no header.
-    pub fn refuses_token(&self, error: &str) {
+    pub fn refuse_token(&self, error: &str) {
         let mut headers = HeaderMap::new();
         let challenge = format!("Bearer realm=\"api\", error=\"{error}\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge.parse().expect("a header's value"));
         self.answer(401, headers, "");
     }
 
-    /// The calls so far, the first one first.
+    /// The requests so far, the first one first.
     #[must_use]
-    pub fn calls(&self) -> Vec<RecordedCall> {
-        self.shared().calls.clone()
+    pub fn requests(&self) -> Vec<RecordedRequest> {
+        self.shared().requests.clone()
     }
 
     fn answer(&self, status: u16, headers: HeaderMap, body: &str) {
@@ -108,7 +108,7 @@ impl Callee {
     }
 }
 
-impl RecordedCall {
+impl RecordedRequest {
     /// The bearer token that it came with.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
@@ -124,7 +124,7 @@ impl RecordedCall {
 
     /// Whether it came with a token of this subject, made for this audience.
     #[must_use]
-    pub fn is_of(&self, subject: &str, audience: &str) -> bool {
+    pub fn has_token_for(&self, subject: &str, audience: &str) -> bool {
         self.claims().is_some_and(|claims| {
             let is_for = |value: &Value| match value {
                 Value::Array(all) => all.iter().any(|one| one == audience),
@@ -139,25 +139,25 @@ async fn record(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 16 * 1024 * 1024).await.unwrap_or_default();
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.calls.push(RecordedCall { method: parts.method, uri: parts.uri, headers: parts.headers, body });
+    shared.requests.push(RecordedRequest { method: parts.method, uri: parts.uri, headers: parts.headers, body });
     shared.answers.pop_front().unwrap_or((StatusCode::OK, HeaderMap::new(), "{}".to_owned())).into_response()
 }
 
-impl Drop for Callee {
+impl Drop for MockService {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-impl fmt::Debug for Callee {
+impl fmt::Debug for MockService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Callee").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("MockService").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
 /// Without the token: a test may run with one of real people.
-impl fmt::Debug for RecordedCall {
+impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordedCall").field("method", &self.method).field("uri", &self.uri).finish_non_exhaustive()
+        f.debug_struct("RecordedRequest").field("method", &self.method).field("uri", &self.uri).finish_non_exhaustive()
     }
 }

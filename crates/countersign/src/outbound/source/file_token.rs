@@ -16,27 +16,27 @@ const MAX_FILE_BYTES: u64 = 16 * 1024;
 /// sent at once (S7.05).
 ///
 /// ```
-/// use countersign::outbound::TokenFile;
+/// use countersign::outbound::FileToken;
 ///
-/// let token = TokenFile::at("/var/run/secrets/tokens/billing");
+/// let token = FileToken::new("/var/run/secrets/tokens/billing");
 /// # let _ = token;
 /// ```
 #[derive(Clone, Debug)]
-pub struct TokenFile(PathBuf);
+pub struct FileToken(PathBuf);
 
-impl TokenFile {
+impl FileToken {
     /// The token in this file; white space around it is dropped.
     #[must_use]
-    pub fn at(path: impl Into<PathBuf>) -> Self {
-        TokenFile(path.into())
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileToken(path.into())
     }
 }
 
-impl TokenSource for TokenFile {
+impl TokenSource for FileToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            OutboundToken::bearer(&read_for_use(&self.0).await?, None)
+            OutboundToken::from_bearer(&read_for_use(&self.0).await?, None)
         })
     }
 

@@ -14,13 +14,13 @@ use crate::outbound::error::{OutboundError, OutboundErrorKind};
 /// on nobody's behalf are refused. Prefer an exchange: the target then gets a token of its own.
 ///
 /// ```
-/// use countersign::outbound::PassThrough;
+/// use countersign::outbound::ForwardedToken;
 ///
-/// let tokens = PassThrough::to("billing"); // what the target calls itself in `aud`
+/// let tokens = ForwardedToken::new("billing"); // what the target calls itself in `aud`
 /// # let _ = tokens;
 /// ```
 #[derive(Clone, Debug)]
-pub struct PassThrough(String);
+pub struct ForwardedToken(String);
 
 #[derive(Deserialize)]
 struct Audience {
@@ -34,11 +34,11 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
-impl PassThrough {
+impl ForwardedToken {
     /// To the target that tokens call `audience`.
     #[must_use]
-    pub fn to(audience: &str) -> Self {
-        PassThrough(audience.to_owned())
+    pub fn new(audience: &str) -> Self {
+        ForwardedToken(audience.to_owned())
     }
 
     fn is_for_target(&self, caller: &CallerToken) -> bool {
@@ -55,16 +55,16 @@ impl PassThrough {
     }
 }
 
-impl TokenSource for PassThrough {
+impl TokenSource for ForwardedToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
-            let refused = |why| Err(OutboundError::new(OutboundErrorKind::PassThroughRefused, why));
+            let refused = |why| Err(OutboundError::new(OutboundErrorKind::ForwardingRefused, why));
             match &request.subject {
                 None => refused("only callers' tokens are passed through; call on_behalf_of"),
                 Some(caller) if !self.is_for_target(caller) => {
                     refused("the caller's token is not for the target; exchange it instead")
                 }
-                Some(caller) => OutboundToken::bearer(&Secret::from(caller.expose()), None),
+                Some(caller) => OutboundToken::from_bearer(&Secret::from(caller.expose()), None),
             }
         })
     }

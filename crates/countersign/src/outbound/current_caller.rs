@@ -14,12 +14,12 @@ tokio::task_local! {
 }
 
 /// The caller of the request that this task serves. Tasks that it spawns have none (S9.13).
-pub(super) fn present_caller() -> Option<CallerToken> {
+pub(super) fn current_caller() -> Option<CallerToken> {
     PRESENT.try_with(Option::clone).ok().flatten()
 }
 
 /// Keeps the caller's token with the task that serves the request, for
-/// [`Outbound::on_behalf_of_present_caller`](super::Outbound::on_behalf_of_present_caller).
+/// [`Outbound::on_behalf_of_current_caller`](super::Outbound::on_behalf_of_current_caller).
 ///
 /// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) that was told to keep the token: in
 /// axum, add it before that one. Where it can be had, handing on the `CallerToken` is plainer.
@@ -31,7 +31,7 @@ pub(super) fn present_caller() -> Option<CallerToken> {
 ///
 /// fn app(verifier: Verifier, outbound: Outbound) -> Router {
 ///     let handler = move || async move {
-///         let delegated = outbound.on_behalf_of_present_caller();
+///         let delegated = outbound.on_behalf_of_current_caller();
 ///         if delegated.is_ok() { "on the caller's behalf" } else { "nobody calls" }
 ///     };
 ///     Router::new()

@@ -26,14 +26,14 @@ const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 /// ```
 /// use countersign::key::Algorithm;
 /// use countersign::mint::Signer;
-/// use countersign::outbound::SelfSigned;
+/// use countersign::outbound::SelfSignedToken;
 ///
 /// let signer = Signer::generate(Algorithm::ES256).unwrap();
-/// let tokens = SelfSigned::new("https://orders.internal", signer).subject("orders").audience("billing");
+/// let tokens = SelfSignedToken::new("https://orders.internal", signer).subject("orders").audience("billing");
 /// # let _ = tokens;
 /// ```
 #[derive(Clone)]
-pub struct SelfSigned {
+pub struct SelfSignedToken {
     issuer: String,
     signer: Arc<Signer>,
     subject: String,
@@ -43,11 +43,11 @@ pub struct SelfSigned {
     clock: Arc<dyn Clock>,
 }
 
-impl SelfSigned {
+impl SelfSignedToken {
     /// Signs as `issuer`.
     #[must_use]
     pub fn new(issuer: &str, signer: impl Into<Arc<Signer>>) -> Self {
-        SelfSigned {
+        SelfSignedToken {
             issuer: issuer.to_owned(),
             signer: signer.into(),
             subject: String::new(),
@@ -61,13 +61,13 @@ impl SelfSigned {
     /// The service that calls (`sub` and `client_id`).
     #[must_use]
     pub fn subject(self, subject: &str) -> Self {
-        SelfSigned { subject: subject.to_owned(), ..self }
+        SelfSignedToken { subject: subject.to_owned(), ..self }
     }
 
     /// The one service that the tokens are for (`aud`).
     #[must_use]
     pub fn audience(self, audience: &str) -> Self {
-        SelfSigned { audience: audience.to_owned(), ..self }
+        SelfSignedToken { audience: audience.to_owned(), ..self }
     }
 
     /// Allows this scope too.
@@ -79,14 +79,14 @@ impl SelfSigned {
 
     /// How long each token lasts. Default 5 min, at most 1 h.
     #[must_use]
-    pub fn lasting(self, life: Duration) -> Self {
-        SelfSigned { life, ..self }
+    pub fn lifetime(self, life: Duration) -> Self {
+        SelfSignedToken { life, ..self }
     }
 
     /// Dates the tokens by this clock.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        SelfSigned { clock, ..self }
+        SelfSignedToken { clock, ..self }
     }
 
     fn sign(&self) -> Result<OutboundToken, OutboundError> {
@@ -103,11 +103,11 @@ impl SelfSigned {
             draft = draft.scope(self.scopes.join(" "));
         }
         let token = draft.sign(&self.signer).map_err(|_| OutboundError::refused("the token could not be signed"))?;
-        OutboundToken::bearer(&Secret::new(token), Some(self.life))
+        OutboundToken::from_bearer(&Secret::new(token), Some(self.life))
     }
 }
 
-impl TokenSource for SelfSigned {
+impl TokenSource for SelfSignedToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
@@ -123,15 +123,15 @@ impl TokenSource for SelfSigned {
             }
         }
         if self.life < Duration::from_secs(1) || self.life > LONGEST_LIFE {
-            faults.push(Fault::new("lasting", "not between 1 s and 1 h"));
+            faults.push(Fault::new("lifetime", "not between 1 s and 1 h"));
         }
         faults
     }
 }
 
-impl fmt::Debug for SelfSigned {
+impl fmt::Debug for SelfSignedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SelfSigned")
+        f.debug_struct("SelfSignedToken")
             .field("issuer", &self.issuer)
             .field("audience", &self.audience)
             .field("key_id", &self.signer.key_id())
