@@ -1,6 +1,6 @@
 //! The same layer, guards and claims in a tonic service: it starts, calls itself, and prints what it sent and got.
 
-use countersign::grpc::{Caller, grpc};
+use countersign::grpc::{CallerExt, grpc};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use shop::orders_client::OrdersClient;

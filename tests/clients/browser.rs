@@ -42,7 +42,7 @@ async fn seen_by_the_page() -> Option<(Value, String, String)> {
 
     let issuer = TestIssuer::with_system_clock();
     let metadata = ResourceMetadata::new(&resource).expect("an address").scopes(["read"]);
-    let layer = AuthenticateLayer::new(issuer.verifier_for("api")).resource(metadata).websocket_protocol();
+    let layer = AuthenticateLayer::new(issuer.verifier_for("api")).resource_metadata(metadata).websocket_protocol();
     // As it is written down for users: CORS stands outside, and need not name what it exposes.
     let cors =
         CorsLayer::new().allow_origin([page.url().parse().expect("an origin")]).allow_headers([header::AUTHORIZATION]);

@@ -43,7 +43,7 @@ fn app<D: Demand>(issuer: &TestIssuer) -> Router {
         .route("/{tenant}/handler", get(handler::<D>))
         .layer(
             AuthenticateLayer::new(issuer.verifier_for("api"))
-                .resource_metadata("https://api.test/m")
+                .resource_metadata_url("https://api.test/m")
                 .expect("quotable"),
         )
 }

@@ -125,11 +125,11 @@ async fn s5_12_realm_and_metadata_that_a_challenge_cannot_hold_are_refused() {
     let issuer = TestIssuer::new();
     for bad in ["a\"b", "a\\b", "caf\u{e9}", "a\r\nX: y", "", "tab\t"] {
         assert_eq!(layer(&issuer).realm(bad).expect_err(bad).faults()[0].field, "realm");
-        assert_eq!(layer(&issuer).resource_metadata(bad).expect_err(bad).faults()[0].field, "resource_metadata");
+        assert_eq!(layer(&issuer).resource_metadata_url(bad).expect_err(bad).faults()[0].field, "resource_metadata");
     }
     let layer = layer(&issuer).realm("orders of acme").expect("a good realm");
     let layer =
-        layer.resource_metadata("https://api.test/.well-known/oauth-protected-resource/v1").expect("an address");
+        layer.resource_metadata_url("https://api.test/.well-known/oauth-protected-resource/v1").expect("an address");
     let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;
     assert_eq!(
         service.request("GET /", &[]).await.challenge(),

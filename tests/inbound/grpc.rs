@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use countersign::authenticate::AuthenticateLayer;
-use countersign::grpc::{Caller, grpc};
+use countersign::grpc::{CallerExt, grpc};
 use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
@@ -31,7 +31,7 @@ struct Plan {
 async fn method(name: &str, request: Request<String>) -> Result<Response<String>, Status> {
     let answer = match name {
         "Who" => {
-            let claims: Option<Claims> = request.claims_if_any()?;
+            let claims: Option<Claims> = request.optional_claims()?;
             claims.map_or("nobody".to_owned(), |claims| claims.subject().to_owned())
         }
         "Plan" => request.claims::<Plan>()?.plan.clone(),

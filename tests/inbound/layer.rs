@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
-use countersign::authenticate::{Authenticate, AuthenticateLayer, Authenticated, Standing};
+use countersign::authenticate::{Authenticate, AuthenticateLayer, Authenticated, AuthenticationStatus};
 use countersign::key::{KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
@@ -44,10 +44,10 @@ impl Service<Request<()>> for Plain {
     }
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
-        let who = match Authenticated::standing(request.extensions()) {
-            Standing::Caller(verified) => verified.subject().to_owned(),
-            Standing::Anonymous => "nobody".to_owned(),
-            Standing::Unguarded => "unguarded".to_owned(),
+        let who = match Authenticated::status(request.extensions()) {
+            AuthenticationStatus::Verified(verified) => verified.subject().to_owned(),
+            AuthenticationStatus::Anonymous => "nobody".to_owned(),
+            AuthenticationStatus::NoLayer => "unguarded".to_owned(),
         };
         ready(Ok(Response::new(Full::new(Bytes::from(who)))))
     }

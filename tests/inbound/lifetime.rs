@@ -13,7 +13,7 @@ use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::clock::{Clock, UnixTime};
-use countersign::lifetime::{AtEnd, TokenEnd, TokenEnded, until_token_ends};
+use countersign::lifetime::{TokenEnd, TokenEndAction, TokenEnded, end_with_token};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -60,7 +60,7 @@ struct App {
 }
 
 impl App {
-    fn new(at_end: AtEnd) -> Self {
+    fn new(action: TokenEndAction) -> Self {
         let issuer = TestIssuer::new();
         let clock = Arc::new(Paused {
             base: issuer.clock().now(),
@@ -69,7 +69,7 @@ impl App {
         });
         let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
         let layer = AuthenticateLayer::new(verifier.build().expect("a policy")).public(["/open"]);
-        let limited = until_token_ends(at_end);
+        let limited = end_with_token(action);
         let router = Router::new()
             .route("/ticks", get((|| async { ticks() }).layer(limited.clone())))
             .route("/short", get((|| async { "short" }).layer(limited.clone())))
@@ -100,7 +100,7 @@ async fn read(mut body: Body) -> (String, Option<axum::Error>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_the_token_and_says_so() {
-    let app = App::new(AtEnd::EndWith("event: token_ended\n\n".into()));
+    let app = App::new(TokenEndAction::Finish("event: token_ended\n\n".into()));
     let (text, error) = read(app.get("/ticks").await.into_body()).await;
     assert!(error.is_none(), "{error:?}");
     assert!(text.starts_with("0 1 2 ") && text.ends_with("298 event: token_ended\n\n"), "{text}");
@@ -109,7 +109,7 @@ async fn a_stream_ends_with_the_token_and_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_download_is_broken_off_so_that_it_does_not_look_whole() {
-    let app = App::new(AtEnd::BreakOff);
+    let app = App::new(TokenEndAction::Abort);
     let (text, error) = read(app.get("/ticks").await.into_body()).await;
     assert!(text.ends_with("298 "), "{text}");
     let mut cause: &dyn std::error::Error = &error.expect("an error");
@@ -121,7 +121,7 @@ async fn a_download_is_broken_off_so_that_it_does_not_look_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn where_the_route_says_warn_the_response_goes_on() {
-    let app = App::new(AtEnd::Warn);
+    let app = App::new(TokenEndAction::Warn);
     let body = app.get("/ticks").await.into_body();
     let reading = tokio::time::timeout(LIFE * 2, read(body)).await;
     assert!(reading.is_err(), "it goes on past the end");
@@ -129,22 +129,22 @@ async fn where_the_route_says_warn_the_response_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn what_ends_by_itself_and_what_has_no_token_is_left_alone() {
-    for at_end in [AtEnd::BreakOff, AtEnd::EndWith("x".into()), AtEnd::Warn] {
-        let app = App::new(at_end.clone());
+    for action in [TokenEndAction::Abort, TokenEndAction::Finish("x".into()), TokenEndAction::Warn] {
+        let app = App::new(action.clone());
         let body = app.get("/short").await.into_body();
-        let exact = (at_end != AtEnd::EndWith("x".into())).then_some(5);
+        let exact = (action != TokenEndAction::Finish("x".into())).then_some(5);
         assert_eq!(body.size_hint().exact(), exact, "a length is told only where it will hold");
         assert_eq!(read(body).await.0, "short");
         assert_eq!(read(app.get("/open").await.into_body()).await.0, "open");
     }
-    let unguarded = Router::new().route("/", get((|| async { "in" }).layer(until_token_ends(AtEnd::BreakOff))));
+    let unguarded = Router::new().route("/", get((|| async { "in" }).layer(end_with_token(TokenEndAction::Abort))));
     let answer = unguarded.oneshot(Request::new(Body::empty())).await.expect("answered");
     assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR, "S5.24");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_was_set_is_noticed_within_a_minute() {
-    let app = App::new(AtEnd::EndWith(Bytes::new()));
+    let app = App::new(TokenEndAction::Finish(Bytes::new()));
     let body = app.get("/ticks").await.into_body();
     app.clock.ahead.store(LIFE.as_secs(), Ordering::SeqCst);
     read(body).await;
@@ -153,14 +153,14 @@ async fn a_wall_clock_that_was_set_is_noticed_within_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_is_a_future_that_can_be_asked_again() {
-    let app = App::new(AtEnd::Warn);
+    let app = App::new(TokenEndAction::Warn);
     let told = read(app.get("/end").await.into_body()).await.0;
     assert_eq!(told, (app.clock.base.as_secs() + LIFE.as_secs()).to_string());
     let (give, take) = tokio::sync::oneshot::channel();
     let give = Arc::new(std::sync::Mutex::new(Some(give)));
     let issuer = TestIssuer::new();
     let keep = tower::service_fn(move |request: Request<Body>| {
-        let end = TokenEnd::of(request.extensions()).expect("a token");
+        let end = TokenEnd::from_extensions(request.extensions()).expect("a token");
         if let Some(give) = give.lock().expect("unpoisoned").take() {
             give.send(end).expect("somebody waits");
         }

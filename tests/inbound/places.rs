@@ -28,8 +28,8 @@ async fn serve(layer: AuthenticateLayer) -> Service {
 }
 
 fn cookie() -> CookieToken {
-    let named = CookieToken::named("__Host-token").expect("a name");
-    named.from_origins(["https://shop.test"]).expect("an origin")
+    let named = CookieToken::new("__Host-token").expect("a name");
+    named.origins(["https://shop.test"]).expect("an origin")
 }
 
 const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
@@ -252,10 +252,10 @@ async fn s5_10_a_token_in_a_form_needs_the_dangerous_switch_and_goes_no_further(
 #[test]
 fn names_and_origins_that_cannot_be_are_refused() {
     for bad in ["", "a b", "a=b", "a;b", "\u{e9}"] {
-        assert_eq!(CookieToken::named(bad).expect_err(bad).faults()[0].field, "cookie");
+        assert_eq!(CookieToken::new(bad).expect_err(bad).faults()[0].field, "cookie");
     }
     for bad in ["", "*", "shop.test", "https://", "https://shop.test/", "https://*.test", "null"] {
-        let named = CookieToken::named("t").expect("a name");
-        assert_eq!(named.from_origins([bad]).expect_err(bad).faults()[0].field, "origins");
+        let named = CookieToken::new("t").expect("a name");
+        assert_eq!(named.origins([bad]).expect_err(bad).faults()[0].field, "origins");
     }
 }

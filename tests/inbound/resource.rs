@@ -30,7 +30,7 @@ async fn s5_14_s5_15_the_layer_answers_metadata_and_challenges_name_it() {
         .member("tls_client_certificate_bound_access_tokens", true)
         .member("resource_documentation", json!(null))
         .member("resource", "https://evil.test");
-    let service = Service::start(Router::new().route("/", get(who)).layer(layer(&issuer).resource(all))).await;
+    let service = Service::start(Router::new().route("/", get(who)).layer(layer(&issuer).resource_metadata(all))).await;
     let answer = service.request(&format!("GET {AT}"), &[]).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     let expected = json!({
@@ -59,7 +59,7 @@ async fn s5_14_s5_15_the_layer_answers_metadata_and_challenges_name_it() {
 async fn s5_15_servers_are_the_trusted_issuers_and_what_is_not_set_is_absent() {
     let issuer = TestIssuer::new();
     let bare = ResourceMetadata::new("https://api.test/").expect("an address").scopes([] as [&str; 0]);
-    let app = protect(Routes::new().get("/", Access::Authenticated, who), layer(&issuer).resource(bare));
+    let app = protect(Routes::new().get("/", Access::Authenticated, who), layer(&issuer).resource_metadata(bare));
     let path = "/.well-known/oauth-protected-resource";
     assert!(app.table().public().any(|route| route.path() == path), "the table shows it");
     let service = Service::start(app.into_router()).await;

@@ -8,7 +8,9 @@ use axum::routing::get;
 use countersign::authenticate::CallerToken;
 use countersign::clock::{Clock, UnixTime};
 use countersign::response::Detail;
-use countersign::revocation::{Check, MemoryRevocations, Revocation, RevocationCheck, SingleUse, Verdict, WhenUnknown};
+use countersign::revocation::{
+    MemoryRevocations, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, SingleUse, UnknownPolicy,
+};
 use countersign::verify::Verified;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -70,14 +72,14 @@ async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
 #[test]
 fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
     let issuer = TestIssuer::new();
-    let revoked = MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())).at_most(100);
+    let revoked = MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())).max_entries(100);
     let end = issuer.clock().now().saturating_add(Duration::from_secs(60));
     for number in 0..100 {
         revoked.revoke_token(issuer.name(), &number.to_string(), end).expect("room");
     }
     revoked.revoke_token(issuer.name(), "7", end).expect("it is there already");
     let full = revoked.revoke_token(issuer.name(), "one too many", end).expect_err("no room");
-    assert!(full.to_string().contains("at_most"), "it says what to do: {full}");
+    assert!(full.to_string().contains("max_entries"), "it says what to do: {full}");
     assert_eq!(revoked.len(), 100, "none was dropped for it");
     issuer.clock().advance(Duration::from_secs(60 + 300)); // their end, and the longest leeway past it
     assert!(revoked.revoke_token(issuer.name(), "one too many", end).is_err(), "the last moment still counts");
@@ -89,16 +91,16 @@ fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
 
 /// A list elsewhere, that answers what it was told to, or never.
 #[derive(Debug)]
-struct Elsewhere(Option<Verdict>);
+struct Elsewhere(Option<RevocationStatus>);
 
 impl RevocationCheck for Elsewhere {
-    fn check(&self, _: &Arc<Verified>) -> Check {
+    fn check(&self, _: &Arc<Verified>) -> RevocationQuery {
         match self.0 {
-            Some(verdict) => Check::Asked(Box::pin(async move {
+            Some(verdict) => RevocationQuery::Pending(Box::pin(async move {
                 tokio::task::yield_now().await;
                 verdict
             })),
-            None => Check::Asked(Box::pin(std::future::pending())),
+            None => RevocationQuery::Pending(Box::pin(std::future::pending())),
         }
     }
 }
@@ -107,15 +109,15 @@ impl RevocationCheck for Elsewhere {
 async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let refuse = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).wait(Duration::from_millis(1));
-    let accept = |verdict| refuse(verdict).when_unknown(WhenUnknown::Accept);
-    let patient = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).wait(Duration::from_secs(600));
+    let refuse = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).timeout(Duration::from_millis(1));
+    let accept = |verdict| refuse(verdict).unknown_policy(UnknownPolicy::FailOpen);
+    let patient = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).timeout(Duration::from_secs(600));
     let cases = [
-        (patient(Some(Verdict::Valid)), 200),
-        (patient(Some(Verdict::Revoked)), 401),
-        (patient(Some(Verdict::Unknown)), 503),
-        (patient(Some(Verdict::Revoked)).when_unknown(WhenUnknown::Accept), 401),
-        (patient(Some(Verdict::Unknown)).when_unknown(WhenUnknown::Accept), 200),
+        (patient(Some(RevocationStatus::Valid)), 200),
+        (patient(Some(RevocationStatus::Revoked)), 401),
+        (patient(Some(RevocationStatus::Unknown)), 503),
+        (patient(Some(RevocationStatus::Revoked)).unknown_policy(UnknownPolicy::FailOpen), 401),
+        (patient(Some(RevocationStatus::Unknown)).unknown_policy(UnknownPolicy::FailOpen), 200),
         (refuse(None), 503),
         (accept(None), 200),
     ];
@@ -138,7 +140,7 @@ async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides()
 #[tokio::test]
 async fn the_callers_token_is_kept_through_the_wait() {
     let issuer = TestIssuer::new();
-    let check = Revocation::new(Arc::new(Elsewhere(Some(Verdict::Valid)))).wait(Duration::from_secs(600));
+    let check = Revocation::new(Arc::new(Elsewhere(Some(RevocationStatus::Valid)))).timeout(Duration::from_secs(600));
     let layer = layer(&issuer).revocation(check).keep_caller_token();
     let handler = get(|token: CallerToken| async move { token.expires_at().as_secs().to_string() });
     let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
@@ -164,7 +166,8 @@ async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
 #[tokio::test]
 async fn s3_25_where_used_tokens_find_no_place_it_is_503_until_some_end() {
     let issuer = TestIssuer::new();
-    let service = serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())).at_most(1))).await;
+    let service =
+        serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())).max_entries(1))).await;
     let mut unavailable = 0;
     for number in 0..200 {
         let token = good(&issuer).claim("jti", number.to_string()).sign();

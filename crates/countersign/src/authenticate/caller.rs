@@ -32,30 +32,30 @@ pub(crate) struct Shared {
 
 /// How a request stands before the guards and extractors behind the layer.
 #[derive(Debug)]
-pub enum Standing<'r> {
+pub enum AuthenticationStatus<'r> {
     /// Its token was verified.
-    Caller(&'r Arc<Verified>),
+    Verified(&'r Arc<Verified>),
     /// It had no token, on a public path or where anonymous callers are allowed.
     Anonymous,
     /// No layer saw it: a mistake in the service's set-up, never a pass.
-    Unguarded,
+    NoLayer,
 }
 
 impl Authenticated {
     /// How the request with these extensions stands.
     ///
     /// ```
-    /// use countersign::authenticate::{Authenticated, Standing};
+    /// use countersign::authenticate::{Authenticated, AuthenticationStatus};
     ///
     /// let request = http::Request::new(());
-    /// assert!(matches!(Authenticated::standing(request.extensions()), Standing::Unguarded));
+    /// assert!(matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer));
     /// ```
     #[must_use]
-    pub fn standing(extensions: &Extensions) -> Standing<'_> {
+    pub fn status(extensions: &Extensions) -> AuthenticationStatus<'_> {
         match extensions.get::<Authenticated>() {
-            None => Standing::Unguarded,
-            Some(Authenticated(Mark { verified: None, .. })) => Standing::Anonymous,
-            Some(Authenticated(Mark { verified: Some(verified), .. })) => Standing::Caller(verified),
+            None => AuthenticationStatus::NoLayer,
+            Some(Authenticated(Mark { verified: None, .. })) => AuthenticationStatus::Anonymous,
+            Some(Authenticated(Mark { verified: Some(verified), .. })) => AuthenticationStatus::Verified(verified),
         }
     }
 }

@@ -15,11 +15,11 @@ use tower_service::Service;
 use super::layer::AuthenticateLayer;
 use super::service::{Admission, Caller};
 use crate::response::Refusal;
-use crate::revocation::VerdictFuture;
+use crate::revocation::RevocationFuture;
 
 pin_project! {
     /// The future of [`Authenticate`](super::Authenticate). Boxes nothing where keys and token are at hand.
-    pub struct ResponseFuture<S, ReqBody>
+    pub struct AuthenticateFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
     {
@@ -37,7 +37,7 @@ pin_project! {
             pending: Option<Box<(Pending<S, ReqBody>, String)>>,
         },
         Asking {
-            verdict: VerdictFuture,
+            verdict: RevocationFuture,
             pending: Option<Box<(Pending<S, ReqBody>, Caller)>>,
         },
         Inner { #[pin] future: F },
@@ -51,24 +51,24 @@ pub(super) struct Pending<S, ReqBody> {
     pub(super) request: Request<ReqBody>,
 }
 
-impl<S, ReqBody> ResponseFuture<S, ReqBody>
+impl<S, ReqBody> AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
     pub(super) fn inner(future: S::Future) -> Self {
-        ResponseFuture { state: State::Inner { future } }
+        AuthenticateFuture { state: State::Inner { future } }
     }
 
     pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        ResponseFuture { state: State::Answered { answer: Some(answer) } }
+        AuthenticateFuture { state: State::Answered { answer: Some(answer) } }
     }
 
     pub(super) fn waiting(admission: Admission, pending: Pending<S, ReqBody>) -> Self {
-        ResponseFuture { state: pending.proceed(Ok(admission)) }
+        AuthenticateFuture { state: pending.proceed(Ok(admission)) }
     }
 }
 
-impl<S, ReqBody, ResBody> Future for ResponseFuture<S, ReqBody>
+impl<S, ReqBody, ResBody> Future for AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ResBody: From<Bytes>,
@@ -126,11 +126,11 @@ impl<S, ReqBody> Pending<S, ReqBody> {
     }
 }
 
-impl<S, ReqBody> fmt::Debug for ResponseFuture<S, ReqBody>
+impl<S, ReqBody> fmt::Debug for AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+        f.debug_struct("AuthenticateFuture").finish_non_exhaustive()
     }
 }

@@ -159,7 +159,7 @@ impl AuthenticateLayer {
     ///
     /// # Errors
     /// `ConfigError` on field `resource_metadata` where a challenge cannot hold it.
-    pub fn resource_metadata(self, url: &str) -> Result<Self, ConfigError> {
+    pub fn resource_metadata_url(self, url: &str) -> Result<Self, ConfigError> {
         quotable("resource_metadata", url)?;
         Ok(self.with_answers(|answers| answers.resource_metadata(url)))
     }
@@ -176,11 +176,11 @@ impl AuthenticateLayer {
     ///
     /// # fn layer(verifier: Verifier) -> Result<AuthenticateLayer, countersign::error::ConfigError> {
     /// let metadata = ResourceMetadata::new("https://api.example.com")?.scopes(["orders:read"]);
-    /// Ok(AuthenticateLayer::new(verifier).resource(metadata))
+    /// Ok(AuthenticateLayer::new(verifier).resource_metadata(metadata))
     /// # }
     /// ```
     #[must_use]
-    pub fn resource(mut self, mut metadata: ResourceMetadata) -> Self {
+    pub fn resource_metadata(mut self, mut metadata: ResourceMetadata) -> Self {
         if !metadata.names_servers() {
             let mut issuers: Vec<&str> = self.verifier.issuers().map(TrustedIssuer::issuer).collect();
             issuers.sort_unstable();

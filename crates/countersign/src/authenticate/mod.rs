@@ -11,11 +11,11 @@ mod place;
 mod public;
 mod service;
 
-pub use caller::{Authenticated, CallerToken, Standing};
+pub use caller::{Authenticated, AuthenticationStatus, CallerToken};
 pub(crate) use caller::{Mark, Shared};
 #[cfg(feature = "axum")]
 pub use form::{FormToken, FormTokenLayer};
-pub use future::ResponseFuture;
+pub use future::AuthenticateFuture;
 pub use layer::AuthenticateLayer;
 pub use place::CookieToken;
 pub use service::Authenticate;

@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 /// use countersign::prelude::*;
 ///
 /// # fn layer(verifier: Verifier) -> Result<AuthenticateLayer, countersign::error::ConfigError> {
-/// let cookie = CookieToken::named("__Host-token")?.from_origins(["https://shop.example.com"])?;
+/// let cookie = CookieToken::new("__Host-token")?.origins(["https://shop.example.com"])?;
 /// Ok(AuthenticateLayer::new(verifier).cookie(cookie))
 /// # }
 /// ```
@@ -32,7 +32,7 @@ impl CookieToken {
     ///
     /// # Errors
     /// `ConfigError` on field `cookie` where it is no cookie's name (RFC 6265 §4.1.1).
-    pub fn named(name: &str) -> Result<Self, ConfigError> {
+    pub fn new(name: &str) -> Result<Self, ConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(allowed) {
             return Err(ConfigError::one("cookie", "not the name of a cookie"));
@@ -45,7 +45,7 @@ impl CookieToken {
     ///
     /// # Errors
     /// `ConfigError` on field `origins` where one is not of the form `scheme://host[:port]`.
-    pub fn from_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ConfigError> {
+    pub fn origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, ConfigError> {
         for origin in origins.into_iter().map(Into::into) {
             let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '@', ' ', '*'])) {

@@ -12,12 +12,12 @@ use tower_service::Service;
 
 use super::caller::{Authenticated, CallerToken, Mark, Shared};
 use super::credential::{self, Credential};
-use super::future::{Pending, ResponseFuture};
+use super::future::{AuthenticateFuture, Pending};
 use super::layer::AuthenticateLayer;
 use super::place::{strip_protocol_tokens, without_tokens};
 use super::public::is_preflight;
 use crate::response::Refusal;
-use crate::revocation::{Check, Outcome, Revocation, Verdict, VerdictFuture};
+use crate::revocation::{Outcome, Revocation, RevocationFuture, RevocationQuery, RevocationStatus};
 use crate::telemetry;
 
 /// A service behind [`AuthenticateLayer`].
@@ -93,13 +93,18 @@ impl AuthenticateLayer {
             return Ok(Admission::Admitted);
         };
         match revocation.ask(&caller.verified) {
-            Check::Known(verdict) => self.settle(request, caller, verdict).map(|()| Admission::Admitted),
-            Check::Asked(verdict) => Ok(Admission::NeedsVerdict { verdict, caller }),
+            RevocationQuery::Known(verdict) => self.settle(request, caller, verdict).map(|()| Admission::Admitted),
+            RevocationQuery::Pending(verdict) => Ok(Admission::NeedsVerdict { verdict, caller }),
         }
     }
 
     /// Takes the answer about revocation.
-    pub(super) fn settle<B>(&self, request: &mut Request<B>, caller: Caller, verdict: Verdict) -> Result<(), Refusal> {
+    pub(super) fn settle<B>(
+        &self,
+        request: &mut Request<B>,
+        caller: Caller,
+        verdict: RevocationStatus,
+    ) -> Result<(), Refusal> {
         let Shared { clock, samples, .. } = &*self.shared;
         let decide = |revocation: &Revocation| revocation.decide(verdict, samples, clock.elapsed());
         match self.revocation.as_ref().map_or(Outcome::Unavailable, decide) {
@@ -171,7 +176,7 @@ pub(super) enum Admission {
     /// Its token's key is being fetched.
     NeedsKeys { keys: NeedsKeys, token: String },
     /// Its token is good, unless it was revoked.
-    NeedsVerdict { verdict: VerdictFuture, caller: Caller },
+    NeedsVerdict { verdict: RevocationFuture, caller: Caller },
 }
 
 /// Whose token was verified, and the token where it is kept.
@@ -187,7 +192,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S, ReqBody>;
+    type Future = AuthenticateFuture<S, ReqBody>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -196,17 +201,17 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let admission = self.layer.admit(&mut request);
         match admission {
-            Ok(Admission::Admitted) => ResponseFuture::inner(self.inner.call(request)),
-            Ok(Admission::Answered(answer)) => ResponseFuture::answered(answer),
+            Ok(Admission::Admitted) => AuthenticateFuture::inner(self.inner.call(request)),
+            Ok(Admission::Answered(answer)) => AuthenticateFuture::answered(answer),
             Ok(waiting) => {
                 // The service that was polled ready is the one that is called; its clone stays here.
                 let clone = self.inner.clone();
                 let ready = std::mem::replace(&mut self.inner, clone);
-                ResponseFuture::waiting(waiting, Pending { layer: Arc::clone(&self.layer), ready, request })
+                AuthenticateFuture::waiting(waiting, Pending { layer: Arc::clone(&self.layer), ready, request })
             }
             Err(refusal) => {
                 let answer = self.layer.shared.answers.refuse(&refusal, request.headers());
-                ResponseFuture::answered(answer)
+                AuthenticateFuture::answered(answer)
             }
         }
     }

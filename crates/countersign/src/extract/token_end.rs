@@ -7,12 +7,12 @@ use super::rejection::{Rejection, caller};
 use crate::lifetime::TokenEnd;
 use crate::response::Refusal;
 
-/// An anonymous caller is refused; `Option<Claims>` and [`TokenEnd::of`] are for handlers that take both.
+/// An anonymous caller is refused; `Option<Claims>` and [`TokenEnd::from_extensions`] are for handlers that take both.
 impl<S: Sync> FromRequestParts<S> for TokenEnd {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         caller(parts)?;
-        TokenEnd::of(&parts.extensions).ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
+        TokenEnd::from_extensions(&parts.extensions).ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
     }
 }

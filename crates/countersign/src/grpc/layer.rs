@@ -27,11 +27,11 @@ pub fn grpc<L>(layer: L) -> GrpcLayer<L> {
 #[derive(Clone, Debug)]
 pub struct GrpcLayer<L>(L);
 
-impl<S, L: Layer<Guarded<S>>> Layer<S> for GrpcLayer<L> {
+impl<S, L: Layer<GrpcInner<S>>> Layer<S> for GrpcLayer<L> {
     type Service = Grpc<L::Service>;
 
     fn layer(&self, inner: S) -> Grpc<L::Service> {
-        Grpc(self.0.layer(Guarded(inner)))
+        Grpc(self.0.layer(GrpcInner(inner)))
     }
 }
 
@@ -41,13 +41,13 @@ pub struct Grpc<S>(S);
 
 /// The service of tonic that is guarded, answering with a [`GrpcBody`].
 #[derive(Clone, Debug)]
-pub struct Guarded<S>(S);
+pub struct GrpcInner<S>(S);
 
 impl<S: NamedService> NamedService for Grpc<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S: NamedService> NamedService for Guarded<S> {
+impl<S: NamedService> NamedService for GrpcInner<S> {
     const NAME: &'static str = S::NAME;
 }
 
@@ -65,45 +65,45 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = MapBody<S::Future, GrpcBody, Body>;
+    type Future = GrpcFuture<S::Future, GrpcBody, Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        MapBody { future: self.0.call(request), map: |GrpcBody(body)| body }
+        GrpcFuture { future: self.0.call(request), map: |GrpcBody(body)| body }
     }
 }
 
-impl<S, B> Service<Request<B>> for Guarded<S>
+impl<S, B> Service<Request<B>> for GrpcInner<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
 {
     type Response = Response<GrpcBody>;
     type Error = S::Error;
-    type Future = MapBody<S::Future, Body, GrpcBody>;
+    type Future = GrpcFuture<S::Future, Body, GrpcBody>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        MapBody { future: self.0.call(request), map: GrpcBody }
+        GrpcFuture { future: self.0.call(request), map: GrpcBody }
     }
 }
 
 pin_project! {
     /// A response whose body becomes another type's.
     #[derive(Debug)]
-    pub struct MapBody<F, A, B> {
+    pub struct GrpcFuture<F, A, B> {
         #[pin]
         future: F,
         map: fn(A) -> B,
     }
 }
 
-impl<F, A, B, E> Future for MapBody<F, A, B>
+impl<F, A, B, E> Future for GrpcFuture<F, A, B>
 where
     F: Future<Output = Result<Response<A>, E>>,
 {

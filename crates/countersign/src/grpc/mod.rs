@@ -1,10 +1,10 @@
 //! The same layer, guards and claims in tonic services.
 //!
 //! [`grpc`] makes any layer of this crate one for tonic, on a whole server or on one service; refusals are gRPC statuses.
-//! In a method, [`Caller`] gives the claims and judges requirements on a [`tonic::Request`].
+//! In a method, [`CallerExt`] gives the claims and judges requirements on a [`tonic::Request`].
 //!
 //! ```
-//! use countersign::grpc::{Caller, grpc};
+//! use countersign::grpc::{CallerExt, grpc};
 //! use countersign::prelude::*;
 //! use tonic::{Request, Response, Status};
 //!
@@ -27,5 +27,5 @@ mod layer;
 mod request;
 
 pub use body::GrpcBody;
-pub use layer::{Grpc, GrpcLayer, Guarded, grpc};
-pub use request::Caller;
+pub use layer::{Grpc, GrpcInner, GrpcLayer, grpc};
+pub use request::CallerExt;

@@ -12,7 +12,7 @@ use crate::extract::{Claims, Rejection, caller, caller_or_anonymous, decode};
 /// What a method asks about its caller; implemented for [`tonic::Request`].
 ///
 /// Where no layer authenticates, everything is answered `INTERNAL`, and the log says what to add.
-pub trait Caller {
+pub trait CallerExt {
     /// The caller's claims, as the method's own type.
     ///
     /// # Errors
@@ -23,7 +23,7 @@ pub trait Caller {
     ///
     /// # Errors
     /// `PERMISSION_DENIED` where the claims are not of type `C`.
-    fn claims_if_any<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status>;
+    fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status>;
 
     /// Judges `requirement`, for this method alone. A requirement that names a path, a header or a host is for a guard;
     /// here it is answered `INTERNAL`, and the log says so.
@@ -34,13 +34,13 @@ pub trait Caller {
     fn require(&self, requirement: &Requirement) -> Result<(), Status>;
 }
 
-impl<T> Caller for Request<T> {
+impl<T> CallerExt for Request<T> {
     fn claims<C: FromClaims>(&self) -> Result<Claims<C>, Status> {
         let parts = parts(self);
         Ok(decode(caller(&parts)?, &parts)?)
     }
 
-    fn claims_if_any<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status> {
+    fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status> {
         let parts = parts(self);
         Ok(caller_or_anonymous(&parts)?.map(|caller| decode(caller, &parts)).transpose()?)
     }

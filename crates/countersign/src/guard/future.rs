@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The future of [`Require`](super::Require).
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct RequireFuture<F> {
         #[pin]
         state: State<F>,
     }
@@ -26,17 +26,17 @@ pin_project! {
     }
 }
 
-impl<F> ResponseFuture<F> {
+impl<F> RequireFuture<F> {
     pub(super) fn inner(future: F) -> Self {
-        ResponseFuture { state: State::Inner { future } }
+        RequireFuture { state: State::Inner { future } }
     }
 
     pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        ResponseFuture { state: State::Answered { answer: Some(answer) } }
+        RequireFuture { state: State::Answered { answer: Some(answer) } }
     }
 }
 
-impl<F, ResBody, E> Future for ResponseFuture<F>
+impl<F, ResBody, E> Future for RequireFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
     ResBody: From<Bytes>,

@@ -8,7 +8,7 @@ mod service;
 
 #[cfg(feature = "axum")]
 pub(crate) use facts::{FactsOf, path_parameters};
-pub use future::ResponseFuture;
+pub use future::RequireFuture;
 #[cfg(feature = "axum")]
 pub(crate) use judge::{judge, warn_of_missing_parameters};
 pub use layer::{RequireLayer, require};

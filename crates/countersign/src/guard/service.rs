@@ -8,7 +8,7 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::facts::{FactsOf, path_parameters};
-use super::future::ResponseFuture;
+use super::future::RequireFuture;
 use super::judge::{judge, warn_of_missing_parameters};
 use crate::authenticate::{Authenticated, Shared};
 use crate::response::{Refusal, SetUpFault};
@@ -59,7 +59,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = RequireFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -67,8 +67,8 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.judge(&mut request) {
-            None => ResponseFuture::inner(self.inner.call(request)),
-            Some(answer) => ResponseFuture::answered(answer),
+            None => RequireFuture::inner(self.inner.call(request)),
+            Some(answer) => RequireFuture::answered(answer),
         }
     }
 }

@@ -10,16 +10,16 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::end::TokenEnd;
-use super::layer::AtEnd;
+use super::layer::TokenEndAction;
 use crate::telemetry;
 
 pin_project! {
-    /// A response body that ends when the caller's token does, as [`AtEnd`] says.
-    pub struct UntilTokenEnds<B> {
+    /// A response body that ends when the caller's token does, as [`TokenEndAction`] says.
+    pub struct EndWithTokenBody<B> {
         #[pin]
         body: B,
         end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-        at_end: AtEnd,
+        action: TokenEndAction,
         is_over: bool,
     }
 }
@@ -28,24 +28,24 @@ pin_project! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenEnded;
 
-impl<B> UntilTokenEnds<B> {
+impl<B> EndWithTokenBody<B> {
     /// Ends `body` at `end`; without an end it is left as it is.
     ///
     /// ```
-    /// use countersign::lifetime::{AtEnd, TokenEnd, UntilTokenEnds};
+    /// use countersign::lifetime::{TokenEndAction, TokenEnd, EndWithTokenBody};
     ///
-    /// fn wrap<B>(request: &http::Request<()>, body: B) -> UntilTokenEnds<B> {
-    ///     UntilTokenEnds::new(body, TokenEnd::of(request.extensions()), AtEnd::BreakOff)
+    /// fn wrap<B>(request: &http::Request<()>, body: B) -> EndWithTokenBody<B> {
+    ///     EndWithTokenBody::new(body, TokenEnd::from_extensions(request.extensions()), TokenEndAction::Abort)
     /// }
     /// # let _ = wrap::<String>;
     /// ```
-    pub fn new(body: B, end: Option<TokenEnd>, at_end: AtEnd) -> Self {
+    pub fn new(body: B, end: Option<TokenEnd>, action: TokenEndAction) -> Self {
         let end = end.map(|end| Box::pin(end.reached()) as Pin<Box<dyn Future<Output = ()> + Send>>);
-        UntilTokenEnds { body, end, at_end, is_over: false }
+        EndWithTokenBody { body, end, action, is_over: false }
     }
 }
 
-impl<B> Body for UntilTokenEnds<B>
+impl<B> Body for EndWithTokenBody<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -62,14 +62,14 @@ where
             && end.as_mut().poll(context).is_ready()
         {
             *this.end = None;
-            telemetry::token_ended(this.at_end.word());
-            match this.at_end {
-                AtEnd::Warn => {}
-                AtEnd::BreakOff => {
+            telemetry::token_ended(this.action.word());
+            match this.action {
+                TokenEndAction::Warn => {}
+                TokenEndAction::Abort => {
                     *this.is_over = true;
                     return Poll::Ready(Some(Err(TokenEnded.into())));
                 }
-                AtEnd::EndWith(last) => {
+                TokenEndAction::Finish(last) => {
                     *this.is_over = true;
                     let last = std::mem::take(last);
                     return Poll::Ready((!last.is_empty()).then(|| Ok(Frame::data(last))));
@@ -87,22 +87,22 @@ where
 
     /// Unknown where the last bytes may be others than the body's own.
     fn size_hint(&self) -> SizeHint {
-        match (&self.end, &self.at_end) {
-            (Some(_), AtEnd::EndWith(_)) => SizeHint::default(),
+        match (&self.end, &self.action) {
+            (Some(_), TokenEndAction::Finish(_)) => SizeHint::default(),
             _ => self.body.size_hint(),
         }
     }
 }
 
-impl<B: From<Bytes>> From<Bytes> for UntilTokenEnds<B> {
+impl<B: From<Bytes>> From<Bytes> for EndWithTokenBody<B> {
     fn from(bytes: Bytes) -> Self {
-        UntilTokenEnds::new(B::from(bytes), None, AtEnd::BreakOff)
+        EndWithTokenBody::new(B::from(bytes), None, TokenEndAction::Abort)
     }
 }
 
-impl<B> fmt::Debug for UntilTokenEnds<B> {
+impl<B> fmt::Debug for EndWithTokenBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UntilTokenEnds").field("at_end", &self.at_end).finish_non_exhaustive()
+        f.debug_struct("EndWithTokenBody").field("action", &self.action).finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// When the caller's token ends (`exp`), by the clock of the layer that verified it.
 ///
-/// With axum it is a handler's argument; elsewhere [`of`](Self::of) finds it.
+/// With axum it is a handler's argument; elsewhere [`from_extensions`](Self::from_extensions) finds it.
 #[derive(Clone)]
 pub struct TokenEnd {
     expires_at: UnixTime,
@@ -27,10 +27,10 @@ impl TokenEnd {
     /// ```
     /// use countersign::lifetime::TokenEnd;
     ///
-    /// assert!(TokenEnd::of(http::Request::new(()).extensions()).is_none());
+    /// assert!(TokenEnd::from_extensions(http::Request::new(()).extensions()).is_none());
     /// ```
     #[must_use]
-    pub fn of(extensions: &Extensions) -> Option<Self> {
+    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         let Authenticated(Mark { verified, shared }) = extensions.get::<Authenticated>()?;
         let expires_at = verified.as_ref()?.expires_at();
         Some(TokenEnd { expires_at, shared: Arc::clone(shared) })

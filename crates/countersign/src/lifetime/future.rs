@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
 
-use super::body::UntilTokenEnds;
+use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
-use super::layer::AtEnd;
+use super::layer::TokenEndAction;
 
 pin_project! {
     /// The future of [`EndWithToken`](super::EndWithToken).
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct EndWithTokenFuture<F> {
         #[pin]
         state: State<F>,
     }
@@ -26,36 +26,36 @@ pin_project! {
     #[derive(Debug)]
     enum State<F> {
         Answered { answer: Option<Response<Bytes>> },
-        Inner { #[pin] future: F, end: Option<TokenEnd>, at_end: AtEnd },
+        Inner { #[pin] future: F, end: Option<TokenEnd>, action: TokenEndAction },
     }
 }
 
-impl<F> ResponseFuture<F> {
-    pub(super) fn inner(future: F, end: Option<TokenEnd>, at_end: AtEnd) -> Self {
-        ResponseFuture { state: State::Inner { future, end, at_end } }
+impl<F> EndWithTokenFuture<F> {
+    pub(super) fn inner(future: F, end: Option<TokenEnd>, action: TokenEndAction) -> Self {
+        EndWithTokenFuture { state: State::Inner { future, end, action } }
     }
 
     pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        ResponseFuture { state: State::Answered { answer: Some(answer) } }
+        EndWithTokenFuture { state: State::Answered { answer: Some(answer) } }
     }
 }
 
-impl<F, ResBody, E> Future for ResponseFuture<F>
+impl<F, ResBody, E> Future for EndWithTokenFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
     ResBody: From<Bytes>,
 {
-    type Output = Result<Response<UntilTokenEnds<ResBody>>, E>;
+    type Output = Result<Response<EndWithTokenBody<ResBody>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Inner { future, end, at_end } => {
+            StateProjection::Inner { future, end, action } => {
                 let response = ready!(future.poll(context))?;
-                let wrap = |body| UntilTokenEnds::new(body, end.take(), at_end.clone());
+                let wrap = |body| EndWithTokenBody::new(body, end.take(), action.clone());
                 Poll::Ready(Ok(response.map(wrap)))
             }
             StateProjection::Answered { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer.map(UntilTokenEnds::from))),
+                Some(answer) => Poll::Ready(Ok(answer.map(EndWithTokenBody::from))),
                 None => Poll::Pending, // polled again after it was ready: a caller's fault
             },
         }

@@ -8,29 +8,29 @@ use super::service::EndWithToken;
 /// What becomes of a response that is still running when its caller's token ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AtEnd {
+pub enum TokenEndAction {
     /// It is broken off with an error, so that a download cut short does not look whole.
-    BreakOff,
+    Abort,
     /// It ends well, with these last bytes: of an event stream, say, `event: token_ended\ndata:\n\n`.
-    EndWith(Bytes),
+    Finish(Bytes),
     /// It goes on, and a warning is logged.
     Warn,
 }
 
-impl AtEnd {
+impl TokenEndAction {
     pub(super) const fn word(&self) -> &'static str {
         match self {
-            AtEnd::BreakOff => "broken off",
-            AtEnd::EndWith(_) => "ended",
-            AtEnd::Warn => "goes on",
+            TokenEndAction::Abort => "broken off",
+            TokenEndAction::Finish(_) => "ended",
+            TokenEndAction::Warn => "goes on",
         }
     }
 }
 
-/// Ends the responses of a route when their callers' tokens end; made by [`until_token_ends`].
+/// Ends the responses of a route when their callers' tokens end; made by [`end_with_token`].
 #[derive(Clone, Debug)]
-pub struct UntilTokenEndsLayer {
-    at_end: AtEnd,
+pub struct EndWithTokenLayer {
+    action: TokenEndAction,
 }
 
 /// Ends the responses of a route when their callers' tokens end.
@@ -40,22 +40,22 @@ pub struct UntilTokenEndsLayer {
 ///
 /// ```
 /// use axum::{Router, handler::Handler, routing::get};
-/// use countersign::lifetime::{AtEnd, until_token_ends};
+/// use countersign::lifetime::{TokenEndAction, end_with_token};
 ///
-/// let last = AtEnd::EndWith("event: token_ended\ndata:\n\n".into());
+/// let last = TokenEndAction::Finish("event: token_ended\ndata:\n\n".into());
 /// let app: Router = Router::new()
-///     .route("/events", get((|| async { "events" }).layer(until_token_ends(last))))
-///     .route("/export", get(|| async { "rows" }).layer(until_token_ends(AtEnd::BreakOff)));
+///     .route("/events", get((|| async { "events" }).layer(end_with_token(last))))
+///     .route("/export", get(|| async { "rows" }).layer(end_with_token(TokenEndAction::Abort)));
 /// # let _ = app;
 /// ```
-pub fn until_token_ends(at_end: AtEnd) -> UntilTokenEndsLayer {
-    UntilTokenEndsLayer { at_end }
+pub fn end_with_token(action: TokenEndAction) -> EndWithTokenLayer {
+    EndWithTokenLayer { action }
 }
 
-impl<S> Layer<S> for UntilTokenEndsLayer {
+impl<S> Layer<S> for EndWithTokenLayer {
     type Service = EndWithToken<S>;
 
     fn layer(&self, inner: S) -> EndWithToken<S> {
-        EndWithToken::new(inner, self.at_end.clone())
+        EndWithToken::new(inner, self.action.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! Responses that outlive their token: event streams, WebSockets, long downloads.
 //!
-//! A token is judged when a request begins. [`until_token_ends`] ends a response's body with the token, as the route says;
+//! A token is judged when a request begins. [`end_with_token`] ends a response's body with the token, as the route says;
 //! [`TokenEnd`] is a future for everything else:
 //!
 //! ```
@@ -25,8 +25,8 @@ mod future;
 mod layer;
 mod service;
 
-pub use body::{TokenEnded, UntilTokenEnds};
+pub use body::{EndWithTokenBody, TokenEnded};
 pub use end::TokenEnd;
-pub use future::ResponseFuture;
-pub use layer::{AtEnd, UntilTokenEndsLayer, until_token_ends};
+pub use future::EndWithTokenFuture;
+pub use layer::{EndWithTokenLayer, TokenEndAction, end_with_token};
 pub use service::EndWithToken;

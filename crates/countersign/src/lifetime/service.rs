@@ -6,24 +6,24 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::body::UntilTokenEnds;
+use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
-use super::future::ResponseFuture;
-use super::layer::AtEnd;
-use crate::authenticate::{Authenticated, Standing};
+use super::future::EndWithTokenFuture;
+use super::layer::TokenEndAction;
+use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::response::SetUpFault;
 use crate::telemetry;
 
-/// A service behind an [`UntilTokenEndsLayer`](super::UntilTokenEndsLayer).
+/// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer).
 #[derive(Clone, Debug)]
 pub struct EndWithToken<S> {
     inner: S,
-    at_end: AtEnd,
+    action: TokenEndAction,
 }
 
 impl<S> EndWithToken<S> {
-    pub(super) fn new(inner: S, at_end: AtEnd) -> Self {
-        EndWithToken { inner, at_end }
+    pub(super) fn new(inner: S, action: TokenEndAction) -> Self {
+        EndWithToken { inner, action }
     }
 }
 
@@ -32,20 +32,20 @@ where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
     ResBody: From<Bytes>,
 {
-    type Response = Response<UntilTokenEnds<ResBody>>;
+    type Response = Response<EndWithTokenBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = EndWithTokenFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        if matches!(Authenticated::standing(request.extensions()), Standing::Unguarded) {
+        if matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer) {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return ResponseFuture::answered(SetUpFault.answer(request.headers()));
+            return EndWithTokenFuture::answered(SetUpFault.answer(request.headers()));
         }
-        let end = TokenEnd::of(request.extensions());
-        ResponseFuture::inner(self.inner.call(request), end, self.at_end.clone())
+        let end = TokenEnd::from_extensions(request.extensions());
+        EndWithTokenFuture::inner(self.inner.call(request), end, self.action.clone())
     }
 }

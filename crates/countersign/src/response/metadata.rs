@@ -18,7 +18,7 @@ const CACHE_CONTROL: &str = "public, max-age=300";
 
 /// What a resource says about itself (RFC 9728 §2). Members that are not set are absent.
 ///
-/// Given to [`AuthenticateLayer::resource`](crate::authenticate::AuthenticateLayer::resource), the layer answers the
+/// Given to [`AuthenticateLayer::resource`](crate::authenticate::AuthenticateLayer::resource_metadata), the layer answers the
 /// document to anyone and names its address in every challenge.
 ///
 /// ```

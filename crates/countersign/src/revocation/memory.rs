@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use countersign_core::clock::{Clock, SystemClock, UnixTime};
 use countersign_core::verify::Verified;
 
-use super::check::{Check, RevocationCheck, Verdict};
+use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 
 /// The most revocations held.
 const MAX_REVOCATIONS: usize = 65_536;
@@ -86,7 +86,7 @@ impl MemoryRevocations {
 
     /// Holds at most so many instead.
     #[must_use]
-    pub fn at_most(mut self, revocations: usize) -> Self {
+    pub fn max_entries(mut self, revocations: usize) -> Self {
         self.most = revocations;
         self
     }
@@ -211,8 +211,8 @@ impl MemoryRevocations {
 }
 
 impl RevocationCheck for MemoryRevocations {
-    fn check(&self, token: &Arc<Verified>) -> Check {
-        Check::Known(if self.is_revoked(token) { Verdict::Revoked } else { Verdict::Valid })
+    fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
+        RevocationQuery::Known(if self.is_revoked(token) { RevocationStatus::Revoked } else { RevocationStatus::Valid })
     }
 }
 
@@ -237,7 +237,7 @@ impl fmt::Debug for MemoryRevocations {
 
 impl fmt::Display for RevocationsFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the list of revocations is full; raise at_most, and shorten tokens")
+        f.write_str("the list of revocations is full; raise max_entries, and shorten tokens")
     }
 }
 

@@ -6,11 +6,11 @@
 
 mod check;
 mod memory;
-mod posture;
 mod single_use;
+mod unknown_policy;
 
-pub use check::{Check, RevocationCheck, Verdict, VerdictFuture};
+pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationStatus};
 pub use memory::{MemoryRevocations, RevocationsFull};
-pub(crate) use posture::Outcome;
-pub use posture::{Revocation, WhenUnknown};
 pub use single_use::SingleUse;
+pub(crate) use unknown_policy::Outcome;
+pub use unknown_policy::{Revocation, UnknownPolicy};

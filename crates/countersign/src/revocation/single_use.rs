@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use countersign_core::clock::{Clock, SystemClock, UnixTime};
 use countersign_core::verify::Verified;
 
-use super::check::{Check, RevocationCheck, Verdict};
+use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::memory::KEEP_PAST_END;
 
 /// The most used tokens remembered.
@@ -22,7 +22,7 @@ const SHARDS: usize = 64;
 ///
 /// For one-time links and calls that must not be replayed. Several instances of a service need a store that they share, by
 /// a [`RevocationCheck`] of their own. Where all places are taken by tokens that still live, nothing can be told, and the
-/// posture decides: leave it at [`WhenUnknown::Refuse`](super::WhenUnknown::Refuse), which answers 503.
+/// posture decides: leave it at [`UnknownPolicy::FailClosed`](super::UnknownPolicy::FailClosed), which answers 503.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -57,7 +57,7 @@ impl SingleUse {
 
     /// Remembers about so many instead, spread over 64 parts.
     #[must_use]
-    pub fn at_most(mut self, tokens: usize) -> Self {
+    pub fn max_entries(mut self, tokens: usize) -> Self {
         self.most_a_shard = tokens.div_ceil(SHARDS).max(1);
         self
     }
@@ -69,22 +69,22 @@ impl SingleUse {
         self
     }
 
-    fn use_up(&self, token: &Verified) -> Verdict {
-        let Some(id) = token.token_id().filter(|id| !id.is_empty()) else { return Verdict::Revoked };
+    fn use_up(&self, token: &Verified) -> RevocationStatus {
+        let Some(id) = token.token_id().filter(|id| !id.is_empty()) else { return RevocationStatus::Revoked };
         let name = (Box::from(token.issuer()), Box::from(id));
         let now = self.clock.now();
         let mut used = self.shard(&name);
         if used.contains_key(&name) {
-            return Verdict::Revoked;
+            return RevocationStatus::Revoked;
         }
         if used.len() >= self.most_a_shard {
             used.retain(|_, until| now <= *until);
         }
         if used.len() >= self.most_a_shard {
-            return Verdict::Unknown;
+            return RevocationStatus::Unknown;
         }
         used.insert(name, token.expires_at().saturating_add(KEEP_PAST_END));
-        Verdict::Valid
+        RevocationStatus::Valid
     }
 
     fn shard(&self, name: &(Box<str>, Box<str>)) -> MutexGuard<'_, Shard> {
@@ -94,8 +94,8 @@ impl SingleUse {
 }
 
 impl RevocationCheck for SingleUse {
-    fn check(&self, token: &Arc<Verified>) -> Check {
-        Check::Known(self.use_up(token))
+    fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
+        RevocationQuery::Known(self.use_up(token))
     }
 }
 

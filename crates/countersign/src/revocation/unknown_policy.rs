@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::verify::Verified;
 
-use super::check::{Check, RevocationCheck, Verdict};
+use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, Samples};
 
 /// How long a request waits for an answer about revocation.
@@ -13,12 +13,12 @@ const WAIT: Duration = Duration::from_secs(1);
 
 /// What becomes of a request whose token cannot be asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhenUnknown {
+pub enum UnknownPolicy {
     /// 503: nobody passes whose token may have been revoked.
     #[default]
-    Refuse,
+    FailClosed,
     /// The request passes, and a warning is logged: an outage of the list is no outage of the service.
-    Accept,
+    FailOpen,
 }
 
 /// A revocation check with its posture; given to
@@ -26,45 +26,45 @@ pub enum WhenUnknown {
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
-/// use countersign::revocation::{MemoryRevocations, Revocation, WhenUnknown};
+/// use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
 ///
 /// let list = Arc::new(MemoryRevocations::new());
-/// let revocation = Revocation::new(list).when_unknown(WhenUnknown::Accept).wait(Duration::from_millis(200));
+/// let revocation = Revocation::new(list).unknown_policy(UnknownPolicy::FailOpen).timeout(Duration::from_millis(200));
 /// # let _ = revocation;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Revocation {
     check: Arc<dyn RevocationCheck>,
-    when_unknown: WhenUnknown,
+    unknown_policy: UnknownPolicy,
     wait: Duration,
 }
 
 impl Revocation {
     /// Asks `check`; refuses what it cannot answer.
     pub fn new(check: Arc<impl RevocationCheck>) -> Self {
-        Revocation { check, when_unknown: WhenUnknown::default(), wait: WAIT }
+        Revocation { check, unknown_policy: UnknownPolicy::default(), wait: WAIT }
     }
 
-    /// The posture. Default: [`WhenUnknown::Refuse`].
-    pub fn when_unknown(mut self, posture: WhenUnknown) -> Self {
-        self.when_unknown = posture;
+    /// The posture. Default: [`UnknownPolicy::FailClosed`].
+    pub fn unknown_policy(mut self, posture: UnknownPolicy) -> Self {
+        self.unknown_policy = posture;
         self
     }
 
     /// How long a request waits for the answer; then it counts as unknown. Default: 1 s.
-    pub fn wait(mut self, longest: Duration) -> Self {
+    pub fn timeout(mut self, longest: Duration) -> Self {
         self.wait = longest;
         self
     }
 
     /// Asks, and bounds the wait. A wait needs a tokio runtime.
-    pub(crate) fn ask(&self, token: &Arc<Verified>) -> Check {
+    pub(crate) fn ask(&self, token: &Arc<Verified>) -> RevocationQuery {
         match self.check.check(token) {
-            Check::Asked(answer) => {
+            RevocationQuery::Pending(answer) => {
                 let longest = self.wait;
-                Check::Asked(Box::pin(async move {
-                    tokio::time::timeout(longest, answer).await.unwrap_or(Verdict::Unknown)
+                RevocationQuery::Pending(Box::pin(async move {
+                    tokio::time::timeout(longest, answer).await.unwrap_or(RevocationStatus::Unknown)
                 }))
             }
             known => known,
@@ -72,15 +72,15 @@ impl Revocation {
     }
 
     /// What the posture makes of an answer.
-    pub(crate) fn decide(&self, verdict: Verdict, samples: &Samples, elapsed: Duration) -> Outcome {
-        match (verdict, self.when_unknown) {
-            (Verdict::Valid, _) => Outcome::Pass,
-            (Verdict::Revoked, _) => Outcome::Revoked,
-            (Verdict::Unknown, WhenUnknown::Refuse) => {
+    pub(crate) fn decide(&self, verdict: RevocationStatus, samples: &Samples, elapsed: Duration) -> Outcome {
+        match (verdict, self.unknown_policy) {
+            (RevocationStatus::Valid, _) => Outcome::Pass,
+            (RevocationStatus::Revoked, _) => Outcome::Revoked,
+            (RevocationStatus::Unknown, UnknownPolicy::FailClosed) => {
                 telemetry::revocation_unknown("refused", samples, elapsed);
                 Outcome::Unavailable
             }
-            (Verdict::Unknown, WhenUnknown::Accept) => {
+            (RevocationStatus::Unknown, UnknownPolicy::FailOpen) => {
                 telemetry::revocation_unknown("accepted", samples, elapsed);
                 Outcome::Pass
             }
