@@ -146,7 +146,7 @@ fn weight(report: &mut Report) {
 async fn sources(provider: &Provider, count: usize) -> Vec<Arc<dyn KeySource>> {
     const AT_ONCE: usize = 50;
     let made: Vec<Arc<dyn KeySource>> =
-        (0..count).map(|_| Arc::new(RemoteKeys::at(provider.jwks_url())) as Arc<dyn KeySource>).collect();
+        (0..count).map(|_| Arc::new(RemoteKeys::from_url(provider.jwks_url())) as Arc<dyn KeySource>).collect();
     for some in made.chunks(AT_ONCE) {
         let fetching: Vec<_> = some.iter().map(|keys| tokio::spawn(fetched(Arc::clone(keys)))).collect();
         for fetch in fetching {
@@ -216,8 +216,8 @@ async fn serve(seconds: u64, rotates: bool) -> Run {
     const TURN: Duration = Duration::from_millis(1050);
     let issuer = TestIssuer::with_system_clock();
     let provider = Provider::start(&issuer).await.expect("a port");
-    let policy = RefreshPolicy { cool_down: Duration::from_secs(1), ..RefreshPolicy::default() };
-    let keys = Arc::new(RemoteKeys::at(provider.jwks_url()).refresh_policy(policy));
+    let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
+    let keys = Arc::new(RemoteKeys::from_url(provider.jwks_url()).refresh_policy(policy));
     let issuer = NeedsAudience::new(provider.url(), keys).audience(AUDIENCE);
     let verifier = Verifier::trusting(issuer).expect("a good policy");
     let mint = || (0..LIVE).map(|_| provider.token().audience(AUDIENCE).sign()).collect::<Vec<_>>();

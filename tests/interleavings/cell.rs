@@ -70,7 +70,7 @@ impl Fetch<u64> for Numbers {
 
 /// A cell whose callers wait as long as it takes, and whose fetches all end.
 pub(crate) fn patient() -> RefreshPolicy {
-    RefreshPolicy { timeout: NEVER * 2, wait: NEVER * 2, jitter: 0.0, ..RefreshPolicy::default() }
+    RefreshPolicy { timeout: NEVER * 2, max_wait: NEVER * 2, jitter: 0.0, ..RefreshPolicy::default() }
 }
 
 pub(crate) struct Cell {

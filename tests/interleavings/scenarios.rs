@@ -128,7 +128,7 @@ fn s4_21_after_a_failure_nobody_fetches_before_the_pause_is_over_in_every_order(
 #[test]
 fn s4_17_flights_that_are_cut_off_leave_the_cell_in_order_in_every_order() {
     in_every_order(|| {
-        let hurried = RefreshPolicy { timeout: Duration::from_secs(5), wait: Duration::from_secs(1), ..patient() };
+        let hurried = RefreshPolicy { timeout: Duration::from_secs(5), max_wait: Duration::from_secs(1), ..patient() };
         let cell = Cell::new(hurried);
         for _ in 0..3 {
             at_once(&cell, 2, Wanted::NewerKeys);

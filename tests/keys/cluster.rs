@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign::health::Health;
+use countersign::issuers::Preset;
 use countersign::key::KeyHealth;
-use countersign::keys::{Health, KubernetesKeys, Preset, RemoteKeys};
+use countersign::keys::{KubernetesKeys, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -116,7 +118,7 @@ async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are()
     std::fs::write(&authority_file, first.pem()).expect("written");
     std::fs::write(&token_file, "pods-token-1\n").expect("written");
     let server = ApiServer::start(&first, "pods-token-1", world.issuer.jwks()).await;
-    let cluster = KubernetesKeys::of_server(&server.url, &authority_file, &token_file);
+    let cluster = KubernetesKeys::from_server(&server.url, &authority_file, &token_file);
     let (keys, verifier) = trusting(&world, cluster);
     let token = pods_token(&world);
     let verified = verifier.verify(&token).await.expect("good");
@@ -147,7 +149,7 @@ async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are()
 }
 
 fn keys_health(verifier: &Verifier) -> KeyHealth {
-    Health::of(verifier).report().remove(0).1
+    Health::new(verifier).report().remove(0).1
 }
 
 #[tokio::test]
@@ -165,17 +167,17 @@ async fn files_that_lack_what_they_should_hold_are_told_and_send_nothing() {
     for (authority, token) in
         [(&missing, &token_file), (&empty, &token_file), (&good, &missing), (&good, &empty), (&good, &binary)]
     {
-        let (_, verifier) = trusting(&world, KubernetesKeys::of_server(&server.url, authority, token));
+        let (_, verifier) = trusting(&world, KubernetesKeys::from_server(&server.url, authority, token));
         assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
         assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { why } if why.contains("file")));
     }
     assert_eq!(server.heads(), Vec::<String>::new());
 
     for bad in ["", "http://10.0.0.1", "http://127.0.0.1:1", "10.0.0.1:443", "https://"] {
-        let keys = Arc::new(KubernetesKeys::of_server(bad, &good, &token_file));
+        let keys = Arc::new(KubernetesKeys::from_server(bad, &good, &token_file));
         assert!(Verifier::trusting(NeedsAudience::new(NAME, keys).audience("orders")).is_err(), "{bad}");
     }
-    let here = Arc::new(KubernetesKeys::in_cluster());
+    let here = Arc::new(KubernetesKeys::from_cluster());
     let built = Verifier::trusting(NeedsAudience::new(NAME, here).audience("orders"));
     assert_eq!(built.is_ok(), std::env::var_os("KUBERNETES_SERVICE_HOST").is_some());
 }
@@ -187,7 +189,7 @@ async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
     let server = ApiServer::start(&private, "", world.issuer.jwks()).await;
     let clock = Arc::new(world.issuer.clock().clone());
     let issuer = world.issuer.clone().with_name(&server.url);
-    for keys in [RemoteKeys::by_discovery(&server.url), RemoteKeys::at(format!("{}/openid/v1/jwks", server.url))] {
+    for keys in [RemoteKeys::from_issuer(&server.url), RemoteKeys::from_url(format!("{}/openid/v1/jwks", server.url))] {
         let trusted = NeedsAudience::new(&server.url, Arc::new(keys.refresh_policy(policy()).clock(clock.clone())));
         let trusted = trusted.audience("orders");
         let verifier = Verifier::builder().trust(trusted).clock(clock.clone()).build().expect("a good policy");
@@ -198,7 +200,7 @@ async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
     let (authority_file, token_file) = (file("another-ca.crt"), file("another-token"));
     std::fs::write(&authority_file, another.pem()).expect("written");
     std::fs::write(&token_file, "pods-token").expect("written");
-    let cluster = KubernetesKeys::of_server(&server.url, authority_file, token_file);
+    let cluster = KubernetesKeys::from_server(&server.url, authority_file, token_file);
     let (_, verifier) = trusting(&world, cluster);
     assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
     assert_eq!(server.heads(), Vec::<String>::new(), "no request was sent, and no token with it");

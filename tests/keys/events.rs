@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Once;
 use std::time::Duration;
 
+use countersign::health::Health;
 use countersign::key::{KeySet, KeySource, KeyStats};
-use countersign::keys::Health;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
@@ -113,7 +113,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     world.advance(Duration::from_secs(200)).await;
     let stats = world.keys.stats();
     assert!(stats.is_stale && stats.age.is_some_and(|age| age >= Duration::from_secs(600)), "{stats:?}");
-    assert_eq!(Health::of(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
+    assert_eq!(Health::new(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
     let told = events.take();
     assert!(told.iter().all(|line| line.starts_with("WARN keys could not be fetched ")), "{told:?}");
 

@@ -136,7 +136,7 @@ fn a_runtime_that_ends_takes_no_later_caller_along() {
     let shared = runtime();
     let server = shared.block_on(Server::start(|_, _| Reply::Hang));
     let issuer = countersign_test::TestIssuer::with_system_clock().with_name(&server.url);
-    let keys = Arc::new(RemoteKeys::at(format!("{}/jwks", server.url)).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(RemoteKeys::from_url(format!("{}/jwks", server.url)).clock(Arc::new(issuer.clock().clone())));
     let source: Arc<dyn KeySource> = keys;
     let trusted = NeedsAudience::new(&server.url, source).audience("orders");
     let verifier = Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("good");
@@ -173,7 +173,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn without_a_runtime_the_keys_are_unavailable_and_nothing_panics() {
     let issuer = countersign_test::TestIssuer::new().with_name("http://127.0.0.1:9");
     let clock = Arc::new(issuer.clock().clone());
-    let keys = Arc::new(RemoteKeys::at("http://127.0.0.1:9/jwks").clock(clock.clone()));
+    let keys = Arc::new(RemoteKeys::from_url("http://127.0.0.1:9/jwks").clock(clock.clone()));
     let source: Arc<dyn KeySource> = keys;
     let trusted = NeedsAudience::new("http://127.0.0.1:9", source).audience("orders");
     let verifier = Verifier::builder().trust(trusted).clock(clock).build().expect("good");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use countersign::health::Health;
 use countersign::key::KeyHealth;
-use countersign::keys::{Health, KeySnapshot, RefreshPolicy, RemoteKeys};
+use countersign::keys::{KeySnapshot, RefreshPolicy, RemoteKeys};
 
 use crate::server::{Reply, Server, answer, ok};
 use crate::world::{World, policy, until};
@@ -32,7 +33,7 @@ async fn s4_20_the_last_good_set_serves_as_long_as_is_allowed_and_recovers() {
     world.advance(Duration::from_secs(121)).await;
     let error = world.verify(&token).await.expect_err("too old");
     assert!(error.is_unavailable() && error.retry_after().is_some());
-    assert!(!Health::of(&world.verifier).is_ready());
+    assert!(!Health::new(&world.verifier).is_ready());
     world.mend();
     world.advance(Duration::from_secs(61)).await;
     until("it recovered by itself", || world.health() == KeyHealth::Ready).await;
@@ -168,7 +169,7 @@ async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
     let again = |age: u64| {
         let clock = world.issuer.clock().clone();
         clock.advance(Duration::from_secs(age));
-        let keys = RemoteKeys::at(format!("{}/jwks", world.server.url)).starting_from(kept.clone());
+        let keys = RemoteKeys::from_url(format!("{}/jwks", world.server.url)).initial_snapshot(kept.clone());
         let keys = keys.refresh_policy(policy()).clock(std::sync::Arc::new(clock.clone()));
         let trusted = countersign::policy::NeedsAudience::new(&world.server.url, std::sync::Arc::new(keys));
         countersign::verify::Verifier::builder()
@@ -182,7 +183,7 @@ async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
         let verdict = verifier.verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
         assert_eq!(verdict, wanted, "{aged} s later");
     }
-    let other = RemoteKeys::at("https://other.example/jwks").starting_from(kept);
+    let other = RemoteKeys::from_url("https://other.example/jwks").initial_snapshot(kept);
     let trusted = countersign::policy::NeedsAudience::new("https://other.example", std::sync::Arc::new(other));
     let error = countersign::verify::Verifier::trusting(trusted.audience("orders")).expect_err("another's");
     assert!(error.to_string().contains("snapshot"), "{error}");
@@ -192,7 +193,7 @@ async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
 #[tokio::test]
 async fn s4_21_an_eager_start_waits_for_keys_until_its_deadline() {
     let world = World::with(|_, _| down()).await;
-    let health = Health::of(&world.verifier);
+    let health = Health::new(&world.verifier);
     let (verdict, ()) =
         tokio::join!(health.ready_within(Duration::from_secs(5)), world.advance(Duration::from_secs(6)));
     let error = verdict.expect_err("down");
@@ -213,17 +214,17 @@ async fn s4_21_an_eager_start_waits_for_keys_until_its_deadline() {
 #[tokio::test]
 async fn senseless_policies_are_refused_when_built() {
     let bad: [fn(&mut RefreshPolicy); 6] = [
-        |policy| policy.min_life = Duration::ZERO,
+        |policy| policy.min_lifetime = Duration::ZERO,
         |policy| policy.cool_down = Duration::ZERO,
         |policy| policy.refresh_ahead = f64::NAN,
-        |policy| policy.wait = policy.timeout * 2,
-        |policy| policy.max_age = policy.max_life * 2,
-        |policy| policy.first_pause = Duration::ZERO,
+        |policy| policy.max_wait = policy.timeout * 2,
+        |policy| policy.default_lifetime = policy.max_lifetime * 2,
+        |policy| policy.initial_backoff = Duration::ZERO,
     ];
     for spoil in bad {
         let mut spoilt = policy();
         spoil(&mut spoilt);
-        let keys = std::sync::Arc::new(RemoteKeys::at("https://id.example/jwks").refresh_policy(spoilt.clone()));
+        let keys = std::sync::Arc::new(RemoteKeys::from_url("https://id.example/jwks").refresh_policy(spoilt.clone()));
         let trusted = countersign::policy::NeedsAudience::new("https://id.example", keys).audience("orders");
         assert!(countersign::verify::Verifier::trusting(trusted).is_err(), "{spoilt:?}");
     }

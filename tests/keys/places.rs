@@ -16,7 +16,7 @@ use crate::world::{World, until};
 const OPENID: &str = "/.well-known/openid-configuration";
 
 async fn discovered() -> World {
-    let world = World::of(Server::start(|_, _| answer(404, &[], "")).await, |url| RemoteKeys::by_discovery(url));
+    let world = World::of(Server::start(|_, _| answer(404, &[], "")).await, |url| RemoteKeys::from_issuer(url));
     document(&world, json!({"issuer": world.server.url, "jwks_uri": format!("{}/keys", world.server.url)}));
     world
 }
@@ -125,7 +125,7 @@ async fn s4_22_keys_belong_to_their_issuer_alone() {
     }
     let clock = Arc::new(issuers[0].clock().clone());
     let trusted = |server: &Server| {
-        let keys = RemoteKeys::at(format!("{}/jwks", server.url)).clock(clock.clone());
+        let keys = RemoteKeys::from_url(format!("{}/jwks", server.url)).clock(clock.clone());
         NeedsAudience::new(&server.url, Arc::new(keys) as Arc<dyn KeySource>).audience("orders")
     };
     let verifier =
@@ -144,14 +144,14 @@ fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
     let bad =
         ["http://id.example", "https://id.example?x=1", "https://id.example#f", "https://u:p@id.example", "id", ""];
     for issuer in bad {
-        let trusted = countersign::keys::oidc(issuer).audience("orders");
+        let trusted = countersign::issuers::oidc(issuer).audience("orders");
         assert!(Verifier::trusting(trusted).is_err(), "{issuer}");
-        let trusted = countersign::keys::jwks("https://id.example", issuer).audience("orders");
+        let trusted = countersign::issuers::jwks("https://id.example", issuer).audience("orders");
         let built = Verifier::trusting(trusted);
         assert!(built.is_err() || issuer.contains('?'), "an address may have a query: {issuer}");
     }
-    assert!(Verifier::trusting(countersign::keys::oidc("https://id.example").audience("orders")).is_ok());
-    assert!(Verifier::trusting(countersign::keys::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
+    assert!(Verifier::trusting(countersign::issuers::oidc("https://id.example").audience("orders")).is_ok());
+    assert!(Verifier::trusting(countersign::issuers::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn s4_03_plain_http_off_loopback_takes_a_switch_that_deny_danger_forbids()
     let port = world.server.url.rsplit(':').next().expect("a port").to_owned();
     let address = format!("http://0.0.0.0:{port}/jwks"); // this machine, by an address that is not loopback's
     let clock = Arc::new(world.issuer.clock().clone());
-    let keys = || RemoteKeys::at(&address).clock(clock.clone());
+    let keys = || RemoteKeys::from_url(&address).clock(clock.clone());
     let builder = |keys: RemoteKeys| {
         let trusted = NeedsAudience::new(&world.server.url, Arc::new(keys)).audience("orders");
         Verifier::builder().trust(trusted).clock(clock.clone())
@@ -174,7 +174,7 @@ async fn s4_03_plain_http_off_loopback_takes_a_switch_that_deny_danger_forbids()
     if !has_proxy {
         assert!(verifier.verify(&world.token()).await.is_ok()); // a proxy would be asked for such an address
     }
-    let by_discovery = RemoteKeys::by_discovery("http://id.internal").danger_allow_plain_http();
+    let by_discovery = RemoteKeys::from_issuer("http://id.internal").danger_allow_plain_http();
     let trusted = NeedsAudience::new("http://id.internal", Arc::new(by_discovery)).audience("orders");
     let trusted = countersign::policy::danger::plain_http_issuer(trusted);
     assert!(Verifier::builder().trust(trusted).build().is_ok());

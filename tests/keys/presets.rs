@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign::authz::Names;
-use countersign::keys::Preset;
+use countersign::issuers::Preset;
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
 use serde_json::{Value, json};
@@ -268,9 +268,9 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
 
         for bad in ["../x", "x/../y", "", "a.b", "x#", "%2e%2e", "a b", "{tenant}"] {
             assert!(preset.tenant(bad).is_err(), "{bad}");
-            assert_eq!(preset.tenant_of(&pattern.replace("{tenant}", bad)), None, "{bad}");
+            assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", bad)), None, "{bad}");
         }
-        assert_eq!(preset.tenant_of(&pattern.replace("{tenant}", ours)), Some(ours));
+        assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", ours)), Some(ours));
     }
     assert!(Preset::GOOGLE.tenant(ours).is_err(), "it has no pattern");
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use countersign::health::Health;
 use countersign::key::KeyHealth;
-use countersign::keys::{Health, RefreshPolicy, RemoteKeys};
+use countersign::keys::{RefreshPolicy, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use countersign_tests::peers::OpenIdProvider;
@@ -23,8 +24,8 @@ async fn token(http: &reqwest::Client, issuer: &str, secret: &str) -> String {
 
 fn verifier(issuer: &str) -> Verifier {
     // A cool-down of a second: the drill has no ten seconds for each of fifty rotations.
-    let policy = RefreshPolicy { cool_down: Duration::from_secs(1), ..RefreshPolicy::default() };
-    let keys = RemoteKeys::by_discovery(issuer).refresh_policy(policy);
+    let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
+    let keys = RemoteKeys::from_issuer(issuer).refresh_policy(policy);
     Verifier::trusting(NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE)).expect("a good policy")
 }
 
@@ -40,7 +41,7 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
     let issuer = provider.issuer().to_owned();
     let http = reqwest::Client::new();
     let verifier = verifier(&issuer);
-    let health = Health::of(&verifier);
+    let health = Health::new(&verifier);
     health.ready_within(Duration::from_secs(20)).await.expect("an eager start"); // no request waits for the first keys
     assert_eq!(health.report(), [(issuer.clone(), KeyHealth::Ready)]);
     let current = Arc::new(std::sync::Mutex::new(token(&http, &issuer, provider.client_secret()).await));
@@ -102,7 +103,7 @@ async fn s4_20_s4_21_a_real_provider_stops_and_starts() {
     drop(provider);
 
     let cold = verifier(&issuer);
-    let not_ready = Health::of(&cold).ready_within(Duration::from_millis(300)).await.expect_err("down");
+    let not_ready = Health::new(&cold).ready_within(Duration::from_millis(300)).await.expect_err("down");
     assert_eq!(not_ready.waiting_for[0].0, issuer, "an eager start that ends at its deadline: {not_ready}");
     assert!(cold.verify(&old).await.expect_err("down").is_unavailable());
     assert!(warm.verify(&old).await.is_ok(), "known keys serve on");

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::health::Health;
 use countersign::key::{KeyHealth, KeySource};
-use countersign::keys::{FailoverKeys, FileKeys, Health, RemoteKeys};
+use countersign::keys::{FailoverKeys, FileKeys, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
@@ -30,7 +31,7 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     let issuer = &world.issuer;
     let path = file("set.json");
     std::fs::write(&path, issuer.jwks()).expect("written");
-    let keys = Arc::new(FileKeys::watching(&path).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(FileKeys::new(&path).clock(Arc::new(issuer.clock().clone())));
     let verifier = verifier(issuer, keys.clone());
     let old = world.token();
     assert!(verifier.verify(&old).await.is_ok());
@@ -53,7 +54,7 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     assert_eq!(keys.cell().current().expect("held").len(), 1, "the symmetric one is passed over");
 
     std::fs::remove_file(&path).expect("removed");
-    let missing = FileKeys::watching(file("missing.json")).clock(Arc::new(issuer.clock().clone()));
+    let missing = FileKeys::new(file("missing.json")).clock(Arc::new(issuer.clock().clone()));
     let verifier = self::verifier(issuer, Arc::new(missing));
     assert!(verifier.verify(&old).await.expect_err("no file").is_unavailable());
 }
@@ -74,7 +75,7 @@ async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
     };
     publish("..1");
     std::os::unix::fs::symlink("..data/keys.json", mount.join("keys.json")).expect("linked");
-    let keys = Arc::new(FileKeys::watching(mount.join("keys.json")).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(FileKeys::new(mount.join("keys.json")).clock(Arc::new(issuer.clock().clone())));
     let verifier = verifier(issuer, keys.clone());
     let old = world.token();
     assert!(verifier.verify(&old).await.is_ok());
@@ -103,13 +104,14 @@ async fn the_next_source_serves_where_the_preferred_one_cannot() {
     world.server.now(move |_, path| if path == "/second" { ok(issuer.jwks()) } else { answer(503, &[], "") });
     let clock = Arc::new(world.issuer.clock().clone());
     let source = |path: &str| {
-        let keys = RemoteKeys::at(format!("{}{path}", world.server.url)).refresh_policy(policy()).clock(clock.clone());
+        let keys =
+            RemoteKeys::from_url(format!("{}{path}", world.server.url)).refresh_policy(policy()).clock(clock.clone());
         Arc::new(keys) as Arc<dyn KeySource>
     };
     let keys = Arc::new(FailoverKeys::new([source("/first"), source("/second")]).clock(clock.clone()));
     let verifier = verifier(&world.issuer, keys.clone());
     let token = world.token();
-    assert!(!Health::of(&verifier).is_ready());
+    assert!(!Health::new(&verifier).is_ready());
     assert!(verifier.verify(&token).await.is_ok(), "served by the second");
     assert!(matches!(keys.health(), KeyHealth::Degraded { .. }), "and it shows");
 

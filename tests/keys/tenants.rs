@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::authz::Authorities;
+use countersign::issuers::{ResolvePolicy, ResolvedIssuers, oidc};
 use countersign::key::KeyHealth;
-use countersign::keys::{RemoteKeys, ResolvePolicy, ResolvedIssuers, oidc};
+use countersign::keys::RemoteKeys;
 use countersign::policy::{NeedsAudience, TrustedIssuer};
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
@@ -42,7 +43,7 @@ impl Database {
 
     fn issuers(self: &Arc<Self>) -> ResolvedIssuers {
         let database = Arc::clone(self);
-        ResolvedIssuers::by(move |name: String| {
+        ResolvedIssuers::new(move |name: String| {
             let database = Arc::clone(&database);
             async move {
                 database.asked.fetch_add(1, Ordering::SeqCst);
@@ -87,7 +88,7 @@ impl Tenants {
 
     fn tenant(&self, number: usize) -> TrustedIssuer {
         let clock = Arc::new(self.world.issuer.clock().clone());
-        let keys = RemoteKeys::at(format!("{}/t{number}/jwks", self.world.server.url));
+        let keys = RemoteKeys::from_url(format!("{}/t{number}/jwks", self.world.server.url));
         let keys = keys.refresh_policy(policy()).clock(clock);
         NeedsAudience::new(self.name(number), Arc::new(keys)).audience("orders")
     }
@@ -175,7 +176,7 @@ async fn s4_15_s11_04_a_flood_of_names_asks_little_and_harms_nobody_who_is_known
 #[tokio::test]
 async fn names_of_another_shape_spend_nothing_and_a_shape_alone_trusts_nobody() {
     let tenants =
-        Tenants::with(|issuers| issuers.considering(|name| name.ends_with("/t0") || name.ends_with("/t7"))).await;
+        Tenants::with(|issuers| issuers.name_filter(|name| name.ends_with("/t0") || name.ends_with("/t7"))).await;
     for number in 100..200 {
         assert_eq!(tenants.verdict(&tenants.token(number)).await, "unknown_issuer");
     }
@@ -187,7 +188,7 @@ async fn names_of_another_shape_spend_nothing_and_a_shape_alone_trusts_nobody() 
 /// CVE-2026-32301: an address built from claims that nobody had verified.
 #[tokio::test]
 async fn s4_23_names_that_say_one_thing_and_mean_another_are_nobodys() {
-    let tenants = Tenants::with(|issuers| issuers.considering(|_| true)).await;
+    let tenants = Tenants::with(|issuers| issuers.name_filter(|_| true)).await;
     let base = tenants.world.server.url.clone();
     for name in [
         format!("{base}/x/../../evil"),
@@ -217,7 +218,7 @@ async fn an_answer_for_another_name_is_none() {
     let clock = Arc::new(world.issuer.clock().clone());
     let own = format!("{}/own", world.server.url);
     let (other, source) = (own.clone(), world.issuer.key_source());
-    let issuers = ResolvedIssuers::by(move |_| {
+    let issuers = ResolvedIssuers::new(move |_| {
         let trusted = NeedsAudience::new(other.clone(), source.clone()).audience("orders");
         async move { Ok(Some(trusted)) }
     });
@@ -232,10 +233,9 @@ async fn an_answer_for_another_name_is_none() {
 
 #[tokio::test]
 async fn while_the_resolver_is_down_known_issuers_serve_for_a_time_and_others_are_undecided() {
-    let tenants = Tenants::with(|issuers| {
-        issuers.policy(ResolvePolicy { stale_for: Duration::from_secs(600), ..ResolvePolicy::default() })
-    })
-    .await;
+    let tenants =
+        Tenants::with(|issuers| issuers.resolve_policy(ResolvePolicy::default().stale_for(Duration::from_secs(600))))
+            .await;
     let good = tenants.token(0);
     assert_eq!(tenants.verdict(&good).await, "ok");
     tenants.database.go_down(true);
@@ -294,8 +294,7 @@ async fn rules_that_change_hold_for_tokens_seen_before() {
 
 #[tokio::test]
 async fn s11_04_no_more_issuers_are_held_than_allowed_and_the_unused_one_gives_way() {
-    let tenants =
-        Tenants::with(|issuers| issuers.policy(ResolvePolicy { max_issuers: 2, ..ResolvePolicy::default() })).await;
+    let tenants = Tenants::with(|issuers| issuers.resolve_policy(ResolvePolicy::default().max_issuers(2))).await;
     for number in [0, 1, 0, 2, 0] {
         assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
         assert!(tenants.issuers.report().len() <= 2);
@@ -354,8 +353,8 @@ async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
         for by_discovery in [true, false] {
             let (clock_of_keys, database) = (clock.clone(), Arc::<Database>::default());
             let keys = match by_discovery {
-                true => RemoteKeys::by_discovery(&name),
-                false => RemoteKeys::at(format!("http://127.0.0.1:{port}/jwks")),
+                true => RemoteKeys::from_issuer(&name),
+                false => RemoteKeys::from_url(format!("http://127.0.0.1:{port}/jwks")),
             };
             let keys = Arc::new(keys.clock(clock_of_keys));
             database.put(NeedsAudience::new(&name, keys).audience("orders"));
@@ -380,7 +379,7 @@ async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
 
 #[tokio::test]
 async fn allowing_private_addresses_is_a_weakening() {
-    let issuers = || ResolvedIssuers::by(|name: String| async move { Ok(Some(oidc(name).audience("orders"))) });
+    let issuers = || ResolvedIssuers::new(|name: String| async move { Ok(Some(oidc(name).audience("orders"))) });
     let weak = Verifier::builder().trust_resolved(Arc::new(issuers().danger_allow_private_addresses()));
     let error = weak.deny_danger().build().expect_err("forbidden");
     assert_eq!(error.faults()[0].field, "danger");
@@ -389,14 +388,14 @@ async fn allowing_private_addresses_is_a_weakening() {
         |policy| policy.max_issuers = 0,
         |policy| policy.max_age = Duration::ZERO,
         |policy| policy.refused_for = Duration::ZERO,
-        |policy| policy.look_ups_a_second = 0,
+        |policy| policy.max_lookups_per_second = 0,
         |policy| policy.timeout = Duration::ZERO,
-        |policy| policy.wait = policy.timeout * 2,
+        |policy| policy.max_wait = policy.timeout * 2,
     ];
     for spoil in bad {
         let mut spoilt = ResolvePolicy::default();
         spoil(&mut spoilt);
-        let built = Verifier::builder().trust_resolved(Arc::new(issuers().policy(spoilt.clone()))).build();
+        let built = Verifier::builder().trust_resolved(Arc::new(issuers().resolve_policy(spoilt.clone()))).build();
         assert!(built.is_err(), "{spoilt:?}");
     }
 }
@@ -405,7 +404,8 @@ async fn allowing_private_addresses_is_a_weakening() {
 async fn a_resolver_that_hangs_holds_nobody_longer_than_the_wait() {
     let world = World::honest().await;
     let clock = Arc::new(world.issuer.clock().clone());
-    let issuers = ResolvedIssuers::by(|_| std::future::pending()).clock(clock.clone()).danger_allow_private_addresses();
+    let issuers =
+        ResolvedIssuers::new(|_| std::future::pending()).clock(clock.clone()).danger_allow_private_addresses();
     let verifier = Verifier::builder().trust_resolved(Arc::new(issuers)).clock(clock).build().expect("good");
     let token = world.issuer.clone().with_name(format!("{}/t", world.server.url)).token().audience("orders").sign();
     let asking = tokio::spawn(async move { verifier.verify(&token).await.map_err(|error| error.code()) });

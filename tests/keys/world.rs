@@ -5,8 +5,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use countersign::error::VerifyError;
+use countersign::health::Health;
 use countersign::key::{KeyHealth, KeySource};
-use countersign::keys::{Health, RefreshPolicy, RemoteKeys};
+use countersign::keys::{RefreshPolicy, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::{Verified, Verifier};
 use countersign_test::TestIssuer;
@@ -44,25 +45,24 @@ pub struct World {
 
 /// The numbers of these tests, named in full so that a default can move without them.
 pub fn policy() -> RefreshPolicy {
-    RefreshPolicy {
-        max_age: Duration::from_secs(600),
-        min_life: Duration::from_secs(60),
-        max_life: Duration::from_secs(3600),
-        refresh_ahead: 0.8,
-        jitter: 0.0,
-        cool_down: Duration::from_secs(10),
-        stale_for: Duration::from_secs(3600),
-        timeout: Duration::from_secs(5),
-        wait: Duration::from_secs(1),
-        first_pause: Duration::from_secs(1),
-        longest_pause: Duration::from_secs(60),
-    }
+    RefreshPolicy::default()
+        .default_lifetime(Duration::from_secs(600))
+        .min_lifetime(Duration::from_secs(60))
+        .max_lifetime(Duration::from_secs(3600))
+        .refresh_ahead(0.8)
+        .jitter(0.0)
+        .cool_down(Duration::from_secs(10))
+        .stale_for(Duration::from_secs(3600))
+        .timeout(Duration::from_secs(5))
+        .max_wait(Duration::from_secs(1))
+        .initial_backoff(Duration::from_secs(1))
+        .max_backoff(Duration::from_secs(60))
 }
 
 impl World {
     /// Keys at an address whose server does what `script` says.
     pub async fn with(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
-        Self::of(Server::start(script).await, |url| RemoteKeys::at(format!("{url}/jwks")))
+        Self::of(Server::start(script).await, |url| RemoteKeys::from_url(format!("{url}/jwks")))
     }
 
     /// Keys at an address whose server answers with the issuer's present keys.
@@ -122,7 +122,7 @@ impl World {
     }
 
     pub fn health(&self) -> KeyHealth {
-        Health::of(&self.verifier).report().remove(0).1
+        Health::new(&self.verifier).report().remove(0).1
     }
 }
 

@@ -82,7 +82,7 @@ async fn a_policy_file_with_its_keys_is_all_that_a_service_reads() {
     let with_keys = |keys: serde_json::Value| {
         let json = serde_json::json!({"issuers": [{"issuer": issuer.name(), "audience": "orders", "keys": keys}]});
         let policy = Policy::from_json(&json.to_string()).expect("readable");
-        Verifier::builder().policy(&policy, keys::of_policy).clock(Arc::new(issuer.clock().clone())).build()
+        Verifier::builder().policy(&policy, keys::from_config).clock(Arc::new(issuer.clock().clone())).build()
     };
     let token = || issuer.token().audience("orders");
     let inline = with_keys(serde_json::json!({ "inline": issuer.jwks() })).expect("a sound policy");

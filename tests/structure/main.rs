@@ -22,7 +22,7 @@ const KERNEL: [&str; 14] = [
 ];
 
 /// Of the main crate, lowest first.
-const MAIN: [&str; 14] = [
+const MAIN: [&str; 16] = [
     "rt",
     "fetch",
     "telemetry",
@@ -30,6 +30,8 @@ const MAIN: [&str; 14] = [
     "response",
     "revocation",
     "keys",
+    "issuers",
+    "health",
     "authenticate",
     "outbound",
     "guard",

@@ -7,8 +7,8 @@
 //! - [`guard`]: requirements (scopes, roles, permissions, tenants) as layers on routes.
 //! - [`outbound`]: the right token on calls to other services, and only there.
 //!
-//! Beneath them: [`keys`] (discovery, JWKS, rotation) and the kernel's modules ([`policy`], [`verify`], [`authz`], [`key`],
-//! [`error`] and so on), re-exported under their own names. Most users need the [`prelude`] alone:
+//! Beneath them: [`issuers`], [`keys`] (discovery, JWKS, rotation) and the kernel's modules ([`policy`], [`verify`],
+//! [`authz`], [`key`], [`error`] and so on), re-exported under their own names. Most users need the [`prelude`] alone:
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -35,7 +35,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `axum` | yes | [`extract`], path parameters in guards, and [`app`]: a whole app closed by default |
-//! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; issuers found while serving |
+//! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`] |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
@@ -59,6 +59,10 @@ mod fetch;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod guard;
+#[cfg(feature = "remote-keys")]
+pub mod health;
+#[cfg(feature = "remote-keys")]
+pub mod issuers;
 #[cfg(feature = "remote-keys")]
 pub mod keys;
 pub mod lifetime;

@@ -5,7 +5,7 @@ pub use crate::authenticate::AuthenticateLayer;
 pub use crate::extract::{Claims, Tenant};
 pub use crate::guard::require;
 #[cfg(feature = "remote-keys")]
-pub use crate::keys::{jwks, oidc};
+pub use crate::issuers::{jwks, oidc};
 #[cfg(feature = "outbound")]
 pub use crate::outbound::{ClientCredentials, Outbound};
 pub use countersign_core::authz::{Requirement, authenticated_within, permission, role, scope, tenant_in_path};

@@ -70,7 +70,7 @@ impl Arguments {
 
 /// Everything that would keep a service from starting.
 fn faults(policy: &Policy) -> Vec<Value> {
-    match Verifier::builder().policy(policy, keys::of_policy).build() {
+    match Verifier::builder().policy(policy, keys::from_config).build() {
         Ok(_) => Vec::new(),
         Err(error) => {
             error.faults().iter().map(|fault| json!({ "field": fault.field, "problem": fault.problem })).collect()
@@ -95,7 +95,7 @@ fn weakenings(policy: &Policy) -> Vec<String> {
 }
 
 fn fingerprint(policy: &Policy) -> Option<String> {
-    let verifier = Verifier::builder().policy(policy, keys::of_policy).build().ok()?;
+    let verifier = Verifier::builder().policy(policy, keys::from_config).build().ok()?;
     Some(verifier.fingerprint().to_string())
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn guarded(verifier: Verifier) -> Router {
 
 /// Trusts whatever the running inspector mints.
 pub(crate) fn trusting(inspector: &Inspector) -> Verifier {
-    let keys = RemoteKeys::at(&inspector.jwks);
+    let keys = RemoteKeys::from_url(&inspector.jwks);
     let issuer = NeedsAudience::new(inspector.url.trim_end_matches('/'), Arc::new(keys)).audience("orders");
     Verifier::trusting(issuer).expect("a policy")
 }

@@ -56,7 +56,7 @@ impl VerifierBuilder {
 
     /// Trusts issuers besides the named ones as `source` finds them, by a token's exact `iss`; such as tenants in a database.
     ///
-    /// The crate `countersign` has a source that is bounded and holds strangers off: `keys::ResolvedIssuers`.
+    /// The crate `countersign` has a source that is bounded and holds strangers off: `issuers::ResolvedIssuers`.
     pub fn trust_resolved(mut self, source: Arc<dyn IssuerSource>) -> Self {
         if self.resolved.is_some() {
             self.faults.push(Fault::new("issuer", "issuers are resolved by two sources; join them"));

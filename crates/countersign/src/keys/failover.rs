@@ -17,8 +17,8 @@ use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, Refresh, Re
 /// use std::sync::Arc;
 /// use countersign::keys::{FailoverKeys, RemoteKeys};
 ///
-/// let near = RemoteKeys::at("https://keys.internal.example/id.example.com.json");
-/// let keys = FailoverKeys::new([Arc::new(RemoteKeys::by_discovery("https://id.example.com")) as _, Arc::new(near) as _]);
+/// let near = RemoteKeys::from_url("https://keys.internal.example/id.example.com.json");
+/// let keys = FailoverKeys::new([Arc::new(RemoteKeys::from_issuer("https://id.example.com")) as _, Arc::new(near) as _]);
 /// # let _ = keys;
 /// ```
 pub struct FailoverKeys {

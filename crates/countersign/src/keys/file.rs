@@ -29,7 +29,7 @@ const READ_EVERY: Duration = Duration::from_secs(10);
 /// use countersign::keys::FileKeys;
 /// use countersign::policy::NeedsAudience;
 ///
-/// let keys = FileKeys::watching("/etc/orders/issuer-keys.json");
+/// let keys = FileKeys::new("/etc/orders/issuer-keys.json");
 /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(keys)).audience("orders");
 /// # let _ = issuer;
 /// ```
@@ -40,16 +40,16 @@ pub struct FileKeys {
 
 impl FileKeys {
     /// The keys in this file, now and as it changes.
-    pub fn watching(path: impl Into<PathBuf>) -> Self {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.display().to_string();
         let policy = RefreshPolicy {
-            max_age: READ_EVERY,
-            min_life: Duration::from_secs(1),
+            default_lifetime: READ_EVERY,
+            min_lifetime: Duration::from_secs(1),
             refresh_ahead: 0.95,
             jitter: 0.0,
             cool_down: Duration::from_secs(1),
-            longest_pause: READ_EVERY,
+            max_backoff: READ_EVERY,
             ..RefreshPolicy::default()
         };
         FileKeys { place: Arc::new(FilePlace { path, name, last: Mutex::default() }), kept: KeptKeys::new(policy) }

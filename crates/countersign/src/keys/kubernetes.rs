@@ -39,9 +39,10 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use countersign::keys::{KubernetesKeys, Preset};
+/// use countersign::issuers::Preset;
+/// use countersign::keys::KubernetesKeys;
 ///
-/// let keys = Arc::new(KubernetesKeys::in_cluster());
+/// let keys = Arc::new(KubernetesKeys::from_cluster());
 /// let issuer = Preset::KUBERNETES.issuer("https://kubernetes.default.svc.cluster.local").keys(keys).audience("orders");
 /// # let _ = issuer;
 /// ```
@@ -54,18 +55,18 @@ impl KubernetesKeys {
     /// The keys of the cluster that this process runs in, as its environment tells (`KUBERNETES_SERVICE_HOST` and `_PORT`)
     /// and with the files that every pod is given.
     #[must_use]
-    pub fn in_cluster() -> Self {
+    pub fn from_cluster() -> Self {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let (host, port) = (variable("KUBERNETES_SERVICE_HOST"), variable("KUBERNETES_SERVICE_PORT"));
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         // Outside a cluster both are missing: no address, which is refused when the verifier is built.
         let server = if host.is_empty() { String::new() } else { format!("https://{host}:{port}") };
-        Self::of_server(server, AUTHORITY, TOKEN)
+        Self::from_server(server, AUTHORITY, TOKEN)
     }
 
     /// The keys of the API server at this `https` address, believed by the certificates in `authority_file` (PEM) and shown
     /// the token in `token_file`.
-    pub fn of_server(
+    pub fn from_server(
         server: impl Into<String>,
         authority_file: impl Into<PathBuf>,
         token_file: impl Into<PathBuf>,
@@ -124,7 +125,7 @@ impl KeySource for KubernetesKeys {
         if !self.place.address.starts_with("https://") || fetch::checked_url(&self.place.address, "keys").is_err() {
             faults.push(Fault::new(
                 "keys",
-                "the cluster's API server has no https address; outside a cluster, name it by `of_server`",
+                "the cluster's API server has no https address; outside a cluster, name it by `from_server`",
             ));
         }
         faults

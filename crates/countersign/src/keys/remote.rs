@@ -7,39 +7,11 @@ use std::sync::Arc;
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, Wanted};
-use countersign_core::policy::NeedsAudience;
 
 use super::kept::{KeptKeys, KeyPlace};
 use super::place::HttpPlace;
 use super::snapshot::KeySnapshot;
 use crate::refresh::RefreshPolicy;
-
-/// Trusts an OpenID provider or OAuth server by its issuer name; its keys are found by discovery, at first use.
-///
-/// ```
-/// use countersign::prelude::*;
-///
-/// let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
-/// # Ok::<(), countersign::error::ConfigError>(())
-/// ```
-pub fn oidc(issuer: impl Into<String>) -> NeedsAudience {
-    let issuer = issuer.into();
-    let keys = RemoteKeys::by_discovery(issuer.clone());
-    NeedsAudience::new(issuer, Arc::new(keys))
-}
-
-/// Trusts an issuer whose keys are at a known address, without discovery.
-///
-/// ```
-/// use countersign::prelude::*;
-///
-/// let issuer = jwks("https://id.example.com", "https://id.example.com/keys.json").audience("orders");
-/// let verifier = Verifier::trusting(issuer)?;
-/// # Ok::<(), countersign::error::ConfigError>(())
-/// ```
-pub fn jwks(issuer: impl Into<String>, url: impl Into<String>) -> NeedsAudience {
-    NeedsAudience::new(issuer, Arc::new(RemoteKeys::at(url)))
-}
 
 /// A source of keys that are fetched: at first use, then ahead of their end, and at once for an unknown `kid`, though
 /// never more often than the policy's cool-down allows.
@@ -52,8 +24,8 @@ pub fn jwks(issuer: impl Into<String>, url: impl Into<String>) -> NeedsAudience 
 /// use countersign::keys::{RefreshPolicy, RemoteKeys};
 /// use countersign::policy::NeedsAudience;
 ///
-/// let policy = RefreshPolicy { stale_for: Duration::from_secs(3600), ..RefreshPolicy::default() };
-/// let keys = RemoteKeys::by_discovery("https://id.example.com").refresh_policy(policy);
+/// let policy = RefreshPolicy::default().stale_for(Duration::from_secs(3600));
+/// let keys = RemoteKeys::from_issuer("https://id.example.com").refresh_policy(policy);
 /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(keys)).audience("orders");
 /// # let _ = issuer;
 /// ```
@@ -64,12 +36,12 @@ pub struct RemoteKeys {
 
 impl RemoteKeys {
     /// Keys of this issuer, whose discovery document says where they are and must repeat the name exactly.
-    pub fn by_discovery(issuer: impl Into<String>) -> Self {
+    pub fn from_issuer(issuer: impl Into<String>) -> Self {
         Self::new(HttpPlace::discovered(issuer.into()))
     }
 
     /// Keys at this address.
-    pub fn at(url: impl Into<String>) -> Self {
+    pub fn from_url(url: impl Into<String>) -> Self {
         Self::new(HttpPlace::at(url.into()))
     }
 
@@ -103,7 +75,7 @@ impl RemoteKeys {
 
     /// Begins with the keys of an earlier run, so that a cold start need not wait for the issuer.
     #[must_use]
-    pub fn starting_from(mut self, snapshot: KeySnapshot) -> Self {
+    pub fn initial_snapshot(mut self, snapshot: KeySnapshot) -> Self {
         self.kept.snapshot = Some(snapshot);
         self
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 /// use countersign::keys::{KeySnapshot, RemoteKeys};
 ///
 /// # fn example(json: &str) -> Result<(), countersign::error::ConfigError> {
-/// let keys = RemoteKeys::by_discovery("https://id.example.com").starting_from(KeySnapshot::from_json(json)?);
+/// let keys = RemoteKeys::from_issuer("https://id.example.com").initial_snapshot(KeySnapshot::from_json(json)?);
 /// let later: Option<String> = keys.snapshot().map(|snapshot| snapshot.to_json());
 /// # let _ = later;
 /// # Ok(())

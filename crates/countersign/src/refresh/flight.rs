@@ -159,7 +159,7 @@ where
         let elapsed = self.clock.elapsed();
         let state = self.lock();
         let next = if self.usable(elapsed).is_some() { state.next_look } else { state.next_try };
-        next.saturating_sub(elapsed).max(self.policy.first_pause)
+        next.saturating_sub(elapsed).max(self.policy.initial_backoff)
     }
 
     pub(super) fn invalidate(&self, value: &Arc<T>) {
@@ -175,7 +175,7 @@ where
             return;
         }
         let elapsed = self.clock.elapsed();
-        let life = self.policy.life(Some(life));
+        let life = self.policy.lifetime(Some(life));
         let fresh_until = elapsed.saturating_add(life.saturating_sub(age));
         let stale_until = elapsed.saturating_add(life.saturating_add(self.policy.stale_for).saturating_sub(age));
         let fetched_at = elapsed.saturating_sub(age);
@@ -219,7 +219,7 @@ where
         state.flight = None;
         match outcome {
             Ok(fresh) => {
-                let life = self.policy.life(fresh.life);
+                let life = self.policy.lifetime(fresh.life);
                 let value = Arc::clone(&fresh.value);
                 let fresh_until = started.saturating_add(life);
                 self.settle(Held {
@@ -239,9 +239,9 @@ where
             }
             Err(error) => {
                 let elapsed = self.clock.elapsed();
-                let asked = self.fetch.pause(&error).unwrap_or(Duration::ZERO).min(self.policy.longest_pause);
+                let asked = self.fetch.pause(&error).unwrap_or(Duration::ZERO).min(self.policy.max_backoff);
                 state.failures = state.failures.saturating_add(1);
-                state.next_try = elapsed.saturating_add(asked.max(self.policy.pause(state.failures)));
+                state.next_try = elapsed.saturating_add(asked.max(self.policy.backoff(state.failures)));
                 state.next_look = state.next_look.max(elapsed.saturating_add(asked));
                 state.failing_since.get_or_insert_with(|| self.clock.now());
                 state.last_error = Some(error.clone());

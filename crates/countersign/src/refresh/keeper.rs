@@ -33,7 +33,7 @@ where
     pub(super) fn keep_fresh(self: &Arc<Self>) {
         let number = {
             let mut state = self.lock();
-            let overdue = self.next_fetch(&state).saturating_add(self.policy.longest_pause);
+            let overdue = self.next_fetch(&state).saturating_add(self.policy.max_backoff);
             let has_overslept = self.under_way(&state).is_none() && self.clock.elapsed() > overdue;
             match &state.keeper {
                 Some(_) if !has_overslept => return,

@@ -1,66 +1,138 @@
-//! The numbers of refreshing, judged when a source is built.
+//! Lifetimes, limits and pauses of refreshing.
 
 use std::time::Duration;
 
 use countersign_core::error::Fault;
 
-/// How a value is kept fresh. The defaults are those for key sets.
+/// Settings for keeping a value fresh. The defaults are those of key sets.
+///
+/// Impossible combinations are reported when the verifier is built.
 ///
 /// ```
 /// use std::time::Duration;
-/// use countersign::keys::RefreshPolicy;
+/// use countersign::keys::{RefreshPolicy, RemoteKeys};
 ///
-/// let policy = RefreshPolicy { stale_for: Duration::from_secs(3600), ..RefreshPolicy::default() };
-/// assert!(policy.faults().is_empty());
+/// let policy = RefreshPolicy::default().stale_for(Duration::from_secs(3600)).cool_down(Duration::from_secs(30));
+/// let keys = RemoteKeys::from_issuer("https://id.example.com").refresh_policy(policy);
+/// # let _ = keys;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct RefreshPolicy {
-    /// How long a value is fresh where its answer does not say. Default 10 min.
-    pub max_age: Duration,
-    /// The shortest life taken from an answer. Default 1 min.
-    pub min_life: Duration,
-    /// The longest life taken from an answer. Default 1 h.
-    pub max_life: Duration,
-    /// The part of its life after which a value is fetched anew in the background. Default 0.8.
+    /// The lifetime of a value whose response does not state one. Default 10 min.
+    pub default_lifetime: Duration,
+    /// The shortest lifetime accepted from a response. Default 1 min.
+    pub min_lifetime: Duration,
+    /// The longest lifetime accepted from a response. Default 1 h.
+    pub max_lifetime: Duration,
+    /// The fraction of its lifetime after which a value is refreshed in the background. Default 0.8.
     pub refresh_ahead: f64,
-    /// By how much that moment differs between processes, as a part of itself. Default 0.1.
+    /// The spread of that moment between processes, as a fraction of it. Default 0.1.
     pub jitter: f64,
     /// The shortest time between two fetches that callers can cause. Default 10 s.
     pub cool_down: Duration,
-    /// How long past its life a value serves while fetches fail. Default 24 h.
+    /// How long a value is used past its lifetime while fetches fail. Default 24 h.
     pub stale_for: Duration,
-    /// How long one fetch may take. Default 5 s.
+    /// The time limit of one fetch. Default 5 s.
     pub timeout: Duration,
-    /// How long one caller waits for it. Default 1 s.
-    pub wait: Duration,
-    /// The pause after a failed fetch, doubled each time. Default 1 s.
-    pub first_pause: Duration,
+    /// The longest time that one caller waits for a fetch. Default 1 s.
+    pub max_wait: Duration,
+    /// The pause after a failed fetch; it doubles with each further failure. Default 1 s.
+    pub initial_backoff: Duration,
     /// The longest such pause. Default 1 min.
-    pub longest_pause: Duration,
+    pub max_backoff: Duration,
 }
 
 impl Default for RefreshPolicy {
     fn default() -> Self {
         RefreshPolicy {
-            max_age: Duration::from_secs(600),
-            min_life: Duration::from_secs(60),
-            max_life: Duration::from_secs(3600),
+            default_lifetime: Duration::from_secs(600),
+            min_lifetime: Duration::from_secs(60),
+            max_lifetime: Duration::from_secs(3600),
             refresh_ahead: 0.8,
             jitter: 0.1,
             cool_down: Duration::from_secs(10),
             stale_for: Duration::from_secs(24 * 3600),
             timeout: Duration::from_secs(5),
-            wait: Duration::from_secs(1),
-            first_pause: Duration::from_secs(1),
-            longest_pause: Duration::from_secs(60),
+            max_wait: Duration::from_secs(1),
+            initial_backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
         }
     }
 }
 
+/// Setters, each for the field of its name.
 impl RefreshPolicy {
-    /// The combinations that make no sense, by field.
+    /// Sets the lifetime of a value whose response does not state one.
     #[must_use]
-    pub fn faults(&self) -> Vec<Fault> {
+    pub fn default_lifetime(self, default_lifetime: Duration) -> Self {
+        RefreshPolicy { default_lifetime, ..self }
+    }
+
+    /// Sets the shortest lifetime accepted from a response.
+    #[must_use]
+    pub fn min_lifetime(self, min_lifetime: Duration) -> Self {
+        RefreshPolicy { min_lifetime, ..self }
+    }
+
+    /// Sets the longest lifetime accepted from a response.
+    #[must_use]
+    pub fn max_lifetime(self, max_lifetime: Duration) -> Self {
+        RefreshPolicy { max_lifetime, ..self }
+    }
+
+    /// Sets the fraction of its lifetime after which a value is refreshed.
+    #[must_use]
+    pub fn refresh_ahead(self, refresh_ahead: f64) -> Self {
+        RefreshPolicy { refresh_ahead, ..self }
+    }
+
+    /// Sets the spread between processes.
+    #[must_use]
+    pub fn jitter(self, jitter: f64) -> Self {
+        RefreshPolicy { jitter, ..self }
+    }
+
+    /// Sets the shortest time between two fetches that callers can cause.
+    #[must_use]
+    pub fn cool_down(self, cool_down: Duration) -> Self {
+        RefreshPolicy { cool_down, ..self }
+    }
+
+    /// Sets how long a value is used past its lifetime while fetches fail.
+    #[must_use]
+    pub fn stale_for(self, stale_for: Duration) -> Self {
+        RefreshPolicy { stale_for, ..self }
+    }
+
+    /// Sets the time limit of one fetch.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        RefreshPolicy { timeout, ..self }
+    }
+
+    /// Sets the longest time that one caller waits for a fetch.
+    #[must_use]
+    pub fn max_wait(self, max_wait: Duration) -> Self {
+        RefreshPolicy { max_wait, ..self }
+    }
+
+    /// Sets the pause after a first failure.
+    #[must_use]
+    pub fn initial_backoff(self, initial_backoff: Duration) -> Self {
+        RefreshPolicy { initial_backoff, ..self }
+    }
+
+    /// Sets the longest pause after failures.
+    #[must_use]
+    pub fn max_backoff(self, max_backoff: Duration) -> Self {
+        RefreshPolicy { max_backoff, ..self }
+    }
+}
+
+impl RefreshPolicy {
+    /// Impossible settings, by field.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut fault = |bad: bool, field: &'static str, problem: &'static str| {
             if bad {
@@ -68,58 +140,66 @@ impl RefreshPolicy {
             }
         };
         fault(
-            self.min_life < Duration::from_secs(1) || self.min_life > self.max_life,
-            "min_life",
-            "not at least 1 s and at most max_life; shorter lives would have us fetch without end",
+            self.min_lifetime < Duration::from_secs(1) || self.min_lifetime > self.max_lifetime,
+            "min_lifetime",
+            "not between 1 s and max_lifetime; a shorter one would cause endless fetches",
         );
-        fault(!(self.min_life..=self.max_life).contains(&self.max_age), "max_age", "not between min_life and max_life");
-        fault(!(0.1..=0.95).contains(&self.refresh_ahead), "refresh_ahead", "not a part of the life, 0.1 to 0.95");
+        fault(
+            !(self.min_lifetime..=self.max_lifetime).contains(&self.default_lifetime),
+            "default_lifetime",
+            "not between min_lifetime and max_lifetime",
+        );
+        fault(
+            !(0.1..=0.95).contains(&self.refresh_ahead),
+            "refresh_ahead",
+            "not between 0.1 and 0.95; it is a fraction of the lifetime",
+        );
         fault(!(0.0..=0.5).contains(&self.jitter), "jitter", "not between 0 and 0.5");
         fault(
             self.cool_down < Duration::from_secs(1),
             "cool_down",
-            "below 1 s; strangers could make us call out at will",
+            "below 1 s; untrusted clients could cause fetches at will",
         );
         fault(
             self.timeout.is_zero() || self.timeout > Duration::from_secs(60),
             "timeout",
             "not above zero and at most 60 s",
         );
-        fault(self.wait.is_zero() || self.wait > self.timeout, "wait", "not above zero and at most timeout");
         fault(
-            self.first_pause < Duration::from_millis(100) || self.first_pause > self.longest_pause,
-            "first_pause",
-            "not at least 100 ms and at most longest_pause",
+            self.max_wait.is_zero() || self.max_wait > self.timeout,
+            "max_wait",
+            "not above zero and at most the timeout",
+        );
+        fault(
+            self.initial_backoff < Duration::from_millis(100) || self.initial_backoff > self.max_backoff,
+            "initial_backoff",
+            "not between 100 ms and max_backoff",
         );
         faults
     }
 
-    /// The life to believe, of the one that an answer names.
-    pub(crate) fn life(&self, named: Option<Duration>) -> Duration {
-        named.map_or(self.max_age, |life| life.clamp(self.min_life, self.max_life))
+    /// The lifetime to use, given the one that a response states.
+    pub(crate) fn lifetime(&self, stated: Option<Duration>) -> Duration {
+        stated.map_or(self.default_lifetime, |stated| stated.clamp(self.min_lifetime, self.max_lifetime))
     }
 
-    /// When, within `life`, the next fetch begins; spread over processes, the same within one.
-    pub(crate) fn refresh_after(&self, life: Duration) -> Duration {
-        life.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
+    /// The age at which a value with this lifetime is refreshed; the same within a process, spread over processes.
+    pub(crate) fn refresh_after(&self, lifetime: Duration) -> Duration {
+        lifetime.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
     }
 
     /// The pause after this many failures in a row.
-    pub(crate) fn pause(&self, failures: u32) -> Duration {
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let doubled =
-            self.first_pause.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        let jittered = doubled.min(self.longest_pause).mul_f64(1.0 + self.jitter * process_jitter());
-        jittered.clamp(self.first_pause, self.longest_pause)
+            self.initial_backoff.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+        let jittered = doubled.min(self.max_backoff).mul_f64(1.0 + self.jitter * process_jitter());
+        jittered.clamp(self.initial_backoff, self.max_backoff)
     }
 }
 
-/// A number in -1..1, drawn once a process, so that the instances of a fleet stay apart.
+/// A number in -1..1, drawn once per process, so that the instances of a fleet do not fetch at once.
 fn process_jitter() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
     use std::sync::OnceLock;
     static JITTER: OnceLock<f64> = OnceLock::new();
-    *JITTER.get_or_init(|| {
-        let random = RandomState::new().hash_one(0_u8) >> 40; // 24 bits, exact in a double
-        random as f64 / f64::from(1_u32 << 23) - 1.0
-    })
+    *JITTER.get_or_init(|| fastrand::f64() * 2.0 - 1.0)
 }

@@ -134,7 +134,7 @@ where
         }
         match self.0.board(None) {
             Ok(boarding) => {
-                self.wait(boarding.landing, self.0.policy.wait).await.or_else(|look| self.usable().ok_or(look))
+                self.wait(boarding.landing, self.0.policy.max_wait).await.or_else(|look| self.usable().ok_or(look))
             }
             Err(refused) => self.usable().ok_or(refused),
         }
@@ -147,14 +147,14 @@ where
             Ok(boarding) => boarding,
             Err(settled) => return settled,
         };
-        if let Err(failed) = self.wait(boarding.landing, self.0.policy.wait).await {
+        if let Err(failed) = self.wait(boarding.landing, self.0.policy.max_wait).await {
             return failed;
         }
         if !boarding.began_before_us {
             return Look::Looked;
         }
         // What that flight brought may be older than the wish that made us look.
-        let left = self.0.policy.wait.saturating_sub(began.elapsed());
+        let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
         match self.0.board(Some(wanted)) {
             Ok(boarding) => self.wait(boarding.landing, left).await.map_or_else(|failed| failed, |_| Look::Looked),
             Err(settled) => settled,
@@ -192,7 +192,7 @@ where
             Some(Err(error)) => Err(Look::Failed { error: Some(error), retry_after: self.0.retry_after() }),
             None => {
                 self.0.bridge();
-                Err(Look::Failed { error: None, retry_after: self.0.policy.first_pause })
+                Err(Look::Failed { error: None, retry_after: self.0.policy.initial_backoff })
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use countersign::keys::of_policy;
+use countersign::keys::from_config;
 use countersign_issuer::IssuerConfig;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -105,6 +105,6 @@ fn in_store(config: &IssuerConfig, word: &Word) -> Result<Told, Failure> {
         .build()
         .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
     let _within = runtime.enter(); // keys of federated issuers are fetched from it
-    let issuer = config.build_with(of_policy)?;
+    let issuer = config.build_with(from_config)?;
     Ok(control::obey(&issuer, word))
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
-use countersign::keys::of_policy;
+use countersign::keys::from_config;
 use countersign_issuer::{Issuer, IssuerConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ impl Arguments {
             .build()
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
         let _within = runtime.enter(); // keys of other issuers are fetched from it
-        let issuer = config.build_with(of_policy).map_err(|error| unsound(&error))?;
+        let issuer = config.build_with(from_config).map_err(|error| unsound(&error))?;
         if self.check {
             output::line(&format!("{} is sound, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);

@@ -157,10 +157,10 @@ fn place_source(place: &KeyPlace, question: &Question, clock: &Arc<AskedClock>) 
             Arc::new(StaticKeys::new(loaded.keys))
         }
         KeyPlace::Pem { text, .. } => Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?)),
-        KeyPlace::Address(url) => Arc::new(RemoteKeys::at(url).clock(clock)),
+        KeyPlace::Address(url) => Arc::new(RemoteKeys::from_url(url).clock(clock)),
         KeyPlace::Discovery => {
             let issuer = question.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
-            Arc::new(RemoteKeys::by_discovery(issuer).clock(clock))
+            Arc::new(RemoteKeys::from_issuer(issuer).clock(clock))
         }
     })
 }
@@ -170,7 +170,7 @@ fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigErro
     if let KeysConfig::File(path) = &issuer.keys {
         input::file(path).map_err(|failure| ConfigError::one("keys", failure.to_string()))?;
     }
-    keys::of_policy(issuer)
+    keys::from_config(issuer)
 }
 
 /// Where a policy's issuer has its keys, in words.

@@ -266,12 +266,12 @@ impl fmt::Debug for Cached {
 /// A held token serves to its end and no longer; lives of zero are kept as they are.
 fn policy() -> RefreshPolicy {
     RefreshPolicy {
-        max_age: DEFAULT_LIFE,
-        min_life: Duration::ZERO,
-        max_life: Duration::from_secs(24 * 3600),
+        default_lifetime: DEFAULT_LIFE,
+        min_lifetime: Duration::ZERO,
+        max_lifetime: Duration::from_secs(24 * 3600),
         stale_for: Duration::ZERO,
         timeout: Duration::from_secs(10),
-        wait: Duration::from_secs(10),
+        max_wait: Duration::from_secs(10),
         ..RefreshPolicy::default()
     }
 }

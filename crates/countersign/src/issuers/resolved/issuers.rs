@@ -31,11 +31,11 @@ const LEAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use std::sync::Arc;
-/// use countersign::keys::{ResolvedIssuers, oidc};
+/// use countersign::issuers::{ResolvedIssuers, oidc};
 /// use countersign::verify::Verifier;
 ///
 /// # async fn tenant_of(_issuer: &str) -> std::io::Result<Option<String>> { Ok(None) }
-/// let tenants = Arc::new(ResolvedIssuers::by(|issuer: String| async move {
+/// let tenants = Arc::new(ResolvedIssuers::new(|issuer: String| async move {
 ///     let known = tenant_of(&issuer).await?; // your database
 ///     Ok(known.map(|_tenant| oidc(issuer).audience("orders")))
 /// }));
@@ -51,14 +51,14 @@ pub struct ResolvedIssuers {
 impl ResolvedIssuers {
     /// Issuers as `resolver` finds them: their rules, `Ok(None)` for a name that is not trusted, and an error where that
     /// cannot be told now.
-    pub fn by<R, F>(resolver: R) -> Self
+    pub fn new<R, F>(resolver: R) -> Self
     where
         R: Fn(String) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Option<TrustedIssuer>, Box<dyn Error + Send + Sync>>> + Send + 'static,
     {
         let settings = Settings {
             resolver: Arc::new(move |name| Box::pin(resolver(name))),
-            considers: None,
+            name_filter: None,
             policy: ResolvePolicy::default(),
             clock: Arc::new(SystemClock),
             private_addresses_allowed: false,
@@ -68,16 +68,16 @@ impl ResolvedIssuers {
 
     /// Resolves by other numbers than the defaults; senseless ones are refused when the verifier is built.
     #[must_use]
-    pub fn policy(mut self, policy: ResolvePolicy) -> Self {
+    pub fn resolve_policy(mut self, policy: ResolvePolicy) -> Self {
         self.settings.policy = policy;
         self
     }
 
-    /// Asks the resolver only about names that `considers` lets through, so that strangers with other names spend nothing.
+    /// Asks the resolver only about names that `name_filter` lets through, so that strangers with other names spend nothing.
     /// It trusts nobody: the resolver decides.
     #[must_use]
-    pub fn considering(mut self, considers: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.settings.considers = Some(Arc::new(considers));
+    pub fn name_filter(mut self, name_filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.settings.name_filter = Some(Arc::new(name_filter));
         self
     }
 

@@ -13,11 +13,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// Answers whether a verifier has the keys that it needs. Cheap to clone.
 ///
 /// ```
-/// use countersign::keys::Health;
+/// use countersign::health::Health;
 /// use countersign::prelude::*;
 ///
 /// let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
-/// let health = Health::of(&verifier);
+/// let health = Health::new(&verifier);
 /// assert!(!health.is_ready()); // no request has asked for keys yet: see `ready_within`
 /// for (issuer, state) in health.report() {
 ///     println!("{issuer}: {state:?}");
@@ -38,7 +38,7 @@ pub struct NotReady {
 impl Health {
     /// The health of this verifier's key sources.
     #[must_use]
-    pub fn of(verifier: &Verifier) -> Self {
+    pub fn new(verifier: &Verifier) -> Self {
         Health(verifier.clone())
     }
 
@@ -60,7 +60,7 @@ impl Health {
     /// Each issuer with what its key source has done, by name: for counters, and for a gauge of the keys' age.
     ///
     /// ```
-    /// # fn example(health: countersign::keys::Health) {
+    /// # fn example(health: countersign::health::Health) {
     /// for (issuer, stats) in health.stats() {
     ///     println!("{issuer}: {} fetched, {} failed, {:?} old", stats.fetched, stats.failed, stats.age);
     /// }

@@ -7,7 +7,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 
-use super::RemoteKeys;
+use crate::keys::RemoteKeys;
 
 /// A provider's habits: where it writes scopes, roles and tenant, and what its access tokens lack.
 ///
@@ -16,7 +16,7 @@ use super::RemoteKeys;
 /// is what [`Profile::Compatible`](countersign_core::policy::Profile::Compatible) takes.
 ///
 /// ```
-/// use countersign::keys::Preset;
+/// use countersign::issuers::Preset;
 /// use countersign::prelude::*;
 ///
 /// let auth0 = Preset::AUTH0.issuer("https://acme.eu.auth0.com/").audience("https://orders.example");
@@ -40,7 +40,7 @@ pub struct Preset {
     /// Whether access tokens have no `aud`, and the audience is the client's id.
     pub client_id_for_absent_audience: bool,
     /// Where one provider serves many tenants: the name of a tenant's issuer, with `{tenant}` for its id.
-    pub issuer_of_tenant: Option<&'static str>,
+    pub issuer_pattern: Option<&'static str>,
     /// Claims that its access tokens have and its other tokens lack.
     pub required: &'static [&'static str],
 }
@@ -52,7 +52,7 @@ const PLAIN: Preset = Preset {
     tenant_at: None,
     scopes_in_scp: false,
     client_id_for_absent_audience: false,
-    issuer_of_tenant: None,
+    issuer_pattern: None,
     required: &[],
 };
 
@@ -74,7 +74,7 @@ impl Preset {
         roles_at: &["/roles"],
         tenant_at: Some("/tid"),
         scopes_in_scp: true,
-        issuer_of_tenant: Some("https://sts.windows.net/{tenant}/"),
+        issuer_pattern: Some("https://sts.windows.net/{tenant}/"),
         required: &["tid"],
         ..PLAIN
     };
@@ -82,7 +82,7 @@ impl Preset {
     /// Microsoft Entra ID, tokens of version 2; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
     pub const ENTRA_V2: Preset = Preset {
         name: "Microsoft Entra ID v2",
-        issuer_of_tenant: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
+        issuer_pattern: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
         ..Preset::ENTRA_V1
     };
 
@@ -133,7 +133,7 @@ impl Preset {
     /// This provider's issuer of that name, its keys found by discovery; name the audience next.
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
         let issuer = issuer.into();
-        let keys = Arc::new(RemoteKeys::by_discovery(issuer.clone()));
+        let keys = Arc::new(RemoteKeys::from_issuer(issuer.clone()));
         PresetIssuer { preset: self, issuer, keys, tenant: None }
     }
 }
@@ -144,7 +144,7 @@ impl Preset {
     /// each tenant on your list; a pattern alone trusts nobody.
     ///
     /// ```
-    /// use countersign::keys::Preset;
+    /// use countersign::issuers::Preset;
     /// use countersign::verify::Verifier;
     ///
     /// let mut builder = Verifier::builder();
@@ -160,7 +160,7 @@ impl Preset {
     /// provider has no such pattern.
     pub fn tenant(self, tenant: &str) -> Result<PresetIssuer, ConfigError> {
         let fault = |problem: &'static str| ConfigError::one("tenant", problem);
-        let pattern = self.issuer_of_tenant.ok_or_else(|| fault("this provider has no pattern; name the issuer"))?;
+        let pattern = self.issuer_pattern.ok_or_else(|| fault("this provider has no pattern; name the issuer"))?;
         if !is_tenant_id(tenant) {
             return Err(fault("not an id of letters, digits, hyphens and underscores"));
         }
@@ -173,15 +173,15 @@ impl Preset {
     /// [`ResolvedIssuers`](super::ResolvedIssuers), no reason to trust anybody.
     ///
     /// ```
-    /// use countersign::keys::Preset;
+    /// use countersign::issuers::Preset;
     ///
-    /// let tenant_of = |issuer: &str| Preset::ENTRA_V2.tenant_of(issuer).map(str::to_owned);
-    /// assert_eq!(tenant_of("https://login.microsoftonline.com/72f988bf/v2.0").as_deref(), Some("72f988bf"));
-    /// assert_eq!(tenant_of("https://login.microsoftonline.com/x/../y/v2.0"), None);
+    /// let tenant_from_issuer = |issuer: &str| Preset::ENTRA_V2.tenant_from_issuer(issuer).map(str::to_owned);
+    /// assert_eq!(tenant_from_issuer("https://login.microsoftonline.com/72f988bf/v2.0").as_deref(), Some("72f988bf"));
+    /// assert_eq!(tenant_from_issuer("https://login.microsoftonline.com/x/../y/v2.0"), None);
     /// ```
     #[must_use]
-    pub fn tenant_of(self, issuer: &str) -> Option<&str> {
-        let (before, after) = self.issuer_of_tenant?.split_once("{tenant}")?;
+    pub fn tenant_from_issuer(self, issuer: &str) -> Option<&str> {
+        let (before, after) = self.issuer_pattern?.split_once("{tenant}")?;
         issuer.strip_prefix(before)?.strip_suffix(after).filter(|tenant| is_tenant_id(tenant))
     }
 }

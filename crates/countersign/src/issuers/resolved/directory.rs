@@ -23,13 +23,13 @@ const MAX_REFUSED: usize = 10_000;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The user's rule for names worth a question.
-pub(super) type Considers = dyn Fn(&str) -> bool + Send + Sync;
+pub(super) type NameFilter = dyn Fn(&str) -> bool + Send + Sync;
 
 /// What a user set.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) resolver: Arc<Resolver>,
-    pub(super) considers: Option<Arc<Considers>>,
+    pub(super) name_filter: Option<Arc<NameFilter>>,
     pub(super) policy: ResolvePolicy,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) private_addresses_allowed: bool,
@@ -109,7 +109,7 @@ impl Directory {
             return Admission::Later(pause);
         }
         let look_up = LookUp { directory: Arc::downgrade(self), name: name.into() };
-        let answer = Refreshed::new(look_up, self.settings.policy.of_one(), Arc::clone(&self.settings.clock));
+        let answer = Refreshed::new(look_up, self.settings.policy.for_one_issuer(), Arc::clone(&self.settings.clock));
         let entry = Arc::new(Entry { answer, last_used: AtomicU64::new(elapsed.as_secs()) });
         desk.asked.insert(name.into(), Arc::clone(&entry));
         Admission::Wait(entry)
@@ -203,7 +203,7 @@ impl Directory {
 
     fn is_candidate(&self, name: &str) -> bool {
         is_canonical(name, self.settings.private_addresses_allowed)
-            && self.settings.considers.as_ref().is_none_or(|considers| considers(name))
+            && self.settings.name_filter.as_ref().is_none_or(|name_filter| name_filter(name))
     }
 
     /// Only under the lock of the desk, as [`drop_held`](Self::drop_held). Copies the table: a look-up is rare, and a reader
@@ -261,7 +261,7 @@ impl Desk {
         if self.second != elapsed.as_secs() {
             (self.second, self.asked_this_second) = (elapsed.as_secs(), 0);
         }
-        if self.asked_this_second >= policy.look_ups_a_second {
+        if self.asked_this_second >= policy.max_lookups_per_second {
             return Err(PAUSE);
         }
         self.asked_this_second += 1;

@@ -18,17 +18,17 @@ use super::{FileKeys, RemoteKeys};
 /// use countersign::verify::Verifier;
 ///
 /// let policy = Policy::from_json(r#"{"issuers":[{"issuer":"https://id.example.com","audience":"orders"}]}"#)?;
-/// let verifier = Verifier::builder().policy(&policy, keys::of_policy).build()?;
+/// let verifier = Verifier::builder().policy(&policy, keys::from_config).build()?;
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 ///
 /// # Errors
 /// `ConfigError` on field `keys` where keys within the policy cannot be used, or its place is of a kind not known here.
-pub fn of_policy(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+pub fn from_config(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     Ok(match &issuer.keys {
-        KeysConfig::Discovery => Arc::new(RemoteKeys::by_discovery(&issuer.issuer)),
-        KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::at(url)),
-        KeysConfig::File(path) => Arc::new(FileKeys::watching(path)),
+        KeysConfig::Discovery => Arc::new(RemoteKeys::from_issuer(&issuer.issuer)),
+        KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::from_url(url)),
+        KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
         inline => inline.inline().unwrap_or_else(|| Err(ConfigError::one("keys", "no place known to this version")))?,
     })
 }

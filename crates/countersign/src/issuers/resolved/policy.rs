@@ -1,0 +1,142 @@
+//! Limits and lifetimes of resolving issuers at run time.
+
+use std::time::Duration;
+
+use countersign_core::error::Fault;
+
+use crate::refresh::RefreshPolicy;
+
+/// Settings for resolving issuers and caching them.
+///
+/// Impossible values are reported when the verifier is built.
+///
+/// ```
+/// use countersign::issuers::{ResolvePolicy, ResolvedIssuers, oidc};
+///
+/// let policy = ResolvePolicy::default().max_issuers(50_000);
+/// let tenants = ResolvedIssuers::new(|issuer: String| async move { Ok(Some(oidc(issuer).audience("orders"))) });
+/// let tenants = tenants.resolve_policy(policy);
+/// # let _ = tenants;
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ResolvePolicy {
+    /// How many issuers are cached; the least recently used one makes room for the next. Default 10,000.
+    pub max_issuers: usize,
+    /// How long an issuer is trusted before the resolver must confirm it, which happens ahead of that. Default 5 min.
+    pub max_age: Duration,
+    /// How long a name that the resolver does not know is refused without asking it again. Default 1 min.
+    pub refused_for: Duration,
+    /// How long past `max_age` an issuer is trusted while the resolver fails. Default 1 h.
+    pub stale_for: Duration,
+    /// How many names that are not cached may be resolved per second, whoever sends them. Default 20.
+    pub max_lookups_per_second: u32,
+    /// The time limit of one call of the resolver. Default 5 s.
+    pub timeout: Duration,
+    /// The longest time that one caller waits for it. Default 1 s.
+    pub max_wait: Duration,
+}
+
+impl Default for ResolvePolicy {
+    fn default() -> Self {
+        ResolvePolicy {
+            max_issuers: 10_000,
+            max_age: Duration::from_secs(300),
+            refused_for: Duration::from_secs(60),
+            stale_for: Duration::from_secs(3600),
+            max_lookups_per_second: 20,
+            timeout: Duration::from_secs(5),
+            max_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Setters, each for the field of its name.
+impl ResolvePolicy {
+    /// Sets how many issuers are cached.
+    #[must_use]
+    pub fn max_issuers(self, max_issuers: usize) -> Self {
+        ResolvePolicy { max_issuers, ..self }
+    }
+
+    /// Sets how long an issuer is trusted before the resolver must confirm it.
+    #[must_use]
+    pub fn max_age(self, max_age: Duration) -> Self {
+        ResolvePolicy { max_age, ..self }
+    }
+
+    /// Sets how long an unknown name is refused without asking the resolver again.
+    #[must_use]
+    pub fn refused_for(self, refused_for: Duration) -> Self {
+        ResolvePolicy { refused_for, ..self }
+    }
+
+    /// Sets how long past its age an issuer is trusted while the resolver fails.
+    #[must_use]
+    pub fn stale_for(self, stale_for: Duration) -> Self {
+        ResolvePolicy { stale_for, ..self }
+    }
+
+    /// Sets how many names that are not cached may be resolved per second.
+    #[must_use]
+    pub fn max_lookups_per_second(self, max_lookups_per_second: u32) -> Self {
+        ResolvePolicy { max_lookups_per_second, ..self }
+    }
+
+    /// Sets the time limit of one call of the resolver.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        ResolvePolicy { timeout, ..self }
+    }
+
+    /// Sets the longest time that one caller waits for the resolver.
+    #[must_use]
+    pub fn max_wait(self, max_wait: Duration) -> Self {
+        ResolvePolicy { max_wait, ..self }
+    }
+}
+
+impl ResolvePolicy {
+    /// Impossible settings, by field.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |bad: bool, field: &'static str, problem: &'static str| {
+            if bad {
+                faults.push(Fault::new(field, problem));
+            }
+        };
+        let second = Duration::from_secs(1);
+        fault(!(1..=1_000_000).contains(&self.max_issuers), "max_issuers", "not between 1 and 1,000,000");
+        fault(self.max_age < second, "max_age", "below 1 s; every token would cause a call of the resolver");
+        fault(
+            self.refused_for < second,
+            "refused_for",
+            "below 1 s; untrusted clients could cause calls of the resolver at will",
+        );
+        fault(!(1..=1_000).contains(&self.max_lookups_per_second), "max_lookups_per_second", "not between 1 and 1,000");
+        fault(
+            self.timeout.is_zero() || self.timeout > Duration::from_secs(60),
+            "timeout",
+            "not above zero and at most 60 s",
+        );
+        fault(
+            self.max_wait.is_zero() || self.max_wait > self.timeout,
+            "max_wait",
+            "not above zero and at most the timeout",
+        );
+        faults
+    }
+
+    /// The refresh policy of one issuer's cache entry.
+    pub(super) fn for_one_issuer(&self) -> RefreshPolicy {
+        RefreshPolicy {
+            default_lifetime: self.max_age,
+            min_lifetime: self.max_age,
+            max_lifetime: self.max_age,
+            stale_for: self.stale_for,
+            timeout: self.timeout,
+            max_wait: self.max_wait,
+            ..RefreshPolicy::default()
+        }
+    }
+}
