@@ -1,45 +1,15 @@
-//! The order of the modules, the homes of foreign crates, and what the kernel must not touch.
+//! The order of the modules, circles among files, the homes of foreign crates, and what the kernel must not touch.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod graph;
+mod imports;
+mod order;
+mod source;
 
-/// Of the kernel, lowest first: a module may use those before it.
-const KERNEL: [&str; 14] = [
-    "redact",
-    "error",
-    "clock",
-    "counter",
-    "algorithm",
-    "secret",
-    "pseudonym",
-    "token",
-    "cache",
-    "claims",
-    "authz",
-    "key",
-    "policy",
-    "verify",
-];
+use std::collections::BTreeMap;
 
-/// Of the main crate, lowest first.
-const MAIN: [&str; 16] = [
-    "rt",
-    "fetch",
-    "telemetry",
-    "refresh",
-    "response",
-    "revocation",
-    "keys",
-    "issuers",
-    "health",
-    "authenticate",
-    "outbound",
-    "guard",
-    "lifetime",
-    "extract",
-    "grpc",
-    "app",
-];
+use graph::Graph;
+use order::{EXCEPTIONS, Exception, ORDERS, Order};
+use source::{code, crates, files};
 
 /// A foreign crate and the only places that may name it.
 const HOMES: [(&str, &[&str]); 6] = [
@@ -60,96 +30,109 @@ const HOMES: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// What would be I/O or a runtime; the clock alone asks the system for the time.
+/// Names of I/O and of runtimes. Only the clock asks the system for the time.
 const OUTSIDE_OF_A_KERNEL: [&str; 7] =
     ["std::fs", "net::Tcp", "net::Udp", "std::process", "tokio::", "SystemTime::now", "Instant::now"];
 
-fn crates() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")
+fn graph_of(krate: &str) -> Graph {
+    Graph::read(&files(&crates().join(krate).join("src")))
 }
 
-/// Every source file below `folder`, tests left out.
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-        let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if entry.is_dir() {
-            found.extend(sources(&entry));
-        } else if name.ends_with(".rs") && !["tests.rs", "vectors.rs"].contains(&name.as_str()) {
-            found.push(entry);
+#[test]
+fn files_import_downward_and_in_no_circle() {
+    let mut faults = Vec::new();
+    for order in &ORDERS {
+        let exceptions: Vec<_> = EXCEPTIONS.iter().filter(|known| known.krate == order.krate).copied().collect();
+        faults.extend(order::faults(order, &graph_of(order.krate), &exceptions));
+    }
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn every_module_of_the_order_is_there_and_every_crate_has_an_order() {
+    for order in &ORDERS {
+        let graph = graph_of(order.krate);
+        for module in order.modules() {
+            let is_there = graph.files.iter().any(|file| order::top(file) == module);
+            assert!(is_there, "{}: {module} is in the order, but not in the crate", order.krate);
         }
     }
-    found
-}
-
-/// The code of a file without comments and without its unit tests.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).expect("a source file");
-    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
-}
-
-/// The modules of the same crate that `code` names as `crate::name`.
-fn named(code: &str) -> impl Iterator<Item = &str> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    code.split("crate::").skip(1).map(move |rest| rest.split(|c| !is_part(c)).next().unwrap_or_default())
-}
-
-/// Uses of a module by one that stands before it.
-fn upward(krate: &str, order: &[&str]) -> Vec<String> {
-    let root = crates().join(krate).join("src");
-    let mut found = Vec::new();
-    for path in sources(&root) {
-        let inside = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
-        let module = inside.split(['/', '.']).next().unwrap_or_default();
-        let Some(place) = order.iter().position(|name| *name == module) else { continue };
-        for used in named(&code(&path)) {
-            if order.iter().position(|name| *name == used).is_some_and(|other| other > place) {
-                found.push(format!("{inside} uses {used}"));
-            }
-        }
+    for folder in std::fs::read_dir(crates()).expect("a folder") {
+        let name = folder.expect("an entry").file_name();
+        assert!(ORDERS.iter().any(|order| *order.krate == *name), "{name:?} has no order");
     }
-    found
+}
+
+/// A crate of two modules and three files. `down.rs` is written by each test.
+fn planted(down: &str) -> Vec<String> {
+    let texts = [
+        ("lib.rs", "mod down; mod up; pub use up::Up;"),
+        ("down.rs", down),
+        ("up/mod.rs", "//! Docs.\nmod inner; mod other; pub(crate) use inner::Inner; pub use other::Up;"),
+        ("up/inner.rs", "use crate::down;\npub(crate) struct Inner(down::Down);"),
+        ("up/other.rs", "use super::Inner;\npub struct Up(Inner);"),
+    ];
+    let texts: BTreeMap<_, _> = texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+    let order = Order { krate: "planted", modules: "down up" };
+    order::faults(&order, &Graph::read(&texts), &[])
 }
 
 #[test]
-fn modules_use_only_those_before_them() {
-    assert_eq!(upward("countersign-core", &KERNEL), Vec::<String>::new());
-    assert_eq!(upward("countersign", &MAIN), Vec::<String>::new());
+fn a_planted_circle_and_a_planted_upward_import_are_found() {
+    assert_eq!(planted("pub(crate) struct Down;"), Vec::<String>::new());
+    let line = "down.rs:2: use crate::Up;";
+    assert_eq!(
+        planted("pub(crate) struct Down;\nuse crate::Up;"),
+        [
+            format!("planted: down is below up: {line}"),
+            "planted: circle of down.rs, up/inner.rs, up/other.rs".to_owned(),
+            format!("    {line}  [up/other.rs]"),
+            "    up/inner.rs:2: pub(crate) struct Inner(down::Down);  [down.rs]".to_owned(),
+            "    up/other.rs:1: use super::Inner;  [up/inner.rs]".to_owned(),
+        ]
+    );
+    let hidden = ["// use crate::Up;", "const X: &str = \"crate::Up\";", "#[cfg(test)]\nmod tests { use crate::Up; }"];
+    for hidden in hidden {
+        assert_eq!(planted(&format!("pub(crate) struct Down;\n{hidden}")), Vec::<String>::new(), "{hidden}");
+    }
+    for shown in ["fn f() { crate::up::Inner::new(); }", "use crate::{up::{self, Inner as I}};", "use super::up::*;"] {
+        assert!(!planted(&format!("pub(crate) struct Down;\n{shown}")).is_empty(), "{shown}");
+    }
 }
 
 #[test]
-fn every_module_has_its_place_in_the_order() {
-    let placed = |krate: &str, order: &[&str], above: &[&str]| {
-        for entry in fs::read_dir(crates().join(krate).join("src")).expect("a folder") {
-            let name = entry.expect("an entry").file_name().to_string_lossy().trim_end_matches(".rs").to_owned();
-            assert!(order.contains(&name.as_str()) || above.contains(&name.as_str()), "{krate}: {name} has no place");
-        }
-    };
-    placed("countersign-core", &KERNEL, &["lib", "mint"]);
-    placed("countersign", &MAIN, &["lib", "prelude"]);
+fn an_exception_that_is_not_needed_is_a_fault() {
+    let texts = [("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::B;"), ("b.rs", "pub struct B;")];
+    let graph = Graph::read(&texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into());
+    let exception = Exception { krate: "planted", from: "a.rs", to: "b.rs", reason: "a test" };
+    let order = |modules| Order { krate: "planted", modules };
+    assert_eq!(order::faults(&order("a b"), &graph, &[exception]), Vec::<String>::new());
+    assert_eq!(
+        order::faults(&order("b a"), &graph, &[exception]),
+        ["planted: a.rs → b.rs is no exception any more (a test); remove it from the table"]
+    );
 }
 
 #[test]
-fn foreign_crates_are_named_at_home_alone() {
-    for path in sources(&crates()) {
-        let inside = path.strip_prefix(crates()).expect("below the crates").to_string_lossy().into_owned();
-        let code = code(&path);
+fn foreign_crates_are_named_only_at_home() {
+    for (path, text) in files(&crates()) {
+        let code = code(&text);
         for (foreign, homes) in HOMES {
-            let names_it = code.split(&format!("{foreign}::")).count() > 1;
-            let is_home = homes.iter().any(|home| inside.starts_with(home));
-            assert!(!names_it || is_home || !inside.contains("/src/"), "{inside} names {foreign}");
+            let names_it = code.contains(&format!("{foreign}::"));
+            let is_home = homes.iter().any(|home| path.starts_with(home));
+            assert!(!names_it || is_home || !path.contains("/src/"), "{path} names {foreign}");
         }
     }
 }
 
 #[test]
 fn the_kernel_reads_no_file_opens_no_socket_and_has_no_runtime() {
-    for path in sources(&crates().join("countersign-core/src")) {
-        let code = code(&path);
+    let texts = files(&crates().join("countersign-core/src"));
+    for path in Graph::read(&texts).files {
+        let code = code(&texts[&path]);
         for outside in OUTSIDE_OF_A_KERNEL {
-            let is_clock = path.ends_with("clock.rs") && outside.ends_with("::now");
-            assert!(is_clock || !code.contains(outside), "{} uses {outside}", path.display());
+            let is_clock = path == "clock.rs" && outside.ends_with("::now");
+            assert!(is_clock || !code.contains(outside), "{path} uses {outside}");
         }
     }
 }

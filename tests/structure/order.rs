@@ -1,0 +1,169 @@
+//! The stated order of the modules, the stated exceptions, and what breaks either.
+
+use std::collections::BTreeSet;
+
+use crate::graph::Graph;
+
+/// A crate and its top-level modules, lowest first: a module imports only from itself and from those before it.
+pub struct Order {
+    pub krate: &'static str,
+    pub modules: &'static str,
+}
+
+/// An import that would be a fault, and why it stays. `from` may be a folder and then ends with a slash.
+#[derive(Clone, Copy)]
+pub struct Exception {
+    pub krate: &'static str,
+    pub from: &'static str,
+    pub to: &'static str,
+    pub reason: &'static str,
+}
+
+pub const ORDERS: [Order; 5] = [
+    Order {
+        krate: CORE,
+        modules: "redact error clock counter algorithm secret pseudonym token cache claims authz key policy mint verify",
+    },
+    Order {
+        krate: MAIN,
+        modules: "rt fetch telemetry refresh response revocation keys issuers health authenticate outbound guard lifetime \
+                  extract grpc app prelude",
+    },
+    Order {
+        krate: ISSUER,
+        modules: "policy jti store throttle grant client rotation mint audit state server endpoint builder config",
+    },
+    Order { krate: TEST, modules: "clock ring answer draft issuer request provider mock_service hostile" },
+    Order { krate: CLI, modules: "exit output times words encoding input keyfile fetch tools inspector command" },
+];
+
+const CORE: &str = "countersign-core";
+const MAIN: &str = "countersign";
+const ISSUER: &str = "countersign-issuer";
+const TEST: &str = "countersign-test";
+const CLI: &str = "countersign-cli";
+
+pub const EXCEPTIONS: &[Exception] = &[
+    to_be_removed(CORE, "authz/requirement/facts.rs", "authz/requirement/rule.rs"),
+    to_be_removed(CORE, "authz/requirement/rule.rs", "authz/requirement/judge.rs"),
+    to_be_removed(CORE, "key/jwk.rs", "key/material.rs"),
+    to_be_removed(CORE, "verify/verifier.rs", "verify/builder.rs"),
+    to_be_removed(CORE, "verify/compared.rs", "verify/explain.rs"),
+    to_be_removed(MAIN, "authenticate/service.rs", "authenticate/layer.rs"),
+    to_be_removed(MAIN, "authenticate/future.rs", "authenticate/layer.rs"),
+    to_be_removed(MAIN, "authenticate/future.rs", "authenticate/service.rs"),
+    to_be_removed(MAIN, "fetch/reach.rs", "fetch/answer.rs"),
+    to_be_removed(MAIN, "issuers/resolved/look_up.rs", "issuers/resolved/directory.rs"),
+    to_be_removed(MAIN, "lifetime/body.rs", "lifetime/layer.rs"),
+    to_be_removed(MAIN, "lifetime/future.rs", "lifetime/layer.rs"),
+    to_be_removed(MAIN, "lifetime/service.rs", "lifetime/layer.rs"),
+    to_be_removed(MAIN, "outbound/service.rs", "outbound/layer.rs"),
+    to_be_removed(MAIN, "refresh/flight.rs", "refresh/refreshed.rs"),
+    to_be_removed(MAIN, "refresh/keeper.rs", "refresh/flight.rs"),
+    to_be_removed(MAIN, "refresh/keeper.rs", "refresh/refreshed.rs"),
+    to_be_removed(ISSUER, "client/", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "client/", "state.rs"),
+    to_be_removed(ISSUER, "client/upgrades.rs", "audit.rs"),
+    to_be_removed(ISSUER, "grant/", "client/registry.rs"),
+    to_be_removed(ISSUER, "grant/", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "grant/", "endpoint/form.rs"),
+    to_be_removed(ISSUER, "grant/", "grant/mod.rs"),
+    to_be_removed(ISSUER, "grant/", "server.rs"),
+    to_be_removed(ISSUER, "audit.rs", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "mint.rs", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "mint.rs", "server.rs"),
+    to_be_removed(ISSUER, "policy/audience.rs", "builder.rs"),
+    to_be_removed(ISSUER, "server.rs", "builder.rs"),
+    to_be_removed(ISSUER, "server.rs", "endpoint/authentication.rs"),
+    to_be_removed(ISSUER, "server.rs", "endpoint/discovery.rs"),
+    to_be_removed(ISSUER, "server.rs", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "server.rs", "endpoint/mod.rs"),
+    to_be_removed(ISSUER, "state.rs", "endpoint/error.rs"),
+    to_be_removed(ISSUER, "endpoint/", "endpoint/mod.rs"),
+    to_be_removed(ISSUER, "config/client.rs", "config/mod.rs"),
+    to_be_removed(ISSUER, "rotation/stored.rs", "rotation/ring.rs"),
+    to_be_removed(TEST, "draft.rs", "issuer.rs"),
+    to_be_removed(TEST, "draft.rs", "hostile/attack.rs"),
+    to_be_removed(CLI, "command/", "main.rs"),
+    to_be_removed(CLI, "inspector/server.rs", "main.rs"),
+    to_be_removed(CLI, "inspector/api/", "inspector/api/mod.rs"),
+    to_be_removed(CLI, "inspector/api/", "command/decode.rs"),
+    to_be_removed(CLI, "inspector/api/judge.rs", "command/verify/judge.rs"),
+    to_be_removed(CLI, "inspector/api/judge.rs", "command/verify/mod.rs"),
+    to_be_removed(CLI, "inspector/api/judge.rs", "command/verify/question.rs"),
+    to_be_removed(CLI, "command/verify/judge.rs", "command/verify/mod.rs"),
+    to_be_removed(CLI, "command/verify/question.rs", "command/verify/mod.rs"),
+];
+
+const fn to_be_removed(krate: &'static str, from: &'static str, to: &'static str) -> Exception {
+    Exception { krate, from, to, reason: "to be removed" }
+}
+
+/// Everything in `graph` that breaks the order, lies on a circle, or is excepted without need.
+pub fn faults(order: &Order, graph: &Graph, exceptions: &[Exception]) -> Vec<String> {
+    let krate = order.krate;
+    let mut faults = Vec::new();
+    for module in graph.files.iter().map(|file| top(file)).collect::<BTreeSet<_>>() {
+        if !order.modules().any(|known| known == module) && !["lib", "main"].contains(&module) {
+            faults.push(format!("{krate}: {module} has no place in the order of modules"));
+        }
+    }
+    let mut strict = Graph { files: graph.files.clone(), ..Graph::default() };
+    for (pair, mention) in &graph.imports {
+        if !exceptions.iter().any(|known| known.covers(pair)) {
+            strict.imports.insert(pair.clone(), mention.clone());
+        }
+    }
+    for (pair, mention) in strict.imports.iter().filter(|(pair, _)| order.is_upward(pair)) {
+        faults.push(format!("{krate}: {} is below {}: {mention}", top(&pair.0), top(&pair.1)));
+    }
+    for circle in circles(&strict) {
+        faults.push(format!("{krate}: circle of {}", circle.iter().copied().collect::<Vec<_>>().join(", ")));
+        let inside = |(from, to): &(String, String)| circle.contains(from.as_str()) && circle.contains(to.as_str());
+        for (pair, mention) in strict.imports.iter().filter(|(pair, _)| inside(pair)) {
+            faults.push(format!("    {mention}  [{}]", pair.1));
+        }
+    }
+    let reach = graph.reach();
+    let is_bad = |pair: &(String, String)| order.is_upward(pair) || reach[pair.1.as_str()].contains(pair.0.as_str());
+    for known in exceptions {
+        if !graph.imports.keys().any(|pair| known.covers(pair) && is_bad(pair)) {
+            let Exception { from, to, reason, .. } = known;
+            faults
+                .push(format!("{krate}: {from} → {to} is no exception any more ({reason}); remove it from the table"));
+        }
+    }
+    faults
+}
+
+impl Exception {
+    fn covers(&self, (from, to): &(String, String)) -> bool {
+        self.to == to && (self.from == from || (self.from.ends_with('/') && from.starts_with(self.from)))
+    }
+}
+
+impl Order {
+    pub fn modules(&self) -> impl Iterator<Item = &'static str> {
+        self.modules.split_whitespace()
+    }
+
+    /// `lib.rs` and `main.rs` are above everything.
+    fn is_upward(&self, (from, to): &(String, String)) -> bool {
+        let place = |file| self.modules().position(|module| module == top(file)).unwrap_or(usize::MAX);
+        place(from) < place(to)
+    }
+}
+
+/// The top-level module of a file.
+pub fn top(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// The groups of files that reach each other.
+fn circles(graph: &Graph) -> BTreeSet<BTreeSet<&str>> {
+    let reach = graph.reach();
+    let groups = reach.iter().map(|(file, reached)| {
+        reached.iter().copied().filter(|other| reach[other].contains(file)).collect::<BTreeSet<_>>()
+    });
+    groups.filter(|group| group.len() > 1).collect()
+}
