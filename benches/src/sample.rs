@@ -5,11 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self as lc, ParsedPublicKey, RsaPublicKeyComponents};
+use countersign_core::integration::Step;
 use countersign_core::key::{Algorithm, StaticKeys};
 use countersign_core::mint::Signer;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 use countersign_core::secret::Secret;
-use countersign_core::verify::{Step, Verified, Verifier, VerifierBuilder};
+use countersign_core::verify::{Verified, Verifier, VerifierBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -106,7 +107,7 @@ pub fn builder(cache_bytes: usize) -> VerifierBuilder {
 /// Verifies a token that must be good.
 #[must_use]
 pub fn verified(verifier: &Verifier, token: &str) -> Arc<Verified> {
-    match verifier.verify_held(token) {
+    match verifier.verify_with_cached_keys(token) {
         Step::Done(Ok(verified)) => verified,
         other => panic!("a good token was not accepted: {other:?}"),
     }

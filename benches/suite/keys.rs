@@ -9,7 +9,7 @@ use countersign::keys::{RefreshPolicy, RemoteKeys};
 use countersign_benches::measure::{Contender, Dice, Plan, interleave, median};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, AUDIENCE};
-use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys, Wanted};
+use countersign_core::key::{Algorithm, KeySet, KeySource, RefreshReason, StaticKeys};
 use countersign_core::mint::Signer;
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
@@ -99,7 +99,7 @@ fn among_issuers(size: usize, in_use: usize) -> Among {
 fn among_keys(size: usize, in_use: usize) -> Among {
     let signer = |number: usize| {
         let secret = Secret::new(format!("7f3c19ab5e02d648b1f7a09c33de{number:08}").into_bytes());
-        Signer::from_secret(secret, Algorithm::HS256, &format!("key-{number}")).expect("a good key")
+        Signer::from_secret(secret, Algorithm::HS256, format!("key-{number}")).expect("a good key")
     };
     let signers: Vec<Signer> = (0..size).map(signer).collect();
     let keys = signers.iter().map(|signer| signer.verifying_key().expect("a good key"));
@@ -158,7 +158,7 @@ async fn sources(provider: &Provider, count: usize) -> Vec<Arc<dyn KeySource>> {
 
 async fn fetched(keys: Arc<dyn KeySource>) {
     while keys.cell().current().is_none() {
-        let _ = keys.refresh(Wanted::AnyKeys).await;
+        let _ = keys.refresh(RefreshReason::NoUsableKeys).await;
     }
 }
 
@@ -219,7 +219,7 @@ async fn serve(seconds: u64, rotates: bool) -> Run {
     let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
     let keys = Arc::new(RemoteKeys::from_url(provider.jwks_url()).refresh_policy(policy));
     let issuer = NeedsAudience::new(provider.url(), keys).audience(AUDIENCE);
-    let verifier = Verifier::trusting(issuer).expect("a good policy");
+    let verifier = Verifier::new(issuer).expect("a good policy");
     let mint = || (0..LIVE).map(|_| provider.token().audience(AUDIENCE).sign()).collect::<Vec<_>>();
     let mut tokens = mint();
     verifier.verify(&tokens[0]).await.expect("the first");

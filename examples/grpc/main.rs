@@ -33,7 +33,7 @@ impl Orders for Desk {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // In production: Verifier::trusting(oidc("https://id.example.com").audience("orders"))?
+    // In production: Verifier::new(oidc("https://id.example.com").audience("orders"))?
     let issuer = TestIssuer::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

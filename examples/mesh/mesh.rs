@@ -26,19 +26,19 @@ impl Mesh {
         let tokens = TokenService::start().await?;
         let issuer = tokens.url();
 
-        let inventory_verifier = Verifier::trusting(trusted(issuer, "inventory"))?;
+        let inventory_verifier = Verifier::new(trusted(issuer, "inventory"))?;
         let inventory = Server::on_free_port(inventory::app(inventory_verifier.clone())).await?;
 
         let for_inventory = client(issuer, ORDERS, tokens.secret_of(ORDERS)).audience("inventory").scope("stock:read");
         let outbound = Outbound::new(http.clone()).bind(&inventory.url, for_inventory)?;
         let settings = Orders { http: http.clone(), outbound, inventory: inventory.url.clone() };
-        let orders = orders::app(Verifier::trusting(trusted(issuer, "orders"))?, settings);
+        let orders = orders::app(Verifier::new(trusted(issuer, "orders"))?, settings);
         let orders = Server::on_free_port(orders).await?;
 
         let for_orders = client(issuer, GATEWAY, tokens.secret_of(GATEWAY)).audience("orders");
         let outbound = Outbound::new(http.clone()).bind(&orders.url, for_orders)?;
         let settings = Gateway { http, outbound, orders: orders.url.clone() };
-        let gateway = gateway::app(Verifier::trusting(trusted(issuer, "gateway"))?, settings);
+        let gateway = gateway::app(Verifier::new(trusted(issuer, "gateway"))?, settings);
         let gateway = Server::on_free_port(gateway).await?;
 
         Ok(Mesh { tokens, gateway, orders, inventory, inventory_verifier })

@@ -67,7 +67,7 @@ async fn main() -> Result<(), Failure> {
     serve(listener, issuer.router());
 
     let (listener, billing_url) = listen().await?;
-    serve(listener, billing(Verifier::trusting(oidc(&issuer_url).audience("billing"))?));
+    serve(listener, billing(Verifier::new(oidc(&issuer_url).audience("billing"))?));
 
     let http = reqwest::Client::new();
     let exchange =
@@ -75,7 +75,7 @@ async fn main() -> Result<(), Failure> {
     let outbound = Outbound::new(http.clone()).bind(&billing_url, exchange)?;
     let (listener, orders_url) = listen().await?;
     let behind = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
-    serve(listener, orders(Verifier::trusting(oidc(&issuer_url).audience("orders"))?, behind));
+    serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, behind));
 
     // What the web shop has minted for people that it logged in.
     let token = |subject: &str, scope: &str| {

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
     let (issuer, secret) = issuer(&issuer_url)?;
     let token_service = serve(listener, issuer.router());
     let (listener, billing_url) = listen().await?;
-    serve(listener, billing(Verifier::trusting(oidc(&issuer_url).audience("billing"))?));
+    serve(listener, billing(Verifier::new(oidc(&issuer_url).audience("billing"))?));
 
     // The caller: tokens of this client, and sent to billing's origin alone. Kept for the life of the process.
     let http = reqwest::Client::new();

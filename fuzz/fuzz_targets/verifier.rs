@@ -7,12 +7,13 @@
 use std::sync::{Arc, LazyLock};
 
 use countersign_core::clock::{FixedClock, UnixTime};
+use countersign_core::integration::Step;
 use countersign_core::key::{Algorithm, StaticKeys};
 use countersign_core::mint::Signer;
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::token::inspect;
-use countersign_core::verify::{Step, Verdict, Verifier};
+use countersign_core::verify::{Verdict, Verifier};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -43,17 +44,17 @@ fn list_or_one(claim: Option<&Value>) -> Vec<&Value> {
 fuzz_target!(|bytes: &[u8]| {
     let Fixture { signer, verifier } = &*FIXTURE;
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Step::Done(Ok(_)) = verifier.verify_held(text) {
+        if let Step::Done(Ok(_)) = verifier.verify_with_cached_keys(text) {
             panic!("accepted without the key");
         }
-        assert!(!verifier.explain_held(text).is_accepted());
-        let _ = format!("{:?} {}", inspect(text).faults(), verifier.explain_held(text));
+        assert!(!verifier.explain_with_cached_keys(text).is_accepted());
+        let _ = format!("{:?} {}", inspect(text).faults(), verifier.explain_with_cached_keys(text));
     }
     let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
     let (Some(header), Some(claims)) = (parts.next(), parts.next()) else { return };
     let token = signer.sign_compact(header, claims).expect("a MAC can always be made");
-    let report = verifier.explain_held(&token);
-    let Step::Done(result) = verifier.verify_held(&token) else {
+    let report = verifier.explain_with_cached_keys(&token);
+    let Step::Done(result) = verifier.verify_with_cached_keys(&token) else {
         assert!(!report.is_accepted());
         return;
     };

@@ -22,7 +22,7 @@ async fn asks(verifier: &Verifier, token: &str) {
 
 fn main() {
     let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
-    let verifier = Verifier::trusting(issuer);
+    let verifier = Verifier::new(issuer);
     assert!(verifier.is_ok());
     let secret = Secret::new(String::from("s"));
     assert_eq!(format!("{secret:?}"), "Secret([hidden])");

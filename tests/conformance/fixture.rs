@@ -8,9 +8,10 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use countersign::clock::{FixedClock, UnixTime};
 use countersign::error::VerifyError;
-use countersign::key::{Algorithm, KeySet, Refresh, StaticKeys, VerifyingKey};
+use countersign::key::{Algorithm, KeySet, RefreshOutcome, StaticKeys, VerifyingKey};
 use countersign::policy::{NeedsAudience, Profile, TrustedIssuer};
-use countersign::verify::{Step, Verdict, Verified, Verifier, VerifierBuilder};
+use countersign::verify::{Verdict, Verified, Verifier, VerifierBuilder};
+use countersign_core::integration::Step;
 use countersign_core::mint::Signer;
 use serde_json::{Map, Value, json};
 
@@ -190,9 +191,9 @@ pub fn judge(verifier: &Verifier, token: &str) -> Result<Arc<Verified>, VerifyEr
 
 /// The same without the report, where very many tokens are tried.
 pub fn judge_alone(verifier: &Verifier, token: &str) -> Result<Arc<Verified>, VerifyError> {
-    match verifier.verify_held(token) {
+    match verifier.verify_with_cached_keys(token) {
         Step::Done(result) => result,
-        Step::NeedsKeys(_) => verifier.verify_after(token, &Refresh::Looked),
+        Step::NeedsKeys(_) => verifier.verify_after_refresh(token, &RefreshOutcome::Refreshed),
     }
 }
 

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign::clock::UnixTime;
-use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, StaticKeys, Wanted};
+use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshReason, StaticKeys};
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
-use countersign::verify::{Step, Verifier};
+use countersign::verify::Verifier;
+use countersign_core::integration::Step;
 use countersign_core::mint::Signer;
 use countersign_test::ManualClock;
 use serde_json::json;
@@ -83,7 +84,7 @@ fn s11_04_floods_leave_nothing_behind() {
     let [_, payload, signature] = segments(&valid().sign());
     for number in 0..20_000 {
         let header = encode(format!("{{\"alg\":\"ES256\",\"kid\":\"unknown-{number}\"}}"));
-        let Step::NeedsKeys(_) = verifier.verify_held(&format!("{header}.{payload}.{signature}")) else {
+        let Step::NeedsKeys(_) = verifier.verify_with_cached_keys(&format!("{header}.{payload}.{signature}")) else {
             panic!("an unknown kid is looked for");
         };
     }
@@ -236,11 +237,11 @@ impl KeySource for Panicking {
         &self.cell
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
         Box::pin(async {
             assert!(self.failed.swap(true, Ordering::Relaxed), "the source fails");
             self.cell.store(Arc::new(KeySet::new([public(&keys().k1)])), None);
-            countersign::key::Refresh::Looked
+            countersign::key::RefreshOutcome::Refreshed
         })
     }
 }

@@ -236,7 +236,7 @@ fn s2_06_a_policy_names_the_algorithm_of_unlabelled_rsa_keys() {
         let verifier = verifier(policy.algorithm_of_unlabelled_rsa_keys(named));
         assert_eq!(code(&verifier, &valid().by(&again(r1, named))), OK, "{named}");
     }
-    let faulty = Verifier::trusting(policy().algorithm_of_unlabelled_rsa_keys(Algorithm::ES256)).expect_err("no RSA");
+    let faulty = Verifier::new(policy().algorithm_of_unlabelled_rsa_keys(Algorithm::ES256)).expect_err("no RSA");
     assert_eq!(faulty.faults()[0].field, "algorithm_of_unlabelled_rsa_keys");
 }
 

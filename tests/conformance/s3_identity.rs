@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use countersign::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, StaticKeys, Wanted};
+use countersign::key::{
+    Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys,
+};
 use countersign::policy::{FoundIssuer, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
@@ -95,9 +97,9 @@ impl KeySource for CountingKeys {
         &self.cell
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        Box::pin(std::future::ready(Refresh::Looked))
+        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }
 
@@ -297,7 +299,7 @@ fn s3_30_a_named_type_is_taken_alone_or_beside_those_of_the_profile() {
     }
     for faulty in [policy().profile(Profile::Named), policy().token_type(""), policy().token_type("application/x+jwt")]
     {
-        assert_eq!(Verifier::trusting(faulty).expect_err("faulty").faults()[0].field, "token_types");
+        assert_eq!(Verifier::new(faulty).expect_err("faulty").faults()[0].field, "token_types");
     }
 }
 
@@ -325,7 +327,7 @@ impl IssuerSource for OneAnswer {
     }
 
     fn look_up<'a>(&'a self, _name: &'a str) -> RefreshFuture<'a> {
-        Box::pin(std::future::ready(Refresh::Looked))
+        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::key::{
-    Algorithm, KeyCell, KeySet, KeySource, MAX_JWKS_BYTES, MAX_KEYS, Refresh, RefreshFuture, Wanted,
+    Algorithm, KeyCell, KeySet, KeySource, MAX_JWKS_BYTES, MAX_KEYS, RefreshFuture, RefreshOutcome, RefreshReason,
 };
 use countersign::key::{StaticKeys, VerifyingKey};
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
-use countersign::verify::Step;
+use countersign_core::integration::Step;
 use countersign_core::mint::Signer;
 use serde_json::{Value, json};
 
@@ -40,8 +40,9 @@ fn s4_12_without_kid_exactly_one_key_must_fit() {
     assert_eq!(code(&verifier(policy_over([public(k1), public(e1)])), &nameless()), OK, "one of its kind");
     assert_eq!(code(&verifier(policy_over([public(k1), public(&another)])), &nameless()), "unknown_key", "two");
     assert_eq!(code(&verifier(policy_over([public(e1)])), &nameless()), "unknown_key", "none");
-    let is_looked_for =
-        |keys: Vec<VerifyingKey>| matches!(verifier(policy_over(keys)).verify_held(&nameless()), Step::NeedsKeys(_));
+    let is_looked_for = |keys: Vec<VerifyingKey>| {
+        matches!(verifier(policy_over(keys)).verify_with_cached_keys(&nameless()), Step::NeedsKeys(_))
+    };
     assert!(is_looked_for(vec![public(e1)]), "newer keys may have one that fits");
     assert!(!is_looked_for(vec![public(k1), public(&another)]), "newer keys would not make two of them one");
     let foreign = valid().without_header("kid").sign_with(&another);
@@ -120,14 +121,14 @@ fn s4_08_sets_are_the_same_by_their_keys_and_names() {
         VerifyingKey::from_jwk(&jwk.to_string()).expect("usable")
     };
     let one = || KeySet::new([public(k1)]);
-    assert!(one().same_keys(&one()));
-    assert!(!one().same_keys(&KeySet::new([public(k1), public(e1)])), "one more");
-    assert!(!KeySet::new([public(k1), public(e1)]).same_keys(&one()), "one fewer");
-    assert!(!one().same_keys(&KeySet::new([renamed("k2")])), "another name");
-    assert!(!one().same_keys(&KeySet::new([public(&new_key(Algorithm::ES256, "k1"))])), "another key");
-    assert!(!KeySet::new([public(e1)]).same_keys(&KeySet::new([relabelled()])), "another algorithm");
+    assert!(one().has_same_keys(&one()));
+    assert!(!one().has_same_keys(&KeySet::new([public(k1), public(e1)])), "one more");
+    assert!(!KeySet::new([public(k1), public(e1)]).has_same_keys(&one()), "one fewer");
+    assert!(!one().has_same_keys(&KeySet::new([renamed("k2")])), "another name");
+    assert!(!one().has_same_keys(&KeySet::new([public(&new_key(Algorithm::ES256, "k1"))])), "another key");
+    assert!(!KeySet::new([public(e1)]).has_same_keys(&KeySet::new([relabelled()])), "another algorithm");
     let secret = || VerifyingKey::from_secret(&Secret::new(vec![b'q'; 32]), Algorithm::HS256, Some("s")).expect("good");
-    assert!(!KeySet::new([secret()]).same_keys(&KeySet::new([secret()])), "secrets are not compared");
+    assert!(!KeySet::new([secret()]).has_same_keys(&KeySet::new([secret()])), "secrets are not compared");
 }
 
 /// A source that has nothing and cannot look.
@@ -139,8 +140,8 @@ impl KeySource for Unreachable {
         &self.0
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(std::future::ready(Refresh::Unavailable { retry_after: Duration::from_secs(7) }))
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(RefreshOutcome::Unavailable { retry_after: Duration::from_secs(7) }))
     }
 }
 
@@ -151,10 +152,10 @@ fn s4_21_keys_that_cannot_be_had_are_no_refusal() {
         |source: Arc<dyn KeySource>| built(builder_at(T).trust(NeedsAudience::new(ISSUER, source).audience(AUDIENCE)));
     let unreachable = trusted(Arc::new(Unreachable::default()));
     let token = valid().sign();
-    let Step::NeedsKeys(needed) = unreachable.verify_held(&token) else { panic!("it needs keys") };
+    let Step::NeedsKeys(needed) = unreachable.verify_with_cached_keys(&token) else { panic!("it needs keys") };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let looked = runtime.block_on(needed.refresh());
-    let error = unreachable.verify_after(&token, &looked).expect_err("undecided");
+    let error = unreachable.verify_after_refresh(&token, &looked).expect_err("undecided");
     assert!(error.is_unavailable());
     assert_eq!((error.code(), error.retry_after()), ("keys_unavailable", Some(Duration::from_secs(7))));
     assert_eq!(outcome(&unreachable, &token), KEYS);

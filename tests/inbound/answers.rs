@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::response::Detail;
@@ -98,8 +98,8 @@ impl KeySource for Unreachable {
         &self.0
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(std::future::ready(Refresh::Unavailable { retry_after: Duration::from_millis(10) }))
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(RefreshOutcome::Unavailable { retry_after: Duration::from_millis(10) }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use countersign::authenticate::AuthenticateLayer;
 use countersign::grpc::{CallerExt, grpc};
-use countersign::key::{KeyCell, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
@@ -194,8 +194,8 @@ impl KeySource for Unreachable {
         &self.0
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(std::future::ready(Refresh::Unavailable { retry_after: std::time::Duration::from_millis(10) }))
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(RefreshOutcome::Unavailable { retry_after: std::time::Duration::from_millis(10) }))
     }
 }
 

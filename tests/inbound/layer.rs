@@ -11,7 +11,7 @@ use axum::http::{Request, Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
 use countersign::authenticate::{Authenticate, AuthenticateLayer, Authenticated, AuthenticationStatus};
-use countersign::key::{KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign::key::{KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::{Provider, TestIssuer};
@@ -110,11 +110,11 @@ impl KeySource for Late {
         &self.cell
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
         Box::pin(async {
             tokio::task::yield_now().await;
             self.cell.store(Arc::new(KeySet::from_jwks(self.jwks.as_bytes()).expect("a key set")), None);
-            Refresh::Looked
+            RefreshOutcome::Refreshed
         })
     }
 }
@@ -197,7 +197,7 @@ async fn s5_27_a_planted_mark_is_removed() {
 async fn s5_03_s5_07_over_http_with_keys_fetched_over_http() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let trusted = countersign::policy::danger::plain_http_issuer(oidc(provider.url()).audience("api"));
-    let verifier = Verifier::trusting(trusted).expect("a policy");
+    let verifier = Verifier::new(trusted).expect("a policy");
     let service = Loopback::start(Router::new().route("/", get(who)).layer(AuthenticateLayer::new(verifier))).await;
     let token = provider.token().subject("u1").audience("api").sign();
     assert_eq!(service.get("/", &token).await.body, "u1");

@@ -162,7 +162,7 @@ async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_n
 async fn s5_02_a_malformed_token_is_a_bad_request_in_every_place_though_its_key_is_not_at_hand() {
     let issuer = TestIssuer::new();
     let keys = Arc::new(StaticKeys::new([]));
-    let verifier = Verifier::trusting(NeedsAudience::new(issuer.name(), keys).audience("api")).expect("a verifier");
+    let verifier = Verifier::new(NeedsAudience::new(issuer.name(), keys).audience("api")).expect("a verifier");
     let layer = AuthenticateLayer::new(verifier.clone()).cookie(cookie()).websocket_protocol();
     let service = serve(danger::token_in_query(layer)).await;
     let bring = async |token: &str, escaped: &str| {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use countersign::key::Wanted;
+use countersign::key::RefreshReason;
 
 use crate::cell::{Cell, patient};
 use crate::refresh::{Look, RefreshPolicy};
@@ -21,12 +21,12 @@ fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
 }
 
 /// Runs callers at once, each with its own share of the cell, to their ends.
-fn at_once(cell: &Cell, callers: usize, wanted: Wanted) -> Vec<Look<&'static str>> {
+fn at_once(cell: &Cell, callers: usize, reason: RefreshReason) -> Vec<Look<&'static str>> {
     shuttle::future::block_on(async {
         let asking: Vec<_> = (0..callers)
             .map(|_| {
                 let refreshed = cell.refreshed.clone();
-                shuttle::future::spawn(async move { refreshed.look(wanted).await })
+                shuttle::future::spawn(async move { refreshed.look(reason).await })
             })
             .collect();
         let mut looks = Vec::new();
@@ -45,7 +45,7 @@ fn have_looked(looks: &[Look<&'static str>]) -> bool {
 fn s4_17_cold_callers_share_one_flight_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 3, Wanted::AnyKeys)));
+        assert!(have_looked(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
         assert_eq!(cell.seen.fetches(), 1);
     });
 }
@@ -54,13 +54,13 @@ fn s4_17_cold_callers_share_one_flight_in_every_order() {
 fn s4_15_callers_who_miss_a_key_share_one_look_and_then_the_cool_down_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 2, Wanted::AnyKeys)));
-        assert!(have_looked(&at_once(&cell, 3, Wanted::NewerKeys)));
+        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
+        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)));
         assert_eq!(cell.seen.fetches(), 2);
-        assert!(have_looked(&at_once(&cell, 3, Wanted::NewerKeys)), "looked within the cool-down");
+        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)), "looked within the cool-down");
         assert_eq!(cell.seen.fetches(), 2);
         cell.pass(11);
-        assert!(have_looked(&at_once(&cell, 3, Wanted::NewerKeys)));
+        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)));
         assert_eq!(cell.seen.fetches(), 3);
     });
 }
@@ -69,12 +69,12 @@ fn s4_15_callers_who_miss_a_key_share_one_look_and_then_the_cool_down_in_every_o
 fn a_caller_who_misses_a_key_never_takes_an_older_flight_for_a_look_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 1, Wanted::AnyKeys)));
+        assert!(have_looked(&at_once(&cell, 1, RefreshReason::NoUsableKeys)));
         cell.pass(500); // due, and usable
         shuttle::future::block_on(async {
             let due = cell.refreshed.clone();
             let ahead = shuttle::future::spawn(async move { due.refresh_if_due() });
-            let look = cell.refreshed.look(Wanted::NewerKeys).await;
+            let look = cell.refreshed.look(RefreshReason::MissingKey).await;
             assert!(matches!(look, Look::Looked));
             assert!(cell.seen.forced.load(Ordering::SeqCst) >= 2, "the first fetch, and one past stores on the way");
             ahead.await.expect("no panic");
@@ -89,15 +89,15 @@ fn s4_17_callers_who_leave_take_nobody_along_in_every_order() {
         shuttle::future::block_on(async {
             let hasty = cell.refreshed.clone();
             let hasty = shuttle::future::spawn(async move {
-                rt::within(Duration::ZERO, hasty.look(Wanted::AnyKeys)).await.is_some()
+                rt::within(Duration::ZERO, hasty.look(RefreshReason::NoUsableKeys)).await.is_some()
             });
             let (one, other) = (cell.refreshed.clone(), cell.refreshed.clone());
-            let one = shuttle::future::spawn(async move { one.look(Wanted::AnyKeys).await });
-            let other = shuttle::future::spawn(async move { other.look(Wanted::AnyKeys).await });
+            let one = shuttle::future::spawn(async move { one.look(RefreshReason::NoUsableKeys).await });
+            let other = shuttle::future::spawn(async move { other.look(RefreshReason::NoUsableKeys).await });
             let cut_off = shuttle::future::spawn({
                 let refreshed = cell.refreshed.clone();
                 async move {
-                    let _ = refreshed.look(Wanted::AnyKeys).await;
+                    let _ = refreshed.look(RefreshReason::NoUsableKeys).await;
                 }
             });
             cut_off.abort();
@@ -114,12 +114,12 @@ fn s4_21_after_a_failure_nobody_fetches_before_the_pause_is_over_in_every_order(
     in_every_order(|| {
         let cell = Cell::new(patient());
         cell.seen.fails.store(true, Ordering::SeqCst);
-        let looks = at_once(&cell, 3, Wanted::AnyKeys);
+        let looks = at_once(&cell, 3, RefreshReason::NoUsableKeys);
         assert!(looks.iter().all(|look| matches!(look, Look::Failed { error: Some("down"), .. })));
         assert_eq!(cell.seen.fetches(), 1);
         cell.pass(2);
         cell.seen.fails.store(false, Ordering::SeqCst);
-        assert!(have_looked(&at_once(&cell, 3, Wanted::AnyKeys)));
+        assert!(have_looked(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
         assert_eq!(cell.seen.fetches(), 2);
     });
 }
@@ -131,7 +131,7 @@ fn s4_17_flights_that_are_cut_off_leave_the_cell_in_order_in_every_order() {
         let hurried = RefreshPolicy { timeout: Duration::from_secs(5), max_wait: Duration::from_secs(1), ..patient() };
         let cell = Cell::new(hurried);
         for _ in 0..3 {
-            at_once(&cell, 2, Wanted::NewerKeys);
+            at_once(&cell, 2, RefreshReason::MissingKey);
             cell.pass(61); // past every pause
         }
         let fetches = cell.seen.fetches();
@@ -145,13 +145,13 @@ fn a_keeper_and_callers_fly_by_turns_and_the_keeper_ends_with_its_cell_in_every_
         let cell = Cell::new(patient());
         cell.refreshed.keep_fresh();
         cell.refreshed.keep_fresh(); // one keeper is enough
-        assert!(have_looked(&at_once(&cell, 2, Wanted::AnyKeys)));
+        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
         cell.pass(500); // due: the keeper fetches, beside callers who look
-        at_once(&cell, 2, Wanted::NewerKeys);
+        at_once(&cell, 2, RefreshReason::MissingKey);
         if let Some(held) = cell.refreshed.usable() {
             cell.refreshed.invalidate(&held);
         }
-        assert!(have_looked(&at_once(&cell, 2, Wanted::AnyKeys)));
+        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
         let fetches = cell.seen.fetches();
         assert!((2..=5).contains(&fetches), "{fetches}");
         // Here the cell is dropped: a keeper that went on would keep shuttle from ending.

@@ -41,7 +41,7 @@ fn in_secs(service: &Service, seconds: u64) -> UnixTime {
 async fn s8_19_an_assertion_is_for_us_alone_short_signed_by_its_client_and_good_once() {
     let (service, signer) = signing_service().await;
     let good = |id: &str, token_type: &str| {
-        Draft::of_type(token_type)
+        Draft::with_type(token_type)
             .issuer("signing")
             .subject("signing")
             .audience(service.issuer.name())
@@ -61,7 +61,7 @@ async fn s8_19_an_assertion_is_for_us_alone_short_signed_by_its_client_and_good_
     );
 
     let endpoint = format!("{}/token", service.issuer.name());
-    let without_id = Draft::of_type("JWT")
+    let without_id = Draft::with_type("JWT")
         .issuer("signing")
         .subject("signing")
         .audience(service.issuer.name())

@@ -169,16 +169,16 @@ async fn files_that_lack_what_they_should_hold_are_told_and_send_nothing() {
     {
         let (_, verifier) = trusting(&world, KubernetesKeys::from_server(&server.url, authority, token));
         assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
-        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { why } if why.contains("file")));
+        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { reason } if reason.contains("file")));
     }
     assert_eq!(server.heads(), Vec::<String>::new());
 
     for bad in ["", "http://10.0.0.1", "http://127.0.0.1:1", "10.0.0.1:443", "https://"] {
         let keys = Arc::new(KubernetesKeys::from_server(bad, &good, &token_file));
-        assert!(Verifier::trusting(NeedsAudience::new(NAME, keys).audience("orders")).is_err(), "{bad}");
+        assert!(Verifier::new(NeedsAudience::new(NAME, keys).audience("orders")).is_err(), "{bad}");
     }
     let here = Arc::new(KubernetesKeys::from_cluster());
-    let built = Verifier::trusting(NeedsAudience::new(NAME, here).audience("orders"));
+    let built = Verifier::new(NeedsAudience::new(NAME, here).audience("orders"));
     assert_eq!(built.is_ok(), std::env::var_os("KUBERNETES_SERVICE_HOST").is_some());
 }
 
@@ -195,7 +195,7 @@ async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
         let verifier = Verifier::builder().trust(trusted).clock(clock.clone()).build().expect("a good policy");
         let token = issuer.token().audience("orders").sign();
         assert!(verifier.verify(&token).await.expect_err("refused").is_unavailable());
-        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { why } if why.contains("no connection")));
+        assert!(matches!(keys_health(&verifier), KeyHealth::NotReady { reason } if reason.contains("no connection")));
     }
     let (authority_file, token_file) = (file("another-ca.crt"), file("another-token"));
     std::fs::write(&authority_file, another.pem()).expect("written");

@@ -73,8 +73,8 @@ fn thumbprints(world: &World) -> Vec<String> {
 }
 
 fn counted(world: &World) -> (u64, u64, u64, u64) {
-    let KeyStats { fetched, failed, forced, cooled, .. } = world.keys.stats();
-    (fetched, failed, forced, cooled)
+    let KeyStats { fetched, failed, forced, suppressed, .. } = world.keys.stats();
+    (fetched, failed, forced, suppressed)
 }
 
 #[tokio::test]

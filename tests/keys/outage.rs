@@ -23,10 +23,10 @@ async fn s4_20_the_last_good_set_serves_as_long_as_is_allowed_and_recovers() {
     world.advance(Duration::from_secs(600 + 3600 - 60)).await;
     assert_eq!(world.verdict(&token).await, "ok");
     match world.health() {
-        KeyHealth::Degraded { since, why } => {
+        KeyHealth::Degraded { since, reason } => {
             let ahead_of_its_end = 1_700_000_480..=1_700_000_481; // timers are a millisecond late
             assert!(ahead_of_its_end.contains(&since.as_secs()), "{since:?}");
-            assert!(why.contains("503"), "{why}");
+            assert!(reason.contains("503"), "{reason}");
         }
         other => panic!("{other:?}"),
     }
@@ -185,7 +185,7 @@ async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
     }
     let other = RemoteKeys::from_url("https://other.example/jwks").initial_snapshot(kept);
     let trusted = countersign::policy::NeedsAudience::new("https://other.example", std::sync::Arc::new(other));
-    let error = countersign::verify::Verifier::trusting(trusted.audience("orders")).expect_err("another's");
+    let error = countersign::verify::Verifier::new(trusted.audience("orders")).expect_err("another's");
     assert!(error.to_string().contains("snapshot"), "{error}");
     assert!(KeySnapshot::from_json("{}").is_err());
 }
@@ -226,7 +226,7 @@ async fn senseless_policies_are_refused_when_built() {
         spoil(&mut spoilt);
         let keys = std::sync::Arc::new(RemoteKeys::from_url("https://id.example/jwks").refresh_policy(spoilt.clone()));
         let trusted = countersign::policy::NeedsAudience::new("https://id.example", keys).audience("orders");
-        assert!(countersign::verify::Verifier::trusting(trusted).is_err(), "{spoilt:?}");
+        assert!(countersign::verify::Verifier::new(trusted).is_err(), "{spoilt:?}");
     }
     let server = Server::start(|_, _| ok("{}")).await;
     assert_eq!(server.count(), 0);

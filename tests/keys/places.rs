@@ -145,13 +145,13 @@ fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
         ["http://id.example", "https://id.example?x=1", "https://id.example#f", "https://u:p@id.example", "id", ""];
     for issuer in bad {
         let trusted = countersign::issuers::oidc(issuer).audience("orders");
-        assert!(Verifier::trusting(trusted).is_err(), "{issuer}");
+        assert!(Verifier::new(trusted).is_err(), "{issuer}");
         let trusted = countersign::issuers::jwks("https://id.example", issuer).audience("orders");
-        let built = Verifier::trusting(trusted);
+        let built = Verifier::new(trusted);
         assert!(built.is_err() || issuer.contains('?'), "an address may have a query: {issuer}");
     }
-    assert!(Verifier::trusting(countersign::issuers::oidc("https://id.example").audience("orders")).is_ok());
-    assert!(Verifier::trusting(countersign::issuers::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
+    assert!(Verifier::new(countersign::issuers::oidc("https://id.example").audience("orders")).is_ok());
+    assert!(Verifier::new(countersign::issuers::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ fn verifier(issuer: &str) -> Verifier {
     // A cool-down of a second: the drill has no ten seconds for each of fifty rotations.
     let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
     let keys = RemoteKeys::from_issuer(issuer).refresh_policy(policy);
-    Verifier::trusting(NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE)).expect("a good policy")
+    Verifier::new(NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE)).expect("a good policy")
 }
 
 async fn control(provider: &Arc<OpenIdProvider>, what: &'static str) -> serde_json::Value {

@@ -369,7 +369,7 @@ async fn s4_25_keys_of_a_resolved_issuer_come_from_no_private_network() {
             }
             assert_eq!((code, database.asked()), ("keys_unavailable", 1), "{name}");
             match issuers.report().remove(0).1 {
-                KeyHealth::NotReady { why } => assert!(why.contains("private network"), "{name}: {why}"),
+                KeyHealth::NotReady { reason } => assert!(reason.contains("private network"), "{name}: {reason}"),
                 other => panic!("{name}: {other:?}"),
             }
         }

@@ -109,7 +109,7 @@ async fn a_callee_shows_which_token_came_with_which_call() {
 
     let draft = countersign::mint::Draft::access_token().subject("ann").audience("orders").client_id("web");
     let inbound = issuer.mint(&draft).expect("minted");
-    let verifier = Verifier::trusting(issuer.trusted_for("orders")).expect("a verifier");
+    let verifier = Verifier::new(issuer.trusted_for("orders")).expect("a verifier");
     let url = format!("{}/hers", billing.url());
     let handler = async move |caller: CallerToken| {
         outbound.on_behalf_of(&caller).send(http.get(url)).await.map_err(|error: OutboundError| error.to_string())?;

@@ -45,7 +45,7 @@ async fn claims_at_billing(
     let outbound = caller.map_or_else(|| outbound.clone(), |caller| outbound.on_behalf_of(caller));
     outbound.send(http.get(&target.url)).await?;
     let sent = target.seen()[0].header("authorization").expect("a token").trim_start_matches("Bearer ").to_owned();
-    let verifier = Verifier::trusting(issuer.trusted_for("billing")).expect("a verifier");
+    let verifier = Verifier::new(issuer.trusted_for("billing")).expect("a verifier");
     let verified = verifier.verify(&sent).await.expect("a good token");
     let claims = verified.claims::<Value>().expect("JSON");
     Ok(Value::clone(&claims))
@@ -115,7 +115,7 @@ async fn s7_22_a_caller_is_exchanged_with_the_service_as_actor_and_with_no_more_
     let ann = async |scope: &str| {
         let draft = Draft::access_token().subject("ann").audience("orders").client_id("web-shop").scope(scope);
         let token = issuer.mint(&draft).expect("minted");
-        kept_by(Verifier::trusting(issuer.trusted_for("orders")).expect("a verifier"), token.as_str()).await
+        kept_by(Verifier::new(issuer.trusted_for("orders")).expect("a verifier"), token.as_str()).await
     };
     let client = || ClientCredentials::from_issuer(issuer.name()).client("orders", Secret::from(SECRET));
     let towards = |scope: &str| client().audience("billing").scope(scope);

@@ -35,6 +35,7 @@ pub mod claims;
 pub mod clock;
 mod counter;
 pub mod error;
+pub mod integration;
 pub mod key;
 #[cfg(feature = "sign")]
 pub mod mint;

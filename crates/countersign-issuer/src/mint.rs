@@ -164,7 +164,7 @@ impl Issuer {
         let signer = &self.published().signer;
         let draft = draft.issuer(self.name()).issued_at(issued_at).expires_at(expires_at).token_id(&token_id);
         let token = draft.sign(signer).map_err(|error| match error {
-            countersign_core::mint::MintError::TooLarge(_) => MintError::TooLarge,
+            countersign_core::mint::SignError::TooLarge(_) => MintError::TooLarge,
             _ => MintError::Signing,
         })?;
         let key_id = signer.key_id().to_owned();

@@ -165,7 +165,7 @@ impl Issuer {
     ///
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// let issuer = Issuer::builder("http://127.0.0.1:4000").audience(Audience::new("orders")).build()?;
-    /// let verifier = Verifier::trusting(issuer.trusted_for("orders"))?;
+    /// let verifier = Verifier::new(issuer.trusted_for("orders"))?;
     /// let token = issuer.mint(&Draft::access_token().subject("ann").audience("orders").client_id("web-shop"))?;
     /// assert_eq!(verifier.verify(token.as_str()).await?.subject(), "ann");
     /// # Ok::<(), Box<dyn std::error::Error>>(())

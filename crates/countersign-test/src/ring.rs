@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign_core::mint::Signer;
 use countersign_core::secret::Secret;
 use serde_json::{Value, json};
@@ -87,8 +87,8 @@ impl KeySource for KeyRing {
         &self.cell
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(std::future::ready(Refresh::Looked))
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }
 

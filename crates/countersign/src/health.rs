@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::key::{KeyHealth, KeyStats, Refresh, Wanted};
+use countersign_core::key::{KeyHealth, KeyStats, RefreshOutcome, RefreshReason};
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
@@ -16,7 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// use countersign::health::Health;
 /// use countersign::prelude::*;
 ///
-/// let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
+/// let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
 /// let health = Health::new(&verifier);
 /// assert!(!health.is_ready()); // no request has asked for keys yet: see `ready_within`
 /// for (issuer, state) in health.report() {
@@ -101,12 +101,12 @@ impl Health {
         let mut looks = JoinSet::new();
         for source in self.0.issuers().map(|issuer| Arc::clone(issuer.key_source())) {
             if !source.health().is_ready() {
-                looks.spawn(async move { source.refresh(Wanted::AnyKeys).await });
+                looks.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
             }
         }
         let mut pause = LONGEST_PAUSE;
         while let Some(looked) = looks.join_next().await {
-            if let Ok(Refresh::Unavailable { retry_after }) = looked {
+            if let Ok(RefreshOutcome::Unavailable { retry_after }) = looked {
                 pause = pause.min(retry_after);
             }
         }
@@ -115,7 +115,7 @@ impl Health {
 
     fn waiting_for(&self) -> Vec<(String, String)> {
         let not_ready = |(issuer, health)| match health {
-            KeyHealth::NotReady { why } => Some((issuer, why.into_owned())),
+            KeyHealth::NotReady { reason } => Some((issuer, reason.into_owned())),
             _ => None,
         };
         self.report().into_iter().filter_map(not_ready).collect()
@@ -125,7 +125,7 @@ impl Health {
 impl std::fmt::Display for NotReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("no keys of")?;
-        self.waiting_for.iter().try_for_each(|(issuer, why)| write!(f, " {issuer} ({why})"))
+        self.waiting_for.iter().try_for_each(|(issuer, reason)| write!(f, " {issuer} ({reason})"))
     }
 }
 

@@ -16,7 +16,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
+//!     let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
 //!     let app = Router::new()
 //!         .route("/orders", get(list).layer(require(scope("orders:read"))))
 //!         .route("/health", get(|| async { "ok" }))

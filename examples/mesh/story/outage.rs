@@ -30,7 +30,7 @@ pub async fn of_the_issuer(teller: &mut Teller, mesh: &mut Mesh) -> Result<()> {
     teller.expect("a token that inventory never saw, by the keys it holds", &fresh, 200, "\"asked_for\":\"ann\"");
 
     let newcomer =
-        Server::on_free_port(inventory::app(Verifier::trusting(trusted(mesh.tokens.url(), "inventory"))?)).await?;
+        Server::on_free_port(inventory::app(Verifier::new(trusted(mesh.tokens.url(), "inventory"))?)).await?;
     let url = format!("{}/stock/bolts", newcomer.url);
     let without_keys = teller.get(&url, Some(&token)).await?;
     teller.expect("the same at a newly started inventory", &without_keys, 503, "keys_unavailable");

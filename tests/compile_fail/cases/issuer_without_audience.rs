@@ -6,5 +6,5 @@ use countersign::verify::Verifier;
 
 fn main() {
     let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])));
-    let _ = Verifier::trusting(issuer);
+    let _ = Verifier::new(issuer);
 }

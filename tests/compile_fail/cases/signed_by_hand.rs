@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use countersign::key::VerifyingKey;
 use countersign::token::Unverified;
-use countersign::verify::Signed;
+use countersign_core::integration::Signed;
 
 fn forged<'t>(token: Unverified<'t>, key: Arc<VerifyingKey>) -> Signed<'t> {
     Signed { token, key }

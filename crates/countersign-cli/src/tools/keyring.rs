@@ -46,7 +46,7 @@ pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Sign
 pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     let folder = home()?;
     let path = folder.join(format!("dev-{}.pem", algorithm.name().to_ascii_lowercase()));
-    let named = |signer: Signer| signer.with_key_id(&format!("{KEY_ID_PREFIX}dev"));
+    let named = |signer: Signer| signer.with_key_id(format!("{KEY_ID_PREFIX}dev"));
     if path.exists() {
         return private_key(&input::file(&path.to_string_lossy())?, Some(algorithm)).map(named);
     }

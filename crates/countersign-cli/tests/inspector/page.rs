@@ -88,7 +88,7 @@ fn with_tokens(mut world: Value, issuer: &TestIssuer, provider: &Provider, elsew
     let pasted = Signer::generate(Algorithm::ES256).expect("a key");
     let secret = Secret::new(SECRET.as_bytes().to_vec());
     let shared = Signer::from_secret(secret, Algorithm::HS256, "shared").expect("long enough");
-    let shared = Draft::of_type("JWT")
+    let shared = Draft::with_type("JWT")
         .issuer(issuer.name())
         .audience("orders")
         .expires_at(UnixTime::from_secs(now + 3600))

@@ -45,7 +45,7 @@ impl KeyCell {
     ///
     /// A set of the same keys keeps the epoch, so that what was verified with them stays verified.
     pub fn store(&self, set: Arc<KeySet>, usable_until: Option<Duration>) {
-        let unchanged = self.held.load().as_ref().filter(|held| held.set.same_keys(&set)).map(|held| held.epoch);
+        let unchanged = self.held.load().as_ref().filter(|held| held.set.has_same_keys(&set)).map(|held| held.epoch);
         let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
         self.held.store(Some(Arc::new(HeldKeys { set, epoch, usable_until, is_stale: false })));
     }

@@ -19,6 +19,6 @@ pub(crate) use jwk::PublicFields;
 pub use material::{KeyRejected, VerifyingKey};
 pub(crate) use set::Lookup;
 pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
-pub use source::{KeyHealth, KeySource, KeyStats, Refresh, RefreshFuture, StaticKeys, Wanted};
+pub use source::{KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};
 #[cfg(feature = "sign")]
 pub(crate) use thumbprint::thumbprint;

@@ -39,8 +39,8 @@ pub struct SkippedKey {
     pub key_id: String,
     /// Why it is not used.
     pub reason: KeyRejected,
-    /// Whether it held private or symmetric material: an alarm, that key is burnt.
-    pub is_burnt: bool,
+    /// Whether the entry holds private or symmetric material: that key is compromised; replace it.
+    pub is_private_key: bool,
 }
 
 /// What a set has for a token.
@@ -128,9 +128,9 @@ impl KeySet {
         self.all.push(key);
     }
 
-    fn skip(&mut self, key_id: Option<&str>, reason: KeyRejected, is_burnt: bool) {
+    fn skip(&mut self, key_id: Option<&str>, reason: KeyRejected, is_private_key: bool) {
         if self.skipped.len() < MAX_KEYS {
-            self.skipped.push(SkippedKey { key_id: key_id.map(safe_text).unwrap_or_default(), reason, is_burnt });
+            self.skipped.push(SkippedKey { key_id: key_id.map(safe_text).unwrap_or_default(), reason, is_private_key });
         }
     }
 
@@ -196,7 +196,7 @@ impl KeySet {
 
     /// Whether `other` holds the same keys under the same names.
     #[must_use]
-    pub fn same_keys(&self, other: &KeySet) -> bool {
+    pub fn has_same_keys(&self, other: &KeySet) -> bool {
         let same = |(mine, theirs): (&Arc<VerifyingKey>, &Arc<VerifyingKey>)| {
             let public = mine.thumbprint() == theirs.thumbprint() && !mine.algorithm().is_symmetric();
             let same_algorithm =

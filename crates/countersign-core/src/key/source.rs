@@ -13,29 +13,30 @@ use super::set::KeySet;
 use crate::clock::UnixTime;
 
 /// The future of [`KeySource::refresh`]; boxed, since it is on the cold path only.
-pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = Refresh> + Send + 'a>>;
+pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = RefreshOutcome> + Send + 'a>>;
 
-/// What came of asking a source to look again.
+/// The outcome of a refresh request.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 #[must_use]
-pub enum Refresh {
-    /// The cell holds a set that was fetched just now or within the cool-down: what it lacks does not exist.
-    Looked,
-    /// We could not look; nothing is known about keys that are not held.
+pub enum RefreshOutcome {
+    /// The cell holds a set that was fetched just now or within the cool-down: a key missing from it does not exist.
+    Refreshed,
+    /// The source could not be reached; a missing key may or may not exist.
     Unavailable {
-        /// When asking again makes sense.
+        /// When to ask again.
         retry_after: Duration,
     },
 }
 
-/// What a verifier misses when it asks a source to look again.
+/// The reason why a verifier asks its key source for newer keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Wanted {
-    /// It found no set that may be used: the first usable one will do, also one that came in the meantime.
-    AnyKeys,
-    /// The usable set lacks a key: only a newer one can help.
-    NewerKeys,
+pub enum RefreshReason {
+    /// The cell holds no usable set. The first usable one will do, even if it arrived in the meantime.
+    NoUsableKeys,
+    /// The usable set lacks a key: only a newer set can help.
+    MissingKey,
 }
 
 /// How a source fares.
@@ -49,12 +50,12 @@ pub enum KeyHealth {
         /// When the first of the failures since the last success was.
         since: UnixTime,
         /// What the last failure was; holds no text of the other side.
-        why: Cow<'static, str>,
+        reason: Cow<'static, str>,
     },
     /// It has no keys that may be used: tokens of its issuer cannot be judged.
     NotReady {
         /// What the last failure was, or that nothing was tried yet.
-        why: Cow<'static, str>,
+        reason: Cow<'static, str>,
     },
 }
 
@@ -76,8 +77,8 @@ pub struct KeyStats {
     pub failed: u64,
     /// Fetches, good and bad, that a missing key or set was the reason for.
     pub forced: u64,
-    /// Wishes for a look that fell into the cool-down or a pause.
-    pub cooled: u64,
+    /// Refresh requests suppressed by the cool-down or by retry back-off.
+    pub suppressed: u64,
     /// How long ago the keys in service were fetched.
     pub age: Option<Duration>,
     /// Whether they serve past their life, because newer ones cannot be had.
@@ -94,13 +95,13 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     fn cell(&self) -> &KeyCell;
 
     /// Looks for the keys that are wanted, at most once per cool-down whoever asks.
-    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_>;
+    fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_>;
 
     /// Whether it has keys, and how its fetches fare: for a readiness endpoint, never for judging a token.
     fn health(&self) -> KeyHealth {
         match self.cell().current() {
             Some(_) => KeyHealth::Ready,
-            None => KeyHealth::NotReady { why: "it holds no keys".into() },
+            None => KeyHealth::NotReady { reason: "it holds no keys".into() },
         }
     }
 
@@ -157,7 +158,7 @@ impl KeySource for StaticKeys {
         &self.0
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(std::future::ready(Refresh::Looked))
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }

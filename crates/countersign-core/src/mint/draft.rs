@@ -41,7 +41,7 @@ pub struct Draft {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
-pub enum MintError {
+pub enum SignError {
     /// This claim must be set first.
     MissingClaim(&'static str),
     /// The token would be longer than 7 KiB; refer to data instead of carrying it.
@@ -50,28 +50,28 @@ pub enum MintError {
     Signing,
 }
 
-impl fmt::Display for MintError {
+impl fmt::Display for SignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            MintError::MissingClaim(name) => write!(f, "{name} is not set; every token needs iss, aud and exp"),
-            MintError::TooLarge(bytes) => {
+            SignError::MissingClaim(name) => write!(f, "{name} is not set; every token needs iss, aud and exp"),
+            SignError::TooLarge(bytes) => {
                 write!(f, "the token would have {bytes} bytes, at most {MAX_MINTED_BYTES} are minted")
             }
-            MintError::Signing => f.write_str("the key could not sign"),
+            SignError::Signing => f.write_str("the key could not sign"),
         }
     }
 }
 
-impl std::error::Error for MintError {}
+impl std::error::Error for SignError {}
 
 impl Draft {
     /// An access token (`typ: at+jwt`, RFC 9068).
     pub fn access_token() -> Self {
-        Self::of_type("at+jwt")
+        Self::with_type("at+jwt")
     }
 
     /// A token of another type.
-    pub fn of_type(token_type: impl Into<String>) -> Self {
+    pub fn with_type(token_type: impl Into<String>) -> Self {
         Draft { token_type: Some(token_type.into()), claims: Map::new() }
     }
 
@@ -135,11 +135,11 @@ impl Draft {
     /// Signs it.
     ///
     /// # Errors
-    /// `MintError` where `iss`, `aud` or `exp` is missing, or the token would be too large.
-    pub fn sign(&self, signer: &Signer) -> Result<String, MintError> {
+    /// `SignError` where `iss`, `aud` or `exp` is missing, or the token would be too large.
+    pub fn sign(&self, signer: &Signer) -> Result<String, SignError> {
         for name in ["iss", "aud", "exp"] {
             if self.claims.get(name).is_none_or(Value::is_null) {
-                return Err(MintError::MissingClaim(name));
+                return Err(SignError::MissingClaim(name));
             }
         }
         let mut header = json!({ "alg": signer.algorithm().name(), "kid": signer.key_id() });
@@ -149,9 +149,9 @@ impl Draft {
         let payload = Value::Object(self.claims.clone());
         let token = signer
             .sign_compact(header.to_string().as_bytes(), payload.to_string().as_bytes())
-            .ok_or(MintError::Signing)?;
+            .ok_or(SignError::Signing)?;
         if token.len() > MAX_MINTED_BYTES && !signer.algorithm().name().starts_with("ML-DSA") {
-            return Err(MintError::TooLarge(token.len()));
+            return Err(SignError::TooLarge(token.len()));
         }
         Ok(token)
     }

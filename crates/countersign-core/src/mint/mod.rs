@@ -3,5 +3,5 @@
 mod draft;
 mod signer;
 
-pub use draft::{Draft, MintError};
+pub use draft::{Draft, SignError};
 pub use signer::Signer;

@@ -110,7 +110,11 @@ impl Signer {
     ///
     /// # Errors
     /// As [`VerifyingKey::from_secret`].
-    pub fn from_secret(secret: Secret<Vec<u8>>, algorithm: Algorithm, key_id: &str) -> Result<Self, KeyRejected> {
+    pub fn from_secret(
+        secret: Secret<Vec<u8>>,
+        algorithm: Algorithm,
+        key_id: impl Into<String>,
+    ) -> Result<Self, KeyRejected> {
         VerifyingKey::from_secret(&secret, algorithm, None)?;
         let hmac_algorithm = match algorithm {
             Algorithm::HS384 => hmac::HMAC_SHA384,
@@ -118,13 +122,13 @@ impl Signer {
             _ => hmac::HMAC_SHA256,
         };
         let pair = Pair::Hmac(Box::new(hmac::Key::new(hmac_algorithm, secret.expose())));
-        Ok(Self { pair, algorithm, key_id: key_id.into(), public: None, pkcs8: secret })
+        Ok(Self { pair, algorithm, key_id: key_id.into().into(), public: None, pkcs8: secret })
     }
 
     /// Names the key otherwise than by its thumbprint.
     #[must_use]
-    pub fn with_key_id(mut self, key_id: &str) -> Self {
-        self.key_id = key_id.into();
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = key_id.into().into();
         self
     }
 

@@ -16,7 +16,7 @@ use crate::key::Algorithm;
 /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
 /// # use std::sync::Arc;
 /// # fn verifier() -> Result<Verifier, countersign_core::error::ConfigError> {
-/// #     Verifier::trusting(NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders"))
+/// #     Verifier::new(NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders"))
 /// # }
 /// assert_eq!(verifier()?.fingerprint(), verifier()?.fingerprint());
 /// assert_eq!(verifier()?.fingerprint().to_string().len(), 64); // hexadecimal

@@ -16,7 +16,7 @@ use crate::token::TokenType;
 /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
 ///
 /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])));
-/// let verifier = Verifier::trusting(issuer); // expected `TrustedIssuer`, found `NeedsAudience`
+/// let verifier = Verifier::new(issuer); // expected `TrustedIssuer`, found `NeedsAudience`
 /// ```
 #[derive(Debug)]
 #[must_use = "name the audience: `.audience(\"your-service\")`"]

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::compared;
-use super::needs::NeedsKeys;
+use super::needs_keys::NeedsKeys;
 use super::report::{Check, Outcome, Report, Verdict};
 use super::rules::{Case, Decide, RULES};
 use super::signature::matching_key;
 use super::verifier::{Believed, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::Refresh;
+use crate::key::RefreshOutcome;
 use crate::redact::safe_text;
 use crate::token::{Compact, Header, Payload, decode_base64url, json_to_show};
 
@@ -34,12 +34,12 @@ impl Verifier {
 
     /// As [`explain`](Self::explain), with the keys at hand: a key that is missing leaves the token undecided.
     #[must_use]
-    pub fn explain_held(&self, token: &str) -> Report {
+    pub fn explain_with_cached_keys(&self, token: &str) -> Report {
         self.explain_given(token, None).0
     }
 
     /// The report, and the source to ask where its answer could change the report.
-    fn explain_given(&self, token: &str, looked: Option<&Refresh>) -> (Report, Option<NeedsKeys>) {
+    fn explain_given(&self, token: &str, looked: Option<&RefreshOutcome>) -> (Report, Option<NeedsKeys>) {
         let inner = &*self.0;
         let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
         let mut record = Record::default();

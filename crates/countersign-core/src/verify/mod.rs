@@ -5,20 +5,18 @@ mod compared;
 mod explain;
 mod headers;
 mod inspected;
-mod needs;
+pub(crate) mod needs_keys;
 mod report;
 mod rules;
-mod signature;
+pub(crate) mod signature;
 mod verified;
-mod verifier;
+pub(crate) mod verifier;
 
 pub use builder::VerifierBuilder;
 pub use inspected::SignatureState;
-pub use needs::NeedsKeys;
 pub use report::{Check, Outcome, Report, Verdict};
-pub use signature::Signed;
 pub use verified::Verified;
-pub use verifier::{Step, VerificationStats, Verifier};
+pub use verifier::{VerificationStats, Verifier};
 
 use std::time::Duration;
 

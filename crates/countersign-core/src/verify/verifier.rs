@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use super::headers::Headers;
-use super::needs::{NeedsKeys, Pending};
+use super::needs_keys::{NeedsKeys, Pending};
 use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
@@ -19,7 +19,7 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{HeldKeys, Lookup, Refresh, VerifyingKey, Wanted};
+use crate::key::{HeldKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
 use crate::policy::{Canonical, Fingerprint, FoundIssuer, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
@@ -32,7 +32,7 @@ use crate::token::{Compact, Header, Payload, Unverified};
 /// # async fn example(jwks: &[u8], token: &str) -> Result<(), Box<dyn std::error::Error>> {
 /// let keys = StaticKeys::from_set(KeySet::from_jwks(jwks)?);
 /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(keys)).audience("orders");
-/// let verifier = Verifier::trusting(issuer)?;
+/// let verifier = Verifier::new(issuer)?;
 /// println!("hello, {}", verifier.verify(token).await?.subject());
 /// # Ok(())
 /// # }
@@ -124,7 +124,7 @@ pub(super) fn usable_keys<'h>(
 ) -> Result<&'h HeldKeys, Pending> {
     held.map(AsRef::as_ref)
         .filter(|held| held.is_usable(elapsed))
-        .ok_or_else(|| Pending::needs(issuer, Wanted::AnyKeys))
+        .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys))
 }
 
 /// The keys that may have signed a token of this header: one, or up to four of the same `kid`.
@@ -143,7 +143,7 @@ pub(super) fn keys_for<'h>(
             refused(Kind::UnknownKey, "the key is one of a test kit, and deny_danger forbids those")
         }
         Lookup::Found(keys) => Ok(keys),
-        Lookup::Missing => Err(Pending::needs(issuer, Wanted::NewerKeys)),
+        Lookup::Missing => Err(Pending::needs(issuer, RefreshReason::MissingKey)),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
@@ -159,7 +159,7 @@ impl Verifier {
     ///
     /// # Errors
     /// As [`VerifierBuilder::build`].
-    pub fn trusting(issuer: TrustedIssuer) -> Result<Self, ConfigError> {
+    pub fn new(issuer: TrustedIssuer) -> Result<Self, ConfigError> {
         Self::builder().trust(issuer).build()
     }
 
@@ -175,37 +175,37 @@ impl Verifier {
     /// # Errors
     /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
-        match self.verify_held(token) {
+        match self.verify_with_cached_keys(token) {
             Step::Done(result) => result,
             Step::NeedsKeys(keys) => {
-                let looked = keys.refresh().await;
-                self.verify_after(token, &looked)
+                let outcome = keys.refresh().await;
+                self.verify_after_refresh(token, &outcome)
             }
         }
     }
 
-    /// The token, if it was verified before and still would be; `None` says nothing of it.
+    /// Returns the cached result if this exact token is cached and still valid. `None` only means that it is not cached.
     ///
-    /// What comes of it is of base64url and dots, so that a caller need not look at each character of a known token.
+    /// A cached token consists of base64url and dots, so a caller need not check its characters again.
     ///
     /// ```
     /// use std::sync::Arc;
     /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
     ///
     /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
-    /// let verifier = Verifier::trusting(issuer)?;
-    /// assert!(verifier.recall("a token never seen").is_none());
+    /// let verifier = Verifier::new(issuer)?;
+    /// assert!(verifier.cached("a token never seen").is_none());
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```
     #[must_use]
-    pub fn recall(&self, token: &str) -> Option<Arc<Verified>> {
+    pub fn cached(&self, token: &str) -> Option<Arc<Verified>> {
         let clock = &self.0.clock;
         self.seen_before(token, clock.now(), clock.elapsed())
     }
 
-    /// Judges a token with the keys at hand; never waits.
+    /// Verifies a token with the keys that are cached; never waits.
     #[must_use]
-    pub fn verify_held(&self, token: &str) -> Step {
+    pub fn verify_with_cached_keys(&self, token: &str) -> Step {
         match self.judge(token) {
             Ok(verified) => Step::Done(Ok(verified)),
             Err(Pending::Refused(error)) => Step::Done(Err(self.refuse(error))),
@@ -213,13 +213,14 @@ impl Verifier {
         }
     }
 
-    /// Judges a token once its key source has answered; `looked` tells a key that is not there from one we could not
-    /// look for.
+    /// Verifies a token after its key source has answered.
+    ///
+    /// `outcome` separates a key missing from a fresh set (401) from a set that could not be fetched (503).
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub fn verify_after(&self, token: &str, looked: &Refresh) -> Result<Arc<Verified>, VerifyError> {
-        self.judge(token).map_err(|pending| self.refuse(pending.after(looked)))
+    pub fn verify_after_refresh(&self, token: &str, outcome: &RefreshOutcome) -> Result<Arc<Verified>, VerifyError> {
+        self.judge(token).map_err(|pending| self.refuse(pending.after(outcome)))
     }
 
     /// The way of a token, top to bottom.
@@ -390,8 +391,8 @@ impl Verifier {
     /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
     ///
     /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
-    /// let verifier = Verifier::trusting(issuer)?;
-    /// let _ = verifier.verify_held("abc");
+    /// let verifier = Verifier::new(issuer)?;
+    /// let _ = verifier.verify_with_cached_keys("abc");
     /// assert_eq!(verifier.refused(VerifyErrorKind::Malformed), 1);
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, Refresh, RefreshFuture, Wanted};
+use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
 use serde_json::json;
@@ -320,9 +320,9 @@ impl KeySource for KeyRing {
         &self.cell
     }
 
-    fn refresh(&self, _wanted: Wanted) -> RefreshFuture<'_> {
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
         self.published();
-        Box::pin(std::future::ready(Refresh::Looked))
+        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }
 

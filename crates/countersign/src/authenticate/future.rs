@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign_core::key::Refresh;
+use countersign_core::key::RefreshOutcome;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -33,7 +33,7 @@ pin_project! {
     enum State<S, F, ReqBody> {
         Answered { answer: Option<Response<Bytes>> },
         Verifying {
-            refresh: Pin<Box<dyn Future<Output = Refresh> + Send>>,
+            refresh: Pin<Box<dyn Future<Output = RefreshOutcome> + Send>>,
             pending: Option<Box<(Pending<S, ReqBody>, String)>>,
         },
         Asking {
@@ -87,7 +87,7 @@ where
                 StateProjection::Verifying { refresh, pending } => {
                     let looked = ready!(refresh.as_mut().poll(context));
                     let Some((mut pending, token)) = pending.take().map(|boxed| *boxed) else { return Poll::Pending };
-                    let result = pending.layer.verifier.verify_after(&token, &looked);
+                    let result = pending.layer.verifier.verify_after_refresh(&token, &looked);
                     let admission = pending.layer.conclude(&mut pending.request, result, Some(token));
                     pending.proceed(admission)
                 }

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::verify::{NeedsKeys, Step, Verified};
+use countersign_core::integration::{NeedsKeys, Step};
+use countersign_core::verify::Verified;
 use http::{Request, Response, Uri, header};
 use tower_service::Service;
 
@@ -64,10 +65,10 @@ impl AuthenticateLayer {
             }
             Credential::None => return Err(Refusal::NoToken),
         };
-        let step = match self.verifier.recall(token) {
+        let step = match self.verifier.cached(token) {
             Some(verified) => Step::Done(Ok(verified)),
             None if !credential::is_b64token(token) => return Err(self.malformed("what it brings is not one token")),
-            None => self.verifier.verify_held(token),
+            None => self.verifier.verify_with_cached_keys(token),
         };
         match step {
             Step::Done(result) => {

@@ -11,7 +11,7 @@ use crate::keys::RemoteKeys;
 /// ```
 /// use countersign::prelude::*;
 ///
-/// let verifier = Verifier::trusting(oidc("https://id.example.com").audience("orders"))?;
+/// let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 pub fn oidc(issuer: impl Into<String>) -> NeedsAudience {
@@ -26,7 +26,7 @@ pub fn oidc(issuer: impl Into<String>) -> NeedsAudience {
 /// use countersign::prelude::*;
 ///
 /// let issuer = jwks("https://id.example.com", "https://id.example.com/keys.json").audience("orders");
-/// let verifier = Verifier::trusting(issuer)?;
+/// let verifier = Verifier::new(issuer)?;
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 pub fn jwks(issuer: impl Into<String>, url: impl Into<String>) -> NeedsAudience {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, Refresh, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason};
 
 /// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
 ///
@@ -49,18 +49,18 @@ impl KeySource for FailoverKeys {
         fresh.or_else(|| cells().find(|cell| cell.is_usable(elapsed))).unwrap_or(&self.none)
     }
 
-    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
+    fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
         Box::pin(async move {
             let mut soonest = None;
             for source in &self.sources {
-                match source.refresh(wanted).await {
-                    Refresh::Looked => return Refresh::Looked,
-                    Refresh::Unavailable { retry_after } => {
+                match source.refresh(reason).await {
+                    RefreshOutcome::Unavailable { retry_after } => {
                         soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
                     }
+                    refreshed => return refreshed,
                 }
             }
-            Refresh::Unavailable { retry_after: soonest.unwrap_or_default() }
+            RefreshOutcome::Unavailable { retry_after: soonest.unwrap_or_default() }
         })
     }
 
@@ -70,13 +70,14 @@ impl KeySource for FailoverKeys {
         let serving = states.iter().find(|state| **state == KeyHealth::Ready);
         let serving = serving.or_else(|| states.iter().find(|state| state.is_ready()));
         match (states.first(), serving) {
-            (Some(KeyHealth::NotReady { why }), Some(KeyHealth::Ready)) => {
-                KeyHealth::Degraded { since: self.clock.now(), why: format!("the preferred source: {why}").into() }
-            }
+            (Some(KeyHealth::NotReady { reason }), Some(KeyHealth::Ready)) => KeyHealth::Degraded {
+                since: self.clock.now(),
+                reason: format!("the preferred source: {reason}").into(),
+            },
             (Some(first), Some(_)) if first.is_ready() => first.clone(),
             (_, Some(serving)) => serving.clone(),
             (Some(first), None) => first.clone(),
-            (None, None) => KeyHealth::NotReady { why: "there is no source".into() },
+            (None, None) => KeyHealth::NotReady { reason: "there is no source".into() },
         }
     }
 
@@ -89,7 +90,7 @@ impl KeySource for FailoverKeys {
             sum.fetched += stats.fetched;
             sum.failed += stats.failed;
             sum.forced += stats.forced;
-            sum.cooled += stats.cooled;
+            sum.suppressed += stats.suppressed;
             if std::ptr::eq(source.cell(), serving) {
                 (sum.age, sum.is_stale) = (stats.age, stats.is_stale);
             }

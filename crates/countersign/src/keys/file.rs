@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, Wanted};
+use countersign_core::key::{
+    KeyCell, KeyHealth, KeySet, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, RefreshReason,
+};
 
 use super::kept::{Ask, KeptKeys, KeyPlace};
 use crate::fetch::FetchFailure;
@@ -68,8 +70,8 @@ impl KeySource for FileKeys {
         self.kept.cell()
     }
 
-    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place, wanted))
+    fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(self.kept.refresh(&self.place, reason))
     }
 
     fn health(&self) -> KeyHealth {
@@ -131,7 +133,7 @@ impl FilePlace {
         if mode & 0o022 != 0 {
             telemetry::key_file_is_open(&self.name, "others than its owner may write it");
         }
-        if mode & 0o044 != 0 && set.skipped().iter().any(|skipped| skipped.is_burnt) {
+        if mode & 0o044 != 0 && set.skipped().iter().any(|skipped| skipped.is_private_key) {
             telemetry::key_file_is_open(&self.name, "it holds a private key that others may read");
         }
     }

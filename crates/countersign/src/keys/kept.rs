@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeyStats, Refresh, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeyStats, RefreshOutcome, RefreshReason};
 
 use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
@@ -50,7 +50,7 @@ struct Counts {
     fetched: AtomicU64,
     failed: AtomicU64,
     forced: AtomicU64,
-    cooled: AtomicU64,
+    suppressed: AtomicU64,
 }
 
 /// Whether keys are asked for, where they are kept for that alone.
@@ -98,28 +98,28 @@ impl KeptKeys {
     }
 
     /// Looks for newer keys, within the cool-down; from the first time on, a task keeps them fresh.
-    pub(super) async fn refresh(&self, place: &Arc<impl KeyPlace>, wanted: Wanted) -> Refresh {
+    pub(super) async fn refresh(&self, place: &Arc<impl KeyPlace>, reason: RefreshReason) -> RefreshOutcome {
         let refreshed = self.started(place);
         refreshed.keep_fresh(); // before anything is awaited: a caller who leaves must not take the keeper along
-        match refreshed.look(wanted).await {
-            Look::Looked => Refresh::Looked,
+        match refreshed.look(reason).await {
+            Look::Looked => RefreshOutcome::Refreshed,
             Look::Failed { retry_after, .. } => {
-                Refresh::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }
+                RefreshOutcome::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }
             }
         }
     }
 
     pub(super) fn health(&self) -> KeyHealth {
         let Some(refreshed) = self.refreshed.get() else {
-            return KeyHealth::NotReady { why: "nobody has asked for its keys yet".into() };
+            return KeyHealth::NotReady { reason: "nobody has asked for its keys yet".into() };
         };
         let status = refreshed.status();
-        let why =
+        let reason =
             || status.last_error.as_ref().map_or("no fetch has ended yet".into(), |error| error.to_string().into());
         match (self.cell.is_usable(self.clock.elapsed()), status.failing_since) {
             (true, None) => KeyHealth::Ready,
-            (true, Some(since)) => KeyHealth::Degraded { since, why: why() },
-            (false, _) => KeyHealth::NotReady { why: why() },
+            (true, Some(since)) => KeyHealth::Degraded { since, reason: reason() },
+            (false, _) => KeyHealth::NotReady { reason: reason() },
         }
     }
 
@@ -129,7 +129,7 @@ impl KeptKeys {
         stats.fetched = count(&self.counts.fetched);
         stats.failed = count(&self.counts.failed);
         stats.forced = count(&self.counts.forced);
-        stats.cooled = count(&self.counts.cooled);
+        stats.suppressed = count(&self.counts.suppressed);
         if let Some(held) = self.refreshed.get().and_then(Refreshed::held) {
             let elapsed = self.clock.elapsed();
             stats.age = Some(elapsed.saturating_sub(held.fetched_at));
@@ -218,8 +218,8 @@ impl Fetch<KeySet> for KeyFetch {
         }
     }
 
-    fn cooled(&self) {
-        self.counts.cooled.fetch_add(1, Ordering::Relaxed);
+    fn suppressed(&self) {
+        self.counts.suppressed.fetch_add(1, Ordering::Relaxed);
         telemetry::look_cooled(self.place.name(), self.clock.elapsed());
     }
 

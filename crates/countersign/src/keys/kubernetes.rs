@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, RefreshReason};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, Request};
 
@@ -100,8 +100,8 @@ impl KeySource for KubernetesKeys {
         self.kept.cell()
     }
 
-    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place, wanted))
+    fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(self.kept.refresh(&self.place, reason))
     }
 
     fn health(&self) -> KeyHealth {

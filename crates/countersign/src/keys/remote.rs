@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, Wanted};
+use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshReason};
 
 use super::kept::{KeptKeys, KeyPlace};
 use super::place::HttpPlace;
@@ -92,8 +92,8 @@ impl KeySource for RemoteKeys {
         self.kept.cell()
     }
 
-    fn refresh(&self, wanted: Wanted) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place, wanted))
+    fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(self.kept.refresh(&self.place, reason))
     }
 
     fn health(&self) -> KeyHealth {

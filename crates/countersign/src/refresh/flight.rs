@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::Wanted;
+use countersign_core::key::RefreshReason;
 use tokio::sync::watch;
 
 use super::RefreshPolicy;
@@ -81,11 +81,14 @@ where
 
     /// Joins the flight under way, or begins one for a caller where the pauses allow it. Else says why not.
     /// With `look`, it is fetched past stores on the way.
-    pub(super) fn board(self: &Arc<Self>, look: Option<Wanted>) -> Result<Boarding<T, F::Error>, Look<F::Error>> {
+    pub(super) fn board(
+        self: &Arc<Self>,
+        look: Option<RefreshReason>,
+    ) -> Result<Boarding<T, F::Error>, Look<F::Error>> {
         let elapsed = self.clock.elapsed();
         let mut state = self.lock();
         let is_usable = self.usable(elapsed).is_some();
-        let wants_newer = look == Some(Wanted::NewerKeys);
+        let wants_newer = look == Some(RefreshReason::MissingKey);
         if let Some(landing) = self.under_way(&state) {
             let is_forced = state.flight.as_ref().is_some_and(|flight| flight.forced);
             return Ok(Boarding { landing, began_before_us: wants_newer && is_usable && !is_forced });
@@ -105,7 +108,7 @@ where
                 Look::Failed { error: state.last_error.clone(), retry_after: not_before.saturating_sub(elapsed) }
             };
             drop(state);
-            self.fetch.cooled();
+            self.fetch.suppressed();
             return Err(refused);
         }
         // Recorded before anything is awaited: a failed look cools down like any other. A cold fetch is no look, so that a

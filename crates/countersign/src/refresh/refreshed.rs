@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::Wanted;
+use countersign_core::key::RefreshReason;
 
 use super::RefreshPolicy;
 use super::flight::{Landing, Shared};
@@ -34,7 +34,7 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     fn landed(&self, _failure: Option<&Self::Error>, _forced: bool, _held: Option<&Held<T>>) {}
 
     /// Called when a caller's wish for a look falls into the cool-down or a pause.
-    fn cooled(&self) {}
+    fn suppressed(&self) {}
 
     /// Whether the keeper should go on; asked before each of its fetches.
     fn is_wanted(&self) -> bool {
@@ -141,9 +141,9 @@ where
     }
 
     /// Looks for what is wanted, past stores on the way, at most once a cool-down whoever asks.
-    pub(crate) async fn look(&self, wanted: Wanted) -> Look<F::Error> {
+    pub(crate) async fn look(&self, reason: RefreshReason) -> Look<F::Error> {
         let began = Instant::now();
-        let boarding = match self.0.board(Some(wanted)) {
+        let boarding = match self.0.board(Some(reason)) {
             Ok(boarding) => boarding,
             Err(settled) => return settled,
         };
@@ -155,7 +155,7 @@ where
         }
         // What that flight brought may be older than the wish that made us look.
         let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
-        match self.0.board(Some(wanted)) {
+        match self.0.board(Some(reason)) {
             Ok(boarding) => self.wait(boarding.landing, left).await.map_or_else(|failed| failed, |_| Look::Looked),
             Err(settled) => settled,
         }

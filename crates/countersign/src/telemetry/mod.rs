@@ -157,7 +157,7 @@ pub(crate) fn missing_layer(path: &str, mend: &'static str) {
 #[cfg(feature = "remote-keys")]
 pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet) {
     let keys = now.len();
-    if before.is_some_and(|before| before.same_keys(now)) {
+    if before.is_some_and(|before| before.has_same_keys(now)) {
         tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
         return;
     }
@@ -219,7 +219,7 @@ pub(crate) fn key_file_is_open(source: &str, problem: &'static str) {
 #[cfg(feature = "remote-keys")]
 fn key_skipped(source: &str, skipped: &countersign_core::key::SkippedKey) {
     let (kid, reason) = (&skipped.key_id, &skipped.reason);
-    if skipped.is_burnt {
+    if skipped.is_private_key {
         tracing::error!(target: "countersign::keys", source, kid, %reason, "a published key is private: replace it now");
     } else {
         tracing::warn!(target: "countersign::keys", source, kid, %reason, "an entry of the key set is not used");

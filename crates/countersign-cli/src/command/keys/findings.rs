@@ -128,7 +128,7 @@ impl Findings {
             Err(reason) => return self.note(Level::Fault, "keys", reason.to_string()),
         };
         for skipped in set.skipped() {
-            let level = if skipped.is_burnt { Level::Fault } else { Level::Warning };
+            let level = if skipped.is_private_key { Level::Fault } else { Level::Warning };
             self.note(level, "unusable_key", format!("{}: {}", skipped.key_id, skipped.reason));
         }
         let mut names: BTreeMap<String, usize> = BTreeMap::new();

@@ -119,7 +119,7 @@ impl Judge {
 
 /// A report without waiting; `None` where keys must be fetched first.
 pub(crate) fn report_at_once(verifier: &Verifier, token: &str) -> Option<Report> {
-    let report = verifier.explain_held(token);
+    let report = verifier.explain_with_cached_keys(token);
     let is_decided = !matches!(report.verdict, Verdict::Undecided { .. });
     is_decided.then_some(report)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyHealth, Refresh, RefreshFuture};
+use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome};
 use countersign_core::policy::{FoundIssuer, IssuerSource, TrustedIssuer};
 
 use super::directory::{Admission, Directory, Settings};
@@ -128,16 +128,18 @@ impl IssuerSource for ResolvedIssuers {
             let directory = self.directory();
             let entry = match directory.admit(name) {
                 Admission::Wait(entry) => entry,
-                Admission::Known => return Refresh::Looked,
-                Admission::Later(retry_after) => return Refresh::Unavailable { retry_after },
+                Admission::Known => return RefreshOutcome::Refreshed,
+                Admission::Later(retry_after) => return RefreshOutcome::Unavailable { retry_after },
             };
             match entry.answer.get().await {
-                Ok(_) | Err(Look::Looked | Look::Failed { error: Some(NotResolved::Refused), .. }) => Refresh::Looked,
+                Ok(_) | Err(Look::Looked | Look::Failed { error: Some(NotResolved::Refused), .. }) => {
+                    RefreshOutcome::Refreshed
+                }
                 Err(Look::Failed { error, retry_after }) => {
                     if error.is_some() {
                         directory.give_up(name, &entry);
                     }
-                    Refresh::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }
+                    RefreshOutcome::Unavailable { retry_after: retry_after.max(LEAST_RETRY_AFTER) }
                 }
             }
         })

@@ -89,7 +89,7 @@ impl Assertion {
             From::File(path) => read_for_use(path).await,
             From::Signed { issuer, subject, signer } => {
                 let now = self.clock.now();
-                Draft::of_type(token_type)
+                Draft::with_type(token_type)
                     .issuer(issuer.as_str())
                     .subject(subject.as_str())
                     .audience(audience)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::{Algorithm, KeySource, Lookup, Refresh, Wanted};
+use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
 use crate::policy::{FoundIssuer, IssuerSource, TrustedIssuer};
 use crate::token::Header;
 
@@ -18,7 +18,7 @@ pub struct NeedsKeys(Need);
 
 #[derive(Clone, Debug)]
 enum Need {
-    Keys { source: Arc<dyn KeySource>, wanted: Wanted },
+    Keys { source: Arc<dyn KeySource>, reason: RefreshReason },
     Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: KeyNamed, clock: Arc<dyn Clock> },
 }
 
@@ -30,8 +30,8 @@ struct KeyNamed {
 }
 
 impl NeedsKeys {
-    pub(super) fn of(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
-        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), wanted })
+    pub(super) fn of(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
+        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), reason })
     }
 
     pub(super) fn of_issuer(
@@ -46,13 +46,13 @@ impl NeedsKeys {
     }
 
     /// Has the source look again, within its cool-down and its own time limits.
-    pub async fn refresh(&self) -> Refresh {
+    pub async fn refresh(&self) -> RefreshOutcome {
         match &self.0 {
-            Need::Keys { source, wanted } => source.refresh(*wanted).await,
+            Need::Keys { source, reason } => source.refresh(*reason).await,
             Need::Issuer { source, name, key, clock } => match source.look_up(name).await {
-                Refresh::Looked => match source.find(name) {
+                RefreshOutcome::Refreshed => match source.find(name) {
                     FoundIssuer::Trusted(found) => key.look_for(found.issuer(), clock.elapsed()).await,
-                    _ => Refresh::Looked,
+                    _ => RefreshOutcome::Refreshed,
                 },
                 unavailable => unavailable,
             },
@@ -62,20 +62,20 @@ impl NeedsKeys {
 
 impl KeyNamed {
     /// Has the issuer's source look where this key is not at hand.
-    async fn look_for(&self, issuer: &TrustedIssuer, elapsed: Duration) -> Refresh {
-        let wanted = {
+    async fn look_for(&self, issuer: &TrustedIssuer, elapsed: Duration) -> RefreshOutcome {
+        let reason = {
             let held = issuer.keys.cell().load();
             match held.as_ref().filter(|held| held.is_usable(elapsed)).zip(self.algorithm) {
                 Some((held, algorithm)) => {
                     match held.set.find(self.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
-                        Lookup::Missing => Wanted::NewerKeys,
-                        _ => return Refresh::Looked,
+                        Lookup::Missing => RefreshReason::MissingKey,
+                        _ => return RefreshOutcome::Refreshed,
                     }
                 }
-                None => Wanted::AnyKeys,
+                None => RefreshReason::NoUsableKeys,
             }
         };
-        issuer.keys.refresh(wanted).await
+        issuer.keys.refresh(reason).await
     }
 }
 
@@ -86,38 +86,38 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    pub(super) fn needs(issuer: &TrustedIssuer, wanted: Wanted) -> Self {
-        Pending::NeedsKeys(NeedsKeys::of(issuer, wanted))
+    pub(super) fn needs(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
+        Pending::NeedsKeys(NeedsKeys::of(issuer, reason))
     }
 
     /// What it comes to once the source has answered: a key that is not there is not one we could not look for.
-    pub(super) fn after(self, looked: &Refresh) -> VerifyError {
+    pub(super) fn after(self, looked: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
             Pending::NeedsKeys(NeedsKeys(need)) => need,
         };
         match (need, looked) {
-            (Need::Keys { .. }, Refresh::Unavailable { retry_after }) => {
+            (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
-            (Need::Keys { wanted: Wanted::NewerKeys, .. }, Refresh::Looked) => {
+            (Need::Keys { reason: RefreshReason::MissingKey, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
             }
-            (Need::Keys { wanted: Wanted::AnyKeys, .. }, Refresh::Looked) => {
+            (Need::Keys { reason: RefreshReason::NoUsableKeys, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
             }
-            (Need::Issuer { .. }, Refresh::Unavailable { retry_after }) => {
+            (Need::Issuer { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "it cannot be found out now whether the issuer is trusted")
             }
             // It was found, and gave way to another before it could serve.
-            (Need::Issuer { .. }, Refresh::Looked) => {
+            (Need::Issuer { .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "the issuer gave way to others")
             }
         }
     }
 
     /// As [`after`](Self::after), or the need itself where nobody was asked yet.
-    pub(super) fn settle(self, looked: Option<&Refresh>, asks: &mut Option<NeedsKeys>) -> VerifyError {
+    pub(super) fn settle(self, looked: Option<&RefreshOutcome>, asks: &mut Option<NeedsKeys>) -> VerifyError {
         match (self, looked) {
             (pending, Some(looked)) => pending.after(looked),
             (Pending::Refused(error), None) => error,

@@ -1,0 +1,35 @@
+//! Building blocks for the sibling crates that put a verifier into a server: not needed to use one.
+//!
+//! A service calls [`Verifier::verify`](crate::verify::Verifier::verify) and reads the
+//! [`Verified`](crate::verify::Verified) token. Middleware that must not allocate or wait while keys are cached calls
+//! [`verify_with_cached_keys`](crate::verify::Verifier::verify_with_cached_keys) instead and handles each [`Step`].
+//! Every item of that kind is here and nowhere else. Items here may change in a minor release; users of the crate
+//! `countersign` meet none of them.
+//!
+//! The types in the signatures of [`KeySource`](crate::key::KeySource) are not here but in [`key`](crate::key):
+//! applications implement that trait.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use countersign_core::integration::Step;
+//! use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+//! let verifier = Verifier::new(issuer)?;
+//! let token = "eyJhbGciOiJFUzI1NiJ9.e30.c2ln";
+//! let result = match verifier.verify_with_cached_keys(token) {
+//!     Step::Done(result) => result,
+//!     Step::NeedsKeys(keys) => {
+//!         let outcome = keys.refresh().await;
+//!         verifier.verify_after_refresh(token, &outcome)
+//!     }
+//! };
+//! assert!(result.is_err());
+//! # Ok(())
+//! # }
+//! ```
+
+pub use crate::verify::needs_keys::NeedsKeys;
+pub use crate::verify::signature::Signed;
+pub use crate::verify::verifier::Step;
