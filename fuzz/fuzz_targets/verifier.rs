@@ -29,7 +29,7 @@ static FIXTURE: LazyLock<Fixture> = LazyLock::new(|| {
     let signer = Signer::from_secret(secret, Algorithm::HS256, "k").expect("long enough");
     let keys = StaticKeys::new([signer.verifying_key().expect("its own key")]);
     let issuer = NeedsAudience::new("i", Arc::new(keys)).audience("a").algorithms([Algorithm::HS256]);
-    let clock = Arc::new(FixedClock::at(UnixTime::from_secs(NOW)));
+    let clock = Arc::new(FixedClock::new(UnixTime::from_secs(NOW)));
     let verifier = Verifier::builder().trust(issuer).clock(clock).build().expect("a policy");
     Fixture { signer, verifier }
 });

@@ -76,7 +76,7 @@ pub fn verifier_at(now: u64, policy: TrustedIssuer) -> Verifier {
 }
 
 pub fn builder_at(now: u64) -> VerifierBuilder {
-    Verifier::builder().clock(Arc::new(FixedClock::at(UnixTime::from_secs(now)))).cache_bytes(0)
+    Verifier::builder().clock(Arc::new(FixedClock::new(UnixTime::from_secs(now)))).cache_bytes(0)
 }
 
 pub fn built(builder: VerifierBuilder) -> Verifier {

@@ -42,7 +42,7 @@ fn s3_20_a_policy_may_require_more() {
     const NAMES: [&str; 12] =
         ["department", "acr", "amr", "auth_time", "nbf", "scope", "scp", "act", "sub", "jti", "client_id", "iat"];
     for name in NAMES {
-        let verifier = verifier(policy().profile(Profile::Compatible).require_claim(name));
+        let verifier = verifier(policy().profile(Profile::Compatible).required_claim(name));
         let value = match name {
             "auth_time" | "nbf" | "iat" => json!(1_600_000_000),
             "amr" => json!(["pwd"]),
@@ -58,7 +58,7 @@ fn s3_20_a_policy_may_require_more() {
 fn s3_20_a_policy_may_require_what_id_tokens_have() {
     for name in ["nonce", "at_hash", "c_hash"] {
         let policy = policy().profile(Profile::Named).token_type("receipt+jwt");
-        let verifier = verifier(policy.require_claim(name));
+        let verifier = verifier(policy.required_claim(name));
         let receipt = || valid().header("typ", "receipt+jwt");
         assert_eq!(code(&verifier, &receipt().sign()), "missing_claim", "{name}");
         assert_eq!(code(&verifier, &receipt().claim(name, "x").sign()), OK, "{name}");
@@ -68,7 +68,7 @@ fn s3_20_a_policy_may_require_what_id_tokens_have() {
 #[test]
 fn s3_20_s3_27_a_claim_of_a_required_value_has_that_very_string() {
     for name in ["sub", "jti", "client_id", "acr", "tid"] {
-        let policy = policy().profile(Profile::Compatible).require_claim_value(name, "a\"b");
+        let policy = policy().profile(Profile::Compatible).required_claim_value(name, "a\"b");
         let verifier = verifier(policy);
         let with = |value: Value| code(&verifier, &valid().claim(name, value).sign());
         assert_eq!(with(json!("a\"b")), OK, "{name}");
@@ -77,12 +77,12 @@ fn s3_20_s3_27_a_claim_of_a_required_value_has_that_very_string() {
             assert_eq!(with(json!(other)), "wrong_claim", "{name} {other}");
         }
     }
-    let verifier = verifier(policy().require_claim_value("tid", "1"));
+    let verifier = verifier(policy().required_claim_value("tid", "1"));
     for other in [json!(1), json!(["1"]), json!({ "1": "1" }), json!(null), json!(true)] {
         assert_eq!(code(&verifier, &valid().claim("tid", other.clone()).sign()), "wrong_claim", "{other}");
     }
     assert_eq!(code(&verifier, &valid().claim("tid", "1").sign()), OK);
-    let verifier = super::fixture::verifier(policy().require_claim_value("tid", "JSON 1"));
+    let verifier = super::fixture::verifier(policy().required_claim_value("tid", "JSON 1"));
     assert_eq!(
         code(&verifier, &valid().claim("tid", 1).sign()),
         "wrong_claim",
@@ -102,7 +102,7 @@ fn s3_21_a_subject_that_spells_a_client_is_not_that_client() {
     assert_eq!(outcome("svc-b", "svc-b"), DENY, "another client");
     assert_eq!(outcome("svc-a", "svc-a"), OK);
 
-    let policy = policy().refuse_subjects_beginning_with("svc-");
+    let policy = policy().refused_subject_prefix("svc-");
     let strict = super::fixture::verifier(policy);
     assert_eq!(code(&strict, &valid().claim("sub", "svc-a").sign()), "subject_not_allowed");
     assert_eq!(code(&strict, &valid().claim("sub", "u-svc-a").sign()), OK);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign::key::{
     Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys,
 };
-use countersign::policy::{FoundIssuer, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
+use countersign::policy::{IssuerLookup, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
@@ -192,15 +192,15 @@ fn s3_20_settings_that_can_only_be_mistakes_are_refused_when_built() {
         ("token_types", policy().token_type(""), policy().token_type("receipt+jwt")),
         ("token_types", policy().token_type("application/jwt"), policy().token_type("jwt")),
         ("token_types", policy().profile(Profile::Named), policy().profile(Profile::Named).token_type("receipt+jwt")),
-        ("longest_lifetime", policy().max_age(Duration::ZERO), policy().max_age(Duration::from_secs(1))),
-        ("required_claim_values", policy().require_claim_value("", "a"), policy().require_claim_value("tid", "a")),
-        ("required_claim_values", policy().require_claim_value("tid", ""), policy().require_claim_value("sub", "a")),
-        ("required_claim_values", policy().require_claim_value("aud", "a"), policy().require_claim_value("acr", "a")),
-        ("allowed_clients", policy().allow_client(""), policy().allow_client("web")),
+        ("max_lifetime", policy().max_age(Duration::ZERO), policy().max_age(Duration::from_secs(1))),
+        ("required_claim_values", policy().required_claim_value("", "a"), policy().required_claim_value("tid", "a")),
+        ("required_claim_values", policy().required_claim_value("tid", ""), policy().required_claim_value("sub", "a")),
+        ("required_claim_values", policy().required_claim_value("aud", "a"), policy().required_claim_value("acr", "a")),
+        ("allowed_clients", policy().allowed_client(""), policy().allowed_client("web")),
         (
             "refused_subject_prefixes",
-            policy().refuse_subjects_beginning_with(""),
-            policy().refuse_subjects_beginning_with("svc:"),
+            policy().refused_subject_prefix(""),
+            policy().refused_subject_prefix("svc:"),
         ),
     ] {
         assert_eq!(faulty_fields(bad), [field], "{field}");
@@ -212,7 +212,7 @@ fn s3_20_settings_that_can_only_be_mistakes_are_refused_when_built() {
 #[test]
 fn s3_16_no_verifier_without_an_audience() {
     assert_eq!(faulty_fields(policy()), [""; 0]);
-    assert_eq!(faulty_fields(policy().or_audience("")), ["audience"]);
+    assert_eq!(faulty_fields(policy().add_audience("")), ["audience"]);
     let nameless = NeedsAudience::new(ISSUER, Arc::new(StaticKeys::new([]))).audience("");
     assert_eq!(faulty_fields(nameless), ["audience"]);
 }
@@ -322,11 +322,11 @@ fn s3_19_an_id_token_is_no_access_token() {
 struct OneAnswer(Arc<ResolvedIssuer>);
 
 impl IssuerSource for OneAnswer {
-    fn find(&self, _name: &str) -> FoundIssuer {
-        FoundIssuer::Trusted(Arc::clone(&self.0))
+    fn lookup(&self, _name: &str) -> IssuerLookup {
+        IssuerLookup::Trusted(Arc::clone(&self.0))
     }
 
-    fn look_up<'a>(&'a self, _name: &'a str) -> RefreshFuture<'a> {
+    fn resolve<'a>(&'a self, _name: &'a str) -> RefreshFuture<'a> {
         Box::pin(std::future::ready(RefreshOutcome::Refreshed))
     }
 }

@@ -157,13 +157,13 @@ fn s3_08_lifetimes_are_positive_and_bounded() {
         assert_eq!(code_of(&token), expected, "nbf {nbf}");
     }
 
-    let bounded = verifier(policy().profile(Profile::Compatible).longest_lifetime(Duration::from_secs(300)));
+    let bounded = verifier(policy().profile(Profile::Compatible).max_lifetime(Duration::from_secs(300)));
     assert_eq!(code(&bounded, &valid().sign()), OK);
     assert_eq!(code(&bounded, &valid().claim("exp", T + 291).sign()), "lifetime_too_long");
     assert_eq!(code(&bounded, &valid().without("iat").sign()), "missing_claim", "without iat it has no bound");
     let unbounded = verifier(policy().profile(Profile::Compatible));
     assert_eq!(code(&unbounded, &valid().claim("exp", T + 1_000_000).sign()), OK);
-    assert_eq!(faulty_fields(policy().longest_lifetime(Duration::ZERO)), ["longest_lifetime"]);
+    assert_eq!(faulty_fields(policy().max_lifetime(Duration::ZERO)), ["max_lifetime"]);
 }
 
 #[test]

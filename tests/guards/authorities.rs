@@ -70,7 +70,7 @@ async fn s3_23_each_issuer_has_its_own_mapping_and_the_names_of_a_partner_stay_i
     let bare = TestIssuer::new().with_name("https://bare.test");
     let service = service(trusting([
         (staff.clone(), TestIssuer::authorities()),
-        (partner.clone(), TestIssuer::authorities().names_prefixed("partner:")),
+        (partner.clone(), TestIssuer::authorities().name_prefix("partner:")),
         (bare.clone(), Authorities::new()),
     ]))
     .await;
@@ -84,7 +84,7 @@ async fn s3_23_each_issuer_has_its_own_mapping_and_the_names_of_a_partner_stay_i
         assert_eq!(service.get(path, &draft(&bare).sign()).await.status, 403, "{path}, without a mapping");
     }
     let app = Router::new().route("/", get(|| async { "in" }).layer(require(role("partner:admin")))).layer(
-        AuthenticateLayer::new(trusting([(partner.clone(), TestIssuer::authorities().names_prefixed("partner:"))])),
+        AuthenticateLayer::new(trusting([(partner.clone(), TestIssuer::authorities().name_prefix("partner:"))])),
     );
     let prefixed = Service::start(app).await;
     assert_eq!(prefixed.get("/", &token(&partner).role("admin").sign()).await.body, "in");

@@ -90,7 +90,7 @@ async fn tokens_of_older_schemas_reach_the_handler_in_the_form_it_asks_for() {
     assert!(!log.text().contains("canary"), "{}", log.text());
 
     let seen = |schema| {
-        let ours = |count: &countersign::claims::SchemaCount| count.wanted.ends_with("V2") && count.seen == schema;
+        let ours = |count: &countersign::claims::SchemaCount| count.requested.ends_with("V2") && count.seen == schema;
         schema_counts().into_iter().filter(ours).map(|count| count.tokens).sum::<u64>()
     };
     // Tokens, not requests: the old one came six times. The second old one has a plan that is no text.

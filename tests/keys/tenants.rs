@@ -284,7 +284,7 @@ async fn rules_that_change_hold_for_tokens_seen_before() {
     let tenants = Tenants::new().await;
     let token = tenants.token(0);
     assert_eq!(tenants.verdict(&token).await, "ok");
-    tenants.database.put(tenants.tenant(0).require_claim("tid"));
+    tenants.database.put(tenants.tenant(0).required_claim("tid"));
     for _ in 0..301 {
         tenants.world.advance(Duration::from_secs(1)).await;
         let _ = tenants.verdict(&token).await;
@@ -309,7 +309,7 @@ async fn s11_04_no_more_issuers_are_held_than_allowed_and_the_unused_one_gives_w
 async fn the_mapping_of_an_issuer_found_late_reads_its_claims() {
     let tenants = Tenants::new().await;
     let mapping = Authorities::new().tenant_at("/org/id").roles_at("/groups");
-    tenants.database.put(tenants.tenant(0).authorities(mapping).require_claim("org"));
+    tenants.database.put(tenants.tenant(0).authorities(mapping).required_claim("org"));
     let issuer = tenants.world.issuer.clone().with_name(tenants.name(0));
     let draft = || issuer.token().audience("orders").claim("groups", serde_json::json!(["clerk"]));
     let verified = tenants.verifier.verify(&draft().claim("org", serde_json::json!({"id": "acme"})).sign()).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign::key::{KeySource, StaticKeys};
 use countersign::keys;
-use countersign::policy::{IssuerConfig, NeedsAudience, Policy, Profile, TrustedIssuer};
+use countersign::policy::{NeedsAudience, Policy, Profile, TrustedIssuer, TrustedIssuerConfig};
 use countersign::verify::Verifier;
 use countersign_test::{TestIssuer, TokenDraft};
 
@@ -19,7 +19,7 @@ async fn code(verifier: &Verifier, draft: TokenDraft) -> &'static str {
 #[tokio::test]
 async fn only_allowed_clients_are_taken() {
     let issuer = TestIssuer::new();
-    let verifier = verifier(&issuer, issuer.trusted_for("orders").allow_client("web").allow_client("app"));
+    let verifier = verifier(&issuer, issuer.trusted_for("orders").allowed_client("web").allowed_client("app"));
     let token = || issuer.token().audience("orders");
     assert_eq!(code(&verifier, token().client_id("web")).await, "accepted");
     assert_eq!(code(&verifier, token().client_id("app")).await, "accepted");
@@ -50,10 +50,10 @@ async fn a_client_stands_for_an_absent_audience_only_where_the_policy_says_so() 
 async fn a_policy_from_data_judges_as_the_builders_does() {
     let issuer = TestIssuer::new();
     let json = r#"{"issuers":[{"issuer":"https://issuer.test","audience":["orders","billing"],"profile":"access_token",
-        "algorithms":["ES256"],"leeway_seconds":0,"longest_lifetime_seconds":300,"required_claims":["tenant"],
+        "algorithms":["ES256"],"leeway_seconds":0,"max_lifetime_seconds":300,"required_claims":["tenant"],
         "refused_subject_prefixes":["svc:"],"allowed_clients":["web"],
         "authorities":{"roles_at":["/roles"],"tenant_at":"/tenant","hierarchy":["admin > clerk"]}}]}"#;
-    let source = |_: &IssuerConfig| -> Result<Arc<dyn KeySource>, _> { Ok(issuer.key_source()) };
+    let source = |_: &TrustedIssuerConfig| -> Result<Arc<dyn KeySource>, _> { Ok(issuer.key_source()) };
     let verifier = Verifier::builder()
         .policy(&Policy::from_json(json).expect("readable"), source)
         .clock(Arc::new(issuer.clock().clone()))
@@ -111,7 +111,7 @@ async fn s3_20_the_access_token_policy_is_rfc_9068_to_the_letter() {
     let issuer = TestIssuer::new();
     let policy = Policy::access_token(issuer.name(), "orders");
     assert_eq!(policy.issuers[0].profile, Profile::AccessToken);
-    let verifier = verifier(&issuer, policy.issuers[0].trusted(issuer.key_source()));
+    let verifier = verifier(&issuer, policy.issuers[0].to_trusted_issuer(issuer.key_source()));
     let token = || issuer.token().audience("orders");
     assert_eq!(code(&verifier, token()).await, "accepted");
     for claim in ["iss", "exp", "sub", "client_id", "iat", "jti"] {

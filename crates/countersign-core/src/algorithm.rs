@@ -131,7 +131,7 @@ impl FromStr for Algorithm {
 
     fn from_str(name: &str) -> Result<Self, ConfigError> {
         Algorithm::from_name(name).ok_or_else(|| {
-            ConfigError::one("algorithms", "not an algorithm that can be checked; names are exact, such as ES256")
+            ConfigError::new("algorithms", "not an algorithm that can be checked; names are exact, such as ES256")
         })
     }
 }

@@ -1,10 +1,11 @@
 //! Time as this crate sees it: given from outside, never taken from the machine by itself.
 
+use std::any::TypeId;
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(target_os = "linux")]
-use rustix::time::ClockId;
+use rustix::time::ClockId as MachineClock;
 
 /// A point in time, counted from 1970-01-01T00:00:00Z; JSON's `NumericDate` (RFC 7519 §2).
 ///
@@ -69,6 +70,51 @@ pub trait Clock: Send + Sync + Debug + 'static {
 
     /// Time passed since some fixed point, never going back: judges ages of keys and cache entries.
     fn elapsed(&self) -> Duration;
+
+    /// The identity of this clock: equal for two values that always read the same time.
+    ///
+    /// A verifier hands its clock to its key sources; a source that is attached to two different clocks is a configuration
+    /// fault. By default each value is a clock of its own. Override it if clones of a clock share their time, or if every
+    /// value of the type reads the same.
+    fn id(&self) -> ClockId {
+        ClockId::from_address(self)
+    }
+}
+
+/// The opaque identity of a [`Clock`]: tells whether two clocks are the same one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::clock::{Clock, FixedClock, SystemClock, UnixTime};
+///
+/// let shared: Arc<dyn Clock> = Arc::new(SystemClock);
+/// assert_eq!(shared.id(), SystemClock.id());
+/// assert_ne!(shared.id(), FixedClock::new(UnixTime::from_secs(0)).id());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClockId(Identity);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Identity {
+    Type(TypeId),
+    Address(usize),
+    Time(UnixTime),
+}
+
+impl ClockId {
+    /// One identity for every value of the type `C`: for clocks without state, such as [`SystemClock`].
+    #[must_use]
+    pub fn from_type<C: Clock>() -> Self {
+        ClockId(Identity::Type(TypeId::of::<C>()))
+    }
+
+    /// The identity of the state at this address: for clocks whose clones share it behind an `Arc`.
+    ///
+    /// It holds as long as the state stays where it is.
+    #[must_use]
+    pub fn from_address<T: ?Sized>(state: &T) -> Self {
+        ClockId(Identity::Address(std::ptr::from_ref(state).cast::<()>().addr()))
+    }
 }
 
 /// The machine's clocks.
@@ -81,16 +127,20 @@ pub struct SystemClock;
 #[cfg(target_os = "linux")]
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        UnixTime(coarse(ClockId::RealtimeCoarse))
+        UnixTime(coarse(MachineClock::RealtimeCoarse))
     }
 
     fn elapsed(&self) -> Duration {
-        coarse(ClockId::MonotonicCoarse)
+        coarse(MachineClock::MonotonicCoarse)
+    }
+
+    fn id(&self) -> ClockId {
+        ClockId::from_type::<Self>()
     }
 }
 
 #[cfg(target_os = "linux")]
-fn coarse(clock: ClockId) -> Duration {
+fn coarse(clock: MachineClock) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     // Before 1970 reads as 1970; nanoseconds are below 10^9.
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
@@ -108,6 +158,10 @@ impl Clock for SystemClock {
         static START: OnceLock<Instant> = OnceLock::new();
         START.get_or_init(Instant::now).elapsed()
     }
+
+    fn id(&self) -> ClockId {
+        ClockId::from_type::<Self>()
+    }
 }
 
 /// A clock that stands still, for replaying a decision at a given time.
@@ -115,7 +169,7 @@ impl Clock for SystemClock {
 /// ```
 /// use countersign_core::clock::{Clock, FixedClock, UnixTime};
 ///
-/// let clock = FixedClock::at(UnixTime::from_secs(1_700_000_000));
+/// let clock = FixedClock::new(UnixTime::from_secs(1_700_000_000));
 /// assert_eq!(clock.now().as_secs(), 1_700_000_000);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -124,7 +178,7 @@ pub struct FixedClock(UnixTime);
 impl FixedClock {
     /// A clock that always reads `time`.
     #[must_use]
-    pub const fn at(time: UnixTime) -> Self {
+    pub const fn new(time: UnixTime) -> Self {
         FixedClock(time)
     }
 }
@@ -137,10 +191,16 @@ impl Clock for FixedClock {
     fn elapsed(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn id(&self) -> ClockId {
+        ClockId(Identity::Time(self.0))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -154,6 +214,27 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(10), "it stands still");
         }
         assert!(clock.elapsed() > before);
+    }
+
+    #[test]
+    fn clocks_are_the_same_if_they_always_read_alike() {
+        #[derive(Clone, Debug)]
+        struct Own(u8);
+        impl Clock for Own {
+            fn now(&self) -> UnixTime {
+                UnixTime::from_secs(self.0.into())
+            }
+            fn elapsed(&self) -> Duration {
+                Duration::ZERO
+            }
+        }
+        let at = |seconds| FixedClock::new(UnixTime::from_secs(seconds));
+        assert_eq!(SystemClock.id(), SystemClock.id());
+        assert_eq!(at(5).id(), at(5).id());
+        assert!(at(5).id() != at(6).id() && at(5).id() != SystemClock.id());
+        let one: Arc<dyn Clock> = Arc::new(Own(1));
+        assert_eq!(one.id(), Arc::clone(&one).id());
+        assert_ne!(one.id(), Own(1).id());
     }
 
     #[test]

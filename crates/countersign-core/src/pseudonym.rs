@@ -23,10 +23,10 @@ const SHOWN_BYTES: usize = 8;
 /// use countersign_core::secret::Secret;
 ///
 /// let pseudonyms = Pseudonyms::new(&Secret::new(vec![7; 32]))?;
-/// let ann = pseudonyms.of("https://id.example.com", "ann");
+/// let ann = pseudonyms.pseudonym("https://id.example.com", "ann");
 /// assert_eq!(ann.len(), 16);
-/// assert_ne!(ann, pseudonyms.of("https://other.example.com", "ann"));
-/// assert_ne!(ann, Pseudonyms::new(&Secret::new(vec![8; 32]))?.of("https://id.example.com", "ann"));
+/// assert_ne!(ann, pseudonyms.pseudonym("https://other.example.com", "ann"));
+/// assert_ne!(ann, Pseudonyms::new(&Secret::new(vec![8; 32]))?.pseudonym("https://id.example.com", "ann"));
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
 #[derive(Clone)]
@@ -39,14 +39,14 @@ impl Pseudonyms {
     /// `ConfigError` on field `pseudonym_key` where it is shorter than 32 bytes.
     pub fn new(key: &Secret<Vec<u8>>) -> Result<Self, ConfigError> {
         if key.expose().len() < MIN_KEY_BYTES {
-            return Err(ConfigError::one("pseudonym_key", "shorter than 32 bytes"));
+            return Err(ConfigError::new("pseudonym_key", "shorter than 32 bytes"));
         }
         Ok(Pseudonyms(hmac::Key::new(hmac::HMAC_SHA256, key.expose())))
     }
 
     /// The pseudonym of `subject` as `issuer` names it: 16 hexadecimal digits.
     #[must_use]
-    pub fn of(&self, issuer: &str, subject: &str) -> String {
+    pub fn pseudonym(&self, issuer: &str, subject: &str) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         // The length keeps ("ab", "c") from ("a", "bc").
         context.update(&(issuer.len() as u64).to_be_bytes());
@@ -70,8 +70,8 @@ mod tests {
     fn s10_06_a_pseudonym_is_64_bits_of_a_keyed_hash_of_issuer_and_subject() {
         let key = |byte: u8| Pseudonyms::new(&Secret::new(vec![byte; 32])).expect("long enough");
         // HMAC-SHA-256 over the length, the issuer and the subject, computed with Python's hmac.
-        assert_eq!(key(7).of("https://id.example.com", "ann"), "d3fb7187715f1ecd");
-        assert_ne!(key(7).of("ab", "c"), key(7).of("a", "bc"));
+        assert_eq!(key(7).pseudonym("https://id.example.com", "ann"), "d3fb7187715f1ecd");
+        assert_ne!(key(7).pseudonym("ab", "c"), key(7).pseudonym("a", "bc"));
         assert_eq!(format!("{:?}", key(7)), "Pseudonyms([hidden])");
         assert!(Pseudonyms::new(&Secret::new(vec![7; 31])).is_err());
     }

@@ -46,7 +46,7 @@ impl Secret<String> {
     pub fn from_env(name: &str) -> Result<Self, ConfigError> {
         match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(Secret(value)),
-            _ => Err(ConfigError::one(name, "the environment variable is unset or empty; set it to the secret")),
+            _ => Err(ConfigError::new(name, "the environment variable is unset or empty; set it to the secret")),
         }
     }
 }

@@ -168,7 +168,7 @@ impl IssuerBuilder {
         })
         .map_err(|error| {
             let field = if matches!(error, RotationError::Store(_)) { "store" } else { "algorithm" };
-            ConfigError::one(field, error.to_string())
+            ConfigError::new(field, error.to_string())
         })?;
         let clients = self.clients.into_iter().collect::<Registry>();
         let state = State::new(store);

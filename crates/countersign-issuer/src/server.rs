@@ -350,7 +350,7 @@ impl fmt::Debug for Issuer {
 fn own_tokens(parts: &Parts) -> Result<Verifier, ConfigError> {
     let mut trusted = issuer_rules(&parts.name, &parts.keys, parts.name.as_str()).leeway(Duration::ZERO);
     for audience in &parts.audiences {
-        trusted = trusted.or_audience(audience.name());
+        trusted = trusted.add_audience(audience.name());
     }
     Verifier::builder().trust(trusted).clock(Arc::clone(&parts.clock)).build()
 }
@@ -375,7 +375,7 @@ fn issuer_rules(name: &str, keys: &Arc<KeyRing>, audience: impl Into<String>) ->
         .audience(audience)
         .algorithms([keys.algorithm()])
         .profile(Profile::AccessToken)
-        .longest_lifetime(MAX_TOKEN_LIFETIME)
+        .max_lifetime(MAX_TOKEN_LIFETIME)
         .authorities(Authorities::new().tenant_at("/tenant"))
 }
 

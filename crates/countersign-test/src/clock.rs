@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, SystemClock, UnixTime};
+use countersign_core::clock::{Clock, ClockId, SystemClock, UnixTime};
 
 /// A clock to turn by hand. Clones are the same clock.
 ///
@@ -96,6 +96,10 @@ impl Clock for ManualClock {
         let beneath = if hands.runs { SystemClock.elapsed() } else { Duration::ZERO };
         beneath.saturating_add(hands.monotonic)
     }
+
+    fn id(&self) -> ClockId {
+        ClockId::from_address(&*self.0)
+    }
 }
 
 impl From<Hands> for ManualClock {
@@ -113,6 +117,8 @@ mod tests {
         let clock = ManualClock::new(UnixTime::from_secs(10));
         clock.clone().advance(Duration::from_secs(5));
         assert_eq!(clock.now(), UnixTime::from_secs(15));
+        assert_eq!(clock.id(), clock.clone().id());
+        assert_ne!(clock.id(), ManualClock::new(UnixTime::from_secs(10)).id());
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Authorities {
 
     /// Puts `prefix` before every role, permission and group that this issuer writes, so that an `admin` of a partner is
     /// `partner:admin` here and never our `admin`. Scopes stay as they are.
-    pub fn names_prefixed(mut self, prefix: impl Into<String>) -> Self {
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
@@ -135,7 +135,7 @@ impl Authorities {
     }
 
     /// The top-level claims that reading needs at hand.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
         self.pointers().filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head))
     }
 

@@ -1,4 +1,4 @@
-//! Why claims are not of the wanted type.
+//! Why claims are not of the requested type.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl fmt::Display for ClaimsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Why::Form { line, column, category } => {
-                write!(f, "the claims do not decode into the wanted type: {category} at line {line} column {column}")
+                write!(f, "the claims do not decode into the requested type: {category} at line {line} column {column}")
             }
             Why::NewerSchema { found, known } => write!(
                 f,

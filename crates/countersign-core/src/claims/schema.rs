@@ -209,7 +209,7 @@ pub enum SchemaSeen {
 #[non_exhaustive]
 pub struct SchemaCount {
     /// The claims type that was asked for.
-    pub wanted: &'static str,
+    pub requested: &'static str,
     /// The schema that was found.
     pub seen: SchemaSeen,
     /// Tokens, each counted when it is decoded first; one that comes again from the cache is not counted again.
@@ -223,13 +223,13 @@ static COUNTS: Mutex<BTreeMap<(&'static str, SchemaSeen), u64>> = Mutex::new(BTr
 ///
 /// ```
 /// for count in countersign_core::claims::schema_counts() {
-///     println!("{} {:?}: {}", count.wanted, count.seen, count.tokens);
+///     println!("{} {:?}: {}", count.requested, count.seen, count.tokens);
 /// }
 /// ```
 #[must_use]
 pub fn schema_counts() -> Vec<SchemaCount> {
     let counts = COUNTS.lock().unwrap_or_else(PoisonError::into_inner);
-    counts.iter().map(|((wanted, seen), tokens)| SchemaCount { wanted, seen: *seen, tokens: *tokens }).collect()
+    counts.iter().map(|((requested, seen), tokens)| SchemaCount { requested, seen: *seen, tokens: *tokens }).collect()
 }
 
 fn count<C>(seen: SchemaSeen) {
@@ -352,7 +352,7 @@ mod tests {
         }
         let counts: Vec<_> = schema_counts()
             .into_iter()
-            .filter(|count| count.wanted.ends_with("Counted"))
+            .filter(|count| count.requested.ends_with("Counted"))
             .map(|count| (count.seen, count.tokens))
             .collect();
         let expected =

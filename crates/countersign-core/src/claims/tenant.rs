@@ -30,7 +30,7 @@ impl TenantId {
         if good {
             Ok(TenantId(id.into()))
         } else {
-            Err(ConfigError::one("tenant", "not 1 to 128 of A-Z a-z 0-9 . _ -"))
+            Err(ConfigError::new("tenant", "not 1 to 128 of A-Z a-z 0-9 . _ -"))
         }
     }
 

@@ -21,7 +21,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// An error of one fault.
-    pub fn one(field: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(field: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
         ConfigError { faults: vec![Fault { field: Cow::Owned(field.into()), problem: problem.into() }] }
     }
 

@@ -36,7 +36,7 @@ impl NeedsAudience {
             token_types: Vec::new(),
             any_type: false,
             leeway: LEEWAY,
-            longest_lifetime: None,
+            max_lifetime: None,
             max_age: None,
             required: Vec::new(),
             required_values: Vec::new(),
@@ -51,7 +51,7 @@ impl NeedsAudience {
 
     /// Names the service that tokens must be made for, as it stands in their `aud`.
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
-        self.0.or_audience(audience)
+        self.0.add_audience(audience)
     }
 
     pub(super) fn any_audience(mut self) -> TrustedIssuer {
@@ -86,7 +86,7 @@ pub struct TrustedIssuer {
     pub(crate) token_types: Vec<String>,
     any_type: bool,
     pub(crate) leeway: Duration,
-    pub(crate) longest_lifetime: Option<Duration>,
+    pub(crate) max_lifetime: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
     pub(crate) required_values: Vec<(String, String)>,
@@ -100,8 +100,14 @@ pub struct TrustedIssuer {
 }
 
 impl TrustedIssuer {
-    /// Takes tokens for this audience too.
-    pub fn or_audience(mut self, audience: impl Into<String>) -> Self {
+    /// Takes tokens for this audience only, in place of those named before.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences = vec![audience.into()];
+        self
+    }
+
+    /// Also takes tokens for this audience.
+    pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
@@ -141,8 +147,8 @@ impl TrustedIssuer {
     }
 
     /// The longest `exp - iat` taken. Default: 24 h in the RFC 9068 profile, else unbounded.
-    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
-        self.longest_lifetime = Some(lifetime);
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.max_lifetime = Some(lifetime);
         self
     }
 
@@ -153,25 +159,25 @@ impl TrustedIssuer {
     }
 
     /// Requires a top-level claim to be there, whatever its value.
-    pub fn require_claim(mut self, name: impl Into<String>) -> Self {
+    pub fn required_claim(mut self, name: impl Into<String>) -> Self {
         self.required.push(name.into());
         self
     }
 
     /// Requires a top-level claim to be exactly this string, such as the tenant of an issuer that serves several.
-    pub fn require_claim_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn required_claim_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.required_values.push((name.into(), value.into()));
         self
     }
 
     /// Refuses subjects that begin with `prefix`: keeps an outside issuer from naming our own services.
-    pub fn refuse_subjects_beginning_with(mut self, prefix: impl Into<String>) -> Self {
+    pub fn refused_subject_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.refused_subject_prefixes.push(prefix.into());
         self
     }
 
     /// Takes tokens of this client (`client_id`), and of others named so; without any call, of every client.
-    pub fn allow_client(mut self, client_id: impl Into<String>) -> Self {
+    pub fn allowed_client(mut self, client_id: impl Into<String>) -> Self {
         self.allowed_clients.push(client_id.into());
         self
     }
@@ -235,13 +241,13 @@ impl TrustedIssuer {
     /// The longest lifetime in force.
     pub(crate) fn lifetime_bound(&self) -> Option<Duration> {
         let profile_bound = (self.profile == Profile::AccessToken).then_some(ACCESS_TOKEN_MAX_LIFETIME);
-        self.longest_lifetime.or(profile_bound)
+        self.max_lifetime.or(profile_bound)
     }
 
     /// The top-level claims that its rules and its mapping read, besides the registered ones.
-    pub(crate) fn wanted(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
         let values = self.required_values.iter().map(|(name, _)| name.as_str());
-        self.authorities.wanted().chain(self.required.iter().map(String::as_str)).chain(values)
+        self.authorities.claim_names().chain(self.required.iter().map(String::as_str)).chain(values)
     }
 
     /// The weakenings in force, in words.
@@ -290,8 +296,8 @@ impl TrustedIssuer {
         if self.leeway > MAX_LEEWAY {
             fault("leeway", "leeway is above 300 s; mend the clocks instead");
         }
-        if self.longest_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
-            fault("longest_lifetime", "a bound of zero refuses every token; leave it out or name a time");
+        if self.max_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
+            fault("max_lifetime", "a bound of zero refuses every token; leave it out or name a time");
         }
         if self.required_values.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
             faults.push(Fault::new("required_claim_values", "a claim or its value has no text"));

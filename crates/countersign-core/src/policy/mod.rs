@@ -7,12 +7,12 @@ mod issuer;
 mod profile;
 mod resolved;
 
-pub use config::{AudienceList, AuthoritiesConfig, IssuerConfig, KeysConfig, Policy};
+pub use config::{AudienceList, AuthoritiesConfig, KeysConfig, Policy, TrustedIssuerConfig};
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
-pub use resolved::{FoundIssuer, IssuerSource, ResolvedIssuer};
+pub use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 
 use std::time::Duration;
 

@@ -10,16 +10,16 @@ use crate::key::RefreshFuture;
 /// Finds issuers that were not known when the verifier was built, such as tenants in a database.
 ///
 /// The verifier asks it by the exact `iss` of a token that nobody has verified yet, and trusts only an answer of that very
-/// name. An implementation bounds its own work and memory: [`look_up`](Self::look_up) is called for every token whose
+/// name. An implementation bounds its own work and memory: [`resolve`](Self::resolve) is called for every token whose
 /// issuer is not at hand, so that single flight, a cool-down and a memory of refusals belong in it.
 pub trait IssuerSource: Send + Sync + Debug + 'static {
     /// What is known of the issuer of this name, from memory alone; asked for every token, cached ones included.
-    fn find(&self, name: &str) -> FoundIssuer;
+    fn lookup(&self, name: &str) -> IssuerLookup;
 
     /// Finds out about the issuer of this name, within limits of its own.
     ///
-    /// It answers `Looked` once [`find`](Self::find) can tell, and `Unavailable` where it could not be found out.
-    fn look_up<'a>(&'a self, name: &'a str) -> RefreshFuture<'a>;
+    /// It answers `Looked` once [`lookup`](Self::lookup) can tell, and `Unavailable` where it could not be found out.
+    fn resolve<'a>(&'a self, name: &'a str) -> RefreshFuture<'a>;
 
     /// What it weakens, in words: logged when a verifier is built, and forbidden by `deny_danger`.
     fn weakenings(&self) -> Vec<&'static str> {
@@ -35,14 +35,14 @@ pub trait IssuerSource: Send + Sync + Debug + 'static {
 /// What is known of an issuer's name.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum FoundIssuer {
+pub enum IssuerLookup {
     /// It is trusted, under these rules. The very same value must come back as long as they hold: another one voids what
     /// was verified under it.
     Trusted(Arc<ResolvedIssuer>),
     /// It is not trusted.
     NotTrusted,
     /// Nobody has looked, or not for too long.
-    NotLookedUp,
+    Unknown,
 }
 
 /// An issuer found while serving, its rules judged.
@@ -59,7 +59,7 @@ pub enum FoundIssuer {
 #[derive(Debug)]
 pub struct ResolvedIssuer {
     issuer: Arc<TrustedIssuer>,
-    wanted: Box<[Box<str>]>,
+    claim_names: Box<[Box<str>]>,
 }
 
 impl ResolvedIssuer {
@@ -73,10 +73,10 @@ impl ResolvedIssuer {
             tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
         }
         issuer.is_resolved = true;
-        let mut wanted: Vec<Box<str>> = issuer.wanted().map(Box::from).collect();
-        wanted.sort();
-        wanted.dedup();
-        Ok(ResolvedIssuer { issuer: Arc::new(issuer), wanted: wanted.into() })
+        let mut claim_names: Vec<Box<str>> = issuer.claim_names().map(Box::from).collect();
+        claim_names.sort();
+        claim_names.dedup();
+        Ok(ResolvedIssuer { issuer: Arc::new(issuer), claim_names: claim_names.into() })
     }
 
     /// The issuer and its rules.
@@ -86,7 +86,7 @@ impl ResolvedIssuer {
     }
 
     /// The claims that its rules and mapping read.
-    pub(crate) fn wanted(&self) -> &[Box<str>] {
-        &self.wanted
+    pub(crate) fn claim_names(&self) -> &[Box<str>] {
+        &self.claim_names
     }
 }

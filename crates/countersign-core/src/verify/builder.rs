@@ -11,7 +11,7 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
 use crate::key::{KeySource, StaticKeys};
-use crate::policy::{IssuerConfig, IssuerSource, Policy, TrustedIssuer};
+use crate::policy::{IssuerSource, Policy, TrustedIssuer, TrustedIssuerConfig};
 use crate::redact::safe_text;
 use crate::token::MAX_TOKEN_BYTES;
 
@@ -68,15 +68,15 @@ impl VerifierBuilder {
     /// Trusts the issuers of `policy` and takes its settings; `keys` makes the source of each issuer's keys.
     ///
     /// ```
-    /// use countersign_core::policy::{IssuerConfig, Policy};
+    /// use countersign_core::policy::{TrustedIssuerConfig, Policy};
     /// use countersign_core::{error::ConfigError, verify::Verifier};
     ///
     /// let policy = Policy::from_json(
     ///     r#"{"issuers":[{"issuer":"https://id.example.com","audience":"orders","keys":{"inline":
     ///       "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}}]}"#,
     /// )?;
-    /// let here_only = |issuer: &IssuerConfig| {
-    ///     issuer.keys.inline().unwrap_or_else(|| Err(ConfigError::one("keys", "write them into the policy")))
+    /// let here_only = |issuer: &TrustedIssuerConfig| {
+    ///     issuer.keys.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "write them into the policy")))
     /// };
     /// assert!(Verifier::builder().policy(&policy, here_only).build().is_ok());
     /// # Ok::<(), ConfigError>(())
@@ -84,7 +84,7 @@ impl VerifierBuilder {
     pub fn policy(
         mut self,
         policy: &Policy,
-        mut keys: impl FnMut(&IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+        mut keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Self {
         for issuer in &policy.issuers {
             // A fault here forbids building; the empty source lets the issuer's other faults be told too.
@@ -92,7 +92,7 @@ impl VerifierBuilder {
                 self.faults.extend_from_slice(error.faults());
                 Arc::new(StaticKeys::new([]))
             });
-            self.issuers.push(issuer.trusted(source));
+            self.issuers.push(issuer.to_trusted_issuer(source));
         }
         self.max_token_bytes = policy.max_token_bytes.unwrap_or(self.max_token_bytes);
         self.cache_bytes = policy.cache_bytes.unwrap_or(self.cache_bytes);
@@ -216,7 +216,8 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
-        let wanted: BTreeSet<Box<str>> = self.issuers.iter().flat_map(TrustedIssuer::wanted).map(Box::from).collect();
+        let wanted: BTreeSet<Box<str>> =
+            self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
         Ok(Verifier::from(Inner {

@@ -121,7 +121,7 @@ mod verifier_tests {
         let (ours, stranger, unknown) = (signer("ours"), signer("ours"), signer("unknown"));
         let keys = StaticKeys::new([ours.verifying_key().expect("public")]);
         let issuer = NeedsAudience::new("https://id.test", Arc::new(keys)).audience("orders");
-        let clock = Arc::new(FixedClock::at(UnixTime::from_secs(1_700_000_000)));
+        let clock = Arc::new(FixedClock::new(UnixTime::from_secs(1_700_000_000)));
         let verifier = Verifier::builder().clock(clock).trust(issuer).build().expect("a verifier");
         let token = |signer: &Signer, audience: &str, expires: u64| {
             let draft =

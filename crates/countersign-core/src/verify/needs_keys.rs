@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
-use crate::policy::{FoundIssuer, IssuerSource, TrustedIssuer};
+use crate::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
 use crate::token::Header;
 
 /// When to ask again where a source gave no time of its own.
@@ -49,9 +49,9 @@ impl NeedsKeys {
     pub async fn refresh(&self) -> RefreshOutcome {
         match &self.0 {
             Need::Keys { source, reason } => source.refresh(*reason).await,
-            Need::Issuer { source, name, key, clock } => match source.look_up(name).await {
-                RefreshOutcome::Refreshed => match source.find(name) {
-                    FoundIssuer::Trusted(found) => key.look_for(found.issuer(), clock.elapsed()).await,
+            Need::Issuer { source, name, key, clock } => match source.resolve(name).await {
+                RefreshOutcome::Refreshed => match source.lookup(name) {
+                    IssuerLookup::Trusted(found) => key.look_for(found.issuer(), clock.elapsed()).await,
                     _ => RefreshOutcome::Refreshed,
                 },
                 unavailable => unavailable,

@@ -20,7 +20,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{HeldKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
-use crate::policy::{Canonical, Fingerprint, FoundIssuer, IssuerSource, ResolvedIssuer, TrustedIssuer};
+use crate::policy::{Canonical, Fingerprint, IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
 /// Judges tokens of the issuers it trusts. Cheap to clone; make one for a process.
@@ -102,7 +102,7 @@ impl Believed<'_> {
     pub(super) fn wanted<'w>(&'w self, known: &'w [Box<str>]) -> &'w [Box<str>] {
         match self {
             Believed::Known(_) => known,
-            Believed::Resolved(found) => found.wanted(),
+            Believed::Resolved(found) => found.claim_names(),
         }
     }
 }
@@ -263,15 +263,15 @@ impl Verifier {
             return Ok(Believed::Known(issuer));
         }
         let Some(source) = &self.0.resolved else { return Err(self.unknown_issuer(name).into()) };
-        match source.find(name) {
-            FoundIssuer::Trusted(found) if found.issuer().issuer() != name => Err(self.unknown_issuer(name).into()),
-            FoundIssuer::Trusted(found) if self.0.danger_denied && found.issuer().weakenings().next().is_some() => {
+        match source.lookup(name) {
+            IssuerLookup::Trusted(found) if found.issuer().issuer() != name => Err(self.unknown_issuer(name).into()),
+            IssuerLookup::Trusted(found) if self.0.danger_denied && found.issuer().weakenings().next().is_some() => {
                 let detail = "the issuer uses a weakening, and deny_danger forbids it";
                 Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
             }
-            FoundIssuer::Trusted(found) => Ok(Believed::Resolved(found)),
-            FoundIssuer::NotTrusted => Err(self.unknown_issuer(name).into()),
-            FoundIssuer::NotLookedUp => {
+            IssuerLookup::Trusted(found) => Ok(Believed::Resolved(found)),
+            IssuerLookup::NotTrusted => Err(self.unknown_issuer(name).into()),
+            IssuerLookup::Unknown => {
                 let clock = Arc::clone(&self.0.clock);
                 Err(Pending::NeedsKeys(NeedsKeys::of_issuer(Arc::clone(source), name, header, clock)))
             }
@@ -305,9 +305,9 @@ impl Verifier {
     /// Whether the source of an issuer that was resolved still stands by that very issuer.
     fn is_trusted_still(&self, verified: &Verified) -> bool {
         let issuer = verified.trusted_issuer();
-        let find = || self.0.resolved.as_ref().map(|source| source.find(issuer.issuer()));
+        let find = || self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer()));
         !issuer.is_resolved
-            || matches!(find(), Some(FoundIssuer::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
+            || matches!(find(), Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
     }
 
     fn remember(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {

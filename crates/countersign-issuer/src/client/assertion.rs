@@ -29,9 +29,9 @@ impl AssertionCheck {
     /// `jwks` are the client's registered public keys: no assertion brings its own.
     pub(crate) fn new(client: &str, jwks: &[u8], issuer: &str, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let field = || format!("client {}: public_keys", client.escape_debug());
-        let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::one(field(), reason.to_string()))?;
+        let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::new(field(), reason.to_string()))?;
         if let Some(skipped) = keys.skipped().first() {
-            return Err(ConfigError::one(field(), format!("a key is not usable: {}", skipped.reason)));
+            return Err(ConfigError::new(field(), format!("a key is not usable: {}", skipped.reason)));
         }
         let trusted = NeedsAudience::new(client, Arc::new(StaticKeys::from_set(keys))).audience(issuer);
         let trusted = trusted.token_type("client-authentication+jwt");

@@ -135,7 +135,7 @@ struct Remembered {
 impl Remembered {
     fn new(keep_for: Duration, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new())
-            .map_err(|_| ConfigError::one("secret", "no randomness to be had"))?;
+            .map_err(|_| ConfigError::new("secret", "no randomness to be had"))?;
         Ok(Remembered { key, keep_for, clock, until: Mutex::default() })
     }
 

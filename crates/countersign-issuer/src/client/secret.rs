@@ -114,7 +114,7 @@ impl SecretHash {
     /// `ConfigError` where it is shorter or well known.
     pub fn of(secret: &Secret<String>) -> Result<Self, ConfigError> {
         if secret.expose().len() < MIN_CHOSEN_BYTES || is_well_known(secret.expose()) {
-            return Err(ConfigError::one("secret", "shorter than 16 bytes, or well known; have one generated"));
+            return Err(ConfigError::new("secret", "shorter than 16 bytes, or well known; have one generated"));
         }
         Self::hashed(secret)
     }
@@ -128,14 +128,14 @@ impl SecretHash {
     pub fn parse(stored: &str) -> Result<Self, ConfigError> {
         const BAD: &str = "no Argon2id PHC string, no bcrypt hash and no keyed hash of this issuer";
         const WEAK: &str = "Argon2id weaker than m=19456,t=2,p=1 and its equals, or costlier than 256 MiB or 16 passes";
-        let bad = || ConfigError::one("secret", BAD);
+        let bad = || ConfigError::new("secret", BAD);
         if let Some(encoded) = stored.strip_prefix(KEYED_STORED) {
             let digest = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded).map_err(|_| bad())?;
             return Ok(SecretHash(Stored::Keyed(digest.try_into().map_err(|_| bad())?)));
         }
         if let Some(cost) = bcrypt_cost(stored) {
             let fits = BCRYPT_COSTS.contains(&cost);
-            let weak = || ConfigError::one("secret", "a bcrypt hash of a cost below 10 or above 14");
+            let weak = || ConfigError::new("secret", "a bcrypt hash of a cost below 10 or above 14");
             return if fits { Ok(SecretHash(Stored::Bcrypt(stored.into()))) } else { Err(weak()) };
         }
         let hash = PasswordHash::new(stored).map_err(|_| bad())?;
@@ -149,13 +149,13 @@ impl SecretHash {
         let (memory, passes) = (params.m_cost(), params.t_cost());
         let is_strong = FLOORS.iter().any(|floor| memory >= floor.0 && passes >= floor.1);
         if !is_strong || memory > MAX_MEMORY_KIB || passes > MAX_PASSES || params.p_cost() > 4 {
-            return Err(ConfigError::one("secret", WEAK));
+            return Err(ConfigError::new("secret", WEAK));
         }
         Ok(SecretHash(Stored::Argon2id(stored.into())))
     }
 
     fn hashed(secret: &Secret<String>) -> Result<Self, ConfigError> {
-        let failed = || ConfigError::one("secret", "could not be hashed");
+        let failed = || ConfigError::new("secret", "could not be hashed");
         let mut salt = [0; SALT_BYTES];
         aws_lc_rs::rand::fill(&mut salt).map_err(|_| failed())?;
         let hash: PasswordHash = argon2id()
@@ -262,7 +262,7 @@ fn bcrypt_cost(stored: &str) -> Option<u32> {
 /// The key behind a pepper.
 pub(crate) fn pepper_key(pepper: &Secret<Vec<u8>>) -> Result<hmac::Key, ConfigError> {
     if pepper.expose().len() < MIN_PEPPER_BYTES {
-        return Err(ConfigError::one("pepper", "shorter than 32 bytes; take 32 random ones"));
+        return Err(ConfigError::new("pepper", "shorter than 32 bytes; take 32 random ones"));
     }
     Ok(hmac::Key::new(hmac::HMAC_SHA256, pepper.expose()))
 }
@@ -274,7 +274,7 @@ fn argon2id() -> Option<Argon2<'static>> {
 
 fn random_secret(tag: &str) -> Result<Secret<String>, ConfigError> {
     let mut random = zeroize::Zeroizing::new([0; SECRET_BYTES]);
-    aws_lc_rs::rand::fill(&mut random[..]).map_err(|_| ConfigError::one("secret", "no randomness to be had"))?;
+    aws_lc_rs::rand::fill(&mut random[..]).map_err(|_| ConfigError::new("secret", "no randomness to be had"))?;
     let encoded = Secret::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(&random[..]));
     Ok(Secret::new(format!("{tag}{}", encoded.expose())))
 }

@@ -20,7 +20,7 @@ pub(super) struct Upgrades {
 impl Upgrades {
     /// Those whose client has the configured hash still that they were made of: whoever sets a new one means it.
     pub(super) fn load(clients: &Registry, state: State) -> Result<Self, ConfigError> {
-        let stored = state.store().secrets().map_err(|error| ConfigError::one("store", error.to_string()))?;
+        let stored = state.store().secrets().map_err(|error| ConfigError::new("store", error.to_string()))?;
         let mut hashes = HashMap::new();
         for (id, text) in stored {
             let Some((of, hash)) = text.split_once(' ') else { continue };

@@ -83,13 +83,13 @@ impl ClientConfig {
         if let Some(grants) = &self.grants {
             let named = |name: &String| Grant::ALL.into_iter().find(|grant| grant.name() == name);
             let known = grants.iter().map(named).collect::<Option<Vec<_>>>();
-            let unknown = || ConfigError::one(field("grants"), "names a grant that is not served");
+            let unknown = || ConfigError::new(field("grants"), "names a grant that is not served");
             client = client.grants(known.ok_or_else(unknown)?);
         }
         for secret in self.secret.iter().chain(&self.more_secrets) {
             let stored = SecretHash::parse(&secret.0).map_err(|error| {
                 let problem = error.faults().first().map(|fault| fault.problem.clone()).unwrap_or_default();
-                ConfigError::one(field("secret"), problem)
+                ConfigError::new(field("secret"), problem)
             })?;
             client = client.secret(stored);
         }
@@ -100,7 +100,7 @@ impl ClientConfig {
             client = client.default_audience(audience);
         }
         if let Some(tenant) = &self.tenant {
-            let bad = || ConfigError::one(field("tenant"), "not usable as a tenant's id");
+            let bad = || ConfigError::new(field("tenant"), "not usable as a tenant's id");
             client = client.tenant(TenantId::new(tenant).map_err(|_| bad())?);
         }
         client = client.may_introspect(&self.introspects);

@@ -118,7 +118,7 @@ impl IssuerConfig {
         toml::from_str(text).map_err(|error| {
             // The text may hold what is not for logs; the message names fields and types alone.
             let line = error.span().map_or(0, |span| text.get(..span.start).map_or(0, |before| before.lines().count()));
-            ConfigError::one("config", format!("line {line}: {}", error.message()))
+            ConfigError::new("config", format!("line {line}: {}", error.message()))
         })
     }
 
@@ -141,7 +141,7 @@ impl IssuerConfig {
     pub fn build(&self) -> Result<Issuer, ConfigError> {
         self.build_with(|trusted| {
             let problem = "keys from a network are for the command; name a file, or give them inline";
-            Err(ConfigError::one(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
+            Err(ConfigError::new(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
         })
     }
 
@@ -224,11 +224,11 @@ impl FederationConfig {
             KeysConfig::File(path) => {
                 let text = read_file(&folder.join(path), "federation")?;
                 let set = KeySet::from_jwks(text.expose().as_bytes());
-                Arc::new(StaticKeys::from_set(set.map_err(|error| ConfigError::one("federation", error.to_string()))?))
+                Arc::new(StaticKeys::from_set(set.map_err(|error| ConfigError::new("federation", error.to_string()))?))
             }
             place => place.inline().unwrap_or_else(|| remote(&self.trusted))?,
         };
-        let federation = Federation::trusting(self.trusted.trusted(keys));
+        let federation = Federation::trusting(self.trusted.to_trusted_issuer(keys));
         let subjects = self.subjects.iter();
         Ok(subjects.fold(federation, |federation, (subject, client)| federation.subject_as_client(subject, client)))
     }
@@ -241,7 +241,7 @@ fn taken<T>(read: Result<T, ConfigError>, faults: &mut Vec<Fault>) -> Option<T> 
 
 fn read_file(path: &Path, field: &'static str) -> Result<Secret<String>, ConfigError> {
     use std::io::Read;
-    let unreadable = |_| ConfigError::one(field, format!("the file {} cannot be read", path.display()));
+    let unreadable = |_| ConfigError::new(field, format!("the file {} cannot be read", path.display()));
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = String::new();
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(unreadable)?;

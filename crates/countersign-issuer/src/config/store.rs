@@ -36,7 +36,7 @@ pub struct StoreConfig {
 impl StoreConfig {
     pub(super) fn open(&self, mut builder: IssuerBuilder, folder: &Path) -> Result<IssuerBuilder, ConfigError> {
         let key = match (&self.key_file, &self.key_env) {
-            (Some(_), Some(_)) => return Err(ConfigError::one("store", "key_file and key_env; give one of them")),
+            (Some(_), Some(_)) => return Err(ConfigError::new("store", "key_file and key_env; give one of them")),
             (Some(path), None) => Some(StoreKey::from_file(folder.join(path))?),
             (None, Some(name)) => Some(StoreKey::from_env(name)?),
             (None, None) => None,
@@ -47,7 +47,7 @@ impl StoreConfig {
         match (&self.file, &self.postgres_env) {
             (Some(path), None) => file(builder, &folder.join(path)),
             (None, Some(name)) => postgres(builder, name),
-            _ => Err(ConfigError::one("store", "names no place, or two; give file or postgres_env")),
+            _ => Err(ConfigError::new("store", "names no place, or two; give file or postgres_env")),
         }
     }
 }
@@ -59,7 +59,7 @@ fn file(builder: IssuerBuilder, path: &Path) -> Result<IssuerBuilder, ConfigErro
 
 #[cfg(not(feature = "file"))]
 fn file(_: IssuerBuilder, _: &Path) -> Result<IssuerBuilder, ConfigError> {
-    Err(ConfigError::one("store", "this program was built without the feature file"))
+    Err(ConfigError::new("store", "this program was built without the feature file"))
 }
 
 #[cfg(feature = "postgres")]
@@ -70,5 +70,5 @@ fn postgres(builder: IssuerBuilder, name: &str) -> Result<IssuerBuilder, ConfigE
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: IssuerBuilder, _: &str) -> Result<IssuerBuilder, ConfigError> {
-    Err(ConfigError::one("store", "this program was built without the feature postgres"))
+    Err(ConfigError::new("store", "this program was built without the feature postgres"))
 }

@@ -35,7 +35,7 @@ impl FileStore {
     /// `ConfigError` where the file cannot be used, is open to others, or is in use by another process.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let file = private_file(path.as_ref())?;
-        let unusable = |error: &dyn fmt::Display| ConfigError::one("store", format!("the file is not usable: {error}"));
+        let unusable = |error: &dyn fmt::Display| ConfigError::new("store", format!("the file is not usable: {error}"));
         let file = FileBackend::new(file).map_err(|error| unusable(&error))?; // locks it
         let database = redb::Builder::new().create_with_backend(file).map_err(|error| unusable(&error))?;
         let store = FileStore(database);
@@ -162,7 +162,7 @@ fn failed(error: &redb::Error) -> StoreError {
 
 /// The file, made for its owner alone or found so (S8.28).
 fn private_file(path: &Path) -> Result<File, ConfigError> {
-    let fault = |problem: String| ConfigError::one("store", problem);
+    let fault = |problem: String| ConfigError::new("store", problem);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -52,7 +52,7 @@ impl PostgresStore {
     /// # Errors
     /// `ConfigError` where the settings are not usable, or the database does not answer.
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
-        let fault = |problem: &'static str| ConfigError::one("store", problem);
+        let fault = |problem: &'static str| ConfigError::new("store", problem);
         let mut config: Config = settings.expose().parse().map_err(|_| fault("the settings are not readable"))?;
         let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
         let is_here = hosts.iter().all(is_local) && addresses.iter().all(std::net::IpAddr::is_loopback);
@@ -65,7 +65,7 @@ impl PostgresStore {
         let thread = thread.map_err(|_| fault("no thread to be had for the connection"))?;
         let store = PostgresStore { questions, thread: Mutex::new(Some(thread)) };
         let made = store.ask(async |client: &Client| client.batch_execute(SCHEMA).await);
-        made.map_err(|error| ConfigError::one("store", error.to_string()))?;
+        made.map_err(|error| ConfigError::new("store", error.to_string()))?;
         Ok(store)
     }
 

@@ -37,7 +37,7 @@ impl StoreKey {
     /// `ConfigError` where the system has no randomness to give.
     pub fn generate() -> Result<Secret<String>, ConfigError> {
         let mut key = zeroize::Zeroizing::new([0; KEY_BYTES]);
-        aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| ConfigError::one("store_key", "no randomness to be had"))?;
+        aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| ConfigError::new("store_key", "no randomness to be had"))?;
         Ok(Secret::new(base64_simd::STANDARD.encode_to_string(key.as_ref())))
     }
 
@@ -46,7 +46,7 @@ impl StoreKey {
     /// # Errors
     /// `ConfigError` where the text is anything else.
     pub fn parse(text: &Secret<String>) -> Result<Self, ConfigError> {
-        let bad = || ConfigError::one("store_key", "not 32 bytes in base64; have one generated");
+        let bad = || ConfigError::new("store_key", "not 32 bytes in base64; have one generated");
         let key = base64_simd::STANDARD.decode_to_vec(text.expose().trim()).map_err(|_| bad())?;
         let key = zeroize::Zeroizing::new(key);
         if key.len() != KEY_BYTES {
@@ -60,7 +60,7 @@ impl StoreKey {
     /// # Errors
     /// `ConfigError` where the file cannot be read, is open to others, or holds no such key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let unreadable = |_| ConfigError::one("store_key", "the file cannot be read");
+        let unreadable = |_| ConfigError::new("store_key", "the file cannot be read");
         let file = File::open(path).map_err(unreadable)?;
         check_mode(&file, "store_key")?;
         let mut text = String::new();
@@ -107,9 +107,9 @@ pub(super) fn check_mode(file: &File, field: &'static str) -> Result<(), ConfigE
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let metadata = file.metadata().map_err(|_| ConfigError::one(field, "the file cannot be looked at"))?;
+        let metadata = file.metadata().map_err(|_| ConfigError::new(field, "the file cannot be looked at"))?;
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(ConfigError::one(field, "others may read or write the file; give it mode 0600"));
+            return Err(ConfigError::new(field, "others may read or write the file; give it mode 0600"));
         }
     }
     let _ = (file, field);

@@ -66,7 +66,7 @@ impl Route {
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
         match &self.access {
-            Access::Required(requirement) => requirement.needed_scopes().collect(),
+            Access::Required(requirement) => requirement.required_scopes().collect(),
             _ => Vec::new(),
         }
     }

@@ -254,5 +254,5 @@ impl<S> Layer<S> for AuthenticateLayer {
 /// What a challenge cannot hold is a fault of set-up, not something to be left out in silence (S5.12).
 fn quotable(field: &'static str, text: &str) -> Result<(), ConfigError> {
     let fault = "a challenge holds only printable ASCII without quotes and backslashes, and it must not be empty";
-    if is_quotable(text) { Ok(()) } else { Err(ConfigError::one(field, fault)) }
+    if is_quotable(text) { Ok(()) } else { Err(ConfigError::new(field, fault)) }
 }

@@ -35,7 +35,7 @@ impl CookieToken {
     pub fn new(name: &str) -> Result<Self, ConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         if name.is_empty() || !name.bytes().all(allowed) {
-            return Err(ConfigError::one("cookie", "not the name of a cookie"));
+            return Err(ConfigError::new("cookie", "not the name of a cookie"));
         }
         Ok(CookieToken { name: name.to_owned(), origins: Vec::new() })
     }
@@ -49,7 +49,7 @@ impl CookieToken {
         for origin in origins.into_iter().map(Into::into) {
             let rest = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if rest.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '@', ' ', '*'])) {
-                return Err(ConfigError::one("origins", "not of the form scheme://host or scheme://host:port"));
+                return Err(ConfigError::new("origins", "not of the form scheme://host or scheme://host:port"));
             }
             self.origins.push(origin.to_ascii_lowercase());
         }

@@ -118,7 +118,7 @@ impl<C> Claims<C> {
     #[must_use]
     pub fn meets(&self, requirement: &Requirement) -> bool {
         let Caller { verified, shared } = &self.caller;
-        verified.check(requirement, RequestContext::by(&*shared.clock)).is_allowed()
+        verified.check(requirement, RequestContext::from_clock(&*shared.clock)).is_allowed()
     }
 
     /// The whole proof: everything known about the token.

@@ -14,9 +14,10 @@ pub(crate) fn judge(
     shared: &Shared,
     request: &dyn RequestFacts,
 ) -> Result<(), Refusal> {
-    let on_shadow =
-        |part: &Requirement| telemetry::denied_in_shadow(part, Some(verified), &shared.samples, shared.clock.elapsed());
-    let context = RequestContext::by(&*shared.clock).of(request).on_shadow(&on_shadow);
+    let on_shadow = |part: &dyn std::fmt::Display| {
+        telemetry::denied_in_shadow(part, Some(verified), &shared.samples, shared.clock.elapsed())
+    };
+    let context = RequestContext::from_clock(&*shared.clock).request(request).on_shadow(&on_shadow);
     match verified.check(requirement, context) {
         Decision::Allowed => Ok(()),
         Decision::Denied(denial) => {

@@ -159,7 +159,7 @@ impl Preset {
     /// `ConfigError` on field `tenant` for an id with other characters than letters, digits, `-` and `_`, or where the
     /// provider has no such pattern.
     pub fn tenant(self, tenant: &str) -> Result<PresetIssuer, ConfigError> {
-        let fault = |problem: &'static str| ConfigError::one("tenant", problem);
+        let fault = |problem: &'static str| ConfigError::new("tenant", problem);
         let pattern = self.issuer_pattern.ok_or_else(|| fault("this provider has no pattern; name the issuer"))?;
         if !is_tenant_id(tenant) {
             return Err(fault("not an id of letters, digits, hyphens and underscores"));
@@ -230,8 +230,8 @@ impl PresetIssuer {
             trusted = trusted.client_id_for_absent_audience();
         }
         if let (Some(tenant), Some(pointer)) = (self.tenant, preset.tenant_at) {
-            trusted = trusted.require_claim_value(pointer.trim_start_matches('/'), tenant);
+            trusted = trusted.required_claim_value(pointer.trim_start_matches('/'), tenant);
         }
-        preset.required.iter().fold(trusted, |trusted, claim| trusted.require_claim(*claim))
+        preset.required.iter().fold(trusted, |trusted, claim| trusted.required_claim(*claim))
     }
 }

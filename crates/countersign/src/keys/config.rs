@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
-use countersign_core::policy::{IssuerConfig, KeysConfig};
+use countersign_core::policy::{TrustedIssuerConfig, KeysConfig};
 
 use super::{FileKeys, RemoteKeys};
 
@@ -24,11 +24,11 @@ use super::{FileKeys, RemoteKeys};
 ///
 /// # Errors
 /// `ConfigError` on field `keys` where keys within the policy cannot be used, or its place is of a kind not known here.
-pub fn from_config(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     Ok(match &issuer.keys {
         KeysConfig::Discovery => Arc::new(RemoteKeys::from_issuer(&issuer.issuer)),
         KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::from_url(url)),
         KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
-        inline => inline.inline().unwrap_or_else(|| Err(ConfigError::one("keys", "no place known to this version")))?,
+        inline => inline.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "no place known to this version")))?,
     })
 }

@@ -46,7 +46,7 @@ impl KeySnapshot {
     /// # Errors
     /// `ConfigError` where it is no snapshot, or one of its keys is not usable.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
-        let fault = |problem| ConfigError::one("snapshot", problem);
+        let fault = |problem| ConfigError::new("snapshot", problem);
         let snapshot: KeySnapshot =
             serde_json::from_str(json).map_err(|_| fault("no key snapshot; leave it out and the keys are fetched"))?;
         if snapshot.keys.is_empty() || snapshot.keys.len() > MAX_KEYS {

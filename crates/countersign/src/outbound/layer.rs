@@ -47,7 +47,7 @@ impl AttachTokenLayer {
             Err(fault) => faults.push(fault),
         }
         ConfigError::check(faults)?;
-        Err(ConfigError::one("origin", "not usable"))
+        Err(ConfigError::new("origin", "not usable"))
     }
 }
 

@@ -46,7 +46,7 @@ impl ResourceMetadata {
     /// `ConfigError` on field `resource` where it is no such address, or has a fragment, a user or characters that a
     /// challenge cannot hold.
     pub fn new(resource: &str) -> Result<Self, ConfigError> {
-        let fault = |problem: &'static str| ConfigError::one("resource", problem);
+        let fault = |problem: &'static str| ConfigError::new("resource", problem);
         let uri: Uri = resource.parse().map_err(|_| fault("not an absolute address"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(fault("not an absolute address; write https://host/path"));

@@ -60,7 +60,7 @@ pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) 
         target: "countersign::authenticate",
         issuer = verified.issuer(),
         tenant,
-        subject = subjects.map(|subjects| subjects.of(verified.issuer(), verified.subject())),
+        subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject())),
         kid = verified.key_id().map(safe_text),
         "authenticated"
     );
@@ -97,7 +97,7 @@ pub(crate) fn denied(
     elapsed: Duration,
 ) {
     if let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) {
-        let subject = subjects.map(|subjects| subjects.of(verified.issuer(), verified.subject()));
+        let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
         let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
         tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, subject, unlogged, "denied");
     }
@@ -105,7 +105,7 @@ pub(crate) fn denied(
 
 /// `verified` is none where the caller is anonymous.
 pub(crate) fn denied_in_shadow(
-    requirement: &Requirement,
+    requirement: &dyn std::fmt::Display,
     verified: Option<&Verified>,
     samples: &Samples,
     elapsed: Duration,

@@ -7,7 +7,7 @@ use countersign::clock::Clock;
 use countersign::error::ConfigError;
 use countersign::key::{Algorithm, KeySource, StaticKeys};
 use countersign::keys::{self, RemoteKeys};
-use countersign::policy::{IssuerConfig, KeysConfig};
+use countersign::policy::{KeysConfig, TrustedIssuerConfig};
 use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
@@ -133,7 +133,7 @@ fn pinned(question: &Question, clock: &Arc<AskedClock>, pem: &str, key_id: Optio
 fn verifier(
     question: &Question,
     clock: &Arc<AskedClock>,
-    keys: impl FnMut(&IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+    keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
 ) -> Result<Verifier, Failure> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     Ok(Verifier::builder().policy(&question.policy, keys).clock(clock).build()?)
@@ -141,7 +141,8 @@ fn verifier(
 
 /// The algorithms that any issuer of the question allows.
 fn algorithms(question: &Question) -> Vec<Algorithm> {
-    let allowed = |issuer: &IssuerConfig| issuer.algorithms.clone().unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
+    let allowed =
+        |issuer: &TrustedIssuerConfig| issuer.algorithms.clone().unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
     question.policy.issuers.iter().flat_map(allowed).collect()
 }
 
@@ -166,15 +167,15 @@ fn place_source(place: &KeyPlace, question: &Question, clock: &Arc<AskedClock>) 
 }
 
 /// The keys that a policy names for one of its issuers, from where a service has them.
-fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+fn policy_source(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     if let KeysConfig::File(path) = &issuer.keys {
-        input::file(path).map_err(|failure| ConfigError::one("keys", failure.to_string()))?;
+        input::file(path).map_err(|failure| ConfigError::new("keys", failure.to_string()))?;
     }
     keys::from_config(issuer)
 }
 
 /// Where a policy's issuer has its keys, in words.
-fn origin(issuer: &IssuerConfig) -> String {
+fn origin(issuer: &TrustedIssuerConfig) -> String {
     match &issuer.keys {
         KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),

@@ -1,7 +1,7 @@
 //! The whole question: a policy, from options or a file, and what the command alone can ask.
 
 use countersign::clock::UnixTime;
-use countersign::policy::{AudienceList, IssuerConfig, Policy, Profile};
+use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
 
 use super::{Asked, algorithms};
 use crate::exit::Failure;
@@ -73,7 +73,7 @@ impl Question {
             }
             issuer.leeway_seconds = asked.leeway.or(issuer.leeway_seconds);
         }
-        let is_url = |issuer: &IssuerConfig| is_url(&issuer.issuer);
+        let is_url = |issuer: &TrustedIssuerConfig| is_url(&issuer.issuer);
         if asked.policy.is_none() && keys.is_none() && !policy.issuers.iter().all(is_url) {
             return Err(Failure::question(ADD_KEYS));
         }
@@ -93,10 +93,10 @@ const ADD_KEYS: &str =
     "where are the keys? add --jwks FILE|URL or --pem FILE (discovery needs an issuer that is a URL)";
 
 /// The one issuer that options name; every asymmetric algorithm unless some are named.
-fn from_options(asked: &Asked) -> Result<IssuerConfig, Failure> {
+fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
     let issuer = asked.issuer.as_deref().filter(|issuer| !issuer.is_empty());
     let mut issuer = match (issuer, asked.audience.first()) {
-        (Some(issuer), Some(audience)) => IssuerConfig::new(issuer, audience),
+        (Some(issuer), Some(audience)) => TrustedIssuerConfig::new(issuer, audience),
         (Some(_), None) => return Err(Failure::question(ADD_AUDIENCE)),
         (None, Some(_)) => return Err(Failure::question(ADD_ISSUER)),
         (None, None) => return Err(Failure::question(format!("{ADD_ISSUER}; {ADD_AUDIENCE}"))),
@@ -106,7 +106,7 @@ fn from_options(asked: &Asked) -> Result<IssuerConfig, Failure> {
 }
 
 /// Asks `issuer` for the type that `--typ` names.
-fn of_type(issuer: &mut IssuerConfig, name: &str) -> Result<(), Failure> {
+fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
     (issuer.danger_any_type, issuer.token_types) = (name == "any", Vec::new());
     match name {
         "" => return Err(Failure::question("--typ is empty; leave it out, or name a type or any")),

@@ -218,7 +218,7 @@ pub fn any_of(alternatives: impl IntoIterator<Item = Requirement>) -> Result<Req
 pub fn at_least(count: usize, parts: impl IntoIterator<Item = Requirement>) -> Result<Requirement, ConfigError> {
     let parts: Vec<Requirement> = parts.into_iter().collect();
     if !(1..=parts.len()).contains(&count) {
-        return Err(ConfigError::one(
+        return Err(ConfigError::new(
             "at_least",
             format!("{count} is not within 1 to the {} parts named", parts.len()),
         ));
@@ -232,5 +232,5 @@ fn some(
     parts: impl IntoIterator<Item = Requirement>,
 ) -> Result<Vec<Requirement>, ConfigError> {
     let parts: Vec<Requirement> = parts.into_iter().collect();
-    if parts.is_empty() { Err(ConfigError::one(field, problem)) } else { Ok(parts) }
+    if parts.is_empty() { Err(ConfigError::new(field, problem)) } else { Ok(parts) }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::rule::Requirement;
 use crate::authz::Grants;
 use crate::claims::TokenClaims;
 use crate::clock::{Clock, UnixTime};
@@ -33,14 +32,14 @@ pub struct Facts<'f> {
 /// ```
 /// use countersign_core::{authz::RequestContext, clock::UnixTime};
 ///
-/// let context = RequestContext::at(UnixTime::from_secs(1_700_000_000)); // no request: nothing of it is known
+/// let context = RequestContext::new(UnixTime::from_secs(1_700_000_000)); // no request: nothing of it is known
 /// # let _ = context;
 /// ```
 #[derive(Clone, Copy)]
 pub struct RequestContext<'f> {
     time: Time<'f>,
     pub(super) request: &'f dyn RequestFacts,
-    pub(super) on_shadow: &'f dyn Fn(&Requirement),
+    pub(super) on_shadow: &'f dyn Fn(&dyn fmt::Display),
 }
 
 #[derive(Clone, Copy)]
@@ -52,13 +51,13 @@ enum Time<'f> {
 impl<'f> RequestContext<'f> {
     /// At this time, for no request.
     #[must_use]
-    pub fn at(now: UnixTime) -> Self {
+    pub fn new(now: UnixTime) -> Self {
         RequestContext { time: Time::At(now), request: &NoRequest, on_shadow: &|_| {} }
     }
 
     /// By this clock, which is read only where a requirement asks for the time; for no request.
     #[must_use]
-    pub fn by(clock: &'f dyn Clock) -> Self {
+    pub fn from_clock(clock: &'f dyn Clock) -> Self {
         RequestContext { time: Time::By(clock), request: &NoRequest, on_shadow: &|_| {} }
     }
 
@@ -71,13 +70,13 @@ impl<'f> RequestContext<'f> {
 
     /// For this request.
     #[must_use]
-    pub fn of(self, request: &'f dyn RequestFacts) -> Self {
+    pub fn request(self, request: &'f dyn RequestFacts) -> Self {
         RequestContext { request, ..self }
     }
 
     /// Tells `listener` of each part in shadow mode that is not met.
     #[must_use]
-    pub fn on_shadow(self, listener: &'f dyn Fn(&Requirement)) -> Self {
+    pub fn on_shadow(self, listener: &'f dyn Fn(&dyn fmt::Display)) -> Self {
         RequestContext { on_shadow: listener, ..self }
     }
 }

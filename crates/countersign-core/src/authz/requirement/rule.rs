@@ -145,9 +145,9 @@ impl Requirement {
     /// use countersign_core::authz::{role, scope};
     ///
     /// let requirement = scope("orders:write").and(role("clerk").or(scope("orders:admin")));
-    /// assert_eq!(requirement.needed_scopes().collect::<Vec<_>>(), ["orders:write"]);
+    /// assert_eq!(requirement.required_scopes().collect::<Vec<_>>(), ["orders:write"]);
     /// ```
-    pub fn needed_scopes(&self) -> impl Iterator<Item = &str> {
+    pub fn required_scopes(&self) -> impl Iterator<Item = &str> {
         let parts = match &*self.0 {
             Rule::All(all) => all.as_slice(),
             _ => std::slice::from_ref(self),
@@ -155,16 +155,9 @@ impl Requirement {
         plain_scopes(parts)
     }
 
-    /// Every scope that it names in force, each once: what a client has to ask for at most (OpenAPI, RFC 9728).
-    ///
-    /// ```
-    /// use countersign_core::authz::{role, scope};
-    ///
-    /// let requirement = scope("read").and(role("admin").or(scope("write"))).and(scope("new").shadowed());
-    /// assert_eq!(requirement.scopes(), ["read", "write"]);
-    /// ```
-    #[must_use]
-    pub fn scopes(&self) -> Vec<&str> {
+    /// Every scope that it names in force, each once.
+    #[cfg(test)]
+    pub(crate) fn named_scopes(&self) -> Vec<&str> {
         let mut names = Vec::new();
         let mut open = vec![self];
         while let Some(next) = open.pop() {

@@ -48,7 +48,7 @@ fn check_with(requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) ->
         actor: Some("gateway"),
         acr: Some("silver"),
         claims: TokenClaims::new(r#"{"plan":"gold","org":{"size":7},"https://a.test/x":true}"#, &typed),
-        context: RequestContext::at(UnixTime::from_secs(1_300)).of(&OfAcme),
+        context: RequestContext::new(UnixTime::from_secs(1_300)).request(&OfAcme),
     };
     change(&mut facts);
     requirement.check(&facts)
@@ -167,7 +167,7 @@ fn s5_16_a_login_of_no_user_or_of_the_future_is_none() {
                 actor: None,
                 acr: None,
                 claims: TokenClaims::new("{}", &typed),
-                context: RequestContext::at(UnixTime::from_secs(1_300)),
+                context: RequestContext::new(UnixTime::from_secs(1_300)),
             })
         };
         assert_eq!(facts(&recent).is_allowed(), met, "{ahead:?}");
@@ -248,7 +248,7 @@ fn the_tenant_must_be_the_one_that_the_request_names() {
                 actor: None,
                 acr: None,
                 claims: TokenClaims::new("{}", &typed),
-                context: RequestContext::at(UnixTime::from_secs(0)).of(&OfAcme),
+                context: RequestContext::new(UnixTime::from_secs(0)).request(&OfAcme),
             });
             assert_eq!(decision, denied(Denial::Forbidden), "{other:?} {place}");
         }
@@ -312,7 +312,7 @@ fn s5_26_a_shadowed_part_decides_nothing_wherever_it_stands() {
 fn shadow_mode_counts_and_tells_only_what_would_be_news() {
     let requirement = scope("read").and(role("admin").shadowed()).and(role("clerk").shadowed());
     let told = std::cell::RefCell::new(Vec::new());
-    let tell = |part: &Requirement| told.borrow_mut().push(part.to_string());
+    let tell = |part: &dyn std::fmt::Display| told.borrow_mut().push(part.to_string());
     for scopes in [true, false] {
         let grants = Grants { scopes: if scopes { ["read"].into() } else { Default::default() }, ..grants() };
         let typed = TypedClaims::default();
@@ -324,7 +324,7 @@ fn shadow_mode_counts_and_tells_only_what_would_be_news() {
             actor: None,
             acr: None,
             claims: TokenClaims::new("{}", &typed),
-            context: RequestContext::at(UnixTime::from_secs(0)).on_shadow(&tell),
+            context: RequestContext::new(UnixTime::from_secs(0)).on_shadow(&tell),
         });
         assert_eq!(decision.is_allowed(), scopes);
     }
@@ -357,5 +357,5 @@ fn it_tells_what_it_needs() {
     assert!(host.path_parameters().next().is_none() && host.needs_request());
     let neither = at_least(1, [scope("b"), scope("a").and(scope("b")).not(), any_authenticated()]).expect("within");
     assert!(!neither.needs_request());
-    assert_eq!(neither.scopes(), ["b"], "a negated scope is none to ask for");
+    assert_eq!(neither.named_scopes(), ["b"], "a negated scope is none to ask for");
 }

@@ -28,7 +28,7 @@ pub struct AuthoritiesConfig {
     pub tenant: Option<String>,
     /// What stands before every role, permission and group of this issuer.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub names_prefixed: String,
+    pub name_prefix: String,
     /// Reads scopes from `scp` too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_in_scp: bool,
@@ -45,11 +45,11 @@ pub struct AuthoritiesConfig {
 
 impl AuthoritiesConfig {
     /// The same as a builder would make it.
-    pub fn read(&self) -> Authorities {
+    pub fn to_authorities(&self) -> Authorities {
         let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
         authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
-        authorities = authorities.known_roles(&self.known_roles).names_prefixed(&self.names_prefixed);
+        authorities = authorities.known_roles(&self.known_roles).name_prefix(&self.name_prefix);
         authorities = self.hierarchy.iter().fold(authorities, |authorities, chain| authorities.hierarchy(chain));
         for (role, permissions) in &self.role_permissions {
             authorities =

@@ -16,7 +16,7 @@ use crate::key::{Algorithm, KeySource};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct IssuerConfig {
+pub struct TrustedIssuerConfig {
     /// What tokens must carry in `iss`, letter by letter.
     pub issuer: String,
     /// The audiences that tokens may be for, one of them being enough.
@@ -41,7 +41,7 @@ pub struct IssuerConfig {
     pub leeway_seconds: Option<u64>,
     /// The longest `exp - iat`. Default: 24 hours in the profile `access_token`, else unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub longest_lifetime_seconds: Option<u64>,
+    pub max_lifetime_seconds: Option<u64>,
     /// The oldest token taken, counted from `iat`. Default: unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
@@ -95,11 +95,11 @@ impl AudienceList {
     }
 }
 
-impl IssuerConfig {
+impl TrustedIssuerConfig {
     /// This issuer and audience, all else at its default.
     #[must_use]
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        IssuerConfig {
+        TrustedIssuerConfig {
             issuer: issuer.into(),
             audience: AudienceList::One(audience.into()),
             keys: KeysConfig::default(),
@@ -108,7 +108,7 @@ impl IssuerConfig {
             profile: Profile::default(),
             token_types: Vec::new(),
             leeway_seconds: None,
-            longest_lifetime_seconds: None,
+            max_lifetime_seconds: None,
             max_age_seconds: None,
             required_claims: Vec::new(),
             required_claim_values: BTreeMap::new(),
@@ -123,22 +123,22 @@ impl IssuerConfig {
     }
 
     /// The same as a builder would make it, with the keys of `keys`. It is judged when a verifier is built.
-    pub fn trusted(&self, keys: Arc<dyn KeySource>) -> TrustedIssuer {
+    pub fn to_trusted_issuer(&self, keys: Arc<dyn KeySource>) -> TrustedIssuer {
         let named = NeedsAudience::new(&self.issuer, keys);
         let mut issuer = match (self.danger_any_audience, self.audience.names().split_first()) {
             (true, _) => danger::without_audience(named),
             (false, None) => named.audience(""), // refused when built, naming the field
-            (false, Some((first, others))) => others.iter().fold(named.audience(first), TrustedIssuer::or_audience),
+            (false, Some((first, others))) => others.iter().fold(named.audience(first), TrustedIssuer::add_audience),
         };
-        issuer = issuer.profile(self.profile).authorities(self.authorities.read());
+        issuer = issuer.profile(self.profile).authorities(self.authorities.to_authorities());
         if let Some(algorithms) = &self.algorithms {
             issuer = issuer.algorithms(algorithms.iter().copied());
         }
         if let Some(seconds) = self.leeway_seconds {
             issuer = issuer.leeway(Duration::from_secs(seconds));
         }
-        if let Some(seconds) = self.longest_lifetime_seconds {
-            issuer = issuer.longest_lifetime(Duration::from_secs(seconds));
+        if let Some(seconds) = self.max_lifetime_seconds {
+            issuer = issuer.max_lifetime(Duration::from_secs(seconds));
         }
         if let Some(seconds) = self.max_age_seconds {
             issuer = issuer.max_age(Duration::from_secs(seconds));
@@ -147,11 +147,11 @@ impl IssuerConfig {
             issuer = issuer.algorithm_of_unlabelled_rsa_keys(algorithm);
         }
         issuer = self.token_types.iter().fold(issuer, TrustedIssuer::token_type);
-        issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::require_claim);
+        issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::required_claim);
         let values = self.required_claim_values.iter();
-        issuer = values.fold(issuer, |issuer, (name, value)| issuer.require_claim_value(name, value));
-        issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refuse_subjects_beginning_with);
-        issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allow_client);
+        issuer = values.fold(issuer, |issuer, (name, value)| issuer.required_claim_value(name, value));
+        issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refused_subject_prefix);
+        issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allowed_client);
         if self.client_id_for_absent_audience {
             issuer = issuer.client_id_for_absent_audience();
         }

@@ -39,7 +39,7 @@ impl KeysConfig {
         let KeysConfig::Inline(jwks) = self else { return None };
         Some(match KeySet::from_jwks(jwks.as_bytes()) {
             Ok(set) => Ok(Arc::new(StaticKeys::from_set(set))),
-            Err(rejected) => Err(ConfigError::one("keys", rejected.to_string())),
+            Err(rejected) => Err(ConfigError::new("keys", rejected.to_string())),
         })
     }
 }

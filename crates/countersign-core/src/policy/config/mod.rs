@@ -7,7 +7,7 @@ mod keys;
 mod text;
 
 pub use authorities::AuthoritiesConfig;
-pub use issuer::{AudienceList, IssuerConfig};
+pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
 
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ use crate::error::ConfigError;
 #[non_exhaustive]
 pub struct Policy {
     /// The trusted issuers; at least one.
-    pub issuers: Vec<IssuerConfig>,
+    pub issuers: Vec<TrustedIssuerConfig>,
     /// The longest token read, in bytes. Default 16 KiB, at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_token_bytes: Option<usize>,
@@ -64,7 +64,8 @@ impl Policy {
     /// ```
     #[must_use]
     pub fn access_token(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
-        let issuer = IssuerConfig { profile: Profile::AccessToken, ..IssuerConfig::new(issuer, audience) };
+        let issuer =
+            TrustedIssuerConfig { profile: Profile::AccessToken, ..TrustedIssuerConfig::new(issuer, audience) };
         Policy { issuers: vec![issuer], ..Policy::default() }
     }
 
@@ -84,7 +85,7 @@ impl Policy {
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> ConfigError {
-    ConfigError::one("policy", error.to_string())
+    ConfigError::new("policy", error.to_string())
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const FULL: &str = r#"{
         "algorithms": ["ES256", "ML-DSA-65"],
         "profile": "access_token",
         "leeway_seconds": 5,
-        "longest_lifetime_seconds": 3600,
+        "max_lifetime_seconds": 3600,
         "max_age_seconds": 600,
         "required_claims": ["tenant"],
         "required_claim_values": {"tid": "72f988bf"},
@@ -32,7 +32,7 @@ const FULL: &str = r#"{
     "cache_bytes": 0
 }"#;
 
-fn no_keys(_: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+fn no_keys(_: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     Ok(Arc::new(StaticKeys::new([])))
 }
 
@@ -60,7 +60,7 @@ fn toml_and_variables_say_the_same_as_json() {
         ("X_ALGORITHMS", "ES256,ML-DSA-65"),
         ("X_PROFILE", "access_token"),
         ("X_LEEWAY_SECONDS", "5"),
-        ("X_LONGEST_LIFETIME_SECONDS", "3600"),
+        ("X_MAX_LIFETIME_SECONDS", "3600"),
         ("X_MAX_AGE_SECONDS", "600"),
         ("X_REQUIRED_CLAIMS", "tenant"),
         ("X_REQUIRED_CLAIM_VALUES", r#"{"tid":"72f988bf"}"#),
@@ -119,7 +119,7 @@ fn weakenings_are_named_so_and_can_be_forbidden() {
     assert!(build(&policy).is_err());
     policy.issuers[0].danger_plain_http = true;
     assert!(build(&policy).is_ok());
-    policy.issuers[0] = IssuerConfig::new("https://a.example", "orders");
+    policy.issuers[0] = TrustedIssuerConfig::new("https://a.example", "orders");
     policy.issuers[0].danger_any_type = true;
     assert!(build(&policy).is_ok());
     policy.deny_danger = true;
@@ -129,7 +129,7 @@ fn weakenings_are_named_so_and_can_be_forbidden() {
 #[test]
 fn a_source_that_cannot_be_made_is_a_fault_among_the_others() {
     let policy = Policy::access_token("https://a.example", "");
-    let broken = |_: &IssuerConfig| Err(ConfigError::one("keys", "the file is not there"));
+    let broken = |_: &TrustedIssuerConfig| Err(ConfigError::new("keys", "the file is not there"));
     let faults = Verifier::builder().policy(&policy, broken).build().expect_err("faults");
     let fields: Vec<&str> = faults.faults().iter().map(|fault| fault.field.as_ref()).collect();
     assert_eq!(fields, ["keys", "audience"]);
@@ -150,7 +150,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""profile":"access_token""#,
         r#""algorithms":["ES256"]"#,
         r#""max_age_seconds":5"#,
-        r#""longest_lifetime_seconds":5"#,
+        r#""max_lifetime_seconds":5"#,
         r#""required_claims":["a"]"#,
         r#""required_claim_values":{"a":"b"}"#,
         r#""required_claim_values":{"ab":"c"}"#,
@@ -162,7 +162,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""authorities":{"tenant_at":"/a"}"#,
         r#""authorities":{"groups_at":["/a"]}"#,
         r#""authorities":{"tenant":"a"}"#,
-        r#""authorities":{"names_prefixed":"a"}"#,
+        r#""authorities":{"name_prefix":"a"}"#,
         r#""authorities":{"scopes_in_scp":true}"#,
         r#""authorities":{"hierarchy":["a > b"]}"#,
         r#""authorities":{"role_permissions":{"a":["b"]}}"#,
@@ -185,7 +185,7 @@ fn senseless_authorities_and_reservations_name_their_field() {
         built.err().map_or("none".to_owned(), |error| error.faults()[0].field.to_string())
     };
     let full = r#"{"known_roles":["a","b"],"hierarchy":["a > b"],"role_permissions":{"b":["p"]},"groups_at":["/g"],
-        "tenant":"acme","names_prefixed":"x:"}"#;
+        "tenant":"acme","name_prefix":"x:"}"#;
     assert_eq!(field(full, r#","reserved_subjects":{"svc:":"https://a"}"#), "none");
     for (authorities, rest, expected) in [
         (r#"{"hierarchy":["a > b","b > a"]}"#, "", "hierarchy"),

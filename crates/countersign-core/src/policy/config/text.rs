@@ -37,7 +37,7 @@ impl Policy {
     }
 
     /// Reads a policy of one issuer from the process's environment: `<prefix>ISSUER`, `<prefix>AUDIENCE` and so on, each
-    /// field of [`IssuerConfig`](super::IssuerConfig) and [`Policy`] in upper case.
+    /// field of [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case.
     ///
     /// # Errors
     /// As [`from_vars`](Self::from_vars).
@@ -105,7 +105,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         "keys" | "authorities" | "required_claim_values" | "reserved_subjects" => {
             serde_json::from_str(text).map_err(|_| "not JSON")?
         }
-        "leeway_seconds" | "longest_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
+        "leeway_seconds" | "max_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
             text.parse::<u64>().map_err(|_| "not a whole number")?.into()
         }
         "deny_danger"

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_core::clock::Clock;
-use countersign_core::policy::{FoundIssuer, ResolvedIssuer};
+use countersign_core::policy::{IssuerLookup, ResolvedIssuer};
 
 use super::look_up::{LookUp, NotResolved, Resolver};
 use super::name::is_canonical;
@@ -75,21 +75,21 @@ impl Directory {
         Directory { settings, held: ArcSwap::default(), desk: Mutex::default() }
     }
 
-    pub(super) fn find(&self, name: &str) -> FoundIssuer {
+    pub(super) fn find(&self, name: &str) -> IssuerLookup {
         if let Some(entry) = self.held.load().get(name) {
             entry.touch(self.elapsed());
             return match entry.answer.usable() {
                 Some(issuer) => {
                     entry.answer.refresh_if_due();
-                    FoundIssuer::Trusted(issuer)
+                    IssuerLookup::Trusted(issuer)
                 }
-                None => FoundIssuer::NotLookedUp,
+                None => IssuerLookup::Unknown,
             };
         }
         if !self.is_candidate(name) || self.desk().is_refused(name, self.elapsed()) {
-            return FoundIssuer::NotTrusted;
+            return IssuerLookup::NotTrusted;
         }
-        FoundIssuer::NotLookedUp
+        IssuerLookup::Unknown
     }
 
     /// Joins the question about `name`, or asks it, where strangers have not asked too much already.

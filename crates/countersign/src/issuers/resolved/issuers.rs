@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
 use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome};
-use countersign_core::policy::{FoundIssuer, IssuerSource, TrustedIssuer};
+use countersign_core::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
 
 use super::directory::{Admission, Directory, Settings};
 use super::look_up::NotResolved;
@@ -119,11 +119,11 @@ impl ResolvedIssuers {
 }
 
 impl IssuerSource for ResolvedIssuers {
-    fn find(&self, name: &str) -> FoundIssuer {
+    fn lookup(&self, name: &str) -> IssuerLookup {
         self.directory().find(name)
     }
 
-    fn look_up<'a>(&'a self, name: &'a str) -> RefreshFuture<'a> {
+    fn resolve<'a>(&'a self, name: &'a str) -> RefreshFuture<'a> {
         Box::pin(async move {
             let directory = self.directory();
             let entry = match directory.admit(name) {
