@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys};
-use countersign_core::policy::{IssuerConfig as TrustedConfig, KeysConfig};
+use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use countersign_core::secret::Secret;
 use serde::Deserialize;
 
@@ -103,7 +103,7 @@ pub struct AudienceConfig {
 #[non_exhaustive]
 pub struct FederationConfig {
     /// The rules, as in a policy of the verifier.
-    pub trusted: TrustedConfig,
+    pub trusted: TrustedIssuerConfig,
     /// By subject: the client's id.
     pub subjects: BTreeMap<String, String>,
 }
@@ -151,7 +151,7 @@ impl IssuerConfig {
     /// As [`build`](Self::build).
     pub fn build_with(
         &self,
-        remote: impl Fn(&TrustedConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Result<Issuer, ConfigError> {
         self.builder(remote)?.build()
     }
@@ -162,7 +162,7 @@ impl IssuerConfig {
     /// As [`build`](Self::build), for what must be read first.
     pub fn builder(
         &self,
-        remote: impl Fn(&TrustedConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Result<IssuerBuilder, ConfigError> {
         let mut faults = Vec::new();
         let mut builder = Issuer::builder(&self.issuer);
@@ -218,7 +218,7 @@ impl FederationConfig {
     fn read(
         &self,
         folder: &Path,
-        remote: impl Fn(&TrustedConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Result<Federation, ConfigError> {
         let keys = match &self.trusted.keys {
             KeysConfig::File(path) => {

@@ -15,7 +15,7 @@ pub(crate) fn judge(
     request: &dyn RequestFacts,
 ) -> Result<(), Refusal> {
     let on_shadow = |part: &dyn std::fmt::Display| {
-        telemetry::denied_in_shadow(part, Some(verified), &shared.samples, shared.clock.elapsed())
+        telemetry::denied_in_shadow(part, Some(verified), &shared.samples, shared.clock.elapsed());
     };
     let context = RequestContext::from_clock(&*shared.clock).request(request).on_shadow(&on_shadow);
     match verified.check(requirement, context) {

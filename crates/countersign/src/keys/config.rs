@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
-use countersign_core::policy::{TrustedIssuerConfig, KeysConfig};
+use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 
 use super::{FileKeys, RemoteKeys};
 
