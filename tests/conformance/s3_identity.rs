@@ -197,11 +197,7 @@ fn s3_20_settings_that_can_only_be_mistakes_are_refused_when_built() {
         ("required_claim_values", policy().required_claim_value("tid", ""), policy().required_claim_value("sub", "a")),
         ("required_claim_values", policy().required_claim_value("aud", "a"), policy().required_claim_value("acr", "a")),
         ("allowed_clients", policy().allowed_client(""), policy().allowed_client("web")),
-        (
-            "refused_subject_prefixes",
-            policy().refused_subject_prefix(""),
-            policy().refused_subject_prefix("svc:"),
-        ),
+        ("refused_subject_prefixes", policy().refused_subject_prefix(""), policy().refused_subject_prefix("svc:")),
     ] {
         assert_eq!(faulty_fields(bad), [field], "{field}");
         assert_eq!(faulty_fields(twin), [""; 0], "{field}");
