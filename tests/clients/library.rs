@@ -12,9 +12,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
 async fn s5_03_s5_04_s5_14_s5_15_an_oauth_library_follows_the_challenge_to_a_token() {
-    let Some(script) = peers::node("challenge_oauth4webapi.mjs") else { return };
-    let Some(provider) = OpenIdProvider::start("ES256,RS256") else { return };
+    let script = peers::node("challenge_oauth4webapi.mjs");
+    let provider = OpenIdProvider::start("ES256,RS256");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let resource = format!("http://{}/", listener.local_addr().expect("bound"));
 

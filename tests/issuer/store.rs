@@ -189,9 +189,10 @@ async fn s8_15_a_file_keeps_its_word_across_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 async fn s8_15_postgres_keeps_its_word_across_instances_and_restarts() {
     for suite in [0, 1, 2] {
-        let Some(database) = Postgres::start() else { return };
+        let database = Postgres::start();
         let settings = Secret::from(database.settings());
         let open = || Arc::new(PostgresStore::connect(&settings).expect("a store")) as Arc<dyn Store>;
         match suite {

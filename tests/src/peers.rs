@@ -1,7 +1,7 @@
-//! Programs that nobody here wrote: started for a test, ended with it, and missed aloud where they are not installed.
+//! Programs that nobody here wrote: started for a test, and ended with it.
 //!
-//! `tests/peers/install` installs them. A newcomer's machine may lack them: a test that needs one then says so and passes
-//! over. Where `CI` is set it fails instead.
+//! `tests/peers/install` installs them. The test runner reports a test as ignored if its part is missing (see `parts.rs`):
+//! `#[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]`. If `CI` is set, such a test fails instead.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -10,47 +10,38 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use crate::parts::Part;
+
 /// The folder of the scripts and their libraries.
 pub fn folder() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/peers"))
 }
 
-/// A command that runs `script` of this folder with node; `None`, said aloud, where node or its packages are missing.
-pub fn node(script: &str) -> Option<Command> {
-    let is_there = folder().join("node_modules/.package-lock.json").exists() && runs("node");
-    is_there_or_missed("node and tests/peers/node_modules", is_there)?;
-    Some(script_command("node".into(), script))
+/// A command that runs `script` of this folder with Node.js.
+pub fn node(script: &str) -> Command {
+    installed(Part::Node);
+    script_command("node".into(), script)
 }
 
-/// A command that runs `script` of this folder with Python; `None`, said aloud, where its environment is missing.
-pub fn python(script: &str) -> Option<Command> {
-    let python = folder().join("venv/bin/python");
-    is_there_or_missed("tests/peers/venv", folder().join("venv/installed").exists())?;
-    Some(script_command(python, script))
+/// A command that runs `script` of this folder with Python.
+pub fn python(script: &str) -> Command {
+    installed(Part::Python);
+    script_command(folder().join("venv/bin/python"), script)
 }
 
-/// The path of a program in the Python environment, such as `envoy`; `None`, said aloud, where it is missing.
-pub fn python_program(name: &str) -> Option<PathBuf> {
-    let program = folder().join("venv/bin").join(name);
-    is_there_or_missed(name, program.exists())?;
-    Some(program)
+/// The Envoy program.
+pub fn envoy() -> PathBuf {
+    installed(Part::Envoy)
 }
 
-/// The browser; `None`, said aloud, where it is missing.
-pub fn chromium() -> Option<&'static str> {
-    const CHROMIUM: &str = "/usr/bin/chromium";
-    is_there_or_missed("chromium", std::path::Path::new(CHROMIUM).exists())?;
-    Some(CHROMIUM)
+/// The browser.
+pub fn chromium() -> PathBuf {
+    installed(Part::Chromium)
 }
 
-/// Says what is missing, or fails where it must not be.
-pub fn is_there_or_missed(what: &str, is_there: bool) -> Option<()> {
-    if is_there {
-        return Some(());
-    }
-    assert!(std::env::var_os("CI").is_none(), "{what} is missing; run tests/peers/install");
-    eprintln!("PASSED OVER: {what} is missing; tests/peers/install installs it");
-    None
+/// The file of a part, which must be installed.
+fn installed(part: Part) -> PathBuf {
+    part.find(&folder()).unwrap_or_else(|| panic!("{part:?} is missing; run tests/peers/install"))
 }
 
 /// Runs `command` to its end with `input` and reads its output as one JSON value.
@@ -95,23 +86,23 @@ impl Drop for Running {
     }
 }
 
-/// A certified OpenID provider on loopback; what it can do is said at the top of `peers/provider.mjs`.
+/// A certified OpenID provider on loopback; what it can do stands at the top of `peers/provider.mjs`.
 #[derive(Debug)]
 pub struct OpenIdProvider {
     running: Running,
 }
 
 impl OpenIdProvider {
-    /// Starts one on a free port, its access tokens signed with the first of `algorithms`; `None` where it is missing.
-    pub fn start(algorithms: &str) -> Option<Self> {
+    /// Starts one on a free port, its access tokens signed with the first of `algorithms`.
+    pub fn start(algorithms: &str) -> Self {
         Self::start_at(algorithms, 0)
     }
 
     /// Starts one on this port, for one that was stopped and comes back.
-    pub fn start_at(algorithms: &str, port: u16) -> Option<Self> {
-        let mut command = node("provider.mjs")?;
+    pub fn start_at(algorithms: &str, port: u16) -> Self {
+        let mut command = node("provider.mjs");
         command.env("ALGS", algorithms).env("PORT", port.to_string()).env("NODE_NO_WARNINGS", "1");
-        Some(OpenIdProvider { running: Running::start(command) })
+        OpenIdProvider { running: Running::start(command) }
     }
 
     /// Its issuer name, which is its address.
@@ -158,11 +149,9 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one; `None`, said aloud, where none is installed.
-    pub fn start() -> Option<Self> {
-        let programs = Postgres::programs();
-        is_there_or_missed("PostgreSQL", programs.is_some())?;
-        let programs = programs?;
+    /// Starts one.
+    pub fn start() -> Self {
+        let programs = installed(Part::Postgres).parent().expect("a folder").to_owned();
         let folder = std::env::temp_dir().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
         std::fs::create_dir_all(&folder).expect("a folder");
         unprivileged(&folder);
@@ -182,17 +171,12 @@ impl Postgres {
             assert!(started.server.try_wait().expect("its state").is_none(), "the server ended");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        Some(started)
+        started
     }
 
     /// How to reach it, in libpq's form.
     pub fn settings(&self) -> String {
         format!("host={} user=issuer dbname=postgres", self.folder.display())
-    }
-
-    fn programs() -> Option<PathBuf> {
-        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
-        versions.filter_map(Result::ok).map(|entry| entry.path().join("bin")).find(|bin| bin.join("initdb").exists())
     }
 }
 
@@ -235,8 +219,4 @@ fn script_command(program: PathBuf, script: &str) -> Command {
     let mut command = Command::new(program);
     command.arg(folder().join(script)).current_dir(folder());
     command
-}
-
-fn runs(program: &str) -> bool {
-    Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -12,9 +12,6 @@ use serde_json::{Value, json};
 
 use crate::world::{Inspector, foreign, guarded, issuer, nobody, open, serve, trusting};
 
-/// The browser that the tests drive.
-const CHROMIUM: &str = "/usr/bin/chromium";
-
 /// The shared secret of one of the tokens.
 const SECRET: &str = "a shared secret of thirty-two bytes or more";
 
@@ -29,17 +26,15 @@ fn shots() -> PathBuf {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(all(has_node, has_chromium)), ignore = "needs Node.js and Chromium: tests/peers/install")]
 async fn everything_on_the_page_works_in_a_real_browser() {
-    if peers::is_there_or_missed(CHROMIUM, Path::new(CHROMIUM).exists()).is_none() {
-        return;
-    }
-    let Some(command) = peers::node("inspector.mjs") else { return };
+    let command = peers::node("inspector.mjs");
     let inspector = Inspector::start(&["--no-open"]);
     let issuer = issuer();
     let provider = Provider::start(&issuer).await.expect("a port");
     let elsewhere = serve(foreign()).await;
     let world = json!({
-        "chromium": CHROMIUM,
+        "chromium": peers::chromium(),
         "shots": shots(),
         "only": std::env::var("ONLY").unwrap_or_default(),
         "url": inspector.url,

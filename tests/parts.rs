@@ -1,0 +1,71 @@
+//! Foreign programs that some tests need. Build scripts turn each one that is installed into a cfg, so that the test runner
+//! reports the tests of a missing one as ignored.
+
+use std::path::{Path, PathBuf};
+
+/// A program that nobody here wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Node.js with the packages of `tests/peers/package.json`.
+    Node,
+    /// Python with the packages of `tests/peers/requirements.txt`.
+    Python,
+    /// The Envoy proxy, which is one of those Python packages.
+    Envoy,
+    /// The browser.
+    Chromium,
+    /// The PostgreSQL server.
+    Postgres,
+}
+
+impl Part {
+    /// Every part with its cfg.
+    pub const ALL: [(Part, &'static str); 5] = [
+        (Part::Node, "has_node"),
+        (Part::Python, "has_python"),
+        (Part::Envoy, "has_envoy"),
+        (Part::Chromium, "has_chromium"),
+        (Part::Postgres, "has_postgres"),
+    ];
+
+    /// The file that shows that this part is installed; `peers` is the folder `tests/peers`.
+    pub fn find(self, peers: &Path) -> Option<PathBuf> {
+        let found = match self {
+            Part::Node if !is_on_path("node") => return None,
+            Part::Node => peers.join("node_modules/.package-lock.json"),
+            Part::Python => peers.join("venv/installed"),
+            Part::Envoy => peers.join("venv/bin/envoy"),
+            Part::Chromium => PathBuf::from("/usr/bin/chromium"),
+            Part::Postgres => {
+                let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+                let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));
+                return programs.filter(|program| program.exists()).max();
+            }
+        };
+        found.exists().then_some(found)
+    }
+}
+
+fn is_on_path(program: &str) -> bool {
+    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
+}
+
+/// Writes the instructions of a build script: a cfg for each part that is installed, and when to look again.
+///
+/// `tests/peers/install` touches itself at its end, so that a new part is noticed: a path that does not exist yet cannot be
+/// watched without running the script each time. If `CI` is set, no test is ignored, and one without its part fails.
+pub fn report(peers: &Path) {
+    let is_ci = std::env::var_os("CI").is_some();
+    println!("cargo::rerun-if-env-changed=CI");
+    println!("cargo::rerun-if-changed={}", peers.join("install").display());
+    for (part, cfg) in Part::ALL {
+        println!("cargo::rustc-check-cfg=cfg({cfg})");
+        let found = part.find(peers);
+        if let Some(path) = &found {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+        if is_ci || found.is_some() {
+            println!("cargo::rustc-cfg={cfg}");
+        }
+    }
+}
