@@ -47,7 +47,8 @@ impl Part {
 }
 
 fn is_on_path(program: &str) -> bool {
-    std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).exists()))
 }
 
 /// Writes the instructions of a build script: a cfg for each part that is installed, and when to look again.

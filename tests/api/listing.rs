@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quote::ToTokens;
 use syn::visit::Visit;
 use syn::{Attribute, Fields, ImplItem, Item, ItemImpl, TraitItem, Type, Visibility};
 
 use crate::source::{Definition, ModulePath, Source, Target, attributes, imports, is_public};
+use crate::text::{shown, tidy, without_docs};
 
 /// The attributes that are part of the API.
 const SHOWN_ATTRIBUTES: [&str; 5] = ["cfg", "derive", "non_exhaustive", "must_use", "deprecated"];
@@ -23,14 +23,15 @@ pub struct Listing<'a> {
 
 impl<'a> Listing<'a> {
     pub fn of(source: &'a Source) -> Self {
-        let mut listing =
-            Listing { source, lines: BTreeSet::new(), paths: BTreeMap::new(), foreign: BTreeSet::new() };
+        let mut listing = Listing { source, lines: BTreeSet::new(), paths: BTreeMap::new(), foreign: BTreeSet::new() };
         listing.module(&Vec::new(), &source.name.clone(), "");
-        for (module, items) in &source.modules {
-            for item in items {
+        for (module, inside) in &source.modules {
+            for item in &inside.items {
                 match item {
                     Item::Impl(item) => listing.implementation(module, item),
-                    Item::Macro(item) if item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")) => {
+                    Item::Macro(item)
+                        if item.attrs.iter().any(|attribute| attribute.path().is_ident("macro_export")) =>
+                    {
                         let name = item.ident.as_ref().map(ToString::to_string).unwrap_or_default();
                         listing.lines.insert(format!("{}::{name}!: macro", source.name));
                     }
@@ -49,16 +50,15 @@ impl<'a> Listing<'a> {
 
     /// The public types and traits of this crate, by name.
     pub fn types(&self) -> impl Iterator<Item = (&str, &str)> {
-        let is_type = |definition: &Definition| match self.source.item(definition) {
-            Item::Fn(_) | Item::Const(_) | Item::Static(_) => false,
-            _ => true,
+        let is_type = |definition: &Definition| {
+            !matches!(self.source.item(definition), Item::Fn(_) | Item::Const(_) | Item::Static(_))
         };
         let all = self.paths.iter().filter(move |(definition, _)| is_type(definition));
         all.map(|((_, name), path)| (name.as_str(), path.as_str()))
     }
 
     fn module(&mut self, module: &ModulePath, path: &str, cfg: &str) {
-        let items = &self.source.modules[module];
+        let items = &self.source.modules[module].items;
         // The prelude repeats what has its home elsewhere.
         let is_prelude = |item: &&Item| matches!(item, Item::Mod(item) if item.ident == "prelude");
         for item in items.iter().filter(|item| !is_prelude(item)).chain(items.iter().filter(is_prelude)) {
@@ -93,7 +93,9 @@ impl<'a> Listing<'a> {
                     self.lines.insert(format!("{path}::{name}: {cfg}pub use {whole}"));
                     self.name_foreign(&whole);
                 }
-                (None, Target::Item(_)) => self.lines.extend([format!("{path}: pub use {}::*", import.path.join("::"))]),
+                (None, Target::Item(_)) => {
+                    self.lines.extend([format!("{path}: pub use {}::*", import.path.join("::"))])
+                }
             }
         }
     }
@@ -144,8 +146,15 @@ impl<'a> Listing<'a> {
                 item.attrs.clear();
                 line(tidy(&item));
             }
-            Item::Macro(item) => {
-                line(format!("made by {}! {{ {} }}", tidy(&item.mac.path), without_docs(&item.mac.tokens.to_string())));
+            Item::Macro(rules) => {
+                line(format!("made by the rules {}", without_docs(&rules.mac.tokens.to_string())));
+                for call in &self.source.modules[&module].items {
+                    if let Item::Macro(call) = call
+                        && call.mac.path.get_ident() == rules.ident.as_ref()
+                    {
+                        line(format!("made of {}", without_docs(&call.mac.tokens.to_string())));
+                    }
+                }
             }
             other => {
                 line(tidy(&other));
@@ -171,11 +180,7 @@ impl<'a> Listing<'a> {
             self.signature(module, |visitor| visitor.visit_item_impl(&head));
             return;
         }
-        let generics = if item.generics.params.is_empty() {
-            String::new()
-        } else {
-            format!("[{}] ", tidy(&head).trim_end_matches("{}").trim())
-        };
+        let generics = if item.generics.params.is_empty() { String::new() } else { format!("[{}] ", tidy(&head)) };
         for part in &item.items {
             let (attributes, text) = match part {
                 ImplItem::Fn(part) if matches!(part.vis, Visibility::Public(_)) => {
@@ -283,51 +288,4 @@ fn trait_item(part: TraitItem) -> String {
         }
         other => tidy(&other),
     }
-}
-
-fn shown(attributes: &[Attribute], names: &[&str]) -> String {
-    let kept = attributes.iter().filter(|attribute| names.iter().any(|name| attribute.path().is_ident(name)));
-    kept.map(|attribute| format!("{} ", tidy(attribute))).collect()
-}
-
-/// Drops the documentation from the text of a macro's call.
-fn without_docs(text: &str) -> String {
-    let mut rest = text;
-    let mut kept = String::new();
-    while let Some((before, after)) = rest.split_once("# [doc = ") {
-        kept.push_str(before);
-        rest = after.split_once("\"]").map_or("", |(_, rest)| rest).trim_start();
-    }
-    tidy_text(&(kept + rest))
-}
-
-fn tidy(tokens: &impl ToTokens) -> String {
-    tidy_text(&tokens.to_token_stream().to_string())
-}
-
-/// Tokens with the spaces that a reader expects.
-fn tidy_text(text: &str) -> String {
-    const PAIRS: [(&str, &str); 20] = [
-        ("\n", " "),
-        ("  ", " "),
-        ("# [", "#["),
-        (" :: ", "::"),
-        (":: ", "::"),
-        (" < ", "<"),
-        (" >", ">"),
-        (" ,", ","),
-        (" :", ":"),
-        (" ;", ";"),
-        ("& ", "&"),
-        ("* ", "*"),
-        (" (", "("),
-        ("( ", "("),
-        (" )", ")"),
-        (",)", ")"),
-        ("->(", "-> ("),
-        (":(", ": ("),
-        (",(", ", ("),
-        (" !", "!"),
-    ];
-    PAIRS.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }

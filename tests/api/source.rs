@@ -16,8 +16,16 @@ pub type Definition = (ModulePath, String);
 /// A library crate of the workspace.
 pub struct Source {
     pub name: String,
-    pub modules: BTreeMap<ModulePath, Vec<Item>>,
+    pub modules: BTreeMap<ModulePath, Module>,
     dependencies: BTreeSet<String>,
+}
+
+/// One module, without what only tests see.
+pub struct Module {
+    pub items: Vec<Item>,
+    imports: Vec<Import>,
+    /// The rules of the macros that are defined here.
+    rules: Vec<(usize, String)>,
 }
 
 /// What a path names.
@@ -30,6 +38,7 @@ pub enum Target {
 }
 
 /// One name that a `use` brings in; `None` for a glob.
+#[derive(Clone)]
 pub struct Import {
     pub name: Option<String>,
     pub path: Vec<String>,
@@ -55,7 +64,8 @@ impl Source {
     }
 
     fn add_items(&mut self, items: Vec<Item>, folder: &Path, path: ModulePath) {
-        let items: Vec<Item> = items.into_iter().filter(|item| !is_test_only(attributes(item))).collect();
+        let kept = items.into_iter().filter(|item| !is_test_only(attributes(item)));
+        let items: Vec<Item> = kept.flat_map(unwrapped).collect();
         for item in &items {
             let Item::Mod(module) = item else { continue };
             let name = module.ident.to_string();
@@ -65,7 +75,12 @@ impl Source {
                 None => self.add(&module_file(folder, &name), &folder.join(&name), inner),
             }
         }
-        self.modules.insert(path, items);
+        let rules = items.iter().enumerate().filter_map(|(index, item)| match item {
+            Item::Macro(rules) if rules.ident.is_some() => Some((index, rules.mac.tokens.to_string())),
+            _ => None,
+        });
+        let module = Module { imports: items.iter().flat_map(imports).collect(), rules: rules.collect(), items };
+        self.modules.insert(path, module);
     }
 
     /// What `path` names if it stands in `module`; `None` for a generic parameter and for names of the standard prelude.
@@ -97,11 +112,11 @@ impl Source {
         if self.modules.contains_key(&inner) {
             return Some(Target::Module(inner));
         }
-        let items = self.modules.get(module)?;
-        if items.iter().any(|item| defined_name(item).is_some_and(|defined| defined == name)) {
+        let Module { items, imports, rules } = self.modules.get(module)?;
+        let is_made = || rules.iter().any(|(_, rules)| makes(rules, name));
+        if items.iter().any(|item| defined_name(item).is_some_and(|defined| defined == name)) || is_made() {
             return Some(Target::Item((module.to_vec(), name.to_owned())));
         }
-        let imports: Vec<Import> = items.iter().flat_map(imports).collect();
         let by_name = imports.iter().find(|import| import.name.as_deref() == Some(name));
         if let Some(import) = by_name {
             return match import.path.as_slice() {
@@ -109,22 +124,19 @@ impl Source {
                 path => self.resolve(module, path),
             };
         }
-        let globs = imports.iter().filter(|import| import.name.is_none());
-        let from_glob = globs.filter_map(|glob| match self.resolve(module, &glob.path)? {
+        // A glob does not bring in the name that it begins with.
+        let globs = imports.iter().filter(|import| import.name.is_none() && import.path[0] != name);
+        globs.map(|glob| self.resolve(module, &glob.path)).find_map(|glob| match glob? {
             Target::Module(inner) => self.look_up(&inner, name),
             _ => None,
-        });
-        from_glob.into_iter().next().or_else(|| {
-            let made = items.iter().any(|item| macro_text(item).is_some_and(|text| makes(&text, name)));
-            made.then(|| Target::Item((module.to_vec(), name.to_owned())))
         })
     }
 
-    /// The item of a definition; for one that a macro makes, the call of that macro.
+    /// The item of a definition; for one that a macro makes, the rules of that macro.
     pub fn item(&self, (module, name): &Definition) -> &Item {
-        let items = &self.modules[module];
+        let Module { items, rules, .. } = &self.modules[module];
         let defined = items.iter().find(|item| defined_name(item).is_some_and(|defined| defined == name));
-        let made = || items.iter().find(|item| macro_text(item).is_some_and(|text| makes(&text, name)));
+        let made = || rules.iter().find(|(_, rules)| makes(rules, name)).map(|(index, _)| &items[*index]);
         defined.or_else(made).expect("it was found before")
     }
 }
@@ -134,16 +146,19 @@ fn module_file(folder: &Path, name: &str) -> PathBuf {
     if file.exists() { file } else { folder.join(name).join("mod.rs") }
 }
 
-fn macro_text(item: &Item) -> Option<String> {
-    match item {
-        Item::Macro(call) if call.ident.is_none() => Some(call.mac.tokens.to_string()),
-        _ => None,
+/// The items in a call of `pin_project!`; any other item as it is.
+fn unwrapped(item: Item) -> Vec<Item> {
+    match &item {
+        Item::Macro(call) if call.mac.path.segments.last().is_some_and(|last| last.ident == "pin_project") => {
+            syn::parse2::<syn::File>(call.mac.tokens.clone()).expect("items").items
+        }
+        _ => vec![item],
     }
 }
 
-/// Whether a macro that is called with `text` may define `name`: it defines a type that is named there.
-fn makes(text: &str, name: &str) -> bool {
-    [format!("enum {name} "), format!("struct {name} ")].iter().any(|definition| text.contains(definition))
+/// Whether a macro of these rules defines a type of this name.
+fn makes(rules: &str, name: &str) -> bool {
+    [format!("enum {name} "), format!("struct {name} ")].iter().any(|definition| rules.contains(definition))
 }
 
 /// The name that an item defines.
