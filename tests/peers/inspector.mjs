@@ -13,7 +13,7 @@ const browser = await chromium.launch({
   executablePath: world.chromium,
   args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
     '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    // Whatever would leave this machine by name finds nothing; that nothing tries is asserted below.
+    // No host name resolves beyond this machine; that nothing tries to is asserted below.
     '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost'],
 });
 const results = [];
@@ -21,10 +21,10 @@ for (const [name, scenario] of Object.entries({ ...looks, ...verdicts, ...work, 
   if (world.only && !name.includes(world.only)) continue;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   context.setDefaultTimeout(60_000);
-  const strangers = [];
+  const foreign = [];
   const errors = [];
   context.on('request', (request) => {
-    if (!['127.0.0.1', 'localhost'].includes(new URL(request.url()).hostname)) strangers.push(request.url());
+    if (!['127.0.0.1', 'localhost'].includes(new URL(request.url()).hostname)) foreign.push(request.url());
   });
   const page = await context.newPage();
   page.on('pageerror', (error) => errors.push(String(error)));
@@ -33,9 +33,9 @@ for (const [name, scenario] of Object.entries({ ...looks, ...verdicts, ...work, 
   try {
     await page.goto(world.url);
     await scenario({ page, world, context, errors });
-    if (strangers.length) throw new Error(`requests left loopback: ${strangers}`);
-    const unexpected = errors.filter((error) => !/status of 400|status of 403/.test(error)); // answers that a scenario asks for
-    if (unexpected.length) throw new Error(`the page complained: ${unexpected}`);
+    if (foreign.length) throw new Error(`requests left loopback: ${foreign}`);
+    const unexpected = errors.filter((error) => !/status of 400|status of 403/.test(error)); // responses that a scenario provokes
+    if (unexpected.length) throw new Error(`the page logged errors: ${unexpected}`);
   } catch (error) {
     fault = `${error.message}\n${error.stack?.split('\n').find((line) => line.includes('/inspector/')) ?? ''}`;
     await page.screenshot({ path: `${world.shots}/FAILED-${name.replaceAll(' ', '-')}.png`, fullPage: true }).catch(() => {});

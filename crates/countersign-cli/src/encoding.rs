@@ -1,4 +1,4 @@
-//! base64url and the segments of a token, for looking at them: as strict as the library, and lenient where asked.
+//! base64url and token segments: strict like the library, with a lenient form for inspection.
 
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::Value;
@@ -13,14 +13,14 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
-/// Whatever a segment holds, and the first thing that is wrong with it.
+/// The decoded bytes of a segment, and its first fault.
 #[derive(Debug, Default)]
 pub(crate) struct Decoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) fault: Option<String>,
 }
 
-/// Decodes as far as it goes; names the byte that stops it, counted from `offset`.
+/// Decodes as far as possible; names the first undecodable byte, counted from `offset`.
 pub(crate) fn decode_leniently(segment: &str, offset: usize) -> Decoded {
     if let Some(bytes) = decode(segment) {
         return Decoded { bytes, fault: None };
@@ -28,9 +28,9 @@ pub(crate) fn decode_leniently(segment: &str, offset: usize) -> Decoded {
     let is_ours = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     let good = segment.bytes().position(|byte| !is_ours(byte)).unwrap_or(segment.len());
     let fault = match segment.as_bytes().get(good) {
-        Some(b'=') => format!("byte {}: padding; a token's base64url has none", offset + good),
+        Some(b'=') => format!("byte {}: padding; a token's base64url is unpadded", offset + good),
         Some(b'+' | b'/') => format!("byte {}: + or /; base64url writes - and _", offset + good),
-        Some(byte) => format!("byte {}: {:#04x} is no base64url character", offset + good, byte),
+        Some(byte) => format!("byte {}: {:#04x} is not a base64url character", offset + good, byte),
         None => format!("byte {}: cut short, or unused bits are set", offset + good.saturating_sub(1)),
     };
     let tidy: String = segment

@@ -1,4 +1,4 @@
-//! How a command ends.
+//! Exit codes and failures of commands.
 
 use std::process::ExitCode;
 
@@ -9,9 +9,9 @@ pub(crate) enum Exit {
     Done,
     /// Rejected.
     Rejected,
-    /// The question itself was wrong.
+    /// Invalid use of the command.
     Question,
-    /// It could not be decided.
+    /// Undecided, for example because keys are unreachable.
     Undecided,
 }
 
@@ -26,17 +26,17 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a command has no answer.
+/// The reason why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// What was asked makes no sense, and what to mend.
+    /// Invalid use, with a message that says how to fix it.
     Question(String),
-    /// Whoever reads our output has gone.
+    /// The reader of the output has gone.
     Output,
 }
 
 impl Failure {
-    /// The question was wrong: says what to mend.
+    /// Invalid use; `message` says how to fix it.
     pub(crate) fn question(message: impl Into<String>) -> Self {
         Failure::Question(message.into())
     }
@@ -63,5 +63,5 @@ impl From<countersign::error::ConfigError> for Failure {
     }
 }
 
-/// What commands return.
+/// The result of a command.
 pub(crate) type Outcome = Result<Exit, Failure>;

@@ -1,4 +1,4 @@
-//! One request within bounds, for looking at what others answer. Services fetch by the library's own code.
+//! Bounded HTTP requests of the command itself. Services fetch with the library's code.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use reqwest::{Client, Method, Url, redirect};
 use crate::exit::Failure;
 use crate::output;
 
-/// How long an answer may take: as long as services wait.
+/// Timeout for a response, equal to that of services.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a connection may take.
+/// Timeout for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Whether the body was longer than services read.
+    /// Whether the body exceeded the size that services read.
     pub(crate) is_cut: bool,
-    /// The machine's time when it came, in seconds since 1970.
+    /// The local time of receipt, in seconds since 1970.
     pub(crate) at: i64,
 }
 
@@ -34,7 +34,7 @@ impl Fetched {
     }
 }
 
-/// An address that may be asked: https, or http on loopback.
+/// Parses an allowed URL: https, or http on loopback.
 pub(crate) fn address(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text)
         .map_err(|_| Failure::question(format!("{}: not a URL; begin with https://", output::safe(text))))?;
@@ -48,20 +48,20 @@ pub(crate) fn address(text: &str) -> Result<Url, Failure> {
     }
 }
 
-/// Gets `url`; `Err` says why there is no answer.
+/// Sends a GET request to `url`; `Err` is the reason for a missing response.
 pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
     ask(Method::GET, url, HeaderMap::new()).await
 }
 
-/// One request without a body; `Err` says why there is no answer.
+/// Sends a request without a body; `Err` is the reason for a missing response.
 pub(crate) async fn ask(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
     send(method, url, headers, Vec::new()).await
 }
 
-/// One request, never along a redirect; `Err` says why there is no answer.
+/// Sends a request without following redirects; `Err` is the reason for a missing response.
 pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Result<Fetched, String> {
     let builder = Client::builder();
-    // Plain http is loopback, which no proxy should see.
+    // Plain http is only used on loopback, which must not go through a proxy.
     let builder = if url.scheme() == "http" { builder.no_proxy() } else { builder };
     let client = builder
         .redirect(redirect::Policy::none())

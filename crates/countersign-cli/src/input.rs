@@ -1,4 +1,4 @@
-//! Where tokens come from: standard input, a file or the environment by preference, an argument if it must be.
+//! Reading tokens from standard input, a file, the environment or an argument.
 
 use std::fs::File;
 use std::io::{BufRead, IsTerminal, Read};
@@ -6,13 +6,13 @@ use std::io::{BufRead, IsTerminal, Read};
 use crate::exit::Failure;
 use crate::output;
 
-/// The environment variable that holds a token where no argument names one.
+/// The environment variable with a token, if no argument names one.
 pub(crate) const TOKEN_VARIABLE: &str = "COUNTERSIGN_TOKEN";
 
-/// The most read of one token or file, in bytes.
+/// Maximum size of a token or file, in bytes.
 const MAX_INPUT_BYTES: u64 = 1024 * 1024;
 
-/// Reads the token that `argument` names: `-`, `@file`, the token itself; without one the environment, then standard
+/// Reads the token that `argument` names: `-`, `@file`, or the token itself; otherwise the environment, then standard
 /// input.
 pub(crate) fn token(argument: Option<&str>) -> Result<String, Failure> {
     let text = match argument {
@@ -20,7 +20,7 @@ pub(crate) fn token(argument: Option<&str>) -> Result<String, Failure> {
         Some(name) => match name.strip_prefix('@') {
             Some(path) => file(path)?,
             None => {
-                output::complain("a token as an argument stays in the shell's history; prefer standard input or @file");
+                output::complain("a token as an argument stays in the shell history; use standard input or @file");
                 name.to_owned()
             }
         },
@@ -42,7 +42,7 @@ pub(crate) fn lines(argument: Option<&str>) -> Result<Box<dyn BufRead>, Failure>
     Ok(Box::new(std::io::BufReader::new(file)))
 }
 
-/// The next line without its end; `None` at the end. What is longer than 1 MiB is read to its end and cut.
+/// The next line without its line break; `None` at the end. Lines over 1 MiB are truncated.
 pub(crate) fn next_line(reader: &mut dyn BufRead) -> Result<Option<String>, Failure> {
     let unreadable = |error: std::io::Error| Failure::question(format!("the input cannot be read: {error}"));
     let mut line = Vec::new();
@@ -101,7 +101,7 @@ fn read(source: impl Read) -> Result<String, String> {
     }
 }
 
-/// The token within what people copy: `Authorization: Bearer …`, quotes, a token answer in JSON.
+/// Extracts the token from copied text: `Authorization: Bearer …`, quotes, a token response in JSON.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut rest = text.trim();
     let json = serde_json::from_str::<serde_json::Value>(rest).unwrap_or_default();

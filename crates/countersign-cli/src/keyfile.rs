@@ -1,4 +1,4 @@
-//! Keys from files: JWK Sets, single JWKs, PEM. Each comes out bound to one algorithm.
+//! Keys from files: JWK Sets, single JWKs, PEM. Each key is bound to one algorithm.
 
 use countersign::key::{Algorithm, VerifyingKey};
 use countersign::secret::Secret;
@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 use crate::encoding::decode;
 use crate::exit::Failure;
 
-/// What a key file holds for the algorithms that were asked for.
+/// The contents of a key file for the requested algorithms.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// Keys that may check something.
+    /// Usable keys.
     pub(crate) keys: Vec<VerifyingKey>,
-    /// Entries that may not, and why.
+    /// Skipped entries, with the reason.
     pub(crate) skipped: Vec<String>,
-    /// How many shared secrets were passed over because no HMAC algorithm was asked for.
+    /// Number of shared secrets skipped because no HMAC algorithm was requested.
     pub(crate) secrets_left_out: usize,
-    /// How many shared secrets were asked for and cannot be used.
+    /// Number of shared secrets that were requested but cannot be used.
     bad_secrets: usize,
 }
 
@@ -27,7 +27,7 @@ struct RawSet<'a> {
     keys: Vec<&'a RawValue>,
 }
 
-/// The members that decide how an entry is read.
+/// The members that decide how an entry is parsed.
 #[derive(Deserialize)]
 struct Entry {
     kty: String,
@@ -41,21 +41,21 @@ struct Entry {
 
 /// Reads a JWK Set or a single JWK for `algorithms`.
 ///
-/// A shared secret (`oct`) is taken from a file only, for an HMAC algorithm that was asked for; the rules of length are
-/// the library's. An RSA key without `alg` serves the one RSA algorithm asked for, RS256 where there are several.
+/// A shared secret (`oct`) is accepted only from a file and only for a requested HMAC algorithm; the library checks its
+/// length. An RSA key without `alg` gets the one requested RSA algorithm, or RS256 if several are requested.
 pub(crate) fn from_jwks(text: &str, algorithms: &[Algorithm]) -> Result<Loaded, Failure> {
     let is_set = serde_json::from_str::<serde_json::Value>(text)
-        .map_err(|error| Failure::question(format!("the key file is no JSON: line {}", error.line())))?
+        .map_err(|error| Failure::question(format!("the key file is not JSON: line {}", error.line())))?
         .get("keys")
         .is_some();
     let wrapped = if is_set { text.to_owned() } else { format!("{{\"keys\":[{text}]}}") };
     let set: RawSet<'_> = serde_json::from_str(&wrapped)
-        .map_err(|_| Failure::question("the key file is no JWK Set: an object with an array keys, or one JWK"))?;
+        .map_err(|_| Failure::question("the key file is neither a JWK Set (an object with an array keys) nor a JWK"))?;
     let mut loaded = Loaded::default();
     for (index, raw) in set.keys.iter().enumerate() {
         take(raw.get(), index, algorithms, &mut loaded);
     }
-    // A secret is the user's own, and its fault the user's to mend; an odd public key is the issuer's (S2.24, S4.09).
+    // The user can fix an unusable secret; an unusable public key is the issuer's to fix, so it is only skipped.
     if loaded.keys.is_empty() && loaded.bad_secrets > 0 {
         return Err(Failure::question(format!("the key file has no usable key: {}", loaded.skipped.join("; "))));
     }
@@ -93,7 +93,7 @@ fn take(raw: &str, index: usize, algorithms: &[Algorithm], loaded: &mut Loaded) 
     }
 }
 
-/// The one RSA algorithm among those asked for.
+/// The RSA algorithm, if exactly one is requested.
 fn only_rsa(algorithms: &[Algorithm]) -> Option<Algorithm> {
     let is_rsa = |algorithm: &&Algorithm| algorithm.name().starts_with("RS") || algorithm.name().starts_with("PS");
     let mut rsa = algorithms.iter().filter(is_rsa);
@@ -103,7 +103,7 @@ fn only_rsa(algorithms: &[Algorithm]) -> Option<Algorithm> {
     }
 }
 
-/// `raw` with an `alg`; written into the text, so that doubled members stay doubled and are refused.
+/// Adds `alg` to `raw` as text, so that duplicate members are still refused.
 fn with_algorithm(raw: &str, algorithm: Algorithm) -> String {
     match raw.trim().strip_prefix('{') {
         Some(rest) => format!("{{\"alg\":\"{algorithm}\",{rest}"),
@@ -118,14 +118,14 @@ fn shared(entry: &Entry, symmetric: &[Algorithm]) -> Result<Vec<VerifyingKey>, S
     if entry.key_ops.as_ref().is_some_and(|operations| !operations.iter().any(|operation| operation == "verify")) {
         return Err("key_ops lacks verify".to_owned());
     }
-    let bytes = entry.k.as_deref().and_then(decode).ok_or("k is no canonical base64url")?;
+    let bytes = entry.k.as_deref().and_then(decode).ok_or("k is not canonical base64url")?;
     let secret = Secret::new(bytes);
     let fitting: Vec<Algorithm> = match &entry.alg {
         Some(named) => symmetric.iter().copied().filter(|algorithm| algorithm.name() == named).collect(),
         None => symmetric.to_vec(),
     };
     if fitting.is_empty() {
-        return Err("its alg is not one that was asked for".to_owned());
+        return Err("its alg was not requested".to_owned());
     }
     let keys: Vec<Result<VerifyingKey, _>> =
         fitting.iter().map(|&algorithm| VerifyingKey::from_secret(&secret, algorithm, entry.kid.as_deref())).collect();
@@ -137,7 +137,7 @@ fn shared(entry: &Entry, symmetric: &[Algorithm]) -> Result<Vec<VerifyingKey>, S
     }
 }
 
-/// Reads a PEM public key: for each of `algorithms` that fits it, a key named `key_id`.
+/// Reads a PEM public key: one key with the ID `key_id` for each of `algorithms` that fits.
 pub(crate) fn from_pem(
     pem: &str,
     algorithms: &[Algorithm],
@@ -146,9 +146,9 @@ pub(crate) fn from_pem(
     const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
     if !pem.contains(BEGIN) {
         let hint = if pem.contains("PRIVATE KEY-----") {
-            "it holds a private key; give the public one"
+            "it contains a private key; pass the public key"
         } else if pem.contains("CERTIFICATE-----") {
-            "it holds a certificate; extract its key: openssl x509 -pubkey -noout"
+            "it contains a certificate; extract its key: openssl x509 -pubkey -noout"
         } else {
             "it has no BEGIN PUBLIC KEY"
         };

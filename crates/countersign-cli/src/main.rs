@@ -1,14 +1,15 @@
-//! The `countersign` command: look at tokens, verify them as your services do, and see why.
+//! The `countersign` command: inspects tokens, verifies them as your services do, and shows the reason.
 //!
-//! Everything happens on this machine; nothing is fetched but the keys of an issuer that you name.
+//! Everything runs on this machine. Only the keys of an issuer that you name are fetched.
 //!
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | accepted, or done |
 //! | 1 | rejected |
-//! | 2 | the question itself was wrong: a bad option, an unreadable file |
-//! | 3 | it could not be decided: keys unreachable |
+//! | 2 | invalid use: a bad option, an unreadable file |
+//! | 3 | undecided: keys unreachable |
 
+mod claim_text;
 mod command;
 mod encoding;
 mod exit;
@@ -19,7 +20,6 @@ mod keyfile;
 mod output;
 mod times;
 mod tools;
-mod words;
 
 use std::process::ExitCode;
 
@@ -28,15 +28,15 @@ use clap::Parser;
 use command::Command;
 use exit::Failure;
 
-/// What every help page says at its end.
+/// The exit codes, shown at the end of every help page.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  accepted, or done
   1  rejected
-  2  the question itself was wrong: a bad option, an unreadable file
-  3  it could not be decided: keys unreachable";
+  2  invalid use: a bad option, an unreadable file
+  3  undecided: keys unreachable";
 
-/// Look at JSON Web Tokens, verify them as your services do, and see why.
+/// Inspect JSON Web Tokens, verify them as your services do, and see the reason.
 #[derive(Parser)]
 #[command(name = "countersign", version, after_help = EXIT_CODES, propagate_version = true)]
 struct Cli {
@@ -45,13 +45,13 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse(); // clap leaves with 2 on a bad option
+    let cli = Cli::parse(); // clap exits with 2 on a bad option
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(Failure::Question(message)) => {
             output::complain(&message);
             exit::Exit::Question.into()
         }
-        Err(Failure::Output) => exit::Exit::Done.into(), // the reader has seen enough
+        Err(Failure::Output) => exit::Exit::Done.into(), // the reader closed the pipe
     }
 }

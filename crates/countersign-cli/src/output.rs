@@ -1,5 +1,5 @@
-//! What people and programs read: standard output, colour only on a terminal.
-#![allow(clippy::print_stdout, reason = "a command speaks there")]
+//! Output for people and programs: standard output, with colour only on a terminal.
+#![allow(clippy::print_stdout, reason = "a command writes its result there")]
 
 use std::io::{IsTerminal, Write};
 
@@ -17,7 +17,7 @@ pub(crate) enum Tone {
     Strong,
 }
 
-/// `text` in a colour, where standard output is a terminal and `NO_COLOR` is unset.
+/// `text` in a colour if standard output is a terminal and `NO_COLOR` is unset.
 pub(crate) fn toned(tone: Tone, text: &str) -> String {
     if !std::io::stdout().is_terminal() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         return text.to_owned();
@@ -51,12 +51,12 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
     line(&value.to_string())
 }
 
-/// Says something on standard error.
+/// Prints a message to standard error.
 pub(crate) fn complain(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "countersign: {message}");
 }
 
-/// Foreign text made safe for a terminal, whole: escapes control and direction characters, keeps letters of any script.
+/// Escapes control and text-direction characters of untrusted text; keeps letters of any script.
 pub(crate) fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,4 +1,6 @@
-//! Times in words.
+//! Readable times and durations.
+
+use jiff::Timestamp;
 
 use crate::exit::Failure;
 
@@ -7,13 +9,10 @@ const DAY: i64 = 86_400;
 
 /// `seconds` since 1970 as `2026-11-24T22:52:41Z`.
 pub(crate) fn utc(seconds: i64) -> String {
-    let days = seconds.div_euclid(DAY);
-    let of_day = seconds.rem_euclid(DAY);
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
+    Timestamp::from_second(seconds).map_or_else(|_| format!("{seconds} s since 1970"), |at| at.to_string())
 }
 
-/// How far `seconds` is from `now`: `in 5 min`, `2 h ago`.
+/// The distance from `now` to `seconds`: `in 5 min`, `2 h ago`.
 pub(crate) fn relative(seconds: i64, now: i64) -> String {
     let distance = seconds.saturating_sub(now);
     match distance {
@@ -23,7 +22,7 @@ pub(crate) fn relative(seconds: i64, now: i64) -> String {
     }
 }
 
-/// A length of time in its two largest units.
+/// A duration in its two largest units.
 pub(crate) fn span(seconds: i64) -> String {
     const UNITS: [(i64, &str); 4] = [(DAY, "d"), (3600, "h"), (60, "min"), (1, "s")];
     let first = UNITS.iter().position(|(size, _)| seconds >= *size).unwrap_or(3);
@@ -38,7 +37,7 @@ pub(crate) fn span(seconds: i64) -> String {
     words.join(" ")
 }
 
-/// The seconds of a length such as `90`, `90s`, `10m`, `2h`, `7d`.
+/// The seconds of a duration such as `90`, `90s`, `10m`, `2h`, `7d`.
 pub(crate) fn length(text: &str) -> Result<u64, Failure> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let unit = match text.get(digits.len()..) {
@@ -49,21 +48,9 @@ pub(crate) fn length(text: &str) -> Result<u64, Failure> {
         _ => 0,
     };
     let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)).filter(|seconds| *seconds > 0);
-    seconds
-        .ok_or_else(|| Failure::question(format!("{}: write a time as 90s, 10m, 2h or 7d", crate::output::safe(text))))
-}
-
-/// The civil date of a day counted from 1970-01-01, by shifting the year's start to March.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468; // days from 0000-03-01 to 1970-01-01
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    seconds.ok_or_else(|| {
+        Failure::question(format!("{}: write a duration as 90s, 10m, 2h or 7d", crate::output::safe(text)))
+    })
 }
 
 #[cfg(test)]

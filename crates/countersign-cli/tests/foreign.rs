@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 const ISSUER: &str = "https://issuer.test";
 const AUDIENCE: &str = "https://api.test";
 
-/// Has a library mint a token with each algorithm that it has, and judges each with the real binary.
-fn judged(command: Command, at_least: usize) {
+/// Has a library mint a token with each algorithm that it has, and verifies each with the real binary.
+fn verified(command: Command, at_least: usize) {
     let now = SystemClock.now().as_secs();
     let claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "client_id": "c1", "jti": "j1", "iat": now, "exp": now + 300,
@@ -72,19 +72,19 @@ fn judged(command: Command, at_least: usize) {
 #[test]
 #[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
 fn tokens_of_javascript_jose() {
-    judged(peers::node("interop_jose.mjs"), 12);
+    verified(peers::node("interop_jose.mjs"), 12);
 }
 
 #[test]
 #[cfg_attr(not(has_python), ignore = "needs Python packages: tests/peers/install")]
 fn tokens_of_python_joserfc() {
-    judged(peers::python("interop_joserfc.py"), 10);
+    verified(peers::python("interop_joserfc.py"), 10);
 }
 
 #[test]
 #[cfg_attr(not(has_python), ignore = "needs Python packages: tests/peers/install")]
 fn tokens_of_python_pyjwt() {
-    judged(peers::python("interop_pyjwt.py"), 10);
+    verified(peers::python("interop_pyjwt.py"), 10);
 }
 
 /// The public half in PEM, as the command itself converts it.
@@ -113,12 +113,12 @@ fn a_pem_is_pinned_whatever_the_kid() {
             json!({ "alg": algorithm.name() }),
         ] {
             let token = signer.sign_compact(header.to_string().as_bytes(), claims.as_bytes()).expect("signed");
-            let judged = |pem: &Held| {
+            let verified = |pem: &Held| {
                 let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--now", "1700000000", "--json"];
                 countersign(&[&asked[..], &["--pem", pem.path()]].concat(), &token).json()
             };
-            assert_eq!(judged(&pem)["verdict"], "accepted", "{algorithm} {header}: {}", judged(&pem));
-            assert_eq!(judged(&other)["code"], "bad_signature", "{algorithm} {header}");
+            assert_eq!(verified(&pem)["verdict"], "accepted", "{algorithm} {header}: {}", verified(&pem));
+            assert_eq!(verified(&other)["code"], "bad_signature", "{algorithm} {header}");
         }
     }
 }

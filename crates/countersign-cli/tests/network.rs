@@ -93,8 +93,8 @@ async fn each_fault_is_found() {
     let mut second: Value = serde_json::from_str(&other.jwks()).expect("JSON");
     second["keys"][0]["kid"] = key["kid"].clone();
     provider.answer_jwks_with(200, answered(json!([key, second["keys"][0]])), &json);
-    assert_eq!(levels(&checked(&url).await.1, "doubled_kid"), ["warning"]);
-    let rsa = TestIssuer::with_algorithm(countersign_core::key::Algorithm::RS256);
+    assert_eq!(levels(&checked(&url).await.1, "duplicate_kid"), ["warning"]);
+    let rsa = TestIssuer::of(countersign_core::key::Algorithm::RS256);
     let mut open: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
     open["keys"][0].as_object_mut().expect("an object").remove("alg");
     provider.answer_jwks_with(200, open.to_string(), &json);
@@ -153,7 +153,7 @@ async fn a_rotation_is_reported() {
     assert_eq!(next()["event"], "unreachable");
     child.kill().expect("ended");
     child.wait().expect("ended");
-    let away = asked(&["keys", "watch", provider.url(), "--looks", "1"], "", &[]).await;
+    let away = asked(&["keys", "watch", provider.url(), "--count", "1"], "", &[]).await;
     assert_eq!(away.code, 3, "{}", away.stdout);
 }
 

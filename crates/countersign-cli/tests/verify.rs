@@ -130,14 +130,14 @@ fn leeway_and_now_decide_about_time() {
     let token = issuer.token().audience("orders").lifetime(Duration::from_secs(60)).sign();
     let end = issuer.clock().now().as_secs() + 60;
     let jwks = file("jwks", &issuer.jwks());
-    let judged = |now: u64, leeway: &[&str]| {
+    let verified = |now: u64, leeway: &[&str]| {
         let now = now.to_string();
         let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", jwks.path(), "--now", &now];
         countersign(&[&asked[..], leeway].concat(), &token).code
     };
-    assert_eq!([judged(end + 29, &[]), judged(end + 30, &[])], [0, 1]);
-    assert_eq!([judged(end - 1, &["--leeway", "0"]), judged(end, &["--leeway", "0"])], [0, 1]);
-    assert_eq!(judged(end, &["--leeway", "301"]), 2);
+    assert_eq!([verified(end + 29, &[]), verified(end + 30, &[])], [0, 1]);
+    assert_eq!([verified(end - 1, &["--leeway", "0"]), verified(end, &["--leeway", "0"])], [0, 1]);
+    assert_eq!(verified(end, &["--leeway", "301"]), 2);
 }
 
 #[test]
@@ -163,18 +163,18 @@ fn s2_24_s2_25_shared_secrets_need_their_algorithm_and_their_length() {
     let token = signed(&[7; 32]);
     let encoded = |bytes: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
     let set = |bytes: &[u8]| json!({ "keys": [{ "kty": "oct", "kid": "s1", "k": encoded(bytes) }] }).to_string();
-    let judged = |jwks: &str, more: &[&str]| {
+    let verified = |jwks: &str, more: &[&str]| {
         let jwks = file("oct", jwks);
         let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--jwks", jwks.path(), "--now", "1700000000"];
         countersign(&[&asked[..], more].concat(), &token).code
     };
-    assert_eq!(judged(&set(&[7; 32]), &["--alg", "HS256"]), 0);
-    assert_eq!(judged(&set(&[8; 32]), &["--alg", "HS256"]), 1);
-    assert_eq!(judged(&set(&[7; 32]), &[]), 1, "HMAC without --alg");
+    assert_eq!(verified(&set(&[7; 32]), &["--alg", "HS256"]), 0);
+    assert_eq!(verified(&set(&[8; 32]), &["--alg", "HS256"]), 1);
+    assert_eq!(verified(&set(&[7; 32]), &[]), 1, "HMAC without --alg");
     for short in [0, 1, 31] {
-        assert_eq!(judged(&set(&[7; 64][..short]), &["--alg", "HS256"]), 2, "{short} bytes");
+        assert_eq!(verified(&set(&[7; 64][..short]), &["--alg", "HS256"]), 2, "{short} bytes");
     }
-    assert_eq!(judged(&set(&[7; 32]), &["--alg", "HS256", "--alg", "ES256"]), 2, "S2.05: both kinds together");
+    assert_eq!(verified(&set(&[7; 32]), &["--alg", "HS256", "--alg", "ES256"]), 2, "S2.05: both kinds together");
 }
 
 #[test]
@@ -190,13 +190,13 @@ fn a_policy_file_answers_what_options_leave_open() {
         file("policy", &text)
     };
     let now = issuer.clock().now().as_secs().to_string();
-    let judged = |policy: &str, more: &[&str]| {
+    let verified = |policy: &str, more: &[&str]| {
         countersign(&[&["verify", "--policy", policy, "--now", &now][..], more].concat(), &good(&issuer)).code
     };
-    assert_eq!(judged(policy("").path(), &[]), 0);
-    assert_eq!(judged(policy("").path(), &["--audience", "other"]), 1, "an option outdoes the file");
-    assert_eq!(judged(policy("algorithms = [\"RS256\"]").path(), &[]), 1);
-    assert_eq!(judged(policy("audiense = \"x\"").path(), &[]), 2, "a misspelt rule is never absent in silence");
+    assert_eq!(verified(policy("").path(), &[]), 0);
+    assert_eq!(verified(policy("").path(), &["--audience", "other"]), 1, "an option outdoes the file");
+    assert_eq!(verified(policy("algorithms = [\"RS256\"]").path(), &[]), 1);
+    assert_eq!(verified(policy("audiense = \"x\"").path(), &[]), 2, "a misspelt rule is never absent in silence");
 }
 
 #[test]
@@ -209,20 +209,20 @@ fn a_policy_of_several_issuers_is_read_as_services_read_it() {
     ] });
     let policy = file("policy", &policy.to_string());
     let now = staff.clock().now().as_secs().to_string();
-    let judged = |token: &str, more: &[&str]| {
+    let verified = |token: &str, more: &[&str]| {
         countersign(&[&["verify", "--policy", policy.path(), "--now", &now, "--json"][..], more].concat(), token)
     };
     let plain = good(&partner);
     let planned = partner.token().audience("orders").claim("plan", "gold").sign();
-    assert_eq!([judged(&good(&staff), &[]).code, judged(&planned, &[]).code], [0, 0], "one policy, both issuers");
-    assert_eq!(judged(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
-    let foreign = partner.clone().with_name(staff.name()).token().audience("orders").sign();
-    assert_eq!(judged(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
-    assert_eq!(judged(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
-    assert_eq!(judged(&planned, &["--issuer", "https://nobody.test"]).code, 2);
+    assert_eq!([verified(&good(&staff), &[]).code, verified(&planned, &[]).code], [0, 0], "one policy, both issuers");
+    assert_eq!(verified(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
+    let foreign = partner.clone().named(staff.name()).token().audience("orders").sign();
+    assert_eq!(verified(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
+    assert_eq!(verified(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
+    assert_eq!(verified(&planned, &["--issuer", "https://nobody.test"]).code, 2);
     let jwks = file("jwks", &staff.jwks());
-    assert_eq!(judged(&good(&staff), &["--jwks", jwks.path()]).code, 2, "whose keys would these be?");
-    assert_eq!(judged(&good(&staff), &["--jwks", jwks.path(), "--issuer", staff.name()]).code, 0);
+    assert_eq!(verified(&good(&staff), &["--jwks", jwks.path()]).code, 2, "whose keys would these be?");
+    assert_eq!(verified(&good(&staff), &["--jwks", jwks.path(), "--issuer", staff.name()]).code, 0);
     let missing = countersign(&["verify", "--policy", "/nonexistent"], "x");
     assert!(missing.code == 2 && missing.stderr.contains("/nonexistent"));
     let absent = json!({ "issuers": [{ "issuer": "i", "audience": "a", "keys": { "file": "/nonexistent" } }] });
@@ -235,7 +235,7 @@ fn every_command_stands_in_the_documents() {
     let help = countersign(&["--help"], "").stdout;
     let documents = include_str!("../../../docs/cli.md");
     let (_, commands) = help.split_once("Commands:").expect("a list");
-    let (commands, _) = commands.split_once("Options:").expect("its end");
+    let (commands, _) = commands.split_once("Options:").expect("expiration time");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
     assert!(names.len() > 15, "{names:?}");
     for name in names.into_iter().filter(|name| !name.is_empty() && *name != "help") {

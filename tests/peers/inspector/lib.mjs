@@ -1,4 +1,4 @@
-// What the scenarios share.
+// Helpers shared by the scenarios.
 import assert from 'node:assert/strict';
 
 export { assert };
@@ -8,16 +8,16 @@ export const decoded = (part) => JSON.parse(Buffer.from(part, 'base64url').toStr
 /** Waits until `probe`, run in the page with `argument`, is true. */
 export const until = (page, probe, argument) => page.waitForFunction(probe, argument);
 
-/** Fills a field and waits until the pane has followed. */
+/** Fills the token field and waits for the update of the other fields. */
 export async function paste(page, token) {
   await page.fill('#token', token);
   await until(page, () => document.getElementById('header').value !== '' && !document.getElementById('parts').hidden);
 }
 
-/** Names what to judge by. */
+/** Sets the verification settings. */
 export async function trust(page, fields) {
   for (const [id, value] of Object.entries(fields)) {
-    if (id === 'place') await page.selectOption('#place', value);
+    if (id === 'keyChoice') await page.selectOption('#key-choice', value);
     else if (id !== 'keys') {
       await page.evaluate(() => { document.querySelector('details').open = true; });
       await page.fill(`#${id}`, value);
@@ -40,7 +40,7 @@ export async function verdict(page) {
     const box = document.getElementById('verdict');
     return {
       state: box.dataset.state, stale: box.dataset.stale === 'true', title: text('verdict-title'),
-      message: text('verdict-message'), mend: text('verdict-mend'), origin: text('verdict-origin'),
+      message: text('verdict-message'), remedy: text('verdict-remedy'), origin: text('verdict-origin'),
       warning: text('verdict-warning'), staleWords: !document.getElementById('verdict-stale').hidden,
     };
   });
@@ -53,7 +53,7 @@ export const cells = (page, id) => page.evaluate((body) =>
 /** Everything on the page filled, for looking at it whole. */
 export async function filled(page, world) {
   await paste(page, world.tokens.expired);
-  await trust(page, { issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks });
+  await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks });
   await check(page);
   await page.fill('#other', world.tokens.good);
   await page.locator('#compare-box').waitFor();

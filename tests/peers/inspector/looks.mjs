@@ -1,4 +1,4 @@
-// How the page looks, reads and is used.
+// Appearance, accessibility and use of the page.
 import { createRequire } from 'node:module';
 import { assert, cells, check, filled, paste, trust, until, verdict } from './lib.mjs';
 
@@ -63,7 +63,7 @@ export const scenarios = {
     assert.notEqual(light, await ground());
   },
 
-  'the parts are coloured and told apart without colour': async ({ page, world }) => {
+  'the parts are coloured and distinguishable without colour': async ({ page, world }) => {
     await paste(page, world.tokens.good);
     const parts = await page.evaluate(() => [...document.querySelectorAll('#parts span')].map((part) => {
       const style = getComputedStyle(part);
@@ -83,15 +83,15 @@ export const scenarios = {
     })));
     assert.deepEqual(marks.map((mark) => mark.name), ['iat', 'nbf', 'exp', 'now']);
     for (const mark of marks) assert.match(mark.words, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/);
-    const place = Object.fromEntries(marks.map((mark) => [mark.name, mark.at]));
-    assert.ok(place.iat <= place.nbf && place.nbf < place.exp && place.now < place.exp, JSON.stringify(place));
-    assert.match(await page.textContent('#countdown'), /^Ends in /);
+    const position = Object.fromEntries(marks.map((mark) => [mark.name, mark.at]));
+    assert.ok(position.iat <= position.nbf && position.nbf < position.exp && position.now < position.exp, JSON.stringify(position));
+    assert.match(await page.textContent('#countdown'), /^Expires in /);
     const words = await cells(page, 'words');
     const named = (name) => words.find((cell) => cell[1] === name);
     assert.match(named('exp')[2], /\(\d{4}-.*in /);
-    assert.equal(named('iss')[3], 'who issued it');
+    assert.equal(named('iss')[3], 'issuer of the token');
     await paste(page, world.tokens.expired);
-    await until(page, () => document.getElementById('countdown').textContent.startsWith('Ended '));
+    await until(page, () => document.getElementById('countdown').textContent.startsWith('Expired '));
   },
 
   'tokens are hidden for screen sharing': async ({ page, world }) => {
@@ -128,12 +128,12 @@ export const scenarios = {
       seen.add(id);
       if (id === 'helper-go') break;
     }
-    for (const id of ['token', 'header', 'claims', 'issuer', 'audience', 'place', 'check', 'mint-key', 'mint-algorithm',
+    for (const id of ['token', 'header', 'claims', 'issuer', 'audience', 'key-choice', 'check', 'mint-key', 'mint-algorithm',
       'mint-renew', 'mint-go', 'header', 'curl', 'rust', 'url', 'method', 'try-go', 'attack-go', 'other', 'tool', 'helper-text', 'helper-go']) {
       assert.ok(seen.has(id), `${id} is not reached; seen ${[...seen]}`);
     }
     await paste(page, world.tokens.good);
-    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks });
+    await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks });
     await page.focus('#claims');
     await page.keyboard.press('Control+Enter');
     await until(page, () => document.getElementById('verdict').dataset.state === 'verified');
@@ -141,16 +141,16 @@ export const scenarios = {
     assert.notEqual(ring, 'none', 'what has the focus is seen');
   },
 
-  'screen readers are told': async ({ page, world }) => {
+  'screen readers get roles and labels': async ({ page, world }) => {
     assert.equal(await page.getByRole('status').first().getAttribute('id'), 'verdict');
-    for (const name of ['Token', 'Check', 'In words', 'Mint again', 'Try it on a service', 'Compare', 'Helpers']) {
+    for (const name of ['Token', 'Check', 'Claims explained', 'Sign again', 'Send it to a service', 'Compare', 'Helpers']) {
       assert.equal(await page.getByRole('region', { name, exact: true }).count(), 1, name);
     }
-    for (const label of ['Header', 'Claims', 'Issuer (iss)', 'Audience (aud)', 'Keys', 'Address on this machine']) {
+    for (const label of ['Header', 'Claims', 'Issuer (iss)', 'Audience (aud)', 'Keys', 'URL on this machine']) {
       assert.equal(await page.getByLabel(label, { exact: true }).count(), 1, label);
     }
     await paste(page, world.tokens.good);
-    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks });
+    await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks });
     await check(page);
     assert.equal(await page.getByRole('table', { name: 'Every check, in the verifier’s order' }).getByRole('columnheader').count(), 5);
   },

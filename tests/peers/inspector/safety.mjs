@@ -1,4 +1,4 @@
-// Nothing is stored, sent away or put in the URL; other pages stay outside.
+// Nothing is stored, sent away or put in the URL; other pages are refused.
 import { assert, check, filled, paste, until } from './lib.mjs';
 
 export const scenarios = {
@@ -74,7 +74,7 @@ export const scenarios = {
     const count = async () => (await (await fetch(world.counter)).json()).count;
     const before = await count();
     await paste(page, world.tokens.jku); // a hostile token that names an address for its keys
-    await page.selectOption('#place', 'token');
+    await page.selectOption('#key-choice', 'token');
     await check(page);
     assert.equal(await count(), before, 'the address in the token was not asked');
   },

@@ -1,7 +1,7 @@
 // The one pane and the verdict.
 import { assert, cells, check, decoded, paste, trust, until, verdict } from './lib.mjs';
 
-const judged = (world, more = {}) => ({ issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks, ...more });
+const checkedBy = (world, more = {}) => ({ issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks, ...more });
 
 export const scenarios = {
   'token, header and claims edit each other': async ({ page, world }) => {
@@ -50,7 +50,7 @@ export const scenarios = {
 
   'verified, with the origin of the key': async ({ page, world }) => {
     await paste(page, world.tokens.good);
-    await trust(page, judged(world));
+    await trust(page, checkedBy(world));
     const said = await check(page);
     assert.deepEqual([said.state, said.title], ['verified', 'Verified']);
     assert.match(said.origin, /key set pasted/);
@@ -58,12 +58,12 @@ export const scenarios = {
     assert.ok(rows.length > 10 && rows.every((cell) => cell[1] === '✓ passed'), JSON.stringify(rows));
   },
 
-  'refused, why and how to mend it': async ({ page, world }) => {
-    await trust(page, judged(world));
-    for (const [name, code, cause, cure] of [
+  'refused, with the reason and the remedy': async ({ page, world }) => {
+    await trust(page, checkedBy(world));
+    for (const [name, code, cause, remedy] of [
       ['expired', 'expired', /exp|end/i, /fetch a new token/],
       ['for_billing', 'wrong_audience', /billing/, /aud names this service/],
-      ['tampered', 'bad_signature', /signature/, /changed, or another key/],
+      ['tampered', 'bad_signature', /signature/, /modified, or signed with another key/],
       ['unsigned', 'malformed', /./, /unchanged/],
     ]) {
       await paste(page, world.tokens[name]);
@@ -71,9 +71,9 @@ export const scenarios = {
       assert.equal(said.state, 'refused', name);
       assert.equal(said.title, `Refused (${code})`);
       assert.match(said.message, cause, name);
-      assert.match(said.mend, cure, name);
+      assert.match(said.remedy, remedy, name);
       const failed = (await cells(page, 'report')).filter((cell) => cell[1].startsWith('✗'));
-      assert.ok(failed.some((cell) => cell[1] === `✗ ${code}` && cure.test(cell[4])), JSON.stringify(failed));
+      assert.ok(failed.some((cell) => cell[1] === `✗ ${code}` && remedy.test(cell[4])), JSON.stringify(failed));
     }
     await paste(page, world.tokens.for_billing);
     await check(page);
@@ -86,19 +86,19 @@ export const scenarios = {
     await paste(page, world.tokens.good);
     assert.equal((await verdict(page)).title, 'Not checked');
     assert.equal((await check(page)).state, 'unchecked');
-    await trust(page, { place: 'jwks', keys: world.jwks });
+    await trust(page, { keyChoice: 'jwks', keys: world.jwks });
     const said = await check(page);
     assert.equal(said.state, 'unchecked');
-    assert.match(said.message, /issuer and audience are needed.*signature matches/);
+    assert.match(said.message, /issuer and audience are required.*signature matches/);
   },
 
   'could not check is no refusal': async ({ page, world }) => {
     await paste(page, world.tokens.good);
-    await trust(page, judged(world, { place: 'url', keys: world.nobody }));
+    await trust(page, checkedBy(world, { keyChoice: 'url', keys: world.nobody }));
     const said = await check(page);
     assert.deepEqual([said.state, said.title], ['unable', 'Could not check (keys_unavailable)']);
     assert.match(said.origin, new RegExp(world.nobody));
-    await trust(page, { place: 'jwks', keys: '{"keys":' });
+    await trust(page, { keyChoice: 'jwks', keys: '{"keys":' });
     assert.equal((await check(page)).state, 'unable');
     await trust(page, { keys: world.jwks, leeway: '9999' });
     const odd = await check(page);
@@ -106,20 +106,20 @@ export const scenarios = {
     assert.match(odd.message, /leeway/);
   },
 
-  'a verdict is stale the moment an input changes': async ({ page, world }) => {
+  'a verdict is outdated when an input changes': async ({ page, world }) => {
     await paste(page, world.tokens.good);
-    await trust(page, judged(world));
+    await trust(page, checkedBy(world));
     const changes = {
       token: () => page.press('#token', 'a'), header: () => page.press('#header', 'Space'), claims: () => page.press('#claims', 'Space'),
       issuer: () => page.press('#issuer', 'x'), audience: () => page.press('#audience', 'x'), keys: () => page.press('#keys', 'Space'),
-      place: () => page.selectOption('#place', 'none'), algorithms: () => page.fill('#algorithms', 'ES256'), typ: () => page.fill('#typ', 'JWT'),
-      leeway: () => page.fill('#leeway', '10'), 'judge-at': () => page.fill('#judge-at', '1'), clear: () => page.click('#clear'),
+      'key-choice': () => page.selectOption('#key-choice', 'none'), algorithms: () => page.fill('#algorithms', 'ES256'), typ: () => page.fill('#typ', 'JWT'),
+      leeway: () => page.fill('#leeway', '10'), 'check-at': () => page.fill('#check-at', '1'), clear: () => page.click('#clear'),
       sign: async () => { await page.click('#mint-go'); await page.waitForFunction(() => document.getElementById('mint-said').textContent.startsWith('Signed')); },
     };
     for (const [name, change] of Object.entries(changes)) {
       await page.fill('#token', world.tokens.good);
       await until(page, (good) => document.getElementById('parts').textContent === good, world.tokens.good);
-      await trust(page, judged(world, { algorithms: '', typ: '', leeway: '', 'judge-at': '' }));
+      await trust(page, checkedBy(world, { algorithms: '', typ: '', leeway: '', 'check-at': '' }));
       const before = await check(page);
       assert.deepEqual([before.state, before.stale], ['verified', false], name);
       await change();
@@ -127,50 +127,50 @@ export const scenarios = {
       assert.deepEqual([after.stale, after.staleWords], [true, true], name);
     }
     await page.fill('#token', world.tokens.good);
-    await trust(page, judged(world, { algorithms: '', typ: '', leeway: '', 'judge-at': '' }));
+    await trust(page, checkedBy(world, { algorithms: '', typ: '', leeway: '', 'check-at': '' }));
     assert.equal((await check(page)).stale, false, 'checked again, it is fresh again');
   },
 
-  'a key that the token brought along proves nothing': async ({ page, world }) => {
+  'a key embedded in the token proves nothing': async ({ page, world }) => {
     await paste(page, world.tokens.own_key);
-    assert.match(await page.textContent('#warnings'), /jwk: a key that a token brings along proves nothing/);
-    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'token' });
+    assert.match(await page.textContent('#warnings'), /jwk: a key embedded in a token proves nothing/);
+    await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'token' });
     const own = await check(page);
     assert.deepEqual([own.state, own.title], ['unchecked', 'Not checked']);
     assert.match(own.origin, /the token’s own header|the token's own header: proves nothing/);
     assert.match(own.message, /anyone can make such a token/);
-    await trust(page, judged(world));
+    await trust(page, checkedBy(world));
     const said = await check(page);
     assert.equal(said.state, 'refused');
-    assert.match(said.warning, /brings jwk along; it was not used/);
-    // The same key named by the user: the page says that it also stands in the token.
-    await trust(page, judged(world, { keys: world.own_jwks }));
+    assert.match(said.warning, /contains jwk; it was not used/);
+    // The same key supplied by the user: the page reports that the token contains it too.
+    await trust(page, checkedBy(world, { keys: world.own_jwks }));
     const named = await check(page);
     assert.equal(named.state, 'verified');
-    assert.match(named.warning, /carries this very key/);
+    assert.match(named.warning, /contains this same key/);
   },
 
-  'keys from every place': async ({ page, world }) => {
+  'keys from every location': async ({ page, world }) => {
     await paste(page, world.tokens.good);
-    for (const [place, keys, origin] of [
+    for (const [keyChoice, keys, origin] of [
       ['pem', world.pem, /PEM pasted/], ['url', world.jwks_url, /key set at http/], ['policy', world.policy, /the policy itself/],
     ]) {
-      await trust(page, judged(world, { place, keys }));
+      await trust(page, checkedBy(world, { keyChoice, keys }));
       const said = await check(page);
-      assert.equal(said.state, 'verified', `${place}: ${said.message}`);
+      assert.equal(said.state, 'verified', `${keyChoice}: ${said.message}`);
       assert.match(said.origin, origin);
     }
     await paste(page, world.tokens.discovered);
-    await trust(page, { issuer: world.provider, audience: 'orders', place: 'discovery' });
+    await trust(page, { issuer: world.provider, audience: 'orders', keyChoice: 'discovery' });
     const found = await check(page);
     assert.equal(found.state, 'verified', found.message);
     assert.match(found.origin, /discovery at http/);
     await paste(page, world.tokens.shared);
-    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'secret', keys: world.secret });
+    await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'secret', keys: world.secret });
     const shared = await check(page);
     assert.equal(shared.state, 'verified', shared.message);
     assert.match(shared.origin, /can forge/);
-    await page.selectOption('#place', 'jwks');
+    await page.selectOption('#key-choice', 'jwks');
     await page.setInputFiles('#keys-file', { name: 'keys.json', mimeType: 'application/json', buffer: Buffer.from(world.jwks) });
     await until(page, () => document.getElementById('keys').value.startsWith('{"keys"'));
   },
@@ -187,6 +187,6 @@ export const scenarios = {
     assert.equal(named('alg')[0], 'header');
     assert.match(await page.textContent('#compare-said'), /\d+ of \d+ differ/);
     await page.fill('#other', world.tokens.good);
-    await until(page, () => document.getElementById('compare-said').textContent === 'They say the same.');
+    await until(page, () => document.getElementById('compare-said').textContent === 'No differences.');
   },
 };

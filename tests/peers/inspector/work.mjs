@@ -1,4 +1,4 @@
-// Minting, trying, attacking, converting.
+// Signing, sending, attacking, converting.
 import { assert, cells, check, decoded, paste, trust, until, verdict } from './lib.mjs';
 
 async function sign(page) {
@@ -39,11 +39,11 @@ export const scenarios = {
     await page.selectOption('#mint-algorithm', 'ES256');
     await page.fill('#mint-pasted', world.private_pem);
     assert.match(await sign(page), /Signed with the key/);
-    await trust(page, { place: 'pem', keys: world.pasted_pem });
+    await trust(page, { keyChoice: 'pem', keys: world.pasted_pem });
     assert.equal((await check(page)).state, 'verified');
     await page.fill('#mint-pasted', 'no key');
     assert.match(await sign(page), /not a PEM private key/);
-    // Without dating anew, broken claims are signed as they are.
+    // Without new times, invalid claims are signed unchanged.
     await page.selectOption('#mint-key', 'fresh');
     await page.uncheck('#mint-renew');
     await page.fill('#claims', '[1,2]');
@@ -51,9 +51,9 @@ export const scenarios = {
     assert.deepEqual(decoded((await page.inputValue('#token')).split('.')[1]), [1, 2]);
   },
 
-  'the example is a whole story': async ({ page }) => {
+  'the example token is verified': async ({ page }) => {
     await page.click('#example');
-    await until(page, () => document.getElementById('parts').childNodes.length > 0 && document.getElementById('place').value === 'local');
+    await until(page, () => document.getElementById('parts').childNodes.length > 0 && document.getElementById('key-choice').value === 'local');
     assert.equal((await check(page)).state, 'verified');
   },
 
@@ -77,8 +77,8 @@ export const scenarios = {
     assert.match(await copied('rust'), /#\[tokio::test\][^]*\.subject\("ann"\)[^]*verifier\.verify/);
   },
 
-  'a token is tried on a local service': async ({ page, world }) => {
-    await trust(page, { issuer: world.issuer, audience: 'orders', place: 'jwks', keys: world.jwks });
+  'a token is sent to a local service': async ({ page, world }) => {
+    await trust(page, { issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks });
     await page.fill('#url', world.guarded);
     const tried = async (token) => {
       await paste(page, token);
@@ -92,18 +92,18 @@ export const scenarios = {
     assert.match(good.status, /^200 OK/);
     assert.equal(good.body, 'orders of ann');
     assert.match(good.verdict, /^Verified/);
-    assert.match(good.said, /^The same/);
+    assert.match(good.said, /^They agree/);
     const expired = await tried(world.tokens.expired);
     assert.match(expired.status, /^401/);
     assert.match(expired.headers, /www-authenticate.*Bearer.*invalid_token/);
     assert.match(expired.checks, /expiry: failed/);
-    assert.match(expired.said, /^The same/);
+    assert.match(expired.said, /^They agree/);
     await page.fill('#url', world.open);
     assert.match((await tried(world.tokens.expired)).said, /^They differ.*Is the route guarded/);
     await page.locator('#try-part').screenshot({ path: `${world.shots}/tried.png` });
     for (const [url, cause] of [['https://example.com/', /not on this machine; start with --allow-host/], ['http://127.0.0.1.example.com/', /not on this machine/],
       ['http://169.254.169.254/', /not on this machine/], ['http://user@127.0.0.1/', /user part/], ['file:///etc/passwd', /only http/],
-      [world.nobody, /nothing listens/], ['', /not a URL/]]) {
+      [world.nobody, /connection refused/], ['', /not a URL/]]) {
       await page.fill('#url', url);
       await page.evaluate(() => { document.getElementById('try-said').textContent = ''; });
       await page.click('#try-go');
@@ -131,11 +131,11 @@ export const scenarios = {
     assert.equal(rows[0][3], '✗ got through', 'what got through comes first');
     await page.screenshot({ path: `${world.shots}/attacks.png` });
     const [strange, none] = await attacked(world.guarded);
-    assert.match(strange, /honest token was answered with 401.*well-known\/jwks.json/);
+    assert.match(strange, /valid token was answered with 401.*well-known\/jwks.json/);
     assert.equal(none.length, 0);
   },
 
-  'each helper helps': async ({ page, world }) => {
+  'every helper works': async ({ page, world }) => {
     assert.equal(await helped(page, 'base64url_encode', 'grüße?>'), Buffer.from('grüße?>').toString('base64url'));
     assert.equal(await helped(page, 'base64url_decode', 'Z3LDvMOfZT8-'), 'grüße?>');
     assert.match(await helped(page, 'base64url_decode', 'Z3LD*MOf'), /byte 4/);
@@ -150,9 +150,9 @@ export const scenarios = {
     assert.equal(await helped(page, 'sha256', 'abc'), 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
     const stored = await helped(page, 'argon2id', 'quaint-heron');
     assert.match(stored, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-    assert.equal(await helped(page, 'hash_check', 'quaint-heron', stored), 'the secret fits the hash');
-    assert.equal(await helped(page, 'hash_check', 'other', stored), 'the secret does not fit the hash');
-    assert.equal(await helped(page, 'hash_check', 'U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'), 'the secret fits the hash');
+    assert.equal(await helped(page, 'hash_check', 'quaint-heron', stored), 'the secret matches the hash');
+    assert.equal(await helped(page, 'hash_check', 'other', stored), 'the secret does not match the hash');
+    assert.equal(await helped(page, 'hash_check', 'U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'), 'the secret matches the hash');
     assert.match(await helped(page, 'uuid_v4', ''), /^[0-9a-f]{8}-[0-9a-f]{4}-4/);
     assert.match(await helped(page, 'uuid_v7', ''), /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
     assert.equal(JSON.parse(await helped(page, 'uuid_parse', '017F22E2-79B0-7CC3-98C4-DC0C0C07398F')).made_at_utc, '2022-02-22T19:22:22Z');

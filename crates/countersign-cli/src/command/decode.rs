@@ -1,4 +1,4 @@
-//! `countersign decode`: a look at a token, proof of nothing.
+//! `countersign decode`: shows the contents of a token without verifying it.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use countersign::token::inspect;
 use countersign::verify::SignatureState;
 use serde_json::{Value, json};
 
+use crate::claim_text::seconds;
 use crate::encoding::{decode, decode_leniently, readable};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
-use crate::words::seconds;
 use crate::{EXIT_CODES, input, keyfile, times};
 
-/// Show whatever can be decoded of a token. What is shown was written by whoever made the token: it proves nothing.
+/// Decode a token without verifying it. Anyone can write such a token, so the output proves nothing.
 ///
-/// With --jwks the signature is checked, and only that: not who issued it, for whom, or whether it still holds.
+/// With --jwks only the signature is checked, not the issuer, the audience or the times.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Check the signature with the keys of this JWK Set or JWK
     #[arg(long, value_name = "FILE")]
     jwks: Option<PathBuf>,
-    /// Judge the warnings by this time
+    /// Evaluate the warnings as of this time
     #[arg(long, value_name = "UNIX_SECONDS")]
     now: Option<u64>,
     /// Print one JSON object: header, payload, signature (valid, invalid or unchecked), warnings, faults
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// A token taken apart as far as it goes.
+/// The parts of a token, as far as they can be decoded.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) header: Value,
@@ -49,7 +49,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let token = input::unwrapped(&input::token(self.token.as_deref())?);
         if token.is_empty() {
-            return Err(Failure::question("there is no token; give it on standard input"));
+            return Err(Failure::question("no token given; pass it on standard input"));
         }
         let keys = match &self.jwks {
             Some(path) => {
@@ -70,14 +70,14 @@ impl Arguments {
 }
 
 impl View {
-    /// Takes `token` apart; checks its signature where `keys` are given.
+    /// Decodes `token`, and checks its signature if `keys` are given.
     pub(crate) fn of(token: &str, keys: Option<&KeySet>, now: i64) -> Self {
         let segments: Vec<&str> = token.split('.').take(6).collect();
         let mut faults = Vec::new();
         match segments.len() {
             3 => {}
             5 => faults.push("five segments: an encrypted token (JWE); its claims cannot be read".to_owned()),
-            found => faults.push(format!("{found} segments; a signed token has three, with a dot between them")),
+            found => faults.push(format!("{found} segments; a signed token has three, separated by dots")),
         }
         let mut part = |index: usize, name: &str| -> Value {
             let Some(segment) = segments.get(index) else { return Value::Null };
@@ -91,11 +91,11 @@ impl View {
         let header = part(0, "header");
         let payload = if segments.len() == 5 { Value::Null } else { part(1, "payload") };
         if !header.is_object() {
-            faults.push("header: no JSON object".to_owned());
+            faults.push("header: not a JSON object".to_owned());
         }
         let is_spoilt = segments.get(2).is_some_and(|signature| decode(signature).is_none());
         if segments.len() == 3 && is_spoilt {
-            faults.push("signature: no canonical base64url".to_owned());
+            faults.push("signature: not canonical base64url".to_owned());
         }
         let mut warnings = warnings(&header, &payload, now);
         let state = inspect(token).signature(keys);
@@ -118,7 +118,7 @@ impl View {
 
     fn print(&self, now: i64) -> Result<(), Failure> {
         let verdict = match self.signature {
-            "valid" => toned(Tone::Doubt, "NOT VERIFIED: only the signature was checked, and it matches"),
+            "valid" => toned(Tone::Doubt, "NOT VERIFIED: only the signature was checked; it matches"),
             "invalid" => toned(Tone::Bad, "NOT VERIFIED: the signature does not match"),
             _ => toned(Tone::Doubt, "NOT VERIFIED: anyone could have written what follows"),
         };
@@ -155,44 +155,44 @@ impl View {
     }
 }
 
-/// What deserves a second look.
+/// Warnings about suspicious or unusual contents.
 fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |text: String| warnings.push(text);
     match header.get("alg").and_then(Value::as_str) {
-        Some(name) if name.eq_ignore_ascii_case("none") => warn("alg is none: nobody signed it".to_owned()),
+        Some(name) if name.eq_ignore_ascii_case("none") => warn("alg is none: the token is not signed".to_owned()),
         Some(name) if name.starts_with("HS") => {
-            warn(format!("alg is {name}: whoever can check it can also forge it"));
+            warn(format!("alg is {name}: everyone who can verify it can also forge it"));
         }
         Some(_) => {}
         None => warn("the header has no alg".to_owned()),
     }
     for member in ["jku", "x5u", "jwk", "x5c"] {
         if header.get(member).is_some() {
-            warn(format!("the header has {member}: a key that a token brings along proves nothing"));
+            warn(format!("the header has {member}: a key embedded in a token proves nothing"));
         }
     }
     if header.get("kid").is_none() {
-        warn("the header has no kid: key rotation will be hard".to_owned());
+        warn("the header has no kid: key rotation will be difficult".to_owned());
     }
     let Some(claims) = payload.as_object() else { return warnings };
     match (claims.get("iat").and_then(seconds), claims.get("exp").and_then(seconds)) {
-        (_, None) => warn("no usable exp: it never ends".to_owned()),
+        (_, None) => warn("no usable exp: the token never expires".to_owned()),
         (issued, Some(expires)) => {
             if expires <= now {
                 warn(format!("expired {}", times::relative(expires, now)));
             }
             let life = expires.saturating_sub(issued.unwrap_or(now));
             if life > 86_400 {
-                warn(format!("lives {}: whoever finds it can use it that long", times::span(life)));
+                warn(format!("lifetime of {}: a stolen token can be used that long", times::span(life)));
             }
         }
     }
     if !claims.contains_key("aud") {
-        warn("no aud: it works at every service that does not look".to_owned());
+        warn("no aud: services that do not check the audience accept it".to_owned());
     }
     if claims.contains_key("nonce") || claims.contains_key("at_hash") || claims.contains_key("c_hash") {
-        warn("it looks like an ID token; services take access tokens".to_owned());
+        warn("this looks like an ID token; services accept access tokens".to_owned());
     }
     for name in claims.keys() {
         let lower = name.to_ascii_lowercase();
@@ -200,7 +200,7 @@ fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
             .iter()
             .any(|word| lower.contains(word));
         if is_secret {
-            warn(format!("claim {name} looks like a secret; a token hides nothing"));
+            warn(format!("claim {name} looks like a secret; tokens are not encrypted"));
         }
     }
     warnings

@@ -1,4 +1,4 @@
-//! `countersign hash`: secrets hashed for storage, and compared with what is stored.
+//! `countersign hash`: hashes secrets for storage, and checks secrets against stored hashes.
 
 use clap::{Args, Subcommand};
 use countersign::secret::Secret;
@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::hash;
 use crate::{EXIT_CODES, input, output};
 
-/// Hash a secret, or compare it with a hash. The secret is read from standard input or a file, never from an argument.
+/// Hash a secret, or check it against a hash. The secret is read from standard input or a file, never from an argument.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -18,11 +18,11 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// The Argon2id hash as a PHC string (19 MiB, 2 passes), as the issuer stores client secrets
+    /// Argon2id hash as a PHC string (19 MiB, 2 passes), the form in which the issuer stores client secrets
     Argon2id(From),
-    /// SHA-256 in hex; for texts, not for secrets that people choose
+    /// SHA-256 in hex; not suitable for secrets that people choose
     Sha256(From),
-    /// Whether the secret is the one behind an Argon2 PHC string or a bcrypt hash; exit 1 where it is not
+    /// Check the secret against an Argon2 PHC string or a bcrypt hash; exit code 1 if it does not match
     Check {
         /// The stored hash, or @FILE
         #[arg(long, value_name = "HASH")]
@@ -34,7 +34,7 @@ enum What {
 
 #[derive(Args)]
 struct From {
-    /// A file that holds the secret; by default standard input
+    /// A file with the secret; defaults to standard input
     #[arg(value_name = "FILE")]
     file: Option<String>,
     /// Print one JSON object: hash, or matches
@@ -55,7 +55,7 @@ impl Arguments {
                 let matches = hash::is_hash_of(&stored, &from.secret()?)?;
                 match from.json {
                     true => output::json(&json!({ "matches": matches }))?,
-                    false => output::line(if matches { "it is the secret" } else { "it is another secret" })?,
+                    false => output::line(if matches { "the secret matches" } else { "the secret does not match" })?,
                 }
                 Ok(if matches { Exit::Done } else { Exit::Rejected })
             }
@@ -64,12 +64,12 @@ impl Arguments {
 }
 
 impl From {
-    /// The secret without the line break at its end.
+    /// The secret without a trailing line break.
     fn secret(&self) -> Result<Secret<String>, Failure> {
         let text = input::file(self.file.as_deref().unwrap_or("-"))?;
         let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
         match text.is_empty() {
-            true => Err(Failure::question("there is no secret; give it on standard input")),
+            true => Err(Failure::question("no secret given; pass it on standard input")),
             false => Ok(Secret::from(text)),
         }
     }

@@ -1,4 +1,4 @@
-//! `countersign jwks`: key sets built, keys converted and named.
+//! `countersign jwks`: builds key sets, converts keys, computes thumbprints.
 
 use clap::{Args, Subcommand, ValueEnum};
 use countersign::key::VerifyingKey;
@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::{jwk, keyring};
 use crate::{EXIT_CODES, input, output};
 
-/// Build key sets, and turn public keys into JWK, PEM and DER. Private members are left behind.
+/// Build key sets, and convert public keys between JWK, PEM and DER. Private members are dropped.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -24,7 +24,7 @@ enum What {
     Convert {
         #[command(flatten)]
         files: Files,
-        /// The form wanted
+        /// The target form
         #[arg(long)]
         to: Form,
     },
@@ -40,10 +40,10 @@ enum What {
 
 #[derive(Args)]
 struct Files {
-    /// Files with keys; - for standard input
+    /// Key files; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
-    /// The algorithm, where a key does not say
+    /// The algorithm of keys that do not name one
     #[arg(long, value_name = "ALG")]
     alg: Option<String>,
 }

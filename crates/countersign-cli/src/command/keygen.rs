@@ -1,4 +1,4 @@
-//! `countersign keygen`: a new key.
+//! `countersign keygen`: generates a key.
 
 use std::path::PathBuf;
 
@@ -10,20 +10,20 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::{jwk, keyring};
 use crate::{EXIT_CODES, encoding, output};
 
-/// Make a key pair, or a shared secret for HMAC. The private half is printed, or written to a file that only you may read.
+/// Generate a key pair, or a shared secret for HMAC. The private key is printed, or written to a file only you can read.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// What it signs with
+    /// The signature algorithm
     #[arg(long, value_name = "ALG", default_value = "ES256")]
     alg: String,
-    /// Its name; by default its thumbprint
+    /// The key ID; defaults to the thumbprint
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
     /// Write the private key (PEM, PKCS#8) to this new file, and print the public JWK
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print one JSON object: alg, kid, jwk (public), private_pem or, for HMAC, k; the private half not with --out
+    /// Print one JSON object: alg, kid, jwk (public), private_pem or, for HMAC, k; no private part with --out
     #[arg(long)]
     json: bool,
 }
@@ -60,7 +60,8 @@ impl Arguments {
     /// 64 random bytes, enough for each HMAC algorithm, as a JWK.
     fn secret(&self, algorithm: &str) -> Outcome {
         let mut bytes = [0; 64];
-        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::question("the system has no randomness to give"))?;
+        aws_lc_rs::rand::fill(&mut bytes)
+            .map_err(|_| Failure::question("the system's random number generator failed"))?;
         let kid = self.kid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let k = encoding::encode(&bytes);
         let jwk = json!({ "kty": "oct", "alg": algorithm, "use": "sig", "kid": kid, "k": k });

@@ -1,4 +1,4 @@
-//! `countersign mint`: a token of one's own, for tests and development; broken ones too.
+//! `countersign mint`: signs tokens for tests and development, invalid ones too.
 
 use clap::{Args, ValueEnum};
 use countersign::clock::{Clock, SystemClock};
@@ -10,45 +10,45 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::{keyring, shell};
 use crate::{EXIT_CODES, encoding, input, output, times};
 
-/// How long a token lives unless told otherwise, in seconds.
+/// Default lifetime of a token, in seconds.
 const LIFE: u64 = 300;
 
-/// Mint a token. Without --key it is signed with a development key, made on first use and named test-only-dev: services
-/// trust it only where you tell them to (countersign jwks build prints its public half).
+/// Mint a token. Without --key it is signed with a development key, created on first use with the ID test-only-dev:
+/// services trust it only if you configure them to (countersign jwks build prints its public part).
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// Who issues it (iss)
+    /// Issuer (iss)
     #[arg(long, value_name = "ISS")]
     issuer: Option<String>,
-    /// Whom it is for (aud); several make a list
+    /// Audience (aud); repeat for a list
     #[arg(long, value_name = "AUD")]
     audience: Vec<String>,
-    /// Whom it is about (sub)
+    /// Subject (sub)
     #[arg(long, value_name = "SUB")]
     subject: Option<String>,
-    /// Which client asked for it (client_id)
+    /// Client (client_id)
     #[arg(long, value_name = "ID")]
     client_id: Option<String>,
-    /// What it allows; several are joined (scope)
+    /// Scope (scope); may be repeated
     #[arg(long)]
     scope: Vec<String>,
-    /// A role; several make a list (roles)
+    /// Role (roles); repeat for a list
     #[arg(long)]
     role: Vec<String>,
-    /// Any claim: NAME=VALUE, the value JSON or text; NAME may be a path such as realm_access.roles
+    /// Any claim: NAME=VALUE, with a value of JSON or text; NAME may be a path such as realm_access.roles
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<String>,
     /// A header member: NAME=VALUE
     #[arg(long, value_name = "NAME=VALUE")]
     header: Vec<String>,
-    /// Its type
+    /// The typ header
     #[arg(long, value_name = "TYP", default_value = "at+jwt")]
     typ: String,
-    /// How long it lives: 90, 90s, 10m, 2h, 7d
+    /// Lifetime: 90, 90s, 10m, 2h, 7d
     #[arg(long = "for", value_name = "TIME")]
     life: Option<String>,
-    /// Issue it at this time instead of now
+    /// Time of issue; defaults to now
     #[arg(long, value_name = "UNIX_SECONDS")]
     now: Option<u64>,
     /// A private key in PEM (PKCS#8)
@@ -57,16 +57,16 @@ pub(crate) struct Arguments {
     /// A shared secret, for --alg HS256, HS384, HS512; - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     secret: Option<String>,
-    /// The algorithm; by default what the key is for
+    /// The algorithm; defaults to the one that fits the key
     #[arg(long, value_name = "ALG")]
     alg: Option<String>,
-    /// The key's name; by default its thumbprint
+    /// The key ID; defaults to the thumbprint
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
-    /// Break it, for tests of refusals
+    /// Make the token invalid, to test refusals
     #[arg(long, value_name = "HOW")]
     broken: Option<Broken>,
-    /// Print a curl command for this address instead of the token
+    /// Print a curl command for this URL instead of the token
     #[arg(long, value_name = "URL")]
     curl: Option<String>,
     /// Print one JSON object: token, kid, alg, expires_at, jwk
@@ -74,26 +74,26 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What can be wrong with a minted token.
+/// A defect of a minted token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Broken {
-    /// Ended an hour ago
+    /// Expired an hour ago
     Expired,
-    /// Begins in an hour
+    /// Not valid for another hour
     NotYet,
     /// For another service
     WrongAud,
-    /// Of another issuer
+    /// From another issuer
     WrongIss,
-    /// Never ends
+    /// Without exp
     NoExp,
-    /// For nobody
+    /// Without aud
     NoAud,
     /// A signature that does not match
     BadSig,
-    /// alg none, and no signature
+    /// alg none, without a signature
     AlgNone,
-    /// A key that nobody has
+    /// An unknown key
     UnknownKid,
     /// A claim of 64 KiB
     Huge,
@@ -173,7 +173,7 @@ impl Arguments {
     }
 
     fn broken_claims(&self, claims: &mut Map<String, Value>, now: u64) {
-        /// An hour, beyond any leeway.
+        /// One hour, more than any leeway.
         const FAR: u64 = 3600;
         let mut put = |name: &str, value: Value| drop(claims.insert(name.to_owned(), value));
         match self.broken {
@@ -211,7 +211,7 @@ impl Arguments {
         let payload = Value::Object(claims.clone()).to_string();
         let token = signer
             .sign_compact(Value::Object(header).to_string().as_bytes(), payload.as_bytes())
-            .ok_or_else(|| Failure::question("the key could not sign"))?;
+            .ok_or_else(|| Failure::question("signing failed"))?;
         let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
         Ok(match self.broken {
             Some(Broken::AlgNone) => format!("{signed}."),
@@ -227,14 +227,14 @@ impl Arguments {
     }
 }
 
-/// `NAME=VALUE`; the value may hold `=` itself, and is text where it is no JSON.
+/// `NAME=VALUE`; the value may contain `=`, and is text if it is not JSON.
 fn member(text: &str) -> Result<(&str, Value), Failure> {
     let (name, value) =
         text.split_once('=').ok_or_else(|| Failure::question(format!("{}: write NAME=VALUE", output::safe(text))))?;
     Ok((name, serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
 }
 
-/// Puts `value` at a path such as `realm_access.roles`; a name that is a URL is one name.
+/// Sets `value` at a path such as `realm_access.roles`; a URL is a single name.
 fn place(claims: &mut Map<String, Value>, path: &str, value: Value) -> Result<(), Failure> {
     let Some((first, rest)) = path.split_once('.').filter(|_| !path.contains("://")) else {
         claims.insert(path.to_owned(), value);
@@ -243,6 +243,6 @@ fn place(claims: &mut Map<String, Value>, path: &str, value: Value) -> Result<()
     let inner = claims.entry(first).or_insert_with(|| json!({}));
     let inner = inner
         .as_object_mut()
-        .ok_or_else(|| Failure::question(format!("{}: {first} is no object", output::safe(path))))?;
+        .ok_or_else(|| Failure::question(format!("{}: {first} is not an object", output::safe(path))))?;
     place(inner, rest, value)
 }

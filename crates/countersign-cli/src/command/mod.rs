@@ -26,7 +26,7 @@ pub(crate) use decode::View;
 pub(crate) enum Command {
     /// Show whatever can be decoded of a token. Verifies nothing unless keys are given
     Decode(decode::Arguments),
-    /// Judge a token as a service would, and say why
+    /// Session a token as a service would, and say why
     Verify(verify::Arguments),
     /// Explain what a request meets: rule, decision, status and challenge; beside a live service's answer
     Explain(Box<explain::Arguments>),

@@ -1,4 +1,4 @@
-//! `countersign policy check`: a policy judged as a service would judge it at its start.
+//! `countersign policy check`: validates a policy as a service does at start-up.
 
 use clap::{Args, Subcommand};
 use countersign::keys;
@@ -21,12 +21,12 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Whether a service would start with it; what weakens it; its fingerprint. Fetches nothing. Exit 1 where it would not
+    /// Check whether a service would start, list weakened checks, print the fingerprint. Fetches nothing. Exit code 1 if invalid
     Check {
         /// A policy in TOML or JSON; - for standard input
         #[arg(value_name = "FILE", required_unless_present = "env")]
         file: Option<String>,
-        /// Read it from environment variables that begin so, instead
+        /// Read the policy from environment variables with this prefix instead
         #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
         env: Option<String>,
         /// Print one JSON object: usable, faults, weakenings, fingerprint, policy
@@ -41,7 +41,7 @@ impl Arguments {
         let read = match (&file, &env) {
             (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
             (Some(path), None) => read_policy(&input::file(path)?),
-            (None, None) => return Err(Failure::question("which policy? name a file")),
+            (None, None) => return Err(Failure::question("the policy is missing; name a file")),
         };
         let (policy, faults) = match read {
             Ok(policy) => {
@@ -68,7 +68,7 @@ impl Arguments {
     }
 }
 
-/// Everything that would keep a service from starting.
+/// Every fault that prevents a service from starting.
 fn faults(policy: &Policy) -> Vec<Value> {
     match Verifier::builder().policy(policy, keys::from_config).build() {
         Ok(_) => Vec::new(),
@@ -78,7 +78,7 @@ fn faults(policy: &Policy) -> Vec<Value> {
     }
 }
 
-/// The fields in force that weaken a check.
+/// The active fields that weaken a check.
 fn weakenings(policy: &Policy) -> Vec<String> {
     let json: Value = serde_json::from_str(&policy.to_json()).unwrap_or_default();
     let issuers = json.get("issuers").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -107,9 +107,9 @@ fn print(
 ) -> Result<(), Failure> {
     let text = |value: &Value, name: &str| output::safe(value[name].as_str().unwrap_or_default());
     match faults {
-        [] => output::line(&toned(Tone::Good, "usable: a service starts with it"))?,
+        [] => output::line(&toned(Tone::Good, "valid: a service starts with it"))?,
         faults => {
-            output::line(&toned(Tone::Bad, "not usable: a service would not start with it"))?;
+            output::line(&toned(Tone::Bad, "invalid: a service does not start with it"))?;
             for fault in faults {
                 output::line(&format!("  {}: {}", text(fault, "field"), text(fault, "problem")))?;
             }

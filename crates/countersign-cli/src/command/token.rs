@@ -1,4 +1,4 @@
-//! `countersign token get`: a token by the library's own outbound code.
+//! `countersign token get`: fetches a token with the library's outbound code.
 
 use clap::{Args, Subcommand};
 use countersign::authenticate::CallerToken;
@@ -8,12 +8,12 @@ use countersign::secret::Secret;
 use countersign::token::inspect;
 use serde_json::json;
 
+use crate::claim_text;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::keyring;
-use crate::words;
 use crate::{EXIT_CODES, input, output};
 
-/// The variable that holds the client's secret where no option names its place.
+/// The environment variable with the client's secret, if no option names a file.
 const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";
 
 /// Get tokens as a service does.
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// A token by client credentials, or in exchange for another one (--subject-token)
+    /// Fetch a token by client credentials, or by token exchange (--subject-token)
     Get(Box<Get>),
 }
 
@@ -34,34 +34,34 @@ enum What {
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 struct Get {
-    /// The issuer, whose metadata name the token endpoint
+    /// The issuer, whose metadata names the token endpoint
     #[arg(long, value_name = "ISS", required_unless_present = "endpoint")]
     issuer: Option<String>,
-    /// The token endpoint itself; with --key, --issuer is still needed
+    /// The token endpoint; with --key, --issuer is still required
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
     /// The client
     #[arg(long, value_name = "ID")]
     client: String,
-    /// A file that holds the client's secret; - for standard input
+    /// A file with the client's secret; - for standard input
     #[arg(long, value_name = "FILE")]
     secret: Option<String>,
-    /// The client's private key in PEM: it signs an assertion (private_key_jwt)
+    /// The client's private key in PEM, to sign an assertion (private_key_jwt)
     #[arg(long, value_name = "FILE", conflicts_with = "secret")]
     key: Option<String>,
-    /// The key's name at the issuer; by default its thumbprint
+    /// The key ID at the issuer; defaults to the thumbprint
     #[arg(long, value_name = "KID", allow_hyphen_values = true, requires = "key")]
     kid: Option<String>,
     /// Send the secret in the form, not in the header
     #[arg(long)]
     post: bool,
-    /// Whom the token is for; several may be given
+    /// The requested audience; may be repeated
     #[arg(long, value_name = "AUD")]
     audience: Vec<String>,
-    /// The resource it is for (RFC 8707); several may be given
+    /// The requested resource (RFC 8707); may be repeated
     #[arg(long, value_name = "URL")]
     resource: Vec<String>,
-    /// What it should allow; several may be given
+    /// The requested scope; may be repeated
     #[arg(long)]
     scope: Vec<String>,
     /// Exchange this token (RFC 8693): @FILE, or - for standard input
@@ -151,16 +151,16 @@ impl Get {
     }
 }
 
-/// The subject's token as a caller's; the token service judges it, not we.
+/// The subject token as a caller's token; only the token service verifies it.
 fn caller(token: &str) -> CallerToken {
     let inspection = inspect(token);
-    let end = inspection.payload().and_then(|claims| claims.get("exp")).and_then(words::seconds);
+    let end = inspection.payload().and_then(|claims| claims.get("exp")).and_then(claim_text::seconds);
     let end = end.and_then(|end| u64::try_from(end).ok());
     let end = end.map_or_else(|| SystemClock.now(), countersign::clock::UnixTime::from_secs);
     CallerToken::unverified(&Secret::from(token), end)
 }
 
-/// A refusal is an answer; no answer leaves it undecided.
+/// Exit code for an error: a refusal is a result, no response is undecided.
 fn refused(error: &OutboundError) -> Outcome {
     let oauth = error.oauth_error().map(|code| format!(" ({})", output::safe(code))).unwrap_or_default();
     output::complain(&output::safe(&format!("{}{oauth}: {error}", error.code())));

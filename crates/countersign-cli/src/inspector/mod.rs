@@ -1,12 +1,12 @@
-//! The inspector: one page on loopback, everything in the binary, every judgement made by the verifier itself.
+//! The inspector: a page on loopback, embedded in the binary; the library's verifier makes every decision.
 //!
-//! The page edits, shows and asks; it decides nothing. `fence` keeps other pages out, `api` answers.
+//! The page only edits and displays. `request_guard` refuses requests of other pages, `api` serves the page's own.
 
 mod api;
-mod bench;
-mod fence;
 mod open;
 mod page;
+mod request_guard;
 mod server;
+mod state;
 
 pub(crate) use server::Arguments;

@@ -1,8 +1,8 @@
-//! Showing a page in the user's browser.
+//! Opens a page in the user's browser.
 
 use std::process::{Command, Stdio};
 
-/// Opens `url` in `$BROWSER`, else in the system's browser. Whether anything opened is the user's to see.
+/// Opens `url` in `$BROWSER`, otherwise in the system's browser. Returns whether a program was started.
 pub(super) fn browser(url: &str) -> bool {
     let named = std::env::var("BROWSER").ok().filter(|program| !program.is_empty());
     let mut command = match named {

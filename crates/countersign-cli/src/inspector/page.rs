@@ -1,4 +1,4 @@
-//! The page's files, held in the binary.
+//! The page's files, embedded in the binary.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-use super::bench::Bench;
+use super::state::Inspector;
 
-/// Where the page carries the secret of the run.
+/// Placeholder for the secret of the run.
 const SECRET_MARK: &str = "{{run}}";
 
 const PAGE: &str = include_str!("page/page.html");
@@ -26,14 +26,14 @@ const FILES: [(&str, &str, &str); 10] = [
     ("/check.js", SCRIPT, include_str!("page/check.js")),
     ("/compare.js", SCRIPT, include_str!("page/compare.js")),
     ("/mint.js", SCRIPT, include_str!("page/mint.js")),
-    ("/workflow.js", SCRIPT, include_str!("page/workflow.js")),
+    ("/try.js", SCRIPT, include_str!("page/try.js")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) fn router() -> Router<Arc<Bench>> {
-    let index = |State(bench): State<Arc<Bench>>| async move {
-        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.replace(SECRET_MARK, &bench.secret)).into_response()
+pub(super) fn router() -> Router<Arc<Inspector>> {
+    let index = |State(state): State<Arc<Inspector>>| async move {
+        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.replace(SECRET_MARK, &state.secret)).into_response()
     };
     FILES.into_iter().fold(Router::new().route("/", get(index)), |router, (path, kind, content)| {
         router.route(path, get(move || async move { ([(header::CONTENT_TYPE, kind)], content) }))

@@ -7,13 +7,13 @@ use countersign::secret::Secret;
 
 use crate::exit::Failure;
 
-/// Memory in KiB, passes, lanes: OWASP's first choice, and what the issuer stores client secrets with.
+/// Memory in KiB, passes, lanes: OWASP's first recommendation, and the issuer's setting for client secrets.
 const COST: (u32, u32, u32) = (19_456, 2, 1);
 
-/// The most memory, in KiB, and passes that a hash to check may ask for.
+/// Maximum memory, in KiB, and passes of a hash to check.
 const MAX_COST: (u32, u32) = (256 * 1024, 16);
 
-/// The highest cost of a bcrypt hash to check: 2^15 rounds take seconds.
+/// Maximum cost of a bcrypt hash to check: 2^15 rounds take seconds.
 const MAX_BCRYPT_COST: u32 = 15;
 
 /// The Argon2id hash of `secret` as a PHC string.
@@ -26,21 +26,21 @@ pub(crate) fn argon2id(secret: &Secret<String>) -> Result<String, Failure> {
     Ok(hash.to_string())
 }
 
-/// Whether `secret` is the one behind `stored`, an Argon2 PHC string or a bcrypt hash.
+/// Whether `secret` matches `stored`, an Argon2 PHC string or a bcrypt hash.
 pub(crate) fn is_hash_of(stored: &str, secret: &Secret<String>) -> Result<bool, Failure> {
     let stored = stored.trim();
     if stored.starts_with("$2") {
         let cost = stored.split('$').nth(2).and_then(|cost| cost.parse::<u32>().ok());
         if cost.is_none_or(|cost| cost > MAX_BCRYPT_COST) {
-            return Err(Failure::question(format!("a bcrypt hash with a cost up to {MAX_BCRYPT_COST} is wanted")));
+            return Err(Failure::question(format!("the bcrypt hash must have a cost of at most {MAX_BCRYPT_COST}")));
         }
-        return bcrypt::verify(secret.expose(), stored).map_err(|_| Failure::question("not a whole bcrypt hash"));
+        return bcrypt::verify(secret.expose(), stored).map_err(|_| Failure::question("not a complete bcrypt hash"));
     }
     let not_known = || Failure::question("neither an Argon2 PHC string ($argon2id$…) nor a bcrypt hash ($2b$…)");
     let hash = PasswordHash::new(stored).map_err(|_| not_known())?;
     let params = Params::try_from(&hash).map_err(|_| not_known())?;
     if params.m_cost() > MAX_COST.0 || params.t_cost() > MAX_COST.1 {
-        return Err(Failure::question("the hash asks for more than 256 MiB or 16 passes"));
+        return Err(Failure::question("the hash requires more than 256 MiB or 16 passes"));
     }
     Ok(Argon2::default().verify_password(secret.expose().as_bytes(), &hash).is_ok())
 }

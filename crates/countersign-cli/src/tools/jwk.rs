@@ -1,4 +1,4 @@
-//! Public keys in and out of JWK, JWK Set, PEM and DER.
+//! Reads and writes public keys as JWK, JWK Set, PEM and DER.
 
 use base64_simd::STANDARD;
 use countersign::key::{Algorithm, VerifyingKey};
@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Failure;
 
-/// Members of a JWK that must stay with its owner (RFC 7518 §6.2.2, §6.3.2; RFC 9964).
+/// Private members of a JWK (RFC 7518 §6.2.2, §6.3.2; RFC 9964).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
-/// The public keys in `text`: a JWK Set, a JWK (its private members are left behind), a public or a private PEM.
+/// The public keys in `text`: a JWK Set, a JWK (private members are dropped), a public or a private PEM.
 ///
-/// `algorithm` decides where the key itself leaves it open.
+/// `algorithm` applies to keys that do not name one.
 pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<VerifyingKey>, Failure> {
     let text = text.trim();
     if text.starts_with('{') {
@@ -35,7 +35,7 @@ pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<Verif
             "neither a JWK, a JWK Set, nor a PEM with BEGIN PUBLIC KEY or BEGIN PRIVATE KEY (PKCS#8)",
         ));
     };
-    key.ok_or_else(|| Failure::question("the PEM holds no key that is used here, or it does not fit the algorithm"))
+    key.ok_or_else(|| Failure::question("the PEM has no supported key, or the key does not fit the algorithm"))
 }
 
 /// The public key in DER (`SubjectPublicKeyInfo`).
@@ -43,17 +43,17 @@ pub(crate) fn read_der(der: &[u8], algorithm: Option<Algorithm>) -> Result<Verif
     candidates(algorithm)
         .into_iter()
         .find_map(|algorithm| VerifyingKey::from_public_der(der, algorithm, None).ok())
-        .ok_or_else(|| Failure::question("the DER holds no public key that is used here, or it does not fit"))
+        .ok_or_else(|| Failure::question("the DER has no supported public key, or the key does not fit the algorithm"))
 }
 
 fn from_jwk(entry: &Value, algorithm: Option<Algorithm>) -> Result<VerifyingKey, Failure> {
     let mut entry: Map<String, Value> = entry.as_object().cloned().unwrap_or_default();
     if entry.get("kty").and_then(Value::as_str) == Some("oct") {
-        return Err(Failure::question("a shared secret (oct) has no public half"));
+        return Err(Failure::question("a shared secret (oct) has no public key"));
     }
     entry.retain(|name, _| !PRIVATE.contains(&name.as_str()));
     if entry.get("key_ops").is_some() {
-        entry.remove("key_ops"); // those of the private half
+        entry.remove("key_ops"); // the operations of the private key
     }
     if let (Some(algorithm), None) = (algorithm, entry.get("alg")) {
         entry.insert("alg".to_owned(), json!(algorithm.name()));
@@ -61,13 +61,13 @@ fn from_jwk(entry: &Value, algorithm: Option<Algorithm>) -> Result<VerifyingKey,
     VerifyingKey::from_jwk(&Value::Object(entry).to_string()).map_err(|reason| Failure::question(reason.to_string()))
 }
 
-/// The algorithms to try: the one named, or one for each kind of key.
+/// The algorithms to try: the named one, or one per key type.
 pub(crate) fn candidates(named: Option<Algorithm>) -> Vec<Algorithm> {
     use Algorithm::{ES256, ES384, ES512, Ed25519, MlDsa44, MlDsa65, MlDsa87, RS256};
     named.map_or_else(|| vec![RS256, ES256, ES384, ES512, Ed25519, MlDsa44, MlDsa65, MlDsa87], |named| vec![named])
 }
 
-/// The JWK of a key, named by its thumbprint where it has no name, and with the algorithm that it is read for.
+/// The JWK of a key, with its algorithm; the thumbprint is its ID if it has none.
 pub(crate) fn to_jwk(key: &VerifyingKey) -> Value {
     let mut jwk = key.to_public_jwk().unwrap_or_default();
     if jwk.get("kid").is_none() {

@@ -1,4 +1,4 @@
-//! Private keys: read, made, and kept for development.
+//! Private keys: reading, generating, and storing the development key.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::jwk;
 use crate::exit::Failure;
 use crate::{input, output};
 
-/// The variable that names the folder of the development key.
+/// The environment variable that names the folder of the development key.
 pub(crate) const HOME_VARIABLE: &str = "COUNTERSIGN_HOME";
 
 /// An algorithm by its registered name.
@@ -22,7 +22,7 @@ pub(crate) fn algorithm(name: &str) -> Result<Algorithm, Failure> {
     })
 }
 
-/// A private key in PEM, for the algorithm named, else for the first that it fits.
+/// A private key in PEM, for the named algorithm, otherwise for the first that fits.
 pub(crate) fn private_key(pem: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
     let pem = Secret::from(pem);
     let mut reason = "it fits none of the algorithms".to_owned();
@@ -35,14 +35,14 @@ pub(crate) fn private_key(pem: &str, named: Option<Algorithm>) -> Result<Signer,
     Err(Failure::question(format!("the private key is not usable: {reason}")))
 }
 
-/// A shared secret, taken as it stands but for blanks around it.
+/// A shared secret, trimmed of surrounding whitespace.
 pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
     let secret = Secret::new(text.trim().as_bytes().to_vec());
     Signer::from_secret(secret, named.unwrap_or(Algorithm::HS256), "shared")
         .map_err(|reason| Failure::question(reason.to_string()))
 }
 
-/// The development key for `algorithm`, made on first use. Its name begins as every test key's does.
+/// The development key for `algorithm`, generated on first use. Its ID has the prefix of test keys.
 pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     let folder = home()?;
     let path = folder.join(format!("dev-{}.pem", algorithm.name().to_ascii_lowercase()));
@@ -53,11 +53,11 @@ pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
     std::fs::create_dir_all(&folder).map_err(|error| Failure::question(format!("{}: {error}", folder.display())))?;
     write_private(&path, jwk::pem("PRIVATE KEY", signer.private_key().expose()).as_bytes())?;
-    output::complain(&format!("made a development key: {}", path.display()));
+    output::complain(&format!("created a development key: {}", path.display()));
     Ok(named(signer))
 }
 
-/// Writes what its owner alone may read; never over a file that is there.
+/// Writes a file that only its owner can read; never overwrites a file.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
     use std::io::Write;
     let mut options = std::fs::OpenOptions::new();
@@ -73,5 +73,7 @@ fn home() -> Result<PathBuf, Failure> {
     variable(HOME_VARIABLE)
         .or_else(|| Some(variable("XDG_DATA_HOME")?.join("countersign")))
         .or_else(|| Some(variable("HOME")?.join(".local/share/countersign")))
-        .ok_or_else(|| Failure::question(format!("where is the development key? set {HOME_VARIABLE} or give --key")))
+        .ok_or_else(|| {
+            Failure::question(format!("no folder for the development key; set {HOME_VARIABLE} or pass --key"))
+        })
 }

@@ -1,9 +1,9 @@
-//! Small tools that commands and the inspector page share.
+//! Small tools shared by the commands and the inspector page.
 
 pub(crate) mod hash;
+pub(crate) mod json_layout;
 pub(crate) mod jwk;
 pub(crate) mod keyring;
-pub(crate) mod layout;
 pub(crate) mod secret;
 pub(crate) mod shell;
 pub(crate) mod uuids;

@@ -1,11 +1,11 @@
-//! Words of a POSIX shell.
+//! Quoting for a POSIX shell.
 
 /// A curl command that sends `token` to `url`.
 pub(crate) fn curl(token: &str, url: &str) -> String {
     format!("curl -i {} -H {}", quoted(url), quoted(&format!("Authorization: Bearer {token}")))
 }
 
-/// `text` as one word.
+/// `text` quoted as one word.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! UUIDs of versions 4 and 7 (RFC 9562), made and read.
+//! Generates and parses UUIDs of versions 4 and 7 (RFC 9562).
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -6,17 +6,17 @@ use uuid::Uuid;
 use crate::exit::Failure;
 use crate::times;
 
-/// A random one.
+/// A random UUID (version 4).
 pub(crate) fn v4() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// One that begins with the time in milliseconds, so that it sorts.
+/// A UUID that begins with the time in milliseconds, so that it sorts (version 7).
 pub(crate) fn v7() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// What a UUID says of itself.
+/// The fields of a UUID.
 pub(crate) fn parse(text: &str) -> Result<Value, Failure> {
     let uuid = Uuid::try_parse(text.trim()).map_err(|_| Failure::question("not a UUID: 32 hex digits, 8-4-4-4-12"))?;
     let made = uuid.get_timestamp().map(|at| i64::try_from(at.to_unix().0).unwrap_or(i64::MAX));

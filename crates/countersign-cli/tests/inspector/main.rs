@@ -3,8 +3,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod copied; // as the page writes it
-mod fence;
 mod page;
+mod request_guard;
 #[path = "../run/mod.rs"]
 mod run;
 mod world;

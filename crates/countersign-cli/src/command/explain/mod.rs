@@ -1,4 +1,4 @@
-//! `countersign explain`: a request against a policy and a route table, and a live service's answer beside ours.
+//! `countersign explain`: evaluates a request against a policy and a route table, and compares with a live service.
 
 mod table;
 mod words;
@@ -12,20 +12,20 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::verify::{Asked, Judge, Question, report};
+use super::verify::{Asked, Question, Session, report};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::{EXIT_CODES, fetch, input};
 use table::Table;
 
-/// The most read of an answer of ours, in bytes.
+/// Maximum size of a local response body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Explain what a request meets: the rule that matched, the decision, the exact status and challenge.
+/// Explain the outcome of a request: the matched rule, the decision, the exact status and challenge.
 ///
-/// The route table is what your app prints with RouteTable::to_json. The answer is no imitation: the routes are put behind
-/// the library's own layer and guards, and the request is sent through them. Exit 0 where a handler is reached, 1 where the
-/// request is refused, 3 where keys cannot be had.
+/// The route table is the output of RouteTable::to_json in your app. The command builds an app with these routes behind
+/// the library's own layer and guards, and sends the request through it. Exit code 0 if a handler is reached, 1 if the
+/// request is refused, 3 if keys are unavailable.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -37,18 +37,18 @@ pub(crate) struct Arguments {
     /// The method
     #[arg(long, value_name = "METHOD", default_value = "GET")]
     method: String,
-    /// The path, with its query; by default that of --curl
+    /// The path and query; defaults to those of --curl
     #[arg(long, value_name = "PATH", required_unless_present = "curl")]
     path: Option<String>,
-    /// A header of the request: 'Name: value'; several may be given
+    /// A request header: 'Name: value'; may be repeated
     #[arg(long, value_name = "HEADER")]
     header: Vec<String>,
-    /// The route table of the app (JSON); without one, every path needs a token and nothing more
+    /// The route table of the app (JSON); without it, every path requires a token and nothing else
     #[arg(long, value_name = "FILE")]
     routes: Option<String>,
     #[command(flatten)]
     asked: Asked,
-    /// Ask this live service too, and put its answer beside ours
+    /// Send the request to this live service too, and compare the responses
     #[arg(long, value_name = "URL")]
     curl: Option<String>,
     /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, live
@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What was found.
+/// The result of an explanation.
 struct Explained {
     route: Option<String>,
     requirement: String,
@@ -75,10 +75,10 @@ impl Arguments {
             (None, Some(url)) => {
                 url.query().map_or_else(|| url.path().into(), |query| format!("{}?{query}", url.path()))
             }
-            (None, None) => return Err(Failure::question("which path? add --path")),
+            (None, None) => return Err(Failure::question("the path is missing; add --path")),
         };
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
-            .map_err(|_| Failure::question("--method is no HTTP method"))?;
+            .map_err(|_| Failure::question("--method is not an HTTP method"))?;
         let token = match self.no_token {
             true => None,
             false => Some(input::token(self.token.as_deref())?).filter(|token| !token.is_empty()),
@@ -90,10 +90,10 @@ impl Arguments {
                 r#"[{"method":"ANY","path":"/","access":"authenticated"},{"method":"ANY","path":"/{*rest}","access":"authenticated"}]"#,
             )?,
         };
-        let mut judge = Judge::new(Question::of(&self.asked)?)?;
-        let explained = explained(&mut judge, &table, &method, &path, &headers, token.as_deref())?;
+        let mut session = Session::new(Question::of(&self.asked)?)?;
+        let explained = explained(&mut session, &table, &method, &path, &headers, token.as_deref())?;
         let live = match &url {
-            Some(url) => Some(judge.wait(asked_live(method.clone(), url, &path, headers))?),
+            Some(url) => Some(session.wait(asked_live(method.clone(), url, &path, headers))?),
             None => None,
         };
         match self.json {
@@ -115,13 +115,13 @@ impl Arguments {
             let name: Result<HeaderName, _> = name.trim().parse();
             let value = HeaderValue::from_str(value.trim());
             let (Ok(name), Ok(value)) = (name, value) else {
-                return Err(Failure::question(format!("{}: no header", output::safe(line))));
+                return Err(Failure::question(format!("{}: not a header", output::safe(line))));
             };
             headers.append(name, value);
         }
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| Failure::question("the token has characters that no header can carry"))?;
+                .map_err(|_| Failure::question("the token has characters that are not allowed in a header"))?;
             value.set_sensitive(true);
             headers.append(header::AUTHORIZATION, value);
         }
@@ -130,22 +130,22 @@ impl Arguments {
 }
 
 fn explained(
-    judge: &mut Judge,
+    session: &mut Session,
     table: &Table,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
     token: Option<&str>,
 ) -> Result<Explained, Failure> {
-    let report = token.map(|token| judge.report(token)); // it fetches the keys that the request will need
-    let app = table.app(judge.verifier_for(token.unwrap_or_default()))?;
-    let row = judge.wait(table.row(method.as_str(), path))?;
+    let report = token.map(|token| session.report(token)); // fetches the keys that the request needs
+    let app = table.app(session.verifier_for(token.unwrap_or_default()))?;
+    let row = session.wait(table.row(method.as_str(), path))?;
     let mut request = Request::builder().method(method.clone()).uri(path).body(Body::empty());
     if let Ok(request) = &mut request {
         request.headers_mut().extend(headers.clone());
     }
-    let request = request.map_err(|_| Failure::question("the path is not one of a URL"))?;
-    let (answer, body) = judge.wait(answered(app, request));
+    let request = request.map_err(|_| Failure::question("the path is not a valid URL path"))?;
+    let (answer, body) = session.wait(answered(app, request));
     let status = answer.status().as_u16();
     let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
     Ok(Explained {
@@ -170,9 +170,9 @@ async fn answered(app: Router, request: Request<Body>) -> (Response<Body>, Value
     (answer, crate::encoding::readable(&bytes))
 }
 
-/// What the live service says to the same request.
+/// The live service's response to the same request.
 async fn asked_live(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
-    let url = url.join(path).map_err(|_| Failure::question("the path does not fit the address"))?;
+    let url = url.join(path).map_err(|_| Failure::question("the path cannot be joined with the URL"))?;
     let said = fetch::ask(method, &url, headers)
         .await
         .map_err(|problem| Failure::question(format!("{}: {problem}", output::safe(url.as_str()))))?;
@@ -186,7 +186,7 @@ async fn asked_live(method: Method, url: &Url, path: &str, headers: HeaderMap) -
 }
 
 impl Explained {
-    /// Same refusal with the same challenge, or let through by both: a handler's own answer is not ours to foresee.
+    /// Whether both refuse with the same challenge, or both let the request through. A handler's response cannot be predicted.
     fn agrees(&self, live: &Value) -> bool {
         let status = live["status"].as_u64().unwrap_or_default();
         let is_refusal = matches!(status, 401 | 403 | 503) || (status == 400 && live["challenges"] != json!([]));
@@ -222,16 +222,16 @@ impl Explained {
             _ => (Tone::Bad, "DENIED"),
         };
         output::line(&toned(tone, &format!("{word}  {method} {}", output::safe(path))))?;
-        let route = self.route.as_deref().unwrap_or("none of the table: closed by default");
+        let route = self.route.as_deref().unwrap_or("not in the table: closed by default");
         output::line(&output::safe(&format!("route        {route}")))?;
         output::line(&output::safe(&format!("requirement  {}", self.requirement)))?;
         let ours = json!({ "status": self.status, "challenges": self.challenges });
-        let shown = if self.decision == "allowed" { "the handler's own answer".to_owned() } else { line_of(&ours) };
+        let shown = if self.decision == "allowed" { "the handler's response".to_owned() } else { line_of(&ours) };
         output::line(&output::safe(&format!("answer       {shown}")))?;
         if let Some(live) = live {
             output::line(&output::safe(&format!("the service  {}", line_of(live))))?;
             let (tone, words) = match self.agrees(live) {
-                true => (Tone::Good, "they agree"),
+                true => (Tone::Good, "both agree"),
                 false => (Tone::Bad, "they differ: compare policy, keys and routes of the service"),
             };
             output::line(&toned(tone, words))?;

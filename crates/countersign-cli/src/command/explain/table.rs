@@ -1,4 +1,4 @@
-//! A route table as an app prints it, made into an app again.
+//! Builds an app from a route table that another app has printed.
 
 use axum::Router;
 use axum::body::Body;
@@ -13,10 +13,10 @@ use tower::ServiceExt;
 use super::words;
 use crate::exit::Failure;
 
-/// What a handler answers that was reached.
+/// Response header set by a handler that was reached.
 const REACHED: &str = "x-countersign-reached";
 
-/// One row of `RouteTable::to_json`; other members are for people.
+/// One row of `RouteTable::to_json`; other members are informational.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Row {
     pub(super) method: String,
@@ -34,7 +34,7 @@ impl Table {
     /// Reads the JSON of `RouteTable::to_json`.
     pub(super) fn read(json: &str) -> Result<Self, Failure> {
         let rows: Vec<Row> = serde_json::from_str(json).map_err(|error| {
-            Failure::question(format!("the route table is not one of RouteTable::to_json: {error}"))
+            Failure::question(format!("the route table is not the output of RouteTable::to_json: {error}"))
         })?;
         for row in &rows {
             row.access()?;
@@ -42,12 +42,12 @@ impl Table {
         Ok(Table(rows))
     }
 
-    /// The row that a request meets, as the app's own router finds it.
+    /// The row that matches a request, found by axum's router.
     pub(super) async fn row(&self, method: &str, path: &str) -> Result<Option<&Row>, Failure> {
         let fits =
             |row: &&Row| row.method == "ANY" || row.method == method || (row.method == "GET" && method == "HEAD");
         for (index, row) in self.0.iter().enumerate().filter(|(_, row)| fits(row)) {
-            // A more exact path wins in the router, so each candidate is asked among all of them.
+            // The router prefers the more specific path, so each candidate is routed among all others.
             let others = self.0.iter().enumerate().filter(|(_, other)| fits(other));
             let router = guarded_build(|| {
                 let mut paths: Vec<&str> = Vec::new();
@@ -60,7 +60,7 @@ impl Table {
                 })
             })?;
             let request = Request::get(path).body(Body::empty());
-            let request = request.map_err(|_| Failure::question("the path is not one of a URL"))?;
+            let request = request.map_err(|_| Failure::question("the path is not a valid URL path"))?;
             let Ok(answer) = router.oneshot(request).await;
             let body = axum::body::to_bytes(answer.into_body(), 64).await.unwrap_or_default();
             if std::str::from_utf8(&body).is_ok_and(|found| found == index.to_string()) {
@@ -70,7 +70,7 @@ impl Table {
         Ok(None)
     }
 
-    /// The app that has these routes, closed as `protect` closes it; its handlers say that they were reached.
+    /// The app with these routes, protected by `protect`; its handlers mark their response.
     pub(super) fn app(&self, verifier: Verifier) -> Result<Router, Failure> {
         let reached = || async { [(REACHED, "yes")] };
         let accesses = self.0.iter().map(Row::access).collect::<Result<Vec<Access>, Failure>>()?;
@@ -108,11 +108,13 @@ impl Row {
             "required" => Access::Required(words::read(&self.requirement).map_err(|problem| {
                 Failure::question(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)))
             })?),
-            other => return Err(Failure::question(format!("{}: no access of a route", crate::output::safe(other)))),
+            other => {
+                return Err(Failure::question(format!("{}: not a known route access", crate::output::safe(other))));
+            }
         })
     }
 
-    /// Who may call it, in words.
+    /// The requirement as text.
     pub(super) fn words(&self) -> &str {
         if self.access == "required" { &self.requirement } else { &self.access }
     }
@@ -123,11 +125,11 @@ pub(super) fn is_reached(answer: &Response<Body>) -> bool {
     answer.headers().contains_key(REACHED)
 }
 
-/// axum judges paths by panicking while routes are added; here the paths are read from a file.
+/// axum panics on malformed paths while routes are added; these paths come from a file.
 fn guarded_build<T>(build: impl FnOnce() -> T) -> Result<T, Failure> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
     std::panic::set_hook(hook);
-    built.map_err(|_| Failure::question("the route table has a malformed path, or a route twice"))
+    built.map_err(|_| Failure::question("the route table has a malformed path or a duplicate route"))
 }

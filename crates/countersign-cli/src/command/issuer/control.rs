@@ -1,4 +1,4 @@
-//! A word to a running service: on loopback, with a secret that stands in a file that its owner alone may read.
+//! Control of a running service: on loopback, with a secret in a file that only its owner can read.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::tools::{keyring, secret};
 /// The header that carries the secret.
 pub(super) const SECRET_HEADER: &str = "x-countersign-control";
 
-/// What the control file says.
+/// The contents of the control file.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Door {
     pub(super) url: String,
@@ -41,24 +41,24 @@ pub(super) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Word {
-    /// Publish a new key, which signs when verifiers know it.
+    /// Publish a new key; it signs once verifiers have it.
     Rotate,
     /// Sign with a new key from now on.
     RotateNow,
     /// Drop the key of this name.
     Revoke(String),
-    /// Only tell.
+    /// Only list the keys.
     Keys,
 }
 
-/// Does what was asked; the keys afterwards.
+/// Executes the request and returns the resulting keys.
 pub(super) fn obey(issuer: &Issuer, word: &Word) -> Result<Value, String> {
     match word {
         Word::Rotate => drop(issuer.rotate().map_err(|error| error.to_string())?),
         Word::RotateNow => drop(issuer.rotate_now().map_err(|error| error.to_string())?),
         Word::Revoke(key_id) => {
             if !issuer.revoke_key(key_id).map_err(|error| error.to_string())? {
-                return Err(format!("no key is named {}", crate::output::safe(key_id)));
+                return Err(format!("no key has the ID {}", crate::output::safe(key_id)));
             }
         }
         Word::Keys => {}
@@ -74,7 +74,7 @@ pub(super) fn obey(issuer: &Issuer, word: &Word) -> Result<Value, String> {
     Ok(json!({ "issuer": issuer.name(), "keys": keys }))
 }
 
-/// A key's state, and when it changes by itself.
+/// A key's state and the time of its next scheduled change.
 fn state(state: KeyState) -> (&'static str, Option<u64>) {
     match state {
         KeyState::Pending { signs_from } => ("pending", Some(signs_from.as_secs())),
@@ -106,11 +106,11 @@ pub(super) async fn open(issuer: Issuer, path: &Path) -> Result<DoorFile, Failur
     let told = |State((issuer, shown)): State<(Issuer, String)>, headers: HeaderMap, Json(word): Json<Word>| async move {
         let given = headers.get(SECRET_HEADER).and_then(|value| value.to_str().ok());
         if !given.is_some_and(|given| secret::is_same(given, &shown)) {
-            return (StatusCode::FORBIDDEN, Json(json!({ "error": "the secret is another" })));
+            return (StatusCode::FORBIDDEN, Json(json!({ "error": "wrong secret" })));
         }
-        // Making a key and writing the store both block.
+        // Key generation and store writes block.
         let done = tokio::task::spawn_blocking(move || obey(&issuer, &word)).await;
-        match done.unwrap_or_else(|_| Err("the work was lost".to_owned())) {
+        match done.unwrap_or_else(|_| Err("the task ended unexpectedly".to_owned())) {
             Ok(keys) => (StatusCode::OK, Json(keys)),
             Err(problem) => (StatusCode::CONFLICT, Json(json!({ "error": problem }))),
         }

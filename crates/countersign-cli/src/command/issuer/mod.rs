@@ -1,4 +1,4 @@
-//! `countersign issuer` and `countersign rotate`: the token service as a command of its own, and a word to it.
+//! `countersign issuer` and `countersign rotate`: the token service as a command, and its control.
 
 mod control;
 mod rotate;

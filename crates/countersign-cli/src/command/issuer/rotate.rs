@@ -13,20 +13,20 @@ use super::control::{self, Door, Word};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::{EXIT_CODES, fetch, input, output, times};
 
-/// Rotate the keys of a token service: of the one that runs with this description, else in its store.
+/// Rotate the keys of a token service: of the running service with this configuration, otherwise in its store.
 ///
-/// A new key is published at once and signs when every verifier's cache has it (420 s); the old one stays published until
-/// the last token that it signed has ended. Nobody's request fails.
+/// A new key is published immediately and signs once every verifier's cache has it (420 s). The old key stays published
+/// until the last token signed with it has expired. No request fails.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// The description of the service, as for countersign issuer
+    /// The configuration file of the service, as for countersign issuer
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Sign with the new key from this moment on
+    /// Sign with the new key immediately
     #[arg(long)]
     now: bool,
-    /// Drop this key, which leaked
+    /// Remove this key, for example after a leak
     #[arg(long, value_name = "KID", allow_hyphen_values = true, conflicts_with = "now")]
     revoke: Option<String>,
     /// Only list the keys
@@ -68,11 +68,11 @@ impl Arguments {
     }
 }
 
-/// The keys afterwards, or why nothing was done.
-type Told = Result<Value, String>;
+/// The resulting keys, or the reason why nothing was done.
+type ControlResult = Result<Value, String>;
 
-/// Tells the running service; `None` where none runs.
-fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<Told>, Failure> {
+/// Sends the request to the running service; `None` if none is running.
+fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<ControlResult>, Failure> {
     let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
     let door: Door = serde_json::from_str(&input::file(&path.to_string_lossy())?)
         .map_err(|_| Failure::question(format!("{}: no control file", path.display())))?;
@@ -87,17 +87,19 @@ fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<Tol
         .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
     let body = serde_json::to_vec(word).unwrap_or_default();
     let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&door.url)?, headers, body)) else {
-        return Ok(None); // it was killed and left its file; the store's lock decides
+        return Ok(None); // the service was killed and left its control file; the store's lock decides
     };
     let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let problem = || json["error"].as_str().unwrap_or("the service did not do it").to_owned();
+    let problem = || json["error"].as_str().unwrap_or("the service reported no reason").to_owned();
     Ok(Some(if answer.status == 200 { Ok(json) } else { Err(problem()) }))
 }
 
-/// Works on the store itself; a file refuses while a service has it.
-fn in_store(config: &IssuerConfig, word: &Word) -> Result<Told, Failure> {
+/// Works on the store directly; a file store refuses while a service holds its lock.
+fn in_store(config: &IssuerConfig, word: &Word) -> Result<ControlResult, Failure> {
     if config.store.is_none() {
-        return Err(Failure::question("no service runs with this description, and it has no store: nothing to rotate"));
+        return Err(Failure::question(
+            "no service is running with this configuration, and it has no store: nothing to rotate",
+        ));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -15,21 +15,21 @@ use crate::{EXIT_CODES, output};
 
 /// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
 ///
-/// It is no login server. It speaks plain HTTP; outside of this machine something before it must bring TLS. Issued and
-/// refused tokens are logged on standard error, without secrets.
+/// It is not a login server. It serves plain HTTP; beyond this machine a proxy must terminate TLS. Issued and
+/// refused tokens are logged to standard error, without secrets.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// The configuration, in TOML; files that it names are found from its folder
+    /// The configuration, in TOML; file names in it are relative to its folder
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Judge the configuration, open the state, and leave
+    /// Check the configuration, open the store, and exit
     #[arg(long)]
     check: bool,
-    /// Listen beyond loopback, since something before it brings TLS
+    /// Listen beyond loopback; a proxy terminates TLS
     #[arg(long)]
     behind_tls: bool,
-    /// Print where it listens as one JSON object: issuer, address
+    /// Print the listening address as one JSON object: issuer, address
     #[arg(long)]
     json: bool,
 }
@@ -44,7 +44,7 @@ impl Arguments {
         let _within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| unsound(&error))?;
         if self.check {
-            output::line(&format!("{} is sound, {} keys", issuer.name(), issuer.keys().len()))?;
+            output::line(&format!("{}: configuration is valid, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);
         }
         runtime.block_on(self.serve(&config, &issuer))
@@ -53,16 +53,16 @@ impl Arguments {
     async fn serve(self, config: &IssuerConfig, issuer: &Issuer) -> Outcome {
         let address = address(config)?;
         if !address.ip().is_loopback() && !self.behind_tls {
-            let problem = "is beyond loopback; say --behind-tls where something before it brings TLS";
+            let problem = "is beyond loopback; add --behind-tls if a proxy terminates TLS";
             return Err(Failure::question(format!("listen: {address} {problem}")));
         }
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let unusable = |error: std::io::Error| Failure::question(format!("listen: {address}: {error}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
-        let end = told_to_end()?;
+        let end = shutdown_signal()?;
         let _door = match control::path(config, &self.config) {
-            // A service that nobody can talk to still serves.
+            // The service also runs without a control port.
             Some(path) => control::open(issuer.clone(), &path)
                 .await
                 .map_err(|failure| output::complain(&failure.to_string()))
@@ -79,7 +79,7 @@ impl Arguments {
     }
 }
 
-/// Where to listen: as configured, else where a plain-HTTP issuer on loopback says that it is.
+/// The listening address: as configured, otherwise taken from a plain-HTTP issuer name on loopback.
 fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
     let named = || {
         let (host, port) = config.issuer.strip_prefix("http://")?.split('/').next()?.rsplit_once(':')?;
@@ -89,13 +89,13 @@ fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
         };
         Some(SocketAddr::new(ip, port.parse().ok()?))
     };
-    let missing = || Failure::question("listen: is not said; name the address, such as 127.0.0.1:4000");
+    let missing = || Failure::question("listen is missing; name the address, such as 127.0.0.1:4000");
     config.listen.or_else(named).ok_or_else(missing)
 }
 
-/// Waits for Ctrl-C, or for what a service manager sends; both are caught from the call on, before they are waited for.
+/// Waits for Ctrl-C or a service manager's signal; both are caught from the call on, before the future is awaited.
 #[cfg(unix)]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let caught = |kind| signal(kind).map_err(|error| Failure::question(format!("signals cannot be caught: {error}")));
     let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
@@ -106,7 +106,7 @@ fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
 
 /// Waits for Ctrl-C.
 #[cfg(not(unix))]
-fn told_to_end() -> Result<impl Future<Output = ()>, Failure> {
+fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

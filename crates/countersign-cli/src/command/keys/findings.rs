@@ -1,4 +1,4 @@
-//! What an issuer's documents are found to be.
+//! Findings about an issuer's documents.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use crate::fetch::{self, Fetched};
 use crate::output;
 
-/// A difference of clocks that deserves a word, in seconds: half of the default leeway.
+/// Reported clock difference, in seconds: half of the default leeway.
 const CLOCK_TOLERANCE: i64 = 15;
 
-/// Where OpenID Connect and RFC 8414 have the metadata of an issuer.
+/// Well-known paths of an issuer's metadata (OpenID Connect, RFC 8414).
 const WELL_KNOWN: [&str; 2] = ["openid-configuration", "oauth-authorization-server"];
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) issuer: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Findings {
     pub(super) list: Vec<Finding>,
     pub(super) clock_difference: Option<i64>,
     pub(super) fresh_for: Option<u64>,
-    /// Whether nothing could be looked at.
+    /// Whether nothing could be fetched.
     pub(super) is_unreachable: bool,
 }
 
@@ -47,7 +47,7 @@ impl Findings {
         self.list.push(Finding { level, name, text: output::safe(&text.into()) });
     }
 
-    /// Looks at `address`: a key set, or an issuer whose metadata names one.
+    /// Examines `address`: a key set, or an issuer whose metadata names one.
     pub(super) async fn of(address: &Url) -> Self {
         let mut findings = Findings::default();
         match fetch::get(address).await {
@@ -76,26 +76,26 @@ impl Findings {
     async fn metadata(&mut self, address: &Url, document: &Url, answer: &Fetched) {
         self.note(Level::Ok, "discovery", document.as_str());
         let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-            return self.note(Level::Fault, "discovery", "the metadata are no JSON");
+            return self.note(Level::Fault, "discovery", "the metadata is not JSON");
         };
         let text = |name: &str| json.get(name).and_then(Value::as_str);
         self.issuer = text("issuer").map(str::to_owned);
         let asked = address.as_str().trim_end_matches('/');
         let is_document = address == document;
         match text("issuer") {
-            None => self.note(Level::Fault, "issuer", "the metadata name no issuer"),
+            None => self.note(Level::Fault, "issuer", "the metadata has no issuer"),
             Some(issuer) if is_document || issuer == address.as_str() || issuer == asked => {
-                self.note(Level::Ok, "issuer", format!("{issuer}: tokens must carry this in iss, letter by letter"));
+                self.note(Level::Ok, "issuer", format!("{issuer}: iss in tokens must equal this exactly"));
             }
             Some(issuer) if issuer.trim_end_matches('/') == asked => {
-                self.note(Level::Warning, "issuer", format!("{issuer}: the slash at its end is part of the name"));
+                self.note(Level::Warning, "issuer", format!("{issuer}: the trailing slash is part of the name"));
             }
             Some(issuer) => {
                 self.note(Level::Fault, "issuer", format!("expected {asked}, found {issuer}: services refuse it"));
             }
         }
         let Some(uri) = text("jwks_uri") else {
-            return self.note(Level::Fault, "jwks_uri", "the metadata name no jwks_uri");
+            return self.note(Level::Fault, "jwks_uri", "the metadata has no jwks_uri");
         };
         self.jwks_uri = Some(uri.to_owned());
         let uri = match fetch::address(uri) {
@@ -115,7 +115,7 @@ impl Findings {
     fn key_set(&mut self, answer: &Fetched) {
         self.note(Level::Ok, "reachable", format!("{} bytes", answer.body.len()));
         if answer.is_cut {
-            self.note(Level::Fault, "size", "longer than 256 KiB, the most that services read");
+            self.note(Level::Fault, "size", "larger than 256 KiB, the maximum that services read");
         }
         self.clock(answer);
         self.cache(answer);
@@ -141,11 +141,13 @@ impl Findings {
         for (name, count) in names {
             match (name.as_str(), count) {
                 ("", 1) if set.len() == 1 => {
-                    self.note(Level::Warning, "kid", "the key has no kid: rotation will be hard");
+                    self.note(Level::Warning, "kid", "the key has no kid: rotation will be difficult");
                 }
-                ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid among others")),
+                ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid beside others")),
                 (_, 1) => {}
-                (name, count) => self.note(Level::Warning, "doubled_kid", format!("{count} keys are named {name}")),
+                (name, count) => {
+                    self.note(Level::Warning, "duplicate_kid", format!("{count} keys have the kid {name}"))
+                }
             }
         }
         self.unlabelled(answer);
@@ -153,14 +155,14 @@ impl Findings {
         self.note(if usable == 0 { Level::Fault } else { Level::Ok }, "keys", format!("{usable} usable"));
     }
 
-    /// RSA keys that do not say their algorithm are taken for RS256 (Entra's are such).
+    /// RSA keys without `alg` count as RS256 (Entra publishes such keys).
     fn unlabelled(&mut self, answer: &Fetched) {
         let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let entries = json.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
         let is_open = |entry: &&Value| entry["kty"] == "RSA" && entry.get("alg").is_none();
         let count = entries.iter().filter(is_open).count();
         if count > 0 {
-            self.note(Level::Warning, "alg", format!("{count} RSA keys without alg are taken for RS256"));
+            self.note(Level::Warning, "alg", format!("{count} RSA keys without alg count as RS256"));
         }
     }
 
@@ -174,7 +176,7 @@ impl Findings {
             self.note(
                 Level::Warning,
                 "clock",
-                format!("its clock is {difference} s from ours; tokens have 30 s of leeway"),
+                format!("its clock differs by {difference} s; tokens have 30 s of leeway"),
             );
         }
     }
@@ -185,12 +187,12 @@ impl Findings {
         let forbids = directives.contains("no-store") || directives.contains("no-cache");
         self.fresh_for = if forbids { Some(0) } else { max_age };
         match self.fresh_for {
-            None => self.note(Level::Warning, "cache", "no max-age; services keep the keys for 10 min"),
+            None => self.note(Level::Warning, "cache", "no max-age; services cache the keys for 10 min"),
             Some(seconds) if seconds < 60 => {
-                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services keep the keys for 1 min"));
+                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services cache the keys for 1 min"));
             }
             Some(seconds) if seconds > 3600 => {
-                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services keep the keys for 1 h"));
+                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services cache the keys for 1 h"));
             }
             Some(seconds) => self.note(Level::Ok, "cache", format!("fresh for {seconds} s")),
         }
@@ -202,7 +204,7 @@ fn has_keys(answer: &Fetched) -> bool {
     answer.status == 200 && json.get("keys").is_some()
 }
 
-/// The places of an issuer's metadata: after its path (OpenID Connect), or between host and path (RFC 8414).
+/// The URLs of an issuer's metadata: after its path (OpenID Connect), or between host and path (RFC 8414).
 fn metadata_addresses(issuer: &Url) -> Vec<Url> {
     if issuer.path().contains("/.well-known/") {
         return vec![issuer.clone()];

@@ -1,4 +1,4 @@
-//! `countersign keys`: what an issuer publishes, looked at as a service would see it.
+//! `countersign keys`: examines the keys that an issuer publishes, as a service sees them.
 
 mod check;
 mod findings;
@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::EXIT_CODES;
 use crate::exit::{Failure, Outcome};
 
-/// Look at the keys that an issuer publishes.
+/// Examine the keys that an issuer publishes.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Reachability, discovery's issuer, cache headers, odd, weak or doubled keys, clock difference. Exit 1 on a fault
+    /// Reachability, discovery's issuer, cache headers, unusable, weak or duplicate keys, clock difference. Exit code 1 on a fault
     Check(check::Arguments),
-    /// Look again and again, and report when keys come and go
+    /// Fetch repeatedly, and report keys that are added or removed
     Watch(watch::Arguments),
 }
 

@@ -11,18 +11,18 @@ use super::findings::Findings;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::{EXIT_CODES, fetch, output, times};
 
-/// Watch an issuer's keys come and go. It ends with Ctrl-C, or after --looks.
+/// Watch an issuer's keys and report changes. Stops on Ctrl-C, or after --count fetches.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// The issuer, or the address of its key set
     url: String,
-    /// How long between two looks, in seconds
+    /// The interval between two fetches, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
-    /// End after so many looks
+    /// Stop after this many fetches
     #[arg(long, value_name = "N")]
-    looks: Option<u64>,
+    count: Option<u64>,
     /// Print one JSON object a line: at, event (first, changed, unreachable, back), keys, added, removed, why
     #[arg(long)]
     json: bool,
@@ -33,7 +33,7 @@ impl Arguments {
         let url = fetch::address(&self.url)?;
         let mut known: Option<BTreeSet<String>> = None;
         let mut is_away = false;
-        let mut looked = 0;
+        let mut fetched = 0;
         loop {
             let found = Findings::of(&url).await;
             let now: BTreeSet<String> = found.keys.iter().map(name).collect();
@@ -58,8 +58,8 @@ impl Arguments {
                 }
                 (known, is_away) = (Some(now), false);
             }
-            looked += 1;
-            if self.looks.is_some_and(|looks| looked >= looks) {
+            fetched += 1;
+            if self.count.is_some_and(|count| fetched >= count) {
                 return Ok(if known.is_some() { Exit::Done } else { Exit::Undecided });
             }
             tokio::time::sleep(Duration::from_secs(self.every)).await;
@@ -88,7 +88,7 @@ impl Arguments {
     }
 }
 
-/// A key's name and what it is: two keys of one name are two keys.
+/// Identifies a key by its ID, algorithm and thumbprint: two keys with the same ID are two keys.
 fn name(key: &Value) -> String {
     let text = |name: &str| key[name].as_str().unwrap_or("-").to_owned();
     format!("{} {} {}", text("kid"), text("alg"), text("thumbprint"))

@@ -1,30 +1,30 @@
-//! Many tokens, one a line, answered in order.
+//! Verification of many tokens, one per line, reported in order.
 
 use std::io::{BufRead, BufWriter, Write};
 
 use countersign::verify::{Report, Verifier};
 
-use super::judge::{Judge, report_at_once};
 use super::report;
+use super::session::{Session, report_without_waiting};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input;
 
-/// How many lines are judged at a time.
+/// Number of lines verified at a time.
 const CHUNK: usize = 2048;
 
-/// Answers every line of `reader`.
-pub(super) fn run(judge: &mut Judge, mut reader: Box<dyn BufRead>) -> Outcome {
+/// Reports on every line of `reader`.
+pub(super) fn run(session: &mut Session, mut reader: Box<dyn BufRead>) -> Outcome {
     let mut output = BufWriter::new(std::io::stdout().lock());
     loop {
         let tokens = chunk(&mut *reader)?;
         if tokens.is_empty() {
             output.flush()?;
-            return Ok(Exit::Done); // every line has its answer, whatever it says
+            return Ok(Exit::Done); // every line has a report, accepted or not
         }
-        for report in answers(judge, &tokens) {
+        for report in answers(session, &tokens) {
             writeln!(output, "{}", report::json(&report)?)?;
         }
-        output.flush()?; // whoever waits for a chunk gets it
+        output.flush()?; // a reader that waits for this chunk gets it
     }
 }
 
@@ -39,14 +39,14 @@ fn chunk(reader: &mut dyn BufRead) -> Result<Vec<String>, Failure> {
     Ok(tokens)
 }
 
-/// Judges on every core what needs no waiting, and the rest one after the other.
-fn answers(judge: &mut Judge, tokens: &[String]) -> Vec<Report> {
-    let at_once = if judge.is_one() { in_parallel(judge, tokens) } else { tokens.iter().map(|_| None).collect() };
-    at_once.into_iter().zip(tokens).map(|(report, token)| report.unwrap_or_else(|| judge.report(token))).collect()
+/// Verifies in parallel what does not wait for keys, and the rest in sequence.
+fn answers(session: &mut Session, tokens: &[String]) -> Vec<Report> {
+    let at_once = if session.is_one() { in_parallel(session, tokens) } else { tokens.iter().map(|_| None).collect() };
+    at_once.into_iter().zip(tokens).map(|(report, token)| report.unwrap_or_else(|| session.report(token))).collect()
 }
 
-fn in_parallel(judge: &mut Judge, tokens: &[String]) -> Vec<Option<Report>> {
-    let verifier: Verifier = judge.verifier_for("");
+fn in_parallel(session: &mut Session, tokens: &[String]) -> Vec<Option<Report>> {
+    let verifier: Verifier = session.verifier_for("");
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = tokens.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn in_parallel(judge: &mut Judge, tokens: &[String]) -> Vec<Option<Report>> {
             .chunks(share)
             .map(|part| {
                 let verifier = &verifier;
-                let work = move || part.iter().map(|token| report_at_once(verifier, token)).collect();
+                let work = move || part.iter().map(|token| report_without_waiting(verifier, token)).collect();
                 (scope.spawn(work), part.len())
             })
             .collect();

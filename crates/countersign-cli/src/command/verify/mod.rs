@@ -1,10 +1,10 @@
-//! `countersign verify`: the question as asked, made into a verifier.
+//! `countersign verify`: builds a verifier from options or a policy file, and verifies tokens.
 
 mod batch;
-mod judge;
-mod mend;
 mod question;
+mod remedy;
 pub(crate) mod report;
+mod session;
 
 use clap::Args;
 use countersign::clock::{Clock, SystemClock, UnixTime};
@@ -13,15 +13,15 @@ use countersign::key::Algorithm;
 use crate::exit::{Failure, Outcome};
 use crate::{EXIT_CODES, input, output};
 
-pub(crate) use judge::Judge;
-pub(crate) use mend::mend;
-pub(crate) use question::{KeyPlace, Question, read_policy};
+pub(crate) use question::{KeyLocation, Question, read_policy};
+pub(crate) use remedy::remedy;
+pub(crate) use session::Session;
 
-/// Judge a token as a service would: issuer, audience, times, type, algorithm and signature.
+/// Verify a token as a service does: issuer, audience, times, type, algorithm and signature.
 ///
 /// Issuer and audience are required, as options or in the policy file. Without --typ, tokens whose typ is absent, JWT or
-/// at+jwt pass; at+jwt asks for the RFC 9068 profile with its required claims; any takes every type. Without --alg every
-/// asymmetric algorithm passes that the keys allow; HMAC needs --alg HS256 (384, 512) and an oct key from a file.
+/// at+jwt pass; at+jwt selects the RFC 9068 profile with its required claims; any accepts every type. Without --alg every
+/// asymmetric algorithm that the keys allow passes; HMAC requires --alg HS256 (384, 512) and an oct key from a file.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -32,42 +32,42 @@ pub(crate) struct Arguments {
     /// Print one JSON object: verdict, header, claims, code, message, checks
     #[arg(long)]
     json: bool,
-    /// Read one token a line, print one JSON object a line, in order; exit 0 when all lines were answered
+    /// Read one token per line, print one JSON object per line, in order; exit code 0 when all lines are done
     #[arg(long)]
     batch: bool,
 }
 
-/// Whom to trust, for what, by which keys.
+/// The trusted issuer, the audience and the keys.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// What iss must be, letter by letter
+    /// The required issuer (iss), compared exactly
     #[arg(long, value_name = "ISS")]
     pub(crate) issuer: Option<String>,
-    /// What aud must name; several may be given
+    /// The required audience (aud); may be repeated
     #[arg(long, value_name = "AUD")]
     pub(crate) audience: Vec<String>,
     /// The issuer's keys: a JWK Set or JWK in a file, or at a URL
     #[arg(long, value_name = "FILE|URL", group = "keys")]
     pub(crate) jwks: Option<String>,
-    /// Find the keys by the issuer's discovery document; the default where no keys are named
+    /// Find the keys by the issuer's discovery document; the default if no keys are named
     #[arg(long, group = "keys")]
     pub(crate) discover: bool,
-    /// The issuer's public key (BEGIN PUBLIC KEY); the token's kid is not compared then
+    /// The issuer's public key (BEGIN PUBLIC KEY); the token's kid is then ignored
     #[arg(long, value_name = "FILE", group = "keys")]
     pub(crate) pem: Option<String>,
-    /// Allow this algorithm; several may be given
+    /// Allow this algorithm; may be repeated
     #[arg(long, value_name = "ALG")]
     pub(crate) alg: Vec<String>,
-    /// The type that the token must have, such as at+jwt; any for every type
+    /// The required token type, such as at+jwt; any for every type
     #[arg(long, value_name = "TYP|any")]
     pub(crate) typ: Option<String>,
-    /// How far clocks may differ. Default 30, at most 300
+    /// Allowed clock difference; default 30, at most 300
     #[arg(long, value_name = "SECONDS")]
     pub(crate) leeway: Option<u64>,
-    /// Judge at this time instead of now
+    /// Verify as of this time instead of now
     #[arg(long, value_name = "UNIX_SECONDS")]
     pub(crate) now: Option<u64>,
-    /// Take what is not said here from this policy file, TOML or JSON, in the form that services read
+    /// Read all other settings from this policy file, TOML or JSON, in the format that services read
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<String>,
 }
@@ -75,25 +75,25 @@ pub(crate) struct Asked {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let question = Question::of(&self.asked)?;
-        let mut judge = Judge::new(question)?;
+        let mut session = Session::new(question)?;
         if self.batch {
-            return batch::run(&mut judge, input::lines(self.token.as_deref())?);
+            return batch::run(&mut session, input::lines(self.token.as_deref())?);
         }
         let token = input::token(self.token.as_deref())?;
         if token.is_empty() {
-            return Err(Failure::question("there is no token; give it on standard input"));
+            return Err(Failure::question("no token given; pass it on standard input"));
         }
-        let report = judge.report(&token);
+        let report = session.report(&token);
         if self.json {
             output::line(&report::json(&report)?)?;
         } else {
-            report::print(&report, &judge.origin(&report), judge.now())?;
+            report::print(&report, &session.origin(&report), session.now())?;
         }
         Ok(report::exit(&report))
     }
 }
 
-/// The machine's clock, or one whose wall time stands still while ages go on.
+/// The system clock, or a clock with a fixed wall time and running elapsed time.
 #[derive(Debug)]
 pub(crate) struct AskedClock(pub(crate) Option<UnixTime>);
 
@@ -107,7 +107,7 @@ impl Clock for AskedClock {
     }
 }
 
-/// Reads the names of algorithms; none named means every asymmetric one.
+/// Parses algorithm names; an empty list means every asymmetric algorithm.
 pub(crate) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, Failure> {
     if names.is_empty() {
         return Ok(Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.is_symmetric()).collect());

@@ -1,4 +1,4 @@
-//! The whole question: a policy, from options or a file, and what the command alone can ask.
+//! The verification settings: a policy from options or a file, and settings that only the command has.
 
 use countersign::clock::UnixTime;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
@@ -7,24 +7,24 @@ use super::{Asked, algorithms};
 use crate::exit::Failure;
 use crate::input;
 
-/// Everything that decides about a token.
+/// All settings for verifying a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    /// Whom to trust, as a service would be told.
+    /// The policy, in the form that services use.
     pub(crate) policy: Policy,
-    /// Keys named here, instead of those that the policy names.
-    pub(crate) keys: Option<KeyPlace>,
+    /// Keys that replace those of the policy.
+    pub(crate) keys: Option<KeyLocation>,
     pub(crate) now: Option<UnixTime>,
 }
 
-/// Where the keys are.
+/// The location of the keys.
 #[derive(Clone, Debug)]
-pub(crate) enum KeyPlace {
-    /// A JWK Set or JWK, as text, and where it came from.
+pub(crate) enum KeyLocation {
+    /// A JWK Set or JWK, as text, and its origin.
     Set { text: String, origin: String },
-    /// A PEM public key, as text, and where it came from.
+    /// A PEM public key, as text, and its origin.
     Pem { text: String, origin: String },
-    /// A JWK Set at this address.
+    /// A JWK Set at this URL.
     Address(String),
     /// Found by the issuer's discovery document.
     Discovery,
@@ -37,7 +37,7 @@ fn bare_type(name: &str) -> String {
 }
 
 impl Question {
-    /// Options first, the policy file for what they leave open.
+    /// Reads options, and the policy file for settings without an option.
     pub(crate) fn of(asked: &Asked) -> Result<Self, Failure> {
         let policy = match &asked.policy {
             Some(path) => {
@@ -49,8 +49,8 @@ impl Question {
         Self::over(policy, asked, place)
     }
 
-    /// As [`of`](Self::of), with policy and keys at hand.
-    pub(crate) fn over(mut policy: Policy, asked: &Asked, keys: Option<KeyPlace>) -> Result<Self, Failure> {
+    /// Like [`of`](Self::of), for a given policy and keys.
+    pub(crate) fn over(mut policy: Policy, asked: &Asked, keys: Option<KeyLocation>) -> Result<Self, Failure> {
         if policy.issuers.is_empty() {
             policy.issuers.push(from_options(asked)?);
         } else if let Some(name) = &asked.issuer {
@@ -60,7 +60,9 @@ impl Question {
             }
         }
         if keys.is_some() && policy.issuers.len() > 1 {
-            return Err(Failure::question("the policy has several issuers; whose keys are these? add --issuer ISS"));
+            return Err(Failure::question(
+                "the policy has several issuers; add --issuer ISS to say which one the keys belong to",
+            ));
         }
         let names = (!asked.alg.is_empty()).then(|| algorithms(&asked.alg)).transpose()?;
         for issuer in &mut policy.issuers {
@@ -81,19 +83,20 @@ impl Question {
     }
 }
 
-/// Reads TOML, or JSON where the text begins as an object does.
+/// Reads TOML, or JSON if the text begins with `{`.
 pub(crate) fn read_policy(text: &str) -> Result<Policy, Failure> {
     let is_json = text.trim_start().starts_with('{');
     Ok(if is_json { Policy::from_json(text) } else { Policy::from_toml(text) }?)
 }
 
-const ADD_ISSUER: &str = "whose tokens? add --issuer ISS (what iss must be) or a --policy FILE";
-const ADD_AUDIENCE: &str = "tokens for whom? add --audience AUD (what aud must name) or a --policy FILE";
+const ADD_ISSUER: &str = "the issuer is missing; add --issuer ISS (the required iss) or a --policy FILE";
+const ADD_AUDIENCE: &str =
+    "the audience is missing; add --audience AUD (a name that aud must contain) or a --policy FILE";
 const ADD_KEYS: &str =
-    "where are the keys? add --jwks FILE|URL or --pem FILE (discovery needs an issuer that is a URL)";
+    "the keys are missing; add --jwks FILE|URL or --pem FILE (discovery needs an issuer that is a URL)";
 
-/// The one issuer that options name; every asymmetric algorithm unless some are named.
-fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
+/// The issuer named by options, with every asymmetric algorithm by default.
+fn from_options(asked: &Asked) -> Result<IssuerConfig, Failure> {
     let issuer = asked.issuer.as_deref().filter(|issuer| !issuer.is_empty());
     let mut issuer = match (issuer, asked.audience.first()) {
         (Some(issuer), Some(audience)) => TrustedIssuerConfig::new(issuer, audience),
@@ -105,8 +108,8 @@ fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
     Ok(issuer)
 }
 
-/// Asks `issuer` for the type that `--typ` names.
-fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
+/// Applies `--typ` to `issuer`.
+fn of_type(issuer: &mut IssuerConfig, name: &str) -> Result<(), Failure> {
     (issuer.danger_any_type, issuer.token_types) = (name == "any", Vec::new());
     match name {
         "" => return Err(Failure::question("--typ is empty; leave it out, or name a type or any")),
@@ -120,12 +123,12 @@ fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-fn place(jwks: Option<&str>, pem: Option<&str>, discover: bool) -> Result<Option<KeyPlace>, Failure> {
+fn place(jwks: Option<&str>, pem: Option<&str>, discover: bool) -> Result<Option<KeyLocation>, Failure> {
     Ok(match (jwks, pem) {
-        (Some(url), _) if is_url(url) => Some(KeyPlace::Address(url.to_owned())),
-        (Some(path), _) => Some(KeyPlace::Set { text: input::file(path)?, origin: format!("the file {path}") }),
-        (None, Some(path)) => Some(KeyPlace::Pem { text: input::file(path)?, origin: format!("the file {path}") }),
-        (None, None) => discover.then_some(KeyPlace::Discovery),
+        (Some(url), _) if is_url(url) => Some(KeyLocation::Address(url.to_owned())),
+        (Some(path), _) => Some(KeyLocation::Set { text: input::file(path)?, origin: format!("the file {path}") }),
+        (None, Some(path)) => Some(KeyLocation::Pem { text: input::file(path)?, origin: format!("the file {path}") }),
+        (None, None) => discover.then_some(KeyLocation::Discovery),
     })
 }
 
@@ -133,13 +136,13 @@ fn is_url(text: &str) -> bool {
     text.starts_with("https://") || text.starts_with("http://")
 }
 
-impl KeyPlace {
-    /// Where the keys came from, in words.
+impl KeyLocation {
+    /// The origin of the keys, as text.
     pub(crate) fn origin(&self, issuer: &str) -> String {
         match self {
-            KeyPlace::Set { origin, .. } | KeyPlace::Pem { origin, .. } => origin.clone(),
-            KeyPlace::Address(url) => format!("the key set at {url}"),
-            KeyPlace::Discovery => format!("discovery at {issuer}"),
+            KeyLocation::Set { origin, .. } | KeyLocation::Pem { origin, .. } => origin.clone(),
+            KeyLocation::Address(url) => format!("the key set at {url}"),
+            KeyLocation::Discovery => format!("discovery at {issuer}"),
         }
     }
 }

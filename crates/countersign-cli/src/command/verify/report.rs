@@ -1,13 +1,13 @@
-//! The library's explain report, printed.
+//! Printing of the library's explain report.
 
 use countersign::verify::{Check, Outcome, Report, Verdict};
 
-use super::mend;
+use super::remedy;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Tone, toned};
 use crate::times;
 
-/// What the command ends with.
+/// The exit code for a report.
 pub(super) fn exit(report: &Report) -> Exit {
     match &report.verdict {
         Verdict::Accepted => Exit::Done,
@@ -16,12 +16,12 @@ pub(super) fn exit(report: &Report) -> Exit {
     }
 }
 
-/// The documented form, in one line.
+/// The documented JSON form, on one line.
 pub(super) fn json(report: &Report) -> Result<String, Failure> {
     serde_json::to_string(report).map_err(|_| Failure::question("the report cannot be written as JSON"))
 }
 
-/// For people.
+/// Prints a report for people.
 pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failure> {
     let (tone, text) = match &report.verdict {
         Verdict::Accepted => (Tone::Good, "ACCEPTED".to_owned()),
@@ -33,21 +33,21 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     output::line(&format!("keys from {}", output::safe(origin)))?;
     output::line("")?;
     print_checks(report)?;
-    if let Some(cure) = report.verdict.code().and_then(mend) {
+    if let Some(remedy) = report.verdict.code().and_then(remedy) {
         output::line("")?;
-        output::line(&format!("{} {cure}", toned(Tone::Strong, "To mend it:")))?;
+        output::line(&format!("{} {remedy}", toned(Tone::Strong, "To fix it:")))?;
     }
     if let (Verdict::Accepted, Some(claims)) = (&report.verdict, &report.claims) {
         output::line("")?;
         output::line(&output::safe(&serde_json::to_string_pretty(claims).unwrap_or_default()))?;
-        if let Some(expires) = claims.get("exp").and_then(crate::words::seconds) {
+        if let Some(expires) = claims.get("exp").and_then(crate::claim_text::seconds) {
             output::line(&format!("ends {}, {}", times::utc(expires), times::relative(expires, now)))?;
         }
     }
     Ok(())
 }
 
-/// Every check, a line each.
+/// Prints every check on its own line.
 pub(crate) fn print_checks(report: &Report) -> Result<(), Failure> {
     report.checks.iter().try_for_each(print_check)
 }

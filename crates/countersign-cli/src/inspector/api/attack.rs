@@ -1,4 +1,4 @@
-//! The attack list against a local service: every forgery of the test kit, and which got through.
+//! Runs every attack of the test kit against a local service.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Answer;
-use super::attempt::send;
 use super::mint::{draft, object};
-use crate::inspector::bench::Bench;
+use super::try_service::send;
+use crate::inspector::state::Inspector;
 
 #[derive(Deserialize)]
 pub(super) struct Ask {
@@ -20,31 +20,31 @@ pub(super) struct Ask {
     claims: String,
 }
 
-/// Sends the honest token first: only where it gets in do refusals prove anything.
-pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(ask): Json<Ask>) -> Answer {
-    let url = bench.local(&ask.url)?;
+/// Sends a valid token first: refusals prove nothing unless it is accepted.
+pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(ask): Json<Ask>) -> Answer {
+    let url = state.local(&ask.url)?;
     let claims = object("claims", &ask.claims)?;
-    let name = claims.get("iss").and_then(Value::as_str).unwrap_or(&bench.address).to_owned();
-    let issuer = bench.kit.clone().with_name(name);
-    let honest = draft(&issuer, &claims, "")?;
-    let bare = send(&bench, &url, &ask.method, None).await?.status;
-    let baseline = send(&bench, &url, &ask.method, Some(&honest.sign())).await?.status;
+    let name = claims.get("iss").and_then(Value::as_str).unwrap_or(&state.address).to_owned();
+    let issuer = state.kit.clone().named(name);
+    let valid = draft(&issuer, &claims, "")?;
+    let bare = send(&state, &url, &ask.method, None).await?.status;
+    let baseline = send(&state, &url, &ask.method, Some(&valid.sign())).await?.status;
     if !(200..300).contains(&baseline) {
         return Ok(Json(json!({
             "baseline": baseline,
             "without_token": bare,
             "message": format!(
-                "The honest token was answered with {baseline}, so that refusals would prove nothing. Let the service \
-                 trust the issuer {} with the keys at {}/.well-known/jwks.json, and mend the claims above.",
-                issuer.name(), bench.address
+                "The valid token was answered with {baseline}, so refusals would prove nothing. Let the service \
+                 trust the issuer {} with the keys at {}/.well-known/jwks.json, and correct the claims above.",
+                issuer.name(), state.address
             ),
             "rows": [],
         })));
     }
     let mut rows = Vec::new();
     for attack in Attack::ALL {
-        let forged = honest.clone().hostile(*attack).sign();
-        let (status, outcome) = match send(&bench, &url, &ask.method, Some(&forged)).await {
+        let forged = valid.clone().hostile(*attack).sign();
+        let (status, outcome) = match send(&state, &url, &ask.method, Some(&forged)).await {
             Ok(said) => (Some(said.status), outcome(said.status)),
             Err(_) => (None, "not answered"),
         };
@@ -57,7 +57,7 @@ pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(ask): Json<Ask>
     }
     let through = rows.iter().filter(|row| row["outcome"] == "got through").count();
     let message = match (bare, through) {
-        (200..300, _) => "The service answers without any token: is the route guarded?".to_owned(),
+        (200..300, _) => "The service answers without a token: is the route guarded?".to_owned(),
         (_, 0) => format!("None of {} attacks got through.", rows.len()),
         (_, through) => format!("{through} of {} attacks got through.", rows.len()),
     };
@@ -70,7 +70,7 @@ pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(ask): Json<Ask>
     })))
 }
 
-/// 403 is no refusal of a forgery: the service believed who is asking.
+/// A 403 means that the service accepted the forged identity.
 fn outcome(status: u16) -> &'static str {
     match status {
         400 | 401 | 413 | 414 | 431 => "refused",

@@ -1,4 +1,4 @@
-//! Two tokens beside each other, claim by claim.
+//! Comparison of two tokens, claim by claim.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, now};
 use crate::command::View;
-use crate::{input, words};
+use crate::{claim_text, input};
 
 #[derive(Deserialize)]
 pub(super) struct Pair {
@@ -16,7 +16,7 @@ pub(super) struct Pair {
     right: String,
 }
 
-/// Every header member and claim of either token, and whether they agree.
+/// Lists every header member and claim of both tokens, and whether they are equal.
 pub(super) async fn answer(Json(pair): Json<Pair>) -> Answer {
     let now = now();
     let [left, right] = [&pair.left, &pair.right].map(|token| View::of(&input::unwrapped(token), None, now));
@@ -26,7 +26,7 @@ pub(super) async fn answer(Json(pair): Json<Pair>) -> Answer {
     Ok(Json(json!({ "rows": rows, "differing": differing, "faults": [left.faults, right.faults] })))
 }
 
-fn rows(place: &str, left: &Value, right: &Value, now: i64) -> Vec<Value> {
+fn rows(part: &str, left: &Value, right: &Value, now: i64) -> Vec<Value> {
     let names = |value: &Value| -> BTreeSet<String> {
         value.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
     };
@@ -41,12 +41,12 @@ fn rows(place: &str, left: &Value, right: &Value, now: i64) -> Vec<Value> {
                 _ => "right only",
             };
             let shown = |value: Option<&Value>| {
-                value.map(|value| match words::in_words(name, value, now) {
-                    Some(words) => format!("{} ({words})", words::short(value)),
-                    None => words::short(value),
+                value.map(|value| match claim_text::in_words(name, value, now) {
+                    Some(words) => format!("{} ({words})", claim_text::short(value)),
+                    None => claim_text::short(value),
                 })
             };
-            json!({ "place": place, "name": name, "left": shown(of_left), "right": shown(of_right), "state": state })
+            json!({ "part": part, "name": name, "left": shown(of_left), "right": shown(of_right), "state": state })
         })
         .collect()
 }

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::{Answer, Refusal};
 use crate::encoding;
 use crate::exit::Failure;
-use crate::tools::{hash, jwk, layout, uuids};
+use crate::tools::{hash, json_layout, jwk, uuids};
 
 #[derive(Deserialize)]
 pub(super) struct Ask {
     tool: String,
     #[serde(default)]
     text: String,
-    /// A second text: the hash that a secret is compared with.
+    /// A second text: the hash to check a secret against.
     #[serde(default)]
     other: String,
 }
@@ -23,7 +23,7 @@ pub(super) struct Ask {
 pub(super) async fn answer(Json(ask): Json<Ask>) -> Answer {
     // Argon2id and bcrypt take some time, by design.
     let helped = tokio::task::spawn_blocking(move || help(&ask)).await;
-    let text = helped.map_err(|_| Refusal("the helper was lost".to_owned()))??;
+    let text = helped.map_err(|_| Refusal("the task ended unexpectedly".to_owned()))??;
     Ok(Json(json!({ "text": text })))
 }
 
@@ -39,16 +39,16 @@ fn help(ask: &Ask) -> Result<String, Failure> {
             let words = String::from_utf8(decoded.bytes).unwrap_or_else(|bytes| hex(bytes.as_bytes()));
             decoded.fault.map_or_else(|| words.clone(), |fault| format!("{words}\n\n{fault}"))
         }
-        "json_pretty" => layout::pretty(text).ok_or_else(not_json)?,
-        "json_compact" => layout::compact(text).ok_or_else(not_json)?,
+        "json_pretty" => json_layout::pretty(text).ok_or_else(not_json)?,
+        "json_compact" => json_layout::compact(text).ok_or_else(not_json)?,
         "to_jwk" => pretty(&json!({ "keys": keys()?.iter().map(jwk::to_jwk).collect::<Vec<_>>() })),
         "to_pem" => keys()?.iter().map(jwk::to_pem).collect(),
         "thumbprint" => keys()?.iter().map(|key| format!("{}\n", key.thumbprint())).collect(),
         "sha256" => hash::sha256(text),
         "argon2id" => hash::argon2id(&Secret::from(text))?,
         "hash_check" => match hash::is_hash_of(&ask.other, &Secret::from(text))? {
-            true => "the secret fits the hash".to_owned(),
-            false => "the secret does not fit the hash".to_owned(),
+            true => "the secret matches the hash".to_owned(),
+            false => "the secret does not match the hash".to_owned(),
         },
         "uuid_v4" => uuids::v4(),
         "uuid_v7" => uuids::v7(),

@@ -1,4 +1,4 @@
-//! Header and claims signed again, with a test key of this run or one that the user pastes.
+//! Signs header and claims again, with a test key of this run or a pasted key.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use countersign_test::{TestIssuer, TokenDraft};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::judge::algorithm;
+use super::verify::algorithm;
 use super::{Answer, now};
+use crate::claim_text;
 use crate::exit::Failure;
-use crate::inspector::bench::Bench;
-use crate::tools::layout;
-use crate::words;
+use crate::inspector::state::Inspector;
+use crate::tools::json_layout;
 
-/// How long a renewed token lives whose times say nothing, in seconds.
+/// Lifetime of a renewed token without usable times, in seconds.
 const LIFE: i64 = 300;
 
 #[derive(Deserialize)]
@@ -27,10 +27,10 @@ pub(super) struct Mint {
     claims: String,
     key: KeyChoice,
     algorithm: String,
-    /// A PKCS#8 PEM or a shared secret, for a key of the user's own.
+    /// A PKCS#8 PEM or a shared secret, if the user supplies the key.
     #[serde(default)]
     pasted: String,
-    /// Whether `iat` and `exp` are moved to now, the life staying as it is.
+    /// Whether `iat` and `exp` are moved to now, with the same lifetime.
     #[serde(default)]
     renew: bool,
 }
@@ -43,21 +43,21 @@ enum KeyChoice {
     Pasted,
 }
 
-/// Signs what the page holds; broken claims too, for they are what verifiers are tested with.
-pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(mint): Json<Mint>) -> Answer {
+/// Signs the contents of the page. Invalid claims are signed too, since verifiers are tested with them.
+pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(mint): Json<Mint>) -> Answer {
     let claims = if mint.renew { renewed(&mint.claims)? } else { mint.claims.clone() };
     let (token, key_id) = match mint.key {
         KeyChoice::Kit => {
-            let issuer = &bench.kit;
+            let issuer = &state.kit;
             (draft(issuer, &object("claims", &claims)?, &mint.header)?.sign(), issuer.key_id())
         }
-        KeyChoice::Fresh => signed(&*bench.signer(algorithm(&mint.algorithm)?)?, &mint.header, &claims)?,
+        KeyChoice::Fresh => signed(&*state.signer(algorithm(&mint.algorithm)?)?, &mint.header, &claims)?,
         KeyChoice::Pasted => signed(&pasted(&mint)?, &mint.header, &claims)?,
     };
-    Ok(Json(json!({ "token": token, "kid": key_id, "jwks": bench.jwks() })))
+    Ok(Json(json!({ "token": token, "kid": key_id, "jwks": state.jwks() })))
 }
 
-/// A draft of the test kit with exactly these claims and the header's own members.
+/// A draft of the test kit with exactly these claims and header members.
 pub(super) fn draft(issuer: &TestIssuer, claims: &Map<String, Value>, header: &str) -> Result<TokenDraft, Failure> {
     let fresh = issuer.token();
     let defaults: Vec<String> = fresh.claims().keys().cloned().collect();
@@ -70,7 +70,7 @@ pub(super) fn draft(issuer: &TestIssuer, claims: &Map<String, Value>, header: &s
 
 pub(super) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::question(format!("the {what} are no JSON object: line {}, column {}", error.line(), error.column()))
+        Failure::question(format!("the {what} are not a JSON object: line {}, column {}", error.line(), error.column()))
     })
 }
 
@@ -78,9 +78,9 @@ fn signed(signer: &Signer, header: &str, claims: &str) -> Result<(String, String
     let mut members = if header.trim().is_empty() { Map::new() } else { object("header", header)? };
     members.insert("alg".to_owned(), json!(signer.algorithm().name()));
     members.insert("kid".to_owned(), json!(signer.key_id()));
-    let payload = layout::compact(claims).unwrap_or_else(|| claims.to_owned());
+    let payload = json_layout::compact(claims).unwrap_or_else(|| claims.to_owned());
     let token = signer.sign_compact(Value::Object(members).to_string().as_bytes(), payload.as_bytes());
-    Ok((token.ok_or_else(|| Failure::question("the key could not sign"))?, signer.key_id().to_owned()))
+    Ok((token.ok_or_else(|| Failure::question("signing failed"))?, signer.key_id().to_owned()))
 }
 
 fn pasted(mint: &Mint) -> Result<Signer, Failure> {
@@ -97,7 +97,7 @@ fn pasted(mint: &Mint) -> Result<Signer, Failure> {
 /// The claims with `iat` now and `exp` as long after it as before.
 fn renewed(claims: &str) -> Result<String, Failure> {
     let mut claims = object("claims", claims)?;
-    let at = |name: &str| claims.get(name).and_then(words::seconds);
+    let at = |name: &str| claims.get(name).and_then(claim_text::seconds);
     let life = at("exp").zip(at("iat").or_else(|| at("nbf"))).map_or(LIFE, |(end, start)| end.saturating_sub(start));
     let life = if life > 0 { life } else { LIFE };
     let now = now();

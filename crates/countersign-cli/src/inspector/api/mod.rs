@@ -1,13 +1,13 @@
-//! What the page asks, a file each. Every answer is JSON; a question that makes no sense is a 400 with `error`.
+//! The page's API, one file per endpoint. Every response is JSON; an invalid request is a 400 with `error`.
 
 mod attack;
-mod attempt;
 mod compare;
-mod copies;
+mod copy;
 mod helper;
-mod judge;
 mod mint;
 mod read;
+mod try_service;
+mod verify;
 
 use std::sync::Arc;
 
@@ -19,13 +19,13 @@ use axum::routing::post;
 use countersign::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use super::bench::Bench;
+use super::state::Inspector;
 use crate::exit::Failure;
 
-/// The answer to a question of the page.
+/// The response to a request of the page.
 type Answer = Result<Json<Value>, Refusal>;
 
-/// A question that makes no sense, and what to mend.
+/// An invalid request, and how to fix it.
 struct Refusal(String);
 
 impl From<Failure> for Refusal {
@@ -40,15 +40,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-pub(super) fn router() -> Router<Arc<Bench>> {
+pub(super) fn router() -> Router<Arc<Inspector>> {
     Router::new()
         .route("/read", post(read::answer))
         .route("/write", post(read::write))
-        .route("/judge", post(judge::answer))
+        .route("/verify", post(verify::answer))
         .route("/compare", post(compare::answer))
         .route("/mint", post(mint::answer))
-        .route("/copy", post(copies::answer))
-        .route("/try", post(attempt::answer))
+        .route("/copy", post(copy::answer))
+        .route("/try", post(try_service::answer))
         .route("/attack", post(attack::answer))
         .route("/helper", post(helper::answer))
 }

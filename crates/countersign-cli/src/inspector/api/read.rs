@@ -1,4 +1,4 @@
-//! A token taken apart as far as it goes, and put together again.
+//! Decodes a token as far as possible, and encodes edited parts again.
 
 use axum::Json;
 use countersign::token::inspect;
@@ -6,13 +6,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Answer, now};
+use crate::claim_text;
 use crate::command::View;
 use crate::encoding::{decode_leniently, encode};
 use crate::input;
-use crate::tools::layout;
-use crate::words;
+use crate::tools::json_layout;
 
-/// How many parts of a text are shown.
+/// Maximum number of parts shown.
 const MAX_PARTS: usize = 6;
 
 #[derive(Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct Read {
     token: String,
 }
 
-/// Header, claims, faults and words of a token. Verifies nothing.
+/// Header, claims, faults and explanations of a token. Verifies nothing.
 pub(super) async fn answer(Json(read): Json<Read>) -> Answer {
     let token = input::unwrapped(&read.token);
     let now = now();
@@ -60,35 +60,35 @@ pub(super) struct Write {
     signature: String,
 }
 
-/// The token of an edited header and edited claims, under the signature that was there before.
+/// Encodes an edited header and edited claims, with the previous signature.
 pub(super) async fn write(Json(write): Json<Write>) -> Answer {
-    let part = |text: &str| encode(layout::compact(text).as_deref().unwrap_or(text).as_bytes());
+    let part = |text: &str| encode(json_layout::compact(text).as_deref().unwrap_or(text).as_bytes());
     Ok(Json(json!({ "token": format!("{}.{}.{}", part(&write.header), part(&write.claims), write.signature) })))
 }
 
-/// The text in a segment, with a member a line where it is JSON.
+/// The text of a segment, with one member per line if it is JSON.
 fn text_of(token: &str, index: usize) -> String {
     let decoded = decode_leniently(token.split('.').nth(index).unwrap_or_default(), 0);
     let text = String::from_utf8_lossy(&decoded.bytes);
-    layout::pretty(&text).unwrap_or_else(|| text.into_owned())
+    json_layout::pretty(&text).unwrap_or_else(|| text.into_owned())
 }
 
-/// What the header brings along that others take for a key.
+/// Header members that carry or locate a key.
 pub(super) fn brought(header: &Value) -> Vec<&'static str> {
     ["jwk", "jku", "x5u", "x5c"].into_iter().filter(|name| header.get(name).is_some()).collect()
 }
 
 fn claims_in_words(header: &Value, payload: &Value, now: i64) -> Vec<Value> {
-    let of = |place: &'static str, object: &Value| -> Vec<Value> {
+    let of = |part: &'static str, object: &Value| -> Vec<Value> {
         let members = object.as_object().into_iter().flatten();
         members
             .map(|(name, value)| {
                 json!({
-                    "place": place,
+                    "part": part,
                     "name": name,
-                    "value": words::short(value),
-                    "meaning": words::meaning(name),
-                    "words": words::in_words(name, value, now),
+                    "value": claim_text::short(value),
+                    "meaning": claim_text::meaning(name),
+                    "words": claim_text::in_words(name, value, now),
                 })
             })
             .collect()
@@ -100,8 +100,8 @@ fn times_of(payload: &Value, now: i64) -> Vec<Value> {
     ["iat", "nbf", "exp"]
         .into_iter()
         .filter_map(|name| {
-            let at = words::seconds(payload.get(name)?)?;
-            Some(json!({ "name": name, "at": at, "words": words::time(at, now) }))
+            let at = claim_text::seconds(payload.get(name)?)?;
+            Some(json!({ "name": name, "at": at, "words": claim_text::time(at, now) }))
         })
         .collect()
 }

@@ -1,9 +1,9 @@
-// Asking the command that serves this page. Judging is its part; the page edits and shows.
+// Requests to the command that serves this page. The command verifies; the page only edits and displays.
 const run = document.querySelector('meta[name=run]').content;
 
 export const $ = (id) => document.getElementById(id);
 
-/** Posts a question; throws what is to be mended as an Error. */
+/** Sends a request; throws an Error with the fault to fix. */
 export async function ask(what, question) {
   let answer;
   try {
@@ -28,7 +28,7 @@ export async function ask(what, question) {
   return said;
 }
 
-/** An element with attributes and children; text is only ever text. */
+/** An element with attributes and children; text is never parsed as HTML. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -51,12 +51,12 @@ export function fill(list, items) {
   list.hidden = items.length === 0;
 }
 
-/** Runs `work` and puts what it throws where the reader looks. */
-export async function saying(place, work) {
-  place.textContent = '';
+/** Runs `work` and shows what it throws in `output`. */
+export async function saying(output, work) {
+  output.textContent = '';
   try {
     await work();
   } catch (problem) {
-    place.textContent = problem.message;
+    output.textContent = problem.message;
   }
 }

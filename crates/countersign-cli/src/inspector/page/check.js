@@ -1,19 +1,19 @@
-// The verdict: asked for, shown, and stale the moment an input changes.
+// The verdict: requested, displayed, and marked as outdated when an input changes.
 import { $, ask, row } from './ask.js';
 import * as pane from './pane.js';
 
 const MARKS = { verified: '✓', refused: '✗', unchecked: '?', unable: '!' };
 const FIELDS = {
-  jwks: 'Key set or JWK', pem: 'Public key (PEM)', secret: 'Shared secret', url: 'Address of the key set', policy: 'Policy',
+  jwks: 'Key set or JWK', pem: 'Public key (PEM)', secret: 'Shared secret', url: 'URL of the key set', policy: 'Policy',
 };
 let version = 0; // counts changes of inputs
-let judged = false;
+let checked = false;
 
-/** What the verdict is asked by. */
+/** The verification settings. */
 export function trust() {
   return {
-    issuer: $('issuer').value, audience: $('audience').value, place: $('place').value, keys: $('keys').value,
-    algorithms: $('algorithms').value, typ: $('typ').value, leeway: $('leeway').value, now: $('judge-at').value,
+    issuer: $('issuer').value, audience: $('audience').value, key_choice: $('key-choice').value, keys: $('keys').value,
+    algorithms: $('algorithms').value, typ: $('typ').value, leeway: $('leeway').value, now: $('check-at').value,
   };
 }
 
@@ -22,13 +22,13 @@ export async function check() {
   const mine = version;
   let verdict;
   try {
-    verdict = await ask('judge', { token, trust: trust() });
+    verdict = await ask('verify', { token, trust: trust() });
   } catch (problem) {
     verdict = { state: 'unable', title: 'Could not check', message: problem.message, origin: 'none', checks: [] };
   }
   show(verdict);
-  judged = true;
-  if (mine !== version) stale(); // an input changed while the question was under way
+  checked = true;
+  if (mine !== version) stale(); // an input changed during the request
 }
 
 function show(verdict) {
@@ -39,9 +39,9 @@ function show(verdict) {
   $('verdict-mark').textContent = MARKS[verdict.state];
   $('verdict-title').textContent = verdict.code ? `${verdict.title} (${verdict.code})` : verdict.title;
   $('verdict-message').textContent = verdict.message;
-  $('verdict-mend').textContent = verdict.mend ? `To mend it: ${verdict.mend}.` : '';
+  $('verdict-remedy').textContent = verdict.remedy ? `To fix it: ${verdict.remedy}.` : '';
   $('verdict-origin').textContent = verdict.origin;
-  const brings = verdict.brings?.length ? `The token brings ${verdict.brings.join(', ')} along; it was not used.` : '';
+  const brings = verdict.brings?.length ? `The token contains ${verdict.brings.join(', ')}; it was not used.` : '';
   $('verdict-warning').textContent = verdict.warning ?? (verdict.origin.startsWith('the token') ? '' : brings);
   $('report').replaceChildren(...verdict.checks.map(reportRow));
   $('report-part').hidden = verdict.checks.length === 0;
@@ -51,24 +51,24 @@ export function reportRow(check) {
   const looks = { passed: ['✓ passed', 'good'], failed: [`✗ ${check.code}`, 'bad'], not_reached: ['– not reached', 'doubt'] };
   const found = check.found_in_words ? `${check.found} (${check.found_in_words})` : check.found;
   const why = check.message && !check.found ? check.message : found;
-  return row(check.name, looks[check.outcome], check.expected ?? '', why ?? '', check.mend ?? '');
+  return row(check.name, looks[check.outcome], check.expected ?? '', why ?? '', check.remedy ?? '');
 }
 
 function stale() {
   version += 1;
-  if (!judged) return;
+  if (!checked) return;
   $('verdict').dataset.stale = 'true';
   $('verdict-stale').hidden = false;
 }
 
 function chosen() {
-  const label = FIELDS[$('place').value];
+  const label = FIELDS[$('key-choice').value];
   $('keys-field').hidden = !label;
   if (label) $('keys-label').textContent = label;
 }
 
-export function choose(place) {
-  $('place').value = place;
+export function choose(keyChoice) {
+  $('key-choice').value = keyChoice;
   chosen();
   pane.touched();
 }
@@ -76,7 +76,7 @@ export function choose(place) {
 export function start() {
   pane.onChange(stale);
   $('trust').addEventListener('input', pane.touched);
-  $('place').addEventListener('change', () => { chosen(); pane.touched(); });
+  $('key-choice').addEventListener('change', () => { chosen(); pane.touched(); });
   $('trust').addEventListener('submit', (event) => { event.preventDefault(); check(); });
   $('keys-file').addEventListener('change', async (event) => {
     const [file] = event.target.files;

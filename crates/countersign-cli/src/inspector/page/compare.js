@@ -1,4 +1,4 @@
-// Two tokens, claim by claim. Only decoding: nothing is judged here.
+// Compares two tokens claim by claim. It only decodes; nothing is verified here.
 import { $, ask, row, saying } from './ask.js';
 import * as pane from './pane.js';
 
@@ -15,9 +15,9 @@ async function compare() {
   await saying($('compare-said'), async () => {
     const found = await ask('compare', { left: await pane.token(), right });
     $('comparison').replaceChildren(...found.rows.map((line) =>
-      row(line.place, line.name, line.left ?? '–', line.right ?? '–', [WORDS[line.state], LOOKS[line.state]])));
+      row(line.part, line.name, line.left ?? '–', line.right ?? '–', [WORDS[line.state], LOOKS[line.state]])));
     $('compare-box').hidden = found.rows.length === 0;
-    $('compare-said').textContent = found.differing === 0 ? 'They say the same.' : `${found.differing} of ${found.rows.length} differ.`;
+    $('compare-said').textContent = found.differing === 0 ? 'No differences.' : `${found.differing} of ${found.rows.length} differ.`;
   });
 }
 

@@ -1,12 +1,12 @@
-// The page's parts, each started once. Nothing is kept when the page is left.
+// Starts each part of the page once. No state survives the page.
 import { $ } from './ask.js';
 import * as check from './check.js';
 import * as compare from './compare.js';
 import * as mint from './mint.js';
 import * as pane from './pane.js';
-import * as workflow from './workflow.js';
+import * as tryService from './try.js';
 
-for (const part of [pane, check, compare, mint, workflow]) part.start();
+for (const part of [pane, check, compare, mint, tryService]) part.start();
 
 $('hide').addEventListener('click', () => {
   const isHidden = document.documentElement.toggleAttribute('data-hidden');

@@ -1,11 +1,11 @@
-// Signing again with a test key, and the token in forms to copy.
+// Signs the token again with a test key, and copies it in several forms.
 import { $, ask, saying } from './ask.js';
 import { check, choose } from './check.js';
 import * as pane from './pane.js';
 
 async function mint() {
   await saying($('mint-said'), async () => {
-    await pane.token(); // edits under way arrive first
+    await pane.token(); // wait for pending edits
     const minted = await ask('mint', {
       header: $('header').value, claims: $('claims').value, key: $('mint-key').value,
       algorithm: $('mint-algorithm').value, pasted: $('mint-pasted').value, renew: $('mint-renew').checked,
@@ -24,12 +24,12 @@ async function copy(form) {
       await navigator.clipboard.writeText(forms[form]);
       $('mint-said').textContent = 'Copied.';
     } catch {
-      $('mint-said').textContent = 'The browser does not let this page copy; take it from below.';
+      $('mint-said').textContent = 'The browser blocks copying; copy the text below.';
     }
   });
 }
 
-/** A token of the test kit, for those who have none at hand. */
+/** An example token, signed by the test kit. */
 async function example() {
   const now = Math.floor(Date.now() / 1000);
   const claims = {

@@ -1,7 +1,7 @@
-// The one pane: token, header and claims, each of which edits the others.
+// The editor: token, header and claims; an edit of one updates the others.
 import { $, ask, element, fill, row } from './ask.js';
 
-const PAUSE = 60; // milliseconds between a key and the question
+const PAUSE = 60; // milliseconds between a key press and the request
 let signature = '';
 let asked = 0;
 let timer;
@@ -9,12 +9,12 @@ let pending = Promise.resolve();
 let waiting = null;
 let shown = { times: [], now: 0 };
 
-/** Told whenever an input of the verdict changes. */
+/** Called when an input of the verdict changes. */
 const listeners = [];
 export const onChange = (listener) => listeners.push(listener);
 export const touched = () => listeners.forEach((listener) => listener());
 
-/** The token, once every edit has arrived in it. */
+/** The token, after all pending edits. */
 export async function token() {
   if (waiting) {
     clearTimeout(timer);
@@ -26,7 +26,7 @@ export async function token() {
   return $('token').value;
 }
 
-/** Puts a token into the pane, as if it had been pasted. */
+/** Sets the token, as if it had been pasted. */
 export async function setToken(text) {
   $('token').value = text;
   touched();
@@ -73,21 +73,21 @@ function problem(error) {
 function show(read) {
   const isEmpty = read.token === '';
   fill($('parts'), isEmpty ? [] : coloured(read));
-  $('size').textContent = isEmpty ? '' : `${read.bytes} bytes, ${read.parts.length} parts. Not verified by being shown.`;
+  $('size').textContent = isEmpty ? '' : `${read.bytes} bytes, ${read.parts.length} parts. Decoded, not verified.`;
   const faults = isEmpty ? [] : read.faults;
   fill($('faults'), faults.map((fault) => element('li', {}, fault)));
   const warnings = isEmpty ? [] : read.warnings;
   fill($('warnings'), warnings.map((warning) => element('li', {}, warning)));
   $('words').replaceChildren(...read.words.map((claim) => {
     const value = claim.words ? `${claim.value} (${claim.words})` : claim.value;
-    return row(claim.place, claim.name, value, claim.meaning ?? '');
+    return row(claim.part, claim.name, value, claim.meaning ?? '');
   }));
   $('words-box').hidden = read.words.length === 0;
   shown = { times: read.times, now: read.now, since: performance.now() };
   timeLine();
 }
 
-/** The parts in their colours, the bytes that cannot be read marked. */
+/** The coloured parts, with undecodable bytes marked. */
 function coloured(read) {
   const names = ['header', 'claims', 'signature'];
   return read.parts.flatMap((part, index) => {
@@ -136,7 +136,7 @@ function timeLine() {
   countDown();
 }
 
-/** Seconds to the end, kept current: what was read a while ago may be over by now. */
+/** Updates the time to expiry. */
 function countDown() {
   const end = shown.times.find((time) => time.name === 'exp')?.at;
   if (end === undefined) return;
@@ -150,7 +150,7 @@ function countDown() {
       return `${whole} ${name}`;
     }).join(' ');
   };
-  $('countdown').textContent = left > 0 ? `Ends in ${spell(left)}.` : `Ended ${spell(-left || 1)} ago.`;
+  $('countdown').textContent = left > 0 ? `Expires in ${spell(left)}.` : `Expired ${spell(-left || 1)} ago.`;
 }
 
 export function start() {

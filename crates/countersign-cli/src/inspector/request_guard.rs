@@ -1,4 +1,4 @@
-//! Who may ask: our own page, under our own name. Other pages, other names (DNS rebinding) and frames may not.
+//! Accepts requests only from the inspector's own page and host name. Refuses other pages, other names (DNS rebinding) and frames.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::bench::Bench;
+use super::state::Inspector;
 use crate::tools::secret::is_same;
 
-/// The header by which the page proves that it was served in this run.
+/// The header with which the page proves that it was served in this run.
 pub(super) const SECRET_HEADER: &str = "x-countersign-run";
 
-/// What a browser may do with our answers: load our own files and ask us, nothing else.
+/// Allows the browser to load the inspector's files and call its API, nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Headers of every answer.
+/// Headers of every response.
 const HEADERS: [(&str, &str); 8] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("x-content-type-options", "nosniff"),
@@ -30,9 +30,9 @@ const HEADERS: [(&str, &str); 8] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=(), clipboard-read=()"),
 ];
 
-/// Refuses strangers, and marks every answer.
-pub(super) async fn guard(State(bench): State<Arc<Bench>>, request: Request, next: Next) -> Response {
-    let mut response = match check(&bench, &request) {
+/// Refuses foreign requests, and adds the security headers to every response.
+pub(super) async fn check_request(State(state): State<Arc<Inspector>>, request: Request, next: Next) -> Response {
+    let mut response = match check(&state, &request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -42,14 +42,15 @@ pub(super) async fn guard(State(bench): State<Arc<Bench>>, request: Request, nex
     response
 }
 
-fn check(bench: &Bench, request: &Request) -> Result<(), (StatusCode, &'static str)> {
+fn check(state: &Inspector, request: &Request) -> Result<(), (StatusCode, &'static str)> {
     let headers = request.headers();
-    let host = only(headers, header::HOST.as_str()).ok_or((StatusCode::BAD_REQUEST, "one Host header is needed\n"))?;
-    let is_ours = |authority: &str| names(bench).any(|name| name == authority);
+    let host = only(headers, header::HOST.as_str())
+        .ok_or((StatusCode::BAD_REQUEST, "exactly one Host header is required\n"))?;
+    let is_ours = |authority: &str| names(state).any(|name| name == authority);
     if !is_ours(host) || request.uri().authority().is_some_and(|authority| !is_ours(authority.as_str())) {
-        return Err((StatusCode::FORBIDDEN, "this server answers to its loopback address alone\n"));
+        return Err((StatusCode::FORBIDDEN, "this server only serves its loopback address\n"));
     }
-    // Services under test read the test keys; whatever holds them is public.
+    // Services under test fetch the test keys, which are public.
     if request.uri().path().starts_with("/.well-known/") {
         return Ok(());
     }
@@ -64,13 +65,13 @@ fn check(bench: &Bench, request: &Request) -> Result<(), (StatusCode, &'static s
     if request.method() == Method::POST && origin.is_none_or(|origin| origin != format!("http://{host}")) {
         return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
     }
-    match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &bench.secret)) {
+    match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &state.secret)) {
         true => Ok(()),
-        false => Err((StatusCode::FORBIDDEN, "this page is of another run; load it again\n")),
+        false => Err((StatusCode::FORBIDDEN, "this page belongs to another run; reload it\n")),
     }
 }
 
-/// The value of a header that is there exactly once.
+/// The value of a header that occurs exactly once.
 fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -79,8 +80,8 @@ fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     }
 }
 
-/// The authorities that lead here.
-fn names(bench: &Bench) -> impl Iterator<Item = String> {
-    let port = bench.address.rsplit(':').next().unwrap_or_default().to_owned();
+/// The authorities under which the inspector is reachable.
+fn names(state: &Inspector) -> impl Iterator<Item = String> {
+    let port = state.address.rsplit(':').next().unwrap_or_default().to_owned();
     ["127.0.0.1", "localhost"].into_iter().map(move |host| format!("{host}:{port}"))
 }

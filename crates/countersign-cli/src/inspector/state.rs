@@ -1,4 +1,4 @@
-//! What the inspector has at hand while it runs: test keys, a client for local services, and its own address.
+//! State of a running inspector: test keys, an HTTP client for local services, and its own address.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,42 +13,42 @@ use serde_json::{Value, json};
 use crate::exit::Failure;
 use crate::tools::secret;
 
-/// How long a local service may take to answer.
+/// Timeout for the response of a local service.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a connection to it may take.
+/// Timeout for a connection to it.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The state of one run.
 #[derive(Debug)]
-pub(super) struct Bench {
-    /// What the page proves itself by; new in every run.
+pub(super) struct Inspector {
+    /// Authenticates the page; new in every run.
     pub(super) secret: String,
     /// `http://127.0.0.1:PORT`
     pub(super) address: String,
-    /// An issuer of the test kit, under our own address.
+    /// An issuer of the test kit, named by the inspector's address.
     pub(super) kit: TestIssuer,
     pub(super) client: Client,
     fresh: Mutex<BTreeMap<Algorithm, Arc<Signer>>>,
-    /// Hosts beyond loopback that may be tried.
+    /// Allowed hosts beyond loopback.
     hosts: Vec<String>,
 }
 
-impl Bench {
+impl Inspector {
     pub(super) fn new(address: String, hosts: Vec<String>) -> Result<Self, Failure> {
         let client = Client::builder()
             .no_proxy()
-            .redirect(redirect::Policy::none()) // a token goes to the address that was named, and to no other
+            .redirect(redirect::Policy::none()) // a token is sent only to the address that was entered
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
             .user_agent(concat!("countersign-inspector/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| Failure::question("the HTTP client could not be set up; are there root certificates?"))?;
-        let kit = TestIssuer::with_system_clock().with_name(&address);
-        Ok(Bench { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
+        let kit = TestIssuer::with_system_clock().named(&address);
+        Ok(Inspector { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
     }
 
-    /// The test key of this run for `algorithm`; made when first asked for.
+    /// The test key of this run for `algorithm`, generated on first use.
     pub(super) fn signer(&self, algorithm: Algorithm) -> Result<Arc<Signer>, Failure> {
         let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(signer) = fresh.get(&algorithm) {
@@ -61,7 +61,7 @@ impl Bench {
         Ok(signer)
     }
 
-    /// The public halves of all test keys.
+    /// The public parts of all test keys.
     pub(super) fn jwks(&self) -> Value {
         let mut set: Value = serde_json::from_str(&self.kit.jwks()).unwrap_or_else(|_| json!({ "keys": [] }));
         let fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,13 +71,13 @@ impl Bench {
         set
     }
 
-    /// `url`, where it may be tried: loopback, or a host that was allowed at the start.
+    /// Parses `url` and checks that its host is loopback or was allowed at start-up.
     pub(super) fn local(&self, url: &str) -> Result<Url, Failure> {
         let parsed = Url::parse(url.trim())
             .map_err(|_| Failure::question("not a URL; write it as http://127.0.0.1:3000/orders"))?;
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.username().is_empty() || parsed.password().is_some()
         {
-            return Err(Failure::question("only http and https are tried, without a user part"));
+            return Err(Failure::question("only http and https are allowed, without a user part"));
         }
         let host = parsed.host_str().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -100,9 +100,10 @@ mod tests {
 
     #[test]
     fn tokens_are_tried_on_this_machine_and_on_hosts_that_were_allowed() {
-        let bench = Bench::new("http://127.0.0.1:1".to_owned(), vec!["stage.internal".to_owned()]).expect("a client");
+        let state =
+            Inspector::new("http://127.0.0.1:1".to_owned(), vec!["stage.internal".to_owned()]).expect("a client");
         for fine in ["http://127.0.0.1:3000/a", "http://localhost/", "http://[::1]:3000/", "https://STAGE.internal/x"] {
-            assert!(bench.local(fine).is_ok(), "{fine}");
+            assert!(state.local(fine).is_ok(), "{fine}");
         }
         for refused in [
             "https://example.com/",
@@ -117,7 +118,7 @@ mod tests {
             "ftp://127.0.0.1/",
             "127.0.0.1",
         ] {
-            assert!(bench.local(refused).is_err(), "{refused}");
+            assert!(state.local(refused).is_err(), "{refused}");
         }
     }
 }

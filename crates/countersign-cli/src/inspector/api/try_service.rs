@@ -1,4 +1,4 @@
-//! A token tried on a local service: what it answers, beside what the verifier says.
+//! Sends a token to a local service, and compares the response with the verifier's decision.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,13 +10,13 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::judge::{Trust, judge};
+use super::verify::{Trust, verify};
 use super::{Answer, Refusal};
 use crate::exit::Failure;
-use crate::inspector::bench::Bench;
+use crate::inspector::state::Inspector;
 use crate::{input, output};
 
-/// How much of an answer's body is shown, in bytes.
+/// Maximum size of a response body shown, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
 
 #[derive(Deserialize)]
@@ -28,38 +28,38 @@ pub(super) struct Attempt {
     trust: Trust,
 }
 
-/// Sends the token, and judges it by the page's own question.
-pub(super) async fn answer(State(bench): State<Arc<Bench>>, Json(attempt): Json<Attempt>) -> Answer {
-    let url = bench.local(&attempt.url)?;
+/// Sends the token, and verifies it with the settings of the page.
+pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(attempt): Json<Attempt>) -> Answer {
+    let url = state.local(&attempt.url)?;
     let token = input::unwrapped(&attempt.token);
-    let said = send(&bench, &url, &attempt.method, Some(&token)).await?;
-    let judgement = judge(Arc::clone(&bench), token, attempt.trust).await?;
-    let compared = compared(&judgement, said.status);
-    Ok(Json(json!({ "answer": said.shown, "status": said.status, "judgement": judgement, "compared": compared })))
+    let said = send(&state, &url, &attempt.method, Some(&token)).await?;
+    let verification = verify(Arc::clone(&state), token, attempt.trust).await?;
+    let compared = compared(&verification, said.status);
+    Ok(Json(json!({ "answer": said.shown, "status": said.status, "verification": verification, "compared": compared })))
 }
 
-/// What a service answered.
+/// The response of a service.
 pub(super) struct Said {
     pub(super) status: u16,
     pub(super) shown: Value,
 }
 
 /// One request with `token` as its bearer token.
-pub(super) async fn send(bench: &Bench, url: &Url, method: &str, token: Option<&str>) -> Result<Said, Failure> {
+pub(super) async fn send(state: &Inspector, url: &Url, method: &str, token: Option<&str>) -> Result<Said, Failure> {
     let method = Method::from_bytes(method.trim().to_ascii_uppercase().as_bytes())
         .map_err(|_| Failure::question("not an HTTP method"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Failure::question("the token has characters that no header can carry"))?;
+            .map_err(|_| Failure::question("the token has characters that are not allowed in a header"))?;
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
     }
     let started = Instant::now();
-    let sent = bench.client.request(method, url.clone()).headers(headers).send().await;
+    let sent = state.client.request(method, url.clone()).headers(headers).send().await;
     let mut response = sent.map_err(|error| {
         let why = if error.is_connect() {
-            "nothing listens there"
+            "connection refused or host not reachable"
         } else if error.is_timeout() {
             "no answer within 10 s"
         } else {
@@ -93,22 +93,22 @@ pub(super) async fn send(bench: &Bench, url: &Url, method: &str, token: Option<&
     })
 }
 
-/// Whether service and verifier say the same, in words.
-fn compared(judgement: &Value, status: u16) -> &'static str {
+/// Whether service and verifier agree, as text.
+fn compared(verification: &Value, status: u16) -> &'static str {
     let is_refused = matches!(status, 400 | 401);
-    match (judgement["state"].as_str(), is_refused) {
+    match (verification["state"].as_str(), is_refused) {
         (Some("verified"), false) if status == 403 => {
-            "The same: the token is good, and what it allows is not enough for this route."
+            "They agree: the token is valid, but its authorities do not suffice for this route."
         }
-        (Some("verified"), false) => "The same: the verifier takes the token, and so does the service.",
-        (Some("refused"), true) => "The same: the verifier refuses the token, and so does the service.",
+        (Some("verified"), false) => "They agree: verifier and service accept the token.",
+        (Some("refused"), true) => "They agree: verifier and service refuse the token.",
         (Some("verified"), true) => {
-            "They differ: the verifier takes the token, the service refuses it. Compare issuer, audience and keys."
+            "They differ: the verifier accepts the token, the service refuses it. Compare issuer, audience and keys."
         }
         (Some("refused"), false) => {
-            "They differ: the verifier refuses the token, the service let it pass. Is the route guarded?"
+            "They differ: the verifier refuses the token, the service accepts it. Is the route guarded?"
         }
-        _ => "Nothing to compare: the token was not judged here. Fill in the part Check.",
+        _ => "Nothing to compare: the token was not verified here. Fill in the Check section.",
     }
 }
 

@@ -1,4 +1,4 @@
-//! What header members and claims mean, and their values in words.
+//! Explanations of header members and claims, and readable forms of their values.
 
 use serde_json::Value;
 
@@ -7,35 +7,35 @@ use crate::times;
 /// The longest value shown in a table, in characters.
 const MAX_SHOWN: usize = 200;
 
-/// What a registered member or claim means (RFC 7515, 7519, 8693, 9068, OpenID Connect).
+/// The meaning of a registered header member or claim (RFC 7515, 7519, 8693, 9068, OpenID Connect).
 pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     Some(match name {
         "alg" => "signature algorithm; the policy decides, not the token",
-        "kid" => "name of the key that signed",
-        "typ" => "kind of token",
-        "cty" => "kind of content",
+        "kid" => "ID of the signing key",
+        "typ" => "type of token",
+        "cty" => "type of content",
         "crit" => "extensions that must be understood",
-        "jwk" => "a key that the token brings along: proves nothing",
-        "jku" | "x5u" => "an address for keys that the token names: never fetched",
-        "x5c" => "certificates that the token brings along: prove nothing",
-        "iss" => "who issued it",
-        "sub" => "whom it is about",
-        "aud" => "which services may take it",
-        "exp" => "its end",
-        "nbf" => "its beginning",
-        "iat" => "when it was issued",
-        "jti" => "its own name",
-        "client_id" | "azp" => "the client that it was issued to",
-        "scope" | "scp" => "what it allows",
+        "jwk" => "a key embedded in the token: proves nothing",
+        "jku" | "x5u" => "a URL for keys, named by the token: never fetched",
+        "x5c" => "certificates embedded in the token: prove nothing",
+        "iss" => "issuer of the token",
+        "sub" => "subject of the token",
+        "aud" => "audience: services that may accept the token",
+        "exp" => "expiration time",
+        "nbf" => "not valid before this time",
+        "iat" => "time of issue",
+        "jti" => "unique ID of the token",
+        "client_id" | "azp" => "client that the token was issued to",
+        "scope" | "scp" => "granted scopes",
         "roles" | "groups" => "roles or groups of the subject",
-        "permissions" | "entitlements" => "what the subject may do",
-        "act" => "who acts on behalf of the subject",
-        "may_act" => "who may act on behalf of the subject",
-        "auth_time" => "when the subject logged in",
-        "acr" => "how well the subject was authenticated",
-        "amr" => "by what means the subject was authenticated",
-        "cnf" => "the key that the sender must prove to hold",
-        "nonce" | "at_hash" | "c_hash" => "belongs to an ID token, which is for the client",
+        "permissions" | "entitlements" => "permissions of the subject",
+        "act" => "actor: acts on behalf of the subject",
+        "may_act" => "parties that may act on behalf of the subject",
+        "auth_time" => "time of the subject's authentication",
+        "acr" => "authentication context: strength of the authentication",
+        "amr" => "authentication methods",
+        "cnf" => "confirmation: the key that the sender must prove possession of",
+        "nonce" | "at_hash" | "c_hash" => "part of an ID token, which is meant for the client",
         "sid" => "session at the issuer",
         "tenant" | "tid" | "org_id" => "the tenant",
         "name" | "given_name" | "family_name" | "email" | "phone_number" | "birthdate" | "address" => "personal",
@@ -43,7 +43,7 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     })
 }
 
-/// A value in words where it has any: times, lists of scopes.
+/// A readable form of a value, if there is one: times, lists of scopes.
 pub(crate) fn in_words(name: &str, value: &Value, now: i64) -> Option<String> {
     match name {
         "exp" | "nbf" | "iat" | "auth_time" | "updated_at" => seconds(value).map(|at| time(at, now)),
@@ -55,12 +55,12 @@ pub(crate) fn in_words(name: &str, value: &Value, now: i64) -> Option<String> {
     }
 }
 
-/// A time in words: UTC, and how far it is from now.
+/// A readable time: UTC, and the distance from now.
 pub(crate) fn time(at: i64, now: i64) -> String {
     format!("{}, {}", times::utc(at), times::relative(at, now))
 }
 
-/// A value on one line, cut where it is long.
+/// A value on one line, truncated if it is long.
 pub(crate) fn short(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match text.char_indices().nth(MAX_SHOWN) {
@@ -69,7 +69,7 @@ pub(crate) fn short(value: &Value) -> String {
     }
 }
 
-/// A JSON number as seconds; `None` for anything that is no plausible time.
+/// A JSON number as seconds; `None` for anything that is not a plausible time.
 pub(crate) fn seconds(value: &Value) -> Option<i64> {
     /// The end of the year 9999.
     const LAST: i64 = 253_402_300_799;

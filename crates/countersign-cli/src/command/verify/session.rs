@@ -1,4 +1,4 @@
-//! Asking the library's verifier, with keys from wherever they are.
+//! A verifier built from verification settings, with its keys and runtime.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
 
 use super::AskedClock;
-use super::question::{KeyPlace, Question};
+use super::question::{KeyLocation, Question};
 use crate::exit::Failure;
 use crate::{input, keyfile, output};
 
-/// The most names under which a pinned PEM key is kept ready.
+/// Maximum number of cached verifiers for a pinned PEM key.
 const MAX_PINNED_NAMES: usize = 64;
 
-/// A question and the verifier that answers it.
-pub(crate) struct Judge {
+/// Verification settings and the verifier built from them.
+pub(crate) struct Session {
     question: Question,
     clock: Arc<AskedClock>,
     runtime: Runtime,
@@ -31,12 +31,12 @@ pub(crate) struct Judge {
 enum Answering {
     /// One verifier for all tokens.
     One(Verifier),
-    /// The user pinned one key: it answers to whatever `kid` a token names.
+    /// The user pinned one key: it is used for every `kid`.
     Pinned { pem: String, nameless: Verifier, by_key_id: HashMap<String, Verifier> },
 }
 
-impl Judge {
-    /// Makes the verifier; every fault of the question shows here.
+impl Session {
+    /// Builds the verifier; reports every fault of the settings.
     pub(crate) fn new(question: Question) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -44,37 +44,37 @@ impl Judge {
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
         let clock = Arc::new(AskedClock(question.now));
         let answering = match &question.keys {
-            Some(KeyPlace::Pem { text, .. }) => {
+            Some(KeyLocation::Pem { text, .. }) => {
                 let nameless = pinned(&question, &clock, text, None)?;
                 Answering::Pinned { pem: text.clone(), nameless, by_key_id: HashMap::new() }
             }
             place => {
-                let here = place.as_ref().map(|place| place_source(place, &question, &clock)).transpose()?;
+                let here = place.as_ref().map(|place| key_source(place, &question, &clock)).transpose()?;
                 Answering::One(verifier(&question, &clock, |issuer| {
                     here.clone().map_or_else(|| policy_source(issuer), Ok)
                 })?)
             }
         };
-        Ok(Judge { question, clock, runtime, answering })
+        Ok(Session { question, clock, runtime, answering })
     }
 
-    /// The time by which is judged, in seconds since 1970.
+    /// The verification time, in seconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         i64::try_from(self.clock.now().as_secs()).unwrap_or(i64::MAX)
     }
 
-    /// Judges `token`; waits for keys where it must.
+    /// Verifies `token`; waits for keys if necessary.
     pub(crate) fn report(&mut self, token: &str) -> Report {
         let verifier = self.verifier_for(token);
         self.runtime.block_on(verifier.explain(token))
     }
 
-    /// Waits for `work` where the keys are waited for.
+    /// Runs `work` on the session's runtime.
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// The verifier for `token`, to be asked from other threads.
+    /// The verifier for `token`, for use from other threads.
     pub(crate) fn verifier_for(&mut self, token: &str) -> Verifier {
         match &mut self.answering {
             Answering::One(verifier) => verifier.clone(),
@@ -95,7 +95,7 @@ impl Judge {
         }
     }
 
-    /// Where the keys for the token of `report` came from, in words.
+    /// The origin of the keys for the token of `report`, as text.
     pub(crate) fn origin(&self, report: &Report) -> String {
         let issuers = &self.question.policy.issuers;
         let claimed = report.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
@@ -107,19 +107,19 @@ impl Judge {
         match (issuer, &self.question.keys) {
             (Some(issuer), Some(place)) => place.origin(&issuer.issuer),
             (Some(issuer), None) => origin(issuer),
-            (None, _) => "nowhere: the policy names no keys for this issuer".to_owned(),
+            (None, _) => "none: the policy names no keys for this issuer".to_owned(),
         }
     }
 
-    /// Whether all tokens meet the same verifier.
+    /// Whether one verifier serves all tokens.
     pub(crate) fn is_one(&self) -> bool {
         matches!(self.answering, Answering::One(_))
     }
 }
 
-/// A report without waiting; `None` where keys must be fetched first.
-pub(crate) fn report_at_once(verifier: &Verifier, token: &str) -> Option<Report> {
-    let report = verifier.explain_with_cached_keys(token);
+/// A report without waiting; `None` if keys must be fetched first.
+pub(crate) fn report_without_waiting(verifier: &Verifier, token: &str) -> Option<Report> {
+    let report = verifier.explain_held(token);
     let is_decided = !matches!(report.verdict, Verdict::Undecided { .. });
     is_decided.then_some(report)
 }
@@ -139,43 +139,49 @@ fn verifier(
     Ok(Verifier::builder().policy(&question.policy, keys).clock(clock).build()?)
 }
 
-/// The algorithms that any issuer of the question allows.
+/// The algorithms that any configured issuer allows.
 fn algorithms(question: &Question) -> Vec<Algorithm> {
     let allowed =
         |issuer: &TrustedIssuerConfig| issuer.algorithms.clone().unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
     question.policy.issuers.iter().flat_map(allowed).collect()
 }
 
-/// The keys that the question names itself; it has one issuer then.
-fn place_source(place: &KeyPlace, question: &Question, clock: &Arc<AskedClock>) -> Result<Arc<dyn KeySource>, Failure> {
+/// The key source for keys named by options, which implies a single issuer.
+fn key_source(
+    place: &KeyLocation,
+    question: &Question,
+    clock: &Arc<AskedClock>,
+) -> Result<Arc<dyn KeySource>, Failure> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     Ok(match place {
-        KeyPlace::Set { text, .. } => {
+        KeyLocation::Set { text, .. } => {
             let loaded = keyfile::from_jwks(text, &algorithms(question))?;
             if loaded.keys.is_empty() {
                 output::complain(&format!("no usable key: {}", loaded.skipped.join("; ")));
             }
             Arc::new(StaticKeys::new(loaded.keys))
         }
-        KeyPlace::Pem { text, .. } => Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?)),
-        KeyPlace::Address(url) => Arc::new(RemoteKeys::from_url(url).clock(clock)),
-        KeyPlace::Discovery => {
+        KeyLocation::Pem { text, .. } => {
+            Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?))
+        }
+        KeyLocation::Address(url) => Arc::new(RemoteKeys::at(url).clock(clock)),
+        KeyLocation::Discovery => {
             let issuer = question.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
             Arc::new(RemoteKeys::from_issuer(issuer).clock(clock))
         }
     })
 }
 
-/// The keys that a policy names for one of its issuers, from where a service has them.
-fn policy_source(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+/// The key source that a policy names for one of its issuers, as a service builds it.
+fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     if let KeysConfig::File(path) = &issuer.keys {
         input::file(path).map_err(|failure| ConfigError::new("keys", failure.to_string()))?;
     }
     keys::from_config(issuer)
 }
 
-/// Where a policy's issuer has its keys, in words.
-fn origin(issuer: &TrustedIssuerConfig) -> String {
+/// The location of the keys of a policy's issuer, as text.
+fn origin(issuer: &IssuerConfig) -> String {
     match &issuer.keys {
         KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),

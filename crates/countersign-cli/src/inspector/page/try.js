@@ -1,4 +1,4 @@
-// A token tried on a local service, the attack list, and the small helpers.
+// Sends the token to a local service, runs the attack list, and calls the small helpers.
 import { $, ask, element, row, saying } from './ask.js';
 import { trust } from './check.js';
 import * as pane from './pane.js';
@@ -9,20 +9,20 @@ async function attempt() {
   $('try-result').hidden = true;
   await saying($('try-said'), async () => {
     const question = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
-    const { answer, judgement, compared } = await ask('try', question);
+    const { answer, verification, compared } = await ask('try', question);
     $('try-said').textContent = compared;
-    $('try-status').textContent = `${answer.status} ${answer.reason}, after ${answer.milliseconds} ms`;
+    $('try-status').textContent = `${answer.status} ${answer.reason} in ${answer.milliseconds} ms`;
     const challenges = answer.challenges.map((challenge) => ['www-authenticate', challenge]);
     const more = answer.headers.filter(([name]) => ['content-type', 'retry-after', 'cache-control'].includes(name));
     $('try-headers').replaceChildren(...[...challenges, ...more].flatMap(([name, value]) =>
       [element('dt', {}, name), element('dd', {}, value)]));
     $('try-body').textContent = answer.body;
-    $('try-verdict').textContent = `${judgement.title}: ${judgement.message}`;
-    const passed = judgement.checks.filter((check) => check.outcome === 'passed');
-    const others = judgement.checks.filter((check) => check.outcome !== 'passed').map((check) =>
+    $('try-verdict').textContent = `${verification.title}: ${verification.message}`;
+    const passed = verification.checks.filter((check) => check.outcome === 'passed');
+    const others = verification.checks.filter((check) => check.outcome !== 'passed').map((check) =>
       element('li', {}, `${check.name}: ${check.outcome.replace('_', ' ')}${check.message ? `, ${check.message}` : ''}`));
-    const sum = `${passed.length} of ${judgement.checks.length} checks passed`;
-    $('try-checks').replaceChildren(...(judgement.checks.length ? [...others, element('li', {}, sum)] : []));
+    const sum = `${passed.length} of ${verification.checks.length} checks passed`;
+    $('try-checks').replaceChildren(...(verification.checks.length ? [...others, element('li', {}, sum)] : []));
     $('try-result').hidden = false;
   });
 }
@@ -32,7 +32,7 @@ async function attack() {
   $('attack-go').disabled = true;
   await saying($('try-said'), async () => {
     await pane.token();
-    $('try-said').textContent = 'Sending forgeries…';
+    $('try-said').textContent = 'Sending attacks…';
     const found = await ask('attack', { url: $('url').value, method: $('method').value, claims: $('claims').value });
     $('try-said').textContent = found.message;
     const weight = (line) => ['got through', 'odd answer', 'not answered', 'refused'].indexOf(line.outcome);

@@ -1,4 +1,4 @@
-//! A token in forms to copy: a header, a curl command, a Rust test.
+//! Forms of a token to copy: a header, a curl command, a Rust test.
 
 use axum::Json;
 use countersign::token::inspect;
@@ -9,10 +9,10 @@ use super::Answer;
 use crate::input;
 use crate::tools::shell;
 
-/// Claims that the test kit dates and names anew for every token.
+/// Claims that the test kit sets for every token.
 const LEFT_TO_THE_KIT: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 
-/// Where a command points to where no address was named.
+/// URL in the curl command if none was entered.
 const EXAMPLE_URL: &str = "http://127.0.0.1:3000/";
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub(super) async fn answer(Json(copy): Json<Copy>) -> Answer {
     })))
 }
 
-/// A test that makes the same token with the test kit, and has it verified.
+/// A test that creates the same token with the test kit and verifies it.
 fn rust_test(token: &str) -> String {
     let inspection = inspect(token);
     let claims = inspection.payload().and_then(Value::as_object).cloned().unwrap_or_default();
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
     use crate::encoding::encode;
 
-    /// What is copied stands among the tests as it is, where it is compiled, run and held to the project's own rules.
+    /// The expected text is a source file of the test suite, so that it is compiled and run.
     #[test]
     fn the_copied_rust_test_is_one_of_ours() {
         let claims = json!({

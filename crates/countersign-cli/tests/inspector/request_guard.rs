@@ -29,7 +29,7 @@ fn page(inspector: &Inspector, more: &str) -> String {
 fn secret(inspector: &Inspector) -> String {
     let page = page(inspector, "");
     let (_, rest) = page.split_once("name=\"run\" content=\"").expect("the mark");
-    rest.split_once('"').expect("its end").0.to_owned()
+    rest.split_once('"').expect("expiration time").0.to_owned()
 }
 
 /// A question, with `headers` instead of the page's own.

@@ -1,14 +1,14 @@
-//! JSON laid out anew, letter by letter: order, doubled names and the spelling of numbers stay as they are.
+//! Reformats JSON as text: member order, duplicate names and number spellings are kept.
 
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// `text` with a member a line, where it is JSON; `None` otherwise.
+/// `text` with one member per line; `None` if it is not JSON.
 pub(crate) fn pretty(text: &str) -> Option<String> {
     is_json(text).then(|| laid_out(text, true))
 }
 
-/// `text` without blanks between its parts, where it is JSON; `None` otherwise.
+/// `text` without insignificant whitespace; `None` if it is not JSON.
 pub(crate) fn compact(text: &str) -> Option<String> {
     is_json(text).then(|| laid_out(text, false))
 }
@@ -17,7 +17,7 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
-/// Lays out what is known to be JSON.
+/// Formats text that is known to be JSON.
 fn laid_out(text: &str, lines: bool) -> String {
     let mut letters = text.chars().peekable();
     let mut out = String::with_capacity(text.len());
@@ -58,7 +58,7 @@ fn laid_out(text: &str, lines: bool) -> String {
     out
 }
 
-/// The rest of a string, up to its closing quote.
+/// Copies the rest of a string, up to its closing quote.
 fn string(letters: &mut Peekable<Chars<'_>>, out: &mut String) {
     out.push('"');
     while let Some(letter) = letters.next() {
