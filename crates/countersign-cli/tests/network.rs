@@ -94,7 +94,7 @@ async fn each_fault_is_found() {
     second["keys"][0]["kid"] = key["kid"].clone();
     provider.answer_jwks_with(200, answered(json!([key, second["keys"][0]])), &json);
     assert_eq!(levels(&checked(&url).await.1, "duplicate_kid"), ["warning"]);
-    let rsa = TestIssuer::of(countersign_core::key::Algorithm::RS256);
+    let rsa = TestIssuer::with_algorithm(countersign_core::key::Algorithm::RS256);
     let mut open: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
     open["keys"][0].as_object_mut().expect("an object").remove("alg");
     provider.answer_jwks_with(200, open.to_string(), &json);

@@ -216,7 +216,7 @@ fn a_policy_of_several_issuers_is_read_as_services_read_it() {
     let planned = partner.token().audience("orders").claim("plan", "gold").sign();
     assert_eq!([verified(&good(&staff), &[]).code, verified(&planned, &[]).code], [0, 0], "one policy, both issuers");
     assert_eq!(verified(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
-    let foreign = partner.clone().named(staff.name()).token().audience("orders").sign();
+    let foreign = partner.clone().with_name(staff.name()).token().audience("orders").sign();
     assert_eq!(verified(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
     assert_eq!(verified(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
     assert_eq!(verified(&planned, &["--issuer", "https://nobody.test"]).code, 2);

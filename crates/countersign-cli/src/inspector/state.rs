@@ -44,7 +44,7 @@ impl Inspector {
             .user_agent(concat!("countersign-inspector/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| Failure::question("the HTTP client could not be set up; are there root certificates?"))?;
-        let kit = TestIssuer::with_system_clock().named(&address);
+        let kit = TestIssuer::with_system_clock().with_name(&address);
         Ok(Inspector { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
     }
 

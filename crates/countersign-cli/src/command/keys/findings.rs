@@ -146,7 +146,7 @@ impl Findings {
                 ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid beside others")),
                 (_, 1) => {}
                 (name, count) => {
-                    self.note(Level::Warning, "duplicate_kid", format!("{count} keys have the kid {name}"))
+                    self.note(Level::Warning, "duplicate_kid", format!("{count} keys have the kid {name}"));
                 }
             }
         }

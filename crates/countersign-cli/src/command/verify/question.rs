@@ -96,7 +96,7 @@ const ADD_KEYS: &str =
     "the keys are missing; add --jwks FILE|URL or --pem FILE (discovery needs an issuer that is a URL)";
 
 /// The issuer named by options, with every asymmetric algorithm by default.
-fn from_options(asked: &Asked) -> Result<IssuerConfig, Failure> {
+fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
     let issuer = asked.issuer.as_deref().filter(|issuer| !issuer.is_empty());
     let mut issuer = match (issuer, asked.audience.first()) {
         (Some(issuer), Some(audience)) => TrustedIssuerConfig::new(issuer, audience),
@@ -109,7 +109,7 @@ fn from_options(asked: &Asked) -> Result<IssuerConfig, Failure> {
 }
 
 /// Applies `--typ` to `issuer`.
-fn of_type(issuer: &mut IssuerConfig, name: &str) -> Result<(), Failure> {
+fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
     (issuer.danger_any_type, issuer.token_types) = (name == "any", Vec::new());
     match name {
         "" => return Err(Failure::question("--typ is empty; leave it out, or name a type or any")),

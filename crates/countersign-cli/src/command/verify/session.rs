@@ -119,7 +119,7 @@ impl Session {
 
 /// A report without waiting; `None` if keys must be fetched first.
 pub(crate) fn report_without_waiting(verifier: &Verifier, token: &str) -> Option<Report> {
-    let report = verifier.explain_held(token);
+    let report = verifier.explain_with_cached_keys(token);
     let is_decided = !matches!(report.verdict, Verdict::Undecided { .. });
     is_decided.then_some(report)
 }
@@ -164,7 +164,7 @@ fn key_source(
         KeyLocation::Pem { text, .. } => {
             Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?))
         }
-        KeyLocation::Address(url) => Arc::new(RemoteKeys::at(url).clock(clock)),
+        KeyLocation::Address(url) => Arc::new(RemoteKeys::from_url(url).clock(clock)),
         KeyLocation::Discovery => {
             let issuer = question.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
             Arc::new(RemoteKeys::from_issuer(issuer).clock(clock))
@@ -173,7 +173,7 @@ fn key_source(
 }
 
 /// The key source that a policy names for one of its issuers, as a service builds it.
-fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+fn policy_source(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     if let KeysConfig::File(path) = &issuer.keys {
         input::file(path).map_err(|failure| ConfigError::new("keys", failure.to_string()))?;
     }
@@ -181,7 +181,7 @@ fn policy_source(issuer: &IssuerConfig) -> Result<Arc<dyn KeySource>, ConfigErro
 }
 
 /// The location of the keys of a policy's issuer, as text.
-fn origin(issuer: &IssuerConfig) -> String {
+fn origin(issuer: &TrustedIssuerConfig) -> String {
     match &issuer.keys {
         KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),

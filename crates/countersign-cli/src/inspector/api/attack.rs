@@ -25,7 +25,7 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(ask): Json<
     let url = state.local(&ask.url)?;
     let claims = object("claims", &ask.claims)?;
     let name = claims.get("iss").and_then(Value::as_str).unwrap_or(&state.address).to_owned();
-    let issuer = state.kit.clone().named(name);
+    let issuer = state.kit.clone().with_name(name);
     let valid = draft(&issuer, &claims, "")?;
     let bare = send(&state, &url, &ask.method, None).await?.status;
     let baseline = send(&state, &url, &ask.method, Some(&valid.sign())).await?.status;
