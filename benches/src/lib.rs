@@ -4,6 +4,7 @@
 
 pub mod allocations;
 pub mod measure;
+pub mod refused;
 pub mod report;
 pub mod sample;
 pub mod services;

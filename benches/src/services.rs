@@ -1,14 +1,17 @@
-//! The innermost services, and how a layer is driven without a runtime.
+//! The innermost services, a source of outbound tokens, and how a layer is driven without a runtime.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use countersign::extract::Claims;
+use countersign::outbound::{OutboundToken, TokenFuture, TokenRequest, TokenSource};
+use countersign_core::secret::Secret;
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -81,33 +84,33 @@ impl Service<Request<()>> for Extracting {
     }
 }
 
-/// An answer as jwt-authorizer wants it: one that can be made from its error.
-#[derive(Debug)]
-pub struct Answer {
-    pub is_refusal: bool,
-}
-
-impl From<jwt_authorizer::AuthError> for Answer {
-    fn from(_: jwt_authorizer::AuthError) -> Self {
-        Answer { is_refusal: true }
-    }
-}
-
-/// [`Bare`] with that answer.
+/// Answers 200 with the extensions of the request, to have what a layer put into them.
 #[derive(Clone, Copy, Debug)]
-pub struct BareAnswer;
+pub struct Echo;
 
-impl Service<Request<()>> for BareAnswer {
-    type Response = Answer;
+impl Service<Request<()>> for Echo {
+    type Response = Response<Bytes>;
     type Error = Infallible;
-    type Future = Ready<Result<Answer, Infallible>>;
+    type Future = Ready<Result<Response<Bytes>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        black_box(&request);
-        ready(Ok(Answer { is_refusal: false }))
+    fn call(&mut self, mut request: Request<()>) -> Self::Future {
+        let mut response = Response::new(Bytes::new());
+        *response.extensions_mut() = std::mem::take(request.extensions_mut());
+        ready(Ok(response))
+    }
+}
+
+/// A source whose tokens may be cached for an hour.
+#[derive(Clone, Copy, Debug)]
+pub struct CachedSource;
+
+impl TokenSource for CachedSource {
+    fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
+        let life = Some(Duration::from_secs(3600));
+        Box::pin(async move { OutboundToken::bearer(&Secret::from("a-token"), life) })
     }
 }

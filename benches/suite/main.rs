@@ -1,5 +1,6 @@
 //! The bench suite. Arguments: names of parts to run (all without), `--quick`, `--write`.
 
+mod answer;
 mod guard;
 mod hit;
 mod http;

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use countersign_benches::measure::{Contender, Figure, Plan, by_two_threads, interleave};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ALGORITHMS, AUDIENCE, ISSUER, OwnClaims, Raw};
-use countersign_benches::services::{Bare, BareAnswer, call, now, request};
+use countersign_benches::services::{Bare, call, now, request};
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
 use jsonwebtoken::jwk::JwkSet;
@@ -17,6 +17,8 @@ use tower_oauth2_resource_server::server::OAuth2ResourceServer;
 use tower_oauth2_resource_server::tenant::TenantConfiguration;
 use tower_oauth2_resource_server::validation::ClaimsValidationSpec;
 use tower_service::Service;
+
+use crate::answer::{Answer, BareAnswer};
 
 const RAW: &str = "raw aws-lc-rs";
 const OURS: &str = "Countersign";
@@ -155,9 +157,7 @@ fn oauth2_resource_server(
     Some(server.into_layer().layer(Bare))
 }
 
-fn authorizer(
-    signer: &Signer,
-) -> Option<impl Service<http::Request<()>, Response = countersign_benches::services::Answer>> {
+fn authorizer(signer: &Signer) -> Option<impl Service<http::Request<()>, Response = Answer>> {
     let rules = jwt_authorizer::Validation::new().iss(&[ISSUER]).aud(&[AUDIENCE]).nbf(true).leeway(30);
     let builder = match sample::jwks(signer) {
         Some(jwks) => JwtAuthorizer::<OwnClaims>::from_jwks_text(&jwks),

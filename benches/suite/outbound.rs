@@ -6,16 +6,15 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use countersign::authenticate::{AuthenticateLayer, CallerToken};
-use countersign::outbound::{AttachTokenLayer, Outbound, OutboundToken, TokenFuture, TokenRequest, TokenSource};
+use countersign::outbound::{AttachTokenLayer, Outbound};
 use countersign_benches::allocations;
 use countersign_benches::measure::{Contender, Plan, as_nanos, interleave, median};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ISSUER};
-use countersign_benches::services::{self, Bare};
+use countersign_benches::services::{self, Bare, CachedSource, Echo};
 use countersign_core::key::Algorithm;
-use countersign_core::secret::Secret;
 use http::header::AUTHORIZATION;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request};
 use tokio::runtime::{Builder, Runtime};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -38,7 +37,7 @@ fn layer(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     let request = || Request::get("https://billing.test/").body(()).expect("a request");
     let held = HeaderValue::from_static("Bearer a-token");
     let mut bare = Bare;
-    let mut attaching = AttachTokenLayer::new("https://billing.test", Kept).expect("a layer").layer(Bare);
+    let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
     drop(runtime.block_on(attaching.call(request())));
     let figures = interleave(
         plan,
@@ -67,7 +66,7 @@ fn client(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     const CALLS: usize = 400;
     let (runtime, url) = (runtime(), server());
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let outbound = Outbound::new(http.clone()).bind(&url, Kept).expect("bound");
+    let outbound = Outbound::new(http.clone()).bind(&url, CachedSource).expect("bound");
     let mut held = HeaderValue::from_static("Bearer a-token");
     held.set_sensitive(true);
     let built = || http.get(&url).build().expect("a request");
@@ -121,8 +120,8 @@ fn callers(plan: &Plan, report: &mut Report) {
     let count = if plan.most < 1_000_000 { HELD } else { HELD * 2 };
     let signer = sample::signer(Algorithm::HS256);
     let verifier = sample::verifier(&signer, 1 << 20);
-    let mut keeping = AuthenticateLayer::new(verifier).keep_caller_token().layer(Keeping);
-    let mut attaching = AttachTokenLayer::new("https://billing.test", Kept).expect("a layer").layer(Bare);
+    let mut keeping = AuthenticateLayer::new(verifier).keep_caller_token().layer(Echo);
+    let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
     let before = allocations::live_bytes();
     let (mut at_the_bound, mut took) = (0, Duration::ZERO);
     for number in 0..count {
@@ -162,6 +161,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
+<<<<<<< HEAD
 /// A source whose tokens are kept for an hour.
 #[derive(Debug)]
 struct Kept;
@@ -195,6 +195,8 @@ impl Service<Request<()>> for Keeping {
     }
 }
 
+=======
+>>>>>>> 0c99905 (Compare instructions and allocations of the hot paths with a baseline)
 /// Answers every request with 200, on threads of its own.
 fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

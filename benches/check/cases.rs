@@ -1,0 +1,152 @@
+//! What is counted; all cases are here, so that a change of our API changes one file.
+//!
+//! A case counts our own code: what would happen without it (the request, the service within) runs in a second loop, whose
+//! count is subtracted; calls of aws-lc are left out. Valgrind shows programs a processor without AVX-512, so that the code
+//! that other libraries choose at run time is the same on machines with AVX2.
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::iter;
+
+use axum::extract::FromRequestParts;
+use bytes::Bytes;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::extract::Claims;
+use countersign::guard::require;
+use countersign::outbound::AttachTokenLayer;
+use countersign_benches::refused::{self, Refused};
+use countersign_benches::sample::{self, ISSUER, OwnClaims};
+use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
+use countersign_core::authz::scope;
+use countersign_core::key::Algorithm;
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
+
+/// Tokens that hits are spread over: their places in the cache depend on its hash seed, the mean of many does not.
+const LIVE: usize = 256;
+
+/// Room for all of them.
+const CACHE_BYTES: usize = 4 << 20;
+
+type Once = Box<dyn FnMut()>;
+
+/// Something to be counted.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    once: Once,
+    /// What is subtracted.
+    less: Option<Once>,
+}
+
+impl Case {
+    fn new(name: &str, once: impl FnMut() + 'static) -> Self {
+        Case { name: name.into(), once: Box::new(once), less: None }
+    }
+
+    fn over(self, less: impl FnMut() + 'static) -> Self {
+        Case { less: Some(Box::new(less)), ..self }
+    }
+
+    /// Hands over what is counted, then what is subtracted.
+    pub(crate) fn each_loop(&mut self, count: &mut dyn FnMut(&mut dyn FnMut())) {
+        iter::once(&mut self.once).chain(&mut self.less).for_each(|once| count(once));
+    }
+}
+
+pub(crate) fn all() -> Vec<Case> {
+    [new_tokens(), hits(), vec![outbound()], refusals()].into_iter().flatten().collect()
+}
+
+fn new_tokens() -> Vec<Case> {
+    let case = |algorithm: Algorithm, is_typed: bool| {
+        let signer = sample::signer(algorithm);
+        let (verifier, token) = (sample::verifier(&signer, 0), sample::token(&signer, ISSUER, 1));
+        let name = format!("new token, {algorithm}{}", if is_typed { ", 17 typed claims" } else { "" });
+        Case::new(&name, move || {
+            let verified = sample::verified(&verifier, black_box(&token));
+            if is_typed {
+                drop(black_box(verified.claims::<OwnClaims>().expect("claims of that type")));
+            }
+            drop(black_box(verified));
+        })
+    };
+    let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
+    algorithms.into_iter().map(|algorithm| case(algorithm, false)).chain([case(Algorithm::HS256, true)]).collect()
+}
+
+fn hits() -> Vec<Case> {
+    let signer = sample::signer(Algorithm::HS256); // quick to sign with; a hit does not depend on it
+    let verifier = sample::verifier(&signer, CACHE_BYTES);
+    let tokens: Vec<String> = (0..LIVE).map(|number| sample::token(&signer, ISSUER, number)).collect();
+    tokens.iter().for_each(|token| drop(sample::verified(&verifier, token)));
+    assert_eq!(verifier.cached_tokens(), LIVE, "all tokens are in the cache");
+
+    let layer = AuthenticateLayer::new(verifier.clone());
+    let guard = require(scope("orders:read").and(scope("invoices:read")));
+    let guarded = layer.layer(guard.layer(Extracting));
+    let cases = vec![
+        Case::new("hit, layer, over the service", calls(layer.layer(Bare), &tokens)).over(calls(Bare, &tokens)),
+        Case::new("hit, guard, over the layer", calls(layer.layer(guard.layer(Bare)), &tokens))
+            .over(calls(layer.layer(Bare), &tokens)),
+        Case::new("hit, layer, guard and Claims<C>, over the service", calls(guarded, &tokens))
+            .over(calls(Bare, &tokens)),
+    ];
+    let Ok(mut response) = now(layer.layer(Echo).call(request(&tokens[0])));
+    let mut parts = Request::new(()).into_parts().0;
+    parts.extensions = std::mem::take(response.extensions_mut());
+    let extract =
+        move || drop(black_box(now(Claims::<OwnClaims>::from_request_parts(&mut parts, &())).expect("claims")));
+    let mut next = in_turn(tokens);
+    let hit =
+        Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
+    iter::once(hit).chain(cases).chain([Case::new("hit, Claims<C> alone", extract)]).collect()
+}
+
+fn outbound() -> Case {
+    let request = || Request::get("https://billing.test/").body(()).expect("a request");
+    let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    drop(runtime.block_on(attaching.call(request())));
+    let cached = HeaderValue::from_static("Bearer a-token");
+    Case::new("outbound call, cached token, over a header set by hand", move || {
+        drop(black_box(now(attaching.call(request()))));
+    })
+    .over(move || {
+        let mut request = request();
+        request.headers_mut().insert(AUTHORIZATION, cached.clone());
+        drop(black_box(now(Bare.call(request))));
+    })
+}
+
+fn refusals() -> Vec<Case> {
+    let signer = sample::signer(Algorithm::RS256);
+    let verifier = sample::verifier(&signer, CACHE_BYTES);
+    let case = |Refused { name, code, token }: Refused| {
+        assert_eq!(refused::code(&verifier, &token), code, "{name}");
+        let verifier = verifier.clone();
+        Case::new(&format!("refusal, {name}"), move || {
+            assert_ne!(black_box(refused::code(&verifier, black_box(&token))), "accepted");
+        })
+    };
+    refused::all(&signer).into_iter().map(case).collect()
+}
+
+/// Calls of `service` with one token after the other.
+fn calls<S>(mut service: S, tokens: &[String]) -> impl FnMut() + use<S>
+where
+    S: Service<Request<()>, Response = Response<Bytes>, Error = Infallible> + 'static,
+{
+    let mut next = in_turn(tokens.iter().map(|token| request(token)).collect());
+    move || next(&mut |request: &Request<()>| assert!(call(&mut service, request.clone())))
+}
+
+/// Hands over one of `items` at each call, again and again.
+fn in_turn<T>(items: Vec<T>) -> impl FnMut(&mut dyn FnMut(&T)) {
+    let mut at = 0;
+    move |take| {
+        take(&items[at]);
+        at = (at + 1) % items.len();
+    }
+}
