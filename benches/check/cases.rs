@@ -101,7 +101,7 @@ fn hits() -> Vec<Case> {
     let mut next = in_turn(tokens);
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
-    iter::once(hit).chain(cases).chain([Case::new("hit, Claims<C> alone", extract)]).collect()
+    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).collect()
 }
 
 fn outbound() -> Case {

@@ -26,7 +26,7 @@ pub fn all(signer: &Signer) -> Vec<Refused> {
     let refused = |name, code, token| Refused { name, code, token };
     vec![
         refused("random text of 1,000 bytes", "malformed", "x9_".repeat(333)),
-        refused("header that is no JSON", "malformed", format!("bm8ganNvbg.{after_header}")),
+        refused("header that is not JSON", "malformed", format!("bm8ganNvbg.{after_header}")),
         refused("another issuer", "unknown_issuer", sample::token(signer, "https://id.example.net", 1)),
         refused("expired", "expired", sample::token_until(signer, ISSUER, 1, seconds_now() - 3600)),
         refused("another audience", "wrong_audience", for_others(signer)),

@@ -111,6 +111,6 @@ pub struct CachedSource;
 impl TokenSource for CachedSource {
     fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
         let life = Some(Duration::from_secs(3600));
-        Box::pin(async move { OutboundToken::bearer(&Secret::from("a-token"), life) })
+        Box::pin(async move { OutboundToken::from_bearer(&Secret::from("a-token"), life) })
     }
 }
