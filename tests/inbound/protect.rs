@@ -51,6 +51,7 @@ fn the_table_says_who_may_call_each_route() {
         serde_json::json!({
             "method": "POST", "path": "/orders", "access": "required",
             "requirement": "scope write and role clerk", "scopes": ["write"],
+            "rule": { "all_of": [{ "scope": "write" }, { "role": "clerk" }] },
         })
     );
 }

@@ -167,19 +167,22 @@ fn time_can_be_chosen_and_unreachable_keys_leave_it_undecided() {
 #[test]
 fn a_table_that_cannot_be_judged_is_refused() {
     let world = World::new();
-    let row = |path: &str, access: &str, requirement: &str| {
-        json!([{ "method": "GET", "path": path, "access": access, "requirement": requirement, "scopes": [] }])
+    let row = |path: &str, access: &str, rule: Value| {
+        json!([{ "method": "GET", "path": path, "access": access, "requirement": "", "rule": rule, "scopes": [] }])
             .to_string()
     };
     let twice = json!([
         { "method": "GET", "path": "/a", "access": "public" }, { "method": "GET", "path": "/a", "access": "public" },
     ]);
     for (table, missing) in [
-        (row("/a", "required", "weekdays only"), "own rule"),
-        (row("/a", "required", "the owner"), "own rule"),
-        (row("a", "public", ""), "malformed path"),
-        (row("/{a", "public", ""), "malformed path"),
-        (row("/a", "everyone", ""), "no access"),
+        (row("/a", "required", json!({ "claims_where": "weekdays only" })), "own rule"),
+        (row("/a", "required", json!({ "not": { "everyone": {} } })), "no kind of requirement"),
+        (row("/a", "required", json!({ "any_of": [] })), "any_of"),
+        (row("/a", "required", json!("role clerk")), "a requirement"),
+        (row("/a", "required", Value::Null), "no rule"),
+        (row("a", "public", Value::Null), "malformed path"),
+        (row("/{a", "public", Value::Null), "malformed path"),
+        (row("/a", "everyone", Value::Null), "no access"),
         (twice.to_string(), "twice"),
         ("{}".to_owned(), "RouteTable::to_json"),
     ] {

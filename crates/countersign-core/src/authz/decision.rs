@@ -43,7 +43,7 @@ impl Decision {
 
 impl Denial {
     /// The one that asks for more: nothing helps, then other claims, then a login, then scopes. What is hidden stays so.
-    pub(super) fn heavier(self, other: Denial) -> Denial {
+    pub(super) fn stricter(self, other: Denial) -> Denial {
         match (self, other) {
             (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
             (Denial::Forbidden, _) | (_, Denial::Forbidden) => Denial::Forbidden,
@@ -75,7 +75,7 @@ impl Denial {
     }
 
     /// The one that is easier to mend; of two that cannot be mended, the one that tells less.
-    pub(super) fn lighter(self, other: Denial) -> Denial {
+    pub(super) fn easier(self, other: Denial) -> Denial {
         match (self, other) {
             (scopes @ Denial::Scopes(_), _) | (_, scopes @ Denial::Scopes(_)) => scopes,
             (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,

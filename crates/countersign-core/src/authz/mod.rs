@@ -16,8 +16,4 @@ pub use demand::Demand;
 pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
 pub use names::Names;
-pub use requirement::{
-    Facts, NoRequest, RequestContext, RequestFacts, Requirement, ShadowStats, acr, actor, all_of, amr,
-    any_authenticated, any_of, at_least, authenticated_within, claim, claims_where, client, group, issued_by, owner,
-    permission, role, scope, subject, tenant_in_header, tenant_in_host, tenant_in_path,
-};
+pub use requirement::*;

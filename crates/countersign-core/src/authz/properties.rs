@@ -47,9 +47,9 @@ impl Expr {
             Role(name) => role(NAMES[*name]),
             Scope(name) => scope(NAMES[*name]),
             Unknown => tenant_in_path("absent"),
-            And(parts) => all_of(all(parts)).expect("some"),
-            Or(parts) => any_of(all(parts)).expect("some"),
-            AtLeast(count, parts) => at_least(*count, all(parts)).expect("within"),
+            And(parts) => all_of(all(parts)),
+            Or(parts) => any_of(all(parts)),
+            AtLeast(count, parts) => at_least(*count, all(parts)),
             Not(inner) => inner.requirement().not(),
             Hidden(inner) => inner.requirement().hidden(),
             Shadow(inner) => inner.requirement().shadowed(),
@@ -167,13 +167,13 @@ proptest! {
         same(a.clone().or(b.clone()).not(), a.clone().not().and(b.clone().not()));
         same(a.clone().and(a.clone()), a.clone());
         same(a.clone().or(a.clone()), a.clone());
-        same(at_least(1, [a.clone(), b.clone(), c.clone()]).expect("within"), any_of([a.clone(), b.clone(), c.clone()]).expect("some"));
+        same(at_least(1, [a.clone(), b.clone(), c.clone()]), any_of([a.clone(), b.clone(), c.clone()]));
         same(a.clone().and(b.clone().shadowed()), a.clone());
         same(a.clone().or(b.clone().shadowed()), a.clone());
         if !a.is_shadow() && !b.is_shadow() && !c.is_shadow() {
             same(a.clone().and(b.clone().or(c.clone())), a.clone().and(b.clone()).or(a.clone().and(c.clone())));
             same(a.clone().or(b.clone().and(c.clone())), a.clone().or(b.clone()).and(a.clone().or(c.clone())));
-            same(at_least(3, [a.clone(), b.clone(), c.clone()]).expect("within"), all_of([a.clone(), b, c]).expect("some"));
+            same(at_least(3, [a.clone(), b.clone(), c.clone()]), all_of([a.clone(), b, c]));
         }
         prop_assert!(a.is_shadow() || !(allows(&a, &held) && allows(&a.clone().not(), &held)), "never both: {}", a);
     }
@@ -206,6 +206,14 @@ proptest! {
             prop_assert!(allows(&requirement, &helped), "{:?} for {}", named, requirement);
             prop_assert!(named.iter().all(|name| requirement.named_scopes().contains(&name.as_str())));
         }
+    }
+
+    #[test]
+    fn a_requirement_read_from_its_data_decides_alike(expr in any_expr(), held in held()) {
+        let requirement = expr.requirement();
+        let read = Requirement::from_json(&requirement.to_json()).expect("its own data");
+        prop_assert_eq!(decide(&read, &held), decide(&requirement, &held), "{}", requirement);
+        prop_assert_eq!(read, requirement);
     }
 
     #[test]

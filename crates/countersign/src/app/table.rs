@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use countersign_core::authz::Requirement;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::access::Access;
@@ -62,13 +63,19 @@ impl Route {
         &self.access
     }
 
-    /// The scopes that every caller needs, whatever else is asked for.
+    /// The requirement, if the route has one beside a verified token.
+    #[must_use]
+    pub fn rule(&self) -> Option<&Requirement> {
+        match &self.access {
+            Access::Required(requirement) => Some(requirement),
+            _ => None,
+        }
+    }
+
+    /// The scopes that every caller needs, whatever else is required.
     #[must_use]
     pub fn scopes(&self) -> Vec<&str> {
-        match &self.access {
-            Access::Required(requirement) => requirement.required_scopes().collect(),
-            _ => Vec::new(),
-        }
+        self.rule().into_iter().flat_map(Requirement::required_scopes).collect()
     }
 }
 
@@ -102,7 +109,10 @@ impl RouteTable {
         self.iter().filter(|route| matches!(route.access, Access::Public | Access::Optional))
     }
 
-    /// The table as a JSON array of `{method, path, access, requirement, scopes}`.
+    /// The table as a JSON array of `{method, path, access, requirement, rule, scopes}`.
+    ///
+    /// `requirement` is text for people. `rule` is the requirement as [data](Requirement#data-form), and null for routes
+    /// without one; `countersign explain` reads it.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(&self.0).unwrap_or_default() // strings alone; it cannot fail
@@ -122,11 +132,12 @@ impl fmt::Display for RouteTable {
 
 impl Serialize for Route {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_struct("Route", 5)?;
+        let mut row = serializer.serialize_struct("Route", 6)?;
         row.serialize_field("method", self.method)?;
         row.serialize_field("path", &self.path)?;
         row.serialize_field("access", self.access.kind())?;
         row.serialize_field("requirement", &self.access.to_string())?;
+        row.serialize_field("rule", &self.rule())?;
         row.serialize_field("scopes", &self.scopes())?;
         row.end()
     }

@@ -1,7 +1,6 @@
 //! `countersign explain`: evaluates a request against a policy and a route table, and compares with a live service.
 
 mod table;
-mod words;
 
 use axum::Router;
 use axum::body::Body;
@@ -150,7 +149,7 @@ fn explained(
     let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
     Ok(Explained {
         route: row.map(|row| format!("{} {}", row.method, row.path)),
-        requirement: row.map_or("authenticated", table::Row::words).to_owned(),
+        requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),
         decision: match (table::is_reached(&answer), status) {
             (true, _) => "allowed",
             (false, 503) => "undecided",

@@ -6,11 +6,12 @@ use axum::http::{Request, Response};
 use axum::routing::any;
 use countersign::app::{Access, Routes, protect};
 use countersign::authenticate::AuthenticateLayer;
+use countersign::authz::Requirement;
 use countersign::verify::Verifier;
 use serde::Deserialize;
+use serde_json::Value;
 use tower::ServiceExt;
 
-use super::words;
 use crate::exit::Failure;
 
 /// Response header set by a handler that was reached.
@@ -23,7 +24,7 @@ pub(super) struct Row {
     pub(super) path: String,
     access: String,
     #[serde(default)]
-    requirement: String,
+    rule: Value,
 }
 
 /// Every route of an app.
@@ -105,18 +106,26 @@ impl Row {
             "public" => Access::Public,
             "optional" => Access::Optional,
             "authenticated" => Access::Authenticated,
-            "required" => Access::Required(words::read(&self.requirement).map_err(|problem| {
-                Failure::question(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)))
-            })?),
+            "required" => Access::Required(self.rule()?),
             other => {
                 return Err(Failure::question(format!("{}: not a known route access", crate::output::safe(other))));
             }
         })
     }
 
+    fn rule(&self) -> Result<Requirement, Failure> {
+        let fault = |problem: &str| {
+            Failure::question(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)))
+        };
+        if self.rule.is_null() {
+            return Err(fault("the row has no rule; print the table with RouteTable::to_json of this version"));
+        }
+        Requirement::from_json(&self.rule.to_string()).map_err(|error| fault(&error.to_string()))
+    }
+
     /// The requirement as text.
-    pub(super) fn words(&self) -> &str {
-        if self.access == "required" { &self.requirement } else { &self.access }
+    pub(super) fn text(&self) -> String {
+        self.rule().map_or_else(|_| self.access.clone(), |rule| rule.to_string())
     }
 }
 

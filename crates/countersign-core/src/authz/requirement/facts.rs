@@ -74,7 +74,7 @@ impl<'f> RequestContext<'f> {
         RequestContext { request, ..self }
     }
 
-    /// Tells `listener` of each part in shadow mode that is not met.
+    /// Calls `listener` with each part in shadow mode that is not met.
     #[must_use]
     pub fn on_shadow(self, listener: &'f dyn Fn(&dyn fmt::Display)) -> Self {
         RequestContext { on_shadow: listener, ..self }

@@ -1,21 +1,35 @@
-//! A rule as a value: built once, combined, printed, tested without HTTP.
+//! A rule as a value: built once, combined, printed, written as data, tested without HTTP.
+//!
+//! To add a kind of condition: define it in the file of its subject (`granted`, `identity`, `login`, `claim`, `tenant`),
+//! with its constructor and its [`Condition`](condition::Condition); add a row to the table in `data`; export the
+//! constructor here.
 
-mod build;
+mod claim;
+mod combine;
+mod condition;
+mod data;
+mod error;
+mod evaluate;
 mod facts;
-mod judge;
-mod place;
+mod granted;
+mod identity;
+mod login;
 mod rule;
 mod shadow;
+mod tenant;
+mod text;
 mod verdict;
-mod words;
 
 #[cfg(test)]
 mod tests;
 
-pub use build::{
-    acr, actor, all_of, amr, any_authenticated, any_of, at_least, authenticated_within, claim, claims_where, client,
-    group, issued_by, owner, permission, role, scope, subject, tenant_in_header, tenant_in_host, tenant_in_path,
-};
+pub use claim::{claim, claims_where};
+pub use combine::{all_of, any_of, at_least};
+pub use error::{RequirementError, RequirementErrorKind};
 pub use facts::{Facts, NoRequest, RequestContext, RequestFacts};
+pub use granted::{group, permission, role, scope};
+pub use identity::{actor, any_authenticated, client, issued_by, owner, subject};
+pub use login::{acr, amr, authenticated_within};
 pub use rule::Requirement;
 pub use shadow::ShadowStats;
+pub use tenant::{tenant_in_header, tenant_in_host, tenant_in_path};

@@ -120,14 +120,50 @@ fn s3_29_the_actor_is_the_one_named() {
 fn s5_26_so_many_of_them() {
     let parts = || [scope("read"), scope("write"), scope("admin"), scope("audit")];
     for (count, met) in [(1, true), (2, true), (3, false), (4, false)] {
-        assert_eq!(check(&at_least(count, parts()).expect("within")).is_allowed(), met, "{count}");
+        assert_eq!(check(&at_least(count, parts())).is_allowed(), met, "{count}");
     }
-    let three = at_least(3, parts()).expect("within");
+    let three = at_least(3, parts());
     assert_eq!(check(&three), Decision::Denied(Denial::Scopes(vec!["admin".into()])));
     for impossible in [0, 5] {
-        assert_eq!(at_least(impossible, parts()).expect_err("out of range").faults()[0].field, "at_least");
+        let impossible = at_least(impossible, parts());
+        assert_eq!(impossible.check_config().expect_err("out of range").faults()[0].field, "at_least");
+        assert_never_met(&impossible);
     }
-    assert_eq!(any_of([]).expect_err("empty").faults()[0].field, "any_of");
+    assert_eq!(any_of([]).check_config().expect_err("empty").faults()[0].field, "any_of");
+}
+
+/// Not met, whatever is combined with it.
+fn assert_never_met(faulty: &Requirement) {
+    let faulty = || faulty.clone();
+    for never in [
+        faulty(),
+        faulty().not(),
+        faulty().not().not(),
+        faulty().hidden(),
+        faulty().and(scope("read")),
+        faulty().or(scope("read")),
+        scope("read").or(faulty()),
+        scope("read").and(faulty().not()),
+        any_of([scope("read"), faulty().not()]),
+        at_least(1, [scope("read"), faulty()]),
+        faulty().or(scope("read")).not(),
+        scope("read").shadowed().or(faulty()),
+    ] {
+        assert!(!check(&never).is_allowed() && !never.is_shadow(), "{never}");
+        assert!(never.check_config().is_err(), "{never}");
+    }
+    assert!(check(&scope("read").and(faulty().shadowed())).is_allowed(), "shadow mode refuses nobody");
+    assert!(scope("read").and(faulty().shadowed()).check_config().is_err(), "but the fault is reported");
+}
+
+#[test]
+fn s5_26_a_requirement_without_parts_is_never_met() {
+    for (faulty, field) in [(all_of([]), "all_of"), (any_of([]), "any_of"), (at_least(0, []), "at_least")] {
+        assert_never_met(&faulty);
+        assert_eq!(faulty.check_config().expect_err("a fault").faults()[0].field, field);
+    }
+    let many = all_of([any_of([]), at_least(3, [role("a")]), role("b")]);
+    assert_eq!(many.check_config().expect_err("two faults").faults().len(), 2);
 }
 
 #[test]
@@ -224,7 +260,7 @@ fn s5_26_what_cannot_be_judged_refuses_and_so_does_its_negation() {
     assert!(check(&absent.clone().and(role("none")).not()).is_allowed(), "false, whatever the other is");
     assert!(!check(&absent.clone().or(role("none")).not()).is_allowed());
     assert!(check(&absent.clone().or(role("clerk"))).is_allowed());
-    assert!(!check(&at_least(2, [absent, role("clerk")]).expect("within").not()).is_allowed());
+    assert!(!check(&at_least(2, [absent, role("clerk")]).not()).is_allowed());
     let no_such_parameter = tenant_in_path("org");
     for open in [no_such_parameter.clone(), no_such_parameter.not(), tenant_in_header("x-org").not()] {
         assert_eq!(check(&open), denied(Denial::Forbidden), "{open}");
@@ -265,7 +301,7 @@ fn what_is_hidden_is_not_found() {
     assert_eq!(check(&others().and(missing())), denied(Denial::NotFound));
     assert_eq!(check(&missing().and(others())), denied(Denial::NotFound));
     assert_eq!(check(&others().or(role("admin"))), denied(Denial::NotFound));
-    assert_eq!(check(&at_least(1, [others(), role("admin")]).expect("within")), denied(Denial::NotFound));
+    assert_eq!(check(&at_least(1, [others(), role("admin")])), denied(Denial::NotFound));
     assert_eq!(check(&tenant_in_path("org").hidden()), denied(Denial::NotFound), "not even where it cannot be judged");
 }
 
@@ -291,9 +327,7 @@ fn s5_26_a_shadowed_part_decides_nothing_wherever_it_stands() {
     assert!(!check(&scope("none").or(shadow())).is_allowed(), "it lets nobody in");
     assert!(!check(&shadow().or(scope("none"))).is_allowed());
     assert!(!check(&scope("none").or(scope("read").shadowed())).is_allowed());
-    assert!(
-        !check(&at_least(2, [scope("read"), scope("write").shadowed(), scope("none")]).expect("within")).is_allowed()
-    );
+    assert!(!check(&at_least(2, [scope("read"), scope("write").shadowed(), scope("none")])).is_allowed());
     assert!(!check(&scope("read").not().and(shadow().not())).is_allowed());
     assert!(check(&shadow().not()).is_allowed());
     assert!(check(&shadow().hidden()).is_allowed());
@@ -337,12 +371,12 @@ fn shadow_mode_counts_and_tells_only_what_would_be_news() {
 #[test]
 fn words_say_what_is_asked_and_stay_on_one_line() {
     let requirement = all_of([
-        any_of([role("a"), group("b")]).expect("some").hidden(),
+        any_of([role("a"), group("b")]).hidden(),
         scope("c").or(amr("d")).shadowed(),
         client("e").and(actor("f")).not(),
     ]);
     assert_eq!(
-        requirement.expect("some").to_string(),
+        requirement.to_string(),
         "(role a or group b) (else 404) and shadow (scope c or authenticated by d) and not (client e and actor f)"
     );
     let hostile = subject("a\r\n\u{1b}[31m\u{202e}\"b'").to_string();
@@ -355,7 +389,7 @@ fn it_tells_what_it_needs() {
     assert!(path.path_parameters().eq(["t"]) && path.needs_request());
     let host = scope("a").or(tenant_in_host("b.test").hidden());
     assert!(host.path_parameters().next().is_none() && host.needs_request());
-    let neither = at_least(1, [scope("b"), scope("a").and(scope("b")).not(), any_authenticated()]).expect("within");
+    let neither = at_least(1, [scope("b"), scope("a").and(scope("b")).not(), any_authenticated()]);
     assert!(!neither.needs_request());
     assert_eq!(neither.named_scopes(), ["b"], "a negated scope is none to ask for");
 }

@@ -1,15 +1,15 @@
-//! How parts of a requirement decide together: Kleene's three-valued logic, and parts that do not count.
+//! Kleene's three-valued logic over the parts of a requirement, and parts that do not count.
 
 use crate::authz::{Decision, Denial};
 
-/// What one part came to.
+/// The result of one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Met,
     Unmet(Denial),
-    /// It cannot be judged. It refuses, and so does its negation.
+    /// It cannot be evaluated: it refuses, and so does its negation.
     Unknown(Denial),
-    /// In shadow mode: as if it were not there.
+    /// In shadow mode: as if the part did not exist.
     Neutral,
 }
 
@@ -18,17 +18,17 @@ impl Verdict {
         if met { Verdict::Met } else { Verdict::Unmet(otherwise()) }
     }
 
-    /// Both must be met. Of two denials the one that asks for more stays.
+    /// Both must be met. Of two denials the stricter one stays.
     pub(super) fn and(self, other: Verdict) -> Verdict {
         use Verdict::{Met, Neutral, Unknown, Unmet};
         match (self, other) {
             (Neutral, verdict) | (verdict, Neutral) | (Met, verdict) | (verdict, Met) => verdict,
-            (Unknown(first), Unknown(second)) => Unknown(first.heavier(second)),
-            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unmet(first.heavier(second)),
+            (Unknown(first), Unknown(second)) => Unknown(first.stricter(second)),
+            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unmet(first.stricter(second)),
         }
     }
 
-    /// One of them suffices. Of two denials the one that is easier to mend stays.
+    /// One of them suffices. Of two denials the one that is easier to fix stays.
     pub(super) fn or(self, other: impl FnOnce() -> Verdict) -> Verdict {
         use Verdict::{Met, Neutral, Unknown, Unmet};
         if self == Met {
@@ -37,8 +37,8 @@ impl Verdict {
         match (self, other()) {
             (Neutral, verdict) | (verdict, Neutral) => verdict,
             (_, Met) | (Met, _) => Met,
-            (Unmet(first), Unmet(second)) => Unmet(first.lighter(second)),
-            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unknown(first.lighter(second)),
+            (Unmet(first), Unmet(second)) => Unmet(first.easier(second)),
+            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unknown(first.easier(second)),
         }
     }
 

@@ -1,0 +1,121 @@
+//! Conditions on other claims: one claim's exact value, or a closure over the user's own claims type.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::condition::{Condition, Escaped};
+use super::facts::Facts;
+use super::rule::Requirement;
+use super::verdict::Verdict;
+use crate::authz::Denial;
+use crate::claims::{FromClaims, TokenClaims};
+
+/// The claim at `path` is exactly `value`, type included; a list is not searched.
+///
+/// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
+/// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.
+///
+/// ```
+/// use countersign_core::authz::claim;
+///
+/// assert_eq!(claim("plan", "gold").to_string(), "claim /plan is \"gold\"");
+/// assert_eq!(claim("/org/verified", true).to_string(), "claim /org/verified is true");
+/// ```
+pub fn claim(path: impl Into<String>, value: impl Into<Value>) -> Requirement {
+    let path = path.into();
+    let pointer = match path.starts_with('/') {
+        true => path,
+        false => format!("/{}", path.replace('~', "~0").replace('/', "~1")),
+    };
+    Requirement::from_condition(ClaimIs { pointer, value: value.into() })
+}
+
+/// The claims, decoded as the type `C`, meet a condition; `description` names it in logs and tables.
+///
+/// A token whose claims do not decode as `C` is refused with the code `claims_schema`, and so is the negation. As
+/// [data](Requirement#data-form), only the description is written.
+///
+/// ```
+/// use countersign_core::authz::claims_where;
+///
+/// #[derive(serde::Deserialize)]
+/// struct OrderClaims {
+///     plan: String,
+/// }
+///
+/// let paying = claims_where("a paying plan", |claims: &OrderClaims| claims.plan != "free");
+/// assert_eq!(paying.not().to_string(), "not (a paying plan)");
+/// ```
+pub fn claims_where<C: FromClaims>(
+    description: impl Into<String>,
+    holds: impl Fn(&C) -> bool + Send + Sync + 'static,
+) -> Requirement {
+    let holds = move |claims: &TokenClaims<'_>| claims.decode::<C>().ok().map(|own| holds(&own));
+    Requirement::from_condition(ClaimsWhere { description: description.into(), holds })
+}
+
+struct ClaimIs {
+    pointer: String,
+    value: Value,
+}
+
+impl Condition for ClaimIs {
+    fn kind(&self) -> &'static str {
+        "claim"
+    }
+
+    fn argument(&self) -> Value {
+        json!({ "path": self.pointer, "value": self.value })
+    }
+
+    fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        match facts.claims.decode::<Value>() {
+            Ok(claims) => Verdict::met_if(claims.pointer(&self.pointer) == Some(&self.value), || Denial::Forbidden),
+            Err(_) => Verdict::Unknown(Denial::ClaimsSchema),
+        }
+    }
+}
+
+impl fmt::Display for ClaimIs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "claim {} is {}", Escaped(&self.pointer), Escaped(&self.value.to_string()))
+    }
+}
+
+/// The closure returns `None` if the claims are not of the type that it is about.
+struct ClaimsWhere<F> {
+    description: String,
+    holds: F,
+}
+
+impl<F: Fn(&TokenClaims<'_>) -> Option<bool> + Send + Sync> Condition for ClaimsWhere<F> {
+    fn kind(&self) -> &'static str {
+        CLAIMS_WHERE
+    }
+
+    fn argument(&self) -> Value {
+        self.description.as_str().into()
+    }
+
+    fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        match (self.holds)(&facts.claims) {
+            Some(is_met) => Verdict::met_if(is_met, || Denial::Forbidden),
+            None => Verdict::Unknown(Denial::ClaimsSchema),
+        }
+    }
+
+    /// The same closure, not only the same description.
+    fn is_same(&self, other: &dyn Condition) -> bool {
+        std::ptr::addr_eq(std::ptr::from_ref(self), std::ptr::from_ref(other))
+    }
+}
+
+impl<F> fmt::Display for ClaimsWhere<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Escaped(&self.description))
+    }
+}
+
+/// The kind that only code can make.
+pub(super) const CLAIMS_WHERE: &str = "claims_where";

@@ -1,0 +1,99 @@
+//! The decision: a requirement evaluated over the facts of one request.
+
+use super::facts::Facts;
+use super::rule::{Part, Requirement, Rule};
+use super::verdict::Verdict;
+use crate::authz::{Decision, Denial};
+
+impl Requirement {
+    /// Decides whether these facts meet the requirement.
+    pub fn check(&self, facts: &Facts<'_>) -> Decision {
+        match self.evaluate(facts).decide() {
+            Decision::Allowed if !self.is_sound() => Decision::Denied(Denial::Forbidden),
+            decision => decision,
+        }
+    }
+
+    fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        let rule = match self.part() {
+            Part::Condition(condition) => return condition.evaluate(facts),
+            Part::Combined(rule) => rule,
+        };
+        match rule {
+            faulty if faulty.fault().is_some() => Verdict::Unknown(Denial::Forbidden),
+            Rule::AtLeast(count, parts) => count_met(*count, parts, facts),
+            Rule::All(all) => all_met(all, facts),
+            Rule::Any(any) => any.iter().fold(Verdict::Neutral, |verdict, next| verdict.or(|| next.evaluate(facts))),
+            Rule::Not(inner) => inner.evaluate(facts).not(),
+            Rule::Hidden(inner) => inner.evaluate(facts).hidden(),
+            Rule::Shadow(inner, counts) => {
+                let is_unmet = inner.evaluate(facts).is_denied();
+                counts.count(!is_unmet);
+                if is_unmet {
+                    (facts.context.on_shadow)(inner);
+                }
+                Verdict::Neutral
+            }
+        }
+    }
+
+    fn is_shadowed(&self) -> bool {
+        matches!(self.part(), Part::Combined(Rule::Shadow(..)))
+    }
+}
+
+/// All parts. If only scopes are missing, the answer names every scope required, granted ones too. So with logins: a new
+/// login must not be weaker than another part requires.
+///
+/// Parts in shadow mode come last and only if the rest is met: callers that are refused anyway do not count.
+fn all_met(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
+    let in_force = all.iter().filter(|part| !part.is_shadowed());
+    let verdict = in_force.fold(Verdict::Neutral, |verdict, part| verdict.and(part.evaluate(facts)));
+    match verdict {
+        Verdict::Unmet(Denial::Scopes(missing)) => {
+            let mut required: Vec<String> = all.iter().filter_map(Requirement::scope).map(str::to_owned).collect();
+            required.extend(missing.into_iter().filter(|scope| !required.contains(scope)).collect::<Vec<_>>());
+            Verdict::Unmet(Denial::Scopes(required))
+        }
+        Verdict::Unmet(login @ Denial::StepUp { .. }) => {
+            Verdict::Unmet(all.iter().filter_map(Requirement::login).fold(login, Denial::stricter))
+        }
+        verdict if verdict.is_denied() => verdict,
+        verdict => all.iter().filter(|part| part.is_shadowed()).fold(verdict, |verdict, part| {
+            part.evaluate(facts);
+            verdict
+        }),
+    }
+}
+
+/// At least `count` parts. If scopes suffice, the answer names the first ones missing.
+fn count_met(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Verdict {
+    let (mut met, mut unknown, mut neutral) = (0, 0, 0);
+    let mut missing: Vec<Vec<String>> = Vec::new();
+    let mut denial = Denial::Forbidden;
+    for part in parts {
+        match part.evaluate(facts) {
+            Verdict::Met => met += 1,
+            Verdict::Neutral => neutral += 1,
+            Verdict::Unmet(Denial::Scopes(scopes)) => missing.push(scopes),
+            Verdict::Unmet(other) => denial = denial.easier(other),
+            Verdict::Unknown(other) => {
+                unknown += 1;
+                denial = denial.easier(other);
+            }
+        }
+    }
+    if met >= count {
+        return Verdict::Met;
+    }
+    if neutral == parts.len() {
+        return Verdict::Neutral;
+    }
+    let short = count.saturating_sub(met);
+    let denial = match missing.get(..short) {
+        Some(required) => Denial::Scopes(required.concat()),
+        None if denial == Denial::NotFound => denial,
+        None => Denial::Forbidden,
+    };
+    if short <= unknown { Verdict::Unknown(denial) } else { Verdict::Unmet(denial) }
+}

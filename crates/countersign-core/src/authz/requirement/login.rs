@@ -1,0 +1,116 @@
+//! Conditions on how and when the subject authenticated; refusals are step-up challenges (RFC 9470 §3).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::condition::{Condition, Escaped, is_of_client};
+use super::facts::Facts;
+use super::rule::Requirement;
+use super::verdict::Verdict;
+use crate::authz::Denial;
+
+/// How far in the future a login (`auth_time`) may lie; a later one is ignored.
+const LOGIN_AHEAD: Duration = Duration::from_secs(30);
+
+/// The subject authenticated at most `age` ago (`auth_time`); otherwise a step-up challenge with `max_age`.
+///
+/// A client's own token (subject and client are equal) never meets it, because nobody logged in.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_core::authz::authenticated_within;
+///
+/// assert_eq!(authenticated_within(Duration::from_secs(900)).to_string(), "authenticated within 900 s");
+/// ```
+pub fn authenticated_within(age: Duration) -> Requirement {
+    Requirement::from_condition(Login::Within(age))
+}
+
+/// The subject authenticated in one of these ways (`acr`); otherwise a step-up challenge names them.
+///
+/// ```
+/// assert_eq!(countersign_core::authz::acr(["gold", "silver"]).to_string(), "acr gold or silver");
+/// ```
+pub fn acr(values: impl IntoIterator<Item = impl Into<String>>) -> Requirement {
+    Requirement::from_condition(Login::Acr(values.into_iter().map(Into::into).collect()))
+}
+
+/// The subject authenticated by this method, possibly among others (`amr`, RFC 8176): `mfa`, `hwk`, `pin`.
+///
+/// The step-up challenge cannot name a method; combine it with [`acr`] if the issuer has a value for it.
+///
+/// ```
+/// use countersign_core::authz::{acr, amr};
+///
+/// assert_eq!(acr(["gold"]).and(amr("hwk")).to_string(), "acr gold and authenticated by hwk");
+/// ```
+pub fn amr(method: impl Into<String>) -> Requirement {
+    Requirement::from_condition(Login::Amr(method.into()))
+}
+
+enum Login {
+    Within(Duration),
+    Acr(Vec<String>),
+    Amr(String),
+}
+
+impl Condition for Login {
+    fn kind(&self) -> &'static str {
+        match self {
+            Login::Within(_) => "authenticated_within",
+            Login::Acr(_) => "acr",
+            Login::Amr(_) => "amr",
+        }
+    }
+
+    fn argument(&self) -> Value {
+        match self {
+            Login::Within(age) if age.subsec_nanos() == 0 => json!({ "seconds": age.as_secs() }),
+            Login::Within(age) => json!({ "seconds": age.as_secs(), "nanoseconds": age.subsec_nanos() }),
+            Login::Acr(values) => json!(values),
+            Login::Amr(method) => method.as_str().into(),
+        }
+    }
+
+    fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        match self {
+            Login::Within(age) => {
+                let now = facts.context.now();
+                let known = facts.grants.authenticated_at.filter(|at| *at <= now.saturating_add(LOGIN_AHEAD));
+                // A client's own token proves no login, whatever time it carries (GHSA-hp74-gm6m-2qm5).
+                let is_recent = known.is_some_and(|at| now <= at.saturating_add(*age)) && !is_of_client(facts);
+                Verdict::met_if(is_recent, || step_up(Some(*age), &[]))
+            }
+            Login::Acr(values) if values.is_empty() => Verdict::Unmet(Denial::Forbidden), // no login would help
+            Login::Acr(values) => {
+                let is_known = facts.acr.is_some_and(|acr| values.iter().any(|value| value == acr));
+                Verdict::met_if(is_known, || step_up(None, values))
+            }
+            Login::Amr(method) => Verdict::met_if(facts.grants.methods.contains(method), || step_up(None, &[])),
+        }
+    }
+
+    fn login(&self) -> Option<Denial> {
+        match self {
+            Login::Within(age) => Some(step_up(Some(*age), &[])),
+            Login::Acr(values) => Some(step_up(None, values)),
+            Login::Amr(_) => None,
+        }
+    }
+}
+
+fn step_up(max_age: Option<Duration>, acr_values: &[String]) -> Denial {
+    Denial::StepUp { max_age, acr_values: acr_values.to_vec() }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Login::Within(age) => write!(f, "authenticated within {} s", age.as_secs()),
+            Login::Acr(values) => write!(f, "acr {}", Escaped(&values.join(" or "))),
+            Login::Amr(method) => write!(f, "authenticated by {}", Escaped(method)),
+        }
+    }
+}
