@@ -182,7 +182,7 @@ fn a_table_that_cannot_be_judged_is_refused() {
         (row("/a", "required", Value::Null), "no rule"),
         (row("a", "public", Value::Null), "malformed path"),
         (row("/{a", "public", Value::Null), "malformed path"),
-        (row("/a", "everyone", Value::Null), "no access"),
+        (row("/a", "everyone", Value::Null), "not a known route access"),
         (twice.to_string(), "twice"),
         ("{}".to_owned(), "RouteTable::to_json"),
     ] {

@@ -4,6 +4,7 @@ use countersign_core::authz::Requirement;
 use tower_layer::Layer;
 
 use super::service::Require;
+use crate::telemetry;
 
 /// Lets only callers through who meet a requirement; made by [`require`].
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct RequireLayer {
 ///
 /// A requirement that is in shadow mode as a whole lets everybody pass, anonymous callers too where they may come.
 ///
+/// A requirement with a [configuration fault](Requirement::check_config) refuses every caller; the fault is logged here.
+///
 /// ```
 /// use axum::{Router, routing::get};
 /// use countersign::prelude::*;
@@ -26,7 +29,11 @@ pub struct RequireLayer {
 /// # let _ = app;
 /// ```
 pub fn require(requirement: impl Into<Requirement>) -> RequireLayer {
-    RequireLayer { requirement: requirement.into() }
+    let requirement = requirement.into();
+    if let Err(error) = requirement.check_config() {
+        telemetry::faulty_requirement(&requirement, &error);
+    }
+    RequireLayer { requirement }
 }
 
 impl RequireLayer {

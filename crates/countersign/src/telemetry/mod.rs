@@ -12,6 +12,7 @@
 //! | `countersign::guard` | INFO, at most 10 a second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `subject` (pseudonym, where asked for), `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 a second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 a second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
+//! | `countersign::guard` | ERROR | a guard is built with a requirement that nobody can meet | `requirement`, `error` |
 //! | `countersign::guard` | ERROR | a guard or extractor stands where no layer authenticates | `path`, `mend` |
 //! | `countersign::guard` | ERROR | a check in a handler names what only a guard can see | `requirement`, `mend` |
 //! | `countersign::lifetime` | INFO | a response outlived its caller's token | `outcome` |
@@ -38,7 +39,7 @@ use countersign_core::authz::{Denial, Requirement};
 #[cfg(feature = "axum")]
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
-use countersign_core::error::VerifyError;
+use countersign_core::error::{ConfigError, VerifyError};
 #[cfg(feature = "remote-keys")]
 use countersign_core::key::KeySet;
 use countersign_core::pseudonym::Pseudonyms;
@@ -149,6 +150,10 @@ pub(crate) fn token_ended(outcome: &'static str) {
 /// What to do where a guard or an extractor met no authenticator.
 pub(crate) const ADD_THE_LAYER: &str =
     "add .layer(AuthenticateLayer::new(verifier)) to the router, after the routes it must cover";
+
+pub(crate) fn faulty_requirement(requirement: &Requirement, error: &ConfigError) {
+    tracing::error!(target: "countersign::guard", %requirement, %error, "the requirement has a fault; denying everybody");
+}
 
 pub(crate) fn missing_layer(path: &str, mend: &'static str) {
     tracing::error!(target: "countersign::guard", path = safe_text(path), mend, "no authenticator before it; answering 500");
