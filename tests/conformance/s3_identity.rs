@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use countersign::clock::SystemClock;
 use countersign::key::{
-    Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys,
+    Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext, StaticKeys,
 };
 use countersign::policy::{IssuerLookup, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
 use countersign::verify::Verifier;
@@ -330,7 +331,8 @@ impl IssuerSource for OneAnswer {
 #[test]
 fn s3_11_s3_13_a_source_that_answers_with_another_issuer_is_not_believed() {
     let by = |answer: TrustedIssuer| {
-        let source = OneAnswer(Arc::new(ResolvedIssuer::new(answer).expect("a policy")));
+        let context = SourceContext::new(Arc::new(SystemClock)).resolved(false);
+        let source = OneAnswer(Arc::new(ResolvedIssuer::new(answer, &context).expect("a policy")));
         builder_at(T).trust_resolved(Arc::new(source))
     };
     let named =

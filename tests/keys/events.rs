@@ -73,7 +73,7 @@ fn thumbprints(world: &World) -> Vec<String> {
 }
 
 fn counted(world: &World) -> (u64, u64, u64, u64) {
-    let KeyStats { fetched, failed, forced, suppressed, .. } = world.keys.stats();
+    let KeyStats { fetched, failed, forced, suppressed, .. } = world.keys.describe().stats;
     (fetched, failed, forced, suppressed)
 }
 
@@ -82,7 +82,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     let events = Events::of_this_thread();
     let world = World::honest().await;
     let first = thumbprints(&world).remove(0);
-    assert_eq!(world.keys.stats(), KeyStats::default());
+    assert_eq!(world.keys.describe().stats, KeyStats::default());
 
     assert_eq!(world.verdict(&world.token()).await, "ok");
     assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=1 added={first} removed=")]);
@@ -99,19 +99,19 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
 
     world.issuer.withdraw_old_keys();
     world.advance(Duration::from_secs(481)).await;
-    until("the set is there", || world.keys.stats().fetched == 3).await;
+    until("the set is there", || world.keys.describe().stats.fetched == 3).await;
     assert_eq!(events.take(), [format!("INFO keys fetched forced=false keys=1 added= removed={first}")]);
 
     world.server.now(|_, _| answer(503, &[], ""));
     world.advance(Duration::from_secs(482)).await; // timers are a millisecond late
-    until("it failed", || world.keys.stats().failed >= 1).await;
+    until("it failed", || world.keys.describe().stats.failed >= 1).await;
     let told = events.take();
-    assert_eq!(told.len() as u64, world.keys.stats().failed, "{told:?}");
+    assert_eq!(told.len() as u64, world.keys.describe().stats.failed, "{told:?}");
     let age = told[0].strip_prefix("WARN keys could not be fetched forced=false error=status 503 age=");
     assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{told:?}");
-    assert!(!world.keys.stats().is_stale, "its life is not over");
+    assert!(!world.keys.describe().stats.is_stale, "its life is not over");
     world.advance(Duration::from_secs(200)).await;
-    let stats = world.keys.stats();
+    let stats = world.keys.describe().stats;
     assert!(stats.is_stale && stats.age.is_some_and(|age| age >= Duration::from_secs(600)), "{stats:?}");
     assert_eq!(Health::new(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
     let told = events.take();
@@ -119,10 +119,10 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
 
     world.mend();
     world.advance(Duration::from_secs(61)).await;
-    until("it came back", || world.keys.stats().fetched == 4).await;
+    until("it came back", || world.keys.describe().stats.fetched == 4).await;
     let told = events.take();
     assert_eq!(told.last().map(String::as_str), Some("DEBUG keys fetched, unchanged forced=false keys=1"));
-    assert!(!world.keys.stats().is_stale);
+    assert!(!world.keys.describe().stats.is_stale);
 
     // The alarms of a set: a symmetric entry, a private one, and a set without any usable key.
     let mut set: serde_json::Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");

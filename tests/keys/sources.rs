@@ -39,7 +39,7 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     let whole = issuer.jwks();
     std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
     world.advance(Duration::from_secs(12)).await;
-    until("the fault is seen", || matches!(keys.health(), KeyHealth::Degraded { .. })).await;
+    until("the fault is seen", || matches!(keys.describe().health, KeyHealth::Degraded { .. })).await;
     assert!(verifier.verify(&old).await.is_ok(), "the last good keys");
 
     issuer.rotate();
@@ -94,7 +94,7 @@ async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
     world.advance(Duration::from_secs(10)).await;
     let changed = || keys.cell().current().map(|set| set.len()) != before.as_ref().map(|set| set.len());
     until("it was seen without any token", changed).await;
-    assert_eq!(keys.health(), KeyHealth::Ready);
+    assert_eq!(keys.describe().health, KeyHealth::Ready);
 }
 
 #[tokio::test]
@@ -113,14 +113,14 @@ async fn the_next_source_serves_where_the_preferred_one_cannot() {
     let token = world.token();
     assert!(!Health::new(&verifier).is_ready());
     assert!(verifier.verify(&token).await.is_ok(), "served by the second");
-    assert!(matches!(keys.health(), KeyHealth::Degraded { .. }), "and it shows");
+    assert!(matches!(keys.describe().health, KeyHealth::Degraded { .. }), "and it shows");
 
     // The first comes back without the old key, and is believed, also over what was cached.
     world.issuer.rotate();
     world.issuer.withdraw_old_keys();
     world.mend();
     world.advance(Duration::from_secs(61)).await;
-    until("the first is back", || keys.health() == KeyHealth::Ready).await;
+    until("the first is back", || keys.describe().health == KeyHealth::Ready).await;
     assert!(verifier.verify(&world.token()).await.is_ok());
     assert_eq!(verifier.verify(&token).await.expect_err("withdrawn").code(), "unknown_key");
 

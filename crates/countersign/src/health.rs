@@ -45,14 +45,17 @@ impl Health {
     /// Whether tokens of every issuer can be judged: what a readiness endpoint answers. Stale keys count as ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.issuers().all(|issuer| issuer.key_source().health().is_ready())
+        self.0.issuers().all(|issuer| issuer.key_source().describe().health.is_ready())
     }
 
     /// Each issuer with the state of its keys, by name.
     #[must_use]
     pub fn report(&self) -> Vec<(String, KeyHealth)> {
-        let mut report: Vec<(String, KeyHealth)> =
-            self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().health())).collect();
+        let mut report: Vec<(String, KeyHealth)> = self
+            .0
+            .issuers()
+            .map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().describe().health))
+            .collect();
         report.sort_by(|one, other| one.0.cmp(&other.0));
         report
     }
@@ -69,7 +72,7 @@ impl Health {
     #[must_use]
     pub fn stats(&self) -> Vec<(String, KeyStats)> {
         let mut stats: Vec<(String, KeyStats)> =
-            self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().stats())).collect();
+            self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().describe().stats)).collect();
         stats.sort_by(|one, other| one.0.cmp(&other.0));
         stats
     }
@@ -100,7 +103,7 @@ impl Health {
     async fn look_once(&self) -> Duration {
         let mut looks = JoinSet::new();
         for source in self.0.issuers().map(|issuer| Arc::clone(issuer.key_source())) {
-            if !source.health().is_ready() {
+            if !source.describe().health.is_ready() {
                 looks.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
             }
         }

@@ -1,6 +1,8 @@
 //! Which key: public keys prepared when they arrive, each bound to exactly one algorithm.
 
 mod cell;
+mod context;
+mod info;
 #[cfg(feature = "jsonwebtoken")]
 mod jsonwebtoken;
 mod jwk;
@@ -14,11 +16,13 @@ pub use crate::algorithm::Algorithm;
 pub(crate) use cell::HeldKeys;
 pub use cell::KeyCell;
 
+pub use context::{SourceClock, SourceContext};
+pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
 pub use material::{KeyRejected, VerifyingKey};
 pub(crate) use set::Lookup;
 pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
-pub use source::{KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};
+pub use source::{KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};
 #[cfg(feature = "sign")]
 pub(crate) use thumbprint::thumbprint;

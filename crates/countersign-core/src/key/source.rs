@@ -1,6 +1,5 @@
-//! Where keys come from, seen from the verifier.
+//! Key sources as a verifier uses them.
 
-use std::borrow::Cow;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cell::KeyCell;
+use super::context::SourceContext;
+use super::info::{KeyHealth, KeySourceInfo};
 use super::material::VerifyingKey;
 use super::set::KeySet;
-use crate::clock::UnixTime;
+use crate::error::Fault;
 
-/// The future of [`KeySource::refresh`]; boxed, since it is on the cold path only.
+/// The future of [`KeySource::refresh`]. Boxed, because it is on the cold path only.
 pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = RefreshOutcome> + Send + 'a>>;
 
 /// The outcome of a refresh request.
@@ -39,102 +40,81 @@ pub enum RefreshReason {
     MissingKey,
 }
 
-/// How a source fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyHealth {
-    /// It has keys, and its last fetch went well.
-    Ready,
-    /// It has keys that serve, but cannot get newer ones.
-    Degraded {
-        /// When the first of the failures since the last success was.
-        since: UnixTime,
-        /// What the last failure was; holds no text of the other side.
-        reason: Cow<'static, str>,
-    },
-    /// It has no keys that may be used: tokens of its issuer cannot be judged.
-    NotReady {
-        /// What the last failure was, or that nothing was tried yet.
-        reason: Cow<'static, str>,
-    },
-}
-
-impl KeyHealth {
-    /// Whether tokens can be judged.
-    #[must_use]
-    pub const fn is_ready(&self) -> bool {
-        !matches!(self, KeyHealth::NotReady { .. })
-    }
-}
-
-/// What a source has done since it was made, for counters and gauges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct KeyStats {
-    /// Fetches that brought a usable set, changed or not.
-    pub fetched: u64,
-    /// Fetches that did not.
-    pub failed: u64,
-    /// Fetches, good and bad, that a missing key or set was the reason for.
-    pub forced: u64,
-    /// Refresh requests suppressed by the cool-down or by retry back-off.
-    pub suppressed: u64,
-    /// How long ago the keys in service were fetched.
-    pub age: Option<Duration>,
-    /// Whether they serve past their life, because newer ones cannot be had.
-    pub is_stale: bool,
-}
-
-/// A supplier of keys. It writes into its [`KeyCell`]; the verifier reads the cell and asks to refresh when a key is
+/// A supplier of keys. It writes into its [`KeyCell`]; the verifier reads the cell and asks for a refresh if a key is
 /// missing.
 ///
-/// An implementation bounds its own work: [`refresh`](Self::refresh) is called for every token whose key is not
-/// there, so that single flight and a cool-down belong in it.
+/// An implementation bounds its own work: a verifier calls [`refresh`](Self::refresh) for every token whose key is
+/// missing, so single flight and a cool-down belong into the source.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::key::{KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+///
+/// /// Keys that another part of the process replaces.
+/// #[derive(Debug, Default)]
+/// struct PushedKeys(KeyCell);
+///
+/// impl PushedKeys {
+///     fn push(&self, set: KeySet) {
+///         self.0.store(Arc::new(set), None);
+///     }
+/// }
+///
+/// impl KeySource for PushedKeys {
+///     fn cell(&self) -> &KeyCell {
+///         &self.0
+///     }
+///
+///     fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+///         Box::pin(std::future::ready(RefreshOutcome::Refreshed)) // the cell is always current
+///     }
+/// }
+///
+/// let keys = PushedKeys::default();
+/// assert!(!keys.describe().health.is_ready());
+/// keys.push(KeySet::new([]));
+/// assert!(keys.describe().health.is_ready());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a key source",
+    label = "a verifier needs keys from here",
+    note = "wrap single keys in `StaticKeys`, or use a source of the crate `countersign`, such as `RemoteKeys`"
+)]
 pub trait KeySource: Send + Sync + Debug + 'static {
     /// The cell that holds the keys.
     fn cell(&self) -> &KeyCell;
 
-    /// Looks for the keys that are wanted, at most once per cool-down whoever asks.
+    /// Refreshes the keys, at most once per cool-down however many callers ask.
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_>;
 
-    /// Whether it has keys, and how its fetches fare: for a readiness endpoint, never for judging a token.
-    fn health(&self) -> KeyHealth {
-        match self.cell().current() {
+    /// Health, counts, origin and weakenings; for readiness endpoints and logs, never to decide on a token.
+    fn describe(&self) -> KeySourceInfo {
+        KeySourceInfo::new(match self.cell().current() {
             Some(_) => KeyHealth::Ready,
             None => KeyHealth::NotReady { reason: "it holds no keys".into() },
-        }
+        })
     }
 
-    /// What it has done so far; all zero where there is nothing to fetch.
-    fn stats(&self) -> KeyStats {
-        KeyStats::default()
-    }
-
-    /// What it weakens, in words: logged when a verifier is built, and forbidden by `deny_danger`.
-    fn weakenings(&self) -> Vec<&'static str> {
-        Vec::new()
-    }
-
-    /// The place that its keys come from, as text that tells places apart; `None` where its keys are its own.
-    fn origin(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    /// Told where its issuer was found by a token's name instead of written down by the operator: from then on it calls
-    /// public addresses alone, unless `private_addresses_allowed`, and fetches only as long as its keys are asked for.
+    /// Hands down the verifier's clock, and whether the issuer was resolved at run time. Returns configuration faults.
     ///
-    /// A source that calls nobody has nothing to do; one that wraps others passes it on.
-    fn serve_resolved(&self, private_addresses_allowed: bool) {
-        let _ = private_addresses_allowed;
-    }
-
-    /// Faults of this source's configuration, as (field, problem); asked once when a verifier is built.
-    fn faults(&self) -> Vec<crate::error::Fault> {
+    /// Called once for every verifier that is built with this source, and for every issuer that is resolved with it; before
+    /// any other method. A source that measures time keeps a [`SourceClock`](super::SourceClock) and returns the fault of
+    /// its [`attach`](super::SourceClock::attach). A source that wraps others calls theirs.
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        let _ = context;
         Vec::new()
     }
 }
 
 /// Keys that never change.
+///
+/// ```
+/// use countersign_core::key::{KeySource, StaticKeys, VerifyingKey};
+///
+/// let key = VerifyingKey::from_jwk(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#)?;
+/// assert!(StaticKeys::new([key]).describe().health.is_ready());
+/// # Ok::<(), countersign_core::key::KeyRejected>(())
+/// ```
 #[derive(Debug)]
 pub struct StaticKeys(KeyCell);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
 use crate::authz::Authorities;
 use crate::error::Fault;
-use crate::key::{Algorithm, KeySource};
+use crate::key::{Algorithm, KeySource, SourceContext};
 use crate::token::TokenType;
 
 /// An issuer whose audience is still to be named; all it can do is take one.
@@ -255,12 +255,12 @@ impl TrustedIssuer {
         let any_audience = self.any_audience.then_some("tokens for any audience are taken");
         let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
         let any_type = self.any_type.then_some("tokens of any type are taken");
-        any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.weakenings())
+        any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.describe().weakenings)
     }
 
-    /// Everything that forbids serving with this issuer.
-    pub(crate) fn faults(&self) -> Vec<Fault> {
-        let mut faults = self.keys.faults();
+    /// Everything that forbids serving with this issuer. Attaches its key source.
+    pub(crate) fn faults(&self, context: &SourceContext) -> Vec<Fault> {
+        let mut faults = self.keys.attach(context);
         let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
         if self.issuer.is_empty() {
             fault("issuer", "issuer is empty; it must equal the tokens' iss");
@@ -335,6 +335,7 @@ fn is_loopback(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
     use crate::key::StaticKeys;
 
     fn named(issuer: &str) -> NeedsAudience {
@@ -342,7 +343,8 @@ mod tests {
     }
 
     fn faulty_fields(issuer: &TrustedIssuer) -> Vec<String> {
-        issuer.faults().into_iter().map(|fault| fault.field.into_owned()).collect()
+        let context = SourceContext::new(Arc::new(SystemClock));
+        issuer.faults(&context).into_iter().map(|fault| fault.field.into_owned()).collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
-use crate::key::RefreshFuture;
+use crate::key::{RefreshFuture, SourceContext};
 
 /// Finds issuers that were not known when the verifier was built, such as tenants in a database.
 ///
@@ -26,8 +26,9 @@ pub trait IssuerSource: Send + Sync + Debug + 'static {
         Vec::new()
     }
 
-    /// Faults of its configuration; asked once when a verifier is built.
-    fn faults(&self) -> Vec<Fault> {
+    /// Hands down the verifier's clock and returns configuration faults; called once for every verifier that is built.
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        let _ = context;
         Vec::new()
     }
 }
@@ -49,26 +50,30 @@ pub enum IssuerLookup {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use countersign_core::key::StaticKeys;
+/// use countersign_core::clock::SystemClock;
+/// use countersign_core::key::{SourceContext, StaticKeys};
 /// use countersign_core::policy::{NeedsAudience, ResolvedIssuer};
 ///
 /// let named = |name: &str| NeedsAudience::new(name, Arc::new(StaticKeys::new([])));
-/// assert!(ResolvedIssuer::new(named("https://id.example.com").audience("orders")).is_ok());
-/// assert!(ResolvedIssuer::new(named("http://id.example.com").audience("orders")).is_err());
+/// let context = SourceContext::new(Arc::new(SystemClock)).resolved(false);
+/// assert!(ResolvedIssuer::new(named("https://id.example.com").audience("orders"), &context).is_ok());
+/// assert!(ResolvedIssuer::new(named("http://id.example.com").audience("orders"), &context).is_err());
 /// ```
 #[derive(Debug)]
 pub struct ResolvedIssuer {
     issuer: Arc<TrustedIssuer>,
     claim_names: Box<[Box<str>]>,
+    is_weakened: bool,
 }
 
 impl ResolvedIssuer {
-    /// Judges the rules as a verifier does when it is built.
+    /// Checks the rules as a verifier does when it is built, and attaches the key source to `context`.
     ///
     /// # Errors
     /// `ConfigError` with every fault of this issuer.
-    pub fn new(mut issuer: TrustedIssuer) -> Result<Self, ConfigError> {
-        ConfigError::check(issuer.faults())?;
+    pub fn new(mut issuer: TrustedIssuer, context: &SourceContext) -> Result<Self, ConfigError> {
+        ConfigError::check(issuer.faults(context))?;
+        let is_weakened = issuer.weakenings().next().is_some();
         for weakening in issuer.weakenings() {
             tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
         }
@@ -76,13 +81,18 @@ impl ResolvedIssuer {
         let mut claim_names: Vec<Box<str>> = issuer.claim_names().map(Box::from).collect();
         claim_names.sort();
         claim_names.dedup();
-        Ok(ResolvedIssuer { issuer: Arc::new(issuer), claim_names: claim_names.into() })
+        Ok(ResolvedIssuer { issuer: Arc::new(issuer), claim_names: claim_names.into(), is_weakened })
     }
 
     /// The issuer and its rules.
     #[must_use]
     pub fn issuer(&self) -> &Arc<TrustedIssuer> {
         &self.issuer
+    }
+
+    /// Whether it uses anything of [`danger`](super::danger).
+    pub(crate) fn is_weakened(&self) -> bool {
+        self.is_weakened
     }
 
     /// The claims that its rules and mapping read.

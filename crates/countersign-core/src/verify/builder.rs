@@ -10,7 +10,7 @@ use super::verifier::{Inner, Verifier};
 use crate::cache::TokenCache;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
-use crate::key::{KeySource, StaticKeys};
+use crate::key::{KeySource, SourceContext, StaticKeys};
 use crate::policy::{IssuerSource, Policy, TrustedIssuer, TrustedIssuerConfig};
 use crate::redact::safe_text;
 use crate::token::MAX_TOKEN_BYTES;
@@ -165,12 +165,12 @@ impl VerifierBuilder {
     }
 
     /// The issuers' faults; each names its issuer where there are several.
-    fn faults_of_issuers(&self) -> Vec<Fault> {
+    fn faults_of_issuers(&self, context: &SourceContext) -> Vec<Fault> {
         let is_alone = self.issuers.len() < 2;
         let of = |issuer: &TrustedIssuer| {
             let name = safe_text(issuer.issuer());
             let named = move |fault: Fault| Fault::new(fault.field, format!("{} (issuer \"{name}\")", fault.problem));
-            let faults = issuer.faults().into_iter();
+            let faults = issuer.faults(context).into_iter();
             if is_alone { faults.collect() } else { faults.map(named).collect::<Vec<_>>() }
         };
         self.issuers.iter().flat_map(of).collect()
@@ -183,8 +183,9 @@ impl VerifierBuilder {
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
         faults.extend(self.faults_of_reservations());
-        faults.extend(self.faults_of_issuers());
-        faults.extend(self.resolved.iter().flat_map(|source| source.faults()));
+        let context = SourceContext::new(Arc::clone(&self.clock));
+        faults.extend(self.faults_of_issuers(&context));
+        faults.extend(self.resolved.iter().flat_map(|source| source.attach(&context)));
         if self.issuers.is_empty() && self.resolved.is_none() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }
@@ -232,5 +233,43 @@ impl VerifierBuilder {
             headers: Default::default(),
             counts: Default::default(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{FixedClock, UnixTime};
+    use crate::key::{KeyCell, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock};
+    use crate::policy::NeedsAudience;
+
+    #[derive(Debug, Default)]
+    struct Timed(KeyCell, SourceClock);
+
+    impl KeySource for Timed {
+        fn cell(&self) -> &KeyCell {
+            &self.0
+        }
+
+        fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+            Box::pin(std::future::ready(RefreshOutcome::Refreshed))
+        }
+
+        fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+            self.1.attach(context).into_iter().collect()
+        }
+    }
+
+    #[test]
+    fn a_key_source_has_one_clock_that_its_verifiers_hand_down() {
+        let source = Arc::new(Timed::default());
+        let build = |seconds| {
+            let trusted = NeedsAudience::new("https://id.test", Arc::clone(&source) as Arc<dyn KeySource>);
+            let clock = Arc::new(FixedClock::new(UnixTime::from_secs(seconds)));
+            Verifier::builder().trust(trusted.audience("orders")).clock(clock).build()
+        };
+        assert!(build(7).is_ok() && build(7).is_ok());
+        assert_eq!(source.1.get().now(), UnixTime::from_secs(7));
+        assert_eq!(build(8).expect_err("another clock").faults()[0].field, "clock");
     }
 }

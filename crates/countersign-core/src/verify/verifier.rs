@@ -265,7 +265,7 @@ impl Verifier {
         let Some(source) = &self.0.resolved else { return Err(self.unknown_issuer(name).into()) };
         match source.lookup(name) {
             IssuerLookup::Trusted(found) if found.issuer().issuer() != name => Err(self.unknown_issuer(name).into()),
-            IssuerLookup::Trusted(found) if self.0.danger_denied && found.issuer().weakenings().next().is_some() => {
+            IssuerLookup::Trusted(found) if self.0.danger_denied && found.is_weakened() => {
                 let detail = "the issuer uses a weakening, and deny_danger forbids it";
                 Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
             }

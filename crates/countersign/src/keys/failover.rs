@@ -1,12 +1,14 @@
 //! Several sources of one issuer's keys, in order of preference.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign_core::key::{
+    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock,
+    SourceContext,
+};
 
 /// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
 ///
@@ -23,27 +25,27 @@ use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFutu
 /// ```
 pub struct FailoverKeys {
     sources: Vec<Arc<dyn KeySource>>,
-    clock: Arc<dyn Clock>,
+    clock: SourceClock,
     none: KeyCell,
 }
 
 impl FailoverKeys {
     /// These sources, the preferred one first.
     pub fn new(sources: impl IntoIterator<Item = Arc<dyn KeySource>>) -> Self {
-        FailoverKeys { sources: sources.into_iter().collect(), clock: Arc::new(SystemClock), none: KeyCell::new() }
+        FailoverKeys { sources: sources.into_iter().collect(), clock: SourceClock::new(), none: KeyCell::new() }
     }
 
     /// Judges ages on this clock; it must be the sources' and the verifier's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = clock.into();
         self
     }
 }
 
 impl KeySource for FailoverKeys {
     fn cell(&self) -> &KeyCell {
-        let elapsed = self.clock.elapsed();
+        let elapsed = self.clock.get().elapsed();
         let cells = || self.sources.iter().map(|source| source.cell());
         let fresh = cells().find(|cell| cell.is_fresh(elapsed));
         fresh.or_else(|| cells().find(|cell| cell.is_usable(elapsed))).unwrap_or(&self.none)
@@ -64,14 +66,36 @@ impl KeySource for FailoverKeys {
         })
     }
 
-    /// As healthy as the preferred source; degraded where another serves in its place.
-    fn health(&self) -> KeyHealth {
-        let states: Vec<KeyHealth> = self.sources.iter().map(|source| source.health()).collect();
-        let serving = states.iter().find(|state| **state == KeyHealth::Ready);
-        let serving = serving.or_else(|| states.iter().find(|state| state.is_ready()));
-        match (states.first(), serving) {
+    /// The health of the preferred source; degraded if another one replaces it. Counts are the sum of all sources.
+    fn describe(&self) -> KeySourceInfo {
+        let sources: Vec<KeySourceInfo> = self.sources.iter().map(|source| source.describe()).collect();
+        let mut info = KeySourceInfo::new(self.health(&sources)).stats(self.stats(&sources));
+        info.weakenings = sources.iter().flat_map(|source| source.weakenings.iter().copied()).collect();
+        let origins: Option<Vec<&str>> = sources.iter().map(|source| source.origin.as_deref()).collect();
+        match origins {
+            Some(origins) => info.origin(origins.join(", else ")),
+            None => info,
+        }
+    }
+
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = self.sources.iter().flat_map(|source| source.attach(context)).collect();
+        faults.extend(self.clock.attach(context));
+        if self.sources.is_empty() {
+            faults.push(Fault::new("keys", "failover has no source; name at least one"));
+        }
+        faults
+    }
+}
+
+impl FailoverKeys {
+    fn health(&self, sources: &[KeySourceInfo]) -> KeyHealth {
+        let mut states = sources.iter().map(|source| &source.health);
+        let serving = states.clone().find(|state| **state == KeyHealth::Ready);
+        let serving = serving.or_else(|| states.clone().find(|state| state.is_ready()));
+        match (states.next(), serving) {
             (Some(KeyHealth::NotReady { reason }), Some(KeyHealth::Ready)) => KeyHealth::Degraded {
-                since: self.clock.now(),
+                since: self.clock.get().now(),
                 reason: format!("the preferred source: {reason}").into(),
             },
             (Some(first), Some(_)) if first.is_ready() => first.clone(),
@@ -81,12 +105,11 @@ impl KeySource for FailoverKeys {
         }
     }
 
-    /// The counts of all sources together, and the age of the keys that serve.
-    fn stats(&self) -> KeyStats {
+    /// The counts of all sources together, and the age of the keys in use.
+    fn stats(&self, sources: &[KeySourceInfo]) -> KeyStats {
         let serving = self.cell();
         let mut sum = KeyStats::default();
-        for source in &self.sources {
-            let stats = source.stats();
+        for (source, KeySourceInfo { stats, .. }) in self.sources.iter().zip(sources) {
             sum.fetched += stats.fetched;
             sum.failed += stats.failed;
             sum.forced += stats.forced;
@@ -96,27 +119,6 @@ impl KeySource for FailoverKeys {
             }
         }
         sum
-    }
-
-    fn weakenings(&self) -> Vec<&'static str> {
-        self.sources.iter().flat_map(|source| source.weakenings()).collect()
-    }
-
-    fn origin(&self) -> Option<Cow<'_, str>> {
-        let origins: Option<Vec<Cow<'_, str>>> = self.sources.iter().map(|source| source.origin()).collect();
-        origins.map(|origins| origins.join(", else ").into())
-    }
-
-    fn serve_resolved(&self, private_addresses_allowed: bool) {
-        self.sources.iter().for_each(|source| source.serve_resolved(private_addresses_allowed));
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults: Vec<Fault> = self.sources.iter().flat_map(|source| source.faults()).collect();
-        if self.sources.is_empty() {
-            faults.push(Fault::new("keys", "failover has no source; name at least one"));
-        }
-        faults
     }
 }
 

@@ -1,6 +1,5 @@
 //! A key set in a file, such as a mounted secret, read anew as it changes.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +8,7 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySet, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, RefreshReason,
+    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
 
 use super::kept::{Ask, KeptKeys, KeyPlace};
@@ -60,7 +59,7 @@ impl FileKeys {
     /// Counts ages on this clock; it must be the verifier's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.kept.clock = clock;
+        self.kept.clock = clock.into();
         self
     }
 }
@@ -74,24 +73,12 @@ impl KeySource for FileKeys {
         Box::pin(self.kept.refresh(&self.place, reason))
     }
 
-    fn health(&self) -> KeyHealth {
-        self.kept.health()
+    fn describe(&self) -> KeySourceInfo {
+        self.kept.describe(format!("file {}", self.place.name))
     }
 
-    fn stats(&self) -> KeyStats {
-        self.kept.stats()
-    }
-
-    fn origin(&self) -> Option<Cow<'_, str>> {
-        Some(format!("file {}", self.place.name).into())
-    }
-
-    fn serve_resolved(&self, _: bool) {
-        self.kept.keep_on_demand();
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        self.kept.policy.faults()
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        self.kept.attach(context)
     }
 }
 

@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, SystemClock};
-use countersign_core::key::{KeyCell, KeyHealth, KeySet, KeyStats, RefreshOutcome, RefreshReason};
+use countersign_core::clock::Clock;
+use countersign_core::error::Fault;
+use countersign_core::key::{
+    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshOutcome, RefreshReason, SourceClock, SourceContext,
+};
 
 use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
@@ -36,7 +39,7 @@ pub(super) struct Ask {
 /// Settings, then keys kept fresh once somebody asks for them.
 pub(super) struct KeptKeys {
     pub(super) policy: RefreshPolicy,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: SourceClock,
     pub(super) snapshot: Option<KeySnapshot>,
     cell: Arc<KeyCell>,
     use_of_keys: Arc<Use>,
@@ -78,7 +81,7 @@ impl KeptKeys {
     pub(super) fn new(policy: RefreshPolicy) -> Self {
         KeptKeys {
             policy,
-            clock: Arc::new(SystemClock),
+            clock: SourceClock::new(),
             snapshot: None,
             cell: Arc::default(),
             use_of_keys: Arc::default(),
@@ -92,9 +95,18 @@ impl KeptKeys {
         &self.cell
     }
 
-    /// From now on keys are fetched ahead only as long as somebody asks for them.
-    pub(super) fn keep_on_demand(&self) {
-        self.use_of_keys.on_demand.store(true, Ordering::Relaxed);
+    /// Takes the verifier's clock. Keys of a resolved issuer are fetched ahead only as long as somebody asks for them.
+    pub(super) fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        if context.is_resolved() {
+            self.use_of_keys.on_demand.store(true, Ordering::Relaxed);
+        }
+        let mut faults = self.policy.faults();
+        faults.extend(self.clock.attach(context));
+        faults
+    }
+
+    pub(super) fn describe(&self, origin: String) -> KeySourceInfo {
+        KeySourceInfo::new(self.health()).stats(self.stats()).origin(origin)
     }
 
     /// Looks for newer keys, within the cool-down; from the first time on, a task keeps them fresh.
@@ -109,21 +121,21 @@ impl KeptKeys {
         }
     }
 
-    pub(super) fn health(&self) -> KeyHealth {
+    fn health(&self) -> KeyHealth {
         let Some(refreshed) = self.refreshed.get() else {
             return KeyHealth::NotReady { reason: "nobody has asked for its keys yet".into() };
         };
         let status = refreshed.status();
         let reason =
             || status.last_error.as_ref().map_or("no fetch has ended yet".into(), |error| error.to_string().into());
-        match (self.cell.is_usable(self.clock.elapsed()), status.failing_since) {
+        match (self.cell.is_usable(self.clock.get().elapsed()), status.failing_since) {
             (true, None) => KeyHealth::Ready,
             (true, Some(since)) => KeyHealth::Degraded { since, reason: reason() },
             (false, _) => KeyHealth::NotReady { reason: reason() },
         }
     }
 
-    pub(super) fn stats(&self) -> KeyStats {
+    fn stats(&self) -> KeyStats {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let mut stats = KeyStats::default();
         stats.fetched = count(&self.counts.fetched);
@@ -131,7 +143,7 @@ impl KeptKeys {
         stats.forced = count(&self.counts.forced);
         stats.suppressed = count(&self.counts.suppressed);
         if let Some(held) = self.refreshed.get().and_then(Refreshed::held) {
-            let elapsed = self.clock.elapsed();
+            let elapsed = self.clock.get().elapsed();
             stats.age = Some(elapsed.saturating_sub(held.fetched_at));
             stats.is_stale = held.is_kept_past_its_life() && elapsed >= held.fresh_until;
         }
@@ -141,8 +153,8 @@ impl KeptKeys {
     /// The keys held, for another start.
     pub(super) fn snapshot(&self, name: &str) -> Option<KeySnapshot> {
         let held = self.refreshed.get()?.held()?;
-        let elapsed = self.clock.elapsed();
-        let fetched_at = self.clock.now().saturating_sub(elapsed.saturating_sub(held.fetched_at));
+        let elapsed = self.clock.get().elapsed();
+        let fetched_at = self.clock.get().now().saturating_sub(elapsed.saturating_sub(held.fetched_at));
         let life = held.fresh_until.saturating_sub(held.fetched_at);
         Some(KeySnapshot::of(name, &held.value, fetched_at, life))
     }
@@ -155,11 +167,11 @@ impl KeptKeys {
                 cell: Arc::clone(&self.cell),
                 use_of_keys: Arc::clone(&self.use_of_keys),
                 counts: Arc::clone(&self.counts),
-                clock: Arc::clone(&self.clock),
+                clock: Arc::clone(self.clock.get()),
             };
-            let refreshed = Refreshed::new(fetch, self.policy.clone(), Arc::clone(&self.clock));
+            let refreshed = Refreshed::new(fetch, self.policy.clone(), Arc::clone(self.clock.get()));
             if let Some(snapshot) = &self.snapshot
-                && let Some((set, life, age)) = snapshot.unpack(self.clock.now())
+                && let Some((set, life, age)) = snapshot.unpack(self.clock.get().now())
             {
                 refreshed.preload(set, life, age);
             }

@@ -1,13 +1,14 @@
 //! The keys of the Kubernetes cluster that a pod runs in.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, MAX_JWKS_BYTES, RefreshFuture, RefreshReason};
+use countersign_core::key::{
+    KeyCell, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
+};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, Request};
 
@@ -90,7 +91,7 @@ impl KubernetesKeys {
     /// Counts ages on this clock; it must be the verifier's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.kept.clock = clock;
+        self.kept.clock = clock.into();
         self
     }
 }
@@ -104,24 +105,13 @@ impl KeySource for KubernetesKeys {
         Box::pin(self.kept.refresh(&self.place, reason))
     }
 
-    fn health(&self) -> KeyHealth {
-        self.kept.health()
+    fn describe(&self) -> KeySourceInfo {
+        self.kept.describe(format!("cluster keys at {}", self.place.address))
     }
 
-    fn stats(&self) -> KeyStats {
-        self.kept.stats()
-    }
-
-    fn origin(&self) -> Option<Cow<'_, str>> {
-        Some(format!("cluster keys at {}", self.place.address).into())
-    }
-
-    fn serve_resolved(&self, _: bool) {
-        self.kept.keep_on_demand(); // its address is the operator's in any case
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = self.kept.policy.faults();
+    /// Private addresses are always allowed: the address is the operator's.
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        let mut faults = self.kept.attach(context);
         if !self.place.address.starts_with("https://") || fetch::checked_url(&self.place.address, "keys").is_err() {
             faults.push(Fault::new(
                 "keys",

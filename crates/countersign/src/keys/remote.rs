@@ -1,12 +1,11 @@
 //! A key set fetched over the network and kept fresh.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyCell, KeyHealth, KeySource, KeyStats, RefreshFuture, RefreshReason};
+use countersign_core::key::{KeyCell, KeySource, KeySourceInfo, RefreshFuture, RefreshReason, SourceContext};
 
 use super::kept::{KeptKeys, KeyPlace};
 use super::place::HttpPlace;
@@ -59,7 +58,7 @@ impl RemoteKeys {
     /// Counts ages on this clock; it must be the verifier's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.kept.clock = clock;
+        self.kept.clock = clock.into();
         self
     }
 
@@ -96,31 +95,16 @@ impl KeySource for RemoteKeys {
         Box::pin(self.kept.refresh(&self.place, reason))
     }
 
-    fn health(&self) -> KeyHealth {
-        self.kept.health()
+    fn describe(&self) -> KeySourceInfo {
+        let info = self.kept.describe(self.place.origin());
+        if self.place.is_in_plain_http() { info.weakening("keys may come over plain http") } else { info }
     }
 
-    fn stats(&self) -> KeyStats {
-        self.kept.stats()
-    }
-
-    fn weakenings(&self) -> Vec<&'static str> {
-        self.place.is_in_plain_http().then_some("keys may come over plain http").into_iter().collect()
-    }
-
-    fn origin(&self) -> Option<Cow<'_, str>> {
-        Some(self.place.origin().into())
-    }
-
-    fn serve_resolved(&self, private_addresses_allowed: bool) {
-        self.kept.keep_on_demand();
-        if !private_addresses_allowed {
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        if !context.allows_private_addresses() {
             self.place.confine();
         }
-    }
-
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = self.kept.policy.faults();
+        let mut faults = self.kept.attach(context);
         faults.extend(self.place.fault());
         if self.kept.snapshot.as_ref().is_some_and(|snapshot| snapshot.source() != self.place.name()) {
             faults.push(Fault::new("snapshot", "it is another source's; each issuer needs its own"));

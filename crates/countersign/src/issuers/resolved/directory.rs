@@ -1,13 +1,12 @@
 //! What is known of issuers' names, what is being asked, and what may be asked at all.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use countersign_core::clock::Clock;
+use countersign_core::key::{SourceClock, SourceContext};
 use countersign_core::policy::{IssuerLookup, ResolvedIssuer};
 
 use super::look_up::{LookUp, NotResolved, Resolver};
@@ -31,7 +30,7 @@ pub(super) struct Settings {
     pub(super) resolver: Arc<Resolver>,
     pub(super) name_filter: Option<Arc<NameFilter>>,
     pub(super) policy: ResolvePolicy,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<SourceClock>,
     pub(super) private_addresses_allowed: bool,
 }
 
@@ -109,7 +108,8 @@ impl Directory {
             return Admission::Later(pause);
         }
         let look_up = LookUp { directory: Arc::downgrade(self), name: name.into() };
-        let answer = Refreshed::new(look_up, self.settings.policy.for_one_issuer(), Arc::clone(&self.settings.clock));
+        let answer =
+            Refreshed::new(look_up, self.settings.policy.for_one_issuer(), Arc::clone(self.settings.clock.get()));
         let entry = Arc::new(Entry { answer, last_used: AtomicU64::new(elapsed.as_secs()) });
         desk.asked.insert(name.into(), Arc::clone(&entry));
         Admission::Wait(entry)
@@ -133,8 +133,9 @@ impl Directory {
             self.tell(name, "the resolver answered with an issuer of another name");
             return Err(NotResolved::Refused);
         }
-        issuer.key_source().serve_resolved(self.settings.private_addresses_allowed);
-        let resolved = ResolvedIssuer::new(issuer).map_err(|error| {
+        let context = SourceContext::new(Arc::clone(self.settings.clock.get()));
+        let context = context.resolved(self.settings.private_addresses_allowed);
+        let resolved = ResolvedIssuer::new(issuer, &context).map_err(|error| {
             self.tell(name, &error.to_string());
             NotResolved::Refused
         })?;
@@ -235,7 +236,7 @@ impl Directory {
     }
 
     fn elapsed(&self) -> Duration {
-        self.settings.clock.elapsed()
+        self.settings.clock.get().elapsed()
     }
 }
 
@@ -282,6 +283,6 @@ impl Desk {
 }
 
 fn is_alike(held: &ResolvedIssuer, new: &ResolvedIssuer) -> bool {
-    let origin = |resolved: &ResolvedIssuer| resolved.issuer().key_source().origin().map(Cow::into_owned);
+    let origin = |resolved: &ResolvedIssuer| resolved.issuer().key_source().describe().origin;
     origin(held).is_some() && origin(held) == origin(new) && held.issuer().fingerprint() == new.issuer().fingerprint()
 }

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome};
+use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome, SourceContext};
 use countersign_core::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
 
 use super::directory::{Admission, Directory, Settings};
@@ -60,7 +60,7 @@ impl ResolvedIssuers {
             resolver: Arc::new(move |name| Box::pin(resolver(name))),
             name_filter: None,
             policy: ResolvePolicy::default(),
-            clock: Arc::new(SystemClock),
+            clock: Arc::default(),
             private_addresses_allowed: false,
         };
         ResolvedIssuers { settings, directory: OnceLock::new() }
@@ -84,7 +84,7 @@ impl ResolvedIssuers {
     /// Counts ages on this clock; it must be the verifier's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.settings.clock = clock;
+        self.settings.clock = Arc::new(clock.into());
         self
     }
 
@@ -107,7 +107,7 @@ impl ResolvedIssuers {
     #[must_use]
     pub fn report(&self) -> Vec<(String, KeyHealth)> {
         let issuers = self.directory().issuers();
-        let health = |issuer: &TrustedIssuer| (issuer.issuer().to_owned(), issuer.key_source().health());
+        let health = |issuer: &TrustedIssuer| (issuer.issuer().to_owned(), issuer.key_source().describe().health);
         let mut report: Vec<(String, KeyHealth)> = issuers.iter().map(|resolved| health(resolved.issuer())).collect();
         report.sort_by(|one, other| one.0.cmp(&other.0));
         report
@@ -150,8 +150,10 @@ impl IssuerSource for ResolvedIssuers {
         allowed.then_some("keys of resolved issuers may be fetched from private networks").into_iter().collect()
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        self.settings.policy.faults()
+    fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        let mut faults = self.settings.policy.faults();
+        faults.extend(self.settings.clock.attach(context));
+        faults
     }
 }
 
