@@ -120,7 +120,8 @@ fn callers(plan: &Plan, report: &mut Report) {
     let count = if plan.most < 1_000_000 { HELD } else { HELD * 2 };
     let signer = sample::signer(Algorithm::HS256);
     let verifier = sample::verifier(&signer, 1 << 20);
-    let mut keeping = AuthenticateLayer::new(verifier).keep_caller_token().layer(Echo);
+    let layer = AuthenticateLayer::builder(verifier).keep_caller_token().build().expect("a layer");
+    let mut keeping = layer.layer(Echo);
     let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
     let before = allocations::live_bytes();
     let (mut at_the_bound, mut took) = (0, Duration::ZERO);

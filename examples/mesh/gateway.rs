@@ -7,6 +7,7 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use countersign::authenticate::CallerToken;
+use countersign::error::ConfigError;
 use countersign::prelude::*;
 use countersign::response::Detail;
 
@@ -21,15 +22,16 @@ pub struct Gateway {
 }
 
 /// Says exactly why a token is refused ([`Detail::Code`]), since this is a network of its own; the default says less.
-pub fn app(verifier: Verifier, gateway: Gateway) -> Router {
-    Router::new()
+pub fn app(verifier: Verifier, gateway: Gateway) -> Result<Router, ConfigError> {
+    let layer = AuthenticateLayer::builder(verifier).public(["/health"]).keep_caller_token().detail(Detail::Code);
+    Ok(Router::new()
         .route("/orders", get(forward).layer(require(scope("orders:read"))))
         .route("/orders", post(forward).layer(require(may_write())))
         .route("/tenants/{tenant}/orders", get(forward))
         .route("/plan", get(forward))
         .route("/health", get(|| async { "ok" }))
         .with_state(gateway)
-        .layer(AuthenticateLayer::new(verifier).public(["/health"]).keep_caller_token().detail(Detail::Code))
+        .layer(layer.build()?))
 }
 
 async fn forward(

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use countersign::authenticate::CallerToken;
+use countersign::error::ConfigError;
 use countersign::outbound::OutboundError;
 use countersign::prelude::*;
 use serde::Deserialize;
@@ -29,14 +30,14 @@ pub struct Orders {
     pub inventory: String,
 }
 
-pub fn app(verifier: Verifier, orders: Orders) -> Router {
-    Router::new()
+pub fn app(verifier: Verifier, orders: Orders) -> Result<Router, ConfigError> {
+    Ok(Router::new()
         .route("/orders", get(list).layer(require(scope("orders:read"))))
         .route("/orders", post(create).layer(require(may_write())))
         .route("/tenants/{tenant}/orders", get(of_tenant).layer(require(tenant_in_path("tenant"))))
         .route("/plan", get(plan))
         .with_state(orders)
-        .layer(AuthenticateLayer::new(verifier).keep_caller_token()) // last: every route above needs a token
+        .layer(AuthenticateLayer::builder(verifier).keep_caller_token().build()?)) // last: it covers all routes above
 }
 
 async fn list(State(orders): State<Orders>, claims: Claims, caller: CallerToken) -> Result<Json<Value>, Unavailable> {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Router, routing::get};
 use countersign::authenticate::CallerToken;
+use countersign::error::ConfigError;
 use countersign::prelude::*;
 use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
@@ -20,11 +21,11 @@ struct Billing {
 }
 
 /// The service in the middle. It keeps the caller's token for the exchange, and forwards it to nobody.
-fn orders(verifier: Verifier, billing: Billing) -> Router {
-    Router::new()
+fn orders(verifier: Verifier, billing: Billing) -> Result<Router, ConfigError> {
+    Ok(Router::new()
         .route("/orders", get(list).layer(require(scope("orders:read"))))
         .with_state(billing)
-        .layer(AuthenticateLayer::new(verifier).keep_caller_token())
+        .layer(AuthenticateLayer::builder(verifier).keep_caller_token().build()?))
 }
 
 async fn list(State(billing): State<Billing>, caller: CallerToken, headers: HeaderMap) -> Result<String, StatusCode> {
@@ -75,7 +76,7 @@ async fn main() -> Result<(), Failure> {
     let outbound = Outbound::new(http.clone()).bind(&billing_url, exchange)?;
     let (listener, orders_url) = listen().await?;
     let behind = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
-    serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, behind));
+    serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, behind)?);
 
     // What the web shop has minted for people that it logged in.
     let token = |subject: &str, scope: &str| {

@@ -1,6 +1,7 @@
 //! One service, one guard: it starts, calls itself, and prints what it sent and got.
 
 use axum::{Router, routing::get};
+use countersign::error::ConfigError;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 
@@ -8,11 +9,11 @@ async fn list(claims: Claims) -> String {
     format!("orders of {}", claims.subject())
 }
 
-fn app(verifier: Verifier) -> Router {
-    Router::new()
+fn app(verifier: Verifier) -> Result<Router, ConfigError> {
+    Ok(Router::new()
         .route("/orders", get(list).layer(require(scope("orders:read"))))
         .route("/health", get(|| async { "ok" }))
-        .layer(AuthenticateLayer::new(verifier).public(["/health"])) // last: all else needs a token
+        .layer(AuthenticateLayer::builder(verifier).public(["/health"]).build()?)) // last: it covers all routes above
 }
 
 #[tokio::main]
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let issuer = TestIssuer::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let app = app(issuer.verifier_for("orders"));
+    let app = app(issuer.verifier_for("orders"))?;
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let ann = issuer.token().subject("ann").audience("orders");

@@ -41,8 +41,9 @@ async fn seen_by_the_page() -> (Value, String, String) {
     let resource = format!("http://{}/", listener.local_addr().expect("bound"));
 
     let issuer = TestIssuer::with_system_clock();
-    let metadata = ResourceMetadata::new(&resource).expect("an address").scopes(["read"]);
-    let layer = AuthenticateLayer::new(issuer.verifier_for("api")).resource_metadata(metadata).websocket_protocol();
+    let metadata = ResourceMetadata::new(&*resource).expect("an address").scopes(["read"]);
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).resource_metadata(metadata).websocket_protocol();
+    let layer = layer.build().expect("a layer");
     // As it is written down for users: CORS stands outside, and need not name what it exposes.
     let cors =
         CorsLayer::new().allow_origin([page.url().parse().expect("an origin")]).allow_headers([header::AUTHORIZATION]);

@@ -20,8 +20,9 @@ async fn s5_03_s5_04_s5_14_s5_15_an_oauth_library_follows_the_challenge_to_a_tok
     let resource = format!("http://{}/", listener.local_addr().expect("bound"));
 
     let trusted = plain_http_issuer(oidc(provider.issuer()).audience(&*resource));
-    let metadata = ResourceMetadata::new(&resource).expect("an address").scopes(["orders:read", "orders:write"]);
-    let layer = AuthenticateLayer::new(Verifier::new(trusted).expect("a policy")).resource_metadata(metadata);
+    let metadata = ResourceMetadata::new(&*resource).expect("an address").scopes(["orders:read", "orders:write"]);
+    let layer = AuthenticateLayer::builder(Verifier::new(trusted).expect("a policy")).resource_metadata(metadata);
+    let layer = layer.build().expect("a layer");
     let who = |claims: Claims| async move { claims.subject().to_owned() };
     let app = Router::new()
         .route("/orders", get(who).layer(require(scope("orders:read"))))

@@ -42,8 +42,9 @@ fn app<D: Demand>(issuer: &TestIssuer) -> Router {
         .route("/{tenant}/extractor", get(extractor::<D>))
         .route("/{tenant}/handler", get(handler::<D>))
         .layer(
-            AuthenticateLayer::new(issuer.verifier_for("api"))
+            AuthenticateLayer::builder(issuer.verifier_for("api"))
                 .resource_metadata_url("https://api.test/m")
+                .build()
                 .expect("quotable"),
         )
 }

@@ -95,7 +95,9 @@ async fn s5_26_guards_stack_in_any_order_and_all_must_be_met() {
 #[tokio::test]
 async fn s5_26_an_anonymous_caller_meets_no_guard() {
     let issuer = TestIssuer::new();
-    for layer in [layer(&issuer).allow_anonymous(), layer(&issuer).public(["/orders"])] {
+    let builder = || AuthenticateLayer::builder(issuer.verifier_for("api"));
+    for builder in [builder().allow_anonymous(), builder().public(["/orders"])] {
+        let layer = builder.build().expect("a layer");
         for requirement in [scope("read"), scope("read").not(), role("banned").not()] {
             let app = Router::new().route("/orders", get(|| async { "in" }).layer(require(requirement)));
             assert_eq!(status(app.layer(layer.clone()), None).await, StatusCode::UNAUTHORIZED);

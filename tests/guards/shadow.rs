@@ -52,7 +52,8 @@ async fn a_new_rule_in_shadow_mode_refuses_nobody_and_tells_whom_it_would() {
 async fn a_whole_guard_in_shadow_mode_lets_anonymous_callers_pass_where_they_may_come() {
     let issuer = TestIssuer::new();
     let requirement = role("clerk").shadowed();
-    let open = app(&requirement, AuthenticateLayer::new(issuer.verifier_for("api")).allow_anonymous());
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).allow_anonymous().build();
+    let open = app(&requirement, layer.expect("a layer"));
     let log = Log::default();
     assert_eq!(status(&open, None, &log).await, 200);
     assert_eq!(counts(&requirement), [("role clerk".to_owned(), 0, 1)]);

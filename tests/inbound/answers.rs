@@ -14,7 +14,7 @@ use countersign::response::Detail;
 use countersign_test::{Attack, TestIssuer};
 use countersign_tests::http::{Answer, Service};
 
-use crate::app::{good, layer, service, who};
+use crate::app::{builder, good, layer, service, who};
 
 fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -82,7 +82,8 @@ async fn s10_08_causes_that_must_not_be_told_apart_are_byte_equal() {
 #[tokio::test]
 async fn detail_code_tells_the_reason_where_asked_for() {
     let issuer = TestIssuer::new();
-    let router = Router::new().route("/", get(who)).layer(layer(&issuer).detail(Detail::Code));
+    let layer = builder(&issuer).detail(Detail::Code).build().expect("a layer");
+    let router = Router::new().route("/", get(who)).layer(layer);
     let service = Service::start(router).await;
     let answer = service.get("/", &issuer.token().audience("other").sign()).await;
     assert_eq!(answer.json()["reason"], "wrong_audience");
@@ -124,12 +125,14 @@ async fn s5_07_a_key_outage_is_503_without_a_challenge() {
 async fn s5_12_realm_and_metadata_that_a_challenge_cannot_hold_are_refused() {
     let issuer = TestIssuer::new();
     for bad in ["a\"b", "a\\b", "caf\u{e9}", "a\r\nX: y", "", "tab\t"] {
-        assert_eq!(layer(&issuer).realm(bad).expect_err(bad).faults()[0].field, "realm");
-        assert_eq!(layer(&issuer).resource_metadata_url(bad).expect_err(bad).faults()[0].field, "resource_metadata");
+        let error = builder(&issuer).realm(bad).resource_metadata_url(bad).build().expect_err(bad);
+        let fields: Vec<&str> = error.faults().iter().map(|fault| &*fault.field).collect();
+        assert_eq!(fields, ["realm", "resource_metadata_url"], "both at once");
     }
-    let layer = layer(&issuer).realm("orders of acme").expect("a good realm");
-    let layer =
-        layer.resource_metadata_url("https://api.test/.well-known/oauth-protected-resource/v1").expect("an address");
+    let layer = builder(&issuer)
+        .realm("orders of acme")
+        .resource_metadata_url("https://api.test/.well-known/oauth-protected-resource/v1");
+    let layer = layer.build().expect("a good realm and address");
     let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;
     assert_eq!(
         service.request("GET /", &[]).await.challenge(),

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::{any, get};
-use countersign::authenticate::AuthenticateLayer;
+use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder};
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::Service;
@@ -16,6 +16,10 @@ pub fn layer(issuer: &TestIssuer) -> AuthenticateLayer {
     AuthenticateLayer::new(issuer.verifier_for("api"))
 }
 
+pub fn builder(issuer: &TestIssuer) -> AuthenticateLayerBuilder {
+    AuthenticateLayer::builder(issuer.verifier_for("api"))
+}
+
 pub fn router() -> Router {
     Router::new().route("/", any(who)).route("/orders", get(who).post(who)).route("/health", get(who))
 }
@@ -23,7 +27,8 @@ pub fn router() -> Router {
 /// An issuer, and a service that takes its tokens; `/health` is public.
 pub async fn service() -> (TestIssuer, Service) {
     let issuer = TestIssuer::new();
-    let service = Service::start(router().layer(layer(&issuer).public(["/health"]))).await;
+    let layer = builder(&issuer).public(["/health"]).build().expect("a layer");
+    let service = Service::start(router().layer(layer)).await;
     (issuer, service)
 }
 

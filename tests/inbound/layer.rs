@@ -20,7 +20,7 @@ use http_body_util::Full;
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt};
 
-use crate::app::{good, layer, who};
+use crate::app::{builder, good, layer, who};
 
 fn request(token: Option<&str>) -> Request<()> {
     let mut request = Request::builder().uri("/");
@@ -47,7 +47,7 @@ impl Service<Request<()>> for Plain {
         let who = match Authenticated::status(request.extensions()) {
             AuthenticationStatus::Verified(verified) => verified.subject().to_owned(),
             AuthenticationStatus::Anonymous => "nobody".to_owned(),
-            AuthenticationStatus::NoLayer => "unguarded".to_owned(),
+            _ => "unguarded".to_owned(),
         };
         ready(Ok(Response::new(Full::new(Bytes::from(who)))))
     }
@@ -157,7 +157,8 @@ async fn a_service_with_room_for_one_serves_all_after_refusals() {
 #[tokio::test]
 async fn s5_22_where_anonymous_callers_may_come_a_bad_token_is_still_bad() {
     let issuer = TestIssuer::new();
-    let app = Router::new().route("/", get(who)).layer(layer(&issuer).allow_anonymous());
+    let layer = builder(&issuer).allow_anonymous().build().expect("a layer");
+    let app = Router::new().route("/", get(who)).layer(layer);
     let service = Loopback::start(app).await;
     assert_eq!(service.request("GET /", &[]).await.body, "nobody");
     assert_eq!(service.get("/", &good(&issuer).sign()).await.body, "u1");
@@ -181,7 +182,8 @@ async fn s5_27_a_planted_mark_is_removed() {
     let mark = stolen.lock().expect("unpoisoned").clone().expect("a mark");
 
     let app = Router::new().route("/", get(who));
-    for layer in [layer(&issuer), layer(&issuer).allow_anonymous(), layer(&issuer).public(["/"])] {
+    for builder in [builder(&issuer), builder(&issuer).allow_anonymous(), builder(&issuer).public(["/"])] {
+        let layer = builder.build().expect("a layer");
         let answer = {
             let mut request = request(None).map(|()| Body::empty());
             request.extensions_mut().insert(mark.clone());

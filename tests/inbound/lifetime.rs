@@ -68,7 +68,8 @@ impl App {
             ahead: AtomicU64::new(0),
         });
         let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
-        let layer = AuthenticateLayer::new(verifier.build().expect("a policy")).public(["/open"]);
+        let layer = AuthenticateLayer::builder(verifier.build().expect("a policy")).public(["/open"]);
+        let layer = layer.build().expect("a layer");
         let limited = end_with_token(action);
         let router = Router::new()
             .route("/ticks", get((|| async { ticks() }).layer(limited.clone())))

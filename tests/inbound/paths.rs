@@ -7,12 +7,13 @@ use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 use tower_http::cors::CorsLayer;
 
-use crate::app::{good, layer, router, service, who};
+use crate::app::{builder, good, layer, router, service, who};
 
 #[tokio::test]
 async fn s5_23_only_the_very_path_is_public() {
     let issuer = TestIssuer::new();
-    let router = router().fallback(who).layer(layer(&issuer).public(["/health"]));
+    let layer = builder(&issuer).public(["/health"]).build().expect("a layer");
+    let router = router().fallback(who).layer(layer);
     let service = Service::start(router).await;
     for open in ["/health", "/health?x", "/health?access_token=x"] {
         assert_eq!(service.request(&format!("GET {open}"), &[]).await.body, "nobody", "{open}");
@@ -77,7 +78,7 @@ async fn s5_30_placement_decides_about_unknown_paths() {
 #[tokio::test]
 async fn s5_31_host_and_listener_decide_nothing() {
     let issuer = TestIssuer::new();
-    let app = router().layer(layer(&issuer).public(["/health"]));
+    let app = router().layer(builder(&issuer).public(["/health"]).build().expect("a layer"));
     for service in [Service::start(app.clone()).await, Service::start(app).await] {
         for host in ["api.test", "health", "localhost", "[::1]", "127.0.0.1:1"] {
             let bare =
@@ -122,7 +123,8 @@ async fn s5_19_with_cors_outside_preflights_pass_and_refusals_carry_its_headers(
 async fn s5_19_with_cors_inside_preflights_pass_where_asked_for() {
     let issuer = TestIssuer::new();
     let app = || Router::new().route("/orders", any(who)).layer(cors());
-    let service = Service::start(app().layer(layer(&issuer).pass_preflights())).await;
+    let passing = builder(&issuer).pass_preflights().build().expect("a layer");
+    let service = Service::start(app().layer(passing)).await;
     let preflight = service.request("OPTIONS /orders", &PREFLIGHT).await;
     assert_eq!((preflight.status, preflight.body.as_str()), (200, ""), "answered by CORS, not by the handler");
     for half in PREFLIGHT {

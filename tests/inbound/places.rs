@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, Uri};
 use axum::routing::any;
-use countersign::authenticate::{AuthenticateLayer, CookieToken, danger};
+use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder, CookieToken, danger};
 use countersign::key::{Algorithm, StaticKeys};
 use countersign::mint::{Draft, Signer};
 use countersign::policy::NeedsAudience;
@@ -14,7 +14,7 @@ use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 
-use crate::app::{good, layer};
+use crate::app::{builder, good};
 
 /// Tells who calls and what of the request the handler can see.
 async fn seen(claims: Option<Claims>, uri: Uri, headers: HeaderMap) -> String {
@@ -23,13 +23,13 @@ async fn seen(claims: Option<Claims>, uri: Uri, headers: HeaderMap) -> String {
     format!("{who} {uri} {protocols} {:?}", headers.get("authorization").or(headers.get("cookie")))
 }
 
-async fn serve(layer: AuthenticateLayer) -> Service {
+async fn serve(builder: AuthenticateLayerBuilder) -> Service {
+    let layer = builder.build().expect("a layer");
     Service::start(Router::new().route("/", any(seen)).layer(layer)).await
 }
 
 fn cookie() -> CookieToken {
-    let named = CookieToken::new("__Host-token").expect("a name");
-    named.origins(["https://shop.test"]).expect("an origin")
+    CookieToken::new("__Host-token").origins(["https://shop.test"])
 }
 
 const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
@@ -38,7 +38,7 @@ const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
 async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let service = serve(layer(&issuer).cookie(cookie())).await;
+    let service = serve(builder(&issuer).cookie(cookie())).await;
     let brings = format!("Cookie: a=1; __Host-token={token}; b=2");
     let same = "Sec-Fetch-Site: same-origin";
     for (line, headers, status) in [
@@ -86,8 +86,7 @@ async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
 async fn s5_09_s5_10_credentials_in_two_places_are_a_bad_request() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let layer = danger::token_in_query(layer(&issuer).cookie(cookie()).websocket_protocol());
-    let service = serve(layer).await;
+    let service = serve(danger::token_in_query(builder(&issuer).cookie(cookie()).websocket_protocol())).await;
     let header = format!("Authorization: Bearer {token}");
     let cookie = format!("Cookie: __Host-token={token}");
     let protocol = format!("Sec-WebSocket-Protocol: chat.v1, bearer.{token}");
@@ -127,7 +126,7 @@ async fn s5_09_s5_10_credentials_in_two_places_are_a_bad_request() {
 async fn s5_21_a_subprotocol_carries_the_token_and_no_handler_sees_it() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let service = serve(layer(&issuer).websocket_protocol()).await;
+    let service = serve(builder(&issuer).websocket_protocol()).await;
     for (offer, left) in [
         (format!("chat.v1, bearer.{token}"), "chat.v1"),
         (format!("bearer.{token},chat.v2 , chat.v1"), "chat.v2, chat.v1"),
@@ -146,14 +145,14 @@ async fn s5_21_a_subprotocol_carries_the_token_and_no_handler_sees_it() {
 async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_no_further() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let service = serve(danger::token_in_query(layer(&issuer))).await;
+    let service = serve(danger::token_in_query(builder(&issuer))).await;
     for (query, left) in
         [(format!("?access_token={token}"), "/"), (format!("?a=1&access_token={token}&b=%20"), "/?a=1&b=%20")]
     {
         assert_eq!(service.request(&format!("GET /{query}"), &[]).await.body, format!("u1 {left} - None"));
     }
     assert_eq!(service.request("GET /?access_token=abc", &[]).await.status, 401);
-    let plain = serve(layer(&issuer)).await;
+    let plain = serve(builder(&issuer)).await;
     assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
 }
 
@@ -163,8 +162,8 @@ async fn s5_02_a_malformed_token_is_a_bad_request_in_every_place_though_its_key_
     let issuer = TestIssuer::new();
     let keys = Arc::new(StaticKeys::new([]));
     let verifier = Verifier::new(NeedsAudience::new(issuer.name(), keys).audience("api")).expect("a verifier");
-    let layer = AuthenticateLayer::new(verifier.clone()).cookie(cookie()).websocket_protocol();
-    let service = serve(danger::token_in_query(layer)).await;
+    let builder = AuthenticateLayer::builder(verifier.clone()).cookie(cookie()).websocket_protocol();
+    let service = serve(danger::token_in_query(builder)).await;
     let bring = async |token: &str, escaped: &str| {
         let mut answers = Vec::new();
         for header in [format!("Authorization: Bearer {token}"), format!("Cookie: __Host-token={token}")] {
@@ -195,7 +194,7 @@ async fn s5_10_the_dangerous_switch_does_nothing_where_danger_is_denied() {
     let draft = Draft::access_token().issuer("https://id.test").audience("orders").subject("u1").client_id("web");
     let draft = draft.issued_at(now).expires_at(now.saturating_add(Duration::from_secs(60)));
     let token = draft.claim("jti", "1").sign(&signer).expect("a token");
-    let service = serve(danger::token_in_query(AuthenticateLayer::new(verifier))).await;
+    let service = serve(danger::token_in_query(AuthenticateLayer::builder(verifier))).await;
     assert_eq!(service.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
     assert_eq!(service.get("/", &token).await.status, 200);
 }
@@ -205,7 +204,7 @@ async fn s5_10_the_dangerous_switch_does_nothing_where_danger_is_denied() {
 async fn s10_02_the_headers_of_the_token_are_marked_sensitive() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let service = serve(layer(&issuer).cookie(cookie())).await;
+    let service = serve(builder(&issuer).cookie(cookie())).await;
     for answer in
         [service.get("/", &token).await, service.request("GET /", &[&format!("Cookie: __Host-token={token}")]).await]
     {
@@ -218,7 +217,7 @@ async fn s5_10_a_token_in_a_form_needs_the_dangerous_switch_and_goes_no_further(
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
     let echo = |claims: Claims, body: String| async move { format!("{} {body}", claims.subject()) };
-    let router = || Router::new().route("/", any(echo)).layer(layer(&issuer));
+    let router = || Router::new().route("/", any(echo)).layer(crate::app::layer(&issuer));
     let post = |kind: &str, more: &str, body: &str| {
         let length = body.len();
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {kind}\r\n");
@@ -251,11 +250,16 @@ async fn s5_10_a_token_in_a_form_needs_the_dangerous_switch_and_goes_no_further(
 
 #[test]
 fn names_and_origins_that_cannot_be_are_refused() {
+    let issuer = TestIssuer::new();
+    let faults = |cookie: CookieToken| {
+        let error = builder(&issuer).cookie(cookie).build().expect_err("a fault");
+        error.faults().iter().map(|fault| fault.field.clone().into_owned()).collect::<Vec<_>>()
+    };
     for bad in ["", "a b", "a=b", "a;b", "\u{e9}"] {
-        assert_eq!(CookieToken::new(bad).expect_err(bad).faults()[0].field, "cookie");
+        assert_eq!(faults(CookieToken::new(bad)), ["cookie"], "{bad}");
     }
     for bad in ["", "*", "shop.test", "https://", "https://shop.test/", "https://*.test", "null"] {
-        let named = CookieToken::new("t").expect("a name");
-        assert_eq!(named.origins([bad]).expect_err(bad).faults()[0].field, "origins");
+        assert_eq!(faults(CookieToken::new("t").origins([bad])), ["origins"], "{bad}");
+        assert_eq!(faults(CookieToken::new("").origins(["https://shop.test", bad])), ["cookie", "origins"], "{bad}");
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, Response};
 use serde_json::json;
 use tower_http::cors::CorsLayer;
 
-use crate::app::{good, layer, who};
+use crate::app::{builder, good, layer, who};
 
 const AT: &str = "/.well-known/oauth-protected-resource/v1";
 
@@ -30,7 +30,8 @@ async fn s5_14_s5_15_the_layer_answers_metadata_and_challenges_name_it() {
         .member("tls_client_certificate_bound_access_tokens", true)
         .member("resource_documentation", json!(null))
         .member("resource", "https://evil.test");
-    let service = Service::start(Router::new().route("/", get(who)).layer(layer(&issuer).resource_metadata(all))).await;
+    let layer = builder(&issuer).resource_metadata(all).build().expect("a layer");
+    let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;
     let answer = service.request(&format!("GET {AT}"), &[]).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
     let expected = json!({
@@ -59,7 +60,8 @@ async fn s5_14_s5_15_the_layer_answers_metadata_and_challenges_name_it() {
 async fn s5_15_servers_are_the_trusted_issuers_and_what_is_not_set_is_absent() {
     let issuer = TestIssuer::new();
     let bare = ResourceMetadata::new("https://api.test/").expect("an address").scopes([] as [&str; 0]);
-    let app = protect(Routes::new().get("/", Access::Authenticated, who), layer(&issuer).resource_metadata(bare));
+    let layer = builder(&issuer).resource_metadata(bare).build().expect("a layer");
+    let app = protect(Routes::new().get("/", Access::Authenticated, who), layer);
     let path = "/.well-known/oauth-protected-resource";
     assert!(app.table().public().any(|route| route.path() == path), "the table shows it");
     let service = Service::start(app.into_router()).await;
@@ -119,7 +121,7 @@ async fn s5_17_s5_18_a_renderer_of_ones_own_words_every_refusal_and_opens_none()
         .route("/", get(who))
         .route("/admin", get(who).layer(require(scope("admin"))))
         .route("/typed", get(|_: Claims<Own>| async { "in" }))
-        .layer(layer(&issuer).render(own));
+        .layer(builder(&issuer).render(own).build().expect("a layer"));
     let service = Service::start(app).await;
     let token = format!("Authorization: Bearer {}", good(&issuer).sign());
     let expired = format!("Authorization: Bearer {}", good(&issuer).expired().sign());

@@ -15,21 +15,17 @@ use countersign::verify::Verified;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 
-use crate::app::{good, layer, who};
-
-fn memory(issuer: &TestIssuer) -> Arc<MemoryRevocations> {
-    Arc::new(MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())))
-}
+use crate::app::{builder, good, who};
 
 async fn serve(issuer: &TestIssuer, revocation: impl Into<Revocation>) -> Service {
-    let layer = layer(issuer).revocation(revocation).detail(Detail::Code);
+    let layer = builder(issuer).revocation(revocation).detail(Detail::Code).build().expect("a layer");
     Service::start(Router::new().route("/", get(who)).layer(layer)).await
 }
 
 #[tokio::test]
 async fn s11_06_a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() {
     let issuer = TestIssuer::new();
-    let revoked = memory(&issuer);
+    let revoked = Arc::new(MemoryRevocations::new());
     let service = serve(&issuer, Arc::clone(&revoked)).await;
     let (one, other) = (good(&issuer).claim("jti", "one").sign(), good(&issuer).claim("jti", "other").sign());
     for token in [&one, &other, &one] {
@@ -52,7 +48,7 @@ async fn s11_06_a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() 
 #[tokio::test]
 async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
     let issuer = TestIssuer::new();
-    let revoked = memory(&issuer);
+    let revoked = Arc::new(MemoryRevocations::new());
     let service = serve(&issuer, Arc::clone(&revoked)).await;
     let old = good(&issuer).sign();
     assert_eq!(service.get("/", &old).await.status, 200);
@@ -72,7 +68,8 @@ async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
 #[test]
 fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
     let issuer = TestIssuer::new();
-    let revoked = MemoryRevocations::new().clock(Arc::new(issuer.clock().clone())).max_entries(100);
+    let revoked = Arc::new(MemoryRevocations::new().max_entries(100));
+    builder(&issuer).revocation(Arc::clone(&revoked)).build().expect("it takes the verifier's clock");
     let end = issuer.clock().now().saturating_add(Duration::from_secs(60));
     for number in 0..100 {
         revoked.revoke_token(issuer.name(), &number.to_string(), end).expect("room");
@@ -141,16 +138,29 @@ async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides()
 async fn the_callers_token_is_kept_through_the_wait() {
     let issuer = TestIssuer::new();
     let check = Revocation::new(Arc::new(Elsewhere(Some(RevocationStatus::Valid)))).timeout(Duration::from_secs(600));
-    let layer = layer(&issuer).revocation(check).keep_caller_token();
+    let layer = builder(&issuer).revocation(check).keep_caller_token().build().expect("a layer");
     let handler = get(|token: CallerToken| async move { token.expires_at().as_secs().to_string() });
     let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
     assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
 }
 
+#[test]
+fn a_check_used_with_two_clocks_is_a_configuration_fault() {
+    let (one, other) = (TestIssuer::new(), TestIssuer::new());
+    let checks: [Revocation; 2] =
+        [Arc::new(MemoryRevocations::new()).into(), Revocation::new(Arc::new(SingleUse::new()))];
+    for check in checks {
+        builder(&one).revocation(check.clone()).build().expect("the first clock");
+        builder(&one).revocation(check.clone()).build().expect("the same clock");
+        let error = builder(&other).revocation(check).build().expect_err("another clock");
+        assert_eq!(error.faults()[0].field, "revocation", "{error}");
+    }
+}
+
 #[tokio::test]
 async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
     let issuer = TestIssuer::new();
-    let service = serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())))).await;
+    let service = serve(&issuer, Arc::new(SingleUse::new())).await;
     let token = good(&issuer).claim("jti", "once").sign();
     let pair = tokio::join!(service.get("/", &token), service.get("/", &token));
     let mut statuses = [pair.0.status, pair.1.status];
@@ -166,8 +176,7 @@ async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
 #[tokio::test]
 async fn s3_25_where_used_tokens_find_no_place_it_is_503_until_some_end() {
     let issuer = TestIssuer::new();
-    let service =
-        serve(&issuer, Arc::new(SingleUse::new().clock(Arc::new(issuer.clock().clone())).max_entries(1))).await;
+    let service = serve(&issuer, Arc::new(SingleUse::new().max_entries(1))).await;
     let mut unavailable = 0;
     for number in 0..200 {
         let token = good(&issuer).claim("jti", number.to_string()).sign();

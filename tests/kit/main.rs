@@ -115,7 +115,8 @@ async fn a_callee_shows_which_token_came_with_which_call() {
         outbound.on_behalf_of(&caller).send(http.get(url)).await.map_err(|error: OutboundError| error.to_string())?;
         Ok::<_, String>("called")
     };
-    let app = Router::new().route("/", get(handler)).layer(AuthenticateLayer::new(verifier).keep_caller_token());
+    let layer = AuthenticateLayer::builder(verifier).keep_caller_token().build().expect("a layer");
+    let app = Router::new().route("/", get(handler)).layer(layer);
     let request = Request::get("/").header("authorization", format!("Bearer {}", inbound.as_str()));
     answer(&app, request).await.assert_success();
 

@@ -50,7 +50,8 @@ async fn s10_01_no_part_of_a_token_in_any_log_debug_or_answer() {
 
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let trusted = countersign::policy::danger::plain_http_issuer(oidc(provider.url()).audience("api"));
-    let layer = AuthenticateLayer::new(Verifier::new(trusted).expect("a policy")).keep_caller_token();
+    let layer = AuthenticateLayer::builder(Verifier::new(trusted).expect("a policy")).keep_caller_token();
+    let layer = layer.build().expect("a layer");
     let app = Router::new()
         .route("/", get(who))
         .route("/typed", get(|_: Claims<Own>| async { "in" }))

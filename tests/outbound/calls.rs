@@ -146,7 +146,7 @@ pub async fn kept_by(verifier: Verifier, token: &str) -> CallerToken {
         );
         Ok::<_, std::convert::Infallible>(answer)
     });
-    let service = AuthenticateLayer::new(verifier).keep_caller_token().layer(keep);
+    let service = AuthenticateLayer::builder(verifier).keep_caller_token().build().expect("a layer").layer(keep);
     let request =
         axum::http::Request::builder().header("authorization", format!("Bearer {token}")).body(()).expect("a request");
     let answer = service.oneshot(request).await.expect("infallible");

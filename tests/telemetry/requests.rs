@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
+use countersign::authenticate::AuthenticateLayerBuilder;
 use countersign::error::VerifyErrorKind;
 use countersign::prelude::*;
 use countersign::pseudonym::Pseudonyms;
@@ -97,7 +98,8 @@ async fn s10_05_labels_come_from_closed_sets() {
 async fn s10_06_a_subject_is_told_by_its_pseudonym_alone_and_only_where_asked_for() {
     let (recorder, _guard) = Recorder::begin();
     let issuer = TestIssuer::new();
-    let told = async |layer: AuthenticateLayer, subject: &str| {
+    let told = async |builder: AuthenticateLayerBuilder, subject: &str| {
+        let layer = builder.build().expect("a layer");
         let admin = get(|| async { "in" }).layer(require(role("admin")));
         let app = Router::new().route("/", admin).layer(layer);
         let bearer = format!("Bearer {}", issuer.token().subject(subject).audience("api").sign());
@@ -107,7 +109,7 @@ async fn s10_06_a_subject_is_told_by_its_pseudonym_alone_and_only_where_asked_fo
         assert!(!format!("{events:?}").contains(subject), "{events:?}");
         events.iter().map(|event| event.field("subject").to_owned()).collect::<BTreeSet<_>>()
     };
-    let plain = || AuthenticateLayer::new(issuer.verifier_for("api"));
+    let plain = || AuthenticateLayer::builder(issuer.verifier_for("api"));
     let keyed = |byte: u8| {
         let pseudonyms = Pseudonyms::new(&Secret::new(vec![byte; 32])).expect("long enough");
         plain().log_subjects(pseudonyms).detail(Detail::Code)

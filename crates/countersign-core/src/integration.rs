@@ -32,4 +32,4 @@
 
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;
-pub use crate::verify::verifier::Step;
+pub use crate::verify::verifier::{Step, Uncached};

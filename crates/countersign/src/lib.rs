@@ -1,14 +1,25 @@
 //! JWT authentication and authorization for axum and tower services.
 //!
-//! Four parts, one folder each, to be read in this order:
+//! Inbound requests:
 //!
-//! - [`authenticate`]: the layer. Every request is verified, and a token seen before costs next to nothing.
-//! - [`extract`]: typed claims and the tenant as handler arguments.
+//! - [`authenticate`]: the layer, which verifies the token of every request. A token seen before costs a cache lookup.
 //! - [`guard`]: requirements (scopes, roles, permissions, tenants) as layers on routes.
-//! - [`outbound`]: the right token on calls to other services, and only there.
+//! - [`extract`]: typed claims and the tenant as handler arguments.
+//! - [`app`]: an app in which every route needs a token unless it states otherwise, with a table of its routes.
+//! - [`grpc`]: layer, guards and claims in tonic services.
+//! - [`revocation`]: checks for revoked and for single-use tokens.
+//! - [`lifetime`]: the end of streams and downloads whose token expires.
+//! - [`response`]: the responses to refused requests, and the metadata of the resource.
 //!
-//! Beneath them: [`issuers`], [`keys`] (discovery, JWKS, rotation) and the kernel's modules ([`policy`], [`verify`],
-//! [`authz`], [`key`], [`error`] and so on), re-exported under their own names. Most users need the [`prelude`] alone:
+//! Keys and calls:
+//!
+//! - [`keys`]: sources of keys (discovery, JWKS, files, Kubernetes) with their refresh.
+//! - [`issuers`]: issuers of known providers, and issuers that are resolved at run time.
+//! - [`health`]: whether a verifier has the keys that it needs.
+//! - [`outbound`]: tokens on calls to other services, and only to those.
+//!
+//! The modules of `countersign-core` ([`policy`], [`verify`], [`authz`], [`key`], [`error`] and others) are re-exported under
+//! their own names. Most services need only the [`prelude`]:
 //!
 //! ```no_run
 //! use axum::{Router, routing::get};
@@ -20,7 +31,7 @@
 //!     let app = Router::new()
 //!         .route("/orders", get(list).layer(require(scope("orders:read"))))
 //!         .route("/health", get(|| async { "ok" }))
-//!         .layer(AuthenticateLayer::new(verifier).public(["/health"])); // last: all else needs a token
+//!         .layer(AuthenticateLayer::builder(verifier).public(["/health"]).build()?); // last: it covers all routes above
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //!     Ok(axum::serve(listener, app).await?)
 //! }
@@ -34,7 +45,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `axum` | yes | [`extract`], path parameters in guards, and [`app`]: a whole app closed by default |
+//! | `axum` | yes | [`extract`], [`app`], and path parameters in guards |
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`] |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
@@ -42,8 +53,8 @@
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
-//! Without any: the layer and the guards over keys that you supply, for every tower HTTP service. Features add API; none
-//! changes behaviour.
+//! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
+//! API; none changes behaviour.
 
 #[cfg(feature = "axum")]
 pub mod app;

@@ -116,6 +116,35 @@ pub enum Step {
     NeedsKeys(NeedsKeys),
 }
 
+/// A token that is not cached, with the clock readings of the lookup; returned by [`Verifier::cached`].
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Uncached<'v> {
+    verifier: &'v Verifier,
+    token: &'v str,
+    now: UnixTime,
+    elapsed: Duration,
+}
+
+impl Uncached<'_> {
+    /// Verifies the token with the keys that are cached; never waits.
+    #[must_use]
+    pub fn verify_with_cached_keys(self) -> Step {
+        match self.verifier.judge(self) {
+            Ok(verified) => Step::Done(Ok(verified)),
+            Err(Pending::Refused(error)) => Step::Done(Err(self.verifier.refuse(error))),
+            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
+        }
+    }
+}
+
+/// Without the token.
+impl fmt::Debug for Uncached<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Uncached")
+    }
+}
+
 /// The keys that `issuer` has now, if they may still be used.
 pub(super) fn usable_keys<'h>(
     issuer: &TrustedIssuer,
@@ -184,9 +213,10 @@ impl Verifier {
         }
     }
 
-    /// Returns the cached result if this exact token is cached and still valid. `None` only means that it is not cached.
+    /// Returns the cached result if this exact token is cached and still valid.
     ///
-    /// A cached token consists of base64url and dots, so a caller need not check its characters again.
+    /// A cached token consists of base64url and dots, so a caller need not check its characters again. It can do so before
+    /// it verifies an [`Uncached`] token, which needs no second lookup.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -194,23 +224,21 @@ impl Verifier {
     ///
     /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
     /// let verifier = Verifier::new(issuer)?;
-    /// assert!(verifier.cached("a token never seen").is_none());
+    /// assert!(verifier.cached("a token never seen").is_err());
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```
-    #[must_use]
-    pub fn cached(&self, token: &str) -> Option<Arc<Verified>> {
-        let clock = &self.0.clock;
-        self.seen_before(token, clock.now(), clock.elapsed())
+    ///
+    /// # Errors
+    /// The token, if it is not cached.
+    pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
+        let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
+        self.seen_before(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed })
     }
 
     /// Verifies a token with the keys that are cached; never waits.
     #[must_use]
     pub fn verify_with_cached_keys(&self, token: &str) -> Step {
-        match self.judge(token) {
-            Ok(verified) => Step::Done(Ok(verified)),
-            Err(Pending::Refused(error)) => Step::Done(Err(self.refuse(error))),
-            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
-        }
+        self.cached(token).map_or_else(Uncached::verify_with_cached_keys, |verified| Step::Done(Ok(verified)))
     }
 
     /// Verifies a token after its key source has answered.
@@ -220,16 +248,13 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_after_refresh(&self, token: &str, outcome: &RefreshOutcome) -> Result<Arc<Verified>, VerifyError> {
-        self.judge(token).map_err(|pending| self.refuse(pending.after(outcome)))
+        let verify = |uncached: Uncached<'_>| self.judge(uncached);
+        self.cached(token).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
     }
 
     /// The way of a token, top to bottom.
-    fn judge(&self, token: &str) -> Result<Arc<Verified>, Pending> {
+    fn judge(&self, Uncached { token, now, elapsed, .. }: Uncached<'_>) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
-        let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
-        if let Some(verified) = self.seen_before(token, now, elapsed) {
-            return Ok(verified);
-        }
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
         let mut payload = Payload::decode(compact.payload, &inner.wanted)?;

@@ -1,12 +1,12 @@
-//! Who may call a route.
+//! Access to a route.
 
 use std::fmt;
 
 use countersign_core::authz::Requirement;
 
-/// Who may call a route; said at every route of [`Routes`](super::Routes).
+/// Access to a route, stated for every route of [`Routes`](super::Routes).
 ///
-/// A [`Requirement`] is one too, so that it can be written as it is:
+/// A [`Requirement`] converts into it:
 ///
 /// ```
 /// use countersign::app::{Access, Routes};
@@ -21,18 +21,18 @@ use countersign_core::authz::Requirement;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Access {
-    /// Anyone. A token that is sent is not looked at.
+    /// Any caller. A token that is sent is ignored.
     Public,
-    /// Anyone, but a token that is sent must be good; `Option<Claims>` tells the handler.
+    /// Any caller, but a token that is sent must be valid; the handler reads it with `Option<Claims>`.
     Optional,
-    /// Whoever has a token that the verifier accepts.
+    /// Callers with a token that the verifier accepts.
     Authenticated,
-    /// Whoever meets the requirement.
+    /// Callers that meet the requirement.
     Required(Requirement),
 }
 
 impl Access {
-    /// One word for programs: `public`, `optional`, `authenticated` or `required`.
+    /// The kind as one word: `public`, `optional`, `authenticated` or `required`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl<R: Into<Requirement>> From<R> for Access {
     }
 }
 
-/// The requirement in words, else the kind.
+/// The requirement in words, or the kind.
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

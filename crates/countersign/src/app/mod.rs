@@ -1,7 +1,7 @@
-//! A whole app that is closed unless a route says otherwise, and the table that shows it.
+//! An app in which every route needs a token unless it states otherwise, and the table of its routes.
 //!
-//! axum does not tell which routes a router has; [`Routes`] is a thin wrapper that remembers them. Each route names who may
-//! call it, so that none can be left open by forgetting, and [`protect`] puts the authenticator around all of them.
+//! axum does not list the routes of a router; [`Routes`] is a thin wrapper that records them. Each route states its
+//! [`Access`], so that none is left open by mistake, and [`protect`] adds the authentication layer to all of them.
 
 mod access;
 #[cfg(feature = "utoipa")]

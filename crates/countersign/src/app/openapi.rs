@@ -1,4 +1,4 @@
-//! The table of routes as security requirements of an OpenAPI document.
+//! Security requirements of an OpenAPI document, from the table of routes.
 
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -9,11 +9,10 @@ use super::table::{ANY, RouteTable};
 
 impl RouteTable {
     /// Writes the table into an OpenAPI document: a security scheme of this name (a JWT as bearer token), and for each
-    /// operation whether it asks for a token, with the scopes that every caller needs.
+    /// operation whether it needs a token, with the scopes that every caller needs.
     ///
-    /// Security that the document had before is replaced. An operation that is no route of the table is described as the
-    /// app treats it: it needs a token. The words of a requirement that is more than scopes are added to the operation's
-    /// description.
+    /// It replaces the security of the document. An operation that is not a route of the table needs a token, as it does in
+    /// the app. The text of a requirement is added to the operation's description.
     ///
     /// ```
     /// use countersign::app::{Access, Routes};

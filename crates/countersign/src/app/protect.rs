@@ -1,4 +1,4 @@
-//! The authenticator around a whole app.
+//! The authentication layer around an app.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::routes::Routes;
 use super::table::{Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
 
-/// Closes a whole app: every route, and every path that is no route, needs a token, but for routes that say
+/// Protects an app: every route and every unknown path needs a token, except routes with
 /// [`Access::Public`](super::Access::Public) or [`Access::Optional`](super::Access::Optional).
 ///
 /// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own.
@@ -39,29 +39,29 @@ where
     if let Some(path) = layer.metadata_path() {
         table.push(Route::new("GET", path.to_owned(), Access::Public));
     }
-    let open = routes.open.layer(layer.clone().public_everywhere());
-    let optional = routes.optional.layer(layer.clone().allow_anonymous());
-    // Merged last, its answers to unknown paths and methods are the ones that count.
+    let open = routes.open.layer(layer.with_all_paths_public());
+    let optional = routes.optional.layer(layer.with_anonymous_callers());
+    // Merged last, so that its answers to unknown paths and methods are used.
     let closed = routes.closed.layer(layer);
     Protected { router: open.merge(optional).merge(closed), table }
 }
 
-/// An app that is closed, and the table of its routes.
-#[must_use = "it answers nothing until it is made a router"]
+/// A protected app with the table of its routes; created by [`protect`].
+#[must_use = "convert it into a router to serve it"]
 pub struct Protected<S = ()> {
     router: Router<S>,
     table: RouteTable,
 }
 
 impl<S> Protected<S> {
-    /// Every route and who may call it.
+    /// Every route with its access.
     #[must_use]
     pub fn table(&self) -> &RouteTable {
         &self.table
     }
 
-    /// The router to serve. Layers added to it stand before the authenticator (CORS, tracing, limits); routes added to it
-    /// are not covered.
+    /// The router to serve. Layers added to it run before authentication (CORS, tracing, limits). Routes added to it are not
+    /// protected.
     pub fn into_router(self) -> Router<S> {
         self.router
     }

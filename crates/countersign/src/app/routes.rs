@@ -1,4 +1,4 @@
-//! Routes that remember themselves.
+//! Routes with their access.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,13 +16,13 @@ use super::access::Access;
 use super::table::{ANY, Route, RouteTable};
 use crate::guard::require;
 
-/// Routes, each with who may call it; [`protect`](super::protect) makes a router of them.
+/// Routes, each with its [`Access`]; [`protect`](super::protect), which has an example, makes a router of them.
 ///
-/// Paths are written as axum's are (`/orders/{id}`, `/files/{*path}`), and a path may have several methods.
+/// Paths have the syntax of axum (`/orders/{id}`, `/files/{*path}`), and a path may have several methods.
 ///
 /// # Panics
-/// As axum's router does while it is set up: where a path is malformed, or a method of a path is given twice.
-#[must_use = "routes answer nothing until they are given to `protect`"]
+/// As axum's router during set-up: if a path is malformed, or a method of a path is added twice.
+#[must_use = "pass the routes to `protect` to serve them"]
 pub struct Routes<S = ()> {
     pub(super) closed: Router<S>,
     pub(super) optional: Router<S>,
@@ -31,7 +31,7 @@ pub struct Routes<S = ()> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// No routes; any other path is answered 401, or 404 to those who have a token.
+    /// Creates an empty set of routes. Unknown paths are answered with 401, and with 404 if the caller has a token.
     pub fn new() -> Self {
         Routes {
             closed: Router::new().fallback(|| async { StatusCode::NOT_FOUND }),
@@ -41,32 +41,32 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// Answers `GET`, and `HEAD` with it.
+    /// Adds a handler for `GET` and `HEAD`.
     pub fn get<H: Handler<T, S>, T: 'static>(self, path: &str, access: impl Into<Access>, handler: H) -> Self {
         self.route("GET", path, access.into(), on(MethodFilter::GET, handler))
     }
 
-    /// Answers `POST`.
+    /// Adds a handler for `POST`.
     pub fn post<H: Handler<T, S>, T: 'static>(self, path: &str, access: impl Into<Access>, handler: H) -> Self {
         self.route("POST", path, access.into(), on(MethodFilter::POST, handler))
     }
 
-    /// Answers `PUT`.
+    /// Adds a handler for `PUT`.
     pub fn put<H: Handler<T, S>, T: 'static>(self, path: &str, access: impl Into<Access>, handler: H) -> Self {
         self.route("PUT", path, access.into(), on(MethodFilter::PUT, handler))
     }
 
-    /// Answers `PATCH`.
+    /// Adds a handler for `PATCH`.
     pub fn patch<H: Handler<T, S>, T: 'static>(self, path: &str, access: impl Into<Access>, handler: H) -> Self {
         self.route("PATCH", path, access.into(), on(MethodFilter::PATCH, handler))
     }
 
-    /// Answers `DELETE`.
+    /// Adds a handler for `DELETE`.
     pub fn delete<H: Handler<T, S>, T: 'static>(self, path: &str, access: impl Into<Access>, handler: H) -> Self {
         self.route("DELETE", path, access.into(), on(MethodFilter::DELETE, handler))
     }
 
-    /// Hands every method of the path to a tower service, such as a folder of files.
+    /// Adds a tower service for every method of the path, such as one that serves files.
     pub fn service<T>(self, path: &str, access: impl Into<Access>, service: T) -> Self
     where
         T: Service<Request, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -76,17 +76,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.route(ANY, path, access.into(), any_service(service))
     }
 
-    /// Puts `routes` beneath `prefix`.
+    /// Adds `routes` below `prefix`.
     pub fn nest(mut self, prefix: &str, routes: Routes<S>) -> Self {
-        // The nested routes' own answer to unknown paths would be a second one.
+        // Without the nested routes' own fallback, of which there can be only one.
         self.closed = self.closed.nest(prefix, routes.closed.reset_fallback());
         self.optional = self.optional.nest(prefix, routes.optional);
         self.open = self.open.nest(prefix, routes.open);
-        self.table.extend(routes.table.beneath(prefix));
+        self.table.extend(routes.table.below(prefix));
         self
     }
 
-    /// Puts a plain router beneath `prefix`: all of it needs a token, and its routes do not show in the table one by one.
+    /// Adds a plain router below `prefix`. All its routes need a token; the table shows them as one.
     pub fn nest_router(mut self, prefix: &str, router: Router<S>) -> Self {
         self.closed = self.closed.nest(prefix, router);
         let path = format!("{}/{{*rest}}", prefix.trim_end_matches('/'));
@@ -103,13 +103,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Answers callers with a token who ask for an unknown path.
+    /// Sets the handler for unknown paths, for callers with a token.
     pub fn fallback<H: Handler<T, S>, T: 'static>(mut self, handler: H) -> Self {
         self.closed = self.closed.fallback(handler);
         self
     }
 
-    /// Wraps all routes so far in a layer that stands behind the authenticator and before the guards.
+    /// Wraps all routes so far in a layer that runs after authentication and before the guards.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<AnyRoute> + Clone + Send + Sync + 'static,
@@ -124,7 +124,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// Gives the handlers their state.
+    /// Sets the state of the handlers.
     pub fn with_state<S2: Clone + Send + Sync + 'static>(self, state: S) -> Routes<S2> {
         Routes {
             closed: self.closed.with_state(state.clone()),
@@ -147,7 +147,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             Access::Authenticated => self.closed = self.closed.route(path, handler),
             Access::Required(requirement) => {
                 let guard = require(requirement.clone());
-                // A guard before the answer to other methods would ask for what is this method's requirement alone.
+                // As a `layer`, the guard would apply this method's requirement to the other methods too.
                 let guarded = if method == ANY { handler.layer(guard) } else { handler.route_layer(guard) };
                 self.closed = self.closed.route(path, guarded);
             }

@@ -1,4 +1,4 @@
-//! The table of an app's routes: what is open, and what each route asks for.
+//! The table of an app's routes with their access.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::access::Access;
 
-/// Every method of a path.
+/// The method column of a route for every method.
 pub(super) const ANY: &str = "ANY";
 
-/// One method of one path, and who may call it.
+/// One method of one path with its access; [`RouteTable`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     method: &'static str,
@@ -20,8 +20,8 @@ pub struct Route {
 
 /// The routes of an app, ordered by path and method.
 ///
-/// It prints itself as text for reviewers; a test that compares the text makes every change of access a change that is
-/// seen. What is no route at all needs a token, too, and the last line says so.
+/// `Display` writes it as text for reviewers. A test that compares the text shows every change of access in a review. The last
+/// line stands for unknown paths, which need a token too.
 ///
 /// ```
 /// use countersign::app::{Access, Routes};
@@ -51,13 +51,13 @@ impl Route {
         self.method
     }
 
-    /// The path as the router has it, such as `/orders/{id}`.
+    /// The path in the router's syntax, such as `/orders/{id}`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Who may call it.
+    /// The access to the route.
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
@@ -81,16 +81,16 @@ impl Route {
 
 impl RouteTable {
     pub(super) fn push(&mut self, route: Route) {
-        let place = self.0.partition_point(|known| (&known.path, known.method) <= (&route.path, route.method));
-        self.0.insert(place, route);
+        let index = self.0.partition_point(|known| (&known.path, known.method) <= (&route.path, route.method));
+        self.0.insert(index, route);
     }
 
     pub(super) fn extend(&mut self, other: RouteTable) {
         other.0.into_iter().for_each(|route| self.push(route));
     }
 
-    /// The same routes beneath `prefix`, their paths as axum joins them.
-    pub(super) fn beneath(mut self, prefix: &str) -> Self {
+    /// The same routes below `prefix`, with paths as axum joins them.
+    pub(super) fn below(mut self, prefix: &str) -> Self {
         let prefix = prefix.trim_end_matches('/');
         for route in &mut self.0 {
             let tail = if route.path == "/" { "" } else { &route.path };
@@ -115,7 +115,7 @@ impl RouteTable {
     /// without one; `countersign explain` reads it.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&self.0).unwrap_or_default() // strings alone; it cannot fail
+        serde_json::to_string_pretty(&self.0).unwrap_or_default() // only strings, so it cannot fail
     }
 }
 

@@ -1,27 +1,31 @@
-//! The one credential of a request (RFC 6750 §2): exactly one bearer token, or none, wherever it may come from.
+//! The credential of a request: exactly one bearer token, or none (RFC 6750 §2).
 
 use http::{HeaderMap, Request, Uri, header};
 
-use super::place::{Places, protocol_tokens, query_tokens};
+use super::locations::TokenLocations;
+use super::query::{has_token, query_tokens};
+use super::websocket::protocol_tokens;
 
-/// What a request brings.
+/// The credential that a request brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credential<'r> {
     /// No bearer token: no header, an empty one, or another scheme.
     None,
-    /// What claims to be one token. Whether it has the [form](is_b64token) of one is still to be asked.
+    /// One token, whose [form](is_b64token) is not checked yet.
     Bearer(&'r str),
-    /// Several, or none where one must be: 400 `invalid_request`, and why.
+    /// Several credentials or a malformed one: 400 `invalid_request`, with the reason for the log.
     Malformed(&'static str),
-    /// One in a cookie, with a request that another site may have caused: 403.
+    /// A token in a cookie, in a request that another site may have caused: 403.
     CrossSite,
 }
 
-/// Reads the credential. Body and, unless `places` says so, query are never looked into for a token, but a token in both
-/// header and query is two (RFC 6750 §2).
-pub(super) fn of<'r, B>(request: &'r Request<B>, places: &Places) -> Credential<'r> {
+/// Reads the credential from the header and from `locations`.
+///
+/// Tokens in body and query are ignored unless enabled. Only a token in both header and query is always an error: RFC 6750
+/// §2 allows one location in each request.
+pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -> Credential<'r> {
     let in_header = in_header(request.headers(), request.uri());
-    if matches!(in_header, Credential::Malformed(_)) || !places.are_any() {
+    if matches!(in_header, Credential::Malformed(_)) || locations.is_header_only() {
         return in_header;
     }
     // Other schemes count here: a request with another scheme and a token in a cookie brings two credentials.
@@ -30,28 +34,28 @@ pub(super) fn of<'r, B>(request: &'r Request<B>, places: &Places) -> Credential<
     let mut count = usize::from(has_header);
     let mut add = |token: Option<&'r str>| {
         count += 1;
-        found = token.map_or(Credential::Malformed("a token that is not of the form of one"), Credential::Bearer);
+        found = token.map_or(Credential::Malformed("the token has characters that no token has"), Credential::Bearer);
     };
-    if places.websocket_protocol {
+    if locations.websocket_protocol {
         protocol_tokens(request).for_each(|token| add(Some(token)));
     }
-    if places.query {
-        request.uri().query().into_iter().flat_map(query_tokens).for_each(|token| add(Some(token)));
+    if locations.query {
+        request.uri().query().into_iter().flat_map(query_tokens).for_each(&mut add);
     }
-    let cookie = places.cookie.as_ref().and_then(|cookie| {
+    let cookie = locations.cookie.as_ref().and_then(|cookie| {
         let mut values = cookie.values(request.headers()).peekable();
         values.peek()?;
         values.for_each(&mut add);
         Some(cookie)
     });
     match (count, cookie) {
-        (0 | 1, Some(cookie)) if !cookie.may_cause(request) => Credential::CrossSite,
+        (0 | 1, Some(cookie)) if !cookie.allows(request) => Credential::CrossSite,
         (0 | 1, _) => found,
-        _ => Credential::Malformed("credentials in more than one place"),
+        _ => Credential::Malformed("credentials in more than one location"),
     }
 }
 
-/// The credential in the `Authorization` header.
+/// Reads the credential in the `Authorization` header.
 fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Credential::None };
@@ -61,28 +65,28 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     if line.is_empty() {
         return Credential::None;
     }
-    // Not `to_str`: it looks at one byte at a time.
+    // Not `to_str`, which checks byte by byte.
     let Ok(line) = std::str::from_utf8(line.as_bytes()) else {
-        return Credential::Malformed("the Authorization header has characters beyond ASCII");
+        return Credential::Malformed("the Authorization header is not UTF-8");
     };
     let (scheme, rest) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        let begins_so = scheme.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("bearer"));
-        return match begins_so && scheme[6..].starts_with(['\t', ',', '=']) {
-            true => Credential::Malformed("the Bearer scheme is followed by something that is no blank"),
+        let starts_with_bearer = scheme.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("bearer"));
+        return match starts_with_bearer && scheme[6..].starts_with(['\t', ',', '=']) {
+            true => Credential::Malformed("the Bearer scheme is not followed by a space"),
             false => Credential::None,
         };
     }
-    if has_token_in_query(uri) {
-        return Credential::Malformed("a token in the header and one in the query");
+    if uri.query().is_some_and(has_token) {
+        return Credential::Malformed("one token in the header and one in the query");
     }
     Credential::Bearer(rest.trim_start_matches(' '))
 }
 
-/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+/// Whether the text is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 pub(super) fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    // Without a branch, so that the compiler takes many bytes at a time: a token has a thousand.
+    // Branch-free, so that the compiler vectorises it: a token has about a thousand bytes.
     let is_in = |byte: u8, first: u8, count: u8| byte.wrapping_sub(first) < count;
     let allowed = |byte: u8| {
         is_in(byte | 0x20, b'a', 26)
@@ -91,11 +95,7 @@ pub(super) fn is_b64token(token: &str) -> bool {
             | (byte == b'~')
             | (byte == b'+')
     };
-    !body.is_empty() && body.bytes().fold(true, |so_far, byte| so_far & allowed(byte))
-}
-
-fn has_token_in_query(uri: &Uri) -> bool {
-    uri.query().is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("access_token")))
+    !body.is_empty() && body.bytes().fold(true, |valid, byte| valid & allowed(byte))
 }
 
 #[cfg(test)]
@@ -110,7 +110,7 @@ mod tests {
             let value = HeaderValue::from_bytes(line).expect("a header value");
             request.headers_mut().append(header::AUTHORIZATION, value);
         }
-        match of(&request, &Places::default()) {
+        match super::read(&request, &TokenLocations::default()) {
             Credential::CrossSite => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn s5_08_s5_09_one_header_any_case_any_blanks() {
+    fn s5_08_s5_09_one_header_any_case_any_spaces() {
         assert_eq!(read(&[b"bearer tok"], "/"), "tok");
         assert_eq!(read(&[b"BEARER   tok"], "/"), "tok");
         assert_eq!(read(&[b"Bearer a", b"Bearer a"], "/"), "malformed");

@@ -1,38 +1,42 @@
-//! Ways to weaken the layer, in one searchable place. Each use is logged at WARN when the layer is made.
+//! Ways to weaken the layer, in one searchable module. Each use is logged at WARN.
 
-use super::layer::AuthenticateLayer;
+use super::builder::AuthenticateLayerBuilder;
 
-/// Takes a token from the query (`?access_token=…`) too, for clients that can set no header.
+/// Accepts a token in the query (`?access_token=…`) too, for clients that can set no header.
 ///
-/// Addresses are written into logs, histories and `Referer` headers, by others too, and their tokens with them; RFC 9700
-/// forbids it to clients. The layer takes the token out of the address before anything behind it sees it, which is of no
-/// help in front of it. Prefer a cookie, or for WebSockets a subprotocol.
+/// Addresses end up in logs, histories and `Referer` headers, also of others, and tokens with them; RFC 9700 forbids this to
+/// clients. The layer removes the token from the address before any service behind it sees it, which does not help before
+/// the layer. Prefer a cookie, or a subprotocol for WebSockets.
 ///
-/// Where the verifier was built with `deny_danger`, the query is not looked into all the same, and an error is logged.
+/// With a verifier built with `deny_danger`, the query stays ignored and an error is logged.
 ///
 /// ```
 /// use countersign::authenticate::danger;
+/// use countersign::error::ConfigError;
 /// use countersign::prelude::*;
 ///
-/// # fn layer(verifier: Verifier) -> AuthenticateLayer {
-/// danger::token_in_query(AuthenticateLayer::new(verifier))
-/// # }
+/// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+///     danger::token_in_query(AuthenticateLayer::builder(verifier)).build()
+/// }
+/// # let _ = layer;
 /// ```
-#[must_use]
-pub fn token_in_query(layer: AuthenticateLayer) -> AuthenticateLayer {
-    if layer.verifier.denies_danger() {
-        tracing::error!(target: "countersign::authenticate", "tokens are not taken from the query: deny_danger forbids it");
-        return layer;
+pub fn token_in_query(builder: AuthenticateLayerBuilder) -> AuthenticateLayerBuilder {
+    if builder.denies_danger() {
+        tracing::error!(target: "countersign::authenticate", "tokens in the query are ignored: deny_danger forbids them");
+        return builder;
     }
-    tracing::warn!(target: "countersign::authenticate", "tokens are taken from the query: they reach logs and histories");
-    layer.with_query()
+    tracing::warn!(
+        target: "countersign::authenticate",
+        "tokens in the query are accepted: they reach logs and browser histories"
+    );
+    builder.token_in_query()
 }
 
-/// Takes a token from a form's field `access_token` too (RFC 6750 §2.2), for clients that can set no header.
+/// Accepts a token in a form's field `access_token` too (RFC 6750 §2.2), for clients that can set no header.
 ///
-/// Stand it before the [`AuthenticateLayer`]. It reads the body, up to 64 KiB, of everybody who sends a form, before anything
-/// is known of them, and moves the token into the `Authorization` header; a request that has that header as well brings two
-/// credentials, 400. What is behind sees the form without its token.
+/// Put it before the [`AuthenticateLayer`](super::AuthenticateLayer). It reads the body of every form, up to 64 KiB, before
+/// the caller is known, and moves the token into the `Authorization` header. A request that already has this header brings
+/// two credentials: 400. Services behind it see the form without its token.
 ///
 /// ```
 /// use countersign::authenticate::danger;
@@ -45,7 +49,10 @@ pub fn token_in_query(layer: AuthenticateLayer) -> AuthenticateLayer {
 /// ```
 #[cfg(feature = "axum")]
 #[must_use]
-pub fn token_in_form() -> super::FormTokenLayer {
-    tracing::warn!(target: "countersign::authenticate", "tokens are taken from forms: bodies are read before any decision");
-    super::FormTokenLayer
+pub fn token_in_form() -> super::form::FormTokenLayer {
+    tracing::warn!(
+        target: "countersign::authenticate",
+        "tokens in forms are accepted: bodies are read before authentication"
+    );
+    super::form::FormTokenLayer
 }

@@ -1,4 +1,4 @@
-//! A token in a form body (RFC 6750 §2.2), moved to where the layer looks for one.
+//! A token in a form body (RFC 6750 §2.2), moved to the `Authorization` header.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,12 +11,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::place::{query_tokens, without_tokens};
+use super::query::{query_tokens, without_tokens};
 
-/// The longest form that is read for its token.
+/// The longest form that is searched for a token.
 const MAX_FORM_BYTES: usize = 64 * 1024;
 
-/// Moves a form's token into the `Authorization` header; made by [`danger::token_in_form`](super::danger::token_in_form).
+/// Moves a form's token into the `Authorization` header; made by [`danger::token_in_form`](super::danger::token_in_form),
+/// which has an example.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FormTokenLayer;
@@ -58,21 +59,21 @@ where
             let Ok(form) = to_bytes(body, MAX_FORM_BYTES).await else {
                 return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
             };
-            let form = moved(&mut parts.headers, form);
+            let form = move_tokens(&mut parts.headers, form);
             ready.call(Request::from_parts(parts, Body::from(form))).await
         })
     }
 }
 
-/// The form without its tokens, each of which is a line of `Authorization` now: several are a bad request there.
-fn moved(headers: &mut HeaderMap, form: Bytes) -> Bytes {
+/// Moves each token of the form into an `Authorization` header of its own; the layer refuses several with 400.
+fn move_tokens(headers: &mut HeaderMap, form: Bytes) -> Bytes {
     let Ok(text) = std::str::from_utf8(&form) else { return form };
-    let tokens: Vec<&str> = query_tokens(text).collect();
+    let tokens: Vec<Option<&str>> = query_tokens(text).collect();
     if tokens.is_empty() {
         return form;
     }
     for token in tokens {
-        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        let value = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
         headers.append(header::AUTHORIZATION, value.unwrap_or(HeaderValue::from_static("Bearer")));
     }
     let rest = Bytes::from(without_tokens(text).unwrap_or_default());
@@ -81,9 +82,9 @@ fn moved(headers: &mut HeaderMap, form: Bytes) -> Bytes {
     rest
 }
 
-/// A body that RFC 6750 §2.2 lets hold a token: a form, and not with `GET`.
+/// Whether RFC 6750 §2.2 allows a token in the body: a form, and not with `GET`.
 fn is_form<B>(request: &Request<B>) -> bool {
-    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    *request.method() != Method::GET && kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    *request.method() != Method::GET && media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
 }

@@ -1,4 +1,4 @@
-//! The response: answered by us, from the inner service, or after keys were fetched.
+//! The response future.
 
 use std::fmt;
 use std::future::Future;
@@ -12,13 +12,12 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::layer::AuthenticateLayer;
-use super::service::{Admission, Caller};
+use super::authenticator::{Admission, Authenticator, VerifiedCaller};
 use crate::response::Refusal;
 use crate::revocation::RevocationFuture;
 
 pin_project! {
-    /// The future of [`Authenticate`](super::Authenticate). Boxes nothing where keys and token are at hand.
+    /// The future of [`Authenticate`](super::Authenticate). It allocates only if the request waits.
     pub struct AuthenticateFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,
@@ -31,22 +30,22 @@ pin_project! {
 pin_project! {
     #[project = StateProjection]
     enum State<S, F, ReqBody> {
-        Answered { answer: Option<Response<Bytes>> },
-        Verifying {
+        Response { response: Option<Response<Bytes>> },
+        RefreshingKeys {
             refresh: Pin<Box<dyn Future<Output = RefreshOutcome> + Send>>,
-            pending: Option<Box<(Pending<S, ReqBody>, String)>>,
+            suspended: Option<Box<(Suspended<S, ReqBody>, String)>>,
         },
-        Asking {
-            verdict: RevocationFuture,
-            pending: Option<Box<(Pending<S, ReqBody>, Caller)>>,
+        CheckingRevocation {
+            status: RevocationFuture,
+            suspended: Option<Box<(Suspended<S, ReqBody>, VerifiedCaller)>>,
         },
         Inner { #[pin] future: F },
     }
 }
 
-/// A request that waits, with all that is needed to go on.
-pub(super) struct Pending<S, ReqBody> {
-    pub(super) layer: Arc<AuthenticateLayer>,
+/// A waiting request, with the service that was polled ready for it.
+pub(super) struct Suspended<S, ReqBody> {
+    pub(super) authenticator: Arc<Authenticator>,
     pub(super) ready: S,
     pub(super) request: Request<ReqBody>,
 }
@@ -59,12 +58,12 @@ where
         AuthenticateFuture { state: State::Inner { future } }
     }
 
-    pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        AuthenticateFuture { state: State::Answered { answer: Some(answer) } }
+    pub(super) fn response(response: Response<Bytes>) -> Self {
+        AuthenticateFuture { state: State::Response { response: Some(response) } }
     }
 
-    pub(super) fn waiting(admission: Admission, pending: Pending<S, ReqBody>) -> Self {
-        AuthenticateFuture { state: pending.proceed(Ok(admission)) }
+    pub(super) fn suspended(admission: Admission, suspended: Suspended<S, ReqBody>) -> Self {
+        AuthenticateFuture { state: suspended.proceed(Ok(admission)) }
     }
 }
 
@@ -80,22 +79,27 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => return future.poll(context),
-                StateProjection::Answered { answer } => match answer.take() {
-                    Some(answer) => return Poll::Ready(Ok(answer.map(ResBody::from))),
-                    None => return Poll::Pending, // polled again after it was ready: a caller's fault
+                StateProjection::Response { response } => match response.take() {
+                    Some(response) => return Poll::Ready(Ok(response.map(ResBody::from))),
+                    None => return Poll::Pending, // polled after completion, which only a faulty caller does
                 },
-                StateProjection::Verifying { refresh, pending } => {
-                    let looked = ready!(refresh.as_mut().poll(context));
-                    let Some((mut pending, token)) = pending.take().map(|boxed| *boxed) else { return Poll::Pending };
-                    let result = pending.layer.verifier.verify_after_refresh(&token, &looked);
-                    let admission = pending.layer.conclude(&mut pending.request, result, Some(token));
-                    pending.proceed(admission)
+                StateProjection::RefreshingKeys { refresh, suspended } => {
+                    let outcome = ready!(refresh.as_mut().poll(context));
+                    let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
+                        return Poll::Pending;
+                    };
+                    let Suspended { authenticator, request, .. } = &mut suspended;
+                    let admission = authenticator.resume_with_keys(request, token, &outcome);
+                    suspended.proceed(admission)
                 }
-                StateProjection::Asking { verdict, pending } => {
-                    let verdict = ready!(verdict.as_mut().poll(context));
-                    let Some((mut pending, caller)) = pending.take().map(|boxed| *boxed) else { return Poll::Pending };
-                    let settled = pending.layer.settle(&mut pending.request, caller, verdict);
-                    pending.proceed(settled.map(|()| Admission::Admitted))
+                StateProjection::CheckingRevocation { status, suspended } => {
+                    let status = ready!(status.as_mut().poll(context));
+                    let Some((mut suspended, caller)) = suspended.take().map(|boxed| *boxed) else {
+                        return Poll::Pending;
+                    };
+                    let Suspended { authenticator, request, .. } = &mut suspended;
+                    let admission = authenticator.resume_with_status(request, caller, status);
+                    suspended.proceed(admission)
                 }
             };
             state.set(next);
@@ -103,24 +107,24 @@ where
     }
 }
 
-impl<S, ReqBody> Pending<S, ReqBody> {
+impl<S, ReqBody> Suspended<S, ReqBody> {
     fn proceed(mut self, admission: Result<Admission, Refusal>) -> State<S, S::Future, ReqBody>
     where
         S: Service<Request<ReqBody>>,
     {
         match admission {
-            Ok(Admission::Admitted) => State::Inner { future: self.ready.call(self.request) },
-            Ok(Admission::Answered(answer)) => State::Answered { answer: Some(answer) },
-            Ok(Admission::NeedsKeys { keys, token }) => {
+            Ok(Admission::Forward) => State::Inner { future: self.ready.call(self.request) },
+            Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
+            Ok(Admission::AwaitKeys { keys, token }) => {
                 let refresh = Box::pin(async move { keys.refresh().await });
-                State::Verifying { refresh, pending: Some(Box::new((self, token))) }
+                State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token))) }
             }
-            Ok(Admission::NeedsVerdict { verdict, caller }) => {
-                State::Asking { verdict, pending: Some(Box::new((self, caller))) }
+            Ok(Admission::AwaitRevocation { status, caller }) => {
+                State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }
             }
             Err(refusal) => {
-                let answer = self.layer.shared.answers.refuse(&refusal, self.request.headers());
-                State::Answered { answer: Some(answer) }
+                let response = self.authenticator.refuse(&refusal, self.request.headers());
+                State::Response { response: Some(response) }
             }
         }
     }

@@ -1,21 +1,32 @@
-//! (a) The layer: every request is authenticated, or answered.
+//! The layer that authenticates every request.
+//!
+//! [`AuthenticateLayer`] reads the bearer token, verifies it and records the caller on the request. Guards and extractors
+//! behind it read that record.
 
-mod caller;
+mod authenticated;
+mod authenticator;
+mod builder;
+mod caller_token;
+mod cookie;
 mod credential;
 pub mod danger;
 #[cfg(feature = "axum")]
 mod form;
 mod future;
 mod layer;
-mod place;
-mod public;
+mod locations;
+mod public_paths;
+mod query;
 mod service;
+mod websocket;
 
-pub use caller::{Authenticated, AuthenticationStatus, CallerToken};
-pub(crate) use caller::{Mark, Shared};
+pub(crate) use authenticated::LayerContext;
+pub use authenticated::{Authenticated, AuthenticationStatus};
+pub use builder::AuthenticateLayerBuilder;
+pub use caller_token::CallerToken;
+pub use cookie::CookieToken;
 #[cfg(feature = "axum")]
 pub use form::{FormToken, FormTokenLayer};
 pub use future::AuthenticateFuture;
 pub use layer::AuthenticateLayer;
-pub use place::CookieToken;
 pub use service::Authenticate;

@@ -1,4 +1,4 @@
-//! A caller who meets a requirement that stands in the handler's signature.
+//! The claims of a caller that meets a requirement in the handler's signature.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,9 +11,9 @@ use http::request::Parts;
 
 use super::claims::{Claims, Registered, decode};
 use super::rejection::{Rejection, caller};
-use crate::guard::{FactsOf, judge, path_parameters, warn_of_missing_parameters};
+use crate::guard::{HttpFacts, evaluate, path_parameters, warn_of_missing_parameters};
 
-/// The claims of a caller who meets the requirement `D`: a handler that takes one cannot be reached by anybody else.
+/// The claims of a caller that meets the requirement `D`; no other caller reaches a handler with this argument.
 ///
 /// ```
 /// use countersign::extract::Authorized;
@@ -35,7 +35,7 @@ pub struct Authorized<D, C = Registered> {
 }
 
 impl<D, C> Authorized<D, C> {
-    /// The claims alone.
+    /// The claims without the requirement.
     #[must_use]
     pub fn into_claims(self) -> Claims<C> {
         self.claims
@@ -56,7 +56,7 @@ impl<D, C> Clone for Authorized<D, C> {
     }
 }
 
-/// Metadata only: claims are personal.
+/// Only metadata: claims are personal.
 impl<D, C> fmt::Debug for Authorized<D, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorized").field("claims", &self.claims).finish_non_exhaustive()
@@ -71,10 +71,10 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
         let requirement = D::requirement();
         let needs_path = requirement.path_parameters().next().is_some();
         let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
-        let facts = FactsOf { parameters, headers: &parts.headers, uri: &parts.uri };
-        if let Err(refusal) = judge(requirement, &caller.verified, &caller.shared, &facts) {
-            warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.shared);
-            return Err(Rejection::by(&caller.shared, &refusal, &parts.headers));
+        let facts = HttpFacts { parameters, headers: &parts.headers, uri: &parts.uri };
+        if let Err(refusal) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
+            warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
+            return Err(Rejection::new(&caller.context, &refusal, &parts.headers));
         }
         Ok(Authorized { claims: decode(caller, parts)?, demand: PhantomData })
     }

@@ -1,4 +1,4 @@
-//! The caller's token as a handler argument, for outbound calls on its behalf.
+//! The caller's token as a handler argument, for outbound calls on the caller's behalf.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -7,15 +7,15 @@ use super::rejection::{Rejection, caller};
 use crate::authenticate::CallerToken;
 use crate::telemetry;
 
-/// There only where the layer was told `.keep_caller_token()`; a service that forgot is told so with a 500.
+/// Needs a layer built with `.keep_caller_token()`; without it the answer is 500 and the log states the fix.
 impl<S: Sync> FromRequestParts<S> for CallerToken {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         caller(parts)?;
         parts.extensions.get::<CallerToken>().cloned().ok_or_else(|| {
-            telemetry::missing_layer(parts.uri.path(), "add .keep_caller_token() to the AuthenticateLayer");
-            Rejection::set_up(&parts.headers)
+            telemetry::missing_layer(parts.uri.path(), "add .keep_caller_token() to AuthenticateLayer::builder");
+            Rejection::setup_fault(&parts.headers)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `Claims<C>`: the last of the proof types.
+//! Typed claims of a verified token.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,16 +13,15 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::rejection::{Caller, Rejection, caller, caller_or_anonymous};
-use crate::authenticate::Shared;
+use crate::authenticate::LayerContext;
 use crate::response::Refusal;
 use crate::telemetry;
 
 /// The claims of a verified token, decoded into the handler's own type `C`.
 ///
-/// Registered claims are methods, since they were checked and not just parsed; the fields of `C` are there by `Deref`.
-/// Decoding happens once a token and type, however many handlers ask and however often the token comes again. A type whose
-/// form changed over time is asked for as [`Evolving<C>`](countersign_core::claims::Evolving); claims that are no `C` are
-/// answered 403 `claims_schema`.
+/// Registered claims, which were checked, are methods; the fields of `C` are available through `Deref`. Each token is decoded
+/// once for each type, also over several requests. [`Evolving<C>`](countersign_core::claims::Evolving) decodes a type that
+/// has changed over time. Claims that do not decode are answered with 403 `claims_schema`.
 ///
 /// ```
 /// use countersign::prelude::*;
@@ -30,7 +29,7 @@ use crate::telemetry;
 /// #[derive(serde::Deserialize)]
 /// struct OrderClaims {
 ///     plan: String,
-///     #[serde(default)] // came with schema 2; tokens of schema 1 still decode
+///     #[serde(default)] // added in schema 2; tokens of schema 1 still decode
 ///     region: Option<String>,
 /// }
 ///
@@ -50,12 +49,12 @@ pub struct Claims<C = Registered> {
     own: Arc<C>,
 }
 
-/// No claims but the registered ones.
+/// The default type of [`Claims`]: only the registered claims.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 pub struct Registered {}
 
 impl<C> Claims<C> {
-    /// The issuer (`iss`); with the subject it is the caller's identity.
+    /// The issuer (`iss`). Issuer and subject together identify the caller.
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.caller.verified.issuer()
@@ -67,25 +66,25 @@ impl<C> Claims<C> {
         self.caller.verified.subject()
     }
 
-    /// Who acts for the subject (`act.sub`), outermost.
+    /// The party that acts for the subject (`act.sub`), outermost.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.caller.verified.actor()
     }
 
-    /// When the token ends.
+    /// The expiry of the token (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.caller.verified.expires_at()
     }
 
-    /// The tenant, where the issuer's mapping names one.
+    /// The tenant, if the issuer's mapping names one.
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantId> {
         self.caller.verified.tenant()
     }
 
-    /// Refuses a caller who does not meet `requirement`, as a guard would: for rules that need what only the handler knows.
+    /// Refuses a caller that does not meet `requirement`, as a guard does: for rules that need what only the handler knows.
     ///
     /// ```
     /// use countersign::authz::owner;
@@ -105,23 +104,23 @@ impl<C> Claims<C> {
     /// ```
     ///
     /// # Errors
-    /// The answer: 403, 401 for a step-up, or 404 for what is hidden. 500, with a line in the log, for a requirement that
-    /// names the request's path, a header or its host: those are not at hand here; guard the route, or take
-    /// [`Authorized`](super::Authorized).
+    /// The answer: 403, 401 for a step-up, or 404 for a hidden resource. A requirement that names the request's path, a
+    /// header or its host, which are not available here, is answered with 500 and an error in the log: guard the route with
+    /// it, or use [`Authorized`](super::Authorized).
     pub fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
         self.caller.require(requirement, &HeaderMap::new())
     }
 
-    /// Whether the caller meets `requirement`, for a handler that does less rather than refuse.
+    /// Whether the caller meets `requirement`, for a handler that does less instead of refusing.
     ///
-    /// Requirements that name the request's path, a header or its host are not met here.
+    /// A requirement that names the request's path, a header or its host is never met here.
     #[must_use]
     pub fn meets(&self, requirement: &Requirement) -> bool {
-        let Caller { verified, shared } = &self.caller;
-        verified.check(requirement, RequestContext::from_clock(&*shared.clock)).is_allowed()
+        let Caller { verified, context } = &self.caller;
+        verified.check(requirement, RequestContext::from_clock(&*context.clock)).is_allowed()
     }
 
-    /// The whole proof: everything known about the token.
+    /// The verified token.
     #[must_use]
     pub fn verified(&self) -> &Arc<Verified> {
         &self.caller.verified
@@ -142,21 +141,21 @@ impl<C> Clone for Claims<C> {
     }
 }
 
-/// Metadata only: claims are personal.
+/// Only metadata: claims are personal.
 impl<C> fmt::Debug for Claims<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claims").field("verified", self.verified()).finish_non_exhaustive()
     }
 }
 
-/// Decodes the claims of a caller, or answers 403 `claims_schema`.
+/// Decodes the claims of a caller; 403 `claims_schema` if they do not decode.
 pub(crate) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Claims<C>, Rejection> {
     match caller.verified.claims::<C>() {
         Ok(own) => Ok(Claims { caller, own }),
         Err(error) => {
-            let Shared { clock, samples, .. } = &*caller.shared;
+            let LayerContext { clock, samples, .. } = &*caller.context;
             telemetry::claims_schema(std::any::type_name::<C>(), &error, samples, clock.elapsed());
-            Err(Rejection::by(&caller.shared, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers))
+            Err(Rejection::new(&caller.context, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers))
         }
     }
 }
@@ -169,7 +168,7 @@ impl<C: FromClaims, S: Sync> FromRequestParts<S> for Claims<C> {
     }
 }
 
-/// `None` where the request is anonymous and may be; a bad token never gets this far.
+/// `None` for an anonymous caller that the layer allows; a bad token is refused before.
 impl<C: FromClaims, S: Sync> OptionalFromRequestParts<S> for Claims<C> {
     type Rejection = Rejection;
 

@@ -1,4 +1,4 @@
-//! (b) The extractors: verified claims, typed; a caller who meets a requirement; the tenant; as handler arguments.
+//! Extractors: typed claims, a caller that meets a requirement, and the tenant as handler arguments.
 
 mod authorized;
 mod caller_token;

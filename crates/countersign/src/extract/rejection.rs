@@ -1,4 +1,4 @@
-//! What an extractor answers where it cannot extract.
+//! Answers of extractors to requests without what they extract.
 
 use std::sync::Arc;
 
@@ -10,31 +10,33 @@ use countersign_core::verify::Verified;
 use http::HeaderMap;
 use http::request::Parts;
 
-use crate::authenticate::{Authenticated, Shared};
-use crate::guard::judge;
-use crate::response::{Refusal, SetUpFault};
+use crate::authenticate::{Authenticated, LayerContext};
+use crate::guard::evaluate;
+use crate::response::{Refusal, SetupFault};
 use crate::telemetry;
 
-/// The answer of an extractor that could not extract, or of [`Claims::require`](super::Claims::require): 401, 403, 404, or
-/// 500 where no layer authenticates.
+/// The answer of a failed extractor or of [`Claims::require`](super::Claims::require): 401, 403, 404, or 500 without an
+/// authentication layer.
+///
+/// [`Claims::require`](super::Claims::require) has an example.
 #[derive(Debug)]
 pub struct Rejection(Box<http::Response<Bytes>>);
 
 impl Rejection {
     pub(super) fn refused(refusal: &Refusal, parts: &Parts) -> Self {
         match parts.extensions.get::<Authenticated>() {
-            Some(Authenticated(mark)) => Self::by(&mark.shared, refusal, &parts.headers),
-            None => Self::set_up(&parts.headers),
+            Some(Authenticated { context, .. }) => Self::new(context, refusal, &parts.headers),
+            None => Self::setup_fault(&parts.headers),
         }
     }
 
-    /// Answers as the layer would that has verified the caller.
-    pub(super) fn by(shared: &Shared, refusal: &Refusal, request: &HeaderMap) -> Self {
-        Rejection(Box::new(shared.answers.refuse(refusal, request)))
+    /// The answer of the layer that verified the caller.
+    pub(super) fn new(context: &LayerContext, refusal: &Refusal, request: &HeaderMap) -> Self {
+        Rejection(Box::new(context.responder.refuse(refusal, request)))
     }
 
-    pub(super) fn set_up(request: &HeaderMap) -> Self {
-        Rejection(Box::new(SetUpFault.answer(request)))
+    pub(super) fn setup_fault(request: &HeaderMap) -> Self {
+        Rejection(Box::new(SetupFault.response(request)))
     }
 
     #[cfg(feature = "grpc")]
@@ -55,32 +57,33 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// A verified caller, and the layer that verified it.
+/// A verified caller, with the context of the layer that verified it.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
-    pub(super) shared: Arc<Shared>,
+    pub(super) context: Arc<LayerContext>,
 }
 
 impl Caller {
-    /// Judges `requirement` where nothing of the request is at hand; `headers` say in which form an answer is wanted.
+    /// Evaluates `requirement` without the request; `headers` select the form of the answer.
     pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
-        let Caller { verified, shared } = self;
+        let Caller { verified, context } = self;
         if requirement.needs_request() {
             telemetry::request_not_at_hand(requirement);
-            return Err(Rejection::set_up(headers));
+            return Err(Rejection::setup_fault(headers));
         }
-        judge(requirement, verified, shared, &NoRequest).map_err(|refusal| Rejection::by(shared, &refusal, headers))
+        evaluate(requirement, verified, context, &NoRequest)
+            .map_err(|refusal| Rejection::new(context, &refusal, headers))
     }
 }
 
-/// The verified caller; `None` for an anonymous one; 500 where no layer saw the request (S5.24).
+/// The verified caller; `None` for an anonymous one; 500 if the request passed no layer.
 pub(crate) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
-    let Some(Authenticated(mark)) = parts.extensions.get::<Authenticated>() else {
+    let Some(Authenticated { verified, context }) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
-        return Err(Rejection::set_up(&parts.headers));
+        return Err(Rejection::setup_fault(&parts.headers));
     };
-    Ok(mark.verified.clone().map(|verified| Caller { verified, shared: Arc::clone(&mark.shared) }))
+    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context) }))
 }
 
 /// The verified caller; 401 for an anonymous one.

@@ -11,10 +11,10 @@ use http::request::Parts;
 use super::rejection::{Rejection, caller};
 use crate::response::Refusal;
 
-/// The tenant that the caller's token is of. A token without one is refused with 403.
+/// The tenant of the caller's token. A token without one is refused with 403.
 ///
-/// Key what you keep by it ([`TenantId::key`]), so that no tenant is served another's. A request span with an empty field
-/// `tenant` gets it recorded by the layer.
+/// Use [`TenantId::key`] as the key of whatever you store or cache, so that no tenant gets another's data. The layer records
+/// the tenant in a request span that has an empty field `tenant`.
 ///
 /// ```
 /// use countersign::prelude::*;

@@ -1,4 +1,4 @@
-//! The end of the caller's token as a handler argument.
+//! The expiry of the caller's token as a handler argument.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -7,7 +7,7 @@ use super::rejection::{Rejection, caller};
 use crate::lifetime::TokenEnd;
 use crate::response::Refusal;
 
-/// An anonymous caller is refused; `Option<Claims>` and [`TokenEnd::from_extensions`] are for handlers that take both.
+/// Refuses anonymous callers; handlers that allow them use `Option<Claims>` and [`TokenEnd::from_extensions`].
 impl<S: Sync> FromRequestParts<S> for TokenEnd {
     type Rejection = Rejection;
 

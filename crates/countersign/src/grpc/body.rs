@@ -1,4 +1,4 @@
-//! tonic's body, as one that our answers can become.
+//! tonic's body, which can also be created from bytes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,18 +7,25 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-/// A body of tonic that can also be made of bytes, as the layers ask of bodies.
+/// A body of tonic that can also be created from bytes, as the layers of this crate require.
+///
+/// ```
+/// use countersign::grpc::GrpcBody;
+///
+/// let empty = GrpcBody::from(bytes::Bytes::new());
+/// # let _ = empty;
+/// ```
 #[derive(Debug)]
 pub struct GrpcBody(pub(super) tonic::body::Body);
 
-/// A refusal to a gRPC caller has no body; one to another caller has.
+/// A refusal to a gRPC caller has an empty body, one to any other caller has content.
 impl From<Bytes> for GrpcBody {
     fn from(bytes: Bytes) -> Self {
         GrpcBody(tonic::body::Body::new(Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))))
     }
 }
 
-/// One frame, or none.
+/// A body of one frame or none.
 struct Whole(Option<Bytes>);
 
 impl Body for Whole {

@@ -1,4 +1,4 @@
-//! Any layer of this crate, around a service of tonic.
+//! Layers of this crate around services of tonic.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,15 +15,16 @@ use super::body::GrpcBody;
 use crate::authenticate::Authenticate;
 use crate::guard::Require;
 
-/// Makes `layer` (an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), or what
-/// [`require`](crate::guard::require) gives) one for tonic: for `Server::builder().layer(…)`, or around one service.
+/// Adapts a layer of this crate to tonic, for `Server::builder().layer(…)` or around one service.
 ///
-/// A guarded service keeps its name, so that it can be given to `add_service`.
+/// `layer` is an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), or the result of
+/// [`require`](crate::guard::require). A service in it keeps its name, so that `add_service` accepts it. The
+/// [module](crate::grpc) has an example.
 pub fn grpc<L>(layer: L) -> GrpcLayer<L> {
     GrpcLayer(layer)
 }
 
-/// A layer for tonic; made by [`grpc`].
+/// A layer for tonic; created by [`grpc`].
 #[derive(Clone, Debug)]
 pub struct GrpcLayer<L>(L);
 
@@ -35,11 +36,11 @@ impl<S, L: Layer<GrpcInner<S>>> Layer<S> for GrpcLayer<L> {
     }
 }
 
-/// A service behind a [`GrpcLayer`], answering with tonic's body.
+/// A service behind a [`GrpcLayer`] that answers with tonic's body.
 #[derive(Clone, Debug)]
 pub struct Grpc<S>(S);
 
-/// The service of tonic that is guarded, answering with a [`GrpcBody`].
+/// The inner service of tonic, which answers with a [`GrpcBody`].
 #[derive(Clone, Debug)]
 pub struct GrpcInner<S>(S);
 
@@ -94,7 +95,7 @@ where
 }
 
 pin_project! {
-    /// A response whose body becomes another type's.
+    /// The future of [`Grpc`] and [`GrpcInner`], which converts the response body.
     #[derive(Debug)]
     pub struct GrpcFuture<F, A, B> {
         #[pin]

@@ -1,7 +1,7 @@
-//! The same layer, guards and claims in tonic services.
+//! Layer, guards and claims in tonic services.
 //!
-//! [`grpc`] makes any layer of this crate one for tonic, on a whole server or on one service; refusals are gRPC statuses.
-//! In a method, [`CallerExt`] gives the claims and judges requirements on a [`tonic::Request`].
+//! [`grpc`] adapts any layer of this crate to tonic, for a whole server or for one service; refusals are gRPC statuses. In a
+//! method, [`CallerExt`] decodes the claims and evaluates requirements on a [`tonic::Request`].
 //!
 //! ```
 //! use countersign::grpc::{CallerExt, grpc};
@@ -15,9 +15,9 @@
 //! }
 //!
 //! # fn stack(verifier: Verifier) {
-//! let for_the_server = grpc(AuthenticateLayer::new(verifier)); // Server::builder().layer(…)
-//! let for_a_service = grpc(require(scope("orders:read")));     // .add_service(….layer(OrdersServer::new(…)))
-//! # let _ = (for_the_server, for_a_service);
+//! let server_layer = grpc(AuthenticateLayer::new(verifier));  // Server::builder().layer(…)
+//! let service_layer = grpc(require(scope("orders:read"))); // .add_service(….layer(OrdersServer::new(…)))
+//! # let _ = (server_layer, service_layer);
 //! # }
 //! # let _ = cancel;
 //! ```
@@ -27,5 +27,5 @@ mod layer;
 mod request;
 
 pub use body::GrpcBody;
-pub use layer::{Grpc, GrpcInner, GrpcLayer, grpc};
+pub use layer::{Grpc, GrpcFuture, GrpcInner, GrpcLayer, grpc};
 pub use request::CallerExt;

@@ -1,4 +1,4 @@
-//! The caller of a method.
+//! The caller of a gRPC method.
 
 use countersign_core::authz::Requirement;
 use http::request::Parts;
@@ -9,27 +9,34 @@ use crate::authenticate::Authenticated;
 use crate::claims::FromClaims;
 use crate::extract::{Claims, Rejection, caller, caller_or_anonymous, decode};
 
-/// What a method asks about its caller; implemented for [`tonic::Request`].
+/// Access to the caller of a gRPC method; implemented for [`tonic::Request`].
 ///
-/// Where no layer authenticates, everything is answered `INTERNAL`, and the log says what to add.
+/// Without an authentication layer every method answers `INTERNAL`, and the log states the fix. The
+/// [module](crate::grpc) has an example.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no authenticated caller",
+    note = "call this method on a `tonic::Request`"
+)]
 pub trait CallerExt {
-    /// The caller's claims, as the method's own type.
+    /// The caller's claims, decoded into the method's own type.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for an anonymous caller, `PERMISSION_DENIED` where the claims are not of type `C`.
+    /// `UNAUTHENTICATED` for an anonymous caller, `PERMISSION_DENIED` if the claims do not decode into `C`.
     fn claims<C: FromClaims>(&self) -> Result<Claims<C>, Status>;
 
     /// The caller's claims, or `None` for an anonymous caller.
     ///
     /// # Errors
-    /// `PERMISSION_DENIED` where the claims are not of type `C`.
+    /// `PERMISSION_DENIED` if the claims do not decode into `C`.
     fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status>;
 
-    /// Judges `requirement`, for this method alone. A requirement that names a path, a header or a host is for a guard;
-    /// here it is answered `INTERNAL`, and the log says so.
+    /// Refuses a caller that does not meet `requirement`, for this method only.
+    ///
+    /// A requirement that names a path, a header or a host belongs in a guard; here it is answered with `INTERNAL` and an
+    /// error in the log.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for an anonymous caller or where a step-up would help, `NOT_FOUND` for what is hidden, else
+    /// `UNAUTHENTICATED` for an anonymous caller or if a step-up would help, `NOT_FOUND` for a hidden resource, otherwise
     /// `PERMISSION_DENIED`.
     fn require(&self, requirement: &Requirement) -> Result<(), Status>;
 }
@@ -51,17 +58,17 @@ impl<T> CallerExt for Request<T> {
     }
 }
 
-/// The request as the extractors see one: the layer's mark, and that answers are wanted in gRPC's form.
+/// The request in the form that extractors read: the layer's record, and a content type that selects gRPC answers.
 fn parts<T>(request: &Request<T>) -> Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    if let Some(mark) = request.extensions().get::<Authenticated>() {
-        parts.extensions.insert(mark.clone());
+    if let Some(authenticated) = request.extensions().get::<Authenticated>() {
+        parts.extensions.insert(authenticated.clone());
     }
     parts
 }
 
-/// The status that the layer would answer, challenge included.
+/// The status that the layer would answer, with the challenge.
 impl From<Rejection> for Status {
     fn from(rejection: Rejection) -> Self {
         Status::from_header_map(rejection.headers()).unwrap_or_else(|| Status::new(Code::Internal, "internal error"))

@@ -1,4 +1,4 @@
-//! The response: the inner service's, or our answer.
+//! The response future.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,7 +21,7 @@ pin_project! {
     #[project = StateProjection]
     #[derive(Debug)]
     enum State<F> {
-        Answered { answer: Option<Response<Bytes>> },
+        Response { response: Option<Response<Bytes>> },
         Inner { #[pin] future: F },
     }
 }
@@ -31,8 +31,8 @@ impl<F> RequireFuture<F> {
         RequireFuture { state: State::Inner { future } }
     }
 
-    pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        RequireFuture { state: State::Answered { answer: Some(answer) } }
+    pub(super) fn response(response: Response<Bytes>) -> Self {
+        RequireFuture { state: State::Response { response: Some(response) } }
     }
 }
 
@@ -46,9 +46,9 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         match self.project().state.project() {
             StateProjection::Inner { future } => future.poll(context),
-            StateProjection::Answered { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer.map(ResBody::from))),
-                None => Poll::Pending, // polled again after it was ready: a caller's fault
+            StateProjection::Response { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response.map(ResBody::from))),
+                None => Poll::Pending, // polled after completion, which only a faulty caller does
             },
         }
     }

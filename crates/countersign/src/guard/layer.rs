@@ -6,18 +6,18 @@ use tower_layer::Layer;
 use super::service::Require;
 use crate::telemetry;
 
-/// Lets only callers through who meet a requirement; made by [`require`].
+/// Lets only callers through that meet a requirement; made by [`require`].
 #[derive(Clone, Debug)]
 pub struct RequireLayer {
     requirement: Requirement,
 }
 
-/// Guards a route: callers who do not meet `requirement` get 401 or 403, with what would help.
+/// Guards a route: callers that do not meet `requirement` get 401 or 403, with the missing scope or login if one would help.
 ///
-/// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), in any order that puts the guard
-/// nearer to the handler. Without that layer it answers 500 and logs how to mend it, never lets pass.
+/// The guard belongs behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), closer to the handler. Without
+/// that layer it answers 500 and logs the fix.
 ///
-/// A requirement that is in shadow mode as a whole lets everybody pass, anonymous callers too where they may come.
+/// A requirement that is in shadow mode as a whole lets every caller through, and anonymous ones if the layer allows them.
 ///
 /// A requirement with a [configuration fault](Requirement::check_config) refuses every caller; the fault is logged here.
 ///
@@ -37,7 +37,13 @@ pub fn require(requirement: impl Into<Requirement>) -> RequireLayer {
 }
 
 impl RequireLayer {
-    /// What it requires, for tables of routes.
+    /// The requirement, for tables of routes.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    ///
+    /// assert_eq!(require(role("admin")).requirement().to_string(), "role admin");
+    /// ```
     pub fn requirement(&self) -> &Requirement {
         &self.requirement
     }

@@ -1,15 +1,15 @@
-//! (c) The guards: a [`Requirement`](countersign_core::authz::Requirement) as a layer on a route.
+//! Guards: a [`Requirement`](countersign_core::authz::Requirement) as a layer on a route.
 
-mod facts;
+mod evaluate;
 mod future;
-mod judge;
 mod layer;
+mod request;
 mod service;
 
 #[cfg(feature = "axum")]
-pub(crate) use facts::{FactsOf, path_parameters};
+pub(crate) use evaluate::{evaluate, warn_of_missing_parameters};
 pub use future::RequireFuture;
-#[cfg(feature = "axum")]
-pub(crate) use judge::{judge, warn_of_missing_parameters};
 pub use layer::{RequireLayer, require};
+#[cfg(feature = "axum")]
+pub(crate) use request::{HttpFacts, path_parameters};
 pub use service::Require;

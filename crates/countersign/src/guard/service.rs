@@ -1,4 +1,4 @@
-//! The service: asks the requirement, waits for nothing.
+//! The service. It never waits.
 
 use std::task::{Context, Poll};
 
@@ -7,11 +7,11 @@ use countersign_core::authz::Requirement;
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::facts::{FactsOf, path_parameters};
+use super::evaluate::{evaluate, warn_of_missing_parameters};
 use super::future::RequireFuture;
-use super::judge::{judge, warn_of_missing_parameters};
-use crate::authenticate::{Authenticated, Shared};
-use crate::response::{Refusal, SetUpFault};
+use super::request::{HttpFacts, path_parameters};
+use crate::authenticate::{Authenticated, LayerContext};
+use crate::response::{Refusal, SetupFault};
 use crate::telemetry;
 
 /// A service behind a [`RequireLayer`](super::RequireLayer).
@@ -28,27 +28,27 @@ impl<S> Require<S> {
         Require { inner, requirement, needs_path }
     }
 
-    /// `None` to let the request pass, else the answer.
-    fn judge<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+    /// Evaluates the requirement; `None` lets the request through.
+    fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let request = &*request;
-        let Some(Authenticated(mark)) = request.extensions().get::<Authenticated>() else {
+        let Some(Authenticated { verified, context }) = request.extensions().get::<Authenticated>() else {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return Some(SetUpFault.answer(request.headers()));
+            return Some(SetupFault.response(request.headers()));
         };
-        let Some(verified) = &mark.verified else {
+        let LayerContext { clock, samples, responder, .. } = &**context;
+        let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
-                return Some(mark.shared.answers.refuse(&Refusal::NoToken, request.headers()));
+                return Some(responder.refuse(&Refusal::NoToken, request.headers()));
             }
             self.requirement.count_unmet_in_shadow();
-            let Shared { clock, samples, .. } = &*mark.shared;
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
             return None;
         };
-        let facts = FactsOf { parameters, headers: request.headers(), uri: request.uri() };
-        let refusal = judge(&self.requirement, verified, &mark.shared, &facts).err()?;
-        warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), &mark.shared);
-        Some(mark.shared.answers.refuse(&refusal, request.headers()))
+        let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
+        let refusal = evaluate(&self.requirement, verified, context, &facts).err()?;
+        warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
+        Some(responder.refuse(&refusal, request.headers()))
     }
 }
 
@@ -66,9 +66,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        match self.judge(&mut request) {
+        match self.refusal(&mut request) {
             None => RequireFuture::inner(self.inner.call(request)),
-            Some(answer) => RequireFuture::answered(answer),
+            Some(response) => RequireFuture::response(response),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A body that ends with its caller's token.
+//! A response body that ends with its caller's token.
 
 use std::fmt;
 use std::future::Future;
@@ -9,12 +9,12 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::action::TokenEndAction;
 use super::end::TokenEnd;
-use super::layer::TokenEndAction;
 use crate::telemetry;
 
 pin_project! {
-    /// A response body that ends when the caller's token does, as [`TokenEndAction`] says.
+    /// A response body that ends when the caller's token expires, in the way of a [`TokenEndAction`].
     pub struct EndWithTokenBody<B> {
         #[pin]
         body: B,
@@ -24,15 +24,16 @@ pin_project! {
     }
 }
 
-/// The caller's token ended before the body did: the connection is broken off, so that nothing looks complete.
+/// The error of a body whose caller's token expired; it closes the connection, so that the response does not look complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenEnded;
 
 impl<B> EndWithTokenBody<B> {
-    /// Ends `body` at `end`; without an end it is left as it is.
+    /// Ends `body` at `end`; without an end the body is unchanged.
     ///
     /// ```
-    /// use countersign::lifetime::{TokenEndAction, TokenEnd, EndWithTokenBody};
+    /// use countersign::lifetime::{EndWithTokenBody, TokenEnd, TokenEndAction};
     ///
     /// fn wrap<B>(request: &http::Request<()>, body: B) -> EndWithTokenBody<B> {
     ///     EndWithTokenBody::new(body, TokenEnd::from_extensions(request.extensions()), TokenEndAction::Abort)
@@ -62,7 +63,7 @@ where
             && end.as_mut().poll(context).is_ready()
         {
             *this.end = None;
-            telemetry::token_ended(this.action.word());
+            telemetry::token_ended(this.action.outcome());
             match this.action {
                 TokenEndAction::Warn => {}
                 TokenEndAction::Abort => {
@@ -85,7 +86,7 @@ where
         self.is_over || self.body.is_end_stream()
     }
 
-    /// Unknown where the last bytes may be others than the body's own.
+    /// Unknown if the last bytes may differ from the body's own.
     fn size_hint(&self) -> SizeHint {
         match (&self.end, &self.action) {
             (Some(_), TokenEndAction::Finish(_)) => SizeHint::default(),
@@ -108,7 +109,7 @@ impl<B> fmt::Debug for EndWithTokenBody<B> {
 
 impl fmt::Display for TokenEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the caller's token ended before the response did")
+        f.write_str("the caller's token expired before the response was complete")
     }
 }
 

@@ -1,4 +1,4 @@
-//! The end of a token, to be waited for.
+//! The expiry of a token as a future.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,22 +7,23 @@ use std::time::Duration;
 use countersign_core::clock::UnixTime;
 use http::Extensions;
 
-use crate::authenticate::{Authenticated, Mark, Shared};
+use crate::authenticate::{Authenticated, LayerContext};
 
-/// How long is slept at once: a wall clock that was set, or a machine that slept, is noticed after it.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// The longest sleep before the clock is read again, to notice a clock that was set or a machine that was suspended.
+const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// When the caller's token ends (`exp`), by the clock of the layer that verified it.
+/// The expiry of the caller's token (`exp`), by the clock of the layer that verified it.
 ///
-/// With axum it is a handler's argument; elsewhere [`from_extensions`](Self::from_extensions) finds it.
+/// With axum it is a handler argument; elsewhere [`from_extensions`](Self::from_extensions) creates it. The
+/// [module](crate::lifetime) has an example.
 #[derive(Clone)]
 pub struct TokenEnd {
     expires_at: UnixTime,
-    pub(super) shared: Arc<Shared>,
+    context: Arc<LayerContext>,
 }
 
 impl TokenEnd {
-    /// Of the caller of the request with these extensions; `None` where it has no token.
+    /// The expiry for the request with these extensions; `None` if the request has no token.
     ///
     /// ```
     /// use countersign::lifetime::TokenEnd;
@@ -31,36 +32,37 @@ impl TokenEnd {
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        let Authenticated(Mark { verified, shared }) = extensions.get::<Authenticated>()?;
+        let Authenticated { verified, context } = extensions.get::<Authenticated>()?;
         let expires_at = verified.as_ref()?.expires_at();
-        Some(TokenEnd { expires_at, shared: Arc::clone(shared) })
+        Some(TokenEnd { expires_at, context: Arc::clone(context) })
     }
 
-    /// The time of the end. New requests are taken for the leeway longer, to make up for clocks; nothing goes on for it.
+    /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
+    /// responses are not.
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
     }
 
-    /// Whether it has come.
+    /// Whether the token has expired.
     #[must_use]
     pub fn is_reached(&self) -> bool {
-        self.left().is_zero()
+        self.remaining().is_zero()
     }
 
-    /// Completes when it comes; may be dropped and asked for again. Needs a tokio runtime.
+    /// Completes when the token expires. The future can be dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
         loop {
-            let left = self.left();
-            if left.is_zero() {
+            let remaining = self.remaining();
+            if remaining.is_zero() {
                 return;
             }
-            tokio::time::sleep(left.min(LOOK_AGAIN)).await;
+            tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
         }
     }
 
-    fn left(&self) -> Duration {
-        self.expires_at.saturating_since(self.shared.clock.now())
+    fn remaining(&self) -> Duration {
+        self.expires_at.saturating_since(self.context.clock.now())
     }
 }
 

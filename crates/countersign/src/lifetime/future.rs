@@ -1,4 +1,4 @@
-//! The response: the inner service's, its body wrapped.
+//! The response future.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
 
+use super::action::TokenEndAction;
 use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
-use super::layer::TokenEndAction;
 
 pin_project! {
     /// The future of [`EndWithToken`](super::EndWithToken).
@@ -25,7 +25,7 @@ pin_project! {
     #[project = StateProjection]
     #[derive(Debug)]
     enum State<F> {
-        Answered { answer: Option<Response<Bytes>> },
+        Response { response: Option<Response<Bytes>> },
         Inner { #[pin] future: F, end: Option<TokenEnd>, action: TokenEndAction },
     }
 }
@@ -35,8 +35,8 @@ impl<F> EndWithTokenFuture<F> {
         EndWithTokenFuture { state: State::Inner { future, end, action } }
     }
 
-    pub(super) fn answered(answer: Response<Bytes>) -> Self {
-        EndWithTokenFuture { state: State::Answered { answer: Some(answer) } }
+    pub(super) fn response(response: Response<Bytes>) -> Self {
+        EndWithTokenFuture { state: State::Response { response: Some(response) } }
     }
 }
 
@@ -54,9 +54,9 @@ where
                 let wrap = |body| EndWithTokenBody::new(body, end.take(), action.clone());
                 Poll::Ready(Ok(response.map(wrap)))
             }
-            StateProjection::Answered { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer.map(EndWithTokenBody::from))),
-                None => Poll::Pending, // polled again after it was ready: a caller's fault
+            StateProjection::Response { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response.map(EndWithTokenBody::from))),
+                None => Poll::Pending, // polled after completion, which only a faulty caller does
             },
         }
     }

@@ -1,42 +1,20 @@
 //! The layer.
 
-use bytes::Bytes;
 use tower_layer::Layer;
 
+use super::action::TokenEndAction;
 use super::service::EndWithToken;
 
-/// What becomes of a response that is still running when its caller's token ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TokenEndAction {
-    /// It is broken off with an error, so that a download cut short does not look whole.
-    Abort,
-    /// It ends well, with these last bytes: of an event stream, say, `event: token_ended\ndata:\n\n`.
-    Finish(Bytes),
-    /// It goes on, and a warning is logged.
-    Warn,
-}
-
-impl TokenEndAction {
-    pub(super) const fn word(&self) -> &'static str {
-        match self {
-            TokenEndAction::Abort => "broken off",
-            TokenEndAction::Finish(_) => "ended",
-            TokenEndAction::Warn => "goes on",
-        }
-    }
-}
-
-/// Ends the responses of a route when their callers' tokens end; made by [`end_with_token`].
+/// Ends the responses of a route when their callers' tokens expire; made by [`end_with_token`].
 #[derive(Clone, Debug)]
 pub struct EndWithTokenLayer {
     action: TokenEndAction,
 }
 
-/// Ends the responses of a route when their callers' tokens end.
+/// Ends the responses of a route when their callers' tokens expire.
 ///
-/// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer); without one it answers 500. Responses
-/// to anonymous callers are left alone.
+/// It belongs behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) and answers 500 without one. Responses
+/// to anonymous callers are not limited.
 ///
 /// ```
 /// use axum::{Router, handler::Handler, routing::get};

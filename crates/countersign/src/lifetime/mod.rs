@@ -1,6 +1,6 @@
-//! Responses that outlive their token: event streams, WebSockets, long downloads.
+//! Responses that may outlive their token: event streams, WebSockets, long downloads.
 //!
-//! A token is judged when a request begins. [`end_with_token`] ends a response's body with the token, as the route says;
+//! A token is verified when a request starts. [`end_with_token`] ends the response body of a route when the token expires.
 //! [`TokenEnd`] is a future for everything else:
 //!
 //! ```
@@ -10,7 +10,7 @@
 //! async fn serve(mut socket: WebSocket, end: TokenEnd) {
 //!     tokio::select! {
 //!         () = end.reached() => {
-//!             let close = CloseFrame { code: 1008, reason: "the token ended".into() }; // policy violation
+//!             let close = CloseFrame { code: 1008, reason: "the token has expired".into() }; // policy violation
 //!             let _ = socket.send(Message::Close(Some(close))).await;
 //!         }
 //!         _ = socket.recv() => { /* the conversation */ }
@@ -19,14 +19,16 @@
 //! # let _ = serve;
 //! ```
 
+mod action;
 mod body;
 mod end;
 mod future;
 mod layer;
 mod service;
 
+pub use action::TokenEndAction;
 pub use body::{EndWithTokenBody, TokenEnded};
 pub use end::TokenEnd;
 pub use future::EndWithTokenFuture;
-pub use layer::{EndWithTokenLayer, TokenEndAction, end_with_token};
+pub use layer::{EndWithTokenLayer, end_with_token};
 pub use service::EndWithToken;

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::action::TokenEndAction;
 use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
 use super::future::EndWithTokenFuture;
-use super::layer::TokenEndAction;
 use crate::authenticate::{Authenticated, AuthenticationStatus};
-use crate::response::SetUpFault;
+use crate::response::SetupFault;
 use crate::telemetry;
 
 /// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer).
@@ -43,7 +43,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         if matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer) {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return EndWithTokenFuture::answered(SetUpFault.answer(request.headers()));
+            return EndWithTokenFuture::response(SetupFault.response(request.headers()));
         }
         let end = TokenEnd::from_extensions(request.extensions());
         EndWithTokenFuture::inner(self.inner.call(request), end, self.action.clone())

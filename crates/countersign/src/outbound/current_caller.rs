@@ -26,18 +26,17 @@ pub(super) fn current_caller() -> Option<CallerToken> {
 ///
 /// ```
 /// use axum::{Router, routing::get};
+/// use countersign::error::ConfigError;
 /// use countersign::outbound::ProvideCallerLayer;
 /// use countersign::prelude::*;
 ///
-/// fn app(verifier: Verifier, outbound: Outbound) -> Router {
+/// fn app(verifier: Verifier, outbound: Outbound) -> Result<Router, ConfigError> {
 ///     let handler = move || async move {
 ///         let delegated = outbound.on_behalf_of_current_caller();
 ///         if delegated.is_ok() { "on the caller's behalf" } else { "nobody calls" }
 ///     };
-///     Router::new()
-///         .route("/orders", get(handler))
-///         .layer(ProvideCallerLayer)
-///         .layer(AuthenticateLayer::new(verifier).keep_caller_token())
+///     let authenticate = AuthenticateLayer::builder(verifier).keep_caller_token().build()?;
+///     Ok(Router::new().route("/orders", get(handler)).layer(ProvideCallerLayer).layer(authenticate))
 /// }
 /// # let _ = app;
 /// ```

@@ -1,11 +1,11 @@
-//! `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
+//! The header `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
 
 use countersign_core::authz::Denial;
 use http::HeaderValue;
 
 use super::refusal::Refusal;
 
-/// Whether a challenge value may hold this text: some of `%x20-21 / %x23-5B / %x5D-7E`.
+/// Whether a challenge value can hold this text: one or more of `%x20-21 / %x23-5B / %x5D-7E`.
 pub(crate) fn is_quotable(text: &str) -> bool {
     !text.is_empty() && text.chars().all(may_be_quoted)
 }
@@ -18,7 +18,7 @@ fn may_be_quoted(character: char) -> bool {
     matches!(character, ' '..='!' | '#'..='[' | ']'..='~')
 }
 
-/// The challenge for this refusal, where one belongs: with every 401, and with a 400 or 403 that names an error.
+/// The challenge for this refusal: with every 401, and with a 400 or 403 that names an error.
 pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Option<&str>) -> Option<HeaderValue> {
     let error = refusal.challenge_error();
     if error.is_none() && !matches!(refusal, Refusal::NoToken) {
@@ -28,7 +28,7 @@ pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Optio
     let mut add = |name: &str, value: &str| text.push_str(&format!(", {name}=\"{}\"", quotable(value)));
     if let Some(error) = error {
         add("error", error);
-        add("error_description", refusal.sentence());
+        add("error_description", refusal.title());
     }
     match refusal {
         Refusal::Denied(Denial::Scopes(scopes)) => add("scope", &scopes.join(" ")),

@@ -1,4 +1,4 @@
-//! Protected-resource metadata (RFC 9728): where callers learn whose tokens are taken.
+//! Protected-resource metadata (RFC 9728), which names the issuers of accepted tokens.
 
 use std::net::IpAddr;
 
@@ -10,16 +10,17 @@ use serde_json::{Map, Value, json};
 
 use super::challenge::is_quotable;
 
-/// Where metadata stands (RFC 9728 §3).
+/// Path prefix of the document (RFC 9728 §3).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// How long clients may keep the document.
+/// How long clients may cache the document.
 const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// What a resource says about itself (RFC 9728 §2). Members that are not set are absent.
+/// Protected-resource metadata (RFC 9728 §2). Members that are not set are absent.
 ///
-/// Given to [`AuthenticateLayer::resource`](crate::authenticate::AuthenticateLayer::resource_metadata), the layer answers the
-/// document to anyone and names its address in every challenge.
+/// A layer built with
+/// [`resource_metadata`](crate::authenticate::AuthenticateLayerBuilder::resource_metadata) serves the document to anyone and
+/// names its address in every challenge.
 ///
 /// ```
 /// use countersign::response::ResourceMetadata;
@@ -34,30 +35,32 @@ const CACHE_CONTROL: &str = "public, max-age=300";
 #[must_use]
 pub struct ResourceMetadata {
     members: Map<String, Value>,
-    /// Path and query of the document, as they come in a request.
+    /// Path and query of the document, as a request has them.
     path: String,
     url: String,
 }
 
 impl ResourceMetadata {
-    /// For the resource of this identifier: the address that clients call, `https` but for loopback.
+    /// Creates metadata for the resource with this identifier: the address that clients call. It must be `https`, except
+    /// on loopback.
     ///
     /// # Errors
-    /// `ConfigError` on field `resource` where it is no such address, or has a fragment, a user or characters that a
+    /// `ConfigError` on field `resource` for any other address, and for one with a fragment, a user or characters that a
     /// challenge cannot hold.
-    pub fn new(resource: &str) -> Result<Self, ConfigError> {
+    pub fn new(resource: impl Into<String>) -> Result<Self, ConfigError> {
+        let resource = resource.into();
         let fault = |problem: &'static str| ConfigError::new("resource", problem);
-        let uri: Uri = resource.parse().map_err(|_| fault("not an absolute address"))?;
+        let uri = resource.parse::<Uri>().map_err(|_| fault("not an absolute address; write https://host/path"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(fault("not an absolute address; write https://host/path"));
         };
-        if resource.contains('#') || authority.as_str().contains('@') || !is_quotable(resource) {
-            return Err(fault("a fragment, a user or a character that a challenge cannot hold"));
+        if resource.contains('#') || authority.as_str().contains('@') || !is_quotable(&resource) {
+            return Err(fault("has a fragment, a user or a character that a challenge cannot hold; remove it"));
         }
         if !(scheme == "https" || scheme == "http" && is_loopback(authority.host())) {
-            return Err(fault("not https; plain http is for loopback alone"));
+            return Err(fault("not https; plain http is only for loopback"));
         }
-        // The slash behind the host goes, the rest moves behind the well-known path (RFC 9728 §3.1).
+        // A single slash is dropped; any other path follows the well-known path (RFC 9728 §3.1).
         let rest = uri.path_and_query().map(PathAndQuery::as_str).unwrap_or_default();
         let path = format!("{WELL_KNOWN}{}", if rest == "/" { "" } else { rest });
         let url = format!("{scheme}://{authority}{path}");
@@ -68,27 +71,28 @@ impl ResourceMetadata {
         Ok(ResourceMetadata { members, path, url })
     }
 
-    /// Whose tokens are taken. Default: the issuers that the layer's verifier trusts.
+    /// Sets the issuers of accepted tokens. Default: the issuers that the layer's verifier trusts.
     pub fn authorization_servers(self, issuers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.list("authorization_servers", issuers)
     }
 
-    /// Scopes that a client may want to ask for.
+    /// Sets the scopes that a client may request.
     pub fn scopes(self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.list("scopes_supported", scopes)
     }
 
-    /// Sets any other member of RFC 9728 §2, such as `resource_name` or `dpop_bound_access_tokens_required`; `null`, and an
-    /// empty list, take it away. `resource` stays what it is.
-    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        let value = value.into();
+    /// Sets any other member of RFC 9728 §2, such as `resource_name` or `dpop_bound_access_tokens_required`.
+    ///
+    /// `null` or an empty list removes it. `resource` cannot be changed.
+    pub fn member(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let (name, value) = (name.into(), value.into());
         if name == "resource" {
             return self;
         }
         if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
-            self.members.remove(name);
+            self.members.remove(&name);
         } else {
-            self.members.insert(name.to_owned(), value);
+            self.members.insert(name, value);
         }
         self
     }
@@ -99,13 +103,13 @@ impl ResourceMetadata {
         &self.url
     }
 
-    /// The path of the document, with its query where the resource has one.
+    /// The path of the document, with the query of the resource if it has one.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The document.
+    /// The document as JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         Value::Object(self.members.clone()).to_string()
@@ -115,17 +119,17 @@ impl ResourceMetadata {
         self.members.contains_key("authorization_servers")
     }
 
-    /// The answer to a request for the document; what else is asked for is not answered here.
-    pub(crate) fn answer(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
-        let asked = uri.path_and_query().map(PathAndQuery::as_str);
-        if asked != Some(&self.path) || !matches!(*method, Method::GET | Method::HEAD) {
+    /// The response to a request for the document; `None` for any other request.
+    pub(crate) fn respond(&self, method: &Method, uri: &Uri) -> Option<Response<Bytes>> {
+        let requested = uri.path_and_query().map(PathAndQuery::as_str);
+        if requested != Some(&self.path) || !matches!(*method, Method::GET | Method::HEAD) {
             return None;
         }
         let mut response = Response::new(Bytes::from(self.to_json()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHE_CONTROL));
-        // It is public: a page of any origin may read it, and learn where to get a token.
+        // The document is public: a page of any origin may read it.
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         Some(response)
     }

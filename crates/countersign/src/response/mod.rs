@@ -1,14 +1,14 @@
-//! What the caller sees: challenges (RFC 6750, 9470), problem bodies (RFC 9457), gRPC statuses.
+//! Responses to refused requests: challenges (RFC 6750, 9470), problems (RFC 9457), gRPC statuses.
 
 mod challenge;
 mod metadata;
 mod problem;
 mod refusal;
 mod render;
+mod responder;
 
-pub(crate) use challenge::is_quotable;
 pub use metadata::ResourceMetadata;
-pub use problem::Detail;
-pub(crate) use problem::{Answers, SetUpFault};
+pub use problem::{Detail, Problem};
 pub(crate) use refusal::Refusal;
-pub use render::{Problem, Render};
+pub use render::Render;
+pub(crate) use responder::{Responder, SetupFault};

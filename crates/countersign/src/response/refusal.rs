@@ -1,4 +1,4 @@
-//! Every reason for which a request is answered by us, and its status.
+//! The reasons for which a request is refused, with status, code and challenge.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use countersign_core::authz::Denial;
 use countersign_core::error::{VerifyError, VerifyErrorKind as Kind};
 use http::StatusCode;
 
-/// When to ask again where revocation could not be told.
+/// When to retry if the revocation status is unknown.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A request that goes no further.
+/// The reason for which a request is refused.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// No credentials: 401, a bare challenge.
+    /// No credentials: 401 with a challenge that names no error.
     NoToken,
     /// Several credentials, or malformed ones: 400.
     InvalidRequest,
-    /// A token that was refused (401) or could not be judged (503).
+    /// A token that was refused (401) or cannot be verified now (503).
     Token(VerifyError),
-    /// Nobody could tell whether the token was revoked: 503.
+    /// A token whose revocation status is unknown: 503.
     RevocationUnknown,
-    /// A good token that is not enough: 403, 401 for a step-up, 404 for what is hidden.
+    /// A valid token that does not meet a requirement: 403; 401 for a step-up; 404 for a hidden resource.
     Denied(Denial),
 }
 
@@ -37,7 +37,7 @@ impl Refusal {
         }
     }
 
-    /// The code that callers are told: coarse on purpose, the log has the exact one.
+    /// The code that callers see: coarse on purpose, the log has the exact one.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Refusal::NoToken => "no_token",
@@ -53,24 +53,24 @@ impl Refusal {
         }
     }
 
-    /// The constant sentence that goes with the code (S10.08).
-    pub(crate) fn sentence(&self) -> &'static str {
+    /// The constant sentence that belongs to the code.
+    pub(crate) fn title(&self) -> &'static str {
         match self.code() {
             "no_token" => "authentication is required",
             "invalid_request" => "exactly one well-formed bearer token is required",
-            "token_expired" => "the token expired",
+            "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
-            "keys_unavailable" | "revocation_unavailable" => "the token cannot be judged at this moment",
-            "insufficient_scope" => "the token lacks a scope",
+            "keys_unavailable" | "revocation_unavailable" => "the token cannot be verified at the moment",
+            "insufficient_scope" => "the token lacks a required scope",
             "insufficient_user_authentication" => "a more recent or stronger authentication is required",
-            "claims_schema" => "the token's claims are not of the form that this service needs",
-            "not_found" => "there is no such thing",
-            "forbidden" => "the caller may not do this",
+            "claims_schema" => "the token's claims do not have the form that this service requires",
+            "not_found" => "not found",
+            "forbidden" => "access denied",
             _ => "the token is invalid",
         }
     }
 
-    /// When to ask again, of what could not be judged.
+    /// When to retry a 503.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Refusal::Token(error) => error.retry_after(),
@@ -79,7 +79,7 @@ impl Refusal {
         }
     }
 
-    /// The `error` of RFC 6750 §3.1; a request without credentials gets none.
+    /// The `error` of RFC 6750 §3.1; none for a request without credentials.
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
             Refusal::NoToken | Refusal::RevocationUnknown => None,

@@ -1,24 +1,26 @@
-//! The hook.
+//! The interface of a revocation check.
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use countersign_core::clock::Clock;
+use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
-/// Says whether a verified token was revoked since it was issued.
+/// Looks up whether a verified token was revoked after it was issued.
 ///
-/// It is asked once a request, after everything else was checked. What is known in memory is answered at once; what must be
-/// asked for elsewhere is a future, which is given up after [`Revocation::timeout`](super::Revocation::timeout).
+/// The layer asks once for each request, after all other checks. A status that is in memory is returned at once. One that is
+/// stored elsewhere is a future, which the layer drops after [`Revocation::timeout`](super::Revocation::timeout).
 ///
 /// ```
 /// use std::sync::Arc;
-/// use countersign::revocation::{RevocationQuery, RevocationCheck, RevocationStatus};
+/// use countersign::revocation::{RevocationCheck, RevocationQuery, RevocationStatus};
 /// use countersign::verify::Verified;
 ///
 /// #[derive(Debug)]
-/// struct Sessions; // a client of the store that holds revoked sessions
+/// struct Sessions; // a client of the store that lists revoked sessions
 ///
 /// impl RevocationCheck for Sessions {
 ///     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
@@ -31,37 +33,50 @@ use countersign_core::verify::Verified;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a revocation check",
+    note = "use `MemoryRevocations` or `SingleUse`, or implement `RevocationCheck` for a client of your store"
+)]
 pub trait RevocationCheck: Send + Sync + Debug + 'static {
-    /// What is known about `token`: name it by issuer and `jti`, or by issuer, subject and time of issue.
+    /// Looks up the status of `token`, identified by issuer and `jti`, or by issuer, subject and time of issue.
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery;
+
+    /// Takes the clock of the verifier whose layer uses this check, and returns the faults of this use.
+    ///
+    /// Called each time such a layer is built. By default the clock is ignored.
+    fn attach(&self, _clock: &Arc<dyn Clock>) -> Vec<Fault> {
+        Vec::new()
+    }
 }
 
-/// An answer, or the promise of one.
+/// A revocation status, or the future of one. [`RevocationCheck`] has an example.
+#[non_exhaustive]
 pub enum RevocationQuery {
-    /// Known at once.
+    /// The status is known at once.
     Known(RevocationStatus),
-    /// Asked for elsewhere.
+    /// The status comes from elsewhere.
     Pending(RevocationFuture),
 }
 
-/// An answer that must be waited for.
+/// The future of a revocation status.
 pub type RevocationFuture = Pin<Box<dyn Future<Output = RevocationStatus> + Send>>;
 
-/// What is known about a token.
+/// The revocation status of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RevocationStatus {
-    /// It was not revoked.
+    /// The token was not revoked.
     Valid,
-    /// It was.
+    /// The token was revoked.
     Revoked,
-    /// It cannot be told now; the posture decides.
+    /// The status is unknown now; the [`UnknownPolicy`](super::UnknownPolicy) decides.
     Unknown,
 }
 
 impl Debug for RevocationQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            RevocationQuery::Known(verdict) => f.debug_tuple("Known").field(verdict).finish(),
+            RevocationQuery::Known(status) => f.debug_tuple("Known").field(status).finish(),
             RevocationQuery::Pending(_) => f.write_str("Pending"),
         }
     }

@@ -1,16 +1,18 @@
-//! Revocation: asked at each request, of tokens found in the cache too.
+//! Revocation checks: made for each request, for cached tokens too.
 //!
-//! A token is named by what it says, never by a hash of its text, which has several spellings: by (issuer, `jti`), or by
-//! (issuer, subject, issued before). [`MemoryRevocations`] is built in; others implement [`RevocationCheck`]. [`SingleUse`] is
-//! such a check too: it takes a token for revoked once it was used.
+//! A revocation identifies a token by its claims, (issuer, `jti`) or (issuer, subject, issued before), and never by a hash of
+//! its text, which has several spellings. [`MemoryRevocations`] and [`SingleUse`], which revokes a token by its first use,
+//! are built in. Other checks implement [`RevocationCheck`].
 
 mod check;
+mod clock;
 mod memory;
+mod name;
 mod single_use;
 mod unknown_policy;
 
 pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationStatus};
 pub use memory::{MemoryRevocations, RevocationsFull};
 pub use single_use::SingleUse;
-pub(crate) use unknown_policy::Outcome;
+pub(crate) use unknown_policy::RevocationOutcome;
 pub use unknown_policy::{Revocation, UnknownPolicy};

@@ -1,28 +1,37 @@
-//! How a layer asks, and what it does without an answer.
+//! The settings of a revocation check: its timeout, and the decision if the status is unknown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::clock::Clock;
+use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, Samples};
 
-/// How long a request waits for an answer about revocation.
-const WAIT: Duration = Duration::from_secs(1);
+/// How long a request waits for its revocation status.
+const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What becomes of a request whose token cannot be asked about.
+/// Decision about a token whose revocation status is unknown.
+///
+/// ```
+/// use countersign::revocation::UnknownPolicy;
+///
+/// assert_eq!(UnknownPolicy::default(), UnknownPolicy::FailClosed);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum UnknownPolicy {
-    /// 503: nobody passes whose token may have been revoked.
+    /// Refuses the request with 503: no token is accepted that may have been revoked.
     #[default]
     FailClosed,
-    /// The request passes, and a warning is logged: an outage of the list is no outage of the service.
+    /// Accepts the request and logs a warning: the service stays available if the revocation list is not.
     FailOpen,
 }
 
-/// A revocation check with its posture; given to
-/// [`AuthenticateLayer::revocation`](crate::authenticate::AuthenticateLayer::revocation).
+/// A revocation check with its settings, for
+/// [`AuthenticateLayerBuilder::revocation`](crate::authenticate::AuthenticateLayerBuilder::revocation).
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -37,61 +46,65 @@ pub enum UnknownPolicy {
 pub struct Revocation {
     check: Arc<dyn RevocationCheck>,
     unknown_policy: UnknownPolicy,
-    wait: Duration,
+    timeout: Duration,
 }
 
 impl Revocation {
-    /// Asks `check`; refuses what it cannot answer.
+    /// Uses `check` with the default settings.
     pub fn new(check: Arc<impl RevocationCheck>) -> Self {
-        Revocation { check, unknown_policy: UnknownPolicy::default(), wait: WAIT }
+        Revocation { check, unknown_policy: UnknownPolicy::default(), timeout: TIMEOUT }
     }
 
-    /// The posture. Default: [`UnknownPolicy::FailClosed`].
-    pub fn unknown_policy(mut self, posture: UnknownPolicy) -> Self {
-        self.unknown_policy = posture;
+    /// Sets the decision if the status is unknown. Default: [`UnknownPolicy::FailClosed`].
+    pub fn unknown_policy(mut self, policy: UnknownPolicy) -> Self {
+        self.unknown_policy = policy;
         self
     }
 
-    /// How long a request waits for the answer; then it counts as unknown. Default: 1 s.
-    pub fn timeout(mut self, longest: Duration) -> Self {
-        self.wait = longest;
+    /// Sets how long a request waits for its status, which is unknown after that. Default: 1 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
-    /// Asks, and bounds the wait. A wait needs a tokio runtime.
-    pub(crate) fn ask(&self, token: &Arc<Verified>) -> RevocationQuery {
+    pub(crate) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
+        self.check.attach(clock)
+    }
+
+    /// Queries the status of a token within the timeout. Waiting needs a tokio runtime.
+    pub(crate) fn query(&self, token: &Arc<Verified>) -> RevocationQuery {
         match self.check.check(token) {
-            RevocationQuery::Pending(answer) => {
-                let longest = self.wait;
+            RevocationQuery::Pending(status) => {
+                let timeout = self.timeout;
                 RevocationQuery::Pending(Box::pin(async move {
-                    tokio::time::timeout(longest, answer).await.unwrap_or(RevocationStatus::Unknown)
+                    tokio::time::timeout(timeout, status).await.unwrap_or(RevocationStatus::Unknown)
                 }))
             }
             known => known,
         }
     }
 
-    /// What the posture makes of an answer.
-    pub(crate) fn decide(&self, verdict: RevocationStatus, samples: &Samples, elapsed: Duration) -> Outcome {
-        match (verdict, self.unknown_policy) {
-            (RevocationStatus::Valid, _) => Outcome::Pass,
-            (RevocationStatus::Revoked, _) => Outcome::Revoked,
+    /// Decides about a token with this status.
+    pub(crate) fn decide(&self, status: RevocationStatus, samples: &Samples, elapsed: Duration) -> RevocationOutcome {
+        match (status, self.unknown_policy) {
+            (RevocationStatus::Valid, _) => RevocationOutcome::Accepted,
+            (RevocationStatus::Revoked, _) => RevocationOutcome::Revoked,
             (RevocationStatus::Unknown, UnknownPolicy::FailClosed) => {
                 telemetry::revocation_unknown("refused", samples, elapsed);
-                Outcome::Unavailable
+                RevocationOutcome::Unavailable
             }
             (RevocationStatus::Unknown, UnknownPolicy::FailOpen) => {
                 telemetry::revocation_unknown("accepted", samples, elapsed);
-                Outcome::Pass
+                RevocationOutcome::Accepted
             }
         }
     }
 }
 
-/// What becomes of the request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Pass,
+pub(crate) enum RevocationOutcome {
+    Accepted,
     Revoked,
     Unavailable,
 }

@@ -1,16 +1,16 @@
-//! Facts of the request that a requirement may name.
+//! Facts of an HTTP request for the evaluation of requirements.
 
 use countersign_core::authz::RequestFacts;
 use http::{Extensions, HeaderMap, Uri, header};
 
-/// A request as a requirement sees it.
-pub(crate) struct FactsOf<'r> {
+/// The facts of one request.
+pub(crate) struct HttpFacts<'r> {
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) headers: &'r HeaderMap,
     pub(crate) uri: &'r Uri,
 }
 
-impl RequestFacts for FactsOf<'_> {
+impl RequestFacts for HttpFacts<'_> {
     fn path_parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -21,7 +21,7 @@ impl RequestFacts for FactsOf<'_> {
         lines.next().is_none().then_some(line)
     }
 
-    /// HTTP/2 names it in `:authority`, HTTP/1.1 in `Host`; where both are there, they must agree (RFC 9112 §3.2.2).
+    /// The `:authority` of HTTP/2 or the `Host` of HTTP/1.1. If the request has both, they must agree (RFC 9112 §3.2.2).
     fn host(&self) -> Option<&str> {
         let Some(authority) = self.uri.authority() else { return self.header(header::HOST.as_str()) };
         let agrees = match self.headers.contains_key(header::HOST) {
@@ -34,7 +34,7 @@ impl RequestFacts for FactsOf<'_> {
     }
 }
 
-/// The path parameters that axum matched, decoded; none without axum.
+/// The path parameters that axum matched, decoded.
 #[cfg(feature = "axum")]
 pub(crate) fn path_parameters(extensions: &mut Extensions) -> Vec<(String, String)> {
     use std::future::Future;
@@ -47,7 +47,7 @@ pub(crate) fn path_parameters(extensions: &mut Extensions) -> Vec<(String, Strin
     std::mem::swap(&mut parts.extensions, extensions);
     let parameters = {
         let extraction = pin!(RawPathParams::from_request_parts(&mut parts, &()));
-        // axum reads them from the extensions and is ready at once; were it ever not, the guard would refuse.
+        // axum reads them from the extensions and is ready at once. If it were not, the guard would refuse.
         match extraction.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(parameters)) => parameters.iter().map(|(name, value)| (name.into(), value.into())).collect(),
             _ => Vec::new(),
@@ -57,7 +57,7 @@ pub(crate) fn path_parameters(extensions: &mut Extensions) -> Vec<(String, Strin
     parameters
 }
 
-/// The path parameters that axum matched, decoded; none without axum.
+/// Without axum there are no path parameters.
 #[cfg(not(feature = "axum"))]
 pub(crate) fn path_parameters(_: &mut Extensions) -> Vec<(String, String)> {
     Vec::new()
@@ -75,7 +75,7 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_str(host).expect("a header value"));
         }
         let uri = uri.parse().expect("a uri");
-        FactsOf { parameters: Vec::new(), headers: &headers, uri: &uri }.host().map(str::to_owned)
+        HttpFacts { parameters: Vec::new(), headers: &headers, uri: &uri }.host().map(str::to_owned)
     }
 
     #[test]
@@ -94,7 +94,7 @@ mod tests {
         let name = || HeaderName::from_static("x-tenant");
         let uri = Uri::default();
         let read = |headers: &HeaderMap, name: &str| {
-            FactsOf { parameters: Vec::new(), headers, uri: &uri }.header(name).map(str::to_owned)
+            HttpFacts { parameters: Vec::new(), headers, uri: &uri }.header(name).map(str::to_owned)
         };
         assert_eq!(read(&headers, "x-tenant"), None);
         headers.append(name(), HeaderValue::from_static("acme"));

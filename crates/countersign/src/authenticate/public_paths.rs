@@ -1,35 +1,35 @@
-//! Paths that need no token.
+//! Paths that need no token, and CORS preflights.
 
 use http::{Method, Request, header};
 
-/// The public paths of a layer: raw, exact, undecoded, so that a router and the layer cannot disagree (S5.23).
+/// The public paths of a layer: raw, exact and undecoded, so that router and layer cannot disagree.
 #[derive(Clone, Debug)]
 pub(super) enum PublicPaths {
-    /// These and no others.
-    These(Vec<String>),
-    /// All, where a router's own match chose the layer.
+    /// Only these.
+    Listed(Vec<String>),
+    /// All, if a router's own match chose the layer.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only apps of axum choose a layer by route"))]
-    Every,
+    All,
 }
 
 impl PublicPaths {
     pub(super) fn add(&mut self, paths: impl IntoIterator<Item = impl Into<String>>) {
-        if let PublicPaths::These(known) = self {
-            known.extend(paths.into_iter().map(Into::into));
+        if let PublicPaths::Listed(listed) = self {
+            listed.extend(paths.into_iter().map(Into::into));
         }
     }
 
-    pub(super) fn holds(&self, path: &str) -> bool {
+    pub(super) fn contains(&self, path: &str) -> bool {
         match self {
-            PublicPaths::These(known) => known.iter().any(|public| public == path),
-            PublicPaths::Every => true,
+            PublicPaths::Listed(listed) => listed.iter().any(|public| public == path),
+            PublicPaths::All => true,
         }
     }
 }
 
 impl Default for PublicPaths {
     fn default() -> Self {
-        PublicPaths::These(Vec::new())
+        PublicPaths::Listed(Vec::new())
     }
 }
 

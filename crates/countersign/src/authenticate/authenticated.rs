@@ -1,0 +1,73 @@
+//! The record that the layer leaves on a request.
+
+use std::sync::Arc;
+
+use countersign_core::clock::Clock;
+use countersign_core::pseudonym::Pseudonyms;
+use countersign_core::verify::Verified;
+use http::Extensions;
+
+use crate::response::Responder;
+use crate::telemetry::Samples;
+
+/// Request extension that records who calls, or that the caller is anonymous.
+///
+/// Only the layer can create one, and it removes any that was there before. A request without it passed no layer: guards
+/// and extractors answer 500. [`status`](Self::status) reads it.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    pub(crate) verified: Option<Arc<Verified>>,
+    pub(crate) context: Arc<LayerContext>,
+}
+
+/// Parts of the layer that guards and extractors behind it use.
+#[derive(Debug)]
+pub(crate) struct LayerContext {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) responder: Responder,
+    pub(crate) samples: Samples,
+    pub(crate) subjects: Option<Pseudonyms>,
+}
+
+/// Authentication status of a request, as guards and extractors see it.
+///
+/// ```
+/// use countersign::authenticate::{Authenticated, AuthenticationStatus};
+///
+/// fn caller(extensions: &http::Extensions) -> Option<&str> {
+///     match Authenticated::status(extensions) {
+///         AuthenticationStatus::Verified(token) => Some(token.subject()),
+///         _ => None,
+///     }
+/// }
+/// # assert_eq!(caller(http::Request::new(()).extensions()), None);
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AuthenticationStatus<'r> {
+    /// The token was verified.
+    Verified(&'r Arc<Verified>),
+    /// The request has no token: the path is public, or anonymous callers are allowed.
+    Anonymous,
+    /// The request passed no layer: a mistake in the service's set-up, which must not let the request through.
+    NoLayer,
+}
+
+impl Authenticated {
+    /// Returns the status of the request with these extensions.
+    ///
+    /// ```
+    /// use countersign::authenticate::{Authenticated, AuthenticationStatus};
+    ///
+    /// let request = http::Request::new(());
+    /// assert!(matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer));
+    /// ```
+    #[must_use]
+    pub fn status(extensions: &Extensions) -> AuthenticationStatus<'_> {
+        match extensions.get::<Authenticated>() {
+            None => AuthenticationStatus::NoLayer,
+            Some(Authenticated { verified: None, .. }) => AuthenticationStatus::Anonymous,
+            Some(Authenticated { verified: Some(verified), .. }) => AuthenticationStatus::Verified(verified),
+        }
+    }
+}

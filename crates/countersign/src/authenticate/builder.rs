@@ -1,0 +1,230 @@
+//! The settings of the layer.
+
+use std::sync::Arc;
+
+use countersign_core::error::ConfigError;
+use countersign_core::policy::TrustedIssuer;
+use countersign_core::pseudonym::Pseudonyms;
+use countersign_core::verify::Verifier;
+
+use super::authenticated::LayerContext;
+use super::authenticator::{Authenticator, Settings};
+use super::cookie::CookieToken;
+use super::layer::AuthenticateLayer;
+use crate::response::{Detail, Render, ResourceMetadata, Responder};
+use crate::revocation::Revocation;
+use crate::telemetry::Samples;
+
+/// Builds an [`AuthenticateLayer`]; made by [`AuthenticateLayer::builder`].
+///
+/// [`build`](Self::build) reports all faults at once.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use countersign::error::ConfigError;
+/// use countersign::prelude::*;
+///
+/// fn app(verifier: Verifier) -> Result<Router, ConfigError> {
+///     let layer = AuthenticateLayer::builder(verifier).public(["/health"]).realm("orders").build()?;
+///     Ok(Router::new().route("/health", get(|| async { "ok" })).layer(layer))
+/// }
+/// # let _ = app;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "call build to get the layer"]
+pub struct AuthenticateLayerBuilder {
+    verifier: Verifier,
+    settings: Settings,
+    responder: Responder,
+    subjects: Option<Pseudonyms>,
+}
+
+impl AuthenticateLayer {
+    /// Creates a layer that requires a token accepted by `verifier` on every path.
+    #[must_use]
+    pub fn new(verifier: Verifier) -> Self {
+        Self::builder(verifier).finish()
+    }
+
+    /// Starts a layer with settings of its own.
+    pub fn builder(verifier: Verifier) -> AuthenticateLayerBuilder {
+        AuthenticateLayerBuilder {
+            verifier,
+            settings: Settings::default(),
+            responder: Responder::default(),
+            subjects: None,
+        }
+    }
+}
+
+/// All settings at their defaults.
+impl From<Verifier> for AuthenticateLayer {
+    fn from(verifier: Verifier) -> Self {
+        AuthenticateLayer::new(verifier)
+    }
+}
+
+impl AuthenticateLayerBuilder {
+    /// Lets requests to these paths through without a token. Paths are compared whole, byte for byte, before any decoding.
+    ///
+    /// A token that is sent there anyway is ignored.
+    pub fn public(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.public_paths.add(paths);
+        self
+    }
+
+    /// Lets requests without any token through as anonymous; a bad token is still refused.
+    ///
+    /// Guards refuse anonymous callers; a handler sees them as `None` in `Option<Claims>`.
+    pub fn allow_anonymous(mut self) -> Self {
+        self.settings.allows_anonymous = true;
+        self
+    }
+
+    /// Stores the caller's token with the request, as [`CallerToken`](super::CallerToken), so that a handler can act on
+    /// the caller's behalf.
+    pub fn keep_caller_token(mut self) -> Self {
+        self.settings.keeps_token = true;
+        self
+    }
+
+    /// Checks at each request whether its token was revoked, for cached tokens too.
+    ///
+    /// [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
+    pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
+        self.settings.revocation = Some(revocation.into());
+        self
+    }
+
+    /// Accepts the token in a cookie too; [`CookieToken`] describes the protection against cross-site requests.
+    ///
+    /// A request still brings exactly one credential: a cookie beside an `Authorization` header is 400.
+    pub fn cookie(mut self, cookie: CookieToken) -> Self {
+        self.settings.locations.cookie = Some(cookie);
+        self
+    }
+
+    /// Accepts the token in a WebSocket handshake's subprotocols too, for browsers, which can set no header there.
+    ///
+    /// The page offers `bearer.` and the token beside the subprotocol that it means:
+    /// `new WebSocket(url, ["chat.v1", "bearer." + token])`. Services behind the layer see only `chat.v1`, so that the token
+    /// is never chosen and sent back.
+    pub fn websocket_protocol(mut self) -> Self {
+        self.settings.locations.websocket_protocol = true;
+        self
+    }
+
+    pub(super) fn token_in_query(mut self) -> Self {
+        self.settings.locations.query = true;
+        self
+    }
+
+    /// Lets CORS preflights through without a token, for a CORS layer behind this one.
+    ///
+    /// A CORS layer belongs before this one, where it answers preflights itself; then this is not needed. Only a CORS layer
+    /// stops a preflight that is let through: a handler for `OPTIONS` or for any method would run.
+    pub fn pass_preflights(mut self) -> Self {
+        self.settings.passes_preflights = true;
+        self
+    }
+
+    /// Sets the protection space in challenges (`realm`, RFC 9110 §11.5). Default: `api`.
+    ///
+    /// It must be printable ASCII without quotes and backslashes (RFC 6750 §3).
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.responder = self.responder.realm(realm.into());
+        self
+    }
+
+    /// Sets the address of this resource's metadata in challenges (`resource_metadata`, RFC 9728 §5.1), if another service
+    /// serves the document.
+    ///
+    /// It must be printable ASCII without quotes and backslashes.
+    pub fn resource_metadata_url(mut self, url: impl Into<String>) -> Self {
+        self.responder = self.responder.resource_metadata_url(url.into());
+        self
+    }
+
+    /// Serves this resource's metadata (RFC 9728) to anyone at its path, and names its address in challenges.
+    ///
+    /// Metadata without authorization servers lists the issuers that the verifier trusts. The layer must see unknown paths:
+    /// add it to the router, not as a `route_layer`; of two axum routers that are merged, add it to the one given to
+    /// `merge`, whose fallback is used.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use countersign::response::ResourceMetadata;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     let metadata = ResourceMetadata::new("https://api.example.com")?.scopes(["orders:read"]);
+    ///     AuthenticateLayer::builder(verifier).resource_metadata(metadata).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn resource_metadata(mut self, mut metadata: ResourceMetadata) -> Self {
+        if !metadata.names_servers() {
+            let mut issuers: Vec<&str> = self.verifier.issuers().map(TrustedIssuer::issuer).collect();
+            issuers.sort_unstable();
+            metadata = metadata.authorization_servers(issuers);
+        }
+        self.responder = self.responder.resource_metadata_url(metadata.url().to_owned());
+        self.settings.metadata = Some(metadata);
+        self
+    }
+
+    /// Writes the bodies of all refusals with `renderer` instead of as problems of RFC 9457; see [`Render`].
+    pub fn render(mut self, renderer: impl Render) -> Self {
+        self.responder = self.responder.render(renderer);
+        self
+    }
+
+    /// Adds pseudonyms of subjects to log events. Default: no event contains anything of a subject.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    /// use countersign::{error::ConfigError, pseudonym::Pseudonyms, secret::Secret};
+    ///
+    /// fn layer(verifier: Verifier, key: &Secret<Vec<u8>>) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).log_subjects(Pseudonyms::new(key)?).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn log_subjects(mut self, pseudonyms: Pseudonyms) -> Self {
+        self.subjects = Some(pseudonyms);
+        self
+    }
+
+    /// Sets how much refusals tell callers. Default: [`Detail::Coarse`].
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.responder = self.responder.detail(detail);
+        self
+    }
+
+    /// Builds the layer.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault, on fields `cookie` and `origins` (see [`CookieToken`]), `realm`,
+    /// `resource_metadata_url` and `revocation`.
+    pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
+        let mut faults = self.responder.faults();
+        faults.extend(self.settings.locations.faults());
+        if let Some(revocation) = &self.settings.revocation {
+            faults.extend(revocation.attach(self.verifier.clock()));
+        }
+        ConfigError::check(faults)?;
+        Ok(self.finish())
+    }
+
+    /// The layer, whose settings have no fault.
+    fn finish(self) -> AuthenticateLayer {
+        let AuthenticateLayerBuilder { verifier, settings, responder, subjects } = self;
+        let clock = Arc::clone(verifier.clock());
+        let context = LayerContext { clock, responder, samples: Samples::default(), subjects };
+        AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }
+    }
+
+    pub(super) fn denies_danger(&self) -> bool {
+        self.verifier.denies_danger()
+    }
+}

@@ -1,0 +1,58 @@
+//! The caller's token, stored for outbound calls on the caller's behalf.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::clock::UnixTime;
+use countersign_core::secret::Secret;
+
+/// The caller's own token, for an exchange on outbound calls.
+///
+/// A request has it only behind a layer that is built with
+/// [`keep_caller_token`](super::AuthenticateLayerBuilder::keep_caller_token). Only an outbound client can read the token.
+/// It is hidden from `Debug` and wiped when its last clone is dropped.
+#[derive(Clone)]
+pub struct CallerToken {
+    token: Arc<Secret<String>>,
+    expires_at: UnixTime,
+}
+
+impl CallerToken {
+    /// Creates a caller's token from an unverified one, for tools that exchange a token they were given.
+    ///
+    /// Services take the one from the request instead, which the layer verified.
+    ///
+    /// ```
+    /// use countersign::authenticate::CallerToken;
+    /// use countersign::clock::UnixTime;
+    /// use countersign::secret::Secret;
+    ///
+    /// let token = CallerToken::unverified(&Secret::from("e30.e30.AA"), UnixTime::from_secs(1_700_000_000));
+    /// assert!(!format!("{token:?}").contains("e30"));
+    /// ```
+    #[must_use]
+    pub fn unverified(token: &Secret<String>, expires_at: UnixTime) -> Self {
+        Self::new(token.expose().clone(), expires_at)
+    }
+
+    pub(crate) fn new(token: impl Into<String>, expires_at: UnixTime) -> Self {
+        CallerToken { token: Arc::new(Secret::new(token.into())), expires_at }
+    }
+
+    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "only outbound calls may read it"))]
+    pub(crate) fn expose(&self) -> &str {
+        self.token.expose()
+    }
+
+    /// The expiry of the token (`exp`).
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+}
+
+impl fmt::Debug for CallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallerToken").field("expires_at", &self.expires_at.as_secs()).finish_non_exhaustive()
+    }
+}

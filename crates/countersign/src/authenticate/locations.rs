@@ -1,0 +1,55 @@
+//! Locations of a token besides the `Authorization` header; each is off by default.
+
+use countersign_core::error::Fault;
+use http::{Request, Uri, header};
+
+use super::cookie::CookieToken;
+use super::query::without_tokens;
+use super::websocket::strip_protocol_tokens;
+
+/// The further locations in which a layer accepts a token.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TokenLocations {
+    pub(super) cookie: Option<CookieToken>,
+    pub(super) websocket_protocol: bool,
+    pub(super) query: bool,
+}
+
+impl TokenLocations {
+    /// Whether the `Authorization` header is the only location.
+    pub(super) fn is_header_only(&self) -> bool {
+        self.cookie.is_none() && !self.websocket_protocol && !self.query
+    }
+
+    pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
+        self.cookie.iter().flat_map(CookieToken::faults)
+    }
+
+    /// Hides the token from services behind the layer, which might log it or send it back.
+    pub(super) fn hide_token<B>(&self, request: &mut Request<B>) {
+        // `Debug` of headers does not show a value that is marked sensitive.
+        if let Some(line) = request.headers_mut().get_mut(header::AUTHORIZATION) {
+            line.set_sensitive(true);
+        }
+        if self.cookie.is_some()
+            && let header::Entry::Occupied(mut lines) = request.headers_mut().entry(header::COOKIE)
+        {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+        }
+        if self.websocket_protocol {
+            strip_protocol_tokens(request.headers_mut());
+        }
+        if self.query {
+            strip_query_tokens(request.uri_mut());
+        }
+    }
+}
+
+fn strip_query_tokens(uri: &mut Uri) {
+    let Some(query) = uri.query() else { return };
+    let path = uri.path();
+    let rest = without_tokens(query).map_or(path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = rest.parse().ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+}

@@ -1,0 +1,42 @@
+//! The evaluation of a requirement, shared by guard, extractor and handler.
+
+use std::fmt::Display;
+
+use countersign_core::authz::{Decision, RequestContext, RequestFacts, Requirement};
+use countersign_core::verify::Verified;
+
+use crate::authenticate::LayerContext;
+use crate::response::Refusal;
+use crate::telemetry;
+
+/// Evaluates `requirement` for `verified` and this request, and logs a denial.
+pub(crate) fn evaluate(
+    requirement: &Requirement,
+    verified: &Verified,
+    context: &LayerContext,
+    request: &dyn RequestFacts,
+) -> Result<(), Refusal> {
+    let LayerContext { clock, samples, subjects, .. } = context;
+    let on_shadow = |part: &dyn Display| telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
+    let request = RequestContext::from_clock(&**clock).request(request).on_shadow(&on_shadow);
+    match verified.check(requirement, request) {
+        Decision::Allowed => Ok(()),
+        Decision::Denied(denial) => {
+            telemetry::denied(requirement, &denial, verified, subjects.as_ref(), samples, clock.elapsed());
+            Err(Refusal::Denied(denial))
+        }
+    }
+}
+
+/// Warns if the route lacks a path parameter that the requirement names, which denies everybody and is surely a mistake.
+pub(crate) fn warn_of_missing_parameters(
+    requirement: &Requirement,
+    request: &dyn RequestFacts,
+    path: &str,
+    context: &LayerContext,
+) {
+    let missing = requirement.path_parameters().find(|parameter| request.path_parameter(parameter).is_none());
+    if let Some(parameter) = missing {
+        telemetry::no_such_parameter(path, parameter, &context.samples, context.clock.elapsed());
+    }
+}

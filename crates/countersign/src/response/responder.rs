@@ -1,0 +1,141 @@
+//! The response to a refused request: status, challenge, body and headers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use countersign_core::error::Fault;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::challenge::{challenge, is_quotable};
+use super::problem::{Detail, Problem};
+use super::refusal::Refusal;
+use super::render::{Render, Renderer};
+
+/// The headers of a refusal that pages of other origins may read.
+const EXPOSED: &str = "www-authenticate, retry-after";
+
+/// Creates the responses to refused requests.
+#[derive(Clone, Debug)]
+pub(crate) struct Responder {
+    realm: String,
+    resource_metadata_url: Option<String>,
+    detail: Detail,
+    renderer: Option<Renderer>,
+}
+
+/// A mistake in the set-up of the service, answered with 500.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SetupFault;
+
+impl Default for Responder {
+    fn default() -> Self {
+        Responder { realm: "api".into(), resource_metadata_url: None, detail: Detail::default(), renderer: None }
+    }
+}
+
+impl Responder {
+    pub(crate) fn realm(self, realm: String) -> Self {
+        Responder { realm, ..self }
+    }
+
+    pub(crate) fn resource_metadata_url(self, url: String) -> Self {
+        Responder { resource_metadata_url: Some(url), ..self }
+    }
+
+    pub(crate) fn detail(self, detail: Detail) -> Self {
+        Responder { detail, ..self }
+    }
+
+    pub(crate) fn render(self, render: impl Render) -> Self {
+        Responder { renderer: Some(Renderer(Arc::new(render))), ..self }
+    }
+
+    /// The settings that a challenge cannot hold; they are refused rather than left out silently.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let problem = "a challenge holds only printable ASCII without quotes and backslashes, and it must not be empty";
+        let settings = [("realm", Some(&self.realm)), ("resource_metadata_url", self.resource_metadata_url.as_ref())];
+        let faulty = settings.into_iter().filter(|(_, text)| text.is_some_and(|text| !is_quotable(text)));
+        faulty.map(|(field, _)| Fault::new(field, problem)).collect()
+    }
+
+    /// Creates the response to a request with these headers.
+    pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
+        let challenge = challenge(refusal, &self.realm, self.resource_metadata_url.as_deref());
+        let mut response = if is_grpc(request) { grpc_refusal(refusal) } else { self.http_refusal(refusal, request) };
+        let headers = response.headers_mut();
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        if let Some(wait) = refusal.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if request.contains_key(header::ORIGIN) {
+            // Browsers hide these headers from pages of other origins. Who may read the response at all, CORS decides.
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        }
+        response
+    }
+
+    /// The response with a body, from the service's renderer if it has one; status and `no-store` are fixed.
+    fn http_refusal(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
+        let reason = match (self.detail, refusal) {
+            (Detail::Code, Refusal::Token(error)) => Some(error.code()),
+            _ => None,
+        };
+        let problem = Problem { status: refusal.status(), code: refusal.code(), title: refusal.title(), reason };
+        let Some(Renderer(renderer)) = &self.renderer else { return problem_response(&problem) };
+        let mut response = renderer.render(&problem, request);
+        *response.status_mut() = problem.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.remove(header::WWW_AUTHENTICATE);
+        response
+    }
+}
+
+impl SetupFault {
+    /// A 500 that tells the caller nothing; the log states the fix.
+    pub(crate) fn response(self, request: &HeaderMap) -> Response<Bytes> {
+        if is_grpc(request) {
+            return grpc_status("13", "internal error");
+        }
+        let (code, title) = ("internal_error", "the service is not set up to answer this request");
+        problem_response(&Problem { status: StatusCode::INTERNAL_SERVER_ERROR, code, title, reason: None })
+    }
+}
+
+/// The response without a renderer.
+fn problem_response(problem: &Problem) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(problem.to_string()));
+    *response.status_mut() = problem.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn is_grpc(request: &HeaderMap) -> bool {
+    request.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A gRPC response with HTTP 200 and headers only.
+fn grpc_refusal(refusal: &Refusal) -> Response<Bytes> {
+    let code = match refusal.status() {
+        StatusCode::NOT_FOUND => "5",            // NOT_FOUND
+        StatusCode::FORBIDDEN => "7",            // PERMISSION_DENIED
+        StatusCode::SERVICE_UNAVAILABLE => "14", // UNAVAILABLE
+        _ => "16",                               // UNAUTHENTICATED
+    };
+    grpc_status(code, refusal.title())
+}
+
+fn grpc_status(code: &'static str, message: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(code));
+    if let Ok(message) = HeaderValue::from_str(&message.replace(' ', "%20")) {
+        headers.insert(HeaderName::from_static("grpc-message"), message);
+    }
+    response
+}
