@@ -1,13 +1,13 @@
 //! The one table of reasons for refusing a token.
 
-/// Writes the enum, its stable codes and the list of all kinds from one table.
+/// Writes the enum, its stable codes, its remedies and the list of all kinds from one table.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident => $code:literal,)*) => {
-        /// The kinds of [`VerifyError`](super::VerifyError): cause and cure of each, with its stable code.
+    ($($(#[$doc:meta])* $kind:ident => $code:literal, $remedy:literal;)*) => {
+        /// The kinds of [`VerifyError`](super::VerifyError), each with its stable code and its remedy.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum VerifyErrorKind {
-            $($(#[$doc])* #[doc = concat!("\n\nCode: `", $code, "`.")] $kind,)*
+            $($(#[$doc])* #[doc = concat!("\n\nCode: `", $code, "`. Remedy: ", $remedy, ".")] $kind,)*
         }
 
         impl VerifyErrorKind {
@@ -19,61 +19,98 @@ macro_rules! kinds {
             pub const fn code(self) -> &'static str {
                 match self { $(VerifyErrorKind::$kind => $code,)* }
             }
+
+            /// A remedy for whoever configures the service or its clients, on one line. The wording may change.
+            ///
+            /// ```
+            /// use countersign_core::error::VerifyErrorKind;
+            ///
+            /// assert_eq!(VerifyErrorKind::NotYetValid.remedy(), "compare the clocks of issuer and service");
+            /// ```
+            #[must_use]
+            pub const fn remedy(self) -> &'static str {
+                match self { $(VerifyErrorKind::$kind => $remedy,)* }
+            }
         }
     };
 }
 
 kinds! {
-    /// The token is longer than the verifier reads. Cure: issue smaller tokens, or raise `max_token_bytes`.
+    /// The token is longer than the verifier reads.
     TooLarge => "too_large",
-    /// Not three base64url segments of JSON objects, or JSON with doubled names. Cure: send the token unchanged.
+        "issue smaller tokens, or raise max_token_bytes";
+    /// Not three base64url segments of JSON objects, or JSON with duplicate names.
     Malformed => "malformed",
-    /// An encrypted token (JWE, five segments). Cure: issue signed tokens.
+        "send the token unchanged: three base64url parts with dots between, no quotes, no line breaks";
+    /// An encrypted token (JWE, five segments).
     Encrypted => "jwe_unsupported",
-    /// A token wrapped in a token (`cty: JWT`). Cure: issue plain tokens.
+        "issue signed tokens (JWS); encrypted tokens are not supported";
+    /// A token wrapped in a token (`cty: JWT`).
     Nested => "nested_unsupported",
-    /// The header's `crit` names an extension, or `b64` turns the encoding off. Cure: issue without it.
+        "issue plain tokens, without cty: JWT";
+    /// The header's `crit` names an extension, or `b64` turns the encoding off.
     CriticalHeader => "critical_header",
-    /// No trusted issuer has this `iss`. Cure: compare it letter by letter with the configured one.
+        "issue without crit and b64";
+    /// No trusted issuer has this `iss`.
     UnknownIssuer => "unknown_issuer",
-    /// `alg` is not on the issuer's list. Cure: allow it there if it is meant, never because a token asks.
+        "compare iss with the configured issuer character by character; a trailing slash counts";
+    /// `alg` is not on the issuer's list.
     AlgorithmNotAllowed => "algorithm_not_allowed",
-    /// `typ` is not one that this policy takes. Cure: choose the profile that fits the issuer.
+        "allow the algorithm in the policy if the issuer is meant to use it; never because a token names it";
+    /// `typ` is not one that the policy accepts.
     WrongType => "wrong_type",
-    /// An ID token where an access token is wanted. Cure: the client must send the access token.
+        "choose the profile that fits the issuer, or send the access token";
+    /// An ID token instead of an access token.
     IdToken => "id_token",
-    /// The token is not for us. Cure: ask the issuer for a token with this service's audience.
+        "send the access token; this is an ID token, meant for the client";
+    /// `aud` does not name this service.
     WrongAudience => "wrong_audience",
-    /// Its time is over. Cure: fetch a new one; if fresh ones fail, compare clocks.
+        "ask the issuer for a token whose aud names this service, or correct the configured audience";
+    /// The token has expired.
     Expired => "expired",
-    /// `nbf` is still to come. Cure: compare clocks.
+        "fetch a new token; if new tokens fail too, compare the clocks";
+    /// `nbf` is in the future.
     NotYetValid => "not_yet_valid",
-    /// `iat` is still to come. Cure: compare clocks.
+        "compare the clocks of issuer and service";
+    /// `iat` is in the future.
     IssuedInFuture => "issued_in_future",
-    /// Older than the policy's `max_age`. Cure: fetch a new one.
+        "compare the clocks of issuer and service";
+    /// The token is older than the policy's `max_age`.
     TooOld => "too_old",
-    /// `exp - iat` exceeds what the policy allows, or is not positive. Cure: shorten it at the issuer.
+        "fetch a new token; the policy's max_age requires a newer one";
+    /// `exp - iat` exceeds the policy's limit, or is not positive.
     LifetimeTooLong => "lifetime_too_long",
-    /// A claim that the policy requires is absent or empty. Cure: have the issuer add it.
+        "shorten exp - iat at the issuer";
+    /// A claim that the policy requires is absent or empty.
     MissingClaim => "missing_claim",
-    /// A claim has another value than the policy requires. Cure: the token is another tenant's, or the policy is wrong.
+        "have the issuer add the claim, or choose a profile that does not require it";
+    /// A claim has another value than the policy requires.
     WrongClaim => "wrong_claim",
-    /// A claim has another JSON type or range than its definition. Cure: mend the issuer.
+        "compare the claim with the value that the policy requires";
+    /// A claim has another JSON type or range than its definition.
     InvalidClaim => "invalid_claim",
+        "correct the issuer: the claim has another JSON type or range than its definition";
     /// The subject or client breaks a rule of the issuer's policy.
     SubjectNotAllowed => "subject_not_allowed",
-    /// Bound to a key that the sender must prove to hold (`cnf`); a bearer is not enough. Cure: send the proof.
+        "use a subject or client that the issuer's policy allows";
+    /// The token is bound to a key (`cnf`), and the sender did not prove possession of it.
     ProofRequired => "proof_required",
-    /// The issuer's current key set has no such key. Cure: a fresh token; if that fails, check the issuer's JWKS.
+        "send the proof (DPoP or certificate) that the token is bound to";
+    /// The issuer's current key set does not contain the key.
     UnknownKey => "unknown_key",
-    /// The key is there but belongs to another algorithm. Cure: mend the issuer's JWKS or signing configuration.
+        "fetch a new token; if that fails too, check that the issuer publishes its signing key";
+    /// The key belongs to another algorithm.
     KeyMismatch => "key_mismatch",
-    /// The signature does not match. Cure: the token was changed or signed with another key; fetch a new one.
+        "correct alg in the issuer's key set, or the algorithm that it signs with";
+    /// The signature does not match.
     BadSignature => "bad_signature",
-    /// Revoked before its time. Cure: fetch a new one.
+        "fetch a new token: this one was modified, or signed with another key";
+    /// The token was revoked.
     Revoked => "revoked",
-    /// We could not get the keys, so nothing is known about the token. Cure: retry; look at the key source's health.
+        "fetch a new token";
+    /// The keys could not be fetched, so the token was not checked.
     KeysUnavailable => "keys_unavailable",
+        "try again; check that the issuer's keys are reachable from here";
 }
 
 #[cfg(test)]
@@ -86,6 +123,7 @@ mod tests {
         for kind in VerifyErrorKind::ALL {
             let code = kind.code();
             assert!(seen.insert(code), "{code} twice");
+            assert!(!kind.remedy().is_empty() && !kind.remedy().ends_with('.'), "{code}");
             assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
         }
     }
