@@ -29,14 +29,14 @@ impl From<Exit> for ExitCode {
 /// The reason why a command has no result.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Invalid use, with a message that says how to fix it.
+    /// Invalid use, with a message that names the fix.
     Question(String),
     /// The reader of the output has gone.
     Output,
 }
 
 impl Failure {
-    /// Invalid use; `message` says how to fix it.
+    /// Invalid use; `message` names the fix.
     pub(crate) fn question(message: impl Into<String>) -> Self {
         Failure::Question(message.into())
     }

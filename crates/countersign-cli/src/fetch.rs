@@ -1,5 +1,6 @@
 //! Bounded HTTP requests of the command itself. Services fetch with the library's code.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
@@ -38,14 +39,24 @@ impl Fetched {
 pub(crate) fn address(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text)
         .map_err(|_| Failure::question(format!("{}: not a URL; begin with https://", output::safe(text))))?;
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let is_loopback =
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback => Ok(url),
+        "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(url),
         _ => Err(Failure::question(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
     }
+}
+
+/// The IP address of a literal host (IPv6 with or without brackets) or of `localhost`. Resolves nothing.
+pub(crate) fn literal_ip(host: &str) -> Option<IpAddr> {
+    match host.trim_start_matches('[').trim_end_matches(']') {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        literal => literal.parse().ok(),
+    }
+}
+
+/// Whether `host` is `localhost` or a literal loopback address.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    literal_ip(host).is_some_and(|ip| ip.is_loopback())
 }
 
 /// Sends a GET request to `url`; `Err` is the reason for a missing response.

@@ -20,7 +20,7 @@ pub(crate) fn token(argument: Option<&str>) -> Result<String, Failure> {
         Some(name) => match name.strip_prefix('@') {
             Some(path) => file(path)?,
             None => {
-                output::complain("a token as an argument stays in the shell history; use standard input or @file");
+                output::warn("a token as an argument stays in the shell history; use standard input or @file");
                 name.to_owned()
             }
         },
@@ -87,7 +87,7 @@ pub(crate) fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
 fn standard_input() -> Result<String, Failure> {
     let input = std::io::stdin();
     if input.is_terminal() {
-        output::complain("paste it, then end with Enter and Ctrl-D");
+        output::warn("paste it, then end with Enter and Ctrl-D");
     }
     read(input.lock()).map_err(|problem| Failure::question(format!("standard input: {problem}")))
 }
@@ -105,9 +105,9 @@ fn read(source: impl Read) -> Result<String, String> {
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut rest = text.trim();
     let json = serde_json::from_str::<serde_json::Value>(rest).unwrap_or_default();
-    let held = ["access_token", "id_token", "token"].iter().find_map(|name| json.get(name)?.as_str());
-    if let Some(held) = held.or(json.as_str()) {
-        rest = held.trim();
+    let token = ["access_token", "id_token", "token"].iter().find_map(|name| json.get(name)?.as_str());
+    if let Some(token) = token.or(json.as_str()) {
+        rest = token.trim();
     }
     rest = rest.trim_matches(['"', '\'', '`']).trim();
     for prefix in ["authorization:", "bearer "] {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_people_copy_holds_the_token() {
+    fn the_token_is_extracted_from_copied_text() {
         for text in [
             "a.b.c",
             " 'a.b.c' ",
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_answered_one_by_one_and_bounded() {
+    fn lines_are_read_one_by_one_and_bounded() {
         let long = "x".repeat(3 * 1024 * 1024);
         let text = format!("a\r\n\n{long}\nb");
         let mut reader = text.as_bytes();

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(Failure::Question(message)) => {
-            output::complain(&message);
+            output::warn(&message);
             exit::Exit::Question.into()
         }
         Err(Failure::Output) => exit::Exit::Done.into(), // the reader closed the pipe

@@ -52,7 +52,7 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
 }
 
 /// Prints a message to standard error.
-pub(crate) fn complain(message: &str) {
+pub(crate) fn warn(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "countersign: {message}");
 }
 
@@ -60,9 +60,9 @@ pub(crate) fn complain(message: &str) {
 pub(crate) fn safe(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
-        let turns_text =
+        let changes_direction =
             matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if (letter.is_control() && letter != '\n') || turns_text {
+        if (letter.is_control() && letter != '\n') || changes_direction {
             safe.extend(letter.escape_unicode());
         } else {
             safe.push(letter);

@@ -1,4 +1,4 @@
-//! `countersign explain`, the real binary: its answer is the one of a real app with the same routes.
+//! `countersign explain`, run as a binary: its result equals the response of a real app with the same routes.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use countersign::app::{Access, Routes, protect};
 use countersign::authz::{authenticated_within, role, scope, tenant_in_path};
 use countersign_core::clock::Clock;
 use countersign_test::{TestIssuer, TokenDraft};
-use run::{Answer, Held, assert_form, countersign, file};
+use run::{Output, TempFile, assert_form, countersign, file};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ fn routes() -> Routes {
 
 struct World {
     issuer: TestIssuer,
-    table: Held,
-    policy: Held,
+    table: TempFile,
+    policy: TempFile,
 }
 
 impl World {
@@ -48,14 +48,14 @@ impl World {
         self.issuer.token().subject("ann").audience("orders")
     }
 
-    fn explain(&self, method: &str, path: &str, token: Option<&str>, more: &[&str]) -> Answer {
-        let mut asked = vec!["explain", "--method", method, "--path", path, "--routes", self.table.path()];
-        asked.extend(["--policy", self.policy.path(), "--json"]);
-        asked.extend(more);
+    fn explain(&self, method: &str, path: &str, token: Option<&str>, more: &[&str]) -> Output {
+        let mut arguments = vec!["explain", "--method", method, "--path", path, "--routes", self.table.path()];
+        arguments.extend(["--policy", self.policy.path(), "--json"]);
+        arguments.extend(more);
         if token.is_none() {
-            asked.push("--no-token");
+            arguments.push("--no-token");
         }
-        let answer = countersign(&asked, token.unwrap_or_default());
+        let answer = countersign(&arguments, token.unwrap_or_default());
         if answer.code != 2 {
             assert_form("explain", &answer.json());
         }
@@ -68,7 +68,7 @@ impl World {
 }
 
 #[test]
-fn the_rule_that_matched_the_decision_the_status_and_the_challenge() {
+fn rule_decision_status_and_challenge_are_reported() {
     let world = World::new();
     let reader = world.token().scope("orders:read").role("customer").tenant("acme").sign();
     let clerk = world.token().scope("orders:write").role("clerk").sign();
@@ -91,17 +91,17 @@ fn the_rule_that_matched_the_decision_the_status_and_the_challenge() {
         ("GET", "/unknown", Some(&reader), None, 404, ""),
     ] {
         let answer = world.explain(method, path, token.map(String::as_str), &[]);
-        let said = answer.json();
-        let what = format!("{method} {path}: {said}");
-        assert_eq!(said["route"], json!(route), "{what}");
-        assert_eq!(said["status"], status, "{what}");
-        assert!(said["challenges"].to_string().contains(challenge), "{what}");
-        assert_eq!(said["decision"] == "allowed", status == 200, "{what}");
+        let report = answer.json();
+        let what = format!("{method} {path}: {report}");
+        assert_eq!(report["route"], json!(route), "{what}");
+        assert_eq!(report["status"], status, "{what}");
+        assert!(report["challenges"].to_string().contains(challenge), "{what}");
+        assert_eq!(report["decision"] == "allowed", status == 200, "{what}");
         assert_eq!(answer.code, i32::from(status != 200), "{what}");
     }
-    let said = world.explain("POST", "/orders", Some(&reader), &[]).json();
-    assert_eq!(said["requirement"], "scope orders:write and (role clerk or role manager)");
-    assert_eq!(said["token"]["verdict"], "accepted");
+    let report = world.explain("POST", "/orders", Some(&reader), &[]).json();
+    assert_eq!(report["requirement"], "scope orders:write and (role clerk or role manager)");
+    assert_eq!(report["token"]["verdict"], "accepted");
     let text = countersign(
         &["explain", "--path", "/orders/1", "--routes", world.table.path(), "--policy", world.policy.path()],
         &clerk,
@@ -110,15 +110,15 @@ fn the_rule_that_matched_the_decision_the_status_and_the_challenge() {
 }
 
 #[test]
-fn two_tokens_in_one_request_are_refused_as_a_service_does() {
+fn two_tokens_in_one_request_are_refused_as_by_a_service() {
     let world = World::new();
     let token = world.token().sign();
-    let said = world.explain("GET", "/me", Some(&token), &["--header", "Authorization: Bearer other"]).json();
-    assert_eq!((&said["status"], &said["decision"]), (&json!(400), &json!("denied")), "{said}");
+    let report = world.explain("GET", "/me", Some(&token), &["--header", "Authorization: Bearer other"]).json();
+    assert_eq!((&report["status"], &report["decision"]), (&json!(400), &json!("denied")), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_live_service_is_asked_and_put_beside() {
+async fn a_live_service_is_compared() {
     let world = World::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
@@ -127,7 +127,7 @@ async fn a_live_service_is_asked_and_put_beside() {
     let unguarded = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let open = format!("http://{}", unguarded.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(unguarded, Router::new().fallback(|| async { "let in" })).await });
-    let said = tokio::task::spawn_blocking(move || {
+    let report = tokio::task::spawn_blocking(move || {
         let (plain, reader) = (world.token().sign(), world.token().scope("orders:read").sign());
         let expired = world.token().expired().sign();
         let live = |path: &str, token: Option<&str>, url: &str| {
@@ -141,31 +141,35 @@ async fn a_live_service_is_asked_and_put_beside() {
             ("/health", None),
             ("/unknown", Some(&plain)),
         ] {
-            let said = live(path, token.map(String::as_str), &url);
-            assert_eq!(said["agrees"], true, "{path}: {said}");
+            let report = live(path, token.map(String::as_str), &url);
+            assert_eq!(report["agrees"], true, "{path}: {report}");
         }
         live("/me", Some(&expired), &open)
     });
-    let said: Value = said.await.expect("ran");
-    assert_eq!((&said["agrees"], &said["status"]), (&json!(false), &json!(200)), "it is not guarded: {said}");
+    let report: Value = report.await.expect("ran");
+    assert_eq!(
+        (&report["agrees"], &report["status"]),
+        (&json!(false), &json!(200)),
+        "the live service is unguarded: {report}"
+    );
 }
 
 #[test]
-fn time_can_be_chosen_and_unreachable_keys_leave_it_undecided() {
+fn the_time_is_an_option_and_unreachable_keys_are_undecided() {
     let world = World::new();
     let token = world.token().sign();
     let late = (world.issuer.clock().now().as_secs() + 9_000).to_string();
-    let said = world.explain("GET", "/me", Some(&token), &["--now", &late]).json();
-    assert_eq!(said["body"]["code"], "token_expired", "{said}");
+    let report = world.explain("GET", "/me", Some(&token), &["--now", &late]).json();
+    assert_eq!(report["body"]["code"], "token_expired", "{report}");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let nobody = format!("http://{}/keys", listener.local_addr().expect("bound"));
+    let closed = format!("http://{}/keys", listener.local_addr().expect("bound"));
     drop(listener);
-    let answer = world.explain("GET", "/me", Some(&token), &["--jwks", &nobody]);
+    let answer = world.explain("GET", "/me", Some(&token), &["--jwks", &closed]);
     assert_eq!((answer.code, &answer.json()["status"]), (3, &json!(503)), "{}", answer.stdout);
 }
 
 #[test]
-fn a_table_that_cannot_be_judged_is_refused() {
+fn a_table_that_cannot_be_evaluated_is_refused() {
     let world = World::new();
     let row = |path: &str, access: &str, rule: Value| {
         json!([{ "method": "GET", "path": path, "access": access, "requirement": "", "rule": rule, "scopes": [] }])
@@ -183,13 +187,13 @@ fn a_table_that_cannot_be_judged_is_refused() {
         (row("a", "public", Value::Null), "malformed path"),
         (row("/{a", "public", Value::Null), "malformed path"),
         (row("/a", "everyone", Value::Null), "not a known route access"),
-        (twice.to_string(), "twice"),
+        (twice.to_string(), "duplicate route"),
         ("{}".to_owned(), "RouteTable::to_json"),
     ] {
         let table = file("table", &table);
-        let asked =
+        let arguments =
             ["explain", "--path", "/a", "--routes", table.path(), "--policy", world.policy.path(), "--no-token"];
-        let answer = countersign(&asked, "");
+        let answer = countersign(&arguments, "");
         assert_eq!(answer.code, 2, "{missing}: {}", answer.stdout);
         assert!(answer.stderr.contains(missing), "{missing}: {}", answer.stderr);
         assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);

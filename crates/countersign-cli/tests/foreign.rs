@@ -1,5 +1,4 @@
-//! `countersign verify` and `decode` on tokens that other languages' libraries made, with keys as they publish them, and with
-//! keys in PEM.
+//! `countersign verify` and `decode` on tokens and key sets of other languages' libraries, and with keys in PEM.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -12,13 +11,13 @@ use countersign_core::key::{Algorithm, VerifyingKey};
 use countersign_core::mint::Signer;
 use countersign_test::TestIssuer;
 use countersign_tests::peers;
-use run::{Held, assert_form, countersign, file};
+use run::{TempFile, assert_form, countersign, file};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.test";
 const AUDIENCE: &str = "https://api.test";
 
-/// Has a library mint a token with each algorithm that it has, and verifies each with the real binary.
+/// Verifies tokens that a library signs with each of its algorithms.
 fn verified(command: Command, at_least: usize) {
     let now = SystemClock.now().as_secs();
     let claims = json!({
@@ -87,8 +86,8 @@ fn tokens_of_python_pyjwt() {
     verified(peers::python("interop_pyjwt.py"), 10);
 }
 
-/// The public half in PEM, as the command itself converts it.
-fn pem_of(signer: &Signer) -> Held {
+/// The public half in PEM, as converted by the command.
+fn pem_of(signer: &Signer) -> TempFile {
     let jwk = signer.public_jwk().expect("public").to_string();
     file("pem", &countersign(&["jwks", "convert", "-", "--to", "pem"], &jwk).stdout)
 }
@@ -113,7 +112,7 @@ fn a_pem_is_pinned_whatever_the_kid() {
             json!({ "alg": algorithm.name() }),
         ] {
             let token = signer.sign_compact(header.to_string().as_bytes(), claims.as_bytes()).expect("signed");
-            let verified = |pem: &Held| {
+            let verified = |pem: &TempFile| {
                 let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--now", "1700000000", "--json"];
                 countersign(&[&asked[..], &["--pem", pem.path()]].concat(), &token).json()
             };
@@ -124,7 +123,7 @@ fn a_pem_is_pinned_whatever_the_kid() {
 }
 
 #[test]
-fn a_pem_that_cannot_be_used_is_told_with_what_to_do() {
+fn an_unusable_pem_is_refused_with_a_remedy() {
     let token = TestIssuer::new().token().audience("orders").sign();
     let private = countersign(&["keygen"], "").stdout;
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -139,11 +138,11 @@ fn a_pem_that_cannot_be_used_is_told_with_what_to_do() {
         (&good, &["--alg", "RS256"], "does not fit"),
         (&good, &["--alg", "HS256"], "symmetric"), // S2.12: a public key is no secret
     ] {
-        let held = file("pem", pem);
-        let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--pem", held.path()];
+        let pem = file("pem", pem);
+        let asked = ["verify", "--issuer", "svc", "--audience", "orders", "--pem", pem.path()];
         let answer = countersign(&[&asked[..], more].concat(), &token);
         assert_eq!((answer.code, answer.stdout.as_str()), (2, ""), "{missing}");
         assert!(answer.stderr.contains(missing), "{missing}: {}", answer.stderr);
-        assert!(!answer.stderr.contains(private.lines().nth(1).expect("a line")), "no key material in words");
+        assert!(!answer.stderr.contains(private.lines().nth(1).expect("a line")), "no key material in messages");
     }
 }

@@ -1,4 +1,4 @@
-//! `countersign issuer`: a token service from a file.
+//! `countersign issuer`, run as a binary.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod run;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use run::{countersign, file};
 use serde_json::Value;
 
-/// `orders` with the secret `quaint-heron-lifts-49`, as an older system kept it.
+/// `orders` with the secret `quaint-heron-lifts-49`, stored as a bcrypt hash by an older system.
 fn configuration(more: &str) -> String {
     let stored = bcrypt::hash("quaint-heron-lifts-49", 10).expect("hashed");
     format!(
@@ -19,7 +19,7 @@ fn configuration(more: &str) -> String {
     )
 }
 
-/// A form, posted as `orders`; status line and body.
+/// Posts a form as `orders`; returns status line and body.
 fn post(address: &str, path: &str, form: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
@@ -36,7 +36,7 @@ fn post(address: &str, path: &str, form: &str) -> (String, String) {
 }
 
 #[test]
-fn it_serves_tokens_keeps_its_state_and_logs_no_secret() {
+fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
     let state = run::new_path("issuer-state.redb");
     let config = file("issuer.toml", &configuration(&format!("[store]\nfile = {:?}", state.path())));
     let mut tokens = Vec::new();
@@ -56,7 +56,7 @@ fn it_serves_tokens_keeps_its_state_and_logs_no_secret() {
         let body: Value = serde_json::from_str(&body).expect("JSON");
         tokens.push(body["access_token"].as_str().expect("a token").to_owned());
         let (status, body) = post(address, "/introspect", &format!("token={}", tokens[0]));
-        assert!(status.contains("200") && body.contains("\"active\":true"), "good after a restart too: {body}");
+        assert!(status.contains("200") && body.contains("\"active\":true"), "active after a restart too: {body}");
         child.kill().expect("ended");
         let mut log = String::new();
         child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
@@ -69,16 +69,16 @@ fn it_serves_tokens_keeps_its_state_and_logs_no_secret() {
 }
 
 #[test]
-fn what_is_not_sound_leaves_with_2_and_names_the_field() {
-    let sound = file("sound.toml", &configuration(""));
-    let answer = countersign(&["issuer", "--check", "--config", sound.path()], "");
+fn an_invalid_configuration_exits_with_2_and_names_the_field() {
+    let valid = file("valid.toml", &configuration(""));
+    let answer = countersign(&["issuer", "--check", "--config", valid.path()], "");
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     for (what, text, named) in [
-        ("an odd field", configuration("tokenlifetime = 5"), "tokenlifetime"),
-        ("a long life", configuration("token_lifetime_seconds = 4000"), "token_lifetime"),
+        ("an unknown field", configuration("tokenlifetime = 5"), "tokenlifetime"),
+        ("a long lifetime", configuration("token_lifetime_seconds = 4000"), "token_lifetime"),
         ("beyond loopback", configuration("").replace("127.0.0.1:0", "0.0.0.0:0"), "--behind-tls"),
         (
-            "nowhere",
+            "without an address",
             configuration("").replace("http://127.0.0.1:4000", "https://sts.test").replace("listen", "#"),
             "listen",
         ),

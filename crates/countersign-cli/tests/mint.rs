@@ -1,32 +1,32 @@
-//! `countersign mint` and `keygen`, the real binary: what is minted is taken by the verifier, what is broken is not.
+//! `countersign mint` and `keygen`, run as a binary: the verifier accepts valid tokens and refuses broken ones.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod run;
 
-use run::{Answer, Held, assert_form, countersign, countersign_with, file, new_path};
+use run::{Output, TempFile, assert_form, countersign, countersign_with, file, new_path};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://dev.example";
 
-fn mint(key: &Held, more: &[&str]) -> Answer {
+fn mint(key: &TempFile, more: &[&str]) -> Output {
     let asked = ["mint", "--issuer", ISSUER, "--audience", "orders", "--subject", "ann", "--key", key.path()];
     countersign(&[&asked[..], more].concat(), "")
 }
 
-fn key(algorithm: &str) -> (Held, Held) {
+fn key(algorithm: &str) -> (TempFile, TempFile) {
     let private = new_path("key");
     let made = countersign(&["keygen", "--alg", algorithm, "--out", private.path(), "--json"], "");
     assert_eq!(made.code, 0, "{}", made.stderr);
     assert_form("keygen", &made.json());
-    assert!(made.json().get("private_pem").is_none(), "it is in the file alone");
+    assert!(made.json().get("private_pem").is_none(), "it is only in the file");
     let set = countersign(&["jwks", "build", private.path(), "--alg", algorithm], "");
     assert_form("jwks", &set.json());
     assert_eq!(set.json()["keys"][0]["kid"], made.json()["kid"]);
     (private, file("jwks", &set.stdout))
 }
 
-fn verified(token: &str, jwks: &Held) -> Value {
+fn verified(token: &str, jwks: &TempFile) -> Value {
     let asked = ["verify", "--issuer", ISSUER, "--audience", "orders", "--jwks", jwks.path(), "--json"];
     countersign(&asked, token).json()
 }
@@ -97,7 +97,7 @@ fn claims_of_every_kind_are_minted() {
 }
 
 #[test]
-fn each_broken_token_is_refused_and_its_repaired_twin_passes() {
+fn each_broken_token_is_refused_and_its_valid_counterpart_passes() {
     let (private, jwks) = key("ES256");
     for (how, code) in [
         ("expired", "expired"),
@@ -119,14 +119,14 @@ fn each_broken_token_is_refused_and_its_repaired_twin_passes() {
 }
 
 #[test]
-fn the_development_key_is_made_once_and_named_as_one() {
+fn the_development_key_is_generated_once_and_has_a_test_id() {
     let home = new_path("home");
     let minted = |more: &[&str]| {
         let asked = ["mint", "--issuer", ISSUER, "--audience", "orders", "--json"];
         countersign_with(&[&asked[..], more].concat(), "", &[("COUNTERSIGN_HOME", home.path())])
     };
     let (first, second) = (minted(&[]), minted(&[]));
-    assert!(first.stderr.contains("made a development key") && second.stderr.is_empty(), "{}", second.stderr);
+    assert!(first.stderr.contains("created a development key") && second.stderr.is_empty(), "{}", second.stderr);
     assert_eq!(first.json()["jwk"], second.json()["jwk"]);
     assert_eq!(first.json()["kid"], "test-only-dev");
     #[cfg(unix)]
@@ -161,11 +161,14 @@ fn a_shared_secret_signs_too() {
 }
 
 #[test]
-fn curl_is_quoted_and_questions_without_sense_are_refused() {
+fn curl_is_quoted_and_invalid_options_are_refused() {
     let (private, _) = key("ES256");
     let curl = mint(&private, &["--curl", "http://127.0.0.1/it's"]).stdout;
     assert!(curl.starts_with("curl -i 'http://127.0.0.1/it'\\''s' -H 'Authorization: Bearer ey"), "{curl}");
-    assert!(countersign(&["keygen", "--out", private.path()], "").stderr.contains("exists"), "never over a file");
+    assert!(
+        countersign(&["keygen", "--out", private.path()], "").stderr.contains("exists"),
+        "a file is never overwritten"
+    );
     for (asked, missing) in [
         (&["mint", "--audience", "a", "--key", private.path()][..], "--issuer"),
         (&["mint", "--issuer", "i", "--key", private.path()][..], "--audience"),

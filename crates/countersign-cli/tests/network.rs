@@ -1,4 +1,4 @@
-//! `countersign keys` and `token get`, the real binary against providers on loopback.
+//! `countersign keys` and `token get`, run as a binary against providers on loopback.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,26 +11,26 @@ use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
 use countersign_test::{Provider, TestIssuer};
 use countersign_tests::peers::OpenIdProvider;
-use run::{Answer, assert_form, countersign, countersign_with, file};
+use run::{Output, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
-/// Runs the binary while the provider goes on answering.
-async fn asked(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Answer {
+/// Runs the binary on its own thread, so that the provider keeps answering.
+async fn run(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Output {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<String>>();
     let (arguments, input) = (owned(arguments), input.to_owned());
     let variables: Vec<(String, String)> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let run = move || {
+    let work = move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         countersign_with(&arguments, &input, &variables)
     };
-    tokio::task::spawn_blocking(run).await.expect("ran")
+    tokio::task::spawn_blocking(work).await.expect("ran")
 }
 
 async fn checked(url: &str) -> (i32, Value) {
-    let answer = asked(&["keys", "check", url, "--json"], "", &[]).await;
+    let answer = run(&["keys", "check", url, "--json"], "", &[]).await;
     assert_form("keys_check", &answer.json());
     (answer.code, answer.json())
 }
@@ -42,7 +42,7 @@ fn levels(report: &Value, name: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_good_issuer_is_found_good_by_discovery_and_by_address() {
+async fn a_valid_issuer_has_no_faults_by_discovery_and_by_url() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let (code, report) = checked(provider.url()).await;
     assert_eq!(code, 0, "{report}");
@@ -52,12 +52,12 @@ async fn a_good_issuer_is_found_good_by_discovery_and_by_address() {
     assert_eq!(levels(&report, "issuer"), ["ok"]);
     let (code, report) = checked(&provider.jwks_url()).await;
     assert_eq!((code, &report["issuer"]), (0, &Value::Null));
-    let text = asked(&["keys", "check", provider.url()], "", &[]).await.stdout;
+    let text = run(&["keys", "check", provider.url()], "", &[]).await.stdout;
     assert!(text.contains("ok") && text.contains("ES256") && !text.contains('\u{1b}'), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_fault_is_found() {
+async fn each_fault_is_reported() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let url = provider.url().to_owned();
     let jwks: Value = serde_json::from_str(&provider.issuer().jwks()).expect("JSON");
@@ -71,13 +71,13 @@ async fn each_fault_is_found() {
     };
     let json = [("content-type", "application/json"), ("cache-control", "max-age=600")];
     let answered = |keys: Value| json!({ "keys": keys }).to_string();
-    let mut nameless = key.clone();
-    nameless.as_object_mut().expect("an object").remove("kid");
+    let mut without_kid = key.clone();
+    without_kid.as_object_mut().expect("an object").remove("kid");
     for (keys, headers, name, level, code) in [
         (json!([key, with(json!({ "d": "AA" }))]), &json[..], "unusable_key", "fault", 1),
         (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 0),
         (json!([key, with(json!({ "kid": "odd", "kty": "XX" }))]), &json[..], "unusable_key", "warning", 0),
-        (json!([nameless]), &json[..], "kid", "warning", 0),
+        (json!([without_kid]), &json[..], "kid", "warning", 0),
         (json!([]), &json[..], "keys", "fault", 1),
         (json!([key]), &[("content-type", "text/plain")][..], "content_type", "warning", 0),
         (json!([key]), &[("cache-control", "no-store")][..], "cache", "warning", 0),
@@ -95,9 +95,9 @@ async fn each_fault_is_found() {
     provider.answer_jwks_with(200, answered(json!([key, second["keys"][0]])), &json);
     assert_eq!(levels(&checked(&url).await.1, "duplicate_kid"), ["warning"]);
     let rsa = TestIssuer::with_algorithm(countersign_core::key::Algorithm::RS256);
-    let mut open: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
-    open["keys"][0].as_object_mut().expect("an object").remove("alg");
-    provider.answer_jwks_with(200, open.to_string(), &json);
+    let mut unlabelled: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
+    unlabelled["keys"][0].as_object_mut().expect("an object").remove("alg");
+    provider.answer_jwks_with(200, unlabelled.to_string(), &json);
     assert_eq!(levels(&checked(&url).await.1, "alg"), ["warning"]);
     provider.answer_jwks_with(500, "", &[]);
     let (code, report) = checked(&url).await;
@@ -105,7 +105,7 @@ async fn each_fault_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_told() {
+async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_reported() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let document = |issuer: &str| json!({ "issuer": issuer, "jwks_uri": provider.jwks_url() }).to_string();
     for (issuer, level, code) in [
@@ -124,7 +124,7 @@ async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_told() {
     provider.refuse_connections().await;
     let (code, report) = checked(provider.url()).await;
     assert_eq!((code, levels(&report, "reachable")), (3, vec!["fault".to_owned()]));
-    assert_eq!(asked(&["keys", "check", "http://id.example.com"], "", &[]).await.code, 2);
+    assert_eq!(run(&["keys", "check", "http://id.example.com"], "", &[]).await.code, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,11 +153,11 @@ async fn a_rotation_is_reported() {
     assert_eq!(next()["event"], "unreachable");
     child.kill().expect("ended");
     child.wait().expect("ended");
-    let away = asked(&["keys", "watch", provider.url(), "--count", "1"], "", &[]).await;
-    assert_eq!(away.code, 3, "{}", away.stdout);
+    let unreachable = run(&["keys", "watch", provider.url(), "--count", "1"], "", &[]).await;
+    assert_eq!(unreachable.code, 3, "{}", unreachable.stdout);
 }
 
-/// An embedded issuer on loopback, with one client that may exchange.
+/// An embedded issuer on loopback, with a client that may exchange tokens.
 async fn service() -> (Issuer, String) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let name = format!("http://{}", listener.local_addr().expect("bound"));
@@ -173,58 +173,58 @@ async fn service() -> (Issuer, String) {
                 .may_exchange(ExchangeRule::towards(["billing"])),
         )
         .build()
-        .expect("a good set-up");
+        .expect("a valid set-up");
     let router = issuer.router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     (issuer, secret.expose().clone())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_are_got_by_the_outbound_code_and_exchanged() {
+async fn tokens_are_fetched_and_exchanged_by_the_outbound_code() {
     let (issuer, secret) = service().await;
     let secret_variable = [("COUNTERSIGN_CLIENT_SECRET", secret.as_str())];
     let get = ["token", "get", "--issuer", issuer.name(), "--client", "orders", "--json"];
     let own = [&get[..], &["--audience", "billing", "--scope", "orders:read"]].concat();
-    let answer = asked(&own, "", &secret_variable).await;
+    let answer = run(&own, "", &secret_variable).await;
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     assert_form("token_get", &answer.json());
     let token = answer.json()["access_token"].as_str().expect("a token").to_owned();
     let verify = ["verify", "--issuer", issuer.name(), "--audience", "billing", "--discover", "--json"];
-    assert_eq!(asked(&verify, &token, &[]).await.json()["verdict"], "accepted");
+    assert_eq!(run(&verify, &token, &[]).await.json()["verdict"], "accepted");
 
     let draft = Draft::access_token().subject("ann").audience("orders").client_id("web").scope("orders:read");
     let token = issuer.mint(&draft).expect("a token").as_str().to_owned();
     let exchange = [&get[..], &["--audience", "billing", "--subject-token", "-"]].concat();
-    let exchanged = asked(&exchange, &token, &secret_variable).await;
+    let exchanged = run(&exchange, &token, &secret_variable).await;
     assert_eq!(exchanged.code, 0, "{}", exchanged.stderr);
     let exchanged = exchanged.json()["access_token"].as_str().expect("a token").to_owned();
     let claims = countersign(&["decode", "--json"], &exchanged).json()["payload"].clone();
     assert_eq!((&claims["aud"], &claims["act"]["sub"]), (&json!("billing"), &json!("orders")));
 
-    let held = file("secret", &format!("{secret}\n"));
-    let from_file = [&own[..], &["--secret", held.path(), "--post"]].concat();
-    assert_eq!(asked(&from_file, "", &[]).await.code, 0);
-    let wrong = asked(&own, "", &[("COUNTERSIGN_CLIENT_SECRET", "csgn_another-secret-of-some-length")]).await;
+    let secret_file = file("secret", &format!("{secret}\n"));
+    let from_file = [&own[..], &["--secret", secret_file.path(), "--post"]].concat();
+    assert_eq!(run(&from_file, "", &[]).await.code, 0);
+    let wrong = run(&own, "", &[("COUNTERSIGN_CLIENT_SECRET", "csgn_another-secret-of-some-length")]).await;
     assert_eq!(wrong.code, 1);
     assert!(wrong.stderr.contains("invalid_client") && !wrong.stderr.contains("another-secret"), "{}", wrong.stderr);
-    let missing = asked(&own, "", &[]).await;
+    let missing = run(&own, "", &[]).await;
     assert!(missing.code == 2 && missing.stderr.contains("COUNTERSIGN_CLIENT_SECRET"), "{}", missing.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_answer_leaves_it_undecided() {
+async fn a_missing_response_is_undecided() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let nobody = format!("http://{}", listener.local_addr().expect("bound"));
+    let closed = format!("http://{}", listener.local_addr().expect("bound"));
     drop(listener);
-    let asked_for = ["token", "get", "--endpoint", &nobody, "--client", "web", "--audience", "a"];
-    let answer = asked(&asked_for, "", &[("COUNTERSIGN_CLIENT_SECRET", "a-secret-of-some-length")]).await;
+    let arguments = ["token", "get", "--endpoint", &closed, "--client", "web", "--audience", "a"];
+    let answer = run(&arguments, "", &[("COUNTERSIGN_CLIENT_SECRET", "a-secret-of-some-length")]).await;
     assert_eq!(answer.code, 3, "{}", answer.stderr);
 }
 
-/// A certified provider of another language: discovery, client credentials by secret, and its keys.
+/// A certified provider in JavaScript: discovery, client credentials by secret, and its keys.
 #[test]
 #[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
-fn a_provider_that_nobody_here_wrote_is_understood() {
+fn a_certified_third_party_provider_is_understood() {
     let provider = OpenIdProvider::start("ES256,RS256");
     let report = countersign(&["keys", "check", provider.issuer(), "--json"], "");
     assert_form("keys_check", &report.json());

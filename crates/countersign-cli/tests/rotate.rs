@@ -1,4 +1,4 @@
-//! `countersign rotate`, the real binary, on an issuer that runs and on one that does not.
+//! `countersign rotate`, run as a binary, with a running issuer and with a store only.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use run::{assert_form, countersign};
 use serde_json::{Value, json};
 
-/// A running issuer, killed when dropped.
+/// A running issuer, killed on drop.
 struct Running {
     child: Child,
     ready: Value,
@@ -46,7 +46,7 @@ impl Drop for Running {
     }
 }
 
-/// A folder with a description of a service, removed again.
+/// A folder with a service's configuration, removed on drop.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -73,7 +73,7 @@ impl Drop for Folder {
     }
 }
 
-/// The keys that it publishes.
+/// The number of published keys.
 fn published(issuer: &Running) -> usize {
     let url = format!("http://{}/jwks", issuer.ready["address"].as_str().expect("text"));
     let report = countersign(&["keys", "check", &url, "--json"], "").json();
@@ -92,7 +92,7 @@ fn states(keys: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn keys_rotate_while_it_runs_and_after_it_ended_and_outlive_a_restart() {
+fn keys_rotate_in_a_running_service_and_in_its_store() {
     let folder = Folder::new("rotate");
     let config = folder.config("");
     let start = || Running::start(&["--config", &config]);
@@ -106,38 +106,38 @@ fn keys_rotate_while_it_runs_and_after_it_ended_and_outlive_a_restart() {
     assert_eq!(now["keys"][0]["state"], "active");
     assert_ne!(now["keys"][0]["kid"], first["keys"][0]["kid"]);
     let old = first["keys"][0]["kid"].as_str().expect("text").to_owned();
-    let dropped = rotated(&config, &["--revoke", &old]);
-    assert!(!dropped.to_string().contains(&old));
+    let revoked = rotated(&config, &["--revoke", &old]);
+    assert!(!revoked.to_string().contains(&old));
     let unknown = countersign(&["rotate", "--config", &config, "--revoke", "nobody"], "");
     assert!(unknown.code == 1 && unknown.stderr.contains("nobody"), "{}", unknown.stderr);
-    // One of 64 thumbprints begins so; that key must not be the one that cannot be dropped.
+    // One of 64 thumbprints begins with a dash; that key must be revocable too.
     let dashed = countersign(&["rotate", "--config", &config, "--revoke", "--HuqNT2vf"], "");
     assert!(dashed.code == 1 && dashed.stderr.contains("--HuqNT2vf"), "{}", dashed.stderr);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(folder.0.join("state.control")).expect("there").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "whoever reads it can rotate");
+        assert_eq!(mode & 0o777, 0o600, "its reader can rotate keys");
     }
     let running = rotated(&config, &["--list"]);
-    issuer.end(); // killed: its control file stays and leads nowhere
-    assert_eq!(rotated(&config, &["--list"])["keys"], running["keys"], "in the store");
+    issuer.end(); // killed: its control file stays, its port is closed
+    assert_eq!(rotated(&config, &["--list"])["keys"], running["keys"], "read from the store");
     let offline = rotated(&config, &["--now"]);
     let again = start();
-    assert_eq!(rotated(&config, &["--list"])["keys"], offline["keys"], "what was rotated without it");
+    assert_eq!(rotated(&config, &["--list"])["keys"], offline["keys"], "rotated while the service was down");
     drop(again);
 }
 
 #[test]
-fn the_door_needs_its_secret() {
-    let folder = Folder::new("door");
+fn the_control_endpoint_requires_its_secret() {
+    let folder = Folder::new("control");
     let config = folder.config("");
     let issuer = Running::start(&["--config", &config]);
     let path = folder.0.join("state.control");
-    let mut door: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
+    let mut control: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
     let before = rotated(&config, &["--list"]);
-    door["secret"] = json!("0".repeat(64));
-    std::fs::write(&path, door.to_string()).expect("written");
+    control["secret"] = json!("0".repeat(64));
+    std::fs::write(&path, control.to_string()).expect("written");
     let refused = countersign(&["rotate", "--config", &config], "");
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     std::fs::remove_file(&path).expect("removed");
@@ -148,21 +148,21 @@ fn the_door_needs_its_secret() {
 
 #[cfg(unix)]
 #[test]
-fn asked_to_end_it_ends_well_and_takes_its_door_along() {
+fn a_terminated_service_exits_cleanly_and_removes_its_control_file() {
     let folder = Folder::new("end");
     let config = folder.config("");
     let mut issuer = Running::start(&["--config", &config]);
     let path = folder.0.join("state.control");
     assert!(path.exists());
-    let asked = Command::new("kill").args(["-TERM", &issuer.child.id().to_string()]).status().expect("ran");
-    assert!(asked.success());
+    let signalled = Command::new("kill").args(["-TERM", &issuer.child.id().to_string()]).status().expect("ran");
+    assert!(signalled.success());
     assert_eq!(issuer.child.wait().expect("ended").code(), Some(0));
     assert!(!path.exists());
 }
 
 #[test]
-fn what_cannot_be_rotated_is_told() {
-    let folder = Folder::new("told");
+fn a_configuration_without_keys_to_rotate_is_refused() {
+    let folder = Folder::new("refused");
     let odd = folder.config("algoritm = \"ES256\"");
     for (config, missing) in [(odd.as_str(), "algoritm"), ("/nonexistent", "config")] {
         let answer = countersign(&["rotate", "--config", config], "");

@@ -1,4 +1,4 @@
-//! `countersign jwks`, `hash`, `uuid` and `policy check`, the real binary.
+//! `countersign jwks`, `hash`, `uuid` and `policy check`, run as a binary.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,18 +8,18 @@ use countersign_test::TestIssuer;
 use run::{assert_form, countersign, countersign_with, file};
 use serde_json::json;
 
-/// RFC 7638 §3.1, with a member added that must stay private.
+/// RFC 7638 §3.1, with a private member added.
 const RFC7638: &str = r#"{"kty":"RSA","e":"AQAB","d":"AQ","kid":"2011-04-29","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}"#;
 
 #[test]
-fn keys_are_converted_there_and_back() {
+fn keys_are_converted_between_forms() {
     let jwk = file("jwk", RFC7638);
     let pem = countersign(&["jwks", "convert", jwk.path(), "--to", "pem"], "");
     assert!(pem.stdout.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{}", pem.stderr);
     let pem = file("pem", &pem.stdout);
     let set = countersign(&["jwks", "convert", pem.path(), "--to", "jwks"], "").json();
     assert_form("jwks", &set);
-    assert_eq!(set["keys"][0]["kid"], "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "named by its thumbprint");
+    assert_eq!(set["keys"][0]["kid"], "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "the thumbprint is the ID");
     let both = countersign(&["jwks", "build", jwk.path(), pem.path()], "").json();
     assert_form("jwks", &both);
     assert_eq!(both["keys"][0]["kid"], "2011-04-29");
@@ -63,21 +63,21 @@ fn secrets_are_hashed_and_checked() {
     // bcrypt, as published with the Openwall implementation.
     let bcrypt = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
     assert_eq!([check(bcrypt, "U*U").code, check(bcrypt, "U*V").code, check("plain", "x").code], [0, 1, 2]);
-    let held = file("hash", bcrypt);
-    assert_eq!(check(&format!("@{}", held.path()), "U*U\r\n").code, 0);
+    let stored = file("hash", bcrypt);
+    assert_eq!(check(&format!("@{}", stored.path()), "U*U\r\n").code, 0);
     let sum = countersign(&["hash", "sha256"], "abc").stdout;
     assert_eq!(sum.trim(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     assert_eq!(countersign(&["hash", "argon2id"], "\n").code, 2);
 }
 
 #[test]
-fn uuids_are_made_and_read() {
+fn uuids_are_generated_and_parsed() {
     let many = countersign(&["uuid", "v7", "-n", "100"], "").stdout;
     let lines: Vec<&str> = many.lines().collect();
     let mut sorted = lines.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    assert_eq!((lines.len(), &lines), (100, &sorted), "unique, and in the order of their making");
+    assert_eq!((lines.len(), &lines), (100, &sorted), "unique, and in the order of generation");
     let read = countersign(&["uuid", "parse", "017F22E2-79B0-7CC3-98C4-DC0C0C07398F", "--json"], "").json();
     assert_form("uuid_parse", &read);
     assert_eq!((&read["version"], &read["made_at_utc"]), (&json!(7), &json!("2022-02-22T19:22:22Z")), "RFC 9562 A.6");
@@ -86,7 +86,7 @@ fn uuids_are_made_and_read() {
 }
 
 #[test]
-fn a_policy_is_judged_as_at_a_start() {
+fn a_policy_is_checked_as_at_start_up() {
     let check = |text: &str| countersign(&["policy", "check", "-", "--json"], text);
     let inline = TestIssuer::new().jwks();
     let good = json!({ "issuers": [{ "issuer": "https://id.example.com", "audience": "orders", "keys": { "inline": inline } }] });
@@ -99,7 +99,7 @@ fn a_policy_is_judged_as_at_a_start() {
     assert_eq!(weak["weakenings"], json!(["https://id.example.com: danger_any_audience"]));
     assert!(weak["fingerprint"].is_string() && weak["fingerprint"] != answer.json()["fingerprint"]);
     for (text, field) in [
-        (format!("{toml}\ndeny_danger = true"), "policy"), // in the table of the issuer, where it is unknown
+        (format!("{toml}\ndeny_danger = true"), "policy"), // in the table of the issuer, in which it is unknown
         (format!("deny_danger = true\n{toml}"), "danger"),
         ("[[issuers]]\nissuer = \"https://id.example.com\"\naudience = \"\"".to_owned(), "audience"),
         ("[[issuers]]\nissuer = \"http://id.example.com\"\naudience = \"a\"".to_owned(), "issuer"),

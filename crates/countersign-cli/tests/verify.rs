@@ -1,4 +1,4 @@
-//! `countersign verify` and `decode`, the real binary, by the contract that scripts depend on.
+//! `countersign verify` and `decode`, run as a binary: the contract that scripts depend on.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,11 +9,11 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_test::{Provider, TestIssuer};
-use run::{Answer, assert_form, countersign, countersign_with, file};
+use run::{Output, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
-/// Judges `token` by the issuer's key set, with more options.
-fn verify(issuer: &TestIssuer, token: &str, more: &[&str]) -> Answer {
+/// Verifies `token` with the issuer's key set and more options.
+fn verify(issuer: &TestIssuer, token: &str, more: &[&str]) -> Output {
     let jwks = file("jwks", &issuer.jwks());
     let now = issuer.clock().now().as_secs().to_string();
     let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--now", &now, "--json"];
@@ -40,7 +40,7 @@ fn a_good_token_is_accepted_with_every_check() {
 }
 
 #[test]
-fn each_refusal_has_its_code_and_its_repaired_twin_passes() {
+fn each_refusal_has_its_code_and_its_valid_counterpart_passes() {
     let issuer = TestIssuer::new();
     let draft = || issuer.token().audience("orders");
     let far = issuer.clock().now().as_secs() + 9_000;
@@ -71,13 +71,13 @@ fn each_refusal_has_its_code_and_its_repaired_twin_passes() {
         assert!(report["message"].as_str().is_some_and(|message| !message.is_empty()));
         let mut checks = report["checks"].as_array().expect("a list").iter();
         let first = checks.find(|check| check["outcome"] == "failed").expect("a failed check");
-        assert_eq!(first["code"], code, "the first that failed decides: {report}");
+        assert_eq!(first["code"], code, "the first failed check decides: {report}");
     }
     assert_eq!(verify(&issuer, &good(&issuer), &[]).code, 0);
 }
 
 #[test]
-fn the_question_must_name_issuer_audience_and_keys() {
+fn issuer_audience_and_keys_are_required() {
     for (asked, missing) in [
         (&["verify", "--audience", "a", "x"][..], "--issuer"),
         (&["verify", "--issuer", "i", "x"][..], "--audience"),
@@ -141,7 +141,7 @@ fn leeway_and_now_decide_about_time() {
 }
 
 #[test]
-fn every_asymmetric_algorithm_is_taken_by_default_and_a_list_narrows_it() {
+fn every_asymmetric_algorithm_is_allowed_by_default_and_a_list_restricts_it() {
     for algorithm in [Algorithm::RS256, Algorithm::PS384, Algorithm::ES512, Algorithm::EdDSA, Algorithm::MlDsa65] {
         let issuer = TestIssuer::with_algorithm(algorithm);
         let token = good(&issuer);
@@ -178,7 +178,7 @@ fn s2_24_s2_25_shared_secrets_need_their_algorithm_and_their_length() {
 }
 
 #[test]
-fn a_policy_file_answers_what_options_leave_open() {
+fn a_policy_file_supplies_what_options_do_not() {
     let issuer = TestIssuer::new();
     let jwks = file("jwks", &issuer.jwks());
     let policy = |more: &str| {
@@ -194,13 +194,13 @@ fn a_policy_file_answers_what_options_leave_open() {
         countersign(&[&["verify", "--policy", policy, "--now", &now][..], more].concat(), &good(&issuer)).code
     };
     assert_eq!(verified(policy("").path(), &[]), 0);
-    assert_eq!(verified(policy("").path(), &["--audience", "other"]), 1, "an option outdoes the file");
+    assert_eq!(verified(policy("").path(), &["--audience", "other"]), 1, "an option overrides the file");
     assert_eq!(verified(policy("algorithms = [\"RS256\"]").path(), &[]), 1);
-    assert_eq!(verified(policy("audiense = \"x\"").path(), &[]), 2, "a misspelt rule is never absent in silence");
+    assert_eq!(verified(policy("audiense = \"x\"").path(), &[]), 2, "a misspelt rule is never ignored silently");
 }
 
 #[test]
-fn a_policy_of_several_issuers_is_read_as_services_read_it() {
+fn a_policy_of_several_issuers_is_read_as_by_services() {
     let (staff, partner) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
     let keys = |issuer: &TestIssuer| json!({ "inline": issuer.jwks() });
     let policy = json!({ "issuers": [
@@ -215,13 +215,21 @@ fn a_policy_of_several_issuers_is_read_as_services_read_it() {
     let plain = good(&partner);
     let planned = partner.token().audience("orders").claim("plan", "gold").sign();
     assert_eq!([verified(&good(&staff), &[]).code, verified(&planned, &[]).code], [0, 0], "one policy, both issuers");
-    assert_eq!(verified(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy holds");
+    assert_eq!(verified(&plain, &[]).json()["code"], "missing_claim", "every rule of the policy applies");
     let foreign = partner.clone().with_name(staff.name()).token().audience("orders").sign();
     assert_eq!(verified(&foreign, &[]).json()["code"], "bad_signature", "keys belong to their issuer");
-    assert_eq!(verified(&planned, &["--issuer", staff.name()]).json()["code"], "unknown_issuer", "one is picked");
+    assert_eq!(
+        verified(&planned, &["--issuer", staff.name()]).json()["code"],
+        "unknown_issuer",
+        "one issuer is selected"
+    );
     assert_eq!(verified(&planned, &["--issuer", "https://nobody.test"]).code, 2);
     let jwks = file("jwks", &staff.jwks());
-    assert_eq!(verified(&good(&staff), &["--jwks", jwks.path()]).code, 2, "whose keys would these be?");
+    assert_eq!(
+        verified(&good(&staff), &["--jwks", jwks.path()]).code,
+        2,
+        "ambiguous: the keys belong to one of several issuers"
+    );
     assert_eq!(verified(&good(&staff), &["--jwks", jwks.path(), "--issuer", staff.name()]).code, 0);
     let missing = countersign(&["verify", "--policy", "/nonexistent"], "x");
     assert!(missing.code == 2 && missing.stderr.contains("/nonexistent"));
@@ -231,11 +239,11 @@ fn a_policy_of_several_issuers_is_read_as_services_read_it() {
 }
 
 #[test]
-fn every_command_stands_in_the_documents() {
+fn every_command_is_documented() {
     let help = countersign(&["--help"], "").stdout;
     let documents = include_str!("../../../docs/cli.md");
     let (_, commands) = help.split_once("Commands:").expect("a list");
-    let (commands, _) = commands.split_once("Options:").expect("expiration time");
+    let (commands, _) = commands.split_once("Options:").expect("an end");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
     assert!(names.len() > 15, "{names:?}");
     for name in names.into_iter().filter(|name| !name.is_empty() && *name != "help") {
@@ -247,11 +255,11 @@ fn every_command_stands_in_the_documents() {
 }
 
 #[test]
-fn unreachable_keys_leave_it_undecided() {
+fn unreachable_keys_are_undecided() {
     let issuer = TestIssuer::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
-    drop(listener); // nobody answers there now
+    drop(listener); // the port is closed now
     let url = format!("http://{address}/jwks");
     let now = issuer.clock().now().as_secs().to_string();
     let asked = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", &url, "--now", &now, "--json"];
@@ -263,7 +271,7 @@ fn unreachable_keys_leave_it_undecided() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn keys_are_found_by_discovery_and_by_address() {
+async fn keys_are_found_by_discovery_and_by_url() {
     let provider = Provider::start(&TestIssuer::new()).await.expect("a port");
     let issuer = provider.issuer().clone();
     let token = issuer.token().audience("orders").sign();
@@ -277,7 +285,7 @@ async fn keys_are_found_by_discovery_and_by_address() {
 }
 
 #[test]
-fn a_batch_is_answered_line_by_line_in_order() {
+fn a_batch_is_reported_line_by_line_in_order() {
     let issuer = TestIssuer::new();
     let token = good(&issuer);
     let expired = issuer.token().audience("orders").expired().sign();
@@ -290,9 +298,9 @@ fn a_batch_is_answered_line_by_line_in_order() {
     assert_eq!(codes, ["accepted", "expired", "malformed", "malformed", "accepted"]);
 }
 
-/// The rate is printed, not judged: `cargo test --release -p countersign-cli --test verify hundred -- --nocapture`.
+/// The rate is printed, not asserted: `cargo test --release -p countersign-cli --test verify hundred -- --nocapture`.
 #[test]
-fn a_batch_of_a_hundred_thousand_is_answered_line_by_line() {
+fn a_batch_of_a_hundred_thousand_is_reported_line_by_line() {
     const LINES: usize = 100_000;
     let issuer = TestIssuer::new();
     let tokens: Vec<String> = (0..1_000).map(|_| good(&issuer)).collect();
@@ -329,11 +337,11 @@ fn decode_shows_and_checks_only_the_signature() {
     assert_form("decode", &state(&["--jwks", jwks.path()]));
     let text = countersign(&["decode"], &format!("Authorization: Bearer {token}\n"));
     assert!(text.stdout.contains("NOT VERIFIED"), "{}", text.stdout);
-    assert!(text.stdout.contains("ago") && !text.stdout.contains('\u{1b}'), "words, and no colour in a pipe");
+    assert!(text.stdout.contains("ago") && !text.stdout.contains('\u{1b}'), "readable times, and no colour in a pipe");
 }
 
 #[test]
-fn s10_13_no_output_holds_a_signature_and_decoded_claims_are_said_to_be_unverified() {
+fn s10_13_no_output_contains_a_signature_and_decoded_claims_are_marked_unverified() {
     let issuer = TestIssuer::new();
     let token = issuer.token().audience("orders").sign();
     let signature = token.rsplit('.').next().expect("a signature");
@@ -342,7 +350,7 @@ fn s10_13_no_output_holds_a_signature_and_decoded_claims_are_said_to_be_unverifi
     for more in [&[][..], &["--json"]] {
         for command in [&["decode"][..], &["decode", "--jwks", jwks.path()], &verify] {
             let answer = countersign(&[command, more].concat(), &token);
-            assert!(answer.stdout.contains("orders"), "it says something: {} {}", answer.stdout, answer.stderr);
+            assert!(answer.stdout.contains("orders"), "the claims are shown: {} {}", answer.stdout, answer.stderr);
             assert!(!format!("{}{}", answer.stdout, answer.stderr).contains(signature), "{command:?} {more:?}");
         }
     }
@@ -350,7 +358,7 @@ fn s10_13_no_output_holds_a_signature_and_decoded_claims_are_said_to_be_unverifi
 }
 
 #[test]
-fn decode_takes_any_payload_and_goes_as_far_as_it_can() {
+fn decode_accepts_any_payload_and_decodes_as_far_as_possible() {
     let encoded = |text: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(text);
     let plain = format!("{}.{}.AAAA", encoded(r#"{"alg":"HS256"}"#), encoded("It’s a dangerous business"));
     let answer = countersign(&["decode", "--json"], &plain);
@@ -363,7 +371,7 @@ fn decode_takes_any_payload_and_goes_as_far_as_it_can() {
 }
 
 #[test]
-fn a_token_in_the_arguments_earns_a_word_about_history() {
+fn a_token_as_an_argument_causes_a_warning_about_the_history() {
     let issuer = TestIssuer::new();
     let token = good(&issuer);
     let answer = countersign(&["decode", "--json", &token], "");
@@ -372,8 +380,8 @@ fn a_token_in_the_arguments_earns_a_word_about_history() {
     assert!(!countersign(&["decode", "--json", "-"], &token).stderr.contains("history"));
     let from_environment = countersign_with(&["decode", "--json"], "", &[("COUNTERSIGN_TOKEN", &token)]);
     assert_eq!((from_environment.code, from_environment.stderr.as_str()), (0, ""));
-    let held = file("token", &token);
-    assert_eq!(countersign(&["decode", "--json", &format!("@{}", held.path())], "").code, 0);
+    let token_file = file("token", &token);
+    assert_eq!(countersign(&["decode", "--json", &format!("@{}", token_file.path())], "").code, 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ async function faults(page) {
   const { readFileSync } = await import('node:fs');
   await page.evaluate(readFileSync(axe, 'utf8')); // by the debugger, so that the page's own policy stays in force
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  assert.ok(found.passes.length > 20, 'axe has looked');
+  assert.ok(found.passes.length > 20, 'axe ran its rules');
   return found.violations.map((fault) => `${fault.id}: ${fault.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
 }
 
@@ -48,7 +48,7 @@ export const scenarios = {
   'axe and width on a narrow screen': look('narrow'),
   'axe and width on a narrow dark screen': look('narrow-dark'),
 
-  'a picture for the README': async ({ page, world }) => {
+  'a screenshot for the README': async ({ page, world }) => {
     await page.setViewportSize({ width: 1180, height: 800 });
     await filled(page, world);
     await page.evaluate(() => { document.querySelector('details').open = false; });
@@ -78,7 +78,7 @@ export const scenarios = {
   'times in words, a time line and a countdown': async ({ page, world }) => {
     await paste(page, world.tokens.timed);
     const marks = await page.evaluate(() => [...document.querySelectorAll('#times li')].map((mark) => ({
-      name: mark.querySelector('strong').textContent, words: mark.querySelector('.said').textContent,
+      name: mark.querySelector('strong').textContent, words: mark.querySelector('.time').textContent,
       at: parseFloat(mark.querySelector('.dot').style.left),
     })));
     assert.deepEqual(marks.map((mark) => mark.name), ['iat', 'nbf', 'exp', 'now']);
@@ -117,7 +117,7 @@ export const scenarios = {
     assert.ok((await security()).every((value) => value === 'none'));
   },
 
-  'everything is reached and used by keyboard': async ({ page, world }) => {
+  'everything is usable by keyboard': async ({ page, world }) => {
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
     await page.keyboard.press('Enter');
@@ -138,7 +138,7 @@ export const scenarios = {
     await page.keyboard.press('Control+Enter');
     await until(page, () => document.getElementById('verdict').dataset.state === 'verified');
     const ring = await page.evaluate(() => { document.getElementById('check').focus(); return getComputedStyle(document.getElementById('check')).outlineStyle; });
-    assert.notEqual(ring, 'none', 'what has the focus is seen');
+    assert.notEqual(ring, 'none', 'the focus is visible');
   },
 
   'screen readers get roles and labels': async ({ page, world }) => {

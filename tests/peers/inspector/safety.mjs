@@ -7,17 +7,17 @@ export const scenarios = {
     await filled(page, world);
     assert.equal(page.url(), before);
     assert.equal((await context.cookies()).length, 0);
-    const kept = await page.evaluate(async () => ({
+    const stored = await page.evaluate(async () => ({
       local: localStorage.length, session: sessionStorage.length, databases: (await indexedDB.databases()).length,
       caches: (await caches.keys()).length, workers: (await navigator.serviceWorker.getRegistrations()).length,
       history: history.length, title: document.title, name: window.name,
     }));
-    assert.deepEqual(kept, { local: 0, session: 0, databases: 0, caches: 0, workers: 0, history: 2, title: 'Countersign inspector', name: '' });
+    assert.deepEqual(stored, { local: 0, session: 0, databases: 0, caches: 0, workers: 0, history: 2, title: 'Countersign inspector', name: '' });
     await page.reload();
-    assert.equal(await page.inputValue('#token'), '', 'gone with the page');
+    assert.equal(await page.inputValue('#token'), '', 'not stored');
   },
 
-  'the content security policy forbids every way out': async ({ page, world, errors }) => {
+  'the content security policy blocks every request to elsewhere': async ({ page, world, errors }) => {
     await until(page, () => document.getElementById('jwks-url').textContent !== '');
     const blocked = await page.evaluate(async (elsewhere) => {
       const violations = [];
@@ -45,10 +45,10 @@ export const scenarios = {
     for (const directive of ['connect-src', 'img-src', 'style-src-elem', 'frame-src', 'form-action']) {
       assert.ok(blocked.violations.includes(directive), `${directive}: ${blocked.violations}`);
     }
-    errors.length = 0; // the browser's own words on what it forbade
+    errors.length = 0; // the browser logs what it blocked
   },
 
-  'another page can neither read nor ask nor frame': async ({ page, world, errors }) => {
+  'another page can neither read nor request nor frame': async ({ page, world, errors }) => {
     await page.goto(world.foreign); // another origin on this machine, without any policy
     const got = await page.evaluate(async (inspector) => {
       const tries = {};
@@ -67,15 +67,15 @@ export const scenarios = {
     assert.ok(['refused', 'opaque'].includes(got.blind));
     assert.equal(got.ask, 'refused');
     assert.notEqual(got.frame, 'Countersign inspector');
-    errors.length = 0; // the browser's own words on what it refused
+    errors.length = 0; // the browser logs what it refused
   },
 
-  'keys are fetched only when asked': async ({ page, world }) => {
+  'keys are fetched only on request': async ({ page, world }) => {
     const count = async () => (await (await fetch(world.counter)).json()).count;
     const before = await count();
-    await paste(page, world.tokens.jku); // a hostile token that names an address for its keys
+    await paste(page, world.tokens.jku); // a forged token that names a URL for its keys
     await page.selectOption('#key-choice', 'token');
     await check(page);
-    assert.equal(await count(), before, 'the address in the token was not asked');
+    assert.equal(await count(), before, 'the URL in the token was not fetched');
   },
 };

@@ -1,4 +1,4 @@
-// The one pane and the verdict.
+// The editor and the verdict.
 import { assert, cells, check, decoded, paste, trust, until, verdict } from './lib.mjs';
 
 const checkedBy = (world, more = {}) => ({ issuer: world.issuer, audience: 'orders', keyChoice: 'jwks', keys: world.jwks, ...more });
@@ -14,7 +14,7 @@ export const scenarios = {
     await until(page, (before) => { const token = document.getElementById('token').value; return !token.includes(before) && token.split('.').length === 3; }, claims);
     let token = (await page.inputValue('#token')).split('.');
     assert.equal(decoded(token[1]).sub, 'eve');
-    assert.deepEqual([token[0], token[2]], [header, signature], 'the rest stays as it was');
+    assert.deepEqual([token[0], token[2]], [header, signature], 'the other parts do not change');
 
     await page.fill('#header', '{"alg":"none"}');
     await until(page, (before) => !document.getElementById('token').value.startsWith(before), header);
@@ -24,13 +24,13 @@ export const scenarios = {
 
     await page.fill('#token', world.tokens.good);
     await until(page, () => document.getElementById('claims').value.includes('"ann"'));
-    // An edit that is taken back leads to the very same token: order and spelling are kept.
+    // An edit that is taken back leads to the very same token: order and spelling stay the same.
     await page.press('#claims', 'Space');
     await page.press('#claims', 'Backspace');
     await until(page, (good) => document.getElementById('token').value === good, world.tokens.good);
   },
 
-  'half-broken tokens are decoded as far as they go': async ({ page, world }) => {
+  'invalid tokens are decoded as far as possible': async ({ page, world }) => {
     const [header, claims, signature] = world.tokens.good.split('.');
     await paste(page, `${header}.${claims.slice(0, 24)}!${claims.slice(25)}.${signature}`);
     assert.deepEqual(JSON.parse(await page.inputValue('#header')), decoded(header));
@@ -41,19 +41,19 @@ export const scenarios = {
     await until(page, () => document.getElementById('faults').textContent.includes('1 segments'));
     assert.deepEqual(JSON.parse(await page.inputValue('#header')), decoded(header));
     await page.fill('#token', 'complete nonsense');
-    await until(page, () => document.getElementById('faults').textContent.includes('no JSON object'));
+    await until(page, () => document.getElementById('faults').textContent.includes('not a JSON object'));
     assert.equal((await verdict(page)).state, 'unchecked');
     await page.fill('#header', '{"alg":');
     await until(page, () => document.getElementById('token').value.startsWith('eyJhbGciOg'));
-    assert.equal(await page.inputValue('#header'), '{"alg":', 'what is being typed is left alone');
+    assert.equal(await page.inputValue('#header'), '{"alg":', 'text that is being typed does not change');
   },
 
   'verified, with the origin of the key': async ({ page, world }) => {
     await paste(page, world.tokens.good);
     await trust(page, checkedBy(world));
-    const said = await check(page);
-    assert.deepEqual([said.state, said.title], ['verified', 'Verified']);
-    assert.match(said.origin, /key set pasted/);
+    const found = await check(page);
+    assert.deepEqual([found.state, found.title], ['verified', 'Verified']);
+    assert.match(found.origin, /key set pasted/);
     const rows = await cells(page, 'report');
     assert.ok(rows.length > 10 && rows.every((cell) => cell[1] === '✓ passed'), JSON.stringify(rows));
   },
@@ -67,11 +67,11 @@ export const scenarios = {
       ['unsigned', 'malformed', /./, /unchanged/],
     ]) {
       await paste(page, world.tokens[name]);
-      const said = await check(page);
-      assert.equal(said.state, 'refused', name);
-      assert.equal(said.title, `Refused (${code})`);
-      assert.match(said.message, cause, name);
-      assert.match(said.remedy, remedy, name);
+      const found = await check(page);
+      assert.equal(found.state, 'refused', name);
+      assert.equal(found.title, `Refused (${code})`);
+      assert.match(found.message, cause, name);
+      assert.match(found.remedy, remedy, name);
       const failed = (await cells(page, 'report')).filter((cell) => cell[1].startsWith('✗'));
       assert.ok(failed.some((cell) => cell[1] === `✗ ${code}` && remedy.test(cell[4])), JSON.stringify(failed));
     }
@@ -87,17 +87,17 @@ export const scenarios = {
     assert.equal((await verdict(page)).title, 'Not checked');
     assert.equal((await check(page)).state, 'unchecked');
     await trust(page, { keyChoice: 'jwks', keys: world.jwks });
-    const said = await check(page);
-    assert.equal(said.state, 'unchecked');
-    assert.match(said.message, /issuer and audience are required.*signature matches/);
+    const found = await check(page);
+    assert.equal(found.state, 'unchecked');
+    assert.match(found.message, /issuer and audience are required.*signature matches/);
   },
 
-  'could not check is no refusal': async ({ page, world }) => {
+  'could not check is not a refusal': async ({ page, world }) => {
     await paste(page, world.tokens.good);
-    await trust(page, checkedBy(world, { keyChoice: 'url', keys: world.nobody }));
-    const said = await check(page);
-    assert.deepEqual([said.state, said.title], ['unable', 'Could not check (keys_unavailable)']);
-    assert.match(said.origin, new RegExp(world.nobody));
+    await trust(page, checkedBy(world, { keyChoice: 'url', keys: world.closed }));
+    const found = await check(page);
+    assert.deepEqual([found.state, found.title], ['unable', 'Could not check (keys_unavailable)']);
+    assert.match(found.origin, new RegExp(world.closed));
     await trust(page, { keyChoice: 'jwks', keys: '{"keys":' });
     assert.equal((await check(page)).state, 'unable');
     await trust(page, { keys: world.jwks, leeway: '9999' });
@@ -114,7 +114,7 @@ export const scenarios = {
       issuer: () => page.press('#issuer', 'x'), audience: () => page.press('#audience', 'x'), keys: () => page.press('#keys', 'Space'),
       'key-choice': () => page.selectOption('#key-choice', 'none'), algorithms: () => page.fill('#algorithms', 'ES256'), typ: () => page.fill('#typ', 'JWT'),
       leeway: () => page.fill('#leeway', '10'), 'check-at': () => page.fill('#check-at', '1'), clear: () => page.click('#clear'),
-      sign: async () => { await page.click('#mint-go'); await page.waitForFunction(() => document.getElementById('mint-said').textContent.startsWith('Signed')); },
+      sign: async () => { await page.click('#mint-go'); await page.waitForFunction(() => document.getElementById('mint-message').textContent.startsWith('Signed')); },
     };
     for (const [name, change] of Object.entries(changes)) {
       await page.fill('#token', world.tokens.good);
@@ -128,7 +128,7 @@ export const scenarios = {
     }
     await page.fill('#token', world.tokens.good);
     await trust(page, checkedBy(world, { algorithms: '', typ: '', leeway: '', 'check-at': '' }));
-    assert.equal((await check(page)).stale, false, 'checked again, it is fresh again');
+    assert.equal((await check(page)).stale, false, 'a new check is current');
   },
 
   'a key embedded in the token proves nothing': async ({ page, world }) => {
@@ -140,9 +140,9 @@ export const scenarios = {
     assert.match(own.origin, /the token’s own header|the token's own header: proves nothing/);
     assert.match(own.message, /anyone can make such a token/);
     await trust(page, checkedBy(world));
-    const said = await check(page);
-    assert.equal(said.state, 'refused');
-    assert.match(said.warning, /contains jwk; it was not used/);
+    const found = await check(page);
+    assert.equal(found.state, 'refused');
+    assert.match(found.warning, /contains jwk; it was not used/);
     // The same key supplied by the user: the page reports that the token contains it too.
     await trust(page, checkedBy(world, { keys: world.own_jwks }));
     const named = await check(page);
@@ -156,9 +156,9 @@ export const scenarios = {
       ['pem', world.pem, /PEM pasted/], ['url', world.jwks_url, /key set at http/], ['policy', world.policy, /the policy itself/],
     ]) {
       await trust(page, checkedBy(world, { keyChoice, keys }));
-      const said = await check(page);
-      assert.equal(said.state, 'verified', `${keyChoice}: ${said.message}`);
-      assert.match(said.origin, origin);
+      const found = await check(page);
+      assert.equal(found.state, 'verified', `${keyChoice}: ${found.message}`);
+      assert.match(found.origin, origin);
     }
     await paste(page, world.tokens.discovered);
     await trust(page, { issuer: world.provider, audience: 'orders', keyChoice: 'discovery' });
@@ -185,8 +185,8 @@ export const scenarios = {
     assert.equal(named('iss')[4], '= same');
     assert.deepEqual(named('scope').slice(3), ['–', '← first only']);
     assert.equal(named('alg')[0], 'header');
-    assert.match(await page.textContent('#compare-said'), /\d+ of \d+ differ/);
+    assert.match(await page.textContent('#compare-message'), /\d+ of \d+ differ/);
     await page.fill('#other', world.tokens.good);
-    await until(page, () => document.getElementById('compare-said').textContent === 'No differences.');
+    await until(page, () => document.getElementById('compare-message').textContent === 'No differences.');
   },
 };

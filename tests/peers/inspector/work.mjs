@@ -3,8 +3,8 @@ import { assert, cells, check, decoded, paste, trust, until, verdict } from './l
 
 async function sign(page) {
   await page.click('#mint-go');
-  await until(page, () => document.getElementById('mint-said').textContent !== '');
-  return page.textContent('#mint-said');
+  await until(page, () => document.getElementById('mint-message').textContent !== '');
+  return page.textContent('#mint-message');
 }
 
 async function helped(page, tool, text, other) {
@@ -12,12 +12,12 @@ async function helped(page, tool, text, other) {
   await page.fill('#helper-text', text);
   if (other !== undefined) await page.fill('#helper-other', other);
   await page.click('#helper-go');
-  await until(page, () => document.getElementById('helper-out').value !== '' || document.getElementById('helper-said').textContent !== '');
-  return (await page.inputValue('#helper-out')) || `said: ${await page.textContent('#helper-said')}`;
+  await until(page, () => document.getElementById('helper-out').value !== '' || document.getElementById('helper-message').textContent !== '');
+  return (await page.inputValue('#helper-out')) || `message: ${await page.textContent('#helper-message')}`;
 }
 
 export const scenarios = {
-  'claims are edited and minted again with a fresh key, the kit’s, or one pasted': async ({ page, world }) => {
+  'claims are edited and signed again with a generated, a test kit or a pasted key': async ({ page, world }) => {
     await paste(page, world.tokens.expired);
     const claims = decoded(world.tokens.expired.split('.')[1]);
     await page.fill('#claims', JSON.stringify({ ...claims, sub: 'eve', plan: 'gold' }));
@@ -31,9 +31,9 @@ export const scenarios = {
       assert.ok(decoded(minted[1]).exp > Date.now() / 1000, 'dated from now');
       await page.evaluate(() => { document.getElementById('verdict').dataset.state = 'asking'; });
       await page.click('#mint-trust');
-      const said = await verdict(page);
-      assert.equal(said.state, 'verified', said.message);
-      assert.match(said.origin, /test keys of this inspector/);
+      const found = await verdict(page);
+      assert.equal(found.state, 'verified', found.message);
+      assert.match(found.origin, /test keys of this inspector/);
     }
     await page.selectOption('#mint-key', 'pasted');
     await page.selectOption('#mint-algorithm', 'ES256');
@@ -64,7 +64,7 @@ export const scenarios = {
       await page.evaluate(() => { document.getElementById('copied').textContent = ''; });
       await page.click(`[data-copy=${form}]`);
       await until(page, () => document.getElementById('copied').textContent !== '');
-      await until(page, () => document.getElementById('mint-said').textContent === 'Copied.');
+      await until(page, () => document.getElementById('mint-message').textContent === 'Copied.');
       await page.focus('#other');
       await page.fill('#other', '');
       await page.keyboard.press('Control+v'); // from the real clipboard
@@ -85,30 +85,30 @@ export const scenarios = {
       await page.click('#try-go');
       await page.locator('#try-result').waitFor();
       const text = (id) => page.textContent(`#${id}`);
-      return { said: await text('try-said'), status: await text('try-status'), headers: await text('try-headers'), body: await text('try-body'),
+      return { message: await text('try-message'), status: await text('try-status'), headers: await text('try-headers'), body: await text('try-body'),
         verdict: await text('try-verdict'), checks: await text('try-checks') };
     };
     const good = await tried(world.tokens.good);
     assert.match(good.status, /^200 OK/);
     assert.equal(good.body, 'orders of ann');
     assert.match(good.verdict, /^Verified/);
-    assert.match(good.said, /^They agree/);
+    assert.match(good.message, /^They agree/);
     const expired = await tried(world.tokens.expired);
     assert.match(expired.status, /^401/);
     assert.match(expired.headers, /www-authenticate.*Bearer.*invalid_token/);
     assert.match(expired.checks, /expiry: failed/);
-    assert.match(expired.said, /^They agree/);
+    assert.match(expired.message, /^They agree/);
     await page.fill('#url', world.open);
-    assert.match((await tried(world.tokens.expired)).said, /^They differ.*Is the route guarded/);
+    assert.match((await tried(world.tokens.expired)).message, /^They differ.*Is the route guarded/);
     await page.locator('#try-part').screenshot({ path: `${world.shots}/tried.png` });
     for (const [url, cause] of [['https://example.com/', /not on this machine; start with --allow-host/], ['http://127.0.0.1.example.com/', /not on this machine/],
       ['http://169.254.169.254/', /not on this machine/], ['http://user@127.0.0.1/', /user part/], ['file:///etc/passwd', /only http/],
-      [world.nobody, /connection refused/], ['', /not a URL/]]) {
+      [world.closed, /connection refused/], ['', /not a URL/]]) {
       await page.fill('#url', url);
-      await page.evaluate(() => { document.getElementById('try-said').textContent = ''; });
+      await page.evaluate(() => { document.getElementById('try-message').textContent = ''; });
       await page.click('#try-go');
-      await until(page, () => document.getElementById('try-said').textContent !== '');
-      assert.match(await page.textContent('#try-said'), cause, url);
+      await until(page, () => document.getElementById('try-message').textContent !== '');
+      assert.match(await page.textContent('#try-message'), cause, url);
       assert.equal(await page.isVisible('#try-result'), false);
     }
   },
@@ -120,7 +120,7 @@ export const scenarios = {
       await page.fill('#url', url);
       await page.click('#attack-go');
       await until(page, () => !document.getElementById('attack-go').disabled);
-      return [await page.textContent('#try-said'), await cells(page, 'attacks')];
+      return [await page.textContent('#try-message'), await cells(page, 'attacks')];
     };
     const [guarded, refused] = await attacked(world.trusting_us);
     assert.match(guarded, /^None of \d+ attacks got through/);
@@ -128,7 +128,7 @@ export const scenarios = {
     for (const name of ['alg_none', 'wrong_audience', 'expired', 'payload_swapped']) assert.ok(refused.some((cell) => cell[0] === name), name);
     const [open, rows] = await attacked(world.open);
     assert.match(open, /^\d+ of \d+ attacks got through/);
-    assert.equal(rows[0][3], '✗ got through', 'what got through comes first');
+    assert.equal(rows[0][3], '✗ got through', 'successful attacks come first');
     await page.screenshot({ path: `${world.shots}/attacks.png` });
     const [strange, none] = await attacked(world.guarded);
     assert.match(strange, /valid token was answered with 401.*well-known\/jwks.json/);
@@ -141,7 +141,7 @@ export const scenarios = {
     assert.match(await helped(page, 'base64url_decode', 'Z3LD*MOf'), /byte 4/);
     assert.equal(await helped(page, 'json_pretty', '{"b":1,"a":[]}'), '{\n  "b": 1,\n  "a": []\n}');
     assert.equal(await helped(page, 'json_compact', '{ "b" : 1 }'), '{"b":1}');
-    assert.equal(await helped(page, 'json_compact', '{'), 'said: not JSON');
+    assert.equal(await helped(page, 'json_compact', '{'), 'message: not JSON');
     const set = JSON.parse(await helped(page, 'to_jwk', world.pem));
     assert.equal(set.keys[0].x, JSON.parse(world.jwks).keys[0].x);
     const pem = (text) => text.replace(/\s/g, '');

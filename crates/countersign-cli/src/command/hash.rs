@@ -13,27 +13,27 @@ use crate::{EXIT_CODES, input, output};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Argon2id hash as a PHC string (19 MiB, 2 passes), the form in which the issuer stores client secrets
-    Argon2id(From),
-    /// SHA-256 in hex; not suitable for secrets that people choose
-    Sha256(From),
+enum Action {
+    /// Hash with Argon2id (19 MiB, 2 passes): a PHC string, as the issuer stores client secrets
+    Argon2id(Input),
+    /// Hash with SHA-256, in hex; not suitable for secrets that people choose
+    Sha256(Input),
     /// Check the secret against an Argon2 PHC string or a bcrypt hash; exit code 1 if it does not match
     Check {
         /// The stored hash, or @FILE
         #[arg(long, value_name = "HASH")]
         stored: String,
         #[command(flatten)]
-        from: From,
+        input: Input,
     },
 }
 
 #[derive(Args)]
-struct From {
+struct Input {
     /// A file with the secret; defaults to standard input
     #[arg(value_name = "FILE")]
     file: Option<String>,
@@ -44,16 +44,16 @@ struct From {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        match self.what {
-            What::Argon2id(from) => from.said(&hash::argon2id(&from.secret()?)?),
-            What::Sha256(from) => from.said(&hash::sha256(from.secret()?.expose())),
-            What::Check { stored, from } => {
+        match self.action {
+            Action::Argon2id(input) => input.print(&hash::argon2id(&input.secret()?)?),
+            Action::Sha256(input) => input.print(&hash::sha256(input.secret()?.expose())),
+            Action::Check { stored, input: given } => {
                 let stored = match stored.strip_prefix('@') {
                     Some(path) => input::file(path)?,
                     None => stored,
                 };
-                let matches = hash::is_hash_of(&stored, &from.secret()?)?;
-                match from.json {
+                let matches = hash::is_hash_of(&stored, &given.secret()?)?;
+                match given.json {
                     true => output::json(&json!({ "matches": matches }))?,
                     false => output::line(if matches { "the secret matches" } else { "the secret does not match" })?,
                 }
@@ -63,7 +63,7 @@ impl Arguments {
     }
 }
 
-impl From {
+impl Input {
     /// The secret without a trailing line break.
     fn secret(&self) -> Result<Secret<String>, Failure> {
         let text = input::file(self.file.as_deref().unwrap_or("-"))?;
@@ -74,7 +74,7 @@ impl From {
         }
     }
 
-    fn said(&self, hash: &str) -> Outcome {
+    fn print(&self, hash: &str) -> Outcome {
         match self.json {
             true => output::json(&json!({ "hash": hash }))?,
             false => output::line(hash)?,

@@ -13,14 +13,14 @@ use crate::{EXIT_CODES, input, output};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// One JWK Set of the public keys in these files (JWK, JWK Set, PEM, DER), private ones reduced to their public half
+enum Action {
+    /// Build one JWK Set of the public keys in these files (JWK, JWK Set, PEM, DER); of a private key, the public half
     Build(Files),
-    /// The public keys in another form
+    /// Convert the public keys to another form
     Convert {
         #[command(flatten)]
         files: Files,
@@ -28,7 +28,7 @@ enum What {
         #[arg(long)]
         to: Form,
     },
-    /// The thumbprint of each key (RFC 7638, SHA-256)
+    /// Print the thumbprint of each key (RFC 7638, SHA-256)
     Thumbprint {
         #[command(flatten)]
         files: Files,
@@ -58,10 +58,10 @@ enum Form {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        match self.what {
-            What::Build(files) => output::json(&set(&files.read()?))?,
-            What::Convert { files, to } => convert(&files.read()?, to)?,
-            What::Thumbprint { files, json } => {
+        match self.action {
+            Action::Build(files) => output::json(&set(&files.read()?))?,
+            Action::Convert { files, to } => convert(&files.read()?, to)?,
+            Action::Thumbprint { files, json } => {
                 let keys = files.read()?;
                 if json {
                     let listed = keys.iter().map(|key| {
@@ -104,7 +104,7 @@ fn convert(keys: &[VerifyingKey], to: Form) -> Result<(), Failure> {
         Form::Pem => keys.iter().try_for_each(|key| output::bytes(jwk::to_pem(key).as_bytes())),
         Form::Der => match keys {
             [key] => output::bytes(&key.to_public_der().unwrap_or_default()),
-            _ => Err(Failure::question(format!("{} keys; DER holds exactly one", keys.len()))),
+            _ => Err(Failure::question(format!("{} keys; DER contains exactly one", keys.len()))),
         },
     }
 }

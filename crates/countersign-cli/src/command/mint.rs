@@ -160,12 +160,12 @@ impl Arguments {
         }
         for claim in &self.claim {
             let (name, value) = member(claim)?;
-            place(&mut claims, name, value)?;
+            insert_at(&mut claims, name, value)?;
         }
         self.broken_claims(&mut claims, now);
         for (name, option) in [("iss", "--issuer"), ("aud", "--audience")] {
-            let is_left_out = name == "aud" && self.broken == Some(Broken::NoAud);
-            if !claims.contains_key(name) && !is_left_out {
+            let is_omitted = name == "aud" && self.broken == Some(Broken::NoAud);
+            if !claims.contains_key(name) && !is_omitted {
                 return Err(Failure::question(format!("{name} is missing; add {option}")));
             }
         }
@@ -235,7 +235,7 @@ fn member(text: &str) -> Result<(&str, Value), Failure> {
 }
 
 /// Sets `value` at a path such as `realm_access.roles`; a URL is a single name.
-fn place(claims: &mut Map<String, Value>, path: &str, value: Value) -> Result<(), Failure> {
+fn insert_at(claims: &mut Map<String, Value>, path: &str, value: Value) -> Result<(), Failure> {
     let Some((first, rest)) = path.split_once('.').filter(|_| !path.contains("://")) else {
         claims.insert(path.to_owned(), value);
         return Ok(());
@@ -244,5 +244,5 @@ fn place(claims: &mut Map<String, Value>, path: &str, value: Value) -> Result<()
     let inner = inner
         .as_object_mut()
         .ok_or_else(|| Failure::question(format!("{}: {first} is not an object", output::safe(path))))?;
-    place(inner, rest, value)
+    insert_at(inner, rest, value)
 }

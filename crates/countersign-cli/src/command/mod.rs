@@ -21,40 +21,40 @@ use crate::inspector;
 
 pub(crate) use decode::View;
 
-/// What can be asked.
+/// The subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show whatever can be decoded of a token. Verifies nothing unless keys are given
+    /// Decode a token without verifying it
     Decode(decode::Arguments),
-    /// Session a token as a service would, and say why
+    /// Verify a token as a service does, and show the reason
     Verify(verify::Arguments),
-    /// Explain what a request meets: rule, decision, status and challenge; beside a live service's answer
+    /// Explain the outcome of a request: rule, decision, status, challenge; compare with a live service
     Explain(Box<explain::Arguments>),
-    /// Mint a token with a development key or your own; broken ones too, for tests
+    /// Mint a token, valid or broken, with a development key or your own
     Mint(mint::Arguments),
-    /// Make a key pair or a shared secret
+    /// Generate a key pair or a shared secret
     Keygen(keygen::Arguments),
-    /// Build key sets; convert public keys between JWK, PEM and DER; thumbprints
+    /// Build key sets, convert public keys between JWK, PEM and DER, compute thumbprints
     Jwks(jwks::Arguments),
     /// Rotate the keys of a token service
     Rotate(issuer::Rotate),
-    /// Look at the keys that an issuer publishes: check, watch
+    /// Check or watch the keys that an issuer publishes
     Keys(keys::Arguments),
-    /// Get a token as a service does: client credentials, exchange
+    /// Get a token as a service does: client credentials or token exchange
     Token(token::Arguments),
-    /// Hash secrets with Argon2id; check Argon2 and bcrypt hashes
+    /// Hash secrets with Argon2id, check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
     /// Run a token service for services that call each other
     Issuer(issuer::Serve),
-    /// Make and read UUIDs
+    /// Generate and parse UUIDs
     Uuid(uuid::Arguments),
-    /// Check a policy as a service would at its start
+    /// Check a policy as a service does at start-up
     Policy(policy::Arguments),
-    /// Look at tokens on a local page: edit, check, compare, mint, try
+    /// Inspect tokens on a local page: edit, check, compare, sign, send
     Inspect(inspector::Arguments),
     /// Print completions for a shell
     Completions(shell::Completions),
-    /// Print the manual page, in roff
+    /// Print the manual page in roff
     Man(shell::Man),
 }
 

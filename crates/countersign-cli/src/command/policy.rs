@@ -16,11 +16,11 @@ use crate::{EXIT_CODES, input};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Action {
     /// Check whether a service would start, list weakened checks, print the fingerprint. Fetches nothing. Exit code 1 if invalid
     Check {
         /// A policy in TOML or JSON; - for standard input
@@ -37,7 +37,7 @@ enum What {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let What::Check { file, env, json } = self.what;
+        let Action::Check { file, env, json } = self.action;
         let read = match (&file, &env) {
             (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
             (Some(path), None) => read_policy(&input::file(path)?),

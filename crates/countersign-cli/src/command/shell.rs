@@ -1,4 +1,4 @@
-//! Completions and the manual page, made from the same definitions as the command itself.
+//! Shell completions and the manual page, generated from the definitions of the command.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -7,11 +7,11 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::output;
 use crate::{Cli, EXIT_CODES};
 
-/// `countersign completions`
+/// Print completions for a shell.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Completions {
-    /// Which shell
+    /// The shell
     shell: Shell,
 }
 
@@ -24,11 +24,11 @@ impl Completions {
     }
 }
 
-/// `countersign man`
+/// Print the manual page in roff.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Man {
-    /// The page of one command, such as verify
+    /// Print the page of this command, such as verify, instead of the whole command's
     command: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl Man {
         command.build();
         if let Some(name) = &self.command {
             let one = command.find_subcommand(name).cloned();
-            command = one.ok_or_else(|| Failure::question(format!("there is no command {name}")))?;
+            command = one.ok_or_else(|| Failure::question(format!("{name}: not a command")))?;
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

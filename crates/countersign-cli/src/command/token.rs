@@ -21,11 +21,11 @@ const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Action {
     /// Fetch a token by client credentials, or by token exchange (--subject-token)
     Get(Box<Get>),
 }
@@ -34,7 +34,7 @@ enum What {
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 struct Get {
-    /// The issuer, whose metadata names the token endpoint
+    /// The issuer; its metadata names the token endpoint
     #[arg(long, value_name = "ISS", required_unless_present = "endpoint")]
     issuer: Option<String>,
     /// The token endpoint; with --key, --issuer is still required
@@ -74,7 +74,7 @@ struct Get {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let What::Get(get) = self.what;
+        let Action::Get(get) = self.action;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -97,7 +97,7 @@ impl Get {
         }
         let token = match source.token(&request).await {
             Ok(token) => token,
-            Err(error) => return refused(&error),
+            Err(error) => return failed(&error),
         };
         let seconds = token.lifetime().map(|life| life.as_secs());
         match self.json {
@@ -116,7 +116,9 @@ impl Get {
         let mut source = match (&self.endpoint, &self.issuer) {
             (Some(endpoint), _) => ClientCredentials::from_token_endpoint(endpoint),
             (None, Some(issuer)) => ClientCredentials::from_issuer(issuer),
-            (None, None) => return Err(Failure::question("where? add --issuer ISS or --endpoint URL")),
+            (None, None) => {
+                return Err(Failure::question("the token endpoint is missing; add --issuer ISS or --endpoint URL"));
+            }
         };
         source = match &self.key {
             Some(path) => {
@@ -154,15 +156,15 @@ impl Get {
 /// The subject token as a caller's token; only the token service verifies it.
 fn caller(token: &str) -> CallerToken {
     let inspection = inspect(token);
-    let end = inspection.payload().and_then(|claims| claims.get("exp")).and_then(claim_text::seconds);
-    let end = end.and_then(|end| u64::try_from(end).ok());
-    let end = end.map_or_else(|| SystemClock.now(), countersign::clock::UnixTime::from_secs);
-    CallerToken::unverified(&Secret::from(token), end)
+    let expires = inspection.payload().and_then(|claims| claims.get("exp")).and_then(claim_text::seconds);
+    let expires = expires.and_then(|expires| u64::try_from(expires).ok());
+    let expires = expires.map_or_else(|| SystemClock.now(), countersign::clock::UnixTime::from_secs);
+    CallerToken::unverified(&Secret::from(token), expires)
 }
 
-/// Exit code for an error: a refusal is a result, no response is undecided.
-fn refused(error: &OutboundError) -> Outcome {
+/// Prints an error; a refusal is a result, a missing response leaves it undecided.
+fn failed(error: &OutboundError) -> Outcome {
     let oauth = error.oauth_error().map(|code| format!(" ({})", output::safe(code))).unwrap_or_default();
-    output::complain(&output::safe(&format!("{}{oauth}: {error}", error.code())));
+    output::warn(&output::safe(&format!("{}{oauth}: {error}", error.code())));
     Ok(if error.is_transient() { Exit::Undecided } else { Exit::Rejected })
 }

@@ -1,4 +1,4 @@
-//! `countersign uuid`: UUIDs made and read.
+//! `countersign uuid`: generates and parses UUIDs.
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -7,21 +7,21 @@ use crate::exit::{Exit, Outcome};
 use crate::tools::uuids;
 use crate::{EXIT_CODES, output};
 
-/// Make or read UUIDs (RFC 9562).
+/// Generate or parse UUIDs (RFC 9562).
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Random ones
+enum Action {
+    /// Generate random UUIDs
     V4(Count),
-    /// Ones that begin with the time, so that they sort
+    /// Generate UUIDs that begin with the time, so that they sort
     V7(Count),
-    /// What a UUID says of itself
+    /// Print the fields of a UUID
     Parse {
         /// The UUID
         uuid: String,
@@ -33,22 +33,23 @@ enum What {
 
 #[derive(Args)]
 struct Count {
-    /// How many
+    /// The number of UUIDs
     #[arg(short = 'n', long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     count: u32,
 }
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        match self.what {
-            What::V4(Count { count }) => (0..count).try_for_each(|_| output::line(&uuids::v4()))?,
-            What::V7(Count { count }) => (0..count).try_for_each(|_| output::line(&uuids::v7()))?,
-            What::Parse { uuid, json } => {
-                let read = uuids::parse(&uuid)?;
+        match self.action {
+            Action::V4(Count { count }) => (0..count).try_for_each(|_| output::line(&uuids::v4()))?,
+            Action::V7(Count { count }) => (0..count).try_for_each(|_| output::line(&uuids::v7()))?,
+            Action::Parse { uuid, json } => {
+                let fields = uuids::parse(&uuid)?;
                 if json {
-                    output::json(&read)?;
+                    output::json(&fields)?;
                 } else {
-                    for (name, value) in read.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+                    for (name, value) in fields.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null())
+                    {
                         let value = value.as_str().map_or_else(|| Value::to_string(value), str::to_owned);
                         output::line(&format!("{name:<12} {value}"))?;
                     }

@@ -21,7 +21,7 @@ const FILES: [(&str, &str, &str); 10] = [
     ("/theme.css", "text/css; charset=utf-8", include_str!("page/theme.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
     ("/main.js", SCRIPT, include_str!("page/main.js")),
-    ("/ask.js", SCRIPT, include_str!("page/ask.js")),
+    ("/api.js", SCRIPT, include_str!("page/api.js")),
     ("/pane.js", SCRIPT, include_str!("page/pane.js")),
     ("/check.js", SCRIPT, include_str!("page/check.js")),
     ("/compare.js", SCRIPT, include_str!("page/compare.js")),

@@ -59,7 +59,7 @@ impl Arguments {
             false => output::line(&format!("The inspector is at {address}/  (stop with Ctrl-C)"))?,
         }
         if !self.no_open && !open::browser(&format!("{address}/")) {
-            output::complain("no browser could be opened; open the address above");
+            output::warn("no browser could be opened; open the address above");
         }
         axum::serve(listener, router(state)).await.map_err(unusable)?;
         Ok(Exit::Done)

@@ -11,6 +11,7 @@ use reqwest::{Client, Url, redirect};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
+use crate::fetch::is_loopback;
 use crate::tools::secret;
 
 /// Timeout for the response of a local service.
@@ -80,10 +81,7 @@ impl Inspector {
             return Err(Failure::question("only http and https are allowed, without a user part"));
         }
         let host = parsed.host_str().unwrap_or_default();
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let is_loopback =
-            bare == "localhost" || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        if is_loopback || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
+        if is_loopback(host) || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
             return Ok(parsed);
         }
         Err(Failure::question(format!(
@@ -99,11 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_are_tried_on_this_machine_and_on_hosts_that_were_allowed() {
+    fn only_loopback_and_allowed_hosts_are_accepted() {
         let state =
             Inspector::new("http://127.0.0.1:1".to_owned(), vec!["stage.internal".to_owned()]).expect("a client");
-        for fine in ["http://127.0.0.1:3000/a", "http://localhost/", "http://[::1]:3000/", "https://STAGE.internal/x"] {
-            assert!(state.local(fine).is_ok(), "{fine}");
+        for allowed in
+            ["http://127.0.0.1:3000/a", "http://localhost/", "http://[::1]:3000/", "https://STAGE.internal/x"]
+        {
+            assert!(state.local(allowed).is_ok(), "{allowed}");
         }
         for refused in [
             "https://example.com/",

@@ -5,6 +5,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use countersign::secret::Secret;
 
+use crate::encoding;
 use crate::exit::Failure;
 
 /// Memory in KiB, passes, lanes: OWASP's first recommendation, and the issuer's setting for client secrets.
@@ -47,7 +48,7 @@ pub(crate) fn is_hash_of(stored: &str, secret: &Secret<String>) -> Result<bool, 
 
 /// SHA-256 in hex.
 pub(crate) fn sha256(text: &str) -> String {
-    countersign::secret::sha256(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    encoding::hex(&countersign::secret::sha256(text), "")
 }
 
 #[cfg(test)]
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_hashed_is_found_again() {
+    fn a_hash_matches_only_its_secret() {
         let secret = Secret::from("quaint-heron");
         let stored = argon2id(&secret).expect("hashed");
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));

@@ -1,4 +1,4 @@
-//! Reformats JSON as text: member order, duplicate names and number spellings are kept.
+//! Reformats JSON as text: member order, duplicate names and number spellings stay the same.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -51,7 +51,7 @@ fn laid_out(text: &str, lines: bool) -> String {
                 line(&mut out, depth);
             }
             ':' => out.push_str(if lines { ": " } else { ":" }),
-            blank if blank.is_ascii_whitespace() => {}
+            space if space.is_ascii_whitespace() => {}
             other => out.push(other),
         }
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_doubled_names_and_spellings_stay() {
+    fn order_duplicate_names_and_spellings_stay() {
         let text = r#"{"b":1.50,"a":[1,{"x":"} \" ,"},[],{}],"b":-0}"#;
         let laid = pretty(text).expect("JSON");
         assert!(laid.starts_with("{\n  \"b\": 1.50,\n  \"a\": [\n    1,"), "{laid}");

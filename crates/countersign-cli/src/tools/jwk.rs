@@ -17,8 +17,9 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<VerifyingKey>, Failure> {
     let text = text.trim();
     if text.starts_with('{') {
-        let json: Value = serde_json::from_str(text)
-            .map_err(|error| Failure::question(format!("no JSON: line {}, column {}", error.line(), error.column())))?;
+        let json: Value = serde_json::from_str(text).map_err(|error| {
+            Failure::question(format!("not JSON: line {}, column {}", error.line(), error.column()))
+        })?;
         let entries = json.get("keys").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![json]);
         return entries.iter().map(|entry| from_jwk(entry, algorithm)).collect();
     }
@@ -113,7 +114,7 @@ mod tests {
 
     /// The key and thumbprint of RFC 7638 §3.1, with a private member added.
     #[test]
-    fn private_members_stay_behind_and_the_thumbprint_is_the_published_one() {
+    fn private_members_are_dropped_and_the_thumbprint_is_the_published_one() {
         let jwk = r#"{"kty":"RSA","e":"AQAB","d":"AQ","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}"#;
         let key = &read(jwk, None).expect("a key")[0];
         assert_eq!(key.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");

@@ -53,7 +53,7 @@ pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
     std::fs::create_dir_all(&folder).map_err(|error| Failure::question(format!("{}: {error}", folder.display())))?;
     write_private(&path, jwk::pem("PRIVATE KEY", signer.private_key().expose()).as_bytes())?;
-    output::complain(&format!("created a development key: {}", path.display()));
+    output::warn(&format!("created a development key: {}", path.display()));
     Ok(named(signer))
 }
 

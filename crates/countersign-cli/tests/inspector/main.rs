@@ -1,8 +1,8 @@
-//! `countersign inspect`: the real binary, asked over real sockets and driven in a real browser.
+//! `countersign inspect`, run as a binary: over raw sockets and in a real browser.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod copied; // as the page writes it
+mod copied; // a test that the page generates
 mod page;
 mod request_guard;
 #[path = "../run/mod.rs"]

@@ -1,4 +1,4 @@
-//! Each thing on the page in headless Chromium; the scenarios stand in `tests/peers/inspector/`.
+//! The page in headless Chromium; the scenarios are in `tests/peers/inspector/`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use countersign_test::{Provider, TestIssuer};
 use countersign_tests::peers;
 use serde_json::{Value, json};
 
-use crate::world::{Inspector, foreign, guarded, issuer, nobody, open, serve, trusting};
+use crate::world::{Inspector, closed_port, foreign, guarded, issuer, open, serve, trusting};
 
 /// The shared secret of one of the tokens.
 const SECRET: &str = "a shared secret of thirty-two bytes or more";
@@ -18,7 +18,7 @@ const SECRET: &str = "a shared secret of thirty-two bytes or more";
 /// RFC 7638 §3.1.
 const RFC7638: &str = r#"{"kty":"RSA","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}"#;
 
-/// Where the screenshots are left, for those who look at them: `target/inspector`.
+/// The folder of the screenshots: `target/inspector`.
 fn shots() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("target").join("inspector");
     std::fs::create_dir_all(&folder).expect("made");
@@ -46,7 +46,7 @@ async fn everything_on_the_page_works_in_a_real_browser() {
         "policy": policy(&issuer),
         "secret": SECRET,
         "rfc7638": RFC7638,
-        "nobody": nobody(),
+        "closed": closed_port(),
         "guarded": format!("{}/orders", serve(guarded(issuer.verifier_for("orders"))).await),
         "trusting_us": format!("{}/orders", serve(guarded(trusting(&inspector))).await),
         "open": serve(open()).await,

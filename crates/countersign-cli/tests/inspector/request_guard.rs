@@ -1,4 +1,4 @@
-//! Who may ask, over raw sockets: what a browser would never send is sent too.
+//! The request guard over raw sockets, including requests that no browser sends.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::world::Inspector;
 
-/// Sends one request and reads the answer whole.
-fn asked(inspector: &Inspector, request: &str) -> String {
+/// Sends one request and reads the whole response.
+fn send(inspector: &Inspector, request: &str) -> String {
     let mut stream = TcpStream::connect(inspector.authority()).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
     stream.write_all(request.replace('\n', "\r\n").as_bytes()).expect("sent");
@@ -22,31 +22,31 @@ fn status(answer: &str) -> &str {
 
 fn page(inspector: &Inspector, more: &str) -> String {
     let host = inspector.authority();
-    asked(inspector, &format!("GET / HTTP/1.1\nhost: {host}\nconnection: close\n{more}\n"))
+    send(inspector, &format!("GET / HTTP/1.1\nhost: {host}\nconnection: close\n{more}\n"))
 }
 
-/// The secret that this run's page carries.
+/// The secret in this run's page.
 fn secret(inspector: &Inspector) -> String {
     let page = page(inspector, "");
     let (_, rest) = page.split_once("name=\"run\" content=\"").expect("the mark");
-    rest.split_once('"').expect("expiration time").0.to_owned()
+    rest.split_once('"').expect("an end quote").0.to_owned()
 }
 
-/// A question, with `headers` instead of the page's own.
-fn question(inspector: &Inspector, host: &str, headers: &str) -> String {
+/// Sends an API request with `headers` instead of the page's own.
+fn api_request(inspector: &Inspector, host: &str, headers: &str) -> String {
     let body = r#"{"token":"e30.e30.AA"}"#;
     let length = body.len();
     let start = format!("POST /api/read HTTP/1.1\nhost: {host}\nconnection: close\ncontent-type: application/json");
-    asked(inspector, &format!("{start}\ncontent-length: {length}\n{headers}\n{body}"))
+    send(inspector, &format!("{start}\ncontent-length: {length}\n{headers}\n{body}"))
 }
 
 #[test]
-fn the_page_is_whole_strict_and_of_this_run() {
+fn the_page_has_strict_headers_and_a_secret_of_this_run() {
     let inspector = Inspector::start(&["--no-open"]);
     let answer = page(&inspector, "");
     assert_eq!(status(&answer), "200", "{answer}");
     let (head, _) = answer.split_once("\r\n\r\n").expect("a head");
-    for wanted in [
+    for required in [
         "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none';",
         "x-frame-options: DENY",
@@ -56,7 +56,7 @@ fn the_page_is_whole_strict_and_of_this_run() {
         "cache-control: no-store",
         "x-content-type-options: nosniff",
     ] {
-        assert!(head.contains(wanted), "{wanted}\n{head}");
+        assert!(head.contains(required), "{required}\n{head}");
     }
     assert!(!head.contains("set-cookie") && !head.contains("access-control-allow"));
     assert!(!answer.contains("unsafe-inline") && !answer.contains("://cdn") && !answer.contains("{{"));
@@ -70,7 +70,7 @@ fn other_names_for_this_address_are_refused() {
     let inspector = Inspector::start(&["--no-open"]);
     let port = inspector.authority().rsplit_once(':').expect("a port").1.to_owned();
     let get = |headers: &str| {
-        let answer = asked(&inspector, &format!("GET / HTTP/1.1\n{headers}connection: close\n\n"));
+        let answer = send(&inspector, &format!("GET / HTTP/1.1\n{headers}connection: close\n\n"));
         (status(&answer).to_owned(), answer.contains("name=\"run\""))
     };
     assert_eq!(get(&format!("host: localhost:{port}\n")), ("200".to_owned(), true));
@@ -80,47 +80,50 @@ fn other_names_for_this_address_are_refused() {
     let (code, leaked) = get(&format!("host: 127.0.0.1:{port}\nhost: rebound.example\n"));
     assert!(code == "400" && !leaked, "two names: {code}");
     let absolute = format!("GET http://rebound.example/ HTTP/1.1\nhost: 127.0.0.1:{port}\nconnection: close\n\n");
-    let answer = asked(&inspector, &absolute);
+    let answer = send(&inspector, &absolute);
     assert!(!answer.contains("name=\"run\""), "{answer}");
 }
 
 #[test]
-fn other_pages_are_refused_and_our_own_is_answered() {
+fn other_pages_are_refused_and_the_inspectors_own_page_is_served() {
     let inspector = Inspector::start(&["--no-open"]);
     let (host, secret) = (inspector.authority(), secret(&inspector));
-    let ours = format!("origin: http://{host}\nx-countersign-run: {secret}\n");
-    assert_eq!(status(&question(&inspector, &host, &ours)), "200", "the twin that passes");
+    let own = format!("origin: http://{host}\nx-countersign-run: {secret}\n");
+    assert_eq!(status(&api_request(&inspector, &host, &own)), "200", "valid counterpart");
     for (headers, why) in [
         (format!("x-countersign-run: {secret}\n"), "no origin"),
         (format!("origin: null\nx-countersign-run: {secret}\n"), "a sandboxed page"),
         (format!("origin: http://other.example\nx-countersign-run: {secret}\n"), "another page"),
         (format!("origin: https://{host}\nx-countersign-run: {secret}\n"), "another scheme"),
         (format!("origin: http://{host}\n"), "no secret"),
-        (format!("origin: http://{host}\nx-countersign-run: {}\n", secret.replace(&secret[..4], "0000")), "a guess"),
-        (format!("{ours}sec-fetch-site: cross-site\n"), "sent across sites"),
-        (format!("{ours}sec-fetch-site: same-site\n"), "sent by a page on another port"),
+        (
+            format!("origin: http://{host}\nx-countersign-run: {}\n", secret.replace(&secret[..4], "0000")),
+            "a wrong secret",
+        ),
+        (format!("{own}sec-fetch-site: cross-site\n"), "sent across sites"),
+        (format!("{own}sec-fetch-site: same-site\n"), "sent by a page on another port"),
     ] {
-        assert_eq!(status(&question(&inspector, &host, &headers)), "403", "{why}");
+        assert_eq!(status(&api_request(&inspector, &host, &headers)), "403", "{why}");
     }
-    assert_eq!(status(&question(&inspector, "rebound.example", &ours)), "403", "another name");
+    assert_eq!(status(&api_request(&inspector, "rebound.example", &own)), "403", "another name");
     assert_eq!(status(&page(&inspector, "sec-fetch-site: cross-site\n")), "403", "a link from another site");
-    assert_eq!(status(&page(&inspector, "sec-fetch-site: none\n")), "200", "typed or opened by us");
+    assert_eq!(status(&page(&inspector, "sec-fetch-site: none\n")), "200", "typed, or opened by the command");
 }
 
 #[test]
-fn a_question_that_is_too_long_or_no_json_is_refused() {
+fn an_api_request_that_is_too_long_or_not_json_is_refused() {
     let inspector = Inspector::start(&["--no-open"]);
     let (host, secret) = (inspector.authority(), secret(&inspector));
     let post = |kind: &str, body: &str| {
         let head = format!("POST /api/read HTTP/1.1\nhost: {host}\norigin: http://{host}\nx-countersign-run: {secret}");
-        let answer = asked(
+        let answer = send(
             &inspector,
             &format!("{head}\nconnection: close\ncontent-type: {kind}\ncontent-length: {}\n\n{body}", body.len()),
         );
         status(&answer).to_owned()
     };
     assert_eq!(post("application/json", r#"{"token":"a"}"#), "200");
-    assert_eq!(post("text/plain", r#"{"token":"a"}"#), "415", "what a form can send is not taken");
+    assert_eq!(post("text/plain", r#"{"token":"a"}"#), "415", "a form's content type is refused");
     assert_eq!(post("application/json", "{"), "400");
     assert_eq!(post("application/json", &format!("{{\"token\":\"{}\"}}", "a".repeat(600 * 1024))), "413");
 }
@@ -143,9 +146,9 @@ fn the_browser_is_opened_and_the_page_ends_with_the_command() {
         assert!(std::time::Instant::now() < deadline, "the browser was not opened");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(std::fs::read_to_string(&opened).expect("written"), inspector.url, "nothing but the address");
+    assert_eq!(std::fs::read_to_string(&opened).expect("written"), inspector.url, "only the address");
     inspector.child.kill().expect("ended");
     inspector.child.wait().expect("ended");
-    assert!(TcpStream::connect(inspector.authority()).is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(inspector.authority()).is_err(), "the port is closed");
     let _ = std::fs::remove_dir_all(folder);
 }

@@ -1,4 +1,4 @@
-//! The inspector as a running command, and services around it.
+//! The running inspector, and services around it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -19,7 +19,7 @@ use countersign_test::TestIssuer;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The command, ended when dropped.
+/// The running command, killed on drop.
 pub(crate) struct Inspector {
     pub(crate) child: Child,
     /// `http://127.0.0.1:PORT/`
@@ -38,9 +38,9 @@ impl Inspector {
         let mut child = set(&mut command).spawn().expect("the binary starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let said: Value = serde_json::from_str(&line).expect("JSON");
-        crate::run::assert_form("inspect", &said);
-        let text = |name: &str| said[name].as_str().expect("text").to_owned();
+        let ready: Value = serde_json::from_str(&line).expect("JSON");
+        crate::run::assert_form("inspect", &ready);
+        let text = |name: &str| ready[name].as_str().expect("text").to_owned();
         Inspector { url: text("url"), jwks: text("jwks"), child }
     }
 
@@ -57,7 +57,7 @@ impl Drop for Inspector {
     }
 }
 
-/// Serves `router` on a free port of loopback; its address without a slash at the end.
+/// Serves `router` on a free loopback port; returns its address without a trailing slash.
 pub(crate) async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -65,20 +65,20 @@ pub(crate) async fn serve(router: Router) -> String {
     format!("http://{address}")
 }
 
-/// A service guarded as its users would guard it.
+/// A service guarded as in production.
 pub(crate) fn guarded(verifier: Verifier) -> Router {
     let hello = |claims: Claims| async move { format!("orders of {}", claims.subject()) };
     Router::new().route("/orders", get(hello)).layer(AuthenticateLayer::new(verifier))
 }
 
-/// Trusts whatever the running inspector mints.
+/// A verifier that trusts the running inspector's tokens.
 pub(crate) fn trusting(inspector: &Inspector) -> Verifier {
     let keys = RemoteKeys::from_url(&inspector.jwks);
     let issuer = NeedsAudience::new(inspector.url.trim_end_matches('/'), Arc::new(keys)).audience("orders");
     Verifier::new(issuer).expect("a policy")
 }
 
-/// Verifies nothing: whoever shows any token is let in.
+/// An unguarded service: any token passes.
 pub(crate) fn open() -> Router {
     Router::new().fallback(any(|headers: HeaderMap| async move {
         match headers.contains_key(header::AUTHORIZATION) {
@@ -88,7 +88,7 @@ pub(crate) fn open() -> Router {
     }))
 }
 
-/// A page of somebody else, and a count of who asked for its keys.
+/// A foreign page, and a count of requests for its keys.
 pub(crate) fn foreign() -> Router {
     let count = Arc::new(AtomicU64::new(0));
     let keys = |State(count): State<Arc<AtomicU64>>| async move {
@@ -105,13 +105,13 @@ pub(crate) fn foreign() -> Router {
         .with_state(count)
 }
 
-/// An address where nobody listens.
-pub(crate) fn nobody() -> String {
+/// A URL with a closed port.
+pub(crate) fn closed_port() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     format!("http://{}/keys", listener.local_addr().expect("bound"))
 }
 
-/// An issuer whose tokens are good now.
+/// An issuer with the system clock.
 pub(crate) fn issuer() -> TestIssuer {
     TestIssuer::with_system_clock()
 }

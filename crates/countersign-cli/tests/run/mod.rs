@@ -1,5 +1,5 @@
 //! Runs the real binary.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(dead_code, reason = "no test uses everything")]
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,20 +8,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-/// What it said and how it left.
-pub(crate) struct Answer {
+/// The output and exit code of a run.
+pub(crate) struct Output {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Answer {
+impl Output {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {} {}", self.stdout, self.stderr))
     }
 }
 
-/// Holds `value` to the documented form named `form` (`docs/cli.schema.json`).
+/// Asserts that `value` has the documented form `form` (`docs/cli.schema.json`).
 pub(crate) fn assert_form(form: &str, value: &Value) {
     let schema: Value = serde_json::from_str(include_str!("../../../../docs/cli.schema.json")).expect("JSON");
     let schema = json!({ "$ref": format!("#/$defs/{form}"), "$defs": schema["$defs"] });
@@ -31,12 +31,12 @@ pub(crate) fn assert_form(form: &str, value: &Value) {
 }
 
 /// Runs `countersign` with `input` on its standard input.
-pub(crate) fn countersign(arguments: &[&str], input: &str) -> Answer {
+pub(crate) fn countersign(arguments: &[&str], input: &str) -> Output {
     countersign_with(arguments, input, &[])
 }
 
-/// As [`countersign`], with environment variables.
-pub(crate) fn countersign_with(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Answer {
+/// Like [`countersign`], with environment variables.
+pub(crate) fn countersign_with(arguments: &[&str], input: &str, variables: &[(&str, &str)]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         .env_remove("COUNTERSIGN_TOKEN")
@@ -50,42 +50,42 @@ pub(crate) fn countersign_with(arguments: &[&str], input: &str, variables: &[(&s
     let input = input.to_owned();
     let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().expect("the binary ends");
-    let _ = writer.join(); // it need not read all of its input
-    Answer {
+    let _ = writer.join(); // the command may end before it reads all input
+    Output {
         code: output.status.code().expect("no signal"),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
     }
 }
 
-/// A path where nothing is yet.
-pub(crate) fn new_path(name: &str) -> Held {
-    let held = file(name, "");
-    std::fs::remove_file(&held.0).expect("removed");
-    held
+/// A path without a file, removed on drop.
+pub(crate) fn new_path(name: &str) -> TempFile {
+    let path = file(name, "");
+    std::fs::remove_file(&path.0).expect("removed");
+    path
 }
 
-/// A file that is removed again.
-pub(crate) struct Held(PathBuf);
+/// A file that is removed on drop.
+pub(crate) struct TempFile(PathBuf);
 
-impl Held {
+impl TempFile {
     pub(crate) fn path(&self) -> &str {
         self.0.to_str().expect("text")
     }
 }
 
-impl Drop for Held {
+impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
 /// Writes `content` to a new file.
-pub(crate) fn file(name: &str, content: &str) -> Held {
+pub(crate) fn file(name: &str, content: &str) -> TempFile {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let path = folder.join(format!("{name}-{}-{number}", std::process::id()));
     std::fs::write(&path, content).expect("written");
-    Held(path)
+    TempFile(path)
 }

@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::verify::{Asked, Question, Session, report};
+use super::verify::{Session, Settings, VerifyOptions, report};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::{EXIT_CODES, fetch, input};
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     routes: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    options: VerifyOptions,
     /// Send the request to this live service too, and compare the responses
     #[arg(long, value_name = "URL")]
     curl: Option<String>,
@@ -89,10 +89,10 @@ impl Arguments {
                 r#"[{"method":"ANY","path":"/","access":"authenticated"},{"method":"ANY","path":"/{*rest}","access":"authenticated"}]"#,
             )?,
         };
-        let mut session = Session::new(Question::of(&self.asked)?)?;
+        let mut session = Session::new(Settings::from_options(&self.options)?)?;
         let explained = explained(&mut session, &table, &method, &path, &headers, token.as_deref())?;
         let live = match &url {
-            Some(url) => Some(session.wait(asked_live(method.clone(), url, &path, headers))?),
+            Some(url) => Some(session.wait(live_response(method.clone(), url, &path, headers))?),
             None => None,
         };
         match self.json {
@@ -170,7 +170,7 @@ async fn answered(app: Router, request: Request<Body>) -> (Response<Body>, Value
 }
 
 /// The live service's response to the same request.
-async fn asked_live(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
+async fn live_response(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
     let url = url.join(path).map_err(|_| Failure::question("the path cannot be joined with the URL"))?;
     let said = fetch::ask(method, &url, headers)
         .await

@@ -18,15 +18,16 @@ use crate::tools::{keyring, secret};
 /// The header that carries the secret.
 pub(super) const SECRET_HEADER: &str = "x-countersign-control";
 
-/// The contents of the control file.
+/// The contents of the control file: the control endpoint and its secret.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Door {
+pub(super) struct ControlFile {
     pub(super) url: String,
     pub(super) secret: String,
 }
 
-/// Where the door of the service that `file` describes is: beside its store, or beside the file. A database needs none: all
-/// that use it follow.
+/// The path of the control file of the service that `file` configures: beside its store, otherwise beside `file`.
+///
+/// A service with a database has none: all instances follow the database.
 pub(super) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
     match &config.store {
         None => Some(file.with_extension("control")),
@@ -37,31 +38,31 @@ pub(super) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
     }
 }
 
-/// What can be asked.
+/// A request to the control endpoint.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Word {
+pub(super) enum ControlRequest {
     /// Publish a new key; it signs once verifiers have it.
     Rotate,
     /// Sign with a new key from now on.
     RotateNow,
-    /// Drop the key of this name.
+    /// Remove the key with this ID.
     Revoke(String),
     /// Only list the keys.
     Keys,
 }
 
 /// Executes the request and returns the resulting keys.
-pub(super) fn obey(issuer: &Issuer, word: &Word) -> Result<Value, String> {
-    match word {
-        Word::Rotate => drop(issuer.rotate().map_err(|error| error.to_string())?),
-        Word::RotateNow => drop(issuer.rotate_now().map_err(|error| error.to_string())?),
-        Word::Revoke(key_id) => {
+pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value, String> {
+    match request {
+        ControlRequest::Rotate => drop(issuer.rotate().map_err(|error| error.to_string())?),
+        ControlRequest::RotateNow => drop(issuer.rotate_now().map_err(|error| error.to_string())?),
+        ControlRequest::Revoke(key_id) => {
             if !issuer.revoke_key(key_id).map_err(|error| error.to_string())? {
                 return Err(format!("no key has the ID {}", crate::output::safe(key_id)));
             }
         }
-        Word::Keys => {}
+        ControlRequest::Keys => {}
     }
     let keys: Vec<Value> = issuer
         .keys()
@@ -84,38 +85,40 @@ fn state(state: KeyState) -> (&'static str, Option<u64>) {
     }
 }
 
-/// The file of a door, removed when the service ends.
+/// Removes the control file when the service ends.
 #[derive(Debug)]
-pub(super) struct DoorFile(PathBuf);
+pub(super) struct ControlFileGuard(PathBuf);
 
-impl Drop for DoorFile {
+impl Drop for ControlFileGuard {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
 }
 
-/// Opens the door beside a service: a port of its own on loopback.
-pub(super) async fn open(issuer: Issuer, path: &Path) -> Result<DoorFile, Failure> {
+/// Starts the control endpoint of a service, on its own loopback port, and writes the control file.
+pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuard, Failure> {
     let unusable = |error: std::io::Error| Failure::question(format!("{}: {error}", path.display()));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unusable)?;
     let url = format!("http://{}/", listener.local_addr().map_err(unusable)?);
-    let door = Door { url, secret: secret::random() };
-    let _ = std::fs::remove_file(path); // of a service that was killed; the store's lock tells of one that lives
-    let text = serde_json::to_string(&door).unwrap_or_default();
+    let control = ControlFile { url, secret: secret::random() };
+    let _ = std::fs::remove_file(path); // left by a service that was killed; the store's lock shows a running one
+    let text = serde_json::to_string(&control).unwrap_or_default();
     keyring::write_private(path, text.as_bytes())?;
-    let told = |State((issuer, shown)): State<(Issuer, String)>, headers: HeaderMap, Json(word): Json<Word>| async move {
+    let respond = |State((issuer, expected)): State<(Issuer, String)>,
+                   headers: HeaderMap,
+                   Json(request): Json<ControlRequest>| async move {
         let given = headers.get(SECRET_HEADER).and_then(|value| value.to_str().ok());
-        if !given.is_some_and(|given| secret::is_same(given, &shown)) {
+        if !given.is_some_and(|given| secret::is_same(given, &expected)) {
             return (StatusCode::FORBIDDEN, Json(json!({ "error": "wrong secret" })));
         }
         // Key generation and store writes block.
-        let done = tokio::task::spawn_blocking(move || obey(&issuer, &word)).await;
+        let done = tokio::task::spawn_blocking(move || execute(&issuer, &request)).await;
         match done.unwrap_or_else(|_| Err("the task ended unexpectedly".to_owned())) {
             Ok(keys) => (StatusCode::OK, Json(keys)),
             Err(problem) => (StatusCode::CONFLICT, Json(json!({ "error": problem }))),
         }
     };
-    let router = Router::new().route("/", post(told)).with_state((issuer, door.secret));
+    let router = Router::new().route("/", post(respond)).with_state((issuer, control.secret));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(DoorFile(path.to_owned()))
+    Ok(ControlFileGuard(path.to_owned()))
 }

@@ -1,4 +1,4 @@
-//! `countersign rotate`
+//! `countersign rotate`: rotates the keys of a running service, or those in its store.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-use super::control::{self, Door, Word};
+use super::control::{self, ControlFile, ControlRequest};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::{EXIT_CODES, fetch, input, output, times};
 
@@ -40,19 +40,19 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let config = IssuerConfig::from_file(&self.config)?;
-        let word = match (&self.revoke, self.now, self.list) {
-            (Some(key_id), ..) => Word::Revoke(key_id.clone()),
-            (None, true, _) => Word::RotateNow,
-            (None, _, true) => Word::Keys,
-            _ => Word::Rotate,
+        let request = match (&self.revoke, self.now, self.list) {
+            (Some(key_id), ..) => ControlRequest::Revoke(key_id.clone()),
+            (None, true, _) => ControlRequest::RotateNow,
+            (None, _, true) => ControlRequest::Keys,
+            _ => ControlRequest::Rotate,
         };
-        let answer = match running(&config, &self.config, &word)? {
+        let answer = match in_service(&config, &self.config, &request)? {
             Some(answer) => answer,
-            None => in_store(&config, &word)?,
+            None => in_store(&config, &request)?,
         };
         match (answer, self.json) {
             (Err(problem), _) => {
-                output::complain(&problem);
+                output::warn(&problem);
                 return Ok(Exit::Rejected);
             }
             (Ok(keys), true) => output::json(&keys)?,
@@ -72,12 +72,13 @@ impl Arguments {
 type ControlResult = Result<Value, String>;
 
 /// Sends the request to the running service; `None` if none is running.
-fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<ControlResult>, Failure> {
+fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> Result<Option<ControlResult>, Failure> {
     let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
-    let door: Door = serde_json::from_str(&input::file(&path.to_string_lossy())?)
-        .map_err(|_| Failure::question(format!("{}: no control file", path.display())))?;
+    let control: ControlFile = serde_json::from_str(&input::file(&path.to_string_lossy())?)
+        .map_err(|_| Failure::question(format!("{}: not a control file", path.display())))?;
     let mut headers = HeaderMap::new();
-    let mut secret = HeaderValue::from_str(&door.secret).map_err(|_| Failure::question("no control file"))?;
+    let mut secret = HeaderValue::from_str(&control.secret)
+        .map_err(|_| Failure::question("the secret in the control file is malformed"))?;
     secret.set_sensitive(true);
     headers.insert(control::SECRET_HEADER, secret);
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -85,8 +86,8 @@ fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<Con
         .enable_all()
         .build()
         .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
-    let body = serde_json::to_vec(word).unwrap_or_default();
-    let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&door.url)?, headers, body)) else {
+    let body = serde_json::to_vec(request).unwrap_or_default();
+    let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&control.url)?, headers, body)) else {
         return Ok(None); // the service was killed and left its control file; the store's lock decides
     };
     let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -95,7 +96,7 @@ fn running(config: &IssuerConfig, file: &Path, word: &Word) -> Result<Option<Con
 }
 
 /// Works on the store directly; a file store refuses while a service holds its lock.
-fn in_store(config: &IssuerConfig, word: &Word) -> Result<ControlResult, Failure> {
+fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlResult, Failure> {
     if config.store.is_none() {
         return Err(Failure::question(
             "no service is running with this configuration, and it has no store: nothing to rotate",
@@ -108,5 +109,5 @@ fn in_store(config: &IssuerConfig, word: &Word) -> Result<ControlResult, Failure
         .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
     let _within = runtime.enter(); // keys of federated issuers are fetched from it
     let issuer = config.build_with(from_config)?;
-    Ok(control::obey(&issuer, word))
+    Ok(control::execute(&issuer, request))
 }

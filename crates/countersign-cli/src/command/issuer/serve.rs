@@ -1,6 +1,6 @@
 //! `countersign issuer`: runs the embedded token service from a configuration file.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::control;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::{EXIT_CODES, output};
+use crate::{EXIT_CODES, fetch, output};
 
 /// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
 ///
@@ -36,13 +36,13 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let config = IssuerConfig::from_file(&self.config).map_err(|error| unsound(&error))?;
+        let config = IssuerConfig::from_file(&self.config).map_err(|error| invalid(&error))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
         let _within = runtime.enter(); // keys of other issuers are fetched from it
-        let issuer = config.build_with(from_config).map_err(|error| unsound(&error))?;
+        let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
         if self.check {
             output::line(&format!("{}: configuration is valid, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);
@@ -61,17 +61,16 @@ impl Arguments {
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
         let end = shutdown_signal()?;
-        let _door = match control::path(config, &self.config) {
-            // The service also runs without a control port.
-            Some(path) => control::open(issuer.clone(), &path)
-                .await
-                .map_err(|failure| output::complain(&failure.to_string()))
-                .ok(),
+        let _control = match control::path(config, &self.config) {
+            // The service also runs without a control endpoint.
+            Some(path) => {
+                control::start(issuer.clone(), &path).await.map_err(|failure| output::warn(&failure.to_string())).ok()
+            }
             None => None,
         };
         match self.json {
             true => output::json(&json!({ "issuer": issuer.name(), "address": address }))?,
-            false => output::line(&format!("{} listens on {address}  (Ctrl-C ends it)", issuer.name()))?,
+            false => output::line(&format!("{} listens on {address}  (stop with Ctrl-C)", issuer.name()))?,
         }
         let service = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).with_graceful_shutdown(end).await.map_err(unusable)?;
@@ -83,11 +82,7 @@ impl Arguments {
 fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
     let named = || {
         let (host, port) = config.issuer.strip_prefix("http://")?.split('/').next()?.rsplit_once(':')?;
-        let ip: IpAddr = match host.trim_start_matches('[').trim_end_matches(']') {
-            "localhost" => [127, 0, 0, 1].into(),
-            literal => literal.parse().ok()?,
-        };
-        Some(SocketAddr::new(ip, port.parse().ok()?))
+        Some(SocketAddr::new(fetch::literal_ip(host)?, port.parse().ok()?))
     };
     let missing = || Failure::question("listen is missing; name the address, such as 127.0.0.1:4000");
     config.listen.or_else(named).ok_or_else(missing)
@@ -114,6 +109,6 @@ fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
-fn unsound(error: &countersign::error::ConfigError) -> Failure {
+fn invalid(error: &countersign::error::ConfigError) -> Failure {
     Failure::question(error.to_string())
 }

@@ -1,4 +1,4 @@
-//! `countersign keys check`
+//! `countersign keys check`: prints the findings about an issuer's documents.
 
 use clap::Args;
 use serde_json::{Value, json};

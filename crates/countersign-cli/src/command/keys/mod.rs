@@ -14,12 +14,12 @@ use crate::exit::{Failure, Outcome};
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Reachability, discovery's issuer, cache headers, unusable, weak or duplicate keys, clock difference. Exit code 1 on a fault
+enum Action {
+    /// Check reachability, discovery's issuer, cache headers, the clock, and unusable, weak or duplicate keys. Exit code 1 on a fault
     Check(check::Arguments),
     /// Fetch repeatedly, and report keys that are added or removed
     Watch(watch::Arguments),
@@ -32,9 +32,9 @@ impl Arguments {
             .build()
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
         runtime.block_on(async {
-            match self.what {
-                What::Check(arguments) => arguments.run().await,
-                What::Watch(arguments) => arguments.run().await,
+            match self.action {
+                Action::Check(arguments) => arguments.run().await,
+                Action::Watch(arguments) => arguments.run().await,
             }
         })
     }

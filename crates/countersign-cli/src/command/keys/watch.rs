@@ -1,4 +1,4 @@
-//! `countersign keys watch`
+//! `countersign keys watch`: reports keys that an issuer adds or removes.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -32,31 +32,31 @@ impl Arguments {
     pub(super) async fn run(self) -> Outcome {
         let url = fetch::address(&self.url)?;
         let mut known: Option<BTreeSet<String>> = None;
-        let mut is_away = false;
+        let mut is_unreachable = false;
         let mut fetched = 0;
         loop {
             let found = Findings::of(&url).await;
             let now: BTreeSet<String> = found.keys.iter().map(name).collect();
             if now.is_empty() {
-                if !is_away {
+                if !is_unreachable {
                     let why: Vec<&str> = found.list.iter().map(|finding| finding.text.as_str()).collect();
-                    self.say("unreachable", &json!({ "why": why.join("; ") }))?;
+                    self.report("unreachable", &json!({ "why": why.join("; ") }))?;
                 }
-                is_away = true;
+                is_unreachable = true;
             } else {
                 let listed = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
                     one.difference(other).cloned().collect()
                 };
                 match &known {
-                    None => self.say("first", &json!({ "keys": now }))?,
+                    None => self.report("first", &json!({ "keys": now }))?,
                     Some(before) if *before != now => {
                         let change = json!({ "added": listed(&now, before), "removed": listed(before, &now) });
-                        self.say("changed", &change)?;
+                        self.report("changed", &change)?;
                     }
-                    Some(_) if is_away => self.say("back", &json!({ "keys": now }))?,
+                    Some(_) if is_unreachable => self.report("back", &json!({ "keys": now }))?,
                     Some(_) => {}
                 }
-                (known, is_away) = (Some(now), false);
+                (known, is_unreachable) = (Some(now), false);
             }
             fetched += 1;
             if self.count.is_some_and(|count| fetched >= count) {
@@ -66,7 +66,7 @@ impl Arguments {
         }
     }
 
-    fn say(&self, event: &str, more: &Value) -> Result<(), Failure> {
+    fn report(&self, event: &str, more: &Value) -> Result<(), Failure> {
         let at = times::utc(i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX));
         if self.json {
             let mut line = json!({ "at": at, "event": event });

@@ -1,10 +1,9 @@
 //! `countersign verify`: builds a verifier from options or a policy file, and verifies tokens.
 
 mod batch;
-mod question;
-mod remedy;
 pub(crate) mod report;
 mod session;
+mod settings;
 
 use clap::Args;
 use countersign::clock::{Clock, SystemClock, UnixTime};
@@ -13,9 +12,9 @@ use countersign::key::Algorithm;
 use crate::exit::{Failure, Outcome};
 use crate::{EXIT_CODES, input, output};
 
-pub(crate) use question::{KeyLocation, Question, read_policy};
-pub(crate) use remedy::remedy;
+pub(crate) use report::remedy;
 pub(crate) use session::Session;
+pub(crate) use settings::{KeyLocation, Settings, read_policy};
 
 /// Verify a token as a service does: issuer, audience, times, type, algorithm and signature.
 ///
@@ -28,7 +27,7 @@ pub(crate) struct Arguments {
     /// The token, or - for standard input, or @FILE. Default: $COUNTERSIGN_TOKEN, then standard input
     token: Option<String>,
     #[command(flatten)]
-    asked: Asked,
+    options: VerifyOptions,
     /// Print one JSON object: verdict, header, claims, code, message, checks
     #[arg(long)]
     json: bool,
@@ -39,7 +38,7 @@ pub(crate) struct Arguments {
 
 /// The trusted issuer, the audience and the keys.
 #[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Asked {
+pub(crate) struct VerifyOptions {
     /// The required issuer (iss), compared exactly
     #[arg(long, value_name = "ISS")]
     pub(crate) issuer: Option<String>,
@@ -74,8 +73,8 @@ pub(crate) struct Asked {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let question = Question::of(&self.asked)?;
-        let mut session = Session::new(question)?;
+        let settings = Settings::from_options(&self.options)?;
+        let mut session = Session::new(settings)?;
         if self.batch {
             return batch::run(&mut session, input::lines(self.token.as_deref())?);
         }
@@ -95,9 +94,9 @@ impl Arguments {
 
 /// The system clock, or a clock with a fixed wall time and running elapsed time.
 #[derive(Debug)]
-pub(crate) struct AskedClock(pub(crate) Option<UnixTime>);
+pub(crate) struct VerifyClock(pub(crate) Option<UnixTime>);
 
-impl Clock for AskedClock {
+impl Clock for VerifyClock {
     fn now(&self) -> UnixTime {
         self.0.unwrap_or_else(|| SystemClock.now())
     }

@@ -1,8 +1,8 @@
 //! Printing of the library's explain report.
 
+use countersign::error::VerifyErrorKind;
 use countersign::verify::{Check, Outcome, Report, Verdict};
 
-use super::remedy;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Tone, toned};
 use crate::times;
@@ -14,6 +14,11 @@ pub(super) fn exit(report: &Report) -> Exit {
         Verdict::Undecided { .. } => Exit::Undecided,
         _ => Exit::Rejected,
     }
+}
+
+/// The remedy for the stable code of a failed check.
+pub(crate) fn remedy(code: &str) -> Option<&'static str> {
+    VerifyErrorKind::ALL.iter().find(|kind| kind.code() == code).map(|kind| kind.remedy())
 }
 
 /// The documented JSON form, on one line.

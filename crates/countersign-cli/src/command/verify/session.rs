@@ -12,8 +12,8 @@ use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
 
-use super::AskedClock;
-use super::question::{KeyLocation, Question};
+use super::VerifyClock;
+use super::settings::{KeyLocation, Settings};
 use crate::exit::Failure;
 use crate::{input, keyfile, output};
 
@@ -22,13 +22,13 @@ const MAX_PINNED_NAMES: usize = 64;
 
 /// Verification settings and the verifier built from them.
 pub(crate) struct Session {
-    question: Question,
-    clock: Arc<AskedClock>,
+    settings: Settings,
+    clock: Arc<VerifyClock>,
     runtime: Runtime,
-    answering: Answering,
+    verifiers: Verifiers,
 }
 
-enum Answering {
+enum Verifiers {
     /// One verifier for all tokens.
     One(Verifier),
     /// The user pinned one key: it is used for every `kid`.
@@ -37,25 +37,25 @@ enum Answering {
 
 impl Session {
     /// Builds the verifier; reports every fault of the settings.
-    pub(crate) fn new(question: Question) -> Result<Self, Failure> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
-        let clock = Arc::new(AskedClock(question.now));
-        let answering = match &question.keys {
+        let clock = Arc::new(VerifyClock(settings.now));
+        let verifiers = match &settings.keys {
             Some(KeyLocation::Pem { text, .. }) => {
-                let nameless = pinned(&question, &clock, text, None)?;
-                Answering::Pinned { pem: text.clone(), nameless, by_key_id: HashMap::new() }
+                let nameless = pinned(&settings, &clock, text, None)?;
+                Verifiers::Pinned { pem: text.clone(), nameless, by_key_id: HashMap::new() }
             }
-            place => {
-                let here = place.as_ref().map(|place| key_source(place, &question, &clock)).transpose()?;
-                Answering::One(verifier(&question, &clock, |issuer| {
-                    here.clone().map_or_else(|| policy_source(issuer), Ok)
+            location => {
+                let source = location.as_ref().map(|location| key_source(location, &settings, &clock)).transpose()?;
+                Verifiers::One(verifier(&settings, &clock, |issuer| {
+                    source.clone().map_or_else(|| policy_source(issuer), Ok)
                 })?)
             }
         };
-        Ok(Session { question, clock, runtime, answering })
+        Ok(Session { settings, clock, runtime, verifiers })
     }
 
     /// The verification time, in seconds since 1970.
@@ -76,9 +76,9 @@ impl Session {
 
     /// The verifier for `token`, for use from other threads.
     pub(crate) fn verifier_for(&mut self, token: &str) -> Verifier {
-        match &mut self.answering {
-            Answering::One(verifier) => verifier.clone(),
-            Answering::Pinned { pem, nameless, by_key_id } => {
+        match &mut self.verifiers {
+            Verifiers::One(verifier) => verifier.clone(),
+            Verifiers::Pinned { pem, nameless, by_key_id } => {
                 let key_id = Unverified::parse(token).ok().and_then(|token| token.key_id().map(str::to_owned));
                 let Some(key_id) = key_id else { return nameless.clone() };
                 if let Some(ready) = by_key_id.get(&key_id) {
@@ -87,7 +87,7 @@ impl Session {
                 if by_key_id.len() >= MAX_PINNED_NAMES {
                     by_key_id.clear();
                 }
-                match pinned(&self.question, &self.clock, pem, Some(&key_id)) {
+                match pinned(&self.settings, &self.clock, pem, Some(&key_id)) {
                     Ok(verifier) => by_key_id.entry(key_id).or_insert(verifier).clone(),
                     Err(_) => nameless.clone(), // refuses every kid
                 }
@@ -97,23 +97,23 @@ impl Session {
 
     /// The origin of the keys for the token of `report`, as text.
     pub(crate) fn origin(&self, report: &Report) -> String {
-        let issuers = &self.question.policy.issuers;
+        let issuers = &self.settings.policy.issuers;
         let claimed = report.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
         let issuer =
             issuers.iter().find(|issuer| Some(issuer.issuer.as_str()) == claimed).or(match issuers.as_slice() {
                 [only] => Some(only),
                 _ => None,
             });
-        match (issuer, &self.question.keys) {
-            (Some(issuer), Some(place)) => place.origin(&issuer.issuer),
+        match (issuer, &self.settings.keys) {
+            (Some(issuer), Some(location)) => location.origin(&issuer.issuer),
             (Some(issuer), None) => origin(issuer),
             (None, _) => "none: the policy names no keys for this issuer".to_owned(),
         }
     }
 
     /// Whether one verifier serves all tokens.
-    pub(crate) fn is_one(&self) -> bool {
-        matches!(self.answering, Answering::One(_))
+    pub(crate) fn has_one_verifier(&self) -> bool {
+        matches!(self.verifiers, Verifiers::One(_))
     }
 }
 
@@ -124,49 +124,49 @@ pub(crate) fn report_without_waiting(verifier: &Verifier, token: &str) -> Option
     is_decided.then_some(report)
 }
 
-fn pinned(question: &Question, clock: &Arc<AskedClock>, pem: &str, key_id: Option<&str>) -> Result<Verifier, Failure> {
-    let keys = keyfile::from_pem(pem, &algorithms(question), key_id)?;
+fn pinned(settings: &Settings, clock: &Arc<VerifyClock>, pem: &str, key_id: Option<&str>) -> Result<Verifier, Failure> {
+    let keys = keyfile::from_pem(pem, &algorithms(settings), key_id)?;
     let source: Arc<dyn KeySource> = Arc::new(StaticKeys::new(keys));
-    verifier(question, clock, |_| Ok(Arc::clone(&source)))
+    verifier(settings, clock, |_| Ok(Arc::clone(&source)))
 }
 
 fn verifier(
-    question: &Question,
-    clock: &Arc<AskedClock>,
+    settings: &Settings,
+    clock: &Arc<VerifyClock>,
     keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
 ) -> Result<Verifier, Failure> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Ok(Verifier::builder().policy(&question.policy, keys).clock(clock).build()?)
+    Ok(Verifier::builder().policy(&settings.policy, keys).clock(clock).build()?)
 }
 
 /// The algorithms that any configured issuer allows.
-fn algorithms(question: &Question) -> Vec<Algorithm> {
+fn algorithms(settings: &Settings) -> Vec<Algorithm> {
     let allowed =
         |issuer: &TrustedIssuerConfig| issuer.algorithms.clone().unwrap_or_else(|| Algorithm::DEFAULT.to_vec());
-    question.policy.issuers.iter().flat_map(allowed).collect()
+    settings.policy.issuers.iter().flat_map(allowed).collect()
 }
 
 /// The key source for keys named by options, which implies a single issuer.
 fn key_source(
-    place: &KeyLocation,
-    question: &Question,
-    clock: &Arc<AskedClock>,
+    location: &KeyLocation,
+    settings: &Settings,
+    clock: &Arc<VerifyClock>,
 ) -> Result<Arc<dyn KeySource>, Failure> {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
-    Ok(match place {
+    Ok(match location {
         KeyLocation::Set { text, .. } => {
-            let loaded = keyfile::from_jwks(text, &algorithms(question))?;
+            let loaded = keyfile::from_jwks(text, &algorithms(settings))?;
             if loaded.keys.is_empty() {
-                output::complain(&format!("no usable key: {}", loaded.skipped.join("; ")));
+                output::warn(&format!("no usable key: {}", loaded.skipped.join("; ")));
             }
             Arc::new(StaticKeys::new(loaded.keys))
         }
         KeyLocation::Pem { text, .. } => {
-            Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(question), None)?))
+            Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(settings), None)?))
         }
         KeyLocation::Address(url) => Arc::new(RemoteKeys::from_url(url).clock(clock)),
         KeyLocation::Discovery => {
-            let issuer = question.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
+            let issuer = settings.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
             Arc::new(RemoteKeys::from_issuer(issuer).clock(clock))
         }
     })

@@ -14,21 +14,21 @@ use super::try_service::send;
 use crate::inspector::state::Inspector;
 
 #[derive(Deserialize)]
-pub(super) struct Ask {
+pub(super) struct Request {
     url: String,
     method: String,
     claims: String,
 }
 
 /// Sends a valid token first: refusals prove nothing unless it is accepted.
-pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(ask): Json<Ask>) -> Answer {
-    let url = state.local(&ask.url)?;
-    let claims = object("claims", &ask.claims)?;
+pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(request): Json<Request>) -> Answer {
+    let url = state.local(&request.url)?;
+    let claims = object("claims", &request.claims)?;
     let name = claims.get("iss").and_then(Value::as_str).unwrap_or(&state.address).to_owned();
     let issuer = state.kit.clone().with_name(name);
     let valid = draft(&issuer, &claims, "")?;
-    let bare = send(&state, &url, &ask.method, None).await?.status;
-    let baseline = send(&state, &url, &ask.method, Some(&valid.sign())).await?.status;
+    let bare = send(&state, &url, &request.method, None).await?.status;
+    let baseline = send(&state, &url, &request.method, Some(&valid.sign())).await?.status;
     if !(200..300).contains(&baseline) {
         return Ok(Json(json!({
             "baseline": baseline,
@@ -44,8 +44,8 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(ask): Json<
     let mut rows = Vec::new();
     for attack in Attack::ALL {
         let forged = valid.clone().hostile(*attack).sign();
-        let (status, outcome) = match send(&state, &url, &ask.method, Some(&forged)).await {
-            Ok(said) => (Some(said.status), outcome(said.status)),
+        let (status, outcome) = match send(&state, &url, &request.method, Some(&forged)).await {
+            Ok(response) => (Some(response.status), outcome(response.status)),
             Err(_) => (None, "not answered"),
         };
         rows.push(json!({

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 use crate::tools::{hash, json_layout, jwk, uuids};
 
 #[derive(Deserialize)]
-pub(super) struct Ask {
+pub(super) struct Request {
     tool: String,
     #[serde(default)]
     text: String,
@@ -20,23 +20,23 @@ pub(super) struct Ask {
     other: String,
 }
 
-pub(super) async fn answer(Json(ask): Json<Ask>) -> Answer {
+pub(super) async fn answer(Json(request): Json<Request>) -> Answer {
     // Argon2id and bcrypt take some time, by design.
-    let helped = tokio::task::spawn_blocking(move || help(&ask)).await;
+    let helped = tokio::task::spawn_blocking(move || help(&request)).await;
     let text = helped.map_err(|_| Refusal("the task ended unexpectedly".to_owned()))??;
     Ok(Json(json!({ "text": text })))
 }
 
-fn help(ask: &Ask) -> Result<String, Failure> {
-    let text = ask.text.as_str();
+fn help(request: &Request) -> Result<String, Failure> {
+    let text = request.text.as_str();
     let not_json = || Failure::question("not JSON");
     let keys = || jwk::read(text, None);
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
-    Ok(match ask.tool.as_str() {
+    Ok(match request.tool.as_str() {
         "base64url_encode" => encoding::encode(text.as_bytes()),
         "base64url_decode" => {
             let decoded = encoding::decode_leniently(text.trim(), 0);
-            let words = String::from_utf8(decoded.bytes).unwrap_or_else(|bytes| hex(bytes.as_bytes()));
+            let words = String::from_utf8(decoded.bytes).unwrap_or_else(|bytes| encoding::hex(bytes.as_bytes(), " "));
             decoded.fault.map_or_else(|| words.clone(), |fault| format!("{words}\n\n{fault}"))
         }
         "json_pretty" => json_layout::pretty(text).ok_or_else(not_json)?,
@@ -46,7 +46,7 @@ fn help(ask: &Ask) -> Result<String, Failure> {
         "thumbprint" => keys()?.iter().map(|key| format!("{}\n", key.thumbprint())).collect(),
         "sha256" => hash::sha256(text),
         "argon2id" => hash::argon2id(&Secret::from(text))?,
-        "hash_check" => match hash::is_hash_of(&ask.other, &Secret::from(text))? {
+        "hash_check" => match hash::is_hash_of(&request.other, &Secret::from(text))? {
             true => "the secret matches the hash".to_owned(),
             false => "the secret does not match the hash".to_owned(),
         },
@@ -55,8 +55,4 @@ fn help(ask: &Ask) -> Result<String, Failure> {
         "uuid_parse" => pretty(&uuids::parse(text)?),
         _ => return Err(Failure::question("no such helper")),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x} ")).collect()
 }

@@ -32,20 +32,27 @@ pub(super) struct Attempt {
 pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(attempt): Json<Attempt>) -> Answer {
     let url = state.local(&attempt.url)?;
     let token = input::unwrapped(&attempt.token);
-    let said = send(&state, &url, &attempt.method, Some(&token)).await?;
+    let response = send(&state, &url, &attempt.method, Some(&token)).await?;
     let verification = verify(Arc::clone(&state), token, attempt.trust).await?;
-    let compared = compared(&verification, said.status);
-    Ok(Json(json!({ "answer": said.shown, "status": said.status, "verification": verification, "compared": compared })))
+    let compared = compared(&verification, response.status);
+    Ok(Json(
+        json!({ "answer": response.shown, "status": response.status, "verification": verification, "compared": compared }),
+    ))
 }
 
 /// The response of a service.
-pub(super) struct Said {
+pub(super) struct ServiceResponse {
     pub(super) status: u16,
     pub(super) shown: Value,
 }
 
 /// One request with `token` as its bearer token.
-pub(super) async fn send(state: &Inspector, url: &Url, method: &str, token: Option<&str>) -> Result<Said, Failure> {
+pub(super) async fn send(
+    state: &Inspector,
+    url: &Url,
+    method: &str,
+    token: Option<&str>,
+) -> Result<ServiceResponse, Failure> {
     let method = Method::from_bytes(method.trim().to_ascii_uppercase().as_bytes())
         .map_err(|_| Failure::question("not an HTTP method"))?;
     let mut headers = HeaderMap::new();
@@ -80,7 +87,7 @@ pub(super) async fn send(state: &Inspector, url: &Url, method: &str, token: Opti
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let challenges: Vec<String> = headers.get_all(header::WWW_AUTHENTICATE).iter().map(text).collect();
     let listed: Vec<Value> = headers.iter().map(|(name, value)| json!([name.as_str(), text(value)])).collect();
-    Ok(Said {
+    Ok(ServiceResponse {
         status: status.as_u16(),
         shown: json!({
             "status": status.as_u16(),

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::read::brought;
 use super::{Answer, Refusal};
-use crate::command::verify::{Asked, KeyLocation, Question, Session, read_policy, remedy};
+use crate::command::verify::{KeyLocation, Session, Settings, VerifyOptions, read_policy, remedy};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
 use crate::{claim_text, encoding, input, keyfile};
 
 #[derive(Deserialize)]
-pub(super) struct Ask {
+pub(super) struct Request {
     token: String,
     #[serde(default)]
     trust: Trust,
@@ -60,9 +60,9 @@ enum KeyChoice {
 }
 
 /// Verifies a token.
-pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(ask): Json<Ask>) -> Answer {
-    let token = input::unwrapped(&ask.token);
-    Ok(Json(verify(state, token, ask.trust).await?))
+pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(request): Json<Request>) -> Answer {
+    let token = input::unwrapped(&request.token);
+    Ok(Json(verify(state, token, request.trust).await?))
 }
 
 /// Returns one of four states, the reason, the origin of the key, and every check.
@@ -89,11 +89,11 @@ fn decide(state: &Inspector, token: &str, trust: &Trust, header: &Value) -> Resu
         KeyChoice::Token => return Ok(by_its_own_key(token, header)),
         choice => choice,
     };
-    let asked = trust.asked(choice)?;
+    let options = trust.to_options(choice)?;
     let keys = trust.key_location(state, choice, header)?;
-    if choice != KeyChoice::Policy && (asked.issuer.is_none() || asked.audience.is_empty()) {
+    if choice != KeyChoice::Policy && (options.issuer.is_none() || options.audience.is_empty()) {
         let origin = keys.as_ref().map_or_else(|| "none".to_owned(), |keys| keys.origin("the issuer"));
-        let (signature, words) = signature_alone(token, keys.as_ref(), &asked)?;
+        let (signature, words) = signature_only(token, keys.as_ref(), &options)?;
         let mut answer = unchecked(&format!("issuer and audience are required for a verdict. {words}"), &origin);
         answer["signature"] = json!(signature);
         return Ok(answer);
@@ -102,13 +102,13 @@ fn decide(state: &Inspector, token: &str, trust: &Trust, header: &Value) -> Resu
         KeyChoice::Policy => read_policy(&trust.keys)?,
         _ => Default::default(),
     };
-    let mut session = Session::new(Question::over(policy, &asked, keys)?)?;
+    let mut session = Session::new(Settings::with_policy(policy, &options, keys)?)?;
     let report = session.report(token);
     Ok(reported(&report, &session.origin(&report), header, session.now()))
 }
 
 impl Trust {
-    fn asked(&self, choice: KeyChoice) -> Result<Asked, Failure> {
+    fn to_options(&self, choice: KeyChoice) -> Result<VerifyOptions, Failure> {
         let text = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         let number = |name: &str, value: &str| {
             let wrong = |_| Failure::question(format!("{name} is not a whole number of seconds"));
@@ -121,14 +121,14 @@ impl Trust {
         if choice == KeyChoice::Secret && algorithms.is_empty() {
             algorithms = ["HS256", "HS384", "HS512"].map(str::to_owned).to_vec();
         }
-        Ok(Asked {
+        Ok(VerifyOptions {
             issuer: text(&self.issuer),
             audience: list(&self.audience),
             alg: algorithms,
             typ: text(&self.token_type),
             leeway: number("leeway", &self.leeway)?,
             now: number("the verification time", &self.now)?,
-            ..Asked::default()
+            ..VerifyOptions::default()
         })
     }
 
@@ -186,8 +186,12 @@ fn by_its_own_key(token: &str, header: &Value) -> Value {
 }
 
 /// Checks only the signature if issuer or audience are missing.
-fn signature_alone(token: &str, keys: Option<&KeyLocation>, asked: &Asked) -> Result<(&'static str, String), Failure> {
-    let allowed = crate::command::verify::algorithms(&asked.alg)?;
+fn signature_only(
+    token: &str,
+    keys: Option<&KeyLocation>,
+    options: &VerifyOptions,
+) -> Result<(&'static str, String), Failure> {
+    let allowed = crate::command::verify::algorithms(&options.alg)?;
     let keys = match keys {
         Some(KeyLocation::Set { text, .. }) => keyfile::from_jwks(text, &allowed)?.keys,
         Some(KeyLocation::Pem { text, .. }) => keyfile::from_pem(text, &allowed, None)?,

@@ -1,5 +1,5 @@
 // The verdict: requested, displayed, and marked as outdated when an input changes.
-import { $, ask, row } from './ask.js';
+import { $, post, row } from './api.js';
 import * as pane from './pane.js';
 
 const MARKS = { verified: '✓', refused: '✗', unchecked: '?', unable: '!' };
@@ -22,7 +22,7 @@ export async function check() {
   const mine = version;
   let verdict;
   try {
-    verdict = await ask('verify', { token, trust: trust() });
+    verdict = await post('verify', { token, trust: trust() });
   } catch (problem) {
     verdict = { state: 'unable', title: 'Could not check', message: problem.message, origin: 'none', checks: [] };
   }

@@ -1,5 +1,5 @@
 // Starts each part of the page once. No state survives the page.
-import { $ } from './ask.js';
+import { $ } from './api.js';
 import * as check from './check.js';
 import * as compare from './compare.js';
 import * as mint from './mint.js';

@@ -1,30 +1,30 @@
 // Signs the token again with a test key, and copies it in several forms.
-import { $, ask, saying } from './ask.js';
+import { $, post, showingErrors } from './api.js';
 import { check, choose } from './check.js';
 import * as pane from './pane.js';
 
 async function mint() {
-  await saying($('mint-said'), async () => {
+  await showingErrors($('mint-message'), async () => {
     await pane.token(); // wait for pending edits
-    const minted = await ask('mint', {
+    const minted = await post('mint', {
       header: $('header').value, claims: $('claims').value, key: $('mint-key').value,
       algorithm: $('mint-algorithm').value, pasted: $('mint-pasted').value, renew: $('mint-renew').checked,
     });
     await pane.setToken(minted.token);
-    $('mint-said').textContent = `Signed with the key ${minted.kid}.`;
+    $('mint-message').textContent = `Signed with the key ${minted.kid}.`;
   });
 }
 
 async function copy(form) {
-  await saying($('mint-said'), async () => {
-    const forms = await ask('copy', { token: await pane.token(), url: $('url').value });
+  await showingErrors($('mint-message'), async () => {
+    const forms = await post('copy', { token: await pane.token(), url: $('url').value });
     $('copied').textContent = forms[form];
     $('copied').hidden = false;
     try {
       await navigator.clipboard.writeText(forms[form]);
-      $('mint-said').textContent = 'Copied.';
+      $('mint-message').textContent = 'Copied.';
     } catch {
-      $('mint-said').textContent = 'The browser blocks copying; copy the text below.';
+      $('mint-message').textContent = 'The browser blocks copying; copy the text below.';
     }
   });
 }
@@ -36,9 +36,9 @@ async function example() {
     iss: location.origin, sub: 'ann', aud: 'orders', client_id: 'web', scope: 'orders:read orders:write',
     jti: crypto.randomUUID(), iat: now, exp: now + 300,
   };
-  await saying($('mint-said'), async () => {
+  await showingErrors($('mint-message'), async () => {
     const question = { header: '{"typ":"at+jwt"}', claims: JSON.stringify(claims), key: 'kit', algorithm: 'ES256' };
-    const minted = await ask('mint', question);
+    const minted = await post('mint', question);
     $('issuer').value = location.origin;
     $('audience').value = 'orders';
     choose('local');

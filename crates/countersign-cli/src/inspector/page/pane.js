@@ -1,9 +1,9 @@
 // The editor: token, header and claims; an edit of one updates the others.
-import { $, ask, element, fill, row } from './ask.js';
+import { $, post, element, fill, row } from './api.js';
 
 const PAUSE = 60; // milliseconds between a key press and the request
 let signature = '';
-let asked = 0;
+let latest = 0;
 let timer;
 let pending = Promise.resolve();
 let waiting = null;
@@ -47,9 +47,9 @@ function soon(work) {
 }
 
 async function readToken() {
-  const mine = ++asked;
-  const read = await ask('read', { token: $('token').value }).catch(problem);
-  if (!read || mine !== asked) return;
+  const mine = ++latest;
+  const read = await post('read', { token: $('token').value }).catch(problem);
+  if (!read || mine !== latest) return;
   $('header').value = read.header;
   $('claims').value = read.claims;
   signature = read.signature;
@@ -57,13 +57,13 @@ async function readToken() {
 }
 
 async function writeToken() {
-  const mine = ++asked;
+  const mine = ++latest;
   const parts = { header: $('header').value, claims: $('claims').value, signature };
-  const written = await ask('write', parts).catch(problem);
-  if (!written || mine !== asked) return;
+  const written = await post('write', parts).catch(problem);
+  if (!written || mine !== latest) return;
   $('token').value = written.token;
-  const read = await ask('read', { token: written.token }).catch(problem);
-  if (read && mine === asked) show(read);
+  const read = await post('read', { token: written.token }).catch(problem);
+  if (read && mine === latest) show(read);
 }
 
 function problem(error) {
@@ -130,8 +130,8 @@ function timeLine() {
     const dot = element('span', { class: 'dot' });
     dot.style.left = share(mark.at);
     track.append(dot);
-    const said = element('span', { class: 'said' }, mark.words);
-    return element('li', mark.name === 'now' ? { class: 'now' } : {}, element('strong', {}, mark.name), track, said);
+    const time = element('span', { class: 'time' }, mark.words);
+    return element('li', mark.name === 'now' ? { class: 'now' } : {}, element('strong', {}, mark.name), track, time);
   }));
   countDown();
 }

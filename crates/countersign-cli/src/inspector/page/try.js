@@ -1,5 +1,5 @@
 // Sends the token to a local service, runs the attack list, and calls the small helpers.
-import { $, ask, element, row, saying } from './ask.js';
+import { $, post, element, row, showingErrors } from './api.js';
 import { trust } from './check.js';
 import * as pane from './pane.js';
 
@@ -7,10 +7,10 @@ const OUTCOMES = { refused: ['✓ refused', 'good'], 'got through': ['✗ got th
 
 async function attempt() {
   $('try-result').hidden = true;
-  await saying($('try-said'), async () => {
+  await showingErrors($('try-message'), async () => {
     const question = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
-    const { answer, verification, compared } = await ask('try', question);
-    $('try-said').textContent = compared;
+    const { answer, verification, compared } = await post('try', question);
+    $('try-message').textContent = compared;
     $('try-status').textContent = `${answer.status} ${answer.reason} in ${answer.milliseconds} ms`;
     const challenges = answer.challenges.map((challenge) => ['www-authenticate', challenge]);
     const more = answer.headers.filter(([name]) => ['content-type', 'retry-after', 'cache-control'].includes(name));
@@ -30,11 +30,11 @@ async function attempt() {
 async function attack() {
   $('attack-box').hidden = true;
   $('attack-go').disabled = true;
-  await saying($('try-said'), async () => {
+  await showingErrors($('try-message'), async () => {
     await pane.token();
-    $('try-said').textContent = 'Sending attacks…';
-    const found = await ask('attack', { url: $('url').value, method: $('method').value, claims: $('claims').value });
-    $('try-said').textContent = found.message;
+    $('try-message').textContent = 'Sending attacks…';
+    const found = await post('attack', { url: $('url').value, method: $('method').value, claims: $('claims').value });
+    $('try-message').textContent = found.message;
     const weight = (line) => ['got through', 'odd answer', 'not answered', 'refused'].indexOf(line.outcome);
     const rows = [...found.rows].sort((one, other) => weight(one) - weight(other));
     $('attacks').replaceChildren(...rows.map((line) =>
@@ -46,9 +46,9 @@ async function attack() {
 
 async function help() {
   $('helper-out').value = '';
-  await saying($('helper-said'), async () => {
+  await showingErrors($('helper-message'), async () => {
     const question = { tool: $('tool').value, text: $('helper-text').value, other: $('helper-other').value };
-    $('helper-out').value = (await ask('helper', question)).text;
+    $('helper-out').value = (await post('helper', question)).text;
   });
 }
 

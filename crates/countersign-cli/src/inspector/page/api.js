@@ -3,29 +3,29 @@ const run = document.querySelector('meta[name=run]').content;
 
 export const $ = (id) => document.getElementById(id);
 
-/** Sends a request; throws an Error with the fault to fix. */
-export async function ask(what, question) {
-  let answer;
+/** Sends a request; throws an Error that names the fault. */
+export async function post(endpoint, request) {
+  let response;
   try {
-    answer = await fetch(`/api/${what}`, {
+    response = await fetch(`/api/${endpoint}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', 'x-countersign-run': run },
-      body: JSON.stringify(question),
+      body: JSON.stringify(request),
       credentials: 'omit',
       redirect: 'error',
     });
   } catch {
     throw new Error('the command that serves this page has ended');
   }
-  const text = await answer.text();
-  let said;
+  const text = await response.text();
+  let reply;
   try {
-    said = JSON.parse(text);
+    reply = JSON.parse(text);
   } catch {
-    throw new Error(text.trim() || `status ${answer.status}`);
+    throw new Error(text.trim() || `status ${response.status}`);
   }
-  if (!answer.ok) throw new Error(said.error ?? `status ${answer.status}`);
-  return said;
+  if (!response.ok) throw new Error(reply.error ?? `status ${response.status}`);
+  return reply;
 }
 
 /** An element with attributes and children; text is never parsed as HTML. */
@@ -52,7 +52,7 @@ export function fill(list, items) {
 }
 
 /** Runs `work` and shows what it throws in `output`. */
-export async function saying(output, work) {
+export async function showingErrors(output, work) {
   output.textContent = '';
   try {
     await work();

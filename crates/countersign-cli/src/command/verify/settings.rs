@@ -3,13 +3,13 @@
 use countersign::clock::UnixTime;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
 
-use super::{Asked, algorithms};
+use super::{VerifyOptions, algorithms};
 use crate::exit::Failure;
 use crate::input;
 
 /// All settings for verifying a token.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub(crate) struct Settings {
     /// The policy, in the form that services use.
     pub(crate) policy: Policy,
     /// Keys that replace those of the policy.
@@ -36,24 +36,28 @@ fn bare_type(name: &str) -> String {
     lower.strip_prefix("application/").unwrap_or(&lower).to_owned()
 }
 
-impl Question {
+impl Settings {
     /// Reads options, and the policy file for settings without an option.
-    pub(crate) fn of(asked: &Asked) -> Result<Self, Failure> {
-        let policy = match &asked.policy {
+    pub(crate) fn from_options(options: &VerifyOptions) -> Result<Self, Failure> {
+        let policy = match &options.policy {
             Some(path) => {
                 read_policy(&input::file(path)?).map_err(|problem| Failure::question(format!("{path}: {problem}")))?
             }
             None => Policy::default(),
         };
-        let place = place(asked.jwks.as_deref(), asked.pem.as_deref(), asked.discover)?;
-        Self::over(policy, asked, place)
+        let keys = key_location(options.jwks.as_deref(), options.pem.as_deref(), options.discover)?;
+        Self::with_policy(policy, options, keys)
     }
 
-    /// Like [`of`](Self::of), for a given policy and keys.
-    pub(crate) fn over(mut policy: Policy, asked: &Asked, keys: Option<KeyLocation>) -> Result<Self, Failure> {
+    /// Like [`from_options`](Self::from_options), for a given policy and keys.
+    pub(crate) fn with_policy(
+        mut policy: Policy,
+        options: &VerifyOptions,
+        keys: Option<KeyLocation>,
+    ) -> Result<Self, Failure> {
         if policy.issuers.is_empty() {
-            policy.issuers.push(from_options(asked)?);
-        } else if let Some(name) = &asked.issuer {
+            policy.issuers.push(issuer_from_options(options)?);
+        } else if let Some(name) = &options.issuer {
             policy.issuers.retain(|issuer| issuer.issuer == *name);
             if policy.issuers.is_empty() {
                 return Err(Failure::question(format!("the policy does not trust the issuer {name}")));
@@ -64,22 +68,22 @@ impl Question {
                 "the policy has several issuers; add --issuer ISS to say which one the keys belong to",
             ));
         }
-        let names = (!asked.alg.is_empty()).then(|| algorithms(&asked.alg)).transpose()?;
+        let names = (!options.alg.is_empty()).then(|| algorithms(&options.alg)).transpose()?;
         for issuer in &mut policy.issuers {
-            if !asked.audience.is_empty() {
-                issuer.audience = AudienceList::AnyOf(asked.audience.clone());
+            if !options.audience.is_empty() {
+                issuer.audience = AudienceList::AnyOf(options.audience.clone());
             }
             issuer.algorithms = names.clone().or_else(|| issuer.algorithms.take());
-            if let Some(name) = &asked.typ {
-                of_type(issuer, name)?;
+            if let Some(name) = &options.typ {
+                apply_type(issuer, name)?;
             }
-            issuer.leeway_seconds = asked.leeway.or(issuer.leeway_seconds);
+            issuer.leeway_seconds = options.leeway.or(issuer.leeway_seconds);
         }
         let is_url = |issuer: &TrustedIssuerConfig| is_url(&issuer.issuer);
-        if asked.policy.is_none() && keys.is_none() && !policy.issuers.iter().all(is_url) {
+        if options.policy.is_none() && keys.is_none() && !policy.issuers.iter().all(is_url) {
             return Err(Failure::question(ADD_KEYS));
         }
-        Ok(Question { policy, keys, now: asked.now.map(UnixTime::from_secs) })
+        Ok(Settings { policy, keys, now: options.now.map(UnixTime::from_secs) })
     }
 }
 
@@ -96,9 +100,9 @@ const ADD_KEYS: &str =
     "the keys are missing; add --jwks FILE|URL or --pem FILE (discovery needs an issuer that is a URL)";
 
 /// The issuer named by options, with every asymmetric algorithm by default.
-fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
-    let issuer = asked.issuer.as_deref().filter(|issuer| !issuer.is_empty());
-    let mut issuer = match (issuer, asked.audience.first()) {
+fn issuer_from_options(options: &VerifyOptions) -> Result<TrustedIssuerConfig, Failure> {
+    let issuer = options.issuer.as_deref().filter(|issuer| !issuer.is_empty());
+    let mut issuer = match (issuer, options.audience.first()) {
         (Some(issuer), Some(audience)) => TrustedIssuerConfig::new(issuer, audience),
         (Some(_), None) => return Err(Failure::question(ADD_AUDIENCE)),
         (None, Some(_)) => return Err(Failure::question(ADD_ISSUER)),
@@ -109,7 +113,7 @@ fn from_options(asked: &Asked) -> Result<TrustedIssuerConfig, Failure> {
 }
 
 /// Applies `--typ` to `issuer`.
-fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
+fn apply_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
     (issuer.danger_any_type, issuer.token_types) = (name == "any", Vec::new());
     match name {
         "" => return Err(Failure::question("--typ is empty; leave it out, or name a type or any")),
@@ -123,7 +127,7 @@ fn of_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-fn place(jwks: Option<&str>, pem: Option<&str>, discover: bool) -> Result<Option<KeyLocation>, Failure> {
+fn key_location(jwks: Option<&str>, pem: Option<&str>, discover: bool) -> Result<Option<KeyLocation>, Failure> {
     Ok(match (jwks, pem) {
         (Some(url), _) if is_url(url) => Some(KeyLocation::Address(url.to_owned())),
         (Some(path), _) => Some(KeyLocation::Set { text: input::file(path)?, origin: format!("the file {path}") }),
