@@ -23,7 +23,7 @@ pub(crate) struct Fetched {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// Whether the body exceeded the size that services read.
+    /// Set if the body exceeded the size that services read.
     pub(crate) is_cut: bool,
     /// The local time of receipt, in seconds since 1970.
     pub(crate) at: i64,
@@ -54,7 +54,7 @@ pub(crate) fn literal_ip(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// Whether `host` is `localhost` or a literal loopback address.
+/// Returns whether `host` is `localhost` or a literal loopback address.
 pub(crate) fn is_loopback(host: &str) -> bool {
     literal_ip(host).is_some_and(|ip| ip.is_loopback())
 }

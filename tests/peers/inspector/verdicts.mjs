@@ -24,7 +24,7 @@ export const scenarios = {
 
     await page.fill('#token', world.tokens.good);
     await until(page, () => document.getElementById('claims').value.includes('"ann"'));
-    // An edit that is taken back leads to the very same token: order and spelling stay the same.
+    // Undoing an edit restores the same token, with its order and spelling.
     await page.press('#claims', 'Space');
     await page.press('#claims', 'Backspace');
     await until(page, (good) => document.getElementById('token').value === good, world.tokens.good);

@@ -165,7 +165,7 @@ fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
             warn(format!("alg is {name}: everyone who can verify it can also forge it"));
         }
         Some(_) => {}
-        None => warn("the header has no alg".to_owned()),
+        None => warn("alg is missing from the header".to_owned()),
     }
     for member in ["jku", "x5u", "jwk", "x5c"] {
         if header.get(member).is_some() {
@@ -173,7 +173,7 @@ fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
         }
     }
     if header.get("kid").is_none() {
-        warn("the header has no kid: key rotation will be difficult".to_owned());
+        warn("kid is missing from the header: key rotation will be difficult".to_owned());
     }
     let Some(claims) = payload.as_object() else { return warnings };
     match (claims.get("iat").and_then(seconds), claims.get("exp").and_then(seconds)) {

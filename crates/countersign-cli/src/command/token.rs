@@ -162,7 +162,7 @@ fn caller(token: &str) -> CallerToken {
     CallerToken::unverified(&Secret::from(token), expires)
 }
 
-/// Prints an error; a refusal is a result, a missing response leaves it undecided.
+/// Prints an error; a refusal is a result, a missing response is undecided.
 fn failed(error: &OutboundError) -> Outcome {
     let oauth = error.oauth_error().map(|code| format!(" ({})", output::safe(code))).unwrap_or_default();
     output::warn(&output::safe(&format!("{}{oauth}: {error}", error.code())));

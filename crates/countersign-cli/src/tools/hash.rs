@@ -27,7 +27,7 @@ pub(crate) fn argon2id(secret: &Secret<String>) -> Result<String, Failure> {
     Ok(hash.to_string())
 }
 
-/// Whether `secret` matches `stored`, an Argon2 PHC string or a bcrypt hash.
+/// Returns whether `secret` matches `stored`, an Argon2 PHC string or a bcrypt hash.
 pub(crate) fn is_hash_of(stored: &str, secret: &Secret<String>) -> Result<bool, Failure> {
     let stored = stored.trim();
     if stored.starts_with("$2") {

@@ -99,7 +99,7 @@ fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> R
 fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlResult, Failure> {
     if config.store.is_none() {
         return Err(Failure::question(
-            "no service is running with this configuration, and it has no store: nothing to rotate",
+            "no service is running with this configuration, and the configuration names no store: nothing to rotate",
         ));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -83,7 +83,7 @@ impl Findings {
         let asked = address.as_str().trim_end_matches('/');
         let is_document = address == document;
         match text("issuer") {
-            None => self.note(Level::Fault, "issuer", "the metadata has no issuer"),
+            None => self.note(Level::Fault, "issuer", "issuer is missing from the metadata"),
             Some(issuer) if is_document || issuer == address.as_str() || issuer == asked => {
                 self.note(Level::Ok, "issuer", format!("{issuer}: iss in tokens must equal this exactly"));
             }
@@ -95,7 +95,7 @@ impl Findings {
             }
         }
         let Some(uri) = text("jwks_uri") else {
-            return self.note(Level::Fault, "jwks_uri", "the metadata has no jwks_uri");
+            return self.note(Level::Fault, "jwks_uri", "jwks_uri is missing from the metadata");
         };
         self.jwks_uri = Some(uri.to_owned());
         let uri = match fetch::address(uri) {
@@ -141,7 +141,7 @@ impl Findings {
         for (name, count) in names {
             match (name.as_str(), count) {
                 ("", 1) if set.len() == 1 => {
-                    self.note(Level::Warning, "kid", "the key has no kid: rotation will be difficult");
+                    self.note(Level::Warning, "kid", "the only key lacks a kid: rotation will be difficult");
                 }
                 ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid beside others")),
                 (_, 1) => {}

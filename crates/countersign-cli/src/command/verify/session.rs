@@ -111,7 +111,7 @@ impl Session {
         }
     }
 
-    /// Whether one verifier serves all tokens.
+    /// Returns whether one verifier serves all tokens.
     pub(crate) fn has_one_verifier(&self) -> bool {
         matches!(self.verifiers, Verifiers::One(_))
     }

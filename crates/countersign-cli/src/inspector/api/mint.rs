@@ -30,7 +30,7 @@ pub(super) struct Mint {
     /// A PKCS#8 PEM or a shared secret, if the user supplies the key.
     #[serde(default)]
     pasted: String,
-    /// Whether `iat` and `exp` are moved to now, with the same lifetime.
+    /// Moves `iat` and `exp` to now, with the same lifetime.
     #[serde(default)]
     renew: bool,
 }

@@ -100,7 +100,7 @@ pub(super) async fn send(
     })
 }
 
-/// Whether service and verifier agree, as text.
+/// Describes whether service and verifier agree.
 fn compared(verification: &Value, status: u16) -> &'static str {
     let is_refused = matches!(status, 400 | 401);
     match (verification["state"].as_str(), is_refused) {

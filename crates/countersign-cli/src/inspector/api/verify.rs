@@ -82,7 +82,7 @@ fn verify_now(state: &Inspector, token: &str, trust: &Trust) -> Value {
 
 fn decide(state: &Inspector, token: &str, trust: &Trust, header: &Value) -> Result<Value, Failure> {
     if token.is_empty() {
-        return Ok(unchecked("there is no token", "none"));
+        return Ok(unchecked("no token given", "none"));
     }
     let choice = match trust.key_choice {
         KeyChoice::None => return Ok(unchecked("no keys are configured, so nothing was checked", "none")),
@@ -224,7 +224,7 @@ fn reported(report: &Report, origin: &str, header: &Value, now: i64) -> Value {
     answer
 }
 
-/// Whether the key that was used is also embedded in the token.
+/// Returns whether the key that was used is also embedded in the token.
 fn is_brought_along(report: &Report, header: &Value) -> bool {
     let brought = header.get("jwk").and_then(|jwk| VerifyingKey::from_jwk(&jwk.to_string()).ok());
     let used = report.check("key").and_then(|check| check.found.as_deref());

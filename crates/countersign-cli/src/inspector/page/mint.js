@@ -37,8 +37,8 @@ async function example() {
     jti: crypto.randomUUID(), iat: now, exp: now + 300,
   };
   await showingErrors($('mint-message'), async () => {
-    const question = { header: '{"typ":"at+jwt"}', claims: JSON.stringify(claims), key: 'kit', algorithm: 'ES256' };
-    const minted = await post('mint', question);
+    const request = { header: '{"typ":"at+jwt"}', claims: JSON.stringify(claims), key: 'kit', algorithm: 'ES256' };
+    const minted = await post('mint', request);
     $('issuer').value = location.origin;
     $('audience').value = 'orders';
     choose('local');

@@ -1,5 +1,5 @@
 // The editor: token, header and claims; an edit of one updates the others.
-import { $, post, element, fill, row } from './api.js';
+import { $, element, fill, post, row } from './api.js';
 
 const PAUSE = 60; // milliseconds between a key press and the request
 let signature = '';

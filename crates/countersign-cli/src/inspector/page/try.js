@@ -1,5 +1,5 @@
 // Sends the token to a local service, runs the attack list, and calls the small helpers.
-import { $, post, element, row, showingErrors } from './api.js';
+import { $, element, post, row, showingErrors } from './api.js';
 import { trust } from './check.js';
 import * as pane from './pane.js';
 
@@ -8,8 +8,8 @@ const OUTCOMES = { refused: ['✓ refused', 'good'], 'got through': ['✗ got th
 async function attempt() {
   $('try-result').hidden = true;
   await showingErrors($('try-message'), async () => {
-    const question = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
-    const { answer, verification, compared } = await post('try', question);
+    const request = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
+    const { answer, verification, compared } = await post('try', request);
     $('try-message').textContent = compared;
     $('try-status').textContent = `${answer.status} ${answer.reason} in ${answer.milliseconds} ms`;
     const challenges = answer.challenges.map((challenge) => ['www-authenticate', challenge]);
@@ -47,8 +47,8 @@ async function attack() {
 async function help() {
   $('helper-out').value = '';
   await showingErrors($('helper-message'), async () => {
-    const question = { tool: $('tool').value, text: $('helper-text').value, other: $('helper-other').value };
-    $('helper-out').value = (await post('helper', question)).text;
+    const request = { tool: $('tool').value, text: $('helper-text').value, other: $('helper-other').value };
+    $('helper-out').value = (await post('helper', request)).text;
   });
 }
 
