@@ -10,7 +10,7 @@ pub(crate) enum Exit {
     /// Rejected.
     Rejected,
     /// Invalid use of the command.
-    Question,
+    Usage,
     /// Undecided, for example because keys are unreachable.
     Undecided,
 }
@@ -20,7 +20,7 @@ impl From<Exit> for ExitCode {
         ExitCode::from(match exit {
             Exit::Done => 0,
             Exit::Rejected => 1,
-            Exit::Question => 2,
+            Exit::Usage => 2,
             Exit::Undecided => 3,
         })
     }
@@ -30,22 +30,22 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Invalid use, with a message that names the fix.
-    Question(String),
+    Usage(String),
     /// The reader of the output has gone.
     Output,
 }
 
 impl Failure {
     /// Invalid use; `message` names the fix.
-    pub(crate) fn question(message: impl Into<String>) -> Self {
-        Failure::Question(message.into())
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Failure::Usage(message.into())
     }
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Question(message) => f.write_str(message),
+            Failure::Usage(message) => f.write_str(message),
             Failure::Output => f.write_str("the output was closed"),
         }
     }
@@ -59,7 +59,7 @@ impl From<std::io::Error> for Failure {
 
 impl From<countersign::error::ConfigError> for Failure {
     fn from(error: countersign::error::ConfigError) -> Self {
-        Failure::Question(error.to_string())
+        Failure::Usage(error.to_string())
     }
 }
 

@@ -38,11 +38,11 @@ impl Fetched {
 /// Parses an allowed URL: https, or http on loopback.
 pub(crate) fn address(text: &str) -> Result<Url, Failure> {
     let url = Url::parse(text)
-        .map_err(|_| Failure::question(format!("{}: not a URL; begin with https://", output::safe(text))))?;
+        .map_err(|_| Failure::usage(format!("{}: not a URL; begin with https://", output::safe(text))))?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(url),
-        _ => Err(Failure::question(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
+        _ => Err(Failure::usage(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
     }
 }
 
@@ -61,11 +61,11 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// Sends a GET request to `url`; `Err` is the reason for a missing response.
 pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
-    ask(Method::GET, url, HeaderMap::new()).await
+    request(Method::GET, url, HeaderMap::new()).await
 }
 
 /// Sends a request without a body; `Err` is the reason for a missing response.
-pub(crate) async fn ask(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
+pub(crate) async fn request(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
     send(method, url, headers, Vec::new()).await
 }
 

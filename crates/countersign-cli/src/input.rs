@@ -38,13 +38,13 @@ pub(crate) fn lines(argument: Option<&str>) -> Result<Box<dyn BufRead>, Failure>
         None | Some("-") => return Ok(Box::new(std::io::BufReader::new(std::io::stdin()))),
         Some(name) => name.strip_prefix('@').unwrap_or(name),
     };
-    let file = File::open(path).map_err(|error| Failure::question(format!("{path}: {error}")))?;
+    let file = File::open(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
     Ok(Box::new(std::io::BufReader::new(file)))
 }
 
 /// The next line without its line break; `None` at the end. Lines over 1 MiB are truncated.
 pub(crate) fn next_line(reader: &mut dyn BufRead) -> Result<Option<String>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::question(format!("the input cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| Failure::usage(format!("the input cannot be read: {error}"));
     let mut line = Vec::new();
     let read = reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
     if read == 0 {
@@ -65,13 +65,13 @@ pub(crate) fn file(path: &str) -> Result<String, Failure> {
     if path == "-" {
         return standard_input();
     }
-    let file = File::open(path).map_err(|error| Failure::question(format!("{path}: {error}")))?;
-    read(file).map_err(|problem| Failure::question(format!("{path}: {problem}")))
+    let file = File::open(path).map_err(|error| Failure::usage(format!("{path}: {error}")))?;
+    read(file).map_err(|problem| Failure::usage(format!("{path}: {problem}")))
 }
 
 /// A whole file as bytes; `-` is standard input.
 pub(crate) fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
-    let problem = |error: std::io::Error| Failure::question(format!("{path}: {error}"));
+    let problem = |error: std::io::Error| Failure::usage(format!("{path}: {error}"));
     let mut bytes = Vec::new();
     let source: Box<dyn Read> = match path {
         "-" => Box::new(std::io::stdin().lock()),
@@ -80,7 +80,7 @@ pub(crate) fn bytes(path: &str) -> Result<Vec<u8>, Failure> {
     source.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes).map_err(problem)?;
     match u64::try_from(bytes.len()).is_ok_and(|read| read <= MAX_INPUT_BYTES) {
         true => Ok(bytes),
-        false => Err(Failure::question(format!("{path}: longer than 1 MiB"))),
+        false => Err(Failure::usage(format!("{path}: longer than 1 MiB"))),
     }
 }
 
@@ -89,7 +89,7 @@ fn standard_input() -> Result<String, Failure> {
     if input.is_terminal() {
         output::warn("paste it, then end with Enter and Ctrl-D");
     }
-    read(input.lock()).map_err(|problem| Failure::question(format!("standard input: {problem}")))
+    read(input.lock()).map_err(|problem| Failure::usage(format!("standard input: {problem}")))
 }
 
 fn read(source: impl Read) -> Result<String, String> {

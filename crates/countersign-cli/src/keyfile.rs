@@ -45,19 +45,19 @@ struct Entry {
 /// length. An RSA key without `alg` gets the one requested RSA algorithm, or RS256 if several are requested.
 pub(crate) fn from_jwks(text: &str, algorithms: &[Algorithm]) -> Result<Loaded, Failure> {
     let is_set = serde_json::from_str::<serde_json::Value>(text)
-        .map_err(|error| Failure::question(format!("the key file is not JSON: line {}", error.line())))?
+        .map_err(|error| Failure::usage(format!("the key file is not JSON: line {}", error.line())))?
         .get("keys")
         .is_some();
     let wrapped = if is_set { text.to_owned() } else { format!("{{\"keys\":[{text}]}}") };
     let set: RawSet<'_> = serde_json::from_str(&wrapped)
-        .map_err(|_| Failure::question("the key file is neither a JWK Set (an object with an array keys) nor a JWK"))?;
+        .map_err(|_| Failure::usage("the key file is neither a JWK Set (an object with an array keys) nor a JWK"))?;
     let mut loaded = Loaded::default();
     for (index, raw) in set.keys.iter().enumerate() {
         take(raw.get(), index, algorithms, &mut loaded);
     }
     // The user can fix an unusable secret; an unusable public key is the issuer's to fix, so it is only skipped.
     if loaded.keys.is_empty() && loaded.bad_secrets > 0 {
-        return Err(Failure::question(format!("the key file has no usable key: {}", loaded.skipped.join("; "))));
+        return Err(Failure::usage(format!("the key file has no usable key: {}", loaded.skipped.join("; "))));
     }
     Ok(loaded)
 }
@@ -152,7 +152,7 @@ pub(crate) fn from_pem(
         } else {
             "it has no BEGIN PUBLIC KEY"
         };
-        return Err(Failure::question(format!("the PEM file is not usable: {hint}")));
+        return Err(Failure::usage(format!("the PEM file is not usable: {hint}")));
     }
     let mut keys: Vec<VerifyingKey> = Vec::new();
     let mut reason = "it fits none of the algorithms".to_owned();
@@ -167,5 +167,5 @@ pub(crate) fn from_pem(
             Err(problem) => reason = problem.to_string(),
         }
     }
-    if keys.is_empty() { Err(Failure::question(format!("the PEM file is not usable: {reason}"))) } else { Ok(keys) }
+    if keys.is_empty() { Err(Failure::usage(format!("the PEM file is not usable: {reason}"))) } else { Ok(keys) }
 }

@@ -48,9 +48,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse(); // clap exits with 2 on a bad option
     match cli.command.run() {
         Ok(exit) => exit.into(),
-        Err(Failure::Question(message)) => {
+        Err(Failure::Usage(message)) => {
             output::warn(&message);
-            exit::Exit::Question.into()
+            exit::Exit::Usage.into()
         }
         Err(Failure::Output) => exit::Exit::Done.into(), // the reader closed the pipe
     }

@@ -48,9 +48,8 @@ pub(crate) fn length(text: &str) -> Result<u64, Failure> {
         _ => 0,
     };
     let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)).filter(|seconds| *seconds > 0);
-    seconds.ok_or_else(|| {
-        Failure::question(format!("{}: write a duration as 90s, 10m, 2h or 7d", crate::output::safe(text)))
-    })
+    seconds
+        .ok_or_else(|| Failure::usage(format!("{}: write a duration as 90s, 10m, 2h or 7d", crate::output::safe(text))))
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let token = input::unwrapped(&input::token(self.token.as_deref())?);
         if token.is_empty() {
-            return Err(Failure::question("no token given; pass it on standard input"));
+            return Err(Failure::usage("no token given; pass it on standard input"));
         }
         let keys = match &self.jwks {
             Some(path) => {

@@ -69,7 +69,7 @@ impl Input {
         let text = input::file(self.file.as_deref().unwrap_or("-"))?;
         let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
         match text.is_empty() {
-            true => Err(Failure::question("no secret given; pass it on standard input")),
+            true => Err(Failure::usage("no secret given; pass it on standard input")),
             false => Ok(Secret::from(text)),
         }
     }

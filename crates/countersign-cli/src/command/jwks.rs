@@ -83,7 +83,7 @@ impl Files {
         let mut keys = Vec::new();
         for path in &self.files {
             let bytes = input::bytes(path)?;
-            let named = |failure: Failure| Failure::question(format!("{path}: {failure}"));
+            let named = |failure: Failure| Failure::usage(format!("{path}: {failure}"));
             match std::str::from_utf8(&bytes) {
                 Ok(text) => keys.extend(jwk::read(text, algorithm).map_err(named)?),
                 Err(_) => keys.push(jwk::read_der(&bytes, algorithm).map_err(named)?),
@@ -104,7 +104,7 @@ fn convert(keys: &[VerifyingKey], to: Form) -> Result<(), Failure> {
         Form::Pem => keys.iter().try_for_each(|key| output::bytes(jwk::to_pem(key).as_bytes())),
         Form::Der => match keys {
             [key] => output::bytes(&key.to_public_der().unwrap_or_default()),
-            _ => Err(Failure::question(format!("{} keys; DER contains exactly one", keys.len()))),
+            _ => Err(Failure::usage(format!("{} keys; DER contains exactly one", keys.len()))),
         },
     }
 }

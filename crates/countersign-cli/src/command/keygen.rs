@@ -34,7 +34,7 @@ impl Arguments {
         if algorithm.is_symmetric() {
             return self.secret(algorithm.name());
         }
-        let mut signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
+        let mut signer = Signer::generate(algorithm).map_err(|reason| Failure::usage(reason.to_string()))?;
         if let Some(name) = &self.kid {
             signer = signer.with_key_id(name);
         }
@@ -60,8 +60,7 @@ impl Arguments {
     /// 64 random bytes, enough for each HMAC algorithm, as a JWK.
     fn secret(&self, algorithm: &str) -> Outcome {
         let mut bytes = [0; 64];
-        aws_lc_rs::rand::fill(&mut bytes)
-            .map_err(|_| Failure::question("the system's random number generator failed"))?;
+        aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::usage("the system's random number generator failed"))?;
         let kid = self.kid.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let k = encoding::encode(&bytes);
         let jwk = json!({ "kty": "oct", "alg": algorithm, "use": "sig", "kid": kid, "k": k });

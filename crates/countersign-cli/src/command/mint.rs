@@ -166,7 +166,7 @@ impl Arguments {
         for (name, option) in [("iss", "--issuer"), ("aud", "--audience")] {
             let is_omitted = name == "aud" && self.broken == Some(Broken::NoAud);
             if !claims.contains_key(name) && !is_omitted {
-                return Err(Failure::question(format!("{name} is missing; add {option}")));
+                return Err(Failure::usage(format!("{name} is missing; add {option}")));
             }
         }
         Ok(claims)
@@ -211,7 +211,7 @@ impl Arguments {
         let payload = Value::Object(claims.clone()).to_string();
         let token = signer
             .sign_compact(Value::Object(header).to_string().as_bytes(), payload.as_bytes())
-            .ok_or_else(|| Failure::question("signing failed"))?;
+            .ok_or_else(|| Failure::usage("signing failed"))?;
         let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
         Ok(match self.broken {
             Some(Broken::AlgNone) => format!("{signed}."),
@@ -230,7 +230,7 @@ impl Arguments {
 /// `NAME=VALUE`; the value may contain `=`, and is text if it is not JSON.
 fn member(text: &str) -> Result<(&str, Value), Failure> {
     let (name, value) =
-        text.split_once('=').ok_or_else(|| Failure::question(format!("{}: write NAME=VALUE", output::safe(text))))?;
+        text.split_once('=').ok_or_else(|| Failure::usage(format!("{}: write NAME=VALUE", output::safe(text))))?;
     Ok((name, serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
 }
 
@@ -243,6 +243,6 @@ fn insert_at(claims: &mut Map<String, Value>, path: &str, value: Value) -> Resul
     let inner = claims.entry(first).or_insert_with(|| json!({}));
     let inner = inner
         .as_object_mut()
-        .ok_or_else(|| Failure::question(format!("{}: {first} is not an object", output::safe(path))))?;
+        .ok_or_else(|| Failure::usage(format!("{}: {first} is not an object", output::safe(path))))?;
     insert_at(inner, rest, value)
 }

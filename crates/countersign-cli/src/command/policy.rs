@@ -41,7 +41,7 @@ impl Arguments {
         let read = match (&file, &env) {
             (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
             (Some(path), None) => read_policy(&input::file(path)?),
-            (None, None) => return Err(Failure::question("the policy is missing; name a file")),
+            (None, None) => return Err(Failure::usage("the policy is missing; name a file")),
         };
         let (policy, faults) = match read {
             Ok(policy) => {

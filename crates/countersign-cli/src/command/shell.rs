@@ -38,7 +38,7 @@ impl Man {
         command.build();
         if let Some(name) = &self.command {
             let one = command.find_subcommand(name).cloned();
-            command = one.ok_or_else(|| Failure::question(format!("{name}: not a command")))?;
+            command = one.ok_or_else(|| Failure::usage(format!("{name}: not a command")))?;
         }
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;

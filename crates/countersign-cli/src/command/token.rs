@@ -78,7 +78,7 @@ impl Arguments {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
         runtime.block_on(get.run())
     }
 }
@@ -89,7 +89,7 @@ impl Get {
         let faults: Vec<String> =
             source.faults().iter().map(|fault| format!("{}: {}", fault.field, fault.problem)).collect();
         if !faults.is_empty() {
-            return Err(Failure::question(faults.join("; ")));
+            return Err(Failure::usage(faults.join("; ")));
         }
         let mut request = TokenRequest::default();
         if let Some(subject) = &self.subject_token {
@@ -117,7 +117,7 @@ impl Get {
             (Some(endpoint), _) => ClientCredentials::from_token_endpoint(endpoint),
             (None, Some(issuer)) => ClientCredentials::from_issuer(issuer),
             (None, None) => {
-                return Err(Failure::question("the token endpoint is missing; add --issuer ISS or --endpoint URL"));
+                return Err(Failure::usage("the token endpoint is missing; add --issuer ISS or --endpoint URL"));
             }
         };
         source = match &self.key {
@@ -146,9 +146,7 @@ impl Get {
             return Ok(Secret::from(input::file(path)?.trim()));
         }
         Secret::from_env(SECRET_VARIABLE).map_err(|_| {
-            Failure::question(format!(
-                "the client's secret is missing; set {SECRET_VARIABLE}, or add --secret or --key"
-            ))
+            Failure::usage(format!("the client's secret is missing; set {SECRET_VARIABLE}, or add --secret or --key"))
         })
     }
 }

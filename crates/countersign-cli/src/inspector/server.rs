@@ -45,12 +45,12 @@ impl Arguments {
             .worker_threads(2)
             .enable_all()
             .build()
-            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
         runtime.block_on(self.serve())
     }
 
     async fn serve(self) -> Outcome {
-        let unusable = |error: std::io::Error| Failure::question(format!("port {}: {error}", self.port));
+        let unusable = |error: std::io::Error| Failure::usage(format!("port {}: {error}", self.port));
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await.map_err(unusable)?;
         let address = format!("http://{}", listener.local_addr().map_err(unusable)?);
         let state = Arc::new(Inspector::new(address.clone(), self.allow_host)?);

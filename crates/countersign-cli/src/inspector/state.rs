@@ -44,7 +44,7 @@ impl Inspector {
             .timeout(ANSWER_WITHIN)
             .user_agent(concat!("countersign-inspector/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|_| Failure::question("the HTTP client could not be set up; are there root certificates?"))?;
+            .map_err(|_| Failure::usage("the HTTP client could not be set up; are there root certificates?"))?;
         let kit = TestIssuer::with_system_clock().with_name(&address);
         Ok(Inspector { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
     }
@@ -55,7 +55,7 @@ impl Inspector {
         if let Some(signer) = fresh.get(&algorithm) {
             return Ok(Arc::clone(signer));
         }
-        let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
+        let signer = Signer::generate(algorithm).map_err(|reason| Failure::usage(reason.to_string()))?;
         let name = format!("{KEY_ID_PREFIX}fresh-{}", algorithm.name().to_ascii_lowercase());
         let signer = Arc::new(signer.with_key_id(&name));
         fresh.insert(algorithm, Arc::clone(&signer));
@@ -75,16 +75,16 @@ impl Inspector {
     /// Parses `url` and checks that its host is loopback or was allowed at start-up.
     pub(super) fn local(&self, url: &str) -> Result<Url, Failure> {
         let parsed = Url::parse(url.trim())
-            .map_err(|_| Failure::question("not a URL; write it as http://127.0.0.1:3000/orders"))?;
+            .map_err(|_| Failure::usage("not a URL; write it as http://127.0.0.1:3000/orders"))?;
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.username().is_empty() || parsed.password().is_some()
         {
-            return Err(Failure::question("only http and https are allowed, without a user part"));
+            return Err(Failure::usage("only http and https are allowed, without a user part"));
         }
         let host = parsed.host_str().unwrap_or_default();
         if is_loopback(host) || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) {
             return Ok(parsed);
         }
-        Err(Failure::question(format!(
+        Err(Failure::usage(format!(
             "{} is not on this machine; start with --allow-host {} to send tokens there",
             crate::output::safe(host),
             crate::output::safe(host)

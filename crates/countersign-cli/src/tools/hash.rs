@@ -19,7 +19,7 @@ const MAX_BCRYPT_COST: u32 = 15;
 
 /// The Argon2id hash of `secret` as a PHC string.
 pub(crate) fn argon2id(secret: &Secret<String>) -> Result<String, Failure> {
-    let failed = || Failure::question("the secret could not be hashed");
+    let failed = || Failure::usage("the secret could not be hashed");
     let params = Params::new(COST.0, COST.1, COST.2, None).map_err(|_| failed())?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     let salt = uuid::Uuid::new_v4().into_bytes();
@@ -33,15 +33,15 @@ pub(crate) fn is_hash_of(stored: &str, secret: &Secret<String>) -> Result<bool, 
     if stored.starts_with("$2") {
         let cost = stored.split('$').nth(2).and_then(|cost| cost.parse::<u32>().ok());
         if cost.is_none_or(|cost| cost > MAX_BCRYPT_COST) {
-            return Err(Failure::question(format!("the bcrypt hash must have a cost of at most {MAX_BCRYPT_COST}")));
+            return Err(Failure::usage(format!("the bcrypt hash must have a cost of at most {MAX_BCRYPT_COST}")));
         }
-        return bcrypt::verify(secret.expose(), stored).map_err(|_| Failure::question("not a complete bcrypt hash"));
+        return bcrypt::verify(secret.expose(), stored).map_err(|_| Failure::usage("not a complete bcrypt hash"));
     }
-    let not_known = || Failure::question("neither an Argon2 PHC string ($argon2id$…) nor a bcrypt hash ($2b$…)");
+    let not_known = || Failure::usage("neither an Argon2 PHC string ($argon2id$…) nor a bcrypt hash ($2b$…)");
     let hash = PasswordHash::new(stored).map_err(|_| not_known())?;
     let params = Params::try_from(&hash).map_err(|_| not_known())?;
     if params.m_cost() > MAX_COST.0 || params.t_cost() > MAX_COST.1 {
-        return Err(Failure::question("the hash requires more than 256 MiB or 16 passes"));
+        return Err(Failure::usage("the hash requires more than 256 MiB or 16 passes"));
     }
     Ok(Argon2::default().verify_password(secret.expose().as_bytes(), &hash).is_ok())
 }

@@ -17,9 +17,8 @@ const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<VerifyingKey>, Failure> {
     let text = text.trim();
     if text.starts_with('{') {
-        let json: Value = serde_json::from_str(text).map_err(|error| {
-            Failure::question(format!("not JSON: line {}, column {}", error.line(), error.column()))
-        })?;
+        let json: Value = serde_json::from_str(text)
+            .map_err(|error| Failure::usage(format!("not JSON: line {}, column {}", error.line(), error.column())))?;
         let entries = json.get("keys").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![json]);
         return entries.iter().map(|entry| from_jwk(entry, algorithm)).collect();
     }
@@ -32,11 +31,11 @@ pub(crate) fn read(text: &str, algorithm: Option<Algorithm>) -> Result<Vec<Verif
     } else if text.contains("-----BEGIN PUBLIC KEY-----") {
         fitting(&|algorithm| VerifyingKey::from_public_pem(text, algorithm, None).ok())
     } else {
-        return Err(Failure::question(
+        return Err(Failure::usage(
             "neither a JWK, a JWK Set, nor a PEM with BEGIN PUBLIC KEY or BEGIN PRIVATE KEY (PKCS#8)",
         ));
     };
-    key.ok_or_else(|| Failure::question("the PEM has no supported key, or the key does not fit the algorithm"))
+    key.ok_or_else(|| Failure::usage("the PEM has no supported key, or the key does not fit the algorithm"))
 }
 
 /// The public key in DER (`SubjectPublicKeyInfo`).
@@ -44,13 +43,13 @@ pub(crate) fn read_der(der: &[u8], algorithm: Option<Algorithm>) -> Result<Verif
     candidates(algorithm)
         .into_iter()
         .find_map(|algorithm| VerifyingKey::from_public_der(der, algorithm, None).ok())
-        .ok_or_else(|| Failure::question("the DER has no supported public key, or the key does not fit the algorithm"))
+        .ok_or_else(|| Failure::usage("the DER has no supported public key, or the key does not fit the algorithm"))
 }
 
 fn from_jwk(entry: &Value, algorithm: Option<Algorithm>) -> Result<VerifyingKey, Failure> {
     let mut entry: Map<String, Value> = entry.as_object().cloned().unwrap_or_default();
     if entry.get("kty").and_then(Value::as_str) == Some("oct") {
-        return Err(Failure::question("a shared secret (oct) has no public key"));
+        return Err(Failure::usage("a shared secret (oct) has no public key"));
     }
     entry.retain(|name, _| !PRIVATE.contains(&name.as_str()));
     if entry.get("key_ops").is_some() {
@@ -59,7 +58,7 @@ fn from_jwk(entry: &Value, algorithm: Option<Algorithm>) -> Result<VerifyingKey,
     if let (Some(algorithm), None) = (algorithm, entry.get("alg")) {
         entry.insert("alg".to_owned(), json!(algorithm.name()));
     }
-    VerifyingKey::from_jwk(&Value::Object(entry).to_string()).map_err(|reason| Failure::question(reason.to_string()))
+    VerifyingKey::from_jwk(&Value::Object(entry).to_string()).map_err(|reason| Failure::usage(reason.to_string()))
 }
 
 /// The algorithms to try: the named one, or one per key type.

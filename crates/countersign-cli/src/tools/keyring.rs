@@ -18,7 +18,7 @@ pub(crate) const HOME_VARIABLE: &str = "COUNTERSIGN_HOME";
 pub(crate) fn algorithm(name: &str) -> Result<Algorithm, Failure> {
     Algorithm::from_name(name).ok_or_else(|| {
         let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-        Failure::question(format!("{}: not one of {}", output::safe(name), known.join(", ")))
+        Failure::usage(format!("{}: not one of {}", output::safe(name), known.join(", ")))
     })
 }
 
@@ -32,14 +32,14 @@ pub(crate) fn private_key(pem: &str, named: Option<Algorithm>) -> Result<Signer,
             Err(problem) => reason = problem.to_string(),
         }
     }
-    Err(Failure::question(format!("the private key is not usable: {reason}")))
+    Err(Failure::usage(format!("the private key is not usable: {reason}")))
 }
 
 /// A shared secret, trimmed of surrounding whitespace.
 pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
     let secret = Secret::new(text.trim().as_bytes().to_vec());
     Signer::from_secret(secret, named.unwrap_or(Algorithm::HS256), "shared")
-        .map_err(|reason| Failure::question(reason.to_string()))
+        .map_err(|reason| Failure::usage(reason.to_string()))
 }
 
 /// The development key for `algorithm`, generated on first use. Its ID has the prefix of test keys.
@@ -50,8 +50,8 @@ pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     if path.exists() {
         return private_key(&input::file(&path.to_string_lossy())?, Some(algorithm)).map(named);
     }
-    let signer = Signer::generate(algorithm).map_err(|reason| Failure::question(reason.to_string()))?;
-    std::fs::create_dir_all(&folder).map_err(|error| Failure::question(format!("{}: {error}", folder.display())))?;
+    let signer = Signer::generate(algorithm).map_err(|reason| Failure::usage(reason.to_string()))?;
+    std::fs::create_dir_all(&folder).map_err(|error| Failure::usage(format!("{}: {error}", folder.display())))?;
     write_private(&path, jwk::pem("PRIVATE KEY", signer.private_key().expose()).as_bytes())?;
     output::warn(&format!("created a development key: {}", path.display()));
     Ok(named(signer))
@@ -65,7 +65,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> 
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let written = options.open(path).and_then(|mut file| file.write_all(content));
-    written.map_err(|error| Failure::question(format!("{}: {error}", path.display())))
+    written.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }
 
 fn home() -> Result<PathBuf, Failure> {
@@ -73,7 +73,5 @@ fn home() -> Result<PathBuf, Failure> {
     variable(HOME_VARIABLE)
         .or_else(|| Some(variable("XDG_DATA_HOME")?.join("countersign")))
         .or_else(|| Some(variable("HOME")?.join(".local/share/countersign")))
-        .ok_or_else(|| {
-            Failure::question(format!("no folder for the development key; set {HOME_VARIABLE} or pass --key"))
-        })
+        .ok_or_else(|| Failure::usage(format!("no folder for the development key; set {HOME_VARIABLE} or pass --key")))
 }

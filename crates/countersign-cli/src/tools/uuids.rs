@@ -18,7 +18,7 @@ pub(crate) fn v7() -> String {
 
 /// The fields of a UUID.
 pub(crate) fn parse(text: &str) -> Result<Value, Failure> {
-    let uuid = Uuid::try_parse(text.trim()).map_err(|_| Failure::question("not a UUID: 32 hex digits, 8-4-4-4-12"))?;
+    let uuid = Uuid::try_parse(text.trim()).map_err(|_| Failure::usage("not a UUID: 32 hex digits, 8-4-4-4-12"))?;
     let made = uuid.get_timestamp().map(|at| i64::try_from(at.to_unix().0).unwrap_or(i64::MAX));
     Ok(json!({
         "uuid": uuid.to_string(),

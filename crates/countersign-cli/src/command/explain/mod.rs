@@ -11,7 +11,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::verify::{Session, Settings, VerifyOptions, report};
+use super::verify::{Session, Settings, VerifyOptions};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::{EXIT_CODES, fetch, input};
@@ -74,10 +74,10 @@ impl Arguments {
             (None, Some(url)) => {
                 url.query().map_or_else(|| url.path().into(), |query| format!("{}?{query}", url.path()))
             }
-            (None, None) => return Err(Failure::question("the path is missing; add --path")),
+            (None, None) => return Err(Failure::usage("the path is missing; add --path")),
         };
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes())
-            .map_err(|_| Failure::question("--method is not an HTTP method"))?;
+            .map_err(|_| Failure::usage("--method is not an HTTP method"))?;
         let token = match self.no_token {
             true => None,
             false => Some(input::token(self.token.as_deref())?).filter(|token| !token.is_empty()),
@@ -109,18 +109,17 @@ impl Arguments {
     fn headers(&self, token: Option<&str>) -> Result<HeaderMap, Failure> {
         let mut headers = HeaderMap::new();
         for line in &self.header {
-            let (name, value) =
-                line.split_once(':').ok_or_else(|| Failure::question("write --header 'Name: value'"))?;
+            let (name, value) = line.split_once(':').ok_or_else(|| Failure::usage("write --header 'Name: value'"))?;
             let name: Result<HeaderName, _> = name.trim().parse();
             let value = HeaderValue::from_str(value.trim());
             let (Ok(name), Ok(value)) = (name, value) else {
-                return Err(Failure::question(format!("{}: not a header", output::safe(line))));
+                return Err(Failure::usage(format!("{}: not a header", output::safe(line))));
             };
             headers.append(name, value);
         }
         if let Some(token) = token {
             let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| Failure::question("the token has characters that are not allowed in a header"))?;
+                .map_err(|_| Failure::usage("the token has characters that are not allowed in a header"))?;
             value.set_sensitive(true);
             headers.append(header::AUTHORIZATION, value);
         }
@@ -143,14 +142,14 @@ fn explained(
     if let Ok(request) = &mut request {
         request.headers_mut().extend(headers.clone());
     }
-    let request = request.map_err(|_| Failure::question("the path is not a valid URL path"))?;
-    let (answer, body) = session.wait(answered(app, request));
-    let status = answer.status().as_u16();
-    let challenges = answer.headers().get_all(header::WWW_AUTHENTICATE);
+    let request = request.map_err(|_| Failure::usage("the path is not a valid URL path"))?;
+    let (response, body) = session.wait(response(app, request));
+    let status = response.status().as_u16();
+    let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     Ok(Explained {
         route: row.map(|row| format!("{} {}", row.method, row.path)),
         requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),
-        decision: match (table::is_reached(&answer), status) {
+        decision: match (table::is_reached(&response), status) {
             (true, _) => "allowed",
             (false, 503) => "undecided",
             _ => "denied",
@@ -162,30 +161,33 @@ fn explained(
     })
 }
 
-async fn answered(app: Router, request: Request<Body>) -> (Response<Body>, Value) {
-    let Ok(mut answer) = app.oneshot(request).await;
-    let body = std::mem::take(answer.body_mut());
+/// The app's response, and its body as JSON or text.
+async fn response(app: Router, request: Request<Body>) -> (Response<Body>, Value) {
+    let Ok(mut response) = app.oneshot(request).await;
+    let body = std::mem::take(response.body_mut());
     let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
-    (answer, crate::encoding::readable(&bytes))
+    (response, crate::encoding::readable(&bytes))
 }
 
 /// The live service's response to the same request.
 async fn live_response(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
-    let url = url.join(path).map_err(|_| Failure::question("the path cannot be joined with the URL"))?;
-    let said = fetch::ask(method, &url, headers)
+    let url = url.join(path).map_err(|_| Failure::usage("the path cannot be joined with the URL"))?;
+    let response = fetch::request(method, &url, headers)
         .await
-        .map_err(|problem| Failure::question(format!("{}: {problem}", output::safe(url.as_str()))))?;
-    let challenges: Vec<String> = said
+        .map_err(|problem| Failure::usage(format!("{}: {problem}", output::safe(url.as_str()))))?;
+    let challenges: Vec<String> = response
         .headers
         .get_all(header::WWW_AUTHENTICATE)
         .iter()
         .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         .collect();
-    Ok(json!({ "status": said.status, "challenges": challenges, "body": crate::encoding::readable(&said.body) }))
+    Ok(
+        json!({ "status": response.status, "challenges": challenges, "body": crate::encoding::readable(&response.body) }),
+    )
 }
 
 impl Explained {
-    /// Whether both refuse with the same challenge, or both let the request through. A handler's response cannot be predicted.
+    /// Returns whether both refuse with the same challenge, or both reach a handler, whose response cannot be predicted.
     fn agrees(&self, live: &Value) -> bool {
         let status = live["status"].as_u64().unwrap_or_default();
         let is_refusal = matches!(status, 401 | 403 | 503) || (status == 400 && live["challenges"] != json!([]));
@@ -196,7 +198,7 @@ impl Explained {
     }
 
     fn as_json(&self, method: &str, path: &str, live: Option<&Value>) -> Value {
-        let mut answer = json!({
+        let mut json = json!({
             "method": method,
             "path": path,
             "route": self.route,
@@ -208,10 +210,10 @@ impl Explained {
             "token": self.report,
         });
         if let Some(live) = live {
-            answer["live"] = live.clone();
-            answer["live"]["agrees"] = json!(self.agrees(live));
+            json["live"] = live.clone();
+            json["live"]["agrees"] = json!(self.agrees(live));
         }
-        answer
+        json
     }
 
     fn print(&self, method: &str, path: &str, live: Option<&Value>) -> Result<(), Failure> {
@@ -224,9 +226,9 @@ impl Explained {
         let route = self.route.as_deref().unwrap_or("not in the table: closed by default");
         output::line(&output::safe(&format!("route        {route}")))?;
         output::line(&output::safe(&format!("requirement  {}", self.requirement)))?;
-        let ours = json!({ "status": self.status, "challenges": self.challenges });
-        let shown = if self.decision == "allowed" { "the handler's response".to_owned() } else { line_of(&ours) };
-        output::line(&output::safe(&format!("answer       {shown}")))?;
+        let predicted = json!({ "status": self.status, "challenges": self.challenges });
+        let shown = if self.decision == "allowed" { "the handler's response".to_owned() } else { line_of(&predicted) };
+        output::line(&output::safe(&format!("response     {shown}")))?;
         if let Some(live) = live {
             output::line(&output::safe(&format!("the service  {}", line_of(live))))?;
             let (tone, words) = match self.agrees(live) {
@@ -235,17 +237,17 @@ impl Explained {
             };
             output::line(&toned(tone, words))?;
         }
-        if let Some(said) = &self.report {
+        if let Some(report) = &self.report {
             output::line("")?;
-            report::print_checks(said)?;
+            super::verify::report::print_checks(report)?;
         }
         Ok(())
     }
 }
 
 /// Status and challenges on one line.
-fn line_of(answer: &Value) -> String {
-    let challenges = answer["challenges"].as_array().into_iter().flatten().filter_map(Value::as_str);
+fn line_of(response: &Value) -> String {
+    let challenges = response["challenges"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let challenges: Vec<&str> = challenges.collect();
-    format!("{}  {}", answer["status"], challenges.join("  "))
+    format!("{}  {}", response["status"], challenges.join("  "))
 }

@@ -35,7 +35,7 @@ impl Table {
     /// Reads the JSON of `RouteTable::to_json`.
     pub(super) fn read(json: &str) -> Result<Self, Failure> {
         let rows: Vec<Row> = serde_json::from_str(json).map_err(|error| {
-            Failure::question(format!("the route table is not the output of RouteTable::to_json: {error}"))
+            Failure::usage(format!("the route table is not the output of RouteTable::to_json: {error}"))
         })?;
         for row in &rows {
             row.access()?;
@@ -61,7 +61,7 @@ impl Table {
                 })
             })?;
             let request = Request::get(path).body(Body::empty());
-            let request = request.map_err(|_| Failure::question("the path is not a valid URL path"))?;
+            let request = request.map_err(|_| Failure::usage("the path is not a valid URL path"))?;
             let Ok(answer) = router.oneshot(request).await;
             let body = axum::body::to_bytes(answer.into_body(), 64).await.unwrap_or_default();
             if std::str::from_utf8(&body).is_ok_and(|found| found == index.to_string()) {
@@ -108,15 +108,14 @@ impl Row {
             "authenticated" => Access::Authenticated,
             "required" => Access::Required(self.rule()?),
             other => {
-                return Err(Failure::question(format!("{}: not a known route access", crate::output::safe(other))));
+                return Err(Failure::usage(format!("{}: not a known route access", crate::output::safe(other))));
             }
         })
     }
 
     fn rule(&self) -> Result<Requirement, Failure> {
-        let fault = |problem: &str| {
-            Failure::question(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)))
-        };
+        let fault =
+            |problem: &str| Failure::usage(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)));
         if self.rule.is_null() {
             return Err(fault("the row has no rule; print the table with RouteTable::to_json of this version"));
         }
@@ -129,16 +128,16 @@ impl Row {
     }
 }
 
-/// Whether a handler was reached.
-pub(super) fn is_reached(answer: &Response<Body>) -> bool {
-    answer.headers().contains_key(REACHED)
+/// Returns whether a handler was reached.
+pub(super) fn is_reached(response: &Response<Body>) -> bool {
+    response.headers().contains_key(REACHED)
 }
 
-/// axum panics on malformed paths while routes are added; these paths come from a file.
+/// Catches panics of `build`: axum panics on malformed paths while routes are added; these paths come from a file.
 fn guarded_build<T>(build: impl FnOnce() -> T) -> Result<T, Failure> {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let built = std::panic::catch_unwind(std::panic::AssertUnwindSafe(build));
     std::panic::set_hook(hook);
-    built.map_err(|_| Failure::question("the route table has a malformed path or a duplicate route"))
+    built.map_err(|_| Failure::usage("the route table has a malformed path or a duplicate route"))
 }

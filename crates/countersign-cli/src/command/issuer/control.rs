@@ -97,7 +97,7 @@ impl Drop for ControlFileGuard {
 
 /// Starts the control endpoint of a service, on its own loopback port, and writes the control file.
 pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuard, Failure> {
-    let unusable = |error: std::io::Error| Failure::question(format!("{}: {error}", path.display()));
+    let unusable = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unusable)?;
     let url = format!("http://{}/", listener.local_addr().map_err(unusable)?);
     let control = ControlFile { url, secret: secret::random() };

@@ -75,17 +75,17 @@ type ControlResult = Result<Value, String>;
 fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> Result<Option<ControlResult>, Failure> {
     let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
     let control: ControlFile = serde_json::from_str(&input::file(&path.to_string_lossy())?)
-        .map_err(|_| Failure::question(format!("{}: not a control file", path.display())))?;
+        .map_err(|_| Failure::usage(format!("{}: not a control file", path.display())))?;
     let mut headers = HeaderMap::new();
     let mut secret = HeaderValue::from_str(&control.secret)
-        .map_err(|_| Failure::question("the secret in the control file is malformed"))?;
+        .map_err(|_| Failure::usage("the secret in the control file is malformed"))?;
     secret.set_sensitive(true);
     headers.insert(control::SECRET_HEADER, secret);
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+        .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
     let body = serde_json::to_vec(request).unwrap_or_default();
     let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&control.url)?, headers, body)) else {
         return Ok(None); // the service was killed and left its control file; the store's lock decides
@@ -98,7 +98,7 @@ fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> R
 /// Works on the store directly; a file store refuses while a service holds its lock.
 fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlResult, Failure> {
     if config.store.is_none() {
-        return Err(Failure::question(
+        return Err(Failure::usage(
             "no service is running with this configuration, and the configuration names no store: nothing to rotate",
         ));
     }
@@ -106,7 +106,7 @@ fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlRe
         .worker_threads(1)
         .enable_all()
         .build()
-        .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+        .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
     let _within = runtime.enter(); // keys of federated issuers are fetched from it
     let issuer = config.build_with(from_config)?;
     Ok(control::execute(&issuer, request))

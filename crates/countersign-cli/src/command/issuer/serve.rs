@@ -40,7 +40,7 @@ impl Arguments {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
         let _within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
         if self.check {
@@ -54,10 +54,10 @@ impl Arguments {
         let address = address(config)?;
         if !address.ip().is_loopback() && !self.behind_tls {
             let problem = "is beyond loopback; add --behind-tls if a proxy terminates TLS";
-            return Err(Failure::question(format!("listen: {address} {problem}")));
+            return Err(Failure::usage(format!("listen: {address} {problem}")));
         }
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
-        let unusable = |error: std::io::Error| Failure::question(format!("listen: {address}: {error}"));
+        let unusable = |error: std::io::Error| Failure::usage(format!("listen: {address}: {error}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
         let end = shutdown_signal()?;
@@ -84,7 +84,7 @@ fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
         let (host, port) = config.issuer.strip_prefix("http://")?.split('/').next()?.rsplit_once(':')?;
         Some(SocketAddr::new(fetch::literal_ip(host)?, port.parse().ok()?))
     };
-    let missing = || Failure::question("listen is missing; name the address, such as 127.0.0.1:4000");
+    let missing = || Failure::usage("listen is missing; name the address, such as 127.0.0.1:4000");
     config.listen.or_else(named).ok_or_else(missing)
 }
 
@@ -92,7 +92,7 @@ fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
 #[cfg(unix)]
 fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let caught = |kind| signal(kind).map_err(|error| Failure::question(format!("signals cannot be caught: {error}")));
+    let caught = |kind| signal(kind).map_err(|error| Failure::usage(format!("signals cannot be caught: {error}")));
     let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
@@ -110,5 +110,5 @@ fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
 }
 
 fn invalid(error: &countersign::error::ConfigError) -> Failure {
-    Failure::question(error.to_string())
+    Failure::usage(error.to_string())
 }

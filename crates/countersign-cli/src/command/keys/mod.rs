@@ -30,7 +30,7 @@ impl Arguments {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
         runtime.block_on(async {
             match self.action {
                 Action::Check(arguments) => arguments.run().await,

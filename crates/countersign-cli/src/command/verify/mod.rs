@@ -80,7 +80,7 @@ impl Arguments {
         }
         let token = input::token(self.token.as_deref())?;
         if token.is_empty() {
-            return Err(Failure::question("no token given; pass it on standard input"));
+            return Err(Failure::usage("no token given; pass it on standard input"));
         }
         let report = session.report(&token);
         if self.json {
@@ -116,7 +116,7 @@ pub(crate) fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, Failure> {
         .map(|name| {
             Algorithm::from_name(name).ok_or_else(|| {
                 let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-                Failure::question(format!("--alg {}: not one of {}", output::safe(name), known.join(", ")))
+                Failure::usage(format!("--alg {}: not one of {}", output::safe(name), known.join(", ")))
             })
         })
         .collect()

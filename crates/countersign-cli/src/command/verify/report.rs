@@ -23,7 +23,7 @@ pub(crate) fn remedy(code: &str) -> Option<&'static str> {
 
 /// The documented JSON form, on one line.
 pub(super) fn json(report: &Report) -> Result<String, Failure> {
-    serde_json::to_string(report).map_err(|_| Failure::question("the report cannot be written as JSON"))
+    serde_json::to_string(report).map_err(|_| Failure::usage("the report cannot be written as JSON"))
 }
 
 /// Prints a report for people.

@@ -41,7 +41,7 @@ impl Session {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| Failure::question(format!("no runtime: {error}")))?;
+            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
         let clock = Arc::new(VerifyClock(settings.now));
         let verifiers = match &settings.keys {
             Some(KeyLocation::Pem { text, .. }) => {

@@ -41,7 +41,7 @@ impl Settings {
     pub(crate) fn from_options(options: &VerifyOptions) -> Result<Self, Failure> {
         let policy = match &options.policy {
             Some(path) => {
-                read_policy(&input::file(path)?).map_err(|problem| Failure::question(format!("{path}: {problem}")))?
+                read_policy(&input::file(path)?).map_err(|problem| Failure::usage(format!("{path}: {problem}")))?
             }
             None => Policy::default(),
         };
@@ -60,11 +60,11 @@ impl Settings {
         } else if let Some(name) = &options.issuer {
             policy.issuers.retain(|issuer| issuer.issuer == *name);
             if policy.issuers.is_empty() {
-                return Err(Failure::question(format!("the policy does not trust the issuer {name}")));
+                return Err(Failure::usage(format!("the policy does not trust the issuer {name}")));
             }
         }
         if keys.is_some() && policy.issuers.len() > 1 {
-            return Err(Failure::question(
+            return Err(Failure::usage(
                 "the policy has several issuers; add --issuer ISS to say which one the keys belong to",
             ));
         }
@@ -81,7 +81,7 @@ impl Settings {
         }
         let is_url = |issuer: &TrustedIssuerConfig| is_url(&issuer.issuer);
         if options.policy.is_none() && keys.is_none() && !policy.issuers.iter().all(is_url) {
-            return Err(Failure::question(ADD_KEYS));
+            return Err(Failure::usage(ADD_KEYS));
         }
         Ok(Settings { policy, keys, now: options.now.map(UnixTime::from_secs) })
     }
@@ -104,9 +104,9 @@ fn issuer_from_options(options: &VerifyOptions) -> Result<TrustedIssuerConfig, F
     let issuer = options.issuer.as_deref().filter(|issuer| !issuer.is_empty());
     let mut issuer = match (issuer, options.audience.first()) {
         (Some(issuer), Some(audience)) => TrustedIssuerConfig::new(issuer, audience),
-        (Some(_), None) => return Err(Failure::question(ADD_AUDIENCE)),
-        (None, Some(_)) => return Err(Failure::question(ADD_ISSUER)),
-        (None, None) => return Err(Failure::question(format!("{ADD_ISSUER}; {ADD_AUDIENCE}"))),
+        (Some(_), None) => return Err(Failure::usage(ADD_AUDIENCE)),
+        (None, Some(_)) => return Err(Failure::usage(ADD_ISSUER)),
+        (None, None) => return Err(Failure::usage(format!("{ADD_ISSUER}; {ADD_AUDIENCE}"))),
     };
     issuer.algorithms = Some(algorithms(&[])?);
     Ok(issuer)
@@ -116,7 +116,7 @@ fn issuer_from_options(options: &VerifyOptions) -> Result<TrustedIssuerConfig, F
 fn apply_type(issuer: &mut TrustedIssuerConfig, name: &str) -> Result<(), Failure> {
     (issuer.danger_any_type, issuer.token_types) = (name == "any", Vec::new());
     match name {
-        "" => return Err(Failure::question("--typ is empty; leave it out, or name a type or any")),
+        "" => return Err(Failure::usage("--typ is empty; leave it out, or name a type or any")),
         "any" => {}
         name if bare_type(name) == "at+jwt" => issuer.profile = Profile::AccessToken,
         name => {

@@ -29,7 +29,7 @@ pub(super) async fn answer(Json(request): Json<Request>) -> Answer {
 
 fn help(request: &Request) -> Result<String, Failure> {
     let text = request.text.as_str();
-    let not_json = || Failure::question("not JSON");
+    let not_json = || Failure::usage("not JSON");
     let keys = || jwk::read(text, None);
     let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
     Ok(match request.tool.as_str() {
@@ -53,6 +53,6 @@ fn help(request: &Request) -> Result<String, Failure> {
         "uuid_v4" => uuids::v4(),
         "uuid_v7" => uuids::v7(),
         "uuid_parse" => pretty(&uuids::parse(text)?),
-        _ => return Err(Failure::question("no such helper")),
+        _ => return Err(Failure::usage("no such helper")),
     })
 }

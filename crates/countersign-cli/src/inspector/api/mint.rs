@@ -70,7 +70,7 @@ pub(super) fn draft(issuer: &TestIssuer, claims: &Map<String, Value>, header: &s
 
 pub(super) fn object(what: &str, text: &str) -> Result<Map<String, Value>, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::question(format!("the {what} are not a JSON object: line {}, column {}", error.line(), error.column()))
+        Failure::usage(format!("the {what} are not a JSON object: line {}, column {}", error.line(), error.column()))
     })
 }
 
@@ -80,7 +80,7 @@ fn signed(signer: &Signer, header: &str, claims: &str) -> Result<(String, String
     members.insert("kid".to_owned(), json!(signer.key_id()));
     let payload = json_layout::compact(claims).unwrap_or_else(|| claims.to_owned());
     let token = signer.sign_compact(Value::Object(members).to_string().as_bytes(), payload.as_bytes());
-    Ok((token.ok_or_else(|| Failure::question("signing failed"))?, signer.key_id().to_owned()))
+    Ok((token.ok_or_else(|| Failure::usage("signing failed"))?, signer.key_id().to_owned()))
 }
 
 fn pasted(mint: &Mint) -> Result<Signer, Failure> {
@@ -91,7 +91,7 @@ fn pasted(mint: &Mint) -> Result<Signer, Failure> {
         }
         _ => Signer::from_pkcs8_pem(&Secret::from(mint.pasted.as_str()), algorithm),
     };
-    signer.map_err(|reason| Failure::question(reason.to_string()))
+    signer.map_err(|reason| Failure::usage(reason.to_string()))
 }
 
 /// The claims with `iat` now and `exp` as long after it as before.

@@ -54,11 +54,11 @@ pub(super) async fn send(
     token: Option<&str>,
 ) -> Result<ServiceResponse, Failure> {
     let method = Method::from_bytes(method.trim().to_ascii_uppercase().as_bytes())
-        .map_err(|_| Failure::question("not an HTTP method"))?;
+        .map_err(|_| Failure::usage("not an HTTP method"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
         let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Failure::question("the token has characters that are not allowed in a header"))?;
+            .map_err(|_| Failure::usage("the token has characters that are not allowed in a header"))?;
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
     }
@@ -72,7 +72,7 @@ pub(super) async fn send(
         } else {
             "the connection broke"
         };
-        Failure::question(format!("{}: {why}", output::safe(url.as_str())))
+        Failure::usage(format!("{}: {why}", output::safe(url.as_str())))
     })?;
     let status = response.status();
     let headers = std::mem::take(response.headers_mut());
@@ -121,6 +121,6 @@ fn compared(verification: &Value, status: u16) -> &'static str {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Failure::question(refusal.0)
+        Failure::usage(refusal.0)
     }
 }

@@ -111,7 +111,7 @@ impl Trust {
     fn to_options(&self, choice: KeyChoice) -> Result<VerifyOptions, Failure> {
         let text = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
         let number = |name: &str, value: &str| {
-            let wrong = |_| Failure::question(format!("{name} is not a whole number of seconds"));
+            let wrong = |_| Failure::usage(format!("{name} is not a whole number of seconds"));
             text(value).map(|value| value.parse::<u64>().map_err(wrong)).transpose()
         };
         let list = |text: &str| -> Vec<String> {
@@ -140,7 +140,7 @@ impl Trust {
     ) -> Result<Option<KeyLocation>, Failure> {
         let text = self.keys.trim().to_owned();
         if text.is_empty() && !matches!(choice, KeyChoice::Discovery | KeyChoice::Local) {
-            return Err(Failure::question("the key field is empty"));
+            return Err(Failure::usage("the key field is empty"));
         }
         Ok(match choice {
             KeyChoice::None | KeyChoice::Token | KeyChoice::Policy => None,
@@ -254,5 +254,5 @@ fn row(check: &Check, now: i64) -> Value {
 /// The algorithms by name, for lists on the page.
 pub(super) fn algorithm(name: &str) -> Result<Algorithm, Failure> {
     Algorithm::from_name(name)
-        .ok_or_else(|| Failure::question(format!("{}: not a known algorithm", crate::output::safe(name))))
+        .ok_or_else(|| Failure::usage(format!("{}: not a known algorithm", crate::output::safe(name))))
 }
