@@ -1,4 +1,4 @@
-//! What a service answered, and assertions that read as sentences.
+//! A response of a service, with assertions on it.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The largest body read, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// An answer, read whole. Its assertions say what came instead, and return it, so that they can be chained.
+/// A response with its body. Assertions can be chained, and print the response when they fail.
 ///
 /// ```
 /// use axum::body::Body;
@@ -17,13 +17,17 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 /// use countersign_test::Answer;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let response = Response::builder() // in earnest: app.oneshot(request).await?
+/// let response = Response::builder() // in a test: app.oneshot(request).await?
 ///     .status(403)
 ///     .header("www-authenticate", r#"Bearer realm="api", error="insufficient_scope", scope="orders:write""#)
 ///     .header("content-type", "application/problem+json")
 ///     .body(Body::from(r#"{"type":"about:blank","title":"Forbidden","status":403,"code":"insufficient_scope"}"#))
 ///     .unwrap();
-/// Answer::from_response(response).await.assert_refused(403, "insufficient_scope").assert_challenge("insufficient_scope").assert_required_scope("orders:write");
+/// Answer::from_response(response)
+///     .await
+///     .assert_refused(403, "insufficient_scope")
+///     .assert_challenge("insufficient_scope")
+///     .assert_required_scope("orders:write");
 /// # });
 /// ```
 #[derive(Clone)]
@@ -35,10 +39,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads a response to its end.
+    /// Reads a response with its body.
     ///
     /// # Panics
-    /// Where the body breaks off, or is larger than 16 MiB.
+    /// If the body ends early or is larger than 16 MiB.
     pub async fn from_response<B>(response: Response<B>) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
@@ -49,35 +53,35 @@ impl Answer {
         Answer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// It is a success.
+    /// Asserts a success status.
     ///
     /// # Panics
-    /// Where it is not.
+    /// If it is another one.
     #[track_caller]
     pub fn assert_success(&self) -> &Self {
         assert!(self.status.is_success(), "expected a success, got {self:?}");
         self
     }
 
-    /// It is a problem (RFC 9457) with this status and this stable `code`.
+    /// Asserts a problem body (RFC 9457) with this status and this stable `code`.
     ///
     /// # Panics
-    /// Where it is anything else.
+    /// If the response is another one.
     #[track_caller]
     pub fn assert_refused(&self, status: u16, code: &str) -> &Self {
         assert_eq!(self.status.as_u16(), status, "expected {status} {code}, got {self:?}");
         let content_type = self.header("content-type").unwrap_or_default();
-        assert!(content_type.starts_with("application/problem+json"), "no problem body: {self:?}");
+        assert!(content_type.starts_with("application/problem+json"), "not a problem body: {self:?}");
         let problem = self.json();
         assert_eq!(problem["code"], code, "another code: {self:?}");
         assert_eq!(problem["status"], status, "the body names another status: {self:?}");
         self
     }
 
-    /// It names this error in a `Bearer` challenge (RFC 6750 §3).
+    /// Asserts a `Bearer` challenge with this error (RFC 6750 §3).
     ///
     /// # Panics
-    /// Where there is no such challenge, or it names another error.
+    /// If the challenge is missing or has another error.
     #[track_caller]
     pub fn assert_challenge(&self, error: &str) -> &Self {
         let named = self.parameter("error");
@@ -85,10 +89,10 @@ impl Answer {
         self
     }
 
-    /// It asks for a token and says nothing more: no token was sent.
+    /// Asserts a 401 with a challenge without an error, as for a request without a token.
     ///
     /// # Panics
-    /// Where there is no challenge, or one that names an error.
+    /// If the status is another one, or the challenge is missing or has an error.
     #[track_caller]
     pub fn assert_token_requested(&self) -> &Self {
         assert_eq!(self.status, StatusCode::UNAUTHORIZED, "expected 401, got {self:?}");
@@ -96,20 +100,20 @@ impl Answer {
         self
     }
 
-    /// Its challenge names these scopes, in this order.
+    /// Asserts a challenge that requires these scopes, in this order.
     ///
     /// # Panics
-    /// Where it names others, or none.
+    /// If it requires others or none.
     #[track_caller]
     pub fn assert_required_scope(&self, scope: &str) -> &Self {
         assert_eq!(self.parameter("scope").as_deref(), Some(scope), "other scopes: {self:?}");
         self
     }
 
-    /// Its challenge asks for a fresher or stronger authentication (RFC 9470).
+    /// Asserts a challenge that requires a fresher or stronger authentication (RFC 9470).
     ///
     /// # Panics
-    /// Where it does not.
+    /// If it does not.
     #[track_caller]
     pub fn assert_step_up(&self) -> &Self {
         self.assert_challenge("insufficient_user_authentication")
@@ -136,11 +140,11 @@ impl Answer {
     /// The body as JSON.
     ///
     /// # Panics
-    /// Where it is none.
+    /// If it is not JSON.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {self:?}"))
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
     fn challenge(&self) -> Option<&str> {
@@ -148,7 +152,7 @@ impl Answer {
         values.filter_map(|value| value.strip_prefix("Bearer")).next()
     }
 
-    /// A parameter of the challenge; ours are quoted and hold no quotes.
+    /// A parameter of the challenge. Services of this project quote them, without quotes inside.
     fn parameter(&self, name: &str) -> Option<String> {
         let parameters = self.challenge()?.split([' ', ',']).collect::<Vec<_>>().join(" ");
         let (_, rest) = parameters.split_once(&format!(" {name}=\""))?;
@@ -156,7 +160,7 @@ impl Answer {
     }
 }
 
-/// Status, challenge and body, as a failing test needs them.
+/// Shows status, challenge and body.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")

@@ -1,15 +1,15 @@
-//! Time that moves when the test says so.
+//! A clock that the test moves.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, ClockId, SystemClock, UnixTime};
 
-/// A clock to turn by hand. Clones are the same clock.
+/// A clock that the test moves. Clones are the same clock.
 ///
-/// It has both hands that [`Clock`] asks for: the wall clock that judges `exp`, and the monotonic one that judges ages of
-/// keys and cache entries. [`advance`](Self::advance) moves both; [`step_wall`](Self::step_wall) moves the wall clock
-/// alone, as an administrator or a leap of NTP would.
+/// It has the two readings of [`Clock`]: the wall clock for `exp`, and the monotonic clock for the age of keys and cache
+/// entries. [`advance`](Self::advance) moves both; [`step_wall`](Self::step_wall) moves only the wall clock, as an
+/// administrator or NTP would.
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,11 +24,11 @@ use countersign_core::clock::{Clock, ClockId, SystemClock, UnixTime};
 /// assert_eq!((clock.now().as_secs(), clock.elapsed().as_secs()), (5, 60));
 /// ```
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<Mutex<Hands>>);
+pub struct ManualClock(Arc<Mutex<Readings>>);
 
 #[derive(Debug)]
-struct Hands {
-    /// Whether the machine's clocks run beneath what was turned by hand.
+struct Readings {
+    /// Whether the system clock runs underneath.
     runs: bool,
     wall: Wall,
     monotonic: Duration,
@@ -41,13 +41,13 @@ enum Wall {
 }
 
 impl ManualClock {
-    /// A clock that stands at `time` until it is turned.
+    /// A clock that stands at `time` until it is moved.
     #[must_use]
     pub fn new(time: UnixTime) -> Self {
-        Self::from(Hands { runs: false, wall: Wall::At(time), monotonic: Duration::ZERO })
+        Self::from(Readings { runs: false, wall: Wall::At(time), monotonic: Duration::ZERO })
     }
 
-    /// The machine's clocks, which can be turned ahead: for tests beside programs that have no other clock.
+    /// The system clock, which can be moved ahead, for tests with other programs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -60,41 +60,41 @@ impl ManualClock {
     /// ```
     #[must_use]
     pub fn from_system() -> Self {
-        Self::from(Hands { runs: true, wall: Wall::Ahead(Duration::ZERO), monotonic: Duration::ZERO })
+        Self::from(Readings { runs: true, wall: Wall::Ahead(Duration::ZERO), monotonic: Duration::ZERO })
     }
 
-    /// Lets `time` pass, on both hands.
+    /// Lets `time` pass on both readings.
     pub fn advance(&self, time: Duration) {
-        let mut hands = self.hands();
-        hands.monotonic = hands.monotonic.saturating_add(time);
-        hands.wall = match hands.wall {
+        let mut readings = self.readings();
+        readings.monotonic = readings.monotonic.saturating_add(time);
+        readings.wall = match readings.wall {
             Wall::At(now) => Wall::At(now.saturating_add(time)),
             Wall::Ahead(offset) => Wall::Ahead(offset.saturating_add(time)),
         };
     }
 
-    /// Sets the wall clock, forwards or backwards, while the monotonic one goes on. A running clock then stands still.
+    /// Steps the wall clock forwards or backwards. The monotonic clock goes on; a running wall clock then stands still.
     pub fn step_wall(&self, to: UnixTime) {
-        self.hands().wall = Wall::At(to);
+        self.readings().wall = Wall::At(to);
     }
 
-    fn hands(&self) -> std::sync::MutexGuard<'_, Hands> {
+    fn readings(&self) -> std::sync::MutexGuard<'_, Readings> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
-        match self.hands().wall {
+        match self.readings().wall {
             Wall::At(time) => time,
             Wall::Ahead(offset) => SystemClock.now().saturating_add(offset),
         }
     }
 
     fn elapsed(&self) -> Duration {
-        let hands = self.hands();
-        let beneath = if hands.runs { SystemClock.elapsed() } else { Duration::ZERO };
-        beneath.saturating_add(hands.monotonic)
+        let readings = self.readings();
+        let running = if readings.runs { SystemClock.elapsed() } else { Duration::ZERO };
+        running.saturating_add(readings.monotonic)
     }
 
     fn id(&self) -> ClockId {
@@ -102,9 +102,9 @@ impl Clock for ManualClock {
     }
 }
 
-impl From<Hands> for ManualClock {
-    fn from(hands: Hands) -> Self {
-        ManualClock(Arc::new(Mutex::new(hands)))
+impl From<Readings> for ManualClock {
+    fn from(readings: Readings) -> Self {
+        ManualClock(Arc::new(Mutex::new(readings)))
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_clock_can_be_turned_ahead_and_stopped() {
+    fn a_running_clock_can_be_moved_ahead_and_stopped() {
         let clock = ManualClock::from_system();
         let before = clock.elapsed();
         clock.advance(Duration::from_secs(100));

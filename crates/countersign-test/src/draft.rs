@@ -1,22 +1,22 @@
-//! A token to be, written as a sentence.
+//! A draft of one token.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::clock::UnixTime;
 use serde_json::{Map, Value, json};
 
-use crate::hostile::Attack;
-use crate::issuer::TestIssuer;
+use crate::identity::Identity;
 
-/// How long a token lives that was not told.
-const LIFE: Duration = Duration::from_secs(300);
+/// The lifetime of a token if none is set.
+const LIFETIME: Duration = Duration::from_secs(300);
 
-/// How far beyond all leeway [`TokenDraft::expired`] and [`TokenDraft::not_yet_valid`] go.
+/// The distance of [`TokenDraft::expired`] and [`TokenDraft::not_yet_valid`] from now, beyond any leeway.
 const FAR: Duration = Duration::from_secs(3600);
 
-/// A token to be, complete by RFC 9068 but for its audience.
+/// A draft of one token, complete by RFC 9068 except for its audience.
 ///
 /// ```
 /// use countersign_test::TestIssuer;
@@ -38,51 +38,64 @@ const FAR: Duration = Duration::from_secs(3600);
 /// # });
 /// ```
 #[derive(Clone)]
-#[must_use = "a draft is no token until it is signed"]
+#[must_use = "a draft is not a token until it is signed"]
 pub struct TokenDraft {
-    pub(crate) issuer: TestIssuer,
+    pub(crate) issuer: Identity,
     header: Map<String, Value>,
-    headers_left_out: Vec<String>,
+    omitted_headers: Vec<String>,
     claims: Map<String, Value>,
-    attack: Option<Attack>,
+    forgery: Option<Forgery>,
+}
+
+/// A replacement for signing.
+#[derive(Clone)]
+struct Forgery {
+    name: &'static str,
+    forge: Arc<dyn Fn(&TokenDraft) -> String + Send + Sync>,
 }
 
 impl TokenDraft {
-    pub(crate) fn new(issuer: &TestIssuer) -> Self {
+    pub(crate) fn new(issuer: &Identity) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let token_id = format!("test-token-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let draft = TokenDraft {
             issuer: issuer.clone(),
             header: Map::new(),
-            headers_left_out: Vec::new(),
+            omitted_headers: Vec::new(),
             claims: Map::new(),
-            attack: None,
+            forgery: None,
         };
         draft
-            .claim("iss", issuer.name())
+            .claim("iss", issuer.name.as_str())
             .subject("test-subject")
             .client_id("test-client")
             .claim("jti", token_id)
-            .lifetime(LIFE)
+            .lifetime(LIFETIME)
     }
 
-    /// Whom it is about (`sub`).
-    pub fn subject(self, subject: &str) -> Self {
-        self.claim("sub", subject)
+    /// The subject (`sub`).
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        self.claim("sub", subject.into())
     }
 
-    /// Which client asked for it (`client_id`).
-    pub fn client_id(self, client_id: &str) -> Self {
-        self.claim("client_id", client_id)
+    /// The client that requested the token (`client_id`).
+    pub fn client_id(self, client_id: impl Into<String>) -> Self {
+        self.claim("client_id", client_id.into())
     }
 
-    /// Whom it is for (`aud`); a second call adds a second audience.
+    /// The audience (`aud`), in place of those before.
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        self.claim("aud", audience.into())
+    }
+
+    /// Adds an audience (`aud` becomes a list).
     ///
     /// ```
-    /// let draft = countersign_test::TestIssuer::new().token().audience("orders").audience("billing");
+    /// let draft = countersign_test::TestIssuer::new().token().audience("orders").add_audience("billing");
     /// assert_eq!(draft.claims()["aud"], serde_json::json!(["orders", "billing"]));
     /// ```
-    pub fn audience(self, audience: &str) -> Self {
+    pub fn add_audience(self, audience: impl Into<String>) -> Self {
+        let audience = audience.into();
         let audiences = match self.claims.get("aud") {
             None => json!(audience),
             Some(Value::Array(several)) => several.iter().cloned().chain([json!(audience)]).collect(),
@@ -91,54 +104,55 @@ impl TokenDraft {
         self.claim("aud", audiences)
     }
 
-    /// Allows `scope` too (`scope`, separated by blanks).
-    pub fn scope(self, scope: &str) -> Self {
+    /// Adds a scope (`scope`, separated by spaces).
+    pub fn scope(self, scope: impl Into<String>) -> Self {
+        let scope = scope.into();
         let scopes = match self.claims.get("scope").and_then(Value::as_str) {
-            None => scope.to_owned(),
+            None => scope,
             Some(others) => format!("{others} {scope}"),
         };
         self.claim("scope", scopes)
     }
 
-    /// Gives a role too (`roles`, a list).
-    pub fn role(self, role: &str) -> Self {
-        self.listed("roles", role)
+    /// Adds a role (`roles`, a list).
+    pub fn role(self, role: impl Into<String>) -> Self {
+        self.push("roles", role.into())
     }
 
-    /// Gives a permission too (`permissions`, a list).
-    pub fn permission(self, permission: &str) -> Self {
-        self.listed("permissions", permission)
+    /// Adds a permission (`permissions`, a list).
+    pub fn permission(self, permission: impl Into<String>) -> Self {
+        self.push("permissions", permission.into())
     }
 
-    /// Puts the subject into a group too (`groups`, a list).
-    pub fn group(self, group: &str) -> Self {
-        self.listed("groups", group)
+    /// Adds a group (`groups`, a list).
+    pub fn group(self, group: impl Into<String>) -> Self {
+        self.push("groups", group.into())
     }
 
-    /// Whose data it opens (`tenant`).
-    pub fn tenant(self, tenant: &str) -> Self {
-        self.claim("tenant", tenant)
+    /// The tenant (`tenant`).
+    pub fn tenant(self, tenant: impl Into<String>) -> Self {
+        self.claim("tenant", tenant.into())
     }
 
-    /// When its subject last proved who they are (`auth_time`): `ago` before now.
+    /// The time of the subject's last authentication (`auth_time`): `ago` before now.
     pub fn authenticated(self, ago: Duration) -> Self {
         let at = self.now().saturating_sub(ago).as_secs();
         self.claim("auth_time", at)
     }
 
-    /// Issued now, good for `life`.
-    pub fn lifetime(self, life: Duration) -> Self {
+    /// The lifetime: issued now (`iat`), and expiring after it (`exp`).
+    pub fn lifetime(self, lifetime: Duration) -> Self {
         let now = self.now();
-        self.claim("iat", now.as_secs()).claim("exp", now.saturating_add(life).as_secs())
+        self.claim("iat", now.as_secs()).claim("exp", now.saturating_add(lifetime).as_secs())
     }
 
-    /// Ended an hour ago, beyond any leeway.
+    /// Expired an hour ago, beyond any leeway.
     pub fn expired(self) -> Self {
         let ended = self.now().saturating_sub(FAR);
-        self.claim("iat", ended.saturating_sub(LIFE).as_secs()).claim("exp", ended.as_secs())
+        self.claim("iat", ended.saturating_sub(LIFETIME).as_secs()).claim("exp", ended.as_secs())
     }
 
-    /// Begins in an hour (`nbf`), beyond any leeway.
+    /// Valid from an hour from now (`nbf`), beyond any leeway.
     ///
     /// ```
     /// use countersign_test::TestIssuer;
@@ -152,27 +166,27 @@ impl TokenDraft {
     /// ```
     pub fn not_yet_valid(self) -> Self {
         let begins = self.now().saturating_add(FAR);
-        self.claim("nbf", begins.as_secs()).claim("exp", begins.saturating_add(LIFE).as_secs())
+        self.claim("nbf", begins.as_secs()).claim("exp", begins.saturating_add(LIFETIME).as_secs())
     }
 
-    /// Any claim, replacing one of that name.
-    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.claims.insert(name.to_owned(), value.into());
+    /// Any claim, in place of one with this name.
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.into(), value.into());
         self
     }
 
-    /// Leaves a claim out.
+    /// Omits a claim.
     ///
     /// ```
     /// let draft = countersign_test::TestIssuer::new().token().without_claim("exp");
     /// assert!(!draft.claims().contains_key("exp"));
     /// ```
-    pub fn without_claim(mut self, name: &str) -> Self {
-        self.claims.remove(name);
+    pub fn without_claim(mut self, name: impl Into<String>) -> Self {
+        self.claims.remove(&name.into());
         self
     }
 
-    /// Any header member, replacing one of that name; the signature stays that of the issuer's key.
+    /// Any header member, in place of one with this name. The issuer's key still signs.
     ///
     /// ```
     /// use countersign_test::TestIssuer;
@@ -183,22 +197,28 @@ impl TokenDraft {
     /// assert_eq!(issuer.verifier_for("orders").verify(&token).await.unwrap_err().code(), "wrong_type");
     /// # });
     /// ```
-    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.headers_left_out.retain(|left_out| left_out != name);
-        self.header.insert(name.to_owned(), value.into());
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        let name = name.into();
+        self.omitted_headers.retain(|omitted| *omitted != name);
+        self.header.insert(name, value.into());
         self
     }
 
-    /// Leaves a header member out.
-    pub fn without_header(mut self, name: &str) -> Self {
-        self.header.remove(name);
-        self.headers_left_out.push(name.to_owned());
+    /// Omits a header member.
+    pub fn without_header(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.header.remove(&name);
+        self.omitted_headers.push(name);
         self
     }
 
-    /// Turns the token into a forgery of this kind when it is signed. See [`Attack`] for the loop over all of them.
-    pub fn hostile(mut self, attack: Attack) -> Self {
-        self.attack = Some(attack);
+    /// Makes [`sign`](Self::sign) return what `forge` makes of this draft.
+    pub(crate) fn forged(
+        mut self,
+        name: &'static str,
+        forge: impl Fn(&TokenDraft) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.forgery = Some(Forgery { name, forge: Arc::new(forge) });
         self
     }
 
@@ -208,15 +228,15 @@ impl TokenDraft {
         &self.claims
     }
 
-    /// The token, signed by the issuer's present key, or forged as [`hostile`](Self::hostile) said.
+    /// The token, signed with the issuer's current key, or forged as set with [`hostile`](Self::hostile).
     ///
     /// # Panics
-    /// Where the key cannot sign, which a generated key always can.
+    /// If the key cannot sign; a generated key always can.
     #[must_use]
     pub fn sign(&self) -> String {
-        match self.attack {
+        match &self.forgery {
             None => self.sign_honestly(),
-            Some(attack) => attack.forge(self),
+            Some(forgery) => (forgery.forge)(self),
         }
     }
 
@@ -225,7 +245,7 @@ impl TokenDraft {
         self.issuer.signer().sign_compact(header.as_bytes(), claims.as_bytes()).expect("a generated key can sign")
     }
 
-    /// `alg`, `kid` and `typ`, and what the test said otherwise.
+    /// `alg`, `kid` and `typ`, with the changes of the test.
     pub(crate) fn header_members(&self) -> Map<String, Value> {
         let signer = self.issuer.signer();
         let mut members = Map::new();
@@ -233,7 +253,7 @@ impl TokenDraft {
         members.insert("kid".to_owned(), json!(signer.key_id()));
         members.insert("typ".to_owned(), json!("at+jwt"));
         members.extend(self.header.clone());
-        members.retain(|name, _| !self.headers_left_out.contains(name));
+        members.retain(|name, _| !self.omitted_headers.contains(name));
         members
     }
 
@@ -242,20 +262,23 @@ impl TokenDraft {
     }
 
     pub(crate) fn now(&self) -> UnixTime {
-        self.issuer.clock().now()
+        self.issuer.now()
     }
 
-    fn listed(self, name: &str, item: &str) -> Self {
+    fn push(self, name: &str, item: impl Into<Value>) -> Self {
         let mut items = self.claims.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
-        items.push(json!(item));
+        items.push(item.into());
         self.claim(name, items)
     }
 }
 
-/// Names only: a test may run with claims of real people.
+/// Names only: a test may use claims of real people.
 impl fmt::Debug for TokenDraft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&String> = self.claims.keys().collect();
-        f.debug_struct("TokenDraft").field("claims", &names).field("attack", &self.attack).finish_non_exhaustive()
+        f.debug_struct("TokenDraft")
+            .field("claims", &names)
+            .field("forgery", &self.forgery.as_ref().map(|forgery| forgery.name))
+            .finish_non_exhaustive()
     }
 }

@@ -1,22 +1,22 @@
-//! An issuer in memory.
+//! An issuer in memory, without a socket.
 
 use std::sync::Arc;
 
 use countersign_core::authz::Authorities;
 use countersign_core::clock::UnixTime;
 use countersign_core::key::{Algorithm, KeySource};
-use countersign_core::mint::Signer;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 use countersign_core::verify::Verifier;
 
 use crate::clock::ManualClock;
 use crate::draft::TokenDraft;
+use crate::identity::Identity;
 use crate::ring::KeyRing;
 
-/// The name of an issuer that was given none.
+/// The name of an issuer if none is set.
 const ISSUER: &str = "https://issuer.test";
 
-/// Where the clock of a new issuer stands, in seconds since 1970.
+/// The time of a new issuer's clock, in seconds since 1970.
 const START: u64 = 1_700_000_000;
 
 /// An issuer with real keys and no socket. Clones share keys and clock.
@@ -31,25 +31,21 @@ const START: u64 = 1_700_000_000;
 /// let token = issuer.token().audience("orders").lifetime(Duration::from_secs(60)).sign();
 /// assert!(verifier.verify(&token).await.is_ok());
 ///
-/// issuer.clock().advance(Duration::from_secs(91)); // its life and the leeway of 30 s
+/// issuer.clock().advance(Duration::from_secs(91)); // its lifetime and the leeway of 30 s
 /// assert_eq!(verifier.verify(&token).await.unwrap_err().code(), "expired");
 /// # });
 /// ```
 #[derive(Clone, Debug)]
-pub struct TestIssuer {
-    name: String,
-    clock: ManualClock,
-    ring: Arc<KeyRing>,
-}
+pub struct TestIssuer(Identity);
 
 impl TestIssuer {
-    /// `https://issuer.test`, an ES256 key, and a clock that stands at 1 700 000 000.
+    /// An issuer named `https://issuer.test`, with an ES256 key and a clock stopped at 1 700 000 000.
     #[must_use]
     pub fn new() -> Self {
         Self::with_algorithm(Algorithm::ES256)
     }
 
-    /// As [`new`](Self::new), with a key of another algorithm.
+    /// The same as [`new`](Self::new), with a key of another algorithm.
     ///
     /// ```
     /// use countersign_core::key::Algorithm;
@@ -60,23 +56,25 @@ impl TestIssuer {
     #[must_use]
     pub fn with_algorithm(algorithm: Algorithm) -> Self {
         let clock = ManualClock::new(UnixTime::from_secs(START));
-        TestIssuer { name: ISSUER.to_owned(), clock, ring: Arc::new(KeyRing::new(algorithm)) }
+        TestIssuer(Identity { name: ISSUER.to_owned(), clock, ring: Arc::new(KeyRing::new(algorithm)) })
     }
 
-    /// As [`new`](Self::new), by the machine's clock: for tokens that leave the process.
+    /// The same as [`new`](Self::new), with the system clock, for tokens that leave the process.
     ///
     /// ```
-    /// use countersign_core::{clock::{Clock, SystemClock}};
+    /// use std::time::Duration;
+    /// use countersign_core::clock::{Clock, SystemClock};
     /// use countersign_test::TestIssuer;
     ///
-    /// assert!(TestIssuer::with_system_clock().clock().now() >= SystemClock.now() .saturating_sub(std::time::Duration::from_secs(1)));
+    /// let issuer = TestIssuer::with_system_clock();
+    /// assert!(issuer.clock().now() >= SystemClock.now().saturating_sub(Duration::from_secs(1)));
     /// ```
     #[must_use]
     pub fn with_system_clock() -> Self {
-        TestIssuer { clock: ManualClock::from_system(), ..Self::new() }
+        TestIssuer(Identity { clock: ManualClock::from_system(), ..Self::new().0 })
     }
 
-    /// The same keys and clock under another name (`iss`).
+    /// The same issuer with another name (`iss`). Keys and clock are shared.
     ///
     /// ```
     /// use countersign_test::TestIssuer;
@@ -86,31 +84,31 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn with_name(mut self, issuer: impl Into<String>) -> Self {
-        self.name = issuer.into();
+        self.0.name = issuer.into();
         self
     }
 
-    /// What its tokens carry as `iss`.
+    /// The issuer's name: the `iss` of its tokens.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
-    /// The clock by which its tokens are dated and [`verifier_for`](Self::verifier_for) judges.
+    /// The clock of its tokens and of [`verifier_for`](Self::verifier_for).
     #[must_use]
     pub fn clock(&self) -> &ManualClock {
-        &self.clock
+        &self.0.clock
     }
 
-    /// A token to be: for nobody yet (name the audience), good for five minutes.
+    /// A draft of a token with a lifetime of five minutes. It has no audience yet; name one.
     pub fn token(&self) -> TokenDraft {
-        TokenDraft::new(self)
+        TokenDraft::new(&self.0)
     }
 
-    /// This issuer as a policy trusts it, for tokens made for `audience`. Its keys follow [`rotate`](Self::rotate).
+    /// This issuer for a policy, trusted for tokens with this audience. Its keys follow [`rotate`](Self::rotate).
     ///
-    /// Roles, permissions, groups and tenant are read from where [`TokenDraft`] writes them ([`authorities`](Self::authorities)),
-    /// and the issuer's own algorithm is the only one allowed.
+    /// The policy reads the claims that [`TokenDraft`] writes ([`authorities`](Self::authorities)), and allows only the
+    /// issuer's own algorithm.
     ///
     /// ```
     /// use countersign_core::verify::Verifier;
@@ -124,16 +122,16 @@ impl TestIssuer {
     /// assert!(verifier.is_ok());
     /// ```
     pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
-        NeedsAudience::new(&self.name, self.key_source())
+        NeedsAudience::new(&self.0.name, self.key_source())
             .audience(audience)
             .algorithms([self.algorithm()])
             .authorities(Self::authorities())
     }
 
-    /// A verifier that trusts this issuer alone and judges by its clock.
+    /// A verifier that trusts only this issuer, and uses its clock.
     #[must_use]
     pub fn verifier_for(&self, audience: impl Into<String>) -> Verifier {
-        let clock = Arc::new(self.clock.clone());
+        let clock = Arc::new(self.0.clock.clone());
         Verifier::builder()
             .trust(self.trusted_for(audience))
             .clock(clock)
@@ -141,9 +139,9 @@ impl TestIssuer {
             .unwrap_or_else(|faults| panic!("this issuer cannot be trusted: {faults}"))
     }
 
-    /// Where [`TokenDraft`] writes roles (`/roles`), permissions (`/permissions`), groups (`/groups`) and tenant (`/tenant`).
+    /// The claims that [`TokenDraft`] writes: `/roles`, `/permissions`, `/groups` and `/tenant`.
     ///
-    /// For policies that find this issuer's keys by themselves, through a [`Provider`](crate::Provider).
+    /// It is for policies that fetch this issuer's keys from a [`Provider`](crate::Provider).
     ///
     /// ```
     /// use countersign_core::authz::Authorities;
@@ -160,7 +158,7 @@ impl TestIssuer {
         Authorities::new().roles_at("/roles").permissions_at("/permissions").groups_at("/groups").tenant_at("/tenant")
     }
 
-    /// Signs with a new key from now on; the older ones stay published, and what they signed stays good.
+    /// Signs with a new key from now on. Older keys stay published, and their tokens stay valid.
     ///
     /// ```
     /// use countersign_test::TestIssuer;
@@ -176,15 +174,15 @@ impl TestIssuer {
     /// # });
     /// ```
     pub fn rotate(&self) {
-        self.ring.rotate();
+        self.0.ring.rotate();
     }
 
-    /// Publishes the signing key alone: what older keys signed is refused from now on.
+    /// Publishes only the signing key from now on. Tokens of older keys become invalid.
     pub fn withdraw_old_keys(&self) {
-        self.ring.withdraw_old();
+        self.0.ring.withdraw_old();
     }
 
-    /// The public keys as a JWK Set, the signing one first.
+    /// The public keys as a JWK Set, the signing key first.
     ///
     /// ```
     /// use countersign_core::key::KeySet;
@@ -196,22 +194,22 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn jwks(&self) -> String {
-        self.ring.jwks().to_string()
+        self.0.ring.jwks().to_string()
     }
 
-    /// The keys as a source that a policy of your own can be made of.
+    /// The keys as a key source, for a policy of your own.
     #[must_use]
     pub fn key_source(&self) -> Arc<dyn KeySource> {
-        Arc::clone(&self.ring) as Arc<dyn KeySource>
+        Arc::clone(&self.0.ring) as Arc<dyn KeySource>
     }
 
     /// The algorithm of its keys.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
-        self.ring.algorithm()
+        self.0.algorithm()
     }
 
-    /// The `kid` of the key that signs now.
+    /// The `kid` of the signing key.
     ///
     /// ```
     /// use countersign_test::TestIssuer;
@@ -223,11 +221,7 @@ impl TestIssuer {
     /// ```
     #[must_use]
     pub fn key_id(&self) -> String {
-        self.signer().key_id().to_owned()
-    }
-
-    pub(crate) fn signer(&self) -> Arc<Signer> {
-        self.ring.signing()
+        self.0.signer().key_id().to_owned()
     }
 }
 

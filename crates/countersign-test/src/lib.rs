@@ -38,6 +38,7 @@ mod answer;
 mod clock;
 mod draft;
 mod hostile;
+mod identity;
 mod issuer;
 mod mock_service;
 mod provider;

@@ -1,12 +1,20 @@
-//! A caller on a request: a real token of the test issuer, for the app's own verifier to check.
+//! Tokens on requests, for the app's own verifier to check.
 
 use axum::http::{HeaderValue, Request, header, request};
 
 use crate::draft::TokenDraft;
 
-/// A request that a caller can be put on: one that is built, or one that is being built.
+/// A request, or a builder of one, that can carry a bearer token.
+///
+/// ```
+/// use axum::http::Request;
+/// use countersign_test::BearerAuth;
+///
+/// let request = Request::get("/orders").bearer_auth("a-token").body(()).unwrap();
+/// assert_eq!(request.headers()["authorization"], "Bearer a-token");
+/// ```
 pub trait BearerAuth: private::Sealed + Sized {
-    /// The same with this bearer token in place of any other.
+    /// The same request with this bearer token, in place of any other.
     #[must_use]
     fn bearer_auth(self, token: &str) -> Self;
 }
@@ -28,15 +36,15 @@ impl BearerAuth for request::Builder {
     fn bearer_auth(mut self, token: &str) -> Self {
         if let Some(headers) = self.headers_mut() {
             headers.insert(header::AUTHORIZATION, bearer(token));
-        } // else the builder has failed already, and says so when it is finished
+        } // else the builder has failed, and reports it in `body`
         self
     }
 }
 
 impl TokenDraft {
-    /// Signs the token and puts it on a request: one call puts a caller there.
+    /// Signs the token and attaches it to a request.
     ///
-    /// Nothing is skipped: the app's layer, verifier and guards see a token like any other.
+    /// No check is skipped: the app's layer, verifier and guards see a token like any other.
     ///
     /// ```
     /// use axum::http::Request;

@@ -1,4 +1,4 @@
-//! The keys of a test issuer, in the place where a verifier reads them.
+//! The keys of a test issuer, as a key source.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,14 +8,14 @@ use countersign_core::mint::Signer;
 use countersign_core::secret::Secret;
 use serde_json::{Value, json};
 
-/// What the `kid` of every key of this kit begins with, so that production can refuse them.
+/// The prefix of the `kid` of every key of this kit, by which production refuses them.
 ///
 /// ```
 /// assert_eq!(countersign_test::KEY_ID_PREFIX, "test-only-");
 /// ```
 pub const KEY_ID_PREFIX: &str = "test-only-";
 
-/// One key that signs, older ones still published; a key source that follows them at once.
+/// A signing key and older keys that are still published. As a key source, it follows changes at once.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     algorithm: Algorithm,
@@ -46,7 +46,7 @@ impl KeyRing {
         Arc::clone(&self.keys().signing)
     }
 
-    /// Signs with a new key from now on; the older ones stay published.
+    /// Signs with a new key from now on. Older keys stay published.
     pub(crate) fn rotate(&self) {
         let mut keys = self.keys();
         keys.made += 1;
@@ -56,14 +56,14 @@ impl KeyRing {
         self.publish(&keys);
     }
 
-    /// Publishes the signing key alone.
+    /// Publishes only the signing key.
     pub(crate) fn withdraw_old(&self) {
         let mut keys = self.keys();
         keys.older.clear();
         self.publish(&keys);
     }
 
-    /// The public keys as a JWK Set, the signing one first; a shared secret is never in it.
+    /// The public keys as a JWK Set, the signing key first. It never contains a shared secret.
     pub(crate) fn jwks(&self) -> Value {
         let keys = self.keys();
         let public: Vec<Value> =
@@ -73,7 +73,7 @@ impl KeyRing {
 
     fn publish(&self, keys: &Keys) {
         let published = std::iter::once(&keys.signing).chain(&keys.older);
-        let verifying = published.map(|key| key.verifying_key().expect("a generated key can be checked with"));
+        let verifying = published.map(|key| key.verifying_key().expect("a generated key has a verifying half"));
         self.cell.store(Arc::new(KeySet::new(verifying)), None);
     }
 
@@ -92,7 +92,7 @@ impl KeySource for KeyRing {
     }
 }
 
-/// A new key, the `number`th of its ring.
+/// A new key, number `number` of its ring.
 fn new_key(algorithm: Algorithm, number: usize) -> Signer {
     let key_id = format!("{KEY_ID_PREFIX}{number}");
     if algorithm.is_symmetric() {
@@ -102,8 +102,8 @@ fn new_key(algorithm: Algorithm, number: usize) -> Signer {
     Signer::generate(algorithm).expect("this machine can make keys").with_key_id(&key_id)
 }
 
-/// 64 bytes that differ from run to run, so that nobody can come to rely on a known test secret.
+/// 64 bytes that differ from run to run, so that no test secret is known.
 fn random_bytes() -> Vec<u8> {
-    // Printable, so that they are never mistaken for DER.
+    // Printable, so that they are not mistaken for DER.
     (0..4).flat_map(|part| format!("{:016x}", RandomState::new().hash_one(part)).into_bytes()).collect()
 }

@@ -1,12 +1,12 @@
-//! The one table of attacks: what each does, its name, and how a verifier must refuse it.
+//! The table of attacks, with the name and the expected refusal of each.
 
 use countersign_core::error::VerifyErrorKind::{self, *};
 
 macro_rules! attacks {
     ($($(#[$doc:meta])* $attack:ident => $name:literal, [$($kind:ident),+];)*) => {
-        /// A way to forge a token, or to pass one off for what it is not.
+        /// An attack: a forged token, or a valid one used as what it is not.
         ///
-        /// Run all of them against your own service in one loop; each is made from a token that would be accepted:
+        /// Run all of them against your service in one loop. Each is made from a token that would be accepted:
         ///
         /// ```
         /// use countersign_test::{Attack, TestIssuer};
@@ -25,7 +25,7 @@ macro_rules! attacks {
         /// # });
         /// ```
         ///
-        /// They are meant for issuers of key pairs; with a shared secret there is no public key to confuse.
+        /// They are for issuers with key pairs. With a shared secret, there is no public key to confuse.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Attack {
@@ -33,17 +33,19 @@ macro_rules! attacks {
         }
 
         impl Attack {
-            /// Every attack, those on the form first.
+            /// All attacks, those on the encoding first.
             pub const ALL: &'static [Attack] = &[$(Attack::$attack,)*];
 
-            /// A stable name: lower case, words joined by `_`.
+            /// The stable name: lower-case words joined by `_`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Attack::$attack => $name,)* }
             }
 
-            /// How a verifier of this project may refuse it. The first is the answer for a [`TestIssuer`] as it comes;
-            /// others follow where the policy allows more algorithms or the set holds more keys.
+            /// The refusals that are right for a verifier of this project.
+            ///
+            /// The first one is for a plain [`TestIssuer`]; the others are for policies that allow more algorithms, and for
+            /// sets with more keys.
             ///
             /// [`TestIssuer`]: crate::TestIssuer
             #[must_use]
@@ -67,9 +69,9 @@ attacks! {
     PaddedBase64 => "padded_base64", [Malformed];
     /// A second spelling of the same bytes: unused trailing bits that are set.
     TrailingBits => "trailing_bits", [Malformed];
-    /// One character more than base64 can mean.
+    /// A length that base64 cannot have.
     ImpossibleLength => "impossible_length", [Malformed];
-    /// Longer than any verifier here can be set to read (64 KiB).
+    /// Longer than the largest limit of a verifier here (64 KiB).
     Oversize => "oversize", [TooLarge];
     /// A header of more than 4 KiB.
     OversizeHeader => "oversize_header", [TooLarge];
@@ -79,13 +81,13 @@ attacks! {
     DeepClaims => "deep_claims", [Malformed];
     /// A number of 200 digits.
     EndlessNumber => "endless_number", [Malformed];
-    /// Signed claims that are a list; code that reads claims by name finds none to refuse.
+    /// Signed claims that are a list: code that reads claims by name finds none to refuse.
     PayloadArray => "payload_array", [Malformed];
-    /// Signed claims that are no JSON.
+    /// Signed claims that are not JSON.
     PayloadText => "payload_text", [Malformed];
     /// A second JSON object after the header's.
     TrailingHeader => "trailing_header", [Malformed];
-    /// A header that is no UTF-8.
+    /// A header that is not UTF-8.
     HeaderNotUtf8 => "header_not_utf8", [Malformed];
     /// `alg` twice: `none` first, the true one last.
     DuplicateHeaderMember => "duplicate_header_member", [Malformed];
@@ -95,7 +97,7 @@ attacks! {
     DuplicateClaimEscaped => "duplicate_claim_escaped", [Malformed];
     /// A token within a token (`cty: JWT`).
     NestedJwt => "nested_jwt", [Nested];
-    /// `crit` names an extension that nobody knows.
+    /// `crit` names an unknown extension.
     CritUnknown => "crit_unknown", [CriticalHeader];
     /// `crit` names a claim.
     CritClaim => "crit_claim", [CriticalHeader];
@@ -126,34 +128,34 @@ attacks! {
     AlgMissing => "alg_missing", [Malformed];
     /// `alg` as a list of one.
     AlgList => "alg_list", [Malformed];
-    /// The true `alg` in lower case, truly signed.
+    /// The correct `alg` in lower case, with a valid signature.
     AlgLowerCase => "alg_lower_case", [AlgorithmNotAllowed];
-    /// Another algorithm and a key that fits it, under our `kid`.
+    /// Another algorithm with a matching key, under the issuer's `kid`.
     AlgSwapped => "alg_swapped", [AlgorithmNotAllowed, KeyMismatch];
-    /// HS256 keyed with our public key as PEM.
+    /// HS256 keyed with the issuer's public key as PEM.
     HmacWithPem => "hmac_with_pem", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
-    /// HS256 keyed with our public key as PEM without the last line break.
+    /// HS256 keyed with the issuer's public key as PEM without the final line break.
     HmacWithPemTrimmed => "hmac_with_pem_trimmed", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
-    /// HS512 keyed with our public key as PEM.
+    /// HS512 keyed with the issuer's public key as PEM.
     Hmac512WithPem => "hmac_512_with_pem", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
-    /// HS256 keyed with our public key as DER.
+    /// HS256 keyed with the issuer's public key as DER.
     HmacWithDer => "hmac_with_der", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
-    /// HS256 keyed with our public key as a JWK.
+    /// HS256 keyed with the issuer's public key as a JWK.
     HmacWithJwk => "hmac_with_jwk", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
-    /// HS256 keyed with nothing.
+    /// HS256 with an empty key.
     HmacWithEmptyKey => "hmac_with_empty_key", [AlgorithmNotAllowed, KeyMismatch, BadSignature];
 
-    /// One bit of the signature turned over.
+    /// One bit of the signature flipped.
     SignatureBitFlipped => "signature_bit_flipped", [BadSignature];
-    /// The last byte of the signature left off.
+    /// The signature without its last byte.
     SignatureTruncated => "signature_truncated", [BadSignature];
     /// A zero byte after the signature.
     SignatureLengthened => "signature_lengthened", [BadSignature];
-    /// As many zero bytes as the signature has (CVE-2022-21449).
+    /// A signature of zero bytes (CVE-2022-21449).
     SignatureZero => "signature_zero", [BadSignature];
     /// The DER form of a zero signature, `MAYCAQACAQA` (CVE-2022-21449).
     SignatureZeroDer => "signature_zero_der", [BadSignature];
-    /// The honest signature in DER, as X.509 writes it, not JOSE.
+    /// The honest signature in DER, the encoding of X.509 instead of JOSE.
     SignatureDer => "signature_der", [BadSignature];
     /// Nothing after the last dot.
     SignatureEmpty => "signature_empty", [Malformed];
@@ -162,13 +164,13 @@ attacks! {
     /// A header member added under the honest signature.
     HeaderChanged => "header_changed", [BadSignature];
 
-    /// Signed by a key of the attacker's, naming ours.
+    /// Signed with the attacker's key, under the issuer's `kid`.
     ForeignKeyOurKid => "foreign_key_our_kid", [BadSignature];
-    /// Signed by a key of the attacker's, naming it.
+    /// Signed with the attacker's key, under its own `kid`.
     ForeignKey => "foreign_key", [UnknownKey];
-    /// Signed by a key of the attacker's, naming none.
+    /// Signed with the attacker's key, without a `kid`.
     ForeignKeyNoKid => "foreign_key_no_kid", [BadSignature, UnknownKey];
-    /// The honest key under a `kid` that nobody has.
+    /// Signed with the honest key, under an unknown `kid`.
     UnknownKid => "unknown_kid", [UnknownKey];
     /// An empty `kid`, which is not an absent one.
     EmptyKid => "empty_kid", [Malformed];
@@ -176,72 +178,72 @@ attacks! {
     KidNumber => "kid_number", [Malformed];
     /// A `kid` of 300 bytes.
     KidTooLong => "kid_too_long", [Malformed];
-    /// A `kid` that walks a file system, the key being what it would find.
+    /// A `kid` that is a file path, for verifiers that load keys by path.
     KidPath => "kid_path", [UnknownKey];
     /// A `kid` that ends an SQL statement.
     KidSql => "kid_sql", [UnknownKey];
-    /// A `kid` with a line break, to forge lines of a log.
+    /// A `kid` with a line break, to forge log lines.
     KidLineBreak => "kid_line_break", [UnknownKey];
-    /// The attacker's key in the header (`jwk`), named by its own `kid` (CVE-2018-0114).
+    /// The attacker's key in the header (`jwk`), under its own `kid` (CVE-2018-0114).
     EmbeddedJwk => "embedded_jwk", [UnknownKey];
-    /// The attacker's key in the header (`jwk`), under our `kid`.
+    /// The attacker's key in the header (`jwk`), under the issuer's `kid`.
     EmbeddedJwkOurKid => "embedded_jwk_our_kid", [BadSignature];
-    /// A URL of the attacker's to fetch keys from (`jku`).
+    /// The attacker's URL for keys (`jku`).
     Jku => "jku", [UnknownKey];
-    /// A URL of the attacker's to fetch certificates from (`x5u`).
+    /// The attacker's URL for certificates (`x5u`).
     X5u => "x5u", [UnknownKey];
-    /// A certificate of the attacker's in the header (`x5c`).
+    /// The attacker's certificate in the header (`x5c`).
     X5c => "x5c", [UnknownKey];
 
-    /// For another service.
+    /// The audience is another service.
     WrongAudience => "wrong_audience", [WrongAudience];
-    /// For a service whose name begins like ours.
+    /// The audience begins with the service's name.
     AudiencePrefix => "audience_prefix", [WrongAudience];
-    /// Our name and another's in one string.
+    /// The service's name and another one in one string.
     AudienceJoined => "audience_joined", [WrongAudience];
-    /// For nobody.
+    /// No audience.
     NoAudience => "no_audience", [WrongAudience];
-    /// Our name in a list with something that is no string.
+    /// The service's name in a list with a number.
     AudienceMixed => "audience_mixed", [WrongAudience];
-    /// Of an issuer that nobody trusts, signed by our issuer's key.
+    /// An untrusted issuer, signed with the trusted issuer's key.
     WrongIssuer => "wrong_issuer", [UnknownIssuer];
-    /// Our issuer with a slash more.
+    /// The issuer with a trailing slash.
     IssuerSlash => "issuer_slash", [UnknownIssuer];
-    /// Our issuer as the beginning of another host.
+    /// The issuer as the beginning of another host name.
     IssuerPrefix => "issuer_prefix", [UnknownIssuer];
-    /// A list of issuers, ours first (CVE-2025-30144).
+    /// A list of issuers, the trusted one first (CVE-2025-30144).
     IssuerList => "issuer_list", [InvalidClaim];
     /// No issuer.
     NoIssuer => "no_issuer", [MissingClaim];
-    /// Ended an hour ago.
+    /// Expired an hour ago.
     Expired => "expired", [Expired];
-    /// Never ends.
+    /// No expiry.
     NoExpiry => "no_expiry", [MissingClaim];
-    /// `exp` as text, which a lax parser takes for absent (CVE-2026-25537).
+    /// `exp` as text, which a lax parser treats as absent (CVE-2026-25537).
     ExpiryText => "expiry_text", [InvalidClaim];
     /// `exp: null`.
     ExpiryNull => "expiry_null", [InvalidClaim];
-    /// `exp` in milliseconds, which would last for 50 000 years.
+    /// `exp` in milliseconds, a lifetime of 50 000 years.
     ExpiryMilliseconds => "expiry_milliseconds", [InvalidClaim];
-    /// `exp` beyond every integer.
+    /// `exp` larger than any integer type.
     ExpiryHuge => "expiry_huge", [InvalidClaim];
     /// A negative `exp`, which wraps to the far future in careless arithmetic.
     ExpiryNegative => "expiry_negative", [InvalidClaim];
-    /// Begins in an hour.
+    /// Valid from an hour from now.
     NotYetValid => "not_yet_valid", [NotYetValid];
-    /// Issued in an hour.
+    /// Issued an hour from now.
     IssuedInFuture => "issued_in_future", [IssuedInFuture];
-    /// A subject that is no string.
+    /// A subject that is not a string.
     SubjectNumber => "subject_number", [InvalidClaim];
     /// `scope` as a list.
     ScopeList => "scope_list", [InvalidClaim];
     /// An ID token (`nonce`), which is for the client.
     IdToken => "id_token", [IdToken];
-    /// A logout token by its `typ`.
+    /// The `typ` of a logout token.
     TypLogout => "typ_logout", [WrongType];
-    /// A DPoP proof by its `typ`.
+    /// The `typ` of a DPoP proof.
     TypDpopProof => "typ_dpop_proof", [WrongType];
-    /// A client assertion by its `typ`.
+    /// The `typ` of a client assertion.
     TypClientAssertion => "typ_client_assertion", [WrongType];
     /// Bound to a client's key (`cnf.jkt`), sent as a plain bearer token.
     DpopBound => "dpop_bound", [ProofRequired];
@@ -250,7 +252,7 @@ attacks! {
 }
 
 impl Attack {
-    /// The status that an HTTP service answers: 400 where no `Authorization` header of RFC 6750 can hold the text, else
+    /// The status of an HTTP service's response: 400 if an `Authorization` header of RFC 6750 cannot hold the text, else
     /// 401.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! How each forgery is made, from a token that would be accepted.
+//! The recipes of the forgeries, each made from a token that would be accepted.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -18,14 +18,21 @@ use crate::draft::TokenDraft;
 /// An hour, beyond any leeway.
 const FAR: Duration = Duration::from_secs(3600);
 
-/// A URL that must never be asked.
+/// A URL that must never be fetched.
 const ATTACKER_URL: &str = "https://attacker.test/keys";
 
-/// The `kid` that an attacker's own key is named by.
+/// The `kid` of the attacker's own key.
 const ATTACKER_KEY_ID: &str = "attacker-1";
 
+impl TokenDraft {
+    /// Forges the token in this way when it is signed. [`Attack`] shows the loop over all attacks.
+    pub fn hostile(self, attack: Attack) -> Self {
+        self.forged(attack.name(), move |draft| attack.forge(draft))
+    }
+}
+
 impl Attack {
-    pub(crate) fn forge(self, draft: &TokenDraft) -> String {
+    fn forge(self, draft: &TokenDraft) -> String {
         let forge = Forge { draft, header: draft.header_members(), claims: draft.claims().clone() };
         forge
             .form(self)
@@ -35,7 +42,7 @@ impl Attack {
     }
 }
 
-/// A token about to be forged: its honest parts.
+/// The honest parts of a token to be forged.
 struct Forge<'d> {
     draft: &'d TokenDraft,
     header: Map<String, Value>,
@@ -43,7 +50,7 @@ struct Forge<'d> {
 }
 
 impl Forge<'_> {
-    /// Attacks on the form: segments, base64, JSON, critical extensions.
+    /// Attacks on the encoding: segments, base64, JSON, critical extensions.
     fn form(&self, attack: Attack) -> Option<String> {
         let honest = self.draft.sign_honestly();
         let (header, payload, signature) = segments(&honest);
@@ -183,9 +190,9 @@ impl Forge<'_> {
         })
     }
 
-    /// Attacks by claims and kind, each honestly signed: only the rules can refuse them.
+    /// Attacks by claims and token type, each honestly signed: only the rules can refuse them.
     fn claim(&self, attack: Attack) -> String {
-        let own_issuer = self.draft.issuer.name();
+        let own_issuer = &self.draft.issuer.name;
         let own_audience = || self.claims.get("aud").and_then(Value::as_str).unwrap_or("orders").to_owned();
         let now = self.draft.now();
         let later = now.saturating_add(FAR).as_secs();
@@ -243,7 +250,7 @@ impl Forge<'_> {
         self.signed(&self.header_with(members), &self.draft.claims_json())
     }
 
-    /// A null value leaves the member out.
+    /// A null value omits the member.
     fn header_with(&self, members: &[(&str, Value)]) -> String {
         let mut header = self.header.clone();
         header.extend(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -264,7 +271,7 @@ impl Forge<'_> {
         format!("{message}.{}", encode(mac.as_ref()))
     }
 
-    /// Sets an unused bit of the signature's last character; where it has none, of the header's.
+    /// Sets an unused bit in the last character of the signature, or of the header if the signature has none.
     fn trailing_bits(&self) -> String {
         let honest = self.draft.sign_honestly();
         if !segments(&honest).2.len().is_multiple_of(4) {
@@ -289,7 +296,7 @@ impl Forge<'_> {
     }
 }
 
-/// An attacker's key of `algorithm`; one a process, since RSA keys take long to make.
+/// The attacker's key of `algorithm`. There is one per process, since generating RSA keys is slow.
 fn foreign_key(algorithm: Algorithm) -> Arc<Signer> {
     static KEYS: LazyLock<Mutex<HashMap<Algorithm, Arc<Signer>>>> = LazyLock::new(Mutex::default);
     let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,12 +317,12 @@ fn segments(token: &str) -> (&str, &str, &str) {
     (next(), next(), next())
 }
 
-/// The next letter of the alphabet differs in the lowest bit, which is unused where a segment is no multiple of four.
+/// Sets the lowest bit of the last character, which is unused if the length is not a multiple of four.
 fn with_last_bit_set(segment: &str) -> String {
     const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (kept, last) = segment.split_at(segment.len() - 1);
+    let (rest, last) = segment.split_at(segment.len() - 1);
     let at = ALPHABET.find(last).expect("a base64url character");
-    format!("{kept}{}", &ALPHABET[at ^ 1..=(at ^ 1)])
+    format!("{rest}{}", &ALPHABET[at ^ 1..=(at ^ 1)])
 }
 
 fn deep() -> String {
@@ -327,5 +334,5 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn decode(segment: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.decode_to_vec(segment).expect("a segment of ours is base64url")
+    URL_SAFE_NO_PAD.decode_to_vec(segment).expect("an honest segment is base64url")
 }

@@ -1,4 +1,4 @@
-//! Forgeries: every known way to make a token that must be refused.
+//! Forgeries: all known attacks on tokens.
 
 mod attack;
 mod forge;

@@ -1,4 +1,4 @@
-//! A public JWK in the forms that HMAC confusion is tried with.
+//! Public keys as SPKI and PEM, for attacks by HMAC confusion.
 
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(super) fn spki(jwk: &Value) -> Vec<u8> {
     der(SEQUENCE, &[der(SEQUENCE, &identifier), der(BIT_STRING, &bits)].concat())
 }
 
-/// The same as PEM, lines of 64 characters, with a last line break.
+/// The key as PEM with lines of 64 characters and a final line break.
 pub(super) fn pem(spki: &[u8]) -> String {
     let text = STANDARD.encode_to_string(spki);
     let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();
@@ -77,7 +77,7 @@ mod tests {
     use crate::TestIssuer;
 
     #[test]
-    fn what_is_written_is_the_very_key() {
+    fn a_written_key_is_the_same_key() {
         for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::Ed25519] {
             let set: Value = serde_json::from_str(&TestIssuer::with_algorithm(algorithm).jwks()).expect("JSON");
             let jwk = &set["keys"][0];
