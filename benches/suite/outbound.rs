@@ -37,7 +37,7 @@ fn layer(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     let request = || Request::get("https://billing.test/").body(()).expect("a request");
     let held = HeaderValue::from_static("Bearer a-token");
     let mut bare = Bare;
-    let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
+    let mut attaching = AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
     drop(runtime.block_on(attaching.call(request())));
     let figures = interleave(
         plan,
@@ -66,7 +66,7 @@ fn client(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     const CALLS: usize = 400;
     let (runtime, url) = (runtime(), server());
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let outbound = Outbound::new(http.clone()).bind(&url, CachedSource).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&url, CachedSource).build().expect("bound");
     let mut held = HeaderValue::from_static("Bearer a-token");
     held.set_sensitive(true);
     let built = || http.get(&url).build().expect("a request");
@@ -122,7 +122,7 @@ fn callers(plan: &Plan, report: &mut Report) {
     let verifier = sample::verifier(&signer, 1 << 20);
     let layer = AuthenticateLayer::builder(verifier).keep_caller_token().build().expect("a layer");
     let mut keeping = layer.layer(Echo);
-    let mut attaching = AttachTokenLayer::new("https://billing.test", CachedSource).expect("a layer").layer(Bare);
+    let mut attaching = AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
     let before = allocations::live_bytes();
     let (mut at_the_bound, mut took) = (0, Duration::ZERO);
     for number in 0..count {
@@ -162,7 +162,6 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-<<<<<<< HEAD
 /// A source whose tokens are kept for an hour.
 #[derive(Debug)]
 struct Kept;
@@ -196,8 +195,6 @@ impl Service<Request<()>> for Keeping {
     }
 }
 
-=======
->>>>>>> 0c99905 (Compare instructions and allocations of the hot paths with a baseline)
 /// Answers every request with 200, on threads of its own.
 fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

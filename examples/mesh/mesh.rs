@@ -30,13 +30,13 @@ impl Mesh {
         let inventory = Server::on_free_port(inventory::app(inventory_verifier.clone())).await?;
 
         let for_inventory = client(issuer, ORDERS, tokens.secret_of(ORDERS)).audience("inventory").scope("stock:read");
-        let outbound = Outbound::new(http.clone()).bind(&inventory.url, for_inventory)?;
+        let outbound = Outbound::builder(http.clone()).bind(&inventory.url, for_inventory).build()?;
         let settings = Orders { http: http.clone(), outbound, inventory: inventory.url.clone() };
         let orders = orders::app(Verifier::new(trusted(issuer, "orders"))?, settings)?;
         let orders = Server::on_free_port(orders).await?;
 
         let for_orders = client(issuer, GATEWAY, tokens.secret_of(GATEWAY)).audience("orders");
-        let outbound = Outbound::new(http.clone()).bind(&orders.url, for_orders)?;
+        let outbound = Outbound::builder(http.clone()).bind(&orders.url, for_orders).build()?;
         let settings = Gateway { http, outbound, orders: orders.url.clone() };
         let gateway = gateway::app(Verifier::new(trusted(issuer, "gateway"))?, settings)?;
         let gateway = Server::on_free_port(gateway).await?;

@@ -73,7 +73,7 @@ async fn main() -> Result<(), Failure> {
     let http = reqwest::Client::new();
     let exchange =
         ClientCredentials::from_issuer(&issuer_url).client("orders", secret).audience("billing").scope("invoices:read");
-    let outbound = Outbound::new(http.clone()).bind(&billing_url, exchange)?;
+    let outbound = Outbound::builder(http.clone()).bind(&billing_url, exchange).build()?;
     let (listener, orders_url) = listen().await?;
     let behind = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
     serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, behind)?);

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
     // The caller: tokens of this client, and sent to billing's origin alone. Kept for the life of the process.
     let http = reqwest::Client::new();
     let tokens = ClientCredentials::from_issuer(&issuer_url).client("orders", secret);
-    let outbound = Outbound::new(http.clone()).bind(&billing_url, tokens)?;
+    let outbound = Outbound::builder(http.clone()).bind(&billing_url, tokens).build()?;
     let fetches = || outbound.stats().iter().map(|(_, stats)| stats.fetches).sum::<u64>();
     let invoices = || http.get(format!("{billing_url}/invoices"));
 

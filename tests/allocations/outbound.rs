@@ -50,7 +50,7 @@ fn a_call_with_a_held_token_allocates_little_more_than_the_bare_call() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let url = server();
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-    let outbound = Outbound::new(http.clone()).bind(&url, Kept).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&url, Kept).build().expect("bound");
     let built = || http.post(&url).header(ACCEPT, JSON).body("{}").build().expect("a request");
     let mut held = HeaderValue::from_static("Bearer a-token");
     held.set_sensitive(true);
@@ -85,7 +85,8 @@ fn the_layer_allocates_its_future_and_room_for_the_header() {
     let inner = tower::service_fn(|_: http::Request<()>| {
         std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(())))
     });
-    let mut service = AttachTokenLayer::new("https://billing.test", Kept).expect("a layer").layer(inner);
+    let mut service =
+        AttachTokenLayer::builder().bind("https://billing.test", Kept).build().expect("a layer").layer(inner);
     let mut call = || {
         let request = http::Request::get("https://billing.test/").header("x-request-id", "r-1").body(());
         let request = request.expect("a request");

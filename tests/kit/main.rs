@@ -103,7 +103,7 @@ async fn a_callee_shows_which_token_came_with_which_call() {
 
     let (billing, http) = (MockService::start().await, reqwest::Client::new());
     let source = ClientCredentials::from_issuer(issuer.name()).client("orders", secret).audience("billing");
-    let outbound = Outbound::new(http.clone()).bind(billing.url(), source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(billing.url(), source).build().expect("bound");
     billing.refuse_token("invalid_token"); // so the first call is sent twice
     outbound.send(http.get(format!("{}/own", billing.url()))).await.expect("an answer");
 

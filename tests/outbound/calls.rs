@@ -13,7 +13,7 @@ const INVALID: &str = r#"Bearer error="invalid_token""#;
 fn bound(issuer: &Server, target: &Server) -> (Outbound, reqwest::Client) {
     let http = reqwest::Client::new();
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    (Outbound::new(http.clone()).bind(&target.url, source).expect("bound"), http)
+    (Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound"), http)
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use countersign::outbound::{ClientCredentials, OutboundError, TokenRequest, TokenSource};
+use countersign::clock::SystemClock;
+use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -79,7 +80,8 @@ async fn ask(
         tls = tls.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
     }
     let source = ClientCredentials::from_token_endpoint(url).client_certificate("orders", tls);
-    assert!(source.faults().is_empty(), "{:?}", source.faults());
+    let faults = source.attach(&OutboundContext::new(Arc::new(SystemClock)));
+    assert!(faults.is_empty(), "{faults:?}");
     let token = source.token(&TokenRequest::default()).await?;
     assert!(!format!("{token:?}").contains("by-certificate"));
     Ok(())

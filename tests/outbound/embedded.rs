@@ -41,7 +41,7 @@ async fn claims_at_billing(
 ) -> Result<Value, OutboundError> {
     let target = Server::start(|_, _| answer(200, "{}".into())).await;
     let http = reqwest::Client::new();
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     let outbound = caller.map_or_else(|| outbound.clone(), |caller| outbound.on_behalf_of(caller));
     outbound.send(http.get(&target.url)).await?;
     let sent = target.seen()[0].header("authorization").expect("a token").trim_start_matches("Bearer ").to_owned();

@@ -4,12 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::authenticate::CallerToken;
-use countersign::clock::UnixTime;
+use countersign::clock::{SystemClock, UnixTime};
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign::outbound::{
-    Assertion, AttachTokenLayer, ClientCredentials, ForwardedToken, Outbound, OutboundError, ProvideCallerLayer,
-    SelfSignedToken, StaticToken, TokenRequest, TokenSource,
+    Assertion, AttachTokenLayer, ClientCredentials, ForwardedToken, Outbound, OutboundContext, OutboundError,
+    ProvideCallerLayer, SelfSignedToken, StaticToken, TokenRequest, TokenSource,
 };
 use countersign::prelude::{Verifier, oidc};
 use countersign::secret::Secret;
@@ -33,6 +33,10 @@ fn jwt_in(body: &str, name: &str) -> (Value, Value) {
     (decoded(parts.next().expect("a header")), decoded(parts.next().expect("claims")))
 }
 
+fn context() -> OutboundContext {
+    OutboundContext::new(Arc::new(SystemClock))
+}
+
 fn signer() -> Signer {
     Signer::generate(Algorithm::ES256).expect("a key")
 }
@@ -44,7 +48,8 @@ async fn s7_04_an_assertion_is_for_the_issuer_alone_short_and_used_once() {
     let at_1000 = Arc::new(ManualClock::new(UnixTime::from_secs(1000)));
     let source = ClientCredentials::from_token_endpoint(&issuer.url)
         .assertion_audience("https://id.example.com")
-        .client_assertion("orders", Assertion::new("orders", "orders", Arc::clone(&signer)).clock(at_1000));
+        .client_assertion("orders", Assertion::new("orders", "orders", Arc::clone(&signer)));
+    assert!(source.attach(&OutboundContext::new(at_1000)).is_empty(), "no faults");
     for _ in 0..2 {
         source.token(&TokenRequest::default()).await.expect("a token");
     }
@@ -62,7 +67,8 @@ async fn s7_04_an_assertion_is_for_the_issuer_alone_short_and_used_once() {
     assert!(!first.body.contains("client_secret"), "S7.03: one way a request");
 
     let unsaid = ClientCredentials::from_token_endpoint(&issuer.url).client_key("orders", signer);
-    let fault = Outbound::new(reqwest::Client::new()).bind("https://b.test", unsaid).expect_err("for whom?");
+    let fault =
+        Outbound::builder(reqwest::Client::new()).bind("https://b.test", unsaid).build().expect_err("for whom?");
     assert!(fault.to_string().contains("assertion_audience"), "{fault}");
 }
 
@@ -88,7 +94,8 @@ async fn an_assertion_is_a_grant_too() {
         .assertion_audience("https://id.example.com")
         .jwt_bearer(Assertion::new("https://orders.internal", "ann", signer()))
         .scope("invoices:write");
-    assert!(source.faults().is_empty(), "{:?}", source.faults());
+    let faults = source.attach(&context());
+    assert!(faults.is_empty(), "{faults:?}");
     source.token(&TokenRequest::default()).await.expect("a token");
     let body = &issuer.seen()[0].body;
     assert!(body.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion="), "{body}");
@@ -105,7 +112,7 @@ async fn s7_22_an_actor_goes_along_whole_or_not_at_all() {
     let source = || ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
     let acting = source().actor(StaticToken::new("who-acts".into()));
     for (source, acts) in [(acting, true), (source(), false)] {
-        let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+        let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
         outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect("sent");
         let body = issuer.seen().last().expect("one").body.clone();
         let pair = "&actor_token=who-acts&actor_token_type=urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aaccess_token";
@@ -117,16 +124,17 @@ async fn s7_22_an_actor_goes_along_whole_or_not_at_all() {
 async fn s7_25_a_callers_token_goes_only_where_its_audience_says() {
     let provider = TestIssuer::with_system_clock();
     let (target, http) = (Server::start(|_, _| json(200, "{}".into())).await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).bind(&target.url, ForwardedToken::new("billing")).expect("bound");
+    let outbound =
+        Outbound::builder(http.clone()).bind(&target.url, ForwardedToken::new("billing")).build().expect("bound");
     for audience in ["bill", "billing2"] {
-        let inbound = provider.token().audience("orders").audience(audience).sign();
+        let inbound = provider.token().audience("orders").add_audience(audience).sign();
         let caller = caller(&provider, &inbound).await;
         let error = outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect_err("not for it");
         assert_eq!(error.code(), "forwarding_refused");
     }
     let error = outbound.send(http.get(&target.url)).await.expect_err("nobody");
     assert_eq!((error.code(), target.count()), ("forwarding_refused", 0));
-    let inbound = provider.token().audience("orders").audience("billing").sign();
+    let inbound = provider.token().audience("orders").add_audience("billing").sign();
     let caller = caller(&provider, &inbound).await;
     outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect("for it");
     assert_eq!(target.seen()[0].header("authorization"), Some(format!("Bearer {inbound}").as_str()));
@@ -136,10 +144,10 @@ async fn s7_25_a_callers_token_goes_only_where_its_audience_says() {
 async fn a_self_signed_token_is_one_that_its_target_accepts() {
     let signer = Arc::new(signer());
     let source = SelfSignedToken::new("https://orders.internal", Arc::clone(&signer)).subject("orders").scope("a b");
-    assert!(!source.faults().is_empty(), "no audience");
+    assert!(!source.attach(&context()).is_empty(), "no audience");
     let source = source.audience("billing");
     let (target, http) = (Server::start(|_, _| json(200, "{}".into())).await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     for _ in 0..3 {
         outbound.send(http.get(&target.url)).await.expect("sent");
     }
@@ -161,7 +169,7 @@ async fn s9_13_the_present_caller_is_known_to_his_own_task_alone() {
     let (issuer, target) = (Server::issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
     let http = reqwest::Client::new();
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     let error = outbound.on_behalf_of_current_caller().expect_err("nobody calls");
     assert_eq!(error.code(), "no_caller");
 
@@ -190,7 +198,7 @@ async fn s10_11_the_trace_goes_along_and_no_identity() {
     let (issuer, target) = (Server::issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
     let http = reqwest::Client::new();
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let mut inbound = http::HeaderMap::new();
     for (name, value) in
@@ -239,7 +247,7 @@ async fn a_real_provider_takes_each_way_of_authentication_and_we_take_its_tokens
             *keep.lock().expect("not poisoned") = value.trim_start_matches("Bearer ").to_owned();
             async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
         });
-        let layer = AttachTokenLayer::new("https://orders.test", source).expect("a layer");
+        let layer = AttachTokenLayer::builder().bind("https://orders.test", source).build().expect("a layer");
         let request = http::Request::get("https://orders.test/").body(()).expect("a request");
         layer.layer(inner).oneshot(request).await.unwrap_or_else(|error| panic!("{client}: {error}"));
         let token = sent.lock().expect("not poisoned").clone();

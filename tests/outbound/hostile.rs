@@ -19,7 +19,7 @@ fn source(issuer: &Server) -> ClientCredentials {
 
 fn bound(issuer: &Server, target: &Server) -> (Outbound, reqwest::Client) {
     let http = reqwest::Client::new();
-    (Outbound::new(http.clone()).bind(&target.url, source(issuer)).expect("bound"), http)
+    (Outbound::builder(http.clone()).bind(&target.url, source(issuer)).build().expect("bound"), http)
 }
 
 fn redirect(status: u16, to: &str) -> axum::response::Response {
@@ -78,7 +78,10 @@ async fn s7_15_s7_17_the_layer_for_other_clients_is_as_strict() {
         record.lock().expect("not poisoned").push(request.headers().get("authorization").cloned());
         async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
     });
-    let layer = AttachTokenLayer::new("https://billing.test", StaticToken::new(TOKEN.into())).expect("a layer");
+    let layer = AttachTokenLayer::builder()
+        .bind("https://billing.test", StaticToken::new(TOKEN.into()))
+        .build()
+        .expect("a layer");
     let call = |uri: &str, header: Option<(&str, &str)>| {
         let mut request = http::Request::builder().uri(uri);
         if let Some((name, value)) = header {
@@ -208,7 +211,8 @@ async fn a_proxy_sees_no_call_that_was_refused() {
     let (issuer, target) = (issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
     let http = reqwest::Client::builder().proxy(reqwest::Proxy::all(&proxy.url).expect("a proxy")).build();
     let http = http.expect("a client");
-    let outbound = Outbound::new(http.clone()).bind("https://billing.test", source(&issuer)).expect("bound");
+    let outbound =
+        Outbound::builder(http.clone()).bind("https://billing.test", source(&issuer)).build().expect("bound");
     let error = outbound.send(http.get(&target.url)).await.expect_err("not bound");
     assert_eq!(error.code(), "origin_not_bound");
     assert_eq!((proxy.count(), issuer.count()), (0, 0));

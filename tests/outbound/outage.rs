@@ -25,8 +25,8 @@ async fn ok() -> Server {
 /// An outbound client by a clock that stands at 1000.
 fn by_hand(issuer: &Server, target: &Server) -> (Outbound, reqwest::Client, ManualClock) {
     let (http, clock) = (reqwest::Client::new(), ManualClock::new(UnixTime::from_secs(1000)));
-    let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
-    (outbound.bind(&target.url, source(issuer)).expect("bound"), http, clock)
+    let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+    (outbound.bind(&target.url, source(issuer)).build().expect("bound"), http, clock)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,11 @@ async fn s7_11_ten_thousand_cold_callers_are_one_request() {
         count.fetch_add(1, Ordering::Relaxed);
         async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
     });
-    let service = AttachTokenLayer::new("https://billing.test", source(&issuer)).expect("a layer").layer(inner);
+    let service = AttachTokenLayer::builder()
+        .bind("https://billing.test", source(&issuer))
+        .build()
+        .expect("a layer")
+        .layer(inner);
     let callers: Vec<_> = (0..10_000)
         .map(|_| {
             let request = http::Request::get("https://billing.test/").body(()).expect("a request");
@@ -101,8 +105,8 @@ async fn s7_09_lives_count_from_the_asking() {
     })
     .await;
     let (target, http) = (ok().await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
-    let outbound = outbound.bind(&target.url, source(&issuer)).expect("bound");
+    let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+    let outbound = outbound.bind(&target.url, source(&issuer)).build().expect("bound");
     for advanced in [0, 10, 20] {
         clock.advance(Duration::from_secs(advanced)); // 20, 30 and 50 seconds after the first asking
         outbound.send(http.get(&target.url)).await.expect("sent");
@@ -183,8 +187,8 @@ impl TokenSource for Stumbling {
 async fn s7_11_after_a_panic_the_next_caller_tries() {
     let (target, http) = (ok().await, reqwest::Client::new());
     let clock = ManualClock::new(UnixTime::from_secs(1000));
-    let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
-    let outbound = outbound.bind(&target.url, Stumbling(AtomicUsize::new(0))).expect("bound");
+    let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+    let outbound = outbound.bind(&target.url, Stumbling(AtomicUsize::new(0))).build().expect("bound");
     let error = outbound.send(http.get(&target.url)).await.expect_err("it stumbled");
     assert_eq!((error.code(), error.is_transient()), ("token_unavailable", true));
     clock.advance(Duration::from_secs(2)); // a panic cools down like any failure: the first pause and its jitter
@@ -204,7 +208,7 @@ async fn s7_12_exchanges_of_many_callers_never_mix() {
         assert_eq!(request.headers()["authorization"].to_str().ok(), Some(request.body().as_str()));
         async { Ok::<_, std::convert::Infallible>(http::Response::new(())) }
     });
-    let layer = AttachTokenLayer::new("https://billing.test", source(&issuer)).expect("a layer");
+    let layer = AttachTokenLayer::builder().bind("https://billing.test", source(&issuer)).build().expect("a layer");
     let provider = TestIssuer::with_system_clock();
     let mut calls = Vec::new();
     for number in 0..100 {
@@ -238,7 +242,7 @@ async fn s7_24_an_exchange_that_is_not_answered_sends_nothing() {
     let gone = Server::listen().await.url();
     let http = reqwest::Client::new();
     let source = ClientCredentials::from_token_endpoint(&gone).client("orders", String::from("s3cret-value"));
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     let error = outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect_err("nobody there");
     assert_eq!((error.code(), error.is_transient()), ("token_unavailable", true));
     assert_eq!(target.count(), 0);
@@ -253,7 +257,7 @@ async fn s7_19_a_streamed_body_is_not_sent_again_and_its_token_is_dropped() {
     })
     .await;
     let http = reqwest::Client::new();
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source(&issuer)).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source(&issuer)).build().expect("bound");
     let streamed = http.post(&target.url).body(reqwest::Body::wrap(String::from("gone once sent")));
     assert_eq!(outbound.send(streamed).await.expect("the refusal").status(), 401);
     assert_eq!((target.count(), issuer.count()), (1, 1));
@@ -268,7 +272,7 @@ async fn s7_05_a_token_file_is_read_for_each_use() {
     let error = source.token(&TokenRequest::default()).await.expect_err("no file");
     assert_eq!((error.code(), error.is_transient()), ("token_unavailable", true));
     let (target, http) = (ok().await, reqwest::Client::new());
-    let outbound = Outbound::new(http.clone()).bind(&target.url, source).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source).build().expect("bound");
     for token in ["first", "second"] {
         std::fs::write(&path, format!("{token}\n")).expect("written");
         outbound.send(http.get(&target.url)).await.expect("sent");
@@ -285,7 +289,7 @@ async fn s7_22_a_resource_is_an_absolute_uri_without_fragment() {
     let issuer = Server::issuing().await;
     let bind = |resource: &str| {
         let source = source(&issuer).resource(resource);
-        Outbound::new(reqwest::Client::new()).bind("https://billing.test", source).map(|_| ())
+        Outbound::builder(reqwest::Client::new()).bind("https://billing.test", source).build().map(|_| ())
     };
     bind("https://billing.test/a?b=c").expect("fine");
     bind("urn:billing").expect("fine");

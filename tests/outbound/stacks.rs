@@ -103,7 +103,7 @@ where
 
 fn attaching(issuer: &Server, origin: &str, channel: Channel) -> AttachToken<Channel> {
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    AttachTokenLayer::new(origin, source).expect("a layer").layer(channel)
+    AttachTokenLayer::builder().bind(origin, source).build().expect("a layer").layer(channel)
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn s7_15_a_tonic_client_without_the_bound_origin_sends_nothing() {
 
 fn stack(issuer: &Server, target: &Server) -> reqwest_middleware::ClientWithMiddleware {
     let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
-    let attach = AttachTokenMiddleware::new().bind(&target.url, source).expect("bound");
+    let attach = AttachTokenMiddleware::builder().bind(&target.url, source).build().expect("bound");
     reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(attach).build()
 }
 

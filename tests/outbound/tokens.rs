@@ -51,8 +51,8 @@ async fn s7_10_an_outage_is_outlived_until_the_token_ends() {
     let target = ok().await;
     let clock = ManualClock::new(UnixTime::from_secs(1000));
     let http = reqwest::Client::new();
-    let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
-    let outbound = outbound.bind(&target.url, credentials(&issuer)).expect("bound");
+    let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+    let outbound = outbound.bind(&target.url, credentials(&issuer)).build().expect("bound");
     for advanced in [0, 80, 9] {
         clock.advance(Duration::from_secs(advanced));
         outbound.send(http.get(&target.url)).await.expect("still served");
@@ -67,7 +67,7 @@ async fn s7_11_many_cold_callers_are_one_request_and_a_leader_may_leave() {
     let issuer = Server::issuing().await;
     let target = ok().await;
     let http = reqwest::Client::new();
-    let outbound = Outbound::new(http.clone()).bind(&target.url, credentials(&issuer)).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, credentials(&issuer)).build().expect("bound");
     let mut calls: Vec<_> = (0..500)
         .map(|_| {
             let (outbound, request) = (outbound.clone(), http.get(&target.url));
@@ -88,8 +88,8 @@ async fn s7_14_refusals_stand_and_outages_are_retried_twice() {
     for (status, body, requests) in [(401, r#"{"error":"invalid_client"}"#, 1), (500, "", 3)] {
         let issuer = Server::start(move |_, _| json(status, body.into())).await;
         let clock = ManualClock::new(UnixTime::from_secs(1000));
-        let outbound = Outbound::new(http.clone()).clock(Arc::new(clock.clone()));
-        let outbound = outbound.bind(&target.url, credentials(&issuer)).expect("bound");
+        let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+        let outbound = outbound.bind(&target.url, credentials(&issuer)).build().expect("bound");
         for _ in 0..5 {
             let error = outbound.send(http.get(&target.url)).await.expect_err("no token");
             assert_eq!(error.is_transient(), status == 500);
@@ -107,7 +107,7 @@ async fn s7_08_a_token_without_life_serves_the_request_that_waits() {
     let issuer = Server::start(|n, _| granted(&format!("t{n}"), 0)).await;
     let target = ok().await;
     let http = reqwest::Client::new();
-    let outbound = Outbound::new(http.clone()).bind(&target.url, credentials(&issuer)).expect("bound");
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, credentials(&issuer)).build().expect("bound");
     for _ in 0..2 {
         outbound.send(http.get(&target.url)).await.expect("served");
     }

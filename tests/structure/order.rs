@@ -34,7 +34,7 @@ pub const ORDERS: [Order; 5] = [
         krate: ISSUER,
         modules: "policy jti store throttle grant client rotation mint audit state server endpoint builder config",
     },
-    Order { krate: TEST, modules: "clock ring answer draft issuer request provider mock_service hostile" },
+    Order { krate: TEST, modules: "clock ring answer identity draft issuer request provider mock_service hostile" },
     Order { krate: CLI, modules: "exit output times words encoding input keyfile fetch tools inspector command" },
 ];
 
@@ -52,7 +52,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     to_be_removed(CORE, "verify/compared.rs", "verify/explain.rs"),
     to_be_removed(MAIN, "fetch/reach.rs", "fetch/answer.rs"),
     to_be_removed(MAIN, "issuers/resolved/look_up.rs", "issuers/resolved/directory.rs"),
-    to_be_removed(MAIN, "outbound/service.rs", "outbound/layer.rs"),
     to_be_removed(MAIN, "refresh/flight.rs", "refresh/refreshed.rs"),
     to_be_removed(MAIN, "refresh/keeper.rs", "refresh/flight.rs"),
     to_be_removed(MAIN, "refresh/keeper.rs", "refresh/refreshed.rs"),
@@ -77,8 +76,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     to_be_removed(ISSUER, "endpoint/", "endpoint/mod.rs"),
     to_be_removed(ISSUER, "config/client.rs", "config/mod.rs"),
     to_be_removed(ISSUER, "rotation/stored.rs", "rotation/ring.rs"),
-    to_be_removed(TEST, "draft.rs", "issuer.rs"),
-    to_be_removed(TEST, "draft.rs", "hostile/attack.rs"),
     to_be_removed(CLI, "command/", "main.rs"),
     to_be_removed(CLI, "inspector/server.rs", "main.rs"),
     to_be_removed(CLI, "inspector/api/", "inspector/api/mod.rs"),

@@ -1,9 +1,11 @@
 //! `countersign token get`: fetches a token with the library's outbound code.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
 use countersign::authenticate::CallerToken;
 use countersign::clock::{Clock, SystemClock};
-use countersign::outbound::{ClientCredentials, OutboundError, TokenRequest, TokenSource};
+use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
 use countersign::secret::Secret;
 use countersign::token::inspect;
 use serde_json::json;
@@ -86,8 +88,9 @@ impl Arguments {
 impl Get {
     async fn run(self) -> Outcome {
         let source = self.source()?;
+        let context = OutboundContext::new(Arc::new(SystemClock));
         let faults: Vec<String> =
-            source.faults().iter().map(|fault| format!("{}: {}", fault.field, fault.problem)).collect();
+            source.attach(&context).iter().map(|fault| format!("{}: {}", fault.field, fault.problem)).collect();
         if !faults.is_empty() {
             return Err(Failure::usage(faults.join("; ")));
         }
@@ -136,8 +139,8 @@ impl Get {
         if self.post {
             source = source.client_secret_post();
         }
-        source = self.audience.iter().fold(source, |source, name| source.audience(name));
-        source = self.resource.iter().fold(source, |source, name| source.resource(name));
+        source = self.audience.iter().fold(source, |source, name| source.add_audience(name));
+        source = self.resource.iter().fold(source, |source, name| source.add_resource(name));
         Ok(self.scope.iter().fold(source, |source, name| source.scope(name)))
     }
 

@@ -1,4 +1,4 @@
-//! The token onto a request: hidden from `Debug`, never over one that is there.
+//! Attaches a token to a request that has no `Authorization` of its own.
 
 use http::{HeaderMap, header};
 
@@ -6,16 +6,17 @@ use super::error::{OutboundError, OutboundErrorKind};
 use super::origin::Origin;
 use super::source::OutboundToken;
 
-/// Refuses a request that brought its own `Authorization` (S7.17), or a `Host` that is not its origin's (S7.15); it is
-/// asked before a token is fetched.
-pub(super) fn refuse_if_set(headers: &HeaderMap, origin: &Origin) -> Result<(), OutboundError> {
+/// Refuses a request that has its own `Authorization`, or a `Host` that is not its origin's.
+///
+/// Called before a token is fetched.
+pub(super) fn refuse_unsafe_headers(headers: &HeaderMap, origin: &Origin) -> Result<(), OutboundError> {
     if headers.contains_key(header::AUTHORIZATION) {
         return Err(OutboundError::new(
             OutboundErrorKind::AuthorizationAlreadySet,
-            "the request has an Authorization header already; leave it out, or use the plain client",
+            "the request already has an Authorization header; leave it out, or use the plain client",
         ));
     }
-    match origin.holds_host(headers) {
+    match origin.matches_host(headers) {
         true => Ok(()),
         false => Err(OutboundError::new(
             OutboundErrorKind::OriginNotBound,
@@ -24,7 +25,7 @@ pub(super) fn refuse_if_set(headers: &HeaderMap, origin: &Origin) -> Result<(), 
     }
 }
 
-/// Puts the token on; its value is marked sensitive since it was read.
+/// Attaches the token. Its value is marked sensitive, so `Debug` of the headers hides it.
 pub(super) fn attach(headers: &mut HeaderMap, token: &OutboundToken) {
     headers.insert(header::AUTHORIZATION, token.header().clone());
 }

@@ -1,43 +1,52 @@
-//! What a 401 says (RFC 6750 §3, RFC 9470), read with suspicion.
+//! The challenge of a 401 (RFC 6750 §3, RFC 9470), read as untrusted input.
 
 use std::time::Duration;
 
 use countersign_core::redact::safe_text;
 use http::{HeaderMap, header};
 
-/// The longest `WWW-Authenticate` value read, in bytes; longer ones are as if absent.
+/// The longest `WWW-Authenticate` value read, in bytes. Longer ones are ignored.
 const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
 
-/// What a service wants of the user before it serves the call (RFC 9470 §3).
+/// The stronger or fresher authentication of the user that a service requires (RFC 9470 §3).
+///
+/// ```
+/// use countersign::outbound::{OutboundError, StepUpChallenge};
+///
+/// fn login_hint(error: &OutboundError) -> Option<String> {
+///     error.required_step_up().map(|required: &StepUpChallenge| required.acr_values.join(" "))
+/// }
+/// # let _ = login_hint;
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StepUpChallenge {
-    /// The authentication contexts it would accept, best first, escaped and cut.
+    /// The accepted authentication contexts, best first, escaped and shortened.
     pub acr_values: Vec<String>,
-    /// How long ago the user may have authenticated.
+    /// The longest time since the user authenticated.
     pub max_age: Option<Duration>,
 }
 
-/// The meaning of a 401's challenge for the token that was sent.
+/// The consequence of a challenge for the token that was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// `invalid_token`, or no reason: another token may help.
-    Renew,
+    /// `invalid_token`, or no reason: another token may be accepted.
+    InvalidToken,
     /// `insufficient_user_authentication`: only the user can help.
     StepUp(StepUpChallenge),
-    /// Any other reason: another token of the same kind does not help.
+    /// Any other reason: another token of the same source does not help.
     Other,
 }
 
 impl Challenge {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
         let parameters: Vec<_> = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES).flat_map(bearer).collect();
-        let of = |wanted: &str| {
-            parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        let of = |parameter: &str| {
+            parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
         };
         match of("error").map(String::as_str) {
-            None | Some("invalid_token") => Challenge::Renew,
+            None | Some("invalid_token") => Challenge::InvalidToken,
             Some("insufficient_user_authentication") => Challenge::StepUp(StepUpChallenge {
                 acr_values: of("acr_values").map_or(Vec::new(), |values| values.split(' ').map(safe_text).collect()),
                 max_age: of("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
@@ -47,7 +56,7 @@ impl Challenge {
     }
 }
 
-/// The parameters of the `Bearer` challenges in one header value. Tolerant: what it cannot read, it passes over.
+/// The parameters of the `Bearer` challenges in one header value. It skips what it cannot read.
 fn bearer(value: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut in_bearer = false;
@@ -107,7 +116,7 @@ mod tests {
 
     fn of(values: &[&'static str]) -> Challenge {
         let headers = values.iter().map(|value| (header::WWW_AUTHENTICATE, value.parse().expect("a value")));
-        Challenge::of(&headers.collect())
+        Challenge::from_headers(&headers.collect())
     }
 
     #[test]
@@ -120,18 +129,18 @@ mod tests {
             &["Basic abc==", r#"Bearer error="invalid_token""#],
             &[r#"Digest error="insufficient_scope""#],
         ] {
-            assert_eq!(of(renew), Challenge::Renew, "{renew:?}");
+            assert_eq!(of(renew), Challenge::InvalidToken, "{renew:?}");
         }
         for other in [r#"Bearer error="insufficient_scope", scope="a""#, r#"Bearer realm="x",error="invalid_request""#]
         {
             assert_eq!(of(&[other]), Challenge::Other, "{other}");
         }
         let step_up = r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="60""#;
-        let wanted = StepUpChallenge {
+        let expected = StepUpChallenge {
             acr_values: vec!["gold".into(), "silver".into()],
             max_age: Some(Duration::from_secs(60)),
         };
-        assert_eq!(of(&[step_up]), Challenge::StepUp(wanted));
+        assert_eq!(of(&[step_up]), Challenge::StepUp(expected));
     }
 
     #[test]

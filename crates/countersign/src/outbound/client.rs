@@ -1,26 +1,26 @@
-//! The client: origin, token, send, and at most one resend.
+//! The client that sends requests with the tokens of their origins.
 
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::clock::Clock;
-use countersign_core::error::ConfigError;
 use http::HeaderMap;
 use reqwest::{Client, Request, RequestBuilder, Response};
 
-use super::binding::{Bindings, judge_second};
+use super::binding::Bindings;
+use super::builder::OutboundBuilder;
 use super::current_caller::current_caller;
 use super::error::{OutboundError, OutboundErrorKind};
-use super::source::{TokenSource, TokenStats};
+use super::retry::{Transport, send_with_retry};
+use super::source::TokenStats;
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
 
-/// A [`reqwest::Client`] whose calls carry the right token, and whose tokens go only where they were bound to.
+/// A [`reqwest::Client`] that attaches tokens, and sends each token only to the origin that it is bound to.
 ///
-/// Keep one for the process: clones share its tokens. The example is at [`outbound`](super).
+/// Keep one for the process; clones share its tokens. The example is at [`outbound`](super).
 ///
-/// Where the wrapped client follows redirects, the token stays within its origin: reqwest drops it at any other scheme,
-/// host or port, and it is not attached again.
+/// If the wrapped client follows redirects, the token stays within its origin: reqwest removes it when the scheme, host
+/// or port changes, and it is not attached again.
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
@@ -30,47 +30,30 @@ pub struct Outbound {
 }
 
 impl Outbound {
-    /// Sends with `client`; nothing is bound yet.
-    #[must_use]
-    pub fn new(client: Client) -> Self {
-        Outbound { client, bindings: Bindings::new(), subject: None, trace: Arc::default() }
+    /// Starts an outbound client that sends with `client`.
+    pub fn builder(client: Client) -> OutboundBuilder<Self> {
+        OutboundBuilder::new(|bindings| Outbound { client, bindings, subject: None, trace: Arc::default() })
     }
 
-    /// Judges the lives of tokens by this clock; it counts for what is bound after it.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.bindings.set_clock(clock);
-        self
-    }
-
-    /// Gives requests to `origin` the tokens of `source`, kept and refreshed here.
+    /// The same client on behalf of a caller, whose token is exchanged (RFC 8693) for one that the target accepts.
     ///
-    /// # Errors
-    /// Where the origin is not `https` with a bare host and port (plain `http` is for loopback), is bound already, or the
-    /// source is not complete.
-    pub fn bind(mut self, origin: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
-        self.bindings.bind(origin, source)?;
-        Ok(self)
-    }
-
-    /// The same client on behalf of a caller: his token is exchanged (RFC 8693) for one that the target accepts.
-    ///
-    /// Where the exchange fails, so does the call: the caller's own token is never forwarded. Cheap; make one a request.
+    /// If the exchange fails, the call fails too; the caller's own token is never forwarded. It is cheap: make one for
+    /// each request.
     #[must_use]
     pub fn on_behalf_of(&self, caller: &CallerToken) -> Self {
         Outbound { subject: Some(caller.clone()), ..self.clone() }
     }
 
-    /// The same client on behalf of the caller whose request this task serves, kept by
+    /// The same client on behalf of the caller whose request this task serves, as stored by
     /// [`ProvideCallerLayer`](super::ProvideCallerLayer).
     ///
     /// # Errors
-    /// `no_caller` where there is none; the call is not made in the service's own name instead.
+    /// `no_caller` if this task serves no caller. The call is not made in the service's own name instead.
     pub fn on_behalf_of_current_caller(&self) -> Result<Self, OutboundError> {
         let caller = current_caller().ok_or_else(|| {
             OutboundError::new(
                 OutboundErrorKind::NoCaller,
-                "no caller was provided to this task; add ProvideCallerLayer, and keep_caller_token before it",
+                "this task has no caller; add ProvideCallerLayer, and keep_caller_token before it",
             )
         })?;
         Ok(self.on_behalf_of(&caller))
@@ -78,31 +61,31 @@ impl Outbound {
 
     /// The same client for calls that belong to the trace of a request with these headers.
     ///
-    /// Its `traceparent`, `tracestate` (W3C Trace Context) and `x-request-id` go along, each only where it is well formed
-    /// and the outgoing request has none of its own. Nothing else does: no baggage, no identity (S10.11).
+    /// It forwards `traceparent`, `tracestate` (W3C Trace Context) and `x-request-id`, each if it is well formed and the
+    /// outgoing request does not set it. It forwards nothing else: no baggage and no identity.
     #[must_use]
     pub fn in_trace_of(&self, headers: &HeaderMap) -> Self {
         Outbound { trace: Arc::new(trace_of(headers)), ..self.clone() }
     }
 
-    /// What became of each binding's tokens, with its origin; in the order they were bound.
+    /// Counts of each binding's tokens, with its origin, in the order of binding.
     #[must_use]
     pub fn stats(&self) -> Vec<(String, TokenStats)> {
         self.bindings.stats()
     }
 
-    /// Sends `request` with its token. On a 401 that a new token may mend, fetches one and sends once more.
+    /// Sends `request` with its token. After a 401 that a new token may fix, fetches one and sends once more.
     ///
-    /// A 401 that remains, and every other status, is an `Ok` answer.
+    /// A 401 that remains, and every other status, is an `Ok` response.
     ///
     /// # Errors
-    /// `origin_not_bound` and `authorization_already_set` (nothing was sent), `token_unavailable`, `token_refused` and
-    /// `subject_expired` (no token, nothing was sent), `step_up_required`, `call_failed`.
+    /// `origin_not_bound` and `authorization_already_set` (nothing was sent), `token_unavailable`, `token_refused`,
+    /// `subject_expired` and `forwarding_refused` (no token, nothing was sent), `step_up_required`, `call_failed`.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, OutboundError> {
-        self.execute(request.build().map_err(failed)?).await
+        self.execute(request.build().map_err(call_failed)?).await
     }
 
-    /// As [`send`](Self::send), for a request that was built.
+    /// Sends a request that is already built, as [`send`](Self::send) does.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -110,15 +93,19 @@ impl Outbound {
         for (name, value) in self.trace.iter() {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        let (call, first) = self.bindings.begin(request, self.subject.as_ref()).await?;
-        let response = self.client.execute(first).await.map_err(failed)?;
-        if !call.may_mend(&response)? {
-            return Ok(response);
-        }
-        let Some(again) = call.again().await else { return Ok(response) };
-        let second = self.client.execute(again).await.map_err(failed)?;
-        judge_second(&second)?;
-        Ok(second)
+        send_with_retry(&self.bindings, self.subject.as_ref(), &self.client, request).await
+    }
+}
+
+impl Transport for &Client {
+    type Error = OutboundError;
+
+    async fn send(&mut self, request: Request) -> Result<Response, OutboundError> {
+        Client::execute(self, request).await.map_err(call_failed)
+    }
+
+    fn error(error: OutboundError) -> OutboundError {
+        error
     }
 }
 
@@ -128,7 +115,7 @@ impl fmt::Debug for Outbound {
     }
 }
 
-fn failed(error: reqwest::Error) -> OutboundError {
+fn call_failed(error: reqwest::Error) -> OutboundError {
     let is_transient = error.is_timeout() || error.is_connect();
-    OutboundError::call(error.without_url(), is_transient) // an address may hold what is not for logs
+    OutboundError::call(error.without_url(), is_transient) // a URL may hold secrets
 }

@@ -1,4 +1,4 @@
-//! The caller of the present request, for code that no request reaches: kept with the task where a user asks for it.
+//! The caller of the current request as a task-local value, for code without access to the request.
 
 use std::task::{Context, Poll};
 
@@ -10,19 +10,19 @@ use tower_service::Service;
 use crate::authenticate::CallerToken;
 
 tokio::task_local! {
-    static PRESENT: Option<CallerToken>;
+    static CURRENT: Option<CallerToken>;
 }
 
-/// The caller of the request that this task serves. Tasks that it spawns have none (S9.13).
+/// The caller of the request that this task serves. Tasks that it spawns see none.
 pub(super) fn current_caller() -> Option<CallerToken> {
-    PRESENT.try_with(Option::clone).ok().flatten()
+    CURRENT.try_with(Option::clone).ok().flatten()
 }
 
-/// Keeps the caller's token with the task that serves the request, for
+/// Stores the caller's token in the task that serves the request, for
 /// [`Outbound::on_behalf_of_current_caller`](super::Outbound::on_behalf_of_current_caller).
 ///
-/// It stands behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) that was told to keep the token: in
-/// axum, add it before that one. Where it can be had, handing on the `CallerToken` is plainer.
+/// It runs after an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) with `keep_caller_token`; in axum, add it
+/// before that layer. If the code can take a `CallerToken` as an argument, pass it instead.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -33,7 +33,7 @@ pub(super) fn current_caller() -> Option<CallerToken> {
 /// fn app(verifier: Verifier, outbound: Outbound) -> Result<Router, ConfigError> {
 ///     let handler = move || async move {
 ///         let delegated = outbound.on_behalf_of_current_caller();
-///         if delegated.is_ok() { "on the caller's behalf" } else { "nobody calls" }
+///         if delegated.is_ok() { "on the caller's behalf" } else { "without a caller" }
 ///     };
 ///     let authenticate = AuthenticateLayer::builder(verifier).keep_caller_token().build()?;
 ///     Ok(Router::new().route("/orders", get(handler)).layer(ProvideCallerLayer).layer(authenticate))
@@ -69,6 +69,6 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let caller = request.extensions().get::<CallerToken>().cloned();
-        PRESENT.scope(caller, self.0.call(request))
+        CURRENT.scope(caller, self.0.call(request))
     }
 }

@@ -1,4 +1,4 @@
-//! Why a call could not be made.
+//! Errors of outbound calls.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::challenge::StepUpChallenge;
 use crate::fetch::FetchFailure;
 
-/// Why a call to another service could not be made. Holds no token and no secret; clones are cheap.
+/// The error of a call to another service. It contains no token and no secret, and clones are cheap.
 ///
 /// ```
 /// use countersign::outbound::OutboundError;
@@ -23,25 +23,31 @@ use crate::fetch::FetchFailure;
 #[must_use]
 pub struct OutboundError(Arc<Inner>);
 
-/// What failed, to match on.
+/// The kind of an [`OutboundError`].
+///
+/// ```
+/// use countersign::outbound::OutboundErrorKind;
+///
+/// assert_eq!(OutboundErrorKind::OriginNotBound.code(), "origin_not_bound");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutboundErrorKind {
-    /// `token_unavailable`: no token could be had now; ask again later.
+    /// `token_unavailable`: no token is available now; try again later.
     TokenUnavailable,
-    /// `token_refused`: the token service refused, or answered with what is no usable token.
+    /// `token_refused`: the token service refused, or its response holds no usable token.
     TokenRefused,
-    /// `subject_expired`: the caller's token is over, so nothing can be exchanged for it.
+    /// `subject_expired`: the caller's token has expired and cannot be exchanged.
     SubjectExpired,
-    /// `origin_not_bound`: the request's origin is bound to no source; nothing was sent.
+    /// `origin_not_bound`: no source is bound to the request's origin; nothing was sent.
     OriginNotBound,
     /// `authorization_already_set`: the request carries its own `Authorization`; nothing was sent.
     AuthorizationAlreadySet,
-    /// `step_up_required`: the service wants the user to authenticate anew (RFC 9470).
+    /// `step_up_required`: the service requires the user to authenticate again (RFC 9470).
     StepUpRequired,
-    /// `forwarding_refused`: the caller's token is not for the target, or there is no caller; nothing was sent.
+    /// `forwarding_refused`: the caller's token is not for the target, or the call has no caller; nothing was sent.
     ForwardingRefused,
-    /// `no_caller`: a call on the present caller's behalf where no caller was provided.
+    /// `no_caller`: a call on behalf of the current caller, in a task without one.
     NoCaller,
     /// `call_failed`: the call itself failed.
     CallFailed,
@@ -58,13 +64,13 @@ struct Inner {
 }
 
 impl OutboundError {
-    /// A token that could not be had for now: for token sources of your own.
+    /// A token that is unavailable for now, for token sources of your own.
     pub fn unavailable(detail: impl Into<Cow<'static, str>>, retry_after: Option<Duration>) -> Self {
         let inner = Inner::new(OutboundErrorKind::TokenUnavailable, detail.into());
         OutboundError(Arc::new(Inner { retry_after, is_transient: true, ..inner }))
     }
 
-    /// A token that will not be had by asking again: for token sources of your own.
+    /// A token that a retry will not get, for token sources of your own.
     pub fn refused(detail: impl Into<Cow<'static, str>>) -> Self {
         OutboundError::new(OutboundErrorKind::TokenRefused, detail)
     }
@@ -73,14 +79,14 @@ impl OutboundError {
         OutboundError(Arc::new(Inner::new(kind, detail.into())))
     }
 
-    /// `error` must be made safe by the caller.
+    /// `error` must be safe to print.
     pub(super) fn oauth(error: String) -> Self {
         let inner = Inner::new(OutboundErrorKind::TokenRefused, "the token service refused".into());
         OutboundError(Arc::new(Inner { oauth_error: Some(error), ..inner }))
     }
 
     pub(super) fn step_up(step_up: StepUpChallenge) -> Self {
-        let detail = "the service wants a fresher or stronger authentication of the user";
+        let detail = "the service requires a fresher or stronger authentication of the user";
         let inner = Inner::new(OutboundErrorKind::StepUpRequired, detail.into());
         OutboundError(Arc::new(Inner { step_up: Some(step_up), ..inner }))
     }
@@ -90,7 +96,7 @@ impl OutboundError {
         OutboundError(Arc::new(Inner { is_transient, source: Some(error.into()), ..inner }))
     }
 
-    /// The kind, to match on.
+    /// The kind.
     #[must_use]
     pub fn kind(&self) -> OutboundErrorKind {
         self.0.kind
@@ -108,19 +114,19 @@ impl OutboundError {
         self.0.is_transient
     }
 
-    /// The token service's own error code, such as `invalid_client` (RFC 6749 §5.2); text that is no code is not repeated.
+    /// The error code of the token service, such as `invalid_client` (RFC 6749 §5.2). Text that is not a code is replaced.
     #[must_use]
     pub fn oauth_error(&self) -> Option<&str> {
         self.0.oauth_error.as_deref()
     }
 
-    /// When to ask again, where the token service said.
+    /// The delay before the next attempt, if the token service states one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// What the service wants of the user, where the kind is [`OutboundErrorKind::StepUpRequired`].
+    /// The required authentication, if the kind is [`OutboundErrorKind::StepUpRequired`].
     #[must_use]
     pub fn required_step_up(&self) -> Option<&StepUpChallenge> {
         self.0.step_up.as_ref()

@@ -1,4 +1,4 @@
-//! The response of the layer's service.
+//! The response future of the client service.
 
 use std::fmt;
 use std::future::Future;
@@ -9,10 +9,10 @@ use http::Response;
 
 use super::error::OutboundError;
 
-/// The future of [`AttachToken`](super::AttachToken).
-pub struct ResponseFuture<R>(pub(super) Pin<Box<dyn Future<Output = Result<Response<R>, OutboundError>> + Send>>);
+/// The response future of [`AttachToken`](super::AttachToken).
+pub struct AttachTokenFuture<R>(pub(super) Pin<Box<dyn Future<Output = Result<Response<R>, OutboundError>> + Send>>);
 
-impl<R> Future for ResponseFuture<R> {
+impl<R> Future for AttachTokenFuture<R> {
     type Output = Result<Response<R>, OutboundError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -20,8 +20,8 @@ impl<R> Future for ResponseFuture<R> {
     }
 }
 
-impl<R> fmt::Debug for ResponseFuture<R> {
+impl<R> fmt::Debug for AttachTokenFuture<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+        f.debug_struct("AttachTokenFuture").finish_non_exhaustive()
     }
 }

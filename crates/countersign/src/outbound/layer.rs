@@ -1,53 +1,46 @@
-//! The layer for tower HTTP clients other than reqwest.
+//! The layer for tower HTTP clients.
 
-use std::sync::Arc;
-
-use countersign_core::clock::SystemClock;
-use countersign_core::error::ConfigError;
 use tower_layer::Layer;
 
-use super::origin::Origin;
+use super::binding::Bindings;
+use super::builder::OutboundBuilder;
 use super::service::AttachToken;
-use super::source::{Cached, TokenSource};
+use super::source::TokenStats;
 
 /// Attaches tokens to the requests of any tower HTTP client service.
 ///
-/// It must wrap a client that follows no redirects. A request to another origin is refused. On a 401 the token is dropped,
-/// so that the next request gets a new one; the request is not sent again, for a body of any type cannot be had twice. The
-/// same for gRPC's `UNAUTHENTICATED`. A request must say where it goes: make a tonic client of this and the channel by its
-/// `with_origin`, with the origin that is bound.
+/// Wrap a client that follows no redirects. A request to an origin that is not bound is refused. After a 401, or gRPC's
+/// `UNAUTHENTICATED`, the token is dropped, so that the next request gets a new one. The request is not sent again, since
+/// a body of any type cannot be read twice.
+///
+/// A request must name its target: build a tonic client with `with_origin`, from this and the channel, with the bound
+/// origin.
 ///
 /// ```
 /// use countersign::outbound::{AttachTokenLayer, StaticToken};
 /// use countersign::secret::Secret;
 ///
-/// let layer = AttachTokenLayer::new("https://billing.internal", StaticToken::new(Secret::from("a-token"))).unwrap();
-/// assert!(AttachTokenLayer::new("http://billing.internal", StaticToken::new(Secret::from("a-token"))).is_err());
-/// # let _ = layer;
+/// let token = || StaticToken::new(Secret::from("a-token"));
+/// let layer = AttachTokenLayer::builder().bind("https://billing.internal", token()).build();
+/// assert!(layer.is_ok());
+/// let plain = AttachTokenLayer::builder().bind("http://billing.internal", token()).build();
+/// assert!(plain.is_err());
 /// ```
 #[derive(Clone, Debug)]
 pub struct AttachTokenLayer {
-    pub(super) origin: Arc<Origin>,
-    pub(super) tokens: Cached,
+    bindings: Bindings,
 }
 
 impl AttachTokenLayer {
-    /// Gives requests to `origin`, and no others, the tokens of `source`.
-    ///
-    /// # Errors
-    /// As [`Outbound::bind`](super::Outbound::bind).
-    pub fn new(origin: &str, source: impl TokenSource) -> Result<Self, ConfigError> {
-        let mut faults = source.faults();
-        match Origin::parse(origin) {
-            Ok(origin) if faults.is_empty() => {
-                let tokens = Cached::new(Arc::new(source), Arc::new(SystemClock), &origin.to_string());
-                return Ok(AttachTokenLayer { origin: Arc::new(origin), tokens });
-            }
-            Ok(_) => {}
-            Err(fault) => faults.push(fault),
-        }
-        ConfigError::check(faults)?;
-        Err(ConfigError::new("origin", "not usable"))
+    /// Starts a layer.
+    pub fn builder() -> OutboundBuilder<Self> {
+        OutboundBuilder::new(|bindings| AttachTokenLayer { bindings })
+    }
+
+    /// Counts of each binding's tokens, with its origin, in the order of binding.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(String, TokenStats)> {
+        self.bindings.stats()
     }
 }
 
@@ -55,6 +48,6 @@ impl<S> Layer<S> for AttachTokenLayer {
     type Service = AttachToken<S>;
 
     fn layer(&self, inner: S) -> AttachToken<S> {
-        AttachToken { inner, layer: self.clone() }
+        AttachToken::new(inner, self.bindings.clone())
     }
 }

@@ -1,9 +1,11 @@
-//! (d) Calls to other services: the right token, fetched ahead of need, and only where it belongs.
+//! Calls to other services: tokens are fetched and refreshed in the background, and sent only to the origin they are bound to.
 //!
 //! [`Outbound`] wraps a [`reqwest::Client`]. Each origin is bound to a [`TokenSource`]; a request to any other origin is
-//! refused before it is sent. Where a service answers 401, the token that was sent is dropped, one new one is fetched and
-//! the request is sent once more. Users of other tower HTTP clients, tonic's channel among them, stack
-//! [`AttachTokenLayer`]; those of `reqwest-middleware` take `AttachTokenMiddleware` (feature of that name).
+//! refused before it is sent. When a service answers 401, the token that was sent is dropped, a new one is fetched and the
+//! request is sent once more.
+//!
+//! For other tower HTTP clients, such as tonic's channel, there is [`AttachTokenLayer`]; for stacks of the crate
+//! `reqwest-middleware` there is `AttachTokenMiddleware` (feature of that name).
 //!
 //! ```no_run
 //! use countersign::outbound::{ClientCredentials, Outbound};
@@ -14,8 +16,9 @@
 //!     .client("orders", Secret::from_env("ORDERS_CLIENT_SECRET")?)
 //!     .audience("billing")
 //!     .scope("invoices:write");
-//! let outbound = Outbound::new(http.clone()) // keep one for the process; cheap to clone
-//!     .bind("https://billing.internal", tokens)?; // this token can go nowhere else
+//! let outbound = Outbound::builder(http.clone()) // keep one for the process; clones are cheap
+//!     .bind("https://billing.internal", tokens)
+//!     .build()?;
 //! outbound.send(http.post("https://billing.internal/invoices").body("{}")).await?;
 //! # Ok(())
 //! # }
@@ -23,6 +26,7 @@
 
 mod attach;
 mod binding;
+mod builder;
 mod challenge;
 mod client;
 mod current_caller;
@@ -32,21 +36,24 @@ mod layer;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod origin;
-mod replay;
+mod request_copy;
+mod retry;
 mod service;
 mod source;
 mod trace;
 
+pub use crate::refresh::RefreshPolicy;
+pub use builder::OutboundBuilder;
 pub use challenge::StepUpChallenge;
 pub use client::Outbound;
 pub use current_caller::{ProvideCaller, ProvideCallerLayer};
 pub use error::{OutboundError, OutboundErrorKind};
-pub use future::ResponseFuture;
+pub use future::AttachTokenFuture;
 pub use layer::AttachTokenLayer;
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::AttachTokenMiddleware;
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundToken, SelfSignedToken, StaticToken, TokenFuture,
-    TokenRequest, TokenSource, TokenStats,
+    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,
+    StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };

@@ -1,4 +1,4 @@
-//! Where a token may go: one scheme, host and port, compared exactly.
+//! Origins that tokens are bound to: scheme, host and port, compared exactly.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ impl Origin {
     pub(super) fn parse(origin: &str) -> Result<Self, Fault> {
         let url = checked_url(origin, "origin")?;
         if url.path() != "/" || url.query().is_some() {
-            return Err(Fault::new("origin", "has a path or a query; name scheme, host and port alone"));
+            return Err(Fault::new("origin", "has a path or a query; name only scheme, host and port"));
         }
         Self::of(&url).ok_or_else(|| Fault::new("origin", "has no host; name scheme, host and port"))
     }
@@ -31,8 +31,8 @@ impl Origin {
         Some(Origin { scheme: url.scheme().to_owned(), host: url.host_str()?.to_owned(), port })
     }
 
-    /// Whether `url` is here; one with a user part never is.
-    pub(super) fn holds(&self, url: &Url) -> bool {
+    /// Whether `url` is in this origin. A URL with user or password never is.
+    pub(super) fn contains(&self, url: &Url) -> bool {
         url.scheme() == self.scheme
             && url.host_str() == Some(&self.host)
             && url.port_or_known_default() == Some(self.port)
@@ -40,28 +40,29 @@ impl Origin {
             && url.password().is_none()
     }
 
-    /// The same for the address of a plain HTTP request.
-    pub(super) fn holds_uri(&self, uri: &Uri) -> bool {
+    /// The same for the URI of a plain HTTP request.
+    pub(super) fn contains_uri(&self, uri: &Uri) -> bool {
         let default_port = match uri.scheme_str() {
             Some("https") => 443,
             Some("http") => 80,
             _ => return false,
         };
         uri.scheme_str() == Some(&self.scheme)
-            && uri.authority().is_some_and(|authority| self.holds_authority(authority, default_port))
+            && uri.authority().is_some_and(|authority| self.matches_authority(authority, default_port))
     }
 
-    /// Whether the request asks the server for this origin and no other one behind the same address: a `Host` that was
-    /// copied from elsewhere would let a shared ingress carry the token to a neighbour.
-    pub(super) fn holds_host(&self, headers: &HeaderMap) -> bool {
+    /// Whether the request's `Host` is this origin's.
+    ///
+    /// With another `Host`, a shared ingress would deliver the token to another service at the same address.
+    pub(super) fn matches_host(&self, headers: &HeaderMap) -> bool {
         let default_port = if self.scheme == "https" { 443 } else { 80 };
         headers.get_all(header::HOST).iter().all(|host| {
-            Authority::try_from(host.as_bytes()).is_ok_and(|authority| self.holds_authority(&authority, default_port))
+            Authority::try_from(host.as_bytes()).is_ok_and(|authority| self.matches_authority(&authority, default_port))
         })
     }
 
-    fn holds_authority(&self, authority: &Authority, default_port: u16) -> bool {
-        // A port that does not parse is none of ours; the authority's text shows it where `port_u16` does not.
+    fn matches_authority(&self, authority: &Authority, default_port: u16) -> bool {
+        // `port_u16` is `None` for a port that does not parse too, so the text decides whether there is one.
         let port = match authority.as_str().rsplit_once(':') {
             Some((_, port)) if !port.ends_with(']') => authority.port_u16().filter(|_| !port.is_empty()),
             _ => Some(default_port),
@@ -85,8 +86,8 @@ mod tests {
     #[test]
     fn s7_15_an_origin_is_scheme_host_and_port() {
         let origin = Origin::parse("https://billing.example").expect("an origin");
-        let held = ["https://billing.example/a?b", "https://BILLING.example:443/", "https://billing.example"];
-        let strangers = [
+        let same = ["https://billing.example/a?b", "https://BILLING.example:443/", "https://billing.example"];
+        let others = [
             "http://billing.example/",
             "https://billing.example:444/",
             "https://eu.billing.example/",
@@ -96,19 +97,19 @@ mod tests {
             "https://billing.example./",
             "https://evil.test/billing.example",
         ];
-        for url in held {
-            assert!(origin.holds(&Url::parse(url).expect(url)), "{url}");
-            assert!(origin.holds_uri(&url.parse().expect(url)), "{url}");
+        for url in same {
+            assert!(origin.contains(&Url::parse(url).expect(url)), "{url}");
+            assert!(origin.contains_uri(&url.parse().expect(url)), "{url}");
         }
-        for url in strangers {
-            assert!(!origin.holds(&Url::parse(url).expect(url)), "{url}");
-            assert!(!origin.holds_uri(&url.parse().expect(url)), "{url}");
+        for url in others {
+            assert!(!origin.contains(&Url::parse(url).expect(url)), "{url}");
+            assert!(!origin.contains_uri(&url.parse().expect(url)), "{url}");
         }
-        assert!(!origin.holds(&Url::parse("https://b\u{456}lling.example/").expect("a look-alike")));
-        assert!(!origin.holds_uri(&"/relative".parse().expect("a path")));
+        assert!(!origin.contains(&Url::parse("https://b\u{456}lling.example/").expect("a look-alike")));
+        assert!(!origin.contains_uri(&"/relative".parse().expect("a path")));
         let loopback = Origin::parse("http://[::1]:8080").expect("an origin");
-        assert!(loopback.holds_uri(&"http://[::1]:8080/x".parse().expect("a uri")));
-        assert!(!loopback.holds_uri(&"http://[::1]/x".parse().expect("a uri")));
+        assert!(loopback.contains_uri(&"http://[::1]:8080/x".parse().expect("a uri")));
+        assert!(!loopback.contains_uri(&"http://[::1]/x".parse().expect("a uri")));
     }
 
     #[test]
@@ -117,9 +118,9 @@ mod tests {
         let holds = |host: &str| {
             let mut headers = HeaderMap::new();
             headers.append(header::HOST, host.parse().expect("a value"));
-            origin.holds_host(&headers)
+            origin.matches_host(&headers)
         };
-        assert!(origin.holds_host(&HeaderMap::new()));
+        assert!(origin.matches_host(&HeaderMap::new()));
         assert!(holds("billing.example") && holds("Billing.Example:443"));
         for neighbour in ["stock.example", "billing.example:8443", "billing.example.", "x@billing.example", "", "a b"] {
             assert!(!holds(neighbour), "{neighbour}");

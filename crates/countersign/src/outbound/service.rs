@@ -1,4 +1,4 @@
-//! The service: origin, token, inner service.
+//! The client service that attaches tokens.
 
 use std::error::Error;
 use std::task::{Context, Poll};
@@ -6,21 +6,29 @@ use std::task::{Context, Poll};
 use http::{Request, Response, StatusCode};
 use tower_service::Service;
 
-use super::attach::{attach, refuse_if_set};
-use super::binding::not_bound;
-use super::challenge::Challenge;
+use super::attach::{attach, refuse_unsafe_headers};
+use super::binding::Bindings;
 use super::error::OutboundError;
-use super::future::ResponseFuture;
-use super::layer::AttachTokenLayer;
+use super::future::AttachTokenFuture;
+use super::retry::drop_refused_token;
 use crate::authenticate::CallerToken;
 
-/// A client service behind [`AttachTokenLayer`].
+/// `UNAUTHENTICATED` among the gRPC status codes.
+const GRPC_UNAUTHENTICATED: &str = "16";
+
+/// A client service behind [`AttachTokenLayer`](super::AttachTokenLayer), which has the example.
 ///
-/// A [`CallerToken`] in the extensions of a request makes its call one on the caller's behalf.
+/// A [`CallerToken`] in the extensions of a request makes it a call on that caller's behalf.
 #[derive(Clone, Debug)]
 pub struct AttachToken<S> {
-    pub(super) inner: S,
-    pub(super) layer: AttachTokenLayer,
+    inner: S,
+    bindings: Bindings,
+}
+
+impl<S> AttachToken<S> {
+    pub(super) fn new(inner: S, bindings: Bindings) -> Self {
+        AttachToken { inner, bindings }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for AttachToken<S>
@@ -33,43 +41,34 @@ where
 {
     type Response = Response<R>;
     type Error = OutboundError;
-    type Future = ResponseFuture<R>;
+    type Future = AttachTokenFuture<R>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), OutboundError>> {
         self.inner.poll_ready(context).map_err(|error| OutboundError::call(error, true))
     }
 
-    fn call(&mut self, mut request: Request<B>) -> ResponseFuture<R> {
-        // The service that was polled ready is the one that is called; its clone stays here.
+    fn call(&mut self, mut request: Request<B>) -> AttachTokenFuture<R> {
+        // The service that was polled ready is called; its clone replaces it.
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
-        let AttachTokenLayer { origin, tokens } = self.layer.clone();
-        ResponseFuture(Box::pin(async move {
-            if !origin.holds_uri(request.uri()) {
-                return Err(not_bound());
-            }
-            refuse_if_set(request.headers(), &origin)?;
+        let bindings = self.bindings.clone();
+        AttachTokenFuture(Box::pin(async move {
+            let binding = bindings.for_uri(request.uri())?;
+            refuse_unsafe_headers(request.headers(), &binding.origin)?;
             let subject = request.extensions_mut().remove::<CallerToken>();
-            let sent = tokens.token(subject.as_ref()).await?;
-            attach(request.headers_mut(), &sent);
+            let token = binding.tokens.token(subject.as_ref()).await?;
+            attach(request.headers_mut(), &token);
             let response = ready.call(request).await.map_err(|error| OutboundError::call(error, true))?;
-            if is_refusal(&response) {
-                match Challenge::of(response.headers()) {
-                    Challenge::Renew => tokens.reject(subject.as_ref(), &sent),
-                    Challenge::StepUp(step_up) => return Err(OutboundError::step_up(step_up)),
-                    Challenge::Other => {}
-                }
+            if is_unauthenticated(&response) {
+                drop_refused_token(binding, subject.as_ref(), &token, response.headers())?;
             }
             Ok(response)
         }))
     }
 }
 
-/// gRPC says it beside the status, in the head where there is no message (gRPC over HTTP/2, `Trailers-Only`).
-fn is_refusal<R>(response: &Response<R>) -> bool {
+/// Whether the response is a 401, or a gRPC response without a message that says the same (`Trailers-Only`).
+fn is_unauthenticated<R>(response: &Response<R>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED
         || response.headers().get("grpc-status").is_some_and(|code| code == GRPC_UNAUTHENTICATED)
 }
-
-/// `UNAUTHENTICATED` among the gRPC status codes.
-const GRPC_UNAUTHENTICATED: &str = "16";

@@ -1,11 +1,11 @@
-//! What ties a call to the request that it serves: trace context and request id, and nothing that says who calls.
+//! Trace context and request id, forwarded from the request that a call serves. They carry no identity.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The longest value taken along, in bytes; W3C Trace Context asks for 512 of `tracestate`.
+/// The longest value forwarded, in bytes. W3C Trace Context requires 512 for `tracestate`.
 const MAX_VALUE_BYTES: usize = 512;
 
-/// The headers of an inbound request that go along, where each is there once and well formed.
+/// The forwarded headers of an inbound request: each that occurs once and is well formed.
 pub(super) fn trace_of(headers: &HeaderMap) -> HeaderMap {
     let once = |name: &'static str, is_fine: fn(&str) -> bool| -> Option<(HeaderName, HeaderValue)> {
         let mut values = headers.get_all(name).iter();
@@ -14,7 +14,7 @@ pub(super) fn trace_of(headers: &HeaderMap) -> HeaderMap {
         (text.len() <= MAX_VALUE_BYTES && is_fine(text)).then(|| (HeaderName::from_static(name), value.clone()))
     };
     let parent = once("traceparent", is_trace_parent);
-    // A state without its parent means nothing (Trace Context §3.3).
+    // `tracestate` is meaningless without `traceparent` (Trace Context §3.3).
     let state = parent.as_ref().and_then(|_| once("tracestate", |_| true));
     let id = once("x-request-id", |id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
     [parent, state, id].into_iter().flatten().collect()

@@ -10,7 +10,10 @@ use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::secret::sha256;
 
-use super::{OutboundToken, TokenRequest, TokenSource};
+use super::context::OutboundContext;
+use super::token::OutboundToken;
+use super::token_policy::policy_faults;
+use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::{Fetch, FetchFuture, Fresh, Look, RefreshPolicy, Refreshed};
@@ -21,9 +24,6 @@ const MAX_CALLERS: usize = 10_000;
 
 /// A token is not sent in its last seconds, lest it end on the way; of a short life, at most half is given up.
 const HARD_STOP: Duration = Duration::from_secs(10);
-
-/// The life of a token whose source names none.
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
 
 /// How long a refusal stands before the token service is asked again.
 const REFUSAL_STANDS: Duration = Duration::from_secs(5);
@@ -36,11 +36,13 @@ const RENEWAL_COOL_DOWN: Duration = Duration::from_secs(10);
 /// One source has one token service, client, audience and scope, so a token is told from its neighbours by the caller it
 /// was exchanged for alone: by the SHA-256 of that caller's token.
 #[derive(Clone)]
-pub(in crate::outbound) struct Cached(Arc<Inner>);
+pub(in crate::outbound) struct CachedTokens(Arc<Inner>);
 
 struct Inner {
     source: Arc<dyn TokenSource>,
     clock: Arc<dyn Clock>,
+    /// `None` asks the source at every call.
+    policy: Option<RefreshPolicy>,
     own: Cell,
     callers: Mutex<Callers>,
     counters: Arc<Counters>,
@@ -86,16 +88,13 @@ struct Cell {
     renewed_at: Arc<Mutex<Option<Duration>>>,
 }
 
-impl Cached {
+impl CachedTokens {
     /// `used_for` tells it from others in the log: the origin that it is bound to.
     pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>, used_for: &str) -> Self {
         let counters = Arc::new(Counters { used_for: used_for.to_owned(), ..Counters::default() });
-        let own = Cell::new(&source, &clock, None, &counters);
-        Cached(Arc::new(Inner { source, clock, own, callers: Mutex::default(), counters }))
-    }
-
-    pub(in crate::outbound) fn faults(&self) -> Vec<Fault> {
-        self.0.source.faults()
+        let policy = source.refresh_policy();
+        let own = Cell::new(&source, &clock, policy.clone(), None, &counters);
+        CachedTokens(Arc::new(Inner { source, clock, policy, own, callers: Mutex::default(), counters }))
     }
 
     pub(in crate::outbound) fn stats(&self) -> TokenStats {
@@ -121,7 +120,7 @@ impl Cached {
         {
             return Err(OutboundError::new(OutboundErrorKind::SubjectExpired, "the caller's token is over"));
         }
-        if !self.0.source.is_cached() {
+        if self.0.policy.is_none() {
             let request = TokenRequest { subject: subject.cloned() };
             return self.0.source.token(&request).await.map(Arc::new);
         }
@@ -136,7 +135,7 @@ impl Cached {
     /// Drops `sent` where it is still the one held: a service refused it. Newer ones stay, and a service that refuses
     /// whatever it is sent costs one renewal a cool-down (S7.18).
     pub(in crate::outbound) fn reject(&self, subject: Option<&CallerToken>, sent: &Arc<OutboundToken>) {
-        if !self.0.source.is_cached() {
+        if self.0.policy.is_none() {
             return;
         }
         let cell = self.cell(subject);
@@ -161,7 +160,8 @@ impl Cached {
         if callers.cells.len() >= MAX_CALLERS {
             callers.make_room(self.0.clock.as_ref());
         }
-        let cell = Cell::new(&self.0.source, &self.0.clock, Some(subject.clone()), &self.0.counters);
+        let cell =
+            Cell::new(&self.0.source, &self.0.clock, self.0.policy.clone(), Some(subject.clone()), &self.0.counters);
         callers.cells.insert(digest, (cell.clone(), now_used));
         cell
     }
@@ -188,16 +188,19 @@ impl Cell {
     fn new(
         source: &Arc<dyn TokenSource>,
         clock: &Arc<dyn Clock>,
+        policy: Option<RefreshPolicy>,
         subject: Option<CallerToken>,
         counters: &Arc<Counters>,
     ) -> Self {
+        let policy = policy.unwrap_or_else(RefreshPolicy::for_tokens);
         let fetch = TokenFetch {
             source: Arc::clone(source),
             clock: Arc::clone(clock),
             request: TokenRequest { subject },
+            limits: (policy.default_lifetime, policy.max_lifetime),
             counters: Arc::clone(counters),
         };
-        Cell { tokens: Refreshed::new(fetch, policy(), Arc::clone(clock)), renewed_at: Arc::default() }
+        Cell { tokens: Refreshed::new(fetch, policy, Arc::clone(clock)), renewed_at: Arc::default() }
     }
 
     fn may_renew(&self, elapsed: Duration) -> bool {
@@ -215,6 +218,8 @@ struct TokenFetch {
     source: Arc<dyn TokenSource>,
     clock: Arc<dyn Clock>,
     request: TokenRequest,
+    /// The lifetime if none is stated, and the longest one.
+    limits: (Duration, Duration),
     counters: Arc<Counters>,
 }
 
@@ -233,6 +238,7 @@ impl Fetch<OutboundToken> for TokenFetch {
         let subject_left =
             request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(self.clock.now()));
         let (counters, elapsed) = (Arc::clone(&self.counters), self.clock.elapsed());
+        let (default_lifetime, max_lifetime) = self.limits;
         Box::pin(async move {
             counters.fetches.fetch_add(1, Ordering::Relaxed);
             counters.refreshes.fetch_add(u64::from(held.is_some()), Ordering::Relaxed);
@@ -242,7 +248,11 @@ impl Fetch<OutboundToken> for TokenFetch {
                 telemetry::token_not_fetched(&counters.used_for, is_exchange, error, elapsed);
             })?;
             telemetry::token_fetched(&counters.used_for, is_exchange, token.lifetime());
-            let life = token.lifetime().unwrap_or(DEFAULT_LIFE).min(subject_left.unwrap_or(Duration::MAX));
+            let life = token
+                .lifetime()
+                .unwrap_or(default_lifetime)
+                .min(max_lifetime)
+                .min(subject_left.unwrap_or(Duration::MAX));
             let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
             Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
         })
@@ -257,22 +267,16 @@ impl Fetch<OutboundToken> for TokenFetch {
     }
 }
 
-impl fmt::Debug for Cached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cached").field("source", &self.0.source).finish_non_exhaustive()
-    }
+/// Attaches `source` to `context`, and returns all faults of its settings.
+pub(in crate::outbound) fn attach_source(source: &Arc<dyn TokenSource>, context: &OutboundContext) -> Vec<Fault> {
+    let mut faults = source.attach(context);
+    faults.extend(source.refresh_policy().iter().flat_map(policy_faults));
+    faults
 }
 
-/// A held token serves to its end and no longer; lives of zero are kept as they are.
-fn policy() -> RefreshPolicy {
-    RefreshPolicy {
-        default_lifetime: DEFAULT_LIFE,
-        min_lifetime: Duration::ZERO,
-        max_lifetime: Duration::from_secs(24 * 3600),
-        stale_for: Duration::ZERO,
-        timeout: Duration::from_secs(10),
-        max_wait: Duration::from_secs(10),
-        ..RefreshPolicy::default()
+impl fmt::Debug for CachedTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedTokens").field("source", &self.0.source).finish_non_exhaustive()
     }
 }
 
@@ -288,7 +292,7 @@ mod tests {
     use countersign_core::secret::Secret;
     use countersign_test::ManualClock;
 
-    use super::super::TokenFuture;
+    use super::super::token_source::TokenFuture;
     use super::*;
 
     #[derive(Debug, Default)]
@@ -303,10 +307,10 @@ mod tests {
         }
     }
 
-    fn cached() -> (Cached, Arc<Counting>, ManualClock) {
+    fn cached() -> (CachedTokens, Arc<Counting>, ManualClock) {
         let source = Arc::new(Counting::default());
         let clock = ManualClock::new(UnixTime::from_secs(1000));
-        (Cached::new(Arc::clone(&source) as _, Arc::new(clock.clone()), "test"), source, clock)
+        (CachedTokens::new(Arc::clone(&source) as _, Arc::new(clock.clone()), "test"), source, clock)
     }
 
     fn caller(name: &str, expires_at: u64) -> CallerToken {

@@ -1,4 +1,4 @@
-//! How a client proves itself at the token endpoint: one way a request, never two (S7.03).
+//! Client authentication at the token endpoint: one method for each request, never two.
 
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
@@ -10,41 +10,52 @@ use super::assertion::Assertion;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// A client's proof.
+/// What authenticates a client.
 pub(super) enum Credential {
     Secret(Secret<String>),
     Assertion(Assertion),
-    /// The certificate of this TLS client (RFC 8705 §2); `None` where it could not be built.
+    /// The certificate of this TLS client (RFC 8705 §2); `None` if it could not be built.
     Certificate(Option<Client>),
 }
 
-/// Where a secret goes.
+/// The location of a secret in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SecretPlace {
+pub(super) enum SecretLocation {
     Basic,
     RawBasic,
     Body,
 }
 
-/// Puts the client and its proof on a request; `None` where they fit no header. `assertion` is the fresh one, for
-/// clients that have such.
+impl Credential {
+    /// The assertion, if the client authenticates by one.
+    pub(super) fn assertion(&self) -> Option<&Assertion> {
+        match self {
+            Credential::Assertion(assertion) => Some(assertion),
+            Credential::Secret(_) | Credential::Certificate(_) => None,
+        }
+    }
+}
+
+/// Adds the client and its credential to a request; returns `None` if they do not fit into a header.
+///
+/// `assertion` is the new one, for clients that authenticate by assertion.
 pub(super) fn authenticate(
     (id, credential): (&str, &Credential),
-    place: SecretPlace,
+    location: SecretLocation,
     assertion: Option<&Secret<String>>,
     form: &mut Serializer<'_, String>,
     headers: &mut HeaderMap,
 ) -> Option<()> {
-    match (credential, place) {
-        (Credential::Secret(secret), SecretPlace::Body) => {
+    match (credential, location) {
+        (Credential::Secret(secret), SecretLocation::Body) => {
             form.append_pair("client_id", id).append_pair("client_secret", secret.expose());
         }
-        (Credential::Secret(secret), SecretPlace::Basic) => {
+        (Credential::Secret(secret), SecretLocation::Basic) => {
             let encoded = Secret::new(byte_serialize(secret.expose().as_bytes()).collect::<String>());
             let id: String = byte_serialize(id.as_bytes()).collect();
             headers.insert(header::AUTHORIZATION, basic(&id, &encoded)?);
         }
-        (Credential::Secret(secret), SecretPlace::RawBasic) => {
+        (Credential::Secret(secret), SecretLocation::RawBasic) => {
             headers.insert(header::AUTHORIZATION, basic(id, secret)?);
         }
         (Credential::Assertion(_), _) => {
@@ -57,8 +68,8 @@ pub(super) fn authenticate(
     Some(())
 }
 
-/// What is wrong with a client's set-up.
-pub(super) fn faults(id: &str, credential: &Credential, place: SecretPlace) -> Vec<Fault> {
+/// The faults of a client's settings, except those of its assertion.
+pub(super) fn faults(id: &str, credential: &Credential, location: SecretLocation) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |bad: bool, problem: &'static str| {
         if bad {
@@ -68,22 +79,19 @@ pub(super) fn faults(id: &str, credential: &Credential, place: SecretPlace) -> V
     fault(id.is_empty(), "id is empty; name the client");
     match credential {
         Credential::Secret(secret) => {
-            fault(secret.expose().is_empty(), "secret is empty; give it");
-            let has_colon = place == SecretPlace::RawBasic && id.contains(':');
-            fault(has_colon, "the id has a colon, which raw_basic cannot carry");
+            fault(secret.expose().is_empty(), "secret is empty; set it");
+            let has_colon = location == SecretLocation::RawBasic && id.contains(':');
+            fault(has_colon, "the id has a colon, which raw_basic cannot send");
         }
         Credential::Assertion(_) | Credential::Certificate(Some(_)) => {
-            fault(place != SecretPlace::Basic, "client_secret_post and raw_basic are for clients with a secret");
+            fault(location != SecretLocation::Basic, "client_secret_post and raw_basic are for clients with a secret");
         }
-        Credential::Certificate(None) => fault(true, "its TLS client cannot be built; check certificate and key"),
-    }
-    if let Credential::Assertion(assertion) = credential {
-        faults.extend(assertion.faults());
+        Credential::Certificate(None) => fault(true, "the TLS client cannot be built; check certificate and key"),
     }
     faults
 }
 
-/// `Basic` credentials, hidden from `Debug` as headers are.
+/// `Basic` credentials, marked sensitive so that `Debug` hides them.
 fn basic(id: &str, secret: &Secret<String>) -> Option<HeaderValue> {
     let pair = Secret::new(format!("{id}:{}", secret.expose()));
     let encoded = Secret::new(base64_simd::STANDARD.encode_to_string(pair.expose()));

@@ -1,4 +1,4 @@
-//! A token that the platform writes into a file and renews there.
+//! A token in a file that the platform writes and renews.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 
 use countersign_core::secret::Secret;
 
-use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use super::token::OutboundToken;
+use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
 use crate::outbound::error::OutboundError;
+use crate::refresh::RefreshPolicy;
 
 /// The longest file read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 * 1024;
 
-/// A projected token, such as a workload's service-account token; read anew for every call, so that a rotated one is
-/// sent at once (S7.05).
+/// A token in a file, such as a workload's projected service-account token.
+///
+/// It is read for every call, so that a rotated token is sent at once.
 ///
 /// ```
 /// use countersign::outbound::FileToken;
@@ -25,7 +28,7 @@ const MAX_FILE_BYTES: u64 = 16 * 1024;
 pub struct FileToken(PathBuf);
 
 impl FileToken {
-    /// The token in this file; white space around it is dropped.
+    /// The token in this file, without the white space around it.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
         FileToken(path.into())
@@ -36,17 +39,17 @@ impl TokenSource for FileToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            OutboundToken::from_bearer(&read_for_use(&self.0).await?, None)
+            OutboundToken::from_bearer(&read_token(&self.0).await?, None)
         })
     }
 
-    fn is_cached(&self) -> bool {
-        false
+    fn refresh_policy(&self) -> Option<RefreshPolicy> {
+        None
     }
 }
 
-/// The token in the file as it is now, read off the runtime's threads.
-pub(super) async fn read_for_use(path: &Path) -> Result<Secret<String>, OutboundError> {
+/// Reads the token in the file, on a thread for blocking work.
+pub(super) async fn read_token(path: &Path) -> Result<Secret<String>, OutboundError> {
     let path = path.to_owned();
     tokio::task::spawn_blocking(move || read(&path)).await.map_err(|_| unreadable())?
 }
@@ -63,5 +66,5 @@ fn read(path: &Path) -> Result<Secret<String>, OutboundError> {
 }
 
 fn unreadable() -> OutboundError {
-    OutboundError::unavailable("the token file cannot be read; check its path and rights", None)
+    OutboundError::unavailable("the token file cannot be read; check its path and permissions", None)
 }

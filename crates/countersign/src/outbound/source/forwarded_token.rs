@@ -1,22 +1,26 @@
-//! The caller's own token, sent on where an operator says so and the token itself allows it.
+//! The caller's own token, forwarded to a target that it was issued for.
 
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
 use serde::Deserialize;
 
-use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource};
+use super::context::OutboundContext;
+use super::token::OutboundToken;
+use super::token_source::{TokenFuture, TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
+use crate::refresh::RefreshPolicy;
 
-/// Sends the caller's own token to a target that it was made for too.
+/// Forwards the caller's own token to a target that it was issued for too.
 ///
-/// A token whose `aud` does not name the target is never sent there (S7.25): the target could use it against us. Calls
-/// on nobody's behalf are refused. Prefer an exchange: the target then gets a token of its own.
+/// It never forwards a token whose `aud` does not name the target, which could use it against this service. It refuses
+/// calls without a caller. Prefer an exchange ([`ClientCredentials`](crate::outbound::ClientCredentials)): the target then
+/// gets a token of its own.
 ///
 /// ```
 /// use countersign::outbound::ForwardedToken;
 ///
-/// let tokens = ForwardedToken::new("billing"); // what the target calls itself in `aud`
+/// let tokens = ForwardedToken::new("billing"); // the target's name in `aud`
 /// # let _ = tokens;
 /// ```
 #[derive(Clone, Debug)]
@@ -35,14 +39,14 @@ enum OneOrMore {
 }
 
 impl ForwardedToken {
-    /// To the target that tokens call `audience`.
+    /// Forwards tokens whose `aud` contains `audience`.
     #[must_use]
-    pub fn new(audience: &str) -> Self {
-        ForwardedToken(audience.to_owned())
+    pub fn new(audience: impl Into<String>) -> Self {
+        ForwardedToken(audience.into())
     }
 
     fn is_for_target(&self, caller: &CallerToken) -> bool {
-        // The token was verified when the layer made this value of it; here its claims are only read once more.
+        // The token was verified when the layer made this value; only its claims are read again.
         let audience = || -> Option<Audience> {
             let payload = caller.expose().split('.').nth(1)?;
             let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
@@ -60,7 +64,7 @@ impl TokenSource for ForwardedToken {
         Box::pin(async move {
             let refused = |why| Err(OutboundError::new(OutboundErrorKind::ForwardingRefused, why));
             match &request.subject {
-                None => refused("only callers' tokens are passed through; call on_behalf_of"),
+                None => refused("only callers' tokens are forwarded; call on_behalf_of"),
                 Some(caller) if !self.is_for_target(caller) => {
                     refused("the caller's token is not for the target; exchange it instead")
                 }
@@ -69,12 +73,12 @@ impl TokenSource for ForwardedToken {
         })
     }
 
-    fn is_cached(&self) -> bool {
-        false
+    fn refresh_policy(&self) -> Option<RefreshPolicy> {
+        None
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        let bad = self.0.is_empty();
-        bad.then(|| Fault::new("audience", "empty; name the target as tokens do")).into_iter().collect()
+    fn attach(&self, _: &OutboundContext) -> Vec<Fault> {
+        let is_empty = self.0.is_empty();
+        is_empty.then(|| Fault::new("audience", "empty; give the target's name in `aud`")).into_iter().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The token service's answer (RFC 6749 §5, RFC 8693 §2.2), believed only where it is whole.
+//! Token responses (RFC 6749 §5, RFC 8693 §2.2), accepted only if complete.
 
 use std::time::Duration;
 
@@ -7,17 +7,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::OutboundToken;
+use super::token::OutboundToken;
 use crate::fetch::Answer;
 use crate::outbound::error::OutboundError;
+use crate::refresh::RefreshPolicy;
 
-/// The life of a token whose answer names none.
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
-/// The longest life believed.
-const MAX_LIFE: Duration = Duration::from_secs(24 * 3600);
-
-/// The longest error code repeated; those of RFC 6749, 8693 and 8707 have at most 25 letters.
+/// The longest error code repeated. Those of RFC 6749, 8693 and 8707 have at most 25 letters.
 const MAX_CODE_BYTES: usize = 40;
 
 #[derive(Deserialize)]
@@ -34,7 +29,7 @@ struct Denied {
     error: String,
 }
 
-/// Deserialises straight into a hidden value.
+/// Deserializes directly into a hidden value.
 struct Secreted(Secret<String>);
 
 impl<'de> Deserialize<'de> for Secreted {
@@ -43,23 +38,27 @@ impl<'de> Deserialize<'de> for Secreted {
     }
 }
 
-/// The token in `answer`, or why there is none. `is_exchange` wants `issued_token_type` besides.
-pub(super) fn token_in(answer: &Answer, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
+/// The token in a response, with its lifetime within `policy`. An exchange must state `issued_token_type` too.
+pub(super) fn token_in(
+    answer: &Answer,
+    is_exchange: bool,
+    policy: &RefreshPolicy,
+) -> Result<OutboundToken, OutboundError> {
     if answer.status != StatusCode::OK {
         return Err(failure_of(answer));
     }
     let granted: Granted = object(&answer.body).ok_or_else(|| {
-        OutboundError::refused("the token service's answer is no JSON object with access_token and token_type")
+        OutboundError::refused("the token response is not a JSON object with access_token and token_type")
     })?;
     if is_exchange && granted.issued_token_type.is_none_or(|kind| kind.is_empty()) {
-        return Err(OutboundError::refused("the exchange's answer lacks issued_token_type"));
+        return Err(OutboundError::refused("the exchange response lacks issued_token_type"));
     }
-    // `N_A` and proof-of-possession types are not for `Bearer`.
+    // `N_A` and proof-of-possession tokens must not be sent as `Bearer`.
     if !granted.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(OutboundError::refused("the token service's answer has a token_type other than Bearer"));
+        return Err(OutboundError::refused("the token response has a token_type other than Bearer"));
     }
-    let life = granted.expires_in.as_ref().map_or(DEFAULT_LIFE, life);
-    Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(life))?.with_scope(granted.scope))
+    let lifetime = lifetime(granted.expires_in.as_ref().unwrap_or(&Value::Null), policy);
+    Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(lifetime))?.with_scope(granted.scope))
 }
 
 fn failure_of(answer: &Answer) -> OutboundError {
@@ -73,35 +72,34 @@ fn failure_of(answer: &Answer) -> OutboundError {
     }
 }
 
-/// The code where it is one, never the description, which is foreign prose. A service that echoes what it was sent must
-/// not bring a secret into a log by way of `error`.
+/// The error code, if it is one. The description is never repeated: a service may echo a secret into either.
 fn code_of(denied: &Denied) -> String {
     let is_code = denied.error.len() <= MAX_CODE_BYTES
         && denied.error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    if is_code { denied.error.clone() } else { "an error that is no code".to_owned() }
+    if is_code { denied.error.clone() } else { "not an error code".to_owned() }
 }
 
-/// An object alone: serde would read an array into a struct too.
+/// Reads only a JSON object: serde reads an array into a struct too.
 fn object<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
     let is_object = body.trim_ascii_start().first() == Some(&b'{');
     if is_object { serde_json::from_slice(body).ok() } else { None }
 }
 
-/// Seconds as a whole number, or as decimal digits; anything else is a token for those who wait for it, and no longer.
-fn life(expires_in: &Value) -> Duration {
+/// Seconds as a whole number or as decimal digits. Anything else is a token for the calls that wait for it only.
+fn lifetime(expires_in: &Value, policy: &RefreshPolicy) -> Duration {
     let seconds = match expires_in {
-        Value::Null => return DEFAULT_LIFE,
+        Value::Null => return policy.default_lifetime,
         Value::Number(number) => match (number.as_u64(), number.as_f64()) {
             (Some(seconds), _) => seconds,
-            (None, Some(float)) if float >= MAX_LIFE.as_secs_f64() => u64::MAX,
+            (None, Some(float)) if float >= policy.max_lifetime.as_secs_f64() => u64::MAX,
             _ => 0,
         },
         Value::String(digits) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-            digits.parse().unwrap_or(u64::MAX) // only too many digits fail
+            digits.parse().unwrap_or(u64::MAX) // fails only on too many digits
         }
         _ => 0,
     };
-    Duration::from_secs(seconds).min(MAX_LIFE)
+    Duration::from_secs(seconds).min(policy.max_lifetime)
 }
 
 #[cfg(test)]
@@ -115,12 +113,16 @@ mod tests {
         Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }
     }
 
+    fn read(answer: &Answer, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
+        token_in(answer, is_exchange, &RefreshPolicy::for_tokens())
+    }
+
     #[test]
     fn s7_07_only_a_whole_answer_is_a_token() {
         for good in
             [r#"{"access_token":"t","token_type":"bearer"}"#, r#" {"access_token":"t","token_type":"BEARER","x":1}"#]
         {
-            assert!(token_in(&answer(200, good), false).is_ok(), "{good}");
+            assert!(read(&answer(200, good), false).is_ok(), "{good}");
         }
         for bad in [
             r#"{"access_token":"t"}"#,
@@ -135,15 +137,16 @@ mod tests {
             "<html>sign in</html>",
             "",
         ] {
-            let error = token_in(&answer(200, bad), false).expect_err(bad);
+            let error = read(&answer(200, bad), false).expect_err(bad);
             assert_eq!(error.code(), "token_refused", "{bad}");
         }
-        assert!(token_in(&answer(201, r#"{"access_token":"t","token_type":"bearer"}"#), false).is_err());
+        assert!(read(&answer(201, r#"{"access_token":"t","token_type":"bearer"}"#), false).is_err());
     }
 
     #[test]
     fn s7_08_lives_are_read_without_overflow() {
-        let seconds = |json: &str| life(&serde_json::from_str(json).expect(json)).as_secs();
+        let seconds =
+            |json: &str| lifetime(&serde_json::from_str(json).expect(json), &RefreshPolicy::for_tokens()).as_secs();
         for (json, wanted) in [
             ("300", 300),
             ("\"300\"", 300),
@@ -167,24 +170,24 @@ mod tests {
     fn s7_23_an_exchange_says_what_it_issued() {
         let without = r#"{"access_token":"t","token_type":"bearer"}"#;
         let with = r#"{"access_token":"t","token_type":"bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
-        assert!(token_in(&answer(200, without), true).is_err());
-        assert!(token_in(&answer(200, with), true).is_ok());
+        assert!(read(&answer(200, without), true).is_err());
+        assert!(read(&answer(200, with), true).is_ok());
     }
 
     #[test]
     fn s7_14_the_error_code_is_told_and_its_description_is_not() {
         let body = r#"{"error":"invalid_client","error_description":"\u001b[31m{} secret"}"#;
-        let error = token_in(&answer(401, body), false).expect_err("refused");
+        let error = read(&answer(401, body), false).expect_err("refused");
         assert_eq!((error.oauth_error(), error.is_transient()), (Some("invalid_client"), false));
         assert!(!error.to_string().contains("secret"));
         for echo in
             [r#"{"error":"Basic b3JkZXJzOnMzY3JldA=="}"#, r#"{"error":"s3cret-value"}"#, r#"{"error":"a\u0000"}"#]
         {
-            let error = token_in(&answer(400, echo), false).expect_err("refused");
-            assert_eq!(error.oauth_error(), Some("an error that is no code"));
+            let error = read(&answer(400, echo), false).expect_err("refused");
+            assert_eq!(error.oauth_error(), Some("not an error code"));
         }
-        assert!(token_in(&answer(503, body), false).expect_err("down").is_transient());
-        assert!(token_in(&answer(429, ""), false).expect_err("too many").is_transient());
-        assert!(!token_in(&answer(404, ""), false).expect_err("a wrong address").is_transient());
+        assert!(read(&answer(503, body), false).expect_err("down").is_transient());
+        assert!(read(&answer(429, ""), false).expect_err("too many").is_transient());
+        assert!(!read(&answer(404, ""), false).expect_err("a wrong address").is_transient());
     }
 }

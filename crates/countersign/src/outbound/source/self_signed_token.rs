@@ -1,23 +1,26 @@
-//! Tokens that a service signs for itself, where no token service stands between.
+//! Tokens that a service signs with its own key, without a token service.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::Fault;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use super::context::{AttachedClock, OutboundContext};
+use super::token::OutboundToken;
+use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
 use crate::outbound::error::OutboundError;
+use crate::refresh::RefreshPolicy;
 
-/// How long a token lasts unless told otherwise.
-const DEFAULT_LIFE: Duration = Duration::from_secs(300);
+/// The lifetime of a token if none is set.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
-/// The longest life that may be chosen: these tokens cannot be revoked but by withdrawing the key.
-const LONGEST_LIFE: Duration = Duration::from_secs(3600);
+/// The longest lifetime that can be set. Only withdrawing the key revokes these tokens.
+const MAX_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Access tokens (RFC 9068) signed with the service's own key, for targets that trust it as an issuer.
 ///
@@ -28,7 +31,7 @@ const LONGEST_LIFE: Duration = Duration::from_secs(3600);
 /// use countersign::mint::Signer;
 /// use countersign::outbound::SelfSignedToken;
 ///
-/// let signer = Signer::generate(Algorithm::ES256).unwrap();
+/// let signer = Signer::generate(Algorithm::ES256).unwrap(); // in production: Signer::from_pkcs8_pem
 /// let tokens = SelfSignedToken::new("https://orders.internal", signer).subject("orders").audience("billing");
 /// # let _ = tokens;
 /// ```
@@ -37,73 +40,86 @@ pub struct SelfSignedToken {
     issuer: String,
     signer: Arc<Signer>,
     subject: String,
-    audience: String,
+    audiences: Vec<String>,
     scopes: Vec<String>,
-    life: Duration,
-    clock: Arc<dyn Clock>,
+    lifetime: Duration,
+    refresh_policy: RefreshPolicy,
+    clock: AttachedClock,
 }
 
 impl SelfSignedToken {
-    /// Signs as `issuer`.
+    /// Tokens of `issuer`, signed with this key.
     #[must_use]
-    pub fn new(issuer: &str, signer: impl Into<Arc<Signer>>) -> Self {
+    pub fn new(issuer: impl Into<String>, signer: impl Into<Arc<Signer>>) -> Self {
         SelfSignedToken {
-            issuer: issuer.to_owned(),
+            issuer: issuer.into(),
             signer: signer.into(),
             subject: String::new(),
-            audience: String::new(),
+            audiences: Vec::new(),
             scopes: Vec::new(),
-            life: DEFAULT_LIFE,
-            clock: Arc::new(SystemClock),
+            lifetime: DEFAULT_LIFETIME,
+            refresh_policy: RefreshPolicy::for_tokens(),
+            clock: AttachedClock::default(),
         }
     }
 
-    /// The service that calls (`sub` and `client_id`).
+    /// The calling service (`sub` and `client_id`).
     #[must_use]
-    pub fn subject(self, subject: &str) -> Self {
-        SelfSignedToken { subject: subject.to_owned(), ..self }
+    pub fn subject(self, subject: impl Into<String>) -> Self {
+        SelfSignedToken { subject: subject.into(), ..self }
     }
 
-    /// The one service that the tokens are for (`aud`).
+    /// The service that the tokens are for (`aud`), in place of those before.
     #[must_use]
-    pub fn audience(self, audience: &str) -> Self {
-        SelfSignedToken { audience: audience.to_owned(), ..self }
+    pub fn audience(self, audience: impl Into<String>) -> Self {
+        SelfSignedToken { audiences: vec![audience.into()], ..self }
     }
 
-    /// Allows this scope too.
+    /// Adds a service that the tokens are for. Each of them can send the tokens to the others; prefer one source for each.
     #[must_use]
-    pub fn scope(mut self, scope: &str) -> Self {
-        self.scopes.extend(scope.split_ascii_whitespace().map(str::to_owned));
+    pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
+        self.audiences.push(audience.into());
         self
     }
 
-    /// How long each token lasts. Default 5 min, at most 1 h.
+    /// Adds a scope, or several, separated by spaces.
     #[must_use]
-    pub fn lifetime(self, life: Duration) -> Self {
-        SelfSignedToken { life, ..self }
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scopes.extend(scope.into().split_ascii_whitespace().map(str::to_owned));
+        self
     }
 
-    /// Dates the tokens by this clock.
+    /// The lifetime of each token. Default 5 min, at most 1 h.
     #[must_use]
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        SelfSignedToken { clock, ..self }
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        SelfSignedToken { lifetime, ..self }
+    }
+
+    /// How the tokens are cached and refreshed. Default: [`RefreshPolicy::for_tokens`].
+    #[must_use]
+    pub fn refresh_policy(self, refresh_policy: RefreshPolicy) -> Self {
+        SelfSignedToken { refresh_policy, ..self }
     }
 
     fn sign(&self) -> Result<OutboundToken, OutboundError> {
-        let now = self.clock.now();
+        let now = self.clock.get().now();
+        let audience = match &self.audiences[..] {
+            [one] => json!(one),
+            several => json!(several),
+        };
         let mut draft = Draft::access_token()
             .issuer(self.issuer.as_str())
             .subject(self.subject.as_str())
             .client_id(self.subject.as_str())
-            .audience(self.audience.as_str())
+            .claim("aud", audience)
             .issued_at(now)
-            .expires_at(now.saturating_add(self.life))
+            .expires_at(now.saturating_add(self.lifetime))
             .token_id(Uuid::now_v7().to_string());
         if !self.scopes.is_empty() {
             draft = draft.scope(self.scopes.join(" "));
         }
         let token = draft.sign(&self.signer).map_err(|_| OutboundError::refused("the token could not be signed"))?;
-        OutboundToken::from_bearer(&Secret::new(token), Some(self.life))
+        OutboundToken::from_bearer(&Secret::new(token), Some(self.lifetime))
     }
 }
 
@@ -115,14 +131,23 @@ impl TokenSource for SelfSignedToken {
         })
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for (value, field) in [(&self.issuer, "issuer"), (&self.subject, "subject"), (&self.audience, "audience")] {
-            if value.is_empty() {
-                faults.push(Fault::new(field, "empty; a token names who signs it, who calls and whom it is for"));
+    fn refresh_policy(&self) -> Option<RefreshPolicy> {
+        Some(self.refresh_policy.clone())
+    }
+
+    fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
+        let mut faults = Vec::from_iter(self.clock.attach(context));
+        let has_no_audience = self.audiences.is_empty() || self.audiences.iter().any(String::is_empty);
+        for (is_empty, field, problem) in [
+            (self.issuer.is_empty(), "issuer", "empty; name the issuer that the target trusts"),
+            (self.subject.is_empty(), "subject", "empty; name the service that calls"),
+            (has_no_audience, "audience", "empty; name the service that the token is for"),
+        ] {
+            if is_empty {
+                faults.push(Fault::new(field, problem));
             }
         }
-        if self.life < Duration::from_secs(1) || self.life > LONGEST_LIFE {
+        if self.lifetime < Duration::from_secs(1) || self.lifetime > MAX_LIFETIME {
             faults.push(Fault::new("lifetime", "not between 1 s and 1 h"));
         }
         faults
@@ -133,7 +158,7 @@ impl fmt::Debug for SelfSignedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SelfSignedToken")
             .field("issuer", &self.issuer)
-            .field("audience", &self.audience)
+            .field("audiences", &self.audiences)
             .field("key_id", &self.signer.key_id())
             .finish_non_exhaustive()
     }

@@ -1,11 +1,14 @@
-//! One token, given once.
+//! A token that never changes.
 
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
 
-use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use super::context::OutboundContext;
+use super::token::OutboundToken;
+use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use crate::refresh::RefreshPolicy;
 
-/// A token that never changes: for development and for services that issue long-lived ones by hand.
+/// A token that never changes, for development and for services that issue long-lived tokens by hand.
 ///
 /// ```
 /// use countersign::outbound::StaticToken;
@@ -18,7 +21,7 @@ use super::{OutboundToken, TokenFuture, TokenRequest, TokenSource, refuse_subjec
 pub struct StaticToken(Secret<String>);
 
 impl StaticToken {
-    /// Always this token.
+    /// A source of this token.
     #[must_use]
     pub fn new(token: Secret<String>) -> Self {
         StaticToken(token)
@@ -33,13 +36,14 @@ impl TokenSource for StaticToken {
         })
     }
 
-    fn is_cached(&self) -> bool {
-        false
+    fn refresh_policy(&self) -> Option<RefreshPolicy> {
+        None
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        let bad = OutboundToken::from_bearer(&self.0, None).is_err();
-        bad.then(|| Fault::new("token", "empty, over 16 KiB, or not printable ASCII without spaces"))
+    fn attach(&self, _: &OutboundContext) -> Vec<Fault> {
+        let is_unusable = OutboundToken::from_bearer(&self.0, None).is_err();
+        is_unusable
+            .then(|| Fault::new("token", "empty, over 16 KiB, or not printable ASCII without spaces"))
             .into_iter()
             .collect()
     }

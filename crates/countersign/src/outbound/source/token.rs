@@ -1,4 +1,4 @@
-//! A token to send.
+//! A token ready to send.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,54 +8,56 @@ use http::HeaderValue;
 
 use crate::outbound::error::OutboundError;
 
-/// The longest token sent, in bytes; most servers refuse longer headers.
+/// The longest token sent, in bytes. Most servers refuse longer headers.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// A bearer token, held only as the header it becomes; hidden from `Debug`.
+/// A bearer token, stored as a header value and hidden from `Debug`.
+///
+/// The example is at [`expose`](Self::expose).
 #[derive(Clone)]
 pub struct OutboundToken {
     header: HeaderValue,
-    life: Option<Duration>,
+    lifetime: Option<Duration>,
     scope: Option<String>,
 }
 
 impl OutboundToken {
-    /// A bearer token and how long it lasts from when it was asked for; `None` is taken as a minute.
+    /// A bearer token and its lifetime, counted from the request for it. `None` leaves it to the source's refresh policy.
     ///
     /// # Errors
-    /// `token_refused` for a value that is empty, over 16 KiB, or not printable ASCII without spaces: it could end the
-    /// header and begin another.
-    pub fn from_bearer(value: &Secret<String>, life: Option<Duration>) -> Result<Self, OutboundError> {
+    /// `token_refused` for a value that is empty, over 16 KiB, or not printable ASCII without spaces. Such a value could
+    /// inject another header.
+    pub fn from_bearer(value: &Secret<String>, lifetime: Option<Duration>) -> Result<Self, OutboundError> {
         let value = value.expose();
         if value.is_empty() || value.len() > MAX_TOKEN_BYTES || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(OutboundError::refused("the token is empty, too long, or has characters that no token has"));
+            return Err(OutboundError::refused("the token is empty, too long, or not printable ASCII"));
         }
         let text = Secret::new(format!("Bearer {value}")); // wiped when dropped
-        let mut header =
-            HeaderValue::from_str(text.expose()).map_err(|_| OutboundError::refused("the token fits no header"))?;
+        let mut header = HeaderValue::from_str(text.expose())
+            .map_err(|_| OutboundError::refused("the token does not fit into a header"))?;
         header.set_sensitive(true);
-        Ok(OutboundToken { header, life, scope: None })
+        Ok(OutboundToken { header, lifetime, scope: None })
     }
 
-    /// Notes the scope that was granted.
+    /// The same token with its granted scope.
     #[must_use]
     pub fn with_scope(self, scope: Option<String>) -> Self {
         OutboundToken { scope, ..self }
     }
 
-    /// How long it lasts from when it was asked for, where its source said.
+    /// The lifetime, counted from the request for it, if known.
     #[must_use]
     pub fn lifetime(&self) -> Option<Duration> {
-        self.life
+        self.lifetime
     }
 
-    /// The scope that was granted, where it may be narrower than what was asked for; `None` is all of it.
+    /// The granted scope, which may be narrower than the requested one. `None` means all of the requested scope.
     #[must_use]
     pub fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// The token without its scheme. Handle it as the secret that it is: what prints or logs it gives it away.
+    /// The token without its scheme. It is a secret: do not print or log it.
     ///
     /// ```
     /// use countersign::outbound::OutboundToken;
@@ -68,7 +70,7 @@ impl OutboundToken {
     /// ```
     #[must_use]
     pub fn expose(&self) -> &str {
-        let text = self.header.to_str().unwrap_or_default(); // `from_bearer` took printable ASCII alone
+        let text = self.header.to_str().unwrap_or_default(); // `from_bearer` accepts only printable ASCII
         text.strip_prefix("Bearer ").unwrap_or_default()
     }
 
@@ -79,6 +81,6 @@ impl OutboundToken {
 
 impl fmt::Debug for OutboundToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutboundToken").field("life", &self.life).finish_non_exhaustive()
+        f.debug_struct("OutboundToken").field("lifetime", &self.lifetime).finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! May a refused request be sent again?
+//! A copy of a request for the retry, taken before a token is attached.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -9,15 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use http_body::Body as _;
 use reqwest::{Body, Request, Url};
 
-/// A request and, where its body can be had twice, what is needed to send it once more.
-pub(super) struct Replay {
-    pub(super) first: Request,
-    pub(super) again: Option<Twin>,
-}
-
-/// The same request in pieces, since nearly every twin is dropped unused: the address and the headers are two allocations,
-/// where `Request::try_clone` makes six. What only reqwest's own extensions hold is not in it.
-pub(super) struct Twin {
+/// The parts of a request, which become a request only if it is sent again.
+///
+/// Nearly every copy is dropped unused, so it costs two allocations, for the address and the headers;
+/// `Request::try_clone` costs six. It leaves out what only reqwest's own extensions hold.
+pub(super) struct RequestCopy {
     method: Method,
     url: Url,
     version: Version,
@@ -26,32 +22,29 @@ pub(super) struct Twin {
     body: Option<Bytes>,
 }
 
-impl Replay {
-    /// The twin is taken before a token is on it. A streamed body has none: it is gone once sent (S7.19).
-    pub(super) fn of(mut first: Request) -> Self {
-        let body = match first.body_mut().take().map(whole) {
-            None => None,
-            Some(Ok(bytes)) => Some(bytes),
-            Some(Err(streamed)) => {
-                *first.body_mut() = Some(streamed);
-                return Replay { first, again: None };
-            }
-        };
-        *first.body_mut() = body.clone().map(Body::from);
-        let again = Twin {
-            method: first.method().clone(),
-            url: first.url().clone(),
-            version: first.version(),
-            timeout: first.timeout().copied(),
-            headers: first.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-            body,
-        };
-        Replay { first, again: Some(again) }
-    }
+/// Copies `request`. Returns `None` for a streamed body, which cannot be read twice.
+pub(super) fn try_clone_request(request: &mut Request) -> Option<RequestCopy> {
+    let body = match request.body_mut().take().map(buffered) {
+        None => None,
+        Some(Ok(bytes)) => Some(bytes),
+        Some(Err(streamed)) => {
+            *request.body_mut() = Some(streamed);
+            return None;
+        }
+    };
+    *request.body_mut() = body.clone().map(Body::from);
+    Some(RequestCopy {
+        method: request.method().clone(),
+        url: request.url().clone(),
+        version: request.version(),
+        timeout: request.timeout().copied(),
+        headers: request.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        body,
+    })
 }
 
-impl Twin {
-    /// The request whole.
+impl RequestCopy {
+    /// The request to send.
     pub(super) fn into_request(self) -> Request {
         let mut request = Request::new(self.method, self.url);
         *request.version_mut() = self.version;
@@ -68,12 +61,12 @@ impl Twin {
     }
 }
 
-/// The bytes of a body that is all there, without a copy; or the body as it was.
-fn whole(mut body: Body) -> Result<Bytes, Body> {
+/// The bytes of a buffered body, without a copy; a streamed body is given back.
+fn buffered(mut body: Body) -> Result<Bytes, Body> {
     if body.as_bytes().is_none() {
         return Err(body);
     }
-    // Such a body is ready at once, with one frame or none.
+    // A buffered body is ready at once, with one frame or none.
     match Pin::new(&mut body).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
         _ => Ok(Bytes::new()),
@@ -85,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s7_19_the_twin_of_a_request_is_the_request() {
+    fn s7_19_the_copy_of_a_request_is_the_request() {
         let mut request = Request::new(Method::PUT, Url::parse("https://billing.test/a?b").expect("a URL"));
         *request.timeout_mut() = Some(Duration::from_secs(3));
         *request.version_mut() = Version::HTTP_2;
@@ -93,15 +86,15 @@ mod tests {
             request.headers_mut().append("x-twice", HeaderValue::from_static(value));
         }
         *request.body_mut() = Some("exactly this".into());
-        let Replay { first, again } = Replay::of(request);
-        let again = again.expect("a twin").into_request();
-        for same in [&first, &again] {
+        let copy = try_clone_request(&mut request).expect("a copy").into_request();
+        for same in [&request, &copy] {
             assert_eq!((same.method(), same.url().as_str()), (&Method::PUT, "https://billing.test/a?b"));
             assert_eq!((same.timeout(), same.version()), (Some(&Duration::from_secs(3)), Version::HTTP_2));
             assert_eq!(same.headers().get_all("x-twice").iter().collect::<Vec<_>>(), ["1", "2"]);
             assert_eq!(same.body().and_then(Body::as_bytes), Some(&b"exactly this"[..]));
         }
-        let bare = Replay::of(Request::new(Method::GET, Url::parse("https://billing.test").expect("a URL")));
-        assert!(bare.first.body().is_none() && bare.again.expect("a twin").into_request().body().is_none());
+        let mut bare = Request::new(Method::GET, Url::parse("https://billing.test").expect("a URL"));
+        let copy = try_clone_request(&mut bare).expect("a copy").into_request();
+        assert!(bare.body().is_none() && copy.body().is_none());
     }
 }

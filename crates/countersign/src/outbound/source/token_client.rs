@@ -1,0 +1,218 @@
+//! A client of a token service: its settings, and the token requests that it sends.
+
+use std::sync::{Arc, OnceLock};
+
+use countersign_core::error::Fault;
+use countersign_core::secret::Secret;
+use http::{HeaderValue, Method, header};
+use reqwest::{Request, Url};
+use url::form_urlencoded::Serializer;
+
+use super::assertion::{self, Assertion};
+use super::cached::{CachedTokens, attach_source};
+use super::context::{AttachedClock, OutboundContext};
+use super::credential::{self, Credential, SecretLocation};
+use super::exchange;
+use super::response::token_in;
+use super::token::OutboundToken;
+use super::token_endpoint::{TokenEndpoint, retry_delay};
+use super::token_source::{TokenRequest, TokenSource};
+use crate::fetch::{self, Answer};
+use crate::outbound::error::OutboundError;
+use crate::refresh::RefreshPolicy;
+
+/// The grant that is an assertion (RFC 7523 §2.1).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The largest response of a token service read, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// A client of a token service.
+pub(super) struct TokenClient {
+    pub(super) endpoint: TokenEndpoint,
+    pub(super) client: Option<(String, Credential)>,
+    pub(super) secret_location: SecretLocation,
+    pub(super) assertion_audience: Option<String>,
+    pub(super) grant: Option<Assertion>,
+    pub(super) actor: Option<Actor>,
+    pub(super) audiences: Vec<String>,
+    pub(super) resources: Vec<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) requires_all_scopes: bool,
+    pub(super) refresh_policy: RefreshPolicy,
+    pub(super) clock: AttachedClock,
+}
+
+/// The source of actor tokens, and their cache once there is a clock.
+pub(super) struct Actor {
+    source: Arc<dyn TokenSource>,
+    tokens: OnceLock<CachedTokens>,
+}
+
+/// The assertions of one request, each of them new.
+#[derive(Default)]
+struct Assertions {
+    client: Option<Secret<String>>,
+    grant: Option<Secret<String>>,
+    actor: Option<Arc<OutboundToken>>,
+}
+
+impl TokenClient {
+    pub(super) fn new(endpoint: TokenEndpoint) -> Self {
+        TokenClient {
+            endpoint,
+            client: None,
+            secret_location: SecretLocation::Basic,
+            assertion_audience: None,
+            grant: None,
+            actor: None,
+            audiences: Vec::new(),
+            resources: Vec::new(),
+            scopes: Vec::new(),
+            requires_all_scopes: false,
+            refresh_policy: RefreshPolicy::for_tokens(),
+            clock: AttachedClock::default(),
+        }
+    }
+
+    /// Passes on the context, and returns the faults of all settings.
+    pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
+        let mut faults = Vec::from_iter(self.clock.attach(context));
+        faults.extend(self.endpoint.fault());
+        match &self.client {
+            None if self.grant.is_some() => {}
+            None => faults.push(Fault::new("client", "missing; give its id and its secret, key or certificate")),
+            Some((id, credential)) => faults.extend(credential::faults(id, credential, self.secret_location)),
+        }
+        let client_assertion = self.client.as_ref().and_then(|(_, credential)| credential.assertion());
+        let assertions = || client_assertion.into_iter().chain(&self.grant);
+        faults.extend(assertions().flat_map(|assertion| assertion.attach(context)));
+        if assertions().any(Assertion::is_signed_here) && self.audience_of_assertions().is_empty() {
+            faults.push(Fault::new("assertion_audience", "missing; name the issuer that the assertions are for"));
+        }
+        faults.extend(self.actor.iter().flat_map(|actor| attach_source(&actor.source, context)));
+        let is_bad_resource = |uri: &String| Url::parse(uri).map_or(true, |uri| uri.fragment().is_some());
+        if self.resources.iter().any(is_bad_resource) {
+            faults.push(Fault::new("resource", "not an absolute URI without a fragment"));
+        }
+        if self.audiences.iter().any(String::is_empty) {
+            faults.push(Fault::new("audience", "empty; name the service that the token is for"));
+        }
+        faults
+    }
+
+    pub(super) async fn request_token(&self, request: &TokenRequest) -> Result<OutboundToken, OutboundError> {
+        let endpoint = self.endpoint.url().await?;
+        let answer = self.send(&endpoint, request).await?;
+        let token = token_in(&answer, request.subject.is_some(), &self.refresh_policy)?;
+        let lacks_one = token.scope().is_some_and(|granted| {
+            self.scopes.iter().any(|requested| !granted.split_ascii_whitespace().any(|scope| scope == requested))
+        });
+        if self.requires_all_scopes && lacks_one {
+            return Err(OutboundError::refused("not all scopes were granted, and all are required"));
+        }
+        Ok(token)
+    }
+
+    /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
+    async fn send(&self, endpoint: &Url, request: &TokenRequest) -> Result<Answer, OutboundError> {
+        let mut attempt = 0;
+        loop {
+            let assertions = self.assertions(request).await?;
+            let Some(http_request) = self.http_request(endpoint, request, &assertions) else {
+                return Err(OutboundError::refused("the client's id or secret does not fit into a header"));
+            };
+            let sent = match &self.client {
+                Some((_, Credential::Certificate(Some(tls)))) => {
+                    fetch::send_by(tls, http_request, MAX_ANSWER_BYTES).await
+                }
+                _ => fetch::send(http_request, MAX_ANSWER_BYTES).await,
+            };
+            let Some(delay) = retry_delay(&sent, attempt) else {
+                return sent.map_err(|failure| {
+                    self.endpoint.forget();
+                    failure.into()
+                });
+            };
+            tokio::time::sleep(delay).await;
+            attempt += 1;
+        }
+    }
+
+    async fn assertions(&self, request: &TokenRequest) -> Result<Assertions, OutboundError> {
+        let mut assertions = Assertions::default();
+        let audience = self.audience_of_assertions();
+        if let Some((_, Credential::Assertion(assertion))) = &self.client {
+            assertions.client = Some(assertion.token(assertion::CLIENT_AUTHENTICATION, audience).await?);
+        }
+        match (&request.subject, &self.grant, &self.actor) {
+            (None, Some(grant), _) => assertions.grant = Some(grant.token(assertion::GRANT, audience).await?),
+            (Some(_), _, Some(actor)) => assertions.actor = Some(actor.tokens(&self.clock).token(None).await?),
+            _ => {}
+        }
+        Ok(assertions)
+    }
+
+    /// Empty if unknown, which is a configuration fault when an assertion is signed here.
+    fn audience_of_assertions(&self) -> &str {
+        self.assertion_audience.as_deref().or(self.endpoint.issuer()).unwrap_or_default()
+    }
+
+    fn http_request(&self, endpoint: &Url, request: &TokenRequest, assertions: &Assertions) -> Option<Request> {
+        let mut http_request = Request::new(Method::POST, endpoint.clone());
+        let headers = http_request.headers_mut();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        let mut form = Serializer::new(String::new());
+        match (&request.subject, &assertions.grant) {
+            (Some(subject), _) => {
+                form.append_pair("grant_type", exchange::GRANT);
+                exchange::append_subject(&mut form, subject);
+            }
+            (None, Some(assertion)) => {
+                form.append_pair("grant_type", JWT_BEARER).append_pair("assertion", assertion.expose());
+            }
+            (None, None) => drop(form.append_pair("grant_type", "client_credentials")),
+        }
+        if let Some(actor) = &assertions.actor {
+            exchange::append_actor(&mut form, actor);
+        }
+        for audience in &self.audiences {
+            form.append_pair("audience", audience);
+        }
+        for resource in &self.resources {
+            form.append_pair("resource", resource);
+        }
+        if !self.scopes.is_empty() {
+            form.append_pair("scope", &self.scopes.join(" "));
+        }
+        match &self.client {
+            Some((id, proof)) => {
+                credential::authenticate(
+                    (id, proof),
+                    self.secret_location,
+                    assertions.client.as_ref(),
+                    &mut form,
+                    headers,
+                )?;
+            }
+            // An assertion as the grant may stand for itself (RFC 7523 §3.1).
+            None if assertions.grant.is_some() => {}
+            None => return None,
+        }
+        *http_request.body_mut() = Some(form.finish().into());
+        Some(http_request)
+    }
+}
+
+impl Actor {
+    pub(super) fn new(source: impl TokenSource) -> Self {
+        Actor { source: Arc::new(source), tokens: OnceLock::new() }
+    }
+
+    fn tokens(&self, clock: &AttachedClock) -> &CachedTokens {
+        self.tokens.get_or_init(|| {
+            CachedTokens::new(Arc::clone(&self.source), Arc::clone(clock.get()), "the actor of an exchange")
+        })
+    }
+}
