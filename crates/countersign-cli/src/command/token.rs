@@ -139,9 +139,9 @@ impl Get {
         if self.post {
             source = source.client_secret_post();
         }
-        source = self.audience.iter().fold(source, |source, name| source.add_audience(name));
-        source = self.resource.iter().fold(source, |source, name| source.add_resource(name));
-        Ok(self.scope.iter().fold(source, |source, name| source.scope(name)))
+        source = self.audience.iter().fold(source, ClientCredentials::add_audience);
+        source = self.resource.iter().fold(source, ClientCredentials::add_resource);
+        Ok(self.scope.iter().fold(source, ClientCredentials::scope))
     }
 
     fn client_secret(&self) -> Result<Secret<String>, Failure> {

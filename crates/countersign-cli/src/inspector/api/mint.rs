@@ -61,7 +61,7 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(mint): Json
 pub(super) fn draft(issuer: &TestIssuer, claims: &Map<String, Value>, header: &str) -> Result<TokenDraft, Failure> {
     let fresh = issuer.token();
     let defaults: Vec<String> = fresh.claims().keys().cloned().collect();
-    let bare = defaults.iter().fold(fresh, |draft, name| draft.without_claim(name));
+    let bare = defaults.iter().fold(fresh, TokenDraft::without_claim);
     let draft = claims.iter().fold(bare, |draft, (name, value)| draft.claim(name, value.clone()));
     let header = if header.trim().is_empty() { Map::new() } else { object("header", header)? };
     let own = header.into_iter().filter(|(name, _)| !matches!(name.as_str(), "alg" | "kid"));
