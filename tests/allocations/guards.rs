@@ -92,10 +92,10 @@ fn with_authorities(issuer: &TestIssuer, count: usize) -> TokenDraft {
     let draft = issuer.token().audience("api").claim("plan", "gold");
     (50 - count..50).fold(draft, |draft, number| {
         draft
-            .scope(&format!("scope-{number}"))
-            .role(&format!("role-{number}"))
-            .permission(&format!("permission-{number}"))
-            .group(&format!("group-{number}"))
+            .scope(format!("scope-{number}"))
+            .role(format!("role-{number}"))
+            .permission(format!("permission-{number}"))
+            .group(format!("group-{number}"))
     })
 }
 

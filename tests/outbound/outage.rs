@@ -212,7 +212,7 @@ async fn s7_12_exchanges_of_many_callers_never_mix() {
     let provider = TestIssuer::with_system_clock();
     let mut calls = Vec::new();
     for number in 0..100 {
-        let inbound = provider.token().subject(&format!("caller-{number}")).audience("orders").sign();
+        let inbound = provider.token().subject(format!("caller-{number}")).audience("orders").sign();
         let caller = caller(&provider, &inbound).await;
         for _ in 0..10 {
             let body = format!("Bearer {}", &inbound[150..]);

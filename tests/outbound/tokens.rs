@@ -10,7 +10,7 @@ use countersign_test::ManualClock;
 use crate::servers::{Server, granted, json};
 
 fn credentials(issuer: &Server) -> ClientCredentials {
-    ClientCredentials::from_token_endpoint(&format!("{}/token", issuer.url)).client("a:b", String::from("p@ss %+ü"))
+    ClientCredentials::from_token_endpoint(format!("{}/token", issuer.url)).client("a:b", String::from("p@ss %+ü"))
 }
 
 async fn ok() -> Server {
