@@ -1,4 +1,4 @@
-//! What guards and extractors allocate for a token that was seen before: nothing.
+//! Guards and extractors, which allocate nothing for a cached token.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -48,7 +48,7 @@ fn now<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// Takes `T` out of the request as a handler does, and answers 200, or 403 where it cannot.
+/// Extracts `T` from the request as a handler does; answers 200, or 403 if the extraction fails.
 struct Taking<T>(std::marker::PhantomData<fn() -> T>);
 
 impl<T: FromRequestParts<()>> Service<Request<()>> for Taking<T> {

@@ -1,7 +1,7 @@
-//! How many allocations a verification and a call make: counts of this program's allocator, which do not depend on the machine.
-//! What aws-lc takes with malloc in C is not seen by it.
+//! Allocations of a verification and of a call, counted by this program's allocator. The counts do not depend on the machine.
+//! Allocations of aws-lc in C are not counted.
 //!
-//! A program of its own; each thread counts for itself.
+//! A program of its own; each thread has its own count.
 
 mod guards;
 mod outbound;
@@ -111,5 +111,5 @@ fn s11_14_a_refusal_before_the_signature_takes_few_allocations() {
     }
 }
 
-/// Below it a stranger costs us little, however often he comes.
+/// A bound that keeps requests of untrusted clients cheap, however many they send.
 const MOST_OF_A_REFUSAL: usize = 10;

@@ -1,4 +1,4 @@
-//! What a call with a held token allocates beyond the same call by the bare client.
+//! Allocations of a call with a cached token beyond those of the bare client.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 
 use super::allocations;
 
-/// A source whose one token is kept.
+/// A source whose one token is cached.
 #[derive(Debug)]
 struct Kept;
 
@@ -52,13 +52,13 @@ fn a_call_with_a_held_token_allocates_little_more_than_the_bare_call() {
     let http = reqwest::Client::builder().no_proxy().build().expect("a client");
     let outbound = Outbound::builder(http.clone()).bind(&url, Kept).build().expect("bound");
     let built = || http.post(&url).header(ACCEPT, JSON).body("{}").build().expect("a request");
-    let mut held = HeaderValue::from_static("Bearer a-token");
-    held.set_sensitive(true);
+    let mut bearer = HeaderValue::from_static("Bearer a-token");
+    bearer.set_sensitive(true);
     // Boxed both: the runtime boxes a large future by itself.
     let bare = || {
         let mut request = built();
         allocations(|| {
-            request.headers_mut().insert(AUTHORIZATION, held.clone());
+            request.headers_mut().insert(AUTHORIZATION, bearer.clone());
             let answer = runtime.block_on(Box::pin(async { http.execute(request).await?.bytes().await }));
             drop(answer.expect("an answer"));
         })
@@ -75,7 +75,7 @@ fn a_call_with_a_held_token_allocates_little_more_than_the_bare_call() {
     } // the token, the connection, buffers
     let least = |count: &dyn Fn() -> usize| (0..32).map(|_| count()).min().expect("some");
     let (bare, with_token) = (least(&bare), least(&with_token));
-    println!("a bare call takes {bare} allocations, one with a held token {with_token}");
+    println!("a bare call takes {bare} allocations, one with a cached token {with_token}");
     assert!(with_token <= bare + MOST_OVER_BARE, "{with_token} against {bare}");
 }
 

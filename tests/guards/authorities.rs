@@ -1,4 +1,4 @@
-//! Where roles come from decides whose they are: of another client or issuer they are not ours.
+//! Roles of other clients and of other issuers, which do not count.
 
 use std::sync::Arc;
 
@@ -49,8 +49,8 @@ async fn s3_23_roles_of_another_client_or_of_the_realm_are_not_ours() {
         let draft = claims.as_object().expect("an object").iter();
         draft.fold(token(&issuer), |draft, (name, value)| draft.claim(name, value.clone())).sign()
     };
-    let ours = with(json!({"resource_access": {"orders": {"roles": ["admin"]}}}));
-    assert_eq!(service.get("/role", &ours).await.body, "in");
+    let own = with(json!({"resource_access": {"orders": {"roles": ["admin"]}}}));
+    assert_eq!(service.get("/role", &own).await.body, "in");
     for others in [
         json!({"resource_access": {"billing": {"roles": ["admin"]}}}),
         json!({"resource_access": {"orders": {"roles": ["user"]}, "billing": {"roles": ["admin"]}}}),
@@ -135,18 +135,18 @@ async fn an_issuer_may_be_one_tenants_alone_and_no_claim_changes_that() {
 
 #[tokio::test]
 async fn no_outside_issuer_names_one_of_our_services() {
-    let ours = TestIssuer::new();
+    let trusted = TestIssuer::new();
     let partner = TestIssuer::new().with_name("https://partner.test");
     let verifier = Verifier::builder()
-        .trust(ours.trusted_for("api"))
+        .trust(trusted.trusted_for("api"))
         .trust(partner.trusted_for("api"))
-        .reserve_subjects("svc:", ours.name())
-        .clock(Arc::new(ours.clock().clone()))
+        .reserve_subjects("svc:", trusted.name())
+        .clock(Arc::new(trusted.clock().clone()))
         .build()
         .expect("a policy");
     let service = service(verifier).await;
     let draft = |issuer: &TestIssuer, subject: &str| token(issuer).subject(subject).role("admin").sign();
-    assert_eq!(service.get("/role", &draft(&ours, "svc:billing")).await.body, "in");
+    assert_eq!(service.get("/role", &draft(&trusted, "svc:billing")).await.body, "in");
     assert_eq!(service.get("/role", &draft(&partner, "billing")).await.body, "in");
     for subject in ["svc:billing", "svc:"] {
         let answer = service.get("/role", &draft(&partner, subject)).await;

@@ -48,6 +48,6 @@ async fn s10_09_a_flood_of_one_reason_is_sampled_counted_and_hides_no_other() {
     assert_eq!(log.lines("code=\"malformed\"").len(), 11);
     assert_eq!(log.lines("code=\"expired\"").len(), 1);
     assert_eq!(log.lines("code=\"insufficient_scope\"").len(), 10);
-    let told = format!("unlogged={}", FLOOD - 10);
-    assert!(log.lines("code=\"malformed\"").last().is_some_and(|line| line.contains(&told)), "{}", log.text());
+    let unlogged = format!("unlogged={}", FLOOD - 10);
+    assert!(log.lines("code=\"malformed\"").last().is_some_and(|line| line.contains(&unlogged)), "{}", log.text());
 }

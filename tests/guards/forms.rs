@@ -94,7 +94,7 @@ async fn the_path_is_at_hand_for_layer_and_extractor_and_its_lack_in_a_handler_i
 }
 
 #[tokio::test]
-async fn a_parameter_that_the_route_lacks_denies_everybody_and_says_so() {
+async fn a_parameter_that_the_route_lacks_denies_everybody_and_is_logged() {
     let issuer = TestIssuer::new();
     let token = issuer.token().subject("u1").audience("api").tenant("acme").sign();
     for form in ["layer", "extractor"] {
@@ -106,7 +106,7 @@ async fn a_parameter_that_the_route_lacks_denies_everybody_and_says_so() {
 }
 
 #[tokio::test]
-async fn s10_01_the_log_says_the_requirement_in_its_words_and_nothing_of_the_token() {
+async fn s10_01_the_log_contains_the_requirement_and_nothing_of_the_token() {
     let issuer = TestIssuer::new();
     let token = issuer.token().subject("canary-subject").audience("api").tenant("acme").role("canary-role").sign();
     for form in ["layer", "extractor", "handler"] {
@@ -138,7 +138,7 @@ async fn the_owner_or_an_admin() {
     let (status, log) = logged(app, "/", &token("bob").sign()).await;
     assert_eq!(status, 403);
     assert!(log.text().contains("requirement=the owner or role admin"), "{}", log.text());
-    assert!(!log.text().contains("ann"), "whose thing it is stays out of the log (S10.06): {}", log.text());
+    assert!(!log.text().contains("ann"), "the owner is not logged (S10.06): {}", log.text());
 }
 
 async fn logged(app: Router, path: &str, token: &str) -> (u16, Log) {

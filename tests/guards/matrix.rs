@@ -17,7 +17,7 @@ const TABLE: [(&str, [bool; 6]); 6] = [
     ("manager", [true, true, false, true, false, true]),
     ("admin", [true, true, true, true, false, true]),
     ("auditor", [false, false, false, false, true, true]),
-    ("Admin", [false, false, false, false, true, true]), // no role of ours
+    ("Admin", [false, false, false, false, true, true]), // not a role of this service
 ];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Orders of layers: right ones work, wrong ones fail closed and say how to mend it.
+//! Orders of layers: right ones work, wrong ones fail closed and log the fix.
 
 use axum::Router;
 use axum::body::Body;

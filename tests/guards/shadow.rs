@@ -30,7 +30,7 @@ fn counts(requirement: &Requirement) -> Vec<(String, u64, u64)> {
 }
 
 #[tokio::test]
-async fn a_new_rule_in_shadow_mode_refuses_nobody_and_tells_whom_it_would() {
+async fn a_new_rule_in_shadow_mode_refuses_nobody_and_logs_whom_it_would() {
     let issuer = TestIssuer::new();
     let requirement = scope("read").and(role("clerk").shadowed());
     let app = app(&requirement, AuthenticateLayer::new(issuer.verifier_for("api")));
@@ -49,7 +49,7 @@ async fn a_new_rule_in_shadow_mode_refuses_nobody_and_tells_whom_it_would() {
 }
 
 #[tokio::test]
-async fn a_whole_guard_in_shadow_mode_lets_anonymous_callers_pass_where_they_may_come() {
+async fn a_whole_guard_in_shadow_mode_lets_allowed_anonymous_callers_pass() {
     let issuer = TestIssuer::new();
     let requirement = role("clerk").shadowed();
     let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).allow_anonymous().build();

@@ -1,4 +1,4 @@
-//! Each guard alone, met and not met, and every combination of three.
+//! Each guard by itself, met and not met, and every combination of three.
 
 use std::time::Duration;
 
@@ -92,8 +92,8 @@ async fn s5_04_s3_22_a_missing_scope_names_all_that_are_needed() {
     for near in ["admins write", "ADMIN write", "admin,write", "xadmin write"] {
         assert_eq!(service.get("/acme", &good(&issuer).scope(near).sign()).await.status, 403, "{near}");
     }
-    for held in ["admin write", "write  admin", "read write admin"] {
-        assert_eq!(service.get("/acme", &good(&issuer).scope(held).sign()).await.body, "in", "{held}");
+    for scopes in ["admin write", "write  admin", "read write admin"] {
+        assert_eq!(service.get("/acme", &good(&issuer).scope(scopes).sign()).await.body, "in", "{scopes}");
     }
     for wrong in [serde_json::json!(["admin", "write"]), serde_json::json!(1), serde_json::Value::Null] {
         assert_eq!(service.get("/acme", &good(&issuer).claim("scope", wrong).sign()).await.status, 401);
@@ -114,7 +114,7 @@ async fn s5_16_an_old_or_unknown_login_gets_a_step_up_challenge() {
     let token = at(299);
     assert_eq!(service.get("/acme", &token).await.body, "in");
     issuer.clock().advance(Duration::from_secs(2));
-    assert_eq!(service.get("/acme", &token).await.status, 401, "judged anew, though the token is remembered");
+    assert_eq!(service.get("/acme", &token).await.status, 401, "evaluated again, although the token is cached");
 }
 
 #[tokio::test]
@@ -159,18 +159,18 @@ async fn s5_26_truth_tables_of_three_scopes() {
         let words = requirement.to_string();
         let service = guarded(&issuer, requirement).await;
         for bits in 0..8_u8 {
-            let held = [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0];
-            let names = ["a", "b", "c"].into_iter().zip(held).filter(|(_, held)| *held).map(|(name, _)| name);
+            let granted = [bits & 1 != 0, bits & 2 != 0, bits & 4 != 0];
+            let names = ["a", "b", "c"].into_iter().zip(granted).filter(|(_, granted)| *granted).map(|(name, _)| name);
             let token = good(&issuer).claim("scope", names.collect::<Vec<_>>().join(" ")).sign();
             let passes = service.get("/acme", &token).await.status == 200;
-            assert_eq!(passes, expected(held[0], held[1], held[2]), "{words}: {held:?}");
+            assert_eq!(passes, expected(granted[0], granted[1], granted[2]), "{words}: {granted:?}");
         }
     }
 }
 
 /// GHSA-hp74-gm6m-2qm5: a login that was fresh but weaker passed as a step-up.
 #[tokio::test]
-async fn s5_16_a_weak_login_is_told_which_would_do() {
+async fn s5_16_a_weak_login_is_answered_with_the_required_one() {
     let issuer = TestIssuer::new();
     let recent = authenticated_within(Duration::from_secs(300));
     let service = guarded(&issuer, acr(["gold", "platinum"]).and(recent)).await;

@@ -1,4 +1,4 @@
-//! Typed claims over HTTP: decoded once a token, upgraded from older schemas, refused where they do not fit.
+//! Typed claims over HTTP: decoded once per token, upgraded from older schemas, refused if they do not decode.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -90,8 +90,9 @@ async fn tokens_of_older_schemas_reach_the_handler_in_the_form_it_asks_for() {
     assert!(!log.text().contains("canary"), "{}", log.text());
 
     let seen = |schema| {
-        let ours = |count: &countersign::claims::SchemaCount| count.requested.ends_with("V2") && count.seen == schema;
-        schema_counts().into_iter().filter(ours).map(|count| count.tokens).sum::<u64>()
+        let counted =
+            |count: &countersign::claims::SchemaCount| count.requested.ends_with("V2") && count.seen == schema;
+        schema_counts().into_iter().filter(counted).map(|count| count.tokens).sum::<u64>()
     };
     // Tokens, not requests: the old one came six times. The second old one has a plan that is no text.
     assert_eq!((seen(SchemaSeen::Older(1)), seen(SchemaSeen::Newer)), (2, 1));

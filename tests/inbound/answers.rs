@@ -1,4 +1,4 @@
-//! What a refusal looks like.
+//! The responses to refused requests.
 
 use std::time::Duration;
 
@@ -59,13 +59,13 @@ async fn s5_03_every_known_attack_is_401_or_400_and_never_passes() {
 }
 
 #[tokio::test]
-async fn s10_08_causes_that_must_not_be_told_apart_are_byte_equal() {
+async fn s10_08_causes_that_callers_must_not_distinguish_are_byte_equal() {
     let (issuer, service) = service().await;
-    let stranger = TestIssuer::new();
+    let untrusted = TestIssuer::new();
     let tokens = [
         issuer.token().audience("other").sign(),
         good(&issuer).header("kid", "nope").sign(),
-        good(&stranger).sign(),
+        good(&untrusted).sign(),
         good(&issuer).claim("iss", "https://other.test").sign(),
         good(&issuer).claim("iss", "\" onload=\r\n\u{202e}").sign(),
     ];
@@ -80,7 +80,7 @@ async fn s10_08_causes_that_must_not_be_told_apart_are_byte_equal() {
 }
 
 #[tokio::test]
-async fn detail_code_tells_the_reason_where_asked_for() {
+async fn detail_code_states_the_reason_if_enabled() {
     let issuer = TestIssuer::new();
     let layer = builder(&issuer).detail(Detail::Code).build().expect("a layer");
     let router = Router::new().route("/", get(who)).layer(layer);
@@ -90,7 +90,7 @@ async fn detail_code_tells_the_reason_where_asked_for() {
     assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
 }
 
-/// A source that never has keys.
+/// A key source that never has keys.
 #[derive(Debug)]
 struct Unreachable(KeyCell);
 

@@ -1,4 +1,4 @@
-//! The service that these tests call.
+//! The service under test.
 
 use axum::Router;
 use axum::routing::{any, get};
@@ -7,7 +7,7 @@ use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::Service;
 
-/// Who calls, or nobody.
+/// Answers with the subject, or `nobody`.
 pub async fn who(claims: Option<Claims>) -> String {
     claims.map_or_else(|| "nobody".to_owned(), |claims| claims.subject().to_owned())
 }
@@ -24,7 +24,7 @@ pub fn router() -> Router {
     Router::new().route("/", any(who)).route("/orders", get(who).post(who)).route("/health", get(who))
 }
 
-/// An issuer, and a service that takes its tokens; `/health` is public.
+/// An issuer and a service that accepts its tokens; `/health` is public.
 pub async fn service() -> (TestIssuer, Service) {
     let issuer = TestIssuer::new();
     let layer = builder(&issuer).public(["/health"]).build().expect("a layer");
@@ -32,7 +32,7 @@ pub async fn service() -> (TestIssuer, Service) {
     (issuer, service)
 }
 
-/// A token that the service takes.
+/// A token that the service accepts.
 pub fn good(issuer: &TestIssuer) -> TokenDraft {
     issuer.token().subject("u1").audience("api").scope("read write")
 }

@@ -1,4 +1,4 @@
-//! The decision comes before the body, and before a connection changes its protocol.
+//! Authentication before the body is read and before a connection is upgraded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +30,7 @@ async fn s5_25_a_refusal_does_not_wait_for_the_body() {
     let mut stream = service.connect().await;
     let head = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
     stream.write_all(head.as_bytes()).await.expect("sends");
-    // The rest is never sent: an answer shows that nobody waited for it.
+    // The rest is never sent: an answer shows that the service did not wait for it.
     assert_eq!(read_answer(&mut stream).await.status, 401);
     let announced = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 1073741824\r\n\r\n";
     assert_eq!(service.send(announced.as_bytes()).await.status, 401);

@@ -1,4 +1,4 @@
-//! Which bytes are a credential.
+//! Bytes that are a credential, and bytes that are not.
 
 use axum::Router;
 use axum::routing::post;
@@ -40,7 +40,7 @@ async fn s5_02_malformed_credentials_are_a_bad_request() {
 }
 
 #[tokio::test]
-async fn s5_08_the_scheme_is_read_in_any_case_and_with_more_blanks() {
+async fn s5_08_the_scheme_is_read_in_any_case_and_with_more_spaces() {
     let (issuer, service) = service().await;
     let token = good(&issuer).sign();
     for scheme in ["bearer ", "BEARER   ", "BeArEr "] {

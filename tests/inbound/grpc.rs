@@ -1,4 +1,4 @@
-//! The same layer, guards and claims in tonic services, called by tonic's own client.
+//! Layer, guards and claims in tonic services, called by tonic's own client.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -136,7 +136,7 @@ async fn s5_29_a_tonic_client_sees_statuses_and_challenges() {
         assert!(!status.message().is_empty());
     }
     let unknown = call(address, "Nope", None).await.expect_err("refused");
-    assert_eq!(unknown.code(), Code::Unauthenticated, "before anything is told of methods");
+    assert_eq!(unknown.code(), Code::Unauthenticated, "before the method is looked up");
     assert_eq!(call(address, "Nope", Some(&token)).await.expect_err("none").code(), Code::Unimplemented);
 }
 

@@ -30,7 +30,7 @@ fn request(token: Option<&str>) -> Request<()> {
     request.body(()).expect("a request")
 }
 
-/// A service of no framework: answers with who calls.
+/// A service without a framework that answers with the caller.
 #[derive(Clone)]
 struct Plain;
 
@@ -53,7 +53,7 @@ impl Service<Request<()>> for Plain {
     }
 }
 
-/// The types can be named, so that they can stand in a struct.
+/// The types can be named in a struct.
 struct Holder {
     service: Authenticate<Plain>,
 }
@@ -69,7 +69,7 @@ async fn the_layer_works_on_any_http_service_and_its_type_can_be_named() {
     assert_eq!(passed.status(), StatusCode::OK);
 }
 
-/// A service that must be polled ready by the very clone that is called, and says so when it was not.
+/// A service that panics if the clone that is called was not polled ready.
 struct Reserved {
     inner: ConcurrencyLimit<Plain>,
     is_ready: bool,
@@ -98,7 +98,7 @@ impl Service<Request<()>> for Reserved {
     }
 }
 
-/// A source whose keys come only when it is asked to look.
+/// A key source that has keys only after a refresh.
 #[derive(Debug)]
 struct Late {
     cell: KeyCell,
@@ -134,7 +134,7 @@ async fn the_clone_that_was_polled_ready_is_the_one_that_is_called() {
         let limited = Reserved { inner: ConcurrencyLimit::new(Plain, 1), is_ready: false };
         let mut service = layer.layer(limited);
         for _ in 0..3 {
-            // With room for one, each call must give its place back, also where we answer by ourselves.
+            // With a limit of one, each call must release its permit, also if the layer answers.
             let passed = service.ready().await.expect("ready").call(request(Some(&token))).await.expect("answered");
             assert_eq!(passed.status(), StatusCode::OK);
         }
@@ -155,7 +155,7 @@ async fn a_service_with_room_for_one_serves_all_after_refusals() {
 }
 
 #[tokio::test]
-async fn s5_22_where_anonymous_callers_may_come_a_bad_token_is_still_bad() {
+async fn s5_22_a_bad_token_is_refused_even_if_anonymous_callers_are_allowed() {
     let issuer = TestIssuer::new();
     let layer = builder(&issuer).allow_anonymous().build().expect("a layer");
     let app = Router::new().route("/", get(who)).layer(layer);
@@ -167,9 +167,9 @@ async fn s5_22_where_anonymous_callers_may_come_a_bad_token_is_still_bad() {
 }
 
 #[tokio::test]
-async fn s5_27_a_planted_mark_is_removed() {
+async fn s5_27_a_planted_record_is_removed() {
     let issuer = TestIssuer::new();
-    // The only way to a mark is to copy one from a request that met a layer.
+    // The only way to get a record is to copy one from a request that passed a layer.
     let stolen = Arc::new(std::sync::Mutex::new(None));
     let keep = Arc::clone(&stolen);
     let thief = tower::service_fn(move |request: Request<Body>| {
@@ -179,7 +179,7 @@ async fn s5_27_a_planted_mark_is_removed() {
     let mut request_of_victim = request(Some(&good(&issuer).sign())).map(|()| Body::empty());
     *request_of_victim.uri_mut() = "/".parse().expect("a path");
     layer(&issuer).layer(thief).oneshot(request_of_victim).await.expect("answered");
-    let mark = stolen.lock().expect("unpoisoned").clone().expect("a mark");
+    let mark = stolen.lock().expect("unpoisoned").clone().expect("a record");
 
     let app = Router::new().route("/", get(who));
     for builder in [builder(&issuer), builder(&issuer).allow_anonymous(), builder(&issuer).public(["/"])] {

@@ -1,4 +1,4 @@
-//! Responses that outlive their token, on paused time: the clock of the service is tokio's.
+//! Responses that outlive their token, with tokio's paused time as the clock of the service.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tower::ServiceExt;
 
 use crate::app::good;
 
-/// Time as tokio has it, so that paused time moves it, and a wall clock that can be set ahead.
+/// A clock that follows tokio's paused time, and whose wall clock can be set ahead.
 #[derive(Debug)]
 struct Paused {
     base: UnixTime,
@@ -44,7 +44,7 @@ impl Clock for Paused {
 
 const LIFE: Duration = Duration::from_secs(300);
 
-/// A tick a second, for ever.
+/// A body with one tick per second and no end.
 fn ticks() -> Body {
     let stream = futures_util::stream::unfold(0, |count: u32| async move {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -100,7 +100,7 @@ async fn read(mut body: Body) -> (String, Option<axum::Error>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_with_the_token_and_says_so() {
+async fn a_stream_ends_with_the_token_and_a_last_event() {
     let app = App::new(TokenEndAction::Finish("event: token_ended\n\n".into()));
     let (text, error) = read(app.get("/ticks").await.into_body()).await;
     assert!(error.is_none(), "{error:?}");
@@ -109,7 +109,7 @@ async fn a_stream_ends_with_the_token_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_download_is_broken_off_so_that_it_does_not_look_whole() {
+async fn a_download_is_aborted_so_that_it_does_not_look_complete() {
     let app = App::new(TokenEndAction::Abort);
     let (text, error) = read(app.get("/ticks").await.into_body()).await;
     assert!(text.ends_with("298 "), "{text}");
@@ -121,20 +121,20 @@ async fn a_download_is_broken_off_so_that_it_does_not_look_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_route_says_warn_the_response_goes_on() {
+async fn with_warn_the_response_continues() {
     let app = App::new(TokenEndAction::Warn);
     let body = app.get("/ticks").await.into_body();
     let reading = tokio::time::timeout(LIFE * 2, read(body)).await;
-    assert!(reading.is_err(), "it goes on past the end");
+    assert!(reading.is_err(), "it continues after the expiry");
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_ends_by_itself_and_what_has_no_token_is_left_alone() {
+async fn short_responses_and_responses_without_a_token_are_unchanged() {
     for action in [TokenEndAction::Abort, TokenEndAction::Finish("x".into()), TokenEndAction::Warn] {
         let app = App::new(action.clone());
         let body = app.get("/short").await.into_body();
         let exact = (action != TokenEndAction::Finish("x".into())).then_some(5);
-        assert_eq!(body.size_hint().exact(), exact, "a length is told only where it will hold");
+        assert_eq!(body.size_hint().exact(), exact, "an exact length only if the body cannot change");
         assert_eq!(read(body).await.0, "short");
         assert_eq!(read(app.get("/open").await.into_body()).await.0, "open");
     }
@@ -153,10 +153,10 @@ async fn a_wall_clock_that_was_set_is_noticed_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_is_a_future_that_can_be_asked_again() {
+async fn the_expiry_is_a_future_that_can_be_polled_again() {
     let app = App::new(TokenEndAction::Warn);
-    let told = read(app.get("/end").await.into_body()).await.0;
-    assert_eq!(told, (app.clock.base.as_secs() + LIFE.as_secs()).to_string());
+    let text = read(app.get("/end").await.into_body()).await.0;
+    assert_eq!(text, (app.clock.base.as_secs() + LIFE.as_secs()).to_string());
     let (give, take) = tokio::sync::oneshot::channel();
     let give = Arc::new(std::sync::Mutex::new(Some(give)));
     let issuer = TestIssuer::new();

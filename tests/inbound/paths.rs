@@ -1,4 +1,4 @@
-//! Paths, methods and hosts: nothing of them opens what is not named.
+//! Paths, methods and hosts: only a listed path is public.
 
 use axum::Router;
 use axum::http::{Method, header};
@@ -120,7 +120,7 @@ async fn s5_19_with_cors_outside_preflights_pass_and_refusals_carry_its_headers(
 }
 
 #[tokio::test]
-async fn s5_19_with_cors_inside_preflights_pass_where_asked_for() {
+async fn s5_19_with_cors_inside_preflights_pass_if_enabled() {
     let issuer = TestIssuer::new();
     let app = || Router::new().route("/orders", any(who)).layer(cors());
     let passing = builder(&issuer).pass_preflights().build().expect("a layer");
@@ -131,7 +131,7 @@ async fn s5_19_with_cors_inside_preflights_pass_where_asked_for() {
         assert_eq!(service.request("OPTIONS /orders", &[half]).await.status, 401, "{half}");
         assert_eq!(service.request("GET /orders", &PREFLIGHT).await.status, 401);
     }
-    // A bad token is judged even on a preflight.
+    // A bad token is refused even on a preflight.
     let lines = [PREFLIGHT[0], PREFLIGHT[1], "Authorization: Bearer abc"];
     assert_eq!(service.request("OPTIONS /orders", &lines).await.status, 401);
 }

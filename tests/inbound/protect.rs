@@ -1,4 +1,4 @@
-//! A whole app is closed unless a route says otherwise, and its table tells the truth.
+//! Apps in which every route needs a token unless it states otherwise, and their tables.
 
 use axum::Router;
 use axum::routing::get;
@@ -38,7 +38,7 @@ ANY     *                authenticated
 ";
 
 #[test]
-fn the_table_says_who_may_call_each_route() {
+fn the_table_states_who_may_call_each_route() {
     let issuer = TestIssuer::new();
     let app = protect(routes(), issuer.verifier_for("api"));
     assert_eq!(app.table().to_string(), TABLE);
@@ -56,9 +56,9 @@ fn the_table_says_who_may_call_each_route() {
     );
 }
 
-/// Each row of the table against the app itself, so that the table cannot say what is not so.
+/// Compares each row of the table with the app itself.
 #[tokio::test]
-async fn s5_23_the_table_tells_how_each_route_answers() {
+async fn s5_23_the_table_states_how_each_route_answers() {
     let issuer = TestIssuer::new();
     let app = protect(routes(), issuer.verifier_for("api"));
     let table = app.table().clone();

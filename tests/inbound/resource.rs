@@ -1,4 +1,4 @@
-//! The service's own words, metadata of the resource, and what browsers may read.
+//! Custom bodies, resource metadata, and headers that browsers may read.
 
 use axum::Router;
 use axum::routing::get;
@@ -45,7 +45,7 @@ async fn s5_14_s5_15_the_layer_answers_metadata_and_challenges_name_it() {
     });
     assert_eq!(answer.json(), expected);
     let evil = format!("GET {AT} HTTP/1.1\r\nHost: evil.test\r\nX-Forwarded-Host: evil\r\nConnection: close\r\n\r\n");
-    assert_eq!(service.send(evil.as_bytes()).await.body, answer.body, "whatever a request says of hosts");
+    assert_eq!(service.send(evil.as_bytes()).await.body, answer.body, "the hosts of a request change nothing");
     let address = format!("resource_metadata=\"https://api.test{AT}\"");
     assert!(service.request("GET /", &[]).await.challenge().contains(&address));
     assert!(service.get("/", &good(&issuer).expired().sign()).await.challenge().contains(&address));
@@ -115,7 +115,7 @@ fn own(problem: &Problem, request: &HeaderMap) -> Response<Bytes> {
 }
 
 #[tokio::test]
-async fn s5_17_s5_18_a_renderer_of_ones_own_words_every_refusal_and_opens_none() {
+async fn s5_17_s5_18_a_renderer_writes_every_refusal_and_opens_none() {
     let issuer = TestIssuer::new();
     let app = Router::new()
         .route("/", get(who))
@@ -163,8 +163,8 @@ async fn s5_19_challenges_are_exposed_to_pages_of_other_origins() {
     let refused = service.request("GET /", &["Origin: https://shop.test"]).await;
     assert_eq!(refused.header(exposed), Some("www-authenticate, retry-after"));
     assert_eq!(refused.header("access-control-allow-origin"), Some("https://shop.test"));
-    let stranger = service.request("GET /", &["Origin: https://evil.test"]).await;
-    assert_eq!(stranger.header("access-control-allow-origin"), None, "who may read is CORS's matter");
+    let foreign = service.request("GET /", &["Origin: https://evil.test"]).await;
+    assert_eq!(foreign.header("access-control-allow-origin"), None, "CORS decides who may read");
     assert_eq!(service.request("GET /", &[]).await.header(exposed), None, "no browser asks");
     let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());
     let passed = service.request("GET /", &["Origin: https://shop.test", &bearer]).await;

@@ -1,4 +1,4 @@
-//! Revocation: asked at each request, of cached tokens too, by what a token says.
+//! Revocation checks: for each request, for cached tokens too, by the claims of a token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +36,11 @@ async fn s11_06_a_token_is_revoked_by_issuer_and_jti_from_the_next_request_on() 
     assert_eq!(service.get("/", &one).await.status, 200, "another issuer's token of that name");
     revoked.revoke_token(issuer.name(), "one", end).expect("room");
     let answer = service.get("/", &one).await;
-    assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "though it is in the cache");
+    assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "although it is cached");
     assert_eq!(answer.json()["reason"], "revoked");
     assert!(answer.challenge().contains("error=\"invalid_token\""));
     assert_eq!(service.get("/", &other).await.status, 200);
-    // Signed anew, with the same name: the bytes differ, the token is the same one.
+    // Signed again with the same `jti`: other bytes, the same token.
     let again = good(&issuer).claim("jti", "one").claim("extra", 1).sign();
     assert_eq!(service.get("/", &again).await.status, 401);
 }
@@ -57,7 +57,7 @@ async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
     let (new, of_other) = (good(&issuer).sign(), good(&issuer).subject("u2").sign());
     let undated = good(&issuer).without_claim("iat").sign();
     assert_eq!(service.get("/", &old).await.status, 401);
-    assert_eq!(service.get("/", &undated).await.status, 401, "it does not say that it is newer");
+    assert_eq!(service.get("/", &undated).await.status, 401, "nothing shows that it is newer");
     assert_eq!(service.get("/", &new).await.status, 200);
     assert_eq!(service.get("/", &of_other).await.status, 200);
     // An earlier revocation that comes late takes nothing back.
@@ -66,7 +66,7 @@ async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
 }
 
 #[test]
-fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
+fn the_list_is_bounded_returns_an_error_when_full_and_removes_expired_entries() {
     let issuer = TestIssuer::new();
     let revoked = Arc::new(MemoryRevocations::new().max_entries(100));
     builder(&issuer).revocation(Arc::clone(&revoked)).build().expect("it takes the verifier's clock");
@@ -76,7 +76,7 @@ fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
     }
     revoked.revoke_token(issuer.name(), "7", end).expect("it is there already");
     let full = revoked.revoke_token(issuer.name(), "one too many", end).expect_err("no room");
-    assert!(full.to_string().contains("max_entries"), "it says what to do: {full}");
+    assert!(full.to_string().contains("max_entries"), "it states the fix: {full}");
     assert_eq!(revoked.len(), 100, "none was dropped for it");
     issuer.clock().advance(Duration::from_secs(60 + 300)); // their end, and the longest leeway past it
     assert!(revoked.revoke_token(issuer.name(), "one too many", end).is_err(), "the last moment still counts");
@@ -86,11 +86,11 @@ fn the_list_is_bounded_refuses_aloud_and_forgets_what_is_over() {
     assert!(!format!("{revoked:?}").contains("one too many"), "S10.02: names are personal");
 }
 
-/// A list elsewhere, that answers what it was told to, or never.
+/// A remote list that answers with a given status, or never.
 #[derive(Debug)]
-struct Elsewhere(Option<RevocationStatus>);
+struct Remote(Option<RevocationStatus>);
 
-impl RevocationCheck for Elsewhere {
+impl RevocationCheck for Remote {
     fn check(&self, _: &Arc<Verified>) -> RevocationQuery {
         match self.0 {
             Some(verdict) => RevocationQuery::Pending(Box::pin(async move {
@@ -103,12 +103,12 @@ impl RevocationCheck for Elsewhere {
 }
 
 #[tokio::test]
-async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides() {
+async fn a_remote_list_is_awaited_within_a_limit_and_the_unknown_policy_decides() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
-    let refuse = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).timeout(Duration::from_millis(1));
+    let refuse = |verdict| Revocation::new(Arc::new(Remote(verdict))).timeout(Duration::from_millis(1));
     let accept = |verdict| refuse(verdict).unknown_policy(UnknownPolicy::FailOpen);
-    let patient = |verdict| Revocation::new(Arc::new(Elsewhere(verdict))).timeout(Duration::from_secs(600));
+    let patient = |verdict| Revocation::new(Arc::new(Remote(verdict))).timeout(Duration::from_secs(600));
     let cases = [
         (patient(Some(RevocationStatus::Valid)), 200),
         (patient(Some(RevocationStatus::Revoked)), 401),
@@ -129,15 +129,19 @@ async fn a_list_elsewhere_is_waited_for_within_a_limit_and_the_posture_decides()
                 assert_eq!((answer.header("retry-after"), answer.challenge()), (Some("1"), ""));
             }
         }
-        assert_eq!(service.get("/", &good(&issuer).expired().sign()).await.status, 401, "asked of good tokens alone");
+        assert_eq!(
+            service.get("/", &good(&issuer).expired().sign()).await.status,
+            401,
+            "only valid tokens are checked"
+        );
         assert_eq!(service.request("GET /", &[]).await.status, 401);
     }
 }
 
 #[tokio::test]
-async fn the_callers_token_is_kept_through_the_wait() {
+async fn the_callers_token_survives_the_wait() {
     let issuer = TestIssuer::new();
-    let check = Revocation::new(Arc::new(Elsewhere(Some(RevocationStatus::Valid)))).timeout(Duration::from_secs(600));
+    let check = Revocation::new(Arc::new(Remote(Some(RevocationStatus::Valid)))).timeout(Duration::from_secs(600));
     let layer = builder(&issuer).revocation(check).keep_caller_token().build().expect("a layer");
     let handler = get(|token: CallerToken| async move { token.expires_at().as_secs().to_string() });
     let service = Service::start(Router::new().route("/", handler).layer(layer)).await;
@@ -174,7 +178,7 @@ async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
 }
 
 #[tokio::test]
-async fn s3_25_where_used_tokens_find_no_place_it_is_503_until_some_end() {
+async fn s3_25_without_room_for_a_used_token_it_is_503_until_some_expire() {
     let issuer = TestIssuer::new();
     let service = serve(&issuer, Arc::new(SingleUse::new().max_entries(1))).await;
     let mut unavailable = 0;
@@ -185,7 +189,7 @@ async fn s3_25_where_used_tokens_find_no_place_it_is_503_until_some_end() {
             status => assert_eq!((status, service.get("/", &token).await.status), (200, 401)),
         }
     }
-    assert!((136..200).contains(&unavailable), "{unavailable} of 200, over 64 places");
+    assert!((136..200).contains(&unavailable), "{unavailable} of 200, over 64 shards");
     issuer.clock().advance(Duration::from_secs(3600 + 301));
     assert_eq!(service.get("/", &good(&issuer).claim("jti", "later").sign()).await.status, 200);
 }

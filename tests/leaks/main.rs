@@ -62,7 +62,7 @@ async fn s10_01_no_part_of_a_token_in_any_log_debug_or_answer() {
     let good = provider.token().subject(CANARY).audience("api").claim("email", "canary@person.test");
     let mut tokens = vec![good.sign(), good.clone().expired().sign(), good.clone().header("kid", "nope").sign()];
     tokens.extend(Attack::ALL.iter().map(|attack| good.clone().hostile(*attack).sign()));
-    let mut told = String::new();
+    let mut answers = String::new();
     for token in &tokens {
         for path in ["/", "/typed", "/guarded", "/?access_token=x"] {
             // A forgery may be no header value at all; only those that go over the wire matter here.
@@ -70,7 +70,7 @@ async fn s10_01_no_part_of_a_token_in_any_log_debug_or_answer() {
                 continue;
             }
             let answer = service.get(path, token).await;
-            told.push_str(&format!("{:?} {}\n", answer.headers, answer.body));
+            answers.push_str(&format!("{:?} {}\n", answer.headers, answer.body));
         }
     }
     let accepted = service.get("/", &tokens[0]).await;
@@ -78,7 +78,7 @@ async fn s10_01_no_part_of_a_token_in_any_log_debug_or_answer() {
 
     let log = String::from_utf8_lossy(&log.0.lock().expect("unpoisoned")).into_owned();
     assert!(log.contains("countersign::authenticate") && log.contains("TRACE"), "the log is live");
-    for everything in [&log, &told] {
+    for everything in [&log, &answers] {
         assert!(!everything.contains(CANARY) && !everything.contains("canary@person.test"), "S10.03");
         for token in &tokens {
             // Headers are alike among tokens and no secret; payload and signature are what counts.

@@ -1,4 +1,4 @@
-//! What is told to those who run a service: CONFORMANCE S10.04 to S10.06 and S10.11. Every event is in
+//! Events for the operators of a service: CONFORMANCE S10.04 to S10.06 and S10.11. Every event is in
 //! `docs/telemetry.md`.
 
 mod recorder;

@@ -9,22 +9,22 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// One event as it was told.
+/// One event with its fields.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct Recorded {
     pub target: &'static str,
     pub fields: BTreeMap<&'static str, String>,
 }
 
-impl Told {
+impl Recorded {
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
     }
 }
 
-/// What was told on this thread since it began.
+/// The events of this thread since the recorder began.
 #[derive(Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<Told>>>);
+pub struct Recorder(Arc<Mutex<Vec<Recorded>>>);
 
 impl Recorder {
     pub fn begin() -> (Self, DefaultGuard) {
@@ -34,15 +34,15 @@ impl Recorder {
         (recorder, guard)
     }
 
-    /// Takes what was told of `target`.
-    pub fn take(&self, target: &str) -> Vec<Told> {
-        let mut told = self.0.lock().expect("unpoisoned");
-        let (taken, left) = told.drain(..).partition(|event| event.target == target);
-        *told = left;
+    /// Takes the events of `target`.
+    pub fn take(&self, target: &str) -> Vec<Recorded> {
+        let mut events = self.0.lock().expect("unpoisoned");
+        let (taken, left) = events.drain(..).partition(|event| event.target == target);
+        *events = left;
         taken
     }
 
-    pub fn all(&self) -> Vec<Told> {
+    pub fn all(&self) -> Vec<Recorded> {
         self.0.lock().expect("unpoisoned").clone()
     }
 }
@@ -53,8 +53,8 @@ impl<S: Subscriber> Layer<S> for Recorder {
             let mut fields = Fields::default();
             event.record(&mut fields);
             let metadata = event.metadata();
-            let told = Told { target: metadata.target(), fields: fields.0 };
-            self.0.lock().expect("unpoisoned").push(told);
+            let recorded = Recorded { target: metadata.target(), fields: fields.0 };
+            self.0.lock().expect("unpoisoned").push(recorded);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What strangers write does not decide what is told, nor what is decided.
+//! Text from untrusted clients: it controls neither the log nor a decision.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -50,15 +50,15 @@ async fn s10_04_foreign_text_is_escaped_and_cut_in_every_field() {
             issuer.clock().advance(Duration::from_millis(500)); // so that none is left out
         }
     }
-    let told = recorder.all();
-    assert!(told.len() >= 20, "{}", told.len());
-    for (event, (name, value)) in told.iter().flat_map(|event| event.fields.iter().map(move |field| (event, field))) {
+    let events = recorder.all();
+    assert!(events.len() >= 20, "{}", events.len());
+    for (event, (name, value)) in events.iter().flat_map(|event| event.fields.iter().map(move |field| (event, field))) {
         assert!(value.chars().all(|c| matches!(c, ' '..='~' | '…')), "{name} of {event:?}");
         assert!(!value.contains(&long[..65]), "{name} of {event:?}");
     }
 }
 
-/// S10.05: what may become a label has a bounded set of values, whatever 2,000 strangers write.
+/// S10.05: what may become a label has a bounded set of values, whatever 2,000 untrusted clients send.
 #[tokio::test]
 async fn s10_05_labels_come_from_closed_sets() {
     let (recorder, _guard) = Recorder::begin();
@@ -78,27 +78,27 @@ async fn s10_05_labels_come_from_closed_sets() {
             issuer.clock().advance(Duration::from_millis(110));
         }
     }
-    let told = recorder.all();
-    assert!(told.len() > 1000, "{}", told.len());
+    let events = recorder.all();
+    assert!(events.len() > 1000, "{}", events.len());
     let values = |label: &str| -> BTreeSet<String> {
-        told.iter().filter_map(|event| event.fields.get(label).cloned()).collect()
+        events.iter().filter_map(|event| event.fields.get(label).cloned()).collect()
     };
     let codes: BTreeSet<&str> = VerifyErrorKind::ALL.iter().map(|kind| kind.code()).chain(["forbidden"]).collect();
     assert!(values("code").iter().all(|code| codes.contains(code.as_str())), "{:?}", values("code"));
     assert!(values("code").len() >= 3, "several causes were met: {:?}", values("code"));
-    assert_eq!(values("issuer"), BTreeSet::from([issuer.name().to_owned()]), "trusted ones alone");
+    assert_eq!(values("issuer"), BTreeSet::from([issuer.name().to_owned()]), "only trusted ones");
     assert_eq!(values("requirement"), BTreeSet::from(["role admin".to_owned()]));
     for label in ["sub", "subject", "path", "scope", "audience"] {
         assert!(values(label).is_empty(), "{label}");
     }
 }
 
-/// S10.06: no subject in any event; where asked for, a pseudonym that another deployment does not share.
+/// S10.06: no subject in any event; if enabled, a pseudonym that another deployment does not share.
 #[tokio::test]
-async fn s10_06_a_subject_is_told_by_its_pseudonym_alone_and_only_where_asked_for() {
+async fn s10_06_a_subject_is_logged_only_as_a_pseudonym_and_only_if_enabled() {
     let (recorder, _guard) = Recorder::begin();
     let issuer = TestIssuer::new();
-    let told = async |builder: AuthenticateLayerBuilder, subject: &str| {
+    let subjects = async |builder: AuthenticateLayerBuilder, subject: &str| {
         let layer = builder.build().expect("a layer");
         let admin = get(|| async { "in" }).layer(require(role("admin")));
         let app = Router::new().route("/", admin).layer(layer);
@@ -114,16 +114,16 @@ async fn s10_06_a_subject_is_told_by_its_pseudonym_alone_and_only_where_asked_fo
         let pseudonyms = Pseudonyms::new(&Secret::new(vec![byte; 32])).expect("long enough");
         plain().log_subjects(pseudonyms).detail(Detail::Code)
     };
-    assert_eq!(told(plain(), "ann-canary").await, BTreeSet::from([String::new()]));
-    let ann = told(keyed(1), "ann-canary").await;
+    assert_eq!(subjects(plain(), "ann-canary").await, BTreeSet::from([String::new()]));
+    let ann = subjects(keyed(1), "ann-canary").await;
     assert_eq!(ann.len(), 1, "one pseudonym in both events: {ann:?}");
     assert!(ann.iter().all(|name| name.len() == 16), "64 bits: {ann:?}");
-    assert_eq!(told(keyed(1), "ann-canary").await, ann, "the same caller again");
-    assert_ne!(told(keyed(1), "bob-canary").await, ann);
-    assert_ne!(told(keyed(2), "ann-canary").await, ann, "another deployment");
+    assert_eq!(subjects(keyed(1), "ann-canary").await, ann, "the same caller again");
+    assert_ne!(subjects(keyed(1), "bob-canary").await, ann);
+    assert_ne!(subjects(keyed(2), "ann-canary").await, ann, "another deployment");
 }
 
-/// S10.11: what a caller says in its trace and its baggage decides nothing.
+/// S10.11: trace and baggage of a request decide nothing.
 #[tokio::test]
 async fn s10_11_baggage_of_a_request_decides_nothing() {
     let issuer = TestIssuer::new();

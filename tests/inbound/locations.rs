@@ -1,4 +1,4 @@
-//! Other places of the token: each only where asked for, and one credential a request.
+//! Further locations of the token: each only if enabled, and one credential per request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use countersign_tests::http::Service;
 
 use crate::app::{builder, good};
 
-/// Tells who calls and what of the request the handler can see.
+/// Answers with the caller and with what the handler sees of the request.
 async fn seen(claims: Option<Claims>, uri: Uri, headers: HeaderMap) -> String {
     let protocols = headers.get("sec-websocket-protocol").and_then(|value| value.to_str().ok()).unwrap_or("-");
     let who = claims.map_or("nobody".to_owned(), |claims| claims.subject().to_owned());
@@ -35,7 +35,7 @@ fn cookie() -> CookieToken {
 const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
 
 #[tokio::test]
-async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
+async fn s5_11_a_cookie_is_accepted_if_enabled_and_not_across_sites() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
     let service = serve(builder(&issuer).cookie(cookie())).await;
@@ -75,7 +75,7 @@ async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
         }
     }
     assert_eq!(service.request("POST /", &[]).await.status, 401, "without the cookie there is no credential");
-    assert_eq!(service.get("/", &token).await.status, 200, "the header is a place still");
+    assert_eq!(service.get("/", &token).await.status, 200, "the header is still accepted");
     let post = service.request("POST /", &[&format!("Authorization: Bearer {token}")]).await;
     assert_eq!(post.status, 200, "no other site can cause a request with that header");
     let expired = format!("Cookie: __Host-token={}", good(&issuer).expired().sign());
@@ -83,7 +83,7 @@ async fn s5_11_a_cookie_is_taken_where_asked_for_and_not_across_sites() {
 }
 
 #[tokio::test]
-async fn s5_09_s5_10_credentials_in_two_places_are_a_bad_request() {
+async fn s5_09_s5_10_credentials_in_two_locations_are_a_bad_request() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
     let service = serve(danger::token_in_query(builder(&issuer).cookie(cookie()).websocket_protocol())).await;
@@ -156,9 +156,9 @@ async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_n
     assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
 }
 
-/// Judged before keys are asked for, and counted as no refused token.
+/// Checked before keys are needed, and not counted as a refused token.
 #[tokio::test]
-async fn s5_02_a_malformed_token_is_a_bad_request_in_every_place_though_its_key_is_not_at_hand() {
+async fn s5_02_a_malformed_token_is_a_bad_request_in_every_location_even_without_its_key() {
     let issuer = TestIssuer::new();
     let keys = Arc::new(StaticKeys::new([]));
     let verifier = Verifier::new(NeedsAudience::new(issuer.name(), keys).audience("api")).expect("a verifier");
@@ -185,7 +185,7 @@ async fn s5_02_a_malformed_token_is_a_bad_request_in_every_place_though_its_key_
 }
 
 #[tokio::test]
-async fn s5_10_the_dangerous_switch_does_nothing_where_danger_is_denied() {
+async fn s5_10_the_dangerous_switch_does_nothing_if_danger_is_denied() {
     let signer = Signer::generate(Algorithm::ES256).expect("a key");
     let keys = StaticKeys::new([signer.verifying_key().expect("public")]);
     let issuer = NeedsAudience::new("https://id.test", Arc::new(keys)).audience("orders");
