@@ -1,4 +1,4 @@
-//! What a service types, and nothing else.
+//! The names that most services need.
 
 pub use crate::authenticate::AuthenticateLayer;
 #[cfg(feature = "axum")]

@@ -46,7 +46,7 @@ where
     Protected { router: open.merge(optional).merge(closed), table }
 }
 
-/// A protected app with the table of its routes; created by [`protect`].
+/// A protected app with the table of its routes; created by [`protect`], which has an example.
 #[must_use = "convert it into a router to serve it"]
 pub struct Protected<S = ()> {
     router: Router<S>,

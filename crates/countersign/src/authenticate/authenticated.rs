@@ -13,7 +13,7 @@ use crate::telemetry::Samples;
 /// Request extension that records who calls, or that the caller is anonymous.
 ///
 /// Only the layer can create one, and it removes any that was there before. A request without it passed no layer: guards
-/// and extractors answer 500. [`status`](Self::status) reads it.
+/// and extractors answer 500. [`status`](Self::status), which has an example, reads it.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,

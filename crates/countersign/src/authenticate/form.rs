@@ -22,7 +22,7 @@ const MAX_FORM_BYTES: usize = 64 * 1024;
 #[non_exhaustive]
 pub struct FormTokenLayer;
 
-/// A service behind a [`FormTokenLayer`].
+/// A service behind a [`FormTokenLayer`]; [`danger::token_in_form`](super::danger::token_in_form) has an example.
 #[derive(Clone, Debug)]
 pub struct FormToken<S>(S);
 

@@ -17,7 +17,7 @@ use crate::response::Refusal;
 use crate::revocation::RevocationFuture;
 
 pin_project! {
-    /// The future of [`Authenticate`](super::Authenticate). It allocates only if the request waits.
+    /// The future of [`Authenticate`](super::Authenticate), which has an example. It allocates only if the request waits.
     pub struct AuthenticateFuture<S, ReqBody>
     where
         S: Service<Request<ReqBody>>,

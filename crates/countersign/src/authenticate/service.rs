@@ -11,6 +11,22 @@ use super::authenticator::{Admission, Authenticator};
 use super::future::{AuthenticateFuture, Suspended};
 
 /// A service behind an [`AuthenticateLayer`](super::AuthenticateLayer).
+///
+/// Its type can be named, for example in a struct:
+///
+/// ```
+/// use countersign::authenticate::{Authenticate, AuthenticateLayer};
+/// use tower_layer::Layer;
+///
+/// struct Stack<S> {
+///     service: Authenticate<S>,
+/// }
+///
+/// fn stack<S>(layer: &AuthenticateLayer, inner: S) -> Stack<S> {
+///     Stack { service: layer.layer(inner) }
+/// }
+/// # let _ = stack::<()>;
+/// ```
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,

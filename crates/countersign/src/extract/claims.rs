@@ -49,7 +49,7 @@ pub struct Claims<C = Registered> {
     own: Arc<C>,
 }
 
-/// The default type of [`Claims`]: only the registered claims.
+/// The default type of [`Claims`], which has an example: only the registered claims.
 #[derive(Clone, Copy, Debug, Default, serde::Deserialize)]
 pub struct Registered {}
 

@@ -24,7 +24,7 @@ pub fn grpc<L>(layer: L) -> GrpcLayer<L> {
     GrpcLayer(layer)
 }
 
-/// A layer for tonic; created by [`grpc`].
+/// A layer for tonic; created by [`grpc`]. The [module](crate::grpc) has an example.
 #[derive(Clone, Debug)]
 pub struct GrpcLayer<L>(L);
 
@@ -36,11 +36,11 @@ impl<S, L: Layer<GrpcInner<S>>> Layer<S> for GrpcLayer<L> {
     }
 }
 
-/// A service behind a [`GrpcLayer`] that answers with tonic's body.
+/// A service behind a [`GrpcLayer`] that answers with tonic's body. The [module](crate::grpc) has an example.
 #[derive(Clone, Debug)]
 pub struct Grpc<S>(S);
 
-/// The inner service of tonic, which answers with a [`GrpcBody`].
+/// The inner service of tonic, which answers with a [`GrpcBody`]. The [module](crate::grpc) has an example.
 #[derive(Clone, Debug)]
 pub struct GrpcInner<S>(S);
 
@@ -95,7 +95,7 @@ where
 }
 
 pin_project! {
-    /// The future of [`Grpc`] and [`GrpcInner`], which converts the response body.
+    /// The future of [`Grpc`] and [`GrpcInner`], which converts the response body. The [module](crate::grpc) has an example.
     #[derive(Debug)]
     pub struct GrpcFuture<F, A, B> {
         #[pin]

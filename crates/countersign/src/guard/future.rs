@@ -9,7 +9,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The future of [`Require`](super::Require).
+    /// The future of [`Require`](super::Require); [`require`](super::require) has an example.
     #[derive(Debug)]
     pub struct RequireFuture<F> {
         #[pin]

@@ -6,7 +6,7 @@ use tower_layer::Layer;
 use super::service::Require;
 use crate::telemetry;
 
-/// Lets only callers through that meet a requirement; made by [`require`].
+/// Lets only callers through that meet a requirement; created by [`require`], which has an example.
 #[derive(Clone, Debug)]
 pub struct RequireLayer {
     requirement: Requirement,

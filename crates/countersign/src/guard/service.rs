@@ -14,7 +14,7 @@ use crate::authenticate::{Authenticated, LayerContext};
 use crate::response::{Refusal, SetupFault};
 use crate::telemetry;
 
-/// A service behind a [`RequireLayer`](super::RequireLayer).
+/// A service behind a [`RequireLayer`](super::RequireLayer); [`require`](super::require) has an example.
 #[derive(Clone, Debug)]
 pub struct Require<S> {
     inner: S,

@@ -25,6 +25,15 @@ pin_project! {
 }
 
 /// The error of a body whose caller's token expired; it closes the connection, so that the response does not look complete.
+///
+/// ```
+/// use countersign::lifetime::TokenEnded;
+///
+/// fn is_token_end(error: &(dyn std::error::Error + 'static)) -> bool {
+///     error.is::<TokenEnded>()
+/// }
+/// # let _ = is_token_end;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenEnded;

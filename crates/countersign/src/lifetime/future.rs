@@ -13,7 +13,7 @@ use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
 
 pin_project! {
-    /// The future of [`EndWithToken`](super::EndWithToken).
+    /// The future of [`EndWithToken`](super::EndWithToken); [`end_with_token`](super::end_with_token) has an example.
     #[derive(Debug)]
     pub struct EndWithTokenFuture<F> {
         #[pin]

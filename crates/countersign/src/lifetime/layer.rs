@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use super::action::TokenEndAction;
 use super::service::EndWithToken;
 
-/// Ends the responses of a route when their callers' tokens expire; made by [`end_with_token`].
+/// Ends the responses of a route when their callers' tokens expire; created by [`end_with_token`], which has an example.
 #[derive(Clone, Debug)]
 pub struct EndWithTokenLayer {
     action: TokenEndAction,

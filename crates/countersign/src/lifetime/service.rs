@@ -14,7 +14,8 @@ use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::response::SetupFault;
 use crate::telemetry;
 
-/// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer).
+/// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer); [`end_with_token`](super::end_with_token) has an
+/// example.
 #[derive(Clone, Debug)]
 pub struct EndWithToken<S> {
     inner: S,

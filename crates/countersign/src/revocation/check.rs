@@ -58,10 +58,10 @@ pub enum RevocationQuery {
     Pending(RevocationFuture),
 }
 
-/// The future of a revocation status.
+/// The future of a revocation status; [`RevocationCheck`] has an example.
 pub type RevocationFuture = Pin<Box<dyn Future<Output = RevocationStatus> + Send>>;
 
-/// The revocation status of a token.
+/// The revocation status of a token; [`RevocationCheck`] has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RevocationStatus {
