@@ -1,4 +1,4 @@
-//! Writes client and server of the `grpc` example, as `tonic-prost-build` does from a `.proto` file, without `protoc`.
+//! Generates client and server of the `grpc` example without `protoc`; `tonic-prost-build` does it from a `.proto` file.
 
 use tonic_build::manual::{Builder, Method, Service};
 

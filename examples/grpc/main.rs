@@ -1,4 +1,4 @@
-//! The same layer, guards and claims in a tonic service: it starts, calls itself, and prints what it sent and got.
+//! The same layer, guards and claims in a tonic service, which calls itself and prints each request and its response.
 
 use countersign::grpc::{CallerExt, grpc};
 use countersign::prelude::*;
@@ -16,17 +16,17 @@ mod shop {
     include!(concat!(env!("OUT_DIR"), "/shop.Orders.rs"));
 }
 
-struct Desk;
+struct OrderService;
 
 #[tonic::async_trait]
-impl Orders for Desk {
+impl Orders for OrderService {
     async fn find(&self, request: Request<String>) -> Result<Response<String>, Status> {
         let claims: Claims = request.claims()?;
         Ok(Response::new(format!("order {} of {}", request.get_ref(), claims.subject())))
     }
 
     async fn cancel(&self, request: Request<String>) -> Result<Response<String>, Status> {
-        request.require(&role("manager"))?; // for this method alone
+        request.require(&role("manager"))?; // only for this method
         Ok(Response::new(format!("order {} is cancelled", request.get_ref())))
     }
 }
@@ -38,8 +38,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     let server = Server::builder()
-        .layer(grpc(AuthenticateLayer::new(issuer.verifier_for("orders")))) // every service needs a token
-        .add_service(grpc(require(scope("orders"))).layer(OrdersServer::new(Desk))); // and this one the scope
+        .layer(grpc(AuthenticateLayer::new(issuer.verifier_for("orders")))) // every service requires a token
+        .add_service(grpc(require(scope("orders"))).layer(OrdersServer::new(OrderService))); // this one also requires the scope
     tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
 
     let client = OrdersClient::new(Endpoint::from_shared(url)?.connect_lazy());
@@ -59,9 +59,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
         }
         let mut client = client.clone();
-        let answer = if method == "Find" { client.find(request).await } else { client.cancel(request).await };
-        let (code, text) = match answer {
-            Ok(answer) => (Code::Ok, answer.into_inner()),
+        let response = if method == "Find" { client.find(request).await } else { client.cancel(request).await };
+        let (code, text) = match response {
+            Ok(response) => (Code::Ok, response.into_inner()),
             Err(status) => (status.code(), status.message().to_owned()),
         };
         println!("{method} with {what}: {code:?}, {text}");

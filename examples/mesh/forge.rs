@@ -1,4 +1,4 @@
-//! Tokens as an attacker would make them.
+//! Forged tokens.
 
 use aws_lc_rs::hmac;
 use base64_simd::URL_SAFE_NO_PAD;
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 
 use crate::Result;
 
-/// The same claims, said to need no signature; `signature` stands where one would.
+/// The same claims with `alg: none`, and with `signature` in place of a signature.
 pub fn with_alg_none(token: &str, signature: &str) -> Result<String> {
     let [_, payload, _] = segments(token)?;
     Ok(format!("{}.{payload}.{signature}", encode(json!({ "alg": "none", "typ": "at+jwt" }).to_string().as_bytes())))
 }
 
-/// The same claims, with a MAC under the issuer's *public* key: accepted by whoever lets the token choose the algorithm.
+/// The same claims, with a MAC under the issuer's *public* key. A verifier that lets the token choose the algorithm accepts it.
 pub fn with_mac_of_public_key(token: &str, jwks: &Value) -> Result<String> {
     let [_, payload, _] = segments(token)?;
     let key = jwks["keys"].get(0).ok_or("the issuer publishes no key")?;
@@ -22,7 +22,7 @@ pub fn with_mac_of_public_key(token: &str, jwks: &Value) -> Result<String> {
     Ok(format!("{message}.{}", encode(mac.as_ref())))
 }
 
-/// The same token, one bit of its signature flipped.
+/// The same token with one bit of its signature flipped.
 pub fn with_flipped_bit(token: &str) -> Result<String> {
     let [header, payload, signature] = segments(token)?;
     let mut bytes = URL_SAFE_NO_PAD.decode_to_vec(signature)?;

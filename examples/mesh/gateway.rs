@@ -1,4 +1,4 @@
-//! `gateway`: the only door; it verifies, then calls `orders` with a token of its own that still names the caller.
+//! `gateway`: the public entry point. It verifies requests and calls `orders` with an exchanged token that names the caller.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,7 +13,7 @@ use countersign::response::Detail;
 
 use crate::policy::may_write;
 
-/// What forwarding needs: a client whose tokens go to `orders` alone.
+/// State of the handlers: a client whose tokens are sent only to `orders`.
 #[derive(Clone)]
 pub struct Gateway {
     pub http: reqwest::Client,
@@ -21,7 +21,7 @@ pub struct Gateway {
     pub orders: String,
 }
 
-/// Says exactly why a token is refused ([`Detail::Code`]), since this is a network of its own; the default says less.
+/// Reports the exact reason of a refusal ([`Detail::Code`]), which suits an internal network. The default reports less.
 pub fn app(verifier: Verifier, gateway: Gateway) -> Result<Router, ConfigError> {
     let layer = AuthenticateLayer::builder(verifier).public(["/health"]).keep_caller_token().detail(Detail::Code);
     Ok(Router::new()
@@ -41,10 +41,10 @@ async fn forward(
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let url = format!("{}{}", gateway.orders, uri.path()); // matched by a route above, so it is one of orders' paths
+    let url = format!("{}{}", gateway.orders, uri.path()); // a route above matched it, so it is a path of orders
     let request = gateway.http.request(method, url).body(body);
     match gateway.outbound.on_behalf_of(&caller).send(request).await {
-        Ok(answer) => relay(answer).await,
+        Ok(response) => relay(response).await,
         Err(error) => {
             eprintln!("  gateway: the call to orders failed: {error}");
             let is_transient = error.is_transient();
@@ -53,11 +53,12 @@ async fn forward(
     }
 }
 
-/// Status, content type and body; a 401 between services is our trouble and not the caller's (502).
-async fn relay(answer: reqwest::Response) -> Response {
-    let status = if answer.status() == StatusCode::UNAUTHORIZED { StatusCode::BAD_GATEWAY } else { answer.status() };
-    let content_type = answer.headers().get(header::CONTENT_TYPE).cloned();
-    let Ok(body) = answer.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
+/// Copies status, content type and body. A 401 between services is not the fault of the caller and becomes 502.
+async fn relay(received: reqwest::Response) -> Response {
+    let status =
+        if received.status() == StatusCode::UNAUTHORIZED { StatusCode::BAD_GATEWAY } else { received.status() };
+    let content_type = received.headers().get(header::CONTENT_TYPE).cloned();
+    let Ok(body) = received.bytes().await else { return StatusCode::BAD_GATEWAY.into_response() };
     let mut response = (status, Body::from(body)).into_response();
     if let Some(content_type) = content_type {
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);

@@ -1,4 +1,4 @@
-//! `inventory`: knows what is in stock, and says who asked for whom.
+//! `inventory`: reports the stock, and for whom and by whom it was requested.
 
 use axum::extract::Path;
 use axum::routing::get;

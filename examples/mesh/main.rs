@@ -1,7 +1,7 @@
-//! The mesh: a token service, a gateway and two services on loopback, and a client that tries them.
+//! The mesh: a token service, a gateway and two services on loopback, and a client that tests them.
 //!
-//! `cargo run --example mesh` tells the story in nine steps and exits with 0 only if all went as it should;
-//! `cargo run --example mesh -- --serve` keeps everything up and prints commands to try.
+//! `cargo run --example mesh` runs nine steps and exits with 0 only if every check holds.
+//! `cargo run --example mesh -- --serve` keeps the services running and prints commands to try.
 
 mod forge;
 mod gateway;
@@ -9,8 +9,8 @@ mod inventory;
 mod mesh;
 mod orders;
 mod policy;
+mod scenario;
 mod server;
-mod story;
 mod tokens;
 
 use std::process::ExitCode;
@@ -19,12 +19,12 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let told = match std::env::args().nth(1).as_deref() {
-        None => story::tell().await,
+    let result = match std::env::args().nth(1).as_deref() {
+        None => scenario::run().await,
         Some("--serve") => serve().await,
-        Some(other) => Err(format!("unknown argument {other}; run it without any, or with --serve").into()),
+        Some(other) => Err(format!("unknown argument {other}; run it without arguments, or with --serve").into()),
     };
-    match told {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the mesh failed: {error}");
@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Keeps the mesh up until Ctrl-C.
+/// Keeps the mesh running until Ctrl-C.
 async fn serve() -> Result<()> {
     let mesh = mesh::Mesh::start().await?;
     let [reader, manager] = [("ann", "clerk"), ("meg", "manager")].map(|(subject, role)| {
@@ -46,14 +46,14 @@ async fn serve() -> Result<()> {
     println!("gateway    {gateway}");
     println!("orders     {}", mesh.orders.url);
     println!("inventory  {}", mesh.inventory.url);
-    println!("\nAsk as ann, a clerk of tenant acme (the tokens are good for an hour):\n");
+    println!("\nRequests of ann, a clerk of tenant acme (the tokens are valid for an hour):\n");
     println!("  TOKEN={reader}");
     println!("  curl -i {gateway}/orders");
     println!("  curl -i -H \"Authorization: Bearer $TOKEN\" {gateway}/orders");
     println!("  curl -i -H \"Authorization: Bearer $TOKEN\" {gateway}/tenants/acme/orders");
     println!("  curl -i -H \"Authorization: Bearer $TOKEN\" {gateway}/tenants/umbrella/orders");
     println!("  curl -i -H \"Authorization: Bearer $TOKEN\" -X POST {gateway}/orders");
-    println!("\nAsk as meg, a manager, who may create orders:\n");
+    println!("\nRequests of meg, a manager, who may create orders:\n");
     println!("  TOKEN={manager}");
     println!("  curl -i -H \"Authorization: Bearer $TOKEN\" -X POST {gateway}/orders");
     println!("\nCtrl-C stops it.");

@@ -1,4 +1,4 @@
-//! Everything started and joined up.
+//! Starts the four services and connects them.
 
 use countersign::prelude::*;
 use countersign::secret::Secret;
@@ -16,7 +16,7 @@ pub struct Mesh {
     pub gateway: Server,
     pub orders: Server,
     pub inventory: Server,
-    /// What `inventory` judges with, to read its counts.
+    /// The verifier of `inventory`, for its statistics.
     pub inventory_verifier: Verifier,
 }
 

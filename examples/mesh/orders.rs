@@ -1,4 +1,4 @@
-//! `orders`: keeps orders by tenant, and asks `inventory` on the caller's behalf.
+//! `orders`: serves orders by tenant, and calls `inventory` on behalf of the caller.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::policy::may_write;
 
-/// Schema 2 of the claims: `region` came with it, and tokens of schema 1 still decode.
+/// Schema 2 of the claims, which added `region`. Tokens of schema 1 still decode.
 #[derive(Deserialize)]
 struct OrderClaims {
     plan: String,
@@ -22,7 +22,7 @@ struct OrderClaims {
     region: Option<String>,
 }
 
-/// What the handlers need: a client whose tokens go to `inventory` alone.
+/// State of the handlers: a client whose tokens are sent only to `inventory`.
 #[derive(Clone)]
 pub struct Orders {
     pub http: reqwest::Client,
@@ -37,13 +37,13 @@ pub fn app(verifier: Verifier, orders: Orders) -> Result<Router, ConfigError> {
         .route("/tenants/{tenant}/orders", get(of_tenant).layer(require(tenant_in_path("tenant"))))
         .route("/plan", get(plan))
         .with_state(orders)
-        .layer(AuthenticateLayer::builder(verifier).keep_caller_token().build()?)) // last: it covers all routes above
+        .layer(AuthenticateLayer::builder(verifier).keep_caller_token().build()?)) // last: every route above requires a token
 }
 
 async fn list(State(orders): State<Orders>, claims: Claims, caller: CallerToken) -> Result<Json<Value>, Unavailable> {
     let request = orders.http.get(format!("{}/stock/bolts", orders.inventory));
-    let answer = orders.outbound.on_behalf_of(&caller).send(request).await?;
-    let stock: Value = answer.error_for_status()?.json().await?;
+    let response = orders.outbound.on_behalf_of(&caller).send(request).await?;
+    let stock: Value = response.error_for_status()?.json().await?;
     Ok(Json(json!({ "orders_of": claims.subject(), "asked_by": claims.actor(), "stock": stock })))
 }
 
@@ -59,7 +59,7 @@ async fn plan(claims: Claims<OrderClaims>) -> Json<Value> {
     Json(json!({ "subject": claims.subject(), "plan": claims.plan, "region": claims.region }))
 }
 
-/// `inventory` could not be asked: 503 where that may pass, 502 where it will not.
+/// A failed call to `inventory`: 503 if the failure is transient, otherwise 502.
 pub struct Unavailable(StatusCode);
 
 impl From<OutboundError> for Unavailable {
@@ -71,7 +71,7 @@ impl From<OutboundError> for Unavailable {
 
 impl From<reqwest::Error> for Unavailable {
     fn from(error: reqwest::Error) -> Self {
-        eprintln!("  orders: inventory answered badly: {}", error.without_url());
+        eprintln!("  orders: inventory sent an invalid response: {}", error.without_url());
         Unavailable(StatusCode::BAD_GATEWAY)
     }
 }

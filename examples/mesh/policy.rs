@@ -1,10 +1,10 @@
-//! The rules that every service of the mesh shares: whom they trust, and what a role may do.
+//! Rules that all services of the mesh share: the trusted issuer, and the permissions of roles.
 
 use countersign::authz::Authorities;
 use countersign::policy::{Profile, TrustedIssuer};
 use countersign::prelude::*;
 
-/// Tokens of the mesh's issuer for `audience`, strict by RFC 9068.
+/// Trusts the issuer of the mesh for tokens with this audience, strictly by RFC 9068.
 pub fn trusted(issuer: &str, audience: &str) -> TrustedIssuer {
     let authorities = Authorities::new()
         .roles_at("/roles")
@@ -14,7 +14,7 @@ pub fn trusted(issuer: &str, audience: &str) -> TrustedIssuer {
     oidc(issuer).audience(audience).profile(Profile::AccessToken).authorities(authorities)
 }
 
-/// Who may create orders: a client with the scope, or a person whose role carries the permission.
+/// Allows a client with the scope, and a person whose role has the permission, to create orders.
 pub fn may_write() -> Requirement {
     scope("orders:write").or(permission("orders:write"))
 }

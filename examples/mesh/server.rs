@@ -1,4 +1,4 @@
-//! A service on a loopback port that the system gave.
+//! A service on a free loopback port.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -16,14 +16,14 @@ pub struct Server {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// A free port, so that a service can know its address before it is built.
+/// Binds a free port, so that the address is known before the service is built.
 pub async fn listen() -> Result<(TcpListener, String)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     Ok((listener, url))
 }
 
-/// The port of `url` again, for a server that was stopped.
+/// Binds the port of `url` again after its server was stopped.
 pub async fn listen_again(url: &str) -> Result<TcpListener> {
     let address: SocketAddr = url.trim_start_matches("http://").parse()?;
     Ok(TcpListener::bind(address).await?)
@@ -33,7 +33,7 @@ impl Server {
     pub fn start(listener: TcpListener, url: &str, app: Router) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let until_stopped = async move {
-            let _ = stopped.wait_for(|stopped| *stopped).await; // a dropped sender is a stop too
+            let _ = stopped.wait_for(|stopped| *stopped).await; // dropping the sender stops it too
         };
         let served = axum::serve(listener, app).with_graceful_shutdown(until_stopped);
         Server { url: url.to_owned(), stop, task: tokio::spawn(served.into_future()) }

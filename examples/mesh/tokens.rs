@@ -1,4 +1,4 @@
-//! The token service of the mesh: an embedded issuer, its clients, and what each may ask for.
+//! The token service of the mesh: an embedded issuer, its clients, and the tokens that each may request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,26 +16,26 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::server::{Server, listen, listen_again};
 
-/// The client id of the gateway; tokens for it carry the same name in `aud`.
+/// The client id of the gateway, and the audience of tokens for it.
 pub const GATEWAY: &str = "gateway";
 
-/// The client id of orders.
+/// The client id of orders, and the audience of tokens for it.
 pub const ORDERS: &str = "orders";
 
-/// Claims that stay true of a person whoever asks in their name.
-const CARRIED: [&str; 3] = ["roles", "plan", "region"];
+/// Claims about a person that an exchange copies.
+const COPIED: [&str; 3] = ["roles", "plan", "region"];
 
-/// The issuer with its port, secrets and counts.
+/// The issuer with its server, the secrets of its clients, and statistics.
 pub struct TokenService {
     issuer: Issuer,
     url: String,
     secrets: [(&'static str, Secret<String>); 2],
-    clock: Arc<TurnedClock>,
+    clock: Arc<AdjustableClock>,
     key_fetches: Arc<AtomicU64>,
     server: Option<Server>,
 }
 
-/// Somebody whom the application has logged in.
+/// A person who has logged in to the application.
 pub struct Person {
     pub subject: &'static str,
     pub role: &'static str,
@@ -47,8 +47,8 @@ impl TokenService {
         let (listener, url) = listen().await?;
         let (gateway_secret, gateway_hash) = SecretHash::generate()?;
         let (orders_secret, orders_hash) = SecretHash::generate()?;
-        let clock = Arc::new(TurnedClock::default());
-        let to_orders = ExchangeRule::towards(["orders"]).carrying(CARRIED);
+        let clock = Arc::new(AdjustableClock::default());
+        let to_orders = ExchangeRule::towards(["orders"]).carrying(COPIED);
         let to_inventory = ExchangeRule::towards(["inventory"]);
         let issuer = Issuer::builder(&url)
             .audience(Audience::new("gateway").scopes(["orders:read", "orders:write", "stock:read"]))
@@ -87,13 +87,13 @@ impl TokenService {
         found.unwrap_or_else(|| Secret::from(String::new()))
     }
 
-    /// A token for a person, as the application that logged them in asks for it.
+    /// A token for a person, as the application requests it after the login.
     pub fn for_person(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
         let claims = json!({ "tenant": person.tenant, "roles": [person.role], "plan": "gold", "region": "north" });
         self.with_claims(person.subject, audience, scope, claims)
     }
 
-    /// A token with claims of the application's own.
+    /// A token with claims of the application.
     pub fn with_claims(&self, subject: &str, audience: &str, scope: &str, claims: Value) -> Result<String> {
         let mut draft = Draft::access_token().subject(subject).audience(audience).client_id("web-shop").scope(scope);
         for (name, value) in claims.as_object().into_iter().flatten() {
@@ -102,21 +102,21 @@ impl TokenService {
         Ok(self.issuer.mint(&draft)?.as_str().to_owned())
     }
 
-    /// The same, minted two hours ago: it has expired since.
-    pub fn long_ago(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
+    /// A token that was minted two hours ago and has expired.
+    pub fn expired_for_person(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
         self.clock.behind.store(7200, Ordering::SeqCst);
         let token = self.for_person(person, audience, scope);
         self.clock.behind.store(0, Ordering::SeqCst);
         token
     }
 
-    /// Signs with a new key from now on; the old one stays published.
+    /// Signs with a new key from now on. The old key stays published.
     pub fn rotate(&self) -> Result<()> {
         self.issuer.rotate_now()?;
         Ok(())
     }
 
-    /// How often anybody asked for the key set.
+    /// The number of requests for the key set.
     pub fn key_fetches(&self) -> u64 {
         self.key_fetches.load(Ordering::SeqCst)
     }
@@ -146,13 +146,13 @@ async fn count_key_fetches(State(count): State<Arc<AtomicU64>>, request: Request
     next.run(request).await
 }
 
-/// The machine's clock, which the story sets back for a moment to get a token that has expired.
+/// The system clock, set back for a moment to mint an expired token.
 #[derive(Debug, Default)]
-struct TurnedClock {
+struct AdjustableClock {
     behind: AtomicU64,
 }
 
-impl Clock for TurnedClock {
+impl Clock for AdjustableClock {
     fn now(&self) -> UnixTime {
         SystemClock.now().saturating_sub(Duration::from_secs(self.behind.load(Ordering::SeqCst)))
     }

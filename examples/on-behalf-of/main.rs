@@ -1,4 +1,4 @@
-//! A service calls another for the person who called it: `orders` exchanges ann's token for one that `billing` accepts.
+//! A service that calls another on behalf of its caller: `orders` exchanges ann's token for one that `billing` accepts.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// What the handler of `orders` needs to call `billing`.
+/// The state of `orders` for calls to `billing`.
 #[derive(Clone)]
 struct Billing {
     http: reqwest::Client,
@@ -20,7 +20,7 @@ struct Billing {
     url: String,
 }
 
-/// The service in the middle. It keeps the caller's token for the exchange, and forwards it to nobody.
+/// The service in the middle. It keeps the caller's token for the exchange and never forwards it.
 fn orders(verifier: Verifier, billing: Billing) -> Result<Router, ConfigError> {
     Ok(Router::new()
         .route("/orders", get(list).layer(require(scope("orders:read"))))
@@ -31,14 +31,14 @@ fn orders(verifier: Verifier, billing: Billing) -> Result<Router, ConfigError> {
 async fn list(State(billing): State<Billing>, caller: CallerToken, headers: HeaderMap) -> Result<String, StatusCode> {
     let request = billing.http.get(format!("{}/invoices", billing.url));
     let outbound = billing.outbound.on_behalf_of(&caller).in_trace_of(&headers);
-    let answer = outbound.send(request).await.map_err(|error| {
+    let response = outbound.send(request).await.map_err(|error| {
         println!("  orders: {error}");
         if error.is_transient() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::FORBIDDEN }
     })?;
-    answer.text().await.map_err(|_| StatusCode::BAD_GATEWAY)
+    response.text().await.map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-/// The service behind it, which sees for whom and through whom the call is made.
+/// The called service, which sees both the subject and the actor of the call.
 fn billing(verifier: Verifier) -> Router {
     let invoices = async |claims: Claims, headers: HeaderMap| {
         let request = headers.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or("none");
@@ -51,7 +51,7 @@ fn billing(verifier: Verifier) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    // The token service: `orders` may act for its callers towards `billing`, with no more than they may do themselves.
+    // The token service. `orders` may act for its callers when it calls `billing`, within what they may do themselves.
     let (listener, issuer_url) = listen().await?;
     let (secret, stored) = SecretHash::generate()?;
     let issuer = Issuer::builder(&issuer_url)
@@ -75,37 +75,37 @@ async fn main() -> Result<(), Failure> {
         ClientCredentials::from_issuer(&issuer_url).client("orders", secret).audience("billing").scope("invoices:read");
     let outbound = Outbound::builder(http.clone()).bind(&billing_url, exchange).build()?;
     let (listener, orders_url) = listen().await?;
-    let behind = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
-    serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, behind)?);
+    let called = Billing { http: http.clone(), outbound: outbound.clone(), url: billing_url.clone() };
+    serve(listener, orders(Verifier::new(oidc(&issuer_url).audience("orders"))?, called)?);
 
-    // What the web shop has minted for people that it logged in.
+    // Tokens that the web shop has minted for people who logged in there.
     let token = |subject: &str, scope: &str| {
         let draft = Draft::access_token().subject(subject).audience("orders").client_id("web-shop").scope(scope);
         issuer.mint(&draft).map(|token| token.as_str().to_owned())
     };
     let get = async |url: String, token: &str| {
-        let answer = http.get(url).header("x-request-id", "r-17").bearer_auth(token).send().await?;
-        Ok::<_, reqwest::Error>((answer.status(), answer.text().await?))
+        let response = http.get(url).header("x-request-id", "r-17").bearer_auth(token).send().await?;
+        Ok::<_, reqwest::Error>((response.status(), response.text().await?))
     };
 
     let ann = token("ann", "orders:read invoices:read")?;
     let (status, text) = get(format!("{orders_url}/orders"), &ann).await?;
-    println!("ann asks orders, orders asks billing for her: {status}, {text}");
-    check(status == 200 && text == "invoices of ann, through orders, request r-17", "billing knows both")?;
+    println!("ann calls orders, which calls billing for her: {status}, {text}");
+    check(status == 200 && text == "invoices of ann, through orders, request r-17", "billing sees both")?;
 
     let (status, _) = get(format!("{billing_url}/invoices"), &ann).await?;
-    println!("ann's own token at billing:                   {status}");
-    check(status == 401, "her token is for orders alone, and was never forwarded")?;
+    println!("ann's own token at billing:                    {status}");
+    check(status == 401, "her token is valid only at orders, and was never forwarded")?;
 
     let bob = token("bob", "orders:read")?;
     let (status, _) = get(format!("{orders_url}/orders"), &bob).await?;
-    println!("bob, who may not read invoices:               {status}");
-    check(status == 403, "an exchange only narrows what a caller may do")?;
+    println!("bob, who may not read invoices:                {status}");
+    check(status == 403, "an exchange cannot widen what a caller may do")?;
 
     get(format!("{orders_url}/orders"), &ann).await?;
     let (_, stats) = outbound.stats().remove(0);
     println!("ann again: {} exchanges in all, {} of them failed", stats.fetches, stats.failures);
-    check((stats.fetches, stats.failures) == (2, 1), "her exchanged token is kept, and is nobody else's")
+    check((stats.fetches, stats.failures) == (2, 1), "her exchanged token is cached, and used only for her")
 }
 
 async fn listen() -> Result<(TcpListener, String), Failure> {
@@ -119,5 +119,5 @@ fn serve(listener: TcpListener, app: Router) {
 }
 
 fn check(holds: bool, what: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(format!("did not hold: {what}").into()) }
+    if holds { Ok(()) } else { Err(format!("check failed: {what}").into()) }
 }

@@ -1,4 +1,4 @@
-//! One service, one guard: it starts, calls itself, and prints what it sent and got.
+//! One service with one guard, which calls itself and prints each request and its response.
 
 use axum::{Router, routing::get};
 use countersign::error::ConfigError;
@@ -13,7 +13,7 @@ fn app(verifier: Verifier) -> Result<Router, ConfigError> {
     Ok(Router::new()
         .route("/orders", get(list).layer(require(scope("orders:read"))))
         .route("/health", get(|| async { "ok" }))
-        .layer(AuthenticateLayer::builder(verifier).public(["/health"]).build()?)) // last: it covers all routes above
+        .layer(AuthenticateLayer::builder(verifier).public(["/health"]).build()?)) // last: every other route requires a token
 }
 
 #[tokio::main]
@@ -38,9 +38,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         if let Some(token) = &token {
             request = request.bearer_auth(token);
         }
-        let answer = request.send().await?;
-        let status = answer.status().as_u16();
-        println!("GET {path} with {what}: {status} {}", answer.text().await?);
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        println!("GET {path} with {what}: {status} {}", response.text().await?);
         if status != expected {
             return Err(format!("{what}: expected {expected}").into());
         }

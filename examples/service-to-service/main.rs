@@ -1,4 +1,4 @@
-//! One service calls another as itself: `orders` asks the token service for tokens that `billing` accepts.
+//! A service that calls another as itself: `orders` gets tokens for `billing` from the token service.
 
 use axum::{Router, routing::get};
 use countersign::outbound::OutboundErrorKind;
@@ -10,16 +10,16 @@ use tokio::task::JoinHandle;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The callee: whoever holds a token for `billing` may read the invoices that its scopes allow.
+/// The called service. A token for `billing` can read what its scopes allow.
 fn billing(verifier: Verifier) -> Router {
-    let invoices = async |claims: Claims| format!("invoices, asked for by {}", claims.subject());
+    let invoices = async |claims: Claims| format!("invoices, requested by {}", claims.subject());
     Router::new()
         .route("/invoices", get(invoices).layer(require(scope("invoices:read"))))
         .route("/payroll", get(invoices).layer(require(scope("payroll:read"))))
-        .layer(AuthenticateLayer::new(verifier)) // last: every route above needs a token
+        .layer(AuthenticateLayer::new(verifier)) // last: every route above requires a token
 }
 
-/// The token service, which lets `orders` have tokens for `billing`, and the secret of `orders` for that.
+/// The token service, which issues tokens for `billing` to `orders`, and the client secret of `orders`.
 fn issuer(url: &str) -> Result<(Issuer, Secret<String>), Failure> {
     let (secret, stored) = SecretHash::generate()?;
     let issuer = Issuer::builder(url)
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Failure> {
     let (listener, billing_url) = listen().await?;
     serve(listener, billing(Verifier::new(oidc(&issuer_url).audience("billing"))?));
 
-    // The caller: tokens of this client, and sent to billing's origin alone. Kept for the life of the process.
+    // The calling service. Its tokens are sent only to the origin of billing. Keep this value for the life of the process.
     let http = reqwest::Client::new();
     let tokens = ClientCredentials::from_issuer(&issuer_url).client("orders", secret);
     let outbound = Outbound::builder(http.clone()).bind(&billing_url, tokens).build()?;
@@ -46,29 +46,28 @@ async fn main() -> Result<(), Failure> {
 
     let bare = invoices().send().await?.status();
     println!("without a token:               {bare}");
-    check(bare == 401, "billing needs a token")?;
+    check(bare == 401, "billing requires a token")?;
 
     for number in 1..=3 {
-        let answer = outbound.send(invoices()).await?;
-        let (status, text) = (answer.status(), answer.text().await?);
+        let response = outbound.send(invoices()).await?;
+        let (status, text) = (response.status(), response.text().await?);
         println!("call {number}:                        {status}, {text}; tokens fetched so far: {}", fetches());
-        check(status == 200 && text.ends_with("orders"), "billing knows that orders asks")?;
+        check(status == 200 && text.ends_with("orders"), "billing sees orders as the subject")?;
     }
-    check(fetches() == 1, "one token serves every call while it is good")?;
+    check(fetches() == 1, "one token serves every call until it expires")?;
 
     let payroll = outbound.send(http.get(format!("{billing_url}/payroll"))).await?.status();
-    println!("what the token does not allow: {payroll}; tokens fetched so far: {}", fetches());
-    check(payroll == 403 && fetches() == 1, "a 403 is no reason for another token")?;
+    println!("a scope it does not have:      {payroll}; tokens fetched so far: {}", fetches());
+    check(payroll == 403 && fetches() == 1, "a 403 does not cause another token request")?;
 
-    let stranger =
-        outbound.send(http.get("https://billing.example.com/invoices")).await.err().map(|error| error.kind());
-    println!("to an origin without a token:  {stranger:?}, nothing was sent");
-    check(stranger == Some(OutboundErrorKind::OriginNotBound), "a token goes only where it was bound to")?;
+    let unbound = outbound.send(http.get("https://billing.example.com/invoices")).await.err().map(|error| error.kind());
+    println!("to an origin that is not bound: {unbound:?}, nothing was sent");
+    check(unbound == Some(OutboundErrorKind::OriginNotBound), "a token is sent only to the origin it is bound to")?;
 
     token_service.abort();
-    let held = outbound.send(invoices()).await?.status();
-    println!("the token service is down:     {held}");
-    check(held == 200, "a token that is held goes on serving")
+    let cached = outbound.send(invoices()).await?.status();
+    println!("the token service is down:     {cached}");
+    check(cached == 200, "the cached token still works")
 }
 
 async fn listen() -> Result<(TcpListener, String), Failure> {
@@ -82,5 +81,5 @@ fn serve(listener: TcpListener, app: Router) -> JoinHandle<std::io::Result<()>> 
 }
 
 fn check(holds: bool, what: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(format!("did not hold: {what}").into()) }
+    if holds { Ok(()) } else { Err(format!("check failed: {what}").into()) }
 }

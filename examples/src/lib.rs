@@ -1,1 +1,1 @@
-//! x
+//! Holds the examples; the library itself is empty.

@@ -1,4 +1,4 @@
-//! Step-up: some things need a stronger or a fresher login. The service says which; the client logs in so, and asks again.
+//! Step-up authentication: the service asks for a stronger or more recent login, and the client logs in and retries.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn strong_and_fresh() -> Requirement {
     acr(["gold"]).and(authenticated_within(Duration::from_secs(300)))
 }
 
-/// Up to 100 any login will do; the amount is known in here alone, and so is the rule.
+/// Payments up to 100 accept any login. Only the handler knows the amount, so the rule is checked here.
 async fn pay(claims: Claims, Path(amount): Path<u32>) -> Result<String, Rejection> {
     if amount > 100 {
         claims.require(&strong_and_fresh())?;
@@ -30,10 +30,10 @@ fn app(verifier: Verifier, limits: &Requirement) -> Router {
         .route("/balance", get(async || "500"))
         .route("/pay/{amount}", post(pay))
         .route("/limits", post(async || "limits changed").layer(require(limits.clone())))
-        .layer(AuthenticateLayer::new(verifier)) // last: every route above needs a token
+        .layer(AuthenticateLayer::new(verifier)) // last: every route above requires a token
 }
 
-/// The client's side: a session with the issuer, and the way to a better token.
+/// The client, which can log in at the issuer for another token.
 struct Client {
     issuer: TestIssuer,
     url: String,
@@ -41,7 +41,7 @@ struct Client {
 }
 
 impl Client {
-    /// A login with a password, some time ago.
+    /// A client that logged in with a password an hour ago.
     fn logged_in(issuer: TestIssuer, url: String) -> Self {
         let token = Self::token(&issuer, "bronze", Duration::from_secs(3600));
         Client { issuer, url, token }
@@ -52,7 +52,7 @@ impl Client {
         draft.claim("acr", acr).authenticated(ago).sign()
     }
 
-    /// Calls, and on a step-up challenge logs in as it says and calls again, once.
+    /// Sends a request. On a step-up challenge, logs in as the challenge demands and retries once.
     async fn call(&mut self, method: &str, path: &str) -> Result<Response, Failure> {
         let first = self.send(method, path).await?;
         let challenge =
@@ -61,7 +61,7 @@ impl Client {
             return Ok(first);
         }
         let acr = parameter(challenge, "acr_values").unwrap_or("bronze");
-        println!("  {path}: 401, asks for acr {acr}, max_age {:?}; logging in", parameter(challenge, "max_age"));
+        println!("  {path}: 401, requires acr {acr}, max_age {:?}; logging in", parameter(challenge, "max_age"));
         self.token = Self::token(&self.issuer, acr, Duration::ZERO);
         self.send(method, path).await
     }
@@ -72,7 +72,7 @@ impl Client {
     }
 }
 
-/// `name="value"` of a challenge.
+/// The value of `name="value"` in a challenge.
 fn parameter<'c>(challenge: &'c str, name: &str) -> Option<&'c str> {
     let (_, rest) = challenge.split_once(&format!("{name}=\""))?;
     rest.split('"').next()
@@ -81,15 +81,15 @@ fn parameter<'c>(challenge: &'c str, name: &str) -> Option<&'c str> {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let issuer = TestIssuer::new();
-    // "By hardware key" is to become a rule as well: until then, count whom it would refuse.
+    // The hardware key becomes a rule later. Until then, count the requests that it would refuse.
     let limits = strong_and_fresh().and(amr("hwk").shadowed());
     let app = app(issuer.verifier_for("bank"), &limits);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let mut client = Client::logged_in(issuer.clone(), format!("http://{}", listener.local_addr()?));
     tokio::spawn(async move { axum::serve(listener, app).await });
 
-    // What, how often the client has to log in for it, and what comes of it.
-    let story = [
+    // Method, path, number of logins that it takes, and the expected response.
+    let steps = [
         ("GET", "/balance", 0, "500"),
         ("POST", "/pay/50", 0, "ann paid 50"),
         ("POST", "/pay/5000", 1, "ann paid 5000"),
@@ -98,24 +98,24 @@ async fn main() -> Result<(), Failure> {
         ("POST", "/pay/50", 0, "ann paid 50"),
         ("POST", "/limits", 1, "limits changed"),
     ];
-    for (method, path, logins, expected) in story {
+    for (method, path, logins, expected) in steps {
         if path.is_empty() {
             println!("{method}");
             issuer.clock().advance(Duration::from_secs(360));
             continue;
         }
         let before = client.token.clone();
-        let answer = client.call(method, path).await?;
-        let (status, text) = (answer.status(), answer.text().await?);
+        let response = client.call(method, path).await?;
+        let (status, text) = (response.status(), response.text().await?);
         println!("{method} {path}: {status} {text}");
-        check(status == 200 && text == expected, "it is allowed in the end")?;
-        check((client.token != before) == (logins == 1), "it takes a login only where a rule asks for one")?;
+        check(status == 200 && text == expected, "the request succeeds in the end")?;
+        check((client.token != before) == (logins == 1), "only a rule about logins causes a login")?;
     }
     let (rule, stats) = limits.shadows().next().ok_or("a part in shadow mode")?;
     println!("in shadow mode: {rule}; would have refused {} of {}", stats.unmet, stats.met + stats.unmet);
-    check((stats.met, stats.unmet) == (0, 2), "both changes of limits were seen, and let pass")
+    check((stats.met, stats.unmet) == (0, 2), "both changes of limits were counted and not refused")
 }
 
 fn check(holds: bool, what: &str) -> Result<(), Failure> {
-    if holds { Ok(()) } else { Err(format!("not so: {what}").into()) }
+    if holds { Ok(()) } else { Err(format!("check failed: {what}").into()) }
 }

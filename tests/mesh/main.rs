@@ -1,10 +1,10 @@
-//! The mesh as somebody outside sees it: the example's own program, driven over HTTP.
+//! The `mesh` example, driven over HTTP like any client would.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// The program, where `cargo test` has built it; built now where only this test was asked for.
+/// The program. `cargo test` builds it; if only this test was requested, it is built here.
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let program = test.parent().and_then(|deps| deps.parent()).expect("a target folder").join("examples/mesh");
@@ -15,7 +15,7 @@ fn program() -> PathBuf {
     program
 }
 
-/// The mesh, kept up until it is dropped.
+/// The mesh, running until it is dropped.
 struct Serving {
     child: Child,
     printed: String,
@@ -52,7 +52,7 @@ impl Drop for Serving {
 }
 
 #[tokio::test]
-async fn the_served_mesh_answers_as_its_commands_promise() {
+async fn the_served_mesh_answers_as_its_printed_commands_show() {
     let mesh = Serving::start();
     let (gateway, inventory) = (mesh.word("gateway"), mesh.word("inventory"));
     let [clerk, manager] = mesh.tokens().try_into().expect("two tokens");
@@ -86,13 +86,13 @@ async fn the_served_mesh_answers_as_its_commands_promise() {
 }
 
 #[test]
-fn the_story_holds_in_all_nine_steps() {
+fn all_nine_steps_hold() {
     let mut child = Command::new(program()).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut told = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut told).expect("text");
-    assert!(child.wait().expect("it ends").success(), "{told}");
+    let mut output = String::new();
+    child.stdout.take().expect("piped").read_to_string(&mut output).expect("text");
+    assert!(child.wait().expect("it ends").success(), "{output}");
     for step in 1..=9 {
-        assert!(told.contains(&format!("\n{step}. ")), "step {step} is missing: {told}");
+        assert!(output.contains(&format!("\n{step}. ")), "step {step} is missing: {output}");
     }
-    assert!(told.contains(" 0 surprises") && !told.contains("SURPRISE"), "{told}");
+    assert!(output.contains(" 0 failed") && !output.contains("FAILED"), "{output}");
 }

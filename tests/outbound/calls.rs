@@ -160,7 +160,7 @@ pub struct Recorder(std::sync::Arc<std::sync::Mutex<String>>);
 impl Recorder {
     /// Listens on this thread until the guard is dropped.
     pub fn begin() -> (Self, tracing::subscriber::DefaultGuard) {
-        countersign_tests::events::heed_on_every_thread();
+        countersign_tests::events::enable_events_on_every_thread();
         let recorder = Recorder::default();
         let guard = tracing::subscriber::set_default(recorder.clone());
         (recorder, guard)

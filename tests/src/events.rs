@@ -1,13 +1,13 @@
-//! Events of a process in which several tests listen, each on its own thread.
+//! Events in a process whose tests each listen on their own thread.
 
 use std::sync::Once;
 
-/// Call this before a subscriber is set for one thread.
+/// Installs a global subscriber that records nothing. Call this before a test sets a subscriber for its own thread.
 ///
-/// While only one is known to the process, the place of an event asks the thread that comes there first whether anybody
-/// listens. Where that is another test's, the event is taken for unwanted ever after. One for all threads, which keeps
-/// nothing, answers for those.
-pub fn heed_on_every_thread() {
+/// `tracing` caches whether anyone is interested in an event, and with a single subscriber it asks only the thread that emits
+/// the event first. If that thread belongs to another test, the event stays disabled for all. A second subscriber, for all
+/// threads, prevents that.
+pub fn enable_events_on_every_thread() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         tracing::subscriber::set_global_default(tracing_subscriber::registry()).expect("the only one of all threads");

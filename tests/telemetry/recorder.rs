@@ -28,7 +28,7 @@ pub struct Recorder(Arc<Mutex<Vec<Recorded>>>);
 
 impl Recorder {
     pub fn begin() -> (Self, DefaultGuard) {
-        countersign_tests::events::heed_on_every_thread();
+        countersign_tests::events::enable_events_on_every_thread();
         let recorder = Recorder::default();
         let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(recorder.clone()));
         (recorder, guard)

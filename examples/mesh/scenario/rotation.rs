@@ -7,29 +7,29 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::calls::{ANN, READS};
-use super::teller::Teller;
+use super::report::Report;
 use crate::Result;
 use crate::mesh::Mesh;
 
-/// How many requests are sent, and how many of them at a time.
+/// How many requests are sent, and how many at the same time.
 const REQUESTS: u32 = 500;
 const AT_ONCE: usize = 64;
 
-/// After how many answers the issuer rotates.
+/// After how many responses the issuer rotates its key.
 const ROTATE_AFTER: u32 = 150;
 
-pub async fn under_load(teller: &mut Teller, mesh: &Mesh) -> Result<()> {
-    teller.step(6, "the issuer rotates its key while 500 requests are in flight");
+pub async fn under_load(report: &mut Report, mesh: &Mesh) -> Result<()> {
+    report.step(6, "the issuer rotates its key while 500 requests are in flight");
     let fetched_before = mesh.tokens.key_fetches();
     let http = reqwest::Client::new();
     let (answered, failed) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let permits = Arc::new(Semaphore::new(AT_ONCE));
     let mut requests = JoinSet::new();
     let (mut by_old_key, mut by_new_key, mut rotated) = (0, 0, false);
     for number in 0..REQUESTS {
-        let place = Arc::clone(&places).acquire_owned().await?;
+        let permit = Arc::clone(&permits).acquire_owned().await?;
         if !rotated && answered.load(Ordering::SeqCst) >= ROTATE_AFTER {
-            mesh.tokens.rotate()?; // some 64 requests with tokens of the old key are under way
+            mesh.tokens.rotate()?; // about 64 requests with tokens of the old key are in flight
             rotated = true;
         }
         if rotated {
@@ -49,16 +49,16 @@ pub async fn under_load(teller: &mut Teller, mesh: &Mesh) -> Result<()> {
                 failed.fetch_add(1, Ordering::SeqCst);
             }
             answered.fetch_add(1, Ordering::SeqCst);
-            drop(place);
+            drop(permit);
         });
     }
     while requests.join_next().await.is_some() {}
     let failed = failed.load(Ordering::SeqCst);
     let fetches = mesh.tokens.key_fetches() - fetched_before;
-    let line = format!("{by_old_key} by the old key and {by_new_key} by the new: {failed} failed");
-    teller.claim(&line, failed == 0 && by_old_key > 0 && by_new_key > 0);
-    teller.claim(
-        &format!("{fetches} fetches of the key set, for two services that saw the new key"),
+    let line = format!("{by_old_key} tokens of the old key, {by_new_key} of the new key: {failed} failed");
+    report.check(&line, failed == 0 && by_old_key > 0 && by_new_key > 0);
+    report.check(
+        &format!("{fetches} fetches of the key set, by two services that met the new key"),
         (1..=2).contains(&fetches),
     );
     Ok(())
