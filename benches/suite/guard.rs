@@ -1,4 +1,4 @@
-//! What a guard and an extractor add for a token seen before: with one authority and with 50.
+//! Cost of a guard and an extractor for a token seen before: with one authority and with 50.
 
 use bytes::Bytes;
 use countersign::authenticate::AuthenticateLayer;
@@ -28,12 +28,12 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         }
     }
     let extraction = extraction(plan);
-    report.at_most("Claims<C>, extracted from a token seen before", " ns", GOAL, extraction.over);
-    report.at_most("Claims<C>, extracted from a token seen before", " allocations", 0.0, extraction.allocations);
+    report.at_most("Claims<C>, extracted from a cached token", " ns", GOAL, extraction.over);
+    report.at_most("Claims<C>, extracted from a cached token", " allocations", 0.0, extraction.allocations);
     rows.push(vec!["Claims<C> of 17 fields".into(), short(extraction.over), short(extraction.allocations)]);
-    let note =
-        "Over the same layer without it; a token seen before. The guard asks for the last of the token's authorities.";
-    report.table("What a guard and an extractor add", note, &["", "ns", "Rust allocations"], rows);
+    let note = "Relative to the layer without it, with a cached token. The guard requires the last of the \
+                token's authorities.";
+    report.table("Cost of a guard and an extractor", note, &["", "ns", "Rust allocations"], rows);
 }
 
 /// A guard of one part, and one of five, over the layer alone; the token has so many roles, permissions and scopes.

@@ -1,4 +1,4 @@
-//! A token seen before: one, many at random, and two threads on one.
+//! A cached token: one, many at random, and two threads on one.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -33,11 +33,11 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let verifier = sample::verifier(&signer, 1 << 20);
     let token = sample::token(&signer, ISSUER, 1);
     let (alone, both) = by_two_threads(plan, &|| drop(black_box(sample::verified(&verifier, black_box(&token)))));
-    report.at_most("hit, two threads on one token, over one thread", " ×", 2.0, both / alone);
+    report.at_most("hit, two threads on one token, relative to one thread", " ×", 2.0, both / alone);
     rows.push(vec!["one token, one thread".into(), short(alone), String::new()]);
     rows.push(vec!["one token, two threads, each".into(), short(both), String::new()]);
-    let note = "The function call alone: look-up, comparison of the whole token, times and keys judged anew.";
-    report.table("A token seen before", note, &["", "ns", "Rust allocations"], rows);
+    let note = "Only the function call: lookup, comparison of the whole token, and a new check of times and key.";
+    report.table("A cached token", note, &["", "ns", "Rust allocations"], rows);
 }
 
 /// Nanoseconds and allocations a hit, with so many live tokens.

@@ -1,4 +1,4 @@
-//! Requests a second over HTTP: a bare service, the same behind our layer, and behind a peer's, taking turns.
+//! Requests per second over HTTP: a bare service, the same behind our layer, and behind a peer's, taking turns.
 //!
 //! The server has one thread; `wrk` makes the load from its own process over 64 connections that are kept alive.
 
@@ -25,7 +25,7 @@ const PEER: &str = "tower-oauth2-resource-server 0.12";
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
     if Command::new("wrk").arg("--version").output().is_err() {
-        println!("\nRequests a second: not measured, there is no wrk here (Debian: apt-get install wrk)");
+        println!("\nRequests per second: not measured, there is no wrk here (Debian: apt-get install wrk)");
         return;
     }
     let mut rows = Vec::new();
@@ -44,14 +44,14 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             median(seen[who].iter().zip(&seen[other]).map(|(mine, theirs)| mine / theirs).collect())
         };
         report.at_least(
-            format!("{algorithm}: requests a second, same token, of bare axum"),
+            format!("{algorithm}: requests per second, same token, relative to bare axum"),
             " %",
             of_bare,
             of(1, 0) * 100.0,
         );
         let more = seen[1].iter().zip(&seen[0]).map(|(ours, bare)| 1e6 / ours - 1e6 / bare);
-        report.at_most(format!("{algorithm}: server time more a request"), " µs", 0.5, median(more.collect()));
-        report.at_least(format!("{algorithm}: requests a second, against {PEER}"), " ×", over_peer, of(1, 2));
+        report.at_most(format!("{algorithm}: additional server time per request"), " µs", 0.5, median(more.collect()));
+        report.at_least(format!("{algorithm}: requests per second, relative to {PEER}"), " ×", over_peer, of(1, 2));
         for (name, who) in [("bare axum", 0), ("Countersign", 1), (PEER, 2)] {
             let all = median(seen[who].clone());
             rows.push(vec![
@@ -62,9 +62,9 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             ]);
         }
     }
-    let note =
-        "One server thread, 64 connections kept alive, the same token again and again; medians of turns of one second.";
-    report.table("Requests a second", note, &["algorithm", "", "a second", "% of bare"], rows);
+    let note = "One server thread, 64 keep-alive connections, always the same token; medians of turns of one \
+                second.";
+    report.table("Requests per second", note, &["algorithm", "", "a second", "% of bare"], rows);
 }
 
 /// Three servers on one thread: bare, ours, the peer's.

@@ -42,9 +42,9 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
             report.at_least("issuer, tokens by ES256, one core", " a second", 5_000.0, by_itself);
         }
     }
-    let note = "One core, without the network: router, client authentication by a keyed secret, signing. The same subject \
-                token is exchanged each time, so it is verified once.";
-    report.table("Tokens a second", note, &["", "client credentials", "token exchange"], rows);
+    let note = "One core, without network: router, client authentication by a keyed secret, signing. Each \
+                exchange uses the same subject token, so it is verified once.";
+    report.table("Tokens per second", note, &["", "client credentials", "token exchange"], rows);
 
     let mut bench = Bench::new(Algorithm::ES256);
     let sets = bench.a_second(plan, &runtime, "/jwks", "");
@@ -97,9 +97,9 @@ fn under_hashing(plan: &Plan, report: &mut Report, sets: f64) {
         rows.push(vec![what.into(), short(at(0.5)), short(at(0.99)), hashed.load(Ordering::Relaxed).to_string()]);
     }
     let note =
-        format!("Two threads, requests of a client whose secret costs an HMAC. Key sets a second: {}.", short(sets));
+        format!("Two threads, requests of a client whose secret costs one HMAC. Key sets per second: {}.", short(sets));
     report.table(
-        "Tokens while secrets are hashed",
+        "Tokens while other secrets are hashed",
         &note,
         &["secrets", "median ms", "p99 ms", "hashed meanwhile"],
         rows,

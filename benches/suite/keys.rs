@@ -53,14 +53,19 @@ fn look_ups(plan: &Plan, report: &mut Report) {
                 rows.push(vec![format!("{} {what}", among.size), in_use.min(among.size).to_string(), nanos, over]);
             }
             if let Some((among, figure)) = made.last().zip(figures.last()).filter(|_| in_use == IN_USE[0]) {
-                report.at_most(format!("verifying among {} {what}, over 1", among.size), " ×", 1.1, figure.ratio);
+                report.at_most(
+                    format!("verification with {} {what}, relative to 1", among.size),
+                    " ×",
+                    1.1,
+                    figure.ratio,
+                );
             }
         }
     }
-    let note = "A whole verification of an HS256 token without the cache; the issuer and the key are found by `iss` and \
-                `kid`. A key set holds at most 128 keys. Where tokens come from hundreds of issuers in turn, what is \
-                measured besides is memory that is not in the processor's caches.";
-    report.table("Among many issuers and keys", note, &["", "in use", "ns", "ns over one"], rows);
+    let note = "A full verification of an HS256 token without the cache; `iss` selects the issuer and `kid` the \
+                key. A key set has at most 128 keys. If tokens of hundreds of issuers alternate, the result \
+                includes misses of the processor's caches.";
+    report.table("Verification with many issuers and keys", note, &["", "in use", "ns", "ns over one"], rows);
 }
 
 struct Among {
@@ -138,9 +143,9 @@ fn weight(report: &mut Report) {
     let mebibytes = (after - before) / f64::from(1 << 20);
     report.at_most("10,000 issuers with their keys", " MiB", 64.0, mebibytes);
     let rows = vec![vec!["10,000 issuers".into(), short(mebibytes), short((after - before) / MANY as f64 / 1024.0)]];
-    let note = "Growth of the process's resident memory, C allocations included: each issuer has a key source of its own \
-                that fetched two ES256 keys over HTTP and has a task to keep them fresh.";
-    report.table("What many issuers weigh", note, &["", "MiB", "KiB each"], rows);
+    let note = "Growth of the process's resident memory, C allocations included. Each issuer has its own key \
+                source, which fetched two ES256 keys over HTTP and has a refresh task.";
+    report.table("Memory of many issuers", note, &["", "MiB", "KiB each"], rows);
 }
 
 async fn sources(provider: &Provider, count: usize) -> Vec<Arc<dyn KeySource>> {
@@ -169,7 +174,7 @@ fn resident_bytes() -> f64 {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).map_or(f64::NAN, |pages| pages * PAGE)
 }
 
-/// Requests a second through the verifier with its cache on, while the issuer rotates every second, and while it does not.
+/// Requests per second through the verifier with its cache on, while the issuer rotates every second, and while it does not.
 fn rotations(plan: &Plan, report: &mut Report) {
     let seconds = if plan.rounds >= Plan::FULL.rounds { 6 } else { 2 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -185,22 +190,22 @@ fn rotations(plan: &Plan, report: &mut Report) {
     }
     let (calm, rotating) = (median(calm), median(rotating));
     report.at_least(
-        "requests a second, keys rotating every second, of none rotating",
+        "requests per second while keys rotate every second, relative to no rotation",
         " %",
         95.0,
         100.0 * rotating / calm,
     );
-    report.at_most("requests that failed meanwhile", "", 0.0, failed as f64);
+    report.at_most("requests that failed during rotations", "", 0.0, failed as f64);
     let rows = vec![
         vec!["no rotation".into(), short(calm / 1000.0), String::new(), String::new()],
         vec!["a rotation every second".into(), short(rotating / 1000.0), fetches.to_string(), failed.to_string()],
     ];
     let note = format!(
-        "64 live ES256 tokens through a verifier with its cache, from one task, three runs of {seconds} s each by turns. A new \
-         key signs the moment it is published, harsher than an issuer should be: the first request that meets it waits for the \
-         fetch. Every rotation voids the cached tokens."
+        "64 live ES256 tokens through a verifier with its cache, from one task, three alternating runs of {seconds} s \
+         each. A new key signs as soon as it is published, which is stricter than an issuer should be: the first request \
+         with that key waits for the fetch. Every rotation invalidates the cached tokens."
     );
-    report.table("While keys rotate", &note, &["", "thousand requests a second", "fetches", "failed"], rows);
+    report.table("While keys rotate", &note, &["", "thousand requests per second", "fetches", "failed"], rows);
 }
 
 struct Run {

@@ -23,7 +23,7 @@ use crate::answer::{Answer, BareAnswer};
 const RAW: &str = "raw aws-lc-rs";
 const OURS: &str = "Countersign";
 const OURS_TYPED: &str = "Countersign, typed claims";
-const JSONWEBTOKEN: &str = "jsonwebtoken 11, its key at hand";
+const JSONWEBTOKEN: &str = "jsonwebtoken 11, key prepared";
 const JSONWEBTOKEN_BY_KID: &str = "jsonwebtoken 11, end to end";
 const BARE: &str = "bare service";
 
@@ -50,10 +50,10 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         }
         goals(report, algorithm, &figures);
     }
-    let note = "One token of 17 claims, about 1,000 bytes; no cache. Layers less a bare service call. Times over raw and \
-                ratios are medians of the same round's differences and quotients.";
+    let note = "One token of 17 claims, about 1,000 bytes, without the cache. The time of a bare service call is \
+                subtracted from layers. Differences and ratios are medians over rounds.";
     let head = ["algorithm", "", "µs", "over raw", "ns over raw", "Rust allocations"];
-    report.table("A token not seen before", note, &head, rows);
+    report.table("A new token", note, &head, rows);
     two_threads(plan, report);
 }
 
@@ -72,9 +72,9 @@ fn two_threads(plan: &Plan, report: &mut Report) {
         let micros = |nanos: f64| short(nanos / 1000.0);
         vec![algorithm.name().into(), micros(alone), micros(both), times(both, alone), times(raw_both, raw_alone)]
     });
-    let note = "Each of two threads beside one alone; the machine's two threads may be those of one core, and share it: see raw.";
+    let note = "Each of two threads, compared with a single thread. Both may share one core; compare with raw.";
     let head = ["algorithm", "µs, one thread", "µs, each of two", "two over one", "raw, two over one"];
-    report.table("A token not seen before, by two threads", note, &head, rows.collect());
+    report.table("A new token, two threads", note, &head, rows.collect());
 }
 
 /// A layer's figure less what the request and the innermost service cost anyway.

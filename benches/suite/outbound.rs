@@ -1,4 +1,4 @@
-//! A call with a held token beside the bare one, and many callers whose tokens are exchanged.
+//! A call with a cached token beside the bare one, and many callers whose tokens are exchanged.
 
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -26,9 +26,9 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let mut rows = Vec::new();
     layer(plan, report, &mut rows);
     client(plan, report, &mut rows);
-    let note = "The layer over a service that is ready at once; the client over loopback, where the difference of two calls \
-                is small beside either.";
-    report.table("A call with a held token", note, &["", "ns", "ns over bare", "Rust allocations"], rows);
+    let note = "The layer around a service that is ready at once. The client calls over loopback, so the \
+                difference is small relative to the call.";
+    report.table("A call with a cached token", note, &["", "ns", "ns over bare", "Rust allocations"], rows);
     callers(plan, report);
 }
 
@@ -52,8 +52,13 @@ fn layer(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
             }),
         ],
     );
-    report.at_most("a held token, the layer over bare", " ns", 500.0, figures[1].over);
-    report.at_most("a held token, the layer over bare", " allocations", 2.0, over(figures[1].allocations, &figures[0]));
+    report.at_most("a cached token, the layer over bare", " ns", 500.0, figures[1].over);
+    report.at_most(
+        "a cached token, the layer over bare",
+        " allocations",
+        2.0,
+        over(figures[1].allocations, &figures[0]),
+    );
     rows.extend(
         figures.iter().map(|figure| {
             vec![figure.name.clone(), short(figure.nanos), short(figure.over), short(figure.allocations)]
@@ -107,9 +112,9 @@ fn client(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     }
     let over = median(rounds[1].iter().zip(&rounds[0]).map(|(ours, bare)| ours - bare).collect());
     let [bare, ours] = rounds.map(median);
-    report.at_most("a held token, Outbound over bare reqwest", " ns", 500.0, over);
+    report.at_most("a cached token, Outbound over bare reqwest", " ns", 500.0, over);
     let more = allocated[1] as f64 - allocated[0] as f64;
-    report.at_most("a held token, Outbound over bare reqwest", " allocations", 2.0, more);
+    report.at_most("a cached token, Outbound over bare reqwest", " allocations", 2.0, more);
     rows.push(vec!["reqwest, the header set by hand".into(), short(bare), "0".into(), short(allocated[0] as f64)]);
     rows.push(vec!["Outbound".into(), short(ours), short(over), short(allocated[1] as f64)]);
 }
@@ -144,11 +149,11 @@ fn callers(plan: &Plan, report: &mut Report) {
         vec![format!("{} thousand callers", count / 1000), short(at_the_end as f64 / 1e6), String::new()],
     ];
     let note = format!(
-        "Each with a token of about 1,000 bytes; an exchange took {} ns.",
+        "Each caller has a token of about 1,000 bytes; an exchange took {} ns.",
         short(as_nanos(took) / count as f64)
     );
-    report.table("Callers whose tokens are exchanged", &note, &["", "MB", "bytes a caller held"], rows);
-    report.at_most("10 thousand callers held", " MB", 64.0, at_the_bound as f64 / 1e6);
+    report.table("Callers whose tokens are exchanged", &note, &["", "MB", "bytes per cached caller"], rows);
+    report.at_most("10 thousand cached callers", " MB", 64.0, at_the_bound as f64 / 1e6);
     if count > HELD {
         report.at_most("20 thousand callers over 10 thousand", " ×", 1.1, at_the_end as f64 / at_the_bound as f64);
     }

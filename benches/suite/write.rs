@@ -5,19 +5,20 @@ use std::path::Path;
 
 use countersign_benches::report::{Report, chart};
 
-const TITLE: &str = "A token not seen before, over the signature check alone";
+const TITLE: &str = "A new token, relative to the signature check";
 
 /// Writes both files at the top of the repository.
 pub(crate) fn all(report: &Report) -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let text = format!(
         "# Benchmarks\n\n\
-         Ours beside the peers', interleaved in one run: read the ratios, not the nanoseconds. Written by\n\n\
+         This project and its peers, measured in turns within one run. Compare the ratios, not the \
+                nanoseconds. Written by\n\n\
          ```text\ncargo bench --manifest-path benches/Cargo.toml -- --write\n```\n\n\
-         Without `--write` it prints only; `--quick` takes a fraction of the time; names of parts (`miss`, `hit`) run those \
-         alone.\n\n\
-         Machine: {}, {} threads, {}. Peers with aws-lc-rs beneath them where they can. Allocations are those of Rust code; \
-         aws-lc's own calls of malloc in C are not seen.\n\n\
+         Without `--write` the results are only printed. `--quick` takes a fraction of the time. Names of \
+                parts (`miss`, `hit`) run only those parts.\n\n\
+         Machine: {}, {} threads, {}. Peers use aws-lc-rs if they can. Allocations are counted in Rust code; calls of malloc within \
+                aws-lc are not.\n\n\
          ![{TITLE}](docs/benchmarks.svg)\n\n\
          ## Goals\n\n{}\n{}",
         processor(),

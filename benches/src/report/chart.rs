@@ -62,7 +62,7 @@ pub fn chart(title: &str, bars: &[Bar]) -> String {
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0} {height:.0}" font-family="system-ui, sans-serif" font-size="12" fill="#222" role="img" aria-label="{title}">
 <rect width="{WIDTH:.0}" height="{height:.0}" fill="#fff"/>
 <text x="12" y="24" font-size="15" font-weight="bold">{title}</text>
-<text x="12" y="44">1.00 is the signature check alone, by aws-lc-rs with a prepared key. Shorter is better; bars end at {LONGEST:.0}.</text>
+<text x="12" y="44">1.00 is the signature check itself, by aws-lc-rs with a prepared key. Shorter is better; bars end at {LONGEST:.0}.</text>
 <line x1="{line:.0}" x2="{line:.0}" y1="56" y2="{y:.0}" stroke="#999" stroke-dasharray="3 3"/>
 {body}</svg>
 "##
