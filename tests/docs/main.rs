@@ -1,4 +1,4 @@
-//! The documents say what the code does.
+//! The documents match the code.
 
 use std::fs;
 use std::path::Path;
@@ -43,8 +43,15 @@ fn every_event_stands_in_the_page_on_telemetry() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let documents =
-        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md", "docs/threats.md", "docs/cli.md"];
+    let documents = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/threats.md",
+        "docs/cli.md",
+    ];
     for document in documents {
         let folder = root.join(document);
         let folder = folder.parent().expect("a folder");
@@ -54,6 +61,45 @@ fn links_between_documents_lead_somewhere() {
                 assert!(folder.join(path).exists(), "{document} links to {link}");
             }
         }
+    }
+}
+
+/// The words in backticks on the page about the architecture that look like a path.
+fn named_paths(page: &str) -> impl Iterator<Item = &str> {
+    page.split('`').skip(1).step_by(2).filter(|text| text.ends_with(".rs") || text.ends_with('/'))
+}
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let crates = fs::read_dir(root.join("crates")).expect("a folder").flatten().map(|entry| entry.path().join("src"));
+    let folders: Vec<_> = crates.chain([root.clone()]).collect();
+    let page = read("docs/architecture.md");
+    let missing: Vec<&str> =
+        named_paths(&page).filter(|path| !folders.iter().any(|folder| folder.join(path).exists())).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "docs/architecture.md names what is not there");
+    assert!(named_paths(&page).count() > 40);
+}
+
+#[test]
+fn the_order_of_modules_stands_in_the_architecture() {
+    let (page, order) = (read("docs/architecture.md"), read("tests/structure/order.rs"));
+    let orders: Vec<String> = order
+        .split("modules: \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|modules| modules.split_whitespace().filter(|word| *word != "\\").collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(orders.len(), 5);
+    for modules in orders {
+        assert!(page.contains(&modules), "docs/architecture.md lacks the order {modules}");
+    }
+}
+
+#[test]
+fn lines_of_the_readme_are_short() {
+    for (number, line) in read("README.md").lines().enumerate() {
+        assert!(line.chars().count() <= 128, "README.md:{}: {} characters", number + 1, line.chars().count());
     }
 }
 
