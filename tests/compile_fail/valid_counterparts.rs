@@ -1,4 +1,4 @@
-//! The repaired twins of the cases: what they meant to do, as it is meant to be done.
+//! The valid counterparts of the cases: the same intent, in code that compiles.
 
 use std::sync::Arc;
 
