@@ -114,12 +114,12 @@ impl Bench {
         let client = |id: &str, stored| Client::new(id).secret(stored).audiences(["billing"]).scopes(["read"]);
         let issuer = Issuer::builder("https://sts.example.com")
             .algorithm(algorithm)
-            .audience(Audience::new("billing").scopes(["read"]))
-            .audience(Audience::new("orders").scopes(["read"]))
-            .client(client("orders", stored).may_exchange(ExchangeRule::towards(["billing"])))
-            .client(client("slow", slowly_stored))
+            .add_audience(Audience::new("billing").scopes(["read"]))
+            .add_audience(Audience::new("orders").scopes(["read"]))
+            .add_client(client("orders", stored).add_exchange_rule(ExchangeRule::new(["billing"])))
+            .add_client(client("slow", slowly_stored))
             .pepper(pepper)
-            .remember_secrets_for(Duration::ZERO)
+            .secret_cache_lifetime(Duration::ZERO)
             .build()
             .expect("a sound configuration");
         let basic = |id: &str, secret: &Secret<String>| {

@@ -48,26 +48,26 @@ impl TokenService {
         let (gateway_secret, gateway_hash) = SecretHash::generate()?;
         let (orders_secret, orders_hash) = SecretHash::generate()?;
         let clock = Arc::new(AdjustableClock::default());
-        let to_orders = ExchangeRule::towards(["orders"]).carrying(COPIED);
-        let to_inventory = ExchangeRule::towards(["inventory"]);
+        let to_orders = ExchangeRule::new(["orders"]).copied_claims(COPIED);
+        let to_inventory = ExchangeRule::new(["inventory"]);
         let issuer = Issuer::builder(&url)
-            .audience(Audience::new("gateway").scopes(["orders:read", "orders:write", "stock:read"]))
-            .audience(Audience::new("orders").scopes(["orders:read", "orders:write", "stock:read"]))
-            .audience(Audience::new("inventory").scopes(["stock:read"]))
-            .audience(Audience::new("billing"))
-            .client(
+            .add_audience(Audience::new("gateway").scopes(["orders:read", "orders:write", "stock:read"]))
+            .add_audience(Audience::new("orders").scopes(["orders:read", "orders:write", "stock:read"]))
+            .add_audience(Audience::new("inventory").scopes(["stock:read"]))
+            .add_audience(Audience::new("billing"))
+            .add_client(
                 Client::new(GATEWAY)
                     .secret(gateway_hash)
                     .audiences(["orders"])
                     .scopes(["orders:read", "orders:write", "stock:read"])
-                    .may_exchange(to_orders),
+                    .add_exchange_rule(to_orders),
             )
-            .client(
+            .add_client(
                 Client::new(ORDERS)
                     .secret(orders_hash)
                     .audiences(["inventory"])
                     .scopes(["stock:read"])
-                    .may_exchange(to_inventory),
+                    .add_exchange_rule(to_inventory),
             )
             .token_lifetime(Duration::from_secs(3600))
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)

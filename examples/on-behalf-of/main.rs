@@ -55,14 +55,14 @@ async fn main() -> Result<(), Failure> {
     let (listener, issuer_url) = listen().await?;
     let (secret, stored) = SecretHash::generate()?;
     let issuer = Issuer::builder(&issuer_url)
-        .audience(Audience::new("orders").scopes(["orders:read", "invoices:read"]))
-        .audience(Audience::new("billing").scopes(["invoices:read"]))
-        .client(
+        .add_audience(Audience::new("orders").scopes(["orders:read", "invoices:read"]))
+        .add_audience(Audience::new("billing").scopes(["invoices:read"]))
+        .add_client(
             Client::new("orders")
                 .secret(stored)
                 .audiences(["billing"])
                 .scopes(["invoices:read"])
-                .may_exchange(ExchangeRule::towards(["billing"])),
+                .add_exchange_rule(ExchangeRule::new(["billing"])),
         )
         .build()?;
     serve(listener, issuer.router());

@@ -23,8 +23,8 @@ fn billing(verifier: Verifier) -> Router {
 fn issuer(url: &str) -> Result<(Issuer, Secret<String>), Failure> {
     let (secret, stored) = SecretHash::generate()?;
     let issuer = Issuer::builder(url)
-        .audience(Audience::new("billing").scopes(["invoices:read", "payroll:read"]))
-        .client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
+        .add_audience(Audience::new("billing").scopes(["invoices:read", "payroll:read"]))
+        .add_client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
         .build()?;
     Ok((issuer, secret))
 }

@@ -1,4 +1,4 @@
-//! Kill -9 amid rotations and writes, again and again: what was acknowledged is there, and what was taken back stays so.
+//! `kill -9` during rotations and writes: every acknowledged change survives, and every revocation stays.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -8,18 +8,18 @@ use std::sync::Arc;
 
 use countersign_issuer::FileStore;
 
-use crate::store::{Place, is_active, issuer, mint};
+use crate::store::{TempPath, is_active, issuer, mint};
 
-/// How often the process is killed.
+/// The number of kills.
 const KILLS: usize = 200;
 
-/// Names the file to the process that is killed.
+/// The environment variable with the path of the file, for the killed process.
 const FILE: &str = "COUNTERSIGN_CRASH_FILE";
 
-/// The process that is killed: it says each thing that the issuer acknowledged, and before it drops a key, which.
+/// The killed process. It prints each acknowledged change, and each key before it is dropped.
 #[test]
 #[ignore = "run by the test below, in a process of its own"]
-fn the_one_that_is_killed() {
+fn the_killed_process() {
     let Some(file) = std::env::var_os(FILE) else { return };
     let (issuer, _) = issuer(Arc::new(FileStore::open(Path::new(&file)).expect("a store")), |builder| builder);
     loop {
@@ -41,7 +41,7 @@ fn the_one_that_is_killed() {
 #[derive(Default)]
 struct Acknowledged {
     keys: BTreeSet<String>,
-    /// Asked to go; may be gone, acknowledged or not.
+    /// Being dropped; may be gone without an acknowledgement.
     dropping: BTreeSet<String>,
     dropped: BTreeSet<String>,
     revoked: Vec<String>,
@@ -64,31 +64,31 @@ impl Acknowledged {
 }
 
 #[tokio::test]
-async fn s8_15_kill_9_two_hundred_times_loses_nothing_that_was_acknowledged() {
-    let place = Place::new("crash");
+async fn s8_15_two_hundred_kills_lose_nothing_that_was_acknowledged() {
+    let path = TempPath::new("crash");
     let mut all = Acknowledged::default();
     let mut writes = 0;
     for round in 0..KILLS {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["crash::the_one_that_is_killed", "--exact", "--ignored", "--nocapture"])
-            .env(FILE, &place.0)
+            .args(["crash::the_killed_process", "--exact", "--ignored", "--nocapture"])
+            .env(FILE, &path.0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        // A few writes more in each round than in the last, so that every kind of write is met.
-        let wanted = writes + 1 + round % 7;
-        while writes < wanted {
-            let line = lines.next().unwrap_or_else(|| panic!("round {round}: it ended by itself")).expect("text");
+        // More writes in each round than in the last, so that every kind of write is interrupted.
+        let limit = writes + 1 + round % 7;
+        while writes < limit {
+            let line = lines.next().unwrap_or_else(|| panic!("round {round}: it ended without a kill")).expect("text");
             writes += usize::from(line.contains("key ") || line.contains("revoked ") || line.contains("dropped "));
             all.take(&line);
         }
-        child.kill().expect("SIGKILL"); // it is amid the next write, or just before or behind it
+        child.kill().expect("SIGKILL"); // during the next write, or just before or after it
         lines.map_while(Result::ok).for_each(|line| all.take(&line));
         child.wait().expect("ended");
 
-        let store = Arc::new(FileStore::open(&place.0).expect("the file is whole"));
+        let store = Arc::new(FileStore::open(&path.0).expect("the file is whole"));
         let (issuer, credentials) = issuer(store, |builder| builder);
         let keys: BTreeSet<String> = issuer.keys().into_iter().map(|key| key.key_id).collect();
         for key in all.keys.difference(&all.dropping) {
@@ -99,11 +99,11 @@ async fn s8_15_kill_9_two_hundred_times_loses_nothing_that_was_acknowledged() {
             assert!(!is_active(&issuer, &credentials, token).await, "round {round}: a revocation is lost");
         }
         if let Some(token) = all.good.last() {
-            let is_of_kept_key = keys.contains(&key_of(token));
-            assert_eq!(is_active(&issuer, &credentials, token).await, is_of_kept_key, "round {round}");
+            let has_its_key = keys.contains(&key_of(token));
+            assert_eq!(is_active(&issuer, &credentials, token).await, has_its_key, "round {round}");
         }
     }
-    let store = Arc::new(FileStore::open(&place.0).expect("the file is whole"));
+    let store = Arc::new(FileStore::open(&path.0).expect("the file is whole"));
     let (issuer, credentials) = issuer(store, |builder| builder);
     for token in &all.revoked {
         assert!(!is_active(&issuer, &credentials, token).await);

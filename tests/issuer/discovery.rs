@@ -1,4 +1,4 @@
-//! What is published: keys and metadata.
+//! The published key set and metadata.
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -17,7 +17,7 @@ fn names(value: &Value, found: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn s8_17_the_key_set_is_public_cacheable_and_says_its_version() {
+async fn s8_17_the_key_set_is_public_cacheable_and_has_an_etag() {
     let service = Service::start().await;
     service.issuer.rotate().expect("a key");
     let answer = service.get("/jwks").await;
@@ -52,7 +52,7 @@ async fn s8_17_the_key_set_is_public_cacheable_and_says_its_version() {
 }
 
 #[tokio::test]
-async fn s8_18_metadata_names_what_is_served_and_nothing_else() {
+async fn s8_18_metadata_names_only_what_is_served() {
     let service = Service::start().await;
     let name = service.issuer.name();
     for path in ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
@@ -63,7 +63,7 @@ async fn s8_18_metadata_names_what_is_served_and_nothing_else() {
         assert_eq!(document["token_endpoint"], format!("{name}/token"));
         assert_eq!(document["jwks_uri"], format!("{name}/jwks"));
         assert_eq!(document["response_types_supported"], serde_json::json!([]));
-        assert!(!answer.text.contains("none"), "no algorithm or method of that name");
+        assert!(!answer.text.contains("none"), "no algorithm or method is called none");
         for (member, value) in document.as_object().expect("an object") {
             let is_endpoint = member.ends_with("_endpoint") || member == "jwks_uri";
             if let (true, Some(url)) = (is_endpoint, value.as_str()) {

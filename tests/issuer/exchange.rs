@@ -1,4 +1,4 @@
-//! Token exchange: only ever less than the caller had.
+//! Token exchange: a new token never has more than the subject token.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn s8_22_a_chain_of_delegation_names_every_actor() {
         (&"ann".into(), &"billing".into(), &"orders".into())
     );
     assert_eq!(token["act"], serde_json::json!({ "sub": "orders", "iss": service.issuer.name() }));
-    assert_eq!((&token["tenant"], token.get("roles")), (&"acme".into(), None), "only what a rule carries");
+    assert_eq!((&token["tenant"], token.get("roles")), (&"acme".into(), None), "only the claims that a rule copies");
 
     let second = claims(&exchange(&service, "billing", &first, &[("audience", "ledger")]).await.token());
     assert_eq!((&second["sub"], &second["act"]["sub"]), (&"ann".into(), &"billing".into()));
@@ -50,7 +50,7 @@ async fn s8_22_a_chain_of_delegation_names_every_actor() {
 }
 
 #[tokio::test]
-async fn s8_22_may_act_means_nobody_else() {
+async fn s8_22_may_act_excludes_every_other_actor() {
     let service = Service::start().await;
     for (may_act, is_fine) in [
         (serde_json::json!({ "sub": "orders" }), true),
@@ -85,15 +85,16 @@ async fn s8_22_the_chain_of_actors_ends_at_eight() {
 }
 
 #[tokio::test]
-async fn s8_20_a_presented_token_is_judged_in_full() {
+async fn s8_20_a_presented_token_is_verified_in_full() {
     let service = Service::start().await;
     let good = mint(&service, &user("orders", "read"));
-    let (kept, cut) = good.split_at(good.len() - 6);
-    let tampered = format!("{kept}{}{}", if cut.starts_with('A') { "B" } else { "A" }, &cut[1..]);
-    let stranger = countersign_test::TestIssuer::with_system_clock().token().subject("ann").audience("orders").sign();
+    let (start, end) = good.split_at(good.len() - 6);
+    let tampered = format!("{start}{}{}", if end.starts_with('A') { "B" } else { "A" }, &end[1..]);
+    let other_issuer =
+        countersign_test::TestIssuer::with_system_clock().token().subject("ann").audience("orders").sign();
     let elsewhere = mint(&service, &user("ledger", "read"));
     for (what, token) in
-        [("tampered", &tampered), ("stranger", &stranger), ("elsewhere", &elsewhere), ("text", &"x".into())]
+        [("tampered", &tampered), ("another issuer", &other_issuer), ("elsewhere", &elsewhere), ("text", &"x".into())]
     {
         assert_eq!(exchange(&service, "orders", token, &[]).await.error(), "invalid_request", "{what}");
     }
@@ -139,7 +140,7 @@ async fn s8_21_scopes_only_ever_narrow() {
     let service = Service::start().await;
     let caller = mint(&service, &user("orders", "read admin"));
     let none_asked = exchange(&service, "orders", &caller, &[]).await.token();
-    assert_eq!(claims(&none_asked)["scope"], "read", "what caller, client and target all have");
+    assert_eq!(claims(&none_asked)["scope"], "read", "the scopes that caller, client and target all have");
     for wider in ["write", "admin", "read write"] {
         assert_eq!(
             exchange(&service, "orders", &caller, &[("scope", wider)]).await.error(),
@@ -148,19 +149,19 @@ async fn s8_21_scopes_only_ever_narrow() {
         );
     }
     let bare = mint(&service, &user("orders", ""));
-    assert_eq!(claims(&exchange(&service, "orders", &bare, &[]).await.token()).get("scope"), None, "absent is none");
+    assert_eq!(claims(&exchange(&service, "orders", &bare, &[]).await.token()).get("scope"), None, "absent means none");
     assert_eq!(exchange(&service, "orders", &bare, &[("scope", "read")]).await.error(), "invalid_scope");
 }
 
 #[tokio::test]
 async fn s8_21_a_hundred_exchanges_never_outlast_the_first_token() {
     let service = Service::with(|builder| {
-        builder.audience(Audience::new("loop").scopes(["read"])).client(
+        builder.add_audience(Audience::new("loop").scopes(["read"])).add_client(
             Client::new("loop")
                 .secret(Secret::from(SECRET))
                 .audiences(["loop"])
                 .scopes(["read"])
-                .may_exchange(ExchangeRule::towards(["loop"])),
+                .add_exchange_rule(ExchangeRule::new(["loop"])),
         )
     })
     .await;
@@ -171,7 +172,7 @@ async fn s8_21_a_hundred_exchanges_never_outlast_the_first_token() {
         assert_eq!(claims(&token)["exp"], end);
         service.clock.advance(Duration::from_secs(1));
     }
-    assert_eq!(claims(&token)["act"]["act"], serde_json::Value::Null, "its own link is not doubled");
+    assert_eq!(claims(&token)["act"]["act"], serde_json::Value::Null, "its own link is not repeated");
     service.clock.advance(Duration::from_secs(100));
     assert_eq!(exchange(&service, "loop", &token, &[]).await.error(), "invalid_request");
 }
@@ -180,12 +181,12 @@ async fn s8_21_a_hundred_exchanges_never_outlast_the_first_token() {
 async fn s8_21_a_client_stays_in_its_tenant() {
     let tenant = TenantId::new("acme").expect("a tenant");
     let service = Service::with(|builder| {
-        builder.audience(Audience::new("orders")).audience(Audience::new("billing")).client(
+        builder.add_audience(Audience::new("orders")).add_audience(Audience::new("billing")).add_client(
             Client::new("orders")
                 .secret(Secret::from(SECRET))
                 .audiences(["billing"])
                 .tenant(tenant)
-                .may_exchange(ExchangeRule::towards(["billing"]).subjects_beginning_with("ann")),
+                .add_exchange_rule(ExchangeRule::new(["billing"]).subject_prefixes(["ann"])),
         )
     })
     .await;
@@ -202,11 +203,10 @@ async fn s8_21_a_client_stays_in_its_tenant() {
 #[tokio::test]
 async fn s8_23_s8_24_impersonation_is_a_permission_and_bound_tokens_are_not_exchanged() {
     let service = Service::with(|builder| {
-        let rule = ExchangeRule::towards(["billing"]).without_actor().carrying(["roles"]);
-        builder
-            .audience(Audience::new("orders"))
-            .audience(Audience::new("billing"))
-            .client(Client::new("orders").secret(Secret::from(SECRET)).audiences(["billing"]).may_exchange(rule))
+        let rule = ExchangeRule::new(["billing"]).danger_without_actor().copied_claims(["roles"]);
+        builder.add_audience(Audience::new("orders")).add_audience(Audience::new("billing")).add_client(
+            Client::new("orders").secret(Secret::from(SECRET)).audiences(["billing"]).add_exchange_rule(rule),
+        )
     })
     .await;
     let caller = mint(&service, &user("orders", "").claim("roles", serde_json::json!(["clerk"])));

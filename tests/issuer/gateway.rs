@@ -1,4 +1,4 @@
-//! A gateway that nobody here wrote judges the issuer's tokens by its published keys.
+//! Envoy verifies the issuer's tokens with its published keys.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -49,7 +49,7 @@ impl Envoy {
         envoy
     }
 
-    /// Where it listens, once it is ready.
+    /// The URL at which it listens, once it is ready.
     async fn listening(&mut self, admin: &std::path::Path) -> String {
         loop {
             assert!(self.child.try_wait().expect("its state").is_none(), "envoy ended");
@@ -71,11 +71,11 @@ impl Envoy {
         request.send().await.expect("an answer").status()
     }
 
-    /// Asks until it answers so: its key set is kept for two seconds.
-    async fn comes_to(&self, token: &str, wanted: StatusCode) {
+    /// Repeats the request until the status is `expected`: Envoy caches its key set for two seconds.
+    async fn comes_to(&self, token: &str, expected: StatusCode) {
         let start = Instant::now();
-        while self.status(Some(token)).await != wanted {
-            assert!(start.elapsed() < Duration::from_secs(60), "not {wanted} within a minute");
+        while self.status(Some(token)).await != expected {
+            assert!(start.elapsed() < Duration::from_secs(60), "not {expected} within a minute");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -91,7 +91,7 @@ impl Drop for Envoy {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_envoy), ignore = "needs Envoy: tests/peers/install")]
-async fn s8_09_s8_16_s8_17_envoy_verifies_our_tokens_by_our_key_set_and_follows_it() {
+async fn s8_09_s8_16_s8_17_envoy_verifies_tokens_by_the_key_set_and_follows_it() {
     let service = Service::start().await;
     let upstream = Upstream::start(Router::new().fallback(async || "behind the gateway")).await;
     let envoy = Envoy::start(service.issuer.name(), "billing", &upstream.url()).await;

@@ -1,4 +1,4 @@
-//! The life of keys.
+//! The life of signing keys.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const CC: (&str, &str) = ("grant_type", "client_credentials");
 
 fn issuer(clock: &ManualClock) -> Issuer {
     let name = "https://issuer.test";
-    Issuer::builder(name).audience(Audience::new("orders")).clock(Arc::new(clock.clone())).build().expect("sound")
+    Issuer::builder(name).add_audience(Audience::new("orders")).clock(Arc::new(clock.clone())).build().expect("sound")
 }
 
 fn clock() -> ManualClock {
@@ -48,7 +48,7 @@ fn s8_14_a_key_is_pending_then_active_then_retiring_then_gone() {
     let issuer = issuer(&clock);
     let first = kid(&token(&issuer));
     let next = issuer.rotate().expect("a key").key_id;
-    assert_eq!(issuer.rotate().expect("the same").key_id, next, "a second call doubles nothing");
+    assert_eq!(issuer.rotate().expect("the same").key_id, next, "a second call adds no key");
     assert_eq!(kid(&token(&issuer)), first, "pending keys do not sign");
     clock.advance(Duration::from_secs(419));
     assert_eq!(kid(&token(&issuer)), first);
@@ -64,22 +64,22 @@ fn s8_14_a_key_is_pending_then_active_then_retiring_then_gone() {
 }
 
 #[test]
-fn s8_15_a_clock_set_back_brings_no_key_back() {
+fn s8_15_a_clock_set_back_restores_no_key() {
     let clock = clock();
     let issuer = issuer(&clock);
     issuer.rotate().expect("a key");
     clock.advance(Duration::from_secs(420));
     let second = kid(&token(&issuer));
     clock.step_wall(UnixTime::from_secs(1_600_000_000));
-    assert_eq!(kid(&token(&issuer)), second, "what has begun to sign goes on");
+    assert_eq!(kid(&token(&issuer)), second, "the active key goes on signing");
     clock.step_wall(UnixTime::from_secs(1_700_100_000));
     assert_eq!(issuer.keys().len(), 1);
     clock.step_wall(UnixTime::from_secs(1_700_000_000));
-    assert_eq!(issuer.keys().len(), 1, "gone is gone");
+    assert_eq!(issuer.keys().len(), 1, "a removed key stays removed");
 }
 
 #[test]
-fn keys_are_bounded_however_often_somebody_rotates() {
+fn keys_are_bounded_however_often_they_are_rotated() {
     let issuer = issuer(&clock());
     for _ in 1..16 {
         issuer.rotate_now().expect("a key");
@@ -89,7 +89,7 @@ fn keys_are_bounded_however_often_somebody_rotates() {
 }
 
 #[tokio::test]
-async fn s8_16_a_revoked_key_is_out_at_once() {
+async fn s8_16_a_revoked_key_is_removed_at_once() {
     let service = Service::start().await;
     let old = service.ask("orders", &[CC]).await.token();
     assert!(remote_verifier(&service, "billing").verify(&old).await.is_ok());
@@ -113,7 +113,7 @@ async fn s8_14_a_remote_verifier_follows_a_rotation_without_one_refusal() {
     for _ in 0..12 {
         service.clock.advance(Duration::from_secs(60));
         let token = service.ask("orders", &[CC]).await.token();
-        let verified = verifier.verify(&token).await.expect("no token is refused while keys change");
+        let verified = verifier.verify(&token).await.expect("no token is refused during a rotation");
         assert_eq!(verified.key_id(), Some(kid(&token).as_str()));
     }
     assert_ne!(kid(&service.ask("orders", &[CC]).await.token()), kid(&old));
@@ -122,9 +122,9 @@ async fn s8_14_a_remote_verifier_follows_a_rotation_without_one_refusal() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// At any instant every unexpired token's key is in the set that a cache of age up to `max-age` holds.
+    /// At any time, a key set cached for up to `max-age` has the key of every unexpired token.
     #[test]
-    fn s8_14_no_cache_lacks_the_key_of_a_live_token(steps in prop::collection::vec((0_u64..200, 0_u8..4), 1..60)) {
+    fn s8_14_every_cached_key_set_has_the_key_of_every_live_token(steps in prop::collection::vec((0_u64..200, 0_u8..4), 1..60)) {
         let clock = clock();
         let issuer = issuer(&clock);
         let mut live: Vec<(UnixTime, String)> = Vec::new();

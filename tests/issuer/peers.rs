@@ -1,4 +1,4 @@
-//! Clients and verifiers that nobody here wrote.
+//! Clients and verifiers of other projects.
 
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
@@ -24,7 +24,7 @@ fn private_jwk(signer: &Signer) -> Value {
 async fn service(signer: &Signer) -> Service {
     let jwks = json!({ "keys": [signer.public_jwk()] }).to_string();
     let signing = Client::new("signing").public_keys(jwks).audiences(["billing"]).scopes(["read"]);
-    Service::with(|builder| shop(builder).client(signing)).await
+    Service::with(|builder| shop(builder).add_client(signing)).await
 }
 
 fn given(service: &Service, signer: &Signer) -> Value {
@@ -39,7 +39,7 @@ fn given(service: &Service, signer: &Signer) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
-async fn s8_06_s8_09_s8_14_s8_19_javascript_clients_use_every_grant_and_follow_a_rotation() {
+async fn s8_06_s8_09_s8_14_s8_19_javascript_uses_every_grant_and_follows_a_rotation() {
     let command = peers::node("issuer_oauth.mjs");
     let signer = Signer::generate(Algorithm::ES256).expect("a key");
     let service = service(&signer).await;
@@ -49,7 +49,7 @@ async fn s8_06_s8_09_s8_14_s8_19_javascript_clients_use_every_grant_and_follow_a
     assert_eq!(seen["claims"]["client_id"], "orders");
     assert_eq!(seen["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
     assert_eq!(seen["act"]["sub"], "orders");
-    assert_ne!(seen["kids"][0], seen["kids"][1], "a new key, followed");
+    assert_ne!(seen["kids"][0], seen["kids"][1], "the client follows the new key");
     assert_eq!(seen["active"], json!([true, false]));
     assert_eq!(seen["refused"][0], 401, "{}", seen["refused"]);
     assert_eq!(seen["openid"], json!([true, "orders", "ann"]));

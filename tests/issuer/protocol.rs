@@ -1,4 +1,4 @@
-//! Assertions, introspection, revocation, and slowing down who guesses.
+//! Assertions, introspection, revocation, and the rate limit of failed authentications.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn signing_service() -> (Service, Signer) {
     };
     let other = Signer::generate(Algorithm::ES256).expect("a key");
     let (signing, other) = (client("signing", &signer), client("other", &other));
-    (Service::with(|builder| shop(builder).client(signing).client(other)).await, signer)
+    (Service::with(|builder| shop(builder).add_client(signing).add_client(other)).await, signer)
 }
 
 async fn assert_with(service: &Service, assertion: &str) -> Answer {
@@ -38,7 +38,7 @@ fn in_secs(service: &Service, seconds: u64) -> UnixTime {
 }
 
 #[tokio::test]
-async fn s8_19_an_assertion_is_for_us_alone_short_signed_by_its_client_and_good_once() {
+async fn s8_19_an_assertion_is_short_signed_by_its_client_for_one_audience_and_used_once() {
     let (service, signer) = signing_service().await;
     let good = |id: &str, token_type: &str| {
         Draft::with_type(token_type)
@@ -66,7 +66,7 @@ async fn s8_19_an_assertion_is_for_us_alone_short_signed_by_its_client_and_good_
         .subject("signing")
         .audience(service.issuer.name())
         .expires_at(in_secs(&service, 60));
-    let stranger = Signer::generate(Algorithm::ES256).expect("a key");
+    let other_key = Signer::generate(Algorithm::ES256).expect("a key");
     let bad = [
         ("audience is the endpoint", sign(typed("a").audience(endpoint))),
         ("two audiences", sign(typed("b").claim("aud", json!([service.issuer.name(), "x"])))),
@@ -74,22 +74,22 @@ async fn s8_19_an_assertion_is_for_us_alone_short_signed_by_its_client_and_good_
         ("an access token", sign(good("d", "at+jwt"))),
         ("another subject", sign(typed("e").subject("other"))),
         ("another client's name", sign(typed("f").issuer("other").subject("other"))),
-        ("another key", typed("g").sign(&stranger).expect("signed")),
+        ("another key", typed("g").sign(&other_key).expect("signed")),
         ("no jti", sign(without_id)),
-        ("a client of secrets", sign(typed("h").issuer("orders").subject("orders"))),
+        ("a client without public keys", sign(typed("h").issuer("orders").subject("orders"))),
     ];
     for (what, assertion) in bad {
-        // One name each ten seconds would be throttled; the clock goes on.
+        // Advances the clock, so that the client is not throttled.
         service.clock.advance(Duration::from_millis(1_500));
         assert_eq!(assert_with(&service, &assertion).await.error(), "invalid_client", "{what}");
     }
 }
 
 #[tokio::test]
-async fn s8_19_unusable_or_private_keys_are_no_registration() {
+async fn s8_19_unusable_and_private_keys_are_refused_at_registration() {
     let build = |jwks: &str| {
         let client = Client::new("signing").public_keys(jwks);
-        countersign_issuer::Issuer::builder("http://127.0.0.1:1").client(client).build()
+        countersign_issuer::Issuer::builder("http://127.0.0.1:1").add_client(client).build()
     };
     let signer = Signer::generate(Algorithm::ES256).expect("a key");
     let mut jwk = signer.public_jwk().expect("public");
@@ -102,23 +102,23 @@ async fn s8_19_unusable_or_private_keys_are_no_registration() {
 }
 
 #[tokio::test]
-async fn s8_26_introspection_tells_those_concerned_and_nobody_else() {
+async fn s8_26_introspection_answers_only_the_parties_of_a_token() {
     let service = Service::start().await;
     let token = service.ask("orders", &[CC, ("scope", "read")]).await.token();
     let ask = async |client: &str, token: &str| {
         service.send(service.post("/introspect").basic_auth(client, Some(SECRET)).form(&[("token", token)])).await
     };
-    for concerned in ["orders", "billing"] {
-        let answer = ask(concerned, &token).await;
+    for party in ["orders", "billing"] {
+        let answer = ask(party, &token).await;
         let body = answer.json();
-        assert_eq!(body["active"], true, "{concerned}");
+        assert_eq!(body["active"], true, "{party}");
         for name in ["iss", "sub", "aud", "client_id", "scope", "exp", "iat", "jti", "token_type"] {
             assert!(body.get(name).is_some(), "{name}");
         }
         assert_eq!(answer.header("cache-control"), Some("no-store"));
     }
     let inactive = r#"{"active":false}"#;
-    assert_eq!(ask("undecided", &token).await.text, inactive, "none of its business");
+    assert_eq!(ask("undecided", &token).await.text, inactive, "not a party of the token");
     assert_eq!(ask("orders", "garbage").await.text, inactive);
     service.clock.advance(Duration::from_secs(300));
     assert_eq!(ask("orders", &token).await.text, inactive, "expired");
@@ -130,7 +130,7 @@ async fn s8_26_introspection_tells_those_concerned_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn s8_25_a_client_takes_back_its_own_tokens_alone() {
+async fn s8_25_a_client_revokes_only_its_own_tokens() {
     let service = Service::start().await;
     let token = service.ask("orders", &[CC]).await.token();
     let revoke = async |client: &str, form: &[(&str, &str)]| {
@@ -147,11 +147,11 @@ async fn s8_25_a_client_takes_back_its_own_tokens_alone() {
     let hinted = [("token", token.as_str()), ("token_type_hint", "refresh_token")];
     assert_eq!(revoke("orders", &hinted).await.status, StatusCode::OK);
     assert!(!active().await);
-    assert_eq!(revoke("orders", &hinted).await.status, StatusCode::OK, "again is as well");
+    assert_eq!(revoke("orders", &hinted).await.status, StatusCode::OK, "repeated");
 }
 
 #[tokio::test]
-async fn s8_20_a_revoked_token_is_exchanged_no_more() {
+async fn s8_20_a_revoked_token_cannot_be_exchanged() {
     let service = Service::start().await;
     let user = Draft::access_token().subject("ann").audience("orders").client_id("web-shop").scope("read");
     let token = service.issuer.mint(&user).expect("a token");
@@ -166,7 +166,7 @@ async fn s8_20_a_revoked_token_is_exchanged_no_more() {
 }
 
 #[tokio::test]
-async fn s8_27_twenty_wrong_secrets_are_slowed_down_known_name_or_not() {
+async fn s8_27_twenty_wrong_secrets_are_throttled_for_known_and_unknown_clients() {
     let service = Service::start().await;
     for client in ["orders", "nobody"] {
         let mut statuses = Vec::new();
@@ -181,7 +181,11 @@ async fn s8_27_twenty_wrong_secrets_are_slowed_down_known_name_or_not() {
         assert!(statuses[..10].iter().all(|status| *status == 401), "{statuses:?}");
         assert!(statuses.contains(&429), "{client}: {statuses:?}");
     }
-    assert_eq!(service.ask("billing", &[CC, ("audience", "ledger")]).await.status, StatusCode::OK, "others are not");
+    assert_eq!(
+        service.ask("billing", &[CC, ("audience", "ledger")]).await.status,
+        StatusCode::OK,
+        "other clients are not throttled"
+    );
     service.clock.advance(Duration::from_secs(11));
-    assert_eq!(service.ask("orders", &[CC]).await.status, StatusCode::OK, "in time it may again");
+    assert_eq!(service.ask("orders", &[CC]).await.status, StatusCode::OK, "after the window it may try again");
 }

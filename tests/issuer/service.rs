@@ -9,7 +9,7 @@ use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, IssuerBuilder};
 use countersign_test::ManualClock;
 use serde_json::{Map, Value};
 
-/// The secret of every client here; a person could have chosen it.
+/// The secret of every client, in the form of a chosen one.
 pub const SECRET: &str = "quaint-heron-lifts-49";
 
 pub struct Service {
@@ -18,7 +18,7 @@ pub struct Service {
     pub http: reqwest::Client,
 }
 
-/// An answer, read whole.
+/// A response with its body.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -35,7 +35,7 @@ impl Answer {
         self.headers.get(name).map(|value| value.to_str().expect("text"))
     }
 
-    /// The error's code, whose status is checked with it.
+    /// The error code; checks that the status belongs to it.
     pub fn error(&self) -> String {
         let code = self.json()["error"].as_str().unwrap_or_else(|| panic!("no error: {}", self.text)).to_owned();
         let expected = if code == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
@@ -49,36 +49,36 @@ impl Answer {
     }
 }
 
-/// `orders` asks for itself and exchanges towards `billing`; `billing` exchanges on towards `ledger`.
+/// `orders` requests tokens for itself and exchanges for `billing`; `billing` exchanges for `ledger`.
 pub fn shop(builder: IssuerBuilder) -> IssuerBuilder {
     let secret = || Secret::from(SECRET);
     builder
-        .audience(Audience::new("orders").scopes(["orders:read"]))
-        .audience(Audience::new("billing").scopes(["read", "write", "admin"]))
-        .audience(Audience::new("ledger").scopes(["read"]))
-        .audience(Audience::new("https://stock.example.com/api").scopes(["read"]))
-        .client(
+        .add_audience(Audience::new("orders").scopes(["orders:read"]))
+        .add_audience(Audience::new("billing").scopes(["read", "write", "admin"]))
+        .add_audience(Audience::new("ledger").scopes(["read"]))
+        .add_audience(Audience::new("https://stock.example.com/api").scopes(["read"]))
+        .add_client(
             Client::new("orders")
                 .secret(secret())
                 .audiences(["billing", "https://stock.example.com/api"])
                 .default_audience("billing")
                 .scopes(["read", "write"])
-                .may_exchange(ExchangeRule::towards(["billing"])),
+                .add_exchange_rule(ExchangeRule::new(["billing"])),
         )
-        .client(
+        .add_client(
             Client::new("billing")
                 .secret(secret())
                 .audiences(["ledger", "billing"])
                 .scopes(["read"])
-                .may_exchange(ExchangeRule::towards(["ledger", "billing"])),
+                .add_exchange_rule(ExchangeRule::new(["ledger", "billing"])),
         )
-        .client(Client::new("a:b").secret(Secret::from("p@ss %+ü p@ss %+ü")).audiences(["billing"]))
-        .client(Client::new("locked").secret(secret()).audiences(["billing"]).locked())
-        .client(Client::new("undecided").secret(secret()).audiences(["billing", "ledger"]).scopes(["read"]))
+        .add_client(Client::new("a:b").secret(Secret::from("p@ss %+ü p@ss %+ü")).audiences(["billing"]))
+        .add_client(Client::new("locked").secret(secret()).audiences(["billing"]).locked())
+        .add_client(Client::new("undecided").secret(secret()).audiences(["billing", "ledger"]).scopes(["read"]))
 }
 
 impl Service {
-    /// The shop on a clock that runs.
+    /// The shop, with a running clock.
     pub async fn start() -> Self {
         Self::with(shop).await
     }

@@ -1,4 +1,4 @@
-//! State that outlives a restart and is shared by instances: one suite for every store.
+//! State across restarts and instances: one suite for every store.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
 use countersign_issuer::{
-    Audience, Client, FileStore, Issuer, IssuerBuilder, KeyState, List, MemoryStore, PostgresStore, Remembered,
+    Audience, Client, FileStore, IdList, Insertion, Issuer, IssuerBuilder, KeyState, MemoryStore, PostgresStore,
     SecretHash, Store, StoreKey,
 };
 use countersign_test::ManualClock;
@@ -20,13 +20,13 @@ use tower::ServiceExt;
 
 const NAME: &str = "https://issuer.test";
 
-/// An issuer whose one client proves itself at next to no cost; and that client's credentials.
+/// An issuer with one client that authenticates at little cost, and the credentials of that client.
 pub fn issuer(store: Arc<dyn Store>, settings: impl FnOnce(IssuerBuilder) -> IssuerBuilder) -> (Issuer, String) {
     let pepper = Secret::new(b"a pepper of at least 32 bytes, for tests".to_vec());
     let (secret, stored) = SecretHash::generate_keyed(&pepper).expect("a secret");
     let builder = Issuer::builder(NAME)
-        .audience(Audience::new("orders"))
-        .client(Client::new("web").secret(stored).audiences(["orders"]))
+        .add_audience(Audience::new("orders"))
+        .add_client(Client::new("web").secret(stored).audiences(["orders"]))
         .pepper(pepper)
         .store(store);
     let issuer = settings(builder).build().expect("a sound configuration");
@@ -34,7 +34,7 @@ pub fn issuer(store: Arc<dyn Store>, settings: impl FnOnce(IssuerBuilder) -> Iss
     (issuer, format!("Basic {}", base64_simd::STANDARD.encode_to_string(pair)))
 }
 
-/// Whether `issuer` calls the token active.
+/// Whether introspection reports the token as active.
 pub async fn is_active(issuer: &Issuer, credentials: &str, token: &str) -> bool {
     let request = Request::post("/introspect")
         .header(header::AUTHORIZATION, credentials)
@@ -58,16 +58,16 @@ pub fn mint(issuer: &Issuer) -> countersign_issuer::MintedToken {
     issuer.mint(&Draft::access_token().subject("ann").audience("orders").client_id("web")).expect("a token")
 }
 
-/// A path that nothing is at; removed in the end.
-pub struct Place(pub PathBuf);
+/// A path without a file; the file is removed on drop.
+pub struct TempPath(pub PathBuf);
 
-impl Place {
+impl TempPath {
     pub fn new(name: &str) -> Self {
-        Place(std::env::temp_dir().join(format!("countersign-{name}-{}.redb", std::process::id())))
+        TempPath(std::env::temp_dir().join(format!("countersign-{name}-{}.redb", std::process::id())))
     }
 }
 
-impl Drop for Place {
+impl Drop for TempPath {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
@@ -77,13 +77,13 @@ fn clock() -> ManualClock {
     ManualClock::new(UnixTime::from_secs(1_700_000_000))
 }
 
-/// What every store must do; `open` gives another handle on the same state.
-fn a_store_keeps_its_word(open: &dyn Fn() -> Arc<dyn Store>) {
+/// The contract of every store. `open` returns another handle to the same state.
+fn check_contract(open: &dyn Fn() -> Arc<dyn Store>) {
     let (one, other) = (open(), open());
     assert_eq!(one.keys(), Ok(None));
     assert_eq!(one.replace_keys(1, b"from nowhere"), Ok(false));
     assert_eq!(one.replace_keys(0, b"first"), Ok(true));
-    assert_eq!(other.replace_keys(0, b"late"), Ok(false), "of two that begin, one writes");
+    assert_eq!(other.replace_keys(0, b"late"), Ok(false), "of two first writes one succeeds");
     assert_eq!(other.replace_keys(1, b"second"), Ok(true));
     assert_eq!(one.replace_keys(1, b"late"), Ok(false));
     let stored = one.keys().expect("readable").expect("written");
@@ -91,30 +91,31 @@ fn a_store_keeps_its_word(open: &dyn Fn() -> Arc<dyn Store>) {
     assert!(!format!("{stored:?}").contains("115, 101"), "{stored:?}");
 
     let (ends, now) = (UnixTime::from_secs(20), UnixTime::from_secs(10));
-    assert_eq!(one.remember(List::Used, &[1; 32], ends, now), Ok(Remembered::New));
-    assert_eq!(other.remember(List::Used, &[1; 32], ends, now), Ok(Remembered::Known));
-    assert_eq!(other.remember(List::Revoked, &[1; 32], ends, now), Ok(Remembered::New), "lists are apart");
+    assert_eq!(one.insert_id(IdList::UsedAssertions, &[1; 32], ends, now), Ok(Insertion::New));
+    assert_eq!(other.insert_id(IdList::UsedAssertions, &[1; 32], ends, now), Ok(Insertion::Present));
+    assert_eq!(other.insert_id(IdList::RevokedTokens, &[1; 32], ends, now), Ok(Insertion::New), "lists are separate");
     for (name, is_known) in [([1; 32], true), ([2; 32], false)] {
-        assert_eq!(other.remembers(List::Used, &name), Ok(is_known));
+        assert_eq!(other.contains_id(IdList::UsedAssertions, &name), Ok(is_known));
     }
     let raced = std::thread::scope(|scope| {
-        let racers = [&one, &other, &one, &other]
-            .map(|store| scope.spawn(move || store.remember(List::Used, &[3; 32], ends, now).expect("remembered")));
+        let racers = [&one, &other, &one, &other].map(|store| {
+            scope.spawn(move || store.insert_id(IdList::UsedAssertions, &[3; 32], ends, now).expect("remembered"))
+        });
         racers.map(|racer| racer.join().expect("no panic"))
     });
-    assert_eq!(raced.iter().filter(|outcome| **outcome == Remembered::New).count(), 1, "{raced:?}");
+    assert_eq!(raced.iter().filter(|outcome| **outcome == Insertion::New).count(), 1, "{raced:?}");
 
-    assert_eq!(one.secrets(), Ok(Vec::new()));
-    one.put_secret("orders", "one").expect("written");
-    other.put_secret("orders", "two").expect("written");
-    assert_eq!(one.secrets(), Ok(vec![("orders".to_owned(), "two".to_owned())]));
+    assert_eq!(one.secret_hashes(), Ok(Vec::new()));
+    one.put_secret_hash("orders", "one").expect("written");
+    other.put_secret_hash("orders", "two").expect("written");
+    assert_eq!(one.secret_hashes(), Ok(vec![("orders".to_owned(), "two".to_owned())]));
 }
 
-/// Two instances: one first key, one rotation by the schedule, the same sets and revocations.
-async fn two_instances_are_one_issuer(open: &dyn Fn() -> Arc<dyn Store>) {
+/// Two instances share the first key, a scheduled rotation, key sets and revocations.
+async fn check_two_instances(open: &dyn Fn() -> Arc<dyn Store>) {
     let clock = clock();
     let settings =
-        |builder: IssuerBuilder| builder.clock(Arc::new(clock.clone())).rotate_every(Duration::from_secs(3600));
+        |builder: IssuerBuilder| builder.clock(Arc::new(clock.clone())).rotation_interval(Duration::from_secs(3600));
     let ((one, one_credentials), (other, other_credentials)) = (issuer(open(), settings), issuer(open(), settings));
     assert_eq!(one.keys(), other.keys());
     let first = mint(&one);
@@ -126,8 +127,8 @@ async fn two_instances_are_one_issuer(open: &dyn Fn() -> Arc<dyn Store>) {
     }
 
     clock.advance(Duration::from_secs(3600));
-    let (set, same) = tokio::join!(jwks(&one), jwks(&other)); // both see at once that the key is old
-    clock.advance(Duration::from_secs(5)); // the one that looked first may have missed the other's key
+    let (set, same) = tokio::join!(jwks(&one), jwks(&other)); // both find at the same time that the key is old
+    clock.advance(Duration::from_secs(5)); // the first one to read may have missed the other's key
     let sets = [set, same, jwks(&one).await, jwks(&other).await];
     assert_eq!(sets[2], sets[3]);
     assert_eq!(one.keys().len(), 2, "rotated once");
@@ -140,12 +141,12 @@ async fn two_instances_are_one_issuer(open: &dyn Fn() -> Arc<dyn Store>) {
 
     assert_eq!(other.revoke_key(&next), Ok(true));
     clock.advance(Duration::from_secs(5));
-    assert!(!jwks(&one).await.contains(&next), "the other instance drops it at its next look");
+    assert!(!jwks(&one).await.contains(&next), "the other instance removes it at its next maintenance");
     assert_eq!(jwks(&one).await, jwks(&other).await);
 }
 
-/// A restart: keys, states and revocations are as they were.
-async fn a_restart_loses_nothing(open: &dyn Fn() -> Arc<dyn Store>) {
+/// A restart loses no key, state or revocation.
+async fn check_restart(open: &dyn Fn() -> Arc<dyn Store>) {
     let clock = clock();
     let settings = |builder: IssuerBuilder| builder.clock(Arc::new(clock.clone()));
     let (first, _) = issuer(open(), settings);
@@ -155,22 +156,22 @@ async fn a_restart_loses_nothing(open: &dyn Fn() -> Arc<dyn Store>) {
     first.rotate().expect("a key");
     let before = first.keys();
     drop(first);
-    let (again, credentials) = issuer(open(), settings);
-    assert_eq!(again.keys(), before);
-    assert!(is_active(&again, &credentials, good.as_str()).await);
-    assert!(!is_active(&again, &credentials, revoked.as_str()).await);
+    let (restarted, credentials) = issuer(open(), settings);
+    assert_eq!(restarted.keys(), before);
+    assert!(is_active(&restarted, &credentials, good.as_str()).await);
+    assert!(!is_active(&restarted, &credentials, revoked.as_str()).await);
     clock.advance(Duration::from_secs(420));
-    assert_ne!(mint(&again).key_id(), good.key_id(), "the pending key signs in its time");
-    let after = again.keys();
-    drop(again);
+    assert_ne!(mint(&restarted).key_id(), good.key_id(), "the pending key signs when it is due");
+    let after = restarted.keys();
+    drop(restarted);
     assert_eq!(issuer(open(), settings).0.keys(), after);
 }
 
 #[tokio::test]
-async fn s8_15_memory_keeps_its_word_and_serves_two_instances() {
-    a_store_keeps_its_word(&same(MemoryStore::new()));
-    two_instances_are_one_issuer(&same(MemoryStore::new())).await;
-    a_restart_loses_nothing(&same(MemoryStore::new())).await;
+async fn s8_15_a_memory_store_meets_the_contract_for_two_instances() {
+    check_contract(&same(MemoryStore::new()));
+    check_two_instances(&same(MemoryStore::new())).await;
+    check_restart(&same(MemoryStore::new())).await;
 }
 
 fn same(store: impl Store) -> impl Fn() -> Arc<dyn Store> {
@@ -179,34 +180,34 @@ fn same(store: impl Store) -> impl Fn() -> Arc<dyn Store> {
 }
 
 #[tokio::test]
-async fn s8_15_a_file_keeps_its_word_across_restarts() {
-    let place = Place::new("word");
-    a_store_keeps_its_word(&same(FileStore::open(&place.0).expect("a store")));
-    let place = Place::new("instances");
-    two_instances_are_one_issuer(&same(FileStore::open(&place.0).expect("a store"))).await;
-    let place = Place::new("restart");
-    a_restart_loses_nothing(&|| Arc::new(FileStore::open(&place.0).expect("a store"))).await;
+async fn s8_15_a_file_store_meets_the_contract_across_restarts() {
+    let path = TempPath::new("word");
+    check_contract(&same(FileStore::open(&path.0).expect("a store")));
+    let path = TempPath::new("instances");
+    check_two_instances(&same(FileStore::open(&path.0).expect("a store"))).await;
+    let path = TempPath::new("restart");
+    check_restart(&|| Arc::new(FileStore::open(&path.0).expect("a store"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
-async fn s8_15_postgres_keeps_its_word_across_instances_and_restarts() {
+async fn s8_15_postgres_meets_the_contract_across_instances_and_restarts() {
     for suite in [0, 1, 2] {
         let database = Postgres::start();
         let settings = Secret::from(database.settings());
         let open = || Arc::new(PostgresStore::connect(&settings).expect("a store")) as Arc<dyn Store>;
         match suite {
-            0 => a_store_keeps_its_word(&open),
-            1 => two_instances_are_one_issuer(&open).await,
-            _ => a_restart_loses_nothing(&open).await,
+            0 => check_contract(&open),
+            1 => check_two_instances(&open).await,
+            _ => check_restart(&open).await,
         }
     }
 }
 
 #[test]
-fn a_database_elsewhere_is_refused_and_one_that_is_down_is_said() {
-    for elsewhere in ["host=db.internal user=issuer", "host=localhost hostaddr=192.0.2.1 user=issuer", "user=issuer"] {
-        let fault = PostgresStore::connect(&Secret::from(elsewhere)).expect_err(elsewhere);
+fn a_remote_database_is_refused_and_one_that_is_down_is_reported() {
+    for remote in ["host=db.internal user=issuer", "host=localhost hostaddr=192.0.2.1 user=issuer", "user=issuer"] {
+        let fault = PostgresStore::connect(&Secret::from(remote)).expect_err(remote);
         assert!(fault.to_string().contains("another machine"), "{fault}");
     }
     let down = PostgresStore::connect(&Secret::from("host=/nonexistent user=issuer password=hidden-value"));
@@ -217,20 +218,20 @@ fn a_database_elsewhere_is_refused_and_one_that_is_down_is_said() {
 #[test]
 fn s8_28_a_file_is_private_and_used_by_one_process_at_a_time() {
     use std::os::unix::fs::PermissionsExt;
-    let place = Place::new("private");
-    let held = FileStore::open(&place.0).expect("a store");
-    let mode = std::fs::metadata(&place.0).expect("there").permissions().mode();
+    let path = TempPath::new("private");
+    let open = FileStore::open(&path.0).expect("a store");
+    let mode = std::fs::metadata(&path.0).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(FileStore::open(&place.0).is_err(), "in use");
-    drop(held);
-    std::fs::set_permissions(&place.0, std::fs::Permissions::from_mode(0o644)).expect("chmod");
-    assert!(FileStore::open(&place.0).expect_err("open to all").to_string().contains("0600"));
-    std::fs::set_permissions(&place.0, std::fs::Permissions::from_mode(0o600)).expect("chmod");
-    assert!(FileStore::open(&place.0).is_ok());
+    assert!(FileStore::open(&path.0).is_err(), "in use");
+    drop(open);
+    std::fs::set_permissions(&path.0, std::fs::Permissions::from_mode(0o644)).expect("chmod");
+    assert!(FileStore::open(&path.0).expect_err("accessible to others").to_string().contains("0600"));
+    std::fs::set_permissions(&path.0, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+    assert!(FileStore::open(&path.0).is_ok());
 }
 
 #[test]
-fn s8_28_private_keys_are_sealed_where_a_key_is_given_and_open_for_no_other() {
+fn s8_28_private_keys_are_sealed_with_the_store_key_and_open_with_no_other() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let text = StoreKey::generate().expect("a key");
     let key = || StoreKey::parse(&text).expect("a key");
@@ -250,7 +251,7 @@ fn s8_28_private_keys_are_sealed_where_a_key_is_given_and_open_for_no_other() {
         ("another key", build(&store, NAME, Some(another))),
         ("no key", build(&store, NAME, None)),
         ("another issuer", build(&store, "https://other.test", Some(key()))),
-        ("not sealed, though a key is given", build(&plain, NAME, Some(key()))),
+        ("not sealed, but with a store key", build(&plain, NAME, Some(key()))),
         ("not sealed, another issuer", build(&plain, "https://other.test", None)),
         ("another algorithm", Issuer::builder(NAME).store(Arc::clone(&plain)).algorithm(Algorithm::EdDSA).build()),
     ] {
@@ -259,7 +260,7 @@ fn s8_28_private_keys_are_sealed_where_a_key_is_given_and_open_for_no_other() {
 }
 
 #[test]
-fn a_schedule_below_an_hour_is_refused() {
-    let built = Issuer::builder(NAME).rotate_every(Duration::from_secs(3599)).build();
-    assert_eq!(built.expect_err("too short").faults()[0].field, "rotate_every");
+fn a_rotation_interval_below_an_hour_is_refused() {
+    let built = Issuer::builder(NAME).rotation_interval(Duration::from_secs(3599)).build();
+    assert_eq!(built.expect_err("too short").faults()[0].field, "rotation_interval");
 }

@@ -1,4 +1,4 @@
-//! How long it takes to be refused, by the reason: reported as a distribution for people to read, not asserted (S8.04).
+//! The time of a refusal by its reason, as a report of distributions without assertions (S8.04).
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use countersign_issuer::{Audience, Client};
 
 use crate::service::Service;
 
-/// Refusals timed for each reason.
+/// The timed refusals of each reason.
 const EACH: usize = 100;
 
 #[tokio::test]
@@ -16,10 +16,10 @@ async fn the_time_of_a_refusal_by_its_reason() {
     let secret = || Secret::from("quaint-heron-lifts-49");
     let service = Service::with(|builder| {
         builder
-            .audience(Audience::new("billing"))
-            .client(Client::new("orders").secret(secret()).audiences(["billing"]))
-            .client(Client::new("locked").secret(secret()).audiences(["billing"]).locked())
-            .remember_secrets_for(Duration::ZERO)
+            .add_audience(Audience::new("billing"))
+            .add_client(Client::new("orders").secret(secret()).audiences(["billing"]))
+            .add_client(Client::new("locked").secret(secret()).audiences(["billing"]).locked())
+            .secret_cache_lifetime(Duration::ZERO)
     })
     .await;
     let cases = [

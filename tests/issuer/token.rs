@@ -1,4 +1,4 @@
-//! Client credentials, and the form of requests and answers.
+//! Client credentials, and the form of requests and responses.
 
 use axum::http::StatusCode;
 use countersign::keys::RemoteKeys;
@@ -12,7 +12,7 @@ use crate::service::{SECRET, Service, claims, segment};
 
 const CC: (&str, &str) = ("grant_type", "client_credentials");
 
-/// A verifier that knows the issuer's name alone, and fetches its keys.
+/// A verifier that knows only the issuer's name, and fetches its keys.
 pub fn remote_verifier(service: &Service, audience: &str) -> Verifier {
     let keys = RemoteKeys::from_issuer(service.issuer.name()).clock(Arc::new(service.clock.clone()));
     let trusted = NeedsAudience::new(service.issuer.name(), Arc::new(keys)).audience(audience);
@@ -47,9 +47,9 @@ async fn s8_09_s8_11_a_client_gets_an_access_token_of_rfc_9068() {
     assert_eq!(expires - issued, 300);
     assert_eq!(claims["jti"].as_str().map(str::len), Some(36));
 
-    let verified = remote_verifier(&service, "billing").verify(&token).await.expect("our strict verifier takes it");
+    let verified = remote_verifier(&service, "billing").verify(&token).await.expect("a strict verifier accepts it");
     assert_eq!((verified.subject(), verified.client_id()), ("orders", Some("orders")));
-    let elsewhere = remote_verifier(&service, "ledger").verify(&token).await.expect_err("for billing alone");
+    let elsewhere = remote_verifier(&service, "ledger").verify(&token).await.expect_err("issued only for billing");
     assert_eq!(elsewhere.code(), "wrong_audience");
 }
 
@@ -68,13 +68,13 @@ async fn s8_07_each_fault_of_a_request_has_its_own_code() {
         (&[CC, ("scope", "re\"ad")], "invalid_scope"),
         (&[CC, ("audience", "ledger")], "invalid_target"), // known, but not to this client
         (&[CC, ("audience", "nowhere")], "invalid_target"),
-        (&[CC, ("resource", "billing")], "invalid_target"), // no absolute URI
+        (&[CC, ("resource", "billing")], "invalid_target"), // not an absolute URI
     ];
     for (form, code) in cases {
         assert_eq!(service.ask("orders", form).await.error(), *code, "{form:?}");
     }
-    let twin = service.ask("orders", &[CC, ("scope", "read"), ("audience", "billing"), ("unknown", "x")]).await;
-    assert_eq!(claims(&twin.token())["scope"], "read");
+    let valid = service.ask("orders", &[CC, ("scope", "read"), ("audience", "billing"), ("unknown", "x")]).await;
+    assert_eq!(claims(&valid.token())["scope"], "read");
     let exchange = [("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")];
     assert_eq!(service.ask("undecided", &exchange).await.error(), "unauthorized_client");
 }
@@ -96,7 +96,7 @@ async fn s8_07_only_a_small_form_by_post_is_read() {
 }
 
 #[tokio::test]
-async fn s8_08_answers_are_json_and_never_stored_and_hold_no_refresh_token() {
+async fn s8_08_responses_are_json_not_cached_and_without_a_refresh_token() {
     let service = Service::start().await;
     let answers = [
         service.ask("orders", &[CC]).await,
@@ -112,7 +112,7 @@ async fn s8_08_answers_are_json_and_never_stored_and_hold_no_refresh_token() {
 }
 
 #[tokio::test]
-async fn s8_10_one_resource_a_token() {
+async fn s8_10_a_token_has_one_resource() {
     let service = Service::start().await;
     const STOCK: &str = "https://stock.example.com/api";
     let with_fragment = format!("{STOCK}#f");
@@ -145,14 +145,14 @@ async fn s8_13_every_fault_of_a_configuration_is_named() {
     use countersign_issuer::{Audience, Client, Issuer};
     let error = Issuer::builder("http://sts.example.com")
         .algorithm(Algorithm::HS256)
-        .audience(Audience::new("*"))
-        .audience(Audience::new("billing").scopes(["two words"]))
-        .audience(Audience::new("billing"))
-        .client(Client::new("a").secret(Secret::from("secret")))
-        .client(Client::new("b").secret(Secret::from(SECRET)).audiences(["ledger"]).scopes(["read"]))
-        .client(Client::new("b").secret(Secret::from(SECRET)))
+        .add_audience(Audience::new("*"))
+        .add_audience(Audience::new("billing").scopes(["two words"]))
+        .add_audience(Audience::new("billing"))
+        .add_client(Client::new("a").secret(Secret::from("secret")))
+        .add_client(Client::new("b").secret(Secret::from(SECRET)).audiences(["ledger"]).scopes(["read"]))
+        .add_client(Client::new("b").secret(Secret::from(SECRET)))
         .build()
-        .expect_err("nothing of it is sound");
+        .expect_err("every part has a fault");
     let fields: Vec<_> = error.faults().iter().map(|fault| fault.field.as_ref()).collect();
     for field in [
         "issuer",

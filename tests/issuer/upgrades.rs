@@ -1,9 +1,12 @@
-//! Secrets of older systems: taken as they are, and kept as Argon2id from their first use on.
+//! Secret hashes of older systems, upgraded to Argon2id at their first use.
 
 use std::sync::Arc;
 
+use countersign_core::clock::UnixTime;
 use countersign_core::secret::Secret;
-use countersign_issuer::{Audience, Client, IssuerBuilder, MemoryStore, SecretHash, Store};
+use countersign_issuer::{
+    Audience, Client, IdList, Insertion, IssuerBuilder, MemoryStore, SecretHash, Store, StoreError, StoredKeys,
+};
 
 use crate::service::Service;
 
@@ -13,7 +16,7 @@ fn with(store: &Arc<dyn Store>, stored: &str) -> impl FnOnce(IssuerBuilder) -> I
     let (store, stored) = (Arc::clone(store), SecretHash::parse(stored).expect("a hash"));
     move |builder| {
         let client = Client::new("old").secret(stored).audiences(["billing"]);
-        builder.store(store).audience(Audience::new("billing")).client(client)
+        builder.store(store).add_audience(Audience::new("billing")).add_client(client)
     }
 }
 
@@ -22,68 +25,67 @@ async fn ask(service: &Service, secret: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn s8_01_s8_03_a_bcrypt_hash_is_upgraded_at_its_first_use_and_the_upgrade_is_kept() {
+async fn s8_01_s8_03_a_bcrypt_hash_is_upgraded_at_its_first_use_and_stored() {
     let secret = "quaint-heron-lifts-49";
     let stored = bcrypt::hash(secret, 10).expect("hashed");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    // Each service has a name, and so keys, of its own; here only the secrets are shared.
+    // Each service has its own name and keys; they share only the secret hashes.
     let upgrades = Arc::new(SecretsOf(Arc::clone(&store)));
     let upgrades: Arc<dyn Store> = upgrades;
     let service = Service::with(with(&upgrades, &stored)).await;
     assert_eq!(ask(&service, "another-secret-of-them").await, 401);
-    assert_eq!(store.secrets(), Ok(Vec::new()), "a wrong secret upgrades nothing");
+    assert_eq!(store.secret_hashes(), Ok(Vec::new()), "a wrong secret upgrades nothing");
     assert_eq!(ask(&service, secret).await, 200);
-    let kept = store.secrets().expect("memory");
-    assert!(kept.len() == 1 && kept[0].1.contains(" $argon2id$v=19$m=19456,t=2,p=1$"), "{kept:?}");
+    let stored_hashes = store.secret_hashes().expect("memory");
+    assert!(
+        stored_hashes.len() == 1 && stored_hashes[0].1.contains(" $argon2id$v=19$m=19456,t=2,p=1$"),
+        "{stored_hashes:?}"
+    );
     assert_eq!((ask(&service, secret).await, ask(&service, "another-secret-of-them").await), (200, 401));
-    assert_eq!(store.secrets(), Ok(kept.clone()), "once is enough");
+    assert_eq!(store.secret_hashes(), Ok(stored_hashes.clone()), "it is upgraded once");
 
     let restarted = Service::with(with(&upgrades, &stored)).await;
     assert_eq!((ask(&restarted, secret).await, ask(&restarted, "another-secret-of-them").await), (200, 401));
-    assert_eq!(store.secrets(), Ok(kept), "the kept one was read");
+    assert_eq!(store.secret_hashes(), Ok(stored_hashes), "the stored hash was read");
 
-    let replaced = SecretHash::of(&Secret::from("a-new-secret-of-theirs")).expect("hashed").to_string();
+    let replaced = SecretHash::new(&Secret::from("a-new-secret-of-theirs")).expect("hashed").to_string();
     let replaced = Service::with(with(&upgrades, &replaced)).await;
     let answers = (ask(&replaced, secret).await, ask(&replaced, "a-new-secret-of-theirs").await);
-    assert_eq!(answers, (401, 200), "a new line in the configuration ends the old secret, upgraded or not");
+    assert_eq!(answers, (401, 200), "a newly configured hash replaces the old one, upgraded or not");
 }
 
-/// The upgraded secrets of a store; keys and names of one's own.
+/// The upgraded hashes of a store, with keys and ids of its own.
 #[derive(Debug)]
 struct SecretsOf(Arc<dyn Store>);
 
 impl Store for SecretsOf {
-    fn keys(&self) -> Result<Option<countersign_issuer::StoredKeys>, countersign_issuer::StoreError> {
+    fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
         Ok(None)
     }
 
-    fn replace_keys(&self, _: u64, _: &[u8]) -> Result<bool, countersign_issuer::StoreError> {
+    fn replace_keys(&self, _: u64, _: &[u8]) -> Result<bool, StoreError> {
         Ok(true)
     }
 
-    fn remember(
+    fn insert_id(
         &self,
-        list: countersign_issuer::List,
-        name: &[u8; 32],
-        ends: countersign_core::clock::UnixTime,
-        now: countersign_core::clock::UnixTime,
-    ) -> Result<countersign_issuer::Remembered, countersign_issuer::StoreError> {
-        self.0.remember(list, name, ends, now)
+        list: IdList,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        self.0.insert_id(list, digest, expires_at, now)
     }
 
-    fn remembers(
-        &self,
-        list: countersign_issuer::List,
-        name: &[u8; 32],
-    ) -> Result<bool, countersign_issuer::StoreError> {
-        self.0.remembers(list, name)
+    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.0.contains_id(list, digest)
     }
 
-    fn secrets(&self) -> Result<Vec<(String, String)>, countersign_issuer::StoreError> {
-        self.0.secrets()
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.secret_hashes()
     }
 
-    fn put_secret(&self, client: &str, stored: &str) -> Result<(), countersign_issuer::StoreError> {
-        self.0.put_secret(client, stored)
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
+        self.0.put_secret_hash(client_id, hash)
     }
 }

@@ -93,9 +93,9 @@ async fn a_callee_shows_which_token_came_with_which_call() {
     let (secret, stored) = SecretHash::generate().expect("a secret");
     let client = Client::new("orders").secret(stored).audiences(["billing"]);
     let issuer = Issuer::builder(name)
-        .audience(Audience::new("billing"))
-        .audience(Audience::new("orders"))
-        .client(client.may_exchange(ExchangeRule::towards(["billing"])))
+        .add_audience(Audience::new("billing"))
+        .add_audience(Audience::new("orders"))
+        .add_client(client.add_exchange_rule(ExchangeRule::new(["billing"])))
         .build()
         .expect("sound");
     let token_service = issuer.router();

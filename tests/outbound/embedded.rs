@@ -21,8 +21,8 @@ async fn serve(settings: impl FnOnce(IssuerBuilder, &str) -> IssuerBuilder) -> I
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let name = format!("http://{}", listener.local_addr().expect("an address"));
     let builder = Issuer::builder(&name)
-        .audience(Audience::new("orders").scopes(["read", "write"]))
-        .audience(Audience::new("billing").scopes(["read", "write"]));
+        .add_audience(Audience::new("orders").scopes(["read", "write"]))
+        .add_audience(Audience::new("billing").scopes(["read", "write"]));
     let issuer = settings(builder, &name).build().expect("a sound configuration");
     let app = issuer.router();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -58,9 +58,9 @@ async fn s7_03_s7_04_each_way_of_client_authentication_is_accepted() {
     let odd = "p@ss %+ü p@ss %+ü"; // what form-encoding must survive (S7.02)
     let issuer = serve(|builder, _| {
         builder
-            .client(orders().secret(Secret::from(SECRET)))
-            .client(Client::new("a:b").secret(Secret::from(odd)).audiences(["billing"]))
-            .client(Client::new("signing").public_keys(jwks).audiences(["billing"]))
+            .add_client(orders().secret(Secret::from(SECRET)))
+            .add_client(Client::new("a:b").secret(Secret::from(odd)).audiences(["billing"]))
+            .add_client(Client::new("signing").public_keys(jwks).audiences(["billing"]))
     })
     .await;
     let source = || ClientCredentials::from_issuer(issuer.name());
@@ -91,8 +91,8 @@ async fn s7_03_s7_04_each_way_of_client_authentication_is_accepted() {
 async fn a_workloads_own_token_is_the_grant_and_no_secret_is_needed() {
     let platform = TestIssuer::with_system_clock().with_name("https://cluster.test");
     let issuer = serve(|builder, name| {
-        let federation = Federation::trusting(platform.trusted_for(name)).subject_as_client("shop:orders", "orders");
-        builder.client(orders()).federation(federation)
+        let federation = Federation::new(platform.trusted_for(name)).add_subject("shop:orders", "orders");
+        builder.add_client(orders()).add_federation(federation)
     })
     .await;
     let path = std::env::temp_dir().join(format!("countersign-workload-{}", std::process::id()));
@@ -110,20 +110,21 @@ async fn a_workloads_own_token_is_the_grant_and_no_secret_is_needed() {
 
 #[tokio::test]
 async fn s7_22_a_caller_is_exchanged_with_the_service_as_actor_and_with_no_more_scope() {
-    let rule = ExchangeRule::towards(["billing"]);
-    let issuer = serve(|builder, _| builder.client(orders().secret(Secret::from(SECRET)).may_exchange(rule))).await;
+    let rule = ExchangeRule::new(["billing"]);
+    let issuer =
+        serve(|builder, _| builder.add_client(orders().secret(Secret::from(SECRET)).add_exchange_rule(rule))).await;
     let ann = async |scope: &str| {
         let draft = Draft::access_token().subject("ann").audience("orders").client_id("web-shop").scope(scope);
         let token = issuer.mint(&draft).expect("minted");
         kept_by(Verifier::new(issuer.trusted_for("orders")).expect("a verifier"), token.as_str()).await
     };
     let client = || ClientCredentials::from_issuer(issuer.name()).client("orders", Secret::from(SECRET));
-    let towards = |scope: &str| client().audience("billing").scope(scope);
-    for source in [towards("read"), towards("read").actor(client().audience("orders"))] {
+    let exchange_for = |scope: &str| client().audience("billing").scope(scope);
+    for source in [exchange_for("read"), exchange_for("read").actor(client().audience("orders"))] {
         let claims = claims_at_billing(&issuer, source, Some(&ann("read write").await)).await.expect("exchanged");
         let said = [&claims["sub"], &claims["act"]["sub"], &claims["scope"]].map(|claim| claim.as_str());
         assert_eq!(said, [Some("ann"), Some("orders"), Some("read")]);
     }
-    let refused = claims_at_billing(&issuer, towards("write"), Some(&ann("read").await)).await;
+    let refused = claims_at_billing(&issuer, exchange_for("write"), Some(&ann("read").await)).await;
     assert_eq!(refused.expect_err("more than she has").oauth_error(), Some("invalid_scope"));
 }

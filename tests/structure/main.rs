@@ -17,7 +17,7 @@ const HOMES: [(&str, &[&str]); 6] = [
     ("quick_cache", &["countersign-core/src/cache/"]),
     ("tonic", &["countersign/src/grpc/"]),
     ("utoipa", &["countersign/src/app/openapi.rs"]),
-    ("argon2", &["countersign-issuer/src/client/secret.rs", "countersign-cli/src/tools/hash.rs"]),
+    ("argon2", &["countersign-issuer/src/client/secret/", "countersign-cli/src/tools/hash.rs"]),
     (
         "reqwest",
         &[
@@ -84,7 +84,7 @@ fn a_planted_circle_and_a_planted_upward_import_are_found() {
     assert_eq!(
         planted("pub(crate) struct Down;\nuse crate::Up;"),
         [
-            format!("planted: down is below up: {line}"),
+            format!("planted: down is below up: {line}  [up/other.rs]"),
             "planted: circle of down.rs, up/inner.rs, up/other.rs".to_owned(),
             format!("    {line}  [up/other.rs]"),
             "    up/inner.rs:2: pub(crate) struct Inner(down::Down);  [down.rs]".to_owned(),

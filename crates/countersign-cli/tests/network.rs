@@ -163,14 +163,14 @@ async fn service() -> (Issuer, String) {
     let name = format!("http://{}", listener.local_addr().expect("bound"));
     let (secret, stored) = SecretHash::generate().expect("randomness");
     let issuer = Issuer::builder(&name)
-        .audience(Audience::new("orders").scopes(["orders:read"]))
-        .audience(Audience::new("billing").scopes(["orders:read"]))
-        .client(
+        .add_audience(Audience::new("orders").scopes(["orders:read"]))
+        .add_audience(Audience::new("billing").scopes(["orders:read"]))
+        .add_client(
             Client::new("orders")
                 .secret(stored)
                 .audiences(["billing"])
                 .scopes(["orders:read"])
-                .may_exchange(ExchangeRule::towards(["billing"])),
+                .add_exchange_rule(ExchangeRule::new(["billing"])),
         )
         .build()
         .expect("a valid set-up");

@@ -1,61 +1,68 @@
-//! One event for each token issued or refused, under the target `countersign::issuer`. No secret, no token, no claim.
+//! The audit log: one event per token issued or refused, under the target `countersign::issuer`.
+//!
+//! Events carry ids and codes, never a secret, a token or a claim.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 
 use countersign_core::error::VerifyError;
 use countersign_core::redact::safe_text;
 
-use crate::client::Client;
-use crate::endpoint::OAuthError;
-use crate::grant::{Grant, Granted};
-use crate::mint::MintedToken;
-use crate::rotation::RotationError;
-use crate::store::StoreError;
-
 const TARGET: &str = "countersign::issuer";
 
-pub(crate) fn issued(client: &Client, grant: Grant, granted: &Granted, token: &MintedToken) {
+/// The fields of an issued token.
+pub(crate) struct Issued<'a> {
+    pub(crate) client: &'a str,
+    pub(crate) grant: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) scope: &'a str,
+    pub(crate) token_id: &'a str,
+    pub(crate) key_id: &'a str,
+    pub(crate) has_actor: bool,
+}
+
+pub(crate) fn token_issued(issued: &Issued<'_>) {
     tracing::info!(
         target: TARGET,
-        client = client.id(),
-        grant = grant.name(),
-        audience = granted.audience,
-        scope = granted.scope.to_text(),
-        token_id = token.token_id(),
-        key_id = token.key_id(),
-        has_actor = granted.claims.contains_key("act"),
+        client = issued.client,
+        grant = issued.grant,
+        audience = issued.audience,
+        scope = issued.scope,
+        token_id = issued.token_id,
+        key_id = issued.key_id,
+        has_actor = issued.has_actor,
         "token issued"
     );
 }
 
-/// `client` is what the request named, whoever sent it.
-pub(crate) fn refused(client: Option<&str>, peer: Option<IpAddr>, refusal: &OAuthError) {
+/// `client` is the id that the request names; it is not authenticated.
+pub(crate) fn request_refused(client: Option<&str>, peer: Option<IpAddr>, code: &str, status: u16) {
     tracing::info!(
         target: TARGET,
         client = client.map(safe_text),
         peer = peer.map(tracing::field::display),
-        error = refusal.code,
-        status = refusal.status.as_u16(),
-        "token refused"
+        error = code,
+        status,
+        "request refused"
     );
 }
 
-pub(crate) fn revoked(client: &Client, token_id: &str) {
-    tracing::info!(target: TARGET, client = client.id(), token_id = safe_text(token_id), "token revoked");
+pub(crate) fn token_revoked(client: &str, token_id: &str) {
+    tracing::info!(target: TARGET, client, token_id = safe_text(token_id), "token revoked");
 }
 
 pub(crate) fn presented_token_refused(error: &VerifyError) {
-    tracing::info!(target: TARGET, code = error.code(), detail = %error, "a presented token is not accepted");
+    tracing::info!(target: TARGET, code = error.code(), detail = %error, "presented token refused");
 }
 
-pub(crate) fn store_failed(error: &StoreError) {
-    tracing::error!(target: TARGET, %error, "the store failed; answering 503");
+pub(crate) fn store_failed(error: &dyn Display) {
+    tracing::error!(target: TARGET, %error, "store failed; answering 503");
 }
 
-pub(crate) fn keys_not_tended(error: &RotationError) {
-    tracing::error!(target: TARGET, %error, "the keys could not be seen after; the present ones stay in use");
+pub(crate) fn key_maintenance_failed(error: &dyn Display) {
+    tracing::error!(target: TARGET, %error, "key maintenance failed; continuing with the current keys");
 }
 
-pub(crate) fn secret_upgraded(client: &Client, is_kept: bool) {
-    tracing::info!(target: TARGET, client = client.id(), is_kept, "a client's hash was upgraded to Argon2id");
+pub(crate) fn secret_upgraded(client: &str, is_stored: bool) {
+    tracing::info!(target: TARGET, client, is_stored, "client secret hash upgraded to Argon2id");
 }

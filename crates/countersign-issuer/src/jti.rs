@@ -1,8 +1,8 @@
-//! Names of tokens: UUIDv7 (RFC 9562 §5.7), sortable by time and unique by 74 random bits. They are no secrets.
+//! Token ids: UUIDv7 (RFC 9562 §5.7), sortable by time, with 74 random bits. They are not secret.
 
 use countersign_core::clock::UnixTime;
 
-/// A fresh name; `None` where the system has no randomness to give.
+/// Generates a token id. `None` if the system provides no randomness.
 pub(crate) fn token_id(now: UnixTime) -> Option<String> {
     let mut random = [0; 10];
     aws_lc_rs::rand::fill(&mut random).ok()?;
@@ -17,7 +17,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s8_12_token_ids_are_uuids_of_version_7_and_of_the_given_time() {
+    fn s8_12_token_ids_are_uuids_of_version_7_with_the_given_time() {
         let id = token_id(UnixTime::from_secs(1_700_000_000)).expect("randomness");
         assert_eq!(id.len(), 36);
         assert_eq!(&id[..13], "018bcfe5-6800", "48 bits of milliseconds");
@@ -26,8 +26,8 @@ mod tests {
     }
 
     #[test]
-    fn s8_12_a_million_ids_of_four_threads_and_one_instant_are_unique() {
-        // One instant for all of them is the hardest clock: it never moves, or was set back each time.
+    fn s8_12_a_million_ids_of_one_instant_on_four_threads_are_unique() {
+        // One instant for all ids is the hardest case: a clock that stands still or is set back each time.
         let make = || (0..250_000).map(|_| token_id(UnixTime::from_secs(5)).expect("randomness")).collect::<Vec<_>>();
         let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(make)).collect();
         let all: Vec<String> = threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();

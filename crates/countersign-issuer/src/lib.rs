@@ -1,34 +1,43 @@
-//! A small, correct token service to embed: client credentials, token exchange, JWKS, discovery, key rotation.
+//! A small token service to embed: client credentials, token exchange, JWKS, discovery and key rotation.
 //!
-//! For services that need tokens for each other and have no identity provider yet, for laptops and for tests. **It is no
-//! login server**: people log in elsewhere, and an application that has logged somebody in may have a token minted for
-//! them ([`Issuer::mint`]).
+//! For services that need tokens for each other and have no identity provider yet, for development and for tests. **It is
+//! not a login server**: users log in elsewhere. An application that has authenticated a user may mint a token for them
+//! ([`Issuer::mint`]).
 //!
 //! ```
 //! use countersign_issuer::{Audience, Client, Issuer, SecretHash};
 //!
 //! let (shown_once, stored) = SecretHash::generate()?;
 //! let issuer = Issuer::builder("http://127.0.0.1:4000")
-//!     .audience(Audience::new("billing").scopes(["invoices:read", "invoices:write"]))
-//!     .client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
+//!     .add_audience(Audience::new("billing").scopes(["invoices:read", "invoices:write"]))
+//!     .add_client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
 //!     .build()?;
-//! let app: axum::Router = issuer.router(); // serve it, alone or merged into your own at the top
+//! let app: axum::Router = issuer.router(); // serve it, or merge it into your own router
 //! # let _ = (shown_once, app);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Read on in this order:
+//! The modules, from the lowest to the highest:
 //!
-//! 1. `policy/`: [`Audience`] says what a target takes, [`Client`] what a client may ask, [`ExchangeRule`] who may act for
-//!    whom. Nothing is allowed that is not named.
-//! 2. `endpoint/`: requests become typed values; `endpoint/token.rs` is the way of a token request on one screen.
-//! 3. `client/`: who is asking. Secrets are kept as Argon2id ([`SecretHash`]).
-//! 4. `grant/`: what each grant gives.
-//! 5. `rotation/`: keys, each pending, then active, then retiring, then gone.
-//! 6. `store/`: where keys, revocations and upgraded secrets are kept: in memory, in one file ([`FileStore`], feature `file`,
-//!    on by default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
+//! 1. `oauth/`: the wire forms of OAuth 2.0: form bodies, client credentials, error responses.
+//! 2. `policy/`: [`Audience`] has the scopes of a service, [`ExchangeRule`] and [`Federation`] extend who may request a
+//!    token. Nothing is allowed that is not named.
+//! 3. `store/`: keys, revocations and upgraded secrets in memory, in one file ([`FileStore`], feature `file`, on by
+//!    default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
+//! 4. `rotation/`: signing keys, each pending, then active, then retiring.
+//! 5. `client/`: [`Client`], its authentication, and its secrets as Argon2id hashes ([`SecretHash`]).
+//! 6. `service/`: [`Issuer`], the rules for its own tokens, federation and revocation.
+//! 7. `grant/` and `mint/`: the token that a grant allows, and its signature.
+//! 8. `endpoint/`: HTTP; `endpoint/token.rs` shows the path of a token request.
+//! 9. `builder/` and `config/`: settings in Rust and in TOML.
 //!
-//! Access tokens follow RFC 9068. There are no refresh tokens: a service asks again.
+//! Access tokens follow RFC 9068. There are no refresh tokens: a client requests a new access token.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `file` | yes | [`FileStore`]: state in one crash-safe file |
+//! | `postgres` | no | `PostgresStore`: state in PostgreSQL, for several instances |
+//! | `config` | no | [`IssuerConfig`] from TOML |
 
 mod audit;
 mod builder;
@@ -38,23 +47,22 @@ mod endpoint;
 mod grant;
 mod jti;
 mod mint;
+mod oauth;
 mod policy;
 mod rotation;
-mod server;
-mod state;
+mod service;
 mod store;
 mod throttle;
 
 pub use builder::IssuerBuilder;
 pub use client::{Client, ClientSecret, SecretHash};
 pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
-pub use grant::Grant;
 pub use mint::{MintError, MintedToken};
-pub use policy::{Audience, ExchangeRule, Federation};
+pub use policy::{Audience, ExchangeRule, Federation, Grant};
 pub use rotation::{KeyState, PublishedKey, RotationError};
-pub use server::{Issuer, RevocationError};
+pub use service::{Issuer, RevocationError};
 #[cfg(feature = "file")]
 pub use store::FileStore;
 #[cfg(feature = "postgres")]
 pub use store::PostgresStore;
-pub use store::{List, MemoryStore, Remembered, Store, StoreError, StoreKey, StoredKeys};
+pub use store::{IdList, Insertion, MemoryStore, Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};

@@ -1,4 +1,4 @@
-//! Slowing down who guesses: failures counted by client and address, in memory that never grows (S8.27).
+//! Rate limiting of failed client authentications, by client and address, in a fixed amount of memory.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -6,16 +6,16 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// The failures within a window after which a client at an address must wait.
+/// The failures within one window after which a client at an address must wait.
 const MAX_FAILURES: u32 = 10;
 
-/// The time in which failures are counted, and the longest wait.
+/// The time in which failures are counted, which is also the longest wait.
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Sets of slots; a pair belongs to one of them by its hash.
+/// The number of sets. The hash of a pair selects its set.
 const SETS: usize = 2048;
 
-/// Slots of a set.
+/// The slots of one set.
 const WAYS: usize = 4;
 
 #[derive(Clone, Copy, Default)]
@@ -25,7 +25,7 @@ struct Slot {
     failures: u32,
 }
 
-/// Failed attempts of late: 8,192 pairs of client and address, about 200 KiB, however many come.
+/// Recent failures of up to 8,192 pairs of client and address, in about 200 KiB.
 pub(crate) struct Throttle {
     hasher: RandomState,
     sets: Box<[Mutex<[Slot; WAYS]>]>,
@@ -36,7 +36,7 @@ impl Throttle {
         Throttle { hasher: RandomState::new(), sets: (0..SETS).map(|_| Mutex::default()).collect() }
     }
 
-    /// How long `client` at `peer` must wait, if it must. The same for names that nobody has.
+    /// The time that `client` at `peer` must wait, if any. Unknown client ids are treated alike.
     pub(crate) fn wait(&self, client: &str, peer: Option<IpAddr>, now: Duration) -> Option<Duration> {
         let pair = self.hasher.hash_one((client, peer));
         let set = self.set(pair)?.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,8 +44,8 @@ impl Throttle {
         slot.since.saturating_add(WINDOW).checked_sub(now).filter(|wait| !wait.is_zero())
     }
 
-    /// Counts a failure. Where its set is full, the pair with the fewest failures makes room, so that a flood of new names
-    /// forgets other new names first.
+    /// Counts a failure. In a full set it replaces the pair with the fewest failures, so that a flood of new ids evicts
+    /// other new ids first.
     pub(crate) fn failed(&self, client: &str, peer: Option<IpAddr>, now: Duration) {
         let pair = self.hasher.hash_one((client, peer));
         let Some(set) = self.set(pair) else { return };
@@ -53,10 +53,10 @@ impl Throttle {
         for slot in set.iter_mut().filter(|slot| slot.since.saturating_add(WINDOW) <= now) {
             slot.failures = 0;
         }
-        let held = set.iter().position(|slot| slot.pair == pair && slot.failures > 0);
-        let index = held.or_else(|| (0..WAYS).min_by_key(|index| set.get(*index).map(|slot| slot.failures)));
+        let known = set.iter().position(|slot| slot.pair == pair && slot.failures > 0);
+        let index = known.or_else(|| (0..WAYS).min_by_key(|index| set.get(*index).map(|slot| slot.failures)));
         let Some(slot) = index.and_then(|index| set.get_mut(index)) else { return };
-        if held.is_none() {
+        if known.is_none() {
             *slot = Slot { pair, since: now, failures: 0 };
         }
         slot.failures = slot.failures.saturating_add(1);
@@ -81,7 +81,7 @@ mod tests {
     const HERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 
     #[test]
-    fn s8_27_ten_failures_make_the_eleventh_wait_and_nobody_else() {
+    fn s8_27_after_ten_failures_only_that_client_and_address_wait() {
         let throttle = Throttle::new();
         let now = Duration::from_secs(100);
         for _ in 0..10 {
@@ -91,13 +91,13 @@ mod tests {
         assert_eq!(throttle.wait("orders", HERE, now), Some(WINDOW));
         assert_eq!(throttle.wait("billing", HERE, now), None);
         assert_eq!(throttle.wait("orders", None, now), None);
-        assert_eq!(throttle.wait("orders", HERE, now + WINDOW), None, "in time it may try again");
+        assert_eq!(throttle.wait("orders", HERE, now + WINDOW), None, "after the window it may try again");
         throttle.failed("orders", HERE, now + WINDOW);
         assert_eq!(throttle.wait("orders", HERE, now + WINDOW), None);
     }
 
     #[test]
-    fn s8_27_a_million_names_take_no_more_memory_and_do_not_free_who_must_wait() {
+    fn s8_27_a_million_ids_take_no_more_memory_and_release_no_waiting_client() {
         let throttle = Throttle::new();
         let now = Duration::from_secs(100);
         (0..10).for_each(|_| throttle.failed("orders", HERE, now));

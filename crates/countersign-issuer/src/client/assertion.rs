@@ -1,4 +1,4 @@
-//! Clients that sign instead of telling a secret: `private_key_jwt` (RFC 7523, RFC 10070).
+//! Client authentication by a signed assertion: `private_key_jwt` (RFC 7523, RFC 10070).
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,21 +12,20 @@ use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
 use super::Client;
-use crate::endpoint::OAuthError;
-use crate::state::State;
-use crate::store::{List, Remembered};
+use super::error::Busy;
+use crate::store::{AsyncStore, IdList, Insertion};
 
-/// The farthest that an assertion's `exp` may lie ahead.
+/// The longest time from now to the `exp` of an assertion.
 const MAX_AHEAD: Duration = Duration::from_secs(300);
 
-/// The longest `jti` read, in bytes.
+/// The longest accepted `jti`, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
-/// Judges the assertions of one client.
+/// Verifies the assertions of one client.
 pub(crate) struct AssertionCheck(Verifier);
 
 impl AssertionCheck {
-    /// `jwks` are the client's registered public keys: no assertion brings its own.
+    /// `jwks` are the client's registered public keys; keys in an assertion are ignored.
     pub(crate) fn new(client: &str, jwks: &[u8], issuer: &str, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
         let field = || format!("client {}: public_keys", client.escape_debug());
         let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::new(field(), reason.to_string()))?;
@@ -35,37 +34,38 @@ impl AssertionCheck {
         }
         let trusted = NeedsAudience::new(client, Arc::new(StaticKeys::from_set(keys))).audience(issuer);
         let trusted = trusted.token_type("client-authentication+jwt");
-        // No cache: each assertion is good once.
+        // No cache: an assertion is accepted only once.
         Verifier::builder().trust(trusted).clock(clock).cache_bytes(0).build().map(AssertionCheck).map_err(|error| {
             let problems = error.faults().iter().map(|fault| fault.problem.as_ref()).collect::<Vec<_>>();
             ConfigError::check(vec![Fault::new(field(), problems.join("; "))]).err().unwrap_or(error)
         })
     }
 
-    /// Whether `assertion` proves that `client` asks, now and for the first time (S8.19).
+    /// Whether `assertion` is valid for `client` and has not been used before.
     pub(crate) async fn proves(
         &self,
         client: &Client,
         assertion: &Secret<String>,
-        state: &State,
-    ) -> Result<bool, OAuthError> {
+        store: &AsyncStore,
+    ) -> Result<bool, Busy> {
         if !has_right_type(assertion.expose()) {
             return Ok(false);
         }
         let Ok(verified) = self.0.verify(assertion.expose()).await else { return Ok(false) };
         let now = self.0.clock().now();
-        let ends = verified.expires_at();
-        let is_for_us_alone = verified.audiences().count() == 1;
-        let is_short = ends <= now.saturating_add(MAX_AHEAD);
+        let expires_at = verified.expires_at();
+        let has_one_audience = verified.audiences().count() == 1;
+        let is_short = expires_at <= now.saturating_add(MAX_AHEAD);
         let id = verified.token_id().filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
         match id {
-            Some(id) if is_for_us_alone && is_short && verified.subject() == client.id() => {
-                // Kept past the leeway in which the assertion would still be taken.
-                let name = format!("{} {id}", client.id());
-                match state.remember(List::Used, &name, ends.saturating_add(MAX_AHEAD), now).await? {
-                    Remembered::New => Ok(true),
-                    Remembered::Known => Ok(false),
-                    Remembered::Full => Err(OAuthError::busy()),
+            Some(id) if has_one_audience && is_short && verified.subject() == client.id() => {
+                // Stored for longer than the leeway within which the assertion is still valid.
+                let id = format!("{} {id}", client.id());
+                let until = expires_at.saturating_add(MAX_AHEAD);
+                match store.insert_id(IdList::UsedAssertions, &id, until, now).await? {
+                    Insertion::New => Ok(true),
+                    Insertion::Present => Ok(false),
+                    Insertion::Full => Err(Busy),
                 }
             }
             _ => Ok(false),
@@ -79,7 +79,7 @@ impl fmt::Debug for AssertionCheck {
     }
 }
 
-/// An access token is no client assertion. `typ` is absent, `JWT`, or its own.
+/// Refuses other kinds of tokens: `typ` must be absent, `JWT` or `client-authentication+jwt`.
 fn has_right_type(assertion: &str) -> bool {
     let encoded = assertion.split('.').next().unwrap_or_default();
     let Ok(json) = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded) else { return false };

@@ -1,14 +1,21 @@
-//! Who may ask: clients, what they are allowed, and how they prove who they are.
+//! Clients: what each is allowed, and how it authenticates.
 
 mod assertion;
-mod check;
+mod authenticator;
+mod error;
+mod faults;
+mod registration;
 mod registry;
 mod secret;
+mod secret_check;
 mod upgrades;
+mod verified_secrets;
 
 pub(crate) use assertion::AssertionCheck;
-pub(crate) use check::SecretCheck;
+pub(crate) use authenticator::ClientAuthenticator;
+pub(crate) use error::AuthenticationError;
+pub use registration::{Client, ClientSecret};
 pub(crate) use registry::Registry;
-pub use registry::{Client, ClientSecret};
 pub use secret::SecretHash;
 pub(crate) use secret::pepper_key;
+pub(crate) use secret_check::SecretCheck;

@@ -6,44 +6,61 @@ use countersign_core::claims::TenantId;
 use countersign_core::error::ConfigError;
 use serde::Deserialize;
 
-use super::read_file;
+use super::file::read_file;
 use crate::client::{Client, SecretHash};
-use crate::grant::Grant;
-use crate::policy::ExchangeRule;
+use crate::policy::{ExchangeRule, Grant};
 
-/// A service that asks for tokens.
+/// A service that requests tokens.
+///
+/// ```
+/// # #[cfg(feature = "config")] {
+/// use countersign_issuer::IssuerConfig;
+///
+/// let config = IssuerConfig::from_toml(r#"
+///     issuer = "http://127.0.0.1:4000"
+///     [[client]]
+///     id = "orders"
+///     public_keys = "orders.jwks.json"
+///     audiences = ["billing"]
+///     scopes = ["invoices:read"]
+///     [[client.exchange]]
+///     targets = ["billing"]
+/// "#).unwrap();
+/// assert_eq!(config.clients[0].exchanges[0].targets, ["billing"]);
+/// # }
+/// ```
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ClientConfig {
-    /// Its id.
+    /// The client id.
     pub id: String,
-    /// Its secret as a hash: Argon2id, keyed, or bcrypt of an older system.
+    /// The hash of its secret: Argon2id, keyed, or bcrypt of an older system.
     pub secret: Option<StoredSecret>,
-    /// More of them, kept under the pepper, for a change without a pause.
+    /// More keyed hashes, so that it can change its secret without a pause.
     #[serde(default)]
     pub more_secrets: Vec<StoredSecret>,
-    /// A file with the public keys that check its assertions (a JWK Set).
+    /// A file with the public keys that verify its assertions (a JWK Set).
     pub public_keys: Option<String>,
-    /// The grants by their names in RFCs. Default: `client_credentials`, and token exchange where a rule is given.
+    /// The allowed grants, by `grant_type`. Default: `client_credentials`, and token exchange if it has a rule.
     pub grants: Option<Vec<String>>,
-    /// The audiences that it may have tokens for.
+    /// The audiences that it may request tokens for.
     #[serde(default)]
     pub audiences: Vec<String>,
     /// The audience of a request that names none.
     pub default_audience: Option<String>,
-    /// The scopes that it may have.
+    /// The scopes that it may request.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// Audiences whose tokens it may look into.
+    /// The audiences of tokens that it may introspect.
     #[serde(default)]
-    pub introspects: Vec<String>,
-    /// Its tenant.
+    pub introspected_audiences: Vec<String>,
+    /// The tenant of the client.
     pub tenant: Option<String>,
-    /// Lets it in no more.
+    /// Refuses every request of the client.
     #[serde(default)]
     pub locked: bool,
-    /// For whom it may act.
+    /// The rules of token exchange.
     #[serde(default, rename = "exchange")]
     pub exchanges: Vec<ExchangeConfig>,
 }
@@ -53,37 +70,37 @@ pub struct ClientConfig {
 #[serde(transparent)]
 pub struct StoredSecret(String);
 
-/// Lets a client act for its callers.
+/// A rule of token exchange, see [`ExchangeRule`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ExchangeConfig {
-    /// The audiences that it may exchange towards.
-    pub towards: Vec<String>,
-    /// The audiences of the tokens that it takes. Default: its own id.
+    /// The audiences of new tokens.
+    pub targets: Vec<String>,
+    /// The audiences of accepted subject tokens. Default: the client's own id.
     #[serde(default)]
-    pub tokens_for: Vec<String>,
-    /// The scopes that may be passed on. Default: the client's own.
+    pub subject_audiences: Vec<String>,
+    /// The scopes that a new token may carry. Default: the client's own.
     pub scopes: Option<Vec<String>>,
-    /// Only for subjects that begin so.
+    /// Prefixes of accepted subjects. Default: every subject.
     #[serde(default)]
-    pub subjects_beginning_with: Vec<String>,
-    /// Claims that are carried over.
+    pub subject_prefixes: Vec<String>,
+    /// More claims to copy from the subject token.
     #[serde(default)]
-    pub carrying: Vec<String>,
-    /// Lets it stand in for the caller without being named (impersonation).
+    pub copied_claims: Vec<String>,
+    /// Omits the client from `act` (impersonation).
     #[serde(default)]
     pub danger_without_actor: bool,
 }
 
 impl ClientConfig {
-    pub(super) fn read(&self, folder: &Path) -> Result<Client, ConfigError> {
+    pub(super) fn to_client(&self, folder: &Path) -> Result<Client, ConfigError> {
         let field = |name: &str| format!("client {}: {name}", self.id.escape_debug());
         let mut client = Client::new(&self.id).audiences(&self.audiences).scopes(&self.scopes);
         if let Some(grants) = &self.grants {
-            let named = |name: &String| Grant::ALL.into_iter().find(|grant| grant.name() == name);
-            let known = grants.iter().map(named).collect::<Option<Vec<_>>>();
-            let unknown = || ConfigError::new(field("grants"), "names a grant that is not served");
+            let known = grants.iter().map(|name| Grant::from_name(name)).collect::<Option<Vec<_>>>();
+            let unknown =
+                || ConfigError::new(field("grants"), "names an unsupported grant; use a grant_type of the metadata");
             client = client.grants(known.ok_or_else(unknown)?);
         }
         for secret in self.secret.iter().chain(&self.more_secrets) {
@@ -91,7 +108,7 @@ impl ClientConfig {
                 let problem = error.faults().first().map(|fault| fault.problem.clone()).unwrap_or_default();
                 ConfigError::new(field("secret"), problem)
             })?;
-            client = client.secret(stored);
+            client = client.add_secret(stored);
         }
         if let Some(path) = &self.public_keys {
             client = client.public_keys(read_file(&folder.join(path), "public_keys")?.expose().clone());
@@ -100,27 +117,27 @@ impl ClientConfig {
             client = client.default_audience(audience);
         }
         if let Some(tenant) = &self.tenant {
-            let bad = || ConfigError::new(field("tenant"), "not usable as a tenant's id");
+            let bad = || ConfigError::new(field("tenant"), "not usable as a tenant id");
             client = client.tenant(TenantId::new(tenant).map_err(|_| bad())?);
         }
-        client = client.may_introspect(&self.introspects);
+        client = client.introspected_audiences(&self.introspected_audiences);
         if self.locked {
             client = client.locked();
         }
-        Ok(self.exchanges.iter().fold(client, |client, rule| client.may_exchange(rule.read())))
+        Ok(self.exchanges.iter().fold(client, |client, rule| client.add_exchange_rule(rule.to_rule())))
     }
 }
 
 impl ExchangeConfig {
-    fn read(&self) -> ExchangeRule {
-        let mut rule = ExchangeRule::towards(&self.towards).tokens_for(&self.tokens_for).carrying(&self.carrying);
+    fn to_rule(&self) -> ExchangeRule {
+        let mut rule = ExchangeRule::new(&self.targets)
+            .subject_audiences(&self.subject_audiences)
+            .subject_prefixes(&self.subject_prefixes)
+            .copied_claims(&self.copied_claims);
         if let Some(scopes) = &self.scopes {
             rule = rule.scopes(scopes);
         }
-        for prefix in &self.subjects_beginning_with {
-            rule = rule.subjects_beginning_with(prefix);
-        }
-        if self.danger_without_actor { rule.without_actor() } else { rule }
+        if self.danger_without_actor { rule.danger_without_actor() } else { rule }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where state is kept, as data.
+//! A store as data.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::builder::IssuerBuilder;
 use crate::store::StoreKey;
 
-/// A file or a database, and the key that seals private keys there.
+/// A file or a database, and the key that seals private keys in it.
 ///
 /// ```
 /// # #[cfg(feature = "config")] {
@@ -25,7 +25,7 @@ use crate::store::StoreKey;
 pub struct StoreConfig {
     /// One crash-safe file, for one instance.
     pub file: Option<String>,
-    /// The environment variable with the settings of PostgreSQL (libpq's form), for several instances.
+    /// The environment variable with the settings of PostgreSQL in the form of libpq, for several instances.
     pub postgres_env: Option<String>,
     /// The file, of mode 0600, with the key that seals private keys.
     pub key_file: Option<String>,
@@ -36,7 +36,7 @@ pub struct StoreConfig {
 impl StoreConfig {
     pub(super) fn open(&self, mut builder: IssuerBuilder, folder: &Path) -> Result<IssuerBuilder, ConfigError> {
         let key = match (&self.key_file, &self.key_env) {
-            (Some(_), Some(_)) => return Err(ConfigError::new("store", "key_file and key_env; give one of them")),
+            (Some(_), Some(_)) => return Err(ConfigError::new("store", "both key_file and key_env; set one of them")),
             (Some(path), None) => Some(StoreKey::from_file(folder.join(path))?),
             (None, Some(name)) => Some(StoreKey::from_env(name)?),
             (None, None) => None,
@@ -47,7 +47,7 @@ impl StoreConfig {
         match (&self.file, &self.postgres_env) {
             (Some(path), None) => file(builder, &folder.join(path)),
             (None, Some(name)) => postgres(builder, name),
-            _ => Err(ConfigError::new("store", "names no place, or two; give file or postgres_env")),
+            _ => Err(ConfigError::new("store", "neither file nor postgres_env, or both; set one of them")),
         }
     }
 }
@@ -59,7 +59,7 @@ fn file(builder: IssuerBuilder, path: &Path) -> Result<IssuerBuilder, ConfigErro
 
 #[cfg(not(feature = "file"))]
 fn file(_: IssuerBuilder, _: &Path) -> Result<IssuerBuilder, ConfigError> {
-    Err(ConfigError::new("store", "this program was built without the feature file"))
+    Err(ConfigError::new("store", "file needs the feature `file`, which this program was built without"))
 }
 
 #[cfg(feature = "postgres")]
@@ -70,5 +70,5 @@ fn postgres(builder: IssuerBuilder, name: &str) -> Result<IssuerBuilder, ConfigE
 
 #[cfg(not(feature = "postgres"))]
 fn postgres(_: IssuerBuilder, _: &str) -> Result<IssuerBuilder, ConfigError> {
-    Err(ConfigError::new("store", "this program was built without the feature postgres"))
+    Err(ConfigError::new("store", "postgres_env needs the feature `postgres`, which this program was built without"))
 }

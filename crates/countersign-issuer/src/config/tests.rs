@@ -1,4 +1,6 @@
-//! Configurations that build, and such that must not.
+//! Valid and invalid configurations.
+
+use std::time::Duration;
 
 use super::*;
 
@@ -11,8 +13,8 @@ fn whole() -> String {
         listen = "127.0.0.1:4000"
         algorithm = "EdDSA"
         token_lifetime_seconds = 120
-        rotate_every_seconds = 86400
-        secret_checks_at_once = 2
+        rotation_interval_seconds = 86400
+        concurrent_secret_checks = 2
 
         [[audience]]
         name = "billing"
@@ -26,16 +28,16 @@ fn whole() -> String {
         audiences = ["billing"]
         default_audience = "billing"
         scopes = ["read"]
-        introspects = ["billing"]
+        introspected_audiences = ["billing"]
         tenant = "acme"
         locked = true
 
         [[client.exchange]]
-        towards = ["billing"]
-        tokens_for = ["orders", "https://orders.example.com"]
+        targets = ["billing"]
+        subject_audiences = ["orders", "https://orders.example.com"]
         scopes = ["read"]
-        subjects_beginning_with = ["user:"]
-        carrying = ["roles"]
+        subject_prefixes = ["user:"]
+        copied_claims = ["roles"]
         danger_without_actor = true
 
         [[client]]
@@ -53,7 +55,7 @@ fn whole() -> String {
 }
 
 #[test]
-fn everything_that_can_be_said_in_rust_can_be_said_in_toml() {
+fn every_setting_in_rust_has_a_field_in_toml() {
     let config = IssuerConfig::from_toml(&whole()).expect("a configuration");
     assert!(!format!("{config:?}").contains("argon2id"));
     assert_eq!(config.listen.map(|address| address.port()), Some(4000));
@@ -64,12 +66,12 @@ fn everything_that_can_be_said_in_rust_can_be_said_in_toml() {
 }
 
 #[test]
-fn a_field_that_none_has_is_refused_wherever_it_stands() {
+fn an_unknown_field_is_refused_in_every_table() {
     for (at, odd) in [
         ("listen = ", "lisen = "),
         ("token_lifetime_seconds = 60", "lifetime = 60"),
-        ("introspects = ", "introspect = "),
-        ("carrying = ", "carry = "),
+        ("introspected_audiences = ", "introspects = "),
+        ("copied_claims = ", "copied_claim = "),
         ("subjects = ", "subject = "),
         ("audience = \"https", "audiences = \"https"),
     ] {
@@ -79,7 +81,7 @@ fn a_field_that_none_has_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn faults_name_their_fields_and_come_all_at_once() {
+fn faults_name_their_fields_and_are_reported_at_once() {
     let bad = whole()
         .replace(HASH, "plain-secret-of-somebody")
         .replace("\"client_credentials\", ", "\"password\", ")
@@ -95,14 +97,14 @@ fn faults_name_their_fields_and_come_all_at_once() {
 
 #[test]
 #[cfg(feature = "file")]
-fn files_are_named_from_where_the_configuration_lies() {
+fn relative_paths_start_at_the_folder_of_the_configuration() {
     let folder = std::env::temp_dir().join(format!("countersign-config-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let text = "issuer = \"http://127.0.0.1:4000\"\n[store]\nfile = \"state.redb\"\n";
     let path = folder.join("issuer.toml");
     std::fs::write(&path, text).expect("written");
     let keys = || IssuerConfig::from_file(&path).expect("readable").build().expect("sound").keys();
-    assert_eq!(keys(), keys(), "the state is kept");
+    assert_eq!(keys(), keys(), "the state persists");
     assert!(folder.join("state.redb").exists());
     for bad in ["file = \"a\"\npostgres_env = \"B\"", "", "file = \"a\"\nkey_env = \"A\"\nkey_file = \"b\""] {
         std::fs::write(&path, format!("issuer = \"http://127.0.0.1:4000\"\n[store]\n{bad}\n")).expect("written");

@@ -1,34 +1,39 @@
-//! What is served here, and where (RFC 8414, OpenID Connect Discovery 1.0).
+//! The metadata of the issuer (RFC 8414, OpenID Connect Discovery 1.0).
 
-use axum::extract::State;
+use std::collections::BTreeSet;
+
+use axum::body::Bytes;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use countersign_core::key::Algorithm;
 use serde_json::{Value, json};
 
-use crate::grant::Grant;
+use crate::policy::Grant;
 use crate::rotation::JWKS_MAX_AGE;
-use crate::server::Issuer;
+use crate::service::Issuer;
 
-pub(super) async fn discovery(State(issuer): State<Issuer>) -> Response {
+pub(super) fn response(document: Bytes) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
         (header::CACHE_CONTROL, format!("public, max-age={}", JWKS_MAX_AGE.as_secs())),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
     ];
-    (StatusCode::OK, headers, issuer.metadata().to_owned()).into_response()
+    (StatusCode::OK, headers, document).into_response()
 }
 
-/// The document. It names nothing that is not served: no authorization endpoint, since nobody logs in here.
-pub(crate) fn document(issuer: &str, scopes: &[&str]) -> Value {
+/// The document. It names only served endpoints, so it has no authorization endpoint.
+pub(super) fn document(issuer: &Issuer) -> Value {
+    let scopes: BTreeSet<&str> =
+        issuer.audiences().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms: Vec<&str> = Algorithm::DEFAULT.iter().map(|algorithm| algorithm.name()).collect();
+    let name = issuer.name();
     json!({
-        "issuer": issuer,
-        "token_endpoint": format!("{issuer}/token"),
-        "introspection_endpoint": format!("{issuer}/introspect"),
-        "revocation_endpoint": format!("{issuer}/revoke"),
-        "jwks_uri": format!("{issuer}/jwks"),
+        "issuer": name,
+        "token_endpoint": format!("{name}/token"),
+        "introspection_endpoint": format!("{name}/introspect"),
+        "revocation_endpoint": format!("{name}/revoke"),
+        "jwks_uri": format!("{name}/jwks"),
         "response_types_supported": [],
         "grant_types_supported": Grant::ALL.map(Grant::name),
         "scopes_supported": scopes,

@@ -1,29 +1,29 @@
-//! The public keys (RFC 7517 §5).
+//! The key set (RFC 7517 §5).
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::rotation::JWKS_MAX_AGE;
-use crate::server::Issuer;
+use crate::service::Issuer;
 
 pub(super) async fn jwks(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
-    issuer.tend_keys().await;
+    issuer.maintain_keys().await;
     let published = issuer.published();
     let common = [
         (header::CACHE_CONTROL, format!("public, max-age={}", JWKS_MAX_AGE.as_secs())),
         (header::ETAG, published.etag.clone()),
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*".to_owned()),
     ];
-    if is_known(&headers, &published.etag) {
+    if is_cached(&headers, &published.etag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
     }
     let content_type = [(header::CONTENT_TYPE, "application/jwk-set+json")];
     (StatusCode::OK, common, content_type, published.jwks.clone()).into_response()
 }
 
-/// Whether the caller holds this version (RFC 9110 §13.1.2).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+/// Whether the caller has this version cached (RFC 9110 §13.1.2).
+fn is_cached(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(','))

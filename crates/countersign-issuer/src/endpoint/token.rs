@@ -1,67 +1,75 @@
-//! The token endpoint (RFC 6749 §3.2): the way of a request on one screen.
+//! The token endpoint (RFC 6749 §3.2): the whole path of a request.
 
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::error::never_stored;
-use super::{Form, OAuthError, Presented, peer};
-use crate::audit;
+use super::peer::peer;
+use super::refusal::refuse;
+use crate::audit::{self, Issued};
 use crate::client::Client;
-use crate::grant::Grant;
-use crate::server::Issuer;
+use crate::grant;
+use crate::oauth::{ClientIdentification, Form, OAuthError, json_response};
+use crate::policy::Grant;
+use crate::service::Issuer;
 
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
-    issuer.tend_keys().await;
+    issuer.maintain_keys().await;
     let peer = peer(&request);
     let mut client_id = None;
-    let answer = match Form::of(request).await {
-        Ok((_, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => federated(&issuer, &form).await,
-        Ok((headers, form)) => match Presented::find(&headers, &form) {
-            Ok(presented) => {
-                client_id = Some(presented.client_id.clone());
-                answer(&issuer, &form, presented, peer).await
+    let answer = match Form::from_request(request).await {
+        Ok((_, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => jwt_bearer(&issuer, &form).await,
+        Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form) {
+            Ok(identification) => {
+                client_id = Some(identification.client_id.clone());
+                authenticated(&issuer, &form, identification, peer).await
             }
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error),
         },
-        Err(refusal) => Err(refusal),
+        Err(error) => Err(error),
     };
-    answer.unwrap_or_else(|refusal| {
-        audit::refused(client_id.as_deref(), peer, &refusal);
-        refusal.into_response()
-    })
+    answer.unwrap_or_else(|error| refuse(client_id.as_deref(), peer, error))
 }
 
-async fn answer(
+/// Answers a request with a client credential.
+async fn authenticated(
     issuer: &Issuer,
     form: &Form,
-    presented: Presented,
+    identification: ClientIdentification,
     peer: Option<IpAddr>,
 ) -> Result<Response, OAuthError> {
-    let client = issuer.authenticate(presented, peer).await?;
+    let client = issuer.authenticate(identification, peer).await?;
     let grant_type = form.one("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing"))?;
-    let grant =
-        Grant::ALL.into_iter().find(|grant| grant.name() == grant_type).ok_or(OAuthError::unsupported_grant_type())?;
+    let grant = Grant::from_name(grant_type).ok_or(OAuthError::unsupported_grant_type())?;
     if !client.grants.contains(&grant) {
         return Err(OAuthError::unauthorized_client());
     }
-    respond(issuer, &client, grant, form).await
+    issue(issuer, &client, grant, form).await
 }
 
-/// The assertion is the proof: a client that also authenticates is not asked for it (RFC 7523 §3.1).
-async fn federated(issuer: &Issuer, form: &Form) -> Result<Response, OAuthError> {
+/// Answers a request with a token of another issuer, which authenticates the client (RFC 7523 §3.1).
+async fn jwt_bearer(issuer: &Issuer, form: &Form) -> Result<Response, OAuthError> {
     let assertion = form.one("assertion").ok_or(OAuthError::invalid_request("assertion is missing"))?;
-    let client = issuer.federated(assertion).await?;
-    respond(issuer, &client, Grant::JwtBearer, form).await
+    let client = issuer.authenticate_federated(assertion).await?;
+    issue(issuer, &client, Grant::JwtBearer, form).await
 }
 
-async fn respond(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) -> Result<Response, OAuthError> {
-    let granted = grant.give(issuer, client, form).await?;
+async fn issue(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) -> Result<Response, OAuthError> {
+    let granted = grant::evaluate(grant, issuer, client, form).await?;
     let token = issuer.issue(client, &granted)?;
-    audit::issued(client, grant, &granted, &token);
+    let scope = granted.scope.to_text();
+    audit::token_issued(&Issued {
+        client: client.id(),
+        grant: grant.name(),
+        audience: &granted.audience,
+        scope: &scope,
+        token_id: token.token_id(),
+        key_id: token.key_id(),
+        has_actor: granted.claims.contains_key("act"),
+    });
 
     let mut body = json!({
         "access_token": token.as_str(),
@@ -69,10 +77,10 @@ async fn respond(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) ->
         "expires_in": token.lifetime().as_secs(),
     });
     if !granted.scope.is_empty() {
-        body["scope"] = Value::from(granted.scope.to_text());
+        body["scope"] = Value::from(scope);
     }
     if let Some(issued_token_type) = granted.issued_token_type {
         body["issued_token_type"] = Value::from(issued_token_type);
     }
-    Ok(never_stored(StatusCode::OK, &body))
+    Ok(json_response(StatusCode::OK, &body))
 }

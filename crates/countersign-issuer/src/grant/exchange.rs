@@ -1,31 +1,32 @@
-//! A client asks in the name of its caller (RFC 8693). The new token never says, reaches or lasts more than the old.
+//! A token for the caller of the client (RFC 8693). It never has more claims, scopes or lifetime than the subject token.
 
 use std::sync::Arc;
 
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value, json};
 
-use super::{Granted, scope, target};
+use super::request::{scope, target};
+use super::{GrantError, Granted};
 use crate::client::Client;
-use crate::endpoint::{Form, OAuthError};
-use crate::policy::{ExchangeRule, ScopeSet};
-use crate::server::{Issuer, TENANT_CLAIM};
+use crate::oauth::Form;
+use crate::policy::{ExchangeRule, ScopeSet, TENANT_CLAIM};
+use crate::service::Issuer;
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// The longest chain of actors; verifiers here follow no longer one.
+/// The longest chain of actors that a verifier accepts.
 const MAX_ACTORS: usize = 8;
 
-/// Claims that stay true of the subject whoever acts.
-const CARRIED: [&str; 3] = [TENANT_CLAIM, "acr", "auth_time"];
+/// Claims about the subject, which hold for any actor.
+const COPIED: [&str; 3] = [TENANT_CLAIM, "acr", "auth_time"];
 
-pub(super) async fn give(issuer: &Issuer, client: &Client, form: &Form) -> Result<Granted, OAuthError> {
-    if form.one("requested_token_type").is_some_and(|wanted| wanted != ACCESS_TOKEN) {
-        return Err(OAuthError::invalid_request("only access tokens are issued; leave requested_token_type out"));
+pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> Result<Granted, GrantError> {
+    if form.one("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
+        return Err(GrantError::InvalidRequest("requested_token_type is not an access token; omit it"));
     }
     let subject = presented(issuer, form, "subject_token", "subject_token_type").await?;
-    let subject = subject.ok_or(OAuthError::invalid_request("subject_token is missing"))?;
+    let subject = subject.ok_or(GrantError::InvalidRequest("subject_token is missing"))?;
     let actor = presented(issuer, form, "actor_token", "actor_token_type").await?;
     let claims = subject.claims::<Map<String, Value>>().map_err(|_| NOT_ACCEPTED)?;
 
@@ -33,119 +34,120 @@ pub(super) async fn give(issuer: &Issuer, client: &Client, form: &Form) -> Resul
     let rule = client
         .exchange_rules
         .iter()
-        .find(|rule| rule.covers(target.name(), subject.subject(), subject.audiences()))
-        .ok_or_else(|| why_no_rule(client, &subject, target.name()))?;
-    stays_in_its_tenant(client, &subject)?;
-    let actor_name = acting(client, actor.as_deref())?;
-    may_act(issuer, &claims, actor_name)?;
+        .find(|rule| rule.allows(target.name(), subject.subject(), subject.audiences()))
+        .ok_or_else(|| no_rule(client, &subject, target.name()))?;
+    check_tenant(client, &subject)?;
+    let actor_name = actor_name(client, actor.as_deref())?;
+    check_may_act(issuer, &claims, actor_name)?;
 
-    let held: ScopeSet = subject.grants().scopes.iter().map(Box::from).collect();
+    let subject_scopes: ScopeSet = subject.grants().scopes.iter().map(Box::from).collect();
     let policy = rule.scopes.as_ref().unwrap_or(&client.scopes);
-    let scope = scope(form, held.and(policy).and(&target.scopes))?;
-    let ends = [Some(&subject), actor.as_ref()].into_iter().flatten().map(|token| token.expires_at()).min();
+    let scope = scope(form, subject_scopes.intersection(policy).intersection(&target.scopes))?;
+    let not_after = [Some(&subject), actor.as_ref()].into_iter().flatten().map(|token| token.expires_at()).min();
     Ok(Granted {
         subject: subject.subject().to_owned(),
         audience: target.name().to_owned(),
         scope,
-        not_after: ends,
-        claims: carried(issuer, rule, &claims, actor.is_some(), actor_name)?,
+        not_after,
+        claims: copied_claims(issuer, rule, &claims, actor.is_some(), actor_name)?,
         issued_token_type: Some(ACCESS_TOKEN),
     })
 }
 
-/// One answer for every token that is not accepted: the caller's business is with whoever gave it (S8.20).
-const NOT_ACCEPTED: OAuthError = OAuthError::invalid_request("a presented token is not accepted");
+/// The same error for every invalid token, so that the response reveals nothing about it.
+const NOT_ACCEPTED: GrantError = GrantError::InvalidRequest("a presented token is not accepted");
 
-/// A token of the request, judged in full. Both of its parameters are there, or neither.
+/// A verified token of the request; `None` if both of its parameters are absent.
 async fn presented(
     issuer: &Issuer,
     form: &Form,
     name: &str,
     type_name: &str,
-) -> Result<Option<Arc<Verified>>, OAuthError> {
+) -> Result<Option<Arc<Verified>>, GrantError> {
     let token = match (form.one(name), form.one(type_name)) {
         (None, None) => return Ok(None),
         (Some(token), Some(ACCESS_TOKEN | JWT)) => token,
-        (Some(_), Some(_)) => return Err(OAuthError::invalid_request("a token type that is not exchanged here")),
-        _ => return Err(OAuthError::invalid_request("a token and its type come together")),
+        (Some(_), Some(_)) => {
+            return Err(GrantError::InvalidRequest("a token type is not supported; present access tokens"));
+        }
+        _ => return Err(GrantError::InvalidRequest("a token without its type, or a type without its token")),
     };
     issuer.verify_own(token).await?.map(Some).ok_or(NOT_ACCEPTED)
 }
 
-/// A token for somebody else is a bad token here; a target that no rule names is a bad target.
-fn why_no_rule(client: &Client, subject: &Verified, target: &str) -> OAuthError {
-    let reaches = client.exchange_rules.iter().any(|rule| rule.towards.iter().any(|name| name == target));
-    let is_ours = |rule: &ExchangeRule| rule.covers(target, subject.subject(), subject.audiences());
-    if reaches && !client.exchange_rules.iter().any(is_ours) {
-        return OAuthError::invalid_request("no rule lets this client act on that token");
+/// Distinguishes a subject token that no rule accepts from a target that no rule has.
+fn no_rule(client: &Client, subject: &Verified, target: &str) -> GrantError {
+    let has_target = client.exchange_rules.iter().any(|rule| rule.has_target(target));
+    let allows = |rule: &ExchangeRule| rule.allows(target, subject.subject(), subject.audiences());
+    if has_target && !client.exchange_rules.iter().any(allows) {
+        return GrantError::InvalidRequest("no rule lets this client act on that token");
     }
-    OAuthError::invalid_target("no rule lets this client exchange tokens for that target")
+    GrantError::InvalidTarget("no rule lets this client exchange tokens for that target")
 }
 
-/// A client of one tenant acts on tokens of that tenant alone.
-fn stays_in_its_tenant(client: &Client, subject: &Verified) -> Result<(), OAuthError> {
+/// A client with a tenant exchanges only tokens of that tenant.
+fn check_tenant(client: &Client, subject: &Verified) -> Result<(), GrantError> {
     match &client.tenant {
         Some(own) if subject.tenant() != Some(own) => {
-            Err(OAuthError::invalid_request("no rule lets this client act on that token"))
+            Err(GrantError::InvalidRequest("no rule lets this client act on that token"))
         }
         _ => Ok(()),
     }
 }
 
-/// Who acts: the client that authenticated. An actor token may only say the same.
-fn acting<'a>(client: &'a Client, actor: Option<&Verified>) -> Result<&'a str, OAuthError> {
+/// The actor, which is the authenticated client. An actor token must be the client's own.
+fn actor_name<'a>(client: &'a Client, actor: Option<&Verified>) -> Result<&'a str, GrantError> {
     let Some(actor) = actor else { return Ok(client.id()) };
-    let is_its_own =
-        actor.subject() == client.id() && actor.client_id() == Some(client.id()) && actor.actor().is_none();
-    if is_its_own { Ok(client.id()) } else { Err(OAuthError::invalid_request("actor_token is not this client's own")) }
+    let is_own = actor.subject() == client.id() && actor.client_id() == Some(client.id()) && actor.actor().is_none();
+    if is_own { Ok(client.id()) } else { Err(GrantError::InvalidRequest("actor_token was not issued to this client")) }
 }
 
-/// A subject that says who may act for it means nobody else (RFC 8693 §4.4).
-fn may_act(issuer: &Issuer, claims: &Map<String, Value>, actor: &str) -> Result<(), OAuthError> {
+/// If the subject token names who may act, nobody else may (RFC 8693 §4.4).
+fn check_may_act(issuer: &Issuer, claims: &Map<String, Value>, actor: &str) -> Result<(), GrantError> {
     let Some(named) = claims.get("may_act") else { return Ok(()) };
     let issuer_fits = named.get("iss").is_none_or(|iss| iss == issuer.name());
     if named.get("sub").is_some_and(|sub| sub == actor) && issuer_fits {
         Ok(())
     } else {
-        Err(OAuthError::invalid_request("the subject does not let this client act for it"))
+        Err(GrantError::InvalidRequest("may_act of the subject token does not name this client"))
     }
 }
 
-fn carried(
+fn copied_claims(
     issuer: &Issuer,
     rule: &ExchangeRule,
     claims: &Map<String, Value>,
     has_actor_token: bool,
     actor: &str,
-) -> Result<Map<String, Value>, OAuthError> {
-    let mut carried = Map::new();
-    for name in CARRIED.into_iter().chain(rule.carried.iter().map(String::as_str)) {
+) -> Result<Map<String, Value>, GrantError> {
+    let mut copied = Map::new();
+    for name in COPIED.into_iter().chain(rule.copied_claims.iter().map(String::as_str)) {
         if let Some(value) = claims.get(name) {
-            carried.insert(name.to_owned(), value.clone());
+            copied.insert(name.to_owned(), value.clone());
         }
     }
     if let Some(may_act) = claims.get("may_act") {
-        carried.insert("may_act".into(), may_act.clone()); // still means nobody else further on
+        copied.insert("may_act".into(), may_act.clone()); // it also limits the next exchange
     }
     let before = claims.get("act");
     if rule.without_actor && !has_actor_token {
         if let Some(before) = before {
-            carried.insert("act".into(), before.clone());
+            copied.insert("act".into(), before.clone());
         }
-        return Ok(carried);
+        return Ok(copied);
     }
-    let is_it = |link: &Value| link["sub"] == *actor && link["iss"] == *issuer.name();
+    let is_client = |link: &Value| link["sub"] == *actor && link["iss"] == *issuer.name();
     let act = match before {
-        // Exchanging its own delegated token again adds no link.
-        Some(outermost) if is_it(outermost) => outermost.clone(),
+        // A repeated exchange of the client's own delegated token adds no link.
+        Some(outermost) if is_client(outermost) => outermost.clone(),
         Some(outermost) => json!({ "sub": actor, "iss": issuer.name(), "act": outermost }),
         None => json!({ "sub": actor, "iss": issuer.name() }),
     };
     if actors(&act) > MAX_ACTORS {
-        return Err(OAuthError::invalid_request("the chain of actors would be longer than 8"));
+        return Err(GrantError::InvalidRequest("the chain of actors would be longer than 8"));
     }
-    carried.insert("act".into(), act);
-    Ok(carried)
+    copied.insert("act".into(), act);
+    Ok(copied)
 }
 
 fn actors(act: &Value) -> usize {

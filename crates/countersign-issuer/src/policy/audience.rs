@@ -1,13 +1,12 @@
-//! A target of tokens.
+//! The services that tokens are issued for.
 
 use std::time::Duration;
 
 use countersign_core::error::Fault;
 
-use super::{ScopeSet, is_scope};
-use crate::builder::MAX_TOKEN_LIFETIME;
+use super::{ScopeSet, is_scope, lifetime_fault};
 
-/// A service that tokens are made for: its name as it stands in `aud`, and the scopes that it knows.
+/// A service that tokens are issued for: its name in `aud`, and the scopes it knows.
 ///
 /// ```
 /// use countersign_issuer::Audience;
@@ -24,24 +23,24 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// A target that knows no scopes yet.
+    /// An audience without scopes.
     pub fn new(name: impl Into<String>) -> Self {
         Audience { name: name.into(), scopes: ScopeSet::default(), lifetime: None }
     }
 
-    /// The scopes that tokens for it may carry. Default: none.
+    /// The scopes that tokens for this audience may carry. Default: none.
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.scopes.0.extend(scopes.into_iter().map(|scope| scope.into().into_boxed_str()));
+        self.scopes = ScopeSet::from_names(scopes);
         self
     }
 
-    /// How long tokens for it live, at most 3600 s. Default: the issuer's `token_lifetime`.
+    /// The lifetime of tokens for this audience, at most 3600 s. Default: the issuer's `token_lifetime`.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
     }
 
-    /// Its name.
+    /// The name of the audience.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -52,18 +51,18 @@ impl Audience {
         let mut fault = |field: &str, problem: &'static str| {
             faults.push(Fault::new(format!("audience {}: {field}", self.name.escape_debug()), problem));
         };
-        // A blank would make several of one; a wildcard is no service (S8.10).
+        // Whitespace could split one name into several; a wildcard is not a service.
         if self.name.is_empty() || self.name == "*" || self.name.contains(|c: char| c.is_whitespace() || c.is_control())
         {
-            fault("name", "empty, a wildcard, or with blanks; name one service");
+            fault("name", "empty, a wildcard, or contains whitespace; name one service");
         } else if self.name.contains('#') {
-            fault("name", "has a fragment, which no request can name (RFC 8707 §2)");
+            fault("name", "has a fragment, which no request can name (RFC 8707 §2); remove it");
         }
         if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
-            fault("scopes", "a scope is empty or has blanks, quotes or characters that are not ASCII");
+            fault("scopes", "a scope is empty or contains a space, a quote or a character outside ASCII");
         }
-        if self.lifetime.is_some_and(|life| life > MAX_TOKEN_LIFETIME || life.as_secs() == 0) {
-            fault("token_lifetime", "not within 1 s to 3600 s");
+        if let Some(problem) = self.lifetime.and_then(lifetime_fault) {
+            fault("token_lifetime", problem);
         }
         faults
     }

@@ -1,21 +1,21 @@
-//! Tokens of another issuer that prove who a client is: a cluster's, a build system's, a partner's.
+//! Other issuers whose tokens authenticate clients: a cluster, a build system, a partner.
 
 use countersign_core::error::Fault;
 use countersign_core::policy::TrustedIssuer;
 
-/// Lets workloads in by the token that their platform gives them, without a secret of ours (RFC 7523 §2.1).
+/// Authenticates workloads by the token of their platform instead of a client secret (RFC 7523 §2.1).
 ///
-/// The platform's token must pass every rule of its policy; make its audience this issuer's name, so that a token given
-/// for another service is worth nothing here. Subjects are compared letter by letter.
+/// The token must pass every rule of the trusted issuer. Require this issuer's name as its audience, so that a token
+/// issued for another service is refused here. Subjects are compared exactly.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
 /// use countersign_issuer::Federation;
 ///
-/// let keys = Arc::new(StaticKeys::new([])); // in earnest: the crate `countersign` fetches them, `oidc(…)`
+/// let keys = Arc::new(StaticKeys::new([])); // in production: `oidc(…)` of the crate `countersign` fetches them
 /// let cluster = NeedsAudience::new("https://kubernetes.default.svc", keys).audience("https://sts.example.com");
-/// let federation = Federation::trusting(cluster).subject_as_client("system:serviceaccount:shop:orders", "orders");
+/// let federation = Federation::new(cluster).add_subject("system:serviceaccount:shop:orders", "orders");
 /// # let _ = federation;
 /// ```
 #[derive(Clone, Debug)]
@@ -26,14 +26,14 @@ pub struct Federation {
 }
 
 impl Federation {
-    /// Trusts this issuer for the subjects that are named, and for nobody else.
-    pub fn trusting(trusted: TrustedIssuer) -> Self {
+    /// Trusts tokens of this issuer, but only for the subjects added with [`add_subject`](Self::add_subject).
+    pub fn new(trusted: TrustedIssuer) -> Self {
         Federation { trusted, subjects: Vec::new() }
     }
 
-    /// Its `subject` is our client of that id, with what that client is allowed.
-    pub fn subject_as_client(mut self, subject: impl Into<String>, client: impl Into<String>) -> Self {
-        self.subjects.push((subject.into(), client.into()));
+    /// Authenticates the platform's `subject` as the client with this id.
+    pub fn add_subject(mut self, subject: impl Into<String>, client_id: impl Into<String>) -> Self {
+        self.subjects.push((subject.into(), client_id.into()));
         self
     }
 
@@ -41,10 +41,10 @@ impl Federation {
         let mut faults = Vec::new();
         let mut fault = |problem: &'static str| faults.push(Fault::new("federation", problem));
         if self.subjects.is_empty() || self.subjects.iter().any(|(subject, _)| subject.is_empty()) {
-            fault("no subject, or an empty one; name who is which client");
+            fault("no subject, or an empty one; map each subject to a client");
         }
         if !self.subjects.iter().all(|(_, client)| is_client(client)) {
-            fault("names a client that the issuer does not know");
+            fault("maps a subject to an unknown client; add the client to the issuer");
         }
         faults
     }

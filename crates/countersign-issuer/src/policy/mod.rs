@@ -1,11 +1,17 @@
-//! What may be asked of the issuer: targets with their scopes, and who may act for whom.
+//! The rules of an issuer: audiences and their scopes, grants, token exchange, federation.
 
 mod audience;
+mod claims;
 mod exchange;
 mod federation;
+mod grant;
+mod lifetime;
 mod scope;
 
 pub use audience::Audience;
+pub(crate) use claims::TENANT_CLAIM;
 pub use exchange::ExchangeRule;
 pub use federation::Federation;
+pub use grant::Grant;
+pub(crate) use lifetime::{MAX_TOKEN_LIFETIME, lifetime_fault};
 pub(crate) use scope::{ScopeSet, is_scope};

@@ -1,20 +1,24 @@
-//! Sets of scopes (RFC 6749 §3.3): whole words, case-sensitive, their order without meaning.
+//! Sets of scopes (RFC 6749 §3.3): case-sensitive words without an order.
 
 use std::collections::BTreeSet;
 
 /// The most scopes that one request may name.
 const MAX_SCOPES: usize = 64;
 
-/// Scopes, each of the form that RFC 6749 allows.
+/// A set of scopes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ScopeSet(pub(crate) BTreeSet<Box<str>>);
 
 impl ScopeSet {
-    /// Reads a request's `scope`. `None` where a word is malformed or there are more than 64.
+    /// Reads the `scope` of a request. `None` if a scope is malformed or there are more than 64.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
         let is_fine = words.len() <= MAX_SCOPES && words.iter().all(|word| is_scope(word));
         is_fine.then(|| words.into_iter().map(Box::from).collect())
+    }
+
+    pub(crate) fn from_names<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
+        names.into_iter().map(|name| name.into().into_boxed_str()).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -25,12 +29,12 @@ impl ScopeSet {
         self.0.is_subset(&allowed.0)
     }
 
-    /// What both have.
-    pub(crate) fn and(&self, other: &ScopeSet) -> ScopeSet {
+    /// The scopes that both sets contain.
+    pub(crate) fn intersection(&self, other: &ScopeSet) -> ScopeSet {
         ScopeSet(self.0.intersection(&other.0).cloned().collect())
     }
 
-    /// As a token and an answer write it.
+    /// The form in tokens and responses: separated by spaces.
     pub(crate) fn to_text(&self) -> String {
         self.0.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(" ")
     }
@@ -42,7 +46,7 @@ impl FromIterator<Box<str>> for ScopeSet {
     }
 }
 
-/// Whether `word` is a `scope-token`: printable ASCII without blank, quote and backslash.
+/// Whether `word` is a `scope-token`: printable ASCII without space, quote and backslash.
 pub(crate) fn is_scope(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -1,4 +1,4 @@
-//! The keys of one issuer: held here, kept in its store, and moved on by time.
+//! The signing keys of one issuer: read from its store, changed by rotation and by time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,72 +6,53 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use axum::body::Bytes;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::{Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign_core::key::{Algorithm, KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
-use serde_json::json;
 
-use super::{KeyState, MARGIN, MAX_KEYS, PENDING_FOR, PublishedKey, RotationError, stored};
-use crate::store::{Store, StoreError, StoreKey, StoredKeys};
+use super::error::MAX_KEYS;
+use super::key::{KeyState, PublishedKey, RingKey};
+use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR};
+use super::{Published, RotationError, encoding};
+use crate::store::{Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};
 
-/// How often an instance looks into its store for what others changed, at most.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// How often a change is tried anew because another instance wrote first.
+/// The attempts at a change before other instances that wrote first make it fail.
 const MAX_ATTEMPTS: usize = 8;
 
-/// What verifiers and the token endpoint see, without a lock.
-pub(crate) struct Published {
-    pub(crate) signer: Arc<Signer>,
-    pub(crate) jwks: Bytes,
-    pub(crate) etag: String,
-    set: Arc<KeySet>,
-    /// When the next state begins, if time alone brings one.
-    next_change: Option<UnixTime>,
-}
-
-/// What a ring is made of.
+/// The settings of a key ring.
 pub(crate) struct RingSettings {
     pub(crate) issuer: String,
     pub(crate) algorithm: Algorithm,
-    pub(crate) longest_token: Duration,
-    pub(crate) rotate_every: Option<Duration>,
+    pub(crate) max_token_lifetime: Duration,
+    pub(crate) rotation_interval: Option<Duration>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) seal: Option<StoreKey>,
+    pub(crate) store_key: Option<StoreKey>,
 }
 
-/// The keys of one issuer, and their times.
+/// The signing keys of one issuer.
 pub(crate) struct KeyRing {
     settings: RingSettings,
     keys: Mutex<Keys>,
     published: ArcSwap<Published>,
     cell: KeyCell,
-    /// When the next look into the store is due, in milliseconds of the clock.
-    look_at: AtomicU64,
+    /// The time of the next maintenance, in milliseconds of the clock.
+    maintenance_at: AtomicU64,
 }
 
-/// The keys as this instance knows them.
+/// The keys as this instance last read or wrote them.
 #[derive(Default)]
 struct Keys {
-    held: Vec<Held>,
-    /// The version in the store that they came from.
+    current: Vec<RingKey>,
+    /// Their version in the store.
     version: u64,
-    /// Whether time has moved them on since.
-    has_moved: bool,
-}
-
-#[derive(Clone)]
-pub(super) struct Held {
-    pub(super) signer: Arc<Signer>,
-    pub(super) state: KeyState,
-    pub(super) since: UnixTime,
+    /// Whether time has changed a state since.
+    is_advanced: bool,
 }
 
 impl KeyRing {
-    /// The stored keys; where there are none, a new one, which signs at once: nobody holds an older set.
+    /// Reads the stored keys. Without stored keys it generates one that signs at once: no verifier has an older set.
     pub(crate) fn open(settings: RingSettings) -> Result<Self, RotationError> {
         let mut keys = Keys::default();
         for _ in 0..MAX_ATTEMPTS {
@@ -80,23 +61,28 @@ impl KeyRing {
                 break;
             }
             let now = settings.clock.now();
-            let first =
-                Held { signer: Arc::new(Signer::generate(settings.algorithm)?), state: KeyState::Active, since: now };
-            write(&settings, &mut keys, vec![first])?; // where another instance was first, its key is read
+            let signer = Arc::new(Signer::generate(settings.algorithm)?);
+            let first = RingKey { signer, state: KeyState::Active, since: now };
+            write(&settings, &mut keys, vec![first])?; // if another instance wrote first, its key is read next
         }
-        if keys.held.iter().any(|key| key.signer.algorithm() != settings.algorithm) {
-            return Err(StoreError::new("the stored keys are of another algorithm than is configured").into());
+        if keys.current.iter().any(|key| key.signer.algorithm() != settings.algorithm) {
+            return Err(StoreError::new(StoreErrorKind::OtherAlgorithm).into());
         }
-        let (cell, published) = (KeyCell::new(), published_of(&keys.held)?);
+        let (cell, published) = (KeyCell::new(), Published::new(&keys.current)?);
         cell.store(Arc::clone(&published.set), None);
-        let look_at = AtomicU64::new(millis(settings.clock.elapsed().saturating_add(LOOK_EVERY)));
-        let ring =
-            KeyRing { settings, keys: Mutex::new(keys), published: ArcSwap::from_pointee(published), cell, look_at };
-        ring.tend()?;
+        let due_at = settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
+        let ring = KeyRing {
+            settings,
+            keys: Mutex::new(keys),
+            published: ArcSwap::from_pointee(published),
+            cell,
+            maintenance_at: AtomicU64::new(millis(due_at)),
+        };
+        ring.maintain()?;
         Ok(ring)
     }
 
-    /// What is published now. Keys whose time has come change their state first; the store learns of it later.
+    /// The published keys. Applies due changes of state first; the store gets them with the next write.
     pub(crate) fn published(&self) -> Arc<Published> {
         let published = self.published.load();
         let now = self.settings.clock.now();
@@ -104,50 +90,40 @@ impl KeyRing {
             return Arc::clone(&published);
         }
         drop(published);
-        // Whoever holds the lock waits for the store, perhaps, and does the same.
+        // The owner of the lock may wait for the store, and applies the same changes.
         let mut keys = match self.keys.try_lock() {
             Ok(keys) => keys,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return self.published.load_full(),
         };
-        let mut next = keys.held.clone();
-        self.let_time_pass(&mut next, now);
-        // Nothing is generated here, so it cannot fail but for keys that were accepted before.
-        if let Ok(published) = published_of(&next) {
-            keys.held = next;
-            keys.has_moved = true;
+        let mut next = keys.current.clone();
+        self.advance(&mut next, now);
+        // No key is generated here, so it fails only for keys that were accepted before.
+        if let Ok(published) = Published::new(&next) {
+            keys.current = next;
+            keys.is_advanced = true;
             self.publish(published);
         }
         self.published.load_full()
     }
 
-    /// Publishes a key that will sign once every verifier has it. One that is pending already is that key.
+    /// Publishes a key that signs after every verifier has it. Returns the pending key if there is one.
     pub(crate) fn rotate(&self) -> Result<PublishedKey, RotationError> {
-        self.change(|held, now| self.add_pending(held, now))
+        self.change(|keys, now| self.add_pending(keys, now))
     }
 
     /// Signs with another key from now on: the pending one, or a new one.
     pub(crate) fn rotate_now(&self) -> Result<PublishedKey, RotationError> {
-        self.change(|held, now| {
-            let next = match held.iter().position(Held::is_pending) {
-                Some(index) => held.remove(index),
-                None => self.generate(held, KeyState::Active, now)?,
-            };
-            Ok(self.activate(held, next, now))
-        })
+        self.change(|keys, now| self.activate_next(keys, now))
     }
 
-    /// Drops a key at once. Where it was the active one, another takes its place.
+    /// Removes a key at once. Activates another one if it was the active key.
     pub(crate) fn revoke(&self, key_id: &str) -> Result<bool, RotationError> {
-        self.change(|held, now| {
-            let Some(index) = held.iter().position(|key| key.signer.key_id() == key_id) else { return Ok(false) };
-            let was_active = held.remove(index).state == KeyState::Active;
+        self.change(|keys, now| {
+            let Some(index) = keys.iter().position(|key| key.signer.key_id() == key_id) else { return Ok(false) };
+            let was_active = keys.remove(index).state == KeyState::Active;
             if was_active {
-                let next = match held.iter().position(Held::is_pending) {
-                    Some(index) => held.remove(index),
-                    None => self.generate(held, KeyState::Active, now)?,
-                };
-                self.activate(held, next, now);
+                self.activate_next(keys, now)?;
             }
             Ok(true)
         })
@@ -155,60 +131,61 @@ impl KeyRing {
 
     pub(crate) fn keys(&self) -> Vec<PublishedKey> {
         self.published();
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).held.iter().map(Held::describe).collect()
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).current.iter().map(RingKey::describe).collect()
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
         self.settings.algorithm
     }
 
-    /// Whether a look may mean a new key, which takes time to make.
+    /// Whether maintenance may generate a key, which takes time.
     pub(crate) fn is_scheduled(&self) -> bool {
-        self.settings.rotate_every.is_some()
+        self.settings.rotation_interval.is_some()
     }
 
-    /// Whether somebody should [`tend`](Self::tend) now; says so to one who asks.
-    pub(crate) fn is_due(&self) -> bool {
+    /// Whether [`maintain`](Self::maintain) is due. Of concurrent callers, one gets `true`.
+    pub(crate) fn is_maintenance_due(&self) -> bool {
         let now = self.settings.clock.elapsed();
-        let next = millis(now.saturating_add(LOOK_EVERY));
+        let next = millis(now.saturating_add(MAINTENANCE_INTERVAL));
         let claim = |at: u64| (at <= millis(now)).then_some(next);
-        self.look_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok()
+        self.maintenance_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok()
     }
 
-    /// Takes over what other instances changed, writes what time changed, and adds a key where the schedule says so.
-    pub(crate) fn tend(&self) -> Result<(), RotationError> {
-        self.change(|held, now| {
-            let active = held.iter().find(|key| key.state == KeyState::Active);
+    /// Reads changes of other instances, writes changes of state, and adds a key if the schedule requires it.
+    pub(crate) fn maintain(&self) -> Result<(), RotationError> {
+        self.change(|keys, now| {
+            let active = keys.iter().find(|key| key.state == KeyState::Active);
             let age = active.map(|key| now.saturating_since(key.since)).unwrap_or_default();
-            match self.settings.rotate_every {
-                Some(every) if age >= every => self.add_pending(held, now).map(drop),
+            match self.settings.rotation_interval {
+                Some(interval) if age >= interval => self.add_pending(keys, now).map(drop),
                 _ => Ok(()),
             }
         })
     }
 
-    /// Reads what is stored, lets time do its part, then `change`; what came of it is stored, then published. Where
-    /// another instance wrote first, all of it once more, on what that one wrote.
+    /// Reads the stored keys, applies due changes of state and `change`, writes the result, then publishes it. Starts
+    /// over if another instance wrote first.
     fn change<T>(
         &self,
-        change: impl Fn(&mut Vec<Held>, UnixTime) -> Result<T, RotationError>,
+        change: impl Fn(&mut Vec<RingKey>, UnixTime) -> Result<T, RotationError>,
     ) -> Result<T, RotationError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..MAX_ATTEMPTS {
             read(&self.settings, &mut keys)?;
             let now = self.settings.clock.now();
-            let mut next = keys.held.clone();
-            self.let_time_pass(&mut next, now);
+            let mut next = keys.current.clone();
+            self.advance(&mut next, now);
             let result = change(&mut next, now)?;
-            let is_changed = keys.has_moved || next.iter().map(Held::describe).ne(keys.held.iter().map(Held::describe));
-            let published = published_of(&next)?;
+            let described = |keys: &[RingKey]| keys.iter().map(RingKey::describe).collect::<Vec<_>>();
+            let is_changed = keys.is_advanced || described(&next) != described(&keys.current);
+            let published = Published::new(&next)?;
             if is_changed && !write(&self.settings, &mut keys, next)? {
                 continue;
             }
             self.publish(published);
             return Ok(result);
         }
-        Err(StoreError::new("other instances change the keys without a pause").into())
+        Err(StoreError::new(StoreErrorKind::Contended).into())
     }
 
     fn publish(&self, published: Published) {
@@ -216,105 +193,84 @@ impl KeyRing {
         self.published.store(Arc::new(published));
     }
 
-    /// States only ever go forward: a clock that is set back brings no key back.
-    fn let_time_pass(&self, held: &mut Vec<Held>, now: UnixTime) {
-        let due = |key: &Held| matches!(key.state, KeyState::Pending { signs_from } if signs_from <= now);
-        if let Some(index) = held.iter().position(due) {
-            let next = held.remove(index);
-            // Counted from the planned time, so that every instance comes to the same.
+    /// Applies due changes of state. States only move forward, so a clock that is set back restores no key.
+    fn advance(&self, keys: &mut Vec<RingKey>, now: UnixTime) {
+        let due = |key: &RingKey| matches!(key.state, KeyState::Pending { signs_from } if signs_from <= now);
+        if let Some(index) = keys.iter().position(due) {
+            let next = keys.remove(index);
+            // The planned time, so that every instance computes the same state.
             let since = match next.state {
                 KeyState::Pending { signs_from } => signs_from,
                 _ => now,
             };
-            self.activate(held, next, since);
+            self.activate(keys, next, since);
         }
-        held.retain(|key| !matches!(key.state, KeyState::Retiring { until } if until <= now));
+        keys.retain(|key| !matches!(key.state, KeyState::Retiring { until } if until <= now));
     }
 
-    fn activate(&self, held: &mut Vec<Held>, next: Held, since: UnixTime) -> PublishedKey {
-        let retire_for = self.settings.longest_token.saturating_add(MAX_LEEWAY).saturating_add(MARGIN);
-        for key in held.iter_mut().filter(|key| key.state == KeyState::Active) {
+    /// Activates the pending key, or a new one.
+    fn activate_next(&self, keys: &mut Vec<RingKey>, now: UnixTime) -> Result<PublishedKey, RotationError> {
+        let next = match keys.iter().position(RingKey::is_pending) {
+            Some(index) => keys.remove(index),
+            None => self.generate(keys, KeyState::Active, now)?,
+        };
+        Ok(self.activate(keys, next, now))
+    }
+
+    fn activate(&self, keys: &mut Vec<RingKey>, next: RingKey, since: UnixTime) -> PublishedKey {
+        let retire_for = self.settings.max_token_lifetime.saturating_add(MAX_LEEWAY).saturating_add(MARGIN);
+        for key in keys.iter_mut().filter(|key| key.state == KeyState::Active) {
             key.state = KeyState::Retiring { until: since.saturating_add(retire_for) };
         }
-        let next = Held { state: KeyState::Active, since, ..next };
+        let next = RingKey { state: KeyState::Active, since, ..next };
         let described = next.describe();
-        held.insert(0, next);
+        keys.insert(0, next);
         described
     }
 
-    fn add_pending(&self, held: &mut Vec<Held>, now: UnixTime) -> Result<PublishedKey, RotationError> {
-        if let Some(pending) = held.iter().find(|key| key.is_pending()) {
+    fn add_pending(&self, keys: &mut Vec<RingKey>, now: UnixTime) -> Result<PublishedKey, RotationError> {
+        if let Some(pending) = keys.iter().find(|key| key.is_pending()) {
             return Ok(pending.describe());
         }
-        let next = self.generate(held, KeyState::Pending { signs_from: now.saturating_add(PENDING_FOR) }, now)?;
+        let next = self.generate(keys, KeyState::Pending { signs_from: now.saturating_add(PENDING_FOR) }, now)?;
         let described = next.describe();
-        held.push(next);
+        keys.push(next);
         Ok(described)
     }
 
-    fn generate(&self, held: &[Held], state: KeyState, now: UnixTime) -> Result<Held, RotationError> {
-        if held.len() >= MAX_KEYS {
+    fn generate(&self, keys: &[RingKey], state: KeyState, now: UnixTime) -> Result<RingKey, RotationError> {
+        if keys.len() >= MAX_KEYS {
             return Err(RotationError::TooManyKeys);
         }
-        Ok(Held { signer: Arc::new(Signer::generate(self.settings.algorithm)?), state, since: now })
+        Ok(RingKey { signer: Arc::new(Signer::generate(self.settings.algorithm)?), state, since: now })
     }
 }
 
-impl Held {
-    fn is_pending(&self) -> bool {
-        matches!(self.state, KeyState::Pending { .. })
-    }
-
-    fn describe(&self) -> PublishedKey {
-        PublishedKey { key_id: self.signer.key_id().to_owned(), state: self.state }
-    }
-
-    fn change_at(&self) -> Option<UnixTime> {
-        match self.state {
-            KeyState::Active => None,
-            KeyState::Pending { signs_from: at } | KeyState::Retiring { until: at } => Some(at),
-        }
-    }
-}
-
-/// Takes over the stored keys where another instance has written since.
+/// Reads the stored keys if another instance has written since.
 fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
-    let Some(StoredKeys { version, keys: text }) = settings.store.keys()? else { return Ok(()) };
+    let Some(StoredKeys { version, keys: stored }) = settings.store.keys()? else { return Ok(()) };
     if version != keys.version {
-        let held = stored::decode(&text, &settings.issuer, settings.seal.as_ref(), &keys.held)?;
-        *keys = Keys { held, version, has_moved: false };
+        let current = encoding::decode(&stored, &settings.issuer, settings.store_key.as_ref(), &keys.current)?;
+        *keys = Keys { current, version, is_advanced: false };
     }
     Ok(())
 }
 
-/// Stores `next`; `false` where another instance wrote first.
-fn write(settings: &RingSettings, keys: &mut Keys, next: Vec<Held>) -> Result<bool, RotationError> {
-    let text = zeroize::Zeroizing::new(stored::encode(&next, &settings.issuer, settings.seal.as_ref())?);
-    let is_written = settings.store.replace_keys(keys.version, &text)?;
+/// Writes `next`. Returns `false` if another instance wrote first.
+fn write(settings: &RingSettings, keys: &mut Keys, next: Vec<RingKey>) -> Result<bool, RotationError> {
+    let encoded = zeroize::Zeroizing::new(encoding::encode(&next, &settings.issuer, settings.store_key.as_ref())?);
+    let is_written = settings.store.replace_keys(keys.version, &encoded)?;
     if is_written {
-        *keys = Keys { held: next, version: keys.version.saturating_add(1), has_moved: false };
+        *keys = Keys { current: next, version: keys.version.saturating_add(1), is_advanced: false };
     }
     Ok(is_written)
-}
-
-/// Writes the set, for others over HTTP and for verifiers in this process.
-fn published_of(held: &[Held]) -> Result<Published, RotationError> {
-    let active = held.iter().find(|key| key.state == KeyState::Active);
-    let signer = active.ok_or(RotationError::NoneActive)?;
-    let keys: Vec<_> = held.iter().filter_map(|key| key.signer.public_jwk()).collect();
-    let jwks = json!({ "keys": keys }).to_string();
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, jwks.as_bytes());
-    let etag = format!("\"{}\"", base64_simd::URL_SAFE_NO_PAD.encode_to_string(digest.as_ref()));
-    let set = Arc::new(KeySet::from_jwks(jwks.as_bytes())?);
-    let next_change = held.iter().filter_map(Held::change_at).min();
-    Ok(Published { signer: Arc::clone(&signer.signer), jwks: Bytes::from(jwks), etag, set, next_change })
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Verifiers in this process need no network.
+/// The source for verifiers in this process, which need no network.
 impl KeySource for KeyRing {
     fn cell(&self) -> &KeyCell {
         &self.cell

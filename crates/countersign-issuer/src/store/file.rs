@@ -1,4 +1,4 @@
-//! State in one file, for one instance: crash-safe, by the embedded database redb.
+//! State in one crash-safe file, for one instance, with the embedded database redb.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -9,47 +9,61 @@ use countersign_core::error::ConfigError;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
-use super::{List, MAX_NAMES, Remembered, Store, StoreError, StoredKeys};
+use super::interface::MAX_IDS;
+use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 
-/// Under its only entry: the version, then the keys.
+/// The version and the keys, in the only entry.
 const KEYS: TableDefinition<'_, (), (u64, &[u8])> = TableDefinition::new("keys");
 
-/// By list and name: when it ends, in seconds.
-const NAMES: TableDefinition<'_, (u8, [u8; 32]), u64> = TableDefinition::new("names");
+/// The expiry of each id in seconds, by list and digest.
+const IDS: TableDefinition<'_, (u8, [u8; 32]), u64> = TableDefinition::new("ids");
 
-/// How many names each list holds.
+/// The number of ids in each list.
 const COUNTS: TableDefinition<'_, u8, u64> = TableDefinition::new("counts");
 
-/// By client: its upgraded hash.
-const SECRETS: TableDefinition<'_, &str, &str> = TableDefinition::new("secrets");
+/// The upgraded secret hash of each client.
+const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("secret_hashes");
 
-/// Keeps the state of one instance in one file. Every write has reached the disk before it is answered.
+/// Stores the state of one instance in one file. Every write reaches the disk before it is acknowledged.
 ///
-/// The file is made readable by its owner alone, and refused where others may read or write it.
+/// The file is created with mode 0600. A file that others may read or write is refused.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_issuer::{FileStore, Issuer};
+///
+/// let path = std::env::temp_dir().join(format!("issuer-file-doc-{}.redb", std::process::id()));
+/// let store = FileStore::open(&path)?;
+/// assert!(FileStore::open(&path).is_err()); // in use
+/// let issuer = Issuer::builder("http://127.0.0.1:4000").store(Arc::new(store)).build()?;
+/// # drop(issuer);
+/// # std::fs::remove_file(&path).ok();
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
 pub struct FileStore(Database);
 
 impl FileStore {
-    /// Opens the file, or makes it.
+    /// Opens the file, or creates it.
     ///
     /// # Errors
-    /// `ConfigError` where the file cannot be used, is open to others, or is in use by another process.
+    /// `ConfigError` if the file is not usable, is accessible to others, or is in use by another process.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let file = private_file(path.as_ref())?;
         let unusable = |error: &dyn fmt::Display| ConfigError::new("store", format!("the file is not usable: {error}"));
         let file = FileBackend::new(file).map_err(|error| unusable(&error))?; // locks it
         let database = redb::Builder::new().create_with_backend(file).map_err(|error| unusable(&error))?;
         let store = FileStore(database);
-        store.make_tables().map_err(|error| unusable(&error))?;
+        store.create_tables().map_err(|error| unusable(&error))?;
         Ok(store)
     }
 
-    /// So that no reader finds a table missing.
-    fn make_tables(&self) -> Result<(), redb::Error> {
+    /// Creates the tables, so that no reader finds one missing.
+    fn create_tables(&self) -> Result<(), redb::Error> {
         let write = self.0.begin_write()?;
         write.open_table(KEYS)?;
-        write.open_table(NAMES)?;
+        write.open_table(IDS)?;
         write.open_table(COUNTS)?;
-        write.open_table(SECRETS)?;
+        write.open_table(SECRET_HASHES)?;
         Ok(write.commit()?)
     }
 
@@ -58,68 +72,68 @@ impl FileStore {
         let stored = table.get(())?;
         Ok(stored.map(|stored| {
             let (version, keys) = stored.value();
-            StoredKeys { version, keys: keys.to_vec() }
+            StoredKeys::new(version, keys.to_vec())
         }))
     }
 
-    fn write_keys(&self, seen: u64, keys: &[u8]) -> Result<bool, redb::Error> {
+    fn write_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, redb::Error> {
         let write = self.0.begin_write()?;
         {
             let mut table = write.open_table(KEYS)?;
             let version = table.get(())?.map_or(0, |stored| stored.value().0);
-            if version != seen {
+            if version != expected_version {
                 return Ok(false);
             }
-            table.insert((), (seen.saturating_add(1), keys))?;
+            table.insert((), (expected_version.saturating_add(1), keys))?;
         }
         write.commit()?;
         Ok(true)
     }
 
-    fn write_name(&self, list: u8, name: [u8; 32], ends: u64, now: u64) -> Result<Remembered, redb::Error> {
+    fn write_id(&self, list: u8, digest: [u8; 32], expires_at: u64, now: u64) -> Result<Insertion, redb::Error> {
         let write = self.0.begin_write()?;
         {
-            let mut names = write.open_table(NAMES)?;
+            let mut ids = write.open_table(IDS)?;
             let mut counts = write.open_table(COUNTS)?;
-            if names.get((list, name))?.is_some() {
-                return Ok(Remembered::Known);
+            if ids.get((list, digest))?.is_some() {
+                return Ok(Insertion::Present);
             }
             let mut count = counts.get(list)?.map_or(0, |count| count.value());
-            if count >= MAX_NAMES {
-                names.retain_in((list, [0; 32])..=(list, [255; 32]), |_, ends| now < ends)?;
-                // Lists share the table: all names, less those of the others.
+            if count >= MAX_IDS {
+                ids.retain_in((list, [0; 32])..=(list, [255; 32]), |_, expires_at| now < expires_at)?;
+                // The lists share one table: subtract the ids of the other lists.
                 let others = counts.iter()?.filter_map(Result::ok).filter(|(other, _)| other.value() != list);
                 let others = others.map(|(_, count)| count.value()).sum::<u64>();
-                count = names.len()?.saturating_sub(others);
+                count = ids.len()?.saturating_sub(others);
                 counts.insert(list, count)?;
             }
-            if count >= MAX_NAMES {
-                return Ok(Remembered::Full); // what was swept is swept again next time
+            if count >= MAX_IDS {
+                return Ok(Insertion::Full); // uncommitted: the next call removes expired ids again
             }
-            names.insert((list, name), ends)?;
+            ids.insert((list, digest), expires_at)?;
             counts.insert(list, count.saturating_add(1))?;
         }
         write.commit()?;
-        Ok(Remembered::New)
+        Ok(Insertion::New)
     }
 
-    fn has_name(&self, list: u8, name: [u8; 32]) -> Result<bool, redb::Error> {
-        Ok(self.0.begin_read()?.open_table(NAMES)?.get((list, name))?.is_some())
+    fn has_id(&self, list: u8, digest: [u8; 32]) -> Result<bool, redb::Error> {
+        Ok(self.0.begin_read()?.open_table(IDS)?.get((list, digest))?.is_some())
     }
 
-    fn read_secrets(&self) -> Result<Vec<(String, String)>, redb::Error> {
-        let table = self.0.begin_read()?.open_table(SECRETS)?;
-        let mut secrets = Vec::new();
+    fn read_secret_hashes(&self) -> Result<Vec<(String, String)>, redb::Error> {
+        let table = self.0.begin_read()?.open_table(SECRET_HASHES)?;
+        let mut hashes = Vec::new();
         for entry in table.iter()? {
-            let (client, stored) = entry?;
-            secrets.push((client.value().to_owned(), stored.value().to_owned()));
+            let (client, hash) = entry?;
+            hashes.push((client.value().to_owned(), hash.value().to_owned()));
         }
-        Ok(secrets)
+        Ok(hashes)
     }
 
-    fn write_secret(&self, client: &str, stored: &str) -> Result<(), redb::Error> {
+    fn write_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), redb::Error> {
         let write = self.0.begin_write()?;
-        write.open_table(SECRETS)?.insert(client, stored)?;
+        write.open_table(SECRET_HASHES)?.insert(client_id, hash)?;
         Ok(write.commit()?)
     }
 }
@@ -129,24 +143,30 @@ impl Store for FileStore {
         self.read_keys().map_err(|error| failed(&error))
     }
 
-    fn replace_keys(&self, seen: u64, keys: &[u8]) -> Result<bool, StoreError> {
-        self.write_keys(seen, keys).map_err(|error| failed(&error))
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
+        self.write_keys(expected_version, keys).map_err(|error| failed(&error))
     }
 
-    fn remember(&self, list: List, name: &[u8; 32], ends: UnixTime, now: UnixTime) -> Result<Remembered, StoreError> {
-        self.write_name(list.number(), *name, ends.as_secs(), now.as_secs()).map_err(|error| failed(&error))
+    fn insert_id(
+        &self,
+        list: IdList,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        self.write_id(list.number(), *digest, expires_at.as_secs(), now.as_secs()).map_err(|error| failed(&error))
     }
 
-    fn remembers(&self, list: List, name: &[u8; 32]) -> Result<bool, StoreError> {
-        self.has_name(list.number(), *name).map_err(|error| failed(&error))
+    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.has_id(list.number(), *digest).map_err(|error| failed(&error))
     }
 
-    fn secrets(&self) -> Result<Vec<(String, String)>, StoreError> {
-        self.read_secrets().map_err(|error| failed(&error))
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read_secret_hashes().map_err(|error| failed(&error))
     }
 
-    fn put_secret(&self, client: &str, stored: &str) -> Result<(), StoreError> {
-        self.write_secret(client, stored).map_err(|error| failed(&error))
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
+        self.write_secret_hash(client_id, hash).map_err(|error| failed(&error))
     }
 }
 
@@ -157,10 +177,10 @@ impl fmt::Debug for FileStore {
 }
 
 fn failed(error: &redb::Error) -> StoreError {
-    StoreError::new(error.to_string())
+    StoreError::new(StoreErrorKind::Failed).with_detail(error.to_string())
 }
 
-/// The file, made for its owner alone or found so (S8.28).
+/// Opens or creates the file; only its owner may have access.
 fn private_file(path: &Path) -> Result<File, ConfigError> {
     let fault = |problem: String| ConfigError::new("store", problem);
     let mut options = OpenOptions::new();

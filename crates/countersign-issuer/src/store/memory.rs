@@ -1,4 +1,4 @@
-//! State for as long as the process lives: for tests and laptops.
+//! State in memory, for tests and development.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,77 +6,94 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::clock::UnixTime;
 
-use super::{List, MAX_NAMES, Remembered, Store, StoreError, StoredKeys};
+use super::interface::MAX_IDS;
+use super::{IdList, Insertion, Store, StoreError, StoredKeys};
 
-/// Forgets everything with the process. Instances in one process may share it.
+/// Stores the state in memory; it is lost when the process ends. Instances in one process may share it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_issuer::{Issuer, MemoryStore};
+///
+/// let store = Arc::new(MemoryStore::new());
+/// let instance = || Issuer::builder("http://127.0.0.1:4000").store(store.clone()).build();
+/// assert_eq!(instance()?.keys(), instance()?.keys());
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
 #[derive(Default)]
-pub struct MemoryStore(Mutex<Held>);
+pub struct MemoryStore(Mutex<Contents>);
 
 #[derive(Default)]
-struct Held {
+struct Contents {
     keys: Option<StoredKeys>,
-    names: HashMap<List, HashMap<[u8; 32], UnixTime>>,
-    secrets: HashMap<String, String>,
+    ids: HashMap<IdList, HashMap<[u8; 32], UnixTime>>,
+    secret_hashes: HashMap<String, String>,
 }
 
 impl MemoryStore {
-    /// Empty.
+    /// An empty store.
     #[must_use]
     pub fn new() -> Self {
         MemoryStore::default()
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn contents(&self) -> MutexGuard<'_, Contents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for MemoryStore {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        Ok(self.held().keys.clone())
+        Ok(self.contents().keys.clone())
     }
 
-    fn replace_keys(&self, seen: u64, keys: &[u8]) -> Result<bool, StoreError> {
-        let mut held = self.held();
-        let is_as_seen = held.keys.as_ref().map_or(0, |keys| keys.version) == seen;
-        if is_as_seen {
-            held.keys = Some(StoredKeys { version: seen.saturating_add(1), keys: keys.to_vec() });
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
+        let mut contents = self.contents();
+        let is_expected = contents.keys.as_ref().map_or(0, |keys| keys.version) == expected_version;
+        if is_expected {
+            contents.keys = Some(StoredKeys::new(expected_version.saturating_add(1), keys.to_vec()));
         }
-        Ok(is_as_seen)
+        Ok(is_expected)
     }
 
-    fn remember(&self, list: List, name: &[u8; 32], ends: UnixTime, now: UnixTime) -> Result<Remembered, StoreError> {
-        let mut held = self.held();
-        let names = held.names.entry(list).or_default();
-        let is_full = |names: &HashMap<_, _>| u64::try_from(names.len()).unwrap_or(u64::MAX) >= MAX_NAMES;
-        if names.contains_key(name) {
-            return Ok(Remembered::Known);
+    fn insert_id(
+        &self,
+        list: IdList,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        let mut contents = self.contents();
+        let ids = contents.ids.entry(list).or_default();
+        let is_full = |ids: &HashMap<_, _>| u64::try_from(ids.len()).unwrap_or(u64::MAX) >= MAX_IDS;
+        if ids.contains_key(digest) {
+            return Ok(Insertion::Present);
         }
-        if is_full(names) {
-            names.retain(|_, ends| now < *ends);
+        if is_full(ids) {
+            ids.retain(|_, expires_at| now < *expires_at);
         }
-        if is_full(names) {
-            return Ok(Remembered::Full);
+        if is_full(ids) {
+            return Ok(Insertion::Full);
         }
-        names.insert(*name, ends);
-        Ok(Remembered::New)
+        ids.insert(*digest, expires_at);
+        Ok(Insertion::New)
     }
 
-    fn remembers(&self, list: List, name: &[u8; 32]) -> Result<bool, StoreError> {
-        Ok(self.held().names.get(&list).is_some_and(|names| names.contains_key(name)))
+    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.contents().ids.get(&list).is_some_and(|ids| ids.contains_key(digest)))
     }
 
-    fn secrets(&self) -> Result<Vec<(String, String)>, StoreError> {
-        Ok(self.held().secrets.iter().map(|(client, stored)| (client.clone(), stored.clone())).collect())
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(self.contents().secret_hashes.iter().map(|(client, hash)| (client.clone(), hash.clone())).collect())
     }
 
-    fn put_secret(&self, client: &str, stored: &str) -> Result<(), StoreError> {
-        self.held().secrets.insert(client.to_owned(), stored.to_owned());
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
+        self.contents().secret_hashes.insert(client_id.to_owned(), hash.to_owned());
         Ok(())
     }
 
-    fn is_quick(&self) -> bool {
-        true
+    fn is_blocking(&self) -> bool {
+        false
     }
 }
 
@@ -91,18 +108,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s8_25_the_lists_are_bounded_and_forget_nothing_before_its_end() {
-        let (store, now, ends) = (MemoryStore::new(), UnixTime::from_secs(10), UnixTime::from_secs(20));
-        let name = |n: u64| countersign_core::secret::sha256(&n.to_string());
-        let remember = |n, ends, now| store.remember(List::Revoked, &name(n), ends, now).expect("memory");
-        for n in 0..MAX_NAMES {
-            assert_eq!(remember(n, ends, now), Remembered::New);
+    fn s8_25_lists_are_bounded_and_keep_every_id_until_it_expires() {
+        let (store, now, end) = (MemoryStore::new(), UnixTime::from_secs(10), UnixTime::from_secs(20));
+        let digest = |n: u64| countersign_core::secret::sha256(&n.to_string());
+        let insert = |n, end, now| store.insert_id(IdList::RevokedTokens, &digest(n), end, now).expect("memory");
+        for n in 0..MAX_IDS {
+            assert_eq!(insert(n, end, now), Insertion::New);
         }
-        assert_eq!(remember(MAX_NAMES, ends, now), Remembered::Full);
-        assert_eq!(remember(7, ends, now), Remembered::Known);
-        assert_eq!(store.remembers(List::Revoked, &name(0)), Ok(true));
-        assert_eq!(store.remembers(List::Used, &name(0)), Ok(false));
-        assert_eq!(remember(MAX_NAMES, UnixTime::from_secs(30), ends), Remembered::New, "the others have ended");
-        assert_eq!(store.remembers(List::Revoked, &name(0)), Ok(false));
+        assert_eq!(insert(MAX_IDS, end, now), Insertion::Full);
+        assert_eq!(insert(7, end, now), Insertion::Present);
+        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0)), Ok(true));
+        assert_eq!(store.contains_id(IdList::UsedAssertions, &digest(0)), Ok(false));
+        assert_eq!(insert(MAX_IDS, UnixTime::from_secs(30), end), Insertion::New, "the others have expired");
+        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0)), Ok(false));
     }
 }

@@ -1,4 +1,4 @@
-//! Private keys at rest: sealed with AES-256-GCM where a key for that is given.
+//! Encryption of private keys at rest with AES-256-GCM.
 
 use std::fmt;
 use std::fs::File;
@@ -9,21 +9,21 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 
-/// Bytes of the key.
+/// The length of a key, in bytes.
 const KEY_BYTES: usize = 32;
 
-/// Bytes of a nonce, before the sealed text.
+/// The length of the nonce before the ciphertext, in bytes.
 const NONCE_BYTES: usize = 12;
 
-/// What sealed text begins with.
+/// The prefix of sealed data.
 const SEALED: &[u8] = b"sealed1:";
 
-/// The key under which an issuer's private keys are kept. It belongs anywhere but beside the state.
+/// The key that seals an issuer's private keys. Store it apart from the state.
 ///
 /// ```
 /// use countersign_issuer::StoreKey;
 ///
-/// let text = StoreKey::generate()?; // 256 random bits, in base64: into a file of mode 0600 or a secret of the platform
+/// let text = StoreKey::generate()?; // 256 random bits in base64, for a file of mode 0600 or a secret of the platform
 /// let key = StoreKey::parse(&text)?;
 /// assert_eq!(format!("{key:?}"), "StoreKey([hidden])");
 /// # Ok::<(), countersign_core::error::ConfigError>(())
@@ -31,22 +31,23 @@ const SEALED: &[u8] = b"sealed1:";
 pub struct StoreKey(RandomizedNonceKey);
 
 impl StoreKey {
-    /// A new key's text.
+    /// Generates a key, as text.
     ///
     /// # Errors
-    /// `ConfigError` where the system has no randomness to give.
+    /// `ConfigError` if the system provides no randomness.
     pub fn generate() -> Result<Secret<String>, ConfigError> {
         let mut key = zeroize::Zeroizing::new([0; KEY_BYTES]);
-        aws_lc_rs::rand::fill(key.as_mut()).map_err(|_| ConfigError::new("store_key", "no randomness to be had"))?;
+        aws_lc_rs::rand::fill(key.as_mut())
+            .map_err(|_| ConfigError::new("store_key", "the system provides no randomness"))?;
         Ok(Secret::new(base64_simd::STANDARD.encode_to_string(key.as_ref())))
     }
 
-    /// Reads 32 bytes in base64.
+    /// Reads a key of 32 bytes in base64.
     ///
     /// # Errors
-    /// `ConfigError` where the text is anything else.
+    /// `ConfigError` for any other text.
     pub fn parse(text: &Secret<String>) -> Result<Self, ConfigError> {
-        let bad = || ConfigError::new("store_key", "not 32 bytes in base64; have one generated");
+        let bad = || ConfigError::new("store_key", "not 32 bytes in base64; generate one");
         let key = base64_simd::STANDARD.decode_to_vec(text.expose().trim()).map_err(|_| bad())?;
         let key = zeroize::Zeroizing::new(key);
         if key.len() != KEY_BYTES {
@@ -55,10 +56,10 @@ impl StoreKey {
         RandomizedNonceKey::new(&AES_256_GCM, &key).map(StoreKey).map_err(|_| bad())
     }
 
-    /// Reads it from a file, which nobody but its owner may read.
+    /// Reads a key from a file that only its owner may access.
     ///
     /// # Errors
-    /// `ConfigError` where the file cannot be read, is open to others, or holds no such key.
+    /// `ConfigError` if the file cannot be read, is accessible to others, or does not hold a key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let unreadable = |_| ConfigError::new("store_key", "the file cannot be read");
         let file = File::open(path).map_err(unreadable)?;
@@ -68,15 +69,15 @@ impl StoreKey {
         Self::parse(&Secret::new(text))
     }
 
-    /// Reads it from an environment variable.
+    /// Reads a key from an environment variable.
     ///
     /// # Errors
-    /// `ConfigError` where it is unset or holds no such key.
+    /// `ConfigError` if the variable is unset or does not hold a key.
     pub fn from_env(name: &str) -> Result<Self, ConfigError> {
         Self::parse(&Secret::from_env(name)?)
     }
 
-    /// Seals `text`; it opens only for the same `context`.
+    /// Seals `text`, bound to `context`: it opens only with the same one.
     pub(crate) fn seal(&self, text: &[u8], context: &str) -> Option<Vec<u8>> {
         let mut sealed = text.to_vec();
         let nonce = self.0.seal_in_place_append_tag(Aad::from(context), &mut sealed).ok()?;
@@ -102,14 +103,14 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-/// Refuses a file that others may read or write (S8.28).
+/// Refuses a file that others may read or write.
 pub(super) fn check_mode(file: &File, field: &'static str) -> Result<(), ConfigError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let metadata = file.metadata().map_err(|_| ConfigError::new(field, "the file cannot be looked at"))?;
+        let metadata = file.metadata().map_err(|_| ConfigError::new(field, "the mode of the file cannot be read"))?;
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(ConfigError::new(field, "others may read or write the file; give it mode 0600"));
+            return Err(ConfigError::new(field, "others may read or write the file; set its mode to 0600"));
         }
     }
     let _ = (file, field);
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s8_28_sealed_text_opens_for_its_key_and_context_alone() {
+    fn s8_28_sealed_text_opens_only_with_its_key_and_context() {
         let key = StoreKey::parse(&StoreKey::generate().expect("a key")).expect("a key");
         let other = StoreKey::parse(&StoreKey::generate().expect("a key")).expect("a key");
         let sealed = key.seal(b"private", "https://a.test").expect("sealed");

@@ -1,10 +1,10 @@
-//! Refusals as RFC 6749 §5.2 writes them. Their texts are fixed: nothing of a request comes back.
+//! Error responses of RFC 6749 §5.2. Their texts are fixed, so a response repeats nothing of the request.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// A refusal of a token request: the code of the RFCs, and a fixed sentence for whoever set the client up.
+/// A refused request: a registered error code, and a fixed description for the developer of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OAuthError {
     pub(crate) status: StatusCode,
@@ -28,24 +28,24 @@ impl OAuthError {
     }
 
     pub(crate) const fn unsupported_grant_type() -> Self {
-        Self::bad_request("unsupported_grant_type", "grant_type is none that is served here")
+        Self::bad_request("unsupported_grant_type", "grant_type is not supported")
     }
 
     pub(crate) const fn unauthorized_client() -> Self {
-        Self::bad_request("unauthorized_client", "this client may not use that grant")
+        Self::bad_request("unauthorized_client", "this client may not use this grant type")
     }
 
     /// RFC 7523 §3.1.
     pub(crate) const fn invalid_grant() -> Self {
-        Self::bad_request("invalid_grant", "the assertion is not accepted")
+        Self::bad_request("invalid_grant", "the assertion was not accepted")
     }
 
-    /// The same for an unknown, a locked and a mistaken client (S8.04).
+    /// The same for an unknown client, a locked client and a wrong secret.
     pub(crate) const fn invalid_client() -> Self {
         OAuthError {
             status: StatusCode::UNAUTHORIZED,
             code: "invalid_client",
-            description: "the client did not prove who it is",
+            description: "client authentication failed",
             retry_after_secs: None,
         }
     }
@@ -54,32 +54,32 @@ impl OAuthError {
         OAuthError { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::invalid_request("the body is larger than 64 KiB") }
     }
 
-    /// More secrets are being checked than memory is set aside for.
-    pub(crate) const fn busy() -> Self {
+    /// A bound of this service is reached, or its store is unavailable.
+    pub(crate) const fn unavailable() -> Self {
         OAuthError {
             status: StatusCode::SERVICE_UNAVAILABLE,
             code: "temporarily_unavailable",
-            description: "too many clients at once; ask again",
+            description: "the service is busy; try again",
             retry_after_secs: Some(1),
         }
     }
 
-    /// Too many failures from there of late (S8.27).
+    /// Too many recent failures of this client at this address.
     pub(crate) const fn throttled(seconds: u64) -> Self {
         OAuthError {
             status: StatusCode::TOO_MANY_REQUESTS,
             code: "temporarily_unavailable",
-            description: "too many failed attempts; wait",
+            description: "too many failed attempts; try again later",
             retry_after_secs: Some(seconds),
         }
     }
 
-    /// The fault is ours.
+    /// A fault of this service.
     pub(crate) const fn server_error() -> Self {
         OAuthError {
             status: StatusCode::INTERNAL_SERVER_ERROR,
             code: "server_error",
-            description: "the token could not be made",
+            description: "the token could not be signed",
             retry_after_secs: None,
         }
     }
@@ -92,10 +92,10 @@ impl OAuthError {
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let body = json!({ "error": self.code, "error_description": self.description });
-        let mut response = never_stored(self.status, &body);
+        let mut response = json_response(self.status, &body);
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            // Needed where Basic was tried (RFC 6749 §5.2), and in every 401 (RFC 9110 §15.5.2).
+            // Required after Basic credentials (RFC 6749 §5.2) and in every 401 (RFC 9110 §15.5.2).
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\""));
         }
         if let Some(seconds) = self.retry_after_secs {
@@ -105,8 +105,8 @@ impl IntoResponse for OAuthError {
     }
 }
 
-/// A JSON answer that no cache keeps (RFC 6749 §5.1).
-pub(super) fn never_stored(status: StatusCode, body: &serde_json::Value) -> Response {
+/// A JSON response that no cache may store (RFC 6749 §5.1).
+pub(crate) fn json_response(status: StatusCode, body: &serde_json::Value) -> Response {
     let headers =
         [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
     (status, headers, body.to_string()).into_response()

@@ -1,10 +1,17 @@
-//! Workloads of other issuers.
+//! Federation: workloads of other issuers.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use countersign_core::secret::Secret;
 use countersign_test::TestIssuer;
 use tower::ServiceExt;
+
+use std::sync::Arc;
+
+use countersign_core::verify::Verifier;
+
+use crate::client::Client;
+use crate::policy::{Audience, Federation};
 
 use super::*;
 
@@ -23,17 +30,17 @@ async fn ask(issuer: &Issuer, assertion: &str) -> (StatusCode, serde_json::Value
 }
 
 #[tokio::test]
-async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
+async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() {
     let platform = TestIssuer::new().with_name("https://cluster.test");
-    let federation = Federation::trusting(platform.trusted_for(NAME))
-        .subject_as_client("system:serviceaccount:shop:orders", "orders")
-        .subject_as_client("system:serviceaccount:shop:locked", "locked");
+    let federation = Federation::new(platform.trusted_for(NAME))
+        .add_subject("system:serviceaccount:shop:orders", "orders")
+        .add_subject("system:serviceaccount:shop:locked", "locked");
     let issuer = Issuer::builder(NAME)
         .clock(Arc::new(platform.clock().clone()))
-        .audience(Audience::new("billing").scopes(["read"]))
-        .client(Client::new("orders").audiences(["billing"]).scopes(["read"]))
-        .client(Client::new("locked").audiences(["billing"]).locked())
-        .federation(federation)
+        .add_audience(Audience::new("billing").scopes(["read"]))
+        .add_client(Client::new("orders").audiences(["billing"]).scopes(["read"]))
+        .add_client(Client::new("locked").audiences(["billing"]).locked())
+        .add_federation(federation)
         .build()
         .expect("a sound configuration");
     let token = |subject: &str| platform.token().subject(subject).audience(NAME);
@@ -44,15 +51,15 @@ async fn a_workload_is_let_in_by_its_platforms_token_for_us_and_by_no_other() {
     let verified = verifier.build().expect("sound").verify(body["access_token"].as_str().expect("a token")).await;
     assert_eq!(verified.expect("accepted").client_id(), Some("orders"));
 
-    let stranger = TestIssuer::new().with_name("https://cluster.test");
-    let ours =
+    let other_key = TestIssuer::new().with_name("https://cluster.test");
+    let own =
         issuer.mint(&countersign_core::mint::Draft::access_token().subject("x").audience("billing").client_id("y"));
     for (what, assertion) in [
         ("another subject", token("system:serviceaccount:shop:billing").sign()),
         ("a locked client", token("system:serviceaccount:shop:locked").sign()),
         ("for another service", platform.token().subject("system:serviceaccount:shop:orders").audience("x").sign()),
-        ("another key", stranger.token().subject("system:serviceaccount:shop:orders").audience(NAME).sign()),
-        ("our own token", ours.expect("minted").as_str().to_owned()),
+        ("another key", other_key.token().subject("system:serviceaccount:shop:orders").audience(NAME).sign()),
+        ("a token of this issuer", own.expect("minted").as_str().to_owned()),
         ("garbage", "x".to_owned()),
     ] {
         let (status, body) = ask(&issuer, &assertion).await;
@@ -66,11 +73,11 @@ fn a_federation_names_known_clients_and_subjects() {
     let platform = TestIssuer::new();
     let build = |federation| {
         let client = Client::new("orders").secret(Secret::from("quaint-heron-lifts-49"));
-        Issuer::builder(NAME).client(client).federation(federation).build()
+        Issuer::builder(NAME).add_client(client).add_federation(federation).build()
     };
-    let trusting = || Federation::trusting(platform.trusted_for(NAME));
-    assert!(build(trusting().subject_as_client("a", "orders")).is_ok());
-    for bad in [trusting(), trusting().subject_as_client("", "orders"), trusting().subject_as_client("a", "nobody")] {
+    let federation = || Federation::new(platform.trusted_for(NAME));
+    assert!(build(federation().add_subject("a", "orders")).is_ok());
+    for bad in [federation(), federation().add_subject("", "orders"), federation().add_subject("a", "nobody")] {
         assert_eq!(build(bad).expect_err("not sound").faults()[0].field, "federation");
     }
 }

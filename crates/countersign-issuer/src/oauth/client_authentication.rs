@@ -1,4 +1,4 @@
-//! How a client says who it is: exactly one way a request (RFC 6749 §2.3).
+//! The credentials that a client sends: exactly one kind per request (RFC 6749 §2.3).
 
 use axum::http::{HeaderMap, header};
 use countersign_core::secret::Secret;
@@ -10,48 +10,48 @@ use super::{Form, OAuthError};
 /// The longest client id, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 256;
 
-/// What `client_assertion_type` must be (RFC 7523 §2.2).
+/// The only supported `client_assertion_type` (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The longest secret, in bytes.
 const MAX_SECRET_BYTES: usize = 1024;
 
-/// What a request presents as proof, unchecked.
-pub(crate) struct Presented {
+/// The client that a request names and its credential, both unchecked.
+pub(crate) struct ClientIdentification {
     pub(crate) client_id: String,
-    pub(crate) proof: Proof,
+    pub(crate) credential: ClientCredential,
 }
 
-/// What is to prove it.
-pub(crate) enum Proof {
+/// A credential as it was sent.
+pub(crate) enum ClientCredential {
     Secret(Secret<String>),
     /// A JWT signed by the client.
     Assertion(Secret<String>),
 }
 
-impl Presented {
-    /// Finds it.
+impl ClientIdentification {
+    /// Reads the credential from the header or the form.
     ///
     /// # Errors
-    /// `invalid_request` for two ways at once, `invalid_client` for none or a malformed one.
-    pub(crate) fn find(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
-        const TWO_WAYS: OAuthError = OAuthError::invalid_request("authenticate in one way, not in two");
+    /// `invalid_request` for two credentials, `invalid_client` for none or a malformed one.
+    pub(crate) fn from_request(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
+        const TWO_CREDENTIALS: OAuthError = OAuthError::invalid_request("more than one client credential; send one");
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let header = lines.next();
         if lines.next().is_some() {
-            return Err(TWO_WAYS);
+            return Err(TWO_CREDENTIALS);
         }
         let in_body = form.one("client_secret");
         let assertion = form.one("client_assertion");
         let is_named = |id: &str| form.one("client_id").is_none_or(|named| named == id);
         let presented = match (header, in_body, assertion) {
-            (Some(header), None, None) => basic(header.as_bytes()),
-            (None, Some(secret), None) => form.one("client_id").and_then(|id| of_secret(id, secret)),
+            (Some(header), None, None) => from_basic(header.as_bytes()),
+            (None, Some(secret), None) => form.one("client_id").and_then(|id| from_secret(id, secret)),
             (None, None, Some(assertion)) if form.one("client_assertion_type") == Some(JWT_BEARER) => {
-                of_assertion(assertion)
+                from_assertion(assertion)
             }
             (None, None, _) => None,
-            _ => return Err(TWO_WAYS),
+            _ => return Err(TWO_CREDENTIALS),
         };
         presented
             .filter(|found| (1..=MAX_CLIENT_ID_BYTES).contains(&found.client_id.len()) && is_named(&found.client_id))
@@ -59,19 +59,20 @@ impl Presented {
     }
 }
 
-fn of_secret(client_id: &str, secret: &str) -> Option<Presented> {
-    let proof = Proof::Secret(Secret::new(secret.to_owned()));
-    (secret.len() <= MAX_SECRET_BYTES).then(|| Presented { client_id: client_id.to_owned(), proof })
+fn from_secret(client_id: &str, secret: &str) -> Option<ClientIdentification> {
+    let credential = ClientCredential::Secret(Secret::new(secret.to_owned()));
+    (secret.len() <= MAX_SECRET_BYTES).then(|| ClientIdentification { client_id: client_id.to_owned(), credential })
 }
 
-/// Whom an assertion speaks of is only known from itself; nothing of it is believed yet.
-fn of_assertion(assertion: &str) -> Option<Presented> {
+/// Takes the client id from the unverified `iss` of the assertion; it only selects the keys to check with.
+fn from_assertion(assertion: &str) -> Option<ClientIdentification> {
     let client_id = Unverified::parse(assertion).ok()?.issuer()?.to_owned();
-    Some(Presented { client_id, proof: Proof::Assertion(Secret::new(assertion.to_owned())) })
+    let credential = ClientCredential::Assertion(Secret::new(assertion.to_owned()));
+    Some(ClientIdentification { client_id, credential })
 }
 
-/// `Basic` credentials, each half form-decoded (RFC 6749 §2.3.1).
-fn basic(header: &[u8]) -> Option<Presented> {
+/// Reads `Basic` credentials; both halves are form-encoded (RFC 6749 §2.3.1).
+fn from_basic(header: &[u8]) -> Option<ClientIdentification> {
     let (scheme, encoded) = header.split_at_checked("Basic ".len())?;
     if !scheme.eq_ignore_ascii_case(b"Basic ") {
         return None;
@@ -79,7 +80,7 @@ fn basic(header: &[u8]) -> Option<Presented> {
     let pair = Secret::new(base64_simd::STANDARD.decode_to_vec(encoded.trim_ascii()).ok()?);
     let colon = pair.expose().iter().position(|byte| *byte == b':')?;
     let (id, secret) = pair.expose().split_at_checked(colon)?;
-    of_secret(&decode(id)?, &decode(secret.get(1..)?)?)
+    from_secret(&decode(id)?, &decode(secret.get(1..)?)?)
 }
 
 #[cfg(test)]
@@ -94,20 +95,20 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_static(line));
         }
         let form = Form::parse(body.as_bytes()).map_err(|e| e.code).expect("a form");
-        let found = Presented::find(&headers, &form).map_err(|error| error.code)?;
-        let (Proof::Secret(proof) | Proof::Assertion(proof)) = found.proof;
-        Ok((found.client_id, proof.expose().clone()))
+        let found = ClientIdentification::from_request(&headers, &form).map_err(|error| error.code)?;
+        let (ClientCredential::Secret(sent) | ClientCredential::Assertion(sent)) = found.credential;
+        Ok((found.client_id, sent.expose().clone()))
     }
 
     #[test]
     fn s8_06_basic_is_form_decoded() {
         let found = find(&["Basic YSUzQWI6cCU0MHNzKyUyNSUyQiVDMyVCQw=="], "").expect("the vector of S7.02");
         assert_eq!(found, ("a:b".to_owned(), "p@ss %+ü".to_owned()));
-        assert_eq!(find(&["basic YTpi"], "client_id=a").expect("the scheme has no case").0, "a");
+        assert_eq!(find(&["basic YTpi"], "client_id=a").expect("the scheme is not case-sensitive").0, "a");
     }
 
     #[test]
-    fn s8_06_exactly_one_way_of_authentication() {
+    fn s8_06_exactly_one_credential_is_accepted() {
         assert_eq!(find(&["Basic YTpi"], "client_id=a&client_secret=b"), Err("invalid_request"));
         assert_eq!(find(&["Basic YTpi", "Basic YTpi"], ""), Err("invalid_request"));
         assert_eq!(find(&[], "client_id=a&client_secret=b").expect("post").1, "b");

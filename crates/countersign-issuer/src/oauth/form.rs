@@ -1,4 +1,4 @@
-//! Form bodies, read strictly: what is malformed or said twice is refused, never guessed at.
+//! Form bodies, read strictly: a malformed body or a repeated parameter is refused.
 
 use std::collections::BTreeSet;
 
@@ -10,24 +10,24 @@ use zeroize::Zeroizing;
 
 use super::OAuthError;
 
-/// The largest body read, in bytes: a subject and an actor token of 16 KiB each fit, encoded.
+/// The largest body read, in bytes: enough for an encoded subject and actor token of 16 KiB each.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The most parameters of one request.
 const MAX_PARAMETERS: usize = 64;
 
-/// Parameters that may be said more than once (RFC 8693 §2.1, RFC 8707 §2).
+/// Parameters that may occur more than once (RFC 8693 §2.1, RFC 8707 §2).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// The parameters of a request. Values are wiped when it is dropped: secrets and tokens are among them.
+/// The parameters of a request. Values may be secrets or tokens, so they are wiped on drop.
 pub(crate) struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
-    /// Reads a request's body.
-    pub(crate) async fn of(request: Request) -> Result<(HeaderMap, Self), OAuthError> {
+    /// Reads the body of a request.
+    pub(crate) async fn from_request(request: Request) -> Result<(HeaderMap, Self), OAuthError> {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {
-            return Err(OAuthError::invalid_request("send application/x-www-form-urlencoded"));
+            return Err(OAuthError::invalid_request("content-type is not application/x-www-form-urlencoded"));
         }
         Ok((parts.headers, Form::parse(&Zeroizing::new(read(body).await?))?))
     }
@@ -52,20 +52,20 @@ impl Form {
         Ok(Form(parameters))
     }
 
-    /// A parameter's value; one without a value counts as left out (RFC 6749 §3.2).
+    /// The value of a parameter. An empty value counts as absent (RFC 6749 §3.2).
     pub(crate) fn one<'f>(&'f self, name: &str) -> Option<&'f str> {
         let found = self.0.iter().find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     }
 
-    /// Every value of a parameter that may be repeated.
+    /// All values of a parameter that may be repeated.
     pub(crate) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         let named = self.0.iter().filter(move |(known, value)| known == name && !value.is_empty());
         named.map(|(_, value)| value.as_str())
     }
 }
 
-/// Names only.
+/// Shows parameter names only.
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
@@ -82,11 +82,11 @@ async fn read(body: Body) -> Result<Vec<u8>, OAuthError> {
     to_bytes(body, MAX_BODY_BYTES).await.map(Vec::from).map_err(|error| {
         let is_too_large =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-        if is_too_large { OAuthError::too_large() } else { OAuthError::invalid_request("the body broke off") }
+        if is_too_large { OAuthError::too_large() } else { OAuthError::invalid_request("the body is incomplete") }
     })
 }
 
-/// Decodes `application/x-www-form-urlencoded` text. `None` for a bad escape or what is no UTF-8.
+/// Decodes `application/x-www-form-urlencoded` text. `None` for a bad escape or invalid UTF-8.
 pub(super) fn decode(encoded: &[u8]) -> Option<Zeroizing<String>> {
     let mut decoded = Vec::with_capacity(encoded.len());
     let mut rest = encoded;
@@ -118,7 +118,7 @@ mod tests {
     fn forms_are_decoded_strictly() {
         assert_eq!(value("a=p%40ss+%25%2B%C3%BC").as_deref(), Some("p@ss %+ü"));
         assert_eq!(value("b=1&a=x=y").as_deref(), Some("x=y"));
-        assert_eq!(value("a="), None, "without a value it counts as left out");
+        assert_eq!(value("a="), None, "an empty value counts as absent");
         assert_eq!(value("a"), None);
         for malformed in ["a=%", "a=%4", "a=%zz", "a=%ff", "a=%+1", "%=1"] {
             assert!(Form::parse(malformed.as_bytes()).is_err(), "{malformed}");
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn s8_07_a_repeated_parameter_is_refused() {
         assert!(Form::parse(b"a=1&a=1").is_err());
-        assert!(Form::parse(b"a=1&%61=1").is_err(), "however it is spelled");
+        assert!(Form::parse(b"a=1&%61=1").is_err(), "also in another spelling");
         let form = Form::parse(b"resource=x&resource=y&audience=").map_err(|e| e.code).expect("these may be repeated");
         assert_eq!(form.all("resource").collect::<Vec<_>>(), ["x", "y"]);
         let many = (0..65).map(|n| format!("p{n}=1")).collect::<Vec<_>>().join("&");

@@ -1,0 +1,130 @@
+//! Checks of the settings, and the construction of an issuer.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::clock::Clock;
+use countersign_core::error::{ConfigError, Fault};
+
+use super::IssuerBuilder;
+use super::name::name_fault;
+use crate::client::{AssertionCheck, Client, ClientAuthenticator, Registry, SecretCheck, pepper_key};
+use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
+use crate::rotation::{KeyRing, RingSettings, RotationError};
+use crate::service::{Federations, Issuer, Parts, own_token_verifier};
+use crate::store::{AsyncStore, MemoryStore};
+
+/// The shortest time between scheduled rotations, well above the time in which an old key retires.
+const MIN_ROTATION_INTERVAL: Duration = Duration::from_secs(3600);
+
+impl IssuerBuilder {
+    /// Checks the settings, reads the stored keys or generates one, and builds the issuer. Blocks if the store does.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault found, each naming its field.
+    pub fn build(mut self) -> Result<Issuer, ConfigError> {
+        let mut faults = self.clients.iter_mut().flat_map(Client::hash_secrets).collect::<Vec<_>>();
+        faults.extend(self.faults());
+        let pepper = self.pepper.as_ref().map(pepper_key).transpose();
+        faults.extend(pepper.as_ref().err().iter().flat_map(|error| error.faults().to_vec()));
+        ConfigError::check(faults)?;
+
+        let lifetimes = self.audiences.iter().filter_map(|audience| audience.lifetime);
+        let max_token_lifetime = lifetimes.chain([self.token_lifetime]).max().unwrap_or(MAX_TOKEN_LIFETIME);
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::new()));
+        let keys = KeyRing::open(RingSettings {
+            issuer: self.name.clone(),
+            algorithm: self.algorithm,
+            max_token_lifetime,
+            rotation_interval: self.rotation_interval,
+            clock: Arc::clone(&self.clock),
+            store: Arc::clone(&store),
+            store_key: self.store_key,
+        })
+        .map_err(|error| {
+            let field = if matches!(error, RotationError::Store(_)) { "store" } else { "algorithm" };
+            ConfigError::new(field, error.to_string())
+        })?;
+        let keys = Arc::new(keys);
+        let store = AsyncStore::new(store);
+        let clients = self.clients.into_iter().collect::<Registry>();
+        let assertions = assertion_checks(&clients, &self.name, &self.clock)?;
+        let secrets = SecretCheck::new(
+            pepper?,
+            self.concurrent_checks,
+            self.secret_cache_lifetime,
+            Arc::clone(&self.clock),
+            &clients,
+            store.clone(),
+        )?;
+        let own_tokens = own_token_verifier(&self.name, &keys, &self.audiences, Arc::clone(&self.clock))?;
+        Ok(Issuer::new(Parts {
+            audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
+            federations: Federations::new(&self.federations, Arc::clone(&self.clock))?,
+            clients: ClientAuthenticator::new(clients, secrets, assertions, store.clone()),
+            name: self.name,
+            token_lifetime: self.token_lifetime,
+            clock: self.clock,
+            keys,
+            own_tokens,
+            store,
+        }))
+    }
+
+    fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if let Some(problem) = name_fault(&self.name) {
+            faults.push(Fault::new("issuer", problem));
+        }
+        if let Some(problem) = lifetime_fault(self.token_lifetime) {
+            faults.push(Fault::new("token_lifetime", problem));
+        }
+        if self.algorithm.is_symmetric() {
+            faults.push(Fault::new("algorithm", "symmetric, so that verifiers could forge tokens; use ES256"));
+        }
+        if self.concurrent_checks == 0 {
+            faults.push(Fault::new(
+                "concurrent_secret_checks",
+                "zero, so that no client could authenticate; set 1 or more",
+            ));
+        }
+        if self.rotation_interval.is_some_and(|interval| interval < MIN_ROTATION_INTERVAL) {
+            faults.push(Fault::new("rotation_interval", "below an hour; old keys could not retire in time"));
+        }
+        let mut names = BTreeSet::new();
+        for audience in &self.audiences {
+            faults.extend(audience.faults());
+            if !names.insert(audience.name()) {
+                faults.push(Fault::new(
+                    "audience",
+                    format!("{} is added twice; remove one", audience.name().escape_debug()),
+                ));
+            }
+        }
+        let is_client = |id: &str| self.clients.iter().any(|client| client.id() == id);
+        faults.extend(self.federations.iter().flat_map(|federation| federation.faults(is_client)));
+        let is_federated = |client: &Client| {
+            self.federations.iter().flat_map(|federation| &federation.subjects).any(|(_, id)| id == client.id())
+        };
+        let mut ids = BTreeSet::new();
+        for client in &self.clients {
+            faults.extend(client.faults(&self.audiences, self.pepper.is_some(), is_federated(client)));
+            if !ids.insert(client.id()) {
+                faults.push(Fault::new("client", format!("{} is added twice; remove one", client.id().escape_debug())));
+            }
+        }
+        faults
+    }
+}
+
+fn assertion_checks(
+    clients: &Registry,
+    issuer: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<HashMap<String, AssertionCheck>, ConfigError> {
+    let with_keys = clients.iter().filter_map(|client| Some((client.id(), client.jwks.as_ref()?)));
+    let check =
+        |(id, jwks): (&str, &Vec<u8>)| Ok((id.to_owned(), AssertionCheck::new(id, jwks, issuer, Arc::clone(clock))?));
+    with_keys.map(check).collect()
+}

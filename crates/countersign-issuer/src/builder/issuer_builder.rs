@@ -1,0 +1,154 @@
+//! The settings of an issuer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::clock::{Clock, SystemClock};
+use countersign_core::key::Algorithm;
+use countersign_core::secret::Secret;
+
+use crate::client::Client;
+use crate::policy::{Audience, Federation};
+use crate::service::Issuer;
+use crate::store::{Store, StoreKey};
+
+/// The default lifetime of a token.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The default number of concurrent Argon2id checks; each takes 19 MiB.
+const CONCURRENT_CHECKS: usize = 4;
+
+/// The default time that a successful secret check is cached.
+const SECRET_CACHE_LIFETIME: Duration = Duration::from_secs(300);
+
+/// Collects the audiences, clients and settings of an issuer. [`build`](Self::build) reports all faults at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_issuer::{Audience, Client, Issuer, SecretHash};
+///
+/// let (shown_once, stored) = SecretHash::generate()?;
+/// let issuer = Issuer::builder("http://127.0.0.1:4000")
+///     .add_audience(Audience::new("billing").scopes(["invoices:read"]))
+///     .add_client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
+///     .token_lifetime(Duration::from_secs(120))
+///     .rotation_interval(Duration::from_secs(86_400))
+///     .build()?;
+/// # let _ = (shown_once, issuer);
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct IssuerBuilder {
+    pub(super) name: String,
+    pub(super) audiences: Vec<Audience>,
+    pub(super) clients: Vec<Client>,
+    pub(super) federations: Vec<Federation>,
+    pub(super) token_lifetime: Duration,
+    pub(super) algorithm: Algorithm,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) pepper: Option<Secret<Vec<u8>>>,
+    pub(super) concurrent_checks: usize,
+    pub(super) secret_cache_lifetime: Duration,
+    pub(super) rotation_interval: Option<Duration>,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) store_key: Option<StoreKey>,
+}
+
+impl Issuer {
+    /// A builder of an issuer with this name: the URL at which it is served, https or loopback, without a slash at its end.
+    pub fn builder(name: impl Into<String>) -> IssuerBuilder {
+        IssuerBuilder {
+            name: name.into(),
+            audiences: Vec::new(),
+            clients: Vec::new(),
+            federations: Vec::new(),
+            token_lifetime: TOKEN_LIFETIME,
+            algorithm: Algorithm::ES256,
+            clock: Arc::new(SystemClock),
+            pepper: None,
+            concurrent_checks: CONCURRENT_CHECKS,
+            secret_cache_lifetime: SECRET_CACHE_LIFETIME,
+            rotation_interval: None,
+            store: None,
+            store_key: None,
+        }
+    }
+}
+
+impl IssuerBuilder {
+    /// Adds a service that tokens are issued for.
+    pub fn add_audience(mut self, audience: Audience) -> Self {
+        self.audiences.push(audience);
+        self
+    }
+
+    /// Adds a service that requests tokens.
+    pub fn add_client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Adds another issuer, tokens of which authenticate clients.
+    pub fn add_federation(mut self, federation: Federation) -> Self {
+        self.federations.push(federation);
+        self
+    }
+
+    /// The lifetime of tokens, in whole seconds. Default 300 s, at most 3600 s.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.token_lifetime = lifetime;
+        self
+    }
+
+    /// The signing algorithm; symmetric ones are refused. Default: ES256.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// The clock that dates tokens and keys. Default: the system clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The pepper of keyed hashes, as given to [`SecretHash::generate_keyed`](crate::SecretHash::generate_keyed).
+    pub fn pepper(mut self, pepper: Secret<Vec<u8>>) -> Self {
+        self.pepper = Some(pepper);
+        self
+    }
+
+    /// The number of concurrent Argon2id checks, 19 MiB each. Default 4. Up to 64 more requests wait; the next one is
+    /// answered 503.
+    pub fn concurrent_secret_checks(mut self, checks: usize) -> Self {
+        self.concurrent_checks = checks;
+        self
+    }
+
+    /// The time that a successful secret check is cached, in memory and as a keyed hash. Default 300 s; zero disables the
+    /// cache.
+    pub fn secret_cache_lifetime(mut self, lifetime: Duration) -> Self {
+        self.secret_cache_lifetime = lifetime;
+        self
+    }
+
+    /// The store of keys, revocations and upgraded secret hashes. Default: a [`MemoryStore`](crate::MemoryStore), which
+    /// loses them at a restart.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// The key that seals private keys in the store (AES-256-GCM). With it, unsealed stored keys are refused. Default: none.
+    pub fn store_key(mut self, key: StoreKey) -> Self {
+        self.store_key = Some(key);
+        self
+    }
+
+    /// The age of the active key at which a rotation begins, at least an hour. Default: rotation only on demand.
+    pub fn rotation_interval(mut self, interval: Duration) -> Self {
+        self.rotation_interval = Some(interval);
+        self
+    }
+}

@@ -1,0 +1,60 @@
+//! Authentication of clients by secret or assertion.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{AssertionCheck, AuthenticationError, Client, Registry, SecretCheck};
+use crate::oauth::{ClientCredential, ClientIdentification};
+use crate::store::AsyncStore;
+use crate::throttle::Throttle;
+
+/// Authenticates the registered clients.
+pub(crate) struct ClientAuthenticator {
+    pub(crate) clients: Registry,
+    secrets: SecretCheck,
+    /// By client id; only clients with public keys have one.
+    assertions: HashMap<String, AssertionCheck>,
+    throttle: Throttle,
+    store: AsyncStore,
+}
+
+impl ClientAuthenticator {
+    pub(crate) fn new(
+        clients: Registry,
+        secrets: SecretCheck,
+        assertions: HashMap<String, AssertionCheck>,
+        store: AsyncStore,
+    ) -> Self {
+        ClientAuthenticator { clients, secrets, assertions, throttle: Throttle::new(), store }
+    }
+
+    /// Returns the client that sent `identification`; `elapsed` is the time of the issuer's clock.
+    pub(crate) async fn authenticate(
+        &self,
+        identification: ClientIdentification,
+        peer: Option<IpAddr>,
+        elapsed: Duration,
+    ) -> Result<Arc<Client>, AuthenticationError> {
+        let ClientIdentification { client_id, credential } = identification;
+        if let Some(retry_after) = self.throttle.wait(&client_id, peer, elapsed) {
+            return Err(AuthenticationError::Throttled { retry_after });
+        }
+        let client = self.clients.find(&client_id).filter(|client| !client.is_locked());
+        let is_authentic = match credential {
+            ClientCredential::Secret(secret) => self.secrets.is_right(client.map(AsRef::as_ref), secret).await?,
+            ClientCredential::Assertion(assertion) => match client.zip(self.assertions.get(&client_id)) {
+                Some((client, check)) => check.proves(client, &assertion, &self.store).await?,
+                None => false,
+            },
+        };
+        match client {
+            Some(client) if is_authentic => Ok(Arc::clone(client)),
+            _ => {
+                self.throttle.failed(&client_id, peer, elapsed);
+                Err(AuthenticationError::Rejected)
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Checks of a client's registration when the issuer is built.
+
+use countersign_core::error::Fault;
+
+use super::Client;
+use crate::policy::{Audience, Grant, is_scope};
+
+/// The longest client id, in bytes.
+const MAX_CLIENT_ID_BYTES: usize = 256;
+
+/// The most keyed hashes of a client: one in use, and others while it changes.
+const MAX_KEYED_HASHES: usize = 4;
+
+impl Client {
+    /// All faults of the registration, given the issuer's audiences, whether it has a pepper, and whether a federation
+    /// authenticates this client.
+    pub(crate) fn faults(&self, audiences: &[Audience], has_pepper: bool, is_federated: bool) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |field, problem: &'static str| faults.push(self.fault(field, problem));
+        let is_fine = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        if !(1..=MAX_CLIENT_ID_BYTES).contains(&self.id().len()) || !self.id().bytes().all(is_fine) {
+            fault("id", "not 1 to 256 printable ASCII characters");
+        }
+        let keyed = self.hashes.iter().filter(|hash| hash.keyed().is_some()).count();
+        let slow = self.hashes.len().saturating_add(self.plain_secrets()).saturating_sub(keyed);
+        if keyed != 0 && !has_pepper {
+            fault("secret", "has a keyed hash, but the issuer has no pepper; set `.pepper(…)`");
+        }
+        // A second Argon2id check would double the time, and so reveal which clients exist.
+        if slow > 1 || keyed > MAX_KEYED_HASHES {
+            fault("secret", "more than one Argon2id or bcrypt hash, or more than four keyed hashes; remove some");
+        }
+        if slow + keyed == 0 && self.jwks.is_none() && !is_federated {
+            fault("secret", "neither a secret nor public keys; the client could never authenticate");
+        }
+        if self.grants.is_empty() {
+            fault("grants", "empty; the client could request nothing");
+        }
+        if self.grants.contains(&Grant::TokenExchange) && self.exchange_rules.is_empty() {
+            fault("grants", "token exchange without a rule; add `.add_exchange_rule(…)`");
+        }
+        if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
+            fault("scopes", "a scope is empty or contains a space, a quote or a character outside ASCII");
+        }
+        let known = |name: &String| audiences.iter().any(|audience| audience.name() == name);
+        let own = |name: &String| self.audiences.contains(name);
+        if !self.audiences.iter().all(known) {
+            fault("audiences", "names an audience unknown to the issuer; add it with `.add_audience(…)`");
+        }
+        if self.default_audience.as_ref().is_some_and(|name| !own(name)) {
+            fault("default_audience", "not one of the client's audiences");
+        }
+        if !self.exchange_rules.iter().flat_map(|rule| &rule.targets).all(own) {
+            fault("exchange rule", "names a target that is not one of the client's audiences");
+        }
+        let reachable = |scope: &str| {
+            audiences.iter().any(|audience| own(&audience.name().to_owned()) && audience.scopes.0.contains(scope))
+        };
+        let of_rules = self.exchange_rules.iter().filter_map(|rule| rule.scopes.as_ref()).flat_map(|scopes| &scopes.0);
+        if !self.scopes.0.iter().chain(of_rules).map(AsRef::as_ref).all(reachable) {
+            fault("scopes", "names a scope that none of the client's audiences knows; add it to an audience");
+        }
+        faults.extend(self.exchange_rules.iter().flat_map(|rule| rule.faults(self.id())));
+        faults
+    }
+}

@@ -1,0 +1,216 @@
+//! The registration of a client. It allows nothing that is not named.
+
+use std::collections::BTreeSet;
+
+use countersign_core::claims::TenantId;
+use countersign_core::error::Fault;
+use countersign_core::secret::Secret;
+
+use super::secret::SecretHash;
+use crate::policy::{ExchangeRule, Grant, ScopeSet};
+
+/// A secret of a client: its stored hash, or the secret itself, which is hashed when the issuer is built.
+///
+/// ```
+/// use countersign_core::secret::Secret;
+/// use countersign_issuer::{Client, ClientSecret, SecretHash};
+///
+/// let (_, stored) = SecretHash::generate()?;
+/// let orders = Client::new("orders").secret(stored); // a `ClientSecret::Hash`
+/// let local = Client::new("local").secret(Secret::from("quaint-heron-lifts-49")); // a `ClientSecret::Plain`
+/// # let _ = (orders, local, ClientSecret::Plain(Secret::from("")));
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use]
+pub enum ClientSecret {
+    /// The stored hash.
+    Hash(SecretHash),
+    /// A secret of at least 16 bytes, for tests and examples. Do not write secrets in code.
+    Plain(Secret<String>),
+}
+
+impl From<SecretHash> for ClientSecret {
+    fn from(hash: SecretHash) -> Self {
+        ClientSecret::Hash(hash)
+    }
+}
+
+impl From<Secret<String>> for ClientSecret {
+    fn from(secret: Secret<String>) -> Self {
+        ClientSecret::Plain(secret)
+    }
+}
+
+/// A service that requests tokens.
+///
+/// ```
+/// use countersign_issuer::{Client, ExchangeRule, SecretHash};
+///
+/// let (shown_once, stored) = SecretHash::generate()?;
+/// let orders = Client::new("orders")
+///     .secret(stored)
+///     .audiences(["billing", "stock"])
+///     .default_audience("billing")
+///     .scopes(["invoices:read", "stock:read"])
+///     .add_exchange_rule(ExchangeRule::new(["billing"]));
+/// # let _ = (shown_once, orders);
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Client {
+    id: String,
+    plain: Vec<Secret<String>>,
+    pub(super) hashes: Vec<SecretHash>,
+    pub(crate) jwks: Option<Vec<u8>>,
+    pub(crate) grants: BTreeSet<Grant>,
+    pub(crate) audiences: Vec<String>,
+    pub(super) default_audience: Option<String>,
+    pub(crate) scopes: ScopeSet,
+    pub(crate) exchange_rules: Vec<ExchangeRule>,
+    pub(crate) tenant: Option<TenantId>,
+    introspected_audiences: Vec<String>,
+    is_locked: bool,
+}
+
+impl Client {
+    /// A client that may use the client credentials grant, without audiences and scopes.
+    pub fn new(id: impl Into<String>) -> Self {
+        Client {
+            id: id.into(),
+            plain: Vec::new(),
+            hashes: Vec::new(),
+            jwks: None,
+            introspected_audiences: Vec::new(),
+            grants: BTreeSet::from([Grant::ClientCredentials]),
+            audiences: Vec::new(),
+            default_audience: None,
+            scopes: ScopeSet::default(),
+            exchange_rules: Vec::new(),
+            tenant: None,
+            is_locked: false,
+        }
+    }
+
+    /// The secret of the client, in place of others. Default: none.
+    pub fn secret(mut self, secret: impl Into<ClientSecret>) -> Self {
+        self.plain.clear();
+        self.hashes.clear();
+        self.add_secret(secret)
+    }
+
+    /// Adds a secret, so that a client can change to it without a pause. A client has at most one secret with an Argon2id or
+    /// bcrypt hash, and at most four with a keyed hash.
+    pub fn add_secret(mut self, secret: impl Into<ClientSecret>) -> Self {
+        match secret.into() {
+            ClientSecret::Hash(hash) => self.hashes.push(hash),
+            ClientSecret::Plain(secret) => self.plain.push(secret),
+        }
+        self
+    }
+
+    /// The public keys (a JWK Set, RFC 7517 §5) that verify its assertions (`private_key_jwt`). It then needs no secret.
+    pub fn public_keys(mut self, jwks: impl Into<Vec<u8>>) -> Self {
+        self.jwks = Some(jwks.into());
+        self
+    }
+
+    /// More audiences of tokens that it may introspect. It always may introspect tokens for or by itself. Default: none.
+    pub fn introspected_audiences<A: Into<String>>(mut self, audiences: impl IntoIterator<Item = A>) -> Self {
+        self.introspected_audiences = audiences.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The allowed grants. Default: client credentials. [`add_exchange_rule`](Self::add_exchange_rule) adds token exchange.
+    pub fn grants(mut self, grants: impl IntoIterator<Item = Grant>) -> Self {
+        self.grants = grants.into_iter().collect();
+        self
+    }
+
+    /// The audiences that it may request tokens for. Default: none.
+    pub fn audiences<A: Into<String>>(mut self, audiences: impl IntoIterator<Item = A>) -> Self {
+        self.audiences = audiences.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The audience of a request that names none. Default: the client's audience if it has only one.
+    pub fn default_audience(mut self, audience: impl Into<String>) -> Self {
+        self.default_audience = Some(audience.into());
+        self
+    }
+
+    /// The scopes that it may request, each at the audiences that know it. Default: none.
+    pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
+        self.scopes = ScopeSet::from_names(scopes);
+        self
+    }
+
+    /// Lets it exchange tokens of its callers, as `rule` allows.
+    pub fn add_exchange_rule(mut self, mut rule: ExchangeRule) -> Self {
+        if rule.subject_audiences.is_empty() {
+            rule.subject_audiences.push(self.id.clone());
+        }
+        self.grants.insert(Grant::TokenExchange);
+        self.exchange_rules.push(rule);
+        self
+    }
+
+    /// The tenant of the client. Its tokens carry it (`tenant`), and it exchanges only tokens of this tenant.
+    pub fn tenant(mut self, tenant: TenantId) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// Refuses every request of the client, as if it were unknown.
+    pub fn locked(mut self) -> Self {
+        self.is_locked = true;
+        self
+    }
+
+    /// The client id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(crate) fn may_introspect(&self, audience: &str) -> bool {
+        self.introspected_audiences.iter().any(|name| name == audience)
+    }
+
+    pub(crate) fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    /// The audience of a request that names none.
+    pub(crate) fn effective_default_audience(&self) -> Option<&str> {
+        match (&self.default_audience, self.audiences.as_slice()) {
+            (Some(default), _) => Some(default),
+            (None, [only]) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Hashes plain secrets and returns the faults of those that are refused.
+    pub(crate) fn hash_secrets(&mut self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for plain in std::mem::take(&mut self.plain) {
+            match SecretHash::new(&plain) {
+                Ok(hash) => self.hashes.push(hash),
+                Err(error) => {
+                    faults.extend(error.faults().iter().map(|fault| self.fault("secret", fault.problem.clone())));
+                }
+            }
+        }
+        faults
+    }
+
+    pub(super) fn plain_secrets(&self) -> usize {
+        self.plain.len()
+    }
+
+    pub(super) fn fault(&self, field: &str, problem: impl Into<std::borrow::Cow<'static, str>>) -> Fault {
+        Fault::new(format!("client {}: {field}", self.id.escape_debug()), problem)
+    }
+}

@@ -1,0 +1,177 @@
+//! A whole issuer as data.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::error::{ConfigError, Fault};
+use countersign_core::key::{Algorithm, KeySource};
+use countersign_core::policy::TrustedIssuerConfig;
+use countersign_core::secret::Secret;
+use serde::Deserialize;
+
+#[cfg(feature = "config")]
+use super::file::read_file;
+use super::{AudienceConfig, ClientConfig, FederationConfig, StoreConfig};
+use crate::builder::IssuerBuilder;
+use crate::service::Issuer;
+
+/// The configuration of an issuer. It is checked like settings in Rust. Times are whole seconds.
+///
+/// It holds only hashes of secrets. Relative paths start at the folder of the configuration file.
+///
+/// ```
+/// use countersign_issuer::IssuerConfig;
+///
+/// let config = IssuerConfig::from_toml(r#"
+///     issuer = "http://127.0.0.1:4000"
+///     token_lifetime_seconds = 120
+///
+///     [[audience]]
+///     name = "billing"
+///     scopes = ["invoices:read"]
+///
+///     [[client]]
+///     id = "orders"
+///     secret = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+///     audiences = ["billing"]
+///     scopes = ["invoices:read"]
+/// "#)?;
+/// assert_eq!(config.build()?.name(), "http://127.0.0.1:4000");
+/// assert!(IssuerConfig::from_toml("issuer = \"http://127.0.0.1:4000\"\ntoken_lifetme_seconds = 120").is_err());
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IssuerConfig {
+    /// The name of the issuer: the URL of its endpoints.
+    pub issuer: String,
+    /// The address at which the command listens. Default: host and port of a loopback issuer; otherwise required.
+    pub listen: Option<std::net::SocketAddr>,
+    /// The signing algorithm. Default: ES256.
+    pub algorithm: Option<Algorithm>,
+    /// The lifetime of tokens. Default 300, at most 3600.
+    pub token_lifetime_seconds: Option<u64>,
+    /// The age of the active key at which a rotation begins, at least 3600. Default: rotation only on demand.
+    pub rotation_interval_seconds: Option<u64>,
+    /// The number of concurrent Argon2id checks. Default 4.
+    pub concurrent_secret_checks: Option<usize>,
+    /// The environment variable with the pepper of keyed hashes.
+    pub pepper_env: Option<String>,
+    /// The store of its state. Default: memory, which a restart loses.
+    pub store: Option<StoreConfig>,
+    /// The services that tokens are issued for.
+    #[serde(default, rename = "audience")]
+    pub audiences: Vec<AudienceConfig>,
+    /// The services that request tokens.
+    #[serde(default, rename = "client")]
+    pub clients: Vec<ClientConfig>,
+    /// Other issuers whose tokens authenticate clients.
+    #[serde(default, rename = "federation")]
+    pub federations: Vec<FederationConfig>,
+    /// The folder at which relative paths start.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+impl IssuerConfig {
+    /// Reads TOML. Relative paths start at the current folder.
+    ///
+    /// # Errors
+    /// `ConfigError` for malformed text or an unknown field. It does not repeat the text.
+    #[cfg(feature = "config")]
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            // The text may hold secrets; the message names only fields and types.
+            let line = error.span().map_or(0, |span| text.get(..span.start).map_or(0, |before| before.lines().count()));
+            ConfigError::new("config", format!("line {line}: {}", error.message()))
+        })
+    }
+
+    /// Reads a TOML file. Relative paths start at its folder.
+    ///
+    /// # Errors
+    /// As [`from_toml`](Self::from_toml), and if the file cannot be read.
+    #[cfg(feature = "config")]
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = read_file(path, "config")?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(IssuerConfig { folder, ..Self::from_toml(text.expose())? })
+    }
+
+    /// Builds the issuer. The keys of federations must be inline or in files.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault found, each naming its field.
+    pub fn build(&self) -> Result<Issuer, ConfigError> {
+        self.build_with(|trusted| {
+            let problem = "keys from the network need `build_with`; name a file, or give the keys inline";
+            Err(ConfigError::new(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
+        })
+    }
+
+    /// Builds the issuer. `remote` makes the key source of a federation whose keys are neither inline nor in a file.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_with(
+        &self,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+    ) -> Result<Issuer, ConfigError> {
+        self.builder(remote)?.build()
+    }
+
+    /// The configured builder, for further settings in Rust.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build), for faults of files, environment variables and the store.
+    pub fn builder(
+        &self,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+    ) -> Result<IssuerBuilder, ConfigError> {
+        let mut faults = Vec::new();
+        let mut builder = Issuer::builder(&self.issuer);
+        if let Some(algorithm) = self.algorithm {
+            builder = builder.algorithm(algorithm);
+        }
+        if let Some(seconds) = self.token_lifetime_seconds {
+            builder = builder.token_lifetime(Duration::from_secs(seconds));
+        }
+        if let Some(seconds) = self.rotation_interval_seconds {
+            builder = builder.rotation_interval(Duration::from_secs(seconds));
+        }
+        if let Some(checks) = self.concurrent_secret_checks {
+            builder = builder.concurrent_secret_checks(checks);
+        }
+        if let Some(name) = &self.pepper_env
+            && let Some(pepper) = taken(Secret::from_env(name), &mut faults)
+        {
+            builder = builder.pepper(Secret::new(pepper.expose().clone().into_bytes()));
+        }
+        for audience in &self.audiences {
+            builder = builder.add_audience(audience.to_audience());
+        }
+        for client in &self.clients {
+            if let Some(client) = taken(client.to_client(&self.folder), &mut faults) {
+                builder = builder.add_client(client);
+            }
+        }
+        for federation in &self.federations {
+            if let Some(federation) = taken(federation.to_federation(&self.folder, &remote), &mut faults) {
+                builder = builder.add_federation(federation);
+            }
+        }
+        ConfigError::check(faults)?; // before a store is opened
+        match &self.store {
+            Some(store) => store.open(builder, &self.folder),
+            None => Ok(builder),
+        }
+    }
+}
+
+/// Returns the value, or adds its faults to the others.
+fn taken<T>(read: Result<T, ConfigError>, faults: &mut Vec<Fault>) -> Option<T> {
+    read.map_err(|error| faults.extend(error.faults().to_vec())).ok()
+}

@@ -1,0 +1,40 @@
+//! The routes of an issuer.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
+use url::Url;
+
+use super::{discovery, introspection, jwks, revocation, token};
+use crate::service::Issuer;
+
+impl Issuer {
+    /// The endpoints, at their paths under the issuer's name: `/token`, `/introspect`, `/revoke`, `/jwks` and both
+    /// discovery documents. Merge the router into an application at its root, not below a path: it already includes the
+    /// path of the issuer.
+    ///
+    /// Start the server with `into_make_service_with_connect_info::<SocketAddr>()`, so that failed authentications are
+    /// counted by address.
+    ///
+    /// ```
+    /// use countersign_issuer::Issuer;
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+    /// let app = axum::Router::new().merge(issuer.router());
+    /// # let _: axum::Router = app;
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    pub fn router(&self) -> Router {
+        let base = Url::parse(self.name()).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+        let document = Bytes::from(discovery::document(self).to_string());
+        let discovery = get(move || std::future::ready(discovery::response(document.clone())));
+        Router::new()
+            .route(&format!("{base}/token"), post(token::token))
+            .route(&format!("{base}/introspect"), post(introspection::introspection))
+            .route(&format!("{base}/revoke"), post(revocation::revocation))
+            .route(&format!("{base}/jwks"), get(jwks::jwks))
+            .route(&format!("{base}/.well-known/openid-configuration"), discovery.clone())
+            .route(&format!("/.well-known/oauth-authorization-server{base}"), discovery)
+            .with_state(self.clone())
+    }
+}

@@ -1,0 +1,19 @@
+//! The errors of a grant.
+
+use crate::store::StoreError;
+
+/// A refused grant, by the error code of its response. Descriptions are fixed texts.
+#[derive(Clone, Debug)]
+pub(crate) enum GrantError {
+    InvalidRequest(&'static str),
+    InvalidScope(&'static str),
+    InvalidTarget(&'static str),
+    /// It is unknown whether a presented token is revoked.
+    Store,
+}
+
+impl From<StoreError> for GrantError {
+    fn from(_: StoreError) -> Self {
+        GrantError::Store // logged by the store
+    }
+}

@@ -1,0 +1,19 @@
+//! The token that a grant allows.
+
+use countersign_core::clock::UnixTime;
+use serde_json::{Map, Value};
+
+use crate::policy::ScopeSet;
+
+/// The token to be issued.
+pub(crate) struct Granted {
+    pub(crate) subject: String,
+    pub(crate) audience: String,
+    pub(crate) scope: ScopeSet,
+    /// The latest expiry, whatever the audience allows.
+    pub(crate) not_after: Option<UnixTime>,
+    /// Claims besides the registered ones, `act` among them.
+    pub(crate) claims: Map<String, Value>,
+    /// The token type in the response to an exchange.
+    pub(crate) issued_token_type: Option<&'static str>,
+}

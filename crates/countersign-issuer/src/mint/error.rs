@@ -1,0 +1,48 @@
+//! The errors of minting.
+
+use std::fmt;
+
+/// A draft that no token can be minted from.
+///
+/// ```
+/// use countersign_core::mint::Draft;
+/// use countersign_issuer::{Issuer, MintError};
+///
+/// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+/// let error = issuer.mint(&Draft::access_token().subject("ann").audience("orders")).unwrap_err();
+/// assert_eq!(error, MintError::MissingClaim("client_id"));
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub enum MintError {
+    /// This claim is not set to one string that is not empty.
+    MissingClaim(&'static str),
+    /// The issuer does not have this audience.
+    UnknownAudience,
+    /// The requested expiry is in the past.
+    Expired,
+    /// The token would be larger than 7 KiB.
+    TooLarge,
+    /// The key could not sign, or the system provides no randomness.
+    Signing,
+}
+
+impl fmt::Display for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MintError::MissingClaim(name) => {
+                write!(f, "{name} is not set; every access token needs sub, aud and client_id")
+            }
+            MintError::UnknownAudience => f.write_str("aud is not an audience of this issuer; add it to the builder"),
+            MintError::Expired => f.write_str("exp is in the past; set a later one"),
+            MintError::TooLarge => {
+                f.write_str("the token would be larger than 7 KiB; refer to data instead of carrying it")
+            }
+            MintError::Signing => f.write_str("the key could not sign"),
+        }
+    }
+}
+
+impl std::error::Error for MintError {}

@@ -1,0 +1,79 @@
+//! Tokens for authenticated clients, and for subjects that the application has authenticated.
+
+use countersign_core::clock::UnixTime;
+use countersign_core::mint::Draft;
+use countersign_core::secret::Secret;
+
+use super::{MintError, MintedToken};
+use crate::client::Client;
+use crate::grant::Granted;
+use crate::jti::token_id;
+use crate::service::Issuer;
+
+impl Issuer {
+    /// Signs an access token for a subject that the application has authenticated.
+    ///
+    /// The draft names the subject (`sub`), the service (`aud`, an audience of the issuer) and the client (`client_id`).
+    /// The issuer sets `iss`, `iat`, `jti` and the type. The lifetime is the audience's, or ends at the `exp` of the draft
+    /// if that is earlier. **The issuer does not check that the subject is authenticated or may have these claims**: the
+    /// application must.
+    ///
+    /// ```
+    /// use countersign_core::mint::Draft;
+    /// use countersign_issuer::{Audience, Issuer};
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").add_audience(Audience::new("orders")).build()?;
+    /// let draft = Draft::access_token().subject("ann").audience("orders").client_id("web-shop").scope("orders:read");
+    /// let token = issuer.mint(&draft)?;
+    /// assert_eq!(token.as_str().matches('.').count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `MintError` if `sub`, `aud` or `client_id` is missing, the audience is unknown, `exp` is in the past, or the token
+    /// would be larger than 7 KiB.
+    pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
+        let claims = draft.claims();
+        let text = |name: &'static str| match claims.get(name).and_then(|value| value.as_str()) {
+            Some(text) if !text.is_empty() => Ok(text),
+            _ => Err(MintError::MissingClaim(name)),
+        };
+        text("sub")?;
+        text("client_id")?;
+        let audience = text("aud")?;
+        let not_after = claims.get("exp").and_then(serde_json::Value::as_u64).map(UnixTime::from_secs);
+        let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
+        self.sign(draft, audience, not_after)
+    }
+
+    /// Signs the token that a grant allows.
+    pub(crate) fn issue(&self, client: &Client, granted: &Granted) -> Result<MintedToken, MintError> {
+        let claims = granted.claims.iter();
+        let mut draft = claims.fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
+        draft = draft.subject(&granted.subject).audience(&granted.audience).client_id(client.id());
+        if !granted.scope.is_empty() {
+            draft = draft.scope(granted.scope.to_text());
+        }
+        self.sign(draft, &granted.audience, granted.not_after)
+    }
+
+    fn sign(&self, draft: Draft, audience: &str, not_after: Option<UnixTime>) -> Result<MintedToken, MintError> {
+        let audience = self.audience(audience).ok_or(MintError::UnknownAudience)?;
+        let now = self.clock().now();
+        let issued_at = UnixTime::from_secs(now.as_secs()); // whole seconds, rounded down
+        let latest = issued_at.saturating_add(audience.lifetime.unwrap_or(self.token_lifetime()));
+        let expires_at = UnixTime::from_secs(not_after.map_or(latest, |end| end.min(latest)).as_secs());
+        if expires_at <= issued_at {
+            return Err(MintError::Expired);
+        }
+        let token_id = token_id(now).ok_or(MintError::Signing)?;
+        let signer = &self.published().signer;
+        let draft = draft.issuer(self.name()).issued_at(issued_at).expires_at(expires_at).token_id(&token_id);
+        let token = draft.sign(signer).map_err(|error| match error {
+            countersign_core::mint::SignError::TooLarge(_) => MintError::TooLarge,
+            _ => MintError::Signing,
+        })?;
+        let key_id = signer.key_id().to_owned();
+        Ok(MintedToken { token: Secret::new(token), token_id, key_id, issued_at, expires_at })
+    }
+}

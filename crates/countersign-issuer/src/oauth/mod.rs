@@ -1,0 +1,9 @@
+//! The wire forms of OAuth 2.0: form bodies, the credentials of a client, and error responses.
+
+mod client_authentication;
+mod error;
+mod form;
+
+pub(crate) use client_authentication::{ClientCredential, ClientIdentification};
+pub(crate) use error::{OAuthError, json_response};
+pub(crate) use form::Form;

@@ -1,0 +1,18 @@
+//! The times of a rotation.
+
+use std::time::Duration;
+
+/// The time that verifiers may cache the key set, as its `Cache-Control` states.
+pub(crate) const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
+
+/// The longest cool-down of a verifier between refreshes for an unknown key.
+const VERIFIER_COOL_DOWN: Duration = Duration::from_secs(60);
+
+/// An allowance for clock differences and for caches on the way.
+pub(super) const MARGIN: Duration = Duration::from_secs(60);
+
+/// The time that a key is published before it signs.
+pub(super) const PENDING_FOR: Duration = JWKS_MAX_AGE.saturating_add(VERIFIER_COOL_DOWN).saturating_add(MARGIN);
+
+/// The shortest time between two reads of the store for changes of other instances.
+pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);

@@ -1,0 +1,214 @@
+//! The issuer: its parts, and the operations on its keys and tokens.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::policy::TrustedIssuer;
+use countersign_core::verify::{Verified, Verifier};
+
+use super::federation::{FederationError, Federations};
+use super::own_tokens;
+use super::revocation::{self, RevocationError};
+use crate::audit;
+use crate::client::{AuthenticationError, Client, ClientAuthenticator};
+use crate::oauth::ClientIdentification;
+use crate::policy::Audience;
+use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
+use crate::store::{AsyncStore, StoreError};
+
+/// A token service. Clones are cheap and share their state.
+///
+/// ```
+/// use countersign_issuer::{Audience, Client, Issuer, SecretHash};
+///
+/// let (_, stored) = SecretHash::generate()?;
+/// let issuer = Issuer::builder("https://sts.example.com")
+///     .add_audience(Audience::new("billing").scopes(["invoices:read"]))
+///     .add_client(Client::new("orders").secret(stored).audiences(["billing"]).scopes(["invoices:read"]))
+///     .build()?;
+/// assert_eq!(issuer.name(), "https://sts.example.com");
+///
+/// let orders = Client::new("orders").audiences(["biling"]);
+/// let error = Issuer::builder("http://sts.example.com").add_client(orders).build().unwrap_err();
+/// let fields: Vec<_> = error.faults().iter().map(|fault| fault.field.to_string()).collect();
+/// assert_eq!(fields, ["issuer", "client orders: secret", "client orders: audiences"]);
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct Issuer(Arc<Parts>);
+
+/// The parts of an issuer, checked by its builder.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) audiences: HashMap<String, Audience>,
+    pub(crate) token_lifetime: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) clients: ClientAuthenticator,
+    pub(crate) federations: Federations,
+    pub(crate) own_tokens: Verifier,
+    pub(crate) store: AsyncStore,
+}
+
+impl Issuer {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Issuer(Arc::new(parts))
+    }
+
+    /// The name of the issuer, which tokens carry as `iss`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The issuer as a verifier in the same process trusts it: keys without a network, its algorithm, RFC 9068.
+    ///
+    /// ```
+    /// use countersign_core::{mint::Draft, verify::Verifier};
+    /// use countersign_issuer::{Audience, Issuer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").add_audience(Audience::new("orders")).build()?;
+    /// let verifier = Verifier::new(issuer.trusted_for("orders"))?;
+    /// let token = issuer.mint(&Draft::access_token().subject("ann").audience("orders").client_id("web-shop"))?;
+    /// assert_eq!(verifier.verify(token.as_str()).await?.subject(), "ann");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
+        own_tokens::trusted_for(&self.0.name, &self.0.keys, audience)
+    }
+
+    /// Publishes a new key, which signs after every verifier's cache has it (420 s). The active key then retires: it stays
+    /// published until its last token has expired. A pending key is returned instead of a second one.
+    ///
+    /// Generating an RSA key takes some hundred milliseconds; call this from a blocking thread then.
+    ///
+    /// # Errors
+    /// `RotationError` if sixteen keys are already published, the key cannot be generated, or the store fails.
+    pub fn rotate(&self) -> Result<PublishedKey, RotationError> {
+        self.0.keys.rotate()
+    }
+
+    /// Signs with another key from now on; the old one stays published.
+    ///
+    /// A verifier with an older cached set refreshes it for the unknown `kid`. One that does not refuses new tokens for up
+    /// to 300 s. [`rotate`](Self::rotate) avoids that gap.
+    ///
+    /// # Errors
+    /// As [`rotate`](Self::rotate).
+    pub fn rotate_now(&self) -> Result<PublishedKey, RotationError> {
+        self.0.keys.rotate_now()
+    }
+
+    /// Removes a compromised key from the published set at once; if it is the active key, another one signs from now on.
+    /// Returns `false` if no key has this `kid`.
+    ///
+    /// Verifiers accept its tokens until they refresh the key set: for up to its `max-age` of 300 s, and while this service
+    /// is unreachable, as long as they use stale keys.
+    ///
+    /// # Errors
+    /// As [`rotate`](Self::rotate).
+    pub fn revoke_key(&self, key_id: &str) -> Result<bool, RotationError> {
+        self.0.keys.revoke(key_id)
+    }
+
+    /// The published keys, the active one first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<PublishedKey> {
+        self.0.keys.keys()
+    }
+
+    /// Revokes a token of this issuer by its `jti` until it expires. Introspection then reports it as inactive, and it
+    /// cannot be exchanged. Services that verify tokens themselves still accept it, unless they share the list.
+    ///
+    /// `Ok` means that the revocation is stored. Blocks if the store does.
+    ///
+    /// # Errors
+    /// `RevocationError` if 100,000 unexpired tokens are already revoked, or the store failed.
+    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
+        revocation::revoke_blocking(&self.0.store, token_id, expires_at, self.0.clock.now())
+    }
+
+    /// Revokes a token from async code.
+    pub(crate) async fn revoke(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
+        revocation::revoke(&self.0.store, token_id, expires_at, self.0.clock.now()).await
+    }
+
+    /// Maintains the keys if it is due: reads changes of other instances, follows the schedule.
+    pub(crate) async fn maintain_keys(&self) {
+        if !self.0.keys.is_maintenance_due() {
+            return;
+        }
+        let keys = Arc::clone(&self.0.keys);
+        let may_block = self.0.store.blocking().is_blocking() || self.0.keys.is_scheduled();
+        let maintained = if may_block {
+            tokio::task::spawn_blocking(move || keys.maintain()).await.unwrap_or(Ok(()))
+        } else {
+            keys.maintain()
+        };
+        if let Err(error) = maintained {
+            audit::key_maintenance_failed(&error);
+        }
+    }
+
+    pub(crate) async fn authenticate(
+        &self,
+        identification: ClientIdentification,
+        peer: Option<IpAddr>,
+    ) -> Result<Arc<Client>, AuthenticationError> {
+        self.0.clients.authenticate(identification, peer, self.0.clock.elapsed()).await
+    }
+
+    pub(crate) async fn authenticate_federated(&self, assertion: &str) -> Result<Arc<Client>, FederationError> {
+        self.0.federations.authenticate(assertion, &self.0.clients.clients).await
+    }
+
+    /// Verifies a token of this issuer, for any of its audiences. `None` if it is not valid or revoked.
+    ///
+    /// # Errors
+    /// `StoreError` if it is unknown whether the token is revoked.
+    pub(crate) async fn verify_own(&self, token: &str) -> Result<Option<Arc<Verified>>, StoreError> {
+        let verified = match self.0.own_tokens.verify(token).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                audit::presented_token_refused(&error);
+                return Ok(None);
+            }
+        };
+        let Some(id) = verified.token_id() else { return Ok(None) };
+        let is_revoked = revocation::is_revoked(&self.0.store, id).await?;
+        Ok((!is_revoked).then_some(verified))
+    }
+
+    pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {
+        self.0.audiences.get(name)
+    }
+
+    pub(crate) fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        self.0.audiences.values()
+    }
+
+    pub(crate) fn published(&self) -> Arc<Published> {
+        self.0.keys.published()
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    pub(crate) fn token_lifetime(&self) -> Duration {
+        self.0.token_lifetime
+    }
+}
+
+impl fmt::Debug for Issuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuer").field("name", &self.0.name).field("keys", &self.keys()).finish_non_exhaustive()
+    }
+}

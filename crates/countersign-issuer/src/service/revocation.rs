@@ -1,0 +1,83 @@
+//! Revocation of the issuer's own tokens.
+
+use std::fmt;
+
+use countersign_core::clock::UnixTime;
+
+use crate::store::{AsyncStore, IdList, Insertion, StoreError};
+
+/// A failure to revoke a token.
+///
+/// ```
+/// use countersign_core::clock::UnixTime;
+/// use countersign_issuer::{Issuer, RevocationError};
+///
+/// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+/// match issuer.revoke_token("018bcfe5-6800-7000-8000-000000000000", UnixTime::from_secs(1_700_000_300)) {
+///     Ok(()) => {}
+///     Err(RevocationError::Full) => { /* revoke the key instead */ }
+///     Err(error) => return Err(error.into()),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
+pub enum RevocationError {
+    /// The list already has 100,000 revoked tokens that have not expired.
+    Full,
+    /// The revocation could not be stored.
+    Store(StoreError),
+}
+
+impl fmt::Display for RevocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RevocationError::Full => {
+                f.write_str("100000 unexpired tokens are already revoked; revoke the signing key instead")
+            }
+            RevocationError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RevocationError {}
+
+impl From<StoreError> for RevocationError {
+    fn from(error: StoreError) -> Self {
+        RevocationError::Store(error)
+    }
+}
+
+impl RevocationError {
+    fn check(insertion: Insertion) -> Result<(), Self> {
+        match insertion {
+            Insertion::New | Insertion::Present => Ok(()),
+            Insertion::Full => Err(RevocationError::Full),
+        }
+    }
+}
+
+/// Revokes a token on the calling thread.
+pub(super) fn revoke_blocking(
+    store: &AsyncStore,
+    token_id: &str,
+    expires_at: UnixTime,
+    now: UnixTime,
+) -> Result<(), RevocationError> {
+    let digest = AsyncStore::digest(token_id);
+    RevocationError::check(store.blocking().insert_id(IdList::RevokedTokens, &digest, expires_at, now)?)
+}
+
+pub(super) async fn revoke(
+    store: &AsyncStore,
+    token_id: &str,
+    expires_at: UnixTime,
+    now: UnixTime,
+) -> Result<(), RevocationError> {
+    RevocationError::check(store.insert_id(IdList::RevokedTokens, token_id, expires_at, now).await?)
+}
+
+pub(super) async fn is_revoked(store: &AsyncStore, token_id: &str) -> Result<bool, StoreError> {
+    store.contains_id(IdList::RevokedTokens, token_id).await
+}

@@ -1,0 +1,155 @@
+//! The interface of a store.
+
+use std::fmt;
+
+use countersign_core::clock::UnixTime;
+
+use super::StoreError;
+
+/// The most ids of one list that are stored at once.
+pub(super) const MAX_IDS: u64 = 100_000;
+
+/// Stores the state of an issuer. Every acknowledged write survives a crash.
+///
+/// The methods may block. The issuer calls those of a [blocking](Self::is_blocking) store off the runtime's threads. A
+/// store serves one issuer; several instances of that issuer may share it if the store supports it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_issuer::{FileStore, Issuer};
+///
+/// let path = std::env::temp_dir().join(format!("issuer-doc-{}.redb", std::process::id()));
+/// let issuer = |store| Issuer::builder("http://127.0.0.1:4000").store(Arc::new(store)).build();
+/// let first = issuer(FileStore::open(&path)?)?.keys();
+/// let restarted = issuer(FileStore::open(&path)?)?.keys();
+/// assert_eq!(first, restarted);
+/// std::fs::remove_file(&path).ok();
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a store of an issuer's state",
+    note = "use `MemoryStore`, `FileStore` or `PostgresStore`, or implement `Store`"
+)]
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// The signing keys as last written; `None` if they were never written.
+    ///
+    /// # Errors
+    /// `StoreError` if they cannot be read.
+    fn keys(&self) -> Result<Option<StoredKeys>, StoreError>;
+
+    /// Writes the signing keys as version `expected_version + 1`. Returns `false`, and writes nothing, if the stored version
+    /// is another one. The version is 0 before the first write.
+    ///
+    /// # Errors
+    /// `StoreError` if the outcome is unknown.
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError>;
+
+    /// Stores the digest of an id until `expires_at`. Of two concurrent calls, one returns [`Insertion::New`].
+    ///
+    /// # Errors
+    /// `StoreError` if the outcome is unknown.
+    fn insert_id(
+        &self,
+        list: IdList,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        now: UnixTime,
+    ) -> Result<Insertion, StoreError>;
+
+    /// Whether the digest of an id is stored.
+    ///
+    /// # Errors
+    /// `StoreError` if it cannot be read.
+    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError>;
+
+    /// The upgraded secret hashes, each with the id of its client.
+    ///
+    /// # Errors
+    /// `StoreError` if they cannot be read.
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Writes the upgraded secret hash of a client, in place of an older one.
+    ///
+    /// # Errors
+    /// `StoreError` if the outcome is unknown.
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError>;
+
+    /// Whether the methods may block. Default: `true`.
+    fn is_blocking(&self) -> bool {
+        true
+    }
+}
+
+/// The signing keys of an issuer, opaque to its store, and their version.
+///
+/// ```
+/// use countersign_issuer::StoredKeys;
+///
+/// let stored = StoredKeys::new(1, b"opaque".to_vec());
+/// assert_eq!(format!("{stored:?}"), "StoredKeys { version: 1, .. }");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredKeys {
+    /// The number of writes so far.
+    pub version: u64,
+    /// The written bytes. They hold private keys, so `Debug` hides them.
+    pub keys: Vec<u8>,
+}
+
+impl StoredKeys {
+    /// Keys as they were read from a store.
+    #[must_use]
+    pub fn new(version: u64, keys: Vec<u8>) -> Self {
+        StoredKeys { version, keys }
+    }
+}
+
+impl fmt::Debug for StoredKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredKeys").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// The lists of ids in a store. An id stays until it expires.
+///
+/// ```
+/// use countersign_core::clock::UnixTime;
+/// use countersign_issuer::{IdList, Insertion, MemoryStore, Store};
+///
+/// let (store, now) = (MemoryStore::new(), UnixTime::from_secs(0));
+/// let insert = || store.insert_id(IdList::UsedAssertions, &[7; 32], UnixTime::from_secs(60), now);
+/// assert_eq!(insert(), Ok(Insertion::New));
+/// assert_eq!(insert(), Ok(Insertion::Present));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IdList {
+    /// Revoked tokens, by `jti`.
+    RevokedTokens,
+    /// Used client assertions, by client and `jti`.
+    UsedAssertions,
+}
+
+impl IdList {
+    /// The number of the list in tables; it never changes.
+    #[cfg(any(feature = "file", feature = "postgres"))]
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            IdList::RevokedTokens => 1,
+            IdList::UsedAssertions => 2,
+        }
+    }
+}
+
+/// The outcome of [`Store::insert_id`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Insertion {
+    /// The id was absent and is stored now.
+    New,
+    /// The id was already stored.
+    Present,
+    /// The list already has 100,000 ids that have not expired; the id is not stored.
+    Full,
+}
