@@ -1,7 +1,7 @@
-//! The test kit of Countersign: real keys, real signatures, no back door.
+//! The test kit of Countersign: tests sign real tokens with real keys, and no check is skipped.
 //!
-//! Production code has no test constructor and no switch that skips a check, so that a test signs real tokens instead.
-//! Put this crate into `[dev-dependencies]`, never elsewhere.
+//! Production code cannot be told to skip a check, so tests sign real tokens instead. Add this crate only to
+//! `[dev-dependencies]`.
 //!
 //! ```
 //! use countersign_test::TestIssuer;
@@ -18,21 +18,21 @@
 //! # });
 //! ```
 //!
-//! | module item | for |
+//! | item | purpose |
 //! |---|---|
-//! | [`TestIssuer`] | keys in memory, tokens that read as sentences, rotation |
-//! | [`TokenDraft`] | one token to be |
-//! | [`TokenDraft::on`] | a caller on a request, in one call |
+//! | [`TestIssuer`] | an issuer in memory: keys, tokens, rotation |
+//! | [`TokenDraft`] | the draft of one token |
+//! | [`TokenDraft::on`] | a token on a request, in one call |
 //! | [`Answer`] | assertions on statuses, problem bodies and challenges |
-//! | [`MockService`] | a service that is called, and records which token came with which call |
-//! | [`Attack`] | every known way to forge a token, to run against your own service in one loop |
-//! | [`ManualClock`] | time that moves when the test says so |
+//! | [`MockService`] | a called service that records the requests and their tokens |
+//! | [`Attack`] | all known attacks, to run against your own service in one loop |
+//! | [`ManualClock`] | a clock that the test moves |
 //! | [`Provider`] | discovery and JWKS on loopback, with faults on demand |
 //!
-//! Every key of this kit has a `kid` that begins with [`KEY_ID_PREFIX`]. A verifier built with
-//! [`deny_danger`](countersign_core::verify::VerifierBuilder::deny_danger), as releases should be, takes no such key.
+//! The `kid` of every key of this kit begins with [`KEY_ID_PREFIX`]. A verifier built with
+//! [`deny_danger`](countersign_core::verify::VerifierBuilder::deny_danger), as in release builds, refuses such keys.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test kit tells a misuse by failing the test")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a test kit reports misuse by failing the test")]
 
 mod answer;
 mod clock;

@@ -1,4 +1,4 @@
-//! A service that is called: it records which token came with which call, and so went where.
+//! A mock of a called service, which records the requests and their tokens.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,18 +13,18 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A service on loopback that takes every call, for tests of outbound requests: bind tokens to its [`url`](Self::url), let the
-/// app call, and look at [`requests`](Self::requests).
+/// A mock service on loopback, for tests of outbound calls.
 ///
-/// It checks no token: the app's callee would. Give it the answers that the app must cope with.
+/// Bind tokens to its [`url`](Self::url), let the app call it, and inspect [`requests`](Self::requests). It does not check
+/// tokens; queue the responses that the app must handle.
 ///
 /// ```
 /// use countersign_test::MockService;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let billing = MockService::start().await;
-/// billing.respond_with(503, "try later"); // the next call; all others get 200 and {}
-/// // … the app requests billing …
+/// billing.respond_with(503, "try later"); // to the next request; all others get 200 and {}
+/// // … the app calls billing …
 /// assert!(billing.requests().is_empty());
 /// # });
 /// ```
@@ -37,27 +37,29 @@ pub struct MockService {
 #[derive(Default)]
 struct Shared {
     requests: Vec<RecordedRequest>,
-    answers: std::collections::VecDeque<(StatusCode, HeaderMap, String)>,
+    responses: std::collections::VecDeque<(StatusCode, HeaderMap, String)>,
 }
 
-/// A call as it came.
+/// A recorded request.
+///
+/// The example is at [`MockService`].
 #[derive(Clone)]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
     /// Path and query.
     pub uri: Uri,
-    /// All headers; the token among them.
+    /// All headers, including the token.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
 
 impl MockService {
-    /// Starts on a port that the system gives; stops when dropped.
+    /// Starts on a free port. The service stops when it is dropped.
     ///
     /// # Panics
-    /// Where no port is to be had.
+    /// If no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -67,40 +69,40 @@ impl MockService {
         MockService { url, shared, task }
     }
 
-    /// Its origin, to bind tokens to.
+    /// The service's origin, to bind tokens to.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Answers the next call so; may be said again for the ones after it.
+    /// Queues a response: the next request without one gets it.
     ///
     /// # Panics
-    /// Where the status is none.
-    pub fn respond_with(&self, status: u16, body: &str) {
-        self.answer(status, HeaderMap::new(), body);
+    /// If the status is not one of HTTP.
+    pub fn respond_with(&self, status: u16, body: impl Into<String>) {
+        self.queue(status, HeaderMap::new(), body.into());
     }
 
-    /// Refuses the token of the next call as a guarded service does: 401 with this error in a challenge.
+    /// Queues the refusal of a token, as a guarded service sends it: 401 with this error in a challenge.
     ///
     /// # Panics
-    /// Where the error fits no header.
+    /// If the error does not fit into a header.
     pub fn refuse_token(&self, error: &str) {
         let mut headers = HeaderMap::new();
         let challenge = format!("Bearer realm=\"api\", error=\"{error}\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge.parse().expect("a header's value"));
-        self.answer(401, headers, "");
+        self.queue(401, headers, String::new());
     }
 
-    /// The requests so far, the first one first.
+    /// The requests so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<RecordedRequest> {
         self.shared().requests.clone()
     }
 
-    fn answer(&self, status: u16, headers: HeaderMap, body: &str) {
+    fn queue(&self, status: u16, headers: HeaderMap, body: String) {
         let status = StatusCode::from_u16(status).expect("a status");
-        self.shared().answers.push_back((status, headers, body.to_owned()));
+        self.shared().responses.push_back((status, headers, body));
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -109,20 +111,20 @@ impl MockService {
 }
 
 impl RecordedRequest {
-    /// The bearer token that it came with.
+    /// The bearer token of the request.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
     }
 
-    /// The claims of that token, unverified: whom it was made for (`aud`), for whom (`sub`), through whom (`act`).
+    /// The claims of the token, unverified: its audience (`aud`), subject (`sub`), actor (`act`) and so on.
     #[must_use]
     pub fn claims(&self) -> Option<Map<String, Value>> {
         let payload = URL_SAFE_NO_PAD.decode_to_vec(self.token()?.split('.').nth(1)?).ok()?;
         serde_json::from_slice(&payload).ok()
     }
 
-    /// Whether it came with a token of this subject, made for this audience.
+    /// Whether the request carries a token of this subject for this audience.
     #[must_use]
     pub fn has_token_for(&self, subject: &str, audience: &str) -> bool {
         self.claims().is_some_and(|claims| {
@@ -140,7 +142,7 @@ async fn record(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
     let body = axum::body::to_bytes(body, 16 * 1024 * 1024).await.unwrap_or_default();
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     shared.requests.push(RecordedRequest { method: parts.method, uri: parts.uri, headers: parts.headers, body });
-    shared.answers.pop_front().unwrap_or((StatusCode::OK, HeaderMap::new(), "{}".to_owned())).into_response()
+    shared.responses.pop_front().unwrap_or((StatusCode::OK, HeaderMap::new(), "{}".to_owned())).into_response()
 }
 
 impl Drop for MockService {
@@ -155,7 +157,7 @@ impl fmt::Debug for MockService {
     }
 }
 
-/// Without the token: a test may run with one of real people.
+/// Hides the token: a test may use one of a real person.
 impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordedRequest").field("method", &self.method).field("uri", &self.uri).finish_non_exhaustive()

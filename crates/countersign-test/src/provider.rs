@@ -20,13 +20,13 @@ use tokio::task::JoinHandle;
 use crate::draft::TokenDraft;
 use crate::issuer::TestIssuer;
 
-/// How long [`Provider::refuse_connections`] waits for answers that are under way.
+/// The longest time that [`Provider::refuse_connections`] waits for responses in progress.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Serves an issuer's discovery document and JWKS on `127.0.0.1`, and fails when told to.
+/// A provider on `127.0.0.1`: an issuer's discovery document and JWKS, with faults on demand.
 ///
-/// Its address is only known once it runs, and tokens must carry it as `iss`. So it has an issuer of its own,
-/// [`issuer`](Self::issuer): the same keys and clock as the one it was started with, under the address as its name.
+/// Tokens must carry its address as `iss`, and the address is known only once it runs. So it has its own
+/// [`issuer`](Self::issuer), with the keys and clock of the one it was started with, and the address as its name.
 ///
 /// ```
 /// use countersign_test::{Provider, TestIssuer};
@@ -43,7 +43,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// # });
 /// ```
 ///
-/// Dropping it stops it.
+/// It stops when it is dropped.
 #[derive(Debug)]
 pub struct Provider {
     address: SocketAddr,
@@ -57,7 +57,7 @@ struct Server {
     task: JoinHandle<io::Result<()>>,
 }
 
-/// What the handlers share with the test.
+/// The state shared by handlers and test.
 #[derive(Debug)]
 struct Site {
     issuer: TestIssuer,
@@ -75,7 +75,7 @@ struct Faults {
     discovery: Option<Canned>,
 }
 
-/// An answer that the test wrote.
+/// A response written by the test.
 #[derive(Clone, Debug)]
 struct Canned {
     status: StatusCode,
@@ -87,7 +87,7 @@ impl Provider {
     /// Starts serving the keys of `issuer`, on a free port.
     ///
     /// # Errors
-    /// Where loopback has no free port.
+    /// If no port is free.
     pub async fn start(issuer: &TestIssuer) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -102,13 +102,13 @@ impl Provider {
         Ok(Provider { address, site, server })
     }
 
-    /// Its address, which is its issuer's name: `http://127.0.0.1:` and the port.
+    /// The address, which is the issuer's name: `http://127.0.0.1:` and the port.
     #[must_use]
     pub fn url(&self) -> &str {
         self.site.issuer.name()
     }
 
-    /// Where its keys are.
+    /// The URL of the keys.
     #[must_use]
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks", self.url())
@@ -125,12 +125,12 @@ impl Provider {
         self.issuer().token()
     }
 
-    /// Answers everything with 503 until [`come_back`](Self::come_back).
+    /// Responds to every request with 503 until [`come_back`](Self::come_back).
     pub fn go_down(&self) {
         self.faults().is_down = true;
     }
 
-    /// Closes the port: whoever connects is refused until [`come_back`](Self::come_back). Open connections are closed.
+    /// Closes the port and all open connections, until [`come_back`](Self::come_back).
     ///
     /// ```
     /// use countersign_test::{Provider, TestIssuer};
@@ -152,10 +152,10 @@ impl Provider {
         }
     }
 
-    /// Ends every fault: the port is open, answers are quick and honest again.
+    /// Ends all faults: the port is open, and responses are quick and correct.
     ///
     /// # Errors
-    /// Where the port was closed and another program has taken it.
+    /// If the port was closed and another program has taken it.
     pub async fn come_back(&self) -> io::Result<()> {
         *self.faults() = Faults::default();
         if self.server().is_none() {
@@ -165,12 +165,12 @@ impl Provider {
         Ok(())
     }
 
-    /// Waits so long before each answer.
+    /// Delays each response by this time.
     pub fn delay(&self, time: Duration) {
         self.faults().delay = time;
     }
 
-    /// Answers requests for the keys with this, whatever it is.
+    /// Responds to requests for the keys with this.
     ///
     /// ```
     /// # use countersign_test::{Provider, TestIssuer};
@@ -183,12 +183,12 @@ impl Provider {
     /// ```
     ///
     /// # Panics
-    /// Where `status` is none of HTTP's, or a header cannot be written.
+    /// If the status is not one of HTTP, or a header cannot be written.
     pub fn answer_jwks_with(&self, status: u16, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) {
         self.faults().jwks = Some(Canned::new(status, body.into(), headers));
     }
 
-    /// Answers requests for the discovery document with this, whatever it is.
+    /// Responds to requests for the discovery document with this.
     ///
     /// # Panics
     /// As [`answer_jwks_with`](Self::answer_jwks_with).
@@ -196,35 +196,35 @@ impl Provider {
         self.faults().discovery = Some(Canned::new(status, body.into(), headers));
     }
 
-    /// Answers requests for the keys with a redirect (302) to `url`.
+    /// Responds to requests for the keys with a redirect (302) to `url`.
     ///
     /// # Panics
-    /// Where `url` cannot be written into a header.
+    /// If `url` does not fit into a header.
     pub fn redirect_jwks_to(&self, url: &str) {
         self.answer_jwks_with(302, "", &[("location", url)]);
     }
 
-    /// How often its keys were asked for.
+    /// The number of requests for the keys.
     #[must_use]
     pub fn jwks_requests(&self) -> u64 {
         *self.site.jwks_requests.borrow()
     }
 
-    /// How often its discovery document was asked for.
+    /// The number of requests for the discovery document.
     #[must_use]
     pub fn discovery_requests(&self) -> u64 {
         *self.site.discovery_requests.borrow()
     }
 
-    /// Waits until its keys were asked for `count` times in all: an event to wait for instead of sleeping.
+    /// Waits until the keys were requested `count` times in total, instead of sleeping.
     ///
-    /// The request has then arrived; its answer may still be under way.
+    /// The last request has then arrived; its response may still be in progress.
     pub async fn wait_for_jwks_requests(&self, count: u64) {
         let mut requests = self.site.jwks_requests.subscribe();
-        let _ = requests.wait_for(|seen| *seen >= count).await; // fails only when the sender, which we hold, is gone
+        let _ = requests.wait_for(|seen| *seen >= count).await; // fails only if the sender is gone, and `self` owns it
     }
 
-    /// The headers of the last request, by lower-case name: to show what a client sends and what it keeps to itself.
+    /// The headers of the last request, by lower-case name, to check what a client sends and what it does not.
     #[must_use]
     pub fn last_request_headers(&self) -> BTreeMap<String, String> {
         self.site.last_headers.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -275,7 +275,7 @@ struct Serving {
 }
 
 impl Serving {
-    /// What every answer begins with: the request is counted and noted, the faults are waited for.
+    /// Counts and records the request, waits for the delay, and returns the faults.
     async fn faults(&self, requests: &watch::Sender<u64>, headers: &HeaderMap) -> Faults {
         let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let seen = headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
@@ -345,7 +345,7 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
 }
 
 async fn until_stopped(mut stopped: watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await; // its sender gone is a stop too
+    let _ = stopped.wait_for(|stopped| *stopped).await; // a dropped sender is a stop too
 }
 
 #[cfg(test)]

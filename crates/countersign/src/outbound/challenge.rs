@@ -131,8 +131,12 @@ mod tests {
         ] {
             assert_eq!(of(renew), Challenge::InvalidToken, "{renew:?}");
         }
-        for other in [r#"Bearer error="insufficient_scope", scope="a""#, r#"Bearer realm="x",error="invalid_request""#]
-        {
+        for other in [
+            r#"Bearer error="insufficient_scope", scope="a""#,
+            r#"Bearer realm="x",error="invalid_request""#,
+            r#"Negotiate abc==, Bearer error="insufficient_scope""#,
+            r#"Bearer realm="x" error="insufficient_scope""#,
+        ] {
             assert_eq!(of(&[other]), Challenge::Other, "{other}");
         }
         let step_up = r#"Bearer error="insufficient_user_authentication", acr_values="gold silver", max_age="60""#;
