@@ -41,7 +41,7 @@ mod tests {
         let four = parse("919108f7-52d1-4320-9bac-f847db4148a8").expect("a UUID");
         assert_eq!((&four["version"], &four["made_at"]), (&json!(4), &Value::Null));
         assert!(parse("919108f7").is_err());
-        assert_eq!(parse(&v7()).expect("ours")["version"], 7);
-        assert_eq!(parse(&v4()).expect("ours")["version"], 4);
+        assert_eq!(parse(&v7()).expect("a UUID")["version"], 7);
+        assert_eq!(parse(&v4()).expect("a UUID")["version"], 4);
     }
 }

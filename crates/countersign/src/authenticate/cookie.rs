@@ -69,7 +69,7 @@ impl CookieToken {
         })
     }
 
-    /// Whether the page that caused the request may use the cookie.
+    /// Returns whether the page that caused the request may use the cookie.
     pub(super) fn allows<B>(&self, request: &Request<B>) -> bool {
         let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
         if is_safe && !is_websocket(request) {

@@ -83,7 +83,7 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     Credential::Bearer(rest.trim_start_matches(' '))
 }
 
-/// Whether the text is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+/// Returns whether the text is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
 pub(super) fn is_b64token(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     // Branch-free, so that the compiler vectorises it: a token has about a thousand bytes.

@@ -82,7 +82,7 @@ fn move_tokens(headers: &mut HeaderMap, form: Bytes) -> Bytes {
     rest
 }
 
-/// Whether RFC 6750 §2.2 allows a token in the body: a form, and not with `GET`.
+/// Returns whether RFC 6750 §2.2 allows a token in the body: a form, and not with `GET`.
 fn is_form<B>(request: &Request<B>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();

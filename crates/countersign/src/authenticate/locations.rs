@@ -16,7 +16,7 @@ pub(super) struct TokenLocations {
 }
 
 impl TokenLocations {
-    /// Whether the `Authorization` header is the only location.
+    /// Returns whether the `Authorization` header is the only location.
     pub(super) fn is_header_only(&self) -> bool {
         self.cookie.is_none() && !self.websocket_protocol && !self.query
     }

@@ -33,7 +33,7 @@ impl Default for PublicPaths {
     }
 }
 
-/// Whether the request is a CORS preflight (Fetch standard §3.2.2), which browsers send without credentials.
+/// Returns whether the request is a CORS preflight (Fetch standard §3.2.2), which browsers send without credentials.
 pub(super) fn is_preflight<B>(request: &Request<B>) -> bool {
     let headers = request.headers();
     request.method() == Method::OPTIONS

@@ -20,7 +20,7 @@ pub(super) fn without_tokens(query: &str) -> Option<String> {
     (!others.is_empty()).then(|| others.join("&"))
 }
 
-/// Whether the query has a parameter of exactly this name. Decodes nothing: it runs on every request.
+/// Returns whether the query has a parameter of exactly this name. Decodes nothing: it runs on every request.
 pub(super) fn has_token(query: &str) -> bool {
     query.split('&').any(|pair| pair.split('=').next() == Some(PARAMETER))
 }

@@ -26,7 +26,7 @@ pub(super) fn strip_protocol_tokens(headers: &mut HeaderMap) {
     };
 }
 
-/// Whether the request is a WebSocket handshake: an upgrade in HTTP/1.1, `CONNECT` in HTTP/2.
+/// Returns whether the request is a WebSocket handshake: an upgrade in HTTP/1.1, `CONNECT` in HTTP/2.
 pub(super) fn is_websocket<B>(request: &Request<B>) -> bool {
     let upgrade = request.headers().get(header::UPGRADE);
     *request.method() == Method::CONNECT

@@ -111,7 +111,7 @@ impl<C> Claims<C> {
         self.caller.require(requirement, &HeaderMap::new())
     }
 
-    /// Whether the caller meets `requirement`, for a handler that does less instead of refusing.
+    /// Returns whether the caller meets `requirement`, for a handler that does less instead of refusing.
     ///
     /// A requirement that names the request's path, a header or its host is never met here.
     #[must_use]

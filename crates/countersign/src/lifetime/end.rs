@@ -44,7 +44,7 @@ impl TokenEnd {
         self.expires_at
     }
 
-    /// Whether the token has expired.
+    /// Returns whether the token has expired.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         self.remaining().is_zero()

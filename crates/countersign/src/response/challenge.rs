@@ -5,7 +5,7 @@ use http::HeaderValue;
 
 use super::refusal::Refusal;
 
-/// Whether a challenge value can hold this text: one or more of `%x20-21 / %x23-5B / %x5D-7E`.
+/// Returns whether a challenge value can hold this text: one or more of `%x20-21 / %x23-5B / %x5D-7E`.
 pub(crate) fn is_quotable(text: &str) -> bool {
     !text.is_empty() && text.chars().all(may_be_quoted)
 }

@@ -13,7 +13,7 @@ use super::challenge::is_quotable;
 /// Path prefix of the document (RFC 9728 §3).
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// How long clients may cache the document.
+/// The time for which clients may cache the document.
 const CACHE_CONTROL: &str = "public, max-age=300";
 
 /// Protected-resource metadata (RFC 9728 §2). Members that are not set are absent.

@@ -15,7 +15,7 @@ pub struct Problem {
     pub(super) reason: Option<&'static str>,
 }
 
-/// How much refusals tell callers about a refused token.
+/// The detail that refusals give callers about a refused token.
 ///
 /// ```
 /// use countersign::prelude::*;

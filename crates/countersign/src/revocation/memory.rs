@@ -15,7 +15,7 @@ use super::name::{Name, NameRef};
 /// The most revocations in a list.
 const MAX_REVOCATIONS: usize = 65_536;
 
-/// How long a revocation is kept after its token expires: the longest leeway that a policy can have.
+/// The time that a revocation is kept after its token expires: the longest leeway of a policy.
 pub(super) const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(300);
 
 /// A list of revoked tokens and subjects in the memory of this process.
@@ -115,7 +115,7 @@ impl MemoryRevocations {
         self.entries.len()
     }
 
-    /// Whether the list is empty.
+    /// Returns whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

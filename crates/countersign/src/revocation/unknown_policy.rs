@@ -10,7 +10,7 @@ use countersign_core::verify::Verified;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, Samples};
 
-/// How long a request waits for its revocation status.
+/// The longest wait of a request for its revocation status.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Decision about a token whose revocation status is unknown.

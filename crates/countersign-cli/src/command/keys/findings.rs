@@ -24,7 +24,7 @@ pub(super) struct Findings {
     pub(super) list: Vec<Finding>,
     pub(super) clock_difference: Option<i64>,
     pub(super) fresh_for: Option<u64>,
-    /// Whether nothing could be fetched.
+    /// True if nothing could be fetched.
     pub(super) is_unreachable: bool,
 }
 
