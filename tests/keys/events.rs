@@ -137,7 +137,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     assert_eq!(world.verdict(&world.with_unknown_key(2)).await, "unknown_key");
     let told = events.take();
     assert!(told[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{told:?}");
-    let burnt = "reason=private or symmetric material in a public set; that key is burnt";
+    let burnt = "reason=private or symmetric material in a public set; that key is compromised";
     for (line, kid) in told[1..].iter().zip(["k9", "burnt"]) {
         assert_eq!(*line, format!("ERROR a published key is private: replace it now kid={kid} {burnt}"));
     }

@@ -65,16 +65,16 @@ algorithms! {
     MlDsa65 => "ML-DSA-65",
     /// ML-DSA-87 (RFC 9964).
     MlDsa87 => "ML-DSA-87",
-    /// HMAC with SHA-256; a shared secret, only where a policy opts in.
+    /// HMAC with SHA-256; a shared secret, only if a policy opts in.
     HS256 => "HS256",
-    /// HMAC with SHA-384; a shared secret, only where a policy opts in.
+    /// HMAC with SHA-384; a shared secret, only if a policy opts in.
     HS384 => "HS384",
-    /// HMAC with SHA-512; a shared secret, only where a policy opts in.
+    /// HMAC with SHA-512; a shared secret, only if a policy opts in.
     HS512 => "HS512",
 }
 
 impl Algorithm {
-    /// What an issuer's policy allows unless told otherwise: the asymmetric algorithms in common use.
+    /// The algorithms that a policy allows by default: the asymmetric ones in common use.
     pub const DEFAULT: &'static [Algorithm] = &[
         Algorithm::RS256,
         Algorithm::RS384,
@@ -93,13 +93,13 @@ impl Algorithm {
     pub const RSA: [Algorithm; 6] =
         [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
-    /// Whether signer and verifier share one secret.
+    /// Returns whether signer and verifier share one secret.
     #[must_use]
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
     }
 
-    /// Whether a key of algorithm `self` may check a token that names `named`: equal, but for Ed25519's two names.
+    /// Returns whether a key of algorithm `self` may check a token that names `named`: equal, but for Ed25519's two names.
     #[must_use]
     pub(crate) fn serves(self, named: Algorithm) -> bool {
         let plain = |algorithm| if algorithm == Algorithm::EdDSA { Algorithm::Ed25519 } else { algorithm };

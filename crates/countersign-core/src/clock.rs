@@ -50,7 +50,7 @@ impl UnixTime {
         UnixTime(self.0.saturating_sub(earlier))
     }
 
-    /// How long after `earlier` this is; zero where it is before.
+    /// The time since `earlier`; zero if this is before it.
     #[must_use]
     pub const fn saturating_since(self, earlier: UnixTime) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -63,12 +63,12 @@ impl From<SystemTime> for UnixTime {
     }
 }
 
-/// Where the time comes from; tests and replays bring their own.
+/// A source of time; tests and replays supply their own.
 pub trait Clock: Send + Sync + Debug + 'static {
-    /// The wall clock: judges `exp`, `nbf`, `iat`.
+    /// The wall clock, for `exp`, `nbf` and `iat`.
     fn now(&self) -> UnixTime;
 
-    /// Time passed since some fixed point, never going back: judges ages of keys and cache entries.
+    /// Time passed since some fixed point, never going back, for ages of keys and cache entries.
     fn elapsed(&self) -> Duration;
 
     /// The identity of this clock: equal for two values that always read the same time.
@@ -110,7 +110,7 @@ impl ClockId {
 
     /// The identity of the state at this address: for clocks whose clones share it behind an `Arc`.
     ///
-    /// It holds as long as the state stays where it is.
+    /// It holds as long as the state is not moved.
     #[must_use]
     pub fn from_address<T: ?Sized>(state: &T) -> Self {
         ClockId(Identity::Address(std::ptr::from_ref(state).cast::<()>().addr()))
@@ -120,7 +120,7 @@ impl ClockId {
 /// The machine's clocks.
 ///
 /// On Linux their coarse readings, which are a few milliseconds behind at most and cost a tenth: a token that was seen before
-/// is judged in less time than two precise readings take.
+/// is checked in less time than two precise readings take.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 /// The shortest key, in bytes: as long as the hash.
 const MIN_KEY_BYTES: usize = 32;
 
-/// How much of a hash is shown, in bytes: 64 bits, enough to tell callers apart, too few to be an identifier elsewhere.
+/// The length of a pseudonym in bytes: enough to distinguish callers, too short to identify them elsewhere.
 const SHOWN_BYTES: usize = 8;
 
 /// Gives each subject of each issuer a pseudonym: HMAC-SHA-256 under the deployment's own key, its first 64 bits shown.
@@ -36,7 +36,7 @@ impl Pseudonyms {
     /// Under this key; make it of 32 random bytes, and give every instance of a deployment the same.
     ///
     /// # Errors
-    /// `ConfigError` on field `pseudonym_key` where it is shorter than 32 bytes.
+    /// `ConfigError` on field `pseudonym_key` if it is shorter than 32 bytes.
     pub fn new(key: &Secret<Vec<u8>>) -> Result<Self, ConfigError> {
         if key.expose().len() < MIN_KEY_BYTES {
             return Err(ConfigError::new("pseudonym_key", "shorter than 32 bytes"));

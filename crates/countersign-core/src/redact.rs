@@ -5,7 +5,7 @@ const MAX_LOGGED_CHARS: usize = 64;
 
 /// Escapes everything but printable ASCII and cuts at 64 characters, marking the cut with `…`.
 ///
-/// Keeps one record one record: no line break, terminal escape or right-to-left override gets through (S10.04).
+/// Keeps one record one record: no line break, terminal escape or right-to-left override gets through.
 ///
 /// ```
 /// use countersign_core::redact::safe_text;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
-/// How many of a token's last characters are hashed. They are of its signature: only verified tokens are inserted, so
+/// The number of trailing characters that are hashed. They are of the signature: only verified tokens are inserted, so
 /// that nobody without the signing key can choose tokens whose hashes collide. Hits compare the whole token.
 const HASHED_TAIL: usize = 32;
 
-/// What an entry costs besides its token, what its value holds and that one's own size, in bytes, roughly.
+/// The approximate overhead of an entry in bytes, besides its token and its value.
 const ENTRY_OVERHEAD: usize = 256;
 
 /// A mean entry, to size the table, in bytes.
@@ -67,7 +67,7 @@ impl<V> TokenCache<V> {
         self.0.remove(&TokenRef(token));
     }
 
-    /// How many tokens are held.
+    /// The number of cached tokens.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

@@ -12,23 +12,23 @@ use super::set::KeySet;
 /// Holds a source's current [`KeySet`]; reading it takes no lock and waits for nobody.
 #[derive(Default)]
 pub struct KeyCell {
-    held: ArcSwapOption<HeldKeys>,
+    held: ArcSwapOption<CurrentKeys>,
 }
 
 /// The last epoch given out, over all cells: a source that hands its verifier another cell must not hand it an old epoch.
 static LAST_EPOCH: AtomicU64 = AtomicU64::new(0);
 
 /// A key set with the bounds of its use.
-pub(crate) struct HeldKeys {
+pub(crate) struct CurrentKeys {
     pub(crate) set: Arc<KeySet>,
-    /// Moves when keys change: what was verified under another epoch is verified anew.
+    /// Moves when keys change: what was verified under another epoch is verified again.
     pub(crate) epoch: u64,
     usable_until: Option<Duration>,
     is_stale: bool,
 }
 
-impl HeldKeys {
-    /// Whether the keys may still be used at `elapsed` (the clock's monotonic reading).
+impl CurrentKeys {
+    /// Returns whether the keys may still be used at `elapsed` (the clock's monotonic reading).
     pub(crate) fn is_usable(&self, elapsed: Duration) -> bool {
         self.usable_until.is_none_or(|until| elapsed < until)
     }
@@ -47,14 +47,19 @@ impl KeyCell {
     pub fn store(&self, set: Arc<KeySet>, usable_until: Option<Duration>) {
         let unchanged = self.held.load().as_ref().filter(|held| held.set.has_same_keys(&set)).map(|held| held.epoch);
         let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
-        self.held.store(Some(Arc::new(HeldKeys { set, epoch, usable_until, is_stale: false })));
+        self.held.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false })));
     }
 
-    /// Lets what is held serve on as a stale set until `usable_until`, because newer keys cannot be had.
+    /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be had.
     pub fn serve_stale(&self, usable_until: Duration) {
         if let Some(held) = self.held.load_full() {
             let (set, epoch) = (Arc::clone(&held.set), held.epoch);
-            self.held.store(Some(Arc::new(HeldKeys { set, epoch, usable_until: Some(usable_until), is_stale: true })));
+            self.held.store(Some(Arc::new(CurrentKeys {
+                set,
+                epoch,
+                usable_until: Some(usable_until),
+                is_stale: true,
+            })));
         }
     }
 
@@ -69,19 +74,19 @@ impl KeyCell {
         self.held.load().as_ref().map(|held| Arc::clone(&held.set))
     }
 
-    /// Whether a set is held that may be used when the clock's `elapsed` reads `elapsed`.
+    /// Returns whether a set is stored that may be used when the clock's `elapsed` reads `elapsed`.
     #[must_use]
     pub fn is_usable(&self, elapsed: Duration) -> bool {
         self.held.load().as_ref().is_some_and(|held| held.is_usable(elapsed))
     }
 
-    /// Whether a set is held that may be used at `elapsed` and is not served as [stale](Self::serve_stale).
+    /// Returns whether a set is stored that may be used at `elapsed` and is not served as [stale](Self::serve_stale).
     #[must_use]
     pub fn is_fresh(&self, elapsed: Duration) -> bool {
         self.held.load().as_ref().is_some_and(|held| !held.is_stale && held.is_usable(elapsed))
     }
 
-    pub(crate) fn load(&self) -> Guard<Option<Arc<HeldKeys>>> {
+    pub(crate) fn load(&self) -> Guard<Option<Arc<CurrentKeys>>> {
         self.held.load()
     }
 }

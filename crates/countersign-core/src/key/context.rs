@@ -42,13 +42,13 @@ impl SourceContext {
         &self.clock
     }
 
-    /// Whether the issuer was resolved at run time. Its source then fetches only while its keys are in use.
+    /// Returns whether the issuer was resolved at run time. Its source then fetches only while its keys are in use.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
         self.is_resolved
     }
 
-    /// Whether the source may connect to private addresses; always true for issuers that the operator configured.
+    /// Returns whether the source may connect to private addresses; always true for issuers that the operator configured.
     #[must_use]
     pub fn allows_private_addresses(&self) -> bool {
         self.private_addresses_allowed

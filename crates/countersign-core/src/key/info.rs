@@ -26,7 +26,7 @@ pub enum KeyHealth {
 }
 
 impl KeyHealth {
-    /// Whether tokens can be verified.
+    /// Returns whether tokens can be verified.
     ///
     /// ```
     /// use countersign_core::key::KeyHealth;
@@ -62,7 +62,7 @@ pub struct KeyStats {
     pub suppressed: u64,
     /// The time since the current keys were fetched.
     pub age: Option<Duration>,
-    /// Whether the current keys are used past their lifetime because newer ones cannot be fetched.
+    /// True if the current keys are used past their lifetime because newer ones cannot be fetched.
     pub is_stale: bool,
 }
 
@@ -81,7 +81,7 @@ pub struct KeyStats {
 #[non_exhaustive]
 #[must_use]
 pub struct KeySourceInfo {
-    /// Whether it has keys, and whether its fetches succeed. Never used to decide on a token.
+    /// State of the keys and of their fetches. Never used to decide on a token.
     pub health: KeyHealth,
     /// Its counts; all zero if nothing is fetched.
     pub stats: KeyStats,

@@ -8,13 +8,13 @@ use super::roca::is_roca;
 use crate::algorithm::Algorithm;
 use crate::token::{decode_base64url, encode_base64url as encode};
 
-/// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much (S11.07).
+/// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much.
 const MAX_RSA_BITS: usize = 8192;
 
 /// The smallest RSA modulus (RFC 7518 §3.3), in bits.
 const MIN_RSA_BITS: usize = 2048;
 
-/// A JWK's members as written. serde refuses doubled ones; unknown ones are ignored (RFC 7517 §4).
+/// A JWK's members as written. serde refuses duplicate ones; unknown ones are ignored (RFC 7517 §4).
 #[derive(Deserialize)]
 pub(crate) struct JwkFields {
     kty: String,
@@ -98,7 +98,7 @@ impl JwkFields {
         self.kid.as_deref()
     }
 
-    /// Whether this entry holds something that should never have been published.
+    /// Returns whether this entry holds something that should never have been published.
     pub(crate) fn is_secret(&self) -> bool {
         let private = [&self.k, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.private];
         self.kty == "oct" || private.into_iter().any(Option::is_some)
@@ -108,17 +108,17 @@ impl JwkFields {
         self.kty == "RSA" && self.alg.is_none()
     }
 
-    /// Whether the key says that it may check signatures, and nothing else about it forbids that.
+    /// Returns whether the key says that it may check signatures, and nothing else about it forbids that.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
         if self.is_secret() {
-            return Err(KeyRejected("private or symmetric material in a public set; that key is burnt"));
+            return Err(KeyRejected("private or symmetric material in a public set; that key is compromised"));
         }
         if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
             return Err(KeyRejected("use is not sig"));
         }
         if let Some(operations) = &self.key_ops {
-            let doubled = (1..operations.len()).any(|i| operations[..i].contains(&operations[i]));
-            if doubled || !operations.iter().any(|operation| operation == "verify") {
+            let duplicate = (1..operations.len()).any(|i| operations[..i].contains(&operations[i]));
+            if duplicate || !operations.iter().any(|operation| operation == "verify") {
                 return Err(KeyRejected("key_ops lacks verify or names an operation twice"));
             }
             let signs = |operation: &String| operation == "verify" || operation == "sign";
@@ -134,7 +134,7 @@ impl JwkFields {
         let named = match self.alg.as_deref() {
             None => None,
             Some(name) => {
-                Some(Algorithm::from_name(name).ok_or(KeyRejected("alg is not a signature algorithm of ours"))?)
+                Some(Algorithm::from_name(name).ok_or(KeyRejected("alg is not a supported signature algorithm"))?)
             }
         };
         let (public, default) = match self.kty.as_str() {
@@ -186,7 +186,7 @@ impl PublicFields {
                 }
                 if is_roca(n) {
                     return Err(KeyRejected(
-                        "the RSA modulus is of a faulty generator (CVE-2017-15361); that key is burnt",
+                        "the RSA modulus is of a faulty generator (CVE-2017-15361); that key is compromised",
                     ));
                 }
             }
@@ -248,7 +248,7 @@ impl PublicFields {
     }
 }
 
-/// Points of order 1, 2, 4 and 8 (S2.23).
+/// Points of order 1, 2, 4 and 8.
 fn is_low_order(x: &[u8]) -> bool {
     const LOW_ORDER_Y: [[u8; 32]; 5] = {
         let mut points = [[0_u8; 32]; 5];
@@ -263,7 +263,7 @@ fn is_low_order(x: &[u8]) -> bool {
     LOW_ORDER_Y.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
 }
 
-/// Whether y, of 32 octets, is not below the prime 2^255 - 19: another spelling of a small y (RFC 8032 §5.1.3).
+/// Returns whether y, of 32 octets, is not below the prime 2^255 - 19: another spelling of a small y (RFC 8032 §5.1.3).
 fn is_beyond_prime(x: &[u8]) -> bool {
     x[0] >= 0xed && x[1..31].iter().all(|octet| *octet == 0xff) && x[31] & 0x7f == 0x7f
 }

@@ -22,7 +22,7 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     thumbprint: Box<str>,
     material: Material,
-    /// There where an RSA key names no `alg`: the same key for the algorithms that a policy may name for it.
+    /// Present if an RSA key names no `alg`: the same key for the algorithms that a policy may name for it.
     unlabelled: Option<Box<Relabelled>>,
 }
 
@@ -35,7 +35,7 @@ enum Material {
     Hmac(Box<hmac::Key>),
 }
 
-/// Why a key is not used.
+/// The reason why a key is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct KeyRejected(pub(crate) &'static str);
@@ -65,14 +65,14 @@ impl VerifyingKey {
     /// ```
     pub fn from_jwk(json: &str) -> Result<Self, KeyRejected> {
         let fields: JwkFields = serde_json::from_str(json)
-            .map_err(|_| KeyRejected("not a JWK: no object, a doubled member or a wrong type"))?;
+            .map_err(|_| KeyRejected("not a JWK: no object, a duplicate member or a wrong type"))?;
         Self::from_fields(&fields)
     }
 
     /// Reads a public key in `SubjectPublicKeyInfo` form (PEM, `BEGIN PUBLIC KEY`) for one algorithm.
     ///
     /// # Errors
-    /// `KeyRejected` where the PEM or the key in it does not fit `algorithm`.
+    /// `KeyRejected` if the PEM or the key in it does not fit `algorithm`.
     pub fn from_public_pem(pem: &str, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
         const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
         const END: &str = "-----END PUBLIC KEY-----";
@@ -87,7 +87,7 @@ impl VerifyingKey {
     /// Reads a public key in `SubjectPublicKeyInfo` form (DER) for one algorithm.
     ///
     /// # Errors
-    /// `KeyRejected` where the key does not fit `algorithm`, or `algorithm` is symmetric.
+    /// `KeyRejected` if the key does not fit `algorithm`, or `algorithm` is symmetric.
     pub fn from_public_der(der: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
         use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
         let reject = |_| KeyRejected("the key does not fit the algorithm");
@@ -102,7 +102,7 @@ impl VerifyingKey {
     /// A shared secret for an HMAC algorithm. Whoever can verify with it can also forge: prefer a key pair.
     ///
     /// # Errors
-    /// `KeyRejected` where it is shorter than the hash (RFC 7518 §3.2), or looks like a public or private key.
+    /// `KeyRejected` if it is shorter than the hash (RFC 7518 §3.2), or looks like a public or private key.
     pub fn from_secret(
         secret: &Secret<Vec<u8>>,
         algorithm: Algorithm,
@@ -181,7 +181,7 @@ impl VerifyingKey {
         Some(jwk)
     }
 
-    /// Whether `signature` is this key's over `message`. MACs are compared in full and in constant time.
+    /// Returns whether `signature` is this key's over `message`. MACs are compared in full and in constant time.
     pub(crate) fn checks(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
             Material::Public(public) => public.verify_sig(message, signature).is_ok(),
@@ -198,7 +198,7 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// The key as a policy reads it that takes RSA keys without `alg` for keys of `unlabelled_rsa` (S2.06).
+    /// The key as a policy reads it that takes RSA keys without `alg` for keys of `unlabelled_rsa`.
     pub(crate) fn read_as(self: &Arc<Self>, unlabelled_rsa: Algorithm) -> Option<&Arc<Self>> {
         let Some(relabelled) = self.unlabelled.as_ref().filter(|_| unlabelled_rsa != self.algorithm) else {
             return Some(self);
@@ -209,7 +209,7 @@ impl VerifyingKey {
         relabelled[place].get_or_init(prepare).as_ref()
     }
 
-    /// Whether it is an RSA key whose JWK names no `alg`.
+    /// Returns whether it is an RSA key whose JWK names no `alg`.
     pub(crate) fn is_unlabelled(&self) -> bool {
         self.unlabelled.is_some()
     }
@@ -276,7 +276,7 @@ fn parameters(algorithm: Algorithm) -> Result<&'static dyn VerificationAlgorithm
     })
 }
 
-/// Whether `bytes` hold asymmetric key material anywhere near their start (CVE-2026-34950, CVE-2026-48526).
+/// Returns whether `bytes` hold asymmetric key material anywhere near their start (CVE-2026-34950, CVE-2026-48526).
 fn looks_like_a_key(bytes: &[u8]) -> bool {
     const MARKS: [&str; 8] =
         ["-----BEGIN", "ssh-rsa", "ssh-ed25519", "ecdsa-sha2-", "\"kty\"", "\"keys\"", "PuTTY-User-Key", "-----END"];

@@ -1,4 +1,4 @@
-//! Which key: public keys prepared when they arrive, each bound to exactly one algorithm.
+//! Public keys, prepared when they are loaded, each bound to exactly one algorithm.
 
 mod cell;
 mod context;
@@ -13,7 +13,7 @@ mod source;
 mod thumbprint;
 
 pub use crate::algorithm::Algorithm;
-pub(crate) use cell::HeldKeys;
+pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
 
 pub use context::{SourceClock, SourceContext};

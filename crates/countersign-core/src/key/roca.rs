@@ -9,10 +9,10 @@ const PRIMES: [u32; 38] = [
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
-/// What the faulty generator takes powers of.
+/// The base of the powers that the faulty generator uses.
 const GENERATOR: u32 = 65_537;
 
-/// Whether `modulus`, the greatest octet first, came from the faulty generator.
+/// Returns whether `modulus`, the greatest octet first, came from the faulty generator.
 pub(super) fn is_roca(modulus: &[u8]) -> bool {
     PRIMES.iter().all(|&prime| {
         let residue = modulus.iter().fold(0, |rest, &octet| (rest * 256 + u32::from(octet)) % prime);

@@ -37,13 +37,13 @@ pub struct KeySet {
 pub struct SkippedKey {
     /// Its `kid`, safe to log; empty where it has none.
     pub key_id: String,
-    /// Why it is not used.
+    /// The reason why the key is not used.
     pub reason: KeyRejected,
-    /// Whether the entry holds private or symmetric material: that key is compromised; replace it.
+    /// True if the entry holds private or symmetric material: that key is compromised; replace it.
     pub is_private_key: bool,
 }
 
-/// What a set has for a token.
+/// The result of a search for a token's key in a set.
 pub(crate) enum Lookup<'s> {
     /// Keys that may have signed it, at most four.
     Found(SmallVec<[&'s Arc<VerifyingKey>; 1]>),
@@ -75,7 +75,7 @@ impl KeySet {
     /// Reads a JWK Set (RFC 7517 §5). Entries that cannot be used are skipped and listed, never fatal.
     ///
     /// # Errors
-    /// Where the document is larger than 256 KiB, is no object with an array `keys`, or has no usable key at all: such
+    /// If the document is larger than 256 KiB, is no object with an array `keys`, or has no usable key at all: such
     /// an answer must not replace a good set.
     ///
     /// ```
@@ -112,7 +112,7 @@ impl KeySet {
                 Ok(key) => self.insert(key),
                 Err(reason) => self.skip(fields.key_id(), reason, fields.is_secret()),
             },
-            Err(_) => self.skip(None, KeyRejected("not a JWK: no object, a doubled member or a wrong type"), false),
+            Err(_) => self.skip(None, KeyRejected("not a JWK: no object, a duplicate member or a wrong type"), false),
         }
     }
 
@@ -136,8 +136,8 @@ impl KeySet {
 
     /// The keys that may check a token naming `key_id` and `algorithm`.
     ///
-    /// A named `kid` never falls back to another key (S4.13); without one, exactly one key must fit (S4.12). RSA keys
-    /// that name no `alg` are taken for keys of `unlabelled_rsa` (S2.06).
+    /// A named `kid` never falls back to another key; without one, exactly one key must fit. RSA keys
+    /// that name no `alg` are taken for keys of `unlabelled_rsa`.
     pub(crate) fn find(&self, key_id: Option<&str>, algorithm: Algorithm, unlabelled_rsa: Algorithm) -> Lookup<'_> {
         let read = |key| VerifyingKey::read_as(key, unlabelled_rsa);
         let fits = |key: &&Arc<VerifyingKey>| key.algorithm().serves(algorithm);
@@ -176,13 +176,13 @@ impl KeySet {
         self.all.iter().map(AsRef::as_ref)
     }
 
-    /// How many keys are usable.
+    /// The number of usable keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Whether no key is usable.
+    /// Returns whether no key is usable.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -194,7 +194,7 @@ impl KeySet {
         &self.skipped
     }
 
-    /// Whether `other` holds the same keys under the same names.
+    /// Returns whether `other` holds the same keys under the same names.
     #[must_use]
     pub fn has_same_keys(&self, other: &KeySet) -> bool {
         let same = |(mine, theirs): (&Arc<VerifyingKey>, &Arc<VerifyingKey>)| {

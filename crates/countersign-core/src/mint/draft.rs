@@ -8,7 +8,7 @@ use super::signer::Signer;
 use crate::clock::UnixTime;
 use crate::token::encode_base64url;
 
-/// The largest token minted, in bytes: many servers take header lines of 8 KiB at most (S9.14).
+/// The largest token minted, in bytes: many servers take header lines of 8 KiB at most.
 const MAX_MINTED_BYTES: usize = 7 * 1024;
 
 /// Claims to sign. `iss`, `aud` and `exp` must be set; nothing is defaulted from a clock.
@@ -37,7 +37,7 @@ pub struct Draft {
     claims: Map<String, Value>,
 }
 
-/// Why a draft cannot be signed.
+/// The reason why a draft cannot be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
@@ -75,22 +75,22 @@ impl Draft {
         Draft { token_type: Some(token_type.into()), claims: Map::new() }
     }
 
-    /// Who issues it (`iss`).
+    /// The issuer (`iss`).
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer.into())
     }
 
-    /// Whom it is for (`aud`).
+    /// The audience (`aud`).
     pub fn audience(self, audience: impl Into<String>) -> Self {
         self.claim("aud", audience.into())
     }
 
-    /// Whom it is about (`sub`).
+    /// The subject (`sub`).
     pub fn subject(self, subject: impl Into<String>) -> Self {
         self.claim("sub", subject.into())
     }
 
-    /// Which client asked for it (`client_id`).
+    /// The client that requested the token (`client_id`).
     pub fn client_id(self, client_id: impl Into<String>) -> Self {
         self.claim("client_id", client_id.into())
     }
@@ -115,7 +115,7 @@ impl Draft {
         self.claim("exp", at.as_secs())
     }
 
-    /// What it allows, separated by blanks (`scope`).
+    /// The scope, separated by spaces (`scope`).
     pub fn scope(self, scope: impl Into<String>) -> Self {
         self.claim("scope", scope.into())
     }
@@ -160,7 +160,7 @@ impl Draft {
 impl Signer {
     /// Signs a header and payload as they are, whatever they say: for tests of verifiers and for tools.
     ///
-    /// `None` where the key cannot sign.
+    /// `None` if the key cannot sign.
     #[must_use]
     pub fn sign_compact(&self, header: &[u8], payload: &[u8]) -> Option<String> {
         let mut token = format!("{}.{}", encode_base64url(header), encode_base64url(payload));

@@ -96,7 +96,7 @@ impl Signer {
     /// Reads a PKCS#8 private key (PEM, `BEGIN PRIVATE KEY`).
     ///
     /// # Errors
-    /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and where the text is no such PEM.
+    /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and if the text is no such PEM.
     pub fn from_pkcs8_pem(pem: &Secret<String>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
         const NOT_PEM: KeyRejected = KeyRejected("not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
         let (_, rest) = pem.expose().split_once("-----BEGIN PRIVATE KEY-----").ok_or(NOT_PEM)?;
@@ -167,7 +167,7 @@ impl Signer {
         &self.pkcs8
     }
 
-    /// The signature over `message` in JOSE's form; `None` where the key cannot sign.
+    /// The signature over `message` in JOSE's form; `None` if the key cannot sign.
     pub(crate) fn sign_bytes(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = SystemRandom::new();
         match &self.pair {
@@ -188,7 +188,7 @@ impl Signer {
         }
     }
 
-    /// Signs and checks once, so that a broken key fails at load and not at a caller's verifier (S2.30).
+    /// Signs and checks once, so that a broken key fails at load and not at a caller's verifier.
     fn tested(self) -> Result<Self, KeyRejected> {
         const PROBE: &[u8] = b"countersign key self-test";
         let mismatch = KeyRejected("the private and public halves do not belong together");

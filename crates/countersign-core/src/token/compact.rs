@@ -15,7 +15,7 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Splits `token` at its dots, looking no further than the fourth (S11.03).
+    /// Splits `token` at its dots, looking no further than the fourth.
     pub(crate) fn split(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
         if token.len() > max_bytes {
             let detail = format!("the token has {} bytes, at most {max_bytes} are read", token.len());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn s1_20_s11_03_size_is_judged_before_anything_else() {
+    fn s1_20_s11_03_size_is_checked_before_anything_else() {
         assert_eq!(kind(&".".repeat(101)), Kind::TooLarge);
         assert_eq!(kind(&".".repeat(100)), Kind::Malformed);
     }

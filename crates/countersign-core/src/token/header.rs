@@ -9,12 +9,12 @@ use crate::algorithm::Algorithm;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::redact::safe_text;
 
-/// What a header says, judged for form only.
+/// The content of a header, of which only the form was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// `None` for a name that is no algorithm of ours, `none` among them.
+    /// `None` for a name that is not a supported algorithm, such as `none`.
     pub(crate) algorithm: Option<Algorithm>,
-    /// The name as written, safe to log; kept only where it is no algorithm of ours.
+    /// The name as written, safe to log; kept only if it is not a supported algorithm.
     pub(crate) algorithm_name: Box<str>,
     pub(crate) key_id: Option<CompactString>,
     pub(crate) token_type: TokenType,
@@ -33,7 +33,7 @@ pub(crate) enum TokenType {
 }
 
 impl TokenType {
-    /// The type as a word; `nothing` where there is none.
+    /// The type as a word; `nothing` if there is none.
     pub(crate) fn name(&self) -> &str {
         match self {
             TokenType::Absent => "nothing",
@@ -75,7 +75,7 @@ impl Header {
         }
         let malformed = || VerifyError::new(Kind::Malformed, "the header is no JSON object of the right form");
         let json = std::str::from_utf8(json).map_err(|_| malformed())?;
-        RawHeader::read(json).map_err(|NotJson| malformed())?.judge()
+        RawHeader::read(json).map_err(|NotJson| malformed())?.check()
     }
 }
 
@@ -124,7 +124,7 @@ impl RawHeader {
         Ok(())
     }
 
-    fn judge(self) -> Result<Header, VerifyError> {
+    fn check(self) -> Result<Header, VerifyError> {
         let name = self.algorithm.ok_or_else(|| VerifyError::new(Kind::Malformed, "the header has no alg"))?;
         // Nothing is registered here that `crit` could name, so that its presence alone decides (RFC 7515 §4.1.11).
         if self.has_critical {

@@ -33,7 +33,7 @@ pub struct TokenFault {
     pub segment: Segment,
     /// The byte of the text that it begins at, counted from 0.
     pub byte: usize,
-    /// What is wrong.
+    /// The description of the fault.
     pub problem: &'static str,
 }
 
@@ -51,7 +51,7 @@ pub enum Segment {
     Signature,
 }
 
-/// Takes `text` apart without judging it. For tools; services verify.
+/// Takes `text` apart without checking it. For tools; services verify.
 pub fn inspect(text: &str) -> Inspection<'_> {
     let mut inspection = Inspection { text, header: None, payload: None, payload_bytes: None, faults: Vec::new() };
     inspection.read();
@@ -62,13 +62,13 @@ impl<'t> Inspection<'t> {
     /// The longest text that is looked at, in bytes.
     pub const MAX_BYTES: usize = 64 * 1024;
 
-    /// The header, where it is JSON.
+    /// The header, if it is JSON.
     #[must_use]
     pub fn header(&self) -> Option<&Value> {
         self.header.as_ref()
     }
 
-    /// The payload, where it is JSON.
+    /// The payload, if it is JSON.
     #[must_use]
     pub fn payload(&self) -> Option<&Value> {
         self.payload.as_ref()
@@ -80,7 +80,7 @@ impl<'t> Inspection<'t> {
         self.payload_bytes.as_deref()
     }
 
-    /// What is wrong with its form, in the order of the text.
+    /// The faults of its form, in the order of the text.
     #[must_use]
     pub fn faults(&self) -> &[TokenFault] {
         &self.faults
@@ -154,7 +154,7 @@ fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
     (line_start + column.saturating_sub(1)).min(bytes.len().saturating_sub(1))
 }
 
-/// What it found wrong; what the text says is left out.
+/// The faults that were found, without the content of the text.
 impl fmt::Debug for Inspection<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inspection").field("faults", &self.faults).finish_non_exhaustive()

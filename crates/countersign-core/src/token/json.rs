@@ -14,7 +14,7 @@ pub(crate) const MAX_HEADER_DEPTH: usize = 8;
 /// The deepest nesting read in claims.
 pub(crate) const MAX_CLAIMS_DEPTH: usize = 32;
 
-/// The longest number read, in characters (S1.22).
+/// The longest number read, in characters.
 const MAX_NUMBER_CHARS: usize = 64;
 
 /// So many digits always fit into 64 bits.
@@ -23,7 +23,7 @@ const MOST_DIGITS: usize = 19;
 /// Up to so many names an object, doubles are looked for without sorting.
 const FEW_NAMES: usize = 32;
 
-/// The text is no JSON that is read here. Why is not told: nobody but its writer could use it.
+/// The text is no JSON that is read here. The reason is not reported: only the writer could use it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
@@ -52,7 +52,7 @@ impl<'j> Reader<'j> {
         self.unescaped
     }
 
-    /// What stands at a place.
+    /// A JSON value at a position.
     #[inline]
     pub(crate) fn text(&self, place: Text) -> &str {
         place.of(self.json, &self.unescaped)
@@ -112,7 +112,7 @@ impl<'j> Reader<'j> {
         names.finish(self)
     }
 
-    /// Reads an object as [`members`](Self::members) does, but doubled names are for `member` to find.
+    /// Reads an object as [`members`](Self::members) does, but duplicate names are for `member` to find.
     #[inline]
     pub(crate) fn object<E: From<NotJson>>(
         &mut self,
@@ -212,7 +212,7 @@ impl<'j> Reader<'j> {
         serde_json::from_slice(written).map(Number::Other).map_err(|_| NotJson)
     }
 
-    /// Passes over any value, refusing doubled names and lists or objects more than `depth` deep. Its place as it is
+    /// Passes over any value, refusing duplicate names and lists or objects more than `depth` deep. Its place as it is
     /// written comes back, and nothing that was unescaped is kept.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<Text, NotJson> {
         let first = self.peek().ok_or(NotJson)?;
@@ -246,7 +246,7 @@ impl<'j> Reader<'j> {
     }
 }
 
-/// JSON as tools show it, doubled names and all, to a depth of 64.
+/// JSON as tools show it, duplicate names and all, to a depth of 64.
 pub(crate) fn to_show(json: &[u8]) -> Option<Value> {
     fn look(reader: &mut Reader<'_>, depth: usize) -> Result<(), NotJson> {
         let inner = || depth.checked_sub(1).ok_or(NotJson);
@@ -310,7 +310,7 @@ impl Names {
         Ok(())
     }
 
-    /// Objects of many names are judged at their end, by sorting, so that time stays nearly linear (S11.08).
+    /// Objects of many names are checked at their end, by sorting, so that time stays nearly linear.
     pub(crate) fn finish(&mut self, reader: &Reader<'_>) -> Result<(), NotJson> {
         if self.0.len() <= FEW_NAMES {
             return Ok(());
@@ -340,10 +340,10 @@ mod tests {
 
     #[test]
     fn s1_09_s1_10_a_name_stands_once_per_object_at_every_depth() {
-        for doubled in
+        for duplicate in
             [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":1,"b":1}]}"#, r#"{"a":1,"\u0061":2}"#, r#"{"\u0061":{},"a":2}"#]
         {
-            assert!(skim(doubled, 8).is_err(), "{doubled}");
+            assert!(skim(duplicate, 8).is_err(), "{duplicate}");
         }
         assert!(skim(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}],"\u0063":0,"\u0064":{"\u0063":0}}"#, 8).is_ok());
         let many: Vec<String> = (0..40).map(|i| format!("\"n{i}\":{i}")).collect();
@@ -377,7 +377,7 @@ mod tests {
         }
     }
 
-    /// With its feature `raw_value`, serde_json reads the string behind such a name as JSON: doubled names, depth and all.
+    /// With its feature `raw_value`, serde_json reads the string behind such a name as JSON: duplicate names, depth and all.
     #[test]
     fn s1_10_s1_21_names_that_mean_something_to_serde_json_are_refused() {
         let hidden = r#"{"a":["x"],"a":["admin"]}"#;
@@ -461,7 +461,7 @@ mod tests {
         assert_eq!(counts, [95, 186, 35]);
     }
 
-    /// Any value, written without doubled names.
+    /// Any value, written without duplicate names.
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -480,7 +480,7 @@ mod tests {
         })
     }
 
-    /// How many members the objects of a value have, all in all.
+    /// The number of members of all objects in a value.
     fn members(value: &Value) -> usize {
         match value {
             Value::Array(items) => items.iter().map(members).sum(),
@@ -489,7 +489,7 @@ mod tests {
         }
     }
 
-    /// How many colons stand outside of strings.
+    /// The number of colons outside of strings.
     fn colons(json: &str) -> usize {
         let (mut count, mut in_string, mut bytes) = (0, false, json.bytes());
         while let Some(byte) = bytes.next() {
@@ -505,7 +505,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_json_is_read_as_serde_json_reads_it_but_for_doubled_names(
+        fn what_is_json_is_read_as_serde_json_reads_it_but_for_duplicate_names(
             value in value(),
             is_pretty in any::<bool>(),
             edits in prop::collection::vec((any::<prop::sample::Index>(), r#"[\[\]{}:,"\\a1.e \-\n\x01]"#), 0..3),

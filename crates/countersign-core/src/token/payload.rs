@@ -10,7 +10,7 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
 /// A decoded payload with its registered claims (RFC 7519 §4.1, RFC 9068 §2.2) found, nothing of it believed yet.
 ///
-/// What a remembered token is judged by stands last, next to what else of [`Verified`](crate::verify::Verified) a hit reads.
+/// What a remembered token is checked by stands last, next to what else of [`Verified`](crate::verify::Verified) a hit reads.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Payload {
@@ -45,7 +45,7 @@ impl Payload {
         Self::parse(json, wanted)
     }
 
-    /// Reads a decoded payload segment; `wanted` are top-level names whose JSON is to be kept at hand.
+    /// Reads a decoded payload segment; `wanted` are top-level names whose JSON is to be kept.
     pub(crate) fn parse(json: Vec<u8>, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         let malformed = |detail: &'static str| VerifyError::new(Kind::Malformed, detail);
         let json = String::from_utf8(json).map_err(|_| malformed("the claims are no UTF-8"))?.into_boxed_str();
@@ -64,12 +64,12 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The same claims with other names kept at hand.
+    /// The same claims with other names kept.
     pub(crate) fn read_again(&self, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
         Self::parse(self.json.as_bytes().to_vec(), wanted)
     }
 
-    /// What it holds in memory besides itself, in bytes.
+    /// The heap memory in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.json.len() + self.unescaped.len()
     }
@@ -79,7 +79,7 @@ impl Payload {
         text.of(&self.json, &self.unescaped)
     }
 
-    /// The strings of a claim, one or many; none where it is absent or of another type.
+    /// The strings of a claim, one or many; none if it is absent or of another type.
     pub(crate) fn texts<'p>(&'p self, claim: &'p ListClaim) -> impl Iterator<Item = &'p str> {
         claim.items().iter().map(|text| self.text(*text))
     }
@@ -98,10 +98,10 @@ struct Claims<'r> {
     others: Names,
 }
 
-/// Why claims cannot be read.
+/// The reason why claims cannot be read.
 enum Unreadable {
     NotJson,
-    /// A claim of another type or range than its definition's, so that "failed to parse" is never "absent" (S3.05).
+    /// A claim of another type or range than its definition's, so that "failed to parse" is never "absent".
     WrongClaim(&'static str),
 }
 
@@ -121,7 +121,7 @@ impl Claims<'_> {
         Ok(self.others.finish(reader)?)
     }
 
-    /// A registered claim stands twice where its place is taken; the names of all others are kept to compare (S1.10).
+    /// A registered claim stands twice where its place is taken; the names of all others are kept to compare.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         match reader.text(name) {
             "iss" => self.claim("iss", reader, |payload| &mut payload.issuer, text),
@@ -218,12 +218,12 @@ fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
 /// The longest chain of actors read.
 const MAX_ACTORS: usize = 8;
 
-/// The subject of the outermost actor; only that one may drive a decision (S3.29). `None` where the form is wrong.
+/// The subject of the outermost actor; only that one may drive a decision. `None` if the form is wrong.
 fn actor(reader: &mut Reader<'_>) -> Result<Option<Text>, NotJson> {
     Ok(actors(reader, MAX_ACTORS)?.flatten())
 }
 
-/// The subject of an actor, who may name another that it acts for; `None` where the form is wrong or they are more than
+/// The subject of an actor, who may name another that it acts for; `None` if the form is wrong or they are more than
 /// `most`.
 fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, NotJson> {
     let depth = VALUE_DEPTH - (MAX_ACTORS - most);

@@ -27,7 +27,7 @@ impl Text {
         usize::try_from(self.0.get() & u64::from(u32::MAX)).unwrap_or(usize::MAX)
     }
 
-    /// How many bytes it has.
+    /// The length in bytes.
     #[inline]
     pub(super) fn len(self) -> usize {
         self.end() - self.start()

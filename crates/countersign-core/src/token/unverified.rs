@@ -11,7 +11,7 @@ use crate::redact::safe_text;
 
 /// A token of the right form whose signature nobody has checked.
 ///
-/// It may be asked which algorithm, key and issuer it *claims*, to choose how to judge it, and for nothing else: no
+/// It may be asked which algorithm, key and issuer it *claims*, to choose how to check it, and for nothing else: no
 /// guard or extractor takes it, and its claims cannot be had from it.
 pub struct Unverified<'t> {
     pub(crate) compact: Compact<'t>,
@@ -20,7 +20,7 @@ pub struct Unverified<'t> {
 }
 
 impl<'t> Unverified<'t> {
-    /// Reads a compact JWS without judging it.
+    /// Reads a compact JWS without checking it.
     ///
     /// # Errors
     /// `too_large`, `malformed`, `jwe_unsupported`, `critical_header`, `nested_unsupported`, `invalid_claim`.
@@ -31,7 +31,7 @@ impl<'t> Unverified<'t> {
         Ok(Unverified { compact, header, payload })
     }
 
-    /// The algorithm that the token names, where it is one of ours.
+    /// The algorithm that the token names, if it is supported.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
         self.header.algorithm

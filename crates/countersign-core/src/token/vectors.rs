@@ -13,7 +13,7 @@ use super::header::Header;
 use crate::key::{Algorithm, KeySet, Lookup, VerifyingKey};
 use crate::secret::Secret;
 
-/// Whether a compact JWS is accepted by the key of `set` that it names.
+/// Returns whether a compact JWS is accepted by the key of `set` that it names.
 fn is_accepted(set: &KeySet, jws: &str) -> bool {
     let check = || {
         let compact = Compact::split(jws, 64 * 1024).ok()?;
@@ -57,7 +57,7 @@ fn jose_vectors(name: &str) -> Value {
     serde_json::from_str(&text).expect("JSON")
 }
 
-/// Where the vectors and the requirements here differ: (number, comment, why it is refused although marked valid).
+/// Vectors that are refused although they are marked valid: comment and reason.
 const STRICTER: &[(&str, &str)] = &[
     ("emptyPayload", "no segment is empty (S1.07): claims are an object"),
     ("InvalidCharacterInsertedInHeader", "only base64url characters (S1.03)"),

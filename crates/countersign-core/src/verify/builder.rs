@@ -17,10 +17,10 @@ use crate::token::MAX_TOKEN_BYTES;
 
 /// The largest `max_token_bytes` that can be configured.
 const MAX_CONFIGURABLE_TOKEN_BYTES: usize = 64 * 1024;
-// Places in the claims are told in 32 bits.
+// Positions in the claims have 32 bits.
 const _: () = assert!(MAX_CONFIGURABLE_TOKEN_BYTES < u32::MAX as usize / 2);
 
-/// Collects issuers and settings; [`build`](Self::build) judges them.
+/// Collects issuers and settings; [`build`](Self::build) checks them.
 #[derive(Debug)]
 #[must_use]
 pub struct VerifierBuilder {
@@ -56,7 +56,7 @@ impl VerifierBuilder {
 
     /// Trusts issuers besides the named ones as `source` finds them, by a token's exact `iss`; such as tenants in a database.
     ///
-    /// The crate `countersign` has a source that is bounded and holds strangers off: `issuers::ResolvedIssuers`.
+    /// The crate `countersign` has a source that is bounded and holds untrusted clients off: `issuers::ResolvedIssuers`.
     pub fn trust_resolved(mut self, source: Arc<dyn IssuerSource>) -> Self {
         if self.resolved.is_some() {
             self.faults.push(Fault::new("issuer", "issuers are resolved by two sources; join them"));
@@ -87,7 +87,7 @@ impl VerifierBuilder {
         mut keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Self {
         for issuer in &policy.issuers {
-            // A fault here forbids building; the empty source lets the issuer's other faults be told too.
+            // A fault here forbids building; the empty source lets the issuer's other faults be reported too.
             let source = keys(issuer).unwrap_or_else(|error| {
                 self.faults.extend_from_slice(error.faults());
                 Arc::new(StaticKeys::new([]))
@@ -138,7 +138,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// Judges time by this clock instead of the machine's.
+    /// Uses this clock instead of the system clock.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
@@ -150,7 +150,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// How much the verified-token cache may hold, in bytes; 0 turns it off. Default 16 MiB.
+    /// The capacity of the cache of verified tokens in bytes; 0 turns it off. Default 16 MiB.
     pub fn cache_bytes(mut self, bytes: usize) -> Self {
         self.cache_bytes = bytes;
         self
@@ -164,7 +164,7 @@ impl VerifierBuilder {
         self
     }
 
-    /// The issuers' faults; each names its issuer where there are several.
+    /// The issuers' faults; each names its issuer if there are several.
     fn faults_of_issuers(&self, context: &SourceContext) -> Vec<Fault> {
         let is_alone = self.issuers.len() < 2;
         let of = |issuer: &TrustedIssuer| {
@@ -176,7 +176,7 @@ impl VerifierBuilder {
         self.issuers.iter().flat_map(of).collect()
     }
 
-    /// Judges everything and builds.
+    /// Checks everything and builds.
     ///
     /// # Errors
     /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.

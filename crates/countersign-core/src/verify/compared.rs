@@ -10,10 +10,10 @@ use crate::key::VerifyingKey;
 use crate::policy::{Profile, TrustedIssuer};
 use crate::token::{Header, ListClaim, Payload, Text};
 
-/// What is expected and what was found, each where it can be said in a line.
+/// The expected and the actual value, each if it fits on one line.
 type Compared = (Option<String>, Option<String>);
 
-/// How many items of a list are shown.
+/// The number of list items shown.
 const SHOWN: usize = 4;
 
 pub(super) fn issuer(verifier: &Verifier, payload: Option<&Payload>) -> Compared {

@@ -16,7 +16,7 @@ use crate::token::{Compact, Header, Payload, decode_base64url, json_to_show};
 impl Verifier {
     /// Runs every check on `token` and reports each: the verdict is what [`verify`](Self::verify) would say.
     ///
-    /// Where the key is not at hand, its source is asked once, within its cool-down, whatever else is wrong with the
+    /// If the key is not cached, its source is asked once, within its cool-down, whatever else is wrong with the
     /// token. The verified-token cache and the counters are left alone.
     ///
     /// ```
@@ -32,7 +32,7 @@ impl Verifier {
         self.explain_given(token, Some(&looked)).0
     }
 
-    /// As [`explain`](Self::explain), with the keys at hand: a key that is missing leaves the token undecided.
+    /// As [`explain`](Self::explain), with the cached keys: a key that is missing leaves the token undecided.
     #[must_use]
     pub fn explain_with_cached_keys(&self, token: &str) -> Report {
         self.explain_given(token, None).0
@@ -154,7 +154,7 @@ impl Record {
         }
     }
 
-    /// Size and form are judged in one step, and are two checks to the reader.
+    /// Size and form are checked in one step, and are two checks to the reader.
     fn form<'t>(&mut self, token: &'t str, max_bytes: usize) -> Option<Compact<'t>> {
         let split = Compact::split(token, max_bytes);
         let (size, form) = match split {

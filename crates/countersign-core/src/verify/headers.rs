@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use crate::error::VerifyError;
 use crate::token::Header;
 
-/// How many headers are remembered, one for each key in use. Two that fall into one place take turns.
+/// The number of cached headers, one for each key in use. Two in the same slot replace each other.
 const MAX_HEADERS: usize = 256;
 
 /// The longest header segment remembered, in bytes.
@@ -28,7 +28,7 @@ struct Known {
 }
 
 impl Headers {
-    /// What the header segment says, and whether it had to be read for that.
+    /// Returns the parsed header, and whether it had to be parsed for this call.
     pub(super) fn read(&self, segment: &str) -> Result<(Header, bool), VerifyError> {
         let known = self.place(segment).load();
         match known.as_ref().filter(|known| *known.segment == *segment) {
@@ -37,7 +37,7 @@ impl Headers {
         }
     }
 
-    /// Keeps the header of a token that was verified: what a refused one brought leaves no trace (S11.04).
+    /// Keeps the header of a token that was verified: what a refused one brought leaves no trace.
     pub(super) fn remember(&self, segment: &str, header: Header) {
         if segment.len() <= MAX_SEGMENT_BYTES {
             self.place(segment).store(Some(Arc::new(Known { segment: segment.into(), header })));
@@ -118,7 +118,7 @@ mod verifier_tests {
     #[test]
     fn s11_04_only_a_verified_token_leaves_its_header() {
         let signer = |key_id| Signer::generate(Algorithm::ES256).expect("a key").with_key_id(key_id);
-        let (ours, stranger, unknown) = (signer("ours"), signer("ours"), signer("unknown"));
+        let (ours, untrusted, unknown) = (signer("ours"), signer("ours"), signer("unknown"));
         let keys = StaticKeys::new([ours.verifying_key().expect("public")]);
         let issuer = NeedsAudience::new("https://id.test", Arc::new(keys)).audience("orders");
         let clock = Arc::new(FixedClock::new(UnixTime::from_secs(1_700_000_000)));
@@ -130,7 +130,7 @@ mod verifier_tests {
             draft.claim("jti", "1").sign(signer).expect("a token")
         };
         for refused in [
-            token(&stranger, "orders", 1_700_000_060),
+            token(&untrusted, "orders", 1_700_000_060),
             token(&ours, "billing", 1_700_000_060),
             token(&ours, "orders", 1_699_999_940),
             token(&unknown, "orders", 1_700_000_060),

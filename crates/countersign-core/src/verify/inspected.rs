@@ -7,9 +7,9 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{KeySet, VerifyingKey};
 use crate::token::{Compact, Header, Inspection, decode_base64url};
 
-/// What is known of the signature of an inspected text.
+/// The state of the signature of an inspected text.
 ///
-/// `Valid` speaks of the signature alone: not of issuer, audience, times, or whose the keys are.
+/// `Valid` speaks of the signature only: not of issuer, audience, times, or whose the keys are.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SignatureState {

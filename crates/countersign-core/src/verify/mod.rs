@@ -1,4 +1,4 @@
-//! Proof: a token, judged by its issuer's policy, checked with its issuer's key.
+//! Verification of tokens by the policy and the keys of their issuer.
 
 mod builder;
 mod compared;

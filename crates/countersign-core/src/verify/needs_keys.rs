@@ -1,4 +1,4 @@
-//! What a verifier misses, and who may have it.
+//! The keys that a verification still needs, and the source that may have them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
 use crate::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
 use crate::token::Header;
 
-/// When to ask again where a source gave no time of its own.
+/// When to ask again if a source gave no time of its own.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The source that may have the missing key, or that knows whether the issuer is trusted at all.
@@ -61,7 +61,7 @@ impl NeedsKeys {
 }
 
 impl KeyNamed {
-    /// Has the issuer's source look where this key is not at hand.
+    /// Has the issuer's source look where this key is not cached.
     async fn look_for(&self, issuer: &TrustedIssuer, elapsed: Duration) -> RefreshOutcome {
         let reason = {
             let held = issuer.keys.cell().load();
@@ -79,7 +79,7 @@ impl KeyNamed {
     }
 }
 
-/// Why a token is not decided with what is at hand.
+/// The reason why cached keys do not decide a token.
 pub(super) enum Pending {
     Refused(VerifyError),
     NeedsKeys(NeedsKeys),
@@ -90,7 +90,7 @@ impl Pending {
         Pending::NeedsKeys(NeedsKeys::of(issuer, reason))
     }
 
-    /// What it comes to once the source has answered: a key that is not there is not one we could not look for.
+    /// The final error after a refresh: a key missing from a fresh set is 401, an unavailable set is 503.
     pub(super) fn after(self, looked: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
@@ -116,15 +116,15 @@ impl Pending {
         }
     }
 
-    /// As [`after`](Self::after), or the need itself where nobody was asked yet.
+    /// As [`after`](Self::after), or the need itself if nobody was asked yet.
     pub(super) fn settle(self, looked: Option<&RefreshOutcome>, asks: &mut Option<NeedsKeys>) -> VerifyError {
         match (self, looked) {
             (pending, Some(looked)) => pending.after(looked),
             (Pending::Refused(error), None) => error,
             (Pending::NeedsKeys(needs), None) => {
                 let detail = match &needs.0 {
-                    Need::Keys { .. } => "the key is not at hand, and its source was not asked",
-                    Need::Issuer { .. } => "the issuer is not at hand, and its source was not asked",
+                    Need::Keys { .. } => "the key is not cached, and its source was not asked",
+                    Need::Issuer { .. } => "the issuer is not cached, and its source was not asked",
                 };
                 *asks = Some(needs);
                 VerifyError::new(Kind::KeysUnavailable, detail)

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::error::VerifyError;
 
-/// What every check said of one token; made by [`Verifier::explain`](super::Verifier::explain).
+/// The result of every check of one token, made by [`Verifier::explain`](super::Verifier::explain).
 ///
 /// For operators and tools: it holds the claims (never the signature), so that it does not belong into an answer to a
 /// caller. Its `Debug` leaves header and claims out.
@@ -17,17 +17,17 @@ use crate::error::VerifyError;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Report {
-    /// What production does with the token.
+    /// The decision that production makes.
     pub verdict: Verdict,
-    /// The header, where it is JSON.
+    /// The header, if it is JSON.
     pub header: Option<Value>,
-    /// The claims, where they are JSON. Believe them only if the verdict is `Accepted`.
+    /// The claims, if they are JSON. Believe them only if the verdict is `Accepted`.
     pub claims: Option<Value>,
     /// Every check, in the order of the pipeline.
     pub checks: Vec<Check>,
 }
 
-/// What production does with a token.
+/// The decision that production makes about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -37,14 +37,14 @@ pub enum Verdict {
     Rejected {
         /// The stable code, as of [`VerifyError::code`].
         code: &'static str,
-        /// Why, in words for the operator.
+        /// The detail for the operator.
         message: String,
     },
     /// Its keys are not to be had, so that nothing is known.
     Undecided {
         /// The stable code, as of [`VerifyError::code`].
         code: &'static str,
-        /// Why, in words for the operator.
+        /// The detail for the operator.
         message: String,
     },
 }
@@ -55,15 +55,15 @@ pub enum Verdict {
 pub struct Check {
     /// Its name, such as `expiry`.
     pub name: &'static str,
-    /// What came of it.
+    /// The result of the check.
     pub outcome: Outcome,
-    /// What the policy wants, where that can be said in a line.
+    /// The value that the policy expects, if it fits on one line.
     pub expected: Option<String>,
-    /// What the token has, safe to log.
+    /// The value in the token, safe to log.
     pub found: Option<String>,
 }
 
-/// What came of one check.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -73,7 +73,7 @@ pub enum Outcome {
     Failed {
         /// The stable code, as of [`VerifyError::code`].
         code: &'static str,
-        /// Why, in words for the operator.
+        /// The detail for the operator.
         message: String,
     },
     /// An earlier failure left nothing to check.
@@ -130,7 +130,7 @@ impl From<&VerifyError> for Outcome {
 }
 
 impl Report {
-    /// Whether production takes the token.
+    /// Returns whether production takes the token.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.verdict == Verdict::Accepted

@@ -24,7 +24,7 @@ pub(super) struct Rule {
     pub(super) decide: Decide,
 }
 
-/// What a rule looks at. The two kinds are apart, so that a report can ask the one where the other cannot be read.
+/// The input of a rule. A report can apply the rules of one kind if the other part is unreadable.
 #[derive(Clone, Copy)]
 pub(super) enum Decide {
     Header(fn(&Header, &TrustedIssuer) -> Result<(), VerifyError>),
@@ -47,19 +47,19 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Asks every rule; the first refusal ends it.
-pub(super) fn judge(header: &Header, case: &Case<'_>) -> Result<(), VerifyError> {
+pub(super) fn check(header: &Header, case: &Case<'_>) -> Result<(), VerifyError> {
     RULES.iter().try_for_each(|rule| match rule.decide {
         Decide::Header(decide) => decide(header, case.issuer),
         Decide::Claims(decide) => decide(case),
     })
 }
 
-/// Whether `expires` has passed at `now`: from that moment on (RFC 7519 §4.1.4), plus leeway.
+/// Returns whether `expires` has passed at `now`: from that moment on (RFC 7519 §4.1.4), plus leeway.
 pub(super) fn is_expired(expires: UnixTime, leeway: Duration, now: UnixTime) -> bool {
     now >= expires.saturating_add(leeway)
 }
 
-/// Whether `not_before` is still to come at `now`, less leeway.
+/// Returns whether `not_before` is still to come at `now`, less leeway.
 pub(super) fn is_early(not_before: UnixTime, leeway: Duration, now: UnixTime) -> bool {
     not_before > now.saturating_add(leeway)
 }
@@ -87,7 +87,7 @@ fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError
     Err(VerifyError::mismatch(Kind::WrongType, "typ", &issuer.expected_types(), header.token_type.name()))
 }
 
-/// ID tokens are for clients, not for services (S3.19).
+/// ID tokens are for clients, not for services.
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
     if case.payload.has_id_token_claims && case.issuer.refuses_id_tokens() {
         return Err(VerifyError::new(
@@ -203,7 +203,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     }
     for name in &case.issuer.required {
         let registered = match name.as_str() {
-            "iss" | "aud" | "exp" => true, // always required, judged elsewhere
+            "iss" | "aud" | "exp" => true, // always required, checked elsewhere
             "sub" => payload.subject.is_some(),
             "jti" => payload.token_id.is_some(),
             "client_id" => payload.client_id.is_some(),
@@ -270,7 +270,7 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// A token bound to a key is worth nothing without the proof, and proofs are not checked here yet (S6.01, S6.26).
+/// A token bound to a key is worth nothing without the proof, and proofs are not checked here yet.
 fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
     if case.payload.has_confirmation {
         return Err(VerifyError::new(

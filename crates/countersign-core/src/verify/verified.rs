@@ -16,7 +16,7 @@ use crate::token::{Payload, Text};
 
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
 //
-// In this order, what a remembered token is judged by lies together: among a million of them, each line of memory that
+// In this order, what a remembered token is checked by lies together: among a million of them, each line of memory that
 // is read has to be fetched. And it lies apart from the counts before it, which every thread that has the token writes.
 #[repr(C)]
 pub struct Verified {
@@ -53,7 +53,7 @@ impl Verified {
         self.issuer.issuer()
     }
 
-    /// The subject (`sub`); empty where the profile lets it be absent and it is.
+    /// The subject (`sub`); empty if the profile lets it be absent and it is.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.text(self.payload.subject).unwrap_or_default()
@@ -71,7 +71,7 @@ impl Verified {
         self.text(self.payload.token_id)
     }
 
-    /// The audiences (`aud`); at least one of them is ours, unless that check was turned off.
+    /// The audiences (`aud`); at least one is of this service, unless that check was turned off.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.payload.texts(&self.payload.audience)
     }
@@ -94,7 +94,7 @@ impl Verified {
         self.payload.issued_at
     }
 
-    /// How the subject authenticated (`acr`).
+    /// The authentication context class (`acr`).
     #[must_use]
     pub fn authentication_context(&self) -> Option<&str> {
         self.text(self.payload.acr)
@@ -112,13 +112,13 @@ impl Verified {
         self.key.algorithm()
     }
 
-    /// What the caller may do, as the issuer's mapping reads it.
+    /// The authorities of the caller by the issuer's mapping.
     #[must_use]
     pub fn grants(&self) -> &Grants {
         &self.grants
     }
 
-    /// The tenant, where the issuer's mapping names one.
+    /// The tenant, if the issuer's mapping names one.
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantId> {
         self.grants.tenant.as_ref()
@@ -132,7 +132,7 @@ impl Verified {
         self.token_claims().decode()
     }
 
-    /// Judges `requirement` for this token in `context`.
+    /// Checks `requirement` for this token in `context`.
     pub fn check(&self, requirement: &Requirement, context: RequestContext<'_>) -> Decision {
         requirement.check(&Facts {
             grants: &self.grants,
@@ -150,7 +150,7 @@ impl Verified {
         TokenClaims::new(&self.payload.json, &self.typed)
     }
 
-    /// Whether times still hold at `now`, by the issuer's leeway: asked at every cache hit.
+    /// Returns whether times still hold at `now`, by the issuer's leeway: asked at every cache hit.
     pub(super) fn is_timely(&self, now: UnixTime) -> bool {
         let leeway = self.issuer.leeway;
         let early = self.payload.not_before.is_some_and(|at| is_early(at, leeway, now));
@@ -172,7 +172,7 @@ impl Verified {
     }
 }
 
-/// Metadata only: claims are personal (S10.03).
+/// Metadata only: claims are personal.
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")

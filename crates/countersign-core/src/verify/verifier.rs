@@ -19,11 +19,11 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{HeldKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
+use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
 use crate::policy::{Canonical, Fingerprint, IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
-/// Judges tokens of the issuers it trusts. Cheap to clone; make one for a process.
+/// Checks tokens of the issuers it trusts. Cheap to clone; make one for a process.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,7 +43,7 @@ pub struct Verifier(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     /// Hashed quickly: no token adds a name to it.
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
-    /// Where issuers are found that were not known when this was built.
+    /// The source of issuers that were not configured.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
     /// Beginnings of subjects, each with the one issuer that may use it.
     pub(super) reserved_subjects: Vec<(String, String)>,
@@ -70,7 +70,7 @@ impl Counts {
     }
 }
 
-/// How many tokens met which end since the verifier was built.
+/// The numbers of tokens by result since the verifier was built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct VerificationStats {
@@ -107,12 +107,12 @@ impl Believed<'_> {
     }
 }
 
-/// What judging a token with the keys at hand came to.
+/// The result of verifying a token with the cached keys.
 #[derive(Debug)]
 pub enum Step {
     /// It is decided.
     Done(Result<Arc<Verified>, VerifyError>),
-    /// The issuer is trusted, and no rule refuses the token, but its key is not at hand.
+    /// The issuer is trusted, and no rule refuses the token, but its key is not cached.
     NeedsKeys(NeedsKeys),
 }
 
@@ -130,7 +130,7 @@ impl Uncached<'_> {
     /// Verifies the token with the keys that are cached; never waits.
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
-        match self.verifier.judge(self) {
+        match self.verifier.run(self) {
             Ok(verified) => Step::Done(Ok(verified)),
             Err(Pending::Refused(error)) => Step::Done(Err(self.verifier.refuse(error))),
             Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
@@ -148,9 +148,9 @@ impl fmt::Debug for Uncached<'_> {
 /// The keys that `issuer` has now, if they may still be used.
 pub(super) fn usable_keys<'h>(
     issuer: &TrustedIssuer,
-    held: Option<&'h Arc<HeldKeys>>,
+    held: Option<&'h Arc<CurrentKeys>>,
     elapsed: Duration,
-) -> Result<&'h HeldKeys, Pending> {
+) -> Result<&'h CurrentKeys, Pending> {
     held.map(AsRef::as_ref)
         .filter(|held| held.is_usable(elapsed))
         .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys))
@@ -159,7 +159,7 @@ pub(super) fn usable_keys<'h>(
 /// The keys that may have signed a token of this header: one, or up to four of the same `kid`.
 pub(super) fn keys_for<'h>(
     issuer: &TrustedIssuer,
-    held: &'h HeldKeys,
+    held: &'h CurrentKeys,
     header: &Header,
     danger_denied: bool,
 ) -> Result<SmallVec<[&'h Arc<VerifyingKey>; 1]>, Pending> {
@@ -197,9 +197,9 @@ impl Verifier {
         VerifierBuilder::new()
     }
 
-    /// Judges a compact JWS (no `Bearer `, no blanks around it).
+    /// Checks a compact JWS (no `Bearer `, no spaces around it).
     ///
-    /// Waits only where the token's key is not at hand, and then only within its key source's limits.
+    /// Waits only if the token's key is not cached, and then only within its key source's limits.
     ///
     /// # Errors
     /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
@@ -248,12 +248,12 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_after_refresh(&self, token: &str, outcome: &RefreshOutcome) -> Result<Arc<Verified>, VerifyError> {
-        let verify = |uncached: Uncached<'_>| self.judge(uncached);
+        let verify = |uncached: Uncached<'_>| self.run(uncached);
         self.cached(token).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
     }
 
     /// The way of a token, top to bottom.
-    fn judge(&self, Uncached { token, now, elapsed, .. }: Uncached<'_>) -> Result<Arc<Verified>, Pending> {
+    fn run(&self, Uncached { token, now, elapsed, .. }: Uncached<'_>) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
@@ -264,7 +264,7 @@ impl Verifier {
             payload = payload.read_again(wanted)?;
         }
         let reserved_subjects = &inner.reserved_subjects;
-        rules::judge(&header, &Case { payload: &payload, issuer, wanted, reserved_subjects, now })?;
+        rules::check(&header, &Case { payload: &payload, issuer, wanted, reserved_subjects, now })?;
         let held = issuer.keys.cell().load();
         let held = usable_keys(issuer, held.as_ref(), elapsed)?;
         let keys = keys_for(issuer, held, &header, inner.danger_denied)?;
@@ -279,7 +279,7 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Exact match on `iss`, nothing else (S3.11, S3.14): among the issuers of this verifier, else where others are found.
+    /// Exact match on `iss`, nothing else: among the issuers of this verifier, else where others are found.
     pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<Believed<'_>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
@@ -303,7 +303,7 @@ impl Verifier {
         }
     }
 
-    /// Says what differs where the only difference is the slash at the end, the commonest mistake.
+    /// Says what differs if the only difference is the slash at the end, the commonest mistake.
     fn unknown_issuer(&self, name: &str) -> VerifyError {
         let trimmed = name.trim_end_matches('/');
         let near = self.0.issuers.keys().find(|known| known.trim_end_matches('/') == trimmed);
@@ -313,7 +313,7 @@ impl Verifier {
         }
     }
 
-    /// A token verified before with keys that still hold, its times judged anew.
+    /// A token verified before with keys that still hold, its times checked again.
     fn seen_before(&self, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
         let cache = self.0.cache.as_ref()?;
         let verified = cache.get(token, elapsed)?;
@@ -327,7 +327,7 @@ impl Verifier {
         None
     }
 
-    /// Whether the source of an issuer that was resolved still stands by that very issuer.
+    /// Returns whether the source of an issuer that was resolved still stands by that very issuer.
     fn is_trusted_still(&self, verified: &Verified) -> bool {
         let issuer = verified.trusted_issuer();
         let find = || self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer()));
@@ -354,7 +354,7 @@ impl Verifier {
         self.0.issuers.values().map(AsRef::as_ref)
     }
 
-    /// A digest over all rules of all issuers: two services of the same one judge tokens alike, given the same keys.
+    /// A digest over all rules of all issuers: two services of the same one check tokens alike, given the same keys.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut form = Canonical::new("verifier", 1);
@@ -373,13 +373,13 @@ impl Verifier {
         form.digest()
     }
 
-    /// The clock that judges time here.
+    /// The clock that checks time here.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 
-    /// Whether it was built to [forbid every weakening](super::VerifierBuilder::deny_danger); layers around it keep to that.
+    /// Returns whether it was built to [forbid every weakening](super::VerifierBuilder::deny_danger); layers around it keep to that.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -408,7 +408,7 @@ impl Verifier {
         }
     }
 
-    /// How many tokens were refused, or not decided, for this reason: exact, however few of them were logged.
+    /// The exact number of tokens that were refused or not decided for this reason.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -426,7 +426,7 @@ impl Verifier {
         self.0.counts.of(kind)
     }
 
-    /// How many verified tokens are remembered now.
+    /// The number of verified tokens in the cache.
     #[must_use]
     pub fn cached_tokens(&self) -> usize {
         self.0.cache.as_ref().map_or(0, TokenCache::len)

@@ -41,7 +41,7 @@ impl AssertionCheck {
         })
     }
 
-    /// Whether `assertion` is valid for `client` and has not been used before.
+    /// Returns whether `assertion` is valid for `client` and has not been used before.
     pub(crate) async fn proves(
         &self,
         client: &Client,

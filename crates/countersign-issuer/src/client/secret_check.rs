@@ -61,7 +61,7 @@ impl SecretCheck {
         })
     }
 
-    /// Whether `presented` is a secret of `client`. `None` is an unknown client.
+    /// Returns whether `presented` is a secret of `client`. `None` is an unknown client.
     pub(crate) async fn is_right(&self, client: Option<&Client>, presented: Secret<String>) -> Result<bool, Busy> {
         if let (Some(pepper), true) = (&self.pepper, presented.expose().starts_with(KEYED_PREFIX)) {
             return Ok(is_keyed_secret_of(pepper, client, &presented));

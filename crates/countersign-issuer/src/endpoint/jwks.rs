@@ -22,7 +22,7 @@ pub(super) async fn jwks(State(issuer): State<Issuer>, headers: HeaderMap) -> Re
     (StatusCode::OK, common, content_type, published.jwks.clone()).into_response()
 }
 
-/// Whether the caller has this version cached (RFC 9110 §13.1.2).
+/// Returns whether the caller has this version cached (RFC 9110 §13.1.2).
 fn is_cached(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines

@@ -74,7 +74,7 @@ impl ExchangeRule {
         self
     }
 
-    /// Whether the rule allows an exchange of a token with this subject and these audiences for this target.
+    /// Returns whether the rule allows an exchange of a token with this subject and these audiences for this target.
     pub(crate) fn allows<'a>(&self, target: &str, subject: &str, mut audiences: impl Iterator<Item = &'a str>) -> bool {
         let is_subject = self.subject_prefixes.is_empty()
             || self.subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str()));

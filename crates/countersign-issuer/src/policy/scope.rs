@@ -46,7 +46,7 @@ impl FromIterator<Box<str>> for ScopeSet {
     }
 }
 
-/// Whether `word` is a `scope-token`: printable ASCII without space, quote and backslash.
+/// Returns whether `word` is a `scope-token`: printable ASCII without space, quote and backslash.
 pub(crate) fn is_scope(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

@@ -47,7 +47,7 @@ struct Keys {
     current: Vec<RingKey>,
     /// Their version in the store.
     version: u64,
-    /// Whether time has changed a state since.
+    /// True if time has changed a state since.
     is_advanced: bool,
 }
 
@@ -138,12 +138,12 @@ impl KeyRing {
         self.settings.algorithm
     }
 
-    /// Whether maintenance may generate a key, which takes time.
+    /// Returns whether maintenance may generate a key, which takes time.
     pub(crate) fn is_scheduled(&self) -> bool {
         self.settings.rotation_interval.is_some()
     }
 
-    /// Whether [`maintain`](Self::maintain) is due. Of concurrent callers, one gets `true`.
+    /// Returns whether [`maintain`](Self::maintain) is due. Of concurrent callers, one gets `true`.
     pub(crate) fn is_maintenance_due(&self) -> bool {
         let now = self.settings.clock.elapsed();
         let next = millis(now.saturating_add(MAINTENANCE_INTERVAL));

@@ -63,7 +63,7 @@ impl StoreError {
         self.kind
     }
 
-    /// Whether a later attempt may succeed without a change of the configuration.
+    /// Returns whether a later attempt may succeed without a change of the configuration.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Failed | StoreErrorKind::Contended)

@@ -56,7 +56,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         now: UnixTime,
     ) -> Result<Insertion, StoreError>;
 
-    /// Whether the digest of an id is stored.
+    /// Returns whether the digest of an id is stored.
     ///
     /// # Errors
     /// `StoreError` if it cannot be read.
@@ -74,7 +74,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `StoreError` if the outcome is unknown.
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError>;
 
-    /// Whether the methods may block. Default: `true`.
+    /// Returns whether the methods may block. Default: `true`.
     fn is_blocking(&self) -> bool {
         true
     }

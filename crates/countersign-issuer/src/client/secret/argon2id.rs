@@ -69,7 +69,7 @@ pub(super) fn is_hash_of(stored: &str, secret: &Secret<String>) -> bool {
     argon2id().is_some_and(|argon2| argon2.verify_password(secret.expose().as_bytes(), &hash).is_ok())
 }
 
-/// Whether the hash costs less than a new one.
+/// Returns whether the hash costs less than a new one.
 pub(super) fn is_outdated(stored: &str) -> bool {
     let params = PasswordHash::new(stored).ok().and_then(|hash| Params::try_from(&hash).ok());
     params.is_some_and(|params| params.m_cost().saturating_mul(params.t_cost()) < MEMORY_KIB * PASSES)
