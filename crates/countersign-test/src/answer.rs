@@ -21,7 +21,7 @@ const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 ///     .status(403)
 ///     .header("www-authenticate", r#"Bearer realm="api", error="insufficient_scope", scope="orders:write""#)
 ///     .header("content-type", "application/problem+json")
-///     .body(Body::from(r#"{"type":"about:blank","title":"Forbidden","status":403,"code":"insufficient_scope"}"#))
+///     .body(Body::from(r#"{"type":"about:space","title":"Forbidden","status":403,"code":"insufficient_scope"}"#))
 ///     .unwrap();
 /// Answer::from_response(response)
 ///     .await

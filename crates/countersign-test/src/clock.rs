@@ -28,7 +28,7 @@ pub struct ManualClock(Arc<Mutex<Readings>>);
 
 #[derive(Debug)]
 struct Readings {
-    /// Whether the system clock runs underneath.
+    /// True if the system clock runs underneath.
     runs: bool,
     wall: Wall,
     monotonic: Duration,

@@ -1,6 +1,6 @@
 //! The test kit of Countersign: tests sign real tokens with real keys, and no check is skipped.
 //!
-//! Production code cannot be told to skip a check, so tests sign real tokens instead. Add this crate only to
+//! Production code cannot be configured to skip a check, so tests sign real tokens instead. Add this crate only to
 //! `[dev-dependencies]`.
 //!
 //! ```

@@ -124,7 +124,7 @@ impl RecordedRequest {
         serde_json::from_slice(&payload).ok()
     }
 
-    /// Whether the request carries a token of this subject for this audience.
+    /// Returns whether the request carries a token of this subject for this audience.
     #[must_use]
     pub fn has_token_for(&self, subject: &str, audience: &str) -> bool {
         self.claims().is_some_and(|claims| {

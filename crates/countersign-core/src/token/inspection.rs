@@ -25,7 +25,7 @@ pub struct Inspection<'t> {
     faults: Vec<TokenFault>,
 }
 
-/// Something that keeps a text from being a token, and where.
+/// A fault that keeps a text from being a token, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenFault {

@@ -108,7 +108,7 @@ impl OutboundError {
         self.0.kind.code()
     }
 
-    /// Whether the same call may succeed later.
+    /// Returns whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.0.is_transient

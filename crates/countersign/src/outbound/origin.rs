@@ -31,7 +31,7 @@ impl Origin {
         Some(Origin { scheme: url.scheme().to_owned(), host: url.host_str()?.to_owned(), port })
     }
 
-    /// Whether `url` is in this origin. A URL with user or password never is.
+    /// Returns whether `url` is in this origin. A URL with user or password never is.
     pub(super) fn contains(&self, url: &Url) -> bool {
         url.scheme() == self.scheme
             && url.host_str() == Some(&self.host)
@@ -51,7 +51,7 @@ impl Origin {
             && uri.authority().is_some_and(|authority| self.matches_authority(authority, default_port))
     }
 
-    /// Whether the request's `Host` is this origin's.
+    /// Returns whether the request's `Host` is this origin's.
     ///
     /// With another `Host`, a shared ingress would deliver the token to another service at the same address.
     pub(super) fn matches_host(&self, headers: &HeaderMap) -> bool {
@@ -105,7 +105,7 @@ mod tests {
             assert!(!origin.contains(&Url::parse(url).expect(url)), "{url}");
             assert!(!origin.contains_uri(&url.parse().expect(url)), "{url}");
         }
-        assert!(!origin.contains(&Url::parse("https://b\u{456}lling.example/").expect("a look-alike")));
+        assert!(!origin.contains(&Url::parse("https://b\u{456}lling.example/").expect("a similar name")));
         assert!(!origin.contains_uri(&"/relative".parse().expect("a path")));
         let loopback = Origin::parse("http://[::1]:8080").expect("an origin");
         assert!(loopback.contains_uri(&"http://[::1]:8080/x".parse().expect("a uri")));

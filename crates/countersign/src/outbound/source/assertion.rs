@@ -63,7 +63,7 @@ impl Assertion {
         Assertion { origin: Origin::File(path.into()), clock: AttachedClock::default() }
     }
 
-    /// Whether it is signed here, and so needs an audience.
+    /// Returns whether it is signed here, and so needs an audience.
     pub(super) fn is_signed_here(&self) -> bool {
         matches!(self.origin, Origin::Signed { .. })
     }

@@ -143,7 +143,7 @@ impl ClientCredentials {
         self
     }
 
-    /// How the tokens are cached and refreshed. Default: [`RefreshPolicy::for_tokens`].
+    /// The policy for caching and refreshing tokens. Default: [`RefreshPolicy::for_tokens`].
     #[must_use]
     pub fn refresh_policy(self, refresh_policy: RefreshPolicy) -> Self {
         ClientCredentials(TokenClient { refresh_policy, ..self.0 })

@@ -10,7 +10,7 @@ use super::assertion::Assertion;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What authenticates a client.
+/// The credential of a client.
 pub(super) enum Credential {
     Secret(Secret<String>),
     Assertion(Assertion),

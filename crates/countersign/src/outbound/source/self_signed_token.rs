@@ -95,7 +95,7 @@ impl SelfSignedToken {
         SelfSignedToken { lifetime, ..self }
     }
 
-    /// How the tokens are cached and refreshed. Default: [`RefreshPolicy::for_tokens`].
+    /// The policy for caching and refreshing tokens. Default: [`RefreshPolicy::for_tokens`].
     #[must_use]
     pub fn refresh_policy(self, refresh_policy: RefreshPolicy) -> Self {
         SelfSignedToken { refresh_policy, ..self }

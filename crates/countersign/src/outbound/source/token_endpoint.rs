@@ -9,7 +9,7 @@ use reqwest::Url;
 use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, checked_url, discover};
 use crate::outbound::error::OutboundError;
 
-/// How often a request is sent again after a failed connection or a 5xx.
+/// The number of retries after a failed connection or a 5xx.
 const MAX_RETRIES: u32 = 2;
 
 /// The delay before the first such retry, twice as long before the next; jitter takes up to half of it away.

@@ -16,7 +16,7 @@ use crate::refresh::RefreshPolicy;
 /// The future of [`TokenSource::token`].
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<OutboundToken, OutboundError>> + Send + 'a>>;
 
-/// What a token is requested for.
+/// The purpose of a token request.
 ///
 /// ```
 /// use countersign::outbound::TokenRequest;
@@ -57,7 +57,7 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
     /// Gets a token. A source that exchanges no tokens must refuse a request with a subject.
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a>;
 
-    /// How tokens are cached and refreshed. `None` asks the source at every call, for sources that cost little.
+    /// The policy for caching and refresh. `None` asks the source on every call, for cheap sources.
     fn refresh_policy(&self) -> Option<RefreshPolicy> {
         Some(RefreshPolicy::for_tokens())
     }
