@@ -1,5 +1,5 @@
-//! The single flight under a scheduler that tries the orders of events: the very source of `countersign`, over shuttle's
-//! lock, tasks and time in place of the system's.
+//! The refresh cache under a scheduler that tries the orders of events: the source of `countersign` itself, with shuttle's
+//! lock, tasks and time instead of the system's.
 
 #![allow(unexpected_cfgs, reason = "the crate's features, which this one lacks")]
 

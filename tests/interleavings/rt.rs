@@ -1,4 +1,4 @@
-//! What `countersign::rt` is in production, by shuttle: every lock and every wait is a place where another task may go on.
+//! `countersign::rt` over shuttle: another task may run at every lock and every wait.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,7 +10,7 @@ use shuttle::rand::Rng;
 
 pub(crate) use shuttle::sync::{Mutex, MutexGuard};
 
-/// A limit from here on is never reached; a shorter one at any moment.
+/// Limits of at least this time never pass; shorter ones pass at any moment.
 pub(crate) const NEVER: Duration = Duration::from_secs(1000);
 
 pub(crate) struct Task(JoinHandle<()>);

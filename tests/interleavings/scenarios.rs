@@ -1,4 +1,4 @@
-//! Callers, keepers and ends in every order that the scheduler thinks of.
+//! Callers, refresh tasks and cancellations in every order that the scheduler tries.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use countersign::key::RefreshReason;
 
 use crate::cell::{Cell, patient};
-use crate::refresh::{Look, RefreshPolicy};
+use crate::refresh::{Outcome, RefreshPolicy};
 use crate::rt;
 
-/// Orders tried of each scenario: at random, and with few but telling changes of task.
+/// The orders tried per scenario: at random, and with few task switches.
 const ORDERS: usize = 2_000;
 
-/// Changes of task in the second way.
+/// Task switches in the second mode.
 const DEPTH: usize = 3;
 
 fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
@@ -20,119 +20,122 @@ fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     shuttle::check_pct(scenario, ORDERS, DEPTH);
 }
 
-/// Runs callers at once, each with its own share of the cell, to their ends.
-fn at_once(cell: &Cell, callers: usize, reason: RefreshReason) -> Vec<Look<&'static str>> {
+/// Runs callers concurrently, each with its own clone of the cache, and returns their outcomes.
+fn at_once(cell: &Cell, callers: usize, reason: RefreshReason) -> Vec<Outcome<&'static str>> {
     shuttle::future::block_on(async {
         let asking: Vec<_> = (0..callers)
             .map(|_| {
-                let refreshed = cell.refreshed.clone();
-                shuttle::future::spawn(async move { refreshed.look(reason).await })
+                let cache = cell.cache.clone();
+                shuttle::future::spawn(async move { cache.refresh(reason).await })
             })
             .collect();
-        let mut looks = Vec::new();
-        for look in asking {
-            looks.push(look.await.expect("no caller is cut off"));
+        let mut outcomes = Vec::new();
+        for caller in asking {
+            outcomes.push(caller.await.expect("no caller is cancelled"));
         }
-        looks
+        outcomes
     })
 }
 
-fn have_looked(looks: &[Look<&'static str>]) -> bool {
-    looks.iter().all(|look| matches!(look, Look::Looked))
+fn are_refreshed(outcomes: &[Outcome<&'static str>]) -> bool {
+    outcomes.iter().all(|outcome| matches!(outcome, Outcome::Refreshed))
 }
 
 #[test]
-fn s4_17_cold_callers_share_one_flight_in_every_order() {
+fn s4_17_cold_callers_share_one_fetch_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
+        assert!(are_refreshed(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
         assert_eq!(cell.seen.fetches(), 1);
     });
 }
 
 #[test]
-fn s4_15_callers_who_miss_a_key_share_one_look_and_then_the_cool_down_in_every_order() {
+fn s4_15_callers_who_miss_a_key_share_one_fetch_and_then_the_cool_down_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
-        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)));
+        assert!(are_refreshed(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
+        assert!(are_refreshed(&at_once(&cell, 3, RefreshReason::MissingKey)));
         assert_eq!(cell.seen.fetches(), 2);
-        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)), "looked within the cool-down");
+        assert!(are_refreshed(&at_once(&cell, 3, RefreshReason::MissingKey)), "refreshed within the cool-down");
         assert_eq!(cell.seen.fetches(), 2);
         cell.pass(11);
-        assert!(have_looked(&at_once(&cell, 3, RefreshReason::MissingKey)));
+        assert!(are_refreshed(&at_once(&cell, 3, RefreshReason::MissingKey)));
         assert_eq!(cell.seen.fetches(), 3);
     });
 }
 
 #[test]
-fn a_caller_who_misses_a_key_never_takes_an_older_flight_for_a_look_in_every_order() {
+fn a_caller_who_misses_a_key_never_accepts_an_older_fetch_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        assert!(have_looked(&at_once(&cell, 1, RefreshReason::NoUsableKeys)));
+        assert!(are_refreshed(&at_once(&cell, 1, RefreshReason::NoUsableKeys)));
         cell.pass(500); // due, and usable
         shuttle::future::block_on(async {
-            let due = cell.refreshed.clone();
+            let due = cell.cache.clone();
             let ahead = shuttle::future::spawn(async move { due.refresh_if_due() });
-            let look = cell.refreshed.look(RefreshReason::MissingKey).await;
-            assert!(matches!(look, Look::Looked));
-            assert!(cell.seen.forced.load(Ordering::SeqCst) >= 2, "the first fetch, and one past stores on the way");
+            let outcome = cell.cache.refresh(RefreshReason::MissingKey).await;
+            assert!(matches!(outcome, Outcome::Refreshed));
+            assert!(
+                cell.seen.forced.load(Ordering::SeqCst) >= 2,
+                "the first fetch, and one that bypasses intermediate caches"
+            );
             ahead.await.expect("no panic");
         });
     });
 }
 
 #[test]
-fn s4_17_callers_who_leave_take_nobody_along_in_every_order() {
+fn s4_17_callers_who_give_up_affect_no_others_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
         shuttle::future::block_on(async {
-            let hasty = cell.refreshed.clone();
-            let hasty = shuttle::future::spawn(async move {
-                rt::within(Duration::ZERO, hasty.look(RefreshReason::NoUsableKeys)).await.is_some()
+            let impatient = cell.cache.clone();
+            let impatient = shuttle::future::spawn(async move {
+                rt::within(Duration::ZERO, impatient.refresh(RefreshReason::NoUsableKeys)).await.is_some()
             });
-            let (one, other) = (cell.refreshed.clone(), cell.refreshed.clone());
-            let one = shuttle::future::spawn(async move { one.look(RefreshReason::NoUsableKeys).await });
-            let other = shuttle::future::spawn(async move { other.look(RefreshReason::NoUsableKeys).await });
-            let cut_off = shuttle::future::spawn({
-                let refreshed = cell.refreshed.clone();
+            let (one, other) = (cell.cache.clone(), cell.cache.clone());
+            let one = shuttle::future::spawn(async move { one.refresh(RefreshReason::NoUsableKeys).await });
+            let other = shuttle::future::spawn(async move { other.refresh(RefreshReason::NoUsableKeys).await });
+            let cancelled = shuttle::future::spawn({
+                let cache = cell.cache.clone();
                 async move {
-                    let _ = refreshed.look(RefreshReason::NoUsableKeys).await;
+                    let _ = cache.refresh(RefreshReason::NoUsableKeys).await;
                 }
             });
-            cut_off.abort();
-            assert!(matches!(one.await.expect("no panic"), Look::Looked));
-            assert!(matches!(other.await.expect("no panic"), Look::Looked));
-            hasty.await.expect("no panic");
+            cancelled.abort();
+            assert!(matches!(one.await.expect("no panic"), Outcome::Refreshed));
+            assert!(matches!(other.await.expect("no panic"), Outcome::Refreshed));
+            impatient.await.expect("no panic");
         });
         assert_eq!(cell.seen.fetches(), 1);
     });
 }
 
 #[test]
-fn s4_21_after_a_failure_nobody_fetches_before_the_pause_is_over_in_every_order() {
+fn s4_21_after_a_failure_nothing_is_fetched_during_the_back_off_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
         cell.seen.fails.store(true, Ordering::SeqCst);
-        let looks = at_once(&cell, 3, RefreshReason::NoUsableKeys);
-        assert!(looks.iter().all(|look| matches!(look, Look::Failed { error: Some("down"), .. })));
+        let outcomes = at_once(&cell, 3, RefreshReason::NoUsableKeys);
+        assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Failed { error: Some("down"), .. })));
         assert_eq!(cell.seen.fetches(), 1);
         cell.pass(2);
         cell.seen.fails.store(false, Ordering::SeqCst);
-        assert!(have_looked(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
+        assert!(are_refreshed(&at_once(&cell, 3, RefreshReason::NoUsableKeys)));
         assert_eq!(cell.seen.fetches(), 2);
     });
 }
 
-/// Time limits that may strike at any moment: no two flights, no older value after a newer, nobody waits for ever.
+/// Time limits may pass at any moment: no two fetches at once, no older value after a newer one, no endless wait.
 #[test]
-fn s4_17_flights_that_are_cut_off_leave_the_cell_in_order_in_every_order() {
+fn s4_17_cancelled_fetches_leave_a_consistent_cache_in_every_order() {
     in_every_order(|| {
         let hurried = RefreshPolicy { timeout: Duration::from_secs(5), max_wait: Duration::from_secs(1), ..patient() };
         let cell = Cell::new(hurried);
         for _ in 0..3 {
             at_once(&cell, 2, RefreshReason::MissingKey);
-            cell.pass(61); // past every pause
+            cell.pass(61); // past every back-off
         }
         let fetches = cell.seen.fetches();
         assert!(fetches <= 6, "{fetches}");
@@ -140,20 +143,20 @@ fn s4_17_flights_that_are_cut_off_leave_the_cell_in_order_in_every_order() {
 }
 
 #[test]
-fn a_keeper_and_callers_fly_by_turns_and_the_keeper_ends_with_its_cell_in_every_order() {
+fn the_refresh_task_and_callers_take_turns_and_the_task_ends_with_the_cache_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
-        cell.refreshed.keep_fresh();
-        cell.refreshed.keep_fresh(); // one keeper is enough
-        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
-        cell.pass(500); // due: the keeper fetches, beside callers who look
+        cell.cache.spawn_refresh_task();
+        cell.cache.spawn_refresh_task(); // no second task
+        assert!(are_refreshed(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
+        cell.pass(500); // due: the refresh task fetches while callers ask for a refresh
         at_once(&cell, 2, RefreshReason::MissingKey);
-        if let Some(held) = cell.refreshed.usable() {
-            cell.refreshed.invalidate(&held);
+        if let Some(value) = cell.cache.usable() {
+            cell.cache.invalidate(&value);
         }
-        assert!(have_looked(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
+        assert!(are_refreshed(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
         let fetches = cell.seen.fetches();
         assert!((2..=5).contains(&fetches), "{fetches}");
-        // Here the cell is dropped: a keeper that went on would keep shuttle from ending.
+        // The cache is dropped here: a refresh task that continued would keep shuttle from ending.
     });
 }

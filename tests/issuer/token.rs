@@ -14,7 +14,7 @@ const CC: (&str, &str) = ("grant_type", "client_credentials");
 
 /// A verifier that knows only the issuer's name, and fetches its keys.
 pub fn remote_verifier(service: &Service, audience: &str) -> Verifier {
-    let keys = RemoteKeys::from_issuer(service.issuer.name()).clock(Arc::new(service.clock.clone()));
+    let keys = RemoteKeys::from_issuer(service.issuer.name());
     let trusted = NeedsAudience::new(service.issuer.name(), Arc::new(keys)).audience(audience);
     Verifier::builder()
         .trust(trusted.profile(Profile::AccessToken))

@@ -1,4 +1,4 @@
-//! What the key server may answer, and what comes of it.
+//! Responses of the key server and their effects.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::world::{World, until};
 
 const OCT: &str = r#"{"keys":[{"kty":"oct","kid":"k9","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}]}"#;
 
-/// Answers that are no key set, by name.
+/// Responses that are not a key set, by name.
 fn broken() -> Vec<(&'static str, Reply)> {
     let json = [("content-type", "application/json")];
     let good = json!({"keys": [rsa_like()]}).to_string();
@@ -26,14 +26,14 @@ fn broken() -> Vec<(&'static str, Reply)> {
         ("an empty set", ok(r#"{"keys":[]}"#)),
         ("half a document", ok(&good[..good.len() / 2])),
         ("nothing", ok("")),
-        ("larger than it may be", ok(huge)),
-        ("without length and without end", Reply::Bytes(endless)),
-        ("shorter than it says", Reply::Bytes(cut)),
-        ("a bomb that nobody asked for", answer(200, &gzip, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0])),
-        ("no HTTP", Reply::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec())),
+        ("larger than allowed", ok(huge)),
+        ("without length and end", Reply::Bytes(endless)),
+        ("shorter than declared", Reply::Bytes(cut)),
+        ("an unrequested gzip body", answer(200, &gzip, [0x1f, 0x8b, 8, 0, 0, 0, 0, 0])),
+        ("not HTTP", Reply::Bytes(b"SSH-2.0-OpenSSH\r\n".to_vec())),
         ("only symmetric keys", ok(OCT)),
         ("only unknown kinds", ok(r#"{"keys":[{"kty":"XYZ"},{},5,null,{"kty":"RSA","kid":"a"}]}"#)),
-        ("304 that nobody asked for", answer(304, &[], "")),
+        ("an unrequested 304", answer(304, &[], "")),
     ];
     cases.extend([400, 404, 429, 500, 503].map(|status| ("another status", answer(status, &json, &good))));
     cases
@@ -44,7 +44,7 @@ fn rsa_like() -> Value {
 }
 
 #[tokio::test]
-async fn s4_06_s4_07_s4_21_a_broken_answer_is_no_key_set_and_never_replaces_one() {
+async fn s4_06_s4_07_s4_21_a_broken_response_never_replaces_a_key_set() {
     for (name, reply) in broken() {
         let world = World::honest().await;
         let broken_reply = reply.clone();
@@ -55,7 +55,7 @@ async fn s4_06_s4_07_s4_21_a_broken_answer_is_no_key_set_and_never_replaces_one(
         assert!(error.retry_after().is_some_and(|wait| wait >= Duration::from_secs(1)), "{name}");
         assert!(!world.health().is_ready(), "{name}");
 
-        world.mend(); // the repaired twin
+        world.recover(); // the valid counterpart
         world.advance(Duration::from_secs(2)).await;
         until("the keys are there", || world.health().is_ready()).await;
         assert_eq!(world.verdict(&token).await, "ok", "{name}");
@@ -63,7 +63,7 @@ async fn s4_06_s4_07_s4_21_a_broken_answer_is_no_key_set_and_never_replaces_one(
         world.server.now(move |_, _| reply.clone());
         world.advance(Duration::from_secs(11)).await;
         assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "keys_unavailable", "warm, {name}");
-        assert_eq!(world.verdict(&token).await, "ok", "the good set must stay, {name}");
+        assert_eq!(world.verdict(&token).await, "ok", "the good set stays, {name}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn s4_04_redirects_are_not_followed() {
 }
 
 #[tokio::test]
-async fn s4_05_one_byte_a_second_and_silence_end_within_the_limit() {
+async fn s4_05_one_byte_per_second_and_silence_end_at_the_time_limit() {
     for reply in [Reply::Trickle(vec![b'H'; 500]), Reply::Hang] {
         let world = World::with(move |_, _| reply.clone()).await;
         let token = world.token();
@@ -95,20 +95,20 @@ async fn s4_05_one_byte_a_second_and_silence_end_within_the_limit() {
             world.advance(Duration::from_millis(1100)).await;
         };
         let (verdict, ()) = tokio::join!(waiting, turning);
-        assert!(verdict.expect_err("nothing came").is_unavailable(), "the caller left after its own second");
+        assert!(verdict.expect_err("nothing came").is_unavailable(), "the caller gave up after its own second");
         assert_eq!(world.server.count(), 1);
         world.advance(Duration::from_secs(4)).await;
-        until("the fetch was given up", || format!("{:?}", world.health()).contains("no answer in time")).await;
-        world.mend();
+        until("the fetch timed out", || format!("{:?}", world.health()).contains("no response in time")).await;
+        world.recover();
         world.advance(Duration::from_secs(2)).await;
-        until("the next fetch goes well", || world.health().is_ready()).await;
+        until("the next fetch succeeds", || world.health().is_ready()).await;
         assert_eq!(world.verdict(&token).await, "ok");
     }
 }
 
-/// CVE-2026-42576: a key of another kind ended the process.
+/// CVE-2026-42576: a key of another type crashed the process.
 #[tokio::test]
-async fn s4_09_s4_10_odd_entries_are_passed_over_and_the_good_one_works() {
+async fn s4_09_s4_10_unusable_entries_are_skipped_and_the_good_one_works() {
     let world = World::honest().await;
     let good = world.issuer.jwks();
     let good: Value = serde_json::from_str(&good).expect("JSON");
@@ -137,7 +137,7 @@ async fn s4_09_s4_10_odd_entries_are_passed_over_and_the_good_one_works() {
 }
 
 #[tokio::test]
-async fn s4_11_s4_12_s4_13_doubled_and_missing_kids() {
+async fn s4_11_s4_12_s4_13_duplicate_and_missing_kids() {
     let world = World::honest().await;
     let mine: Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
     let other: Value = serde_json::from_str(&countersign_test::TestIssuer::new().jwks()).expect("JSON");
@@ -148,9 +148,9 @@ async fn s4_11_s4_12_s4_13_doubled_and_missing_kids() {
     other["kid"] = mine["kid"].clone();
     let named_twice = json!({"keys": [other, mine, rsa["keys"][0]]}).to_string();
     world.server.now(move |_, _| ok(&named_twice));
-    assert_eq!(world.verdict(&world.token()).await, "ok", "one kid and algorithm twice: both are tried");
+    assert_eq!(world.verdict(&world.token()).await, "ok", "duplicate kid and algorithm: both keys are tried");
     let by_rsa = rsa_issuer.with_name(&world.server.url).token().audience("orders").header("kid", mine["kid"].clone());
-    assert_eq!(world.verdict(&by_rsa.sign()).await, "ok", "one kid, two kinds of key");
+    assert_eq!(world.verdict(&by_rsa.sign()).await, "ok", "one kid, two key types");
     let nameless = world.issuer.token().audience("orders").without_header("kid").sign();
     assert_eq!(world.verdict(&nameless).await, "unknown_key", "two keys fit");
 
@@ -161,12 +161,16 @@ async fn s4_11_s4_12_s4_13_doubled_and_missing_kids() {
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "unknown_key");
     assert_eq!(world.verdict(&nameless).await, "ok", "exactly one key fits");
-    assert_eq!(world.verdict(&world.token()).await, "unknown_key", "a named kid falls back to no other key");
+    assert_eq!(
+        world.verdict(&world.token()).await,
+        "unknown_key",
+        "a token with a kid never falls back to another key"
+    );
 }
 
 #[tokio::test]
-async fn s4_19_lives_are_taken_from_the_answer_within_bounds() {
-    // The life named, and the seconds after which the next fetch begins: 80 % of the life within 60 s to 1 h.
+async fn s4_19_lifetimes_are_taken_from_the_response_within_bounds() {
+    // The stated lifetime, and the seconds until the next fetch: 80 % of the lifetime, within 60 s to 1 h.
     let cases: &[(&[(&str, &str)], u64)] = &[
         (&[], 480),
         (&[("cache-control", "max-age=200")], 160),
@@ -190,7 +194,7 @@ async fn s4_19_lives_are_taken_from_the_answer_within_bounds() {
 }
 
 #[tokio::test]
-async fn s4_19_an_unchanged_set_is_asked_for_conditionally_and_lives_anew() {
+async fn s4_19_an_unchanged_set_is_revalidated_and_its_lifetime_starts_again() {
     let world = World::honest().await;
     let jwks = world.issuer.jwks();
     world.server.now(move |number, _| match number {
@@ -202,7 +206,7 @@ async fn s4_19_an_unchanged_set_is_asked_for_conditionally_and_lives_anew() {
     for round in 1..4 {
         world.advance(Duration::from_secs(481)).await;
         world.server.asked(round + 1).await;
-        until("it landed", || world.health() == countersign::key::KeyHealth::Ready).await;
+        until("the fetch finished", || world.health() == countersign::key::KeyHealth::Ready).await;
         assert!(world.server.heads()[round].contains("if-none-match: \"one\""));
     }
     assert_eq!(world.verifier.stats().verified, 1);
@@ -210,7 +214,7 @@ async fn s4_19_an_unchanged_set_is_asked_for_conditionally_and_lives_anew() {
 }
 
 #[tokio::test]
-async fn s4_15_a_forced_look_asks_stores_on_the_way_for_the_truth() {
+async fn s4_15_a_forced_fetch_bypasses_intermediate_caches() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     world.advance(Duration::from_secs(11)).await;
@@ -220,7 +224,7 @@ async fn s4_15_a_forced_look_asks_stores_on_the_way_for_the_truth() {
 }
 
 #[tokio::test]
-async fn s4_27_s11_15_ten_thousand_entries_are_cut_to_the_first() {
+async fn s4_27_s11_15_ten_thousand_entries_are_cut_to_the_maximum() {
     let mut keys = vec![rsa_like()];
     for number in 0..900 {
         let mut key = rsa_like();
@@ -233,12 +237,12 @@ async fn s4_27_s11_15_ten_thousand_entries_are_cut_to_the_first() {
     let text = json!({ "keys": keys }).to_string();
     world.server.now(move |_, _| ok(&text));
     assert_eq!(world.verdict(&world.token()).await, "ok");
-    let held = countersign::key::KeySource::cell(&*world.keys).current().expect("held");
-    assert_eq!(held.len(), countersign::key::MAX_KEYS);
+    let cached = countersign::key::KeySource::cell(&*world.keys).current().expect("cached");
+    assert_eq!(cached.len(), countersign::key::MAX_KEYS);
 }
 
 #[tokio::test]
-async fn s4_28_a_fetch_carries_nothing_that_is_ours() {
+async fn s4_28_a_fetch_sends_no_cookies_tokens_or_kids() {
     let world = World::honest().await;
     let jwks = world.issuer.jwks();
     world.server.now(move |_, _| answer(200, &[("set-cookie", "a=b; Path=/")], &jwks));
@@ -250,6 +254,6 @@ async fn s4_28_a_fetch_carries_nothing_that_is_ours() {
         let names: Vec<&str> = head.lines().skip(1).filter_map(|line| line.split(':').next()).collect();
         let known = ["accept", "cache-control", "host", "user-agent", "if-none-match"];
         assert!(names.iter().all(|name| name.is_empty() || known.contains(name)), "{names:?}");
-        assert!(!head.contains("nobody"), "no kid is sent up");
+        assert!(!head.contains("nobody"), "no kid is sent");
     }
 }

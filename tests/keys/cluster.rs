@@ -1,4 +1,4 @@
-//! The keys of a Kubernetes cluster, over TLS whose authority only the pod's file knows.
+//! Keys of a Kubernetes cluster, over TLS with the certificate authority in the pod's file.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +29,7 @@ fn authority() -> Authority {
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
-/// What a server shows that this authority vouches for, as `127.0.0.1`.
+/// The TLS identity of a server at `127.0.0.1`, signed by this authority.
 fn identity(authority: &Authority) -> TlsAcceptor {
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
     let key = KeyPair::generate().expect("a key");
@@ -39,7 +39,7 @@ fn identity(authority: &Authority) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config.expect("a configuration")))
 }
 
-/// An API server: lets in whoever shows the present token, and remembers every head.
+/// An API server that requires the current token and records every request head.
 struct ApiServer {
     url: String,
     identity: Mutex<TlsAcceptor>,
@@ -97,12 +97,12 @@ impl ApiServer {
 
 fn trusting(world: &World, keys: KubernetesKeys) -> (Arc<KubernetesKeys>, Verifier) {
     let clock = Arc::new(world.issuer.clock().clone());
-    let keys = Arc::new(keys.refresh_policy(policy()).clock(clock.clone()));
+    let keys = Arc::new(keys.refresh_policy(policy()));
     let trusted = Preset::KUBERNETES.issuer(NAME).keys(keys.clone()).audience("orders");
     (keys, Verifier::builder().trust(trusted).clock(clock).build().expect("a good policy"))
 }
 
-/// A service account's token, of the shape that a cluster projects into a pod.
+/// A service account's token in the form that a cluster projects into a pod.
 fn pods_token(world: &World) -> String {
     let account = json!({"namespace": "shop", "pod": {"name": "web-1"}, "serviceaccount": {"name": "web"}});
     let issuer = world.issuer.clone().with_name(NAME);
@@ -111,8 +111,8 @@ fn pods_token(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are() {
-    let world = World::honest().await; // for its clocks
+async fn s4_28_cluster_keys_are_fetched_with_the_current_files_of_the_pod() {
+    let world = World::honest().await; // for its clock
     let (authority_file, token_file) = (file("ca.crt"), file("token"));
     let first = authority();
     std::fs::write(&authority_file, first.pem()).expect("written");
@@ -124,7 +124,7 @@ async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are()
     let verified = verifier.verify(&token).await.expect("good");
     assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("shop"));
 
-    // The cluster replaces the pod's token, then its authority and its keys: the next fetches find everything anew.
+    // The cluster replaces the pod's token, then its authority and its keys. The next fetches read the files again.
     let second = authority();
     *server.token.lock().expect("sound") = "pods-token-2".to_owned();
     *server.identity.lock().expect("sound") = identity(&second);
@@ -132,7 +132,7 @@ async fn s4_28_a_clusters_keys_are_fetched_with_the_pods_files_as_they_now_are()
     *server.keys.lock().expect("sound") = world.issuer.jwks();
     std::fs::write(&token_file, "pods-token-2").expect("written");
     world.advance(Duration::from_secs(481)).await;
-    until("the old authority is not believed", || matches!(keys_health(&verifier), KeyHealth::Degraded { .. })).await;
+    until("the old authority is not trusted", || matches!(keys_health(&verifier), KeyHealth::Degraded { .. })).await;
     assert!(verifier.verify(&token).await.is_ok(), "the last good keys");
     std::fs::write(&authority_file, second.pem()).expect("written");
     world.advance(Duration::from_secs(61)).await;
@@ -153,7 +153,7 @@ fn keys_health(verifier: &Verifier) -> KeyHealth {
 }
 
 #[tokio::test]
-async fn files_that_lack_what_they_should_hold_are_told_and_send_nothing() {
+async fn unusable_files_are_reported_and_nothing_is_sent() {
     let world = World::honest().await;
     let (good, token_file) = (file("good-ca.crt"), file("good-token"));
     let authority = authority();
@@ -183,14 +183,14 @@ async fn files_that_lack_what_they_should_hold_are_told_and_send_nothing() {
 }
 
 #[tokio::test]
-async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
+async fn s4_29_an_untrusted_certificate_ends_the_fetch() {
     let world = World::honest().await;
     let (private, another) = (authority(), authority());
     let server = ApiServer::start(&private, "", world.issuer.jwks()).await;
     let clock = Arc::new(world.issuer.clock().clone());
     let issuer = world.issuer.clone().with_name(&server.url);
     for keys in [RemoteKeys::from_issuer(&server.url), RemoteKeys::from_url(format!("{}/openid/v1/jwks", server.url))] {
-        let trusted = NeedsAudience::new(&server.url, Arc::new(keys.refresh_policy(policy()).clock(clock.clone())));
+        let trusted = NeedsAudience::new(&server.url, Arc::new(keys.refresh_policy(policy())));
         let trusted = trusted.audience("orders");
         let verifier = Verifier::builder().trust(trusted).clock(clock.clone()).build().expect("a good policy");
         let token = issuer.token().audience("orders").sign();
@@ -203,5 +203,5 @@ async fn s4_29_a_certificate_that_nobody_vouches_for_ends_the_fetch() {
     let cluster = KubernetesKeys::from_server(&server.url, authority_file, token_file);
     let (_, verifier) = trusting(&world, cluster);
     assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
-    assert_eq!(server.heads(), Vec::<String>::new(), "no request was sent, and no token with it");
+    assert_eq!(server.heads(), Vec::<String>::new(), "no request was sent, and thus no token");
 }

@@ -1,4 +1,4 @@
-//! What is logged and counted as keys come, change, fail to come and come back.
+//! Events and counts of key sources: fetches, changes, failures, recovery.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -19,7 +19,7 @@ thread_local! {
 
 /// The events of key sources on this thread, one line each.
 ///
-/// The subscriber is the process's: one for a thread alone can miss events whose place another test's thread was first at.
+/// The subscriber is global: a thread-local one can miss events whose callsite another thread registered first.
 struct Events;
 
 impl Events {
@@ -38,7 +38,7 @@ impl Events {
     }
 }
 
-/// Hands each event to the thread that it happens on, where that thread listens.
+/// Passes each event to the listener of the current thread, if it has one.
 struct ToThread;
 
 impl<S: tracing::Subscriber> Layer<S> for ToThread {
@@ -78,7 +78,7 @@ fn counted(world: &World) -> (u64, u64, u64, u64) {
 }
 
 #[tokio::test]
-async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
+async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     let events = Events::of_this_thread();
     let world = World::honest().await;
     let first = thumbprints(&world).remove(0);
@@ -94,7 +94,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=2 added={second} removed=")]);
 
     assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "unknown_key");
-    assert_eq!(events.take(), ["DEBUG no look: it cools down"]);
+    assert_eq!(events.take(), ["DEBUG key refresh skipped: cool-down active"]);
     assert_eq!(counted(&world), (2, 0, 2, 1));
 
     world.issuer.withdraw_old_keys();
@@ -107,24 +107,24 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     until("it failed", || world.keys.describe().stats.failed >= 1).await;
     let told = events.take();
     assert_eq!(told.len() as u64, world.keys.describe().stats.failed, "{told:?}");
-    let age = told[0].strip_prefix("WARN keys could not be fetched forced=false error=status 503 age=");
+    let age = told[0].strip_prefix("WARN key fetch failed forced=false error=status 503 age=");
     assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{told:?}");
-    assert!(!world.keys.describe().stats.is_stale, "its life is not over");
+    assert!(!world.keys.describe().stats.is_stale, "still within its lifetime");
     world.advance(Duration::from_secs(200)).await;
     let stats = world.keys.describe().stats;
     assert!(stats.is_stale && stats.age.is_some_and(|age| age >= Duration::from_secs(600)), "{stats:?}");
     assert_eq!(Health::new(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
     let told = events.take();
-    assert!(told.iter().all(|line| line.starts_with("WARN keys could not be fetched ")), "{told:?}");
+    assert!(told.iter().all(|line| line.starts_with("WARN key fetch failed ")), "{told:?}");
 
-    world.mend();
+    world.recover();
     world.advance(Duration::from_secs(61)).await;
-    until("it came back", || world.keys.describe().stats.fetched == 4).await;
+    until("it recovered", || world.keys.describe().stats.fetched == 4).await;
     let told = events.take();
     assert_eq!(told.last().map(String::as_str), Some("DEBUG keys fetched, unchanged forced=false keys=1"));
     assert!(!world.keys.describe().stats.is_stale);
 
-    // The alarms of a set: a symmetric entry, a private one, and a set without any usable key.
+    // Alarms: a symmetric entry, a private one, and a set without a usable key.
     let mut set: serde_json::Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
     let mut private = set["keys"][0].clone();
     private["kid"] = "burnt".into();
@@ -139,7 +139,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     assert!(told[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{told:?}");
     let burnt = "reason=private or symmetric material in a public set; that key is compromised";
     for (line, kid) in told[1..].iter().zip(["k9", "burnt"]) {
-        assert_eq!(*line, format!("ERROR a published key is private: replace it now kid={kid} {burnt}"));
+        assert_eq!(*line, format!("ERROR published key is private: replace it now kid={kid} {burnt}"));
     }
     assert_eq!(told.len(), 3, "{told:?}");
 
@@ -147,10 +147,7 @@ async fn s10_12_each_turn_of_a_key_sources_life_is_told_once() {
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.with_unknown_key(3)).await, "keys_unavailable");
     let told = events.take();
-    assert!(
-        told[0].starts_with("WARN keys could not be fetched forced=true error=no JWK Set with a usable key"),
-        "{told:?}"
-    );
+    assert!(told[0].starts_with("WARN key fetch failed forced=true error=not a JWK Set with a usable key"), "{told:?}");
     assert_eq!(told.len(), 1, "{told:?}");
 }
 

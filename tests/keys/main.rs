@@ -1,15 +1,15 @@
-//! Keys against servers that fail in every way known, and against a real OpenID provider.
+//! Key sources against servers with every known failure, and against a real OpenID provider.
 
 mod answers;
 mod cluster;
 mod events;
-mod flight;
+mod locations;
 mod outage;
-mod places;
 mod presets;
 mod real_provider;
 mod rotation;
 mod server;
+mod single_flight;
 mod sources;
 mod tenants;
 mod world;

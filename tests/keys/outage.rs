@@ -1,4 +1,4 @@
-//! The key server fails: who is served on, for how long, and how it shows.
+//! Outages of the key server: which tokens stay valid, for how long, and the reported health.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn down() -> Reply {
 }
 
 #[tokio::test]
-async fn s4_20_the_last_good_set_serves_as_long_as_is_allowed_and_recovers() {
+async fn s4_20_the_last_good_set_is_used_as_long_as_allowed_and_recovers() {
     let world = World::honest().await;
     let token = world.token();
     assert_eq!(world.verdict(&token).await, "ok");
@@ -24,8 +24,8 @@ async fn s4_20_the_last_good_set_serves_as_long_as_is_allowed_and_recovers() {
     assert_eq!(world.verdict(&token).await, "ok");
     match world.health() {
         KeyHealth::Degraded { since, reason } => {
-            let ahead_of_its_end = 1_700_000_480..=1_700_000_481; // timers are a millisecond late
-            assert!(ahead_of_its_end.contains(&since.as_secs()), "{since:?}");
+            let refresh_time = 1_700_000_480..=1_700_000_481; // timers are a millisecond late
+            assert!(refresh_time.contains(&since.as_secs()), "{since:?}");
             assert!(reason.contains("503"), "{reason}");
         }
         other => panic!("{other:?}"),
@@ -34,14 +34,14 @@ async fn s4_20_the_last_good_set_serves_as_long_as_is_allowed_and_recovers() {
     let error = world.verify(&token).await.expect_err("too old");
     assert!(error.is_unavailable() && error.retry_after().is_some());
     assert!(!Health::new(&world.verifier).is_ready());
-    world.mend();
+    world.recover();
     world.advance(Duration::from_secs(61)).await;
     until("it recovered by itself", || world.health() == KeyHealth::Ready).await;
     assert_eq!(world.verdict(&token).await, "ok");
 }
 
 #[tokio::test]
-async fn s4_20_an_endpoint_that_answers_without_the_key_is_believed() {
+async fn s4_20_a_response_without_the_key_makes_the_key_unknown() {
     let world = World::honest().await;
     let token = world.token();
     assert_eq!(world.verdict(&token).await, "ok");
@@ -56,7 +56,7 @@ async fn s4_20_an_endpoint_that_answers_without_the_key_is_believed() {
 }
 
 #[tokio::test]
-async fn s4_15_after_a_failed_look_it_is_503_until_the_next_attempt() {
+async fn s4_15_after_a_failed_refresh_it_is_503_until_the_next_attempt() {
     let world = World::honest().await;
     let good = world.token();
     assert_eq!(world.verdict(&good).await, "ok");
@@ -69,29 +69,29 @@ async fn s4_15_after_a_failed_look_it_is_503_until_the_next_attempt() {
         assert_eq!(world.verdict(&world.with_unknown_key(number)).await, "keys_unavailable");
         assert_eq!(world.verdict(&good).await, "ok");
     }
-    assert_eq!(world.server.count(), failed, "no look before the cool-down is over");
-    world.mend();
+    assert_eq!(world.server.count(), failed, "no fetch before the cool-down is over");
+    world.recover();
     world.advance(Duration::from_secs(1)).await;
-    assert_eq!(world.verdict(&world.with_unknown_key(10)).await, "unknown_key", "now we know");
+    assert_eq!(world.verdict(&world.with_unknown_key(10)).await, "unknown_key", "the fetch succeeded");
     assert_eq!(world.server.count(), failed + 1);
 }
 
 #[tokio::test]
-async fn s4_16_a_new_key_works_within_one_cool_down_though_strangers_flood() {
+async fn s4_16_a_new_key_works_within_one_cool_down_during_a_flood() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     world.advance(Duration::from_secs(11)).await;
-    assert_eq!(world.verdict(&world.with_unknown_key(0)).await, "unknown_key"); // the look is spent
+    assert_eq!(world.verdict(&world.with_unknown_key(0)).await, "unknown_key"); // starts the cool-down
     world.advance(Duration::from_secs(1)).await;
     world.issuer.rotate();
     let new = world.token();
-    assert_eq!(world.verdict(&new).await, "unknown_key", "looked within the cool-down");
+    assert_eq!(world.verdict(&new).await, "unknown_key", "refreshed within the cool-down");
     for number in 1..9 {
         world.advance(Duration::from_secs(1)).await;
         assert_eq!(world.verdict(&world.with_unknown_key(number)).await, "unknown_key");
     }
     world.advance(Duration::from_secs(1)).await;
-    assert_eq!(world.verdict(&new).await, "ok", "ten seconds after the look");
+    assert_eq!(world.verdict(&new).await, "ok", "ten seconds after the fetch");
 }
 
 #[tokio::test]
@@ -107,11 +107,11 @@ async fn s4_18_a_known_key_never_waits_for_a_server_that_hangs() {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(asking.as_mut().poll(&mut context).ready_and(|verdict| verdict.is_ok()), "it waited");
     }
-    assert!(world.server.count() > 3, "and the fetches went on");
+    assert!(world.server.count() > 3, "the fetches continued");
 }
 
 #[tokio::test]
-async fn s4_21_attempts_of_a_cold_start_lie_a_second_to_a_minute_apart() {
+async fn s4_21_attempts_of_a_cold_start_are_a_second_to_a_minute_apart() {
     let world = World::with(|_, _| down()).await;
     let token = world.token();
     let mut attempts = Vec::new();
@@ -132,7 +132,7 @@ async fn s4_21_attempts_of_a_cold_start_lie_a_second_to_a_minute_apart() {
         gaps.iter().all(|gap| (1..=61).contains(gap)) && gaps.windows(2).all(|pair| pair[0] <= pair[1]),
         "{gaps:?}"
     );
-    world.mend();
+    world.recover();
     world.advance(Duration::from_secs(61)).await;
     until("it recovered by itself", || world.health() == KeyHealth::Ready).await;
     assert_eq!(world.verdict(&token).await, "ok");
@@ -149,7 +149,7 @@ async fn retry_after_is_kept_within_a_minute() {
             assert_eq!(world.verdict(&token).await, "keys_unavailable");
         }
         assert_eq!(world.server.count(), 1, "{named}");
-        world.mend();
+        world.recover();
         world.advance(Duration::from_secs(2)).await;
         until("it asked again", || world.health().is_ready()).await;
         assert_eq!(world.verdict(&token).await, "ok");
@@ -157,20 +157,20 @@ async fn retry_after_is_kept_within_a_minute() {
 }
 
 #[tokio::test]
-async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
+async fn a_cold_start_can_use_the_keys_of_an_earlier_run() {
     let world = World::honest().await;
     let token = world.token();
     assert_eq!(world.verdict(&token).await, "ok");
-    let kept = world.keys.snapshot().expect("keys").to_json();
-    assert!(!kept.contains("\"d\""), "{kept}");
-    let kept = KeySnapshot::from_json(&kept).expect("what it wrote");
+    let stored = world.keys.snapshot().expect("keys").to_json();
+    assert!(!stored.contains("\"d\""), "{stored}");
+    let stored = KeySnapshot::from_json(&stored).expect("its own output");
 
     world.server.now(|_, _| down());
     let again = |age: u64| {
         let clock = world.issuer.clock().clone();
         clock.advance(Duration::from_secs(age));
-        let keys = RemoteKeys::from_url(format!("{}/jwks", world.server.url)).initial_snapshot(kept.clone());
-        let keys = keys.refresh_policy(policy()).clock(std::sync::Arc::new(clock.clone()));
+        let keys = RemoteKeys::from_url(format!("{}/jwks", world.server.url)).initial_snapshot(stored.clone());
+        let keys = keys.refresh_policy(policy());
         let trusted = countersign::policy::NeedsAudience::new(&world.server.url, std::sync::Arc::new(keys));
         countersign::verify::Verifier::builder()
             .trust(trusted.audience("orders"))
@@ -178,14 +178,14 @@ async fn a_cold_start_may_begin_with_the_keys_of_an_earlier_run() {
             .build()
             .expect("a good policy")
     };
-    for (aged, wanted) in [(100, "ok"), (1900, "ok"), (2300, "keys_unavailable")] {
-        let verifier = again(aged); // 100 s: fresh; 2000 s: stale, and the endpoint fails; 4300 s: over
+    for (aged, expected) in [(100, "ok"), (1900, "ok"), (2300, "keys_unavailable")] {
+        let verifier = again(aged); // 100 s: fresh; 2000 s: stale, while the endpoint fails; 4300 s: expired
         let verdict = verifier.verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
-        assert_eq!(verdict, wanted, "{aged} s later");
+        assert_eq!(verdict, expected, "{aged} s later");
     }
-    let other = RemoteKeys::from_url("https://other.example/jwks").initial_snapshot(kept);
+    let other = RemoteKeys::from_url("https://other.example/jwks").initial_snapshot(stored);
     let trusted = countersign::policy::NeedsAudience::new("https://other.example", std::sync::Arc::new(other));
-    let error = countersign::verify::Verifier::new(trusted.audience("orders")).expect_err("another's");
+    let error = countersign::verify::Verifier::new(trusted.audience("orders")).expect_err("another source");
     assert!(error.to_string().contains("snapshot"), "{error}");
     assert!(KeySnapshot::from_json("{}").is_err());
 }
@@ -199,20 +199,20 @@ async fn s4_21_an_eager_start_waits_for_keys_until_its_deadline() {
     let error = verdict.expect_err("down");
     assert_eq!(error.waiting_for.len(), 1);
     assert!(error.to_string().contains("503"), "{error}");
-    world.mend();
-    let mending = async {
+    world.recover();
+    let recovery = async {
         for _ in 0..70 {
             world.advance(Duration::from_secs(1)).await;
             tokio::task::yield_now().await;
         }
     };
-    let (verdict, ()) = tokio::join!(health.ready_within(Duration::from_secs(300)), mending);
+    let (verdict, ()) = tokio::join!(health.ready_within(Duration::from_secs(300)), recovery);
     assert_eq!(verdict, Ok(()));
     assert_eq!(world.verdict(&world.token()).await, "ok");
 }
 
 #[tokio::test]
-async fn senseless_policies_are_refused_when_built() {
+async fn impossible_policies_are_refused_at_build() {
     let bad: [fn(&mut RefreshPolicy); 6] = [
         |policy| policy.min_lifetime = Duration::ZERO,
         |policy| policy.cool_down = Duration::ZERO,
@@ -221,18 +221,18 @@ async fn senseless_policies_are_refused_when_built() {
         |policy| policy.default_lifetime = policy.max_lifetime * 2,
         |policy| policy.initial_backoff = Duration::ZERO,
     ];
-    for spoil in bad {
-        let mut spoilt = policy();
-        spoil(&mut spoilt);
-        let keys = std::sync::Arc::new(RemoteKeys::from_url("https://id.example/jwks").refresh_policy(spoilt.clone()));
+    for change in bad {
+        let mut changed = policy();
+        change(&mut changed);
+        let keys = std::sync::Arc::new(RemoteKeys::from_url("https://id.example/jwks").refresh_policy(changed.clone()));
         let trusted = countersign::policy::NeedsAudience::new("https://id.example", keys).audience("orders");
-        assert!(countersign::verify::Verifier::new(trusted).is_err(), "{spoilt:?}");
+        assert!(countersign::verify::Verifier::new(trusted).is_err(), "{changed:?}");
     }
     let server = Server::start(|_, _| ok("{}")).await;
     assert_eq!(server.count(), 0);
 }
 
-/// `Poll::is_ready` with a condition.
+/// `Poll::is_ready` with a condition on the value.
 trait ReadyAnd<T> {
     fn ready_and(self, holds: impl FnOnce(T) -> bool) -> bool;
 }

@@ -1,4 +1,4 @@
-//! Tokens in the shapes that well-known providers write, verified by their presets.
+//! Tokens in the form of well-known providers, verified with their presets.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ struct Shape {
     preset: Preset,
     issuer: &'static str,
     audience: &'static str,
-    /// The claims that its documentation shows, besides iss and the times.
+    /// The claims in its documentation, without iss and the times.
     claims: Value,
     scopes: &'static [&'static str],
     roles: &'static [&'static str],
@@ -156,7 +156,7 @@ fn verifier(shape: &Shape, issuer: &TestIssuer) -> Verifier {
     Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a good policy")
 }
 
-/// A token of exactly these claims and the times.
+/// A token with exactly these claims and the times.
 fn sign(issuer: &TestIssuer, claims: &Value) -> String {
     let mut draft = issuer.token();
     for name in ["aud", "sub", "client_id", "scope", "jti"] {
@@ -206,7 +206,7 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
         let mut identity = shape.claims.clone();
         identity["nonce"] = json!("n");
         assert_eq!(code(&issuer, &identity).await, "id_token", "{name}");
-        for required in shape.preset.required {
+        for required in shape.preset.required_claims {
             let mut lacking = shape.claims.clone();
             lacking.as_object_mut().expect("an object").remove(*required);
             let refused = code(&issuer, &lacking).await;
@@ -219,7 +219,7 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
 }
 
 #[tokio::test]
-async fn a_cognito_id_token_is_no_access_token() {
+async fn a_cognito_id_token_is_not_an_access_token() {
     let shape = shapes().into_iter().find(|shape| shape.preset == Preset::COGNITO).expect("there");
     let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
     let id_token = json!({"sub": "a", "aud": shape.audience, "token_use": "id", "cognito:username": "ann"});
@@ -227,9 +227,9 @@ async fn a_cognito_id_token_is_no_access_token() {
     assert_eq!(error.code(), "missing_claim");
 }
 
-/// Both versions of Entra's tokens, two tenants on the list: each tenant's issuer takes that tenant's tokens alone.
+/// Both versions of Entra's tokens with two trusted tenants: each tenant's issuer accepts only tokens of that tenant.
 #[tokio::test]
-async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
+async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
     let (ours, theirs, unlisted) =
         ("72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad", "00000000-dead-beef");
     for (preset, pattern) in [
@@ -253,7 +253,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
         };
         assert_eq!(code(ours, json!(ours)).await, ours);
         assert_eq!(code(theirs, json!(theirs)).await, theirs);
-        assert_eq!(code(ours, json!(theirs)).await, "wrong_claim", "the name of one tenant, the id of another");
+        assert_eq!(code(ours, json!(theirs)).await, "wrong_claim", "the issuer of one tenant, the ID of another");
         assert_eq!(code(theirs, json!(ours)).await, "wrong_claim");
         assert_eq!(code(unlisted, json!(unlisted)).await, "unknown_issuer");
         for tid in [json!("../x"), json!(ours.to_uppercase()), json!([ours]), json!({"id": ours}), json!(7), json!("")]
@@ -275,7 +275,7 @@ async fn s3_27_a_tenants_issuer_takes_that_tenants_tokens_alone() {
     assert!(Preset::GOOGLE.tenant(ours).is_err(), "it has no pattern");
 }
 
-/// What the providers write into `typ`; what other tokens of theirs have is refused.
+/// The `typ` of the providers' access tokens is accepted, that of their other tokens refused.
 #[tokio::test]
 async fn the_types_of_access_tokens_pass_and_others_do_not() {
     for shape in shapes() {

@@ -1,4 +1,4 @@
-//! A provider that nobody here wrote: discovery, rotation while requests flow, stop and start.
+//! A third-party provider: discovery, rotation under load, stop and start.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use countersign_tests::peers::OpenIdProvider;
 
 const AUDIENCE: &str = "https://orders.test";
 
-/// Asks the provider for an access token, as a service does.
+/// Requests an access token from the provider, as a service does.
 async fn token(http: &reqwest::Client, issuer: &str, secret: &str) -> String {
     let form = [("grant_type", "client_credentials"), ("resource", AUDIENCE), ("scope", "orders:read")];
     let request = http.post(format!("{issuer}/token")).basic_auth("svc-basic", Some(secret.replace(' ', "+")));
@@ -23,7 +23,7 @@ async fn token(http: &reqwest::Client, issuer: &str, secret: &str) -> String {
 }
 
 fn verifier(issuer: &str) -> Verifier {
-    // A cool-down of a second: the drill has no ten seconds for each of fifty rotations.
+    // A cool-down of one second, to keep fifty rotations short.
     let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
     let keys = RemoteKeys::from_issuer(issuer).refresh_policy(policy);
     Verifier::new(NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE)).expect("a good policy")
@@ -43,7 +43,7 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
     let http = reqwest::Client::new();
     let verifier = verifier(&issuer);
     let health = Health::new(&verifier);
-    health.ready_within(Duration::from_secs(20)).await.expect("an eager start"); // no request waits for the first keys
+    health.ready_within(Duration::from_secs(20)).await.expect("an eager start"); // so that no request waits for the first keys
     assert_eq!(health.report(), [(issuer.clone(), KeyHealth::Ready)]);
     let current = Arc::new(std::sync::Mutex::new(token(&http, &issuer, provider.client_secret()).await));
     let (stop, served, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::default());
@@ -67,8 +67,8 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
     for _ in 0..50 {
         control(&provider, "rotate").await;
         let fresh = token(&http, &issuer, provider.client_secret()).await;
-        // An issuer publishes before it signs. This one signs at once, so the first look comes with the first token.
-        tokio::time::sleep(Duration::from_millis(1050)).await; // the cool-down of a look that came just before
+        // Issuers publish keys before they sign. This one signs at once, so the first token causes the fetch.
+        tokio::time::sleep(Duration::from_millis(1050)).await; // the cool-down of a fetch just before
         let before = served.load(Ordering::Relaxed);
         *current.lock().expect("not poisoned") = fresh;
         while served.load(Ordering::Relaxed) < before + 5 && failed.lock().expect("not poisoned").is_empty() {
@@ -89,7 +89,7 @@ async fn s4_31_fifty_rotations_of_a_real_provider_fail_no_request() {
     println!("as the source counts: {:?}", health.stats());
     assert_eq!(failed, Vec::<String>::new());
     let stats = health.stats()[0].1;
-    assert_eq!((Some(stats.fetched), stats.failed), (fetches, 0), "nothing is fetched that is not counted");
+    assert_eq!((Some(stats.fetched), stats.failed), (fetches, 0), "every fetch is counted");
     assert!(fetches.is_some_and(|fetches| fetches <= 1 + 50), "{fetches:?}");
 }
 
@@ -106,13 +106,13 @@ async fn s4_20_s4_21_a_real_provider_stops_and_starts() {
 
     let cold = verifier(&issuer);
     let not_ready = Health::new(&cold).ready_within(Duration::from_millis(300)).await.expect_err("down");
-    assert_eq!(not_ready.waiting_for[0].0, issuer, "an eager start that ends at its deadline: {not_ready}");
+    assert_eq!(not_ready.waiting_for[0].0, issuer, "the deadline of an eager start: {not_ready}");
     assert!(cold.verify(&old).await.expect_err("down").is_unavailable());
-    assert!(warm.verify(&old).await.is_ok(), "known keys serve on");
+    assert!(warm.verify(&old).await.is_ok(), "known keys stay in use");
 
     let provider = OpenIdProvider::start_at("RS256", port);
     let provider = Arc::new(provider);
-    control(&provider, "rotate").await; // it came back with another key of the same kid; the next has its own name
+    control(&provider, "rotate").await; // it restarted with another key of the same kid; the next one has its own kid
     let new = token(&http, &issuer, provider.client_secret()).await;
     let began = std::time::Instant::now();
     for verifier in [&cold, &warm] {

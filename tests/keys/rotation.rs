@@ -1,4 +1,4 @@
-//! Rotations with overlap: no genuine token is refused, and hardly a fetch is spent.
+//! Rotations with overlap: no genuine token is refused, and few fetches are needed.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use countersign::key::KeyHealth;
 use crate::world::{World, until};
 
 #[tokio::test]
-async fn s4_31_fifty_rotations_by_the_clock_refuse_nobody() {
+async fn s4_31_fifty_scheduled_rotations_refuse_no_token() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     let mut refused = Vec::new();
     for round in 0..50 {
         let old = world.token();
-        world.issuer.rotate(); // signs at once with a key that no verifier knows: harsher than an issuer should be
+        world.issuer.rotate(); // signs at once with a key that no verifier knows, which real issuers avoid
         let new = world.token();
         for second in 0..120 {
             for token in [&old, &new] {
@@ -37,13 +37,13 @@ async fn a_rotation_right_after_the_cold_start_is_followed_at_once() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     world.issuer.rotate();
-    assert_eq!(world.verdict(&world.token()).await, "ok", "no moment after the first fetch was too soon to look");
+    assert_eq!(world.verdict(&world.token()).await, "ok", "no cool-down follows the first fetch");
     assert_eq!(world.server.count(), 2);
 }
 
-/// CVE-2025-22149: withdrawn keys were kept after a refresh.
+/// CVE-2025-22149: withdrawn keys stayed in use after a refresh.
 #[tokio::test]
-async fn s4_08_withdrawn_keys_die_at_the_next_fetch() {
+async fn s4_08_withdrawn_keys_are_gone_after_the_next_fetch() {
     let world = World::honest().await;
     let old = world.token();
     assert_eq!(world.verdict(&old).await, "ok");
@@ -52,12 +52,12 @@ async fn s4_08_withdrawn_keys_die_at_the_next_fetch() {
     world.issuer.rotate();
     world.issuer.withdraw_old_keys();
     world.advance(Duration::from_secs(11)).await;
-    assert_eq!(world.verdict(&world.token()).await, "ok", "met the new key, looked, and was served");
+    assert_eq!(world.verdict(&world.token()).await, "ok", "the new key caused a fetch");
     assert_eq!(world.verdict(&old).await, "unknown_key", "also from the cache (S11.05)");
 }
 
 #[tokio::test]
-async fn changing_keys_at_every_answer_serves_what_was_answered_last() {
+async fn with_new_keys_in_every_response_the_last_ones_are_used() {
     let world = World::honest().await;
     let issuer = world.issuer.clone();
     world.server.now(move |_, _| {
@@ -65,11 +65,12 @@ async fn changing_keys_at_every_answer_serves_what_was_answered_last() {
         issuer.withdraw_old_keys();
         crate::server::ok(issuer.jwks())
     });
-    assert_eq!(world.verdict(&world.token()).await, "unknown_key", "signed before the answer changed the key");
+    assert_eq!(world.verdict(&world.token()).await, "unknown_key", "signed before the response changed the key");
     for _ in 0..5 {
         assert_eq!(world.verdict(&world.token()).await, "ok");
         let before = world.token();
         world.advance(Duration::from_secs(481)).await;
-        until("it landed", || world.health() == KeyHealth::Ready && world.issuer.token().sign() != before).await;
+        until("the fetch finished", || world.health() == KeyHealth::Ready && world.issuer.token().sign() != before)
+            .await;
     }
 }

@@ -1,4 +1,4 @@
-//! A server that speaks HTTP by hand, so that it can also speak it badly.
+//! A hand-written HTTP server that can also break the protocol.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,18 +7,18 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What it does with a request.
+/// The reaction to a request.
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// Sends these bytes and closes.
     Bytes(Vec<u8>),
-    /// Sends one byte a second.
+    /// Sends one byte per second.
     Trickle(Vec<u8>),
-    /// Says nothing, for ever.
+    /// Never responds.
     Hang,
 }
 
-/// A whole answer with this body.
+/// A complete response with this body.
 pub fn answer(status: u16, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
     let mut text = format!("HTTP/1.1 {status} Whatever\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
@@ -44,7 +44,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers its `n`th request, counted from 0, for `path`, with `script(n, path)`.
+    /// Responds to request number `n`, counted from 0, for `path` with `script(n, path)`.
     pub async fn start(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -60,7 +60,7 @@ impl Server {
         server
     }
 
-    /// Does otherwise from now on; `n` goes on counting.
+    /// Replaces the script; `n` continues to count.
     pub fn now(&self, script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) {
         *self.script.lock().expect("not poisoned") = Arc::new(script);
     }
@@ -101,7 +101,7 @@ impl Server {
             Reply::Bytes(bytes) => {
                 let _ = stream.write_all(&bytes).await;
                 let _ = stream.shutdown().await;
-                let _ = stream.read(&mut [0]).await; // until the other side has read it all and closes
+                let _ = stream.read(&mut [0]).await; // until the client has read everything and closes
             }
             Reply::Trickle(bytes) => {
                 for byte in bytes {
@@ -112,7 +112,7 @@ impl Server {
                 }
             }
             Reply::Hang => {
-                let _ = stream.read(&mut [0]).await; // until the other side gives up
+                let _ = stream.read(&mut [0]).await; // until the client gives up
             }
         }
     }

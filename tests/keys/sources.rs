@@ -26,12 +26,12 @@ fn verifier(issuer: &TestIssuer, keys: Arc<dyn KeySource>) -> Verifier {
 }
 
 #[tokio::test]
-async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
-    let world = World::honest().await; // for its clocks
+async fn s4_30_a_file_is_read_again_and_a_broken_one_changes_nothing() {
+    let world = World::honest().await; // for its clock
     let issuer = &world.issuer;
     let path = file("set.json");
     std::fs::write(&path, issuer.jwks()).expect("written");
-    let keys = Arc::new(FileKeys::new(&path).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(FileKeys::new(&path));
     let verifier = verifier(issuer, keys.clone());
     let old = world.token();
     assert!(verifier.verify(&old).await.is_ok());
@@ -39,7 +39,7 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     let whole = issuer.jwks();
     std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
     world.advance(Duration::from_secs(12)).await;
-    until("the fault is seen", || matches!(keys.describe().health, KeyHealth::Degraded { .. })).await;
+    until("the fault is reported", || matches!(keys.describe().health, KeyHealth::Degraded { .. })).await;
     assert!(verifier.verify(&old).await.is_ok(), "the last good keys");
 
     issuer.rotate();
@@ -51,10 +51,10 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
     world.advance(Duration::from_secs(2)).await;
     assert!(verifier.verify(&world.token()).await.is_ok(), "the new key");
     assert_eq!(verifier.verify(&old).await.expect_err("removed").code(), "unknown_key");
-    assert_eq!(keys.cell().current().expect("held").len(), 1, "the symmetric one is passed over");
+    assert_eq!(keys.cell().current().expect("cached").len(), 1, "the symmetric key is skipped");
 
     std::fs::remove_file(&path).expect("removed");
-    let missing = FileKeys::new(file("missing.json")).clock(Arc::new(issuer.clock().clone()));
+    let missing = FileKeys::new(file("missing.json"));
     let verifier = self::verifier(issuer, Arc::new(missing));
     assert!(verifier.verify(&old).await.expect_err("no file").is_unavailable());
 }
@@ -63,7 +63,7 @@ async fn s4_30_a_file_is_read_anew_and_a_broken_one_changes_nothing() {
 #[cfg(unix)]
 #[tokio::test]
 async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
-    let world = World::honest().await; // for its clocks
+    let world = World::honest().await; // for its clock
     let issuer = &world.issuer;
     let mount = file("mount");
     let _ = std::fs::remove_dir_all(&mount);
@@ -75,7 +75,7 @@ async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
     };
     publish("..1");
     std::os::unix::fs::symlink("..data/keys.json", mount.join("keys.json")).expect("linked");
-    let keys = Arc::new(FileKeys::new(mount.join("keys.json")).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(FileKeys::new(mount.join("keys.json")));
     let verifier = verifier(issuer, keys.clone());
     let old = world.token();
     assert!(verifier.verify(&old).await.is_ok());
@@ -98,27 +98,25 @@ async fn s4_30_a_mounted_secret_is_followed_through_its_links() {
 }
 
 #[tokio::test]
-async fn the_next_source_serves_where_the_preferred_one_cannot() {
+async fn the_next_source_is_used_if_the_preferred_one_is_unavailable() {
     let world = World::honest().await;
     let issuer = world.issuer.clone();
     world.server.now(move |_, path| if path == "/second" { ok(issuer.jwks()) } else { answer(503, &[], "") });
-    let clock = Arc::new(world.issuer.clock().clone());
     let source = |path: &str| {
-        let keys =
-            RemoteKeys::from_url(format!("{}{path}", world.server.url)).refresh_policy(policy()).clock(clock.clone());
+        let keys = RemoteKeys::from_url(format!("{}{path}", world.server.url)).refresh_policy(policy());
         Arc::new(keys) as Arc<dyn KeySource>
     };
-    let keys = Arc::new(FailoverKeys::new([source("/first"), source("/second")]).clock(clock.clone()));
+    let keys = Arc::new(FailoverKeys::new([source("/first"), source("/second")]));
     let verifier = verifier(&world.issuer, keys.clone());
     let token = world.token();
     assert!(!Health::new(&verifier).is_ready());
-    assert!(verifier.verify(&token).await.is_ok(), "served by the second");
-    assert!(matches!(keys.describe().health, KeyHealth::Degraded { .. }), "and it shows");
+    assert!(verifier.verify(&token).await.is_ok(), "by the second source");
+    assert!(matches!(keys.describe().health, KeyHealth::Degraded { .. }), "and the health reports it");
 
-    // The first comes back without the old key, and is believed, also over what was cached.
+    // The first source returns without the old key, which is then unknown, even for cached tokens.
     world.issuer.rotate();
     world.issuer.withdraw_old_keys();
-    world.mend();
+    world.recover();
     world.advance(Duration::from_secs(61)).await;
     until("the first is back", || keys.describe().health == KeyHealth::Ready).await;
     assert!(verifier.verify(&world.token()).await.is_ok());
@@ -126,4 +124,18 @@ async fn the_next_source_serves_where_the_preferred_one_cannot() {
 
     let none = NeedsAudience::new("https://id.example", Arc::new(FailoverKeys::new([]))).audience("orders");
     assert!(Verifier::new(none).is_err());
+}
+
+#[tokio::test]
+async fn one_source_under_two_clocks_is_a_configuration_error() {
+    let (one, other) = (countersign_test::TestIssuer::new(), countersign_test::TestIssuer::new());
+    let keys = Arc::new(RemoteKeys::from_url("https://id.example/jwks"));
+    let built = |clock: &countersign_test::ManualClock| {
+        let trusted = NeedsAudience::new("https://id.example", keys.clone()).audience("orders");
+        Verifier::builder().trust(trusted).clock(Arc::new(clock.clone())).build()
+    };
+    assert!(built(one.clock()).is_ok());
+    assert!(built(one.clock()).is_ok(), "the same clock again");
+    let error = built(other.clock()).expect_err("another clock");
+    assert_eq!(error.faults()[0].field, "clock");
 }

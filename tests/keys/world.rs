@@ -1,4 +1,4 @@
-//! A verifier, its issuer and a server whose time stands still until a test turns it; sockets are real.
+//! A verifier, its issuer and a key server under a manual clock, over real sockets.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -14,7 +14,7 @@ use countersign_test::TestIssuer;
 
 use crate::server::{Reply, Server, ok};
 
-/// Holds tokio's clock: it moves by [`World::advance`] alone, not by itself when all tasks wait.
+/// Stops tokio's clock: only [`World::advance`] moves it, even when all tasks wait.
 struct Still(#[allow(dead_code, reason = "dropping it ends the blocking task")] mpsc::Sender<()>);
 
 impl Still {
@@ -32,7 +32,7 @@ impl Drop for Still {
     }
 }
 
-/// How often other tasks come to their turn in each step of [`World::advance`]: enough for an exchange on loopback.
+/// How often other tasks run in each step of [`World::advance`]: enough for a request on loopback.
 const TURNS: usize = 60;
 
 pub struct World {
@@ -43,7 +43,7 @@ pub struct World {
     _still: Still,
 }
 
-/// The numbers of these tests, named in full so that a default can move without them.
+/// The policy of these tests, independent of the defaults.
 pub fn policy() -> RefreshPolicy {
     RefreshPolicy::default()
         .default_lifetime(Duration::from_secs(600))
@@ -60,15 +60,15 @@ pub fn policy() -> RefreshPolicy {
 }
 
 impl World {
-    /// Keys at an address whose server does what `script` says.
+    /// Keys from a server that runs `script`.
     pub async fn with(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
         Self::of(Server::start(script).await, |url| RemoteKeys::from_url(format!("{url}/jwks")))
     }
 
-    /// Keys at an address whose server answers with the issuer's present keys.
+    /// Keys from a server that responds with the issuer's current keys.
     pub async fn honest() -> Self {
         let world = Self::with(|_, _| Reply::Hang).await;
-        world.mend();
+        world.recover();
         world
     }
 
@@ -76,15 +76,15 @@ impl World {
         let still = Still::hold();
         let issuer = TestIssuer::new().with_name(&server.url);
         let clock = Arc::new(issuer.clock().clone());
-        let keys = Arc::new(keys(&server.url).refresh_policy(policy()).clock(clock.clone()));
+        let keys = Arc::new(keys(&server.url).refresh_policy(policy()));
         let source: Arc<dyn KeySource> = keys.clone();
         let trusted = NeedsAudience::new(&server.url, source).audience("orders");
         let verifier = Verifier::builder().trust(trusted).clock(clock).build().expect("a good policy");
         World { issuer, server, keys, verifier, _still: still }
     }
 
-    /// The server answers with the issuer's keys from now on.
-    pub fn mend(&self) {
+    /// Lets the server respond with the issuer's keys from now on.
+    pub fn recover(&self) {
         let issuer = self.issuer.clone();
         self.server.now(move |_, _| ok(issuer.jwks()));
     }
@@ -93,7 +93,7 @@ impl World {
         self.issuer.token().audience("orders").lifetime(Duration::from_secs(7 * 86_400)).sign()
     }
 
-    /// A well-formed token whose key nobody has published.
+    /// A well-formed token whose key was never published.
     pub fn with_unknown_key(&self, number: usize) -> String {
         unknown_key(&self.server.url, number, &self.issuer)
     }
@@ -102,12 +102,12 @@ impl World {
         self.verifier.verify(token).await
     }
 
-    /// `ok`, or the refusal's code.
+    /// `ok`, or the code of the refusal.
     pub async fn verdict(&self, token: &str) -> &'static str {
         self.verify(token).await.map_or_else(|error| error.code(), |_| "ok")
     }
 
-    /// Lets `time` pass for every clock, in steps of a second, so that what falls due meanwhile is done on the way.
+    /// Advances every clock by `time`, in steps of a second, so that background tasks run in between.
     pub async fn advance(&self, time: Duration) {
         let mut left = time;
         while !left.is_zero() {
@@ -126,14 +126,14 @@ impl World {
     }
 }
 
-/// A token of an issuer of this name, by the clock of `like`, signed with a key whose `kid` ends in `number`.
+/// A token of an issuer with this name, at the time of `like`, signed with a key whose `kid` ends in `number`.
 pub fn unknown_key(issuer: &str, number: usize, like: &TestIssuer) -> String {
     let signer = TestIssuer::new().with_name(issuer);
     signer.clock().step_wall(countersign::clock::Clock::now(like.clock()));
     signer.token().audience("orders").header("kid", format!("nobody-{number}")).sign()
 }
 
-/// Lets other tasks go on until `done`; fails after ten seconds of the machine's time.
+/// Lets other tasks run until `done`; fails after ten seconds of real time.
 pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {

@@ -22,7 +22,7 @@ const HOMES: [(&str, &[&str]); 6] = [
         "reqwest",
         &[
             "countersign/src/fetch/",
-            "countersign/src/keys/place.rs",
+            "countersign/src/keys/http_location.rs",
             "countersign/src/keys/kubernetes.rs",
             "countersign/src/outbound/",
             "countersign-cli/",

@@ -28,7 +28,7 @@ pub const ORDERS: [Order; 5] = [
     Order {
         krate: MAIN,
         modules: "rt fetch telemetry refresh response revocation keys issuers health authenticate outbound guard lifetime \
-                  extract grpc app prelude",
+                  extract grpc app integration prelude",
     },
     Order {
         krate: ISSUER,
@@ -48,11 +48,6 @@ pub const EXCEPTIONS: &[Exception] = &[
     to_be_removed(CORE, "key/jwk.rs", "key/material.rs"),
     to_be_removed(CORE, "verify/verifier.rs", "verify/builder.rs"),
     to_be_removed(CORE, "verify/compared.rs", "verify/explain.rs"),
-    to_be_removed(MAIN, "fetch/reach.rs", "fetch/answer.rs"),
-    to_be_removed(MAIN, "issuers/resolved/look_up.rs", "issuers/resolved/directory.rs"),
-    to_be_removed(MAIN, "refresh/flight.rs", "refresh/refreshed.rs"),
-    to_be_removed(MAIN, "refresh/keeper.rs", "refresh/flight.rs"),
-    to_be_removed(MAIN, "refresh/keeper.rs", "refresh/refreshed.rs"),
     to_be_removed(CLI, "command/", "main.rs"),
     to_be_removed(CLI, "inspector/server.rs", "main.rs"),
     to_be_removed(CLI, "inspector/api/", "inspector/api/mod.rs"),

@@ -1,4 +1,4 @@
-//! How the key sources of a verifier fare, for a readiness endpoint.
+//! The health of a verifier's key sources, for readiness endpoints.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use countersign_core::key::{KeyHealth, KeyStats, RefreshOutcome, RefreshReason};
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
-/// The longest pause between two looks while waiting to be ready.
+/// The longest pause between two attempts while waiting for keys.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Answers whether a verifier has the keys that it needs. Cheap to clone.
+/// Reports whether a verifier has the keys that it needs. Cheap to clone.
 ///
 /// ```
 /// use countersign::health::Health;
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 ///
 /// let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
 /// let health = Health::new(&verifier);
-/// assert!(!health.is_ready()); // no request has asked for keys yet: see `ready_within`
+/// assert!(!health.is_ready()); // no request has needed keys yet: see `ready_within`
 /// for (issuer, state) in health.report() {
 ///     println!("{issuer}: {state:?}");
 /// }
@@ -27,11 +27,25 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Health(Verifier);
 
-/// The deadline passed and an issuer still has no keys.
+/// The error of a deadline that passed before every issuer had keys.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign::health::Health;
+///
+/// # async fn example(health: Health) {
+/// if let Err(not_ready) = health.ready_within(Duration::from_secs(10)).await {
+///     for (issuer, reason) in &not_ready.waiting_for {
+///         eprintln!("{issuer}: {reason}");
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
+#[non_exhaustive]
 pub struct NotReady {
-    /// Each issuer without keys, and why.
+    /// The issuers without keys, each with the reason.
     pub waiting_for: Vec<(String, String)>,
 }
 
@@ -42,13 +56,13 @@ impl Health {
         Health(verifier.clone())
     }
 
-    /// Whether tokens of every issuer can be judged: what a readiness endpoint answers. Stale keys count as ready.
+    /// Whether tokens of every issuer can be verified, as a readiness endpoint reports it. Stale keys count as ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.issuers().all(|issuer| issuer.key_source().describe().health.is_ready())
     }
 
-    /// Each issuer with the state of its keys, by name.
+    /// The issuers with the health of their keys, sorted by name.
     #[must_use]
     pub fn report(&self) -> Vec<(String, KeyHealth)> {
         let mut report: Vec<(String, KeyHealth)> = self
@@ -60,7 +74,7 @@ impl Health {
         report
     }
 
-    /// Each issuer with what its key source has done, by name: for counters, and for a gauge of the keys' age.
+    /// The issuers with the counts of their key sources, sorted by name: for counters, and for a gauge of the keys' age.
     ///
     /// ```
     /// # fn example(health: countersign::health::Health) {
@@ -77,17 +91,17 @@ impl Health {
         stats
     }
 
-    /// Fetches the keys of every issuer now instead of at the first request, trying again until `deadline` has passed.
+    /// Fetches the keys of every issuer now, instead of at the first request, with retries until `deadline` has passed.
     ///
-    /// A service that need not fail fast can serve whatever this answers: keys keep being fetched in the background, and
-    /// until they are there its answer to a token is 503.
+    /// A service that need not fail fast can start whatever the result: keys are still fetched in the background, and until
+    /// they are available the response to a token is 503.
     ///
     /// # Errors
-    /// `NotReady` names the issuers whose keys were not to be had.
+    /// `NotReady` names the issuers whose keys could not be fetched.
     pub async fn ready_within(&self, deadline: Duration) -> Result<(), NotReady> {
         let every_source = async {
             while !self.is_ready() {
-                let pause = self.look_once().await;
+                let pause = self.refresh_once().await;
                 if !self.is_ready() {
                     tokio::time::sleep(pause).await;
                 }
@@ -99,17 +113,17 @@ impl Health {
         }
     }
 
-    /// Has every source without keys look, all at once, each within its policy's `wait`. Answers when to try again.
-    async fn look_once(&self) -> Duration {
-        let mut looks = JoinSet::new();
+    /// Refreshes every source without keys, all at once, each within its policy's `max_wait`. Returns the pause before a retry.
+    async fn refresh_once(&self) -> Duration {
+        let mut refreshes = JoinSet::new();
         for source in self.0.issuers().map(|issuer| Arc::clone(issuer.key_source())) {
             if !source.describe().health.is_ready() {
-                looks.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
+                refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
             }
         }
         let mut pause = LONGEST_PAUSE;
-        while let Some(looked) = looks.join_next().await {
-            if let Ok(RefreshOutcome::Unavailable { retry_after }) = looked {
+        while let Some(outcome) = refreshes.join_next().await {
+            if let Ok(RefreshOutcome::Unavailable { retry_after }) = outcome {
                 pause = pause.min(retry_after);
             }
         }

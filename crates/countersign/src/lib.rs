@@ -72,6 +72,8 @@ pub mod grpc;
 pub mod guard;
 #[cfg(feature = "remote-keys")]
 pub mod health;
+#[cfg(feature = "fetch")]
+pub mod integration;
 #[cfg(feature = "remote-keys")]
 pub mod issuers;
 #[cfg(feature = "remote-keys")]

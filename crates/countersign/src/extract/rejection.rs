@@ -69,7 +69,7 @@ impl Caller {
     pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
         let Caller { verified, context } = self;
         if requirement.needs_request() {
-            telemetry::request_not_at_hand(requirement);
+            telemetry::request_not_available(requirement);
             return Err(Rejection::setup_fault(headers));
         }
         evaluate(requirement, verified, context, &NoRequest)

@@ -1,21 +1,21 @@
-//! The HTTP clients, all alike in what they never do: follow redirects, keep cookies, wait for long.
+//! HTTP clients without redirects, cookies and long waits.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, redirect};
 
-use super::FetchFailure;
+use super::failure::FetchFailure;
 use super::reach::PublicNames;
 
-/// How long connecting may take.
+/// The time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a whole exchange may take; callers' policies bound it further.
+/// The time limit for a whole request; callers' policies restrict it further.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The process's client; for loopback one that asks no proxy, lest plain HTTP leave the machine.
-pub(super) fn of_process(for_loopback: bool) -> Result<&'static Client, FetchFailure> {
+/// The client of the process. The one for loopback uses no proxy, so that plain HTTP does not leave the machine.
+pub(super) fn shared(for_loopback: bool) -> Result<&'static Client, FetchFailure> {
     static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
     static LOOPBACK: OnceLock<Option<Client>> = OnceLock::new();
     let client = if for_loopback {
@@ -26,20 +26,20 @@ pub(super) fn of_process(for_loopback: bool) -> Result<&'static Client, FetchFai
     client.as_ref().ok_or(FetchFailure::NoClient)
 }
 
-/// The process's client for addresses that others choose. It asks no proxy: one would do the connecting, unchecked.
-pub(super) fn to_public_addresses() -> Result<&'static Client, FetchFailure> {
+/// The client of the process for addresses that others choose. It uses no proxy, whose connections could not be checked.
+pub(super) fn public_only() -> Result<&'static Client, FetchFailure> {
     static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
-    let names = || std::sync::Arc::new(PublicNames::of_system());
+    let names = || std::sync::Arc::new(PublicNames::from_system());
     let client = CLIENT.get_or_init(|| builder().no_proxy().dns_resolver(names()).build().ok());
     client.as_ref().ok_or(FetchFailure::NoClient)
 }
 
-/// It keeps no idle connections: fetches are minutes apart, and a connection would outlive the runtime that drives it.
+/// Keeps no idle connections: fetches are minutes apart, and a connection would outlive the runtime that drives it.
 fn builder() -> ClientBuilder {
     bounded(Client::builder())
 }
 
-/// The same rules for a client that was given more, such as a certificate.
+/// Applies the rules of all clients to a builder with additional settings, such as a certificate.
 pub(crate) fn bounded(builder: ClientBuilder) -> ClientBuilder {
     builder
         .redirect(redirect::Policy::none())

@@ -1,13 +1,15 @@
-//! The address of an issuer's keys, from its metadata (OIDC Discovery 1.0 §4, RFC 8414 §3).
+//! Discovery of an issuer's endpoints from its metadata (OIDC Discovery 1.0 §4, RFC 8414 §3).
 
 use countersign_core::error::Fault;
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
-use super::{self as fetch, FetchFailure, Reach};
+use super::failure::FetchFailure;
+use super::reach::Reach;
+use super::{checked_url_within, send_within};
 
-/// The largest metadata document read, in bytes.
+/// The largest metadata document, in bytes.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
 #[derive(Deserialize)]
@@ -17,17 +19,17 @@ struct Metadata {
     token_endpoint: Option<String>,
 }
 
-/// The two places of an issuer's metadata, in the order they are tried.
+/// The two locations of an issuer's metadata, in the order of the attempts.
 #[cfg(any(feature = "outbound", test))]
 pub(crate) fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
     metadata_urls_within(Reach::Anywhere, issuer)
 }
 
-/// The same, where plain HTTP may have been allowed.
+/// As [`metadata_urls`], if `reach` allows plain HTTP also off loopback.
 pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2], Fault> {
-    let base = fetch::checked_url_within(reach, issuer, "issuer")?;
+    let base = checked_url_within(reach, issuer, "issuer")?;
     if base.query().is_some() {
-        return Err(Fault::new("issuer", "has a query; leave it out"));
+        return Err(Fault::new("issuer", "has a query; remove it"));
     }
     let path = base.path().strip_suffix('/').unwrap_or(base.path()).to_owned();
     let with_path = |path: String| {
@@ -41,42 +43,41 @@ pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2
     ])
 }
 
-/// Which address of the metadata is wanted.
+/// An endpoint in the metadata.
 #[derive(Clone, Copy)]
 pub(crate) enum Endpoint {
     Keys,
     Token,
 }
 
-/// Fetches the metadata and believes it only if it names exactly this issuer (S4.02).
+/// Fetches the metadata and uses it only if it names exactly this issuer.
 pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
-    const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is no usable address");
+    const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is not a usable URL");
     let [openid, oauth] = metadata_urls_within(reach, issuer).map_err(|_| BAD_ISSUER)?;
     let metadata = match metadata_at(openid, reach).await {
         Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth, reach).await?,
         other => other?,
     };
     if metadata.issuer != issuer {
-        return Err(FetchFailure::Unusable("the discovery document names another issuer; compare letter by letter"));
+        return Err(FetchFailure::Unusable("the discovery document names another issuer; the names must be identical"));
     }
     let address = match endpoint {
         Endpoint::Keys => metadata.jwks_uri,
         Endpoint::Token => metadata.token_endpoint,
     };
     let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
-    fetch::checked_url_within(reach, &address, "endpoint")
-        .map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
+    checked_url_within(reach, &address, "endpoint").map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
 }
 
 async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
     let mut request = Request::new(Method::GET, url);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let answer = fetch::send_within(reach, request, MAX_METADATA_BYTES).await?;
-    if answer.status != StatusCode::OK {
-        return Err(answer.unexpected_status());
+    let response = send_within(reach, request, MAX_METADATA_BYTES).await?;
+    if response.status != StatusCode::OK {
+        return Err(response.unexpected_status());
     }
-    serde_json::from_slice(&answer.body)
-        .map_err(|_| FetchFailure::Unusable("the discovery document is no JSON object with an issuer"))
+    serde_json::from_slice(&response.body)
+        .map_err(|_| FetchFailure::Unusable("the discovery document is not a JSON object with an issuer"))
 }
 
 #[cfg(test)]
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s4_01_the_two_places_of_an_issuers_metadata() {
+    fn s4_01_the_two_locations_of_an_issuers_metadata() {
         let cases = [
             (
                 "https://h",
@@ -109,8 +110,8 @@ mod tests {
                 ],
             ),
         ];
-        for (issuer, wanted) in cases {
-            assert_eq!(metadata_urls(issuer).expect("good").map(String::from), wanted, "{issuer}");
+        for (issuer, expected) in cases {
+            assert_eq!(metadata_urls(issuer).expect("good").map(String::from), expected, "{issuer}");
         }
         for bad in ["https://h?x=1", "https://h#f", "https://u@h", "http://h", "ftp://h", "file:///etc", "h", ""] {
             assert!(metadata_urls(bad).is_err(), "{bad}");

@@ -1,26 +1,25 @@
-//! How far a fetch may reach: an address that a stranger can choose must not lead into our own network.
+//! The networks that a fetch may reach. An address that an untrusted client can choose must not be a private one.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url};
 
-use super::FetchFailure;
+use super::failure::{FetchFailure, NotPublic};
 
-/// Where a fetch may go.
+/// The addresses that a fetch may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// Wherever the operator points, by HTTPS.
+    /// Any address that the operator configured, with HTTPS.
     Anywhere,
-    /// The same, also by plain HTTP, which the operator allowed in so many words.
+    /// The same, also with plain HTTP, which the operator explicitly allowed.
     AnywhereInPlainHttp,
-    /// To public addresses alone: the address was not written down by the operator.
+    /// Public addresses only, because the operator did not configure the address.
     PublicOnly,
 }
 
-/// Refuses a host that is a literal address of a private network; such a host is never looked up.
+/// Refuses a host that is a literal private address, which the resolver never sees.
 pub(super) fn refuse_private_literal(url: &Url) -> Result<(), FetchFailure> {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     match host.parse::<IpAddr>() {
@@ -29,7 +28,7 @@ pub(super) fn refuse_private_literal(url: &Url) -> Result<(), FetchFailure> {
     }
 }
 
-/// Refuses an answer that came from a private network after all.
+/// Refuses a response from a private address.
 pub(super) fn refuse_private_peer(response: &Response) -> Result<(), FetchFailure> {
     match response.remote_addr() {
         Some(peer) if !is_public(peer.ip()) => Err(FetchFailure::NotPublic),
@@ -37,24 +36,20 @@ pub(super) fn refuse_private_peer(response: &Response) -> Result<(), FetchFailur
     }
 }
 
-/// Looks names up and gives back public addresses alone. The client connects to what it is given and looks up nothing
-/// again, so that a name which changes its address between check and use (DNS rebinding) is checked at its use.
+/// Resolves host names to public addresses only. The client connects to exactly these addresses, without resolving the name
+/// again: a name that changes its address between check and use (DNS rebinding) has no effect.
 pub(super) struct PublicNames<L>(Arc<L>);
 
-/// The name leads into a private network.
-#[derive(Debug)]
-pub(super) struct NotPublic;
-
 impl PublicNames<fn(&str) -> std::io::Result<Vec<SocketAddr>>> {
-    /// By the system's resolver.
-    pub(super) fn of_system() -> Self {
-        PublicNames::by(|name| (name, 0).to_socket_addrs().map(Iterator::collect))
+    /// Uses the system's resolver.
+    pub(super) fn from_system() -> Self {
+        PublicNames::new(|name| (name, 0).to_socket_addrs().map(Iterator::collect))
     }
 }
 
 impl<L> PublicNames<L> {
-    fn by(look_up: L) -> Self {
-        PublicNames(Arc::new(look_up))
+    fn new(lookup: L) -> Self {
+        PublicNames(Arc::new(lookup))
     }
 }
 
@@ -63,10 +58,10 @@ where
     L: Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
 {
     fn resolve(&self, name: Name) -> Resolving {
-        let look_up = Arc::clone(&self.0);
+        let lookup = Arc::clone(&self.0);
         Box::pin(async move {
-            let found = tokio::task::spawn_blocking(move || look_up(name.as_str())).await??;
-            // One private address among public ones is reason enough to believe none.
+            let found = tokio::task::spawn_blocking(move || lookup(name.as_str())).await??;
+            // A single private address disqualifies the name.
             if found.iter().any(|address| !is_public(address.ip())) {
                 return Err(NotPublic.into());
             }
@@ -75,15 +70,7 @@ where
     }
 }
 
-impl fmt::Display for NotPublic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name leads into a private network")
-    }
-}
-
-impl std::error::Error for NotPublic {}
-
-/// Whether anyone on the Internet may have this address (the registries of RFC 6890 and their later entries).
+/// Whether the address is a public one, by the registries of RFC 6890 and their later entries.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -110,15 +97,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // NAT64 (RFC 6052): what counts is the address inside.
+        // NAT64 (RFC 6052): the embedded address counts.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             is_public_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
         }
         [0x2001, 0..=0x1ff, ..] => false,        // protocol assignments, with Teredo
         [0x2001, 0xdb8, ..] => false,            // documentation
-        [0x2002, ..] => false,                   // 6to4: another address inside
+        [0x2002, ..] => false,                   // 6to4: embeds another address
         [0x3fff, 0..=0xfff, ..] => false,        // documentation
-        [first, ..] => first & 0xe000 == 0x2000, // all else that is global lies in 2000::/3
+        [first, ..] => first & 0xe000 == 0x2000, // all other global addresses are in 2000::/3
     }
 }
 
@@ -167,11 +154,11 @@ mod tests {
         "64:ff9b::7f00:1",
     ];
 
-    fn names(look_up: impl Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> impl Resolve {
-        PublicNames::by(look_up)
+    fn names(lookup: impl Fn(&str) -> std::io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> impl Resolve {
+        PublicNames::new(lookup)
     }
 
-    async fn looked_up(names: &impl Resolve) -> Result<Vec<SocketAddr>, String> {
+    async fn resolve(names: &impl Resolve) -> Result<Vec<SocketAddr>, String> {
         let name = "id.example".parse().expect("a name");
         names.resolve(name).await.map(Iterator::collect).map_err(|error| error.to_string())
     }
@@ -191,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_25_a_literal_host_is_judged_as_the_url_parser_reads_it() {
+    fn s4_25_a_literal_host_is_checked_as_the_url_parser_reads_it() {
         for host in
             ["127.1", "2130706433", "0x7f.1", "017700000001", "[::ffff:10.0.0.1]", "169.254.169.254", "[fd00::1]"]
         {
@@ -205,25 +192,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn s4_25_a_name_that_leads_inside_is_refused_however_it_is_mixed() {
+    async fn s4_25_a_name_with_a_private_address_among_public_ones_is_refused() {
         for address in PRIVATE {
             let names = names(move |_| Ok(vec![socket("1.1.1.1"), socket(address)]));
-            assert!(looked_up(&names).await.is_err_and(|error| error.contains("private")), "{address}");
+            assert!(resolve(&names).await.is_err_and(|error| error.contains("private")), "{address}");
         }
         let names = names(|_| Ok(PUBLIC.map(socket).to_vec()));
-        assert_eq!(looked_up(&names).await.map(|found| found.len()), Ok(PUBLIC.len()));
+        assert_eq!(resolve(&names).await.map(|found| found.len()), Ok(PUBLIC.len()));
     }
 
     #[tokio::test]
-    async fn s4_25_a_name_that_changes_between_two_look_ups_is_judged_at_each() {
+    async fn s4_25_a_name_that_changes_between_two_lookups_is_checked_at_each() {
         let answers = Mutex::new(vec!["10.0.0.1", "1.1.1.1"]); // taken from the end
         let names = names(move |_| Ok(vec![socket(answers.lock().expect("sound").pop().expect("asked twice"))]));
-        assert_eq!(looked_up(&names).await, Ok(vec![socket("1.1.1.1")]));
-        assert!(looked_up(&names).await.is_err());
+        assert_eq!(resolve(&names).await, Ok(vec![socket("1.1.1.1")]));
+        assert!(resolve(&names).await.is_err());
     }
 
     #[tokio::test]
-    async fn s4_25_no_connection_is_made_where_a_name_leads_inside() {
+    async fn s4_25_no_connection_is_made_to_a_name_with_a_private_address() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("nonblocking");
         let port = listener.local_addr().expect("an address").port();

@@ -1,4 +1,4 @@
-//! Trusted issuers: by name or key set address, presets of well-known providers, issuers resolved at run time.
+//! Trusted issuers: by name or JWKS address, with presets for well-known providers, or resolved at run time.
 
 mod preset;
 mod resolved;

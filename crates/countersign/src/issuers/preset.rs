@@ -1,4 +1,4 @@
-//! What well-known providers write into their tokens, as data.
+//! Claim mappings of well-known providers, as data.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 
 use crate::keys::RemoteKeys;
 
-/// A provider's habits: where it writes scopes, roles and tenant, and what its access tokens lack.
+/// The claim mapping of a provider: the locations of scopes, roles and tenant, and what its access tokens lack.
 ///
-/// A preset ends in a [`TrustedIssuer`], whose every setting can be changed afterwards. It never names the issuer: that is
-/// your tenant's, letter by letter as in its discovery document. Their access tokens have no `typ`, `JWT` or `at+jwt`, which
-/// is what [`Profile::Compatible`](countersign_core::policy::Profile::Compatible) takes.
+/// A preset yields a [`TrustedIssuer`], whose settings can all be changed. It does not name the issuer: that is your
+/// tenant's, exactly as in its discovery document. Access tokens of these providers have `typ` `JWT`, `at+jwt` or none, as
+/// [`Profile::Compatible`](countersign_core::policy::Profile::Compatible) accepts.
 ///
 /// ```
 /// use countersign::issuers::Preset;
@@ -27,22 +27,22 @@ use crate::keys::RemoteKeys;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Preset {
-    /// The provider.
+    /// The name of the provider.
     pub name: &'static str,
-    /// Roles and groups, as JSON pointers; `{audience}` stands for the audience.
+    /// The locations of roles and groups, as JSON pointers; `{audience}` stands for the audience.
     pub roles_at: &'static [&'static str],
-    /// Permissions, as JSON pointers.
+    /// The locations of permissions, as JSON pointers.
     pub permissions_at: &'static [&'static str],
-    /// The tenant, as a JSON pointer.
+    /// The location of the tenant, as a JSON pointer.
     pub tenant_at: Option<&'static str>,
     /// Whether scopes are in `scp`.
     pub scopes_in_scp: bool,
-    /// Whether access tokens have no `aud`, and the audience is the client's id.
+    /// Whether access tokens have no `aud`, and the client ID is the audience.
     pub client_id_for_absent_audience: bool,
-    /// Where one provider serves many tenants: the name of a tenant's issuer, with `{tenant}` for its id.
+    /// The issuer of a tenant, with `{tenant}` for its ID, if the provider has one issuer per tenant.
     pub issuer_pattern: Option<&'static str>,
-    /// Claims that its access tokens have and its other tokens lack.
-    pub required: &'static [&'static str],
+    /// Claims that its access tokens have and its other tokens do not.
+    pub required_claims: &'static [&'static str],
 }
 
 const PLAIN: Preset = Preset {
@@ -53,46 +53,46 @@ const PLAIN: Preset = Preset {
     scopes_in_scp: false,
     client_id_for_absent_audience: false,
     issuer_pattern: None,
-    required: &[],
+    required_claims: &[],
 };
 
 impl Preset {
-    /// Keycloak; issuer `https://HOST/realms/REALM`. Roles are those of the client that is the audience, not the realm's.
+    /// Keycloak; issuer `https://HOST/realms/REALM`. Roles are those of the client in the audience, not of the realm.
     pub const KEYCLOAK: Preset = Preset { name: "Keycloak", roles_at: &["/resource_access/{audience}/roles"], ..PLAIN };
 
-    /// Auth0; issuer `https://TENANT.auth0.com/`, with the slash at its end. Permissions need RBAC turned on at the API.
+    /// Auth0; issuer `https://TENANT.auth0.com/`, with the trailing slash. Permissions require RBAC in the settings of the API.
     pub const AUTH0: Preset =
         Preset { name: "Auth0", permissions_at: &["/permissions"], tenant_at: Some("/org_id"), ..PLAIN };
 
-    /// Okta with a custom authorization server; issuer `https://ORG.okta.com/oauth2/SERVER`. The org server's access tokens
-    /// are not for services.
+    /// Okta with a custom authorization server; issuer `https://ORG.okta.com/oauth2/SERVER`. Access tokens of
+    /// the org server are not for services.
     pub const OKTA: Preset = Preset { name: "Okta", roles_at: &["/groups"], scopes_in_scp: true, ..PLAIN };
 
-    /// Microsoft Entra ID, tokens of version 1; issuer `https://sts.windows.net/TENANT/`.
+    /// Microsoft Entra ID, version 1 tokens; issuer `https://sts.windows.net/TENANT/`.
     pub const ENTRA_V1: Preset = Preset {
         name: "Microsoft Entra ID v1",
         roles_at: &["/roles"],
         tenant_at: Some("/tid"),
         scopes_in_scp: true,
         issuer_pattern: Some("https://sts.windows.net/{tenant}/"),
-        required: &["tid"],
+        required_claims: &["tid"],
         ..PLAIN
     };
 
-    /// Microsoft Entra ID, tokens of version 2; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
+    /// Microsoft Entra ID, version 2 tokens; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
     pub const ENTRA_V2: Preset = Preset {
         name: "Microsoft Entra ID v2",
         issuer_pattern: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
         ..Preset::ENTRA_V1
     };
 
-    /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. The audience is the app client's id, read
-    /// from `client_id`, which its ID tokens lack.
+    /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. The audience is the ID of the app
+    /// client, read from `client_id`, which its ID tokens lack.
     pub const COGNITO: Preset = Preset {
         name: "Amazon Cognito",
         roles_at: &["/cognito:groups"],
         client_id_for_absent_audience: true,
-        required: &["client_id"],
+        required_claims: &["client_id"],
         ..PLAIN
     };
 
@@ -100,20 +100,20 @@ impl Preset {
     /// domain.
     pub const GOOGLE: Preset = Preset { name: "Google", tenant_at: Some("/hd"), ..PLAIN };
 
-    /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner: whoever
-    /// may run a workflow anywhere gets a token, so that a guard on the tenant or the subject is a must.
+    /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner.
+    /// Anyone who can run a workflow anywhere gets a token: always guard the tenant or the subject.
     pub const GITHUB_ACTIONS: Preset = Preset {
         name: "GitHub Actions",
         tenant_at: Some("/repository_owner"),
-        required: &["sub", "repository", "repository_owner"],
+        required_claims: &["sub", "repository", "repository_owner"],
         ..PLAIN
     };
 
-    /// Kubernetes service accounts; the issuer is the cluster's. The tenant is the namespace.
+    /// Kubernetes service accounts; the issuer is that of the cluster. The tenant is the namespace.
     pub const KUBERNETES: Preset = Preset {
         name: "Kubernetes service accounts",
         tenant_at: Some("/kubernetes.io/namespace"),
-        required: &["sub", "kubernetes.io"],
+        required_claims: &["sub", "kubernetes.io"],
         ..PLAIN
     };
 
@@ -130,7 +130,7 @@ impl Preset {
         Preset::KUBERNETES,
     ];
 
-    /// This provider's issuer of that name, its keys found by discovery; name the audience next.
+    /// An issuer of this provider, with keys from discovery. Set its audience next.
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
         let issuer = issuer.into();
         let keys = Arc::new(RemoteKeys::from_issuer(issuer.clone()));
@@ -138,10 +138,10 @@ impl Preset {
     }
 }
 
-/// Tenants of a provider that serves many under one name each.
+/// Tenants of a provider with one issuer per tenant.
 impl Preset {
-    /// The issuer of one tenant: named by the provider's pattern, and its tokens must name that very tenant. Trust one for
-    /// each tenant on your list; a pattern alone trusts nobody.
+    /// The issuer of one tenant, from the provider's pattern. Its tokens must name exactly that tenant. Add one issuer for each
+    /// tenant that you trust; the pattern itself trusts none.
     ///
     /// ```
     /// use countersign::issuers::Preset;
@@ -156,21 +156,22 @@ impl Preset {
     /// ```
     ///
     /// # Errors
-    /// `ConfigError` on field `tenant` for an id with other characters than letters, digits, `-` and `_`, or where the
-    /// provider has no such pattern.
+    /// `ConfigError` on field `tenant` for an ID with characters other than letters, digits, `-` and `_`, or if the provider
+    /// has no such pattern.
     pub fn tenant(self, tenant: &str) -> Result<PresetIssuer, ConfigError> {
         let fault = |problem: &'static str| ConfigError::new("tenant", problem);
-        let pattern = self.issuer_pattern.ok_or_else(|| fault("this provider has no pattern; name the issuer"))?;
+        let pattern =
+            self.issuer_pattern.ok_or_else(|| fault("this provider has no pattern for tenants; use `issuer`"))?;
         if !is_tenant_id(tenant) {
-            return Err(fault("not an id of letters, digits, hyphens and underscores"));
+            return Err(fault("not an ID of letters, digits, hyphens and underscores"));
         }
         let mut issuer = self.issuer(pattern.replace("{tenant}", tenant));
         issuer.tenant = Some(tenant.to_owned());
         Ok(issuer)
     }
 
-    /// The tenant whose issuer this name would be: a question to ask your database in
-    /// [`ResolvedIssuers`](super::ResolvedIssuers), no reason to trust anybody.
+    /// The tenant that an issuer's name refers to, for a database lookup in [`ResolvedIssuers`](super::ResolvedIssuers). It does
+    /// not mean that the tenant is trusted.
     ///
     /// ```
     /// use countersign::issuers::Preset;
@@ -191,7 +192,16 @@ fn is_tenant_id(tenant: &str) -> bool {
     !tenant.is_empty() && tenant.len() <= 128 && tenant.bytes().all(is_plain)
 }
 
-/// A preset's issuer whose audience is still to be named.
+/// An issuer of a preset, before its audience is set.
+///
+/// ```
+/// use countersign::issuers::{Preset, PresetIssuer};
+/// use countersign::policy::TrustedIssuer;
+///
+/// let issuer: PresetIssuer = Preset::KEYCLOAK.issuer("https://id.example.com/realms/acme");
+/// let trusted: TrustedIssuer = issuer.audience("orders");
+/// # let _ = trusted;
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "name the audience: `.audience(\"your-service\")`"]
 pub struct PresetIssuer {
@@ -202,13 +212,13 @@ pub struct PresetIssuer {
 }
 
 impl PresetIssuer {
-    /// Takes keys from this source instead of discovery.
+    /// Replaces discovery with this key source.
     pub fn keys(mut self, keys: Arc<dyn KeySource>) -> Self {
         self.keys = keys;
         self
     }
 
-    /// Names the service that tokens must be made for.
+    /// Sets the audience, the service that tokens must be intended for.
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         let (preset, audience) = (self.preset, audience.into());
         let escaped = audience.replace('~', "~0").replace('/', "~1");
@@ -232,6 +242,6 @@ impl PresetIssuer {
         if let (Some(tenant), Some(pointer)) = (self.tenant, preset.tenant_at) {
             trusted = trusted.required_claim_value(pointer.trim_start_matches('/'), tenant);
         }
-        preset.required.iter().fold(trusted, |trusted, claim| trusted.required_claim(*claim))
+        preset.required_claims.iter().fold(trusted, |trusted, claim| trusted.required_claim(*claim))
     }
 }

@@ -6,7 +6,7 @@ use countersign_core::policy::NeedsAudience;
 
 use crate::keys::RemoteKeys;
 
-/// Trusts an OpenID provider or OAuth server by its issuer name; its keys are found by discovery, at first use.
+/// Trusts an OpenID provider or OAuth server by its issuer name; discovery finds its keys at first use.
 ///
 /// ```
 /// use countersign::prelude::*;
@@ -20,7 +20,7 @@ pub fn oidc(issuer: impl Into<String>) -> NeedsAudience {
     NeedsAudience::new(issuer, Arc::new(keys))
 }
 
-/// Trusts an issuer whose keys are at a known address, without discovery.
+/// Trusts an issuer whose keys have a known address, without discovery.
 ///
 /// ```
 /// use countersign::prelude::*;

@@ -1,4 +1,4 @@
-//! The sources that a policy as data names.
+//! Key sources from policies as data.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 
 use super::{FileKeys, RemoteKeys};
 
-/// The key source that `issuer`'s `keys` name: discovery, an address, a file, or keys within the policy itself.
+/// The key source that `issuer.keys` names: discovery, an address, a file, or keys in the policy itself.
 ///
-/// For [`VerifierBuilder::policy`](countersign_core::verify::VerifierBuilder::policy): a service reads one file and serves.
+/// Pass it to [`VerifierBuilder::policy`](countersign_core::verify::VerifierBuilder::policy), so that one file configures a
+/// service.
 ///
 /// ```
 /// use countersign::keys;
@@ -23,12 +24,14 @@ use super::{FileKeys, RemoteKeys};
 /// ```
 ///
 /// # Errors
-/// `ConfigError` on field `keys` where keys within the policy cannot be used, or its place is of a kind not known here.
+/// `ConfigError` on field `keys` if keys in the policy are not usable, or if this version does not know the kind of location.
 pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     Ok(match &issuer.keys {
         KeysConfig::Discovery => Arc::new(RemoteKeys::from_issuer(&issuer.issuer)),
         KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::from_url(url)),
         KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
-        inline => inline.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "no place known to this version")))?,
+        inline => {
+            inline.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "location not known to this version")))?
+        }
     })
 }

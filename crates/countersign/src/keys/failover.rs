@@ -3,24 +3,23 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
     KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock,
     SourceContext,
 };
 
-/// Reads from the first source whose keys are fresh, else from the first whose keys may be used at all.
+/// Keys of the first source that has fresh ones, else of the first that has usable ones.
 ///
-/// A later source is asked only where the earlier ones cannot look; one that looked and lacks the key is believed. All
-/// must be sources of the same issuer's keys, for any of them can let a token in.
+/// A later source is refreshed only if the earlier ones are unavailable. If a refreshed source lacks a key, the key counts as
+/// unknown. All sources must belong to the same issuer, because each can make a token valid.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use countersign::keys::{FailoverKeys, RemoteKeys};
 ///
-/// let near = RemoteKeys::from_url("https://keys.internal.example/id.example.com.json");
-/// let keys = FailoverKeys::new([Arc::new(RemoteKeys::from_issuer("https://id.example.com")) as _, Arc::new(near) as _]);
+/// let mirror = RemoteKeys::from_url("https://keys.internal.example/id.example.com.json");
+/// let keys = FailoverKeys::new([Arc::new(RemoteKeys::from_issuer("https://id.example.com")) as _, Arc::new(mirror) as _]);
 /// # let _ = keys;
 /// ```
 pub struct FailoverKeys {
@@ -33,13 +32,6 @@ impl FailoverKeys {
     /// These sources, the preferred one first.
     pub fn new(sources: impl IntoIterator<Item = Arc<dyn KeySource>>) -> Self {
         FailoverKeys { sources: sources.into_iter().collect(), clock: SourceClock::new(), none: KeyCell::new() }
-    }
-
-    /// Judges ages on this clock; it must be the sources' and the verifier's.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock.into();
-        self
     }
 }
 
@@ -82,7 +74,7 @@ impl KeySource for FailoverKeys {
         let mut faults: Vec<Fault> = self.sources.iter().flat_map(|source| source.attach(context)).collect();
         faults.extend(self.clock.attach(context));
         if self.sources.is_empty() {
-            faults.push(Fault::new("keys", "failover has no source; name at least one"));
+            faults.push(Fault::new("keys", "failover has no source; add at least one"));
         }
         faults
     }
@@ -96,7 +88,7 @@ impl FailoverKeys {
         match (states.next(), serving) {
             (Some(KeyHealth::NotReady { reason }), Some(KeyHealth::Ready)) => KeyHealth::Degraded {
                 since: self.clock.get().now(),
-                reason: format!("the preferred source: {reason}").into(),
+                reason: format!("preferred source: {reason}").into(),
             },
             (Some(first), Some(_)) if first.is_ready() => first.clone(),
             (_, Some(serving)) => serving.clone(),

@@ -1,29 +1,29 @@
-//! A key set in a file, such as a mounted secret, read anew as it changes.
+//! Keys from a JWK Set file, such as a mounted secret, read again as it changes.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
     KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
 
-use super::kept::{Ask, KeptKeys, KeyPlace};
+use super::location::{KeyLocation, KeyRequest};
+use super::refreshing::RefreshingKeys;
+use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
-use crate::refresh::{FetchFuture, Fresh, RefreshPolicy};
+use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 use crate::telemetry;
 
 /// How often the file is read.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
-/// A JWK Set in a file. It is read at first use, then every ten seconds, and at once for an unknown `kid` (at most once a
-/// second). A file that cannot be read or used keeps the last good keys in service, for at most a day.
+/// Keys from a JWK Set file. It is read at first use, then every ten seconds, and at once for an unknown `kid` (at most once
+/// per second). If the file becomes unreadable or unusable, the last good keys stay in use, for at most a day.
 ///
-/// A warning is logged where others than the owner may write the file, and where others may read one that holds a private
-/// key; such keys are never used.
+/// A warning is logged if users other than the owner can write the file, or can read one that holds a private key. Private
+/// keys are never used.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -34,10 +34,8 @@ const READ_EVERY: Duration = Duration::from_secs(10);
 /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(keys)).audience("orders");
 /// # let _ = issuer;
 /// ```
-pub struct FileKeys {
-    place: Arc<FilePlace>,
-    kept: KeptKeys,
-}
+#[derive(Debug)]
+pub struct FileKeys(RefreshingKeys<FileLocation>);
 
 impl FileKeys {
     /// The keys in this file, now and as it changes.
@@ -53,101 +51,112 @@ impl FileKeys {
             max_backoff: READ_EVERY,
             ..RefreshPolicy::default()
         };
-        FileKeys { place: Arc::new(FilePlace { path, name, last: Mutex::default() }), kept: KeptKeys::new(policy) }
+        FileKeys(RefreshingKeys::new(FileLocation { path, name, last: Mutex::default() }, policy))
     }
 
-    /// Counts ages on this clock; it must be the verifier's.
+    /// Sets lifetimes and pauses other than the defaults; impossible ones are reported when the verifier is built.
     #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.kept.clock = clock.into();
+    pub fn refresh_policy(mut self, policy: RefreshPolicy) -> Self {
+        self.0.policy = policy;
         self
+    }
+
+    /// Starts with the keys of an earlier run, so that a cold start need not wait for the first fetch.
+    #[must_use]
+    pub fn initial_snapshot(mut self, snapshot: KeySnapshot) -> Self {
+        self.0.initial_snapshot = Some(snapshot);
+        self
+    }
+
+    /// The current keys, for the next start; `None` before the first fetch.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<KeySnapshot> {
+        self.0.snapshot()
     }
 }
 
 impl KeySource for FileKeys {
     fn cell(&self) -> &KeyCell {
-        self.kept.cell()
+        self.0.cell()
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place, reason))
+        self.0.refresh(reason)
     }
 
     fn describe(&self) -> KeySourceInfo {
-        self.kept.describe(format!("file {}", self.place.name))
+        self.0.describe()
     }
 
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
-        self.kept.attach(context)
+        self.0.attach(context)
     }
 }
 
-impl fmt::Debug for FileKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileKeys").field("path", &self.place.path).field("cell", self.cell()).finish_non_exhaustive()
-    }
-}
-
-struct FilePlace {
+struct FileLocation {
     path: PathBuf,
     name: String,
-    /// The content last read, and its set.
+    /// The content last read, with its set.
     last: Mutex<Option<(Vec<u8>, Arc<KeySet>)>>,
 }
 
-impl FilePlace {
-    fn read(&self, held: Option<&Arc<KeySet>>) -> Result<Fresh<KeySet>, FetchFailure> {
+impl FileLocation {
+    fn read(&self, current: Option<&Arc<KeySet>>) -> Result<Fetched<KeySet>, FetchFailure> {
         let content = read_bounded(&self.path, MAX_JWKS_BYTES)?;
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((same, set)) = &*last
             && *same == content
-            && held.is_some_and(|held| Arc::ptr_eq(held, set))
+            && current.is_some_and(|current| Arc::ptr_eq(current, set))
         {
-            return Ok(Fresh { value: Arc::clone(set), life: None });
+            return Ok(Fetched { value: Arc::clone(set), lifetime: None });
         }
         let set = KeySet::from_jwks(&content)
-            .map_err(|_| FetchFailure::Unusable("the file is no JWK Set with a usable key"))?;
-        self.warn_of_the_mode(&set);
+            .map_err(|_| FetchFailure::Unusable("the file is not a JWK Set with a usable key"))?;
+        self.warn_about_permissions(&set);
         let value = Arc::new(set);
         *last = Some((content, Arc::clone(&value)));
-        Ok(Fresh { value, life: None })
+        Ok(Fetched { value, lifetime: None })
     }
 
     #[cfg(unix)]
-    fn warn_of_the_mode(&self, set: &KeySet) {
+    fn warn_about_permissions(&self, set: &KeySet) {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.permissions().mode());
         if mode & 0o022 != 0 {
-            telemetry::key_file_is_open(&self.name, "others than its owner may write it");
+            telemetry::key_file_permissions(&self.name, "writable by users other than its owner");
         }
         if mode & 0o044 != 0 && set.skipped().iter().any(|skipped| skipped.is_private_key) {
-            telemetry::key_file_is_open(&self.name, "it holds a private key that others may read");
+            telemetry::key_file_permissions(&self.name, "holds a private key and is readable by others");
         }
     }
 
     #[cfg(not(unix))]
-    fn warn_of_the_mode(&self, _: &KeySet) {}
+    fn warn_about_permissions(&self, _: &KeySet) {}
 }
 
-impl KeyPlace for FilePlace {
+impl KeyLocation for FileLocation {
     fn name(&self) -> &str {
         &self.name
     }
 
-    fn fetch(self: Arc<Self>, ask: Ask) -> FetchFuture<KeySet, FetchFailure> {
+    fn origin(&self) -> String {
+        format!("file {}", self.name)
+    }
+
+    fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || self.read(ask.held.as_ref()));
+            let read = tokio::task::spawn_blocking(move || self.read(request.current.as_ref()));
             read.await.unwrap_or(Err(FetchFailure::Broken))
         })
     }
 }
 
-/// Reads a file of at most `most` bytes.
-pub(super) fn read_bounded(path: &Path, most: usize) -> Result<Vec<u8>, FetchFailure> {
+/// Reads a file of at most `max_bytes`.
+pub(super) fn read_bounded(path: &Path, max_bytes: usize) -> Result<Vec<u8>, FetchFailure> {
     use std::io::Read;
     let file = std::fs::File::open(path).map_err(|_| FetchFailure::Unusable("the file cannot be opened"))?;
     let mut content = Vec::new();
-    let read = file.take(most as u64 + 1).read_to_end(&mut content);
+    let read = file.take(max_bytes as u64 + 1).read_to_end(&mut content);
     read.map_err(|_| FetchFailure::Unusable("the file cannot be read"))?;
-    if content.len() > most { Err(FetchFailure::TooLarge) } else { Ok(content) }
+    if content.len() > max_bytes { Err(FetchFailure::TooLarge) } else { Ok(content) }
 }

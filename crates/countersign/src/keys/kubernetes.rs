@@ -1,42 +1,42 @@
-//! The keys of the Kubernetes cluster that a pod runs in.
+//! Keys of the Kubernetes cluster that a pod runs in.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
+    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Certificate, Client, Request};
 
 use super::file::read_bounded;
-use super::kept::{Ask, KeptKeys, KeyPlace};
-use super::place::read_set;
+use super::http_location::read_set;
+use super::location::{KeyLocation, KeyRequest};
+use super::refreshing::RefreshingKeys;
+use super::snapshot::KeySnapshot;
 use crate::fetch::{self, FetchFailure};
-use crate::refresh::{FetchFuture, Fresh, RefreshPolicy};
+use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 
-/// Where a cluster's API server has the keys of its service account tokens.
+/// The path of the keys for service account tokens on an API server.
 const PATH: &str = "/openid/v1/jwks";
 
-/// Where a pod finds the certificate of its cluster's authority.
+/// The file in every pod with the certificate of its cluster's authority.
 const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 
-/// Where a pod finds its own token.
+/// The file in every pod with its own token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// The largest file of certificates or token read, in bytes.
+/// The largest certificate or token file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 
-/// The keys that a Kubernetes cluster signs service account tokens with, from its API server (`/openid/v1/jwks`).
+/// Keys for the service account tokens of a Kubernetes cluster, from its API server (`/openid/v1/jwks`).
 ///
-/// The server is believed by the certificate authority in the pod's `ca.crt` alone, and is shown the pod's token; both
-/// files are read anew at each fetch, for the cluster replaces them under us. The token goes nowhere else. Clusters let
-/// every service account read these keys (role `system:service-account-issuer-discovery`).
+/// The connection trusts only the certificate authority in the pod's `ca.crt`, and requests carry the pod's token. Both
+/// files are read again for each fetch, because the cluster replaces them at run time. The token is sent nowhere else. By
+/// default, clusters let every service account read these keys (role `system:service-account-issuer-discovery`).
 ///
-/// The issuer's name is the cluster's own (`kubectl get --raw /.well-known/openid-configuration` tells it).
+/// The issuer's name is the cluster's own; `kubectl get --raw /.well-known/openid-configuration` shows it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -47,104 +47,91 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// let issuer = Preset::KUBERNETES.issuer("https://kubernetes.default.svc.cluster.local").keys(keys).audience("orders");
 /// # let _ = issuer;
 /// ```
-pub struct KubernetesKeys {
-    place: Arc<ClusterPlace>,
-    kept: KeptKeys,
-}
+#[derive(Debug)]
+pub struct KubernetesKeys(RefreshingKeys<ClusterLocation>);
 
 impl KubernetesKeys {
-    /// The keys of the cluster that this process runs in, as its environment tells (`KUBERNETES_SERVICE_HOST` and `_PORT`)
-    /// and with the files that every pod is given.
+    /// The keys of the cluster that this process runs in, from its environment (`KUBERNETES_SERVICE_HOST` and `_PORT`) and
+    /// the files in every pod.
     #[must_use]
     pub fn from_cluster() -> Self {
         let variable = |name| std::env::var(name).unwrap_or_default();
         let (host, port) = (variable("KUBERNETES_SERVICE_HOST"), variable("KUBERNETES_SERVICE_PORT"));
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        // Outside a cluster both are missing: no address, which is refused when the verifier is built.
+        // Outside a cluster both are missing. The address is then empty, which is reported when the verifier is built.
         let server = if host.is_empty() { String::new() } else { format!("https://{host}:{port}") };
         Self::from_server(server, AUTHORITY, TOKEN)
     }
 
-    /// The keys of the API server at this `https` address, believed by the certificates in `authority_file` (PEM) and shown
-    /// the token in `token_file`.
+    /// The keys of the API server at this `https` address. `authority_file` has the certificates to trust (PEM), and
+    /// `token_file` the token to send.
     pub fn from_server(
         server: impl Into<String>,
         authority_file: impl Into<PathBuf>,
         token_file: impl Into<PathBuf>,
     ) -> Self {
-        let place = ClusterPlace {
+        let location = ClusterLocation {
             address: format!("{}{PATH}", server.into().trim_end_matches('/')),
             authority_file: authority_file.into(),
             token_file: token_file.into(),
             client: Mutex::default(),
         };
-        KubernetesKeys { place: Arc::new(place), kept: KeptKeys::new(RefreshPolicy::default()) }
+        KubernetesKeys(RefreshingKeys::new(location, RefreshPolicy::default()))
     }
 
-    /// Fetches by other numbers than the defaults; senseless ones are refused when the verifier is built.
+    /// Sets lifetimes and pauses other than the defaults; impossible ones are reported when the verifier is built.
     #[must_use]
     pub fn refresh_policy(mut self, policy: RefreshPolicy) -> Self {
-        self.kept.policy = policy;
+        self.0.policy = policy;
         self
     }
 
-    /// Counts ages on this clock; it must be the verifier's.
+    /// Starts with the keys of an earlier run, so that a cold start need not wait for the first fetch.
     #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.kept.clock = clock.into();
+    pub fn initial_snapshot(mut self, snapshot: KeySnapshot) -> Self {
+        self.0.initial_snapshot = Some(snapshot);
         self
+    }
+
+    /// The current keys, for the next start; `None` before the first fetch.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<KeySnapshot> {
+        self.0.snapshot()
     }
 }
 
 impl KeySource for KubernetesKeys {
     fn cell(&self) -> &KeyCell {
-        self.kept.cell()
+        self.0.cell()
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
-        Box::pin(self.kept.refresh(&self.place, reason))
+        self.0.refresh(reason)
     }
 
     fn describe(&self) -> KeySourceInfo {
-        self.kept.describe(format!("cluster keys at {}", self.place.address))
+        self.0.describe()
     }
 
-    /// Private addresses are always allowed: the address is the operator's.
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
-        let mut faults = self.kept.attach(context);
-        if !self.place.address.starts_with("https://") || fetch::checked_url(&self.place.address, "keys").is_err() {
-            faults.push(Fault::new(
-                "keys",
-                "the cluster's API server has no https address; outside a cluster, name it by `from_server`",
-            ));
-        }
-        faults
+        self.0.attach(context)
     }
 }
 
-impl fmt::Debug for KubernetesKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KubernetesKeys")
-            .field("address", &self.place.address)
-            .field("cell", self.kept.cell())
-            .finish_non_exhaustive()
-    }
-}
-
-struct ClusterPlace {
+struct ClusterLocation {
     address: String,
     authority_file: PathBuf,
     token_file: PathBuf,
-    /// The client, and the certificates that it believes.
+    /// The client, with the certificates that it trusts.
     client: Mutex<Option<(Vec<u8>, Client)>>,
 }
 
-impl ClusterPlace {
-    /// The client that believes what the file of certificates now says.
+impl ClusterLocation {
+    /// A client that trusts the certificates now in the file.
     fn client(&self) -> Result<Client, FetchFailure> {
         let certificates = read_bounded(&self.authority_file, MAX_FILE_BYTES)?;
-        let mut made = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, client)) = &*made
+        let mut cached = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, client)) = &*cached
             && *same == certificates
         {
             return Ok(client.clone());
@@ -152,16 +139,16 @@ impl ClusterPlace {
         let authority = Certificate::from_pem_bundle(&certificates)
             .ok()
             .filter(|authority| !authority.is_empty())
-            .ok_or(FetchFailure::Unusable("the file of the cluster's authority holds no certificate"))?;
+            .ok_or(FetchFailure::Unusable("the file of the cluster's certificate authority has no certificate"))?;
         let client = fetch::bounded(Client::builder()).no_proxy().tls_certs_only(authority);
         let client = client.build().map_err(|_| FetchFailure::NoClient)?;
-        *made = Some((certificates, client.clone()));
+        *cached = Some((certificates, client.clone()));
         Ok(client)
     }
 
     fn request(&self) -> Result<Request, FetchFailure> {
         let address = fetch::checked_url(&self.address, "keys")
-            .map_err(|_| FetchFailure::Unusable("the API server's address is not usable"))?;
+            .map_err(|_| FetchFailure::Unusable("the address of the API server is not usable"))?;
         let mut request = Request::new(Method::GET, address);
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json"));
@@ -170,9 +157,9 @@ impl ClusterPlace {
     }
 }
 
-/// The header that shows the token in this file.
+/// The header with the token in this file.
 fn bearer(file: &Path) -> Result<HeaderValue, FetchFailure> {
-    const NO_TOKEN: FetchFailure = FetchFailure::Unusable("the pod's token file holds no token");
+    const NO_TOKEN: FetchFailure = FetchFailure::Unusable("the pod's token file has no token");
     let token = String::from_utf8(read_bounded(file, MAX_FILE_BYTES)?).map_err(|_| NO_TOKEN)?;
     let token = token.trim();
     if token.is_empty() {
@@ -183,20 +170,34 @@ fn bearer(file: &Path) -> Result<HeaderValue, FetchFailure> {
     Ok(value)
 }
 
-impl KeyPlace for ClusterPlace {
+impl KeyLocation for ClusterLocation {
     fn name(&self) -> &str {
         &self.address
     }
 
-    fn fetch(self: Arc<Self>, _: Ask) -> FetchFuture<countersign_core::key::KeySet, FetchFailure> {
+    fn origin(&self) -> String {
+        format!("cluster keys at {}", self.address)
+    }
+
+    fn fetch(self: Arc<Self>, _: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         Box::pin(async move {
             let prepared = tokio::task::spawn_blocking(move || Ok((self.client()?, self.request()?))).await;
             let (client, request) = prepared.unwrap_or(Err(FetchFailure::Broken))?;
-            let answer = fetch::send_by(&client, request, MAX_JWKS_BYTES).await?;
-            if answer.status != StatusCode::OK {
-                return Err(answer.unexpected_status());
+            let response = fetch::send_by(&client, request, MAX_JWKS_BYTES).await?;
+            if response.status != StatusCode::OK {
+                return Err(response.unexpected_status());
             }
-            Ok(Fresh { value: read_set(&answer)?, life: answer.life() })
+            Ok(Fetched { value: read_set(&response)?, lifetime: response.fresh_for() })
+        })
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let is_usable = self.address.starts_with("https://") && fetch::checked_url(&self.address, "keys").is_ok();
+        (!is_usable).then(|| {
+            Fault::new(
+                "keys",
+                "the cluster's API server has no https address; outside a cluster, name it with `from_server`",
+            )
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Key sources: OIDC discovery, JWKS addresses, files, a Kubernetes cluster, and failover between sources.
 
+mod cached_keys;
 mod config;
 mod failover;
 mod file;
-mod kept;
+mod http_location;
 mod kubernetes;
-mod place;
+mod location;
+mod refreshing;
 mod remote;
 mod snapshot;
 

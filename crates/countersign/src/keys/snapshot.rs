@@ -1,4 +1,4 @@
-//! A key set written down for the next start.
+//! Key sets stored for the next start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use countersign_core::key::{KeySet, MAX_KEYS, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The public keys of one source at one time, to start with before the issuer answers.
+/// The public keys of one source at one time, for a start before the first fetch.
 ///
-/// Keys of a snapshot are held to the ends they had: fresh for what is left of their life, then stale for as long as the
-/// policy allows and only while fetches fail; the first fetch begins at once. It holds public keys only. Whoever can
-/// write it can forge tokens: keep it where only the service can write.
+/// Keys of a snapshot keep their times: they are fresh for the rest of their lifetime, then stale for as long as the policy
+/// allows and only while fetches fail. The first fetch starts at once. A snapshot has public keys only. Whoever can write it
+/// can forge tokens: store it where only the service can write.
 ///
 /// ```
 /// use countersign::keys::{KeySnapshot, RemoteKeys};
@@ -30,51 +30,56 @@ use serde_json::Value;
 pub struct KeySnapshot {
     source: String,
     fetched_at: u64,
-    life_seconds: u64,
-    /// Public JWKs (RFC 7517), as the issuer named their `kid` and `alg`.
+    lifetime_seconds: u64,
+    /// Public JWKs (RFC 7517) with the `kid` and `alg` that the issuer gave them.
     keys: Vec<Value>,
 }
 
 impl KeySnapshot {
-    pub(super) fn of(source: &str, set: &KeySet, fetched_at: UnixTime, life: Duration) -> Self {
+    pub(super) fn new(source: &str, set: &KeySet, fetched_at: UnixTime, lifetime: Duration) -> Self {
         let keys = set.keys().filter_map(VerifyingKey::to_public_jwk).collect();
-        KeySnapshot { source: source.to_owned(), fetched_at: fetched_at.as_secs(), life_seconds: life.as_secs(), keys }
+        KeySnapshot {
+            source: source.to_owned(),
+            fetched_at: fetched_at.as_secs(),
+            lifetime_seconds: lifetime.as_secs(),
+            keys,
+        }
     }
 
-    /// Reads what [`to_json`](Self::to_json) wrote.
+    /// Reads the output of [`to_json`](Self::to_json).
     ///
     /// # Errors
-    /// `ConfigError` where it is no snapshot, or one of its keys is not usable.
+    /// `ConfigError` if it is not a snapshot, or if one of its keys is not usable.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         let fault = |problem| ConfigError::new("snapshot", problem);
         let snapshot: KeySnapshot =
-            serde_json::from_str(json).map_err(|_| fault("no key snapshot; leave it out and the keys are fetched"))?;
+            serde_json::from_str(json).map_err(|_| fault("not a key snapshot; without one, the keys are fetched"))?;
         if snapshot.keys.is_empty() || snapshot.keys.len() > MAX_KEYS {
-            return Err(fault("has no key or more than 128"));
+            return Err(fault("has no keys or more than 128"));
         }
         if snapshot.keys.iter().any(|key| read(key).is_none()) {
-            return Err(fault("holds a key that is not usable"));
+            return Err(fault("has a key that is not usable"));
         }
         Ok(snapshot)
     }
 
-    /// The snapshot as JSON, to be kept in a file.
+    /// The snapshot as JSON, for a file.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default() // strings and numbers only: it cannot fail
+        serde_json::to_string(self).unwrap_or_default() // only strings and numbers: cannot fail
     }
 
-    /// The issuer or address whose keys these are.
+    /// The issuer or address that the keys belong to.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The set, its life, and how old it is now.
+    /// The set, its lifetime and its age now.
     pub(super) fn unpack(&self, now: UnixTime) -> Option<(Arc<KeySet>, Duration, Duration)> {
         let keys: Vec<VerifyingKey> = self.keys.iter().filter_map(read).collect();
         let age = now.saturating_since(UnixTime::from_secs(self.fetched_at));
-        (!keys.is_empty()).then(|| (Arc::new(KeySet::new(keys)), Duration::from_secs(self.life_seconds), age))
+        (!keys.is_empty()).then(|| (Arc::new(KeySet::new(keys)), Duration::from_secs(self.lifetime_seconds), age))
     }
 }
 

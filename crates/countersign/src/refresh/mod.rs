@@ -1,14 +1,19 @@
-//! One value kept fresh: fetched once for all who wait, ahead of its end, with a cool-down, kept through outages.
+//! A cache of one value that is refreshed before it expires: one fetch at a time, a cool-down, stale use during outages.
 //!
-//! Keys and outbound tokens stand on this. The fetch runs in a task of its own, so that a caller who leaves harms
-//! nobody who stays, and no caller waits longer than its own budget.
+//! Key sources, resolved issuers and outbound tokens are built on it. Each fetch runs in a task of its own: a caller that
+//! gives up does not affect the others, and no caller waits longer than its own limit.
 
-mod flight;
-mod keeper;
+mod cache;
+mod cool_down;
+mod fetch;
+mod fetch_task;
 mod policy;
-mod refreshed;
+mod refresh_task;
+mod single_flight;
+mod state;
 
+pub(crate) use cache::RefreshCache;
+#[cfg_attr(not(feature = "remote-keys"), allow(unused_imports, reason = "used by key sources only"))]
+pub(crate) use fetch::CachedValue;
+pub(crate) use fetch::{Fetch, FetchFuture, Fetched, Outcome};
 pub use policy::RefreshPolicy;
-#[cfg_attr(not(feature = "remote-keys"), allow(unused_imports, reason = "named by key sources alone"))]
-pub(crate) use refreshed::Held;
-pub(crate) use refreshed::{Fetch, FetchFuture, Fresh, Look, Refreshed};

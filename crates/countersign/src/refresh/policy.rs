@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 
+use super::cool_down::COOL_DOWN;
+
 /// Settings for keeping a value fresh. The defaults are those of key sets.
 ///
 /// Impossible combinations are reported when the verifier is built.
@@ -51,7 +53,7 @@ impl Default for RefreshPolicy {
             max_lifetime: Duration::from_secs(3600),
             refresh_ahead: 0.8,
             jitter: 0.1,
-            cool_down: Duration::from_secs(10),
+            cool_down: COOL_DOWN,
             stale_for: Duration::from_secs(24 * 3600),
             timeout: Duration::from_secs(5),
             max_wait: Duration::from_secs(1),

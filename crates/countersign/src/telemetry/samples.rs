@@ -1,4 +1,4 @@
-//! Samples of what strangers can cause to be logged.
+//! Sampling of events that untrusted clients can cause.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyErrorKind;
 
-/// Refusals logged a second and code; strangers must not be able to fill a disk. Counts stay exact in the verifier's stats.
+/// Events logged per second and code, so that untrusted clients cannot fill a disk. The verifier's counts stay exact.
 const LOGGED_PER_SECOND: u64 = 10;
 
-/// What is logged by sample: strangers decide how often it happens.
+/// A sampled event: untrusted clients decide how often it happens.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
     Refused(VerifyErrorKind),
@@ -54,7 +54,7 @@ impl Event {
     }
 }
 
-/// A sampler for each code, so that a flood of one does not hide another (S10.09). One set a layer.
+/// One sampler per code, so that a flood of one does not hide another. Each layer has its own set.
 #[derive(Debug)]
 pub(crate) struct Samples([Sampler; Event::COUNT]);
 
@@ -70,7 +70,7 @@ impl Samples {
     }
 }
 
-/// Lets so many events a second through, and counts the others.
+/// Admits a limited number of events per second, and counts the others.
 #[derive(Debug)]
 pub(super) struct Sampler {
     second: AtomicU64,
@@ -83,7 +83,7 @@ impl Sampler {
         Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
     }
 
-    /// How many were passed over since the last that was logged, where this one is to be logged.
+    /// The number of events not logged since the last one, if this event is to be logged.
     pub(super) fn admit(&self, elapsed: Duration) -> Option<u64> {
         let second = elapsed.as_secs();
         if self.second.swap(second, Ordering::Relaxed) != second {
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s10_09_each_code_has_its_own_ten_a_second_and_what_was_passed_over_is_told() {
+    fn s10_09_each_code_has_its_own_ten_per_second_and_reports_what_was_not_logged() {
         let samples = Samples::default();
         let forbidden = Event::denied(&Denial::Forbidden);
         let logged = |event, second| {
@@ -115,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn every_event_has_a_place_of_its_own() {
-        let mut places: Vec<usize> = VerifyErrorKind::ALL.iter().map(|kind| Event::Refused(*kind).index()).collect();
-        places.extend(
+    fn every_event_has_its_own_index() {
+        let mut indexes: Vec<usize> = VerifyErrorKind::ALL.iter().map(|kind| Event::Refused(*kind).index()).collect();
+        indexes.extend(
             [Event::BadCredential, Event::InsufficientScope, Event::StepUp, Event::Forbidden].map(Event::index),
         );
-        places.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
-        places.extend([Event::ClaimsSchema, Event::RevocationUnknown].map(Event::index));
-        assert_eq!(places, (0..Event::COUNT).collect::<Vec<usize>>());
+        indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
+        indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown].map(Event::index));
+        assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use countersign::integration::fresh_for;
 use countersign::key::KeySet;
+use countersign::keys::RefreshPolicy;
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -181,18 +183,28 @@ impl Findings {
         }
     }
 
+    /// Reports how long services use the key set, which they read from the same headers with the same code.
     fn cache(&mut self, answer: &Fetched) {
-        let directives = answer.header("cache-control").unwrap_or_default().to_ascii_lowercase();
-        let max_age = directives.split(',').find_map(|one| one.trim().strip_prefix("max-age=")?.parse::<u64>().ok());
-        let forbids = directives.contains("no-store") || directives.contains("no-cache");
-        self.fresh_for = if forbids { Some(0) } else { max_age };
-        match self.fresh_for {
-            None => self.note(Level::Warning, "cache", "no max-age; services cache the keys for 10 min"),
-            Some(seconds) if seconds < 60 => {
-                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services cache the keys for 1 min"));
+        let stated = fresh_for(&answer.headers).map(|fresh| fresh.as_secs());
+        let limits = RefreshPolicy::default();
+        let (shortest, longest) = (limits.min_lifetime.as_secs(), limits.max_lifetime.as_secs());
+        self.fresh_for = stated;
+        match stated {
+            None => {
+                let default = limits.default_lifetime.as_secs() / 60;
+                self.note(
+                    Level::Warning,
+                    "cache",
+                    format!("no lifetime in Cache-Control or Expires; services cache the keys for {default} min"),
+                );
             }
-            Some(seconds) if seconds > 3600 => {
-                self.note(Level::Warning, "cache", format!("fresh for {seconds} s; services cache the keys for 1 h"));
+            Some(seconds) if seconds < shortest => {
+                let text = format!("fresh for {seconds} s; services cache the keys for {} min", shortest / 60);
+                self.note(Level::Warning, "cache", text);
+            }
+            Some(seconds) if seconds > longest => {
+                let text = format!("fresh for {seconds} s; services cache the keys for {} h", longest / 3600);
+                self.note(Level::Warning, "cache", text);
             }
             Some(seconds) => self.note(Level::Ok, "cache", format!("fresh for {seconds} s")),
         }

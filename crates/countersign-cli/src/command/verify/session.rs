@@ -49,7 +49,7 @@ impl Session {
                 Verifiers::Pinned { pem: text.clone(), nameless, by_key_id: HashMap::new() }
             }
             location => {
-                let source = location.as_ref().map(|location| key_source(location, &settings, &clock)).transpose()?;
+                let source = location.as_ref().map(|location| key_source(location, &settings)).transpose()?;
                 Verifiers::One(verifier(&settings, &clock, |issuer| {
                     source.clone().map_or_else(|| policy_source(issuer), Ok)
                 })?)
@@ -147,12 +147,7 @@ fn algorithms(settings: &Settings) -> Vec<Algorithm> {
 }
 
 /// The key source for keys named by options, which implies a single issuer.
-fn key_source(
-    location: &KeyLocation,
-    settings: &Settings,
-    clock: &Arc<VerifyClock>,
-) -> Result<Arc<dyn KeySource>, Failure> {
-    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+fn key_source(location: &KeyLocation, settings: &Settings) -> Result<Arc<dyn KeySource>, Failure> {
     Ok(match location {
         KeyLocation::Set { text, .. } => {
             let loaded = keyfile::from_jwks(text, &algorithms(settings))?;
@@ -164,10 +159,10 @@ fn key_source(
         KeyLocation::Pem { text, .. } => {
             Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(settings), None)?))
         }
-        KeyLocation::Address(url) => Arc::new(RemoteKeys::from_url(url).clock(clock)),
+        KeyLocation::Address(url) => Arc::new(RemoteKeys::from_url(url)),
         KeyLocation::Discovery => {
             let issuer = settings.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
-            Arc::new(RemoteKeys::from_issuer(issuer).clock(clock))
+            Arc::new(RemoteKeys::from_issuer(issuer))
         }
     })
 }

@@ -1,10 +1,12 @@
-//! Issuers that are found while serving, such as tenants in a database.
+//! Issuers that are resolved by name at run time, such as tenants in a database.
 
-mod directory;
+mod issuer_cache;
 mod issuers;
-mod look_up;
+mod lookup;
+mod lookup_limit;
 mod name;
 mod policy;
+mod resolver;
 
 pub use issuers::ResolvedIssuers;
 pub use policy::ResolvePolicy;

@@ -1,13 +1,12 @@
-//! Which names are issuers' names at all, before anybody is asked about them.
+//! The form of issuers' names, checked before a lookup.
 
 use crate::fetch::{is_loopback, parse_url};
 
-/// The longest name that is looked up, in bytes.
+/// The longest name for a lookup, in bytes.
 const MAX_NAME_BYTES: usize = 512;
 
-/// Whether `name` is an address in its one canonical spelling, without user part, query and fragment. What a URL parser
-/// would read as something else than it says (dot segments, escapes of dots, backslashes, upper case, a default port) is
-/// nobody's name.
+/// Whether `name` is a URL in canonical form, without user information, query and fragment. A name that a URL parser would
+/// change (dot segments, escaped dots, backslashes, upper case, a default port) is not.
 pub(super) fn is_canonical(name: &str, loopback_allowed: bool) -> bool {
     if name.len() > MAX_NAME_BYTES || !name.is_ascii() || name.contains(['?', '#', '@', '%', '\\']) {
         return false;
@@ -23,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn s4_23_a_name_is_what_it_says_or_nobodys() {
+    fn s4_23_only_canonical_names_are_issuers() {
         for good in [
             "https://id.example",
             "https://id.example/",

@@ -16,7 +16,7 @@ use super::token_policy::policy_faults;
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
-use crate::refresh::{Fetch, FetchFuture, Fresh, Look, RefreshPolicy, Refreshed};
+use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 use crate::telemetry;
 
 /// How many callers' tokens are held; the one that was longest unused makes room.
@@ -84,7 +84,7 @@ struct Callers {
 
 #[derive(Clone)]
 struct Cell {
-    tokens: Refreshed<OutboundToken, TokenFetch>,
+    tokens: RefreshCache<OutboundToken, TokenFetch>,
     renewed_at: Arc<Mutex<Option<Duration>>>,
 }
 
@@ -99,7 +99,7 @@ impl CachedTokens {
 
     pub(in crate::outbound) fn stats(&self) -> TokenStats {
         let Counters { fetches, refreshes, failures, renewals, .. } = &*self.0.counters;
-        let held = self.0.own.tokens.held();
+        let held = self.0.own.tokens.cached();
         TokenStats {
             fetches: fetches.load(Ordering::Relaxed),
             refreshes: refreshes.load(Ordering::Relaxed),
@@ -125,10 +125,10 @@ impl CachedTokens {
             return self.0.source.token(&request).await.map(Arc::new);
         }
         let cell = self.cell(subject);
-        cell.tokens.get().await.map_err(|look| match look {
-            Look::Failed { error: Some(error), .. } => error,
-            Look::Failed { retry_after, .. } => timed_out(Some(retry_after)),
-            Look::Looked => timed_out(None),
+        cell.tokens.get().await.map_err(|outcome| match outcome {
+            Outcome::Failed { error: Some(error), .. } => error,
+            Outcome::Failed { retry_after, .. } => timed_out(Some(retry_after)),
+            Outcome::Refreshed => timed_out(None),
         })
     }
 
@@ -139,7 +139,7 @@ impl CachedTokens {
             return;
         }
         let cell = self.cell(subject);
-        let is_held = cell.tokens.held().is_some_and(|held| Arc::ptr_eq(&held.value, sent));
+        let is_held = cell.tokens.cached().is_some_and(|held| Arc::ptr_eq(&held.value, sent));
         if is_held && cell.may_renew(self.0.clock.elapsed()) {
             cell.tokens.invalidate(sent);
             self.0.counters.renewals.fetch_add(1, Ordering::Relaxed);
@@ -200,7 +200,7 @@ impl Cell {
             limits: (policy.default_lifetime, policy.max_lifetime),
             counters: Arc::clone(counters),
         };
-        Cell { tokens: Refreshed::new(fetch, policy, Arc::clone(clock)), renewed_at: Arc::default() }
+        Cell { tokens: RefreshCache::new(fetch, policy, Arc::clone(clock)), renewed_at: Arc::default() }
     }
 
     fn may_renew(&self, elapsed: Duration) -> bool {
@@ -245,7 +245,7 @@ impl Fetch<OutboundToken> for TokenFetch {
             let is_exchange = request.subject.is_some();
             let token = source.token(&request).await.inspect_err(|error| {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
-                telemetry::token_not_fetched(&counters.used_for, is_exchange, error, elapsed);
+                telemetry::token_fetch_failed(&counters.used_for, is_exchange, error, elapsed);
             })?;
             telemetry::token_fetched(&counters.used_for, is_exchange, token.lifetime());
             let life = token
@@ -254,15 +254,15 @@ impl Fetch<OutboundToken> for TokenFetch {
                 .min(max_lifetime)
                 .min(subject_left.unwrap_or(Duration::MAX));
             let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
-            Ok(Fresh { value: Arc::new(token), life: Some(sendable) })
+            Ok(Fetched { value: Arc::new(token), lifetime: Some(sendable) })
         })
     }
 
-    fn timed_out(&self) -> OutboundError {
+    fn timeout_error(&self) -> OutboundError {
         timed_out(None)
     }
 
-    fn pause(&self, error: &OutboundError) -> Option<Duration> {
+    fn retry_after(&self, error: &OutboundError) -> Option<Duration> {
         error.retry_after().or((!error.is_transient()).then_some(REFUSAL_STANDS))
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::token::OutboundToken;
-use crate::fetch::Answer;
+use crate::fetch::FetchedResponse;
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 
@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Secreted {
 
 /// The token in a response, with its lifetime within `policy`. An exchange must state `issued_token_type` too.
 pub(super) fn token_in(
-    answer: &Answer,
+    answer: &FetchedResponse,
     is_exchange: bool,
     policy: &RefreshPolicy,
 ) -> Result<OutboundToken, OutboundError> {
@@ -61,7 +61,7 @@ pub(super) fn token_in(
     Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(lifetime))?.with_scope(granted.scope))
 }
 
-fn failure_of(answer: &Answer) -> OutboundError {
+fn failure_of(answer: &FetchedResponse) -> OutboundError {
     let denied = match answer.status {
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => object::<Denied>(&answer.body),
         _ => None,
@@ -108,12 +108,12 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> Answer {
+    fn answer(status: u16, body: &str) -> FetchedResponse {
         let status = StatusCode::from_u16(status).expect("a status");
-        Answer { status, headers: HeaderMap::new(), body: body.to_owned().into() }
+        FetchedResponse { status, headers: HeaderMap::new(), body: body.to_owned().into() }
     }
 
-    fn read(answer: &Answer, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
+    fn read(answer: &FetchedResponse, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
         token_in(answer, is_exchange, &RefreshPolicy::for_tokens())
     }
 

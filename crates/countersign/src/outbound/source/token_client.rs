@@ -17,7 +17,7 @@ use super::response::token_in;
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
-use crate::fetch::{self, Answer};
+use crate::fetch::{self, FetchedResponse};
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 
@@ -115,7 +115,7 @@ impl TokenClient {
     }
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
-    async fn send(&self, endpoint: &Url, request: &TokenRequest) -> Result<Answer, OutboundError> {
+    async fn send(&self, endpoint: &Url, request: &TokenRequest) -> Result<FetchedResponse, OutboundError> {
         let mut attempt = 0;
         loop {
             let assertions = self.assertions(request).await?;

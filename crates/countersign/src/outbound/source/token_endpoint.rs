@@ -6,7 +6,7 @@ use std::time::Duration;
 use countersign_core::error::Fault;
 use reqwest::Url;
 
-use crate::fetch::{self, Answer, Endpoint, FetchFailure, Reach, checked_url, discover};
+use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url, discover};
 use crate::outbound::error::OutboundError;
 
 /// The number of retries after a failed connection or a 5xx.
@@ -75,7 +75,7 @@ impl TokenEndpoint {
 }
 
 /// The delay before sending a request again after `sent`, the outcome of attempt number `attempt`; `None` if it is final.
-pub(super) fn retry_delay(sent: &Result<Answer, FetchFailure>, attempt: u32) -> Option<Duration> {
+pub(super) fn retry_delay(sent: &Result<FetchedResponse, FetchFailure>, attempt: u32) -> Option<Duration> {
     let may_help = match sent {
         Ok(answer) => answer.status.is_server_error() && answer.retry_after().is_none(),
         Err(failure) => matches!(failure, FetchFailure::Connect | FetchFailure::Broken),

@@ -1,4 +1,4 @@
-//! One fetch for all who wait, whoever leaves; a bound on what strangers can cause.
+//! Single flight, callers that give up, and bounds on what untrusted clients can cause.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn s4_15_s11_04_a_flood_of_kids_is_bounded_and_good_requests_are_unharmed(
 }
 
 #[tokio::test]
-async fn s4_14_kids_that_are_none_cause_no_fetch() {
+async fn s4_14_malformed_kids_cause_no_fetch() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     world.advance(Duration::from_secs(11)).await;
@@ -61,11 +61,11 @@ async fn s4_14_kids_that_are_none_cause_no_fetch() {
         let token = world.issuer.token().audience("orders").header("kid", kid).sign();
         assert_eq!(world.verdict(&token).await, "unknown_key", "{kid}");
     }
-    assert!(world.server.count() <= 3, "an odd but readable kid is looked for, within the cool-down");
+    assert!(world.server.count() <= 3, "an unusual but valid kid causes a fetch, within the cool-down");
 }
 
 #[tokio::test]
-async fn s4_24_keys_in_a_token_are_no_keys() {
+async fn s4_24_keys_in_a_token_are_never_used() {
     let world = World::honest().await;
     let thief = Server::start(|_, _| ok("{}")).await;
     let forger = countersign_test::TestIssuer::new().with_name(&world.server.url);
@@ -89,7 +89,7 @@ async fn s4_24_keys_in_a_token_are_no_keys() {
 }
 
 #[tokio::test]
-async fn s4_17_the_first_caller_may_leave_and_the_others_are_served() {
+async fn s4_17_the_first_caller_may_give_up_and_the_others_are_served() {
     let world = World::honest().await;
     let (release, released) = tokio::sync::watch::channel(false);
     let token = world.token();
@@ -105,7 +105,7 @@ async fn s4_17_the_first_caller_may_leave_and_the_others_are_served() {
         .collect();
     release.send_replace(true);
     let first = asking.remove(0);
-    tokio::task::yield_now().await; // all have asked: the first began the flight
+    tokio::task::yield_now().await; // all have asked: the first one started the fetch
     first.abort();
     for verdict in asking {
         assert_eq!(verdict.await.expect("no panic"), Ok(()));
@@ -114,7 +114,7 @@ async fn s4_17_the_first_caller_may_leave_and_the_others_are_served() {
 }
 
 #[tokio::test]
-async fn s11_10_cold_callers_leave_after_their_own_wait() {
+async fn s11_10_cold_callers_give_up_after_their_own_wait() {
     let world = World::with(|_, _| Reply::Hang).await;
     let token = world.token();
     let asking: Vec<_> = (0..10_000)
@@ -136,13 +136,13 @@ fn a_runtime_that_ends_takes_no_later_caller_along() {
     let shared = runtime();
     let server = shared.block_on(Server::start(|_, _| Reply::Hang));
     let issuer = countersign_test::TestIssuer::with_system_clock().with_name(&server.url);
-    let keys = Arc::new(RemoteKeys::from_url(format!("{}/jwks", server.url)).clock(Arc::new(issuer.clock().clone())));
+    let keys = Arc::new(RemoteKeys::from_url(format!("{}/jwks", server.url)));
     let source: Arc<dyn KeySource> = keys;
     let trusted = NeedsAudience::new(&server.url, source).audience("orders");
     let verifier = Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("good");
     let token = issuer.token().audience("orders").lifetime(Duration::from_secs(86_400)).sign();
     let serving = {
-        // Three runtimes begin a fetch and end at once: before it is polled, on its way, and while the server is silent.
+        // Three runtimes start a fetch and shut down: before it is polled, after one poll, and while the server is silent.
         for polls in [0, 1, 2] {
             let short_lived = runtime();
             short_lived.block_on(async {
@@ -154,7 +154,7 @@ fn a_runtime_that_ends_takes_no_later_caller_along() {
                 }
             });
             drop(short_lived);
-            issuer.clock().advance(Duration::from_secs(120)); // past every pause
+            issuer.clock().advance(Duration::from_secs(120)); // past every back-off
         }
         let jwks = issuer.jwks();
         server.now(move |_, _| ok(&jwks));
@@ -164,7 +164,7 @@ fn a_runtime_that_ends_takes_no_later_caller_along() {
     assert_eq!(serving, Ok(()));
 }
 
-/// One whose server goes on running in the background.
+/// A runtime whose tasks run in the background.
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
@@ -173,7 +173,7 @@ fn runtime() -> tokio::runtime::Runtime {
 fn without_a_runtime_the_keys_are_unavailable_and_nothing_panics() {
     let issuer = countersign_test::TestIssuer::new().with_name("http://127.0.0.1:9");
     let clock = Arc::new(issuer.clock().clone());
-    let keys = Arc::new(RemoteKeys::from_url("http://127.0.0.1:9/jwks").clock(clock.clone()));
+    let keys = Arc::new(RemoteKeys::from_url("http://127.0.0.1:9/jwks"));
     let source: Arc<dyn KeySource> = keys;
     let trusted = NeedsAudience::new("http://127.0.0.1:9", source).audience("orders");
     let verifier = Verifier::builder().trust(trusted).clock(clock).build().expect("good");
@@ -182,18 +182,18 @@ fn without_a_runtime_the_keys_are_unavailable_and_nothing_panics() {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match asking.as_mut().poll(&mut context) {
         std::task::Poll::Ready(verdict) => assert!(verdict.expect_err("no keys").is_unavailable()),
-        std::task::Poll::Pending => panic!("nobody could wake it"),
+        std::task::Poll::Pending => panic!("nothing could wake it"),
     }
 }
 
 #[tokio::test]
-async fn the_keeper_ends_with_its_source() {
+async fn the_refresh_task_ends_with_its_source() {
     let world = World::honest().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     let World { verifier, keys, server, issuer, .. } = world;
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    until("the connection's tasks have ended", || alive() <= 2).await; // the server's listener and the keeper
+    until("the tasks of the connection have ended", || alive() <= 2).await; // the server's listener and the refresh task
     drop((verifier, keys));
-    until("the keeper has ended", || alive() <= 1).await;
+    until("the refresh task has ended", || alive() <= 1).await;
     drop((server, issuer));
 }

@@ -1,4 +1,4 @@
-//! Where keys may come from: discovery documents, and what they may not say.
+//! Discovery documents, JWKS addresses, and what must be refused in them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn asked_for(world: &World, path: &str) -> usize {
 }
 
 #[tokio::test]
-async fn s4_01_both_places_of_the_document_are_known() {
+async fn s4_01_both_locations_of_the_document_are_tried() {
     let world = discovered().await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
     assert_eq!((asked_for(&world, OPENID), asked_for(&world, "/keys")), (1, 1));
@@ -56,7 +56,7 @@ async fn s4_01_both_places_of_the_document_are_known() {
 
 /// CVE-2026-48522: a document that named `file:` or `data:` was followed.
 #[tokio::test]
-async fn s4_02_s4_03_a_document_that_must_not_be_believed_leads_nowhere() {
+async fn s4_02_s4_03_an_untrustworthy_document_is_not_followed() {
     for spoil in [
         |url: &str, keys: &str| json!({"issuer": format!("{url}/"), "jwks_uri": keys}),
         |_: &str, keys: &str| json!({"issuer": "https://other.example", "jwks_uri": keys}),
@@ -76,17 +76,17 @@ async fn s4_02_s4_03_a_document_that_must_not_be_believed_leads_nowhere() {
         assert_eq!(world.verdict(&token).await, "keys_unavailable", "cold: {spoilt}");
         assert_eq!(asked_for(&world, "/keys"), 0, "{spoilt}");
 
-        document(&world, json!({"issuer": world.server.url, "jwks_uri": keys})); // the repaired twin
+        document(&world, json!({"issuer": world.server.url, "jwks_uri": keys})); // the valid counterpart
         world.advance(Duration::from_secs(2)).await;
         until("the keys are there", || world.health().is_ready()).await;
         assert_eq!(world.verdict(&token).await, "ok", "{spoilt}");
 
         document(&world, spoilt.clone());
         let before = asked_for(&world, "/keys");
-        world.advance(Duration::from_secs(3600 + 500)).await; // past the time to read the document again
+        world.advance(Duration::from_secs(3600 + 500)).await; // past the next reading of the document
         until("it was read", || asked_for(&world, OPENID) >= 3).await;
         let served = asked_for(&world, "/keys") - before;
-        assert!(served <= 8, "the known address served until then: {served}");
+        assert!(served <= 8, "the known address was used until then: {served}");
         assert_eq!(world.verdict(&token).await, "ok", "warm, last good keys: {spoilt}");
         assert!(matches!(world.health(), countersign::key::KeyHealth::Degraded { .. }), "{spoilt}");
     }
@@ -106,18 +106,18 @@ async fn the_keys_may_move_and_the_document_may_be_down() {
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.token()).await, "keys_unavailable", "the old address fails");
     world.advance(Duration::from_secs(11)).await;
-    assert_eq!(world.verdict(&world.token()).await, "ok", "the next look reads the document again");
+    assert_eq!(world.verdict(&world.token()).await, "ok", "the next fetch reads the document again");
 
     let issuer = world.issuer.clone();
     world.server.now(move |_, path| if path == "/moved" { ok(issuer.jwks()) } else { answer(503, &[], "") });
     world.advance(Duration::from_secs(2 * 3600)).await;
     assert_eq!(world.verdict(&world.token()).await, "ok");
-    assert_eq!(world.health(), countersign::key::KeyHealth::Ready, "the known address still answers");
+    assert_eq!(world.health(), countersign::key::KeyHealth::Ready, "the known address still works");
 }
 
-/// CVE-2026-50202: keys of one issuer answered for another's.
+/// CVE-2026-50202: keys of one issuer verified tokens of another.
 #[tokio::test]
-async fn s4_22_keys_belong_to_their_issuer_alone() {
+async fn s4_22_keys_verify_only_tokens_of_their_own_issuer() {
     let (one, other) = (Server::start(|_, _| ok("{}")).await, Server::start(|_, _| ok("{}")).await);
     let issuers = [&one, &other].map(|server| TestIssuer::new().with_name(&server.url));
     for (server, issuer) in [&one, &other].into_iter().zip(issuers.clone()) {
@@ -125,12 +125,12 @@ async fn s4_22_keys_belong_to_their_issuer_alone() {
     }
     let clock = Arc::new(issuers[0].clock().clone());
     let trusted = |server: &Server| {
-        let keys = RemoteKeys::from_url(format!("{}/jwks", server.url)).clock(clock.clone());
+        let keys = RemoteKeys::from_url(format!("{}/jwks", server.url));
         NeedsAudience::new(&server.url, Arc::new(keys) as Arc<dyn KeySource>).audience("orders")
     };
     let verifier =
         Verifier::builder().trust(trusted(&one)).trust(trusted(&other)).clock(clock.clone()).build().expect("good");
-    // Both keys have the same kid: each opens its own issuer's tokens and no other's.
+    // Both keys have the same kid: each verifies only tokens of its own issuer.
     assert_eq!(issuers[0].key_id(), issuers[1].key_id());
     for issuer in &issuers {
         assert!(verifier.verify(&issuer.token().audience("orders").sign()).await.is_ok());
@@ -148,19 +148,19 @@ fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
         assert!(Verifier::new(trusted).is_err(), "{issuer}");
         let trusted = countersign::issuers::jwks("https://id.example", issuer).audience("orders");
         let built = Verifier::new(trusted);
-        assert!(built.is_err() || issuer.contains('?'), "an address may have a query: {issuer}");
+        assert!(built.is_err() || issuer.contains('?'), "a JWKS address may have a query: {issuer}");
     }
     assert!(Verifier::new(countersign::issuers::oidc("https://id.example").audience("orders")).is_ok());
     assert!(Verifier::new(countersign::issuers::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
 }
 
 #[tokio::test]
-async fn s4_03_plain_http_off_loopback_takes_a_switch_that_deny_danger_forbids() {
+async fn s4_03_plain_http_off_loopback_needs_a_switch_that_deny_danger_forbids() {
     let world = World::honest().await;
     let port = world.server.url.rsplit(':').next().expect("a port").to_owned();
-    let address = format!("http://0.0.0.0:{port}/jwks"); // this machine, by an address that is not loopback's
+    let address = format!("http://0.0.0.0:{port}/jwks"); // this machine, by an address that is not loopback
     let clock = Arc::new(world.issuer.clock().clone());
-    let keys = || RemoteKeys::from_url(&address).clock(clock.clone());
+    let keys = || RemoteKeys::from_url(&address);
     let builder = |keys: RemoteKeys| {
         let trusted = NeedsAudience::new(&world.server.url, Arc::new(keys)).audience("orders");
         Verifier::builder().trust(trusted).clock(clock.clone())
@@ -168,11 +168,11 @@ async fn s4_03_plain_http_off_loopback_takes_a_switch_that_deny_danger_forbids()
     assert!(builder(keys()).build().is_err());
     let error = builder(keys().danger_allow_plain_http()).deny_danger().build().expect_err("forbidden");
     assert_eq!(error.faults()[0].field, "danger");
-    let verifier = builder(keys().danger_allow_plain_http()).build().expect("allowed in so many words");
+    let verifier = builder(keys().danger_allow_plain_http()).build().expect("explicitly allowed");
     let has_proxy =
         ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(std::env::var_os).iter().any(Option::is_some);
     if !has_proxy {
-        assert!(verifier.verify(&world.token()).await.is_ok()); // a proxy would be asked for such an address
+        assert!(verifier.verify(&world.token()).await.is_ok()); // a proxy would be used for such an address
     }
     let by_discovery = RemoteKeys::from_issuer("http://id.internal").danger_allow_plain_http();
     let trusted = NeedsAudience::new("http://id.internal", Arc::new(by_discovery)).audience("orders");

@@ -1,0 +1,5 @@
+//! Plumbing for the command `countersign`, which must read responses as services do.
+//!
+//! Other code has no need of these items, and they may change in any release.
+
+pub use crate::fetch::{fresh_for, retry_after};

@@ -1,0 +1,134 @@
+//! The keys of one source: fetched into a cell, counted, refreshed while they are in use.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use countersign_core::clock::Clock;
+use countersign_core::key::{KeyCell, KeySet, KeyStats};
+
+use super::location::{KeyLocation, KeyRequest};
+use crate::fetch::FetchFailure;
+use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched};
+use crate::telemetry;
+
+/// The cell of a source, and what is recorded about it.
+#[derive(Default)]
+pub(super) struct CachedKeys {
+    pub(super) cell: KeyCell,
+    pub(super) usage: Usage,
+    counters: Counters,
+}
+
+/// Counts of events since the source was created.
+#[derive(Default)]
+struct Counters {
+    fetched: AtomicU64,
+    failed: AtomicU64,
+    forced: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+/// Whether keys are in use. The refresh task of a resolved issuer ends when they are not.
+#[derive(Default)]
+pub(super) struct Usage {
+    only_while_used: AtomicBool,
+    is_used: AtomicBool,
+}
+
+impl Usage {
+    /// Records a use of the keys. Every token takes this path: it writes only what changes.
+    pub(super) fn record(&self) {
+        if self.only_while_used.load(Ordering::Relaxed) && !self.is_used.load(Ordering::Relaxed) {
+            self.is_used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Refreshes keys from now on only while they are in use.
+    pub(super) fn refresh_only_while_used(&self) {
+        self.only_while_used.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether keys are refreshed in any case, or were used since the last call.
+    fn is_needed(&self) -> bool {
+        !self.only_while_used.load(Ordering::Relaxed) || self.is_used.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl CachedKeys {
+    /// The counts, without what only the cache knows.
+    pub(super) fn counts(&self) -> KeyStats {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut stats = KeyStats::default();
+        stats.fetched = count(&self.counters.fetched);
+        stats.failed = count(&self.counters.failed);
+        stats.forced = count(&self.counters.forced);
+        stats.suppressed = count(&self.counters.suppressed);
+        stats
+    }
+}
+
+/// Fetches the keys of one location into a cell.
+pub(super) struct KeyFetch {
+    pub(super) location: Arc<dyn KeyLocation>,
+    pub(super) keys: Arc<CachedKeys>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Fetch<KeySet> for KeyFetch {
+    type Error = FetchFailure;
+
+    fn fetch(&self, current: Option<Arc<KeySet>>, forced: bool) -> FetchFuture<KeySet, FetchFailure> {
+        let location = Arc::clone(&self.location);
+        let request = KeyRequest { current: current.clone(), forced, elapsed: self.clock.elapsed() };
+        if forced {
+            self.keys.counters.forced.fetch_add(1, Ordering::Relaxed);
+        }
+        let fetch = Arc::clone(&location).fetch(request);
+        Box::pin(async move {
+            let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
+            if let Ok(fetched) = &result {
+                telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value);
+            }
+            result
+        })
+    }
+
+    fn timeout_error(&self) -> FetchFailure {
+        FetchFailure::Timeout
+    }
+
+    fn on_finish(&self, error: Option<&FetchFailure>, forced: bool, cached: Option<&CachedValue<KeySet>>) {
+        let Some(error) = error else {
+            self.keys.counters.fetched.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        self.keys.counters.failed.fetch_add(1, Ordering::Relaxed);
+        let age = cached.map(|cached| self.clock.elapsed().saturating_sub(cached.fetched_at));
+        telemetry::key_fetch_failed(self.location.name(), forced, error, age);
+    }
+
+    fn on_change(&self, cached: &CachedValue<KeySet>) {
+        if cached.may_be_stale() {
+            self.keys.cell.serve_stale(cached.usable_until);
+        } else {
+            self.keys.cell.store(Arc::clone(&cached.value), Some(cached.usable_until));
+        }
+    }
+
+    fn on_suppressed(&self) {
+        self.keys.counters.suppressed.fetch_add(1, Ordering::Relaxed);
+        telemetry::key_refresh_skipped(self.location.name(), self.clock.elapsed());
+    }
+
+    fn is_needed(&self) -> bool {
+        self.keys.usage.is_needed()
+    }
+
+    fn retry_after(&self, error: &FetchFailure) -> Option<Duration> {
+        match error {
+            FetchFailure::Status(_, retry_after) => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The key source under every location: fetches at first use, then refreshes keys before they expire.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use countersign_core::error::Fault;
+use countersign_core::key::{
+    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock,
+    SourceContext,
+};
+
+use super::cached_keys::{CachedKeys, KeyFetch};
+use super::location::KeyLocation;
+use super::snapshot::KeySnapshot;
+use crate::refresh::{Outcome, RefreshCache, RefreshPolicy};
+
+/// The shortest `Retry-After` for callers whose key could not be fetched.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Settings, then the keys of one location once somebody needs them.
+pub(super) struct RefreshingKeys<L> {
+    pub(super) location: Arc<L>,
+    pub(super) policy: RefreshPolicy,
+    clock: SourceClock,
+    pub(super) initial_snapshot: Option<KeySnapshot>,
+    keys: Arc<CachedKeys>,
+    cache: OnceLock<RefreshCache<KeySet, KeyFetch>>,
+}
+
+impl<L: KeyLocation> RefreshingKeys<L> {
+    pub(super) fn new(location: L, policy: RefreshPolicy) -> Self {
+        RefreshingKeys {
+            location: Arc::new(location),
+            policy,
+            clock: SourceClock::new(),
+            initial_snapshot: None,
+            keys: Arc::default(),
+            cache: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn cell(&self) -> &KeyCell {
+        self.keys.usage.record();
+        &self.keys.cell
+    }
+
+    /// Fetches newer keys, within the cool-down. The first call spawns the refresh task.
+    pub(super) fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(async move {
+            let cache = self.cache();
+            cache.spawn_refresh_task(); // before any await: a caller that gives up must not cancel it
+            match cache.refresh(reason).await {
+                Outcome::Refreshed => RefreshOutcome::Refreshed,
+                Outcome::Failed { retry_after, .. } => {
+                    RefreshOutcome::Unavailable { retry_after: retry_after.max(MIN_RETRY_AFTER) }
+                }
+            }
+        })
+    }
+
+    pub(super) fn describe(&self) -> KeySourceInfo {
+        let mut info = KeySourceInfo::new(self.health()).stats(self.stats()).origin(self.location.origin());
+        info.weakenings = self.location.weakenings();
+        info
+    }
+
+    /// Takes the verifier's clock. Keys of an issuer that was resolved at run time are refreshed only while they are in use,
+    /// and fetched from public addresses only unless the context allows others.
+    pub(super) fn attach(&self, context: &SourceContext) -> Vec<Fault> {
+        if context.is_resolved() {
+            self.keys.usage.refresh_only_while_used();
+        }
+        if !context.allows_private_addresses() {
+            self.location.restrict_to_public_addresses();
+        }
+        let mut faults = self.policy.faults();
+        faults.extend(self.clock.attach(context));
+        faults.extend(self.location.fault());
+        if self.initial_snapshot.as_ref().is_some_and(|snapshot| snapshot.source() != self.location.name()) {
+            faults.push(Fault::new("snapshot", "belongs to another source; each source needs its own"));
+        }
+        faults
+    }
+
+    /// The current keys, for the next start.
+    pub(super) fn snapshot(&self) -> Option<KeySnapshot> {
+        let cached = self.cache.get()?.cached()?;
+        let clock = self.clock.get();
+        let age = clock.elapsed().saturating_sub(cached.fetched_at);
+        let lifetime = cached.fresh_until.saturating_sub(cached.fetched_at);
+        Some(KeySnapshot::new(self.location.name(), &cached.value, clock.now().saturating_sub(age), lifetime))
+    }
+
+    fn health(&self) -> KeyHealth {
+        let Some(cache) = self.cache.get() else {
+            return KeyHealth::NotReady { reason: "not fetched yet: no request has needed its keys".into() };
+        };
+        let status = cache.status();
+        let reason = || match &status.last_error {
+            Some(error) => error.to_string().into(),
+            None => "the first fetch is in progress".into(),
+        };
+        match (self.keys.cell.is_usable(self.clock.get().elapsed()), status.failing_since) {
+            (true, None) => KeyHealth::Ready,
+            (true, Some(since)) => KeyHealth::Degraded { since, reason: reason() },
+            (false, _) => KeyHealth::NotReady { reason: reason() },
+        }
+    }
+
+    fn stats(&self) -> KeyStats {
+        let mut stats = self.keys.counts();
+        if let Some(cached) = self.cache.get().and_then(RefreshCache::cached) {
+            let elapsed = self.clock.get().elapsed();
+            stats.age = Some(elapsed.saturating_sub(cached.fetched_at));
+            stats.is_stale = cached.may_be_stale() && elapsed >= cached.fresh_until;
+        }
+        stats
+    }
+
+    fn cache(&self) -> &RefreshCache<KeySet, KeyFetch> {
+        self.cache.get_or_init(|| {
+            let fetch = KeyFetch {
+                location: Arc::clone(&self.location) as Arc<dyn KeyLocation>,
+                keys: Arc::clone(&self.keys),
+                clock: Arc::clone(self.clock.get()),
+            };
+            let cache = RefreshCache::new(fetch, self.policy.clone(), Arc::clone(self.clock.get()));
+            if let Some(snapshot) = &self.initial_snapshot
+                && let Some((set, lifetime, age)) = snapshot.unpack(self.clock.get().now())
+            {
+                cache.preload(set, lifetime, age);
+            }
+            cache
+        })
+    }
+}
+
+impl<L: KeyLocation> fmt::Debug for RefreshingKeys<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshingKeys")
+            .field("location", &self.location.name())
+            .field("cell", &self.keys.cell)
+            .finish_non_exhaustive()
+    }
+}

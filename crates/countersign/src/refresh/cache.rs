@@ -1,0 +1,137 @@
+//! The cache as its readers use it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use countersign_core::clock::Clock;
+use countersign_core::key::RefreshReason;
+
+use super::fetch::{CachedValue, Fetch, Outcome, Status};
+use super::policy::RefreshPolicy;
+use super::refresh_task::RefreshTask;
+use super::single_flight::Waiter;
+use super::state::{Inner, SharedResult};
+use crate::rt;
+
+/// Caches one value and refreshes it before it expires. Clones share the value.
+pub(crate) struct RefreshCache<T, F: Fetch<T>>(Arc<Inner<T, F>>);
+
+impl<T, F> RefreshCache<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    pub(crate) fn new(fetch: F, policy: RefreshPolicy, clock: Arc<dyn Clock>) -> Self {
+        RefreshCache(Arc::new(Inner::new(fetch, policy, clock)))
+    }
+
+    /// The value, if it may be used now. Takes no lock.
+    pub(crate) fn usable(&self) -> Option<Arc<T>> {
+        self.0.usable(self.0.clock.elapsed())
+    }
+
+    /// The value and its times, usable or not.
+    pub(crate) fn cached(&self) -> Option<Arc<CachedValue<T>>> {
+        self.0.cached.load_full()
+    }
+
+    pub(crate) fn fetcher(&self) -> &F {
+        &self.0.fetch
+    }
+
+    /// Starts a fetch in the background if the value is due and none is in progress. For values without a refresh task.
+    pub(crate) fn refresh_if_due(&self) {
+        let is_due = self.0.cached.load().as_ref().is_some_and(|cached| self.0.clock.elapsed() >= cached.refresh_at);
+        if is_due {
+            self.0.start_in_background();
+        }
+    }
+
+    /// Returns the usable value, or fetches one: joins the fetch in progress, or starts one unless the last failure is too
+    /// recent, and waits at most the policy's `max_wait`. Callers that waited get the value, however short its lifetime.
+    pub(crate) async fn get(&self) -> Result<Arc<T>, Outcome<F::Error>> {
+        if let Some(value) = self.usable() {
+            self.refresh_if_due();
+            return Ok(value);
+        }
+        let outcome = match self.0.join_or_start(None) {
+            Ok(joined) => match self.wait(joined.waiter, self.0.policy.max_wait).await {
+                Ok(value) => return Ok(value),
+                Err(outcome) => outcome,
+            },
+            Err(outcome) => outcome,
+        };
+        self.usable().ok_or(outcome)
+    }
+
+    /// Fetches a newer value past the caches of intermediaries, at most once per cool-down for all callers.
+    pub(crate) async fn refresh(&self, reason: RefreshReason) -> Outcome<F::Error> {
+        let began = Instant::now();
+        let joined = match self.0.join_or_start(Some(reason)) {
+            Ok(joined) => joined,
+            Err(outcome) => return outcome,
+        };
+        if let Err(failed) = self.wait(joined.waiter, self.0.policy.max_wait).await {
+            return failed;
+        }
+        if !joined.may_be_outdated {
+            return Outcome::Refreshed;
+        }
+        let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
+        match self.0.join_or_start(Some(reason)) {
+            Ok(joined) => self.wait(joined.waiter, left).await.map_or_else(|failed| failed, |_| Outcome::Refreshed),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Drops the value if it is still `value`, so that a newer one is never lost.
+    pub(crate) fn invalidate(&self, value: &Arc<T>) {
+        self.0.invalidate(value);
+    }
+
+    /// Refreshes the value in the background from now on, until the cache is dropped.
+    pub(crate) fn spawn_refresh_task(&self) {
+        RefreshTask::spawn(&self.0);
+    }
+
+    /// Stores a value that an earlier process fetched `age` ago, unless one is cached already.
+    pub(crate) fn preload(&self, value: Arc<T>, lifetime: Duration, age: Duration) {
+        self.0.preload(value, lifetime, age);
+    }
+
+    pub(crate) fn status(&self) -> Status<F::Error> {
+        self.0.status()
+    }
+
+    async fn wait(
+        &self,
+        waiter: Waiter<SharedResult<T, F::Error>>,
+        limit: Duration,
+    ) -> Result<Arc<T>, Outcome<F::Error>> {
+        match rt::within(limit, waiter.result()).await {
+            Some(result) => result
+                .unwrap_or_else(|| Err(self.0.fetch.timeout_error()))
+                .map_err(|error| Outcome::Failed { error: Some(error), retry_after: self.0.retry_after() }),
+            None => {
+                self.0.extend_while_fetching();
+                Err(Outcome::Failed { error: None, retry_after: self.0.policy.initial_backoff })
+            }
+        }
+    }
+}
+
+impl<T, F: Fetch<T>> Clone for RefreshCache<T, F> {
+    fn clone(&self) -> Self {
+        RefreshCache(Arc::clone(&self.0))
+    }
+}
+
+impl<T, F: Fetch<T>> fmt::Debug for RefreshCache<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cached = self.0.cached.load();
+        f.debug_struct("RefreshCache")
+            .field("fetched_at", &cached.as_ref().map(|cached| cached.fetched_at))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! The cool-down between fetches that callers cause, and the back-off after failures.
+
+use std::time::Duration;
+
+/// The default of the shortest time between two fetches that callers can cause.
+///
+/// Unknown key IDs cost a client nothing, so each must not cause a fetch.
+pub(super) const COOL_DOWN: Duration = Duration::from_secs(10);
+
+/// Decides when the next fetch may start. All times are readings of the clock's `elapsed`.
+#[derive(Default)]
+pub(super) struct CoolDown {
+    /// While a value is usable, callers cause no fetch before this time.
+    next_refresh: Duration,
+    /// After a failure, nothing causes a fetch before this time.
+    next_attempt: Duration,
+    failures: u32,
+}
+
+impl CoolDown {
+    /// The earliest time of the next fetch that a caller causes.
+    pub(super) fn not_before(&self, is_usable: bool) -> Duration {
+        if is_usable { self.next_refresh } else { self.next_attempt }
+    }
+
+    /// The earliest time of the next fetch that is due anyway.
+    pub(super) fn next_attempt(&self) -> Duration {
+        self.next_attempt
+    }
+
+    /// Starts the cool-down. Called before the fetch is awaited, so that failed fetches count too.
+    pub(super) fn start(&mut self, elapsed: Duration, cool_down: Duration) {
+        self.next_refresh = elapsed.saturating_add(cool_down);
+    }
+
+    /// Records the success of a fetch that started at `started`.
+    pub(super) fn succeeded(&mut self, started: Duration, cool_down: Duration) {
+        self.failures = 0;
+        self.next_attempt = Duration::ZERO;
+        self.next_refresh = self.next_refresh.min(started.saturating_add(cool_down));
+    }
+
+    /// Records a failure. `retry_after` is the pause that the response asks for; `backoff` gives the pause after so many
+    /// failures in a row.
+    pub(super) fn failed(&mut self, elapsed: Duration, retry_after: Duration, backoff: impl FnOnce(u32) -> Duration) {
+        self.failures = self.failures.saturating_add(1);
+        self.next_attempt = elapsed.saturating_add(retry_after.max(backoff(self.failures)));
+        self.next_refresh = self.next_refresh.max(elapsed.saturating_add(retry_after));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn callers_wait_for_the_cool_down_while_a_value_is_usable() {
+        let mut state = CoolDown::default();
+        assert_eq!(state.not_before(true), Duration::ZERO);
+        state.start(SECOND, COOL_DOWN);
+        assert_eq!(state.not_before(true), SECOND + COOL_DOWN);
+        assert_eq!(state.not_before(false), Duration::ZERO, "without a usable value only failures cause a pause");
+        state.succeeded(SECOND, COOL_DOWN);
+        assert_eq!(state.not_before(true), SECOND + COOL_DOWN, "a success does not shorten it");
+    }
+
+    #[test]
+    fn failures_back_off_and_a_success_resets_them() {
+        let mut state = CoolDown::default();
+        for (failures, pause) in [(1, 1), (2, 2), (3, 4)] {
+            state.failed(Duration::ZERO, Duration::ZERO, |count| {
+                assert_eq!(count, failures);
+                SECOND * (1 << (count - 1))
+            });
+            assert_eq!(state.next_attempt(), SECOND * pause);
+        }
+        state.failed(Duration::ZERO, SECOND * 30, |_| SECOND);
+        assert_eq!((state.next_attempt(), state.not_before(true)), (SECOND * 30, SECOND * 30), "the response's pause");
+        state.succeeded(Duration::ZERO, COOL_DOWN);
+        assert_eq!((state.next_attempt(), state.not_before(true)), (Duration::ZERO, COOL_DOWN));
+    }
+}

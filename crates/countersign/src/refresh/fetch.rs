@@ -1,0 +1,85 @@
+//! The interface between the cache and what it fetches.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::clock::UnixTime;
+
+/// The future of one fetch.
+pub(crate) type FetchFuture<T, E> = Pin<Box<dyn Future<Output = Result<Fetched<T>, E>> + Send>>;
+
+/// Fetches a value, and is notified of changes to the cache.
+pub(crate) trait Fetch<T>: Send + Sync + 'static {
+    /// The error of a failed fetch; all callers that waited for the fetch receive it.
+    type Error: Clone + Send + Sync + 'static;
+
+    /// Fetches the value. A `forced` fetch asks intermediaries to bypass their caches.
+    fn fetch(&self, current: Option<Arc<T>>, forced: bool) -> FetchFuture<T, Self::Error>;
+
+    /// The error for a fetch that exceeded its time limit or whose task was cancelled.
+    fn timeout_error(&self) -> Self::Error;
+
+    /// Called when the cached value or its times change. Must return quickly and must not use the cache.
+    fn on_change(&self, _cached: &CachedValue<T>) {}
+
+    /// Called at the end of each fetch, cancelled ones included, with its error and the value cached until then.
+    fn on_finish(&self, _error: Option<&Self::Error>, _forced: bool, _cached: Option<&CachedValue<T>>) {}
+
+    /// Called when a caller's request is suppressed by the cool-down or the back-off.
+    fn on_suppressed(&self) {}
+
+    /// Whether the refresh task should continue; called before each of its fetches.
+    fn is_needed(&self) -> bool {
+        true
+    }
+
+    /// How long to wait before the next fetch, if the error states it.
+    fn retry_after(&self, _error: &Self::Error) -> Option<Duration> {
+        None
+    }
+}
+
+/// A fetched value and the lifetime that its response states.
+pub(crate) struct Fetched<T> {
+    pub(crate) value: Arc<T>,
+    pub(crate) lifetime: Option<Duration>,
+}
+
+/// A value with its times, as readings of the clock's `elapsed`.
+pub(crate) struct CachedValue<T> {
+    pub(crate) value: Arc<T>,
+    pub(crate) fetched_at: Duration,
+    pub(crate) refresh_at: Duration,
+    pub(crate) fresh_until: Duration,
+    /// Equals `fresh_until` until a fetch fails, then `stale_until`.
+    pub(crate) usable_until: Duration,
+    pub(crate) stale_until: Duration,
+}
+
+impl<T> CachedValue<T> {
+    /// Whether the value may be used past its lifetime, because a fetch failed.
+    pub(crate) fn may_be_stale(&self) -> bool {
+        self.usable_until > self.fresh_until
+    }
+
+    pub(super) fn with_usable_until(&self, usable_until: Duration) -> Self {
+        CachedValue { value: Arc::clone(&self.value), usable_until, ..*self }
+    }
+}
+
+/// The outcome of a refresh request.
+pub(crate) enum Outcome<E> {
+    /// A fetch succeeded just now or within the cool-down.
+    Refreshed,
+    /// No fetch succeeded; the next request may cause one after `retry_after`.
+    Failed { error: Option<E>, retry_after: Duration },
+}
+
+/// The state of recent fetches.
+pub(crate) struct Status<E> {
+    pub(crate) last_error: Option<E>,
+    /// The time of the first failure since the last success.
+    pub(crate) failing_since: Option<UnixTime>,
+}

@@ -1,0 +1,158 @@
+//! Starts fetches, each in a task of its own, when the cool-down and the back-off allow it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::key::RefreshReason;
+
+use super::fetch::{Fetch, Fetched, Outcome};
+use super::single_flight::{Leader, Waiter};
+use super::state::{FetchWaiter, Inner, SharedResult, State};
+use crate::rt;
+
+/// A caller that waits for a fetch.
+pub(super) struct Joined<T, E> {
+    pub(super) waiter: Waiter<SharedResult<T, E>>,
+    /// The fetch started before the caller's request and may bring what intermediaries had cached.
+    pub(super) may_be_outdated: bool,
+}
+
+impl<T, F> Inner<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    /// Joins the fetch in progress for a caller, or starts one if the cool-down allows it. With a `reason`, the new fetch
+    /// bypasses the caches of intermediaries.
+    pub(super) fn join_or_start(
+        self: &Arc<Self>,
+        reason: Option<RefreshReason>,
+    ) -> Result<Joined<T, F::Error>, Outcome<F::Error>> {
+        let elapsed = self.clock.elapsed();
+        let mut state = self.lock();
+        let is_usable = self.usable(elapsed).is_some();
+        let needs_newer = reason == Some(RefreshReason::MissingKey);
+        if let Some(waiter) = self.join(&state) {
+            let may_be_outdated = needs_newer && is_usable && !waiter.is_forced();
+            return Ok(Joined { waiter, may_be_outdated });
+        }
+        if is_usable && !needs_newer {
+            return Err(Outcome::Refreshed); // stored between the caller's read and the lock
+        }
+        let not_before = state.cool_down.not_before(is_usable);
+        if elapsed < not_before {
+            let outcome = self.suppressed(&state, is_usable, elapsed, not_before);
+            drop(state);
+            self.fetch.on_suppressed();
+            return Err(outcome);
+        }
+        // A first fetch starts no cool-down: a key published right after the start is found on the next request.
+        if is_usable {
+            state.cool_down.start(elapsed, self.policy.cool_down);
+        }
+        let (task, waiter) = self.start(&mut state, reason.is_some());
+        drop(state);
+        task.spawn();
+        Ok(Joined { waiter, may_be_outdated: false })
+    }
+
+    /// Joins or starts a fetch for the refresh task; `None` if another fetch has made it unnecessary.
+    pub(super) fn join_or_start_if_due(self: &Arc<Self>) -> Option<FetchWaiter<T, F>> {
+        let mut state = self.lock();
+        if let Some(waiter) = self.join(&state) {
+            return Some(waiter);
+        }
+        if self.clock.elapsed() < self.next_fetch(&state) {
+            return None;
+        }
+        let (task, waiter) = self.start(&mut state, false);
+        drop(state);
+        task.spawn();
+        Some(waiter)
+    }
+
+    /// Starts a fetch in the background, unless one is in progress or the last failure is too recent.
+    pub(super) fn start_in_background(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if self.join(&state).is_none() && self.clock.elapsed() >= state.cool_down.next_attempt() {
+            let (task, _) = self.start(&mut state, false);
+            drop(state);
+            task.spawn();
+        }
+    }
+
+    /// The outcome for a caller whose request may not cause a fetch yet.
+    fn suppressed(
+        &self,
+        state: &State<T, F::Error>,
+        is_usable: bool,
+        elapsed: Duration,
+        not_before: Duration,
+    ) -> Outcome<F::Error> {
+        let fetched_at = self.cached.load().as_ref().map(|cached| cached.fetched_at);
+        let is_recent = fetched_at.is_some_and(|at| elapsed < at.saturating_add(self.policy.cool_down));
+        if is_usable && is_recent && state.last_error.is_none() {
+            return Outcome::Refreshed;
+        }
+        Outcome::Failed { error: state.last_error.clone(), retry_after: not_before.saturating_sub(elapsed) }
+    }
+
+    #[must_use]
+    fn start(self: &Arc<Self>, state: &mut State<T, F::Error>, forced: bool) -> (FetchTask<T, F>, FetchWaiter<T, F>) {
+        let (leader, waiter) = state.flight.start(forced);
+        let started = self.clock.elapsed();
+        (FetchTask { inner: Arc::clone(self), leader, started, forced, is_finished: false }, waiter)
+    }
+}
+
+/// Runs one fetch, as the leader of its waiters. Dropping it, even unpolled, finishes the fetch.
+///
+/// It belongs to no caller: only its own time limit cancels it.
+struct FetchTask<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    inner: Arc<Inner<T, F>>,
+    leader: Leader<SharedResult<T, F::Error>>,
+    started: Duration,
+    forced: bool,
+    is_finished: bool,
+}
+
+impl<T, F> FetchTask<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    /// Must not be called under the lock: a runtime in shutdown drops the task here, and dropping it finishes the fetch.
+    fn spawn(self) {
+        let _ = rt::spawn(self.run());
+    }
+
+    async fn run(mut self) {
+        let current = self.inner.cached.load_full().map(|cached| Arc::clone(&cached.value));
+        let fetch = self.inner.fetch.fetch(current, self.forced);
+        let result = rt::within(self.inner.policy.timeout, fetch).await;
+        self.finish(result.unwrap_or_else(|| Err(self.inner.fetch.timeout_error())));
+    }
+
+    fn finish(&mut self, result: Result<Fetched<T>, F::Error>) {
+        self.is_finished = true;
+        self.inner.fetch.on_finish(result.as_ref().err(), self.forced, self.inner.cached.load().as_deref());
+        let result = self.inner.finish(&self.leader, result, self.started);
+        self.leader.publish(result);
+    }
+}
+
+impl<T, F> Drop for FetchTask<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.finish(Err(self.inner.fetch.timeout_error()));
+        }
+    }
+}

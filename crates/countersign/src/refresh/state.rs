@@ -1,0 +1,205 @@
+//! The state that readers, fetches and the refresh task share.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use countersign_core::clock::{Clock, UnixTime};
+
+use super::cool_down::CoolDown;
+use super::fetch::{CachedValue, Fetch, Fetched, Status};
+use super::policy::RefreshPolicy;
+use super::single_flight::{Leader, SingleFlight, Waiter};
+use crate::rt::{Mutex, MutexGuard, Task};
+
+/// A fetch that exceeds its time limit by this much has lost its runtime: its timer would have ended it.
+const OVERDUE: Duration = Duration::from_secs(5);
+
+/// The result that all callers of one fetch share.
+pub(super) type SharedResult<T, E> = Result<Arc<T>, E>;
+
+/// A caller of a fetch of `F`.
+pub(super) type FetchWaiter<T, F> = Waiter<SharedResult<T, <F as Fetch<T>>::Error>>;
+
+/// The cached value is read without the lock and written under it.
+pub(super) struct Inner<T, F: Fetch<T>> {
+    pub(super) cached: ArcSwapOption<CachedValue<T>>,
+    state: Mutex<State<T, F::Error>>,
+    pub(super) fetch: F,
+    pub(super) policy: RefreshPolicy,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+pub(super) struct State<T, E> {
+    pub(super) flight: SingleFlight<SharedResult<T, E>>,
+    pub(super) cool_down: CoolDown,
+    pub(super) refresh_task: Option<TaskHandle>,
+    /// The number of refresh tasks started, which identifies the latest.
+    pub(super) refresh_tasks: u64,
+    pub(super) last_error: Option<E>,
+    failing_since: Option<UnixTime>,
+}
+
+/// A refresh task, as the state knows it.
+pub(super) struct TaskHandle {
+    pub(super) id: u64,
+    pub(super) task: Option<Task>,
+}
+
+impl TaskHandle {
+    /// Stops the task at its next wait.
+    pub(super) fn shutdown(&self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl<T, F> Inner<T, F>
+where
+    T: Send + Sync + 'static,
+    F: Fetch<T>,
+{
+    pub(super) fn new(fetch: F, policy: RefreshPolicy, clock: Arc<dyn Clock>) -> Self {
+        let state = State {
+            flight: SingleFlight::new(),
+            cool_down: CoolDown::default(),
+            refresh_task: None,
+            refresh_tasks: 0,
+            last_error: None,
+            failing_since: None,
+        };
+        Inner { cached: ArcSwapOption::empty(), state: Mutex::new(state), fetch, policy, clock }
+    }
+
+    pub(super) fn usable(&self, elapsed: Duration) -> Option<Arc<T>> {
+        let cached = self.cached.load();
+        cached.as_ref().filter(|cached| elapsed < cached.usable_until).map(|cached| Arc::clone(&cached.value))
+    }
+
+    /// Joins the fetch in progress, unless its runtime has stopped.
+    pub(super) fn join(&self, state: &State<T, F::Error>) -> Option<FetchWaiter<T, F>> {
+        state.flight.join(self.policy.timeout.saturating_add(OVERDUE))
+    }
+
+    /// The time of the next fetch that is due without callers.
+    pub(super) fn next_fetch(&self, state: &State<T, F::Error>) -> Duration {
+        let due = self.cached.load().as_ref().map_or(Duration::ZERO, |cached| cached.refresh_at);
+        due.max(state.cool_down.next_attempt())
+    }
+
+    /// Records the result of a fetch that started at `started`, and returns what its waiters receive.
+    pub(super) fn finish(
+        &self,
+        leader: &Leader<SharedResult<T, F::Error>>,
+        result: Result<Fetched<T>, F::Error>,
+        started: Duration,
+    ) -> SharedResult<T, F::Error> {
+        let mut state = self.lock();
+        if !state.flight.finish(leader) {
+            return result.map(|fetched| fetched.value); // replaced as overdue: the later fetch decides
+        }
+        match result {
+            Ok(fetched) => {
+                let value = Arc::clone(&fetched.value);
+                self.store_fetched(fetched, started);
+                state.cool_down.succeeded(started, self.policy.cool_down);
+                (state.last_error, state.failing_since) = (None, None);
+                Ok(value)
+            }
+            Err(error) => {
+                let elapsed = self.clock.elapsed();
+                let retry_after = self.fetch.retry_after(&error).unwrap_or(Duration::ZERO).min(self.policy.max_backoff);
+                state.cool_down.failed(elapsed, retry_after, |failures| self.policy.backoff(failures));
+                state.failing_since.get_or_insert_with(|| self.clock.now());
+                state.last_error = Some(error.clone());
+                // The current value stays usable as long as staleness is allowed.
+                if let Some(cached) = self.cached.load_full().filter(|cached| cached.usable_until < cached.stale_until)
+                {
+                    self.store(cached.with_usable_until(cached.stale_until));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps an expired value usable while the fetch that a caller waited for in vain is still running.
+    pub(super) fn extend_while_fetching(&self) {
+        let _state = self.lock();
+        let Some(cached) = self.cached.load_full() else { return };
+        let elapsed = self.clock.elapsed();
+        let until = cached.stale_until.min(elapsed.saturating_add(self.policy.timeout));
+        if cached.usable_until <= elapsed && elapsed < until {
+            self.store(cached.with_usable_until(until));
+        }
+    }
+
+    pub(super) fn retry_after(&self) -> Duration {
+        let elapsed = self.clock.elapsed();
+        let not_before = self.lock().cool_down.not_before(self.usable(elapsed).is_some());
+        not_before.saturating_sub(elapsed).max(self.policy.initial_backoff)
+    }
+
+    pub(super) fn invalidate(&self, value: &Arc<T>) {
+        let _state = self.lock();
+        if self.cached.load().as_ref().is_some_and(|cached| Arc::ptr_eq(&cached.value, value)) {
+            self.cached.store(None);
+        }
+    }
+
+    pub(super) fn preload(&self, value: Arc<T>, lifetime: Duration, age: Duration) {
+        let _state = self.lock();
+        if self.cached.load().is_some() {
+            return;
+        }
+        let elapsed = self.clock.elapsed();
+        let lifetime = self.policy.lifetime(Some(lifetime));
+        let fresh_until = elapsed.saturating_add(lifetime.saturating_sub(age));
+        self.store(CachedValue {
+            value,
+            fetched_at: elapsed.saturating_sub(age),
+            refresh_at: elapsed,
+            fresh_until,
+            usable_until: fresh_until,
+            stale_until: elapsed.saturating_add(lifetime.saturating_add(self.policy.stale_for).saturating_sub(age)),
+        });
+    }
+
+    pub(super) fn status(&self) -> Status<F::Error> {
+        let state = self.lock();
+        Status { last_error: state.last_error.clone(), failing_since: state.failing_since }
+    }
+
+    fn store_fetched(&self, fetched: Fetched<T>, started: Duration) {
+        let lifetime = self.policy.lifetime(fetched.lifetime);
+        let fresh_until = started.saturating_add(lifetime);
+        self.store(CachedValue {
+            value: fetched.value,
+            fetched_at: started,
+            refresh_at: started.saturating_add(self.policy.refresh_after(lifetime)),
+            fresh_until,
+            usable_until: fresh_until,
+            stale_until: fresh_until.saturating_add(self.policy.stale_for),
+        });
+    }
+
+    /// Called under the lock only, so that a slow writer cannot replace a newer value with an older one.
+    fn store(&self, cached: CachedValue<T>) {
+        self.fetch.on_change(&cached);
+        self.cached.store(Some(Arc::new(cached)));
+    }
+}
+
+impl<T, F: Fetch<T>> Inner<T, F> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<T, F::Error>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T, F: Fetch<T>> Drop for Inner<T, F> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.state.get_mut().unwrap_or_else(PoisonError::into_inner).refresh_task {
+            task.shutdown();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Events of issuers that are resolved at run time.
+
+use std::time::Duration;
+
+use countersign_core::redact::safe_text;
+
+use super::samples::Sampler;
+
+pub(crate) fn issuer_resolved(issuer: &str) {
+    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer resolved");
+}
+
+pub(crate) fn issuer_removed(issuer: &str) {
+    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer no longer trusted");
+}
+
+pub(crate) fn issuer_not_accepted(issuer: &str, reason: &'static str, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admit(elapsed).is_some() {
+        tracing::debug!(target: "countersign::issuers", issuer = safe_text(issuer), reason, "issuer not accepted");
+    }
+}
+
+pub(crate) fn issuer_not_resolved(issuer: &str, error: &str, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admit(elapsed).is_some() {
+        let (issuer, error) = (safe_text(issuer), safe_text(error));
+        tracing::warn!(target: "countersign::issuers", issuer, error, "issuer resolution failed");
+    }
+}

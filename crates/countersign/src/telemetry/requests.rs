@@ -1,0 +1,124 @@
+//! Events of requests: authentication, guards, extractors, lifetimes.
+
+use std::time::Duration;
+
+use countersign_core::authz::{Denial, Requirement};
+#[cfg(feature = "axum")]
+use countersign_core::claims::ClaimsError;
+use countersign_core::claims::TenantId;
+use countersign_core::error::{ConfigError, VerifyError};
+use countersign_core::pseudonym::Pseudonyms;
+use countersign_core::redact::safe_text;
+use countersign_core::verify::Verified;
+
+use super::samples::{Event, Samples};
+
+/// Also records the tenant in the current span, if that has a field of this name.
+pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
+    let tenant = verified.tenant().map(TenantId::as_str);
+    if let Some(tenant) = tenant {
+        tracing::Span::current().record("tenant", tenant);
+    }
+    tracing::debug!(
+        target: "countersign::authenticate",
+        issuer = verified.issuer(),
+        tenant,
+        subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject())),
+        kid = verified.key_id().map(safe_text),
+        "authenticated"
+    );
+}
+
+pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration) {
+    let Some(unlogged) = samples.admit(Event::Refused(error.kind()), elapsed) else { return };
+    let code = error.code();
+    if error.is_unavailable() {
+        tracing::warn!(target: "countersign::authenticate", code, detail = %error, unlogged, "not verified: keys unavailable");
+    } else {
+        tracing::info!(target: "countersign::authenticate", code, detail = %error, unlogged, "refused");
+    }
+}
+
+pub(crate) fn bad_credential(code: &'static str, detail: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::BadCredential, elapsed) {
+        tracing::info!(target: "countersign::authenticate", code, detail, unlogged, "refused");
+    }
+}
+
+pub(crate) fn revocation_unknown(outcome: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::RevocationUnknown, elapsed) {
+        tracing::warn!(target: "countersign::authenticate", outcome, unlogged, "revocation status unknown");
+    }
+}
+
+pub(crate) fn denied(
+    requirement: &Requirement,
+    denial: &Denial,
+    verified: &Verified,
+    subjects: Option<&Pseudonyms>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    if let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) {
+        let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
+        let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
+        tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, subject, unlogged, "denied");
+    }
+}
+
+/// `verified` is `None` for an anonymous caller.
+pub(crate) fn denied_in_shadow(
+    requirement: &dyn std::fmt::Display,
+    verified: Option<&Verified>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    if let Some(unlogged) = samples.admit(Event::DeniedInShadow, elapsed) {
+        let issuer = verified.map(Verified::issuer);
+        let tenant = verified.and_then(Verified::tenant).map(TenantId::as_str);
+        tracing::info!(
+            target: "countersign::guard", %requirement, issuer, tenant, unlogged, "would be denied (shadow mode)"
+        );
+    }
+}
+
+pub(crate) fn no_such_parameter(path: &str, parameter: &str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::NoSuchParameter, elapsed) {
+        let path = safe_text(path);
+        tracing::warn!(
+            target: "countersign::guard", path, parameter, unlogged,
+            "the route lacks the path parameter; denying every request"
+        );
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(crate) fn claims_schema(expected: &'static str, error: &ClaimsError, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::ClaimsSchema, elapsed) {
+        tracing::info!(target: "countersign::extract", expected, %error, unlogged, "claims do not match the expected type");
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(crate) fn request_not_available(requirement: &Requirement) {
+    let fix = "guard the route with it, or take Authorized<..> as the handler's argument";
+    tracing::error!(target: "countersign::guard", %requirement, fix, "a check in a handler cannot see the request; answering 500");
+}
+
+pub(crate) fn token_ended(outcome: &'static str) {
+    tracing::info!(target: "countersign::lifetime", outcome, "response outlived its token");
+}
+
+/// The fix for a guard or an extractor without an authentication layer.
+pub(crate) const ADD_THE_LAYER: &str =
+    "add .layer(AuthenticateLayer::new(verifier)) to the router, after the routes it must cover";
+
+pub(crate) fn faulty_requirement(requirement: &Requirement, error: &ConfigError) {
+    tracing::error!(
+        target: "countersign::guard", %requirement, %error, "nobody can meet the requirement; denying every request"
+    );
+}
+
+pub(crate) fn missing_layer(path: &str, fix: &'static str) {
+    tracing::error!(target: "countersign::guard", path = safe_text(path), fix, "no authentication layer before the guard or extractor; answering 500");
+}
