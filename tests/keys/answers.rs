@@ -113,7 +113,7 @@ async fn s4_09_s4_10_unusable_entries_are_skipped_and_the_good_one_works() {
     let good = world.issuer.jwks();
     let good: Value = serde_json::from_str(&good).expect("JSON");
     let mut private = good["keys"][0].clone();
-    private["kid"] = json!("burnt");
+    private["kid"] = json!("private");
     private["d"] = json!("AAAA");
     let oct: Value = serde_json::from_str(OCT).expect("JSON");
     let odd = [
@@ -130,7 +130,7 @@ async fn s4_09_s4_10_unusable_entries_are_skipped_and_the_good_one_works() {
     let keys: Vec<Value> = odd.into_iter().chain([good["keys"][0].clone()]).collect();
     world.server.now(move |_, _| ok(json!({ "keys": keys }).to_string()));
     assert_eq!(world.verdict(&world.token()).await, "ok");
-    for kid in ["burnt", "k9"] {
+    for kid in ["private", "k9"] {
         let token = world.issuer.token().audience("orders").header("kid", kid).sign();
         assert_eq!(world.verdict(&token).await, "unknown_key", "{kid}");
     }

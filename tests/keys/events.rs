@@ -14,7 +14,7 @@ use crate::server::{answer, ok};
 use crate::world::{World, until};
 
 thread_local! {
-    static TOLD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+    static EVENTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
 /// The events of key sources on this thread, one line each.
@@ -29,12 +29,12 @@ impl Events {
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ToThread))
                 .expect("the only one");
         });
-        TOLD.set(Some(Vec::new()));
+        EVENTS.set(Some(Vec::new()));
         Events
     }
 
     fn take(&self) -> Vec<String> {
-        TOLD.with_borrow_mut(|told| told.as_mut().map(std::mem::take).unwrap_or_default())
+        EVENTS.with_borrow_mut(|logged| logged.as_mut().map(std::mem::take).unwrap_or_default())
     }
 }
 
@@ -46,7 +46,9 @@ impl<S: tracing::Subscriber> Layer<S> for ToThread {
         if event.metadata().target() == "countersign::keys" {
             let mut line = Line(event.metadata().level().to_string());
             event.record(&mut line);
-            TOLD.with_borrow_mut(|told| told.iter_mut().for_each(|told| told.push(std::mem::take(&mut line.0))));
+            EVENTS.with_borrow_mut(|logged| {
+                logged.iter_mut().for_each(|logged| logged.push(std::mem::take(&mut line.0)))
+            });
         }
     }
 }
@@ -105,29 +107,29 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     world.server.now(|_, _| answer(503, &[], ""));
     world.advance(Duration::from_secs(482)).await; // timers are a millisecond late
     until("it failed", || world.keys.describe().stats.failed >= 1).await;
-    let told = events.take();
-    assert_eq!(told.len() as u64, world.keys.describe().stats.failed, "{told:?}");
-    let age = told[0].strip_prefix("WARN key fetch failed forced=false error=status 503 age=");
-    assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{told:?}");
+    let logged = events.take();
+    assert_eq!(logged.len() as u64, world.keys.describe().stats.failed, "{logged:?}");
+    let age = logged[0].strip_prefix("WARN key fetch failed forced=false error=status 503 age=");
+    assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{logged:?}");
     assert!(!world.keys.describe().stats.is_stale, "still within its lifetime");
     world.advance(Duration::from_secs(200)).await;
     let stats = world.keys.describe().stats;
     assert!(stats.is_stale && stats.age.is_some_and(|age| age >= Duration::from_secs(600)), "{stats:?}");
     assert_eq!(Health::new(&world.verifier).stats(), [(world.server.url.clone(), stats)]);
-    let told = events.take();
-    assert!(told.iter().all(|line| line.starts_with("WARN key fetch failed ")), "{told:?}");
+    let logged = events.take();
+    assert!(logged.iter().all(|line| line.starts_with("WARN key fetch failed ")), "{logged:?}");
 
     world.recover();
     world.advance(Duration::from_secs(61)).await;
     until("it recovered", || world.keys.describe().stats.fetched == 4).await;
-    let told = events.take();
-    assert_eq!(told.last().map(String::as_str), Some("DEBUG keys fetched, unchanged forced=false keys=1"));
+    let logged = events.take();
+    assert_eq!(logged.last().map(String::as_str), Some("DEBUG keys fetched, unchanged forced=false keys=1"));
     assert!(!world.keys.describe().stats.is_stale);
 
     // Alarms: a symmetric entry, a private one, and a set without a usable key.
     let mut set: serde_json::Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
     let mut private = set["keys"][0].clone();
-    private["kid"] = "burnt".into();
+    private["kid"] = "private".into();
     private["d"] = "AAAA".into();
     let oct = serde_json::json!({"kty": "oct", "kid": "k9", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"});
     let extra = another_key();
@@ -135,20 +137,23 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     world.server.now(move |_, _| ok(set.to_string()));
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.with_unknown_key(2)).await, "unknown_key");
-    let told = events.take();
-    assert!(told[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{told:?}");
-    let burnt = "reason=private or symmetric material in a public set; that key is compromised";
-    for (line, kid) in told[1..].iter().zip(["k9", "burnt"]) {
-        assert_eq!(*line, format!("ERROR published key is private: replace it now kid={kid} {burnt}"));
+    let logged = events.take();
+    assert!(logged[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{logged:?}");
+    let problem = "reason=private or symmetric material in a public set; that key is compromised";
+    for (line, kid) in logged[1..].iter().zip(["k9", "private"]) {
+        assert_eq!(*line, format!("ERROR published key is private: replace it now kid={kid} {problem}"));
     }
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(logged.len(), 3, "{logged:?}");
 
     world.server.now(|_, _| ok(r#"{"keys":[]}"#));
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.with_unknown_key(3)).await, "keys_unavailable");
-    let told = events.take();
-    assert!(told[0].starts_with("WARN key fetch failed forced=true error=not a JWK Set with a usable key"), "{told:?}");
-    assert_eq!(told.len(), 1, "{told:?}");
+    let logged = events.take();
+    assert!(
+        logged[0].starts_with("WARN key fetch failed forced=true error=not a JWK Set with a usable key"),
+        "{logged:?}"
+    );
+    assert_eq!(logged.len(), 1, "{logged:?}");
 }
 
 /// The public key of another issuer, so that the set counts as changed.

@@ -57,7 +57,7 @@ async fn s4_01_both_locations_of_the_document_are_tried() {
 /// CVE-2026-48522: a document that named `file:` or `data:` was followed.
 #[tokio::test]
 async fn s4_02_s4_03_an_untrustworthy_document_is_not_followed() {
-    for spoil in [
+    for change in [
         |url: &str, keys: &str| json!({"issuer": format!("{url}/"), "jwks_uri": keys}),
         |_: &str, keys: &str| json!({"issuer": "https://other.example", "jwks_uri": keys}),
         |_: &str, keys: &str| json!({"jwks_uri": keys}),
@@ -70,25 +70,25 @@ async fn s4_02_s4_03_an_untrustworthy_document_is_not_followed() {
     ] {
         let world = discovered().await;
         let keys = format!("{}/keys", world.server.url);
-        let spoilt = spoil(&world.server.url, &keys);
-        document(&world, spoilt.clone());
+        let changed = change(&world.server.url, &keys);
+        document(&world, changed.clone());
         let token = world.token();
-        assert_eq!(world.verdict(&token).await, "keys_unavailable", "cold: {spoilt}");
-        assert_eq!(asked_for(&world, "/keys"), 0, "{spoilt}");
+        assert_eq!(world.verdict(&token).await, "keys_unavailable", "cold: {changed}");
+        assert_eq!(asked_for(&world, "/keys"), 0, "{changed}");
 
         document(&world, json!({"issuer": world.server.url, "jwks_uri": keys})); // the valid counterpart
         world.advance(Duration::from_secs(2)).await;
         until("the keys are there", || world.health().is_ready()).await;
-        assert_eq!(world.verdict(&token).await, "ok", "{spoilt}");
+        assert_eq!(world.verdict(&token).await, "ok", "{changed}");
 
-        document(&world, spoilt.clone());
+        document(&world, changed.clone());
         let before = asked_for(&world, "/keys");
         world.advance(Duration::from_secs(3600 + 500)).await; // past the next reading of the document
         until("it was read", || asked_for(&world, OPENID) >= 3).await;
         let served = asked_for(&world, "/keys") - before;
         assert!(served <= 8, "the known address was used until then: {served}");
-        assert_eq!(world.verdict(&token).await, "ok", "warm, last good keys: {spoilt}");
-        assert!(matches!(world.health(), countersign::key::KeyHealth::Degraded { .. }), "{spoilt}");
+        assert_eq!(world.verdict(&token).await, "ok", "warm, last good keys: {changed}");
+        assert!(matches!(world.health(), countersign::key::KeyHealth::Degraded { .. }), "{changed}");
     }
 }
 

@@ -230,7 +230,7 @@ async fn a_cognito_id_token_is_not_an_access_token() {
 /// Both versions of Entra's tokens with two trusted tenants: each tenant's issuer accepts only tokens of that tenant.
 #[tokio::test]
 async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
-    let (ours, theirs, unlisted) =
+    let (first, second, unlisted) =
         ("72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad", "00000000-dead-beef");
     for (preset, pattern) in [
         (Preset::ENTRA_V1, "https://sts.windows.net/{tenant}/"),
@@ -238,7 +238,7 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
     ] {
         let provider = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256);
         let mut builder = Verifier::builder().clock(Arc::new(provider.clock().clone()));
-        for tenant in [ours, theirs] {
+        for tenant in [first, second] {
             let issuer = preset.tenant(tenant).expect("an id").keys(provider.key_source());
             builder = builder.trust(issuer.audience("api://orders"));
         }
@@ -251,17 +251,18 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
                 Err(error) => error.code().to_owned(),
             }
         };
-        assert_eq!(code(ours, json!(ours)).await, ours);
-        assert_eq!(code(theirs, json!(theirs)).await, theirs);
-        assert_eq!(code(ours, json!(theirs)).await, "wrong_claim", "the issuer of one tenant, the ID of another");
-        assert_eq!(code(theirs, json!(ours)).await, "wrong_claim");
+        assert_eq!(code(first, json!(first)).await, first);
+        assert_eq!(code(second, json!(second)).await, second);
+        assert_eq!(code(first, json!(second)).await, "wrong_claim", "the issuer of one tenant, the ID of another");
+        assert_eq!(code(second, json!(first)).await, "wrong_claim");
         assert_eq!(code(unlisted, json!(unlisted)).await, "unknown_issuer");
-        for tid in [json!("../x"), json!(ours.to_uppercase()), json!([ours]), json!({"id": ours}), json!(7), json!("")]
+        for tid in
+            [json!("../x"), json!(first.to_uppercase()), json!([first]), json!({"id": first}), json!(7), json!("")]
         {
-            assert_eq!(code(ours, tid.clone()).await, "wrong_claim", "{tid}");
+            assert_eq!(code(first, tid.clone()).await, "wrong_claim", "{tid}");
         }
-        assert_eq!(code(ours, Value::Null).await, "wrong_claim");
-        let unnamed = provider.clone().with_name(pattern.replace("{tenant}", ours));
+        assert_eq!(code(first, Value::Null).await, "wrong_claim");
+        let unnamed = provider.clone().with_name(pattern.replace("{tenant}", first));
         let claims = json!({"aud": "api://orders", "sub": "a"});
         let error = verifier.verify(&sign(&unnamed, &claims)).await.expect_err("no tid");
         assert_eq!(error.code(), "missing_claim");
@@ -270,9 +271,9 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
             assert!(preset.tenant(bad).is_err(), "{bad}");
             assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", bad)), None, "{bad}");
         }
-        assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", ours)), Some(ours));
+        assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", first)), Some(first));
     }
-    assert!(Preset::GOOGLE.tenant(ours).is_err(), "it has no pattern");
+    assert!(Preset::GOOGLE.tenant(first).is_err(), "it has no pattern");
 }
 
 /// The `typ` of the providers' access tokens is accepted, that of their other tokens refused.

@@ -415,11 +415,11 @@ async fn a_hanging_resolver_delays_callers_at_most_by_max_wait() {
 #[tokio::test]
 async fn reserved_subjects_are_refused_from_resolved_issuers() {
     let tenants = Tenants::new().await;
-    let ours = TestIssuer::new().with_name("https://id.example.com");
+    let operator = TestIssuer::new().with_name("https://id.example.com");
     let verifier = Verifier::builder()
-        .trust(ours.trusted_for("orders"))
+        .trust(operator.trusted_for("orders"))
         .trust_resolved(tenants.issuers.clone())
-        .reserve_subjects("svc:", ours.name())
+        .reserve_subjects("svc:", operator.name())
         .clock(Arc::new(tenants.world.issuer.clock().clone()))
         .build()
         .expect("good");
@@ -430,5 +430,5 @@ async fn reserved_subjects_are_refused_from_resolved_issuers() {
     };
     assert_eq!(verdict(of_tenant("ann")).await, "ok");
     assert_eq!(verdict(of_tenant("svc:billing")).await, "subject_not_allowed");
-    assert_eq!(verdict(ours.token().audience("orders").subject("svc:billing").sign()).await, "ok");
+    assert_eq!(verdict(operator.token().audience("orders").subject("svc:billing").sign()).await, "ok");
 }

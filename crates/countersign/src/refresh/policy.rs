@@ -192,9 +192,9 @@ impl RefreshPolicy {
 
     /// The pause after this many failures in a row.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
-        let doubled =
+        let exponential =
             self.initial_backoff.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
-        let jittered = doubled.min(self.max_backoff).mul_f64(1.0 + self.jitter * process_jitter());
+        let jittered = exponential.min(self.max_backoff).mul_f64(1.0 + self.jitter * process_jitter());
         jittered.clamp(self.initial_backoff, self.max_backoff)
     }
 }
