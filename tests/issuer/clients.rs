@@ -60,7 +60,7 @@ async fn s8_02_a_keyed_secret_authenticates_its_client() {
         builder
             .pepper(pepper())
             .add_audience(Audience::new("billing"))
-            .add_client(Client::new("orders").secret(stored).secret(Secret::from(SECRET)).audiences(["billing"]))
+            .add_client(Client::new("orders").secret(stored).add_secret(Secret::from(SECRET)).audiences(["billing"]))
     })
     .await;
     assert_eq!(service.ask_with("orders", secret.expose(), &[CC]).await.status, StatusCode::OK);
