@@ -56,7 +56,7 @@ impl Health {
         Health(verifier.clone())
     }
 
-    /// Whether tokens of every issuer can be verified, as a readiness endpoint reports it. Stale keys count as ready.
+    /// Returns whether tokens of every issuer can be verified, as a readiness endpoint reports it. Stale keys count as ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.0.issuers().all(|issuer| issuer.key_source().describe().health.is_ready())

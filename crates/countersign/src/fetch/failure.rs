@@ -31,7 +31,7 @@ pub(crate) enum FetchFailure {
 pub(super) struct NotPublic;
 
 impl FetchFailure {
-    /// Whether the other side responded with content that must not be used.
+    /// Returns whether the other side responded with content that must not be used.
     #[cfg(feature = "remote-keys")]
     pub(crate) const fn is_about_content(&self) -> bool {
         matches!(self, FetchFailure::Unusable(_) | FetchFailure::TooLarge)

@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 /// The longest `Retry-After` that is honoured.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How long a response stays fresh: `Cache-Control: max-age` less `Age`, else `Expires`
+/// The time that a response stays fresh: `Cache-Control: max-age` less `Age`, else `Expires`
 /// ([RFC 9111 §4.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1)).
 ///
 /// `None` if the response does not state it. Of contradicting values, the shortest counts.

@@ -50,7 +50,7 @@ pub(crate) fn checked_url_within(reach: Reach, url: &str, field: &'static str) -
     Ok(parsed)
 }
 
-/// Whether the host is a literal loopback address or `localhost`.
+/// Returns whether the host is a literal loopback address or `localhost`.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

@@ -70,7 +70,7 @@ where
     }
 }
 
-/// Whether the address is a public one, by the registries of RFC 6890 and their later entries.
+/// Returns whether the address is a public one, by the registries of RFC 6890 and their later entries.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

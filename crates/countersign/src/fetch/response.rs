@@ -43,7 +43,7 @@ impl FetchedResponse {
         freshness::retry_after(&self.headers)
     }
 
-    /// How long the response stays fresh, if it states that.
+    /// The time that the response stays fresh, if it states that.
     pub(crate) fn fresh_for(&self) -> Option<Duration> {
         freshness::fresh_for(&self.headers)
     }

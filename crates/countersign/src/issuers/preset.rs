@@ -35,9 +35,9 @@ pub struct Preset {
     pub permissions_at: &'static [&'static str],
     /// The location of the tenant, as a JSON pointer.
     pub tenant_at: Option<&'static str>,
-    /// Whether scopes are in `scp`.
+    /// True if scopes are in `scp`.
     pub scopes_in_scp: bool,
-    /// Whether access tokens have no `aud`, and the client ID is the audience.
+    /// True if access tokens have no `aud`, and the client ID is the audience.
     pub client_id_for_absent_audience: bool,
     /// The issuer of a tenant, with `{tenant}` for its ID, if the provider has one issuer per tenant.
     pub issuer_pattern: Option<&'static str>,

@@ -29,7 +29,7 @@ struct Counters {
     suppressed: AtomicU64,
 }
 
-/// Whether keys are in use. The refresh task of a resolved issuer ends when they are not.
+/// True if keys are in use. The refresh task of a resolved issuer ends when they are not.
 #[derive(Default)]
 pub(super) struct Usage {
     only_while_used: AtomicBool,
@@ -49,7 +49,7 @@ impl Usage {
         self.only_while_used.store(true, Ordering::Relaxed);
     }
 
-    /// Whether keys are refreshed in any case, or were used since the last call.
+    /// Returns whether keys are refreshed in any case, or were used since the last call.
     fn is_needed(&self) -> bool {
         !self.only_while_used.load(Ordering::Relaxed) || self.is_used.swap(false, Ordering::Relaxed)
     }

@@ -16,7 +16,7 @@ use crate::fetch::FetchFailure;
 use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 use crate::telemetry;
 
-/// How often the file is read.
+/// The interval between reads of the file.
 const READ_EVERY: Duration = Duration::from_secs(10);
 
 /// Keys from a JWK Set file. It is read at first use, then every ten seconds, and at once for an unknown `kid` (at most once

@@ -13,7 +13,7 @@ use super::location::{KeyLocation, KeyRequest};
 use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls_within};
 use crate::refresh::{FetchFuture, Fetched};
 
-/// How long a discovered address is used before the discovery document is read again.
+/// The time that a discovered address is used before the discovery document is read again.
 const REDISCOVER_AFTER: Duration = Duration::from_secs(3600);
 
 /// An HTTP location, with what the last responses stated for the next request.

@@ -30,12 +30,12 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     /// Called when a caller's request is suppressed by the cool-down or the back-off.
     fn on_suppressed(&self) {}
 
-    /// Whether the refresh task should continue; called before each of its fetches.
+    /// Returns whether the refresh task should continue; called before each of its fetches.
     fn is_needed(&self) -> bool {
         true
     }
 
-    /// How long to wait before the next fetch, if the error states it.
+    /// The wait before the next fetch, if the error states it.
     fn retry_after(&self, _error: &Self::Error) -> Option<Duration> {
         None
     }
@@ -59,7 +59,7 @@ pub(crate) struct CachedValue<T> {
 }
 
 impl<T> CachedValue<T> {
-    /// Whether the value may be used past its lifetime, because a fetch failed.
+    /// Returns whether the value may be used past its lifetime, because a fetch failed.
     pub(crate) fn may_be_stale(&self) -> bool {
         self.usable_until > self.fresh_until
     }

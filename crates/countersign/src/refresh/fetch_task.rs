@@ -99,7 +99,7 @@ where
 
     #[must_use]
     fn start(self: &Arc<Self>, state: &mut State<T, F::Error>, forced: bool) -> (FetchTask<T, F>, FetchWaiter<T, F>) {
-        let (leader, waiter) = state.flight.start(forced);
+        let (leader, waiter) = state.single_flight.start(forced);
         let started = self.clock.elapsed();
         (FetchTask { inner: Arc::clone(self), leader, started, forced, is_finished: false }, waiter)
     }

@@ -33,7 +33,7 @@ pub struct RefreshPolicy {
     pub jitter: f64,
     /// The shortest time between two fetches that callers can cause. Default 10 s.
     pub cool_down: Duration,
-    /// How long a value is used past its lifetime while fetches fail. Default 24 h.
+    /// The time that a value is used past its lifetime while fetches fail. Default 24 h.
     pub stale_for: Duration,
     /// The time limit of one fetch. Default 5 s.
     pub timeout: Duration,

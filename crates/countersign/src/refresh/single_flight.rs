@@ -68,7 +68,7 @@ impl<R> Leader<R> {
 }
 
 impl<R: Clone> Waiter<R> {
-    /// Whether the call bypasses the caches of intermediaries.
+    /// Returns whether the call bypasses the caches of intermediaries.
     pub(super) fn is_forced(&self) -> bool {
         self.is_forced
     }

@@ -31,7 +31,7 @@ pub(super) struct Inner<T, F: Fetch<T>> {
 }
 
 pub(super) struct State<T, E> {
-    pub(super) flight: SingleFlight<SharedResult<T, E>>,
+    pub(super) single_flight: SingleFlight<SharedResult<T, E>>,
     pub(super) cool_down: CoolDown,
     pub(super) refresh_task: Option<TaskHandle>,
     /// The number of refresh tasks started, which identifies the latest.
@@ -62,7 +62,7 @@ where
 {
     pub(super) fn new(fetch: F, policy: RefreshPolicy, clock: Arc<dyn Clock>) -> Self {
         let state = State {
-            flight: SingleFlight::new(),
+            single_flight: SingleFlight::new(),
             cool_down: CoolDown::default(),
             refresh_task: None,
             refresh_tasks: 0,
@@ -79,7 +79,7 @@ where
 
     /// Joins the fetch in progress, unless its runtime has stopped.
     pub(super) fn join(&self, state: &State<T, F::Error>) -> Option<FetchWaiter<T, F>> {
-        state.flight.join(self.policy.timeout.saturating_add(OVERDUE))
+        state.single_flight.join(self.policy.timeout.saturating_add(OVERDUE))
     }
 
     /// The time of the next fetch that is due without callers.
@@ -96,7 +96,7 @@ where
         started: Duration,
     ) -> SharedResult<T, F::Error> {
         let mut state = self.lock();
-        if !state.flight.finish(leader) {
+        if !state.single_flight.finish(leader) {
             return result.map(|fetched| fetched.value); // replaced as overdue: the later fetch decides
         }
         match result {

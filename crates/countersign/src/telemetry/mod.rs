@@ -12,7 +12,7 @@
 //! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 per second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 per second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
-//! | `countersign::guard` | ERROR | a guard has a requirement that nobody can meet | `requirement`, `error` |
+//! | `countersign::guard` | ERROR | a guard has a requirement that cannot be met | `requirement`, `error` |
 //! | `countersign::guard` | ERROR | a guard or extractor has no authentication layer before it | `path`, `fix` |
 //! | `countersign::guard` | ERROR | a check in a handler needs the request, which only a guard can see | `requirement`, `fix` |
 //! | `countersign::lifetime` | INFO | a response outlived its caller's token | `outcome` |

@@ -115,7 +115,7 @@ pub(crate) const ADD_THE_LAYER: &str =
 
 pub(crate) fn faulty_requirement(requirement: &Requirement, error: &ConfigError) {
     tracing::error!(
-        target: "countersign::guard", %requirement, %error, "nobody can meet the requirement; denying every request"
+        target: "countersign::guard", %requirement, %error, "the requirement cannot be met; denying every request"
     );
 }
 

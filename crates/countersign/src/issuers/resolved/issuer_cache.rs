@@ -11,7 +11,7 @@ use super::lookup_limit::LookupLimit;
 use super::policy::ResolvePolicy;
 use super::resolver::NotResolved;
 
-/// How many refused names are remembered.
+/// The number of cached refused names.
 const MAX_REFUSED: usize = 10_000;
 
 /// Maps names to issuers of type `I`. Cached issuers are read without a lock.
@@ -36,7 +36,7 @@ struct Uncached<I> {
     limit: LookupLimit,
 }
 
-/// What a caller does whose issuer is not cached.
+/// The next step of a caller whose issuer is not cached.
 pub(super) enum Admission<I> {
     /// Waits for this lookup.
     Wait(Arc<Entry<I>>),

@@ -5,7 +5,7 @@ use crate::fetch::{is_loopback, parse_url};
 /// The longest name for a lookup, in bytes.
 const MAX_NAME_BYTES: usize = 512;
 
-/// Whether `name` is a URL in canonical form, without user information, query and fragment. A name that a URL parser would
+/// Returns whether `name` is a URL in canonical form, without user information, query and fragment. A name that a URL parser would
 /// change (dot segments, escaped dots, backslashes, upper case, a default port) is not.
 pub(super) fn is_canonical(name: &str, loopback_allowed: bool) -> bool {
     if name.len() > MAX_NAME_BYTES || !name.is_ascii() || name.contains(['?', '#', '@', '%', '\\']) {

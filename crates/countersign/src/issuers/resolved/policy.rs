@@ -21,15 +21,15 @@ use crate::refresh::RefreshPolicy;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ResolvePolicy {
-    /// How many issuers are cached; the least recently used one makes room for the next. Default 10,000.
+    /// The number of cached issuers; the least recently used one makes room for the next. Default 10,000.
     pub max_issuers: usize,
-    /// How long an issuer is trusted before the resolver must confirm it, which happens ahead of that. Default 5 min.
+    /// The time that an issuer is trusted before the resolver must confirm it, which happens ahead of that. Default 5 min.
     pub max_age: Duration,
-    /// How long a name that the resolver does not know is refused without asking it again. Default 1 min.
+    /// The time that a name that the resolver does not know is refused without asking it again. Default 1 min.
     pub refused_for: Duration,
-    /// How long past `max_age` an issuer is trusted while the resolver fails. Default 1 h.
+    /// The time past `max_age` that an issuer is trusted while the resolver fails. Default 1 h.
     pub stale_for: Duration,
-    /// How many names that are not cached may be resolved per second, whoever sends them. Default 20.
+    /// The number of uncached names that may be resolved per second, whoever sends them. Default 20.
     pub max_lookups_per_second: u32,
     /// The time limit of one call of the resolver. Default 5 s.
     pub timeout: Duration,

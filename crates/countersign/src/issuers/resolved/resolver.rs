@@ -42,7 +42,7 @@ pub(super) enum NotResolved {
 }
 
 impl Resolver {
-    /// Whether the name may be looked up. Calls the user's filter.
+    /// Returns whether the name may be looked up. Calls the user's filter.
     pub(super) fn accepts(&self, name: &str) -> bool {
         is_canonical(name, self.private_addresses_allowed)
             && self.name_filter.as_ref().is_none_or(|name_filter| name_filter(name))

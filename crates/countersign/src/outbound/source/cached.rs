@@ -19,22 +19,22 @@ use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 use crate::telemetry;
 
-/// How many callers' tokens are held; the one that was longest unused makes room.
+/// The number of callers with cached tokens; the least recently used one is removed.
 const MAX_CALLERS: usize = 10_000;
 
-/// A token is not sent in its last seconds, lest it end on the way; of a short life, at most half is given up.
+/// A token is not sent in its last seconds, so that it does not expire in transit; at most half of a short lifetime is unused.
 const HARD_STOP: Duration = Duration::from_secs(10);
 
-/// How long a refusal stands before the token service is asked again.
+/// The time before the token service is asked again after a refusal.
 const REFUSAL_STANDS: Duration = Duration::from_secs(5);
 
-/// The time between two renewals that services' 401s force; one that refuses every token must not make us flood.
+/// The time between two renewals after 401s; a service that refuses every token must not cause a flood of requests.
 const RENEWAL_COOL_DOWN: Duration = Duration::from_secs(10);
 
-/// A source whose tokens are kept. Clones share them.
+/// A source with a cache of its tokens. Clones share it.
 ///
-/// One source has one token service, client, audience and scope, so a token is told from its neighbours by the caller it
-/// was exchanged for alone: by the SHA-256 of that caller's token.
+/// One source has one token service, client, audience and scope, so only the caller that a token was exchanged for
+/// identifies it: by the SHA-256 of that caller's token.
 #[derive(Clone)]
 pub(in crate::outbound) struct CachedTokens(Arc<Inner>);
 
@@ -57,21 +57,21 @@ struct Counters {
     renewals: AtomicU64,
 }
 
-/// What became of one binding's tokens since the start. Numbers alone: fit for metrics.
+/// Statistics of one binding's tokens since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenStats {
-    /// How often tokens were asked for, refreshes included; sources that keep none are not counted.
+    /// The number of token requests, refreshes included; sources without a cache are not counted.
     pub fetches: u64,
-    /// How many of these were asked for while another was held, ahead of its end or past it.
+    /// The number of these that replaced a cached token.
     pub refreshes: u64,
-    /// How many of these brought none.
+    /// The number of these that failed.
     pub failures: u64,
-    /// How many tokens were dropped because a service answered 401.
+    /// The number of tokens dropped because a service answered 401.
     pub renewals: u64,
-    /// For how many callers tokens are held.
+    /// The number of callers with cached tokens.
     pub callers: usize,
-    /// How long ago the service's own token was asked for, where one is held.
+    /// The time since the service's own token was requested, if one is cached.
     pub age: Option<Duration>,
 }
 
@@ -132,8 +132,8 @@ impl CachedTokens {
         })
     }
 
-    /// Drops `sent` where it is still the one held: a service refused it. Newer ones stay, and a service that refuses
-    /// whatever it is sent costs one renewal a cool-down (S7.18).
+    /// Drops `sent` if it is still the cached token: a service refused it. Newer ones stay, and a service that refuses
+    /// every token causes one renewal per cool-down.
     pub(in crate::outbound) fn reject(&self, subject: Option<&CallerToken>, sent: &Arc<OutboundToken>) {
         if self.0.policy.is_none() {
             return;
@@ -172,7 +172,7 @@ impl CachedTokens {
 }
 
 impl Callers {
-    /// Drops the callers whose tokens are over; where there is none, the one longest unused.
+    /// Drops the callers whose tokens are expired; if there is none, the least recently used one.
     fn make_room(&mut self, clock: &dyn Clock) {
         let now = clock.now();
         self.cells.retain(|_, (cell, _)| cell.tokens.fetcher().subject_ends_after(now));
@@ -329,7 +329,7 @@ mod tests {
         let before = source.0.load(Ordering::SeqCst);
         cached.token(Some(&caller("0", 2000))).await.expect("kept");
         assert_eq!(source.0.load(Ordering::SeqCst), before);
-        cached.token(Some(&caller("1", 2000))).await.expect("fetched anew");
+        cached.token(Some(&caller("1", 2000))).await.expect("fetched again");
         assert_eq!(source.0.load(Ordering::SeqCst), before + 1);
     }
 
