@@ -1,6 +1,6 @@
 //! `docs/conformance.md`, made from the names of the tests; fails when it is out of date.
 //!
-//! `UPDATE_DOCS=1 cargo test -p countersign-tests --test conformance the_table` writes it anew.
+//! `UPDATE_DOCS=1 cargo test -p countersign-tests --test conformance the_table` writes it again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
