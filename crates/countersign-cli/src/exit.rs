@@ -2,6 +2,14 @@
 
 use std::process::ExitCode;
 
+/// The exit codes, shown at the end of every help page.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  accepted, or done
+  1  rejected
+  2  invalid use: a bad option, an unreadable file
+  3  undecided: keys unreachable";
+
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {

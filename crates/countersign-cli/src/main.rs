@@ -19,22 +19,16 @@ mod inspector;
 mod keyfile;
 mod output;
 mod times;
+mod token_view;
 mod tools;
+mod verification;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use command::Command;
-use exit::Failure;
-
-/// The exit codes, shown at the end of every help page.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  accepted, or done
-  1  rejected
-  2  invalid use: a bad option, an unreadable file
-  3  undecided: keys unreachable";
+use exit::{EXIT_CODES, Failure};
 
 /// Inspect JSON Web Tokens, verify them as your services do, and see the reason.
 #[derive(Parser)]
@@ -46,7 +40,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     let cli = Cli::parse(); // clap exits with 2 on a bad option
-    match cli.command.run() {
+    match cli.command.run(Cli::command) {
         Ok(exit) => exit.into(),
         Err(Failure::Usage(message)) => {
             output::warn(&message);

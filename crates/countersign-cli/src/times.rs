@@ -1,11 +1,17 @@
 //! Readable times and durations.
 
+use countersign::clock::{Clock, SystemClock};
 use jiff::Timestamp;
 
 use crate::exit::Failure;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
+
+/// The current time, in seconds since 1970.
+pub(crate) fn now() -> i64 {
+    i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX)
+}
 
 /// `seconds` since 1970 as `2026-11-24T22:52:41Z`.
 pub(crate) fn utc(seconds: i64) -> String {

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use countersign::secret::Secret;
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::hash;
-use crate::{EXIT_CODES, input, output};
+use crate::{input, output};
 
 /// Hash a secret, or check it against a hash. The secret is read from standard input or a file, never from an argument.
 #[derive(Args)]

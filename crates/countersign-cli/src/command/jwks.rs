@@ -4,9 +4,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use countersign::key::VerifyingKey;
 use serde_json::{Value, json};
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::{jwk, keyring};
-use crate::{EXIT_CODES, input, output};
+use crate::{input, output};
 
 /// Build key sets, and convert public keys between JWK, PEM and DER. Private members are dropped.
 #[derive(Args)]

@@ -6,9 +6,9 @@ use clap::Args;
 use countersign::mint::Signer;
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::{jwk, keyring};
-use crate::{EXIT_CODES, encoding, output};
+use crate::{encoding, output};
 
 /// Generate a key pair, or a shared secret for HMAC. The private key is printed, or written to a file only you can read.
 #[derive(Args)]

@@ -6,9 +6,9 @@ use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use serde_json::{Map, Value, json};
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::{keyring, shell};
-use crate::{EXIT_CODES, encoding, input, output, times};
+use crate::{encoding, input, output, times};
 
 /// Default lifetime of a token, in seconds.
 const LIFE: u64 = 300;

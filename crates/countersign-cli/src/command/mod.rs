@@ -12,14 +12,12 @@ mod policy;
 mod shell;
 mod token;
 mod uuid;
-pub(crate) mod verify;
+mod verify;
 
 use clap::Subcommand;
 
 use crate::exit::Outcome;
 use crate::inspector;
-
-pub(crate) use decode::View;
 
 /// The subcommands.
 #[derive(Subcommand)]
@@ -59,7 +57,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn run(self) -> Outcome {
+    /// Runs the command; `definition` is that of the whole program, for completions and manual pages.
+    pub(crate) fn run(self, definition: fn() -> clap::Command) -> Outcome {
         match self {
             Command::Decode(arguments) => arguments.run(),
             Command::Verify(arguments) => arguments.run(),
@@ -75,8 +74,8 @@ impl Command {
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),
-            Command::Completions(arguments) => arguments.run(),
-            Command::Man(arguments) => arguments.run(),
+            Command::Completions(arguments) => arguments.run(definition()),
+            Command::Man(arguments) => arguments.run(definition()),
         }
     }
 }

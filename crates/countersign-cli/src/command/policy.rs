@@ -6,10 +6,10 @@ use countersign::policy::Policy;
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
-use super::verify::read_policy;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::input;
 use crate::output::{self, Tone, toned};
-use crate::{EXIT_CODES, input};
+use crate::verification::read_policy;
 
 /// Check the policies that services read.
 #[derive(Args)]

@@ -1,11 +1,10 @@
 //! Shell completions and the manual page, generated from the definitions of the command.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::output;
-use crate::{Cli, EXIT_CODES};
 
 /// Print completions for a shell.
 #[derive(Args)]
@@ -16,9 +15,9 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Outcome {
+    pub(crate) fn run(self, mut definition: Command) -> Outcome {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "countersign", &mut script);
+        clap_complete::generate(self.shell, &mut definition, "countersign", &mut script);
         output::bytes(&script)?;
         Ok(Exit::Done)
     }
@@ -33,8 +32,8 @@ pub(crate) struct Man {
 }
 
 impl Man {
-    pub(crate) fn run(self) -> Outcome {
-        let mut command = Cli::command();
+    pub(crate) fn run(self, definition: Command) -> Outcome {
+        let mut command = definition;
         command.build();
         if let Some(name) = &self.command {
             let one = command.find_subcommand(name).cloned();

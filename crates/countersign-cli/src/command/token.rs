@@ -11,9 +11,9 @@ use countersign::token::inspect;
 use serde_json::json;
 
 use crate::claim_text;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::keyring;
-use crate::{EXIT_CODES, input, output};
+use crate::{input, output};
 
 /// The environment variable with the client's secret, if no option names a file.
 const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";

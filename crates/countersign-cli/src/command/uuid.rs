@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use crate::exit::{Exit, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Outcome};
+use crate::output;
 use crate::tools::uuids;
-use crate::{EXIT_CODES, output};
 
 /// Generate or parse UUIDs (RFC 9562).
 #[derive(Args)]

@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 
 use super::state::Inspector;
 use super::{api, open, page, request_guard};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::{EXIT_CODES, output};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::output;
 
 /// Maximum size of a request body, in bytes.
 const MAX_ASK_BYTES: usize = 512 * 1024;

@@ -11,10 +11,10 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::verify::{Session, Settings, VerifyOptions};
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
-use crate::{EXIT_CODES, fetch, input};
+use crate::verification::{Session, Settings, VerifyOptions, print_checks};
+use crate::{fetch, input};
 use table::Table;
 
 /// Maximum size of a local response body, in bytes.
@@ -239,7 +239,7 @@ impl Explained {
         }
         if let Some(report) = &self.report {
             output::line("")?;
-            super::verify::report::print_checks(report)?;
+            print_checks(report)?;
         }
         Ok(())
     }

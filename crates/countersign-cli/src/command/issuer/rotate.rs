@@ -10,8 +10,8 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::control::{self, ControlFile, ControlRequest};
-use crate::exit::{Exit, Failure, Outcome};
-use crate::{EXIT_CODES, fetch, input, output, times};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::{fetch, input, output, times};
 
 /// Rotate the keys of a token service: of the running service with this configuration, otherwise in its store.
 ///

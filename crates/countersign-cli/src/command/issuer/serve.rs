@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::control;
-use crate::exit::{Exit, Failure, Outcome};
-use crate::{EXIT_CODES, fetch, output};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::{fetch, output};
 
 /// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
 ///

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::findings::{Findings, Level};
-use crate::exit::{Exit, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Outcome};
+use crate::fetch;
 use crate::output::{self, Tone, toned};
-use crate::{EXIT_CODES, fetch};
 
 /// Check an issuer's keys as a service would fetch them.
 #[derive(Args)]

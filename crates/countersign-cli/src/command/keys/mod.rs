@@ -6,8 +6,7 @@ mod watch;
 
 use clap::{Args, Subcommand};
 
-use crate::EXIT_CODES;
-use crate::exit::{Failure, Outcome};
+use crate::exit::{EXIT_CODES, Failure, Outcome};
 
 /// Examine the keys that an issuer publishes.
 #[derive(Args)]

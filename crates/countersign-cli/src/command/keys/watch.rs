@@ -8,8 +8,8 @@ use countersign::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use crate::exit::{Exit, Failure, Outcome};
-use crate::{EXIT_CODES, fetch, output, times};
+use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::{fetch, output, times};
 
 /// Watch an issuer's keys and report changes. Stops on Ctrl-C, or after --count fetches.
 #[derive(Args)]

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufWriter, Write};
 use countersign::verify::{Report, Verifier};
 
 use super::report;
-use super::session::{Session, report_without_waiting};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input;
+use crate::verification::{Session, report_without_waiting};
 
 /// Number of lines verified at a time.
 const CHUNK: usize = 2048;

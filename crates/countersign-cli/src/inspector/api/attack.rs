@@ -8,8 +8,8 @@ use countersign_test::Attack;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
 use super::mint::{draft, object};
+use super::response::Answer;
 use super::try_service::send;
 use crate::inspector::state::Inspector;
 

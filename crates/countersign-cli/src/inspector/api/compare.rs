@@ -6,9 +6,9 @@ use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, now};
-use crate::command::View;
-use crate::{claim_text, input};
+use super::response::Answer;
+use crate::token_view::TokenView;
+use crate::{claim_text, input, times};
 
 #[derive(Deserialize)]
 pub(super) struct Pair {
@@ -18,8 +18,8 @@ pub(super) struct Pair {
 
 /// Lists every header member and claim of both tokens, and whether they are equal.
 pub(super) async fn answer(Json(pair): Json<Pair>) -> Answer {
-    let now = now();
-    let [left, right] = [&pair.left, &pair.right].map(|token| View::of(&input::unwrapped(token), None, now));
+    let now = times::now();
+    let [left, right] = [&pair.left, &pair.right].map(|token| TokenView::new(&input::unwrapped(token), None, now));
     let rows = [rows("header", &left.header, &right.header, now), rows("claims", &left.payload, &right.payload, now)];
     let rows = rows.concat();
     let differing = rows.iter().filter(|row| row["state"] != "same").count();

@@ -5,7 +5,7 @@ use countersign::token::inspect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Answer;
+use super::response::Answer;
 use crate::input;
 use crate::tools::shell;
 

@@ -5,7 +5,7 @@ use countersign::secret::Secret;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Refusal};
+use super::response::{Answer, Refusal};
 use crate::encoding;
 use crate::exit::Failure;
 use crate::tools::{hash, json_layout, jwk, uuids};

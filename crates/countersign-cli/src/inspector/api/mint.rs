@@ -11,11 +11,12 @@ use countersign_test::{TestIssuer, TokenDraft};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::response::Answer;
 use super::verify::algorithm;
-use super::{Answer, now};
 use crate::claim_text;
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
+use crate::times;
 use crate::tools::json_layout;
 
 /// Lifetime of a renewed token without usable times, in seconds.
@@ -100,7 +101,7 @@ fn renewed(claims: &str) -> Result<String, Failure> {
     let at = |name: &str| claims.get(name).and_then(claim_text::seconds);
     let life = at("exp").zip(at("iat").or_else(|| at("nbf"))).map_or(LIFE, |(end, start)| end.saturating_sub(start));
     let life = if life > 0 { life } else { LIFE };
-    let now = now();
+    let now = times::now();
     if claims.contains_key("nbf") {
         claims.insert("nbf".to_owned(), json!(now));
     }

@@ -5,11 +5,12 @@ use countersign::token::inspect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, now};
+use super::response::Answer;
 use crate::claim_text;
-use crate::command::View;
 use crate::encoding::{decode_leniently, encode};
 use crate::input;
+use crate::times;
+use crate::token_view::TokenView;
 use crate::tools::json_layout;
 
 /// Maximum number of parts shown.
@@ -23,8 +24,8 @@ pub(super) struct Read {
 /// Header, claims, faults and explanations of a token. Verifies nothing.
 pub(super) async fn answer(Json(read): Json<Read>) -> Answer {
     let token = input::unwrapped(&read.token);
-    let now = now();
-    let view = View::of(&token, None, now);
+    let now = times::now();
+    let view = TokenView::new(&token, None, now);
     let mut start = 0;
     let parts: Vec<Value> = token
         .split('.')

@@ -10,8 +10,8 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::response::{Answer, Refusal};
 use super::verify::{Trust, verify};
-use super::{Answer, Refusal};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
 use crate::{input, output};

@@ -11,10 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::read::brought;
-use super::{Answer, Refusal};
-use crate::command::verify::{KeyLocation, Session, Settings, VerifyOptions, read_policy, remedy};
+use super::response::{Answer, Refusal};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
+use crate::verification::{KeyLocation, Session, Settings, VerifyOptions, algorithms, read_policy, remedy};
 use crate::{claim_text, encoding, input, keyfile};
 
 #[derive(Deserialize)]
@@ -191,7 +191,7 @@ fn signature_only(
     keys: Option<&KeyLocation>,
     options: &VerifyOptions,
 ) -> Result<(&'static str, String), Failure> {
-    let allowed = crate::command::verify::algorithms(&options.alg)?;
+    let allowed = algorithms(&options.alg)?;
     let keys = match keys {
         Some(KeyLocation::Set { text, .. }) => keyfile::from_jwks(text, &allowed)?.keys,
         Some(KeyLocation::Pem { text, .. }) => keyfile::from_pem(text, &allowed, None)?,

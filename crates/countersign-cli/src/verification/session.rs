@@ -12,7 +12,7 @@ use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verifier};
 use tokio::runtime::Runtime;
 
-use super::VerifyClock;
+use super::options::VerifyClock;
 use super::settings::{KeyLocation, Settings};
 use crate::exit::Failure;
 use crate::{input, keyfile, output};

@@ -3,7 +3,7 @@
 use countersign::clock::UnixTime;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
 
-use super::{VerifyOptions, algorithms};
+use super::options::{VerifyOptions, algorithms};
 use crate::exit::Failure;
 use crate::input;
 

@@ -1,0 +1,11 @@
+//! Verification of tokens with the library's verifier, for commands and the inspector.
+
+mod checks;
+mod options;
+mod session;
+mod settings;
+
+pub(crate) use checks::{print_checks, remedy};
+pub(crate) use options::{VerifyOptions, algorithms};
+pub(crate) use session::{Session, report_without_waiting};
+pub(crate) use settings::{KeyLocation, Settings, read_policy};
