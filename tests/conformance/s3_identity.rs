@@ -8,8 +8,9 @@ use countersign::clock::SystemClock;
 use countersign::key::{
     Algorithm, KeyCell, KeySet, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext, StaticKeys,
 };
-use countersign::policy::{IssuerLookup, IssuerSource, NeedsAudience, Profile, ResolvedIssuer, TrustedIssuer, danger};
+use countersign::policy::{NeedsAudience, Profile, TrustedIssuer, danger};
 use countersign::verify::Verifier;
+use countersign_core::integration::{IssuerLookup, IssuerSource, ResolvedIssuer};
 use serde_json::{Value, json};
 
 use super::fixture::{

@@ -44,7 +44,8 @@ fn token(issuer: &TestIssuer) -> TokenDraft {
 #[tokio::test]
 async fn s3_23_roles_of_another_client_or_of_the_realm_are_not_ours() {
     let issuer = TestIssuer::new();
-    let service = service(trusting([(issuer.clone(), Authorities::keycloak("orders"))])).await;
+    let authorities = Authorities::new().roles_at("/resource_access/orders/roles");
+    let service = service(trusting([(issuer.clone(), authorities)])).await;
     let with = |claims: serde_json::Value| {
         let draft = claims.as_object().expect("an object").iter();
         draft.fold(token(&issuer), |draft, (name, value)| draft.claim(name, value.clone())).sign()

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use countersign::authz::Names;
 use countersign::issuers::Preset;
 use countersign::verify::Verifier;
+use countersign_core::integration::Names;
 use countersign_test::TestIssuer;
 use serde_json::{Value, json};
 

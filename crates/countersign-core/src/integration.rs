@@ -30,6 +30,12 @@
 //! # }
 //! ```
 
+pub use crate::authz::names::Names;
+pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts};
+pub use crate::claims::typed::TokenClaims;
+pub use crate::digest::sha256;
+pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
+pub use crate::redact::safe_text;
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;
 pub use crate::verify::verifier::{Step, Uncached};

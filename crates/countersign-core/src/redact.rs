@@ -8,7 +8,7 @@ const MAX_LOGGED_CHARS: usize = 64;
 /// Keeps one record one record: no line break, terminal escape or right-to-left override gets through.
 ///
 /// ```
-/// use countersign_core::redact::safe_text;
+/// use countersign_core::integration::safe_text;
 ///
 /// assert_eq!(safe_text("a\r\nlevel=ERROR"), "a\\r\\nlevel=ERROR");
 /// ```

@@ -30,14 +30,6 @@ impl<T: Zeroize> Secret<T> {
     }
 }
 
-/// The SHA-256 of a hidden text, to tell texts apart without keeping them.
-#[must_use]
-pub fn sha256(text: &str) -> [u8; 32] {
-    let mut digest = [0; 32];
-    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes()).as_ref());
-    digest
-}
-
 impl Secret<String> {
     /// Reads the environment variable `name`.
     ///

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::net::IpAddr;
 
 use countersign_core::error::VerifyError;
-use countersign_core::redact::safe_text;
+use countersign_core::integration::safe_text;
 
 const TARGET: &str = "countersign::issuer";
 

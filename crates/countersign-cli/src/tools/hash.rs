@@ -48,7 +48,7 @@ pub(crate) fn is_hash_of(stored: &str, secret: &Secret<String>) -> Result<bool, 
 
 /// SHA-256 in hex.
 pub(crate) fn sha256(text: &str) -> String {
-    encoding::hex(&countersign::secret::sha256(text), "")
+    encoding::hex(&countersign_core::integration::sha256(text), "")
 }
 
 #[cfg(test)]

@@ -42,12 +42,6 @@ impl Authorities {
         Self::default()
     }
 
-    /// Keycloak's shape: the roles of client `client_id`, not of others, and not the realm's.
-    pub fn keycloak(client_id: &str) -> Self {
-        let escaped = client_id.replace('~', "~0").replace('/', "~1");
-        Self::new().roles_at(format!("/resource_access/{escaped}/roles"))
-    }
-
     /// Reads roles from the list of strings at `pointer`, besides others already named.
     pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
         self.roles_at.push(pointer.into());

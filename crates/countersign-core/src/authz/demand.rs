@@ -19,6 +19,11 @@ use super::Requirement;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a requirement that a signature can name",
+    label = "`Demand` is not implemented for `{Self}`",
+    note = "declare it with `requirement! {{ pub {Self} = scope(\"orders:read\"); }}`"
+)]
 pub trait Demand: Send + Sync + 'static {
     /// The requirement, made once for the process.
     fn requirement() -> &'static Requirement;

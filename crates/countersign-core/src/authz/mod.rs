@@ -5,15 +5,14 @@ mod decision;
 mod demand;
 mod grants;
 mod hierarchy;
-mod names;
+pub(crate) mod names;
 #[cfg(test)]
 mod properties;
-mod requirement;
+pub(crate) mod requirement;
 
 pub use authorities::Authorities;
 pub use decision::{Decision, Denial};
 pub use demand::Demand;
 pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
-pub use names::Names;
 pub use requirement::*;

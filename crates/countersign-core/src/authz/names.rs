@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 /// set has none.
 ///
 /// ```
-/// use countersign_core::authz::Names;
+/// use countersign_core::integration::Names;
 ///
 /// let scopes: Names = ["write", "read", "read"].into_iter().collect();
 /// assert_eq!(scopes.iter().collect::<Vec<_>>(), ["read", "write"]);

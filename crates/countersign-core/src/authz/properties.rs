@@ -5,8 +5,11 @@ use std::collections::BTreeSet;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
+use super::names::Names;
+use super::requirement::facts::{Facts, RequestContext};
 use super::*;
-use crate::claims::{TokenClaims, TypedClaims};
+use crate::claims::TypedClaims;
+use crate::claims::typed::TokenClaims;
 use crate::clock::UnixTime;
 use crate::token::Payload;
 

@@ -3,10 +3,10 @@
 mod error;
 mod schema;
 mod tenant;
-mod typed;
+pub(crate) mod typed;
 
 pub use error::ClaimsError;
 pub use schema::{Evolving, Newer, Oldest, Schema, SchemaCount, SchemaSeen, schema_counts};
 pub use tenant::{TenantId, TenantKey};
+pub use typed::FromClaims;
 pub(crate) use typed::TypedClaims;
-pub use typed::{FromClaims, TokenClaims};

@@ -52,6 +52,11 @@ use super::{ClaimsError, FromClaims};
 /// assert!(unknown.unwrap_err().is_newer_schema());
 /// # Ok::<(), countersign_core::claims::ClaimsError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a version of claims",
+    label = "`Schema` is not implemented for `{Self}`",
+    note = "`Evolving<C>` needs `C: Schema`; for claims without versions use `C` itself"
+)]
 pub trait Schema: DeserializeOwned + Send + Sync + 'static {
     /// The version that this form is, from 1. It must be above the older form's, or the program does not compile.
     const VERSION: u32;

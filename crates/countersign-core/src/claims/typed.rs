@@ -12,6 +12,11 @@ use super::ClaimsError;
 const MAX_TYPES: usize = 8;
 
 /// A type that claims can be decoded into: every `Deserialize` type, and [`Evolving`](super::Evolving) ones.
+#[diagnostic::on_unimplemented(
+    message = "claims cannot be decoded into `{Self}`",
+    label = "`FromClaims` is not implemented for `{Self}`",
+    note = "derive `serde::Deserialize` for a type without borrowed fields, or use `Evolving<C>` with `C: Schema`"
+)]
 pub trait FromClaims: Sized + Send + Sync + 'static {
     /// Decodes the claims of a verified token.
     ///

@@ -5,6 +5,7 @@ use std::fmt;
 
 /// One field and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Fault {
     /// The field, as the user wrote it: `audience`, `issuer`, `algorithms`.
     pub field: Cow<'static, str>,

@@ -5,14 +5,14 @@ pub mod danger;
 mod fingerprint;
 mod issuer;
 mod profile;
-mod resolved;
+pub(crate) mod resolved;
 
 pub use config::{AudienceList, AuthoritiesConfig, KeysConfig, Policy, TrustedIssuerConfig};
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
-pub use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
+pub(crate) use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 
 use std::time::Duration;
 

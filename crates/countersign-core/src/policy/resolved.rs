@@ -52,7 +52,7 @@ pub enum IssuerLookup {
 /// use std::sync::Arc;
 /// use countersign_core::clock::SystemClock;
 /// use countersign_core::key::{SourceContext, StaticKeys};
-/// use countersign_core::policy::{NeedsAudience, ResolvedIssuer};
+/// use countersign_core::{integration::ResolvedIssuer, policy::NeedsAudience};
 ///
 /// let named = |name: &str| NeedsAudience::new(name, Arc::new(StaticKeys::new([])));
 /// let context = SourceContext::new(Arc::new(SystemClock)).resolved(false);

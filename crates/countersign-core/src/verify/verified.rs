@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
-use crate::authz::{Decision, Facts, Grants, RequestContext, Requirement};
-use crate::claims::{ClaimsError, FromClaims, TenantId, TokenClaims, TypedClaims};
+use crate::authz::requirement::facts::{Facts, RequestContext};
+use crate::authz::{Decision, Grants, Requirement};
+use crate::claims::typed::TokenClaims;
+use crate::claims::{ClaimsError, FromClaims, TenantId, TypedClaims};
 use crate::clock::UnixTime;
 use crate::error::VerifyError;
 use crate::key::{Algorithm, VerifyingKey};

@@ -57,7 +57,7 @@ fn configured(client: &Client) -> Option<&SecretHash> {
 
 /// Identifies the configured hash that an upgrade replaces.
 fn fingerprint(hash: &SecretHash) -> String {
-    base64_simd::URL_SAFE_NO_PAD.encode_to_string(countersign_core::secret::sha256(&hash.to_string()))
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(countersign_core::integration::sha256(&hash.to_string()))
 }
 
 impl fmt::Debug for Upgrades {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
-use countersign_core::secret::sha256;
+use countersign_core::integration::sha256;
 
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind};
 use crate::audit;

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn s8_25_lists_are_bounded_and_keep_every_id_until_it_expires() {
         let (store, now, end) = (MemoryStore::new(), UnixTime::from_secs(10), UnixTime::from_secs(20));
-        let digest = |n: u64| countersign_core::secret::sha256(&n.to_string());
+        let digest = |n: u64| countersign_core::integration::sha256(&n.to_string());
         let insert = |n, end, now| store.insert_id(IdList::RevokedTokens, &digest(n), end, now).expect("memory");
         for n in 0..MAX_IDS {
             assert_eq!(insert(n, end, now), Insertion::New);

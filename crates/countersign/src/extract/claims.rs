@@ -5,9 +5,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use countersign_core::authz::{Denial, RequestContext, Requirement};
+use countersign_core::authz::{Denial, Requirement};
 use countersign_core::claims::{FromClaims, TenantId};
 use countersign_core::clock::UnixTime;
+use countersign_core::integration::RequestContext;
 use countersign_core::verify::Verified;
 use http::HeaderMap;
 use http::request::Parts;

@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 
-use countersign_core::authz::{Decision, RequestContext, RequestFacts, Requirement};
+use countersign_core::authz::{Decision, Requirement};
+use countersign_core::integration::{RequestContext, RequestFacts};
 use countersign_core::verify::Verified;
 
 use crate::authenticate::LayerContext;

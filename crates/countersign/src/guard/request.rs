@@ -1,6 +1,6 @@
 //! Facts of an HTTP request for the evaluation of requirements.
 
-use countersign_core::authz::RequestFacts;
+use countersign_core::integration::RequestFacts;
 use http::{Extensions, HeaderMap, Uri, header};
 
 /// The facts of one request.

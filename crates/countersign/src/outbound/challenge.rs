@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::redact::safe_text;
+use countersign_core::integration::safe_text;
 use http::{HeaderMap, header};
 
 /// The longest `WWW-Authenticate` value read, in bytes. Longer ones are ignored.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::redact::safe_text;
+use countersign_core::integration::safe_text;
 
 use super::samples::Sampler;
 

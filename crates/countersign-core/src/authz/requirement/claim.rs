@@ -9,7 +9,8 @@ use super::facts::Facts;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::Denial;
-use crate::claims::{FromClaims, TokenClaims};
+use crate::claims::FromClaims;
+use crate::claims::typed::TokenClaims;
 
 /// The claim at `path` is exactly `value`, type included; a list is not searched.
 ///

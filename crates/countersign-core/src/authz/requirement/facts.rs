@@ -3,11 +3,12 @@
 use std::fmt;
 
 use crate::authz::Grants;
-use crate::claims::TokenClaims;
+use crate::claims::typed::TokenClaims;
 use crate::clock::{Clock, UnixTime};
 
 /// What a requirement is judged over.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Facts<'f> {
     /// The caller's authorities.
     pub grants: &'f Grants,
@@ -30,7 +31,7 @@ pub struct Facts<'f> {
 /// When and for which request a requirement is judged.
 ///
 /// ```
-/// use countersign_core::{authz::RequestContext, clock::UnixTime};
+/// use countersign_core::{clock::UnixTime, integration::RequestContext};
 ///
 /// let context = RequestContext::new(UnixTime::from_secs(1_700_000_000)); // no request: nothing of it is known
 /// # let _ = context;

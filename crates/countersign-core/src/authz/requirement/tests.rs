@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::facts::{Facts, RequestContext, RequestFacts};
 use super::*;
 use crate::authz::{Decision, Denial, Grants};
-use crate::claims::{TenantId, TokenClaims, TypedClaims};
+use crate::claims::typed::TokenClaims;
+use crate::claims::{TenantId, TypedClaims};
 use crate::clock::UnixTime;
 
 fn grants() -> Grants {

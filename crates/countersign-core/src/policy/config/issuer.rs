@@ -77,6 +77,7 @@ pub struct TrustedIssuerConfig {
 /// One audience or several, written as a string or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum AudienceList {
     /// A single one.
     One(String),

@@ -41,7 +41,7 @@ fn s8_02_generated_secrets_have_256_bits_and_a_prefix_and_are_keyed_by_the_peppe
     let (secret, stored) = SecretHash::generate_keyed(&pepper).expect("randomness");
     let random = secret.expose().strip_prefix(KEYED_PREFIX).expect("the prefix");
     assert_eq!(base64_simd::URL_SAFE_NO_PAD.decode_to_vec(random).expect("base64url").len(), 32);
-    let plain = countersign_core::secret::sha256(secret.expose());
+    let plain = countersign_core::integration::sha256(secret.expose());
     assert_ne!(stored.keyed().expect("keyed"), &plain, "no plain SHA-256");
     assert_eq!(SecretHash::parse(&stored.to_string()), Ok(stored));
     assert!(SecretHash::generate_keyed(&Secret::new(vec![7; 31])).is_err());

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome, SourceContext};
-use countersign_core::policy::{IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
+use countersign_core::integration::{IssuerLookup, IssuerSource, ResolvedIssuer};
+use countersign_core::policy::TrustedIssuer;
 
 use super::issuer_cache::Admission;
 use super::lookup::Lookups;

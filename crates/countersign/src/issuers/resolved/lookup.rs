@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use countersign_core::policy::{IssuerLookup, ResolvedIssuer};
+use countersign_core::integration::{IssuerLookup, ResolvedIssuer};
 
 use super::issuer_cache::{Admission, Entry, IssuerCache};
 use super::resolver::{NotResolved, Resolver};

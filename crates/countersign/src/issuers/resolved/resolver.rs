@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::key::{SourceClock, SourceContext};
-use countersign_core::policy::{ResolvedIssuer, TrustedIssuer};
+use countersign_core::integration::ResolvedIssuer;
+use countersign_core::policy::TrustedIssuer;
 
 use super::name::is_canonical;
 use super::policy::ResolvePolicy;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
-use countersign_core::secret::sha256;
+use countersign_core::integration::sha256;
 
 use super::context::OutboundContext;
 use super::token::OutboundToken;
