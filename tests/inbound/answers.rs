@@ -8,6 +8,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign::lifetime::{TokenEndAction, end_with_token};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::response::Detail;
@@ -175,11 +176,59 @@ async fn s5_18_s5_28_the_handlers_own_answers_pass_unchanged() {
     }
 }
 
+/// A refusal of an HTTP service is never a 2xx, which a proxy that asks for permission would take for a yes.
 #[tokio::test]
-async fn s5_29_grpc_callers_get_trailers_only_answers() {
+async fn s15_08_no_header_of_a_request_changes_the_form_of_its_refusal() {
+    async fn strict(claims: Claims) -> Result<(), countersign::extract::Rejection> {
+        claims.require(&role("admin"))
+    }
+    let issuer = TestIssuer::new();
+    let guarded = get(who).layer(require(scope("admin")));
+    let ended = get(who).layer(end_with_token(TokenEndAction::Abort));
+    let behind = Router::new().route("/guard", guarded.clone()).route("/extractor", get(strict)).layer(layer(&issuer));
+    let without = Router::new().route("/no-layer", guarded).route("/no-layer/claims", get(strict)).route("/end", ended);
+    let service = Service::start(behind.merge(without)).await;
+    let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+    let expired = format!("Authorization: Bearer {}", good(&issuer).expired().sign());
+    let cases: [(&str, &[&str], u16); 8] = [
+        ("/guard", &[], 401),
+        ("/guard", &["Authorization: Bearer"], 401),
+        ("/guard", &["Authorization: Bearer a b"], 400),
+        ("/guard", &[&expired], 401),
+        ("/guard", &[&token], 403),
+        ("/extractor", &[&token], 403),
+        ("/no-layer", &[&token], 500),
+        ("/no-layer/claims", &[&token], 500),
+    ];
+    for (path, credentials, status) in cases {
+        let plain = service.request(&format!("GET {path}"), credentials).await;
+        assert_eq!(plain.status, status, "{path} {plain:?}");
+        for form in [
+            "Content-Type: application/grpc",
+            "Content-Type: application/grpc+proto",
+            "Content-Type: application/grpc-web+proto",
+            "Content-Type: text/html",
+            "Accept: text/html",
+            "TE: trailers",
+        ] {
+            let lines: Vec<&str> = credentials.iter().copied().chain([form]).collect();
+            let answer = service.request(&format!("GET {path}"), &lines).await;
+            assert_eq!((answer.status, &answer.body), (status, &plain.body), "{path} {form}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path} {form}");
+            assert_eq!(answer.header("grpc-status"), None, "{path} {form}");
+        }
+    }
+    let answer = service.request("GET /end", &["Content-Type: application/grpc"]).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (500, None));
+}
+
+#[tokio::test]
+async fn s5_29_paths_declared_as_grpc_get_trailers_only_answers() {
     let issuer = TestIssuer::new();
     let guarded = get(who).post(who).layer(require(scope("admin")));
-    let service = Service::start(Router::new().route("/", guarded).layer(layer(&issuer))).await;
+    let layer = builder(&issuer).grpc_paths(["/shop.v1.Orders/"]).build().expect("a layer");
+    let app = Router::new().route("/shop.v1.Orders/List", guarded.clone()).route("/orders", guarded).layer(layer);
+    let service = Service::start(app).await;
     let grpc = "Content-Type: application/grpc+proto";
     let bearer = |token: String| format!("Authorization: Bearer {token}");
     let cases = [
@@ -191,11 +240,13 @@ async fn s5_29_grpc_callers_get_trailers_only_answers() {
     for (headers, status) in cases {
         let mut lines: Vec<&str> = headers.iter().map(String::as_str).collect();
         lines.push(grpc);
-        let answer = service.request("POST /", &lines).await;
+        let answer = service.request("POST /orders", &lines).await;
+        assert!(answer.status >= 400 && answer.header("grpc-status").is_none(), "S15.08: not declared: {answer:?}");
+        let answer = service.request("POST /shop.v1.Orders/List", &lines).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, ""));
         assert_eq!(answer.header("grpc-status"), Some(status));
         assert_eq!(answer.header("content-type"), Some("application/grpc"));
     }
     let admin = bearer(good(&issuer).scope("admin").sign());
-    assert_eq!(service.request("POST /", &[&admin, grpc]).await.body, "u1");
+    assert_eq!(service.request("POST /shop.v1.Orders/List", &[&admin, grpc]).await.body, "u1");
 }

@@ -8,14 +8,14 @@ use countersign_core::error::VerifyError;
 use countersign_core::integration::{NeedsKeys, Step};
 use countersign_core::key::RefreshOutcome;
 use countersign_core::verify::{Verified, Verifier};
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
 use super::public_paths::{PublicPaths, is_preflight};
-use crate::response::{Refusal, ResourceMetadata};
+use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::telemetry;
 
@@ -31,6 +31,7 @@ pub(super) struct Authenticator {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) public_paths: PublicPaths,
+    pub(super) grpc_paths: Vec<String>,
     pub(super) allows_anonymous: bool,
     pub(super) passes_preflights: bool,
     pub(super) keeps_token: bool,
@@ -79,6 +80,9 @@ impl Authenticator {
     pub(super) fn authenticate<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
         request.extensions_mut().remove::<Authenticated>();
         request.extensions_mut().remove::<CallerToken>();
+        if self.settings.grpc_paths.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
+            AnswerForm::mark_grpc(request.extensions_mut());
+        }
         let Settings { public_paths, allows_anonymous, passes_preflights, keeps_token, metadata, locations, .. } =
             &self.settings;
         if let Some(document) = metadata.as_ref().and_then(|it| it.respond(request.method(), request.uri())) {
@@ -140,9 +144,10 @@ impl Authenticator {
         }
     }
 
-    /// The response to a refused request with these headers.
-    pub(super) fn refuse(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
-        self.context.responder.refuse(refusal, request)
+    /// The response to a refused request.
+    pub(super) fn refuse<B>(&self, refusal: &Refusal, request: &Request<B>) -> Response<Bytes> {
+        let form = AnswerForm::from_extensions(request.extensions());
+        self.context.responder.refuse(refusal, request.headers(), form)
     }
 
     fn check_revocation<B>(

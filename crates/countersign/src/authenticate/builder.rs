@@ -73,6 +73,16 @@ impl AuthenticateLayerBuilder {
         self
     }
 
+    /// Answers requests below these path prefixes in gRPC's form, for a layer around HTTP and gRPC services together.
+    ///
+    /// A gRPC refusal is HTTP 200 with a status in the headers, so list only paths of gRPC services, such as
+    /// `/shop.v1.Orders/`. A request's headers never select this form: a proxy that asks this service for permission would
+    /// take the 200 for a yes. Services of tonic in [`grpc`](crate::grpc) need no list.
+    pub fn grpc_paths(mut self, prefixes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.grpc_paths.extend(prefixes.into_iter().map(Into::into));
+        self
+    }
+
     /// Lets requests without any token through as anonymous; a bad token is still refused.
     ///
     /// Guards refuse anonymous callers; a handler sees them as `None` in `Option<Claims>`.

@@ -123,7 +123,7 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
                 State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }
             }
             Err(refusal) => {
-                let response = self.authenticator.refuse(&refusal, self.request.headers());
+                let response = self.authenticator.refuse(&refusal, &self.request);
                 State::Response { response: Some(response) }
             }
         }

@@ -68,7 +68,7 @@ where
                 let authenticator = Arc::clone(&self.authenticator);
                 AuthenticateFuture::suspended(waiting, Suspended { authenticator, ready, request })
             }
-            Err(refusal) => AuthenticateFuture::response(self.authenticator.refuse(&refusal, request.headers())),
+            Err(refusal) => AuthenticateFuture::response(self.authenticator.refuse(&refusal, &request)),
         }
     }
 }

@@ -5,6 +5,7 @@ use http::request::Parts;
 
 use super::rejection::{Rejection, caller};
 use crate::authenticate::CallerToken;
+use crate::response::AnswerForm;
 use crate::telemetry;
 
 /// Needs a layer built with `.keep_caller_token()`; without it the answer is 500 and the log states the fix.
@@ -15,7 +16,7 @@ impl<S: Sync> FromRequestParts<S> for CallerToken {
         caller(parts)?;
         parts.extensions.get::<CallerToken>().cloned().ok_or_else(|| {
             telemetry::missing_layer(parts.uri.path(), "add .keep_caller_token() to AuthenticateLayer::builder");
-            Rejection::setup_fault(&parts.headers)
+            Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions))
         })
     }
 }

@@ -117,7 +117,7 @@ impl<C> Claims<C> {
     /// A requirement that names the request's path, a header or its host is never met here.
     #[must_use]
     pub fn meets(&self, requirement: &Requirement) -> bool {
-        let Caller { verified, context } = &self.caller;
+        let Caller { verified, context, .. } = &self.caller;
         verified.check(requirement, RequestContext::from_clock(&*context.clock)).is_allowed()
     }
 
@@ -156,7 +156,7 @@ pub(crate) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Cla
         Err(error) => {
             let LayerContext { clock, samples, .. } = &*caller.context;
             telemetry::claims_schema(std::any::type_name::<C>(), &error, samples, clock.elapsed());
-            Err(Rejection::new(&caller.context, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers))
+            Err(Rejection::new(&caller.context, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers, caller.form))
         }
     }
 }

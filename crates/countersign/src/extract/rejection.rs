@@ -13,7 +13,7 @@ use http::request::Parts;
 
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::guard::evaluate;
-use crate::response::{Refusal, SetupFault};
+use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
 /// The answer of a failed extractor or of [`Claims::require`](super::Claims::require): 401, 403, 404, or 500 without an
@@ -26,18 +26,20 @@ pub struct Rejection(Box<http::Response<Bytes>>);
 impl Rejection {
     pub(super) fn refused(refusal: &Refusal, parts: &Parts) -> Self {
         match parts.extensions.get::<Authenticated>() {
-            Some(Authenticated { context, .. }) => Self::new(context, refusal, &parts.headers),
-            None => Self::setup_fault(&parts.headers),
+            Some(Authenticated { context, .. }) => {
+                Self::new(context, refusal, &parts.headers, AnswerForm::from_extensions(&parts.extensions))
+            }
+            None => Self::setup_fault(AnswerForm::from_extensions(&parts.extensions)),
         }
     }
 
     /// The answer of the layer that verified the caller.
-    pub(super) fn new(context: &LayerContext, refusal: &Refusal, request: &HeaderMap) -> Self {
-        Rejection(Box::new(context.responder.refuse(refusal, request)))
+    pub(super) fn new(context: &LayerContext, refusal: &Refusal, request: &HeaderMap, form: AnswerForm) -> Self {
+        Rejection(Box::new(context.responder.refuse(refusal, request, form)))
     }
 
-    pub(super) fn setup_fault(request: &HeaderMap) -> Self {
-        Rejection(Box::new(SetupFault.response(request)))
+    pub(super) fn setup_fault(form: AnswerForm) -> Self {
+        Rejection(Box::new(SetupFault.response(form)))
     }
 
     #[cfg(feature = "grpc")]
@@ -58,23 +60,24 @@ impl IntoResponse for Rejection {
     }
 }
 
-/// A verified caller, with the context of the layer that verified it.
+/// A verified caller, with the context of the layer that verified it and the form of answers to its request.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
     pub(super) context: Arc<LayerContext>,
+    pub(super) form: AnswerForm,
 }
 
 impl Caller {
-    /// Evaluates `requirement` without the request; `headers` select the form of the answer.
+    /// Evaluates `requirement` without the request, of which the answer uses only `headers`.
     pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
-        let Caller { verified, context } = self;
+        let Caller { verified, context, form } = self;
         if requirement.needs_request() {
             telemetry::request_not_available(requirement);
-            return Err(Rejection::setup_fault(headers));
+            return Err(Rejection::setup_fault(*form));
         }
         evaluate(requirement, verified, context, &NoRequest)
-            .map_err(|refusal| Rejection::new(context, &refusal, headers))
+            .map_err(|refusal| Rejection::new(context, &refusal, headers, *form))
     }
 }
 
@@ -82,9 +85,10 @@ impl Caller {
 pub(crate) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
     let Some(Authenticated { verified, context }) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
-        return Err(Rejection::setup_fault(&parts.headers));
+        return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
-    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context) }))
+    let form = AnswerForm::from_extensions(&parts.extensions);
+    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form }))
 }
 
 /// The verified caller; 401 for an anonymous one.

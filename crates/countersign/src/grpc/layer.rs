@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::body::GrpcBody;
 use crate::authenticate::Authenticate;
 use crate::guard::Require;
+use crate::response::AnswerForm;
 
 /// Adapts a layer of this crate to tonic, for `Server::builder().layer(…)` or around one service.
 ///
@@ -72,7 +73,8 @@ where
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        AnswerForm::mark_grpc(request.extensions_mut());
         GrpcFuture { future: self.0.call(request), map: |GrpcBody(body)| body }
     }
 }

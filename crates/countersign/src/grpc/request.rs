@@ -2,12 +2,12 @@
 
 use countersign_core::authz::Requirement;
 use http::request::Parts;
-use http::{HeaderValue, header};
 use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticated;
 use crate::claims::FromClaims;
 use crate::extract::{Claims, Rejection, caller, caller_or_anonymous, decode};
+use crate::response::AnswerForm;
 
 /// Access to the caller of a gRPC method; implemented for [`tonic::Request`].
 ///
@@ -58,10 +58,10 @@ impl<T> CallerExt for Request<T> {
     }
 }
 
-/// The request in the form that extractors read: the layer's record, and a content type that selects gRPC answers.
+/// The request in the form that extractors read: the layer's record, marked as gRPC.
 fn parts<T>(request: &Request<T>) -> Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    AnswerForm::mark_grpc(&mut parts.extensions);
     if let Some(authenticated) = request.extensions().get::<Authenticated>() {
         parts.extensions.insert(authenticated.clone());
     }

@@ -11,7 +11,7 @@ use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
 use super::future::EndWithTokenFuture;
 use crate::authenticate::{Authenticated, AuthenticationStatus};
-use crate::response::SetupFault;
+use crate::response::{AnswerForm, SetupFault};
 use crate::telemetry;
 
 /// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer); [`end_with_token`](super::end_with_token) has an
@@ -44,7 +44,8 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         if matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer) {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return EndWithTokenFuture::response(SetupFault.response(request.headers()));
+            let form = AnswerForm::from_extensions(request.extensions());
+            return EndWithTokenFuture::response(SetupFault.response(form));
         }
         let end = TokenEnd::from_extensions(request.extensions());
         EndWithTokenFuture::inner(self.inner.call(request), end, self.action.clone())

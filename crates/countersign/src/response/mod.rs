@@ -1,12 +1,14 @@
 //! Responses to refused requests: challenges (RFC 6750, 9470), problems (RFC 9457), gRPC statuses.
 
 mod challenge;
+mod form;
 mod metadata;
 mod problem;
 mod refusal;
 mod render;
 mod responder;
 
+pub(crate) use form::AnswerForm;
 pub use metadata::ResourceMetadata;
 pub use problem::{Detail, Problem};
 pub(crate) use refusal::Refusal;

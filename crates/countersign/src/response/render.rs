@@ -11,8 +11,8 @@ use super::problem::Problem;
 /// Writes the bodies of a service's refusals; functions of this signature implement it.
 ///
 /// The renderer chooses body, content type and further headers. The layer then sets the status, the challenge,
-/// `Cache-Control: no-store` and `Retry-After`, so that no renderer can turn a refusal into something else. gRPC callers get
-/// a gRPC status, which is not rendered.
+/// `Cache-Control: no-store` and `Retry-After`, so that no renderer can turn a refusal into something else. gRPC
+/// refusals carry a gRPC status and are not rendered.
 ///
 /// ```
 /// use bytes::Bytes;

@@ -7,6 +7,7 @@ use countersign_core::error::Fault;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::challenge::{challenge, is_quotable};
+use super::form::AnswerForm;
 use super::problem::{Detail, Problem};
 use super::refusal::Refusal;
 use super::render::{Render, Renderer};
@@ -59,9 +60,12 @@ impl Responder {
     }
 
     /// Creates the response to a request with these headers.
-    pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
+    pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap, form: AnswerForm) -> Response<Bytes> {
         let challenge = challenge(refusal, &self.realm, self.resource_metadata_url.as_deref());
-        let mut response = if is_grpc(request) { grpc_refusal(refusal) } else { self.http_refusal(refusal, request) };
+        let mut response = match form {
+            AnswerForm::Http => self.http_refusal(refusal, request),
+            AnswerForm::Grpc => grpc_refusal(refusal),
+        };
         let headers = response.headers_mut();
         if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -95,8 +99,8 @@ impl Responder {
 
 impl SetupFault {
     /// A 500 that tells the caller nothing; the log states the fix.
-    pub(crate) fn response(self, request: &HeaderMap) -> Response<Bytes> {
-        if is_grpc(request) {
+    pub(crate) fn response(self, form: AnswerForm) -> Response<Bytes> {
+        if form == AnswerForm::Grpc {
             return grpc_status("13", "internal error");
         }
         let (code, title) = ("internal_error", "the service is not set up to answer this request");
@@ -112,10 +116,6 @@ fn problem_response(problem: &Problem) -> Response<Bytes> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-fn is_grpc(request: &HeaderMap) -> bool {
-    request.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// A gRPC response with HTTP 200 and headers only.
