@@ -74,7 +74,7 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
         let facts = HttpFacts { parameters, headers: &parts.headers, uri: &parts.uri };
         if let Err(refusal) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
             warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
-            return Err(Rejection::new(&caller.context, &refusal, &parts.headers));
+            return Err(Rejection::new(&caller.context, &refusal, &parts.headers, caller.form));
         }
         Ok(Authorized { claims: decode(caller, parts)?, demand: PhantomData })
     }
