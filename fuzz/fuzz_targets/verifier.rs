@@ -12,7 +12,7 @@ use countersign_core::key::{Algorithm, StaticKeys};
 use countersign_core::mint::Signer;
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
-use countersign_core::token::inspect;
+use countersign_core::inspect::inspect;
 use countersign_core::verify::{Verdict, Verifier};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use countersign::inspect::inspect;
 use countersign::key::{KeySet, VerifyingKey};
-use countersign::token::inspect;
 use countersign::verify::{Outcome, Verdict, Verifier};
 use countersign_test::{Attack, TestIssuer, TokenDraft};
 

@@ -139,7 +139,7 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     assert_eq!(world.verdict(&world.with_unknown_key(2)).await, "unknown_key");
     let logged = events.take();
     assert!(logged[0].starts_with("INFO keys fetched forced=true keys=2 added="), "{logged:?}");
-    let problem = "reason=private or symmetric material in a public set; that key is compromised";
+    let problem = "reason=private or symmetric material in a public set; the key is compromised";
     for (line, kid) in logged[1..].iter().zip(["k9", "private"]) {
         assert_eq!(*line, format!("ERROR published key is private: replace it now kid={kid} {problem}"));
     }

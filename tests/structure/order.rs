@@ -23,7 +23,7 @@ pub const ORDERS: [Order; 5] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter digest algorithm secret pseudonym token cache claims authz key policy mint verify \
-                  integration",
+                  inspect integration",
     },
     Order {
         krate: MAIN,

@@ -1,8 +1,7 @@
 //! The decoded parts of a token, unverified.
 
 use countersign::key::KeySet;
-use countersign::token::inspect;
-use countersign::verify::SignatureState;
+use countersign::inspect::{SignatureState, inspect};
 use serde_json::{Value, json};
 
 use crate::claim_text::seconds;

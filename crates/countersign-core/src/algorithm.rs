@@ -1,4 +1,4 @@
-//! Signature algorithms of RFC 7518, RFC 8037, RFC 9864 and RFC 9964. `none` is not among them and cannot be.
+//! Signature algorithms of RFC 7518, RFC 8037, RFC 9864 and RFC 9964. `none` is not among them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -89,7 +89,7 @@ impl Algorithm {
         Algorithm::EdDSA,
     ];
 
-    /// Those of RSA keys.
+    /// The algorithms of RSA keys.
     pub const RSA: [Algorithm; 6] =
         [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
@@ -99,7 +99,7 @@ impl Algorithm {
         matches!(self, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
     }
 
-    /// Returns whether a key of algorithm `self` may check a token that names `named`: equal, but for Ed25519's two names.
+    /// Returns whether a key of algorithm `self` may check a token of algorithm `named`; Ed25519 has two names.
     #[must_use]
     pub(crate) fn serves(self, named: Algorithm) -> bool {
         let plain = |algorithm| if algorithm == Algorithm::EdDSA { Algorithm::Ed25519 } else { algorithm };

@@ -1,17 +1,18 @@
-//! The kernel of Countersign: a token in, a proof out.
+//! The kernel of Countersign: verifies tokens, and represents each proof as a type.
 //!
-//! Read the modules in this order; it is the way of a token:
+//! The modules, in the order in which a token passes them:
 //!
-//! 1. [`token`]: bytes become [`token::Unverified`], believed in nothing.
-//! 2. [`policy`]: whom we trust, for which audience, under which rules.
-//! 3. [`key`]: the key that the issuer's set has for it.
-//! 4. [`verify`]: [`verify::Verifier`] puts them together; out comes [`verify::Verified`].
-//! 5. [`claims`]: what the token says, in the user's own type.
-//! 6. [`authz`]: whether that is enough, as a [`authz::Requirement`] judged over [`authz::Grants`].
-//! 7. [`mint`]: making tokens (feature `sign`).
+//! 1. [`token`]: parses bytes into [`token::Unverified`], of which nothing is trusted.
+//! 2. [`policy`]: the trusted issuers, their audiences and their rules.
+//! 3. [`key`]: the keys of each issuer.
+//! 4. [`verify`]: the [`verify::Verifier`] checks a token and returns [`verify::Verified`].
+//! 5. [`claims`]: the claims as the application's own type.
+//! 6. [`authz`]: a [`authz::Requirement`] is evaluated against [`authz::Grants`].
+//! 7. [`mint`]: signs tokens (feature `sign`).
+//! 8. [`inspect`]: takes tokens apart without trusting them, for tools.
 //!
-//! The proof types follow each other and none can be made out of turn: `Unverified` → `Signed` → `Verified` → `Claims<C>`
-//! (the last in the crate `countersign`). What skips a check does not compile:
+//! The proof types follow each other, and none can be made without the one before: `Unverified` → `Signed` → `Verified` → `Claims<C>`
+//! (the last in the crate `countersign`). Code that skips a check does not compile:
 //!
 //! ```compile_fail
 //! use countersign_core::verify::Verified;
@@ -19,8 +20,7 @@
 //! let forged: Verified = serde_json::from_str(r#"{"sub":"admin"}"#).unwrap(); // Verified cannot be deserialised
 //! ```
 //!
-//! This crate opens no socket, reads no file, spawns no task and has no clock of its own. It does not fetch keys: the
-//! crate `countersign` does.
+//! This crate opens no socket, reads no file and spawns no task. The crate `countersign` fetches keys.
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
@@ -36,6 +36,7 @@ pub mod clock;
 mod counter;
 mod digest;
 pub mod error;
+pub mod inspect;
 pub mod integration;
 pub mod key;
 #[cfg(feature = "sign")]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use countersign::authenticate::CallerToken;
 use countersign::clock::{Clock, SystemClock};
+use countersign::inspect::inspect;
 use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
 use countersign::secret::Secret;
-use countersign::token::inspect;
 use serde_json::json;
 
 use crate::claim_text;

@@ -1,4 +1,4 @@
-//! Tokens seen before: bounded in bytes, found only by the very same bytes.
+//! The cache of verified tokens: bounded in bytes, matched byte for byte.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -7,24 +7,24 @@ use std::time::Duration;
 use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
-/// The number of trailing characters that are hashed. They are of the signature: only verified tokens are inserted, so
-/// that nobody without the signing key can choose tokens whose hashes collide. Hits compare the whole token.
+/// The number of trailing characters that are hashed. They belong to the signature, and only verified tokens are inserted:
+/// without the signing key, tokens with colliding hashes cannot be made. Hits compare the whole token.
 const HASHED_TAIL: usize = 32;
 
 /// The approximate overhead of an entry in bytes, besides its token and its value.
 const ENTRY_OVERHEAD: usize = 256;
 
-/// A mean entry, to size the table, in bytes.
+/// The estimated mean size of an entry, which sizes the table, in bytes.
 const MEAN_ENTRY: usize = 3 * 1024;
 
-/// A verified-token cache: token to `V`, each with its own end.
+/// A map of verified tokens to `V`; each entry has its own end.
 pub(crate) struct TokenCache<V>(Sharded<TokenKey, Entry<V>, ByBytes>);
 
-/// Small, as each hit among many reads one that is not in the processor's caches.
+/// Small: with many tokens, each hit reads an entry that is not in the processor's caches.
 struct Entry<V> {
     value: Arc<V>,
     /// In whole seconds, rounded down: an entry ends up to a second early.
-    keep_until: u32,
+    ends_at: u32,
     bytes: u32,
 }
 
@@ -45,24 +45,24 @@ impl<V> TokenCache<V> {
         Some(TokenCache(Sharded::with_options(options, ByBytes, Default::default(), Default::default())))
     }
 
-    /// The value kept for exactly this token, unless its time here is over.
+    /// The value of exactly this token, unless its entry has ended.
     pub(crate) fn get(&self, token: &str, elapsed: Duration) -> Option<Arc<V>> {
         let entry = self.0.get(&TokenRef(token))?;
-        if whole_seconds(elapsed) < entry.keep_until {
+        if whole_seconds(elapsed) < entry.ends_at {
             return Some(entry.value);
         }
         self.remove(token);
         None
     }
 
-    /// Keeps `value` until the clock's `elapsed` reads `keep_until`.
-    pub(crate) fn insert(&self, token: &str, value: Arc<V>, held_bytes: usize, keep_until: Duration) {
-        let bytes = token.len() + held_bytes + size_of::<V>() + ENTRY_OVERHEAD;
+    /// Stores `value` until the clock's `elapsed` reads `ends_at`.
+    pub(crate) fn insert(&self, token: &str, value: Arc<V>, value_bytes: usize, ends_at: Duration) {
+        let bytes = token.len() + value_bytes + size_of::<V>() + ENTRY_OVERHEAD;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.0.insert(TokenKey(token.into()), Entry { value, keep_until: whole_seconds(keep_until), bytes });
+        self.0.insert(TokenKey(token.into()), Entry { value, ends_at: whole_seconds(ends_at), bytes });
     }
 
-    /// Forgets this token.
+    /// Removes this token.
     pub(crate) fn remove(&self, token: &str) {
         self.0.remove(&TokenRef(token));
     }
@@ -124,7 +124,7 @@ mod tests {
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
     #[test]
-    fn s11_05_only_the_very_same_bytes_hit() {
+    fn s11_05_only_the_same_bytes_hit() {
         let cache = TokenCache::new(1 << 20).expect("a cache");
         let tail = "t".repeat(HASHED_TAIL);
         for head in ["aaaa", "bbbb", "cccc"] {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_ends_and_a_life_of_zero_is_no_life() {
+    fn an_entry_ends_and_one_without_lifetime_is_never_found() {
         let cache = TokenCache::new(1 << 20).expect("a cache");
         cache.insert("token", Arc::new(1), 10, AT(5));
         assert!(cache.get("token", AT(4)).is_some());

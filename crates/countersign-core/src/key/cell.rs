@@ -1,4 +1,4 @@
-//! The place where a source puts its keys and a verifier reads them, without a lock.
+//! The cell that a key source writes and a verifier reads, without a lock.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use super::set::KeySet;
 
-/// Holds a source's current [`KeySet`]; reading it takes no lock and waits for nobody.
+/// The current [`KeySet`] of a source. Reading it takes no lock and never waits.
 #[derive(Default)]
 pub struct KeyCell {
-    held: ArcSwapOption<CurrentKeys>,
+    current: ArcSwapOption<CurrentKeys>,
 }
 
-/// The last epoch given out, over all cells: a source that hands its verifier another cell must not hand it an old epoch.
+/// The last epoch of all cells: a source may replace its cell, and an epoch must never come twice.
 static LAST_EPOCH: AtomicU64 = AtomicU64::new(0);
 
 /// A key set with the bounds of its use.
 pub(crate) struct CurrentKeys {
     pub(crate) set: Arc<KeySet>,
-    /// Moves when keys change: what was verified under another epoch is verified again.
+    /// Changes with the keys: a token that was verified in another epoch is verified again.
     pub(crate) epoch: u64,
     usable_until: Option<Duration>,
     is_stale: bool,
@@ -41,20 +41,21 @@ impl KeyCell {
         Self::default()
     }
 
-    /// Puts `set` in place of what was held. It is used until the clock's `elapsed` reads `usable_until`.
+    /// Replaces the current set with `set`, which is used until the clock's `elapsed` reads `usable_until`.
     ///
-    /// A set of the same keys keeps the epoch, so that what was verified with them stays verified.
+    /// A set of the same keys keeps the epoch, so that tokens verified with them stay verified.
     pub fn store(&self, set: Arc<KeySet>, usable_until: Option<Duration>) {
-        let unchanged = self.held.load().as_ref().filter(|held| held.set.has_same_keys(&set)).map(|held| held.epoch);
+        let unchanged =
+            self.current.load().as_ref().filter(|current| current.set.has_same_keys(&set)).map(|current| current.epoch);
         let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
-        self.held.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false })));
+        self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false })));
     }
 
-    /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be had.
+    /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be fetched.
     pub fn serve_stale(&self, usable_until: Duration) {
-        if let Some(held) = self.held.load_full() {
-            let (set, epoch) = (Arc::clone(&held.set), held.epoch);
-            self.held.store(Some(Arc::new(CurrentKeys {
+        if let Some(current) = self.current.load_full() {
+            let (set, epoch) = (Arc::clone(&current.set), current.epoch);
+            self.current.store(Some(Arc::new(CurrentKeys {
                 set,
                 epoch,
                 usable_until: Some(usable_until),
@@ -63,31 +64,31 @@ impl KeyCell {
         }
     }
 
-    /// Forgets the keys: the verifier answers `keys_unavailable` until others come.
+    /// Removes the keys: the verifier answers `keys_unavailable` until a set is stored.
     pub fn clear(&self) {
-        self.held.store(None);
+        self.current.store(None);
     }
 
-    /// The set now held, usable or not.
+    /// The current set, usable or not.
     #[must_use]
     pub fn current(&self) -> Option<Arc<KeySet>> {
-        self.held.load().as_ref().map(|held| Arc::clone(&held.set))
+        self.current.load().as_ref().map(|current| Arc::clone(&current.set))
     }
 
     /// Returns whether a set is stored that may be used when the clock's `elapsed` reads `elapsed`.
     #[must_use]
     pub fn is_usable(&self, elapsed: Duration) -> bool {
-        self.held.load().as_ref().is_some_and(|held| held.is_usable(elapsed))
+        self.current.load().as_ref().is_some_and(|current| current.is_usable(elapsed))
     }
 
     /// Returns whether a set is stored that may be used at `elapsed` and is not served as [stale](Self::serve_stale).
     #[must_use]
     pub fn is_fresh(&self, elapsed: Duration) -> bool {
-        self.held.load().as_ref().is_some_and(|held| !held.is_stale && held.is_usable(elapsed))
+        self.current.load().as_ref().is_some_and(|current| !current.is_stale && current.is_usable(elapsed))
     }
 
     pub(crate) fn load(&self) -> Guard<Option<Arc<CurrentKeys>>> {
-        self.held.load()
+        self.current.load()
     }
 }
 
@@ -109,11 +110,11 @@ mod tests {
     }
 
     fn epoch(cell: &KeyCell) -> u64 {
-        cell.load().as_ref().expect("held").epoch
+        cell.load().as_ref().expect("stored").epoch
     }
 
     #[test]
-    fn s11_05_an_epoch_moves_with_the_keys_alone_and_is_never_given_twice() {
+    fn s11_05_an_epoch_changes_only_with_the_keys_and_never_comes_twice() {
         let (one, other) = (KeyCell::new(), KeyCell::new());
         one.store(set("a"), None);
         other.store(set("a"), None);

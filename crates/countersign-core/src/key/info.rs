@@ -15,7 +15,7 @@ pub enum KeyHealth {
     Degraded {
         /// The time of the first failure since the last success.
         since: UnixTime,
-        /// The last failure; holds no text of the other side.
+        /// The last failure, without text from the remote side.
         reason: Cow<'static, str>,
     },
     /// It has no usable keys: tokens of its issuer cannot be verified.
@@ -52,7 +52,7 @@ impl KeyHealth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyStats {
-    /// Fetches that brought a usable set, changed or not.
+    /// Fetches that returned a usable set, changed or not.
     pub fetched: u64,
     /// Fetches that failed.
     pub failed: u64,
@@ -85,7 +85,7 @@ pub struct KeySourceInfo {
     pub health: KeyHealth,
     /// Its counts; all zero if nothing is fetched.
     pub stats: KeyStats,
-    /// The location of its keys, unique to that location; `None` if the keys are its own.
+    /// The location of its keys, unique to that location; `None` if the source itself contains the keys.
     pub origin: Option<Cow<'static, str>>,
     /// The weakened checks: logged when a verifier is built, and refused by `deny_danger`.
     pub weakenings: Vec<&'static str>,

@@ -1,6 +1,6 @@
-//! Conversions from the key types of the `jsonwebtoken` crate, so that its users can move over.
+//! Conversions from the key types of the `jsonwebtoken` crate, for migration.
 //!
-//! No backend feature of that crate is turned on from here: its `decode` panics when two are on in one build.
+//! This crate enables no backend feature of `jsonwebtoken`: its `decode` panics if a build enables two.
 
 use ::jsonwebtoken::jwk::{Jwk, JwkSet};
 

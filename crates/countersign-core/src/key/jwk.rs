@@ -1,4 +1,4 @@
-//! JWK (RFC 7517, 7518 §6, 8037, 9964): form, purpose and strength.
+//! JWK members (RFC 7517, 7518 §6, 8037, 9964): form, purpose and strength.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::roca::is_roca;
 use crate::algorithm::Algorithm;
 use crate::token::{decode_base64url, encode_base64url as encode};
 
-/// The largest RSA modulus used, in bits: beyond it a check costs a caller nothing and us much.
+/// The largest RSA modulus used, in bits: with larger ones, a cheap request costs an expensive check.
 const MAX_RSA_BITS: usize = 8192;
 
 /// The smallest RSA modulus (RFC 7518 §3.3), in bits.
@@ -98,7 +98,7 @@ impl JwkFields {
         self.kid.as_deref()
     }
 
-    /// Returns whether this entry holds something that should never have been published.
+    /// Returns whether this entry has private or symmetric members, which must never be published.
     pub(crate) fn is_secret(&self) -> bool {
         let private = [&self.k, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.private];
         self.kty == "oct" || private.into_iter().any(Option::is_some)
@@ -108,10 +108,10 @@ impl JwkFields {
         self.kty == "RSA" && self.alg.is_none()
     }
 
-    /// Returns whether the key says that it may check signatures, and nothing else about it forbids that.
+    /// An error unless `use` and `key_ops` permit checking signatures and the entry is public.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
         if self.is_secret() {
-            return Err(KeyRejected("private or symmetric material in a public set; that key is compromised"));
+            return Err(KeyRejected("private or symmetric material in a public set; the key is compromised"));
         }
         if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
             return Err(KeyRejected("use is not sig"));
@@ -172,13 +172,13 @@ impl PublicFields {
         }
     }
 
-    /// Sizes and values that RFC 7518 and our own bounds ask for.
+    /// Checks sizes and values against RFC 7518 and the bounds of this crate.
     pub(crate) fn check_strength(&self) -> Result<(), KeyRejected> {
         match self {
             PublicFields::Rsa { n, e } => {
                 let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
                 if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-                    return Err(KeyRejected("the RSA modulus is not of 2048 to 8192 bits"));
+                    return Err(KeyRejected("the RSA modulus does not have 2048 to 8192 bits"));
                 }
                 let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
                 if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
@@ -186,14 +186,14 @@ impl PublicFields {
                 }
                 if is_roca(n) {
                     return Err(KeyRejected(
-                        "the RSA modulus is of a faulty generator (CVE-2017-15361); that key is compromised",
+                        "the RSA modulus comes from a faulty generator (CVE-2017-15361); the key is compromised",
                     ));
                 }
             }
             PublicFields::Ec { curve, x, y } => {
                 let bytes = curve.coordinate_bytes();
                 if x.len() != bytes || y.len() != bytes {
-                    return Err(KeyRejected("a coordinate has not the curve's full length (RFC 7518 §6.2.1)"));
+                    return Err(KeyRejected("a coordinate does not have the curve's full length (RFC 7518 §6.2.1)"));
                 }
             }
             PublicFields::Okp { x } => {
@@ -201,12 +201,12 @@ impl PublicFields {
                     return Err(KeyRejected("x is not a usable Ed25519 public key"));
                 }
             }
-            PublicFields::Akp { .. } => {} // aws-lc-rs takes the exact length only
+            PublicFields::Akp { .. } => {} // aws-lc-rs accepts only the exact length
         }
         Ok(())
     }
 
-    /// The JWK of these numbers, with `alg` and `use`, and `kid` where it has one.
+    /// The JWK of these numbers, with `alg` and `use`, and with `kid` if there is one.
     pub(crate) fn to_jwk(&self, algorithm: Algorithm, key_id: Option<&str>) -> Value {
         let mut jwk = match self {
             PublicFields::Rsa { n, e } => json!({ "kty": "RSA", "n": encode(n), "e": encode(e) }),
@@ -224,7 +224,7 @@ impl PublicFields {
         jwk
     }
 
-    /// Reads the numbers back out of a `SubjectPublicKeyInfo` that aws-lc-rs wrote, whose form is therefore known.
+    /// Reads the numbers from a `SubjectPublicKeyInfo` written by aws-lc-rs, whose form is known.
     pub(crate) fn from_spki(spki: &[u8], algorithm: Algorithm) -> Result<Self, KeyRejected> {
         use aws_lc_rs::signature::RsaPublicKeyComponents;
         let short = KeyRejected("the key does not fit the algorithm");
@@ -263,7 +263,7 @@ fn is_low_order(x: &[u8]) -> bool {
     LOW_ORDER_Y.iter().any(|point| point[..31] == x[..31] && point[31] == x[31] & 0x7f)
 }
 
-/// Returns whether y, of 32 octets, is not below the prime 2^255 - 19: another spelling of a small y (RFC 8032 §5.1.3).
+/// Returns whether y, of 32 octets, is not below the prime 2^255 - 19: a non-canonical encoding of a small y (RFC 8032 §5.1.3).
 fn is_beyond_prime(x: &[u8]) -> bool {
     x[0] >= 0xed && x[1..31].iter().all(|octet| *octet == 0xff) && x[31] & 0x7f == 0x7f
 }
@@ -283,13 +283,13 @@ const fn hex_32(text: &[u8; 64]) -> [u8; 32] {
 
 fn octets(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
     let text = member.as_deref().ok_or(KeyRejected("a required member is missing"))?;
-    decode_base64url(text).filter(|bytes| !bytes.is_empty()).ok_or(KeyRejected("a member is no canonical base64url"))
+    decode_base64url(text).filter(|bytes| !bytes.is_empty()).ok_or(KeyRejected("a member is not canonical base64url"))
 }
 
 /// A number without leading zero octets (RFC 7518 §2): they would change the thumbprint.
 fn number(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
     octets(member)?.into_iter().try_fold(Vec::new(), |mut bytes, byte| match (bytes.is_empty(), byte) {
-        (true, 0) => Err(KeyRejected("a number begins with a zero octet (RFC 7518 §2)")),
+        (true, 0) => Err(KeyRejected("a number starts with a zero octet (RFC 7518 §2)")),
         _ => {
             bytes.push(byte);
             Ok(bytes)

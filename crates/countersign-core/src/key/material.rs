@@ -1,4 +1,4 @@
-//! Keys made ready: parsed once by aws-lc-rs, so that a verification parses none.
+//! Verification keys, parsed once by aws-lc-rs when they are loaded.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,11 +22,11 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     thumbprint: Box<str>,
     material: Material,
-    /// Present if an RSA key names no `alg`: the same key for the algorithms that a policy may name for it.
+    /// Present if an RSA key has no `alg`: the same key for the algorithms that a policy may name for it.
     unlabelled: Option<Box<Relabelled>>,
 }
 
-/// An RSA key prepared for other algorithms of [`Algorithm::RSA`], each when it is first asked for.
+/// An RSA key prepared for the algorithms of [`Algorithm::RSA`], each on first use.
 type Relabelled = [OnceLock<Option<Arc<VerifyingKey>>>; Algorithm::RSA.len()];
 
 /// The prepared key itself.
@@ -52,7 +52,7 @@ impl VerifyingKey {
     /// Reads one public JWK (RFC 7517). A key without `alg` gets its curve's algorithm, RS256 if it is an RSA key.
     ///
     /// # Errors
-    /// `KeyRejected` for keys that are weak, private, symmetric, meant for something else, or not of the right form.
+    /// `KeyRejected` for keys that are weak, private, symmetric, for another purpose, or malformed.
     ///
     /// ```
     /// use countersign_core::key::{Algorithm, VerifyingKey};
@@ -99,7 +99,7 @@ impl VerifyingKey {
         Self::from_public(&fields, algorithm, key_id)
     }
 
-    /// A shared secret for an HMAC algorithm. Whoever can verify with it can also forge: prefer a key pair.
+    /// A shared secret for an HMAC algorithm. Anyone who can verify with it can also forge: prefer a key pair.
     ///
     /// # Errors
     /// `KeyRejected` if it is shorter than the hash (RFC 7518 §3.2), or looks like a public or private key.
@@ -113,15 +113,13 @@ impl VerifyingKey {
             Algorithm::HS256 => (hmac::HMAC_SHA256, 32),
             Algorithm::HS384 => (hmac::HMAC_SHA384, 48),
             Algorithm::HS512 => (hmac::HMAC_SHA512, 64),
-            _ => return Err(KeyRejected("a shared secret serves HMAC algorithms only")),
+            _ => return Err(KeyRejected("a shared secret fits only HMAC algorithms")),
         };
         if bytes.len() < least {
             return Err(KeyRejected("the secret is shorter than the algorithm's hash (RFC 7518 §3.2)"));
         }
         if looks_like_a_key(bytes) {
-            return Err(KeyRejected(
-                "the secret looks like a public or private key; that is how HMAC confusion begins",
-            ));
+            return Err(KeyRejected("the secret looks like a public or private key, which permits HMAC confusion"));
         }
         Ok(VerifyingKey {
             key_id: key_id.map(Into::into),
@@ -160,7 +158,7 @@ impl VerifyingKey {
         Some(spki.as_ref().to_vec())
     }
 
-    /// The public key as a JWK (RFC 7517) with `use`, and with `alg` unless the key came without one, as
+    /// The public key as a JWK (RFC 7517) with `use`, and with `alg` unless the original had none, as
     /// [`from_jwk`](Self::from_jwk) reads it; `None` for a shared secret.
     ///
     /// ```
@@ -198,15 +196,15 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// The key as a policy reads it that takes RSA keys without `alg` for keys of `unlabelled_rsa`.
+    /// The key under a policy that reads RSA keys without `alg` as keys of `unlabelled_rsa`.
     pub(crate) fn read_as(self: &Arc<Self>, unlabelled_rsa: Algorithm) -> Option<&Arc<Self>> {
         let Some(relabelled) = self.unlabelled.as_ref().filter(|_| unlabelled_rsa != self.algorithm) else {
             return Some(self);
         };
-        let place = Algorithm::RSA.iter().position(|algorithm| *algorithm == unlabelled_rsa)?;
+        let index = Algorithm::RSA.iter().position(|algorithm| *algorithm == unlabelled_rsa)?;
         let prepare =
             || Self::from_public_der(&self.to_public_der()?, unlabelled_rsa, self.key_id()).ok().map(Arc::new);
-        relabelled[place].get_or_init(prepare).as_ref()
+        relabelled[index].get_or_init(prepare).as_ref()
     }
 
     /// Returns whether it is an RSA key whose JWK names no `alg`.
@@ -215,7 +213,7 @@ impl VerifyingKey {
     }
 
     fn from_public(public: &PublicFields, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
-        let not_a_point = |_| KeyRejected("the numbers are no valid public key");
+        let not_a_point = |_| KeyRejected("the numbers are not a valid public key");
         let parsed = match public {
             PublicFields::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).map_err(not_a_point)?
@@ -270,7 +268,7 @@ fn parameters(algorithm: Algorithm) -> Result<&'static dyn VerificationAlgorithm
         Algorithm::MlDsa65 => &signature::ML_DSA_65,
         Algorithm::MlDsa87 => &signature::ML_DSA_87,
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-            return Err(KeyRejected("a public key cannot serve a symmetric algorithm"));
+            return Err(KeyRejected("a public key cannot be used with a symmetric algorithm"));
         }
         rsa => return rsa_parameters(rsa).map(|parameters| parameters as &dyn VerificationAlgorithm),
     })

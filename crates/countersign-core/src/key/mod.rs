@@ -1,4 +1,4 @@
-//! Public keys, prepared when they are loaded, each bound to exactly one algorithm.
+//! Public keys, each bound to exactly one algorithm, and the sources that supply them.
 
 mod cell;
 mod context;
@@ -15,7 +15,6 @@ mod thumbprint;
 pub use crate::algorithm::Algorithm;
 pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
-
 pub use context::{SourceClock, SourceContext};
 pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]

@@ -1,9 +1,9 @@
-//! RSA keys of one faulty generator (CVE-2017-15361, "ROCA"): their private halves can be computed from the public ones.
+//! Detection of RSA keys of a faulty generator (CVE-2017-15361, "ROCA"), whose private keys can be computed.
 //!
-//! That generator's primes are powers of 65537 modulo every small prime, and so is their product. Of a sound modulus this
-//! holds once in some hundred million.
+//! That generator's primes are powers of 65537 modulo every small prime, and so is their product. A sound modulus has this
+//! property once in some hundred million.
 
-/// The small primes that tell: those of which 65537 does not generate every residue, or nearly.
+/// The small primes used for detection: 65537 generates only part of their residues.
 const PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn powers_are_told_from_other_residues() {
+    fn powers_are_distinguished_from_other_residues() {
         assert!(is_power(1, 11) && is_power(10, 11)); // 65537 is 10 modulo 11
         assert!((2..10).all(|residue| !is_power(residue, 11)) && !is_power(0, 11));
     }

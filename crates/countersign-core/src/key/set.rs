@@ -1,4 +1,4 @@
-//! A key set: found by `kid` and algorithm, bounded, one odd key harming none of the others.
+//! Bounded sets of keys, found by `kid` and algorithm. An unusable entry is skipped and listed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,28 +14,28 @@ use super::material::{KeyRejected, VerifyingKey};
 use crate::algorithm::Algorithm;
 use crate::redact::safe_text;
 
-/// The most keys used of one set; those beyond are skipped.
+/// The largest number of keys used of one set; further ones are skipped.
 pub const MAX_KEYS: usize = 128;
 
 /// The largest JWKS document read, in bytes.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 
-/// The most keys of one `kid` and algorithm that are tried.
+/// The largest number of keys of one `kid` and algorithm that are tried.
 const MAX_TRIED: usize = 4;
 
-/// An issuer's public keys at one time.
+/// The public keys of an issuer at one time.
 pub struct KeySet {
-    /// Hashed quickly: only the issuer's own names are in it, and no more than 128.
+    /// With a fast hash: it contains only names that the issuer chose, at most 128.
     by_id: HashMap<Box<str>, SmallVec<[Arc<VerifyingKey>; 1]>, RandomState>,
     all: Vec<Arc<VerifyingKey>>,
     skipped: Vec<SkippedKey>,
 }
 
-/// An entry of a JWKS that is not used, and why.
+/// An entry of a JWKS that is not used, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SkippedKey {
-    /// Its `kid`, safe to log; empty where it has none.
+    /// Its `kid`, safe to log; empty if it has none.
     pub key_id: String,
     /// The reason why the key is not used.
     pub reason: KeyRejected,
@@ -47,11 +47,11 @@ pub struct SkippedKey {
 pub(crate) enum Lookup<'s> {
     /// Keys that may have signed it, at most four.
     Found(SmallVec<[&'s Arc<VerifyingKey>; 1]>),
-    /// The `kid` is there, but for another algorithm.
+    /// The `kid` exists, but for another algorithm.
     OtherAlgorithm,
-    /// No `kid` was named, and several keys fit.
+    /// The token has no `kid`, and several keys fit.
     Ambiguous,
-    /// No such `kid`; or none was named, and no key fits.
+    /// The set has no such `kid`; or the token has none, and no key fits.
     Missing,
 }
 
@@ -62,7 +62,7 @@ struct RawSet<'a> {
 }
 
 impl KeySet {
-    /// A set of these keys. The first 128 are kept.
+    /// A set of the first 128 of these keys.
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = VerifyingKey>) -> Self {
         let mut set = KeySet { by_id: HashMap::default(), all: Vec::new(), skipped: Vec::new() };
@@ -75,8 +75,8 @@ impl KeySet {
     /// Reads a JWK Set (RFC 7517 §5). Entries that cannot be used are skipped and listed, never fatal.
     ///
     /// # Errors
-    /// If the document is larger than 256 KiB, is no object with an array `keys`, or has no usable key at all: such
-    /// an answer must not replace a good set.
+    /// If the document is larger than 256 KiB, is not an object with an array `keys`, or has no usable key: such a
+    /// document must not replace a good set.
     ///
     /// ```
     /// use countersign_core::key::KeySet;
@@ -91,11 +91,11 @@ impl KeySet {
         if json.len() > MAX_JWKS_BYTES {
             return Err(KeyRejected("the key set is larger than 256 KiB"));
         }
-        let raw: RawSet<'_> =
-            serde_json::from_slice(json).map_err(|_| KeyRejected("no JWK Set: an object with an array keys"))?;
+        let raw: RawSet<'_> = serde_json::from_slice(json)
+            .map_err(|_| KeyRejected("not a JWK Set: expected an object with an array keys"))?;
         let mut set = KeySet::new([]);
         for entry in raw.keys {
-            set.take(entry.get());
+            set.read_entry(entry.get());
         }
         if set.all.is_empty() {
             return Err(KeyRejected("the key set has no usable key"));
@@ -103,7 +103,7 @@ impl KeySet {
         Ok(set)
     }
 
-    fn take(&mut self, entry: &str) {
+    fn read_entry(&mut self, entry: &str) {
         if self.all.len() == MAX_KEYS {
             return self.skip(None, KeyRejected("beyond the first 128 keys"), false);
         }
@@ -134,10 +134,10 @@ impl KeySet {
         }
     }
 
-    /// The keys that may check a token naming `key_id` and `algorithm`.
+    /// The keys that may check a token with this `kid` and algorithm.
     ///
-    /// A named `kid` never falls back to another key; without one, exactly one key must fit. RSA keys
-    /// that name no `alg` are taken for keys of `unlabelled_rsa`.
+    /// A `kid` never falls back to another key; without one, exactly one key must fit. RSA keys
+    /// without `alg` count as keys of `unlabelled_rsa`.
     pub(crate) fn find(&self, key_id: Option<&str>, algorithm: Algorithm, unlabelled_rsa: Algorithm) -> Lookup<'_> {
         let read = |key| VerifyingKey::read_as(key, unlabelled_rsa);
         let fits = |key: &&Arc<VerifyingKey>| key.algorithm().serves(algorithm);
@@ -160,14 +160,14 @@ impl KeySet {
         }
     }
 
-    /// The keys of `algorithm` whose `kid` does not contradict `key_id`, at most four: for tools, which may be given a
-    /// bare key. A verifier asks [`find`](Self::find), which is stricter.
+    /// The keys of `algorithm` whose `kid` does not contradict `key_id`, at most four. For tools, which may have a
+    /// key without `kid`; a verifier uses [`find`](Self::find), which is stricter.
     pub(crate) fn candidates(
         &self,
         key_id: Option<&str>,
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &Arc<VerifyingKey>> {
-        let agrees = move |key: &VerifyingKey| key_id.is_none_or(|wanted| key.key_id().is_none_or(|own| own == wanted));
+        let agrees = move |key: &VerifyingKey| key_id.is_none_or(|named| key.key_id().is_none_or(|own| own == named));
         self.all.iter().filter(move |key| key.algorithm().serves(algorithm) && agrees(key)).take(MAX_TRIED)
     }
 
@@ -194,7 +194,7 @@ impl KeySet {
         &self.skipped
     }
 
-    /// Returns whether `other` holds the same keys under the same names.
+    /// Returns whether `other` has the same keys under the same names.
     #[must_use]
     pub fn has_same_keys(&self, other: &KeySet) -> bool {
         let same = |(mine, theirs): (&Arc<VerifyingKey>, &Arc<VerifyingKey>)| {

@@ -1,4 +1,4 @@
-//! Key sources as a verifier uses them.
+//! The trait of key sources, and keys that never change.
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -21,7 +21,7 @@ pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = RefreshOutcome> + Send 
 #[non_exhaustive]
 #[must_use]
 pub enum RefreshOutcome {
-    /// The cell holds a set that was fetched just now or within the cool-down: a key missing from it does not exist.
+    /// The cell has a set that was fetched just now or within the cool-down: a key missing from it does not exist.
     Refreshed,
     /// The source could not be reached; a missing key may or may not exist.
     Unavailable {
@@ -34,9 +34,9 @@ pub enum RefreshOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RefreshReason {
-    /// The cell holds no usable set. The first usable one will do, even if it arrived in the meantime.
+    /// The cell has no usable set. Any usable set helps, even one that arrived in the meantime.
     NoUsableKeys,
-    /// The usable set lacks a key: only a newer set can help.
+    /// The usable set lacks a key. Only a newer set helps.
     MissingKey,
 }
 
@@ -44,7 +44,7 @@ pub enum RefreshReason {
 /// missing.
 ///
 /// An implementation bounds its own work: a verifier calls [`refresh`](Self::refresh) for every token whose key is
-/// missing, so single flight and a cool-down belong into the source.
+/// missing, so the source needs single flight and a cool-down.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -81,7 +81,7 @@ pub enum RefreshReason {
     note = "wrap single keys in `StaticKeys`, or use a source of the crate `countersign`, such as `RemoteKeys`"
 )]
 pub trait KeySource: Send + Sync + Debug + 'static {
-    /// The cell that holds the keys.
+    /// The cell with the keys.
     fn cell(&self) -> &KeyCell;
 
     /// Refreshes the keys, at most once per cool-down however many callers ask.
@@ -91,7 +91,7 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     fn describe(&self) -> KeySourceInfo {
         KeySourceInfo::new(match self.cell().current() {
             Some(_) => KeyHealth::Ready,
-            None => KeyHealth::NotReady { reason: "it holds no keys".into() },
+            None => KeyHealth::NotReady { reason: "it has no keys".into() },
         })
     }
 

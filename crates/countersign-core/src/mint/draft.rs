@@ -1,4 +1,4 @@
-//! A token before it is signed.
+//! Drafts: tokens before they are signed.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::token::encode_base64url;
 /// The largest token minted, in bytes: many servers take header lines of 8 KiB at most.
 const MAX_MINTED_BYTES: usize = 7 * 1024;
 
-/// Claims to sign. `iss`, `aud` and `exp` must be set; nothing is defaulted from a clock.
+/// Claims to sign. `iss`, `aud` and `exp` must be set; no time comes from a clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,7 +31,7 @@ const MAX_MINTED_BYTES: usize = 7 * 1024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "a draft is no token until it is signed"]
+#[must_use = "a draft is not a token until it is signed"]
 pub struct Draft {
     token_type: Option<String>,
     claims: Map<String, Value>,
@@ -55,7 +55,7 @@ impl fmt::Display for SignError {
         match self {
             SignError::MissingClaim(name) => write!(f, "{name} is not set; every token needs iss, aud and exp"),
             SignError::TooLarge(bytes) => {
-                write!(f, "the token would have {bytes} bytes, at most {MAX_MINTED_BYTES} are minted")
+                write!(f, "the token would have {bytes} bytes, at most {MAX_MINTED_BYTES} are permitted")
             }
             SignError::Signing => f.write_str("the key could not sign"),
         }
@@ -95,22 +95,22 @@ impl Draft {
         self.claim("client_id", client_id.into())
     }
 
-    /// Its own name (`jti`).
+    /// The token ID (`jti`).
     pub fn token_id(self, id: impl Into<String>) -> Self {
         self.claim("jti", id.into())
     }
 
-    /// When it is issued (`iat`), in whole seconds.
+    /// The time of issue (`iat`), in whole seconds.
     pub fn issued_at(self, at: UnixTime) -> Self {
         self.claim("iat", at.as_secs())
     }
 
-    /// From when on it is good (`nbf`), in whole seconds.
+    /// The start of validity (`nbf`), in whole seconds.
     pub fn not_before(self, at: UnixTime) -> Self {
         self.claim("nbf", at.as_secs())
     }
 
-    /// When it ends (`exp`), in whole seconds.
+    /// The expiry (`exp`), in whole seconds.
     pub fn expires_at(self, at: UnixTime) -> Self {
         self.claim("exp", at.as_secs())
     }
@@ -120,7 +120,7 @@ impl Draft {
         self.claim("scope", scope.into())
     }
 
-    /// Any claim, replacing one of that name.
+    /// Any claim; replaces one of that name.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.claims.insert(name.into(), value.into());
         self
@@ -132,10 +132,10 @@ impl Draft {
         &self.claims
     }
 
-    /// Signs it.
+    /// Signs the draft.
     ///
     /// # Errors
-    /// `SignError` where `iss`, `aud` or `exp` is missing, or the token would be too large.
+    /// `SignError` if `iss`, `aud` or `exp` is missing, or the token would be too large.
     pub fn sign(&self, signer: &Signer) -> Result<String, SignError> {
         for name in ["iss", "aud", "exp"] {
             if self.claims.get(name).is_none_or(Value::is_null) {
@@ -158,7 +158,7 @@ impl Draft {
 }
 
 impl Signer {
-    /// Signs a header and payload as they are, whatever they say: for tests of verifiers and for tools.
+    /// Signs a header and payload without checking them: for tests of verifiers and for tools.
     ///
     /// `None` if the key cannot sign.
     #[must_use]

@@ -1,4 +1,4 @@
-//! Making tokens: signing keys, and drafts of what they sign.
+//! Minting of tokens: drafts, and the private keys that sign them.
 
 mod draft;
 mod signer;

@@ -17,9 +17,9 @@ use serde_json::Value;
 use crate::key::{Algorithm, KeyRejected, PublicFields, VerifyingKey};
 use crate::secret::Secret;
 
-/// A private key with its algorithm and `kid` (its RFC 7638 thumbprint unless named otherwise).
+/// A private key with its algorithm and `kid`, by default its RFC 7638 thumbprint.
 ///
-/// The crate `jsonwebtoken` would parse an RSA key again for every signature; here it is parsed once.
+/// It is parsed once; the crate `jsonwebtoken` parses an RSA key again for every signature.
 pub struct Signer {
     pair: Pair,
     algorithm: Algorithm,
@@ -40,10 +40,10 @@ const GENERATION: KeyRejected = KeyRejected("the key could not be generated");
 const NOT_PKCS8: KeyRejected = KeyRejected("not a PKCS#8 private key that fits the algorithm");
 
 impl Signer {
-    /// Makes a new key; RSA keys have 2048 bits.
+    /// Generates a key; RSA keys have 2048 bits.
     ///
     /// # Errors
-    /// `KeyRejected` for symmetric algorithms: their secret is chosen by [`from_secret`](Self::from_secret).
+    /// `KeyRejected` for symmetric algorithms: for their secret, see [`from_secret`](Self::from_secret).
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyRejected> {
         let fail = |_| GENERATION;
         let pkcs8 = if let Some(encoding) = rsa_encoding(algorithm) {
@@ -58,7 +58,7 @@ impl Signer {
         } else if matches!(algorithm, Algorithm::Ed25519 | Algorithm::EdDSA) {
             Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(fail)?.as_ref().to_vec()
         } else {
-            return Err(KeyRejected("a shared secret is not generated here; use from_secret"));
+            return Err(KeyRejected("a shared secret cannot be generated; use from_secret"));
         };
         Self::from_pkcs8_der(Secret::new(pkcs8), algorithm)
     }
@@ -66,7 +66,7 @@ impl Signer {
     /// Reads a PKCS#8 private key (DER).
     ///
     /// # Errors
-    /// `KeyRejected` where it does not fit `algorithm`, or its halves do not belong together.
+    /// `KeyRejected` if it does not fit `algorithm`, or its two halves do not match.
     pub fn from_pkcs8_der(pkcs8: Secret<Vec<u8>>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
         let der = pkcs8.expose();
         let (pair, public) = if let Some(encoding) = rsa_encoding(algorithm) {
@@ -86,17 +86,17 @@ impl Signer {
             let public = PublicFields::Okp { x: pair.public_key().as_ref().to_vec() };
             (Pair::Ed(pair), public)
         } else {
-            return Err(KeyRejected("a PKCS#8 key cannot serve a symmetric algorithm"));
+            return Err(KeyRejected("a PKCS#8 key cannot be used with a symmetric algorithm"));
         };
         let key_id = crate::key::thumbprint(&public, algorithm).into();
         public.check_strength()?;
-        Self { pair, algorithm, key_id, public: Some(public), pkcs8 }.tested()
+        Self { pair, algorithm, key_id, public: Some(public), pkcs8 }.self_tested()
     }
 
     /// Reads a PKCS#8 private key (PEM, `BEGIN PRIVATE KEY`).
     ///
     /// # Errors
-    /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and if the text is no such PEM.
+    /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and if the text is not such a PEM.
     pub fn from_pkcs8_pem(pem: &Secret<String>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
         const NOT_PEM: KeyRejected = KeyRejected("not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
         let (_, rest) = pem.expose().split_once("-----BEGIN PRIVATE KEY-----").ok_or(NOT_PEM)?;
@@ -125,20 +125,20 @@ impl Signer {
         Ok(Self { pair, algorithm, key_id: key_id.into().into(), public: None, pkcs8: secret })
     }
 
-    /// Names the key otherwise than by its thumbprint.
+    /// Replaces the `kid`.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = key_id.into().into();
         self
     }
 
-    /// Its algorithm.
+    /// The algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Its `kid`.
+    /// The `kid`.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
@@ -150,10 +150,10 @@ impl Signer {
         Some(self.public.as_ref()?.to_jwk(self.algorithm, Some(self.key_id())))
     }
 
-    /// The key that checks what this one signs.
+    /// The key that verifies signatures of this one.
     ///
     /// # Errors
-    /// Does not fail for a key that was accepted here.
+    /// None for a key that this type accepted.
     pub fn verifying_key(&self) -> Result<VerifyingKey, KeyRejected> {
         match self.public_jwk() {
             Some(jwk) => VerifyingKey::from_jwk(&jwk.to_string()),
@@ -161,7 +161,7 @@ impl Signer {
         }
     }
 
-    /// The private key in PKCS#8 (DER), or the shared secret: to be stored, encrypted.
+    /// The private key in PKCS#8 (DER), or the shared secret; store it encrypted.
     #[must_use]
     pub const fn private_key(&self) -> &Secret<Vec<u8>> {
         &self.pkcs8
@@ -188,10 +188,10 @@ impl Signer {
         }
     }
 
-    /// Signs and checks once, so that a broken key fails at load and not at a caller's verifier.
-    fn tested(self) -> Result<Self, KeyRejected> {
+    /// Signs and checks once, so that a broken key fails when it is loaded.
+    fn self_tested(self) -> Result<Self, KeyRejected> {
         const PROBE: &[u8] = b"countersign key self-test";
-        let mismatch = KeyRejected("the private and public halves do not belong together");
+        let mismatch = KeyRejected("the private and public halves do not match");
         let signature = self.sign_bytes(PROBE).ok_or(mismatch.clone())?;
         if self.verifying_key()?.checks(PROBE, &signature) { Ok(self) } else { Err(mismatch) }
     }

@@ -1,4 +1,4 @@
-//! base64url without padding, in its one canonical form (RFC 7515 §2, RFC 4648 §3.5).
+//! Canonical base64url without padding (RFC 7515 §2, RFC 4648 §3.5).
 
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
@@ -7,7 +7,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
-/// Decodes into `buffer`; the part that was filled comes back. `None` also where it does not fit.
+/// Decodes into `buffer` and returns the filled part; `None` also if it does not fit.
 pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let text = text.as_bytes();
     let length = URL_SAFE_NO_PAD.decoded_length(text).ok()?;
@@ -42,10 +42,10 @@ mod tests {
         for length in 1..70_u8 {
             let bytes: Vec<u8> = (0..length).map(|i| i.wrapping_mul(37)).collect();
             let text = encode(&bytes);
-            let (kept, last) = text.split_at(text.len() - 1);
+            let (start, last) = text.split_at(text.len() - 1);
             let same = ALPHABET
                 .iter()
-                .map(|&letter| format!("{kept}{}", char::from(letter)))
+                .map(|&letter| format!("{start}{}", char::from(letter)))
                 .filter(|spelling| decode(spelling).as_deref() == Some(&bytes[..]))
                 .count();
             assert_eq!(same, 1, "length {length}, last {last}");

@@ -5,7 +5,7 @@ use memchr::memchr;
 use super::base64url;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
-/// The three segments of a token as they came, and the bytes that its signature covers.
+/// The three encoded segments of a token, and the bytes that its signature covers.
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'t> {
     pub(crate) header: &'t str,
@@ -15,19 +15,21 @@ pub(crate) struct Compact<'t> {
 }
 
 impl<'t> Compact<'t> {
-    /// Splits `token` at its dots, looking no further than the fourth.
+    /// Splits `token` at its dots; reads at most to the fifth.
     pub(crate) fn split(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
         if token.len() > max_bytes {
-            let detail = format!("the token has {} bytes, at most {max_bytes} are read", token.len());
+            let detail = format!("the token has {} bytes, at most {max_bytes} are permitted", token.len());
             return Err(VerifyError::new(Kind::TooLarge, detail));
         }
-        let not_three = || VerifyError::new(Kind::Malformed, "a token has three segments with a dot between them");
+        let not_three = || VerifyError::new(Kind::Malformed, "not three segments with a dot between them");
         let (header, rest) = cut(token).ok_or_else(not_three)?;
         let (payload, signature) = cut(rest).ok_or_else(not_three)?;
         if let Some((_, beyond)) = cut(signature) {
             let segments_are_five = cut(beyond).is_some_and(|(_, last)| cut(last).is_none());
             return Err(match segments_are_five {
-                true => VerifyError::new(Kind::Encrypted, "the token is encrypted (JWE); only signed tokens are taken"),
+                true => {
+                    VerifyError::new(Kind::Encrypted, "the token is encrypted (JWE); only signed tokens are supported")
+                }
                 false => not_three(),
             });
         }
@@ -41,7 +43,7 @@ impl<'t> Compact<'t> {
     /// Decodes the signature into `buffer`, if it has room.
     pub(crate) fn signature<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], VerifyError> {
         base64url::decode_into(self.signature, buffer).ok_or_else(|| {
-            VerifyError::new(Kind::Malformed, "the signature segment is no canonical base64url, or too long")
+            VerifyError::new(Kind::Malformed, "the signature segment is not canonical base64url, or is too long")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The protected header (RFC 7515 §4): the few members that matter, the rest refused or ignored by rule.
+//! The protected header (RFC 7515 §4). Members without a meaning here are ignored or refused by rule.
 
 use compact_str::CompactString;
 
@@ -9,12 +9,12 @@ use crate::algorithm::Algorithm;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::redact::safe_text;
 
-/// The content of a header, of which only the form was checked.
+/// The content of a header; only its form is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// `None` for a name that is not a supported algorithm, such as `none`.
     pub(crate) algorithm: Option<Algorithm>,
-    /// The name as written, safe to log; kept only if it is not a supported algorithm.
+    /// The name as written, safe to log; empty for a supported algorithm.
     pub(crate) algorithm_name: Box<str>,
     pub(crate) key_id: Option<CompactString>,
     pub(crate) token_type: TokenType,
@@ -28,12 +28,12 @@ pub(crate) enum TokenType {
     Jwt,
     /// `at+jwt` (RFC 9068)
     AccessToken,
-    /// Anything else, without `application/`; foreign text.
+    /// Any other type, without `application/`; untrusted text.
     Other(Box<str>),
 }
 
 impl TokenType {
-    /// The type as a word; `nothing` if there is none.
+    /// The name of the type; `nothing` if it is absent.
     pub(crate) fn name(&self) -> &str {
         match self {
             TokenType::Absent => "nothing",
@@ -43,7 +43,7 @@ impl TokenType {
         }
     }
 
-    fn named(name: &str) -> Self {
+    fn from_name(name: &str) -> Self {
         let bare =
             name.get(..12).filter(|prefix| prefix.eq_ignore_ascii_case("application/")).map_or(name, |_| &name[12..]);
         if bare.eq_ignore_ascii_case("at+jwt") {
@@ -64,7 +64,7 @@ impl Header {
             return Self::parse(json);
         }
         let json = base64url::decode(segment)
-            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the header segment is no canonical base64url"))?;
+            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the header segment is not canonical base64url"))?;
         Self::parse(&json)
     }
 
@@ -73,16 +73,16 @@ impl Header {
         if json.len() > MAX_HEADER_BYTES {
             return Err(VerifyError::new(Kind::TooLarge, "the header is longer than 4 KiB"));
         }
-        let malformed = || VerifyError::new(Kind::Malformed, "the header is no JSON object of the right form");
+        let malformed = || VerifyError::new(Kind::Malformed, "the header is not a JSON object of the right form");
         let json = std::str::from_utf8(json).map_err(|_| malformed())?;
         RawHeader::read(json).map_err(|NotJson| malformed())?.check()
     }
 }
 
-/// Decoded headers are rarely longer; those that are take an allocation.
+/// The size of the buffer for decoded headers, in bytes; longer ones are rare and are allocated.
 const HEADER_ON_STACK: usize = 512;
 
-/// The nesting that a member's value may have, the header itself being the first.
+/// The nesting permitted in a member's value; the header itself is the first level.
 const VALUE_DEPTH: usize = MAX_HEADER_DEPTH - 1;
 
 #[derive(Default)]
@@ -126,9 +126,9 @@ impl RawHeader {
 
     fn check(self) -> Result<Header, VerifyError> {
         let name = self.algorithm.ok_or_else(|| VerifyError::new(Kind::Malformed, "the header has no alg"))?;
-        // Nothing is registered here that `crit` could name, so that its presence alone decides (RFC 7515 §4.1.11).
+        // This crate supports no extension that `crit` could name, so its presence decides (RFC 7515 §4.1.11).
         if self.has_critical {
-            return Err(VerifyError::new(Kind::CriticalHeader, "the header has crit; no extension is understood here"));
+            return Err(VerifyError::new(Kind::CriticalHeader, "the header has crit, and no extension is supported"));
         }
         if self.unencoded {
             return Err(VerifyError::new(
@@ -140,7 +140,7 @@ impl RawHeader {
             .content_type
             .is_some_and(|cty| cty.eq_ignore_ascii_case("jwt") || cty.eq_ignore_ascii_case("application/jwt"))
         {
-            return Err(VerifyError::new(Kind::Nested, "cty is JWT; a token within a token is not taken"));
+            return Err(VerifyError::new(Kind::Nested, "cty is JWT; nested tokens are not supported"));
         }
         if self.key_id.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > MAX_KEY_ID_BYTES) {
             return Err(VerifyError::new(Kind::Malformed, "kid is empty or longer than 256 bytes"));
@@ -150,7 +150,7 @@ impl RawHeader {
             algorithm,
             algorithm_name: if algorithm.is_some() { Box::default() } else { safe_text(&name).into() },
             key_id: self.key_id,
-            token_type: self.token_type.as_deref().map_or(TokenType::Absent, TokenType::named),
+            token_type: self.token_type.as_deref().map_or(TokenType::Absent, TokenType::from_name),
         })
     }
 }

@@ -1,7 +1,6 @@
 //! JSON without its ambiguities: a name once per object, bounded depth, bounded numbers.
 //!
-//! No library reads it so: they keep the last of two names, or hand every value to a visitor before a rule can be laid
-//! over it. Strings with escapes, and numbers that are no plain integers, are still left to `serde_json`.
+//! Existing libraries keep the last of two equal names, or hand every value to a visitor before a rule can refuse it. Strings with escapes, and numbers other than plain integers, are still parsed by `serde_json`.
 
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -17,13 +16,13 @@ pub(crate) const MAX_CLAIMS_DEPTH: usize = 32;
 /// The longest number read, in characters.
 const MAX_NUMBER_CHARS: usize = 64;
 
-/// So many digits always fit into 64 bits.
+/// The number of digits that always fit into 64 bits.
 const MOST_DIGITS: usize = 19;
 
-/// Up to so many names an object, doubles are looked for without sorting.
+/// The number of names in an object up to which duplicates are found without sorting.
 const FEW_NAMES: usize = 32;
 
-/// The text is no JSON that is read here. The reason is not reported: only the writer could use it.
+/// The text is not JSON within the rules. The reason is not reported: only its author could use it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
@@ -34,11 +33,11 @@ pub(crate) enum Number {
     Other(f64),
 }
 
-/// A text read from front to back. White space (RFC 8259 §2) is passed over before each value, name and sign.
+/// A reader of JSON text, front to back. It skips white space (RFC 8259 §2) before each value, name and sign.
 pub(crate) struct Reader<'j> {
     json: &'j str,
     at: usize,
-    /// The strings that were written with escapes, one after the other.
+    /// The strings that had escapes, unescaped and joined.
     unescaped: String,
 }
 
@@ -47,18 +46,18 @@ impl<'j> Reader<'j> {
         Reader { json, at: 0, unescaped: String::new() }
     }
 
-    /// The strings that were written with escapes.
+    /// The strings that had escapes, unescaped and joined.
     pub(crate) fn into_unescaped(self) -> String {
         self.unescaped
     }
 
-    /// A JSON value at a position.
+    /// The text of a range.
     #[inline]
-    pub(crate) fn text(&self, place: Text) -> &str {
-        place.of(self.json, &self.unescaped)
+    pub(crate) fn text(&self, range: Text) -> &str {
+        range.of(self.json, &self.unescaped)
     }
 
-    /// The first byte of what comes next.
+    /// The first byte of the next value, name or sign.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         match self.json.as_bytes().get(self.at) {
@@ -78,7 +77,7 @@ impl<'j> Reader<'j> {
         self.json.as_bytes().get(self.at..).unwrap_or_default()
     }
 
-    /// Takes `sign`, if it comes next.
+    /// Consumes `sign`, if it comes next.
     #[inline]
     fn takes(&mut self, sign: u8) -> bool {
         let is_next = self.json.as_bytes().get(self.at) == Some(&sign) || self.peek() == Some(sign);
@@ -93,12 +92,12 @@ impl<'j> Reader<'j> {
         if self.takes(sign) { Ok(()) } else { Err(NotJson) }
     }
 
-    /// Nothing may come any more.
+    /// An error unless only white space follows.
     pub(crate) fn end(&mut self) -> Result<(), NotJson> {
         if self.peek().is_none() { Ok(()) } else { Err(NotJson) }
     }
 
-    /// Reads an object whose names must differ: `member` is given each and reads its value.
+    /// Reads an object whose names must differ: `member` receives each name and reads its value.
     #[inline]
     pub(crate) fn members(
         &mut self,
@@ -112,7 +111,7 @@ impl<'j> Reader<'j> {
         names.finish(self)
     }
 
-    /// Reads an object as [`members`](Self::members) does, but duplicate names are for `member` to find.
+    /// Reads an object as [`members`](Self::members) does, but `member` must find duplicate names.
     #[inline]
     pub(crate) fn object<E: From<NotJson>>(
         &mut self,
@@ -155,7 +154,7 @@ impl<'j> Reader<'j> {
         match end_of_plain(self.rest()) {
             Some((length, b'"')) => {
                 self.at += length + 1;
-                Ok(Text::at(start, length))
+                Ok(Text::new(start, length))
             }
             Some((length, b'\\')) => self.escaped_string(start, length),
             _ => Err(NotJson), // a control character, or no end
@@ -166,7 +165,7 @@ impl<'j> Reader<'j> {
     #[cold]
     fn escaped_string(&mut self, start: usize, mut plain: usize) -> Result<Text, NotJson> {
         loop {
-            self.at += plain + 2; // a quote after a backslash ends nothing
+            self.at += plain + 2; // an escaped quote does not end the string
             let found = end_of_plain(self.rest()).ok_or(NotJson)?;
             match found {
                 (length, b'"') => {
@@ -179,9 +178,9 @@ impl<'j> Reader<'j> {
         }
         let with_quotes = self.json.get(start - 1..self.at).ok_or(NotJson)?;
         let meant: String = serde_json::from_str(with_quotes).map_err(|_| NotJson)?;
-        let place = Text::at(self.json.len() + self.unescaped.len(), meant.len());
+        let range = Text::new(self.json.len() + self.unescaped.len(), meant.len());
         self.unescaped.push_str(&meant);
-        Ok(place)
+        Ok(range)
     }
 
     /// Reads a number of at most 64 characters, within the range of `f64`.
@@ -212,11 +211,11 @@ impl<'j> Reader<'j> {
         serde_json::from_slice(written).map(Number::Other).map_err(|_| NotJson)
     }
 
-    /// Passes over any value, refusing duplicate names and lists or objects more than `depth` deep. Its place as it is
-    /// written comes back, and nothing that was unescaped is kept.
+    /// Skips a value and returns its range. Refuses duplicate names, and lists or objects more than `depth` deep; stores
+    /// no unescaped string.
     pub(crate) fn skip(&mut self, depth: usize) -> Result<Text, NotJson> {
         let first = self.peek().ok_or(NotJson)?;
-        let (start, kept) = (self.at, self.unescaped.len());
+        let (start, unescaped) = (self.at, self.unescaped.len());
         let inner = || depth.checked_sub(1).ok_or(NotJson);
         match first {
             b'"' => self.string().map(|_| ())?,
@@ -233,8 +232,8 @@ impl<'j> Reader<'j> {
             b'n' => self.word(b"null")?,
             _ => self.number().map(|_| ())?,
         }
-        self.unescaped.truncate(kept);
-        Ok(Text::at(start, self.at - start))
+        self.unescaped.truncate(unescaped);
+        Ok(Text::new(start, self.at - start))
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), NotJson> {
@@ -246,26 +245,26 @@ impl<'j> Reader<'j> {
     }
 }
 
-/// JSON as tools show it, duplicate names and all, to a depth of 64.
-pub(crate) fn to_show(json: &[u8]) -> Option<Value> {
-    fn look(reader: &mut Reader<'_>, depth: usize) -> Result<(), NotJson> {
+/// Parses JSON for display by tools: with duplicate names, to a depth of 64.
+pub(crate) fn parse_for_display(json: &[u8]) -> Option<Value> {
+    fn check(reader: &mut Reader<'_>, depth: usize) -> Result<(), NotJson> {
         let inner = || depth.checked_sub(1).ok_or(NotJson);
         match reader.peek() {
             Some(b'{') => reader.object(|reader, name| {
                 refuse_private(reader.text(name))?;
-                look(reader, inner()?)
+                check(reader, inner()?)
             }),
-            Some(b'[') => reader.list(|reader| look(reader, inner()?)),
+            Some(b'[') => reader.list(|reader| check(reader, inner()?)),
             _ => reader.skip(0).map(|_| ()),
         }
     }
     let json = std::str::from_utf8(json).ok()?;
-    look(&mut Reader::new(json), 64).ok()?;
+    check(&mut Reader::new(json), 64).ok()?;
     serde_json::from_str(json).ok()
 }
 
-/// An error for names that `serde_json` takes for marks of its own: with some of its features it reads what stands behind
-/// them as JSON or a number, past all rules.
+/// An error for names that are internal marks of `serde_json`: with some of its features, it parses their values as JSON
+/// or numbers, which bypasses every rule.
 fn refuse_private(name: &str) -> Result<(), NotJson> {
     if name.starts_with("$serde_json::private::") { Err(NotJson) } else { Ok(()) }
 }
@@ -274,14 +273,14 @@ fn is_part_of_number(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
 }
 
-/// The first quote, backslash or control character, and how many bytes stand before it.
+/// The first quote, backslash or control character, and the number of bytes before it.
 #[inline]
 fn end_of_plain(bytes: &[u8]) -> Option<(usize, u8)> {
     const EACH: u64 = u64::MAX / 255; // times a byte: that byte eight times
     let (chunks, rest) = bytes.as_chunks();
     for (index, chunk) in chunks.iter().enumerate() {
         let word = u64::from_le_bytes(*chunk);
-        // Sets the highest bit of bytes below `limit`; exact up to the first such byte, which is the one asked for.
+        // Sets the highest bit of bytes below `limit`; exact up to the first such byte, which is the one needed.
         let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
         let quote_or_control = below(word ^ (EACH * 2), 33); // a quote with that bit turned is 32
         let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
@@ -300,28 +299,28 @@ fn end_of_plain(bytes: &[u8]) -> Option<(usize, u8)> {
 pub(crate) struct Names(SmallVec<[Text; FEW_NAMES]>);
 
 impl Names {
-    /// Takes a name that must be new; beyond the first few, [`finish`](Self::finish) is who finds that it was not.
+    /// Adds a name, which must be new. Beyond the first few, [`finish`](Self::finish) finds duplicates.
     pub(crate) fn add(&mut self, name: Text, reader: &Reader<'_>) -> Result<(), NotJson> {
         let text = reader.text(name);
-        let is_it = |held: &Text| held.len() == text.len() && reader.text(*held) == text;
-        refuse_double(self.0.len() >= FEW_NAMES || !self.0.iter().any(is_it))?;
+        let is_same = |known: &Text| known.len() == text.len() && reader.text(*known) == text;
+        refuse_duplicate(self.0.len() >= FEW_NAMES || !self.0.iter().any(is_same))?;
         refuse_private(text)?;
         self.0.push(name);
         Ok(())
     }
 
-    /// Objects of many names are checked at their end, by sorting, so that time stays nearly linear.
+    /// Checks objects of many names by sorting, so that time stays nearly linear.
     pub(crate) fn finish(&mut self, reader: &Reader<'_>) -> Result<(), NotJson> {
         if self.0.len() <= FEW_NAMES {
             return Ok(());
         }
         self.0.sort_unstable_by_key(|name| reader.text(*name));
-        refuse_double(self.0.windows(2).all(|pair| reader.text(pair[0]) != reader.text(pair[1])))
+        refuse_duplicate(self.0.windows(2).all(|pair| reader.text(pair[0]) != reader.text(pair[1])))
     }
 }
 
 /// An error unless a name is new.
-pub(crate) fn refuse_double(is_new: bool) -> Result<(), NotJson> {
+pub(crate) fn refuse_duplicate(is_new: bool) -> Result<(), NotJson> {
     if is_new { Ok(()) } else { Err(NotJson) }
 }
 
@@ -334,12 +333,12 @@ mod tests {
     fn skim(json: &str, depth: usize) -> Result<(), NotJson> {
         let mut reader = Reader::new(json);
         reader.skip(depth)?;
-        assert_eq!(reader.unescaped, "", "nothing skipped is kept");
+        assert_eq!(reader.unescaped, "", "skipped strings are not stored");
         reader.end()
     }
 
     #[test]
-    fn s1_09_s1_10_a_name_stands_once_per_object_at_every_depth() {
+    fn s1_09_s1_10_a_name_occurs_once_per_object_at_every_depth() {
         for duplicate in
             [r#"{"a":1,"a":2}"#, r#"{"x":[{"b":1,"b":1}]}"#, r#"{"a":1,"\u0061":2}"#, r#"{"\u0061":{},"a":2}"#]
         {
@@ -364,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn s1_22_numbers_are_bounded_wherever_they_stand() {
+    fn s1_22_numbers_are_bounded_in_every_position() {
         for (before, after) in [("", ""), (" ", "\n"), ("[", "]"), ("{\"a\":", "}"), ("[1,[\t", ",\"\"]]")] {
             let is_read = |number: &str| skim(&format!("{before}{number}{after}"), 8).is_ok();
             assert!(is_read(&"1".repeat(64)) && !is_read(&"1".repeat(65)), "{before}");
@@ -387,15 +386,16 @@ mod tests {
                 for (before, after) in [("", ""), ("[", "]"), ("{\"a\":", "}"), ("{\"a\":0,\"b\":[", "]}")] {
                     let json = format!("{before}{{\"{name}\":{value}}}{after}");
                     assert_eq!(skim(&json, 8), Err(NotJson), "{json}");
-                    assert_eq!(to_show(json.as_bytes()), None, "{json}");
+                    assert_eq!(parse_for_display(json.as_bytes()), None, "{json}");
                 }
             }
         }
-        let shown = to_show(br#"{"a":1,"a":[{"serde_json":"$serde_json::private::RawValue"}]}"#).expect("to show");
+        let shown =
+            parse_for_display(br#"{"a":1,"a":[{"serde_json":"$serde_json::private::RawValue"}]}"#).expect("to show");
         assert_eq!(shown["a"][0]["serde_json"], "$serde_json::private::RawValue");
         for (depth, is_shown) in [(64, true), (66, false), (100_000, false)] {
             let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-            assert_eq!(to_show(nested.as_bytes()).is_some(), is_shown, "{depth}");
+            assert_eq!(parse_for_display(nested.as_bytes()).is_some(), is_shown, "{depth}");
         }
     }
 
@@ -414,13 +414,13 @@ mod tests {
     }
 
     #[test]
-    fn a_string_ends_at_its_quote_wherever_that_stands() {
+    fn a_string_ends_at_its_quote_in_every_position() {
         for length in 0..40 {
             let plain = "é".repeat(length / 2) + &"x".repeat(length % 2);
             for after in ["", "\"", ",\"a\\\"b", "\u{1}"] {
                 let json = format!("\"{plain}\"{after}");
                 let mut reader = Reader::new(&json);
-                assert_eq!(reader.string().map(|place| reader.text(place)), Ok(&*plain), "{json}");
+                assert_eq!(reader.string().map(|range| reader.text(range)), Ok(&*plain), "{json}");
                 assert_eq!(reader.at, plain.len() + 2, "{json}");
             }
             for wrong in ["", "\u{1}\"", "\u{1f}\"", "\n\"", "\\\"", "\\", "\\x\"", "\\u00\"", "\\ud800\"", "\\é\""] {

@@ -1,9 +1,8 @@
-//! Bytes to [`Unverified`]: what a token claims, before anything of it is believed.
+//! Parsing of tokens: from bytes to [`Unverified`], of which nothing is trusted yet.
 
 mod base64url;
 mod compact;
 mod header;
-mod inspection;
 mod json;
 mod payload;
 mod text;
@@ -14,8 +13,7 @@ mod vectors;
 pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
-pub use inspection::{Inspection, Segment, TokenFault, inspect};
-pub(crate) use json::to_show as json_to_show;
+pub(crate) use json::parse_for_display;
 pub(crate) use payload::Payload;
 pub(crate) use text::{ListClaim, Text};
 pub use unverified::Unverified;

@@ -1,20 +1,21 @@
-//! The claims as read in one pass: registered ones by position, everything else left as text.
+//! Claims, read in one pass: registered ones as fields, all others as JSON text.
 
 use smallvec::SmallVec;
 
 use super::base64url;
-use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_double};
+use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_duplicate};
 use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 
-/// A decoded payload with its registered claims (RFC 7519 §4.1, RFC 9068 §2.2) found, nothing of it believed yet.
+/// A decoded payload with its registered claims (RFC 7519 §4.1, RFC 9068 §2.2) found; nothing of it is trusted yet.
 ///
-/// What a remembered token is checked by stands last, next to what else of [`Verified`](crate::verify::Verified) a hit reads.
+/// The fields that a cache hit checks come last, next to the other fields of [`Verified`](crate::verify::Verified) that it
+/// reads.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub(crate) struct Payload {
-    /// The members that some issuer's mapping asks for, as (index into the wanted names, their JSON).
+    /// The members that some issuer's mapping reads, as (index into the captured names, their JSON).
     pub(crate) captured: SmallVec<[(usize, Text); 4]>,
     /// The outermost actor of a delegated token (RFC 8693 §4.1).
     pub(crate) actor: Option<Text>,
@@ -38,25 +39,25 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// Decodes and reads the second segment of a token; `wanted` as in [`parse`](Self::parse).
-    pub(crate) fn decode(segment: &str, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
+    /// Decodes and reads the second segment of a token; `captured` as in [`parse`](Self::parse).
+    pub(crate) fn decode(segment: &str, captured: &[Box<str>]) -> Result<Self, VerifyError> {
         let json = base64url::decode(segment)
-            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the payload segment is no canonical base64url"))?;
-        Self::parse(json, wanted)
+            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the payload segment is not canonical base64url"))?;
+        Self::parse(json, captured)
     }
 
-    /// Reads a decoded payload segment; `wanted` are top-level names whose JSON is to be kept.
-    pub(crate) fn parse(json: Vec<u8>, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
+    /// Reads a decoded payload segment; `captured` are the top-level names whose JSON is recorded.
+    pub(crate) fn parse(json: Vec<u8>, captured: &[Box<str>]) -> Result<Self, VerifyError> {
         let malformed = |detail: &'static str| VerifyError::new(Kind::Malformed, detail);
-        let json = String::from_utf8(json).map_err(|_| malformed("the claims are no UTF-8"))?.into_boxed_str();
+        let json = String::from_utf8(json).map_err(|_| malformed("the claims are not UTF-8"))?.into_boxed_str();
         let mut payload = Payload::default();
         let mut reader = Reader::new(&json);
-        let read = Claims { wanted, payload: &mut payload, others: Names::default() }.read(&mut reader);
+        let read = Claims { captured, payload: &mut payload, others: Names::default() }.read(&mut reader);
         read.map_err(|fault| match fault {
-            Unreadable::NotJson => malformed("the claims are no JSON object of the right form"),
+            Unreadable::NotJson => malformed("the claims are not a JSON object of the right form"),
             Unreadable::WrongClaim(name) => VerifyError::new(
                 Kind::InvalidClaim,
-                format!("{name} has another JSON type or range than its definition"),
+                format!("{name} does not have the JSON type or range of its definition"),
             ),
         })?;
         payload.unescaped = reader.into_unescaped().into();
@@ -64,17 +65,17 @@ impl Payload {
         Ok(payload)
     }
 
-    /// The same claims with other names kept.
-    pub(crate) fn read_again(&self, wanted: &[Box<str>]) -> Result<Self, VerifyError> {
-        Self::parse(self.json.as_bytes().to_vec(), wanted)
+    /// The same claims with other names captured.
+    pub(crate) fn read_again(&self, captured: &[Box<str>]) -> Result<Self, VerifyError> {
+        Self::parse(self.json.as_bytes().to_vec(), captured)
     }
 
     /// The heap memory in bytes.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn heap_bytes(&self) -> usize {
         self.json.len() + self.unescaped.len()
     }
 
-    /// The string behind `text`.
+    /// The string of the range `text`.
     pub(crate) fn text(&self, text: Text) -> &str {
         text.of(&self.json, &self.unescaped)
     }
@@ -84,16 +85,16 @@ impl Payload {
         claim.items().iter().map(|text| self.text(*text))
     }
 
-    /// The JSON of the claim of this name, if it was among the `wanted` that these claims were read with.
-    pub(crate) fn captured(&self, wanted: &[Box<str>], name: &str) -> Option<&str> {
-        let is_it = |index: usize| wanted.get(index).is_some_and(|wanted| **wanted == *name);
-        self.captured.iter().find(|(index, _)| is_it(*index)).map(|(_, json)| self.text(*json))
+    /// The JSON of the claim `name`, if `names`, with which these claims were read, contain it.
+    pub(crate) fn captured(&self, names: &[Box<str>], name: &str) -> Option<&str> {
+        let is_named = |index: usize| names.get(index).is_some_and(|captured| **captured == *name);
+        self.captured.iter().find(|(index, _)| is_named(*index)).map(|(_, json)| self.text(*json))
     }
 }
 
 /// Reads the members of a claims object into a [`Payload`].
 struct Claims<'r> {
-    wanted: &'r [Box<str>],
+    captured: &'r [Box<str>],
     payload: &'r mut Payload,
     others: Names,
 }
@@ -101,7 +102,7 @@ struct Claims<'r> {
 /// The reason why claims cannot be read.
 enum Unreadable {
     NotJson,
-    /// A claim of another type or range than its definition's, so that "failed to parse" is never "absent".
+    /// A claim of the wrong type or range: a claim that fails to parse never counts as absent.
     WrongClaim(&'static str),
 }
 
@@ -111,7 +112,7 @@ impl From<NotJson> for Unreadable {
     }
 }
 
-/// The nesting that a claim's value may have, the object of all claims being the first.
+/// The nesting permitted in a claim's value; the object of all claims is the first level.
 const VALUE_DEPTH: usize = MAX_CLAIMS_DEPTH - 1;
 
 impl Claims<'_> {
@@ -121,7 +122,7 @@ impl Claims<'_> {
         Ok(self.others.finish(reader)?)
     }
 
-    /// A registered claim stands twice where its place is taken; the names of all others are kept to compare.
+    /// A registered claim is a duplicate if its field is set; the names of all others are recorded and compared.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         match reader.text(name) {
             "iss" => self.claim("iss", reader, |payload| &mut payload.issuer, text),
@@ -141,34 +142,34 @@ impl Claims<'_> {
             other => {
                 self.payload.has_confirmation |= other == "cnf";
                 self.payload.has_id_token_claims |= ["nonce", "at_hash", "c_hash"].contains(&other);
-                let wanted = self.wanted.iter().position(|wanted| **wanted == *other);
+                let captured = self.captured.iter().position(|captured| **captured == *other);
                 self.others.add(name, reader)?;
                 let json = reader.skip(VALUE_DEPTH)?;
-                self.payload.captured.extend(wanted.map(|index| (index, json)));
+                self.payload.captured.extend(captured.map(|index| (index, json)));
                 Ok(())
             }
         }
     }
 
-    /// Reads a claim into its place, which must be free; `None` is another type or range than its definition's.
+    /// Reads a claim into its field, which must be unset; `read` returns `None` for the wrong type or range.
     #[inline]
     fn claim<'j, T>(
         &mut self,
         name: &'static str,
         reader: &mut Reader<'j>,
-        place: fn(&mut Payload) -> &mut Option<T>,
+        field: fn(&mut Payload) -> &mut Option<T>,
         read: fn(&mut Reader<'j>) -> Result<Option<T>, NotJson>,
     ) -> Result<(), Unreadable> {
-        let place = place(self.payload);
-        refuse_double(place.is_none())?;
-        *place = read(reader)?;
-        if place.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(name)) }
+        let field = field(self.payload);
+        refuse_duplicate(field.is_none())?;
+        *field = read(reader)?;
+        if field.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(name)) }
     }
 
-    fn list(&mut self, reader: &mut Reader<'_>, place: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {
-        let place = place(self.payload);
-        refuse_double(*place == ListClaim::Absent)?;
-        *place = strings(reader)?;
+    fn list(&mut self, reader: &mut Reader<'_>, field: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {
+        let field = field(self.payload);
+        refuse_duplicate(*field == ListClaim::Absent)?;
+        *field = strings(reader)?;
         Ok(())
     }
 }
@@ -215,16 +216,15 @@ fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
     })
 }
 
-/// The longest chain of actors read.
+/// The largest number of nested actors read.
 const MAX_ACTORS: usize = 8;
 
-/// The subject of the outermost actor; only that one may drive a decision. `None` if the form is wrong.
+/// The subject of the outermost actor; only that one takes part in decisions. `None` if the form is wrong.
 fn actor(reader: &mut Reader<'_>) -> Result<Option<Text>, NotJson> {
     Ok(actors(reader, MAX_ACTORS)?.flatten())
 }
 
-/// The subject of an actor, who may name another that it acts for; `None` if the form is wrong or they are more than
-/// `most`.
+/// The subject of an actor with at most `most` nested levels; `None` if the form is wrong or there are more.
 fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, NotJson> {
     let depth = VALUE_DEPTH - (MAX_ACTORS - most);
     if most == 0 || reader.peek() != Some(b'{') {
@@ -337,7 +337,7 @@ mod tests {
         assert!(actor(&format!("{{\"act\":{deep}}}")).is_err());
     }
 
-    /// Each name, then what it may be, then what it may not be.
+    /// Each name with a permitted and a forbidden value.
     const EVERY_NAME: [(&str, &str, &str); 20] = [
         ("iss", r#""a""#, "1"),
         ("sub", r#""a""#, "1"),
@@ -362,7 +362,7 @@ mod tests {
     ];
 
     #[test]
-    fn s1_10_every_name_stands_once_however_it_is_spelled_and_whatever_it_holds() {
+    fn s1_10_every_name_occurs_once_whatever_its_spelling_and_value() {
         let others: Vec<String> = (0..40).map(|number| format!("\"n{number}\":0,")).collect();
         for (name, value, wrong) in EVERY_NAME {
             let escaped = format!("\\u{:04x}{}", name.as_bytes()[0], &name[1..]);
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn s1_21_depth_is_counted_alike_wherever_a_value_stands() {
+    fn s1_21_depth_is_counted_alike_for_every_value() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         for (before, around, after) in [
             (r#"{"other":"#, 1, "}"),
@@ -411,9 +411,9 @@ mod tests {
     }
 
     #[test]
-    fn s11_04_what_is_held_is_counted() {
+    fn s11_04_heap_memory_is_counted() {
         let json = r#"{"sub":"ann","acr":"\u0061bc"}"#;
-        assert_eq!(parse(json).expect("legal").held_bytes(), json.len() + "abc".len());
+        assert_eq!(parse(json).expect("legal").heap_bytes(), json.len() + "abc".len());
     }
 
     #[test]
@@ -423,7 +423,7 @@ mod tests {
         let read = parse(&format!(r#"{json}"aud":["o\u0072ders","","bill\u0069ng","plain"]}}"#)).expect("legal");
         let others: [Box<str>; 2] = ["x".into(), "roles".into()];
         let again = read.read_again(&others).expect("legal");
-        for (payload, wanted) in [(again, &others[..]), (read, &["roles".into()][..])] {
+        for (payload, names) in [(again, &others[..]), (read, &["roles".into()][..])] {
             let text = |claim: Option<Text>| payload.text(claim.expect("there")).to_owned();
             assert_eq!((text(payload.subject), text(payload.issuer)), ("abc".into(), "plain".into()));
             assert_eq!((text(payload.token_id), text(payload.acr)), ("é\n".into(), String::new()));
@@ -431,12 +431,12 @@ mod tests {
             assert_eq!(payload.texts(&payload.audience).collect::<Vec<_>>(), ["orders", "", "billing", "plain"]);
             let lists = [&payload.scp, &payload.scope].map(|claim| payload.texts(claim).collect::<Vec<_>>());
             assert_eq!(lists, [["x"], ["a b"]]);
-            assert_eq!(payload.captured(wanted, "roles"), Some(r#"["x", "y"]"#));
+            assert_eq!(payload.captured(names, "roles"), Some(r#"["x", "y"]"#));
             assert_eq!(&*payload.unescaped, "abcé\nxordersbilling", "no other string is copied");
         }
     }
 
-    /// The string as JSON, all of its characters written with escapes where `escaped`.
+    /// The string as JSON, all of its characters written with escapes if `escaped`.
     fn quoted(text: &str, escaped: bool) -> String {
         match escaped {
             true => format!("\"{}\"", text.encode_utf16().map(|unit| format!("\\u{unit:04X}")).collect::<String>()),

@@ -1,21 +1,21 @@
-//! Strings of the claims, kept as places instead of copies where they can stay where they stand.
+//! Claim strings as byte ranges into the decoded JSON; copied only if they contain escapes.
 
 use std::num::NonZeroU64;
 
 use smallvec::SmallVec;
 
-/// A part of the JSON: where it stands, or, for a string written with escapes, in what follows the JSON.
+/// A byte range of the JSON, or, for a string with escapes, of the unescaped strings that follow it.
 //
-// In one word, so that it is passed in a register and an absent one takes no more.
+// One machine word: it fits into a register, and an absent one takes no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Text(NonZeroU64);
 
 impl Text {
-    /// `length` bytes from `start` on. Nothing of an object ends before its first byte, so that zero is free.
+    /// The range of `length` bytes from `start`. No value ends before the first byte, so zero is never a range.
     #[inline]
-    pub(super) fn at(start: usize, length: usize) -> Self {
+    pub(super) fn new(start: usize, length: usize) -> Self {
         let (start, end) = (start as u64, (start + length) as u64);
-        debug_assert!(end >> 32 == 0, "a token is bounded far below");
+        debug_assert!(end >> 32 == 0, "tokens are far shorter");
         Text(NonZeroU64::new(start << 32 | end).unwrap_or(NonZeroU64::MIN))
     }
 
@@ -33,7 +33,7 @@ impl Text {
         self.end() - self.start()
     }
 
-    /// The string, given the JSON that it came from and the strings that stood there with escapes.
+    /// The string, given its JSON and the unescaped strings of that JSON.
     #[inline]
     pub(super) fn of<'s>(self, json: &'s str, unescaped: &'s str) -> &'s str {
         let (text, before) = if self.start() < json.len() { (json, 0) } else { (unescaped, json.len()) };
@@ -41,14 +41,14 @@ impl Text {
     }
 }
 
-/// A claim that is a string or a list by its definition or some issuers' habit (`aud`, `scope`, `scp`, `amr`).
+/// A claim that is a string or a list by definition or by the convention of some issuers (`aud`, `scope`, `scp`, `amr`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ListClaim {
     #[default]
     Absent,
     One(Text),
     Many(SmallVec<[Text; 2]>),
-    /// Another JSON type, or a list that holds one.
+    /// Another JSON type, or a list that contains one.
     Wrong,
 }
 

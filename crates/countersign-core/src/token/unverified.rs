@@ -1,4 +1,4 @@
-//! The first proof type: a token of the right form, nothing of it believed.
+//! The first proof type: a well-formed token of which nothing is trusted.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::algorithm::Algorithm;
 use crate::error::VerifyError;
 use crate::redact::safe_text;
 
-/// A token of the right form whose signature nobody has checked.
+/// A well-formed token whose signature was not checked.
 ///
-/// It may be asked which algorithm, key and issuer it *claims*, to choose how to check it, and for nothing else: no
-/// guard or extractor takes it, and its claims cannot be had from it.
+/// It reveals only the algorithm, key and issuer that it *claims*, to choose how to check it. No guard or extractor
+/// accepts it, and its claims are not accessible.
 pub struct Unverified<'t> {
     pub(crate) compact: Compact<'t>,
     pub(crate) header: Header,
@@ -20,7 +20,7 @@ pub struct Unverified<'t> {
 }
 
 impl<'t> Unverified<'t> {
-    /// Reads a compact JWS without checking it.
+    /// Parses a compact JWS without checking it.
     ///
     /// # Errors
     /// `too_large`, `malformed`, `jwe_unsupported`, `critical_header`, `nested_unsupported`, `invalid_claim`.

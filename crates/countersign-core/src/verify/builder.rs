@@ -1,4 +1,4 @@
-//! Building a verifier, all faults at once.
+//! The builder of verifiers. It reports all configuration faults at once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::token::MAX_TOKEN_BYTES;
 
 /// The largest `max_token_bytes` that can be configured.
 const MAX_CONFIGURABLE_TOKEN_BYTES: usize = 64 * 1024;
-// Positions in the claims have 32 bits.
+// Byte ranges in the claims have 32 bits.
 const _: () = assert!(MAX_CONFIGURABLE_TOKEN_BYTES < u32::MAX as usize / 2);
 
 /// Collects issuers and settings; [`build`](Self::build) checks them.
@@ -54,18 +54,18 @@ impl VerifierBuilder {
         self
     }
 
-    /// Trusts issuers besides the named ones as `source` finds them, by a token's exact `iss`; such as tenants in a database.
+    /// Also trusts the issuers that `source` finds by a token's exact `iss`, such as tenants in a database.
     ///
-    /// The crate `countersign` has a source that is bounded and holds untrusted clients off: `issuers::ResolvedIssuers`.
+    /// The crate `countersign` has such a source, bounded and rate-limited: `issuers::ResolvedIssuers`.
     pub fn trust_resolved(mut self, source: Arc<dyn IssuerSource>) -> Self {
         if self.resolved.is_some() {
-            self.faults.push(Fault::new("issuer", "issuers are resolved by two sources; join them"));
+            self.faults.push(Fault::new("issuer", "issuers are resolved by two sources; combine them into one"));
         }
         self.resolved = Some(source);
         self
     }
 
-    /// Trusts the issuers of `policy` and takes its settings; `keys` makes the source of each issuer's keys.
+    /// Trusts the issuers of `policy` and applies its settings; `keys` creates the key source of each issuer.
     ///
     /// ```
     /// use countersign_core::policy::{TrustedIssuerConfig, Policy};
@@ -87,7 +87,7 @@ impl VerifierBuilder {
         mut keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Self {
         for issuer in &policy.issuers {
-            // A fault here forbids building; the empty source lets the issuer's other faults be reported too.
+            // The build fails; with an empty source, it also reports the issuer's other faults.
             let source = keys(issuer).unwrap_or_else(|error| {
                 self.faults.extend_from_slice(error.faults());
                 Arc::new(StaticKeys::new([]))
@@ -102,12 +102,12 @@ impl VerifierBuilder {
         self
     }
 
-    fn faults_of_reservations(&self) -> Vec<Fault> {
+    fn reservation_faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         for (prefix, owner) in &self.reserved_subjects {
-            // An issuer that is resolved may turn out to be the owner.
+            // The owner may be an issuer that is resolved.
             if self.resolved.is_none() && !self.issuers.iter().any(|issuer| issuer.issuer() == owner) {
-                let problem = format!("{} is not trusted, so that nobody could have these subjects", safe_text(owner));
+                let problem = format!("{} is not trusted, so no token could have these subjects", safe_text(owner));
                 faults.push(Fault::new("reserved_subjects", problem));
             }
             if prefix.is_empty() {
@@ -117,9 +117,9 @@ impl VerifierBuilder {
         faults
     }
 
-    /// Keeps subjects that begin with `prefix` for the tokens of `issuer`: every other issuer's are refused.
+    /// Reserves subjects that start with `prefix` for `issuer`; such tokens of other issuers are refused.
     ///
-    /// So no outside issuer, now, later added or resolved, can name one of our own services.
+    /// An external issuer, configured or resolved, can then never claim to be an internal service.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -156,22 +156,21 @@ impl VerifierBuilder {
         self
     }
 
-    /// Refuses to build where any issuer uses something of [`policy::danger`](crate::policy::danger), and refuses tokens of
-    /// keys that are for tests and development alone (`test-only-…`): for releases. Layers around the verifier keep to it
-    /// too.
+    /// Refuses to build if an issuer uses an item of [`policy::danger`](crate::policy::danger), and refuses tokens signed with
+    /// test keys (`test-only-…`). For releases. Layers around the verifier observe it too.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;
         self
     }
 
-    /// The issuers' faults; each names its issuer if there are several.
-    fn faults_of_issuers(&self, context: &SourceContext) -> Vec<Fault> {
-        let is_alone = self.issuers.len() < 2;
+    /// The faults of all issuers; each names its issuer if there are several.
+    fn issuer_faults(&self, context: &SourceContext) -> Vec<Fault> {
+        let is_single = self.issuers.len() < 2;
         let of = |issuer: &TrustedIssuer| {
             let name = safe_text(issuer.issuer());
             let named = move |fault: Fault| Fault::new(fault.field, format!("{} (issuer \"{name}\")", fault.problem));
             let faults = issuer.faults(context).into_iter();
-            if is_alone { faults.collect() } else { faults.map(named).collect::<Vec<_>>() }
+            if is_single { faults.collect() } else { faults.map(named).collect::<Vec<_>>() }
         };
         self.issuers.iter().flat_map(of).collect()
     }
@@ -179,12 +178,12 @@ impl VerifierBuilder {
     /// Checks everything and builds.
     ///
     /// # Errors
-    /// `ConfigError` with every fault found: no issuer, one issuer twice, an empty audience, mixed algorithms, and so on.
+    /// `ConfigError` with every fault found: no issuer, a duplicate issuer, an empty audience, mixed algorithms, and so on.
     pub fn build(mut self) -> Result<Verifier, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
-        faults.extend(self.faults_of_reservations());
+        faults.extend(self.reservation_faults());
         let context = SourceContext::new(Arc::clone(&self.clock));
-        faults.extend(self.faults_of_issuers(&context));
+        faults.extend(self.issuer_faults(&context));
         faults.extend(self.resolved.iter().flat_map(|source| source.attach(&context)));
         if self.issuers.is_empty() && self.resolved.is_none() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
@@ -192,7 +191,10 @@ impl VerifierBuilder {
         let mut names = BTreeSet::new();
         for issuer in &self.issuers {
             if !names.insert(issuer.issuer()) {
-                faults.push(Fault::new("issuer", format!("{} is trusted twice; join its audiences", issuer.issuer())));
+                faults.push(Fault::new(
+                    "issuer",
+                    format!("{} is trusted twice; trust it once with all audiences", issuer.issuer()),
+                ));
             }
             if self.danger_denied && issuer.weakenings().next().is_some() {
                 faults.push(Fault::new(
@@ -206,7 +208,7 @@ impl VerifierBuilder {
             faults.push(Fault::new("danger", "resolving issuers uses a weakening, and deny_danger forbids it"));
         }
         if !(1..=MAX_CONFIGURABLE_TOKEN_BYTES).contains(&self.max_token_bytes) {
-            faults.push(Fault::new("max_token_bytes", "not within 1 to 65536"));
+            faults.push(Fault::new("max_token_bytes", "not between 1 and 65536"));
         }
         ConfigError::check(faults)?;
         for issuer in &self.issuers {
@@ -217,12 +219,12 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
-        let wanted: BTreeSet<Box<str>> =
+        let claim_names: BTreeSet<Box<str>> =
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
         Ok(Verifier::from(Inner {
-            wanted: wanted.into_iter().collect(),
+            claim_names: claim_names.into_iter().collect(),
             issuers,
             resolved: self.resolved,
             reserved_subjects: self.reserved_subjects,
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_source_has_one_clock_that_its_verifiers_hand_down() {
+    fn a_key_source_has_one_clock_from_its_verifiers() {
         let source = Arc::new(Timed::default());
         let build = |seconds| {
             let trusted = NeedsAudience::new("https://id.test", Arc::clone(&source) as Arc<dyn KeySource>);

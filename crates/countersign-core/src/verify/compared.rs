@@ -1,4 +1,4 @@
-//! The values that a check compares, for reports. What they say decides nothing; the rules do.
+//! The values that a check compares, for reports.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The pipeline run to its end: the steps and rules of [`Verifier::verify`], every one of them reported.
+//! The steps and rules of [`Verifier::verify`], all of them run and reported.
 
 use serde_json::Value;
 
@@ -7,17 +7,17 @@ use super::needs_keys::NeedsKeys;
 use super::report::{Check, Outcome, Report, Verdict};
 use super::rules::{Case, Decide, RULES};
 use super::signature::matching_key;
-use super::verifier::{Believed, Verifier, keys_for, usable_keys};
+use super::verifier::{TokenIssuer, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::RefreshOutcome;
 use crate::redact::safe_text;
-use crate::token::{Compact, Header, Payload, decode_base64url, json_to_show};
+use crate::token::{Compact, Header, Payload, decode_base64url, parse_for_display};
 
 impl Verifier {
-    /// Runs every check on `token` and reports each: the verdict is what [`verify`](Self::verify) would say.
+    /// Runs every check on `token` and reports each: the verdict is the result of [`verify`](Self::verify).
     ///
-    /// If the key is not cached, its source is asked once, within its cool-down, whatever else is wrong with the
-    /// token. The verified-token cache and the counters are left alone.
+    /// If the key is not cached, its source is asked once, within its cool-down, even if other checks
+    /// fail. Cache and counters of the verifier stay unchanged.
     ///
     /// ```
     /// # async fn example(verifier: countersign_core::verify::Verifier, token: &str) {
@@ -28,8 +28,8 @@ impl Verifier {
     pub async fn explain(&self, token: &str) -> Report {
         let (report, keys) = self.explain_given(token, None);
         let Some(keys) = keys else { return report };
-        let looked = keys.refresh().await;
-        self.explain_given(token, Some(&looked)).0
+        let outcome = keys.refresh().await;
+        self.explain_given(token, Some(&outcome)).0
     }
 
     /// As [`explain`](Self::explain), with the cached keys: a key that is missing leaves the token undecided.
@@ -38,8 +38,8 @@ impl Verifier {
         self.explain_given(token, None).0
     }
 
-    /// The report, and the source to ask where its answer could change the report.
-    fn explain_given(&self, token: &str, looked: Option<&RefreshOutcome>) -> (Report, Option<NeedsKeys>) {
+    /// The report, and the source to refresh if its answer could change the report.
+    fn explain_given(&self, token: &str, outcome: Option<&RefreshOutcome>) -> (Report, Option<NeedsKeys>) {
         let inner = &*self.0;
         let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
         let mut record = Record::default();
@@ -48,18 +48,21 @@ impl Verifier {
         let compact = record.form(token, inner.max_token_bytes);
         let header = compact.as_ref().and_then(|compact| record.step("header", Header::decode(compact.header)));
         record.needs(compact.is_some(), "header");
-        let payload =
-            compact.as_ref().and_then(|compact| record.step("claims", Payload::decode(compact.payload, &inner.wanted)));
+        let payload = compact
+            .as_ref()
+            .and_then(|compact| record.step("claims", Payload::decode(compact.payload, &inner.claim_names)));
         record.needs(compact.is_some(), "claims");
-        let believed = payload.as_ref().and_then(|payload| {
+        let token_issuer = payload.as_ref().and_then(|payload| {
             let found = self.issuer_of(payload, header.as_ref());
-            record.step("issuer", found.map_err(|pending| pending.settle(looked, &mut asks)))
+            record.step("issuer", found.map_err(|pending| pending.settle(outcome, &mut asks)))
         });
         record.needs(payload.is_some(), "issuer");
-        let issuer = believed.as_ref().map(Believed::issuer);
-        let wanted = believed.as_ref().map_or(&*inner.wanted, |believed| believed.wanted(&inner.wanted));
+        let issuer = token_issuer.as_ref().map(TokenIssuer::issuer);
+        let claim_names = token_issuer
+            .as_ref()
+            .map_or(&*inner.claim_names, |token_issuer| token_issuer.claim_names(&inner.claim_names));
         let payload = match payload {
-            Some(payload) if *wanted != *inner.wanted => payload.read_again(wanted).ok(),
+            Some(payload) if *claim_names != *inner.claim_names => payload.read_again(claim_names).ok(),
             payload => payload,
         };
         record.compare(|| compared::issuer(self, payload.as_ref()));
@@ -69,7 +72,7 @@ impl Verifier {
             let decided = issuer.and_then(|issuer| match rule.decide {
                 Decide::Header(decide) => header.map(|header| decide(header, issuer)),
                 Decide::Claims(decide) => payload.map(|payload| {
-                    decide(&Case { payload, issuer, wanted, reserved_subjects: &self.0.reserved_subjects, now })
+                    decide(&Case { payload, issuer, claim_names, reserved_subjects: &self.0.reserved_subjects, now })
                 }),
             });
             record.rule(rule.name, decided);
@@ -78,19 +81,19 @@ impl Verifier {
             }
         }
 
-        let held = issuer.map(|issuer| issuer.keys.cell().load());
-        let keys = issuer.zip(held.as_ref()).zip(header.as_ref()).map(|((issuer, held), header)| {
-            let held = usable_keys(issuer, held.as_ref(), elapsed)?;
-            keys_for(issuer, held, header, inner.danger_denied)
+        let current = issuer.map(|issuer| issuer.keys.cell().load());
+        let keys = issuer.zip(current.as_ref()).zip(header.as_ref()).map(|((issuer, current), header)| {
+            let current = usable_keys(issuer, current.as_ref(), elapsed)?;
+            keys_for(issuer, current, header, inner.danger_denied)
         });
-        let keys = record.rule("key", keys.map(|found| found.map_err(|pending| pending.settle(looked, &mut asks))));
+        let keys = record.rule("key", keys.map(|found| found.map_err(|pending| pending.settle(outcome, &mut asks))));
         if issuer.is_some() {
             record.compare(|| compared::key(header.as_ref(), keys.as_deref()));
         }
         record.rule("signature", compact.as_ref().zip(keys).map(|(compact, keys)| matching_key(compact, &keys)));
         record.rule(
             "authorities",
-            issuer.zip(payload.as_ref()).map(|(issuer, payload)| issuer.authorities.read(payload, wanted)),
+            issuer.zip(payload.as_ref()).map(|(issuer, payload)| issuer.authorities.read(payload, claim_names)),
         );
 
         let report = Report {
@@ -104,7 +107,7 @@ impl Verifier {
 }
 
 fn json(segment: &str) -> Option<Value> {
-    json_to_show(&decode_base64url(segment)?)
+    parse_for_display(&decode_base64url(segment)?)
 }
 
 /// The checks so far; the first failure is the verdict, as it is in production.
@@ -115,7 +118,7 @@ struct Record {
 }
 
 impl Record {
-    /// Notes a check that was made; what it made comes back.
+    /// Records a check and returns its value.
     fn step<T>(&mut self, name: &'static str, result: Result<T, VerifyError>) -> Option<T> {
         let (outcome, value) = match result {
             Ok(value) => (Outcome::Passed, Some(value)),
@@ -129,7 +132,7 @@ impl Record {
         value
     }
 
-    /// Notes a check, made or not.
+    /// Records a check; `None` if its input is missing.
     fn rule<T>(&mut self, name: &'static str, result: Option<Result<T, VerifyError>>) -> Option<T> {
         match result {
             Some(result) => self.step(name, result),
@@ -140,21 +143,21 @@ impl Record {
         }
     }
 
-    /// Notes a check that there was nothing for, unless its input was there.
+    /// Records a check as not reached if its input is missing.
     fn needs(&mut self, is_there: bool, name: &'static str) {
         if !is_there {
             self.checks.push(Check { name, outcome: Outcome::NotReached, expected: None, found: None });
         }
     }
 
-    /// Adds the values compared to the last check.
+    /// Adds the compared values to the last check.
     fn compare(&mut self, values: impl FnOnce() -> (Option<String>, Option<String>)) {
         if let Some(check) = self.checks.last_mut() {
             (check.expected, check.found) = values();
         }
     }
 
-    /// Size and form are checked in one step, and are two checks to the reader.
+    /// Records size and form, which one step checks, as two checks.
     fn form<'t>(&mut self, token: &'t str, max_bytes: usize) -> Option<Compact<'t>> {
         let split = Compact::split(token, max_bytes);
         let (size, form) = match split {
@@ -169,7 +172,7 @@ impl Record {
     }
 }
 
-/// Foreign text for a report's cell.
+/// Untrusted text in quotes, safe to log.
 pub(super) fn shown(text: &str) -> String {
     format!("\"{}\"", safe_text(text))
 }

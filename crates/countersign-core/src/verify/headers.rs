@@ -1,4 +1,4 @@
-//! Headers seen before: an issuer writes the same one on every token that it signs with a key.
+//! A cache of parsed headers: every token that an issuer signs with one key has the same header.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::token::Header;
 /// The number of cached headers, one for each key in use. Two in the same slot replace each other.
 const MAX_HEADERS: usize = 256;
 
-/// The longest header segment remembered, in bytes.
+/// The longest header segment cached, in bytes.
 const MAX_SEGMENT_BYTES: usize = 512;
 
-/// The headers of verified tokens, read without a lock. What a header says depends on its text alone, so that nothing makes it
-/// void and nothing is shared that should not be.
+/// The headers of verified tokens, read without a lock. A parsed header depends only on its text, so an entry never becomes
+/// invalid, and sharing it reveals nothing.
 pub(super) struct Headers {
-    places: [ArcSwapOption<Known>; MAX_HEADERS],
-    hashed_by: RandomState,
+    slots: [ArcSwapOption<Known>; MAX_HEADERS],
+    hasher: RandomState,
 }
 
 struct Known {
@@ -28,38 +28,38 @@ struct Known {
 }
 
 impl Headers {
-    /// Returns the parsed header, and whether it had to be parsed for this call.
+    /// Returns the parsed header, and whether this call parsed it.
     pub(super) fn read(&self, segment: &str) -> Result<(Header, bool), VerifyError> {
-        let known = self.place(segment).load();
+        let known = self.slot(segment).load();
         match known.as_ref().filter(|known| *known.segment == *segment) {
             Some(known) => Ok((known.header.clone(), false)),
             None => Header::decode(segment).map(|header| (header, true)),
         }
     }
 
-    /// Keeps the header of a token that was verified: what a refused one brought leaves no trace.
-    pub(super) fn remember(&self, segment: &str, header: Header) {
+    /// Caches the header of a verified token. Headers of refused tokens are never cached.
+    pub(super) fn insert(&self, segment: &str, header: Header) {
         if segment.len() <= MAX_SEGMENT_BYTES {
-            self.place(segment).store(Some(Arc::new(Known { segment: segment.into(), header })));
+            self.slot(segment).store(Some(Arc::new(Known { segment: segment.into(), header })));
         }
     }
 
-    fn place(&self, segment: &str) -> &ArcSwapOption<Known> {
-        let [byte, ..] = self.hashed_by.hash_one(segment).to_le_bytes();
-        &self.places[usize::from(byte) % MAX_HEADERS]
+    fn slot(&self, segment: &str) -> &ArcSwapOption<Known> {
+        let [byte, ..] = self.hasher.hash_one(segment).to_le_bytes();
+        &self.slots[usize::from(byte) % MAX_HEADERS]
     }
 }
 
 impl Default for Headers {
     fn default() -> Self {
-        Headers { places: std::array::from_fn(|_| ArcSwapOption::empty()), hashed_by: RandomState::default() }
+        Headers { slots: std::array::from_fn(|_| ArcSwapOption::empty()), hasher: RandomState::default() }
     }
 }
 
 #[cfg(test)]
 impl Headers {
     pub(super) fn len(&self) -> usize {
-        self.places.iter().filter(|place| place.load().is_some()).count()
+        self.slots.iter().filter(|slot| slot.load().is_some()).count()
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
         let ours = segment("ours");
         assert!(!is_known(&headers, &ours) && !is_known(&headers, &ours), "reading alone leaves no trace");
         let (header, _) = headers.read(&ours).expect("a header");
-        headers.remember(&ours, header.clone());
+        headers.insert(&ours, header.clone());
         assert!(is_known(&headers, &ours) && !is_known(&headers, &segment("else")));
         assert_eq!(headers.read(&ours).expect("a header").0, header);
         assert!(headers.read("e30").is_err() && headers.read("e30").is_err(), "no alg");
@@ -94,13 +94,13 @@ mod tests {
         for number in 0..10_000 {
             let segment = segment(&number.to_string());
             let (header, _) = headers.read(&segment).expect("a header");
-            headers.remember(&segment, header);
+            headers.insert(&segment, header);
             assert!(is_known(&headers, &segment));
         }
         assert_eq!(headers.len(), MAX_HEADERS);
         let long = encode(format!(r#"{{"alg":"ES256","x":"{}"}}"#, "x".repeat(400)).as_bytes());
         let (header, _) = headers.read(&long).expect("a header");
-        headers.remember(&long, header);
+        headers.insert(&long, header);
         assert!(!is_known(&headers, &long));
     }
 }

@@ -4,7 +4,6 @@ mod builder;
 mod compared;
 mod explain;
 mod headers;
-mod inspected;
 pub(crate) mod needs_keys;
 mod report;
 mod rules;
@@ -13,14 +12,13 @@ mod verified;
 pub(crate) mod verifier;
 
 pub use builder::VerifierBuilder;
-pub use inspected::SignatureState;
 pub use report::{Check, Outcome, Report, Verdict};
 pub use verified::Verified;
 pub use verifier::{VerificationStats, Verifier};
 
 use std::time::Duration;
 
-/// The bytes that the verified-token cache may hold, by default.
+/// The default capacity of the verified-token cache, in bytes.
 pub const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest time that a verified token stays in the cache.

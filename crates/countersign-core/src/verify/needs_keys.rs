@@ -1,4 +1,7 @@
-//! The keys that a verification still needs, and the source that may have them.
+//! The keys that a verification still needs, and the error if they stay missing.
+//!
+//! [`Pending::after`] decides between 401 and 503: a key that a fresh set lacks is an `unknown_key` (401); a set or an
+//! issuer that cannot be fetched is `keys_unavailable` (503).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,49 +12,49 @@ use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
 use crate::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
 use crate::token::Header;
 
-/// When to ask again if a source gave no time of its own.
+/// The `Retry-After` if a source names no time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The source that may have the missing key, or that knows whether the issuer is trusted at all.
+/// The source that may have the missing key, or that knows whether the issuer is trusted.
 #[derive(Clone, Debug)]
 pub struct NeedsKeys(Need);
 
 #[derive(Clone, Debug)]
 enum Need {
     Keys { source: Arc<dyn KeySource>, reason: RefreshReason },
-    Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: KeyNamed, clock: Arc<dyn Clock> },
+    Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: TokenKey, clock: Arc<dyn Clock> },
 }
 
 /// The key that a token names, to be fetched along with its issuer.
 #[derive(Clone, Debug)]
-struct KeyNamed {
+struct TokenKey {
     key_id: Option<Box<str>>,
     algorithm: Option<Algorithm>,
 }
 
 impl NeedsKeys {
-    pub(super) fn of(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
+    pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
         NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), reason })
     }
 
-    pub(super) fn of_issuer(
+    pub(super) fn from_resolver(
         source: Arc<dyn IssuerSource>,
         name: &str,
         header: Option<&Header>,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let key_id = header.and_then(|header| header.key_id.as_deref()).map(Box::from);
-        let key = KeyNamed { key_id, algorithm: header.and_then(|header| header.algorithm) };
+        let key = TokenKey { key_id, algorithm: header.and_then(|header| header.algorithm) };
         NeedsKeys(Need::Issuer { source, name: name.into(), key, clock })
     }
 
-    /// Has the source look again, within its cool-down and its own time limits.
+    /// Asks the source for newer keys, within its cool-down and its time limits.
     pub async fn refresh(&self) -> RefreshOutcome {
         match &self.0 {
             Need::Keys { source, reason } => source.refresh(*reason).await,
             Need::Issuer { source, name, key, clock } => match source.resolve(name).await {
                 RefreshOutcome::Refreshed => match source.lookup(name) {
-                    IssuerLookup::Trusted(found) => key.look_for(found.issuer(), clock.elapsed()).await,
+                    IssuerLookup::Trusted(found) => key.fetch(found.issuer(), clock.elapsed()).await,
                     _ => RefreshOutcome::Refreshed,
                 },
                 unavailable => unavailable,
@@ -60,14 +63,14 @@ impl NeedsKeys {
     }
 }
 
-impl KeyNamed {
-    /// Has the issuer's source look where this key is not cached.
-    async fn look_for(&self, issuer: &TrustedIssuer, elapsed: Duration) -> RefreshOutcome {
+impl TokenKey {
+    /// Refreshes the keys of the issuer if this key is not cached.
+    async fn fetch(&self, issuer: &TrustedIssuer, elapsed: Duration) -> RefreshOutcome {
         let reason = {
-            let held = issuer.keys.cell().load();
-            match held.as_ref().filter(|held| held.is_usable(elapsed)).zip(self.algorithm) {
-                Some((held, algorithm)) => {
-                    match held.set.find(self.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
+            let current = issuer.keys.cell().load();
+            match current.as_ref().filter(|keys| keys.is_usable(elapsed)).zip(self.algorithm) {
+                Some((keys, algorithm)) => {
+                    match keys.set.find(self.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
                         Lookup::Missing => RefreshReason::MissingKey,
                         _ => return RefreshOutcome::Refreshed,
                     }
@@ -87,16 +90,16 @@ pub(super) enum Pending {
 
 impl Pending {
     pub(super) fn needs(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
-        Pending::NeedsKeys(NeedsKeys::of(issuer, reason))
+        Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason))
     }
 
     /// The final error after a refresh: a key missing from a fresh set is 401, an unavailable set is 503.
-    pub(super) fn after(self, looked: &RefreshOutcome) -> VerifyError {
+    pub(super) fn after(self, outcome: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
             Pending::NeedsKeys(NeedsKeys(need)) => need,
         };
-        match (need, looked) {
+        match (need, outcome) {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
@@ -106,20 +109,21 @@ impl Pending {
             (Need::Keys { reason: RefreshReason::NoUsableKeys, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
             }
-            (Need::Issuer { .. }, RefreshOutcome::Unavailable { retry_after }) => {
-                VerifyError::unavailable(*retry_after, "it cannot be found out now whether the issuer is trusted")
-            }
-            // It was found, and gave way to another before it could serve.
+            (Need::Issuer { .. }, RefreshOutcome::Unavailable { retry_after }) => VerifyError::unavailable(
+                *retry_after,
+                "the source of issuers is unavailable, so it is unknown whether the issuer is trusted",
+            ),
+            // It was resolved, and evicted before its keys were read.
             (Need::Issuer { .. }, RefreshOutcome::Refreshed) => {
-                VerifyError::unavailable(RETRY_AFTER, "the issuer gave way to others")
+                VerifyError::unavailable(RETRY_AFTER, "the issuer was evicted from the cache of issuers")
             }
         }
     }
 
-    /// As [`after`](Self::after), or the need itself if nobody was asked yet.
-    pub(super) fn settle(self, looked: Option<&RefreshOutcome>, asks: &mut Option<NeedsKeys>) -> VerifyError {
-        match (self, looked) {
-            (pending, Some(looked)) => pending.after(looked),
+    /// As [`after`](Self::after); before a refresh, the need goes to `asks`.
+    pub(super) fn settle(self, outcome: Option<&RefreshOutcome>, asks: &mut Option<NeedsKeys>) -> VerifyError {
+        match (self, outcome) {
+            (pending, Some(outcome)) => pending.after(outcome),
             (Pending::Refused(error), None) => error,
             (Pending::NeedsKeys(needs), None) => {
                 let detail = match &needs.0 {

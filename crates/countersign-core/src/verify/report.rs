@@ -1,4 +1,4 @@
-//! The report of every check on one token, as data and as text.
+//! The report of every check of a token, as data and as text.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use crate::error::VerifyError;
 
 /// The result of every check of one token, made by [`Verifier::explain`](super::Verifier::explain).
 ///
-/// For operators and tools: it holds the claims (never the signature), so that it does not belong into an answer to a
-/// caller. Its `Debug` leaves header and claims out.
+/// For operators and tools. It contains the claims (never the signature), so it must not be sent to a caller. Its `Debug`
+/// omits header and claims.
 ///
-/// Serialised it is `{"verdict":"accepted","header":{…},"claims":{…},"checks":[…]}`, or
+/// Serialised, it is `{"verdict":"accepted","header":{…},"claims":{…},"checks":[…]}`, or
 /// `{"verdict":"rejected","code":"expired","message":"…",…,"checks":[…]}`; `undecided` is written as `rejected` is.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -21,7 +21,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// The header, if it is JSON.
     pub header: Option<Value>,
-    /// The claims, if they are JSON. Believe them only if the verdict is `Accepted`.
+    /// The claims, if they are JSON. Trust them only if the verdict is `Accepted`.
     pub claims: Option<Value>,
     /// Every check, in the order of the pipeline.
     pub checks: Vec<Check>,
@@ -31,25 +31,25 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is taken.
+    /// The token is accepted.
     Accepted,
-    /// It is refused, by the first check that failed.
+    /// The token is refused by the first check that failed.
     Rejected {
-        /// The stable code, as of [`VerifyError::code`].
+        /// The stable code; see [`VerifyError::code`].
         code: &'static str,
         /// The detail for the operator.
         message: String,
     },
-    /// Its keys are not to be had, so that nothing is known.
+    /// The keys of its issuer are unavailable, so it cannot be verified.
     Undecided {
-        /// The stable code, as of [`VerifyError::code`].
+        /// The stable code; see [`VerifyError::code`].
         code: &'static str,
         /// The detail for the operator.
         message: String,
     },
 }
 
-/// One check and what came of it.
+/// One check and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Check {
@@ -67,16 +67,16 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The token keeps the rule.
+    /// The token passed the rule.
     Passed,
-    /// The token breaks the rule, or the rule could not be decided.
+    /// The token broke the rule, or the rule could not be decided.
     Failed {
-        /// The stable code, as of [`VerifyError::code`].
+        /// The stable code; see [`VerifyError::code`].
         code: &'static str,
         /// The detail for the operator.
         message: String,
     },
-    /// An earlier failure left nothing to check.
+    /// An earlier failure left no input for the check.
     NotReached,
 }
 
@@ -130,7 +130,7 @@ impl From<&VerifyError> for Outcome {
 }
 
 impl Report {
-    /// Returns whether production takes the token.
+    /// Returns whether production accepts the token.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         self.verdict == Verdict::Accepted
@@ -192,17 +192,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A table, a check a line, the verdict last.
+/// A table with one line per check, then the verdict.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: fn(&Check) -> &str, title: &str| {
             self.checks.iter().map(|check| column(check).chars().count()).max().unwrap_or(0).max(title.len())
         };
-        let (names, results) = (width(|check| check.name, "check"), width(|check| check.outcome.word(), "result"));
+        let (names, results) = (width(|check| check.name, "check"), width(|check| check.outcome.cell(), "result"));
         let expectations = width(Check::expectation, "expected");
         writeln!(f, "{:names$}  {:results$}  {:expectations$}  found", "check", "result", "expected")?;
         for check in &self.checks {
-            let (name, result, expected) = (check.name, check.outcome.word(), check.expectation());
+            let (name, result, expected) = (check.name, check.outcome.cell(), check.expectation());
             let found = check.found.as_deref().unwrap_or("-");
             writeln!(f, "{name:names$}  {result:results$}  {expected:expectations$}  {found}")?;
         }
@@ -217,7 +217,7 @@ impl Check {
 }
 
 impl Outcome {
-    fn word(&self) -> &str {
+    fn cell(&self) -> &str {
         match self {
             Outcome::Passed => "passed",
             Outcome::Failed { code, .. } => code,
@@ -226,7 +226,7 @@ impl Outcome {
     }
 }
 
-/// Verdict and outcomes; what the token says is left out.
+/// Verdict and outcomes, without header and claims.
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let outcomes: Vec<(&str, &str)> = self.checks.iter().map(|check| (check.name, check.outcome.name())).collect();

@@ -1,4 +1,4 @@
-//! The rules of a policy, cheap ones first, each in its own place; all of them before a signature is spent.
+//! The rules of a policy, cheap ones first. All of them run before the signature check.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::{Profile, TrustedIssuer};
 use crate::token::{Header, ListClaim, Payload};
 
-/// Claims before their issuer's policy, at a time.
+/// The claims of a token, the policy of its issuer, and the time.
 pub(super) struct Case<'a> {
     pub(super) payload: &'a Payload,
     pub(super) issuer: &'a TrustedIssuer,
-    pub(super) wanted: &'a [Box<str>],
-    /// Beginnings of subjects, each with the one issuer that may use it.
+    pub(super) claim_names: &'a [Box<str>],
+    /// Prefixes of subjects, each with the one issuer that may use it.
     pub(super) reserved_subjects: &'a [(String, String)],
     pub(super) now: UnixTime,
 }
@@ -31,7 +31,7 @@ pub(super) enum Decide {
     Claims(fn(&Case<'_>) -> Result<(), VerifyError>),
 }
 
-/// Every rule, in the order they are asked.
+/// Every rule, in the order of evaluation.
 pub(super) const RULES: &[Rule] = &[
     Rule { name: "algorithm", decide: Decide::Header(algorithm) },
     Rule { name: "type", decide: Decide::Header(token_type) },
@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule { name: "proof of possession", decide: Decide::Claims(confirmation) },
 ];
 
-/// Asks every rule; the first refusal ends it.
+/// Evaluates the rules up to the first refusal.
 pub(super) fn check(header: &Header, case: &Case<'_>) -> Result<(), VerifyError> {
     RULES.iter().try_for_each(|rule| match rule.decide {
         Decide::Header(decide) => decide(header, case.issuer),
@@ -59,7 +59,7 @@ pub(super) fn is_expired(expires: UnixTime, leeway: Duration, now: UnixTime) -> 
     now >= expires.saturating_add(leeway)
 }
 
-/// Returns whether `not_before` is still to come at `now`, less leeway.
+/// Returns whether `not_before` is later than `now` plus leeway.
 pub(super) fn is_early(not_before: UnixTime, leeway: Duration, now: UnixTime) -> bool {
     not_before > now.saturating_add(leeway)
 }
@@ -87,12 +87,12 @@ fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError
     Err(VerifyError::mismatch(Kind::WrongType, "typ", &issuer.expected_types(), header.token_type.name()))
 }
 
-/// ID tokens are for clients, not for services.
+/// Refuses ID tokens, which are for clients, not for services.
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
     if case.payload.has_id_token_claims && case.issuer.refuses_id_tokens() {
         return Err(VerifyError::new(
             Kind::IdToken,
-            "it has nonce, at_hash or c_hash: an ID token, not an access token",
+            "it has nonce, at_hash or c_hash, so it is an ID token, not an access token",
         ));
     }
     Ok(())
@@ -128,7 +128,7 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
 
 fn expiry(case: &Case<'_>) -> Result<(), VerifyError> {
     let Some(expires) = case.payload.expires else {
-        return Err(VerifyError::new(Kind::MissingClaim, "exp is absent; tokens must end"));
+        return Err(VerifyError::new(Kind::MissingClaim, "exp is absent; every token needs an expiry"));
     };
     if is_expired(expires, case.issuer.leeway, case.now) {
         let ago = case.now.saturating_since(expires).as_secs();
@@ -182,7 +182,7 @@ fn lifetime(case: &Case<'_>) -> Result<(), VerifyError> {
     };
     let life = expires.saturating_since(issued);
     if life > bound {
-        let detail = format!("lives {} s, at most {} s are taken", life.as_secs(), bound.as_secs());
+        let detail = format!("lives {} s, at most {} s are permitted", life.as_secs(), bound.as_secs());
         return Err(VerifyError::new(Kind::LifetimeTooLong, detail));
     }
     Ok(())
@@ -203,7 +203,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     }
     for name in &case.issuer.required {
         let registered = match name.as_str() {
-            "iss" | "aud" | "exp" => true, // always required, checked elsewhere
+            "iss" | "aud" | "exp" => true, // always required, checked by other rules
             "sub" => payload.subject.is_some(),
             "jti" => payload.token_id.is_some(),
             "client_id" => payload.client_id.is_some(),
@@ -215,7 +215,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             "scope" => payload.scope != ListClaim::Absent,
             "scp" => payload.scp != ListClaim::Absent,
             "act" => payload.actor.is_some(),
-            other => payload.captured(case.wanted, other).is_some(),
+            other => payload.captured(case.claim_names, other).is_some(),
         };
         if !registered {
             return missing(name);
@@ -245,7 +245,7 @@ fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c s
     if let Some(text) = registered {
         return Some(Ok(Cow::Borrowed(payload.text(text))));
     }
-    let json = payload.captured(case.wanted, name)?;
+    let json = payload.captured(case.claim_names, name)?;
     Some(serde_json::from_str(json).map(Cow::Owned).map_err(|_| json))
 }
 
@@ -253,13 +253,13 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     let payload = case.payload;
     let subject = payload.subject.map_or("", |text| payload.text(text));
     if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
-        return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub begins with a prefix that this issuer may not use"));
+        return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub starts with a prefix that this issuer may not use"));
     }
     let is_others = |(prefix, owner): &(String, String)| subject.starts_with(prefix) && case.issuer.issuer() != owner;
     if case.reserved_subjects.iter().any(is_others) {
         return Err(VerifyError::new(
             Kind::SubjectNotAllowed,
-            "sub begins with a prefix that is reserved for another issuer",
+            "sub starts with a prefix that is reserved for another issuer",
         ));
     }
     let client = payload.client_id.map_or("", |text| payload.text(text));
@@ -270,12 +270,12 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// A token bound to a key is worth nothing without the proof, and proofs are not checked here yet.
+/// Refuses tokens that are bound to a key: proofs of possession are not supported.
 fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
     if case.payload.has_confirmation {
         return Err(VerifyError::new(
             Kind::ProofRequired,
-            "it is bound to a key (cnf); as a plain bearer token it is refused",
+            "it is bound to a key (cnf) and cannot be used as a plain bearer token",
         ));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The one place where a signature is checked, on keys prepared beforehand.
+//! The signature check, the only one in this crate.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::VerifyingKey;
 use crate::token::{Compact, MAX_SIGNATURE_BYTES, Unverified};
 
-/// The second proof type: a token whose signature matched a key, its claims not yet believed.
+/// The second proof type: a token whose signature matched a key, whose claims are not trusted yet.
 ///
-/// It can be made here only, from an [`Unverified`] and a key that checked it.
+/// Only this module makes one, from an [`Unverified`] token and a key that checked it.
 #[derive(Debug)]
 pub struct Signed<'t> {
     pub(super) token: Unverified<'t>,
@@ -23,12 +23,12 @@ impl<'t> Signed<'t> {
     }
 }
 
-/// Enough for all but ML-DSA and RSA of more than 4,096 bits.
+/// The longest signature except of ML-DSA and of RSA keys above 4,096 bits, in bytes.
 const MAX_SHORT_BYTES: usize = 512;
 
-/// The first of `keys` whose signature over the token is the one it has.
-pub(super) fn matching_key(token: &Compact<'_>, keys: &[&Arc<VerifyingKey>]) -> Result<Arc<VerifyingKey>, VerifyError> {
-    // The buffer is zeroed first: the long one at the cost of ML-DSA alone.
+/// The first of `keys` that verifies the signature of the token.
+pub(crate) fn matching_key(token: &Compact<'_>, keys: &[&Arc<VerifyingKey>]) -> Result<Arc<VerifyingKey>, VerifyError> {
+    // The buffer is zeroed first; only ML-DSA and long RSA keys pay for the long one.
     match token.signature.len() * 3 / 4 {
         ..=MAX_SHORT_BYTES => matching_key_within::<MAX_SHORT_BYTES>(token, keys),
         _ => matching_key_within::<MAX_SIGNATURE_BYTES>(token, keys),

@@ -18,11 +18,11 @@ use crate::token::{Payload, Text};
 
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
 //
-// In this order, what a remembered token is checked by lies together: among a million of them, each line of memory that
-// is read has to be fetched. And it lies apart from the counts before it, which every thread that has the token writes.
+// The order puts the fields that a cache hit reads into one cache line: among a million tokens, each line is a cache miss.
+// They are apart from the reference counts before them, which every thread that uses the token writes.
 #[repr(C)]
 pub struct Verified {
-    payload: Payload, // its times are its end
+    payload: Payload, // its last fields are its times
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
     typed: TypedClaims,
@@ -31,14 +31,14 @@ pub struct Verified {
 }
 
 impl Verified {
-    /// Reads the authorities of a signed token that its issuer's rules let pass.
+    /// Reads the authorities of a signed token that passed the rules of its issuer.
     pub(super) fn new(
         signed: Signed<'_>,
         issuer: Arc<TrustedIssuer>,
-        wanted: &[Box<str>],
+        claim_names: &[Box<str>],
         epoch: u64,
     ) -> Result<Arc<Self>, VerifyError> {
-        let grants = issuer.authorities.read(&signed.token.payload, wanted)?;
+        let grants = issuer.authorities.read(&signed.token.payload, claim_names)?;
         Ok(Arc::new(Verified {
             payload: signed.token.payload,
             key: signed.key,
@@ -55,7 +55,7 @@ impl Verified {
         self.issuer.issuer()
     }
 
-    /// The subject (`sub`); empty if the profile lets it be absent and it is.
+    /// The subject (`sub`); empty if it is absent and the profile permits that.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.text(self.payload.subject).unwrap_or_default()
@@ -67,30 +67,30 @@ impl Verified {
         self.text(self.payload.client_id)
     }
 
-    /// The token's own name (`jti`).
+    /// The token ID (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.text(self.payload.token_id)
     }
 
-    /// The audiences (`aud`); at least one is of this service, unless that check was turned off.
+    /// The audiences (`aud`); at least one names this service, unless that check is disabled.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
         self.payload.texts(&self.payload.audience)
     }
 
-    /// The subject of the outermost actor (`act.sub`): who acts for the subject (RFC 8693 §4.1).
+    /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.text(self.payload.actor)
     }
 
-    /// When it ends (`exp`).
+    /// The expiry (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.payload.expires.unwrap_or_default() // required by every policy
     }
 
-    /// When it was issued (`iat`).
+    /// The time of issue (`iat`).
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
         self.payload.issued_at
@@ -102,13 +102,13 @@ impl Verified {
         self.text(self.payload.acr)
     }
 
-    /// The `kid` of the key that checked it.
+    /// The `kid` of the key that verified it.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.key_id()
     }
 
-    /// The algorithm of the key that checked it.
+    /// The algorithm of the key that verified it.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.key.algorithm()
@@ -126,10 +126,10 @@ impl Verified {
         self.grants.tenant.as_ref()
     }
 
-    /// The claims as the user's own type, decoded once a token and type.
+    /// The claims as the application's own type, decoded once per token and type.
     ///
     /// # Errors
-    /// `ClaimsError` where they do not decode into `C`.
+    /// `ClaimsError` if they do not decode into `C`.
     pub fn claims<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
         self.token_claims().decode()
     }
@@ -152,7 +152,7 @@ impl Verified {
         TokenClaims::new(&self.payload.json, &self.typed)
     }
 
-    /// Returns whether times still hold at `now`, by the issuer's leeway: asked at every cache hit.
+    /// Returns whether the token is within its times at `now`, by the issuer's leeway. Called at every cache hit.
     pub(super) fn is_timely(&self, now: UnixTime) -> bool {
         let leeway = self.issuer.leeway;
         let early = self.payload.not_before.is_some_and(|at| is_early(at, leeway, now));
@@ -165,8 +165,8 @@ impl Verified {
         &self.issuer
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
-        self.payload.held_bytes() + self.grants.held_bytes()
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.payload.heap_bytes() + self.grants.held_bytes()
     }
 
     fn text(&self, claim: Option<Text>) -> Option<&str> {
@@ -174,7 +174,7 @@ impl Verified {
     }
 }
 
-/// Metadata only: claims are personal.
+/// Metadata only: claims are personal data.
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
@@ -192,11 +192,11 @@ mod tests {
 
     use super::*;
 
-    /// A line of memory of the machines that this is likely to run on, in bytes.
+    /// The size of a cache line on common machines, in bytes.
     const LINE: usize = 64;
 
     #[test]
-    fn what_a_hit_reads_lies_together_and_apart_from_the_counts_before_it() {
+    fn fields_of_a_hit_share_a_cache_line_without_the_reference_counts() {
         let first = offset_of!(Verified, payload.not_before);
         let last = [offset_of!(Verified, payload.expires), offset_of!(Verified, epoch), offset_of!(Verified, issuer)];
         assert!(

@@ -1,4 +1,4 @@
-//! The verifier: every step of the way of a token on one screen.
+//! The verifier, with every step of a verification on one screen.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,7 +23,7 @@ use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKe
 use crate::policy::{Canonical, Fingerprint, IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
-/// Checks tokens of the issuers it trusts. Cheap to clone; make one for a process.
+/// Verifies tokens of the issuers that it trusts. Cheap to clone; build one per process.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,13 +41,14 @@ use crate::token::{Compact, Header, Payload, Unverified};
 pub struct Verifier(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    /// Hashed quickly: no token adds a name to it.
+    /// With a fast hash: tokens add no names to it.
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
-    /// The source of issuers that were not configured.
+    /// The source of issuers that are not configured.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
-    /// Beginnings of subjects, each with the one issuer that may use it.
+    /// Prefixes of subjects, each with the one issuer that may use it.
     pub(super) reserved_subjects: Vec<(String, String)>,
-    pub(super) wanted: Box<[Box<str>]>,
+    /// The claims that the rules and mappings of the configured issuers read.
+    pub(super) claim_names: Box<[Box<str>]>,
     pub(super) danger_denied: bool,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) max_token_bytes: usize,
@@ -80,29 +81,29 @@ pub struct VerificationStats {
     pub from_cache: u64,
     /// Refused.
     pub refused: u64,
-    /// Not decided, because keys were not to be had.
+    /// Not decided, because keys were unavailable.
     pub undecided: u64,
 }
 
-/// The issuer of a token, as the verifier holds it.
-pub(super) enum Believed<'v> {
-    Known(&'v Arc<TrustedIssuer>),
+/// The issuer that a token names: configured, or resolved at run time.
+pub(super) enum TokenIssuer<'v> {
+    Configured(&'v Arc<TrustedIssuer>),
     Resolved(Arc<ResolvedIssuer>),
 }
 
-impl Believed<'_> {
+impl TokenIssuer<'_> {
     pub(super) fn issuer(&self) -> &Arc<TrustedIssuer> {
         match self {
-            Believed::Known(issuer) => issuer,
-            Believed::Resolved(found) => found.issuer(),
+            TokenIssuer::Configured(issuer) => issuer,
+            TokenIssuer::Resolved(found) => found.issuer(),
         }
     }
 
-    /// The claims that its rules and mapping read; `known` are those of the issuers known from the start.
-    pub(super) fn wanted<'w>(&'w self, known: &'w [Box<str>]) -> &'w [Box<str>] {
+    /// The claims that its rules and mapping read; `configured` are those of the configured issuers.
+    pub(super) fn claim_names<'n>(&'n self, configured: &'n [Box<str>]) -> &'n [Box<str>] {
         match self {
-            Believed::Known(_) => known,
-            Believed::Resolved(found) => found.claim_names(),
+            TokenIssuer::Configured(_) => configured,
+            TokenIssuer::Resolved(found) => found.claim_names(),
         }
     }
 }
@@ -110,7 +111,7 @@ impl Believed<'_> {
 /// The result of verifying a token with the cached keys.
 #[derive(Debug)]
 pub enum Step {
-    /// It is decided.
+    /// The token is accepted or refused.
     Done(Result<Arc<Verified>, VerifyError>),
     /// The issuer is trusted, and no rule refuses the token, but its key is not cached.
     NeedsKeys(NeedsKeys),
@@ -127,7 +128,7 @@ pub struct Uncached<'v> {
 }
 
 impl Uncached<'_> {
-    /// Verifies the token with the keys that are cached; never waits.
+    /// Verifies the token with the cached keys; never waits.
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
         match self.verifier.run(self) {
@@ -138,48 +139,49 @@ impl Uncached<'_> {
     }
 }
 
-/// Without the token.
+/// Omits the token.
 impl fmt::Debug for Uncached<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Uncached")
     }
 }
 
-/// The keys that `issuer` has now, if they may still be used.
+/// The current keys of `issuer`, if they may still be used.
 pub(super) fn usable_keys<'h>(
     issuer: &TrustedIssuer,
-    held: Option<&'h Arc<CurrentKeys>>,
+    current: Option<&'h Arc<CurrentKeys>>,
     elapsed: Duration,
 ) -> Result<&'h CurrentKeys, Pending> {
-    held.map(AsRef::as_ref)
-        .filter(|held| held.is_usable(elapsed))
+    current
+        .map(AsRef::as_ref)
+        .filter(|keys| keys.is_usable(elapsed))
         .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys))
 }
 
-/// The keys that may have signed a token of this header: one, or up to four of the same `kid`.
+/// The keys that may have signed a token with this header: one, or up to four of the same `kid`.
 pub(super) fn keys_for<'h>(
     issuer: &TrustedIssuer,
-    held: &'h CurrentKeys,
+    current: &'h CurrentKeys,
     header: &Header,
     danger_denied: bool,
 ) -> Result<SmallVec<[&'h Arc<VerifyingKey>; 1]>, Pending> {
     let refused = |kind, detail: &'static str| Err(VerifyError::new(kind, detail).into());
     let Some(algorithm) = header.algorithm else {
-        return refused(Kind::AlgorithmNotAllowed, "alg names no algorithm");
+        return refused(Kind::AlgorithmNotAllowed, "alg is not a supported algorithm");
     };
-    match held.set.find(header.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
-        Lookup::Found(keys) if danger_denied && keys.iter().any(|key| is_of_test_kit(key)) => {
-            refused(Kind::UnknownKey, "the key is one of a test kit, and deny_danger forbids those")
+    match current.set.find(header.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
+        Lookup::Found(keys) if danger_denied && keys.iter().any(|key| is_test_key(key)) => {
+            refused(Kind::UnknownKey, "the key is a test key, and deny_danger forbids those")
         }
         Lookup::Found(keys) => Ok(keys),
         Lookup::Missing => Err(Pending::needs(issuer, RefreshReason::MissingKey)),
-        Lookup::Ambiguous => refused(Kind::UnknownKey, "the token names no kid, and several keys fit"),
+        Lookup::Ambiguous => refused(Kind::UnknownKey, "the token has no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
 }
 
-/// Keys of `countersign-test` and of development are named so, and no others (its `KEY_ID_PREFIX`).
-fn is_of_test_kit(key: &VerifyingKey) -> bool {
+/// Returns whether the key comes from `countersign-test`, by its `KEY_ID_PREFIX`.
+fn is_test_key(key: &VerifyingKey) -> bool {
     key.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
 }
 
@@ -199,7 +201,7 @@ impl Verifier {
 
     /// Checks a compact JWS (no `Bearer `, no spaces around it).
     ///
-    /// Waits only if the token's key is not cached, and then only within its key source's limits.
+    /// Waits only if the token's key is not cached, and then within the limits of its key source.
     ///
     /// # Errors
     /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
@@ -232,7 +234,7 @@ impl Verifier {
     /// The token, if it is not cached.
     pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
-        self.seen_before(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed })
+        self.lookup(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed })
     }
 
     /// Verifies a token with the keys that are cached; never waits.
@@ -252,40 +254,40 @@ impl Verifier {
         self.cached(token).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
     }
 
-    /// The way of a token, top to bottom.
+    /// The steps of a verification, in order.
     fn run(&self, Uncached { token, now, elapsed, .. }: Uncached<'_>) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
-        let mut payload = Payload::decode(compact.payload, &inner.wanted)?;
-        let believed = self.issuer_of(&payload, Some(&header))?;
-        let (issuer, wanted) = (believed.issuer(), believed.wanted(&inner.wanted));
-        if *wanted != *inner.wanted {
-            payload = payload.read_again(wanted)?;
+        let mut payload = Payload::decode(compact.payload, &inner.claim_names)?;
+        let token_issuer = self.issuer_of(&payload, Some(&header))?;
+        let (issuer, claim_names) = (token_issuer.issuer(), token_issuer.claim_names(&inner.claim_names));
+        if *claim_names != *inner.claim_names {
+            payload = payload.read_again(claim_names)?;
         }
         let reserved_subjects = &inner.reserved_subjects;
-        rules::check(&header, &Case { payload: &payload, issuer, wanted, reserved_subjects, now })?;
-        let held = issuer.keys.cell().load();
-        let held = usable_keys(issuer, held.as_ref(), elapsed)?;
-        let keys = keys_for(issuer, held, &header, inner.danger_denied)?;
-        let unseen = is_new.then(|| header.clone());
+        rules::check(&header, &Case { payload: &payload, issuer, claim_names, reserved_subjects, now })?;
+        let current = issuer.keys.cell().load();
+        let current = usable_keys(issuer, current.as_ref(), elapsed)?;
+        let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
+        let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified = Verified::new(signed, Arc::clone(issuer), wanted, held.epoch)?;
+        let verified = Verified::new(signed, Arc::clone(issuer), claim_names, current.epoch)?;
         inner.counts.verified.increment();
-        if let Some(header) = unseen {
-            inner.headers.remember(compact.header, header);
+        if let Some(header) = new_header {
+            inner.headers.insert(compact.header, header);
         }
-        self.remember(token, &verified, elapsed);
+        self.insert(token, &verified, elapsed);
         Ok(verified)
     }
 
-    /// Exact match on `iss`, nothing else: among the issuers of this verifier, else where others are found.
-    pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<Believed<'_>, Pending> {
+    /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others.
+    pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<TokenIssuer<'_>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
         };
         if let Some(issuer) = self.0.issuers.get(name) {
-            return Ok(Believed::Known(issuer));
+            return Ok(TokenIssuer::Configured(issuer));
         }
         let Some(source) = &self.0.resolved else { return Err(self.unknown_issuer(name).into()) };
         match source.lookup(name) {
@@ -294,32 +296,35 @@ impl Verifier {
                 let detail = "the issuer uses a weakening, and deny_danger forbids it";
                 Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
             }
-            IssuerLookup::Trusted(found) => Ok(Believed::Resolved(found)),
+            IssuerLookup::Trusted(found) => Ok(TokenIssuer::Resolved(found)),
             IssuerLookup::NotTrusted => Err(self.unknown_issuer(name).into()),
             IssuerLookup::Unknown => {
                 let clock = Arc::clone(&self.0.clock);
-                Err(Pending::NeedsKeys(NeedsKeys::of_issuer(Arc::clone(source), name, header, clock)))
+                Err(Pending::NeedsKeys(NeedsKeys::from_resolver(Arc::clone(source), name, header, clock)))
             }
         }
     }
 
-    /// Says what differs if the only difference is the slash at the end, the commonest mistake.
+    /// The error for an unknown issuer. It reports a difference only in the last slash, the most common mistake.
     fn unknown_issuer(&self, name: &str) -> VerifyError {
         let trimmed = name.trim_end_matches('/');
         let near = self.0.issuers.keys().find(|known| known.trim_end_matches('/') == trimmed);
         match near {
-            Some(known) => VerifyError::mismatch(Kind::UnknownIssuer, "iss differs by its last slash", known, name),
+            Some(known) => {
+                VerifyError::mismatch(Kind::UnknownIssuer, "iss differs only in its last slash", known, name)
+            }
             None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", "one of the trusted issuers", name),
         }
     }
 
-    /// A token verified before with keys that still hold, its times checked again.
-    fn seen_before(&self, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
+    /// The cached result, if its keys are still current; its times are checked again.
+    fn lookup(&self, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
         let cache = self.0.cache.as_ref()?;
         let verified = cache.get(token, elapsed)?;
-        let held = verified.trusted_issuer().keys.cell().load();
-        let keys_hold = held.as_ref().is_some_and(|held| held.epoch == verified.epoch && held.is_usable(elapsed));
-        if keys_hold && verified.is_timely(now) && self.is_trusted_still(&verified) {
+        let current = verified.trusted_issuer().keys.cell().load();
+        let has_current_keys =
+            current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));
+        if has_current_keys && verified.is_timely(now) && self.is_still_trusted(&verified) {
             self.0.counts.from_cache.increment();
             return Some(verified);
         }
@@ -327,18 +332,18 @@ impl Verifier {
         None
     }
 
-    /// Returns whether the source of an issuer that was resolved still stands by that very issuer.
-    fn is_trusted_still(&self, verified: &Verified) -> bool {
+    /// Returns whether the source of a resolved issuer still returns the same issuer.
+    fn is_still_trusted(&self, verified: &Verified) -> bool {
         let issuer = verified.trusted_issuer();
         let find = || self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer()));
         !issuer.is_resolved
             || matches!(find(), Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
     }
 
-    fn remember(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
+    fn insert(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
         if let Some(cache) = &self.0.cache {
-            let keep_until = elapsed.saturating_add(CACHE_MAX_AGE);
-            cache.insert(token, Arc::clone(verified), verified.held_bytes(), keep_until);
+            let ends_at = elapsed.saturating_add(CACHE_MAX_AGE);
+            cache.insert(token, Arc::clone(verified), verified.heap_bytes(), ends_at);
         }
     }
 
@@ -349,12 +354,12 @@ impl Verifier {
         error
     }
 
-    /// The issuers that it was built with, in no order.
+    /// The configured issuers, in no order.
     pub fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
         self.0.issuers.values().map(AsRef::as_ref)
     }
 
-    /// A digest over all rules of all issuers: two services of the same one check tokens alike, given the same keys.
+    /// A digest of all rules of all issuers. Services with equal digests and keys accept the same tokens.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let mut form = Canonical::new("verifier", 1);
@@ -373,13 +378,13 @@ impl Verifier {
         form.digest()
     }
 
-    /// The clock that checks time here.
+    /// The clock of this verifier.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 
-    /// Returns whether it was built to [forbid every weakening](super::VerifierBuilder::deny_danger); layers around it keep to that.
+    /// Returns whether it [forbids every weakening](super::VerifierBuilder::deny_danger); layers around it observe that.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -395,7 +400,7 @@ impl Verifier {
         self.0.danger_denied
     }
 
-    /// Counts since it was built.
+    /// The counts since it was built.
     #[must_use]
     pub fn stats(&self) -> VerificationStats {
         let counts = &self.0.counts;

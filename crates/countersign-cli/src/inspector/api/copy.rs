@@ -1,7 +1,7 @@
 //! Forms of a token to copy: a header, a curl command, a Rust test.
 
 use axum::Json;
-use countersign::token::inspect;
+use countersign::inspect::inspect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! Decodes a token as far as possible, and encodes edited parts again.
 
 use axum::Json;
-use countersign::token::inspect;
+use countersign::inspect::inspect;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use countersign::inspect::inspect;
 use countersign::key::{Algorithm, KeySet, VerifyingKey};
-use countersign::token::inspect;
 use countersign::verify::{Check, Outcome, Report, Verdict};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,17 +1,16 @@
-//! Any text looked at as a token, for tools: whatever can be read, and where it cannot.
+//! The parts of a text that can be read as a token, and the faults of the others.
 
 use std::fmt;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::base64url;
-use super::json::to_show;
+use crate::token::{decode_base64url, parse_for_display};
 
-/// A text taken apart as far as it goes. **Nothing of it is believed**: no guard, extractor or verifier takes it.
+/// The readable parts of a text. **Nothing of it is trusted**: no guard, extractor or verifier accepts it.
 ///
 /// ```
-/// let inspection = countersign_core::token::inspect("eyJhbGciOiJub25lIn0.aGk.");
+/// let inspection = countersign_core::inspect::inspect("eyJhbGciOiJub25lIn0.aGk.");
 /// assert_eq!(inspection.header().unwrap()["alg"], "none");
 /// assert_eq!((inspection.payload(), inspection.payload_bytes()), (None, Some(&b"hi"[..])));
 /// assert_eq!(inspection.faults()[0].byte, 24); // the signature is empty
@@ -25,13 +24,13 @@ pub struct Inspection<'t> {
     faults: Vec<TokenFault>,
 }
 
-/// A fault that keeps a text from being a token, and its position.
+/// A fault in the form of a token, and its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TokenFault {
-    /// The part it is in.
+    /// The part with the fault.
     pub segment: Segment,
-    /// The byte of the text that it begins at, counted from 0.
+    /// The byte of the text at which it begins, counted from 0.
     pub byte: usize,
     /// The description of the fault.
     pub problem: &'static str,
@@ -51,7 +50,7 @@ pub enum Segment {
     Signature,
 }
 
-/// Takes `text` apart without checking it. For tools; services verify.
+/// Takes `text` apart without verifying it. For tools; services verify.
 pub fn inspect(text: &str) -> Inspection<'_> {
     let mut inspection = Inspection { text, header: None, payload: None, payload_bytes: None, faults: Vec::new() };
     inspection.read();
@@ -59,7 +58,7 @@ pub fn inspect(text: &str) -> Inspection<'_> {
 }
 
 impl<'t> Inspection<'t> {
-    /// The longest text that is looked at, in bytes.
+    /// The longest text that is inspected, in bytes.
     pub const MAX_BYTES: usize = 64 * 1024;
 
     /// The header, if it is JSON.
@@ -74,19 +73,19 @@ impl<'t> Inspection<'t> {
         self.payload.as_ref()
     }
 
-    /// The decoded payload, whatever it is.
+    /// The decoded payload, JSON or not.
     #[must_use]
     pub fn payload_bytes(&self) -> Option<&[u8]> {
         self.payload_bytes.as_deref()
     }
 
-    /// The faults of its form, in the order of the text.
+    /// The faults in the form of the text, in its order.
     #[must_use]
     pub fn faults(&self) -> &[TokenFault] {
         &self.faults
     }
 
-    /// The text that was looked at.
+    /// The text that was inspected.
     #[must_use]
     pub fn text(&self) -> &'t str {
         self.text
@@ -94,9 +93,9 @@ impl<'t> Inspection<'t> {
 
     fn read(&mut self) {
         if self.text.len() > Self::MAX_BYTES {
-            return self.fault(Segment::Whole, Self::MAX_BYTES, "longer than 64 KiB; not looked at");
+            return self.fault(Segment::Whole, Self::MAX_BYTES, "longer than 64 KiB; not inspected");
         }
-        // One part more than a token has, so that many dots cost no more than four.
+        // One more part than a token has: a text with many dots costs no more than one with four.
         let mut parts = self.text.splitn(4, '.');
         let mut start = 0;
         for segment in [Segment::Header, Segment::Payload, Segment::Signature] {
@@ -119,26 +118,26 @@ impl<'t> Inspection<'t> {
         }
         let is_foreign = |c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if let Some(at) = part.find(is_foreign) {
-            return self.fault(segment, start + at, "a character that base64url has not");
+            return self.fault(segment, start + at, "a character that base64url does not have");
         }
-        let Some(bytes) = base64url::decode(part) else {
+        let Some(bytes) = decode_base64url(part) else {
             let last = start + part.len() - 1;
-            return self.fault(segment, last, "no canonical base64url: its length, or unused bits that are set");
+            return self.fault(segment, last, "not canonical base64url: wrong length, or unused bits that are set");
         };
         let json = match segment {
-            Segment::Header | Segment::Payload => to_show(&bytes),
+            Segment::Header | Segment::Payload => parse_for_display(&bytes),
             Segment::Signature | Segment::Whole => return,
         };
         if segment == Segment::Payload {
             self.payload = json;
             self.payload_bytes = Some(bytes);
-            return; // any payload is good for a JWS
+            return; // a JWS may have any payload
         }
         self.header = json;
         if self.header.is_none() {
             let error = serde_json::from_slice::<IgnoredAny>(&bytes).err();
             let at = error.map_or(0, |error| offset(&bytes, error.line(), error.column()));
-            self.fault(segment, (start + at * 4 / 3).min(start + part.len() - 1), "the header is no JSON");
+            self.fault(segment, (start + at * 4 / 3).min(start + part.len() - 1), "the header is not JSON");
         }
     }
 
@@ -147,14 +146,14 @@ impl<'t> Inspection<'t> {
     }
 }
 
-/// The byte at `line` and `column`, both counted from 1, as serde_json counts them.
+/// The byte at `line` and `column`, both counted from 1, as in errors of `serde_json`.
 fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
     let line_start: usize =
         bytes.split(|byte| *byte == b'\n').take(line.saturating_sub(1)).map(|line| line.len() + 1).sum();
     (line_start + column.saturating_sub(1)).min(bytes.len().saturating_sub(1))
 }
 
-/// The faults that were found, without the content of the text.
+/// The faults, without the content of the text.
 impl fmt::Debug for Inspection<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inspection").field("faults", &self.faults).finish_non_exhaustive()
@@ -164,6 +163,7 @@ impl fmt::Debug for Inspection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::encode_base64url;
 
     fn first_fault(text: &str) -> (Segment, usize) {
         let inspection = inspect(text);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_say_where_they_are() {
+    fn faults_have_positions() {
         assert_eq!(inspect("e30.e30.AA").faults(), []);
         assert_eq!(first_fault("e30"), (Segment::Whole, 3));
         assert_eq!(first_fault("e30.e30"), (Segment::Whole, 7));
@@ -182,12 +182,12 @@ mod tests {
         assert_eq!(first_fault("..AA"), (Segment::Header, 0));
         assert_eq!(first_fault("e30.e30.AA.AA"), (Segment::Whole, 10));
         assert_eq!(first_fault("e30.e30.é"), (Segment::Signature, 8));
-        let not_json = base64url::encode(b"{\"alg\":}");
+        let not_json = encode_base64url(b"{\"alg\":}");
         assert_eq!(first_fault(&format!("{not_json}.e30.AA")), (Segment::Header, 9));
     }
 
     #[test]
-    fn what_can_be_read_is_read_around_a_fault() {
+    fn other_segments_are_read_despite_a_fault() {
         let inspection = inspect("e?0.eyJzdWIiOiJhbm4ifQ.AA");
         assert_eq!(inspection.header(), None);
         assert_eq!(inspection.payload().map(|claims| claims["sub"].clone()), Some("ann".into()));
