@@ -49,9 +49,6 @@ const TEST: &str = "countersign-test";
 const CLI: &str = "countersign-cli";
 
 pub const EXCEPTIONS: &[Exception] = &[
-    to_be_removed(CORE, "key/jwk.rs", "key/material.rs"),
-    to_be_removed(CORE, "verify/verifier.rs", "verify/builder.rs"),
-    to_be_removed(CORE, "verify/compared.rs", "verify/explain.rs"),
 ];
 
 const fn to_be_removed(krate: &'static str, from: &'static str, to: &'static str) -> Exception {

@@ -34,8 +34,23 @@ pub struct VerifierBuilder {
     faults: Vec<Fault>,
 }
 
+impl Verifier {
+    /// A verifier for one issuer, all else at its default.
+    ///
+    /// # Errors
+    /// As [`VerifierBuilder::build`].
+    pub fn new(issuer: TrustedIssuer) -> Result<Self, ConfigError> {
+        Self::builder().trust(issuer).build()
+    }
+
+    /// For several issuers, or other settings than the defaults.
+    pub fn builder() -> VerifierBuilder {
+        VerifierBuilder::new()
+    }
+}
+
 impl VerifierBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         VerifierBuilder {
             issuers: Vec::new(),
             resolved: None,

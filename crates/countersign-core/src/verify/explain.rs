@@ -1,16 +1,17 @@
 //! The steps and rules of [`Verifier::verify`], all of them run and reported.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use super::compared;
+use super::compared::{Compared, quoted, some_of, text};
 use super::needs_keys::NeedsKeys;
 use super::report::{Check, Outcome, Report, Verdict};
-use super::rules::{Case, Decide, RULES};
+use super::rules::{Case, RULES};
 use super::signature::matching_key;
 use super::verifier::{TokenIssuer, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::RefreshOutcome;
-use crate::redact::safe_text;
+use crate::key::{RefreshOutcome, VerifyingKey};
 use crate::token::{Compact, Header, Payload, decode_base64url, parse_for_display};
 
 impl Verifier {
@@ -65,19 +66,22 @@ impl Verifier {
             Some(payload) if *claim_names != *inner.claim_names => payload.read_again(claim_names).ok(),
             payload => payload,
         };
-        record.compare(|| compared::issuer(self, payload.as_ref()));
+        record.compare(|| self.compare_issuer(payload.as_ref()));
 
+        let case = issuer.zip(payload.as_ref()).map(|(issuer, payload)| Case {
+            payload,
+            issuer,
+            claim_names,
+            reserved_subjects: &inner.reserved_subjects,
+            now,
+        });
         for rule in RULES {
-            let (header, payload) = (header.as_ref(), payload.as_ref());
-            let decided = issuer.and_then(|issuer| match rule.decide {
-                Decide::Header(decide) => header.map(|header| decide(header, issuer)),
-                Decide::Claims(decide) => payload.map(|payload| {
-                    decide(&Case { payload, issuer, claim_names, reserved_subjects: &self.0.reserved_subjects, now })
-                }),
-            });
-            record.rule(rule.name, decided);
-            if let Some(issuer) = issuer {
-                record.compare(|| compared::rule(rule.name, header, payload, issuer, now));
+            match issuer.and_then(|issuer| rule.explain(issuer, header.as_ref(), case.as_ref())) {
+                Some((decided, compared)) => {
+                    record.step(rule.name(), decided);
+                    record.compare(|| compared);
+                }
+                None => record.needs(false, rule.name()),
             }
         }
 
@@ -88,7 +92,7 @@ impl Verifier {
         });
         let keys = record.rule("key", keys.map(|found| found.map_err(|pending| pending.settle(outcome, &mut asks))));
         if issuer.is_some() {
-            record.compare(|| compared::key(header.as_ref(), keys.as_deref()));
+            record.compare(|| compare_key(header.as_ref(), keys.as_deref()));
         }
         record.rule("signature", compact.as_ref().zip(keys).map(|(compact, keys)| matching_key(compact, &keys)));
         record.rule(
@@ -104,6 +108,22 @@ impl Verifier {
         };
         (report, asks)
     }
+
+    fn compare_issuer(&self, payload: Option<&Payload>) -> Compared {
+        let trusted = self.issuers().map(|issuer| issuer.issuer().to_owned());
+        Compared { expected: Some(some_of(trusted)), found: payload.map(|payload| text(payload, payload.issuer)) }
+    }
+}
+
+fn compare_key(header: Option<&Header>, keys: Option<&[&Arc<VerifyingKey>]>) -> Compared {
+    let Some(header) = header else { return Compared::default() };
+    let expected = match (&header.key_id, header.algorithm) {
+        (Some(key_id), Some(algorithm)) => Some(format!("{} for {algorithm}", quoted(key_id))),
+        (Some(key_id), None) => Some(quoted(key_id)),
+        (None, Some(algorithm)) => Some(format!("one key for {algorithm}")),
+        (None, None) => None,
+    };
+    Compared { expected, found: keys.map(|keys| some_of(keys.iter().map(|key| key.thumbprint().to_owned()))) }
 }
 
 fn json(segment: &str) -> Option<Value> {
@@ -151,9 +171,10 @@ impl Record {
     }
 
     /// Adds the compared values to the last check.
-    fn compare(&mut self, values: impl FnOnce() -> (Option<String>, Option<String>)) {
+    fn compare(&mut self, values: impl FnOnce() -> Compared) {
         if let Some(check) = self.checks.last_mut() {
-            (check.expected, check.found) = values();
+            let Compared { expected, found } = values();
+            (check.expected, check.found) = (expected, found);
         }
     }
 
@@ -165,14 +186,9 @@ impl Record {
             form => (Ok(()), Some(form)),
         };
         self.step("size", size);
-        self.compare(|| (Some(format!("at most {max_bytes} bytes")), Some(format!("{} bytes", token.len()))));
+        self.compare(|| Compared::new(format!("at most {max_bytes} bytes"), format!("{} bytes", token.len())));
         let compact = self.rule("form", form);
-        self.compare(|| (Some("three segments".to_owned()), None));
+        self.compare(|| Compared { expected: Some("three segments".to_owned()), found: None });
         compact
     }
-}
-
-/// Untrusted text in quotes, safe to log.
-pub(super) fn shown(text: &str) -> String {
-    format!("\"{}\"", safe_text(text))
 }

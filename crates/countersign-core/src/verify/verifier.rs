@@ -9,16 +9,16 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
+use super::CACHE_MAX_AGE;
 use super::headers::Headers;
 use super::needs_keys::{NeedsKeys, Pending};
 use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
-use super::{CACHE_MAX_AGE, VerifierBuilder};
 use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
-use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
 use crate::policy::{Canonical, Fingerprint, IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
@@ -186,19 +186,6 @@ fn is_test_key(key: &VerifyingKey) -> bool {
 }
 
 impl Verifier {
-    /// A verifier for one issuer, all else at its default.
-    ///
-    /// # Errors
-    /// As [`VerifierBuilder::build`].
-    pub fn new(issuer: TrustedIssuer) -> Result<Self, ConfigError> {
-        Self::builder().trust(issuer).build()
-    }
-
-    /// For several issuers, or other settings than the defaults.
-    pub fn builder() -> VerifierBuilder {
-        VerifierBuilder::new()
-    }
-
     /// Checks a compact JWS (no `Bearer `, no spaces around it).
     ///
     /// Waits only if the token's key is not cached, and then within the limits of its key source.

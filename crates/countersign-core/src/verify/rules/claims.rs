@@ -1,0 +1,196 @@
+//! The rules for claims other than times.
+
+use std::borrow::Cow;
+
+use super::super::compared::{Compared, list, quoted, some_of, text};
+use super::rule::{Case, Rule};
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::policy::Profile;
+use crate::token::ListClaim;
+
+pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
+
+/// Refuses ID tokens, which are for clients, not for services.
+fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
+    if case.payload.has_id_token_claims && case.issuer.refuses_id_tokens() {
+        return Err(VerifyError::new(
+            Kind::IdToken,
+            "it has nonce, at_hash or c_hash, so it is an ID token, not an access token",
+        ));
+    }
+    Ok(())
+}
+
+fn compare_kind(case: &Case<'_>) -> Compared {
+    Compared {
+        expected: case.issuer.refuses_id_tokens().then(|| "no nonce, at_hash or c_hash".to_owned()),
+        found: case.payload.has_id_token_claims.then(|| "one of them".to_owned()),
+    }
+}
+
+pub(super) const AUDIENCE: Rule = Rule::Claims { name: "audience", decide: audience, compare: compare_audience };
+
+fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
+    if case.issuer.any_audience {
+        return Ok(());
+    }
+    let payload = case.payload;
+    let expected = || case.issuer.audiences.join(" or ");
+    match &payload.audience {
+        ListClaim::Absent if case.issuer.client_id_for_absent_audience => {
+            let client = payload.client_id.map_or("", |text| payload.text(text));
+            if !client.is_empty() && case.issuer.audiences.iter().any(|audience| audience == client) {
+                return Ok(());
+            }
+            Err(VerifyError::mismatch(Kind::WrongAudience, "client_id in place of aud", &expected(), client))
+        }
+        ListClaim::Absent => {
+            Err(VerifyError::new(Kind::WrongAudience, format!("aud: expected {}, found none", expected())))
+        }
+        ListClaim::Wrong => Err(VerifyError::new(Kind::WrongAudience, "aud is neither a string nor a list of strings")),
+        found => {
+            if payload.texts(found).any(|name| case.issuer.audiences.iter().any(|audience| audience == name)) {
+                return Ok(());
+            }
+            let found: Vec<&str> = payload.texts(found).take(4).collect();
+            Err(VerifyError::mismatch(Kind::WrongAudience, "aud", &expected(), &found.join(" ")))
+        }
+    }
+}
+
+fn compare_audience(case: &Case<'_>) -> Compared {
+    let expected = match case.issuer.any_audience {
+        true => "any audience (danger)".to_owned(),
+        false => some_of(case.issuer.audiences.iter().cloned()),
+    };
+    Compared::new(expected, list(case.payload, &case.payload.audience))
+}
+
+pub(super) const REQUIRED_CLAIMS: Rule =
+    Rule::Claims { name: "required claims", decide: required_claims, compare: compare_required_claims };
+
+fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
+    let payload = case.payload;
+    let missing = |name: &str| Err(VerifyError::new(Kind::MissingClaim, format!("{name} is absent or empty")));
+    if case.issuer.profile == Profile::AccessToken {
+        if payload.issued_at.is_none() {
+            return missing("iat");
+        }
+        for (name, claim) in [("sub", payload.subject), ("client_id", payload.client_id), ("jti", payload.token_id)] {
+            if claim.is_none_or(|text| payload.text(text).is_empty()) {
+                return missing(name);
+            }
+        }
+    }
+    for name in &case.issuer.required {
+        let registered = match name.as_str() {
+            "iss" | "aud" | "exp" => true, // always required, checked by other rules
+            "sub" => payload.subject.is_some(),
+            "jti" => payload.token_id.is_some(),
+            "client_id" => payload.client_id.is_some(),
+            "acr" => payload.acr.is_some(),
+            "amr" => payload.amr != ListClaim::Absent,
+            "iat" => payload.issued_at.is_some(),
+            "nbf" => payload.not_before.is_some(),
+            "auth_time" => payload.auth_time.is_some(),
+            "scope" => payload.scope != ListClaim::Absent,
+            "scp" => payload.scp != ListClaim::Absent,
+            "act" => payload.actor.is_some(),
+            other => payload.captured(case.claim_names, other).is_some(),
+        };
+        if !registered {
+            return missing(name);
+        }
+    }
+    for (name, value) in &case.issuer.required_values {
+        match text_of(case, name) {
+            None => return missing(name),
+            Some(Ok(found)) if found == *value => {}
+            Some(Ok(found)) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, &found)),
+            Some(Err(json)) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, json)),
+        }
+    }
+    Ok(())
+}
+
+fn compare_required_claims(case: &Case<'_>) -> Compared {
+    let of_profile: &[&str] = match case.issuer.profile {
+        Profile::AccessToken => &["iat", "sub", "client_id", "jti"],
+        _ => &[],
+    };
+    let values = case.issuer.required_values.iter().map(|(name, value)| format!("{name} {}", quoted(value)));
+    let names = of_profile.iter().map(|&name| name.to_owned()).chain(case.issuer.required.iter().cloned());
+    Compared { expected: Some(some_of(names.chain(values))), found: None }
+}
+
+/// A top-level claim that is a string; of another type, its JSON.
+fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c str>> {
+    let payload = case.payload;
+    let registered = match name {
+        "sub" => payload.subject,
+        "jti" => payload.token_id,
+        "client_id" => payload.client_id,
+        "acr" => payload.acr,
+        _ => None,
+    };
+    if let Some(text) = registered {
+        return Some(Ok(Cow::Borrowed(payload.text(text))));
+    }
+    let json = payload.captured(case.claim_names, name)?;
+    Some(serde_json::from_str(json).map(Cow::Owned).map_err(|_| json))
+}
+
+pub(super) const SUBJECT: Rule = Rule::Claims { name: "subject", decide: subject, compare: compare_subject };
+
+fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
+    let payload = case.payload;
+    let subject = payload.subject.map_or("", |text| payload.text(text));
+    if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
+        return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub starts with a prefix that this issuer may not use"));
+    }
+    let is_others = |(prefix, owner): &(String, String)| subject.starts_with(prefix) && case.issuer.issuer() != owner;
+    if case.reserved_subjects.iter().any(is_others) {
+        return Err(VerifyError::new(
+            Kind::SubjectNotAllowed,
+            "sub starts with a prefix that is reserved for another issuer",
+        ));
+    }
+    let client = payload.client_id.map_or("", |text| payload.text(text));
+    let allowed = &case.issuer.allowed_clients;
+    if !allowed.is_empty() && !allowed.iter().any(|name| name == client) {
+        return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, "client_id", "an allowed client", client));
+    }
+    Ok(())
+}
+
+fn compare_subject(case: &Case<'_>) -> Compared {
+    let (payload, issuer) = (case.payload, case.issuer);
+    let mut expected = Vec::new();
+    if !issuer.refused_subject_prefixes.is_empty() {
+        let prefixes = some_of(issuer.refused_subject_prefixes.iter().cloned());
+        expected.push(format!("sub not beginning with {prefixes}"));
+    }
+    if !issuer.allowed_clients.is_empty() {
+        expected.push(format!("client_id {}", some_of(issuer.allowed_clients.iter().cloned())));
+    }
+    let found = format!("{}, client {}", text(payload, payload.subject), text(payload, payload.client_id));
+    Compared { expected: Some(expected.join("; ")).filter(|rules| !rules.is_empty()), found: Some(found) }
+}
+
+pub(super) const PROOF_OF_POSSESSION: Rule =
+    Rule::Claims { name: "proof of possession", decide: confirmation, compare: compare_confirmation };
+
+/// Refuses tokens that are bound to a key: proofs of possession are not supported.
+fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
+    if case.payload.has_confirmation {
+        return Err(VerifyError::new(
+            Kind::ProofRequired,
+            "it is bound to a key (cnf) and cannot be used as a plain bearer token",
+        ));
+    }
+    Ok(())
+}
+
+fn compare_confirmation(case: &Case<'_>) -> Compared {
+    Compared::new("no cnf", if case.payload.has_confirmation { "cnf" } else { "no cnf" })
+}

@@ -1,0 +1,11 @@
+//! The rules of a policy. Each [`Rule`] decides, and reports the values that it compares.
+
+mod claims;
+mod header;
+mod order;
+mod rule;
+mod times;
+
+pub(super) use order::{RULES, check};
+pub(super) use rule::Case;
+pub(super) use times::{is_early, is_expired};
