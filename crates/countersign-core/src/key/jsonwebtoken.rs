@@ -4,10 +4,11 @@
 
 use ::jsonwebtoken::jwk::{Jwk, JwkSet};
 
-use super::material::{KeyRejected, VerifyingKey};
+use super::material::VerifyingKey;
+use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
 use super::set::KeySet;
 
-const UNWRITABLE: KeyRejected = KeyRejected("the JWK cannot be written as JSON");
+const UNWRITABLE: KeyRejected = KeyRejected::new(Kind::Malformed, "the JWK cannot be written as JSON");
 
 impl TryFrom<&Jwk> for VerifyingKey {
     type Error = KeyRejected;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::material::KeyRejected;
+use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
 use super::roca::is_roca;
 use crate::algorithm::Algorithm;
 use crate::token::{decode_base64url, encode_base64url as encode};
@@ -111,19 +111,25 @@ impl JwkFields {
     /// An error unless `use` and `key_ops` permit checking signatures and the entry is public.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
         if self.is_secret() {
-            return Err(KeyRejected("private or symmetric material in a public set; the key is compromised"));
+            return Err(KeyRejected::new(
+                Kind::PrivateKey,
+                "private or symmetric material in a public set; the key is compromised",
+            ));
         }
         if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
-            return Err(KeyRejected("use is not sig"));
+            return Err(KeyRejected::new(Kind::WrongPurpose, "use is not sig"));
         }
         if let Some(operations) = &self.key_ops {
             let duplicate = (1..operations.len()).any(|i| operations[..i].contains(&operations[i]));
             if duplicate || !operations.iter().any(|operation| operation == "verify") {
-                return Err(KeyRejected("key_ops lacks verify or names an operation twice"));
+                return Err(KeyRejected::new(Kind::WrongPurpose, "key_ops lacks verify or names an operation twice"));
             }
             let signs = |operation: &String| operation == "verify" || operation == "sign";
             if self.purpose.is_some() && !operations.iter().all(signs) {
-                return Err(KeyRejected("key_ops contradicts use, which is sig (RFC 7517 §4.3)"));
+                return Err(KeyRejected::new(
+                    Kind::WrongPurpose,
+                    "key_ops contradicts use, which is sig (RFC 7517 §4.3)",
+                ));
             }
         }
         Ok(())
@@ -133,29 +139,32 @@ impl JwkFields {
     pub(crate) fn public(&self) -> Result<(PublicFields, Algorithm), KeyRejected> {
         let named = match self.alg.as_deref() {
             None => None,
-            Some(name) => {
-                Some(Algorithm::from_name(name).ok_or(KeyRejected("alg is not a supported signature algorithm"))?)
-            }
+            Some(name) => Some(
+                Algorithm::from_name(name)
+                    .ok_or(KeyRejected::new(Kind::Unsupported, "alg is not a supported signature algorithm"))?,
+            ),
         };
         let (public, default) = match self.kty.as_str() {
             "RSA" => (PublicFields::Rsa { n: number(&self.n)?, e: number(&self.e)? }, Algorithm::RS256),
             "EC" => {
-                let curve = Curve::named(self.crv.as_deref()).ok_or(KeyRejected("crv is not P-256, P-384 or P-521"))?;
+                let curve = Curve::named(self.crv.as_deref())
+                    .ok_or(KeyRejected::new(Kind::Unsupported, "crv is not P-256, P-384 or P-521"))?;
                 (PublicFields::Ec { curve, x: octets(&self.x)?, y: octets(&self.y)? }, curve.algorithm())
             }
             "OKP" if self.crv.as_deref() == Some("Ed25519") => {
                 (PublicFields::Okp { x: octets(&self.x)? }, Algorithm::Ed25519)
             }
-            "OKP" => return Err(KeyRejected("crv is not Ed25519")),
+            "OKP" => return Err(KeyRejected::new(Kind::Unsupported, "crv is not Ed25519")),
             "AKP" => {
-                let algorithm = named.ok_or(KeyRejected("an AKP key must name its alg (RFC 9964)"))?;
+                let algorithm =
+                    named.ok_or(KeyRejected::new(Kind::Malformed, "an AKP key must name its alg (RFC 9964)"))?;
                 (PublicFields::Akp { public: octets(&self.public)? }, algorithm)
             }
-            _ => return Err(KeyRejected("kty is not RSA, EC, OKP or AKP")),
+            _ => return Err(KeyRejected::new(Kind::Unsupported, "kty is not RSA, EC, OKP or AKP")),
         };
         let algorithm = named.unwrap_or(default);
         if !public.fits(algorithm) {
-            return Err(KeyRejected("alg does not fit kty and crv"));
+            return Err(KeyRejected::new(Kind::WrongAlgorithm, "alg does not fit kty and crv"));
         }
         Ok((public, algorithm))
     }
@@ -178,14 +187,15 @@ impl PublicFields {
             PublicFields::Rsa { n, e } => {
                 let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
                 if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-                    return Err(KeyRejected("the RSA modulus does not have 2048 to 8192 bits"));
+                    return Err(KeyRejected::new(Kind::Weak, "the RSA modulus does not have 2048 to 8192 bits"));
                 }
                 let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
                 if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
-                    return Err(KeyRejected("the RSA exponent is even, below 65537 or above 32 bits"));
+                    return Err(KeyRejected::new(Kind::Weak, "the RSA exponent is even, below 65537 or above 32 bits"));
                 }
                 if is_roca(n) {
-                    return Err(KeyRejected(
+                    return Err(KeyRejected::new(
+                        Kind::Weak,
                         "the RSA modulus comes from a faulty generator (CVE-2017-15361); the key is compromised",
                     ));
                 }
@@ -193,12 +203,15 @@ impl PublicFields {
             PublicFields::Ec { curve, x, y } => {
                 let bytes = curve.coordinate_bytes();
                 if x.len() != bytes || y.len() != bytes {
-                    return Err(KeyRejected("a coordinate does not have the curve's full length (RFC 7518 §6.2.1)"));
+                    return Err(KeyRejected::new(
+                        Kind::Malformed,
+                        "a coordinate does not have the curve's full length (RFC 7518 §6.2.1)",
+                    ));
                 }
             }
             PublicFields::Okp { x } => {
                 if x.len() != 32 || is_low_order(x) || is_beyond_prime(x) {
-                    return Err(KeyRejected("x is not a usable Ed25519 public key"));
+                    return Err(KeyRejected::new(Kind::Weak, "x is not a usable Ed25519 public key"));
                 }
             }
             PublicFields::Akp { .. } => {} // aws-lc-rs accepts only the exact length
@@ -227,7 +240,7 @@ impl PublicFields {
     /// Reads the numbers from a `SubjectPublicKeyInfo` written by aws-lc-rs, whose form is known.
     pub(crate) fn from_spki(spki: &[u8], algorithm: Algorithm) -> Result<Self, KeyRejected> {
         use aws_lc_rs::signature::RsaPublicKeyComponents;
-        let short = KeyRejected("the key does not fit the algorithm");
+        let short = KeyRejected::new(Kind::WrongAlgorithm, "the key does not fit the algorithm");
         let tail = |length: usize| spki.len().checked_sub(length).map(|start| &spki[start..]).ok_or(short.clone());
         if let Some(curve) = Curve::of(algorithm) {
             let coordinates = tail(2 * curve.coordinate_bytes())?;
@@ -282,14 +295,16 @@ const fn hex_32(text: &[u8; 64]) -> [u8; 32] {
 }
 
 fn octets(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
-    let text = member.as_deref().ok_or(KeyRejected("a required member is missing"))?;
-    decode_base64url(text).filter(|bytes| !bytes.is_empty()).ok_or(KeyRejected("a member is not canonical base64url"))
+    let text = member.as_deref().ok_or(KeyRejected::new(Kind::Malformed, "a required member is missing"))?;
+    decode_base64url(text)
+        .filter(|bytes| !bytes.is_empty())
+        .ok_or(KeyRejected::new(Kind::Malformed, "a member is not canonical base64url"))
 }
 
 /// A number without leading zero octets (RFC 7518 §2): they would change the thumbprint.
 fn number(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
     octets(member)?.into_iter().try_fold(Vec::new(), |mut bytes, byte| match (bytes.is_empty(), byte) {
-        (true, 0) => Err(KeyRejected("a number starts with a zero octet (RFC 7518 §2)")),
+        (true, 0) => Err(KeyRejected::new(Kind::Malformed, "a number starts with a zero octet (RFC 7518 §2)")),
         _ => {
             bytes.push(byte);
             Ok(bytes)

@@ -12,6 +12,7 @@ use aws_lc_rs::signature::{
 use zeroize::Zeroize;
 
 use super::jwk::{JwkFields, PublicFields};
+use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
 use super::thumbprint::thumbprint;
 use crate::algorithm::Algorithm;
 use crate::secret::Secret;
@@ -35,19 +36,6 @@ enum Material {
     Hmac(Box<hmac::Key>),
 }
 
-/// The reason why a key is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct KeyRejected(pub(crate) &'static str);
-
-impl fmt::Display for KeyRejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
-impl std::error::Error for KeyRejected {}
-
 impl VerifyingKey {
     /// Reads one public JWK (RFC 7517). A key without `alg` gets its curve's algorithm, RS256 if it is an RSA key.
     ///
@@ -64,8 +52,9 @@ impl VerifyingKey {
     /// # Ok::<(), countersign_core::key::KeyRejected>(())
     /// ```
     pub fn from_jwk(json: &str) -> Result<Self, KeyRejected> {
-        let fields: JwkFields = serde_json::from_str(json)
-            .map_err(|_| KeyRejected("not a JWK: no object, a duplicate member or a wrong type"))?;
+        let fields: JwkFields = serde_json::from_str(json).map_err(|_| {
+            KeyRejected::new(Kind::Malformed, "not a JWK: no object, a duplicate member or a wrong type")
+        })?;
         Self::from_fields(&fields)
     }
 
@@ -76,7 +65,7 @@ impl VerifyingKey {
     pub fn from_public_pem(pem: &str, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
         const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
         const END: &str = "-----END PUBLIC KEY-----";
-        let not_pem = KeyRejected("not a PEM public key (BEGIN PUBLIC KEY)");
+        let not_pem = KeyRejected::new(Kind::Malformed, "not a PEM public key (BEGIN PUBLIC KEY)");
         let (_, rest) = pem.split_once(BEGIN).ok_or(not_pem.clone())?;
         let (body, _) = rest.split_once(END).ok_or(not_pem.clone())?;
         let body: String = body.split_whitespace().collect();
@@ -90,9 +79,9 @@ impl VerifyingKey {
     /// `KeyRejected` if the key does not fit `algorithm`, or `algorithm` is symmetric.
     pub fn from_public_der(der: &[u8], algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
         use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
-        let reject = |_| KeyRejected("the key does not fit the algorithm");
+        let reject = |_| KeyRejected::new(Kind::WrongAlgorithm, "the key does not fit the algorithm");
         let parsed = ParsedPublicKey::new(parameters(algorithm)?, der)
-            .map_err(|_| KeyRejected("the key does not fit the algorithm"))?;
+            .map_err(|_| KeyRejected::new(Kind::WrongAlgorithm, "the key does not fit the algorithm"))?;
         let spki: PublicKeyX509Der<'_> = parsed.as_der().map_err(reject)?;
         let fields = PublicFields::from_spki(spki.as_ref(), algorithm)?;
         fields.check_strength()?;
@@ -113,13 +102,19 @@ impl VerifyingKey {
             Algorithm::HS256 => (hmac::HMAC_SHA256, 32),
             Algorithm::HS384 => (hmac::HMAC_SHA384, 48),
             Algorithm::HS512 => (hmac::HMAC_SHA512, 64),
-            _ => return Err(KeyRejected("a shared secret fits only HMAC algorithms")),
+            _ => return Err(KeyRejected::new(Kind::WrongAlgorithm, "a shared secret fits only HMAC algorithms")),
         };
         if bytes.len() < least {
-            return Err(KeyRejected("the secret is shorter than the algorithm's hash (RFC 7518 §3.2)"));
+            return Err(KeyRejected::new(
+                Kind::Weak,
+                "the secret is shorter than the algorithm's hash (RFC 7518 §3.2)",
+            ));
         }
         if looks_like_a_key(bytes) {
-            return Err(KeyRejected("the secret looks like a public or private key, which permits HMAC confusion"));
+            return Err(KeyRejected::new(
+                Kind::Weak,
+                "the secret looks like a public or private key, which permits HMAC confusion",
+            ));
         }
         Ok(VerifyingKey {
             key_id: key_id.map(Into::into),
@@ -213,7 +208,7 @@ impl VerifyingKey {
     }
 
     fn from_public(public: &PublicFields, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
-        let not_a_point = |_| KeyRejected("the numbers are not a valid public key");
+        let not_a_point = |_| KeyRejected::new(Kind::Malformed, "the numbers are not a valid public key");
         let parsed = match public {
             PublicFields::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).map_err(not_a_point)?
@@ -254,7 +249,7 @@ fn rsa_parameters(algorithm: Algorithm) -> Result<&'static RsaParameters, KeyRej
         Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
         Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
         Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
-        _ => return Err(KeyRejected("alg does not fit an RSA key")),
+        _ => return Err(KeyRejected::new(Kind::WrongAlgorithm, "alg does not fit an RSA key")),
     })
 }
 
@@ -268,7 +263,10 @@ fn parameters(algorithm: Algorithm) -> Result<&'static dyn VerificationAlgorithm
         Algorithm::MlDsa65 => &signature::ML_DSA_65,
         Algorithm::MlDsa87 => &signature::ML_DSA_87,
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-            return Err(KeyRejected("a public key cannot be used with a symmetric algorithm"));
+            return Err(KeyRejected::new(
+                Kind::WrongAlgorithm,
+                "a public key cannot be used with a symmetric algorithm",
+            ));
         }
         rsa => return rsa_parameters(rsa).map(|parameters| parameters as &dyn VerificationAlgorithm),
     })

@@ -7,6 +7,7 @@ mod info;
 mod jsonwebtoken;
 mod jwk;
 mod material;
+mod rejected;
 mod roca;
 mod set;
 mod source;
@@ -19,7 +20,8 @@ pub use context::{SourceClock, SourceContext};
 pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
-pub use material::{KeyRejected, VerifyingKey};
+pub use material::VerifyingKey;
+pub use rejected::{KeyRejected, KeyRejectedKind};
 pub(crate) use set::Lookup;
 pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
 pub use source::{KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};

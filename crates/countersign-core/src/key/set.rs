@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 
 use super::jwk::JwkFields;
-use super::material::{KeyRejected, VerifyingKey};
+use super::material::VerifyingKey;
+use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
 use crate::algorithm::Algorithm;
 use crate::redact::safe_text;
 
@@ -89,36 +90,40 @@ impl KeySet {
     /// ```
     pub fn from_jwks(json: &[u8]) -> Result<Self, KeyRejected> {
         if json.len() > MAX_JWKS_BYTES {
-            return Err(KeyRejected("the key set is larger than 256 KiB"));
+            return Err(KeyRejected::new(Kind::TooLarge, "the key set is larger than 256 KiB"));
         }
         let raw: RawSet<'_> = serde_json::from_slice(json)
-            .map_err(|_| KeyRejected("not a JWK Set: expected an object with an array keys"))?;
+            .map_err(|_| KeyRejected::new(Kind::Malformed, "not a JWK Set: expected an object with an array keys"))?;
         let mut set = KeySet::new([]);
         for entry in raw.keys {
             set.read_entry(entry.get());
         }
         if set.all.is_empty() {
-            return Err(KeyRejected("the key set has no usable key"));
+            return Err(KeyRejected::new(Kind::Empty, "the key set has no usable key"));
         }
         Ok(set)
     }
 
     fn read_entry(&mut self, entry: &str) {
         if self.all.len() == MAX_KEYS {
-            return self.skip(None, KeyRejected("beyond the first 128 keys"), false);
+            return self.skip(None, KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys"), false);
         }
         match serde_json::from_str::<JwkFields>(entry) {
             Ok(fields) => match VerifyingKey::from_fields(&fields) {
                 Ok(key) => self.insert(key),
                 Err(reason) => self.skip(fields.key_id(), reason, fields.is_secret()),
             },
-            Err(_) => self.skip(None, KeyRejected("not a JWK: no object, a duplicate member or a wrong type"), false),
+            Err(_) => self.skip(
+                None,
+                KeyRejected::new(Kind::Malformed, "not a JWK: no object, a duplicate member or a wrong type"),
+                false,
+            ),
         }
     }
 
     fn insert(&mut self, key: VerifyingKey) {
         if self.all.len() == MAX_KEYS {
-            let reason = KeyRejected("beyond the first 128 keys");
+            let reason = KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys");
             return self.skip(key.key_id(), reason, false);
         }
         let key = Arc::new(key);

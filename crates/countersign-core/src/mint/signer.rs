@@ -14,7 +14,7 @@ use aws_lc_rs::signature::{
 };
 use serde_json::Value;
 
-use crate::key::{Algorithm, KeyRejected, PublicFields, VerifyingKey};
+use crate::key::{Algorithm, KeyRejected, KeyRejectedKind as Kind, PublicFields, VerifyingKey};
 use crate::secret::Secret;
 
 /// A private key with its algorithm and `kid`, by default its RFC 7638 thumbprint.
@@ -36,8 +36,8 @@ enum Pair {
     Hmac(Box<hmac::Key>),
 }
 
-const GENERATION: KeyRejected = KeyRejected("the key could not be generated");
-const NOT_PKCS8: KeyRejected = KeyRejected("not a PKCS#8 private key that fits the algorithm");
+const GENERATION: KeyRejected = KeyRejected::new(Kind::Unusable, "the key could not be generated");
+const NOT_PKCS8: KeyRejected = KeyRejected::new(Kind::Malformed, "not a PKCS#8 private key that fits the algorithm");
 
 impl Signer {
     /// Generates a key; RSA keys have 2048 bits.
@@ -58,7 +58,7 @@ impl Signer {
         } else if matches!(algorithm, Algorithm::Ed25519 | Algorithm::EdDSA) {
             Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(fail)?.as_ref().to_vec()
         } else {
-            return Err(KeyRejected("a shared secret cannot be generated; use from_secret"));
+            return Err(KeyRejected::new(Kind::WrongAlgorithm, "a shared secret cannot be generated; use from_secret"));
         };
         Self::from_pkcs8_der(Secret::new(pkcs8), algorithm)
     }
@@ -86,7 +86,10 @@ impl Signer {
             let public = PublicFields::Okp { x: pair.public_key().as_ref().to_vec() };
             (Pair::Ed(pair), public)
         } else {
-            return Err(KeyRejected("a PKCS#8 key cannot be used with a symmetric algorithm"));
+            return Err(KeyRejected::new(
+                Kind::WrongAlgorithm,
+                "a PKCS#8 key cannot be used with a symmetric algorithm",
+            ));
         };
         let key_id = crate::key::thumbprint(&public, algorithm).into();
         public.check_strength()?;
@@ -98,7 +101,8 @@ impl Signer {
     /// # Errors
     /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and if the text is not such a PEM.
     pub fn from_pkcs8_pem(pem: &Secret<String>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
-        const NOT_PEM: KeyRejected = KeyRejected("not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
+        const NOT_PEM: KeyRejected =
+            KeyRejected::new(Kind::Malformed, "not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
         let (_, rest) = pem.expose().split_once("-----BEGIN PRIVATE KEY-----").ok_or(NOT_PEM)?;
         let (body, _) = rest.split_once("-----END PRIVATE KEY-----").ok_or(NOT_PEM)?;
         let body = Secret::new(body.split_whitespace().collect::<String>());
@@ -191,7 +195,7 @@ impl Signer {
     /// Signs and checks once, so that a broken key fails when it is loaded.
     fn self_tested(self) -> Result<Self, KeyRejected> {
         const PROBE: &[u8] = b"countersign key self-test";
-        let mismatch = KeyRejected("the private and public halves do not match");
+        let mismatch = KeyRejected::new(Kind::Unusable, "the private and public halves do not match");
         let signature = self.sign_bytes(PROBE).ok_or(mismatch.clone())?;
         if self.verifying_key()?.checks(PROBE, &signature) { Ok(self) } else { Err(mismatch) }
     }
