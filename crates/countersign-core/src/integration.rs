@@ -36,6 +36,7 @@ pub use crate::claims::typed::TokenClaims;
 pub use crate::digest::sha256;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::safe_text;
+pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;
 pub use crate::verify::verifier::{Step, Uncached};

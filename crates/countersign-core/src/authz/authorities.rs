@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Grants, Hierarchy};
 use crate::claims::TenantId;
 use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
-use crate::token::{ListClaim, Payload};
+use crate::token::{ListClaim, Payload, RegisteredClaim};
 
 /// Where an issuer writes scopes, roles, permissions, groups and tenant, and what they imply.
 ///
@@ -147,7 +147,7 @@ impl Authorities {
         for pointer in self.pointers() {
             match head_and_tail(pointer) {
                 None => faults.push(Fault::new("authorities", "a path is no JSON pointer such as /realm_access/roles")),
-                Some((head, _)) if REGISTERED.contains(&head) => faults.push(Fault::new(
+                Some((head, _)) if RegisteredClaim::from_name(head).is_some() => faults.push(Fault::new(
                     "authorities",
                     format!("{head} has a meaning of its own and cannot be mapped; name a claim of the issuer's"),
                 )),
@@ -220,28 +220,6 @@ impl Authorities {
         Ok(names.into_iter().map(|name| format!("{}{name}", self.prefix)).collect())
     }
 }
-
-/// Claims that the kernel reads itself; a mapping that pointed at one would grant nothing.
-const REGISTERED: [&str; 18] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "client_id",
-    "acr",
-    "amr",
-    "auth_time",
-    "scope",
-    "scp",
-    "act",
-    "cnf",
-    "nonce",
-    "at_hash",
-    "c_hash",
-];
 
 fn wrong_type(detail: &'static str) -> VerifyError {
     VerifyError::new(Kind::InvalidClaim, detail)

@@ -7,7 +7,7 @@ use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
-use crate::token::TokenType;
+use crate::token::{RegisteredClaim, TokenType};
 
 /// An issuer whose audience is still to be named; all it can do is take one.
 ///
@@ -302,7 +302,11 @@ impl TrustedIssuer {
         if self.required_values.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
             faults.push(Fault::new("required_claim_values", "a claim or its value has no text"));
         }
-        if self.required_values.iter().any(|(name, _)| NO_PLAIN_TEXT.contains(&name.as_str())) {
+        if self
+            .required_values
+            .iter()
+            .any(|(name, _)| RegisteredClaim::from_name(name).is_some_and(|claim| !claim.may_have_required_value()))
+        {
             let problem = "the claim is no plain string, or has a setting of its own, such as audience and authorities";
             faults.push(Fault::new("required_claim_values", problem));
         }
@@ -316,10 +320,6 @@ impl TrustedIssuer {
         faults
     }
 }
-
-/// Registered claims whose value is no plain string, or that other settings judge.
-const NO_PLAIN_TEXT: [&str; 13] =
-    ["iss", "aud", "exp", "nbf", "iat", "auth_time", "scope", "scp", "act", "cnf", "nonce", "at_hash", "c_hash"];
 
 /// Whether `url` names a literal loopback host.
 fn is_loopback(url: &str) -> bool {

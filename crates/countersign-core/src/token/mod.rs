@@ -5,6 +5,7 @@ mod compact;
 mod header;
 mod json;
 mod payload;
+pub(crate) mod registered;
 mod text;
 mod unverified;
 #[cfg(test)]
@@ -15,6 +16,7 @@ pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub(crate) use json::parse_for_display;
 pub(crate) use payload::Payload;
+pub(crate) use registered::RegisteredClaim;
 pub(crate) use text::{ListClaim, Text};
 pub use unverified::Unverified;
 

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::base64url;
 use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_duplicate};
+use super::registered::RegisteredClaim;
 use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
@@ -55,9 +56,9 @@ impl Payload {
         let read = Claims { captured, payload: &mut payload, others: Names::default() }.read(&mut reader);
         read.map_err(|fault| match fault {
             Unreadable::NotJson => malformed("the claims are not a JSON object of the right form"),
-            Unreadable::WrongClaim(name) => VerifyError::new(
+            Unreadable::WrongClaim(claim) => VerifyError::new(
                 Kind::InvalidClaim,
-                format!("{name} does not have the JSON type or range of its definition"),
+                format!("{} does not have the JSON type or range of its definition", claim.name()),
             ),
         })?;
         payload.unescaped = reader.into_unescaped().into();
@@ -85,6 +86,39 @@ impl Payload {
         claim.items().iter().map(|text| self.text(*text))
     }
 
+    /// Returns whether a claim is present; `None` if it has no field here.
+    pub(crate) fn has(&self, claim: RegisteredClaim) -> Option<bool> {
+        use RegisteredClaim as Claim;
+        Some(match claim {
+            Claim::Issuer => self.issuer.is_some(),
+            Claim::Expires => self.expires.is_some(),
+            Claim::NotBefore => self.not_before.is_some(),
+            Claim::IssuedAt => self.issued_at.is_some(),
+            Claim::AuthenticationTime => self.auth_time.is_some(),
+            Claim::Audience => self.audience != ListClaim::Absent,
+            Claim::AuthenticationMethods => self.amr != ListClaim::Absent,
+            Claim::Scope => self.scope != ListClaim::Absent,
+            Claim::Scp => self.scp != ListClaim::Absent,
+            Claim::Actor => self.actor.is_some(),
+            Claim::Subject | Claim::TokenId | Claim::ClientId | Claim::AuthenticationContext => {
+                self.text_claim(claim).is_some()
+            }
+            Claim::Confirmation | Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash => return None,
+        })
+    }
+
+    /// The value of a claim that is a text by definition, except the issuer.
+    pub(crate) fn text_claim(&self, claim: RegisteredClaim) -> Option<&str> {
+        let text = match claim {
+            RegisteredClaim::Subject => self.subject,
+            RegisteredClaim::TokenId => self.token_id,
+            RegisteredClaim::ClientId => self.client_id,
+            RegisteredClaim::AuthenticationContext => self.acr,
+            _ => None,
+        };
+        text.map(|text| self.text(text))
+    }
+
     /// The JSON of the claim `name`, if `names`, with which these claims were read, contain it.
     pub(crate) fn captured(&self, names: &[Box<str>], name: &str) -> Option<&str> {
         let is_named = |index: usize| names.get(index).is_some_and(|captured| **captured == *name);
@@ -103,7 +137,7 @@ struct Claims<'r> {
 enum Unreadable {
     NotJson,
     /// A claim of the wrong type or range: a claim that fails to parse never counts as absent.
-    WrongClaim(&'static str),
+    WrongClaim(RegisteredClaim),
 }
 
 impl From<NotJson> for Unreadable {
@@ -124,38 +158,54 @@ impl Claims<'_> {
 
     /// A registered claim is a duplicate if its field is set; the names of all others are recorded and compared.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
-        match reader.text(name) {
-            "iss" => self.claim("iss", reader, |payload| &mut payload.issuer, text),
-            "sub" => self.claim("sub", reader, |payload| &mut payload.subject, text),
-            "jti" => self.claim("jti", reader, |payload| &mut payload.token_id, text),
-            "client_id" => self.claim("client_id", reader, |payload| &mut payload.client_id, text),
-            "acr" => self.claim("acr", reader, |payload| &mut payload.acr, text),
-            "exp" => self.claim("exp", reader, |payload| &mut payload.expires, numeric_date),
-            "nbf" => self.claim("nbf", reader, |payload| &mut payload.not_before, numeric_date),
-            "iat" => self.claim("iat", reader, |payload| &mut payload.issued_at, numeric_date),
-            "auth_time" => self.claim("auth_time", reader, |payload| &mut payload.auth_time, numeric_date),
-            "aud" => self.list(reader, |payload| &mut payload.audience),
-            "amr" => self.list(reader, |payload| &mut payload.amr),
-            "scope" => self.list(reader, |payload| &mut payload.scope),
-            "scp" => self.list(reader, |payload| &mut payload.scp),
-            "act" => self.claim("act", reader, |payload| &mut payload.actor, actor),
-            other => {
-                self.payload.has_confirmation |= other == "cnf";
-                self.payload.has_id_token_claims |= ["nonce", "at_hash", "c_hash"].contains(&other);
-                let captured = self.captured.iter().position(|captured| **captured == *other);
-                self.others.add(name, reader)?;
-                let json = reader.skip(VALUE_DEPTH)?;
-                self.payload.captured.extend(captured.map(|index| (index, json)));
-                Ok(())
+        use RegisteredClaim as Claim;
+        match Claim::from_name(reader.text(name)) {
+            Some(claim @ Claim::Issuer) => self.claim(claim, reader, |payload| &mut payload.issuer, text),
+            Some(claim @ Claim::Subject) => self.claim(claim, reader, |payload| &mut payload.subject, text),
+            Some(claim @ Claim::TokenId) => self.claim(claim, reader, |payload| &mut payload.token_id, text),
+            Some(claim @ Claim::ClientId) => self.claim(claim, reader, |payload| &mut payload.client_id, text),
+            Some(claim @ Claim::AuthenticationContext) => self.claim(claim, reader, |payload| &mut payload.acr, text),
+            Some(claim @ Claim::Expires) => self.claim(claim, reader, |payload| &mut payload.expires, numeric_date),
+            Some(claim @ Claim::NotBefore) => {
+                self.claim(claim, reader, |payload| &mut payload.not_before, numeric_date)
             }
+            Some(claim @ Claim::IssuedAt) => self.claim(claim, reader, |payload| &mut payload.issued_at, numeric_date),
+            Some(claim @ Claim::AuthenticationTime) => {
+                self.claim(claim, reader, |payload| &mut payload.auth_time, numeric_date)
+            }
+            Some(Claim::Audience) => self.list(reader, |payload| &mut payload.audience),
+            Some(Claim::AuthenticationMethods) => self.list(reader, |payload| &mut payload.amr),
+            Some(Claim::Scope) => self.list(reader, |payload| &mut payload.scope),
+            Some(Claim::Scp) => self.list(reader, |payload| &mut payload.scp),
+            Some(claim @ Claim::Actor) => self.claim(claim, reader, |payload| &mut payload.actor, actor),
+            Some(Claim::Confirmation) => {
+                self.payload.has_confirmation = true;
+                self.other(reader, name)
+            }
+            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) => {
+                self.payload.has_id_token_claims = true;
+                self.other(reader, name)
+            }
+            None => self.other(reader, name),
         }
+    }
+
+    /// Reads a claim without a field: its name must be new, and its JSON is recorded if it is captured.
+    #[inline]
+    fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
+        let text = reader.text(name);
+        let captured = self.captured.iter().position(|captured| **captured == *text);
+        self.others.add(name, reader)?;
+        let json = reader.skip(VALUE_DEPTH)?;
+        self.payload.captured.extend(captured.map(|index| (index, json)));
+        Ok(())
     }
 
     /// Reads a claim into its field, which must be unset; `read` returns `None` for the wrong type or range.
     #[inline]
     fn claim<'j, T>(
         &mut self,
-        name: &'static str,
+        claim: RegisteredClaim,
         reader: &mut Reader<'j>,
         field: fn(&mut Payload) -> &mut Option<T>,
         read: fn(&mut Reader<'j>) -> Result<Option<T>, NotJson>,
@@ -163,7 +213,7 @@ impl Claims<'_> {
         let field = field(self.payload);
         refuse_duplicate(field.is_none())?;
         *field = read(reader)?;
-        if field.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(name)) }
+        if field.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(claim)) }
     }
 
     fn list(&mut self, reader: &mut Reader<'_>, field: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {

@@ -1,24 +1,20 @@
 //! The claims that the issuer writes itself.
 
+use countersign_core::integration::RegisteredClaim;
+
 /// The claim that names a tenant.
 pub(crate) const TENANT_CLAIM: &str = "tenant";
 
-/// Claims that an exchange decides itself; none of them can be copied from the subject token.
-pub(super) const OWN_CLAIMS: [&str; 16] = [
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "client_id",
-    "scope",
-    "scp",
-    "act",
-    "may_act",
-    "cnf",
-    "nonce",
-    "azp",
-    "sid",
-];
+/// Claims besides the registered ones that an exchange decides itself.
+const OTHER_OWN_CLAIMS: [&str; 3] = ["may_act", "azp", "sid"];
+
+/// Returns whether an exchange decides the claim itself, so that it cannot be copied from the subject token.
+pub(super) fn is_own_claim(name: &str) -> bool {
+    use RegisteredClaim::{
+        AccessTokenHash, AuthenticationContext, AuthenticationMethods, AuthenticationTime, CodeHash,
+    };
+    let is_copyable = |claim| {
+        matches!(claim, AuthenticationContext | AuthenticationMethods | AuthenticationTime | AccessTokenHash | CodeHash)
+    };
+    OTHER_OWN_CLAIMS.contains(&name) || RegisteredClaim::from_name(name).is_some_and(|claim| !is_copyable(claim))
+}

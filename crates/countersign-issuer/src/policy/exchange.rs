@@ -3,7 +3,7 @@
 use countersign_core::error::Fault;
 
 use super::ScopeSet;
-use super::claims::OWN_CLAIMS;
+use super::claims::is_own_claim;
 
 /// Lets a client exchange the token of its caller for a token for another service (RFC 8693).
 ///
@@ -98,7 +98,7 @@ impl ExchangeRule {
         if self.subject_audiences.iter().any(String::is_empty) || self.subject_prefixes.iter().any(String::is_empty) {
             fault("an empty subject audience or subject prefix; remove it");
         }
-        if self.copied_claims.iter().any(|name| name.is_empty() || OWN_CLAIMS.contains(&name.as_str())) {
+        if self.copied_claims.iter().any(|name| name.is_empty() || is_own_claim(name)) {
             fault("copies a claim that the issuer writes itself; remove it");
         }
         faults

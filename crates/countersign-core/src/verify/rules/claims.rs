@@ -6,7 +6,7 @@ use super::super::compared::{Compared, list, quoted, some_of, text};
 use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
-use crate::token::ListClaim;
+use crate::token::{ListClaim, RegisteredClaim};
 
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
 
@@ -83,22 +83,14 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
         }
     }
     for name in &case.issuer.required {
-        let registered = match name.as_str() {
-            "iss" | "aud" | "exp" => true, // always required, checked by other rules
-            "sub" => payload.subject.is_some(),
-            "jti" => payload.token_id.is_some(),
-            "client_id" => payload.client_id.is_some(),
-            "acr" => payload.acr.is_some(),
-            "amr" => payload.amr != ListClaim::Absent,
-            "iat" => payload.issued_at.is_some(),
-            "nbf" => payload.not_before.is_some(),
-            "auth_time" => payload.auth_time.is_some(),
-            "scope" => payload.scope != ListClaim::Absent,
-            "scp" => payload.scp != ListClaim::Absent,
-            "act" => payload.actor.is_some(),
-            other => payload.captured(case.claim_names, other).is_some(),
+        let is_present = match RegisteredClaim::from_name(name) {
+            // always required, checked by other rules
+            Some(RegisteredClaim::Issuer | RegisteredClaim::Audience | RegisteredClaim::Expires) => true,
+            registered => registered
+                .and_then(|claim| payload.has(claim))
+                .unwrap_or_else(|| payload.captured(case.claim_names, name).is_some()),
         };
-        if !registered {
+        if !is_present {
             return missing(name);
         }
     }
@@ -126,15 +118,8 @@ fn compare_required_claims(case: &Case<'_>) -> Compared {
 /// A top-level claim that is a string; of another type, its JSON.
 fn text_of<'c>(case: &Case<'c>, name: &str) -> Option<Result<Cow<'c, str>, &'c str>> {
     let payload = case.payload;
-    let registered = match name {
-        "sub" => payload.subject,
-        "jti" => payload.token_id,
-        "client_id" => payload.client_id,
-        "acr" => payload.acr,
-        _ => None,
-    };
-    if let Some(text) = registered {
-        return Some(Ok(Cow::Borrowed(payload.text(text))));
+    if let Some(text) = RegisteredClaim::from_name(name).and_then(|claim| payload.text_claim(claim)) {
+        return Some(Ok(Cow::Borrowed(text)));
     }
     let json = payload.captured(case.claim_names, name)?;
     Some(serde_json::from_str(json).map(Cow::Owned).map_err(|_| json))
