@@ -48,12 +48,7 @@ const ISSUER: &str = "countersign-issuer";
 const TEST: &str = "countersign-test";
 const CLI: &str = "countersign-cli";
 
-pub const EXCEPTIONS: &[Exception] = &[
-];
-
-const fn to_be_removed(krate: &'static str, from: &'static str, to: &'static str) -> Exception {
-    Exception { krate, from, to, reason: "to be removed" }
-}
+pub const EXCEPTIONS: &[Exception] = &[];
 
 /// Everything in `graph` that breaks the order, lies on a circle, or is excepted without need.
 pub fn faults(order: &Order, graph: &Graph, exceptions: &[Exception]) -> Vec<String> {
