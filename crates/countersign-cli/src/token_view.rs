@@ -1,7 +1,7 @@
 //! The decoded parts of a token, unverified.
 
-use countersign::key::KeySet;
 use countersign::inspect::{SignatureState, inspect};
+use countersign::key::KeySet;
 use serde_json::{Value, json};
 
 use crate::claim_text::seconds;

@@ -96,4 +96,6 @@ mod telemetry;
 
 #[cfg(feature = "outbound")]
 pub use countersign_core::mint;
-pub use countersign_core::{authz, claims, clock, error, inspect, key, policy, pseudonym, requirement, secret, token, verify};
+pub use countersign_core::{
+    authz, claims, clock, error, inspect, key, policy, pseudonym, requirement, secret, token, verify,
+};

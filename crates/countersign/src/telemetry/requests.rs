@@ -7,8 +7,8 @@ use countersign_core::authz::{Denial, Requirement};
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
 use countersign_core::error::{ConfigError, VerifyError};
-use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::integration::safe_text;
+use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 
 use super::samples::{Event, Samples};

@@ -7,8 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome, SourceContext};
 use countersign_core::integration::{IssuerLookup, IssuerSource, ResolvedIssuer};
+use countersign_core::key::{KeyHealth, RefreshFuture, RefreshOutcome, SourceContext};
 use countersign_core::policy::TrustedIssuer;
 
 use super::issuer_cache::Admission;
