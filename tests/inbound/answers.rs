@@ -192,7 +192,7 @@ async fn s15_08_no_header_of_a_request_changes_the_form_of_its_refusal() {
     let expired = format!("Authorization: Bearer {}", good(&issuer).expired().sign());
     let cases: [(&str, &[&str], u16); 8] = [
         ("/guard", &[], 401),
-        ("/guard", &["Authorization: Bearer"], 401),
+        ("/guard", &["Authorization: Bearer"], 400),
         ("/guard", &["Authorization: Bearer a b"], 400),
         ("/guard", &[&expired], 401),
         ("/guard", &[&token], 403),
