@@ -63,13 +63,8 @@ impl VerifyingKey {
     /// # Errors
     /// `KeyRejected` if the PEM or the key in it does not fit `algorithm`.
     pub fn from_public_pem(pem: &str, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
-        const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-        const END: &str = "-----END PUBLIC KEY-----";
         let not_pem = KeyRejected::new(Kind::Malformed, "not a PEM public key (BEGIN PUBLIC KEY)");
-        let (_, rest) = pem.split_once(BEGIN).ok_or(not_pem.clone())?;
-        let (body, _) = rest.split_once(END).ok_or(not_pem.clone())?;
-        let body: String = body.split_whitespace().collect();
-        let der = base64_simd::STANDARD.decode_to_vec(body).map_err(|_| not_pem)?;
+        let der = super::pem::decode(pem, "PUBLIC KEY").ok_or(not_pem)?;
         Self::from_public_der(&der, algorithm, key_id)
     }
 

@@ -7,6 +7,7 @@ mod info;
 mod jsonwebtoken;
 mod jwk;
 mod material;
+mod pem;
 mod rejected;
 mod roca;
 mod set;
@@ -21,6 +22,8 @@ pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
 pub use material::VerifyingKey;
+#[cfg(feature = "sign")]
+pub(crate) use pem::decode as decode_pem;
 pub use rejected::{KeyRejected, KeyRejectedKind};
 pub(crate) use set::Lookup;
 pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};

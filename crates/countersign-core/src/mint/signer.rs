@@ -14,7 +14,7 @@ use aws_lc_rs::signature::{
 };
 use serde_json::Value;
 
-use crate::key::{Algorithm, KeyRejected, KeyRejectedKind as Kind, PublicFields, VerifyingKey};
+use crate::key::{Algorithm, KeyRejected, KeyRejectedKind as Kind, PublicFields, VerifyingKey, decode_pem};
 use crate::secret::Secret;
 
 /// A private key with its algorithm and `kid`, by default its RFC 7638 thumbprint.
@@ -101,12 +101,8 @@ impl Signer {
     /// # Errors
     /// As [`from_pkcs8_der`](Self::from_pkcs8_der), and if the text is not such a PEM.
     pub fn from_pkcs8_pem(pem: &Secret<String>, algorithm: Algorithm) -> Result<Self, KeyRejected> {
-        const NOT_PEM: KeyRejected =
-            KeyRejected::new(Kind::Malformed, "not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
-        let (_, rest) = pem.expose().split_once("-----BEGIN PRIVATE KEY-----").ok_or(NOT_PEM)?;
-        let (body, _) = rest.split_once("-----END PRIVATE KEY-----").ok_or(NOT_PEM)?;
-        let body = Secret::new(body.split_whitespace().collect::<String>());
-        let der = base64_simd::STANDARD.decode_to_vec(body.expose()).map_err(|_| NOT_PEM)?;
+        let not_pem = KeyRejected::new(Kind::Malformed, "not a PEM private key in PKCS#8 (BEGIN PRIVATE KEY)");
+        let der = decode_pem(pem.expose(), "PRIVATE KEY").ok_or(not_pem)?;
         Self::from_pkcs8_der(Secret::new(der), algorithm)
     }
 
