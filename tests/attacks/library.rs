@@ -36,8 +36,11 @@ async fn assert_all_refused(verifier: &Verifier, issuer: &TestIssuer, case: &str
             let name = attack.name();
             assert!(attack.expected().contains(&refused.kind()), "{case}, {name}: {refused}");
             let report = verifier.explain(&forged).await;
-            let told = format!("{:?}", report.verdict);
-            assert!(!report.is_accepted() && told.contains(refused.code()), "{case}, {name}: {refused}, but {told}");
+            let verdict = format!("{:?}", report.verdict);
+            assert!(
+                !report.is_accepted() && verdict.contains(refused.code()),
+                "{case}, {name}: {refused}, but {verdict}"
+            );
             assert!(!format!("{refused} {refused:?}").contains(&forged), "{case}, {name}: the token in the error");
         }
     }

@@ -17,11 +17,11 @@ fn bound(issuer: &Server, target: &Server) -> (Outbound, reqwest::Client) {
 }
 
 #[tokio::test]
-async fn s7_15_s7_17_strangers_and_set_headers_are_refused_before_sending() {
+async fn s7_15_s7_17_unbound_origins_and_set_headers_are_refused_before_sending() {
     let (issuer, target) = (Server::issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
     let (outbound, http) = bound(&issuer, &target);
-    for stranger in ["http://localhost:1/", "https://127.0.0.1/", "http://127.0.0.1.evil.test/"] {
-        let error = outbound.send(http.get(stranger)).await.expect_err(stranger);
+    for unbound in ["http://localhost:1/", "https://127.0.0.1/", "http://127.0.0.1.evil.test/"] {
+        let error = outbound.send(http.get(unbound)).await.expect_err(unbound);
         assert_eq!(error.code(), "origin_not_bound");
     }
     let error = outbound.send(http.get(&target.url).basic_auth("x", Some("y"))).await.expect_err("set");
@@ -98,8 +98,8 @@ async fn s7_20_what_a_new_token_cannot_mend_is_told() {
     let (outbound, http) = bound(&issuer, &target);
     assert_eq!(outbound.send(http.get(&target.url)).await.expect("an answer").status(), 403);
     let error = outbound.send(http.get(&target.url)).await.expect_err("step up");
-    let wanted = error.required_step_up().expect("what is wanted");
-    assert_eq!((wanted.acr_values.join(" "), wanted.max_age.map(|age| age.as_secs())), ("gold".into(), Some(5)));
+    let step_up = error.required_step_up().expect("the required step-up");
+    assert_eq!((step_up.acr_values.join(" "), step_up.max_age.map(|age| age.as_secs())), ("gold".into(), Some(5)));
     assert_eq!((issuer.count(), target.count()), (1, 2));
 }
 
@@ -150,7 +150,7 @@ pub async fn kept_by(verifier: Verifier, token: &str) -> CallerToken {
     let request =
         axum::http::Request::builder().header("authorization", format!("Bearer {token}")).body(()).expect("a request");
     let answer = service.oneshot(request).await.expect("infallible");
-    answer.extensions().get::<CallerToken>().cloned().expect("kept by the layer")
+    answer.extensions().get::<CallerToken>().cloned().expect("inserted by the layer")
 }
 
 /// Keeps every event and span field as text.

@@ -39,7 +39,7 @@ async fn s7_15_look_alikes_of_the_origin_are_refused_before_a_token_is_fetched()
     let thief = Server::start(|_, _| json(200, "{}".into())).await;
     let (outbound, http) = bound(&issuer, &target);
     let (port, stolen) = (target.port(), thief.port());
-    for stranger in [
+    for unbound in [
         format!("http://127.0.0.1:{port}@127.0.0.1:{stolen}/"),
         format!("http://user:pw@127.0.0.1:{port}/"),
         format!("http://localhost:{port}/"),
@@ -50,8 +50,8 @@ async fn s7_15_look_alikes_of_the_origin_are_refused_before_a_token_is_fetched()
         format!("http://127.0.0.1%2eevil.test:{port}/"),
         format!("http://loc\u{430}lhost:{port}/"),
     ] {
-        let error = outbound.send(http.get(&stranger)).await.expect_err(&stranger);
-        assert!(["origin_not_bound", "authorization_already_set"].contains(&error.code()), "{stranger}: {error}");
+        let error = outbound.send(http.get(&unbound)).await.expect_err(&unbound);
+        assert!(["origin_not_bound", "authorization_already_set"].contains(&error.code()), "{unbound}: {error}");
     }
     let joined = reqwest::Url::parse(&target.url).and_then(|base| base.join(&format!("//127.0.0.1:{stolen}/x")));
     let error = outbound.send(http.get(joined.expect("a URL"))).await.expect_err("another host");
@@ -60,7 +60,7 @@ async fn s7_15_look_alikes_of_the_origin_are_refused_before_a_token_is_fetched()
     assert_eq!(error.code(), "origin_not_bound");
     assert_eq!((issuer.count(), target.count(), thief.count()), (0, 0, 0));
 
-    // Their repaired twins: the same origin in other words, and a path that only looks like a host.
+    // Valid counterparts: the same origin in another spelling, and a path that only looks like a host.
     for fine in [format!("http://127.1:{port}/"), format!("{}//127.0.0.1:{stolen}/x", target.url)] {
         outbound.send(http.get(&fine)).await.expect("the origin itself");
     }
@@ -89,7 +89,7 @@ async fn s7_15_s7_17_the_layer_for_other_clients_is_as_strict() {
         }
         layer.layer(inner.clone()).oneshot(request.body(()).expect("a request"))
     };
-    for stranger in [
+    for unbound in [
         "//billing.test/x",
         "/x",
         "http://billing.test/",
@@ -98,8 +98,8 @@ async fn s7_15_s7_17_the_layer_for_other_clients_is_as_strict() {
         "https://billing.test@evil.test/",
         "https://u@billing.test/",
     ] {
-        let Ok(uri) = stranger.parse::<http::Uri>() else { continue };
-        assert_eq!(call(&uri.to_string(), None).await.expect_err(stranger).code(), "origin_not_bound");
+        let Ok(uri) = unbound.parse::<http::Uri>() else { continue };
+        assert_eq!(call(&uri.to_string(), None).await.expect_err(unbound).code(), "origin_not_bound");
     }
     for (header, code) in
         [(("authorization", "Basic x"), "authorization_already_set"), (("host", "stock.test"), "origin_not_bound")]

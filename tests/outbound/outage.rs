@@ -74,7 +74,7 @@ async fn s7_10_a_minute_without_the_token_service_fails_no_call_and_is_made_good
     is_down.store(true, Ordering::SeqCst);
     for _ in 0..60 {
         for _ in 0..10 {
-            assert_eq!(call().await.expect("the held token is good"), 200);
+            assert_eq!(call().await.expect("the cached token is good"), 200);
         }
         clock.advance(Duration::from_secs(1));
         tokio::task::yield_now().await;

@@ -146,13 +146,13 @@ fn stack(issuer: &Server, target: &Server) -> reqwest_middleware::ClientWithMidd
     reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).with(attach).build()
 }
 
-fn ours(error: &reqwest_middleware::Error) -> &OutboundError {
-    let reqwest_middleware::Error::Middleware(error) = error else { panic!("not ours: {error}") };
+fn outbound_error(error: &reqwest_middleware::Error) -> &OutboundError {
+    let reqwest_middleware::Error::Middleware(error) = error else { panic!("not an outbound error: {error}") };
     error.downcast_ref().expect("an OutboundError")
 }
 
 #[tokio::test]
-async fn s7_15_s7_18_a_middleware_attaches_renews_once_and_refuses_strangers() {
+async fn s7_15_s7_18_a_middleware_attaches_renews_once_and_refuses_unbound_origins() {
     let issuer = Server::issuing().await;
     let refusals = Arc::new(AtomicUsize::new(1));
     let left = Arc::clone(&refusals);
@@ -171,10 +171,10 @@ async fn s7_15_s7_18_a_middleware_attaches_renews_once_and_refuses_strangers() {
     let answer = client.get(&target.url).send().await.expect("an answer");
     assert_eq!((answer.status().as_u16(), target.count()), (401, 3), "the cool-down of renewals holds here too");
 
-    let stranger = client.get("http://localhost:1/").send().await.expect_err("a stranger");
-    assert_eq!(ours(&stranger).kind(), OutboundErrorKind::OriginNotBound);
+    let unbound = client.get("http://localhost:1/").send().await.expect_err("an unbound origin");
+    assert_eq!(outbound_error(&unbound).kind(), OutboundErrorKind::OriginNotBound);
     let set = client.get(&target.url).header("authorization", "Basic eDp5").send().await.expect_err("set");
-    assert_eq!(ours(&set).kind(), OutboundErrorKind::AuthorizationAlreadySet);
+    assert_eq!(outbound_error(&set).kind(), OutboundErrorKind::AuthorizationAlreadySet);
     assert_eq!(target.count(), 3);
 }
 
@@ -190,6 +190,6 @@ async fn s7_24_a_middleware_acts_for_the_caller_and_never_sends_his_token() {
 
     let refusing = Server::start(|_, _| json(400, r#"{"error":"invalid_target"}"#.into())).await;
     let refused = stack(&refusing, &target).get(&target.url).with_extension(ann).send().await.expect_err("refused");
-    assert_eq!(ours(&refused).oauth_error(), Some("invalid_target"));
+    assert_eq!(outbound_error(&refused).oauth_error(), Some("invalid_target"));
     assert_eq!(target.count(), 1);
 }

@@ -1,4 +1,4 @@
-//! How tokens are asked for and kept.
+//! Token requests and the token cache.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -44,6 +44,7 @@ struct Shared {
 ///
 /// The example is at [`MockService`].
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,

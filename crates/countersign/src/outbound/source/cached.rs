@@ -1,4 +1,4 @@
-//! Tokens kept: one for the service, one for each caller, each fetched once for all who wait.
+//! Cached tokens: one for the service and one per caller, each with a single flight.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,7 +26,7 @@ const MAX_CALLERS: usize = 10_000;
 const HARD_STOP: Duration = Duration::from_secs(10);
 
 /// The time before the token service is asked again after a refusal.
-const REFUSAL_STANDS: Duration = Duration::from_secs(5);
+const REFUSAL_COOL_DOWN: Duration = Duration::from_secs(5);
 
 /// The time between two renewals after 401s; a service that refuses every token must not cause a flood of requests.
 const RENEWAL_COOL_DOWN: Duration = Duration::from_secs(10);
@@ -89,7 +89,7 @@ struct Cell {
 }
 
 impl CachedTokens {
-    /// `used_for` tells it from others in the log: the origin that it is bound to.
+    /// `used_for` is the origin that the tokens are bound to; it identifies them in the log.
     pub(in crate::outbound) fn new(source: Arc<dyn TokenSource>, clock: Arc<dyn Clock>, used_for: &str) -> Self {
         let counters = Arc::new(Counters { used_for: used_for.to_owned(), ..Counters::default() });
         let policy = source.refresh_policy();
@@ -99,14 +99,14 @@ impl CachedTokens {
 
     pub(in crate::outbound) fn stats(&self) -> TokenStats {
         let Counters { fetches, refreshes, failures, renewals, .. } = &*self.0.counters;
-        let held = self.0.own.tokens.cached();
+        let current = self.0.own.tokens.cached();
         TokenStats {
             fetches: fetches.load(Ordering::Relaxed),
             refreshes: refreshes.load(Ordering::Relaxed),
             failures: failures.load(Ordering::Relaxed),
             renewals: renewals.load(Ordering::Relaxed),
             callers: self.callers().cells.len(),
-            age: held.map(|held| self.0.clock.elapsed().saturating_sub(held.fetched_at)),
+            age: current.map(|entry| self.0.clock.elapsed().saturating_sub(entry.fetched_at)),
         }
     }
 
@@ -139,8 +139,8 @@ impl CachedTokens {
             return;
         }
         let cell = self.cell(subject);
-        let is_held = cell.tokens.cached().is_some_and(|held| Arc::ptr_eq(&held.value, sent));
-        if is_held && cell.may_renew(self.0.clock.elapsed()) {
+        let is_current = cell.tokens.cached().is_some_and(|entry| Arc::ptr_eq(&entry.value, sent));
+        if is_current && cell.may_renew(self.0.clock.elapsed()) {
             cell.tokens.invalidate(sent);
             self.0.counters.renewals.fetch_add(1, Ordering::Relaxed);
             telemetry::token_dropped(&self.0.counters.used_for);
@@ -232,28 +232,28 @@ impl TokenFetch {
 impl Fetch<OutboundToken> for TokenFetch {
     type Error = OutboundError;
 
-    fn fetch(&self, held: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
+    fn fetch(&self, current: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
         let (source, request) = (Arc::clone(&self.source), self.request.clone());
-        // Lives count from here, before the request is sent; so does what is left of the subject's.
+        // Lifetimes start here, before the request is sent; the subject's remaining lifetime is also measured here.
         let subject_left =
             request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(self.clock.now()));
         let (counters, elapsed) = (Arc::clone(&self.counters), self.clock.elapsed());
         let (default_lifetime, max_lifetime) = self.limits;
         Box::pin(async move {
             counters.fetches.fetch_add(1, Ordering::Relaxed);
-            counters.refreshes.fetch_add(u64::from(held.is_some()), Ordering::Relaxed);
+            counters.refreshes.fetch_add(u64::from(current.is_some()), Ordering::Relaxed);
             let is_exchange = request.subject.is_some();
             let token = source.token(&request).await.inspect_err(|error| {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
                 telemetry::token_fetch_failed(&counters.used_for, is_exchange, error, elapsed);
             })?;
             telemetry::token_fetched(&counters.used_for, is_exchange, token.lifetime());
-            let life = token
+            let lifetime = token
                 .lifetime()
                 .unwrap_or(default_lifetime)
                 .min(max_lifetime)
                 .min(subject_left.unwrap_or(Duration::MAX));
-            let sendable = life.saturating_sub(HARD_STOP.min(life / 2));
+            let sendable = lifetime.saturating_sub(HARD_STOP.min(lifetime / 2));
             Ok(Fetched { value: Arc::new(token), lifetime: Some(sendable) })
         })
     }
@@ -263,7 +263,7 @@ impl Fetch<OutboundToken> for TokenFetch {
     }
 
     fn retry_after(&self, error: &OutboundError) -> Option<Duration> {
-        error.retry_after().or((!error.is_transient()).then_some(REFUSAL_STANDS))
+        error.retry_after().or((!error.is_transient()).then_some(REFUSAL_COOL_DOWN))
     }
 }
 
@@ -327,7 +327,7 @@ mod tests {
         cached.token(Some(&caller("one-more", 2000))).await.expect("a token");
         assert_eq!(cached.callers().cells.len(), MAX_CALLERS);
         let before = source.0.load(Ordering::SeqCst);
-        cached.token(Some(&caller("0", 2000))).await.expect("kept");
+        cached.token(Some(&caller("0", 2000))).await.expect("still cached");
         assert_eq!(source.0.load(Ordering::SeqCst), before);
         cached.token(Some(&caller("1", 2000))).await.expect("fetched again");
         assert_eq!(source.0.load(Ordering::SeqCst), before + 1);
@@ -370,11 +370,12 @@ mod tests {
     #[tokio::test]
     async fn s7_12_callers_and_the_service_share_nothing() {
         let (cached, _, _) = cached();
-        for (subject, wanted) in [(Some("ann"), "Bearer ann-0"), (Some("bob"), "Bearer bob-1"), (None, "Bearer own-2")]
+        for (subject, expected) in
+            [(Some("ann"), "Bearer ann-0"), (Some("bob"), "Bearer bob-1"), (None, "Bearer own-2")]
         {
             let subject = subject.map(|name| caller(name, 2000));
             let token = cached.token(subject.as_ref()).await.expect("a token");
-            assert_eq!(token.header().to_str().ok(), Some(wanted));
+            assert_eq!(token.header().to_str().ok(), Some(expected));
         }
     }
 }
