@@ -7,7 +7,7 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 use http::Extensions;
 
-use crate::response::Responder;
+use crate::response::{AnswerForm, Responder};
 use crate::telemetry::Samples;
 
 /// Request extension that records who calls, or that the caller is anonymous.
@@ -18,6 +18,7 @@ use crate::telemetry::Samples;
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
     pub(crate) context: Arc<LayerContext>,
+    pub(crate) form: AnswerForm,
 }
 
 /// Parts of the layer that guards and extractors behind it use.

@@ -183,7 +183,8 @@ impl Authenticator {
     }
 
     fn record<B>(&self, request: &mut Request<B>, verified: Option<Arc<Verified>>) -> Admission {
-        request.extensions_mut().insert(Authenticated { verified, context: Arc::clone(&self.context) });
+        let form = AnswerForm::from_extensions(request.extensions());
+        request.extensions_mut().insert(Authenticated { verified, context: Arc::clone(&self.context), form });
         Admission::Forward
     }
 

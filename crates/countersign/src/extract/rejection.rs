@@ -26,9 +26,7 @@ pub struct Rejection(Box<http::Response<Bytes>>);
 impl Rejection {
     pub(super) fn refused(refusal: &Refusal, parts: &Parts) -> Self {
         match parts.extensions.get::<Authenticated>() {
-            Some(Authenticated { context, .. }) => {
-                Self::new(context, refusal, &parts.headers, AnswerForm::from_extensions(&parts.extensions))
-            }
+            Some(Authenticated { context, form, .. }) => Self::new(context, refusal, &parts.headers, *form),
             None => Self::setup_fault(AnswerForm::from_extensions(&parts.extensions)),
         }
     }
@@ -83,12 +81,11 @@ impl Caller {
 
 /// The verified caller; `None` for an anonymous one; 500 if the request passed no layer.
 pub(crate) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
-    let Some(Authenticated { verified, context }) = parts.extensions.get::<Authenticated>() else {
+    let Some(Authenticated { verified, context, form }) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
-    let form = AnswerForm::from_extensions(&parts.extensions);
-    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form }))
+    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form: *form }))
 }
 
 /// The verified caller; 401 for an anonymous one.

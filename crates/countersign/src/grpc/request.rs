@@ -63,7 +63,7 @@ fn parts<T>(request: &Request<T>) -> Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     AnswerForm::mark_grpc(&mut parts.extensions);
     if let Some(authenticated) = request.extensions().get::<Authenticated>() {
-        parts.extensions.insert(authenticated.clone());
+        parts.extensions.insert(Authenticated { form: AnswerForm::Grpc, ..authenticated.clone() });
     }
     parts
 }

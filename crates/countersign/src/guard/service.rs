@@ -32,15 +32,14 @@ impl<S> Require<S> {
     fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let request = &*request;
-        let form = AnswerForm::from_extensions(request.extensions());
-        let Some(Authenticated { verified, context }) = request.extensions().get::<Authenticated>() else {
+        let Some(Authenticated { verified, context, form }) = request.extensions().get::<Authenticated>() else {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return Some(SetupFault.response(form));
+            return Some(SetupFault.response(AnswerForm::from_extensions(request.extensions())));
         };
         let LayerContext { clock, samples, responder, .. } = &**context;
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
-                return Some(responder.refuse(&Refusal::NoToken, request.headers(), form));
+                return Some(responder.refuse(&Refusal::NoToken, request.headers(), *form));
             }
             self.requirement.count_unmet_in_shadow();
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
@@ -49,7 +48,7 @@ impl<S> Require<S> {
         let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
         let refusal = evaluate(&self.requirement, verified, context, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
-        Some(responder.refuse(&refusal, request.headers(), form))
+        Some(responder.refuse(&refusal, request.headers(), *form))
     }
 }
 

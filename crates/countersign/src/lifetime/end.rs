@@ -32,7 +32,7 @@ impl TokenEnd {
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        let Authenticated { verified, context } = extensions.get::<Authenticated>()?;
+        let Authenticated { verified, context, .. } = extensions.get::<Authenticated>()?;
         let expires_at = verified.as_ref()?.expires_at();
         Some(TokenEnd { expires_at, context: Arc::clone(context) })
     }
