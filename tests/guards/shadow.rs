@@ -42,7 +42,7 @@ async fn a_new_rule_in_shadow_mode_refuses_nobody_and_logs_whom_it_would() {
     assert_eq!(status(&app, Some(&token("none", "guest")), &log).await, 403, "the rest is in force");
     assert_eq!(status(&app, None, &log).await, 401);
     assert_eq!(counts(&requirement), [("role clerk".to_owned(), 1, 1)], "the one refused anyway is no news");
-    let shadow = log.lines("would be denied: shadow mode");
+    let shadow = log.lines("would be denied (shadow mode)");
     let [line] = &shadow[..] else { panic!("{}", log.text()) };
     assert!(line.contains("requirement=role clerk") && line.contains("tenant=\"acme\""), "{line}");
     assert!(line.contains("INFO countersign::guard"), "{line}");
