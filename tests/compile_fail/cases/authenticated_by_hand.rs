@@ -4,7 +4,7 @@ use countersign::authenticate::Authenticated;
 use countersign::verify::Verified;
 
 fn look_alike(verified: Arc<Verified>) -> Authenticated {
-    Authenticated(verified)
+    Authenticated { verified: Some(verified) }
 }
 
 fn main() {}
