@@ -1,4 +1,4 @@
-//! From claims to [`Grants`], by each issuer's own mapping.
+//! The mapping from an issuer's claims to [`Grants`].
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,10 @@ use crate::claims::TenantId;
 use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
 use crate::token::{ListClaim, Payload, RegisteredClaim};
 
-/// Where an issuer writes scopes, roles, permissions, groups and tenant, and what they imply.
+/// The claims that hold an issuer's authorities and tenant, and the roles that imply others.
 ///
-/// Paths are JSON pointers (RFC 6901). A claim of the wrong type refuses the token; an absent one grants nothing.
+/// Paths are JSON pointers (RFC 6901). A token whose mapped claim has the wrong type is refused. An absent claim grants
+/// nothing.
 ///
 /// ```
 /// use countersign_core::authz::Authorities;
@@ -37,24 +38,24 @@ pub struct Authorities {
 }
 
 impl Authorities {
-    /// Scopes from `scope` alone, as RFC 8693 §4.2 writes it; no roles, permissions or tenant.
+    /// Reads only scopes, from `scope` (RFC 8693 §4.2); no roles, permissions or tenant.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Reads roles from the list of strings at `pointer`, besides others already named.
+    /// Adds a list of strings, at `pointer`, to read roles from.
     pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
         self.roles_at.push(pointer.into());
         self
     }
 
-    /// Reads permissions from the list of strings at `pointer`, besides others already named.
+    /// Adds a list of strings, at `pointer`, to read permissions from.
     pub fn permissions_at(mut self, pointer: impl Into<String>) -> Self {
         self.permissions_at.push(pointer.into());
         self
     }
 
-    /// Reads groups from the list of strings at `pointer`, besides others already named.
+    /// Adds a list of strings, at `pointer`, to read groups from.
     pub fn groups_at(mut self, pointer: impl Into<String>) -> Self {
         self.groups_at.push(pointer.into());
         self
@@ -66,69 +67,72 @@ impl Authorities {
         self
     }
 
-    /// Gives every token of this issuer the tenant `id`: for an issuer that serves one tenant alone.
+    /// Gives every token of this issuer the tenant `id`, for an issuer that serves only one tenant.
     pub fn tenant(mut self, id: impl Into<String>) -> Self {
         self.tenant = Some(id.into());
         self
     }
 
-    /// Puts `prefix` before every role, permission and group that this issuer writes, so that an `admin` of a partner is
-    /// `partner:admin` here and never our `admin`. Scopes stay as they are.
+    /// Puts `prefix` before every role, permission and group of this issuer.
+    ///
+    /// With the prefix `partner:`, a partner's `admin` becomes `partner:admin` and cannot pass for this service's own
+    /// `admin`. Scopes are not prefixed.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Reads scopes from `scp` too, a string or a list (Microsoft Entra ID, Okta).
+    /// Also reads scopes from `scp`, a string or a list (Microsoft Entra ID, Okta).
     pub fn scopes_in_scp(mut self) -> Self {
         self.reads_scp = true;
         self
     }
 
-    /// Every role that there is: others in hierarchy and role→permission map are then faults. Default: those that the
-    /// hierarchy names, if it names any.
+    /// Declares every known role, so that any other role in the hierarchy or permission map is a fault.
+    ///
+    /// Default: the roles that the hierarchy names, if it names any.
     pub fn known_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
         roles.into_iter().for_each(|role| self.hierarchy.declare(role.into()));
         self
     }
 
-    /// Roles that imply others, the mightier first: `"admin > manager > clerk"`; chains are joined by `;`.
+    /// Adds chains of roles, most privileged first, such as `"admin > manager > clerk"`; `;` separates chains.
     ///
-    /// A role that implies itself, by however many steps, forbids building a verifier.
+    /// Building a verifier fails if a role implies itself, directly or through others.
     pub fn hierarchy(mut self, chains: &str) -> Self {
         self.hierarchy.add_chains(chains);
         self
     }
 
-    /// Lets holders of `role`, or of a role that implies it, do `permission`.
+    /// Grants `permission` to holders of `role` and of any role that implies it.
     ///
-    /// A role that neither the hierarchy nor [`known_roles`](Self::known_roles) names, where there are such, forbids
-    /// building a verifier.
+    /// If roles are declared by [`known_roles`](Self::known_roles) or named in the hierarchy, building a verifier fails for
+    /// any other role.
     pub fn role_permission(mut self, role: impl Into<String>, permission: impl Into<String>) -> Self {
         self.hierarchy.grant(role.into(), permission.into());
         self
     }
 
-    /// Tells every setting as a named list, for fingerprints.
-    pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
-        tell("roles_at", self.roles_at.clone());
-        tell("permissions_at", self.permissions_at.clone());
-        // Told only where used: older fingerprints stay.
+    /// Passes every setting to `add` as a named list, for fingerprints.
+    pub(crate) fn describe(&self, add: &mut dyn FnMut(&str, Vec<String>)) {
+        add("roles_at", self.roles_at.clone());
+        add("permissions_at", self.permissions_at.clone());
+        // Added only if used, so that older fingerprints stay the same.
         if !self.groups_at.is_empty() {
-            tell("groups_at", self.groups_at.clone());
+            add("groups_at", self.groups_at.clone());
         }
         if let Some(tenant) = &self.tenant {
-            tell("tenant", vec![tenant.clone()]);
+            add("tenant", vec![tenant.clone()]);
         }
         if !self.prefix.is_empty() {
-            tell("names_prefixed", vec![self.prefix.clone()]);
+            add("names_prefixed", vec![self.prefix.clone()]);
         }
-        tell("tenant_at", self.tenant_at.iter().cloned().collect());
-        tell("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
-        self.hierarchy.describe(tell);
+        add("tenant_at", self.tenant_at.iter().cloned().collect());
+        add("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
+        self.hierarchy.describe(add);
     }
 
-    /// The top-level claims that reading needs at hand.
+    /// The top-level claims that the mapping reads.
     pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
         self.pointers().filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head))
     }
@@ -146,31 +150,34 @@ impl Authorities {
         let mut faults = self.hierarchy.faults();
         for pointer in self.pointers() {
             match head_and_tail(pointer) {
-                None => faults.push(Fault::new("authorities", "a path is no JSON pointer such as /realm_access/roles")),
+                None => faults
+                    .push(Fault::new("authorities", "a path is not a JSON pointer; write it like /realm_access/roles")),
                 Some((head, _)) if RegisteredClaim::from_name(head).is_some() => faults.push(Fault::new(
                     "authorities",
-                    format!("{head} has a meaning of its own and cannot be mapped; name a claim of the issuer's"),
+                    format!("{head} is a registered claim and cannot be mapped; name a claim that the issuer defines"),
                 )),
                 Some(_) => {}
             }
         }
         if self.tenant.as_ref().is_some_and(|id| TenantId::new(id).is_err()) {
-            faults.push(Fault::new("tenant", "the issuer's tenant is not 1 to 128 of A-Z a-z 0-9 . _ -"));
+            faults.push(Fault::new(
+                "tenant",
+                "the issuer's tenant is not a tenant id; use 1 to 128 characters of A-Z a-z 0-9 . _ -",
+            ));
         }
         if self.tenant.is_some() && self.tenant_at.is_some() {
-            faults
-                .push(Fault::new("tenant", "both a fixed tenant and a claim that names one; say which of them holds"));
+            faults.push(Fault::new("tenant", "tenant and tenant_at are both set; remove one of them"));
         }
         faults
     }
 
-    /// Reads the grants of a token. `wanted` are the names that `payload` captured members for.
-    pub(crate) fn read(&self, payload: &Payload, wanted: &[Box<str>]) -> Result<Grants, VerifyError> {
+    /// Reads the grants of a token. `claim_names` are the members that `payload` captured.
+    pub(crate) fn read(&self, payload: &Payload, claim_names: &[Box<str>]) -> Result<Grants, VerifyError> {
         let mut grants = Grants { authenticated_at: payload.auth_time, ..Grants::default() };
         match &payload.scope {
             ListClaim::Absent => {}
             ListClaim::One(text) => grants.scopes.insert_lists([payload.text(*text)]),
-            ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not one string")),
+            ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not a string")),
         }
         if self.reads_scp {
             if payload.scp == ListClaim::Wrong {
@@ -179,14 +186,14 @@ impl Authorities {
             grants.scopes.insert_lists(payload.texts(&payload.scp));
         }
         if payload.amr == ListClaim::Wrong {
-            return Err(wrong_type("amr is no list of strings"));
+            return Err(wrong_type("amr is not a list of strings"));
         }
         grants.methods.extend(payload.texts(&payload.amr));
         for pointer in &self.groups_at {
-            grants.groups.extend(self.names_at(payload, wanted, pointer)?);
+            grants.groups.extend(self.names_at(payload, claim_names, pointer)?);
         }
         for pointer in &self.roles_at {
-            let roles = self.names_at(payload, wanted, pointer)?;
+            let roles = self.names_at(payload, claim_names, pointer)?;
             if self.hierarchy.is_empty() {
                 grants.roles.extend(roles);
                 continue;
@@ -196,24 +203,25 @@ impl Authorities {
             grants.roles.extend(implied);
         }
         for pointer in &self.permissions_at {
-            grants.permissions.extend(self.names_at(payload, wanted, pointer)?);
+            grants.permissions.extend(self.names_at(payload, claim_names, pointer)?);
         }
         grants.tenant = self.tenant.as_ref().and_then(|id| TenantId::new(id).ok());
         if let Some(pointer) = &self.tenant_at {
-            grants.tenant = match value_at(payload, wanted, pointer)? {
+            grants.tenant = match value_at(payload, claim_names, pointer)? {
                 None => None,
                 Some(Value::String(tenant)) => {
-                    let tenant = TenantId::new(&tenant).map_err(|_| wrong_type("the tenant claim is no tenant id"))?;
+                    let tenant =
+                        TenantId::new(&tenant).map_err(|_| wrong_type("the tenant claim is not a tenant id"))?;
                     Some(tenant)
                 }
-                Some(_) => return Err(wrong_type("the tenant claim is no string")),
+                Some(_) => return Err(wrong_type("the tenant claim is not a string")),
             };
         }
         Ok(grants)
     }
 
-    fn names_at(&self, payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
-        let names = strings_at(payload, wanted, pointer)?;
+    fn names_at(&self, payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
+        let names = strings_at(payload, claim_names, pointer)?;
         if self.prefix.is_empty() {
             return Ok(names);
         }
@@ -232,35 +240,35 @@ fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
     (!head.is_empty() && !head.contains('~')).then_some((head, tail))
 }
 
-fn value_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
+fn value_at(payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
     let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
-    let Some(json) = payload.captured(wanted, head) else { return Ok(None) };
-    let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is no JSON"))?;
+    let Some(json) = payload.captured(claim_names, head) else { return Ok(None) };
+    let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is not JSON"))?;
     tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
 }
 
-/// A step through something that is no object grants nothing by accident: it is a wrong type, not an absence.
+/// Follows one step of a pointer. A step into a value without members is a wrong type, not an absent claim.
 fn step_into(value: Value, step: &str) -> Result<Option<Value>, VerifyError> {
     match value {
         Value::Object(mut members) => Ok(members.remove(&step.replace("~1", "/").replace("~0", "~"))),
         Value::Array(mut items) => match step.parse::<usize>() {
             Ok(index) if index < items.len() => Ok(Some(items.swap_remove(index))),
-            _ => Err(wrong_type("a mapped claim is a list where an object is expected")),
+            _ => Err(wrong_type("a mapped claim is a list; expected an object")),
         },
-        _ => Err(wrong_type("a mapped claim is no object")),
+        _ => Err(wrong_type("a mapped claim is not an object")),
     }
 }
 
-fn strings_at(payload: &Payload, wanted: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
-    match value_at(payload, wanted, pointer)? {
+fn strings_at(payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
+    match value_at(payload, claim_names, pointer)? {
         None => Ok(Vec::new()),
         Some(Value::Array(items)) => items
             .into_iter()
             .map(|item| match item {
                 Value::String(text) => Ok(text),
-                _ => Err(wrong_type("a mapped list holds something that is no string")),
+                _ => Err(wrong_type("a mapped list contains an item that is not a string")),
             })
             .collect(),
-        Some(_) => Err(wrong_type("a mapped claim is no list of strings")),
+        Some(_) => Err(wrong_type("a mapped claim is not a list of strings")),
     }
 }

@@ -1,35 +1,35 @@
-//! The answer to a requirement: allowed, or why not.
+//! The result of evaluating a requirement.
 
 use std::time::Duration;
 
-/// What a [`Requirement`](super::Requirement) decided.
+/// The result of evaluating a [`Requirement`](super::Requirement).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
-    /// It is met.
+    /// The requirement is met.
     Allowed,
-    /// It is not.
+    /// The requirement is not met.
     Denied(Denial),
 }
 
-/// What would have to change for a requirement to be met.
+/// The reason for a denial, and the change that would lift it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
-    /// A token with all of these scopes would do: 403 `insufficient_scope` (RFC 6750 §3.1).
+    /// A token with all of these scopes would be allowed: 403 `insufficient_scope` (RFC 6750 §3.1).
     Scopes(Vec<String>),
-    /// A more recent or stronger authentication would do: 401 `insufficient_user_authentication` (RFC 9470 §3).
+    /// A newer or stronger authentication is needed: 401 `insufficient_user_authentication` (RFC 9470 §3).
     StepUp {
-        /// How long ago the subject may have authenticated, where that was asked.
+        /// The longest time since the subject authenticated, if the requirement limits it.
         max_age: Option<Duration>,
-        /// The ways to authenticate (`acr`) one of which would do, where that was asked.
+        /// The accepted authentication contexts (`acr`), if the requirement names any; one is enough.
         acr_values: Vec<String>,
     },
-    /// The claims are not of the type that a rule over them asks for: 403 `claims_schema`.
+    /// The claims do not have the type that a rule requires: 403 `claims_schema`.
     ClaimsSchema,
-    /// No other token of this caller would do: 403.
+    /// No other token of this caller would be allowed: 403.
     Forbidden,
-    /// As before, where the caller is not to learn that there is anything: 404 ([`hidden`](super::Requirement::hidden)).
+    /// Forbidden, and the caller must not learn that the resource exists: 404 ([`hidden`](super::Requirement::hidden)).
     NotFound,
 }
 
@@ -42,7 +42,7 @@ impl Decision {
 }
 
 impl Denial {
-    /// The one that asks for more: nothing helps, then other claims, then a login, then scopes. What is hidden stays so.
+    /// The stricter of two denials: not found, forbidden, claims, step-up, scopes, in this order.
     pub(super) fn stricter(self, other: Denial) -> Denial {
         match (self, other) {
             (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
@@ -74,7 +74,7 @@ impl Denial {
         }
     }
 
-    /// The one that is easier to mend; of two that cannot be mended, the one that tells less.
+    /// The denial that is easier to lift; of two that cannot be lifted, the one that reveals less.
     pub(super) fn easier(self, other: Denial) -> Denial {
         match (self, other) {
             (scopes @ Denial::Scopes(_), _) | (_, scopes @ Denial::Scopes(_)) => scopes,
@@ -85,7 +85,7 @@ impl Denial {
         }
     }
 
-    /// A word for it, from a closed set, for counts and logs.
+    /// The code of this denial, from a closed set, for metrics and logs.
     ///
     /// ```
     /// assert_eq!(countersign_core::authz::Denial::Forbidden.code(), "forbidden");

@@ -1,10 +1,10 @@
-//! A requirement as a type, for signatures.
+//! Requirements as types, for handler signatures.
 
 use super::Requirement;
 
-/// A requirement that a handler's signature names; made by [`requirement!`](crate::requirement).
+/// A requirement that a handler's signature names; declared with [`requirement!`](crate::requirement).
 ///
-/// Written by hand where the macro does not fit:
+/// It can also be implemented by hand:
 ///
 /// ```
 /// use std::sync::LazyLock;
@@ -25,11 +25,11 @@ use super::Requirement;
     note = "declare it with `requirement! {{ pub {Self} = scope(\"orders:read\"); }}`"
 )]
 pub trait Demand: Send + Sync + 'static {
-    /// The requirement, made once for the process.
+    /// The requirement, created once per process.
     fn requirement() -> &'static Requirement;
 }
 
-/// Gives requirements a type each, so that a handler's signature can say what its callers must meet.
+/// Declares a type for each requirement, so that a handler's signature can name what it requires.
 ///
 /// ```
 /// use countersign_core::authz::{Demand, role, scope};

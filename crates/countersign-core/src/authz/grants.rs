@@ -1,31 +1,31 @@
-//! What a caller may do, read from its token once.
+//! The authorities of a caller, read once from its token.
 
 use super::names::Names;
 use crate::claims::TenantId;
 use crate::clock::UnixTime;
 
-/// The authorities and identity of one verified token, as its issuer's mapping reads them.
+/// The authorities and tenant of a verified token, read by its issuer's mapping.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Grants {
-    /// The scopes, each whole and case-sensitive (RFC 6749 §3.3).
+    /// The scopes, compared as a whole and by case (RFC 6749 §3.3).
     pub scopes: Names,
-    /// The roles, with those implied by the hierarchy.
+    /// The roles, including those that the hierarchy implies.
     pub roles: Names,
-    /// The permissions, with those that the roles carry.
+    /// The permissions, including those that the roles grant.
     pub permissions: Names,
     /// The groups.
     pub groups: Names,
     /// The methods by which the subject authenticated (`amr`, RFC 8176).
     pub methods: Names,
-    /// The tenant, where the mapping names one and the token has it.
+    /// The tenant, if the mapping names one and the token has it.
     pub tenant: Option<TenantId>,
-    /// When the subject authenticated (`auth_time`).
+    /// The time at which the subject authenticated (`auth_time`).
     pub authenticated_at: Option<UnixTime>,
 }
 
 impl Grants {
-    /// What their names hold in memory, in bytes.
+    /// The heap memory of all names, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let all = [&self.scopes, &self.roles, &self.permissions, &self.groups, &self.methods];
         all.into_iter().map(Names::held_bytes).sum()

@@ -1,29 +1,30 @@
-//! Roles that imply roles and permissions, closed when built.
+//! Roles that imply other roles and permissions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Fault;
 
-/// What each role implies, directly and through others.
+/// The roles and permissions that each role implies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hierarchy {
     below: BTreeMap<String, BTreeSet<String>>,
     permissions: BTreeMap<String, BTreeSet<String>>,
-    /// Every role that a chain names.
+    /// The roles that chains name.
     named: BTreeSet<String>,
-    /// Every role that there is, where that was said.
+    /// All known roles, if they were declared.
     declared: BTreeSet<String>,
     malformed: bool,
 }
 
 impl Hierarchy {
-    /// Says that there is such a role.
+    /// Declares a known role.
     pub(crate) fn declare(&mut self, role: String) {
         self.declared.insert(role);
     }
 
-    /// Adds chains of roles, the mightier first: `admin > manager > clerk; admin > auditor`. A single name is a role that
-    /// implies no other.
+    /// Adds chains of roles, most privileged first: `admin > manager > clerk; admin > auditor`.
+    ///
+    /// A single name declares a role that implies no other.
     pub(crate) fn add_chains(&mut self, chains: &str) {
         for chain in chains.split([';', '\n']).map(str::trim).filter(|chain| !chain.is_empty()) {
             let roles: Vec<&str> = chain.split('>').map(str::trim).collect();
@@ -35,12 +36,12 @@ impl Hierarchy {
         }
     }
 
-    /// Lets holders of `role` do `permission`.
+    /// Grants `permission` to holders of `role`.
     pub(crate) fn grant(&mut self, role: String, permission: String) {
         self.permissions.entry(role).or_default().insert(permission);
     }
 
-    /// `role` and everything below it.
+    /// Returns `role` and every role that it implies.
     pub(crate) fn implied<'h>(&'h self, role: &'h str) -> BTreeSet<&'h str> {
         let mut reached = BTreeSet::from([role]);
         let mut open = vec![role];
@@ -54,21 +55,21 @@ impl Hierarchy {
         reached
     }
 
-    /// The permissions that `role` alone carries.
+    /// The permissions granted to `role` itself, without those of implied roles.
     pub(crate) fn permissions_of(&self, role: &str) -> impl Iterator<Item = &str> {
         self.permissions.get(role).into_iter().flatten().map(String::as_str)
     }
 
-    /// Tells what implies what, for fingerprints.
-    pub(crate) fn describe(&self, tell: &mut dyn FnMut(&str, Vec<String>)) {
+    /// Passes the hierarchy to `add` as named lists, for fingerprints.
+    pub(crate) fn describe(&self, add: &mut dyn FnMut(&str, Vec<String>)) {
         let pairs = |map: &BTreeMap<String, BTreeSet<String>>| {
             let of_role = |(role, below): (&String, &BTreeSet<String>)| -> Vec<String> {
                 below.iter().map(|name| format!("{}:{role} {name}", role.len())).collect()
             };
             map.iter().flat_map(of_role).collect()
         };
-        tell("hierarchy", pairs(&self.below));
-        tell("role_permissions", pairs(&self.permissions));
+        add("hierarchy", pairs(&self.below));
+        add("role_permissions", pairs(&self.permissions));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -78,7 +79,7 @@ impl Hierarchy {
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.malformed {
-            faults.push(Fault::new("hierarchy", "a chain is not of the form \"admin > manager > clerk\""));
+            faults.push(Fault::new("hierarchy", "a chain is malformed; write it like \"admin > manager > clerk\""));
         }
         let in_cycle =
             |role: &&String| self.below[*role].iter().any(|below| self.implied(below).contains(role.as_str()));
@@ -93,7 +94,7 @@ impl Hierarchy {
             faults.extend(unknown("role_permissions", self.permissions.keys().filter(|role| !known.contains(*role))));
         }
         if self.permissions.iter().any(|(role, permissions)| role.is_empty() || permissions.contains("")) {
-            faults.push(Fault::new("role_permissions", "a role or permission has no name"));
+            faults.push(Fault::new("role_permissions", "a role or permission is empty; name it or remove the entry"));
         }
         faults
     }
@@ -102,7 +103,7 @@ impl Hierarchy {
 fn unknown<'r>(field: &'static str, roles: impl Iterator<Item = &'r String>) -> Option<Fault> {
     let roles: Vec<&str> = roles.map(String::as_str).collect();
     let problem =
-        || format!("no such role: {}; name it in known_roles or in a chain, or mend its name", roles.join(", "));
+        || format!("unknown role: {}; add it to known_roles or to a chain, or correct its name", roles.join(", "));
     (!roles.is_empty()).then(|| Fault::new(field, problem()))
 }
 
@@ -145,7 +146,7 @@ mod tests {
             built(&[], "admin > clerk; auditor", &["admin", "clerk", "auditor"]),
             built(&["admin", "clerk"], "admin > clerk", &["clerk"]),
             built(&["admin"], "", &["admin"]),
-            built(&[], "", &["anything"]), // nothing says which roles there are
+            built(&[], "", &["anything"]), // no role is declared
         ] {
             assert_eq!(fields(&good), Vec::<String>::new());
         }

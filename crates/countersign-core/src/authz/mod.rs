@@ -1,4 +1,4 @@
-//! Is it enough: authorities read from claims, and requirements judged over them.
+//! Authorization: authorities read from claims, and requirements evaluated against them.
 
 mod authorities;
 mod decision;

@@ -1,14 +1,14 @@
-//! A small set of short names, side by side.
+//! A compact set of short names.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use smallvec::SmallVec;
 
-/// A set of scopes, roles or permissions: each once, sorted, compared whole and by case.
+/// A sorted set of scopes, roles or permissions, compared as a whole and by case.
 ///
-/// It is no `BTreeSet`: a token's names are read once and asked often, so that they lie in one piece of memory, and an empty
-/// set has none.
+/// A token's names are read once and looked up often. Unlike a `BTreeSet`, this set therefore uses a single allocation, and
+/// none if it is empty.
 ///
 /// ```
 /// use countersign_core::integration::Names;
@@ -18,19 +18,19 @@ use smallvec::SmallVec;
 /// assert!(scopes.contains("read") && !scopes.contains("READ"));
 /// ```
 //
-// Their number and where each ends, counted from the first, all as `u32`; then the names one after the other. Nothing at all
-// where there is none.
+// Layout: the number of names, then the end offset of each name, all as `u32`; then the names themselves. An empty set has
+// no bytes.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Names(Box<[u8]>);
 
-/// The bytes of each number before the names.
-const PLACE: usize = size_of::<u32>();
+/// The size in bytes of each number before the names.
+const NUMBER_BYTES: usize = size_of::<u32>();
 
-/// Room on the stack for the names of most lists.
+/// The number of names that are collected on the stack; enough for most lists.
 const FEW: usize = 12;
 
 impl Names {
-    /// Whether exactly this name is in it.
+    /// Whether the set contains exactly this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         let (mut low, mut high) = (0, self.len());
@@ -45,7 +45,9 @@ impl Names {
         false
     }
 
-    /// Adds a name; says whether it was new. Each new one makes the set anew: many are better [added at once](Self::extend).
+    /// Adds a name and returns whether it was new.
+    ///
+    /// Each new name rebuilds the set; use [`extend`](Self::extend) to add several.
     pub fn insert(&mut self, name: &str) -> bool {
         let is_new = !self.contains(name);
         if is_new {
@@ -54,40 +56,40 @@ impl Names {
         is_new
     }
 
-    /// The names in order.
+    /// The names, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..self.len()).map(|index| std::str::from_utf8(self.name(index)).unwrap_or_default())
     }
 
-    /// How many there are.
+    /// The number of names.
     #[must_use]
     pub fn len(&self) -> usize {
         self.number(0)
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What it holds in memory besides itself, in bytes.
+    /// The heap memory of the set, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         self.0.len()
     }
 
     fn name(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.number(index) };
-        let names = self.0.get(PLACE * (self.len() + 1)..).unwrap_or_default();
+        let names = self.0.get(NUMBER_BYTES * (self.len() + 1)..).unwrap_or_default();
         names.get(start..self.number(index + 1)).unwrap_or_default()
     }
 
-    fn number(&self, place: usize) -> usize {
-        let bytes = self.0.get(PLACE * place..).and_then(|rest| rest.first_chunk());
+    fn number(&self, index: usize) -> usize {
+        let bytes = self.0.get(NUMBER_BYTES * index..).and_then(|rest| rest.first_chunk());
         bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
     }
 
-    /// Adds the names of lists with blanks between them, as `scope` is one (RFC 6749 §3.3).
+    /// Adds the names of space-separated lists, such as `scope` (RFC 6749 §3.3).
     pub(crate) fn insert_lists<'l>(&mut self, lists: impl IntoIterator<Item = &'l str>) {
         let mut all: Unsorted<'_> = self.iter().collect();
         for list in lists {
@@ -103,7 +105,7 @@ impl Names {
     }
 }
 
-/// Names to be sorted, each behind its beginning, which mostly decides.
+/// Names to sort, each with its first bytes as a number, which usually decide the order.
 struct Unsorted<'n>(SmallVec<[(u64, &'n str); FEW]>);
 
 impl<'n> Unsorted<'n> {
@@ -111,22 +113,22 @@ impl<'n> Unsorted<'n> {
         self.0.push((beginning(name), name));
     }
 
-    /// Sorted once, a long list costs no more than its sorting (S11.08).
+    /// Sorts once, so that a long list costs no more than its sorting.
     fn sorted(mut self) -> Names {
         self.0.sort_unstable();
         self.0.dedup();
         if self.0.is_empty() {
             return Names::default();
         }
-        // No more than 4 GiB of names; tokens are far smaller.
-        let place = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+        // Names never exceed 4 GiB: tokens are far smaller.
+        let encoded = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
         let length: usize = self.0.iter().map(|(_, name)| name.len()).sum();
-        let mut bytes = Vec::with_capacity(PLACE * (self.0.len() + 1) + length);
-        bytes.extend(place(self.0.len()));
+        let mut bytes = Vec::with_capacity(NUMBER_BYTES * (self.0.len() + 1) + length);
+        bytes.extend(encoded(self.0.len()));
         let mut end = 0;
         for (_, name) in &self.0 {
             end += name.len();
-            bytes.extend(place(end));
+            bytes.extend(encoded(end));
         }
         for (_, name) in &self.0 {
             bytes.extend_from_slice(name.as_bytes());
@@ -143,7 +145,7 @@ impl<'n> FromIterator<&'n str> for Unsorted<'n> {
     }
 }
 
-/// The first bytes as a number: the lesser name never has the greater one.
+/// The first eight bytes as a number, ordered like the names themselves.
 fn beginning(name: &str) -> u64 {
     match name.as_bytes().first_chunk() {
         Some(first) => u64::from_be_bytes(*first),
@@ -187,7 +189,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Names, PLACE};
+    use super::{NUMBER_BYTES, Names};
 
     #[test]
     fn a_name_stands_once_however_it_came() {
@@ -199,19 +201,20 @@ mod tests {
         names.insert_lists([" z  c ab z "]);
         assert_eq!(names.iter().collect::<Vec<_>>(), ["0", "a", "ab", "b", "c", "z"]);
         names.insert_lists([""]);
-        let mut doubled = Names::default();
-        doubled.insert_lists(["a a"]);
-        assert_eq!(doubled.len(), 1);
-        doubled.insert_lists(["a b b"]);
-        assert_eq!(doubled, Names::from(["a", "b"]));
+        let mut duplicates = Names::default();
+        duplicates.insert_lists(["a a"]);
+        assert_eq!(duplicates.len(), 1);
+        duplicates.insert_lists(["a b b"]);
+        assert_eq!(duplicates, Names::from(["a", "b"]));
         for absent in ["", "A", "abc", "d", "a b"] {
             assert!(!names.contains(absent), "{absent}");
         }
     }
+
     #[test]
     fn s11_04_what_they_hold_is_counted() {
         assert_eq!(Names::default().held_bytes(), 0);
-        assert_eq!(Names::from(["ab", "c"]).held_bytes(), "abc".len() + 3 * PLACE);
+        assert_eq!(Names::from(["ab", "c"]).held_bytes(), "abc".len() + 3 * NUMBER_BYTES);
         assert_eq!(format!("{:?}", Names::from(["b", "a"])), r#"{"a", "b"}"#);
     }
 

@@ -1,4 +1,4 @@
-//! Laws that hold for any requirement and any hierarchy (S5.26).
+//! Properties of every requirement and every hierarchy (S5.26).
 
 use std::collections::BTreeSet;
 
@@ -15,12 +15,12 @@ use crate::token::Payload;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// A requirement, written down a second time so that it can be judged in another way.
+/// A second representation of a requirement, evaluated independently of the first.
 #[derive(Clone, Debug)]
 enum Expr {
     Role(usize),
     Scope(usize),
-    /// A place that no request here has: it cannot be judged.
+    /// A path parameter that no request has here, so that it cannot be evaluated.
     Unknown,
     And(Vec<Expr>),
     Or(Vec<Expr>),
@@ -32,10 +32,10 @@ enum Expr {
 
 use Expr::{And, AtLeast, Hidden, Not, Or, Role, Scope, Shadow, Unknown};
 
-/// How an expression stands: `None` is "as if it were not there".
+/// The value of an expression; `None` if the expression is ignored.
 type Truth = Option<Kleene>;
 
-/// Ordered, so that "and" is the least and "or" the greatest.
+/// A truth value, ordered so that "and" is the minimum and "or" the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kleene {
     False,
@@ -59,7 +59,7 @@ impl Expr {
         }
     }
 
-    fn truth(&self, held: &Held) -> Truth {
+    fn truth(&self, held: &Granted) -> Truth {
         let truths = |parts: &[Expr]| parts.iter().filter_map(|part| part.truth(held)).collect::<Vec<_>>();
         match self {
             Role(name) => Some(if held.roles.contains(name) { Kleene::True } else { Kleene::False }),
@@ -88,13 +88,13 @@ impl Expr {
 }
 
 #[derive(Clone, Debug)]
-struct Held {
+struct Granted {
     roles: BTreeSet<usize>,
     scopes: BTreeSet<usize>,
 }
 
-fn decide(requirement: &Requirement, held: &Held) -> Decision {
-    let names = |places: &BTreeSet<usize>| places.iter().map(|place| NAMES[*place]).collect::<Names>();
+fn decide(requirement: &Requirement, held: &Granted) -> Decision {
+    let names = |indices: &BTreeSet<usize>| indices.iter().map(|index| NAMES[*index]).collect::<Names>();
     let tenant = crate::claims::TenantId::new("acme").ok();
     let grants = Grants { roles: names(&held.roles), scopes: names(&held.scopes), tenant, ..Grants::default() };
     let typed = TypedClaims::default();
@@ -110,19 +110,19 @@ fn decide(requirement: &Requirement, held: &Held) -> Decision {
     })
 }
 
-fn allows(requirement: &Requirement, held: &Held) -> bool {
+fn allows(requirement: &Requirement, held: &Granted) -> bool {
     decide(requirement, held).is_allowed()
 }
 
-fn held() -> impl Strategy<Value = Held> {
-    (btree_set(0..4_usize, 0..4), btree_set(0..4_usize, 0..4)).prop_map(|(roles, scopes)| Held { roles, scopes })
+fn held() -> impl Strategy<Value = Granted> {
+    (btree_set(0..4_usize, 0..4), btree_set(0..4_usize, 0..4)).prop_map(|(roles, scopes)| Granted { roles, scopes })
 }
 
 fn some(expr: impl Strategy<Value = Expr> + Clone) -> impl Strategy<Value = Vec<Expr>> {
     vec(expr, 1..4)
 }
 
-/// Requirements without negation: what is granted can only help.
+/// Requirements without negation, for which more grants never remove access.
 fn positive() -> impl Strategy<Value = Expr> + Clone {
     let leaf = prop_oneof![4 => (0..4_usize).prop_map(Role), 4 => (0..4_usize).prop_map(Scope), 1 => Just(Unknown)];
     leaf.prop_recursive(4, 24, 3, |inner| {
@@ -196,7 +196,7 @@ proptest! {
     #[test]
     fn more_is_never_less_where_nothing_is_negated(expr in positive(), held in held(), more in held()) {
         let requirement = expr.requirement();
-        let both = Held { roles: &held.roles | &more.roles, scopes: &held.scopes | &more.scopes };
+        let both = Granted { roles: &held.roles | &more.roles, scopes: &held.scopes | &more.scopes };
         prop_assert!(!allows(&requirement, &held) || allows(&requirement, &both), "{}", requirement);
     }
 
@@ -204,8 +204,8 @@ proptest! {
     fn s5_04_the_scopes_that_a_refusal_names_would_do(expr in positive(), held in held()) {
         let requirement = expr.requirement();
         if let Decision::Denied(Denial::Scopes(named)) = decide(&requirement, &held) {
-            let places = named.iter().filter_map(|name| NAMES.iter().position(|known| known == name));
-            let helped = Held { scopes: &held.scopes | &places.collect(), ..held.clone() };
+            let indices = named.iter().filter_map(|name| NAMES.iter().position(|known| known == name));
+            let helped = Granted { scopes: &held.scopes | &indices.collect(), ..held.clone() };
             prop_assert!(allows(&requirement, &helped), "{:?} for {}", named, requirement);
             prop_assert!(named.iter().all(|name| requirement.named_scopes().contains(&name.as_str())));
         }
@@ -233,7 +233,7 @@ proptest! {
         mapped in vec((0..6_usize, 0..4_usize), 0..6),
         held in btree_set(0..6_usize, 0..4),
     ) {
-        // Edges from lower to higher numbers alone: no cycle can come of them.
+        // Edges go only from lower to higher numbers, so that they form no cycle.
         let chains: Vec<String> = edges
             .iter()
             .filter(|(one, other)| one != other)
@@ -247,10 +247,10 @@ proptest! {
                 authorities.role_permission(format!("r{role}"), format!("p{permission}"))
             });
             assert!(authorities.faults().is_empty(), "{:?}", authorities.faults());
-            let wanted: [Box<str>; 1] = ["roles".into()];
+            let claim_names: [Box<str>; 1] = ["roles".into()];
             let json = format!("{{\"roles\":[{}]}}", names(roles));
-            let payload = Payload::parse(json.into_bytes(), &wanted).expect("claims");
-            authorities.read(&payload, &wanted).expect("grants")
+            let payload = Payload::parse(json.into_bytes(), &claim_names).expect("claims");
+            authorities.read(&payload, &claim_names).expect("grants")
         };
         let holds = |more: &Grants, less: &Grants| {
             less.roles.iter().all(|role| more.roles.contains(role))

@@ -28,7 +28,7 @@ pub enum RequirementErrorKind {
     UnknownKind,
     /// A condition that only code can make (`claims_where`).
     OnlyCode,
-    /// An empty `all_of` or `any_of`, or an `at_least` whose count is out of range.
+    /// No parts in `all_of` or `any_of`, or a count of `at_least` that is out of range.
     Faulty,
     /// More levels than are read.
     TooDeep,

@@ -1,4 +1,4 @@
-//! What a requirement is judged over: the token's side, and the request's.
+//! The facts that a requirement is evaluated against: those of the token and those of the request.
 
 use std::fmt;
 
@@ -6,34 +6,34 @@ use crate::authz::Grants;
 use crate::claims::typed::TokenClaims;
 use crate::clock::{Clock, UnixTime};
 
-/// What a requirement is judged over.
+/// The facts that a requirement is evaluated against.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Facts<'f> {
     /// The caller's authorities.
     pub grants: &'f Grants,
-    /// The token's `sub`; empty where it has none.
+    /// The token's `sub`; empty if absent.
     pub subject: &'f str,
-    /// The client that asked for the token; empty where it is not told.
+    /// The client that requested the token; empty if the token does not name it.
     pub client: &'f str,
     /// The token's `iss`.
     pub issuer: &'f str,
-    /// Who acts for the subject: the outermost `act.sub`, never an inner one (RFC 8693 §4.1).
+    /// The party that acts for the subject: the outermost `act.sub`, never an inner one (RFC 8693 §4.1).
     pub actor: Option<&'f str>,
-    /// How the subject authenticated (`acr`).
+    /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,
-    /// The token's claims, decoded where a requirement asks for them.
+    /// The token's claims, decoded only if a requirement reads them.
     pub claims: TokenClaims<'f>,
     /// The time, and the request.
     pub context: RequestContext<'f>,
 }
 
-/// When and for which request a requirement is judged.
+/// The time and the request for which a requirement is evaluated.
 ///
 /// ```
 /// use countersign_core::{clock::UnixTime, integration::RequestContext};
 ///
-/// let context = RequestContext::new(UnixTime::from_secs(1_700_000_000)); // no request: nothing of it is known
+/// let context = RequestContext::new(UnixTime::from_secs(1_700_000_000)); // without a request, none of its facts is known
 /// # let _ = context;
 /// ```
 #[derive(Clone, Copy)]
@@ -45,56 +45,56 @@ pub struct RequestContext<'f> {
 
 #[derive(Clone, Copy)]
 enum Time<'f> {
-    At(UnixTime),
-    By(&'f dyn Clock),
+    Fixed(UnixTime),
+    Clock(&'f dyn Clock),
 }
 
 impl<'f> RequestContext<'f> {
-    /// At this time, for no request.
+    /// A context at a fixed time, without a request.
     #[must_use]
     pub fn new(now: UnixTime) -> Self {
-        RequestContext { time: Time::At(now), request: &NoRequest, on_shadow: &|_| {} }
+        RequestContext { time: Time::Fixed(now), request: &NoRequest, on_shadow: &|_| {} }
     }
 
-    /// By this clock, which is read only where a requirement asks for the time; for no request.
+    /// A context that reads `clock` only if a requirement needs the time, without a request.
     #[must_use]
     pub fn from_clock(clock: &'f dyn Clock) -> Self {
-        RequestContext { time: Time::By(clock), request: &NoRequest, on_shadow: &|_| {} }
+        RequestContext { time: Time::Clock(clock), request: &NoRequest, on_shadow: &|_| {} }
     }
 
     pub(super) fn now(&self) -> UnixTime {
         match self.time {
-            Time::At(now) => now,
-            Time::By(clock) => clock.now(),
+            Time::Fixed(now) => now,
+            Time::Clock(clock) => clock.now(),
         }
     }
 
-    /// For this request.
+    /// Sets the request.
     #[must_use]
     pub fn request(self, request: &'f dyn RequestFacts) -> Self {
         RequestContext { request, ..self }
     }
 
-    /// Calls `listener` with each part in shadow mode that is not met.
+    /// Calls `listener` for each part in shadow mode that is not met.
     #[must_use]
     pub fn on_shadow(self, listener: &'f dyn Fn(&dyn fmt::Display)) -> Self {
         RequestContext { on_shadow: listener, ..self }
     }
 }
 
-/// The facts of a request that a requirement may name.
+/// The facts of a request that a requirement can use.
 pub trait RequestFacts {
-    /// The parameter of this name that the router matched, decoded.
+    /// The decoded path parameter of this name.
     fn path_parameter(&self, name: &str) -> Option<&str>;
 
-    /// The header of this name; `None` where it is absent, there more than once, or no visible ASCII.
+    /// The header of this name; `None` if it is absent, repeated, or not visible ASCII.
     fn header(&self, name: &str) -> Option<&str>;
 
-    /// The host that the request itself names, with its port if it has one; `None` where it names none or several.
+    /// The host that the request names, with its port if given; `None` if it names none or several.
     fn host(&self) -> Option<&str>;
 }
 
-/// No request: none of its facts is known.
+/// The absence of a request: none of its facts is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoRequest;
 

@@ -45,7 +45,7 @@ use crate::error::{ConfigError, Fault};
 /// | `{"all_of":[…]}`, `{"any_of":[…]}` | [`all_of`](super::all_of) and [`and`](Self::and), [`any_of`](super::any_of) and [`or`](Self::or) |
 /// | `{"at_least":{"count":2,"of":[…]}}` | [`at_least`](super::at_least) |
 /// | `{"not":…}`, `{"hidden":…}`, `{"shadowed":…}` | [`not`](Self::not), [`hidden`](Self::hidden), [`shadowed`](Self::shadowed) |
-/// | `{"claims_where":"a golden plan"}` | [`claims_where`](super::claims_where); it is written, but only code can make it |
+/// | `{"claims_where":"a golden plan"}` | [`claims_where`](super::claims_where); written, but only code can make it |
 ///
 /// Reading refuses unknown members, duplicate members, [faults](Self::check_config), more than 32 levels and more than
 /// 1,024 parts. What was read equals what was written.

@@ -1,14 +1,14 @@
-//! What shadow mode counts.
+//! Counters of shadow mode.
 
 use crate::counter::Counter;
 
-/// How a requirement in shadow mode would have decided.
+/// The decisions that a requirement in shadow mode would have made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShadowStats {
-    /// So often it was met.
+    /// The number of evaluations in which it was met.
     pub met: u64,
-    /// So often it was not, and would have refused had it been in force.
+    /// The number of evaluations in which it was not met and would have refused the request.
     pub unmet: u64,
 }
 
@@ -28,7 +28,7 @@ impl ShadowCounts {
     }
 }
 
-/// Counts are no part of what a requirement says.
+/// Always equal: the counts are not part of a requirement's definition.
 impl PartialEq for ShadowCounts {
     fn eq(&self, _: &Self) -> bool {
         true

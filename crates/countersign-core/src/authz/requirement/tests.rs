@@ -251,7 +251,7 @@ struct Absent {
 }
 
 #[test]
-fn s5_26_what_cannot_be_judged_refuses_and_so_does_its_negation() {
+fn s5_26_what_cannot_be_evaluated_refuses_and_so_does_its_negation() {
     let gold = claims_where("a golden plan", |claims: &Plan| claims.plan == "gold");
     assert!(check(&gold).is_allowed());
     assert_eq!(check(&gold.clone().not()), denied(Denial::Forbidden));
@@ -299,12 +299,16 @@ fn what_is_hidden_is_not_found() {
     let others = || issued_by("https://other.test").hidden();
     let missing = || scope("admin");
     assert!(check(&own()).is_allowed());
-    assert_eq!(check(&own().and(missing())), denied(Denial::Scopes(vec!["admin".into()])), "one's own is no secret");
+    assert_eq!(
+        check(&own().and(missing())),
+        denied(Denial::Scopes(vec!["admin".into()])),
+        "the own tenant is not hidden"
+    );
     assert_eq!(check(&others().and(missing())), denied(Denial::NotFound));
     assert_eq!(check(&missing().and(others())), denied(Denial::NotFound));
     assert_eq!(check(&others().or(role("admin"))), denied(Denial::NotFound));
     assert_eq!(check(&at_least(1, [others(), role("admin")])), denied(Denial::NotFound));
-    assert_eq!(check(&tenant_in_path("org").hidden()), denied(Denial::NotFound), "not even where it cannot be judged");
+    assert_eq!(check(&tenant_in_path("org").hidden()), denied(Denial::NotFound), "not even if it cannot be evaluated");
 }
 
 #[test]
