@@ -1,10 +1,12 @@
-//! Every way to weaken a policy, in one searchable place. Each use is logged at WARN when a verifier is built.
+//! Every way to weaken a policy, in one searchable module.
+//!
+//! Each use is logged at WARN when a verifier is built.
 
 use super::{NeedsAudience, TrustedIssuer};
 
-/// Takes tokens of this issuer whatever their audience: a token made for any other service works here too.
+/// Accepts tokens of this issuer for any audience, including those made for other services.
 ///
-/// For tools that inspect tokens, or issuers that write no audience while another rule tells services apart.
+/// For tools that inspect tokens, and for issuers that write no audience but distinguish services by another rule.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -18,9 +20,10 @@ pub fn without_audience(issuer: NeedsAudience) -> TrustedIssuer {
     issuer.any_audience()
 }
 
-/// Takes tokens of every `typ`, ID tokens and logout tokens too: what was made for one purpose works for another.
+/// Accepts tokens of every `typ`, including ID tokens and logout tokens.
 ///
-/// For tools that look at tokens of all kinds. A service that takes another kind than access tokens names it with
+/// A token made for one purpose then works for another. For tools that read tokens of all kinds. A service that accepts
+/// tokens other than access tokens names their type with
 /// [`TrustedIssuer::token_type`].
 ///
 /// ```
@@ -35,7 +38,9 @@ pub fn any_type(issuer: TrustedIssuer) -> TrustedIssuer {
     issuer.of_any_type()
 }
 
-/// Accepts an `issuer` that is plain `http` off loopback: whoever sits on the path can hand us keys.
+/// Accepts an issuer with a plain `http` URL beyond loopback.
+///
+/// Anyone on the network path can then replace the keys that this service trusts.
 pub fn plain_http_issuer(issuer: TrustedIssuer) -> TrustedIssuer {
     issuer.allowing_plain_http()
 }

@@ -1,4 +1,4 @@
-//! A stable name for what a policy decides: SHA-256 over its canonical form.
+//! A stable identifier of a policy: SHA-256 over its canonical form.
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
@@ -8,9 +8,11 @@ use aws_lc_rs::digest;
 use super::TrustedIssuer;
 use crate::key::Algorithm;
 
-/// A digest over every rule of a policy. Equal fingerprints: the same tokens are taken, given the same keys.
+/// A digest over every rule of a policy.
 ///
-/// Order and repetition of lists do not matter; where keys come from, and the cache, are no part of it.
+/// Policies with equal fingerprints accept the same tokens if they have the same keys.
+///
+/// The order and repetition of list items do not matter. The sources of keys and the cache are not included.
 ///
 /// ```
 /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
@@ -26,7 +28,7 @@ use crate::key::Algorithm;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The digest.
+    /// The bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -45,12 +47,12 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The canonical form: fields by name, values with their lengths, lists sorted and without doubles.
+/// The canonical form: named fields, values with their lengths, lists sorted and without duplicates.
 #[derive(Default)]
 pub(crate) struct Canonical(String);
 
 impl Canonical {
-    /// The form of version `version` of `what`; another version is another fingerprint.
+    /// Starts the canonical form of `what` in version `version`; another version gives another fingerprint.
     pub(crate) fn new(what: &str, version: u8) -> Self {
         let mut canonical = Self::default();
         canonical.list(what, [version.to_string()]);
@@ -96,7 +98,7 @@ impl TrustedIssuer {
         form.list("allowed_clients", &self.allowed_clients);
         form.list("client_id_for_absent_audience", self.client_id_for_absent_audience.then_some("yes"));
         form.list("weakenings", self.weakenings());
-        // Rules that came later are written only where they say something: fingerprints outlive releases.
+        // Newer rules are written only if they are set, so that fingerprints stay the same across releases.
         if self.unlabelled_rsa != Algorithm::RS256 {
             form.list("unlabelled_rsa", [self.unlabelled_rsa.name()]);
         }

@@ -1,4 +1,4 @@
-//! One issuer and what is believed of it.
+//! A trusted issuer and the rules for its tokens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
 use crate::token::{RegisteredClaim, TokenType};
 
-/// An issuer whose audience is still to be named; all it can do is take one.
+/// An issuer without an audience; it becomes usable when one is named.
 ///
 /// ```compile_fail
 /// use std::sync::Arc;
@@ -49,7 +49,7 @@ impl NeedsAudience {
         })
     }
 
-    /// Names the service that tokens must be made for, as it stands in their `aud`.
+    /// Names the service that tokens must be made for, exactly as in their `aud`.
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         self.0.add_audience(audience)
     }
@@ -60,7 +60,7 @@ impl NeedsAudience {
     }
 }
 
-/// An issuer, the audiences it may speak to here, and the rules its tokens must keep.
+/// An issuer, the accepted audiences, and the rules for its tokens.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -95,107 +95,110 @@ pub struct TrustedIssuer {
     pub(crate) client_id_for_absent_audience: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
-    /// Found by name while serving, by an [`IssuerSource`](super::IssuerSource).
+    /// Whether an [`IssuerSource`](super::IssuerSource) found the issuer by name at run time.
     pub(crate) is_resolved: bool,
 }
 
 impl TrustedIssuer {
-    /// Takes tokens for this audience only, in place of those named before.
+    /// Accepts tokens for only this audience, replacing those named before.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences = vec![audience.into()];
         self
     }
 
-    /// Also takes tokens for this audience.
+    /// Also accepts tokens for this audience.
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Allows exactly these algorithms, either all symmetric or all asymmetric. Default: [`Algorithm::DEFAULT`].
+    /// Allows exactly these algorithms, all symmetric or all asymmetric. Default: [`Algorithm::DEFAULT`].
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
     }
 
-    /// The algorithm of RSA keys that name none in their `alg`. Default: RS256.
+    /// The algorithm of RSA keys without `alg`. Default: RS256.
     ///
-    /// The issuer's word counts where there is one: a key that names its `alg` keeps it.
+    /// A key with an `alg` keeps its own algorithm.
     pub fn algorithm_of_unlabelled_rsa_keys(mut self, algorithm: Algorithm) -> Self {
         self.unlabelled_rsa = algorithm;
         self
     }
 
-    /// Which kind of token is taken. Default: [`Profile::Compatible`].
+    /// The kind of token that is accepted. Default: [`Profile::Compatible`].
     pub fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// Takes tokens of this `typ` beside those of the profile; with [`Profile::Named`], of no other.
+    /// Also accepts tokens of this `typ`; with [`Profile::Named`], only of the types named here.
     ///
-    /// A media type without `application/`, in any case (RFC 7515 §4.1.9).
+    /// `name` is a media type without `application/`; case does not matter (RFC 7515 §4.1.9).
     pub fn token_type(mut self, name: impl Into<String>) -> Self {
         self.token_types.push(name.into());
         self
     }
 
-    /// How far clocks may differ. Default 30 s, at most 300 s.
+    /// The tolerated difference between clocks. Default: 30 s; at most 300 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// The longest `exp - iat` taken. Default: 24 h in the RFC 9068 profile, else unbounded.
+    /// The longest accepted `exp - iat`. Default: 24 h in the RFC 9068 profile, otherwise unbounded.
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
         self.max_lifetime = Some(lifetime);
         self
     }
 
-    /// The oldest token taken, counted from its `iat`, which is then required. Default: unbounded.
+    /// The greatest accepted age, counted from `iat`, which is then required. Default: unbounded.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = Some(age);
         self
     }
 
-    /// Requires a top-level claim to be there, whatever its value.
+    /// Requires a top-level claim to be present, with any value.
     pub fn required_claim(mut self, name: impl Into<String>) -> Self {
         self.required.push(name.into());
         self
     }
 
-    /// Requires a top-level claim to be exactly this string, such as the tenant of an issuer that serves several.
+    /// Requires a top-level claim to be exactly this string.
+    ///
+    /// For example the tenant, if the issuer serves several.
     pub fn required_claim_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.required_values.push((name.into(), value.into()));
         self
     }
 
-    /// Refuses subjects that begin with `prefix`: keeps an outside issuer from naming our own services.
+    /// Refuses subjects that begin with `prefix`, so that an outside issuer cannot name internal services.
     pub fn refused_subject_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.refused_subject_prefixes.push(prefix.into());
         self
     }
 
-    /// Takes tokens of this client (`client_id`), and of others named so; without any call, of every client.
+    /// Adds a client (`client_id`) whose tokens are accepted. Default: every client.
     pub fn allowed_client(mut self, client_id: impl Into<String>) -> Self {
         self.allowed_clients.push(client_id.into());
         self
     }
 
-    /// Where a token has no `aud` at all, its `client_id` must be one of the audiences instead (Amazon Cognito writes
-    /// access tokens so). A token that has `aud` is judged by it as ever.
+    /// Compares `client_id` with the audiences if a token has no `aud`.
+    ///
+    /// Access tokens of Amazon Cognito need this. If a token has an `aud`, only that is checked.
     pub fn client_id_for_absent_audience(mut self) -> Self {
         self.client_id_for_absent_audience = true;
         self
     }
 
-    /// Where this issuer writes scopes, roles, permissions and tenant, and what they imply.
+    /// Sets the claims that hold scopes, roles, permissions and tenant, and the roles that imply others.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = authorities;
         self
     }
 
-    /// The name that tokens must carry in `iss`.
+    /// The exact `iss` of this issuer's tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
@@ -212,14 +215,14 @@ impl TrustedIssuer {
         self
     }
 
-    /// Whether tokens of this type are taken.
+    /// Whether tokens of this type are accepted.
     pub(crate) fn takes_type(&self, found: &TokenType) -> bool {
         let is_named = |name: &String| name.eq_ignore_ascii_case(found.name());
         let named = *found != TokenType::Absent && self.token_types.iter().any(is_named);
         self.any_type || named || self.profile.takes(found)
     }
 
-    /// The types that are taken, in words.
+    /// The accepted types, as text.
     pub(crate) fn expected_types(&self) -> String {
         if self.any_type {
             return "any type (danger)".to_owned();
@@ -228,7 +231,7 @@ impl TrustedIssuer {
         of_profile.into_iter().chain(self.token_types.iter().map(String::as_str)).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Whether tokens with the claims of an ID token are refused: they are for clients, not for services (S3.19).
+    /// Whether tokens with the claims of an ID token are refused: ID tokens are for clients, not for services.
     pub(crate) fn refuses_id_tokens(&self) -> bool {
         !self.any_type && self.profile != Profile::Named
     }
@@ -244,13 +247,13 @@ impl TrustedIssuer {
         self.max_lifetime.or(profile_bound)
     }
 
-    /// The top-level claims that its rules and its mapping read, besides the registered ones.
+    /// The top-level claims that the rules and the mapping read, besides the registered claims.
     pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
         let values = self.required_values.iter().map(|(name, _)| name.as_str());
         self.authorities.claim_names().chain(self.required.iter().map(String::as_str)).chain(values)
     }
 
-    /// The weakenings in force, in words.
+    /// The weakenings in force, as text.
     pub(crate) fn weakenings(&self) -> impl Iterator<Item = &'static str> {
         let any_audience = self.any_audience.then_some("tokens for any audience are taken");
         let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
@@ -258,63 +261,68 @@ impl TrustedIssuer {
         any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.describe().weakenings)
     }
 
-    /// Everything that forbids serving with this issuer. Attaches its key source.
+    /// Attaches the key source and returns every configuration fault of this issuer.
     pub(crate) fn faults(&self, context: &SourceContext) -> Vec<Fault> {
         let mut faults = self.keys.attach(context);
         let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
         if self.issuer.is_empty() {
-            fault("issuer", "issuer is empty; it must equal the tokens' iss");
+            fault("issuer", "issuer is empty; set it to the tokens' iss");
         } else if self.issuer.starts_with("http://") && !self.plain_http_allowed && !is_loopback(&self.issuer) {
             fault("issuer", "issuer is plain http; use https (loopback is exempt)");
         } else if self.issuer.starts_with("http") && self.issuer.contains(['?', '#', '@']) {
             fault(
                 "issuer",
-                "issuer has a query, fragment or user part; name it as in the provider's discovery document",
+                "issuer has a query, fragment or user part; write it as in the provider's discovery document",
             );
         } else if self.issuer.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
-            fault("issuer", "issuer has control characters, quotes or backslashes");
+            fault("issuer", "issuer has control characters, quotes or backslashes; remove them");
         }
         if !self.any_audience && (self.audiences.is_empty() || self.audiences.iter().any(String::is_empty)) {
             fault("audience", "audience is empty; name the service this verifier protects");
         }
         if self.algorithms.is_empty() {
-            fault("algorithms", "no algorithm is allowed; name at least one, such as ES256");
+            fault("algorithms", "algorithms is empty; name at least one, such as ES256");
         }
         let symmetric = self.algorithms.iter().filter(|algorithm| algorithm.is_symmetric()).count();
         if symmetric != 0 && symmetric != self.algorithms.len() {
-            fault("algorithms", "symmetric and asymmetric algorithms together; an issuer uses one kind");
+            fault("algorithms", "algorithms mixes symmetric and asymmetric algorithms; allow only one kind");
         }
         if !Algorithm::RSA.contains(&self.unlabelled_rsa) {
-            fault("algorithm_of_unlabelled_rsa_keys", "not an algorithm of RSA keys, such as RS256 or PS256");
+            fault("algorithm_of_unlabelled_rsa_keys", "not an RSA algorithm; use one such as RS256 or PS256");
         }
         if self.token_types.iter().any(|name| name.is_empty() || name.contains('/')) {
-            fault("token_types", "a type is empty or has a slash; write `logout+jwt`, without application/");
+            fault("token_types", "a type is empty or has a slash; write it like logout+jwt, without application/");
         }
         if self.profile == Profile::Named && self.token_types.is_empty() && !self.any_type {
-            fault("token_types", "the profile takes named types alone, and none is named");
+            fault("token_types", "token_types is empty, but the profile accepts only named types; name at least one");
         }
         if self.leeway > MAX_LEEWAY {
-            fault("leeway", "leeway is above 300 s; mend the clocks instead");
+            fault("leeway", "leeway is above 300 s; lower it and synchronize the clocks");
         }
         if self.max_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
-            fault("max_lifetime", "a bound of zero refuses every token; leave it out or name a time");
+            fault("max_lifetime", "a limit of zero refuses every token; remove it or raise it");
         }
         if self.required_values.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
-            faults.push(Fault::new("required_claim_values", "a claim or its value has no text"));
+            faults.push(Fault::new(
+                "required_claim_values",
+                "a claim or its value is empty; name both or remove the entry",
+            ));
         }
         if self
             .required_values
             .iter()
             .any(|(name, _)| RegisteredClaim::from_name(name).is_some_and(|claim| !claim.may_have_required_value()))
         {
-            let problem = "the claim is no plain string, or has a setting of its own, such as audience and authorities";
+            let problem =
+                "the claim is not a plain string, or has its own setting; use that, such as audience or authorities";
             faults.push(Fault::new("required_claim_values", problem));
         }
         if self.allowed_clients.iter().any(String::is_empty) {
-            faults.push(Fault::new("allowed_clients", "a client id is empty; name the client or leave it out"));
+            faults.push(Fault::new("allowed_clients", "a client id is empty; name the client or remove the entry"));
         }
         if self.refused_subject_prefixes.iter().any(String::is_empty) {
-            faults.push(Fault::new("refused_subject_prefixes", "an empty prefix refuses every subject"));
+            faults
+                .push(Fault::new("refused_subject_prefixes", "a prefix is empty and refuses every subject; remove it"));
         }
         faults.extend(self.authorities.faults());
         faults

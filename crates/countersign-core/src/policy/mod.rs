@@ -1,4 +1,4 @@
-//! Whom do we trust, and for what: issuers, audiences, algorithms, times, kinds of token.
+//! Trusted issuers and their rules: audiences, algorithms, times and kinds of token.
 
 mod config;
 pub mod danger;
@@ -16,7 +16,7 @@ pub(crate) use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 
 use std::time::Duration;
 
-/// How far clocks may differ, by default.
+/// The tolerated difference between clocks, by default.
 pub const LEEWAY: Duration = Duration::from_secs(30);
 
 /// The largest leeway that can be configured.

@@ -1,23 +1,27 @@
-//! Kinds of token, and what each must carry.
+//! Kinds of token and the claims that each requires.
 
 use serde::{Deserialize, Serialize};
 
 use crate::token::TokenType;
 
-/// Which kind of token a policy takes. The kinds exclude each other (RFC 8725bis §3.12).
+/// The kind of token that a policy accepts. The kinds exclude each other (RFC 8725bis §3.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Profile {
-    /// An access token as most providers write it: `typ` absent, `JWT` or `at+jwt`; never another kind by name, and
-    /// never an ID token by its claims. Needs `iss`, `aud`, `exp`.
+    /// Access tokens as most providers write them: `typ` is absent, `JWT` or `at+jwt`.
+    ///
+    /// Refuses every other `typ`, and tokens with the claims of an ID token. Requires `iss`, `aud` and `exp`.
     #[default]
     Compatible,
-    /// RFC 9068 to the letter: `typ` is `at+jwt`; `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti` are there; it
-    /// lives at most 24 hours unless told otherwise.
+    /// Access tokens that conform strictly to RFC 9068: `typ` is `at+jwt`.
+    ///
+    /// Requires `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`. The lifetime is at most 24 hours unless the policy
+    /// sets another limit.
     AccessToken,
-    /// Only the types that [`token_type`](super::TrustedIssuer::token_type) names: for one other kind of token, such as
-    /// `logout+jwt` or `secevent+jwt`. Needs `iss`, `aud`, `exp`.
+    /// Only the types that [`token_type`](super::TrustedIssuer::token_type) names, such as `logout+jwt`.
+    ///
+    /// Requires `iss`, `aud` and `exp`.
     Named,
 }
 
@@ -30,7 +34,7 @@ impl Profile {
         }
     }
 
-    /// As it is written in a policy.
+    /// The name in a policy.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Profile::Compatible => "compatible",
@@ -39,7 +43,7 @@ impl Profile {
         }
     }
 
-    /// The types it takes, in words; empty where it takes those alone that are named.
+    /// The accepted types, as text; empty if only named types are accepted.
     pub(crate) const fn expected_types(self) -> &'static str {
         match self {
             Profile::Compatible => "absent, JWT or at+jwt",

@@ -1,4 +1,4 @@
-//! Issuers that are found by name while serving.
+//! Issuers that are resolved by name at run time.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
 use crate::key::{RefreshFuture, SourceContext};
 
-/// Finds issuers that were not known when the verifier was built, such as tenants in a database.
+/// Resolves issuers that are unknown when the verifier is built, such as tenants in a database.
 ///
-/// The verifier asks it by the exact `iss` of a token that nobody has verified yet, and trusts only an answer of that very
-/// name. An implementation bounds its own work and memory: [`resolve`](Self::resolve) is called for every token whose
-/// issuer is not at hand, so that single flight, a cool-down and a memory of refusals belong in it.
+/// The verifier passes the exact `iss` of a token that is not verified yet, and trusts only an issuer of exactly that name.
+/// An implementation must bound its own work and memory: [`resolve`](Self::resolve) is called for every token whose issuer
+/// is not cached. It needs single flight, a cool-down and a cache of refused names.
 pub trait IssuerSource: Send + Sync + Debug + 'static {
-    /// What is known of the issuer of this name, from memory alone; asked for every token, cached ones included.
+    /// Looks up an issuer in memory only; called for every token, including cached ones.
     fn lookup(&self, name: &str) -> IssuerLookup;
 
-    /// Finds out about the issuer of this name, within limits of its own.
+    /// Resolves an issuer by name, within the limits of the source.
     ///
     /// It answers `Looked` once [`lookup`](Self::lookup) can tell, and `Unavailable` where it could not be found out.
     fn resolve<'a>(&'a self, name: &'a str) -> RefreshFuture<'a>;
 
-    /// What it weakens, in words: logged when a verifier is built, and forbidden by `deny_danger`.
+    /// The weakenings, as text: logged when a verifier is built, and forbidden by `deny_danger`.
     fn weakenings(&self) -> Vec<&'static str> {
         Vec::new()
     }
@@ -33,20 +33,21 @@ pub trait IssuerSource: Send + Sync + Debug + 'static {
     }
 }
 
-/// What is known of an issuer's name.
+/// The result of looking up an issuer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum IssuerLookup {
-    /// It is trusted, under these rules. The very same value must come back as long as they hold: another one voids what
-    /// was verified under it.
+    /// The issuer is trusted under these rules.
+    ///
+    /// Return the same `Arc` as long as the rules hold: another one invalidates the tokens verified under it.
     Trusted(Arc<ResolvedIssuer>),
-    /// It is not trusted.
+    /// The issuer is not trusted.
     NotTrusted,
-    /// Nobody has looked, or not for too long.
+    /// The issuer was not resolved yet, or the result is too old.
     Unknown,
 }
 
-/// An issuer found while serving, its rules judged.
+/// An issuer that was resolved at run time, with checked rules.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -90,12 +91,12 @@ impl ResolvedIssuer {
         &self.issuer
     }
 
-    /// Whether it uses anything of [`danger`](super::danger).
+    /// Reports whether the issuer is weakened by [`danger`](super::danger).
     pub(crate) fn is_weakened(&self) -> bool {
         self.is_weakened
     }
 
-    /// The claims that its rules and mapping read.
+    /// The claims that the rules and the mapping read.
     pub(crate) fn claim_names(&self) -> &[Box<str>] {
         &self.claim_names
     }

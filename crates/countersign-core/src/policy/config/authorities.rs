@@ -6,45 +6,47 @@ use serde::{Deserialize, Serialize};
 
 use crate::authz::Authorities;
 
-/// Where an issuer writes scopes, roles, permissions, groups and tenant: [`Authorities`] as plain data. Paths are JSON pointers.
+/// [`Authorities`] as plain data: the claims that hold an issuer's authorities and tenant.
+///
+/// Paths are JSON pointers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AuthoritiesConfig {
-    /// Lists of roles, such as `/realm_access/roles`.
+    /// The paths of lists of roles, such as `/realm_access/roles`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub roles_at: Vec<String>,
-    /// Lists of permissions.
+    /// The paths of lists of permissions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub permissions_at: Vec<String>,
-    /// Lists of groups.
+    /// The paths of lists of groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups_at: Vec<String>,
-    /// The tenant.
+    /// The path of the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_at: Option<String>,
-    /// The tenant of every token, for an issuer that serves one alone.
+    /// The tenant of every token, for an issuer that serves only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// What stands before every role, permission and group of this issuer.
+    /// The prefix put before every role, permission and group of this issuer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name_prefix: String,
-    /// Reads scopes from `scp` too.
+    /// Also reads scopes from `scp`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_in_scp: bool,
-    /// Every role that there is; others in `hierarchy` and `role_permissions` are then faults.
+    /// All known roles; any other role in `hierarchy` or `role_permissions` is then a fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub known_roles: Vec<String>,
-    /// Chains of roles, the mightier first: `admin > manager > clerk`.
+    /// Chains of roles, most privileged first: `admin > manager > clerk`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hierarchy: Vec<String>,
-    /// The permissions that each role carries.
+    /// The permissions granted to each role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub role_permissions: BTreeMap<String, Vec<String>>,
 }
 
 impl AuthoritiesConfig {
-    /// The same as a builder would make it.
+    /// Converts the data into the builder's type.
     pub fn to_authorities(&self) -> Authorities {
         let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);

@@ -1,4 +1,4 @@
-//! One issuer of a policy as data.
+//! An issuer of a policy, as data.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,78 +10,78 @@ use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
 use super::{AuthoritiesConfig, KeysConfig};
 use crate::key::{Algorithm, KeySource};
 
-/// An issuer, whom its tokens must be for, and the rules they must keep: [`TrustedIssuer`] as plain data.
+/// [`TrustedIssuer`] as plain data: an issuer, the accepted audiences, and the rules for its tokens.
 ///
 /// `issuer` and `audience` are required. Times are whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TrustedIssuerConfig {
-    /// What tokens must carry in `iss`, letter by letter.
+    /// The exact `iss` of the issuer's tokens, compared byte for byte.
     pub issuer: String,
-    /// The audiences that tokens may be for, one of them being enough.
+    /// The accepted audiences; a token needs to name only one.
     pub audience: AudienceList,
-    /// Where the keys come from. Default: discovery.
+    /// The location of the keys. Default: discovery.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keys: KeysConfig,
-    /// The algorithms allowed. Default: [`Algorithm::DEFAULT`].
+    /// The allowed algorithms. Default: [`Algorithm::DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
-    /// The algorithm of RSA keys that name none in their `alg`. Default: RS256.
+    /// The algorithm of RSA keys without `alg`. Default: RS256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm_of_unlabelled_rsa_keys: Option<Algorithm>,
     /// `compatible` (default), `access_token` or `named`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub profile: Profile,
-    /// Types (`typ`) that are taken beside those of the profile; those alone where it is `named`.
+    /// The types (`typ`) accepted besides those of the profile; if it is `named`, only these.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_types: Vec<String>,
-    /// How far clocks may differ. Default 30, at most 300.
+    /// The tolerated difference between clocks. Default: 30; at most 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
-    /// The longest `exp - iat`. Default: 24 hours in the profile `access_token`, else unbounded.
+    /// The longest `exp - iat`. Default: 24 hours in the profile `access_token`, otherwise unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_lifetime_seconds: Option<u64>,
-    /// The oldest token taken, counted from `iat`. Default: unbounded.
+    /// The greatest accepted age, counted from `iat`. Default: unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
-    /// Claims that must be there.
+    /// The claims that must be present.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub required_claims: Vec<String>,
-    /// Top-level claims that must be exactly these strings.
+    /// The top-level claims that must be exactly these strings.
     #[serde(default, skip_serializing_if = "is_default")]
     pub required_claim_values: BTreeMap<String, String>,
-    /// Subjects that begin so are refused.
+    /// The prefixes of refused subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_subject_prefixes: Vec<String>,
-    /// The clients whose tokens are taken (`client_id`). Default: any.
+    /// The clients (`client_id`) whose tokens are accepted. Default: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_clients: Vec<String>,
-    /// Lets `client_id` stand for an absent `aud`; Amazon Cognito's access tokens need it.
+    /// Lets `client_id` replace an absent `aud`; access tokens of Amazon Cognito need it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client_id_for_absent_audience: bool,
-    /// Where scopes, roles, permissions and tenant are written.
+    /// The claims that hold scopes, roles, permissions and tenant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub authorities: AuthoritiesConfig,
-    /// Weakens: takes tokens whatever their audience ([`danger::without_audience`]).
+    /// Weakening: accepts tokens for any audience ([`danger::without_audience`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_any_audience: bool,
-    /// Weakens: takes tokens of every `typ` ([`danger::any_type`]).
+    /// Weakening: accepts tokens of every `typ` ([`danger::any_type`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_any_type: bool,
-    /// Weakens: lets the issuer use plain `http` ([`danger::plain_http_issuer`]).
+    /// Weakening: lets the issuer use plain `http` ([`danger::plain_http_issuer`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_plain_http: bool,
 }
 
-/// One audience or several, written as a string or a list.
+/// One or more audiences, written as a string or a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum AudienceList {
-    /// A single one.
+    /// A single audience.
     One(String),
-    /// Any of these.
+    /// Any of these audiences.
     AnyOf(Vec<String>),
 }
 
@@ -97,7 +97,7 @@ impl AudienceList {
 }
 
 impl TrustedIssuerConfig {
-    /// This issuer and audience, all else at its default.
+    /// Creates a configuration with defaults for everything but issuer and audience.
     #[must_use]
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         TrustedIssuerConfig {
@@ -123,12 +123,14 @@ impl TrustedIssuerConfig {
         }
     }
 
-    /// The same as a builder would make it, with the keys of `keys`. It is judged when a verifier is built.
+    /// Converts the data into the builder's type, with the keys of `keys`.
+    ///
+    /// The rules are checked when a verifier is built.
     pub fn to_trusted_issuer(&self, keys: Arc<dyn KeySource>) -> TrustedIssuer {
         let named = NeedsAudience::new(&self.issuer, keys);
         let mut issuer = match (self.danger_any_audience, self.audience.names().split_first()) {
             (true, _) => danger::without_audience(named),
-            (false, None) => named.audience(""), // refused when built, naming the field
+            (false, None) => named.audience(""), // refused at build, with the field's name
             (false, Some((first, others))) => others.iter().fold(named.audience(first), TrustedIssuer::add_audience),
         };
         issuer = issuer.profile(self.profile).authorities(self.authorities.to_authorities());

@@ -1,4 +1,4 @@
-//! Where keys come from, as data. The kernel does no I/O: it reads inline keys itself, and names the rest.
+//! The location of keys, as data. This crate does no I/O and reads only inline keys.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ConfigError;
 use crate::key::{KeySet, KeySource, StaticKeys};
 
-/// The place of an issuer's keys.
+/// The location of an issuer's keys.
 ///
 /// ```
 /// use countersign_core::policy::KeysConfig;
@@ -19,22 +19,22 @@ use crate::key::{KeySet, KeySource, StaticKeys};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum KeysConfig {
-    /// Found by the issuer's discovery document: `"discovery"`.
+    /// The key set that the issuer's discovery document names: `"discovery"`.
     #[default]
     Discovery,
-    /// A JWK Set at this address: `{"jwks_url":"https://…"}`.
+    /// A JWK Set at this URL: `{"jwks_url":"https://…"}`.
     JwksUrl(String),
     /// A JWK Set in this file: `{"file":"keys.json"}`.
     File(String),
-    /// A JWK Set as text: `{"inline":"{\"keys\":[…]}"}`. Public keys only.
+    /// A JWK Set as text, with only public keys: `{"inline":"{\"keys\":[…]}"}`.
     Inline(String),
 }
 
 impl KeysConfig {
-    /// The source of inline keys; `None` for places that need I/O.
+    /// The source of inline keys; `None` for locations that need I/O.
     ///
     /// # Errors
-    /// `ConfigError` on field `keys` where the text has no usable key.
+    /// `ConfigError` on field `keys` if the text has no usable key.
     pub fn inline(&self) -> Option<Result<Arc<dyn KeySource>, ConfigError>> {
         let KeysConfig::Inline(jwks) = self else { return None };
         Some(match KeySet::from_jwks(jwks.as_bytes()) {

@@ -1,4 +1,4 @@
-//! A policy as data: read, written, compared; judged by the same checks as the builder.
+//! Policies as data, validated by the same checks as those of the builder.
 
 mod authorities;
 mod issuer;
@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::Profile;
 use crate::error::ConfigError;
 
-/// Whom a service trusts and under which rules, as plain data. Unknown fields are refused; what is left out has the
-/// builder's default.
+/// The issuers that a service trusts, and the rules for their tokens, as plain data.
 ///
-/// Turned into a verifier by [`VerifierBuilder::policy`](crate::verify::VerifierBuilder::policy), which judges it as
-/// it judges a policy written in Rust. Every field that weakens a check begins with `danger_`.
+/// Unknown fields are refused. Absent fields have the builder's defaults.
+///
+/// [`VerifierBuilder::policy`](crate::verify::VerifierBuilder::policy) builds a verifier from it, with the same checks as for
+/// a policy written in Rust. Every field that weakens a check begins with `danger_`.
 ///
 /// ```
 /// use countersign_core::policy::Policy;
@@ -39,22 +40,24 @@ use crate::error::ConfigError;
 pub struct Policy {
     /// The trusted issuers; at least one.
     pub issuers: Vec<TrustedIssuerConfig>,
-    /// The longest token read, in bytes. Default 16 KiB, at most 64 KiB.
+    /// The longest accepted token, in bytes. Default: 16 KiB; at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_token_bytes: Option<usize>,
-    /// What the verified-token cache may hold, in bytes; 0 turns it off. Default 16 MiB.
+    /// The size limit of the verified-token cache, in bytes; 0 disables it. Default: 16 MiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<usize>,
-    /// Beginnings of subjects that one issuer alone may use, each with that issuer.
+    /// The prefixes of subjects that only one issuer may use, each with that issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reserved_subjects: BTreeMap<String, String>,
-    /// Refuses to build with any field in force that begins with `danger_`.
+    /// Refuses to build a verifier if any field that begins with `danger_` is in force.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deny_danger: bool,
 }
 
 impl Policy {
-    /// Access tokens of one issuer by RFC 9068 to the letter ([`Profile::AccessToken`]), keys by discovery.
+    /// Accepts one issuer's access tokens by strict RFC 9068 rules, with keys by discovery.
+    ///
+    /// The profile is [`Profile::AccessToken`].
     ///
     /// ```
     /// use countersign_core::policy::{Policy, Profile};
@@ -69,18 +72,18 @@ impl Policy {
         Policy { issuers: vec![issuer], ..Policy::default() }
     }
 
-    /// Reads JSON.
+    /// Reads a policy from JSON.
     ///
     /// # Errors
-    /// `ConfigError` on field `policy` for text that is no policy, or has a field that no policy has.
+    /// `ConfigError` on field `policy` if the text is not a policy or has an unknown field.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         serde_json::from_str(json).map_err(|error| unreadable(&error))
     }
 
-    /// Writes itself as JSON that [`from_json`](Self::from_json) reads.
+    /// Writes the policy as JSON, as read by [`from_json`](Self::from_json).
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default() // names are strings and no value can fail
+        serde_json::to_string_pretty(self).unwrap_or_default() // keys are strings, and no value fails to serialize
     }
 }
 

@@ -129,7 +129,7 @@ fn weakenings_are_named_so_and_can_be_forbidden() {
 #[test]
 fn a_source_that_cannot_be_made_is_a_fault_among_the_others() {
     let policy = Policy::access_token("https://a.example", "");
-    let broken = |_: &TrustedIssuerConfig| Err(ConfigError::new("keys", "the file is not there"));
+    let broken = |_: &TrustedIssuerConfig| Err(ConfigError::new("keys", "the file is missing"));
     let faults = Verifier::builder().policy(&policy, broken).build().expect_err("faults");
     let fields: Vec<&str> = faults.faults().iter().map(|fault| fault.field.as_ref()).collect();
     assert_eq!(fields, ["keys", "audience"]);
@@ -172,7 +172,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         let json = format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x",{differing}}}]}}"#);
         assert!(seen.insert(fingerprint(&json)), "{differing}");
     }
-    // Written down, so that a change of the canonical form is seen: it would tell alike services apart.
+    // A literal, so that a change of the canonical form fails: it would give equal policies different fingerprints.
     assert_eq!(plain.to_string(), "7ad7157614fc7eeec764251dafc6c79b6bebe2caa29579f9e4762d7068c9e8e7");
 }
 

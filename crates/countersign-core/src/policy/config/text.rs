@@ -6,7 +6,7 @@ use super::{Policy, unreadable};
 use crate::error::{ConfigError, Fault};
 
 impl Policy {
-    /// Reads TOML.
+    /// Reads a policy from TOML.
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json).
@@ -30,14 +30,16 @@ impl Policy {
         toml::from_str(text).map_err(|error| unreadable(&error.message()))
     }
 
-    /// Writes itself as TOML that [`from_toml`](Self::from_toml) reads.
+    /// Writes the policy as TOML, as read by [`from_toml`](Self::from_toml).
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default() // TOML has a form for everything a policy holds
+        toml::to_string_pretty(self).unwrap_or_default() // TOML can represent every field of a policy
     }
 
-    /// Reads a policy of one issuer from the process's environment: `<prefix>ISSUER`, `<prefix>AUDIENCE` and so on, each
-    /// field of [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case.
+    /// Reads a policy with one issuer from the environment of the process.
+    ///
+    /// The variables are `<prefix>ISSUER`, `<prefix>AUDIENCE` and so on: the fields of
+    /// [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case.
     ///
     /// # Errors
     /// As [`from_vars`](Self::from_vars).
@@ -49,11 +51,13 @@ impl Policy {
         Self::from_vars(prefix, named)
     }
 
-    /// As [`from_env`](Self::from_env), from these variables. Lists are separated by commas; `KEYS`, `AUTHORITIES`
-    /// and `RESERVED_SUBJECTS` are JSON; others than those with the prefix are not looked at.
+    /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) does.
+    ///
+    /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES` and `RESERVED_SUBJECTS` are JSON.
+    /// Variables without the prefix are ignored.
     ///
     /// # Errors
-    /// `ConfigError` with every variable that is of no known name or of another form.
+    /// `ConfigError` with every variable that has an unknown name or a malformed value.
     ///
     /// ```
     /// use countersign_core::policy::Policy;
@@ -88,10 +92,10 @@ impl Policy {
     }
 }
 
-/// The fields of [`Policy`] itself; the others are its issuer's.
+/// The fields of [`Policy`] itself; all others belong to the issuer.
 const POLICY_FIELDS: [&str; 4] = ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects"];
 
-/// A variable as the JSON value of its field.
+/// Converts the text of a variable into the JSON value of its field.
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
     let list = || Value::Array(text.split(',').map(|item| Value::from(item.trim())).collect());
     Ok(match field {
@@ -103,16 +107,18 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "refused_subject_prefixes"
         | "allowed_clients" => list(),
         "keys" | "authorities" | "required_claim_values" | "reserved_subjects" => {
-            serde_json::from_str(text).map_err(|_| "not JSON")?
+            serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?
         }
         "leeway_seconds" | "max_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
-            text.parse::<u64>().map_err(|_| "not a whole number")?.into()
+            text.parse::<u64>().map_err(|_| "the value is not a whole number; write digits only")?.into()
         }
         "deny_danger"
         | "client_id_for_absent_audience"
         | "danger_any_audience"
         | "danger_any_type"
-        | "danger_plain_http" => text.parse::<bool>().map_err(|_| "neither true nor false")?.into(),
-        _ => return Err("no setting has this name"),
+        | "danger_plain_http" => {
+            text.parse::<bool>().map_err(|_| "the value is neither true nor false; write one of them")?.into()
+        }
+        _ => return Err("unknown setting; correct or remove the variable"),
     })
 }
