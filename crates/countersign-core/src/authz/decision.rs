@@ -34,7 +34,7 @@ pub enum Denial {
 }
 
 impl Decision {
-    /// Whether the requirement is met.
+    /// Returns whether the requirement is met.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Decision::Allowed)

@@ -30,7 +30,7 @@ const NUMBER_BYTES: usize = size_of::<u32>();
 const FEW: usize = 12;
 
 impl Names {
-    /// Whether the set contains exactly this name.
+    /// Returns whether the set contains exactly this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         let (mut low, mut high) = (0, self.len());
@@ -67,7 +67,7 @@ impl Names {
         self.number(0)
     }
 
-    /// Whether the set is empty.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

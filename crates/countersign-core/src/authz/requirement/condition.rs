@@ -41,7 +41,7 @@ pub(super) trait Condition: fmt::Display + Send + Sync {
         None
     }
 
-    /// Whether it reads the request.
+    /// Returns whether the condition reads the request.
     fn needs_request(&self) -> bool {
         false
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether the token is the client's own and not a user's (RFC 9068 §5).
+/// Returns whether the token is the client's own, without a separate subject (RFC 9068 §5).
 pub(super) fn is_of_client(facts: &Facts<'_>) -> bool {
     facts.subject == facts.client
 }

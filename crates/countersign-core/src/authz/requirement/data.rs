@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Requirement {
     }
 }
 
-/// What was read so far, and why reading stopped.
+/// The state of reading, and the error that stopped it.
 #[derive(Default)]
 struct Bounds {
     parts: Cell<usize>,

@@ -1,4 +1,4 @@
-//! Why data is not a requirement.
+//! The error for data that is not a requirement.
 
 use std::fmt;
 
@@ -26,9 +26,9 @@ pub enum RequirementErrorKind {
     Malformed,
     /// The member names no kind of requirement that this version knows.
     UnknownKind,
-    /// A condition that only code can make (`claims_where`).
+    /// `claims_where`, a condition that only code can make.
     OnlyCode,
-    /// No parts in `all_of` or `any_of`, or a count of `at_least` that is out of range.
+    /// Empty `all_of` or `any_of`, or an `at_least` with a count out of range.
     Faulty,
     /// More levels than are read.
     TooDeep,

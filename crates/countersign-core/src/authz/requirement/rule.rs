@@ -76,7 +76,7 @@ struct Combined {
     is_sound: bool,
 }
 
-/// How requirements are combined.
+/// The combinations of requirements.
 #[derive(PartialEq, Eq)]
 pub(super) enum Rule {
     AtLeast(usize, Vec<Requirement>),
@@ -137,7 +137,7 @@ impl Requirement {
         }
     }
 
-    /// Whether no part in force has a fault.
+    /// Checks that no part in force has a fault.
     pub(super) fn is_sound(&self) -> bool {
         match &self.0 {
             Node::Condition(_) => true,
@@ -229,7 +229,7 @@ impl Requirement {
         Requirement::from_rule(Rule::Shadow(self, Box::default()))
     }
 
-    /// Whether it decides nothing, because all of it is in shadow mode.
+    /// Returns whether it decides nothing, because all of it is in shadow mode.
     #[must_use]
     pub fn is_shadow(&self) -> bool {
         match self.rule() {
@@ -323,7 +323,9 @@ impl Requirement {
         self.all_parts().filter_map(|part| part.condition()?.path_parameter())
     }
 
-    /// Whether the requirement reads the request: a guard or an extractor has it, a check inside a handler has not.
+    /// Returns whether the requirement reads the request.
+    ///
+    /// Guards and extractors have the request; a check inside a handler does not.
     #[must_use]
     pub fn needs_request(&self) -> bool {
         self.all_parts().filter_map(Requirement::condition).any(Condition::needs_request)

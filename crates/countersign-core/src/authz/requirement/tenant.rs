@@ -54,7 +54,7 @@ enum TenantLocation {
 }
 
 impl TenantLocation {
-    /// Whether the request names exactly this tenant; `None` if it names no tenant in this location.
+    /// Returns whether the request names exactly this tenant; `None` if this location names none.
     fn names(&self, tenant: &TenantId, request: &dyn RequestFacts) -> Option<bool> {
         match self {
             TenantLocation::Path(parameter) => Some(request.path_parameter(parameter)? == tenant.as_str()),
