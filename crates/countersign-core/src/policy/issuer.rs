@@ -95,7 +95,7 @@ pub struct TrustedIssuer {
     pub(crate) client_id_for_absent_audience: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
-    /// Whether an [`IssuerSource`](super::IssuerSource) found the issuer by name at run time.
+    /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
     pub(crate) is_resolved: bool,
 }
 
@@ -215,7 +215,7 @@ impl TrustedIssuer {
         self
     }
 
-    /// Whether tokens of this type are accepted.
+    /// Returns whether tokens of this type are accepted.
     pub(crate) fn takes_type(&self, found: &TokenType) -> bool {
         let is_named = |name: &String| name.eq_ignore_ascii_case(found.name());
         let named = *found != TokenType::Absent && self.token_types.iter().any(is_named);
@@ -231,7 +231,9 @@ impl TrustedIssuer {
         of_profile.into_iter().chain(self.token_types.iter().map(String::as_str)).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Whether tokens with the claims of an ID token are refused: ID tokens are for clients, not for services.
+    /// Returns whether tokens with the claims of an ID token are refused.
+    ///
+    /// ID tokens are for clients, not for services.
     pub(crate) fn refuses_id_tokens(&self) -> bool {
         !self.any_type && self.profile != Profile::Named
     }
@@ -329,7 +331,7 @@ impl TrustedIssuer {
     }
 }
 
-/// Whether `url` names a literal loopback host.
+/// Returns whether `url` names a literal loopback host.
 fn is_loopback(url: &str) -> bool {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let host_and_port = rest.split('/').next().unwrap_or_default();

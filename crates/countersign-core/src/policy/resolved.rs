@@ -18,7 +18,7 @@ pub trait IssuerSource: Send + Sync + Debug + 'static {
 
     /// Resolves an issuer by name, within the limits of the source.
     ///
-    /// It answers `Looked` once [`lookup`](Self::lookup) can tell, and `Unavailable` where it could not be found out.
+    /// Returns `Refreshed` once [`lookup`](Self::lookup) knows the result, and `Unavailable` if it cannot be determined.
     fn resolve<'a>(&'a self, name: &'a str) -> RefreshFuture<'a>;
 
     /// The weakenings, as text: logged when a verifier is built, and forbidden by `deny_danger`.
@@ -91,7 +91,7 @@ impl ResolvedIssuer {
         &self.issuer
     }
 
-    /// Reports whether the issuer is weakened by [`danger`](super::danger).
+    /// Returns whether the issuer is weakened by [`danger`](super::danger).
     pub(crate) fn is_weakened(&self) -> bool {
         self.is_weakened
     }
