@@ -1,4 +1,4 @@
-//! What a verified token says.
+//! The claims of a verified token.
 
 mod error;
 mod schema;

@@ -1,4 +1,4 @@
-//! Claims whose form changed over time: a version claim, and upgrades from older forms to the one a handler asks for.
+//! Versioned claims: a version claim, and upgrades from older schemas to the requested one.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Vi
 
 use super::{ClaimsError, FromClaims};
 
-/// A form of claims, and the form before it.
+/// A version of the claims schema, and the version before it.
 ///
-/// A handler asks for `Claims<Evolving<OrderClaims>>` and gets the newest form from tokens of every form in the chain.
-/// Within one version, serde's own attributes do: `default` for a claim that came later, `alias` for one renamed.
+/// A handler that takes `Claims<Evolving<OrderClaims>>` gets the newest version from tokens of every version in the chain.
+/// Within one version, use the attributes of serde: `default` for added claims, `alias` for renamed ones.
 ///
 /// ```
 /// use countersign_core::claims::{Evolving, FromClaims, Oldest, Schema};
@@ -25,13 +25,13 @@ use super::{ClaimsError, FromClaims};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct OrderClaims {
-///     #[serde(alias = "plan_name")] // its name for a while
+///     #[serde(alias = "plan_name")] // a former name
 ///     plan: String,
 ///     regions: Vec<String>,
 /// }
 ///
 /// impl Schema for OrderClaimsV1 {
-///     const VERSION: u32 = 1; // tokens without the claim `schema_version` are of this one
+///     const VERSION: u32 = 1; // also the version of tokens without `schema_version`
 ///     type Older = Oldest;
 ///     fn upgrade(older: Oldest) -> Self {
 ///         match older {}
@@ -58,36 +58,36 @@ use super::{ClaimsError, FromClaims};
     note = "`Evolving<C>` needs `C: Schema`; for claims without versions use `C` itself"
 )]
 pub trait Schema: DeserializeOwned + Send + Sync + 'static {
-    /// The version that this form is, from 1. It must be above the older form's, or the program does not compile.
+    /// The number of this version, from 1. It must exceed that of [`Older`](Self::Older), or the program does not compile.
     const VERSION: u32;
 
-    /// The form before; [`Oldest`] where there was none.
+    /// The previous version; [`Oldest`] if this is the first.
     type Older: Schema;
 
-    /// The top-level claim that tells the version, a whole number. Default: `schema_version`.
+    /// The top-level claim that holds the version, a whole number. Default: `schema_version`.
     const VERSION_CLAIM: &'static str = "schema_version";
 
-    /// The version of tokens that do not tell one. Default: 1.
+    /// The version of tokens without a version claim. Default: 1.
     const UNMARKED: u32 = 1;
 
-    /// What becomes of a token of a newer version than this. Default: [`Newer::Refuse`].
+    /// The handling of tokens of a newer version. Default: [`Newer::Refuse`].
     const NEWER: Newer = Newer::Refuse;
 
-    /// Makes this form of the one before.
+    /// Converts the previous version into this one.
     fn upgrade(older: Self::Older) -> Self;
 }
 
-/// What becomes of a token whose schema is newer than the service knows.
+/// The handling of tokens whose schema is newer than the newest one that the service knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Newer {
-    /// It is refused: 403 `claims_schema`. Services are deployed before the issuer writes the new form.
+    /// Refuses the token: 403 `claims_schema`. Deploy the services before the issuer writes the new version.
     Refuse,
-    /// It is read as the newest form known: for schemas that only ever gain claims.
+    /// Reads the token as the newest known version, for schemas that only add claims.
     ReadAsNewest,
 }
 
-/// What stands before the first form; there is no value of it.
+/// The end of the chain, before the first version; it has no values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Oldest {}
 
@@ -102,11 +102,11 @@ impl Schema for Oldest {
 
 impl<'de> Deserialize<'de> for Oldest {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(Error::custom("no form of claims"))
+        Err(Error::custom("the chain of claims schemas ends here"))
     }
 }
 
-/// Claims of the newest form `C`, from a token of any version in its chain. See [`Schema`].
+/// Claims in the newest version `C`, from a token of any version in its chain. See [`Schema`].
 #[derive(Clone, Copy)]
 pub struct Evolving<C> {
     own: C,
@@ -114,7 +114,7 @@ pub struct Evolving<C> {
 }
 
 impl<C> Evolving<C> {
-    /// The version that the token itself was of.
+    /// The version of the token itself, before upgrades.
     #[must_use]
     pub fn version(&self) -> u32 {
         self.version
@@ -129,7 +129,7 @@ impl<C> Deref for Evolving<C> {
     }
 }
 
-/// Claims are personal.
+/// Hides the claims: they may be personal data.
 impl<C> fmt::Debug for Evolving<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Evolving").field("version", &self.version).finish_non_exhaustive()
@@ -150,7 +150,7 @@ impl<C: Schema> FromClaims for Evolving<C> {
     }
 }
 
-/// Down the chain to the form of this version, and up again.
+/// Follows the chain down to `version`, decodes the claims, and upgrades them.
 fn decode<C: Schema>(version: u32, json: &str) -> Result<C, ClaimsError> {
     const { assert!(C::VERSION == 0 || C::Older::VERSION < C::VERSION, "an older schema has a lower version") }
     if C::VERSION == 0 {
@@ -163,7 +163,7 @@ fn decode<C: Schema>(version: u32, json: &str) -> Result<C, ClaimsError> {
         return Err(ClaimsError::newer_schema(version, C::VERSION));
     }
     match C::Older::VERSION < version {
-        true => Err(ClaimsError::unknown_schema(version)), // between two forms of the chain
+        true => Err(ClaimsError::unknown_schema(version)), // between two versions of the chain
         false => decode::<C::Older>(version, json).map(C::upgrade),
     }
 }
@@ -195,36 +195,38 @@ fn version_of<C: Schema>(json: &str) -> Result<u32, ClaimsError> {
     version.map(|version| version.unwrap_or(C::UNMARKED)).map_err(|error| ClaimsError::from(&error))
 }
 
-/// How a token's schema stands to the one that a service knows: a closed set, fit for metric labels.
+/// The schema of a token compared with the newest known one: a closed set, fit for metric labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SchemaSeen {
-    /// An older one of the chain, upgraded.
+    /// An older version in the chain, upgraded.
     Older(u32),
-    /// The newest that the service knows.
+    /// The newest version that the service knows.
     Current,
-    /// A newer one.
+    /// A newer version.
     Newer,
-    /// An older one that is not in the chain.
+    /// An older version that is not in the chain.
     Unknown,
 }
 
-/// So many tokens were of this schema.
+/// The number of tokens with a given schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SchemaCount {
-    /// The claims type that was asked for.
+    /// The name of the requested claims type.
     pub requested: &'static str,
-    /// The schema that was found.
+    /// The schema of the tokens.
     pub seen: SchemaSeen,
-    /// Tokens, each counted when it is decoded first; one that comes again from the cache is not counted again.
+    /// The number of tokens. A token is counted when it is first decoded, not when it comes from the cache.
     pub tokens: u64,
 }
 
-/// As many entries as the program has claims types, times the versions that each knows.
+/// The counts, bounded by the claims types of the program and the versions that each knows.
 static COUNTS: Mutex<BTreeMap<(&'static str, SchemaSeen), u64>> = Mutex::new(BTreeMap::new());
 
-/// Which schemas this process has seen so far: when the old ones stay at their count, their upgrades can go.
+/// Returns the schemas that this process has seen so far.
+///
+/// Once the count of an old schema stops growing, its upgrade can be removed.
 ///
 /// ```
 /// for count in countersign_core::claims::schema_counts() {
@@ -324,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_newer_unknown_or_of_another_form_is_told_apart() {
+    fn newer_unknown_and_malformed_schemas_are_distinguished() {
         let newer = read(r#"{"plan":"a","schema_version":5}"#).expect_err("newer");
         assert!(newer.is_newer_schema() && newer.to_string().contains("schema 5"), "{newer}");
         for unknown in [0, 3] {
@@ -335,7 +337,7 @@ mod tests {
             let error = read(&format!(r#"{{"plan":"secret-a","schema_version":{wrong}}}"#)).expect_err(wrong);
             assert!(!error.is_newer_schema() && !error.to_string().contains("secret"), "{wrong}: {error}");
         }
-        assert!(read(r#"{"schema_version":2,"plan":"a"}"#).is_err(), "a claim of that version is missing");
+        assert!(read(r#"{"schema_version":2,"plan":"a"}"#).is_err(), "a claim of this version is missing");
         let open = Evolving::<Open>::from_claims(r#"{"ver":9,"plan":"b"}"#).expect("read as the newest");
         assert_eq!((open.version(), open.plan.as_str()), (9, "b"));
         assert_eq!(Evolving::<Open>::from_claims(r#"{"plan":"b"}"#).expect("unmarked").version(), 3);

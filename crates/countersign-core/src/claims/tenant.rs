@@ -1,4 +1,4 @@
-//! A tenant's name as a checked type.
+//! Tenant ids and keys within a tenant.
 
 use std::fmt;
 
@@ -7,7 +7,9 @@ use crate::error::ConfigError;
 /// The longest tenant id, in bytes.
 const MAX_TENANT_BYTES: usize = 128;
 
-/// The id of a tenant: 1 to 128 of `A-Z a-z 0-9 . _ -`, neither `.` nor `..`, so that it is safe in paths and logs.
+/// The id of a tenant: 1 to 128 characters of `A-Z a-z 0-9 . _ -`, safe in paths and logs.
+///
+/// `.` and `..` are refused.
 ///
 /// ```
 /// use countersign_core::claims::TenantId;
@@ -20,17 +22,17 @@ const MAX_TENANT_BYTES: usize = 128;
 pub struct TenantId(Box<str>);
 
 impl TenantId {
-    /// Checks and keeps `id`.
+    /// Creates a tenant id from `id`, if it is valid.
     ///
     /// # Errors
-    /// `ConfigError` on field `tenant` where `id` is not of the form above.
+    /// `ConfigError` on field `tenant` if `id` does not have this form.
     pub fn new(id: &str) -> Result<Self, ConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let good = (1..=MAX_TENANT_BYTES).contains(&id.len()) && id.bytes().all(allowed) && id != "." && id != "..";
         if good {
             Ok(TenantId(id.into()))
         } else {
-            Err(ConfigError::new("tenant", "not 1 to 128 of A-Z a-z 0-9 . _ -"))
+            Err(ConfigError::new("tenant", "not a tenant id; use 1 to 128 characters of A-Z a-z 0-9 . _ -"))
         }
     }
 
@@ -40,7 +42,9 @@ impl TenantId {
         &self.0
     }
 
-    /// `key` within this tenant, for caches, maps and file names: equal keys of two tenants are never equal.
+    /// Qualifies `key` with this tenant, for caches, maps and file names.
+    ///
+    /// The same key in two tenants gives two different values.
     ///
     /// ```
     /// use countersign_core::claims::TenantId;
@@ -56,7 +60,7 @@ impl TenantId {
     }
 }
 
-/// A key that carries its tenant; made by [`TenantId::key`].
+/// A key within a tenant, created by [`TenantId::key`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TenantKey<K> {
     tenant: TenantId,
@@ -64,7 +68,7 @@ pub struct TenantKey<K> {
 }
 
 impl<K> TenantKey<K> {
-    /// Whose it is.
+    /// The tenant of the key.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
         &self.tenant
@@ -77,7 +81,7 @@ impl<K> TenantKey<K> {
     }
 }
 
-/// `tenant/key`: no tenant has a slash in its name, so that no two keys look alike.
+/// Writes `tenant/key`, which is unambiguous because tenant ids contain no slash.
 impl<K: fmt::Display> fmt::Display for TenantKey<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.tenant, self.key)

@@ -1,4 +1,4 @@
-//! A user's own claims type, decoded once a token however many handlers ask.
+//! Claims as the application's own type, decoded once per token.
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 
 use super::ClaimsError;
 
-/// How many types are remembered a token; beyond that a type is decoded each time.
+/// The number of types cached per token; further types are decoded on every call.
 const MAX_TYPES: usize = 8;
 
-/// A type that claims can be decoded into: every `Deserialize` type, and [`Evolving`](super::Evolving) ones.
+/// A type that claims can be decoded into: every `Deserialize` type and [`Evolving`](super::Evolving).
 #[diagnostic::on_unimplemented(
     message = "claims cannot be decoded into `{Self}`",
     label = "`FromClaims` is not implemented for `{Self}`",
@@ -21,7 +21,7 @@ pub trait FromClaims: Sized + Send + Sync + 'static {
     /// Decodes the claims of a verified token.
     ///
     /// # Errors
-    /// `ClaimsError` where they are not of this type. It says where, never what.
+    /// `ClaimsError` if the claims do not have this type. It names the position, never the content.
     fn from_claims(json: &str) -> Result<Self, ClaimsError>;
 }
 
@@ -31,7 +31,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> FromClaims for C {
     }
 }
 
-/// The claims of one token, decoded on demand and once a type.
+/// The claims of one token, decoded on demand and once per type.
 #[derive(Clone, Copy)]
 pub struct TokenClaims<'t> {
     json: &'t str,
@@ -43,7 +43,7 @@ impl<'t> TokenClaims<'t> {
         TokenClaims { json, typed }
     }
 
-    /// The claims as `C`.
+    /// Decodes the claims into `C`.
     ///
     /// # Errors
     /// As [`FromClaims::from_claims`].
@@ -52,14 +52,14 @@ impl<'t> TokenClaims<'t> {
     }
 }
 
-/// Claims are personal.
+/// Hides the claims: they may be personal data.
 impl fmt::Debug for TokenClaims<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenClaims").finish_non_exhaustive()
     }
 }
 
-/// Types that one token was decoded into, or could not be. Reading takes no lock: one token may be on every core.
+/// The results of decoding one token, per type. Reads take no lock, since many threads may share a token.
 #[derive(Default)]
 pub(crate) struct TypedClaims(Slot);
 
@@ -72,7 +72,7 @@ struct Decoded {
 }
 
 impl TypedClaims {
-    /// The claims as `C`, decoded from `json` the first time.
+    /// Returns the claims as `C`, decoding `json` on the first call.
     fn get<C: FromClaims>(&self, json: &str) -> Result<Arc<C>, ClaimsError> {
         let id = TypeId::of::<C>();
         let decode = || C::from_claims(json).map(Arc::new);
@@ -85,7 +85,7 @@ impl TypedClaims {
             if decoded.id == id {
                 return match decoded.own.clone()?.downcast() {
                     Ok(own) => Ok(own),
-                    Err(_) => decode(), // cannot be: the id says so
+                    Err(_) => decode(), // unreachable: the type id matches
                 };
             }
             slot = &decoded.next;
@@ -123,7 +123,7 @@ mod tests {
             for _ in 0..4 {
                 scope.spawn(|| {
                     let claims = TokenClaims::new("null", &typed);
-                    assert!(claims.decode::<Counted<0>>().is_err(), "null is no number");
+                    assert!(claims.decode::<Counted<0>>().is_err(), "null is not a number");
                     assert!(claims.decode::<Counted<1>>().is_ok());
                     assert!(claims.decode::<Counted<2>>().is_ok());
                 });
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn more_types_than_are_remembered_are_decoded_all_the_same() {
+    fn types_beyond_the_cached_ones_are_still_decoded() {
         let typed = TypedClaims::default();
         let claims = TokenClaims::new("1", &typed);
         macro_rules! decode_all {
