@@ -1,6 +1,6 @@
-//! The one table of reasons for refusing a token.
+//! The table of reasons for refusing a token.
 
-/// Writes the enum, its stable codes, its remedies and the list of all kinds from one table.
+/// Generates the enum, its stable codes, its remedies and the list of all kinds from one table.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $code:literal, $remedy:literal;)*) => {
         /// The kinds of [`VerifyError`](super::VerifyError), each with its stable code and its remedy.
@@ -20,7 +20,7 @@ macro_rules! kinds {
                 match self { $(VerifyErrorKind::$kind => $code,)* }
             }
 
-            /// A remedy for whoever configures the service or its clients, on one line. The wording may change.
+            /// A one-line remedy for those who configure the service or its clients. The wording may change.
             ///
             /// ```
             /// use countersign_core::error::VerifyErrorKind;
@@ -36,31 +36,31 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The token is longer than the verifier reads.
+    /// The token is longer than the verifier accepts.
     TooLarge => "too_large",
         "issue smaller tokens, or raise max_token_bytes";
-    /// Not three base64url segments of JSON objects, or JSON with duplicate names.
+    /// The token is not three base64url segments with JSON objects, or has duplicate names in its JSON.
     Malformed => "malformed",
         "send the token unchanged: three base64url parts with dots between, no quotes, no line breaks";
-    /// An encrypted token (JWE, five segments).
+    /// The token is encrypted (JWE, five segments).
     Encrypted => "jwe_unsupported",
         "issue signed tokens (JWS); encrypted tokens are not supported";
-    /// A token wrapped in a token (`cty: JWT`).
+    /// The token contains another token (`cty: JWT`).
     Nested => "nested_unsupported",
         "issue plain tokens, without cty: JWT";
     /// The header's `crit` names an extension, or `b64` turns the encoding off.
     CriticalHeader => "critical_header",
         "issue without crit and b64";
-    /// No trusted issuer has this `iss`.
+    /// The `iss` is not that of a trusted issuer.
     UnknownIssuer => "unknown_issuer",
         "compare iss with the configured issuer character by character; a trailing slash counts";
     /// `alg` is not on the issuer's list.
     AlgorithmNotAllowed => "algorithm_not_allowed",
         "allow the algorithm in the policy if the issuer is meant to use it; never because a token names it";
-    /// `typ` is not one that the policy accepts.
+    /// The policy does not accept this `typ`.
     WrongType => "wrong_type",
         "choose the profile that fits the issuer, or send the access token";
-    /// An ID token instead of an access token.
+    /// The token is an ID token, not an access token.
     IdToken => "id_token",
         "send the access token; this is an ID token, meant for the client";
     /// `aud` does not name this service.
@@ -84,13 +84,13 @@ kinds! {
     /// A claim that the policy requires is absent or empty.
     MissingClaim => "missing_claim",
         "have the issuer add the claim, or choose a profile that does not require it";
-    /// A claim has another value than the policy requires.
+    /// A claim does not have the value that the policy requires.
     WrongClaim => "wrong_claim",
         "compare the claim with the value that the policy requires";
-    /// A claim has another JSON type or range than its definition.
+    /// A claim does not have the JSON type or range of its definition.
     InvalidClaim => "invalid_claim",
         "correct the issuer: the claim has another JSON type or range than its definition";
-    /// The subject or client breaks a rule of the issuer's policy.
+    /// The issuer's policy does not allow the subject or client.
     SubjectNotAllowed => "subject_not_allowed",
         "use a subject or client that the issuer's policy allows";
     /// The token is bound to a key (`cnf`), and the sender did not prove possession of it.

@@ -1,19 +1,19 @@
-//! Faults of set-up, all of them at once.
+//! Configuration faults, reported all at once.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// One field and what is wrong with it.
+/// A configuration field and its fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// The field, as the user wrote it: `audience`, `issuer`, `algorithms`.
+    /// The field as it appears in the configuration, such as `audience` or `algorithms`.
     pub field: Cow<'static, str>,
-    /// The fault, and what to do about it.
+    /// The fault and its remedy.
     pub problem: Cow<'static, str>,
 }
 
-/// A configuration that must not serve: every fault found, each naming its field.
+/// An invalid configuration, with every fault found and the field of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ConfigError {
@@ -21,20 +21,20 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error of one fault.
+    /// Creates an error with one fault.
     pub fn new(field: impl Into<String>, problem: impl Into<Cow<'static, str>>) -> Self {
         ConfigError { faults: vec![Fault { field: Cow::Owned(field.into()), problem: problem.into() }] }
     }
 
-    /// `Ok` where there is no fault.
+    /// Returns `Ok` if `faults` is empty.
     ///
     /// # Errors
-    /// Holds all of `faults`, if any.
+    /// `ConfigError` with all of `faults`, if there are any.
     pub fn check(faults: Vec<Fault>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(ConfigError { faults }) }
     }
 
-    /// Everything that is wrong, in the order found.
+    /// All faults, in the order found.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
         &self.faults
@@ -42,7 +42,7 @@ impl ConfigError {
 }
 
 impl Fault {
-    /// Names a field and its fault.
+    /// Creates a fault of `field`.
     pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
         Fault { field: field.into(), problem: problem.into() }
     }

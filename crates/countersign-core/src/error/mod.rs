@@ -1,4 +1,4 @@
-//! What can go wrong, as types that can be asked.
+//! Error types with stable codes.
 
 mod code;
 mod config;
@@ -12,10 +12,10 @@ pub use config::{ConfigError, Fault};
 
 use crate::redact::safe_text;
 
-/// Why a token was not accepted.
+/// The reason for refusing a token.
 ///
-/// `code()` is stable and meant for programs; the detail (`Display`) is meant for the operator's log. Neither holds
-/// the token, and text taken from it is escaped and cut.
+/// `code()` is stable and meant for programs. The detail (`Display`) is meant for the operator's log. Neither contains the
+/// token; text taken from it is escaped and truncated.
 ///
 /// ```
 /// use countersign_core::error::{VerifyError, VerifyErrorKind};
@@ -38,17 +38,17 @@ impl VerifyError {
         VerifyError { kind, detail: detail.into(), retry_after: None }
     }
 
-    /// `what` was judged: `expected` is ours and kept as it is, `found` is foreign and made safe here.
+    /// Reports a mismatch of `what`. `expected` is trusted text; `found` is untrusted and escaped here.
     pub(crate) fn mismatch(kind: VerifyErrorKind, what: &str, expected: &str, found: &str) -> Self {
         VerifyError::new(kind, format!("{what}: expected {expected}, found \"{}\"", safe_text(found)))
     }
 
-    /// No decision was possible because the keys cannot be had now; `retry_after` is when to ask again.
+    /// The token could not be verified because the keys are unavailable; retry after `retry_after`.
     pub fn unavailable(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
         VerifyError { kind: VerifyErrorKind::KeysUnavailable, detail: detail.into(), retry_after: Some(retry_after) }
     }
 
-    /// A token that was revoked before its time; `detail` says how it was named, for the log.
+    /// The token was revoked; `detail` states for the log how the revocation identified it.
     ///
     /// ```
     /// use countersign_core::error::VerifyError;
@@ -71,19 +71,19 @@ impl VerifyError {
         self.kind.code()
     }
 
-    /// What was wrong, in words for the operator, without the code.
+    /// The description for the operator, without the code.
     #[must_use]
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// Whether the token could not be judged (503, ask again) rather than was refused (401).
+    /// Returns whether the token could not be verified (503, retry), rather than being refused (401).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(self.kind, VerifyErrorKind::KeysUnavailable)
     }
 
-    /// When to ask again, where [`is_unavailable`](Self::is_unavailable).
+    /// The delay before a retry, if [`is_unavailable`](Self::is_unavailable).
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
