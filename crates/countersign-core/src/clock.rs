@@ -1,4 +1,4 @@
-//! Time as this crate sees it: given from outside, never taken from the machine by itself.
+//! Clocks and points in time. This crate reads time only from a [`Clock`] that it is given.
 
 use std::any::TypeId;
 use std::fmt::Debug;
@@ -7,25 +7,25 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[cfg(target_os = "linux")]
 use rustix::time::ClockId as MachineClock;
 
-/// A point in time, counted from 1970-01-01T00:00:00Z; JSON's `NumericDate` (RFC 7519 §2).
+/// A point in time since 1970-01-01T00:00:00Z, as in a `NumericDate` (RFC 7519 §2).
 ///
-/// Never negative, and no arithmetic on it wraps.
+/// It is never negative, and its arithmetic saturates instead of wrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixTime(Duration);
 
 impl UnixTime {
-    /// The last second of the year 9999; claims beyond it are malformed (they are milliseconds, or an attack).
+    /// The last second of the year 9999. Later times in claims are malformed: milliseconds, or an attack.
     pub const MAX: UnixTime = UnixTime(Duration::from_secs(253_402_300_799));
 
-    /// The point `seconds` after 1970.
+    /// The time `seconds` after the start of 1970.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         UnixTime(Duration::from_secs(seconds))
     }
 
-    /// Reads a JSON number of seconds; fractions are kept, so that nothing is rounded in the token's favour.
+    /// Converts a JSON number of seconds; `None` outside the years 1970 to 9999.
     ///
-    /// `None` for anything outside 1970 to 9999.
+    /// Fractions are preserved, so that rounding never favours the token.
     #[must_use]
     pub fn from_numeric_date(seconds: f64) -> Option<Self> {
         let in_range = (0.0..=253_402_300_799.0).contains(&seconds);
@@ -38,19 +38,19 @@ impl UnixTime {
         self.0.as_secs()
     }
 
-    /// This time and `later`; stays at the largest value instead of wrapping.
+    /// Adds `later`, saturating at the largest value.
     #[must_use]
     pub const fn saturating_add(self, later: Duration) -> Self {
         UnixTime(self.0.saturating_add(later))
     }
 
-    /// This time less `earlier`; stays at 1970 instead of wrapping.
+    /// Subtracts `earlier`, saturating at the start of 1970.
     #[must_use]
     pub const fn saturating_sub(self, earlier: Duration) -> Self {
         UnixTime(self.0.saturating_sub(earlier))
     }
 
-    /// The time since `earlier`; zero if this is before it.
+    /// The time since `earlier`; zero if `earlier` is later than this time.
     #[must_use]
     pub const fn saturating_since(self, earlier: UnixTime) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -63,25 +63,25 @@ impl From<SystemTime> for UnixTime {
     }
 }
 
-/// A source of time; tests and replays supply their own.
+/// A source of time. Tests and replays supply their own.
 pub trait Clock: Send + Sync + Debug + 'static {
     /// The wall clock, for `exp`, `nbf` and `iat`.
     fn now(&self) -> UnixTime;
 
-    /// Time passed since some fixed point, never going back, for ages of keys and cache entries.
+    /// The monotonic time since a fixed point, for the ages of keys and cache entries.
     fn elapsed(&self) -> Duration;
 
     /// The identity of this clock: equal for two values that always read the same time.
     ///
     /// A verifier hands its clock to its key sources; a source that is attached to two different clocks is a configuration
-    /// fault. By default each value is a clock of its own. Override it if clones of a clock share their time, or if every
+    /// fault. By default, each value has its own identity. Override it if clones of a clock share their time, or if every
     /// value of the type reads the same.
     fn id(&self) -> ClockId {
         ClockId::from_address(self)
     }
 }
 
-/// The opaque identity of a [`Clock`]: tells whether two clocks are the same one.
+/// The opaque identity of a [`Clock`], equal if two clocks are the same.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -102,25 +102,25 @@ enum Identity {
 }
 
 impl ClockId {
-    /// One identity for every value of the type `C`: for clocks without state, such as [`SystemClock`].
+    /// The identity shared by all values of type `C`, for clocks without state such as [`SystemClock`].
     #[must_use]
     pub fn from_type<C: Clock>() -> Self {
         ClockId(Identity::Type(TypeId::of::<C>()))
     }
 
-    /// The identity of the state at this address: for clocks whose clones share it behind an `Arc`.
+    /// The identity of the state at this address, for clocks whose clones share it behind an `Arc`.
     ///
-    /// It holds as long as the state is not moved.
+    /// It is valid as long as the state does not move.
     #[must_use]
     pub fn from_address<T: ?Sized>(state: &T) -> Self {
         ClockId(Identity::Address(std::ptr::from_ref(state).cast::<()>().addr()))
     }
 }
 
-/// The machine's clocks.
+/// The clocks of the operating system.
 ///
-/// On Linux their coarse readings, which are a few milliseconds behind at most and cost a tenth: a token that was seen before
-/// is checked in less time than two precise readings take.
+/// On Linux it reads the coarse clocks, which lag by a few milliseconds at most and cost a tenth: checking a cached token
+/// takes less time than two precise readings.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -164,7 +164,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still, for replaying a decision at a given time.
+/// A clock that always reads the same time, for replaying a decision.
 ///
 /// ```
 /// use countersign_core::clock::{Clock, FixedClock, UnixTime};
@@ -176,7 +176,7 @@ impl Clock for SystemClock {
 pub struct FixedClock(UnixTime);
 
 impl FixedClock {
-    /// A clock that always reads `time`.
+    /// Creates a clock that always reads `time`.
     #[must_use]
     pub const fn new(time: UnixTime) -> Self {
         FixedClock(time)

@@ -1,15 +1,15 @@
-//! A count that many cores can raise without waiting for each other.
+//! A counter that many threads increment without contention.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// One for each of up to so many threads; more threads share.
+/// The number of stripes; more threads than this share them.
 const STRIPES: usize = 16;
 
-#[repr(align(128))] // two cache lines: neighbours would slow each other down
+#[repr(align(128))] // two cache lines, to avoid false sharing
 #[derive(Debug, Default)]
 struct Stripe(AtomicU64);
 
-/// A striped counter: cheap to raise, a sum to read.
+/// A striped counter: increments are cheap, reads sum all stripes.
 #[derive(Debug, Default)]
 pub(crate) struct Counter([Stripe; STRIPES]);
 
@@ -20,7 +20,7 @@ impl Counter {
         self.0[stripe % STRIPES].0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The sum now.
+    /// The current sum.
     pub(crate) fn sum(&self) -> u64 {
         self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
     }

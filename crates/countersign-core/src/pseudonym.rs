@@ -1,4 +1,4 @@
-//! Subjects as keyed hashes, so that a log can tell callers apart and name none.
+//! Pseudonyms of subjects, so that logs distinguish callers without naming them.
 
 use std::fmt;
 
@@ -13,10 +13,12 @@ const MIN_KEY_BYTES: usize = 32;
 /// The length of a pseudonym in bytes: enough to distinguish callers, too short to identify them elsewhere.
 const SHOWN_BYTES: usize = 8;
 
-/// Gives each subject of each issuer a pseudonym: HMAC-SHA-256 under the deployment's own key, its first 64 bits shown.
+/// Generates a pseudonym per issuer and subject: the first 64 bits of an HMAC-SHA-256.
 ///
-/// Who has no key can neither find the subject of a pseudonym by trying subjects nor compare two deployments' logs. Keep the
-/// key as long as logs must be joined, and drop it to make them anonymous.
+/// The key belongs to the deployment.
+///
+/// Without the key it is not possible to find a subject by trying candidates, or to correlate the logs of two deployments.
+/// Keep the key as long as logs must be correlated, and delete it to make them anonymous.
 ///
 /// ```
 /// use countersign_core::pseudonym::Pseudonyms;
@@ -33,22 +35,22 @@ const SHOWN_BYTES: usize = 8;
 pub struct Pseudonyms(hmac::Key);
 
 impl Pseudonyms {
-    /// Under this key; make it of 32 random bytes, and give every instance of a deployment the same.
+    /// Uses `key`: 32 random bytes, the same for every instance of a deployment.
     ///
     /// # Errors
     /// `ConfigError` on field `pseudonym_key` if it is shorter than 32 bytes.
     pub fn new(key: &Secret<Vec<u8>>) -> Result<Self, ConfigError> {
         if key.expose().len() < MIN_KEY_BYTES {
-            return Err(ConfigError::new("pseudonym_key", "shorter than 32 bytes"));
+            return Err(ConfigError::new("pseudonym_key", "shorter than 32 bytes; use 32 random bytes"));
         }
         Ok(Pseudonyms(hmac::Key::new(hmac::HMAC_SHA256, key.expose())))
     }
 
-    /// The pseudonym of `subject` as `issuer` names it: 16 hexadecimal digits.
+    /// The pseudonym of `issuer`'s `subject`: 16 hexadecimal digits.
     #[must_use]
     pub fn pseudonym(&self, issuer: &str, subject: &str) -> String {
         let mut context = hmac::Context::with_key(&self.0);
-        // The length keeps ("ab", "c") from ("a", "bc").
+        // The length distinguishes ("ab", "c") from ("a", "bc").
         context.update(&(issuer.len() as u64).to_be_bytes());
         context.update(issuer.as_bytes());
         context.update(subject.as_bytes());

@@ -1,11 +1,11 @@
-//! Text taken from a token, made safe to log.
+//! Escaping of untrusted text for logs.
 
-/// The longest run of foreign text that one log field may hold, in characters.
+/// The longest untrusted text in a log field, in characters.
 const MAX_LOGGED_CHARS: usize = 64;
 
-/// Escapes everything but printable ASCII and cuts at 64 characters, marking the cut with `…`.
+/// Escapes everything but printable ASCII and truncates at 64 characters, marked with `…`.
 ///
-/// Keeps one record one record: no line break, terminal escape or right-to-left override gets through.
+/// Line breaks, terminal escapes and right-to-left overrides are escaped, so that untrusted text cannot forge a log record.
 ///
 /// ```
 /// use countersign_core::integration::safe_text;

@@ -1,4 +1,4 @@
-//! Values that must not be seen.
+//! Values that must not appear in output.
 
 use std::fmt;
 
@@ -19,12 +19,12 @@ use crate::error::ConfigError;
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Hides `value`.
+    /// Wraps `value`.
     pub const fn new(value: T) -> Self {
         Secret(value)
     }
 
-    /// The value itself. Each call is a place where a secret may leave; keep them few.
+    /// Returns the value. Each call is a point at which the secret can leak; keep them few.
     pub const fn expose(&self) -> &T {
         &self.0
     }
@@ -34,11 +34,14 @@ impl Secret<String> {
     /// Reads the environment variable `name`.
     ///
     /// # Errors
-    /// `ConfigError` where it is unset, empty or no UTF-8.
+    /// `ConfigError` if it is unset, empty or not UTF-8.
     pub fn from_env(name: &str) -> Result<Self, ConfigError> {
         match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(Secret(value)),
-            _ => Err(ConfigError::new(name, "the environment variable is unset or empty; set it to the secret")),
+            _ => Err(ConfigError::new(
+                name,
+                "the environment variable is unset, empty or not UTF-8; set it to the secret",
+            )),
         }
     }
 }
