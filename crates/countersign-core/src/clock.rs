@@ -14,7 +14,9 @@ use rustix::time::ClockId as MachineClock;
 pub struct UnixTime(Duration);
 
 impl UnixTime {
-    /// The last second of the year 9999. Later times in claims are malformed: milliseconds, or an attack.
+    /// The last second of the year 9999.
+    ///
+    /// Later times in claims are malformed: milliseconds, or an attack.
     pub const MAX: UnixTime = UnixTime(Duration::from_secs(253_402_300_799));
 
     /// The time `seconds` after the start of 1970.
@@ -102,13 +104,13 @@ enum Identity {
 }
 
 impl ClockId {
-    /// The identity shared by all values of type `C`, for clocks without state such as [`SystemClock`].
+    /// The identity of all values of type `C`, for stateless clocks such as [`SystemClock`].
     #[must_use]
     pub fn from_type<C: Clock>() -> Self {
         ClockId(Identity::Type(TypeId::of::<C>()))
     }
 
-    /// The identity of the state at this address, for clocks whose clones share it behind an `Arc`.
+    /// The identity of the state at this address, for clocks whose clones share an `Arc`.
     ///
     /// It is valid as long as the state does not move.
     #[must_use]

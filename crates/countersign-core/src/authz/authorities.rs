@@ -67,7 +67,7 @@ impl Authorities {
         self
     }
 
-    /// Gives every token of this issuer the tenant `id`, for an issuer that serves only one tenant.
+    /// Gives every token the tenant `id`, for an issuer that serves only one tenant.
     pub fn tenant(mut self, id: impl Into<String>) -> Self {
         self.tenant = Some(id.into());
         self
@@ -88,7 +88,7 @@ impl Authorities {
         self
     }
 
-    /// Declares every known role, so that any other role in the hierarchy or permission map is a fault.
+    /// Declares all known roles; any other role in the hierarchy or permission map is a fault.
     ///
     /// Default: the roles that the hierarchy names, if it names any.
     pub fn known_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -96,7 +96,9 @@ impl Authorities {
         self
     }
 
-    /// Adds chains of roles, most privileged first, such as `"admin > manager > clerk"`; `;` separates chains.
+    /// Adds chains of roles, most privileged first, such as `"admin > manager > clerk"`.
+    ///
+    /// `;` separates chains.
     ///
     /// Building a verifier fails if a role implies itself, directly or through others.
     pub fn hierarchy(mut self, chains: &str) -> Self {
@@ -247,7 +249,9 @@ fn value_at(payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Resul
     tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
 }
 
-/// Follows one step of a pointer. A step into a value without members is a wrong type, not an absent claim.
+/// Follows one step of a pointer.
+///
+/// A step into a value without members is a wrong type, not an absent claim.
 fn step_into(value: Value, step: &str) -> Result<Option<Value>, VerifyError> {
     match value {
         Value::Object(mut members) => Ok(members.remove(&step.replace("~1", "/").replace("~0", "~"))),

@@ -16,9 +16,11 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Denial {
-    /// A token with all of these scopes would be allowed: 403 `insufficient_scope` (RFC 6750 §3.1).
+    /// A token with all of these scopes is needed: 403 `insufficient_scope` (RFC 6750 §3.1).
     Scopes(Vec<String>),
-    /// A newer or stronger authentication is needed: 401 `insufficient_user_authentication` (RFC 9470 §3).
+    /// A newer or stronger authentication is needed.
+    ///
+    /// 401 `insufficient_user_authentication` (RFC 9470 §3).
     StepUp {
         /// The longest time since the subject authenticated, if the requirement limits it.
         max_age: Option<Duration>,
@@ -29,7 +31,9 @@ pub enum Denial {
     ClaimsSchema,
     /// No other token of this caller would be allowed: 403.
     Forbidden,
-    /// Forbidden, and the caller must not learn that the resource exists: 404 ([`hidden`](super::Requirement::hidden)).
+    /// Forbidden, and the caller must not learn that the resource exists: 404.
+    ///
+    /// See [`hidden`](super::Requirement::hidden).
     NotFound,
 }
 

@@ -29,7 +29,7 @@ pub trait Demand: Send + Sync + 'static {
     fn requirement() -> &'static Requirement;
 }
 
-/// Declares a type for each requirement, so that a handler's signature can name what it requires.
+/// Declares a type for each requirement, for use in handler signatures.
 ///
 /// ```
 /// use countersign_core::authz::{Demand, role, scope};

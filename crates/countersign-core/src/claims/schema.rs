@@ -58,7 +58,9 @@ use super::{ClaimsError, FromClaims};
     note = "`Evolving<C>` needs `C: Schema`; for claims without versions use `C` itself"
 )]
 pub trait Schema: DeserializeOwned + Send + Sync + 'static {
-    /// The number of this version, from 1. It must exceed that of [`Older`](Self::Older), or the program does not compile.
+    /// The number of this version, from 1.
+    ///
+    /// It must exceed that of [`Older`](Self::Older), or the program does not compile.
     const VERSION: u32;
 
     /// The previous version; [`Oldest`] if this is the first.
@@ -81,7 +83,9 @@ pub trait Schema: DeserializeOwned + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Newer {
-    /// Refuses the token: 403 `claims_schema`. Deploy the services before the issuer writes the new version.
+    /// Refuses the token: 403 `claims_schema`.
+    ///
+    /// Deploy the services before the issuer writes the new version.
     Refuse,
     /// Reads the token as the newest known version, for schemas that only add claims.
     ReadAsNewest,
@@ -195,7 +199,7 @@ fn version_of<C: Schema>(json: &str) -> Result<u32, ClaimsError> {
     version.map(|version| version.unwrap_or(C::UNMARKED)).map_err(|error| ClaimsError::from(&error))
 }
 
-/// The schema of a token compared with the newest known one: a closed set, fit for metric labels.
+/// The schema of a token relative to the newest known one; a closed set for metric labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SchemaSeen {
@@ -217,7 +221,9 @@ pub struct SchemaCount {
     pub requested: &'static str,
     /// The schema of the tokens.
     pub seen: SchemaSeen,
-    /// The number of tokens. A token is counted when it is first decoded, not when it comes from the cache.
+    /// The number of tokens.
+    ///
+    /// A token is counted when it is first decoded, not when it comes from the cache.
     pub tokens: u64,
 }
 

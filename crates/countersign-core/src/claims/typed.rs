@@ -59,7 +59,9 @@ impl fmt::Debug for TokenClaims<'_> {
     }
 }
 
-/// The results of decoding one token, per type. Reads take no lock, since many threads may share a token.
+/// The results of decoding one token, per type.
+///
+/// Reads take no lock, since many threads may share a token.
 #[derive(Default)]
 pub(crate) struct TypedClaims(Slot);
 

@@ -1,6 +1,6 @@
 //! The table of reasons for refusing a token.
 
-/// Generates the enum, its stable codes, its remedies and the list of all kinds from one table.
+/// Generates the enum, its codes, its remedies and the list of kinds from one table.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident => $code:literal, $remedy:literal;)*) => {
         /// The kinds of [`VerifyError`](super::VerifyError), each with its stable code and its remedy.
@@ -20,7 +20,9 @@ macro_rules! kinds {
                 match self { $(VerifyErrorKind::$kind => $code,)* }
             }
 
-            /// A one-line remedy for those who configure the service or its clients. The wording may change.
+            /// A one-line remedy for those who configure the service or its clients.
+            ///
+            /// The wording may change.
             ///
             /// ```
             /// use countersign_core::error::VerifyErrorKind;
@@ -39,7 +41,7 @@ kinds! {
     /// The token is longer than the verifier accepts.
     TooLarge => "too_large",
         "issue smaller tokens, or raise max_token_bytes";
-    /// The token is not three base64url segments with JSON objects, or has duplicate names in its JSON.
+    /// The token is not three base64url segments of JSON, or its JSON has duplicate names.
     Malformed => "malformed",
         "send the token unchanged: three base64url parts with dots between, no quotes, no line breaks";
     /// The token is encrypted (JWE, five segments).

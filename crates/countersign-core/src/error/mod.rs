@@ -38,12 +38,14 @@ impl VerifyError {
         VerifyError { kind, detail: detail.into(), retry_after: None }
     }
 
-    /// Reports a mismatch of `what`. `expected` is trusted text; `found` is untrusted and escaped here.
+    /// Reports a mismatch of `what`.
+    ///
+    /// `expected` is trusted text; `found` is untrusted and escaped here.
     pub(crate) fn mismatch(kind: VerifyErrorKind, what: &str, expected: &str, found: &str) -> Self {
         VerifyError::new(kind, format!("{what}: expected {expected}, found \"{}\"", safe_text(found)))
     }
 
-    /// The token could not be verified because the keys are unavailable; retry after `retry_after`.
+    /// Creates the error for unavailable keys; the caller retries after `retry_after`.
     pub fn unavailable(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
         VerifyError { kind: VerifyErrorKind::KeysUnavailable, detail: detail.into(), retry_after: Some(retry_after) }
     }
@@ -77,7 +79,7 @@ impl VerifyError {
         &self.detail
     }
 
-    /// Returns whether the token could not be verified (503, retry), rather than being refused (401).
+    /// Returns whether the token was left unverified (503, retry), not refused (401).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(self.kind, VerifyErrorKind::KeysUnavailable)

@@ -47,12 +47,12 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// The canonical form: named fields, values with their lengths, lists sorted and without duplicates.
+/// The canonical form: named fields, values with lengths, sorted lists without duplicates.
 #[derive(Default)]
 pub(crate) struct Canonical(String);
 
 impl Canonical {
-    /// Starts the canonical form of `what` in version `version`; another version gives another fingerprint.
+    /// Starts the canonical form of `what`; another version gives another fingerprint.
     pub(crate) fn new(what: &str, version: u8) -> Self {
         let mut canonical = Self::default();
         canonical.list(what, [version.to_string()]);

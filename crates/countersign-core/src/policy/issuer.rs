@@ -112,7 +112,9 @@ impl TrustedIssuer {
         self
     }
 
-    /// Allows exactly these algorithms, all symmetric or all asymmetric. Default: [`Algorithm::DEFAULT`].
+    /// Allows exactly these algorithms, all symmetric or all asymmetric.
+    ///
+    /// Default: [`Algorithm::DEFAULT`].
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         self.algorithms = algorithms.into_iter().collect();
         self
@@ -172,7 +174,9 @@ impl TrustedIssuer {
         self
     }
 
-    /// Refuses subjects that begin with `prefix`, so that an outside issuer cannot name internal services.
+    /// Refuses subjects that begin with `prefix`.
+    ///
+    /// Keeps an outside issuer from naming internal services.
     pub fn refused_subject_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.refused_subject_prefixes.push(prefix.into());
         self
@@ -192,7 +196,7 @@ impl TrustedIssuer {
         self
     }
 
-    /// Sets the claims that hold scopes, roles, permissions and tenant, and the roles that imply others.
+    /// Sets the mapping from claims to scopes, roles, permissions and tenant.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = authorities;
         self

@@ -7,7 +7,7 @@ use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
 use crate::key::{RefreshFuture, SourceContext};
 
-/// Resolves issuers that are unknown when the verifier is built, such as tenants in a database.
+/// Resolves issuers that are unknown at build time, such as tenants in a database.
 ///
 /// The verifier passes the exact `iss` of a token that is not verified yet, and trusts only an issuer of exactly that name.
 /// An implementation must bound its own work and memory: [`resolve`](Self::resolve) is called for every token whose issuer

@@ -1,4 +1,4 @@
-//! The facts that a requirement is evaluated against: those of the token and those of the request.
+//! The facts of token and request that a requirement is evaluated against.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub struct Facts<'f> {
     pub client: &'f str,
     /// The token's `iss`.
     pub issuer: &'f str,
-    /// The party that acts for the subject: the outermost `act.sub`, never an inner one (RFC 8693 §4.1).
+    /// The party that acts for the subject: only the outermost `act.sub` (RFC 8693 §4.1).
     pub actor: Option<&'f str>,
     /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,
@@ -90,7 +90,7 @@ pub trait RequestFacts {
     /// The header of this name; `None` if it is absent, repeated, or not visible ASCII.
     fn header(&self, name: &str) -> Option<&str>;
 
-    /// The host that the request names, with its port if given; `None` if it names none or several.
+    /// The host of the request, with its port if given; `None` if it names none or several.
     fn host(&self) -> Option<&str>;
 }
 

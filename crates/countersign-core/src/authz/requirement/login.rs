@@ -11,7 +11,7 @@ use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::Denial;
 
-/// The greatest time by which a login (`auth_time`) may lie in the future; a later one is ignored.
+/// The tolerance for logins (`auth_time`) in the future; later ones are ignored.
 const LOGIN_AHEAD: Duration = Duration::from_secs(30);
 
 /// The subject authenticated at most `age` ago (`auth_time`); otherwise a step-up challenge with `max_age`.

@@ -10,7 +10,7 @@ use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
 use super::{AuthoritiesConfig, KeysConfig};
 use crate::key::{Algorithm, KeySource};
 
-/// [`TrustedIssuer`] as plain data: an issuer, the accepted audiences, and the rules for its tokens.
+/// [`TrustedIssuer`] as plain data: issuer, accepted audiences and rules.
 ///
 /// `issuer` and `audience` are required. Times are whole seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct TrustedIssuerConfig {
     /// The tolerated difference between clocks. Default: 30; at most 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leeway_seconds: Option<u64>,
-    /// The longest `exp - iat`. Default: 24 hours in the profile `access_token`, otherwise unbounded.
+    /// The longest `exp - iat`. Default: 24 h in profile `access_token`, otherwise unbounded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_lifetime_seconds: Option<u64>,
     /// The greatest accepted age, counted from `iat`. Default: unbounded.
