@@ -61,9 +61,11 @@ async function writeToken() {
   const parts = { header: $('header').value, claims: $('claims').value, signature };
   const written = await post('write', parts).catch(problem);
   if (!written || mine !== latest) return;
-  $('token').value = written.token;
+  // Read before the token is shown, so that the page never shows a token beside the warnings of another.
   const read = await post('read', { token: written.token }).catch(problem);
-  if (read && mine === latest) show(read);
+  if (mine !== latest) return;
+  $('token').value = written.token;
+  if (read) show(read);
 }
 
 function problem(error) {
