@@ -11,6 +11,7 @@ use countersign::response::Detail;
 use countersign::revocation::{
     MemoryRevocations, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, SingleUse, UnknownPolicy,
 };
+use countersign::prelude::*;
 use countersign::verify::Verified;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -192,4 +193,125 @@ async fn s3_25_without_room_for_a_used_token_it_is_503_until_some_expire() {
     assert!((136..200).contains(&unavailable), "{unavailable} of 200, over 64 shards");
     issuer.clock().advance(Duration::from_secs(3600 + 301));
     assert_eq!(service.get("/", &good(&issuer).claim("jti", "later").sign()).await.status, 200);
+}
+
+/// What the check says of a token, without HTTP.
+async fn status(verifier: &Verifier, check: &dyn RevocationCheck, token: &str) -> Option<RevocationStatus> {
+    let verified = verifier.verify(token).await.ok()?;
+    match check.check(&verified) {
+        RevocationQuery::Known(status) => Some(status),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A clock that goes ahead and comes back, as an administrator or NTP sets it: while it is ahead the list is filled and swept.
+#[tokio::test]
+async fn s11_06_a_revocation_stands_through_a_clock_that_goes_ahead_and_comes_back() {
+    for (ahead, stays) in [(600, 0), (86_400, 0), (86_400, 10), (86_400, 4 * 3600)] {
+        let issuer = TestIssuer::new();
+        let list = Arc::new(MemoryRevocations::new().max_entries(4));
+        let service = serve(&issuer, Arc::clone(&list)).await;
+        let start = issuer.clock().now();
+        let end = start.saturating_add(Duration::from_secs(86_400));
+        let draft = |id: &str| good(&issuer).lifetime(Duration::from_secs(86_400)).claim("jti", id).sign();
+        let (before, during, innocent) = (draft("before"), draft("during"), draft("innocent"));
+        list.revoke_token(issuer.name(), "before", end).expect("room");
+
+        issuer.clock().step_wall(start.saturating_add(Duration::from_secs(ahead + 86_400)));
+        list.revoke_token(issuer.name(), "during", end).expect("room");
+        for number in 0..20 {
+            // Both clocks go on while it is ahead, and the list is full: each addition sweeps.
+            issuer.clock().advance(Duration::from_secs(stays / 20));
+            let _ = list.revoke_token(issuer.name(), &format!("other {number}"), end);
+        }
+        issuer.clock().step_wall(start.saturating_add(Duration::from_secs(stays)));
+        for (name, token) in [("before", &before), ("during", &during)] {
+            let answer = service.get("/", token).await;
+            let expected: &[u16] = if stays < 3600 { &[401] } else { &[401, 503] };
+            assert!(expected.contains(&answer.status), "{name}, {ahead} s ahead for {stays} s: {answer:?}");
+        }
+        if stays < 3600 {
+            assert_eq!(service.get("/", &innocent).await.status, 200, "and nobody else is refused");
+        }
+    }
+}
+
+#[tokio::test]
+async fn s11_06_what_was_removed_at_its_time_is_not_accepted_when_the_clock_goes_back() {
+    let issuer = TestIssuer::new();
+    let (list, used) = (Arc::new(MemoryRevocations::new().max_entries(1)), Arc::new(SingleUse::new().max_entries(1)));
+    let verifier = issuer.verifier_for("api");
+    for revocation in [Revocation::new(Arc::clone(&list)), Revocation::new(Arc::clone(&used))] {
+        builder(&issuer).revocation(revocation).build().expect("it takes the verifier's clock");
+    }
+    let start = issuer.clock().now();
+    let token = good(&issuer).claim("jti", "one").sign();
+    let long = good(&issuer).lifetime(Duration::from_secs(90_000)).claim("jti", "long").sign();
+    let end = start.saturating_add(Duration::from_secs(3600));
+    list.revoke_token(issuer.name(), "one", end).expect("room");
+    assert_eq!(status(&verifier, &*used, &token).await, Some(RevocationStatus::Valid));
+
+    issuer.clock().advance(Duration::from_secs(2 * 3600));
+    list.revoke_token(issuer.name(), "another", UnixTime::MAX).expect("the first is over");
+    for number in 0..200 {
+        // Every shard is swept.
+        status(&verifier, &*used, &good(&issuer).claim("jti", format!("other {number}")).sign()).await;
+    }
+    issuer.clock().step_wall(start);
+    assert_eq!(status(&verifier, &*list, &token).await, Some(RevocationStatus::Unknown));
+    assert_ne!(status(&verifier, &*used, &token).await, Some(RevocationStatus::Valid), "used once, before");
+    assert_eq!(status(&verifier, &*list, &long).await, Some(RevocationStatus::Valid), "it outlives what was removed");
+    assert_eq!(list.len(), 1);
+}
+
+/// Thousands of random steps of the clock: no token whose revocation, or use, was acknowledged is ever valid again.
+#[tokio::test]
+async fn s11_06_no_sequence_of_clock_steps_makes_a_list_forget() {
+    for seed in 0..3 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let issuer = TestIssuer::new();
+        let verifier = issuer.verifier_for("api");
+        let list = Arc::new(MemoryRevocations::new().max_entries(8));
+        let used = Arc::new(SingleUse::new().max_entries(1));
+        for revocation in [Revocation::new(Arc::clone(&list)), Revocation::new(Arc::clone(&used))] {
+            builder(&issuer).revocation(revocation).build().expect("it takes the verifier's clock");
+        }
+        let (mut revoked, mut spent) = (Vec::new(), Vec::new());
+        for number in 0..400 {
+            let now = issuer.clock().now();
+            match random.u32(..8) {
+                0 => issuer.clock().step_wall(now.saturating_add(Duration::from_secs(random.u64(..100_000)))),
+                1 => issuer.clock().step_wall(now.saturating_sub(Duration::from_secs(random.u64(..100_000)))),
+                2 => issuer.clock().advance(Duration::from_secs(random.u64(..5_000))),
+                _ => {}
+            }
+            let lifetime = Duration::from_secs(random.u64(60..7_200));
+            let (id, made_at) = (format!("{number}"), issuer.clock().now());
+            let token = good(&issuer).lifetime(lifetime).claim("jti", id.as_str()).sign();
+            let expires_at = made_at.saturating_add(lifetime);
+            if random.bool() {
+                if list.revoke_token(issuer.name(), &id, expires_at).is_ok() {
+                    revoked.push((token, made_at));
+                }
+            } else if status(&verifier, &*used, &token).await == Some(RevocationStatus::Valid) {
+                spent.push((token, made_at));
+            }
+            if random.u32(..4) > 0 {
+                continue;
+            }
+            let time = issuer.clock().now();
+            for (token, made_at) in &revoked {
+                issuer.clock().step_wall(*made_at); // the verifier accepts it
+                let found = status(&verifier, &*list, token).await.expect("verified");
+                assert_ne!(found, RevocationStatus::Valid, "seed {seed}, step {number}");
+            }
+            for (token, made_at) in &spent {
+                issuer.clock().step_wall(*made_at);
+                let found = status(&verifier, &*used, token).await.expect("verified");
+                assert_ne!(found, RevocationStatus::Valid, "seed {seed}, step {number}");
+            }
+            issuer.clock().step_wall(time);
+        }
+        assert!(revoked.len() > 5 && spent.len() > 5, "{} and {}", revoked.len(), spent.len());
+    }
 }

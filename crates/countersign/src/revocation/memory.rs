@@ -9,19 +9,20 @@ use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
-use super::clock::AttachedClock;
 use super::name::{Name, NameRef};
+use super::retention::Retention;
 
 /// The most revocations in a list.
 const MAX_REVOCATIONS: usize = 65_536;
-
-/// The time that a revocation is kept after its token expires: the longest leeway of a policy.
-pub(super) const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(300);
 
 /// A list of revoked tokens and subjects in the memory of this process.
 ///
 /// Share it in an `Arc` with the code that learns of revocations. An entry is removed once every token that it could stop
 /// has expired. A full list refuses new entries: removing an older one would accept its token again.
+///
+/// A wall clock that is set does not undo a revocation. Entries are removed by monotonic time, so a clock that goes ahead
+/// removes none within an hour. If the clock goes back after entries were removed, the status of tokens that expired before
+/// them is unknown, because their revocations may be gone.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,7 +42,7 @@ pub struct MemoryRevocations {
     /// Held while an entry is added, so that the bound is exact.
     writer: Mutex<()>,
     max_entries: usize,
-    clock: AttachedClock,
+    retention: Retention,
 }
 
 #[derive(Clone, Copy)]
@@ -72,7 +73,7 @@ impl MemoryRevocations {
             entries: papaya::HashMap::new(),
             writer: Mutex::new(()),
             max_entries: MAX_REVOCATIONS,
-            clock: AttachedClock::default(),
+            retention: Retention::default(),
         }
     }
 
@@ -126,13 +127,13 @@ impl MemoryRevocations {
         let entries = self.entries.pin();
         let known = entries.get(&name).copied();
         if known.is_none() && self.len() >= self.max_entries {
-            let now = self.clock.now();
-            entries.retain(|_, entry| now <= entry.keep_until);
+            let now = self.retention.sweep_time();
+            entries.retain(|_, entry| !self.retention.may_remove(entry.keep_until, now));
             if self.len() >= self.max_entries {
                 return Err(RevocationsFull);
             }
         }
-        let mut entry = Entry { issued_before, keep_until: expires_at.saturating_add(KEEP_AFTER_EXPIRY) };
+        let mut entry = Entry { issued_before, keep_until: Retention::keep_until(expires_at) };
         if let Some(known) = known {
             // Of two revocations of one name, the further-reaching counts.
             entry.issued_before = entry.issued_before.max(known.issued_before);
@@ -159,12 +160,16 @@ impl MemoryRevocations {
 
 impl RevocationCheck for MemoryRevocations {
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
-        let is_revoked = self.is_revoked(token);
-        RevocationQuery::Known(if is_revoked { RevocationStatus::Revoked } else { RevocationStatus::Valid })
+        RevocationQuery::Known(match self.is_revoked(token) {
+            true => RevocationStatus::Revoked,
+            // Read after the list: an entry is marked as removed before it is.
+            false if self.retention.may_have_removed(token.expires_at()) => RevocationStatus::Unknown,
+            false => RevocationStatus::Valid,
+        })
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
-        self.clock.attach(clock)
+        self.retention.attach(clock)
     }
 }
 

@@ -5,9 +5,9 @@
 //! are built in. Other checks implement [`RevocationCheck`].
 
 mod check;
-mod clock;
 mod memory;
 mod name;
+mod retention;
 mod single_use;
 mod unknown_policy;
 

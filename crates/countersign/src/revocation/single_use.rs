@@ -10,9 +10,8 @@ use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
-use super::clock::AttachedClock;
-use super::memory::KEEP_AFTER_EXPIRY;
 use super::name::{Name, NameRef};
+use super::retention::Retention;
 
 /// The most used tokens that are remembered.
 const MAX_USED: usize = 65_536;
@@ -27,7 +26,8 @@ const SHARDS: usize = 64;
 ///
 /// Several instances of a service need a shared store behind a [`RevocationCheck`] of their own. If all entries are taken by
 /// tokens that have not expired, the status is unknown: keep the default
-/// [`UnknownPolicy::FailClosed`](super::UnknownPolicy::FailClosed), which answers 503.
+/// [`UnknownPolicy::FailClosed`](super::UnknownPolicy::FailClosed), which answers 503. A wall clock that is set does not make
+/// a used token usable again; as in [`MemoryRevocations`](super::MemoryRevocations), the status may be unknown then.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct SingleUse {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     max_per_shard: usize,
-    clock: AttachedClock,
+    retention: Retention,
 }
 
 /// The used tokens, and until when they are remembered. Each check may write, so a lock serves better than a concurrent map.
@@ -56,7 +56,7 @@ impl SingleUse {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             max_per_shard: MAX_USED / SHARDS,
-            clock: AttachedClock::default(),
+            retention: Retention::default(),
         }
     }
 
@@ -70,18 +70,21 @@ impl SingleUse {
     fn redeem(&self, token: &Verified) -> RevocationStatus {
         let Some(id) = token.token_id().filter(|id| !id.is_empty()) else { return RevocationStatus::Revoked };
         let name = Name::from(NameRef::token(token.issuer(), id));
-        let now = self.clock.now();
         let mut used = self.shard(&name);
         if used.contains_key(&name) {
             return RevocationStatus::Revoked;
         }
+        if self.retention.may_have_removed(token.expires_at()) {
+            return RevocationStatus::Unknown;
+        }
         if used.len() >= self.max_per_shard {
-            used.retain(|_, until| now <= *until);
+            let now = self.retention.sweep_time();
+            used.retain(|_, keep_until| !self.retention.may_remove(*keep_until, now));
         }
         if used.len() >= self.max_per_shard {
             return RevocationStatus::Unknown;
         }
-        used.insert(name, token.expires_at().saturating_add(KEEP_AFTER_EXPIRY));
+        used.insert(name, Retention::keep_until(token.expires_at()));
         RevocationStatus::Valid
     }
 
@@ -97,7 +100,7 @@ impl RevocationCheck for SingleUse {
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
-        self.clock.attach(clock)
+        self.retention.attach(clock)
     }
 }
 

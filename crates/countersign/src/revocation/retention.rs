@@ -1,0 +1,155 @@
+//! The retention of entries, safe against a wall clock that is set.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use countersign_core::clock::{Clock, SystemClock, UnixTime};
+use countersign_core::error::Fault;
+
+/// The time for which an entry is kept after its token expires: the longest leeway of a policy.
+const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(300);
+
+/// The time for which a wall clock that was set ahead must stay ahead before entries are removed by it.
+const CLOCK_STEP_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Decides when an entry may be removed, and remembers for which tokens one may have been.
+///
+/// The wall clock may be set ahead and back again at any time. Two rules keep that harmless. A reading counts only after the
+/// clock has read alike for an hour of monotonic time; the earlier of two readings decides until then. And a token that
+/// expires no later than the latest entry that was removed is never reported as valid: its entry may have been removed.
+#[derive(Debug, Default)]
+pub(super) struct Retention {
+    clock: OnceLock<Arc<dyn Clock>>,
+    offsets: Mutex<Option<Offsets>>,
+    /// The latest `keep_until` of a removed entry, in milliseconds.
+    removed_until: AtomicU64,
+}
+
+/// The lowest offsets between wall clock and monotonic clock, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Offsets {
+    /// The start of the current window.
+    since: Duration,
+    current: i128,
+    previous: i128,
+}
+
+impl Retention {
+    /// Takes the clock, unless there is one already. A different one is a fault.
+    pub(super) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
+        let attached = self.clock.get_or_init(|| {
+            // Readings of the system clock, which was used so far, do not count for this one.
+            *self.offsets() = None;
+            Arc::clone(clock)
+        });
+        self.sweep_time();
+        if attached.id() == clock.id() {
+            return Vec::new();
+        }
+        vec![Fault::new("revocation", "the check is used with two different clocks; create one check for each clock")]
+    }
+
+    /// The time until which an entry about a token with this expiry is kept.
+    pub(super) fn keep_until(expires_at: UnixTime) -> UnixTime {
+        expires_at.saturating_add(KEEP_AFTER_EXPIRY)
+    }
+
+    /// The time by which entries are removed: never later than the wall clock, or than it read within the last hour.
+    pub(super) fn sweep_time(&self) -> UnixTime {
+        let clock: &dyn Clock = self.clock.get().map_or(&SystemClock, |clock| &**clock);
+        let elapsed = clock.elapsed();
+        let offset = signed(since_1970(clock.now())).saturating_sub(signed(elapsed));
+        let mut offsets = self.offsets();
+        let mut known = offsets.unwrap_or(Offsets { since: elapsed, current: offset, previous: offset });
+        if elapsed.saturating_sub(known.since) >= CLOCK_STEP_WINDOW {
+            known = Offsets { since: elapsed, current: offset, previous: known.current };
+        }
+        known.current = known.current.min(offset);
+        *offsets = Some(known);
+        let millis = signed(elapsed).saturating_add(known.current.min(known.previous));
+        UnixTime::from_secs(0).saturating_add(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
+    }
+
+    /// Returns whether an entry may be removed at `sweep_time`. If so, tokens whose entries may be gone are refused from
+    /// now on; the caller removes the entry afterwards.
+    pub(super) fn may_remove(&self, keep_until: UnixTime, sweep_time: UnixTime) -> bool {
+        let is_over = sweep_time > keep_until;
+        if is_over {
+            let millis = u64::try_from(since_1970(keep_until).as_millis()).unwrap_or(u64::MAX);
+            self.removed_until.fetch_max(millis.saturating_add(1), Ordering::SeqCst);
+        }
+        is_over
+    }
+
+    /// Returns whether the entry of a token with this expiry may have been removed, although the token may be accepted
+    /// again: then the wall clock was set back.
+    pub(super) fn may_have_removed(&self, expires_at: UnixTime) -> bool {
+        let removed_until = self.removed_until.load(Ordering::SeqCst);
+        since_1970(Self::keep_until(expires_at)) < Duration::from_millis(removed_until)
+    }
+
+    fn offsets(&self) -> MutexGuard<'_, Option<Offsets>> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn since_1970(time: UnixTime) -> Duration {
+    time.saturating_since(UnixTime::from_secs(0))
+}
+
+fn signed(time: Duration) -> i128 {
+    i128::try_from(time.as_millis()).unwrap_or(i128::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_test::ManualClock;
+
+    use super::*;
+
+    fn attached() -> (Retention, ManualClock) {
+        let (retention, clock) = (Retention::default(), ManualClock::new(UnixTime::from_secs(1_000_000)));
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        assert!(retention.attach(&shared).is_empty());
+        (retention, clock)
+    }
+
+    #[test]
+    fn a_clock_that_was_set_ahead_counts_after_an_hour_and_one_set_back_at_once() {
+        let (retention, clock) = attached();
+        clock.step_wall(UnixTime::from_secs(2_000_000));
+        assert_eq!(retention.sweep_time().as_secs(), 1_000_000);
+        clock.advance(Duration::from_secs(3599));
+        assert_eq!(retention.sweep_time().as_secs(), 1_003_599, "it goes on by the monotonic clock");
+        clock.advance(Duration::from_secs(3600));
+        retention.sweep_time();
+        clock.advance(Duration::from_secs(3600));
+        assert_eq!(retention.sweep_time().as_secs(), 2_000_000 + 10_799, "now it is the time");
+        clock.step_wall(UnixTime::from_secs(500));
+        assert_eq!(retention.sweep_time().as_secs(), 500);
+    }
+
+    #[test]
+    fn a_clock_that_started_in_1970_is_trusted_once_it_was_set() {
+        let (retention, clock) = attached();
+        clock.step_wall(UnixTime::from_secs(5));
+        assert_eq!(retention.sweep_time().as_secs(), 5);
+        clock.step_wall(UnixTime::from_secs(1_700_000_000));
+        for _ in 0..3 {
+            clock.advance(CLOCK_STEP_WINDOW);
+            retention.sweep_time();
+        }
+        assert_eq!(retention.sweep_time(), clock.now());
+    }
+
+    #[test]
+    fn tokens_whose_entries_may_be_gone_are_known() {
+        let (retention, clock) = attached();
+        let at = UnixTime::from_secs;
+        assert!(!retention.may_remove(clock.now(), clock.now()) && !retention.may_have_removed(at(0)));
+        assert!(retention.may_remove(at(999_999), clock.now()));
+        assert!(retention.may_have_removed(at(999_699)) && retention.may_have_removed(at(5)));
+        assert!(!retention.may_have_removed(at(999_700)), "this one expires later");
+    }
+}
