@@ -7,11 +7,11 @@ use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::CallerToken;
 use countersign::clock::{Clock, UnixTime};
+use countersign::prelude::*;
 use countersign::response::Detail;
 use countersign::revocation::{
     MemoryRevocations, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, SingleUse, UnknownPolicy,
 };
-use countersign::prelude::*;
 use countersign::verify::Verified;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
