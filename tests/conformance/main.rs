@@ -20,3 +20,4 @@ mod s3_identity;
 mod s3_times;
 mod s4_lookup;
 mod table;
+mod threats;
