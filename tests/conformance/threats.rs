@@ -41,7 +41,8 @@ fn faults_of_page(page: &str, shown: &Shown) -> Vec<String> {
     let is_row = |line: &&str| line.starts_with('|');
     let mut lines = page.lines().skip_while(|line| !is_row(line));
     let rows: Vec<&str> = lines.by_ref().take_while(is_row).collect();
-    let mut faults: Vec<String> = lines.filter(is_row).map(|line| format!("a row outside of the table: {line}")).collect();
+    let mut faults: Vec<String> =
+        lines.filter(is_row).map(|line| format!("a row outside of the table: {line}")).collect();
     if rows.get(..2) != Some(&["| attack | countermeasure | shown by |", "|---|---|---|"]) {
         faults.push("the table does not begin with its head".to_owned());
     }
