@@ -30,6 +30,7 @@
 
 mod algorithm;
 pub mod authz;
+mod budget;
 mod cache;
 pub mod claims;
 pub mod clock;

@@ -1,0 +1,280 @@
+//! The order among keys that wait for a unit.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::rate::RateBudget;
+use super::shares::Standing;
+
+/// Keys that wait for a unit of a budget. Known keys go first, then those that most requests ask for, then the oldest.
+///
+/// An untrusted client that invents keys must therefore send many requests for each to get ahead of a key that several
+/// callers ask for. A key is remembered for a time after its last request, whether or not a caller still waits. If the queue
+/// is full, the key with the fewest and oldest requests is dropped.
+///
+/// Keys belong to groups, such as the hosts of URLs, so that one group without a unit does not delay the others.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_core::integration::{RankedQueue, RateBudget, Standing};
+///
+/// let mut queue = RankedQueue::new(1_000, Duration::from_secs(5));
+/// let lookups = RateBudget::new(20, Duration::from_secs(1));
+/// let now = Duration::ZERO;
+/// queue.request("a.example", "https://a.example/invented", Standing::New, now, ());
+/// queue.request("b.example", "https://b.example/tenant", Standing::New, now, ());
+/// queue.request("b.example", "https://b.example/tenant", Standing::New, now, ());
+/// let next = queue.grant(&lookups, now);
+/// assert_eq!(next.map(|(key, ())| key).as_deref(), Some("https://b.example/tenant"));
+/// ```
+pub struct RankedQueue<V> {
+    max_keys: usize,
+    remember_for: Duration,
+    requests: u64,
+    waiting: HashMap<Arc<str>, Waiting<V>>,
+    groups: HashMap<Arc<str>, BTreeMap<Rank, Arc<str>>>,
+    /// The best key of each group.
+    heads: BTreeMap<Rank, Arc<str>>,
+    /// The worst key is dropped first.
+    by_age: BTreeMap<(Standing, u32, u64), Arc<str>>,
+}
+
+/// Higher ranks go first. The last part is unique.
+type Rank = (Standing, u32, Reverse<u64>);
+
+struct Waiting<V> {
+    group: Arc<str>,
+    standing: Standing,
+    count: u32,
+    first_request: u64,
+    last_request: u64,
+    last_at: Duration,
+    value: V,
+}
+
+impl<V> Waiting<V> {
+    fn rank(&self) -> Rank {
+        (self.standing, self.count, Reverse(self.first_request))
+    }
+
+    fn age(&self) -> (Standing, u32, u64) {
+        (self.standing, self.count, self.last_request)
+    }
+}
+
+impl<V> RankedQueue<V> {
+    /// A queue of at most `max_keys`, each remembered for `remember_for` after its last request.
+    #[must_use]
+    pub fn new(max_keys: usize, remember_for: Duration) -> Self {
+        RankedQueue {
+            max_keys: max_keys.max(1),
+            remember_for,
+            requests: 0,
+            waiting: HashMap::new(),
+            groups: HashMap::new(),
+            heads: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+        }
+    }
+
+    /// Counts a request for `key` of `group`. The latest `value` replaces an earlier one.
+    pub fn request(&mut self, group: &str, key: &str, standing: Standing, elapsed: Duration, value: V) {
+        self.requests += 1;
+        let now = self.requests;
+        let earlier = self.take(key);
+        let earlier = earlier.filter(|(_, earlier)| elapsed <= earlier.last_at.saturating_add(self.remember_for));
+        let (key, count, first_request) = match earlier {
+            Some((key, earlier)) => (key, earlier.count.saturating_add(1), earlier.first_request),
+            None => (Arc::from(key), 1, now),
+        };
+        if self.waiting.len() >= self.max_keys
+            && let Some(worst) = self.by_age.first_key_value().map(|(_, key)| Arc::clone(key))
+        {
+            self.take(&worst);
+        }
+        let group = self.groups.get_key_value(group).map_or_else(|| Arc::from(group), |(group, _)| Arc::clone(group));
+        let entry = Waiting { group, standing, count, first_request, last_request: now, last_at: elapsed, value };
+        let members = self.groups.entry(Arc::clone(&entry.group)).or_default();
+        if let Some((head, _)) = members.last_key_value() {
+            self.heads.remove(head);
+        }
+        members.insert(entry.rank(), Arc::clone(&key));
+        if let Some((head, _)) = members.last_key_value() {
+            self.heads.insert(*head, Arc::clone(&entry.group));
+        }
+        self.by_age.insert(entry.age(), Arc::clone(&key));
+        self.waiting.insert(key, entry);
+    }
+
+    /// Spends a unit of `budget` for the first key whose group has one left, and removes and returns that key.
+    ///
+    /// Groups share the budget. A key counts as known once it was requested twice, so that keys that somebody invents for one
+    /// request each leave half of the budget to others.
+    pub fn grant(&mut self, budget: &RateBudget, elapsed: Duration) -> Option<(Arc<str>, V)> {
+        budget.check(elapsed).ok()?;
+        self.pop(elapsed, |group, standing, count| {
+            let standing = if count > 1 { Standing::Known } else { standing };
+            budget.spend(group, standing, elapsed).is_ok()
+        })
+    }
+
+    /// Removes and returns the first key that `admit` accepts. It is called for the first key of each group, best first.
+    fn pop(
+        &mut self,
+        elapsed: Duration,
+        mut admit: impl FnMut(&str, Standing, u32) -> bool,
+    ) -> Option<(Arc<str>, V)> {
+        let mut below: Option<Rank> = None;
+        loop {
+            let next = match below {
+                None => self.heads.last_key_value(),
+                Some(rank) => self.heads.range(..rank).next_back(),
+            };
+            let (rank, group) = next.map(|(rank, group)| (*rank, Arc::clone(group)))?;
+            let key = self.groups.get(&group).and_then(|members| members.get(&rank)).cloned()?;
+            let last_at = self.waiting.get(&key)?.last_at;
+            if elapsed > last_at.saturating_add(self.remember_for) {
+                self.take(&key); // its group may have another head, below this rank
+                continue;
+            }
+            if admit(&group, rank.0, rank.1) {
+                return self.take(&key).map(|(key, entry)| (key, entry.value));
+            }
+            below = Some(rank);
+        }
+    }
+
+    /// Drops `key`.
+    pub fn remove(&mut self, key: &str) {
+        self.take(key);
+    }
+
+    /// The number of keys that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns whether no key waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn take(&mut self, key: &str) -> Option<(Arc<str>, Waiting<V>)> {
+        let (key, entry) = self.waiting.remove_entry(key)?;
+        self.by_age.remove(&entry.age());
+        if let Some(members) = self.groups.get_mut(&entry.group) {
+            members.remove(&entry.rank());
+            if self.heads.remove(&entry.rank()).is_some()
+                && let Some((head, _)) = members.last_key_value()
+            {
+                self.heads.insert(*head, Arc::clone(&entry.group));
+            }
+            if members.is_empty() {
+                self.groups.remove(&entry.group);
+            }
+        }
+        Some((key, entry))
+    }
+}
+
+impl<V> fmt::Debug for RankedQueue<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RankedQueue").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn queue() -> RankedQueue<()> {
+        RankedQueue::new(100, SECOND * 5)
+    }
+
+    fn next(queue: &mut RankedQueue<()>, elapsed: Duration) -> Option<String> {
+        queue.pop(elapsed, |_, _, _| true).map(|(key, ())| key.to_string())
+    }
+
+    #[test]
+    fn s15_03_known_keys_go_first_then_the_most_requested_then_the_oldest() {
+        let mut queue = queue();
+        for (key, standing) in [
+            ("first", Standing::New),
+            ("second", Standing::New),
+            ("often", Standing::New),
+            ("known", Standing::Known),
+            ("often", Standing::New),
+        ] {
+            queue.request(key, key, standing, SECOND, ());
+        }
+        let order: Vec<_> = std::iter::from_fn(|| next(&mut queue, SECOND)).collect();
+        assert_eq!(order, ["known", "often", "first", "second"]);
+        assert!(queue.is_empty() && queue.groups.is_empty() && queue.heads.is_empty() && queue.by_age.is_empty());
+    }
+
+    #[test]
+    fn s15_01_a_flood_of_invented_keys_costs_bounded_memory_and_no_popular_key_its_place() {
+        let mut queue = queue();
+        queue.request("tenant", "tenant", Standing::New, SECOND, ());
+        queue.request("tenant", "tenant", Standing::New, SECOND, ());
+        for n in 0..10_000 {
+            queue.request(&format!("host-{n}"), &format!("key-{n}"), Standing::New, SECOND, ());
+        }
+        assert_eq!((queue.len(), queue.groups.len(), queue.by_age.len()), (100, 100, 100));
+        assert_eq!(next(&mut queue, SECOND).as_deref(), Some("tenant"));
+        assert_eq!(next(&mut queue, SECOND).as_deref(), Some("key-9901"), "older ones were dropped first");
+    }
+
+    #[test]
+    fn s15_02_a_group_without_a_unit_does_not_delay_the_others() {
+        let mut queue = queue();
+        for n in 0..50 {
+            let path = format!("busy/{n}");
+            (0..9).for_each(|_| queue.request("busy", &path, Standing::New, SECOND, ()));
+        }
+        queue.request("quiet", "quiet/1", Standing::New, SECOND, ());
+        let mut asked = Vec::new();
+        let next = queue.pop(SECOND, |group, _, _| {
+            asked.push(group.to_owned());
+            group == "quiet"
+        });
+        assert_eq!(next.map(|(key, ())| key.to_string()).as_deref(), Some("quiet/1"));
+        assert_eq!(asked, ["busy", "quiet"], "each group is asked once");
+        assert!(queue.pop(SECOND, |_, _, _| false).is_none());
+        assert_eq!(queue.len(), 50);
+    }
+
+    #[test]
+    fn a_key_is_forgotten_some_time_after_its_last_request() {
+        let mut queue = queue();
+        (0..5).for_each(|_| queue.request("old", "old", Standing::New, SECOND, ()));
+        queue.request("new", "new", Standing::New, SECOND * 6, ());
+        assert_eq!(next(&mut queue, SECOND * 7).as_deref(), Some("new"));
+        assert!(queue.is_empty());
+        (0..5).for_each(|_| queue.request("old", "old", Standing::New, SECOND, ()));
+        queue.request("old", "old", Standing::New, SECOND * 7, ());
+        assert_eq!(queue.waiting["old"].count, 1, "its earlier requests no longer count");
+    }
+
+    #[test]
+    fn s15_01_keys_that_are_asked_for_once_leave_half_of_the_budget_to_those_asked_for_twice() {
+        let (mut queue, budget) = (queue(), RateBudget::new(20, SECOND));
+        let mut granted = 0;
+        for n in 0..1_000 {
+            queue.request(&format!("host-{n}"), &format!("key-{n}"), Standing::New, SECOND, ());
+            granted += usize::from(queue.grant(&budget, SECOND).is_some());
+        }
+        assert_eq!(granted, 10);
+        queue.request("tenant", "tenant", Standing::New, SECOND, ());
+        assert!(queue.grant(&budget, SECOND).is_none());
+        queue.request("tenant", "tenant", Standing::New, SECOND, ());
+        assert_eq!(queue.grant(&budget, SECOND).map(|(key, ())| key).as_deref(), Some("tenant"));
+    }
+}

@@ -1,0 +1,167 @@
+//! The rules by which keys share a bound.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::time::Duration;
+
+/// The history of a key. What was good before is served before what was never seen.
+///
+/// ```
+/// use countersign_core::integration::Standing;
+///
+/// assert!(Standing::Known > Standing::New);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Nothing is known in favour of the key: an untrusted client may have invented it.
+    New,
+    /// The key was good before, or the operator configured it.
+    Known,
+}
+
+/// The refusal of a unit, with the time until the next attempt makes sense.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_core::integration::{OverBudget, RateBudget, Standing};
+///
+/// let budget = RateBudget::new(1, Duration::from_secs(1));
+/// assert!(budget.spend("a", Standing::Known, Duration::ZERO).is_ok());
+/// let OverBudget { retry_after } = budget.spend("b", Standing::Known, Duration::ZERO).unwrap_err();
+/// assert_eq!(retry_after, Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverBudget {
+    /// The time after which to try again.
+    pub retry_after: Duration,
+}
+
+impl fmt::Display for OverBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the budget is used up; try again in {} s", self.retry_after.as_secs_f64().ceil())
+    }
+}
+
+impl std::error::Error for OverBudget {}
+
+/// The units in use, by key.
+pub(super) struct Shares {
+    bound: u32,
+    /// The most units that one key may have.
+    pub(super) share: u32,
+    total: u32,
+    /// The units of newcomers.
+    newcomers: u32,
+    counts: HashMap<KeyHash, u32>,
+}
+
+/// The hash of a key, with the random seed of its budget.
+pub(super) type KeyHash = u64;
+
+impl Shares {
+    pub(super) fn new(bound: u32) -> Self {
+        let bound = bound.max(1);
+        Shares { bound, share: bound, total: 0, newcomers: 0, counts: HashMap::new() }
+    }
+
+    /// Takes a unit for `key` if its share and the bound allow it.
+    pub(super) fn take(&mut self, key: KeyHash, standing: Standing) -> bool {
+        let free = self.bound.saturating_sub(self.total);
+        let room = match standing {
+            Standing::Known => free,
+            Standing::New => free.saturating_sub(self.newcomers),
+        };
+        let count = self.counts.get(&key).copied().unwrap_or(0);
+        if count >= room.min(self.share) {
+            return false;
+        }
+        self.counts.insert(key, count + 1);
+        self.total += 1;
+        self.newcomers += u32::from(standing == Standing::New);
+        true
+    }
+
+    /// Returns whether no unit is free.
+    pub(super) fn is_full(&self) -> bool {
+        self.total >= self.bound
+    }
+
+    pub(super) fn give_back(&mut self, key: KeyHash, standing: Standing) {
+        let Some(count) = self.counts.get_mut(&key) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.counts.remove(&key);
+        }
+        self.total -= 1;
+        self.newcomers -= u32::from(standing == Standing::New);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.counts.clear();
+        (self.total, self.newcomers) = (0, 0);
+    }
+
+    pub(super) fn total(&self) -> u32 {
+        self.total
+    }
+}
+
+/// Hashes keys with a seed that nobody outside can predict, so that keys cannot be made to collide.
+#[derive(Default)]
+pub(super) struct KeyHasher(RandomState);
+
+impl KeyHasher {
+    pub(super) fn hash(&self, key: &(impl Hash + ?Sized)) -> KeyHash {
+        self.0.hash_one(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes units for each key in turn until nobody gets one; returns the units of each.
+    fn greedy(shares: &mut Shares, keys: &[(u64, Standing)]) -> Vec<u32> {
+        let mut taken = vec![0; keys.len()];
+        loop {
+            let before: u32 = taken.iter().sum();
+            for ((key, standing), taken) in keys.iter().zip(&mut taken) {
+                *taken += u32::from(shares.take(*key, *standing));
+            }
+            if taken.iter().sum::<u32>() == before {
+                return taken;
+            }
+        }
+    }
+
+    #[test]
+    fn s15_01_busy_keys_leave_room_for_others() {
+        let known = |key| (key, Standing::Known);
+        assert_eq!(greedy(&mut Shares::new(120), &[known(1)]), [60]);
+        assert_eq!(greedy(&mut Shares::new(120), &[known(1), known(2)]), [40, 40]);
+        let mut shares = Shares::new(120);
+        assert_eq!(greedy(&mut shares, &[known(1), known(2), known(3)]), [30, 30, 30]);
+        assert!(shares.take(4, Standing::Known), "a key that has nothing finds room");
+    }
+
+    #[test]
+    fn s15_03_newcomers_leave_half_to_known_keys() {
+        let mut shares = Shares::new(100);
+        let taken: u32 = (0..10_000).map(|key| u32::from(shares.take(key, Standing::New))).sum();
+        assert_eq!(taken, 50, "however many keys somebody invents");
+        assert_eq!(shares.counts.len(), 50, "memory is bounded by the bound");
+        let known: u32 = (10_000..10_050).map(|key| u32::from(shares.take(key, Standing::Known))).sum();
+        assert_eq!(known, 50);
+        assert!(shares.is_full());
+    }
+
+    #[test]
+    fn a_key_that_was_given_back_is_forgotten() {
+        let mut shares = Shares::new(1);
+        assert!(shares.take(1, Standing::New) && !shares.take(2, Standing::Known));
+        shares.give_back(1, Standing::New);
+        shares.give_back(1, Standing::New);
+        assert!(shares.counts.is_empty() && shares.take(2, Standing::Known));
+    }
+}
