@@ -122,11 +122,7 @@ impl<V> RankedQueue<V> {
     }
 
     /// Removes and returns the first key that `admit` accepts. It is called for the first key of each group, best first.
-    fn pop(
-        &mut self,
-        elapsed: Duration,
-        mut admit: impl FnMut(&str, Standing, u32) -> bool,
-    ) -> Option<(Arc<str>, V)> {
+    fn pop(&mut self, elapsed: Duration, mut admit: impl FnMut(&str, Standing, u32) -> bool) -> Option<(Arc<str>, V)> {
         let mut below: Option<Rank> = None;
         loop {
             let next = match below {
