@@ -5,7 +5,8 @@ mod run;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use run::{countersign, file};
 use serde_json::Value;
@@ -88,4 +89,43 @@ fn an_invalid_configuration_exits_with_2_and_names_the_field() {
         assert!(answer.code == 2 && answer.stderr.contains(named), "{what}: {} {}", answer.code, answer.stderr);
         assert!(!answer.stderr.contains("$2b$"), "{what}: {}", answer.stderr);
     }
+}
+
+/// Starts the issuer; returns the process and its address.
+fn start(config: &str) -> (Child, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        .args(["issuer", "--json", "--config", config])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    (child, ready["address"].as_str().expect("an address").to_owned())
+}
+
+// S15.01, S15.02: more half-sent requests than there are places.
+#[test]
+fn half_sent_requests_stop_neither_the_service_nor_its_end() {
+    let config = file("half.toml", &configuration(""));
+    let (mut child, address) = start(config.path());
+    let half = ["POST /token HTTP/1.1\r\n", "", "POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\ngrant"];
+    let mut held = Vec::new();
+    for n in 0..700 {
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        let _ = stream.write_all(half[n % 3].as_bytes());
+        held.push(stream);
+        if n % 50 == 0 {
+            let start = Instant::now();
+            let (status, body) = post(&address, "/token", "grant_type=client_credentials");
+            assert_eq!(status, "HTTP/1.1 200 OK", "{n} half-sent requests: {body}");
+            assert!(start.elapsed() < Duration::from_secs(5), "{n} half-sent requests: {:?}", start.elapsed());
+        }
+    }
+    let start = Instant::now();
+    let signalled = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+    assert!(signalled.success());
+    assert!(child.wait().expect("it ends").success(), "it ends by itself");
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }

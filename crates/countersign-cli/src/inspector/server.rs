@@ -14,6 +14,7 @@ use super::state::Inspector;
 use super::{api, open, page, request_guard};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::output;
+use crate::server::{Limits, serve};
 
 /// Maximum size of a request body, in bytes.
 const MAX_ASK_BYTES: usize = 512 * 1024;
@@ -61,7 +62,7 @@ impl Arguments {
         if !self.no_open && !open::browser(&format!("{address}/")) {
             output::warn("no browser could be opened; open the address above");
         }
-        axum::serve(listener, router(state)).await.map_err(unusable)?;
+        serve(listener, router(state), Limits::new(MAX_ASK_BYTES), std::future::pending()).await; // until Ctrl-C
         Ok(Exit::Done)
     }
 }

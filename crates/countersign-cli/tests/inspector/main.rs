@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod copied; // a test that the page generates
+mod half_open;
 mod page;
 mod request_guard;
 #[path = "../run/mod.rs"]

@@ -13,10 +13,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::exit::Failure;
+use crate::server::{Limits, serve};
 use crate::tools::{keyring, secret};
 
 /// The header that carries the secret.
 pub(super) const SECRET_HEADER: &str = "x-countersign-control";
+
+/// The largest request body, in bytes.
+const MAX_BODY_BYTES: usize = 4096;
 
 /// The contents of the control file: the control endpoint and its secret.
 #[derive(Debug, Deserialize, Serialize)]
@@ -119,6 +123,6 @@ pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuar
         }
     };
     let router = Router::new().route("/", post(respond)).with_state((issuer, control.secret));
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    tokio::spawn(serve(listener, router, Limits::new(MAX_BODY_BYTES), std::future::pending()));
     Ok(ControlFileGuard(path.to_owned()))
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use countersign::keys::from_config;
@@ -11,7 +12,14 @@ use tokio::net::TcpListener;
 
 use super::control;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::server::{Limits, serve};
 use crate::{fetch, output};
+
+/// The largest request body, in bytes. The issuer itself refuses those over 64 KiB.
+const MAX_BODY_BYTES: usize = 128 * 1024;
+
+/// The longest wait for calls of the store that are still running when the service ends.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
 ///
@@ -41,13 +49,16 @@ impl Arguments {
             .enable_all()
             .build()
             .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
-        let _within = runtime.enter(); // keys of other issuers are fetched from it
+        let within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
         if self.check {
             output::line(&format!("{}: configuration is valid, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);
         }
-        runtime.block_on(self.serve(&config, &issuer))
+        let outcome = runtime.block_on(self.serve(&config, &issuer));
+        drop(within);
+        runtime.shutdown_timeout(STORE_TIMEOUT);
+        outcome
     }
 
     async fn serve(self, config: &IssuerConfig, issuer: &Issuer) -> Outcome {
@@ -72,8 +83,7 @@ impl Arguments {
             true => output::json(&json!({ "issuer": issuer.name(), "address": address }))?,
             false => output::line(&format!("{} listens on {address}  (stop with Ctrl-C)", issuer.name()))?,
         }
-        let service = issuer.router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(end).await.map_err(unusable)?;
+        serve(listener, issuer.router(), Limits::new(MAX_BODY_BYTES), end).await;
         Ok(Exit::Done)
     }
 }

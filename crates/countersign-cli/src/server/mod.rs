@@ -1,0 +1,12 @@
+//! The HTTP server of the inspector and of the token service. Every wait for a client has a limit.
+
+mod connections;
+mod limits;
+mod serve;
+mod stream;
+
+pub(crate) use limits::Limits;
+pub(crate) use serve::serve;
+
+#[cfg(test)]
+mod tests;

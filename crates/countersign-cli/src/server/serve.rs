@@ -1,0 +1,130 @@
+//! The accept loop, and the service of one connection.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use http_body_util::LengthLimitError;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+use super::Limits;
+use super::connections::{Connections, Place};
+use super::stream::TimedStream;
+
+/// The largest request head, in bytes.
+const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// The pause after the system refuses to accept a connection, for example because no file is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `router` until `shutdown`, then answers the requests in progress within the drain timeout.
+///
+/// The router gets each request with its whole body, and with the peer as `ConnectInfo<SocketAddr>`.
+pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+    let connections = Connections::new(limits.max_connections);
+    let (drain, drains) = watch::channel(());
+    let mut tasks = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    let accept = async || loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (connections.place(peer.ip()).await, stream, peer),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    };
+    loop {
+        let (place, stream, peer) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept() => accepted,
+        };
+        while tasks.try_join_next().is_some() {}
+        let id = place.id();
+        let task = tasks.spawn(connection(stream, peer, place, router.clone(), limits, drains.clone()));
+        Place::served_by(id, &connections, task);
+    }
+    drop((listener, drain)); // ends each connection after its current request
+    let _ = tokio::time::timeout(limits.drain_timeout, async { while tasks.join_next().await.is_some() {} }).await;
+    tasks.shutdown().await;
+}
+
+/// Serves one connection until it ends, or until its current request is answered after `drain`.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+    router: Router,
+    limits: Limits,
+    mut drain: watch::Receiver<()>,
+) {
+    let _ = stream.set_nodelay(true); // responses are small
+    let place = Arc::new(place);
+    let respond = |request| {
+        let (place, router) = (Arc::clone(&place), router.clone());
+        async move { Ok::<_, Infallible>(respond(request, peer, &place, router, limits).await) }
+    };
+    let stream = TokioIo::new(TimedStream::new(stream, limits.write_timeout));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .serve_connection(stream, service_fn(respond));
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = drain.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await; // a broken connection concerns only its client
+}
+
+/// Reads the body, then calls the router.
+async fn respond(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    place: &Place,
+    router: Router,
+    limits: Limits,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let body = match read(body, limits).await {
+        Ok(body) => body,
+        Err((status, problem)) => {
+            let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
+            return (status, close, problem).into_response();
+        }
+    };
+    parts.extensions.insert(ConnectInfo(peer));
+    place.set_in_progress(true);
+    let Ok(response) = router.oneshot(Request::from_parts(parts, body)).await;
+    place.set_in_progress(false);
+    response
+}
+
+async fn read(body: Incoming, limits: Limits) -> Result<Body, (StatusCode, &'static str)> {
+    const TOO_LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
+    const TOO_SLOW: (StatusCode, &str) = (StatusCode::REQUEST_TIMEOUT, "the body took too long\n");
+    const INCOMPLETE: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "the body is incomplete\n");
+    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limits.max_body_bytes) {
+        return Err(TOO_LARGE);
+    }
+    let read = to_bytes(Body::new(body), limits.max_body_bytes);
+    let read = tokio::time::timeout(limits.body_timeout, read).await.map_err(|_| TOO_SLOW)?;
+    read.map(Body::from).map_err(|error| match error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) {
+        true => TOO_LARGE,
+        false => INCOMPLETE,
+    })
+}
