@@ -20,14 +20,15 @@ macro_rules! registered_claims {
             /// The name in a token.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(RegisteredClaim::$variant => $name,)* }
+                match self { $(RegisteredClaim::$variant => const { text($name) },)* }
             }
 
             /// The registered claim of this name.
-            #[inline]
+            #[inline(always)]
             #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                match name { $($name => Some(RegisteredClaim::$variant),)* _ => None }
+            pub const fn from_name(name: &str) -> Option<Self> {
+                // Bytes are matched by a decision tree, strings one after the other.
+                match name.as_bytes() { $($name => Some(RegisteredClaim::$variant),)* _ => None }
             }
         }
     };
@@ -35,41 +36,49 @@ macro_rules! registered_claims {
 
 registered_claims! {
     /// The issuer.
-    Issuer => "iss",
+    Issuer => b"iss",
     /// The subject.
-    Subject => "sub",
+    Subject => b"sub",
     /// The audience.
-    Audience => "aud",
+    Audience => b"aud",
     /// The expiry.
-    Expires => "exp",
+    Expires => b"exp",
     /// The start of validity.
-    NotBefore => "nbf",
+    NotBefore => b"nbf",
     /// The time of issue.
-    IssuedAt => "iat",
+    IssuedAt => b"iat",
     /// The token ID.
-    TokenId => "jti",
+    TokenId => b"jti",
     /// The client that requested the token.
-    ClientId => "client_id",
+    ClientId => b"client_id",
     /// The authentication context class.
-    AuthenticationContext => "acr",
+    AuthenticationContext => b"acr",
     /// The authentication methods.
-    AuthenticationMethods => "amr",
+    AuthenticationMethods => b"amr",
     /// The time of the authentication.
-    AuthenticationTime => "auth_time",
+    AuthenticationTime => b"auth_time",
     /// The scope.
-    Scope => "scope",
+    Scope => b"scope",
     /// The scope, as Microsoft Entra ID and Okta write it.
-    Scp => "scp",
+    Scp => b"scp",
     /// The actor.
-    Actor => "act",
+    Actor => b"act",
     /// The key that the token is bound to.
-    Confirmation => "cnf",
+    Confirmation => b"cnf",
     /// A part of ID tokens.
-    Nonce => "nonce",
+    Nonce => b"nonce",
     /// A part of ID tokens.
-    AccessTokenHash => "at_hash",
+    AccessTokenHash => b"at_hash",
     /// A part of ID tokens.
-    CodeHash => "c_hash",
+    CodeHash => b"c_hash",
+}
+
+/// The text of a name in the table.
+const fn text(name: &'static [u8]) -> &'static str {
+    match std::str::from_utf8(name) {
+        Ok(name) => name,
+        Err(_) => panic!("a name in the table is UTF-8"),
+    }
 }
 
 impl RegisteredClaim {
