@@ -101,8 +101,8 @@ impl Authorities {
     /// `;` separates chains.
     ///
     /// Building a verifier fails if a role implies itself, directly or through others.
-    pub fn hierarchy(mut self, chains: &str) -> Self {
-        self.hierarchy.add_chains(chains);
+    pub fn hierarchy(mut self, chains: impl Into<String>) -> Self {
+        self.hierarchy.add_chains(&chains.into());
         self
     }
 

@@ -242,7 +242,7 @@ proptest! {
         let names = |roles: &BTreeSet<usize>| roles.iter().map(|role| format!("\"r{role}\"")).collect::<Vec<_>>().join(",");
         let read = |roles: &BTreeSet<usize>, chains: &[String]| {
             let flat = Authorities::new().roles_at("/roles").known_roles((0..6).map(|role| format!("r{role}")));
-            let authorities = chains.iter().fold(flat, |authorities, chain| authorities.hierarchy(chain));
+            let authorities = chains.iter().fold(flat, Authorities::hierarchy);
             let authorities = mapped.iter().fold(authorities, |authorities, (role, permission)| {
                 authorities.role_permission(format!("r{role}"), format!("p{permission}"))
             });

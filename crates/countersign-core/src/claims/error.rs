@@ -5,17 +5,39 @@ use std::fmt;
 /// The token's claims do not have the type that the handler requests.
 ///
 /// Names the position in the JSON but never the content: claims may be personal data.
+///
+/// ```
+/// use countersign_core::claims::{ClaimsError, ClaimsErrorKind};
+///
+/// fn advice(error: &ClaimsError) -> &'static str {
+///     match error.kind() {
+///         ClaimsErrorKind::NewerSchema => "deploy this service before the issuer",
+///         ClaimsErrorKind::UnknownSchema => "add an upgrade from the old schema",
+///         _ => "compare the type with the claims",
+///     }
+/// }
+/// # let _ = advice;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct ClaimsError(Reason);
 
+/// The kind of a [`ClaimsError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimsErrorKind {
+    /// The JSON does not decode into the type.
+    Form,
+    /// The token's schema is newer than the newest one that the service knows.
+    NewerSchema,
+    /// The token's schema is older, and the service has no upgrade from it.
+    UnknownSchema,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
-    /// The JSON does not decode.
     Form { line: usize, column: usize, category: &'static str },
-    /// The token's schema is newer than the newest known.
     NewerSchema { found: u32, known: u32 },
-    /// The token's schema is older, and not in the chain of upgrades.
     UnknownSchema { found: u32 },
 }
 
@@ -28,16 +50,24 @@ impl ClaimsError {
         ClaimsError(Reason::UnknownSchema { found })
     }
 
-    /// Returns whether the token's schema is newer than the newest one that the service knows.
+    /// The kind, to match on.
     #[must_use]
-    pub fn is_newer_schema(&self) -> bool {
-        matches!(self.0, Reason::NewerSchema { .. })
+    pub const fn kind(&self) -> ClaimsErrorKind {
+        match self.0 {
+            Reason::Form { .. } => ClaimsErrorKind::Form,
+            Reason::NewerSchema { .. } => ClaimsErrorKind::NewerSchema,
+            Reason::UnknownSchema { .. } => ClaimsErrorKind::UnknownSchema,
+        }
     }
 
-    /// Returns whether the token's schema is older and the service has no upgrade from it.
+    /// The stable code.
     #[must_use]
-    pub fn is_unknown_schema(&self) -> bool {
-        matches!(self.0, Reason::UnknownSchema { .. })
+    pub const fn code(&self) -> &'static str {
+        match self.kind() {
+            ClaimsErrorKind::Form => "claims_form",
+            ClaimsErrorKind::NewerSchema => "newer_schema",
+            ClaimsErrorKind::UnknownSchema => "unknown_schema",
+        }
     }
 }
 

@@ -26,7 +26,8 @@ impl TenantId {
     ///
     /// # Errors
     /// `ConfigError` on field `tenant` if `id` does not have this form.
-    pub fn new(id: &str) -> Result<Self, ConfigError> {
+    pub fn new(id: impl Into<String>) -> Result<Self, ConfigError> {
+        let id = id.into();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         let good = (1..=MAX_TENANT_BYTES).contains(&id.len()) && id.bytes().all(allowed) && id != "." && id != "..";
         if good {

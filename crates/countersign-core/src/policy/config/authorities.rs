@@ -52,7 +52,7 @@ impl AuthoritiesConfig {
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
         authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
         authorities = authorities.known_roles(&self.known_roles).name_prefix(&self.name_prefix);
-        authorities = self.hierarchy.iter().fold(authorities, |authorities, chain| authorities.hierarchy(chain));
+        authorities = self.hierarchy.iter().fold(authorities, Authorities::hierarchy);
         for (role, permissions) in &self.role_permissions {
             authorities =
                 permissions.iter().fold(authorities, |authorities, name| authorities.role_permission(role, name));
