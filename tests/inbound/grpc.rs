@@ -2,20 +2,24 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use countersign::authenticate::AuthenticateLayer;
 use countersign::grpc::{CallerExt, grpc};
 use countersign::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign::lifetime::{TokenEndAction, end_with_token};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use futures_util::stream::{self, Stream};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::server::{NamedService, UnaryService};
+use tonic::server::{NamedService, StreamingService, UnaryService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 use tower::{Layer, Service};
 
@@ -208,4 +212,111 @@ async fn s5_07_s5_29_a_key_outage_is_unavailable() {
     let address = serve_all(AuthenticateLayer::new(verifier.expect("a good policy"))).await;
     let status = call(address, "Who", Some(&bearer(good(&issuer).sign()))).await.expect_err("refused");
     assert_eq!(status.code(), Code::Unavailable);
+}
+
+/// A message every 20 ms without end (`Ticks`), or for each message of the client (`Echo`), or their number (`Count`).
+#[derive(Clone)]
+struct Streams;
+
+impl NamedService for Streams {
+    const NAME: &'static str = "test.Streams";
+}
+
+type Messages = Pin<Box<dyn Stream<Item = Result<String, Status>> + Send>>;
+
+struct Bidirectional(String);
+
+impl StreamingService<String> for Bidirectional {
+    type Response = String;
+    type ResponseStream = Messages;
+    type Future = tonic::codegen::BoxFuture<Response<Messages>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
+        let (name, mut messages) = (self.0.clone(), request.into_inner());
+        Box::pin(async move {
+            if name == "Count" {
+                let mut count = 0;
+                while messages.message().await?.is_some() {
+                    count += 1;
+                }
+                let answer = stream::once(async move { Ok(format!("{count}")) });
+                return Ok(Response::new(Box::pin(answer) as Messages));
+            }
+            let ticks = stream::unfold(messages, move |mut messages| {
+                let echoes = name == "Echo";
+                async move {
+                    if echoes {
+                        return messages.message().await.transpose().map(|message| (message, messages));
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Some((Ok("tick".to_owned()), messages))
+                }
+            });
+            Ok(Response::new(Box::pin(ticks) as Messages))
+        })
+    }
+}
+
+impl Service<http::Request<tonic::body::Body>> for Streams {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        Box::pin(async move {
+            let mut grpc = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
+            Ok(grpc.streaming(Bidirectional(name), request).await)
+        })
+    }
+}
+
+/// The messages of a call whose client sends one every 20 ms for as long as the server reads, and the status at the end.
+async fn stream_until_end(address: SocketAddr, method: &str, token: &str) -> (Vec<String>, Status) {
+    let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
+    let mut client = Grpc::new(channel);
+    client.ready().await.expect("ready");
+    let sent = stream::unfold((), |()| async {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Some(("hello".to_owned(), ()))
+    });
+    let mut request = Request::new(sent);
+    request.metadata_mut().insert("authorization", bearer(token.to_owned()).parse().expect("ascii"));
+    let path: PathAndQuery = format!("/test.Streams/{method}").parse().expect("a path");
+    let mut messages = match client.streaming(request, path, ProstCodec::<String, String>::default()).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return (Vec::new(), status),
+    };
+    let mut received = Vec::new();
+    loop {
+        match messages.message().await {
+            Ok(Some(message)) => received.push(message),
+            Ok(None) => return (received, Status::ok("")),
+            Err(status) => return (received, status),
+        }
+    }
+}
+
+/// S5.21: each stream ends with its token, whichever side sends, with a status that tells the client to get another token.
+#[tokio::test]
+async fn s5_21_s5_29_a_grpc_stream_ends_with_its_token() {
+    let issuer = TestIssuer::with_system_clock();
+    for action in [TokenEndAction::Abort, TokenEndAction::Finish(Default::default())] {
+        let streams = grpc(end_with_token(action)).layer(Streams);
+        let address = serve!(Server::builder().layer(grpc(layer(&issuer))).add_service(streams));
+        for method in ["Ticks", "Echo", "Count"] {
+            let token = good(&issuer).lifetime(Duration::from_secs(2)).sign();
+            let began = std::time::Instant::now();
+            let call = stream_until_end(address, method, &token);
+            let (received, status) = tokio::time::timeout(Duration::from_secs(20), call).await.expect("it ends");
+            assert_eq!(status.code(), Code::Unauthenticated, "{method}: {status:?}");
+            assert_eq!(status.message(), "the token has expired", "{method}");
+            assert!(began.elapsed() < Duration::from_secs(10), "{method}: {:?}", began.elapsed());
+            assert_eq!(received.is_empty(), method == "Count", "{method}");
+        }
+    }
 }

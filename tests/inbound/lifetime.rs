@@ -10,7 +10,7 @@ use axum::body::HttpBody as _;
 use axum::body::{Body, Bytes};
 use axum::handler::Handler;
 use axum::http::{Request, StatusCode};
-use axum::routing::get;
+use axum::routing::{get, post};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::clock::{Clock, UnixTime};
 use countersign::lifetime::{TokenEnd, TokenEndAction, TokenEnded, end_with_token};
@@ -29,12 +29,14 @@ struct Paused {
     base: UnixTime,
     start: tokio::time::Instant,
     ahead: AtomicU64,
+    behind: AtomicU64,
 }
 
 impl Clock for Paused {
     fn now(&self) -> UnixTime {
         let ahead = Duration::from_secs(self.ahead.load(Ordering::SeqCst));
-        self.base.saturating_add(self.elapsed()).saturating_add(ahead)
+        let behind = Duration::from_secs(self.behind.load(Ordering::SeqCst));
+        self.base.saturating_add(self.elapsed()).saturating_add(ahead).saturating_sub(behind)
     }
 
     fn elapsed(&self) -> Duration {
@@ -53,6 +55,15 @@ fn ticks() -> Body {
     Body::from_stream(stream)
 }
 
+/// Counts the parts of a body up to its end or its error, in a header: the body of the response ends with the token.
+async fn upload(request: Request<Body>) -> axum::response::Response {
+    let (mut body, mut read) = (request.into_body(), 0);
+    while let Some(Ok(_)) = body.frame().await {
+        read += 1;
+    }
+    axum::response::Response::builder().header("x-read", read).body(Body::empty()).expect("a response")
+}
+
 struct App {
     router: Router,
     clock: Arc<Paused>,
@@ -66,6 +77,7 @@ impl App {
             base: issuer.clock().now(),
             start: tokio::time::Instant::now(),
             ahead: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
         });
         let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
         let layer = AuthenticateLayer::builder(verifier.build().expect("a policy")).public(["/open"]);
@@ -73,6 +85,7 @@ impl App {
         let limited = end_with_token(action);
         let router = Router::new()
             .route("/ticks", get((|| async { ticks() }).layer(limited.clone())))
+            .route("/upload", post(upload.layer(limited.clone())))
             .route("/short", get((|| async { "short" }).layer(limited.clone())))
             .route("/open", get((|| async { "open" }).layer(limited)))
             .route("/end", get(|end: TokenEnd| async move { end.expires_at().as_secs().to_string() }))
@@ -153,6 +166,31 @@ async fn a_wall_clock_that_was_set_is_noticed_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_is_set_back_does_not_extend_a_stream() {
+    let app = App::new(TokenEndAction::Finish(Bytes::new()));
+    let body = app.get("/ticks").await.into_body();
+    app.clock.behind.store(86_400, Ordering::SeqCst);
+    read(body).await;
+    assert_eq!(app.clock.elapsed().as_secs(), LIFE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_outlives_its_token_ends_with_an_error() {
+    for action in [TokenEndAction::Abort, TokenEndAction::Finish("x".into()), TokenEndAction::Warn] {
+        let app = App::new(action.clone());
+        let request = Request::post("/upload").header("authorization", format!("Bearer {}", app.token));
+        let answer = app.router.clone().oneshot(request.body(ticks()).expect("a request"));
+        match tokio::time::timeout(LIFE * 2, answer).await {
+            Err(_) => assert_eq!(action, TokenEndAction::Warn, "it continues after the expiry"),
+            Ok(answer) => {
+                let lines = answer.expect("answered").headers()["x-read"].to_str().expect("text").to_owned();
+                assert_eq!((lines.as_str(), app.clock.elapsed().as_secs()), ("299", LIFE.as_secs()));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_expiry_is_a_future_that_can_be_polled_again() {
     let app = App::new(TokenEndAction::Warn);
     let text = read(app.get("/end").await.into_body()).await.0;
@@ -167,8 +205,8 @@ async fn the_expiry_is_a_future_that_can_be_polled_again() {
         }
         std::future::ready(Ok::<_, Infallible>(axum::response::Response::new(Body::empty())))
     });
-    let clock =
-        Arc::new(Paused { base: issuer.clock().now(), start: tokio::time::Instant::now(), ahead: AtomicU64::new(0) });
+    let (base, start) = (issuer.clock().now(), tokio::time::Instant::now());
+    let clock = Arc::new(Paused { base, start, ahead: AtomicU64::new(0), behind: AtomicU64::new(0) });
     let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
     let service = tower::Layer::layer(&AuthenticateLayer::new(verifier.build().expect("a policy")), keep);
     let token = good(&issuer).lifetime(LIFE).sign();

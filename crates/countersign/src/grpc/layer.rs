@@ -1,9 +1,11 @@
 //! Layers of this crate around services of tonic.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tonic::body::Body;
@@ -11,15 +13,16 @@ use tonic::server::NamedService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::GrpcBody;
+use super::body::{GrpcBody, request_body};
 use crate::authenticate::Authenticate;
 use crate::guard::Require;
+use crate::lifetime::EndWithToken;
 use crate::response::AnswerForm;
 
 /// Adapts a layer of this crate to tonic, for `Server::builder().layer(…)` or around one service.
 ///
 /// `layer` is an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer), or the result of
-/// [`require`](crate::guard::require). A service in it keeps its name, so that `add_service` accepts it. The
+/// [`require`](crate::guard::require) or [`end_with_token`](crate::lifetime::end_with_token). A service in it keeps its name, so that `add_service` accepts it. The
 /// [module](crate::grpc) has an example.
 pub fn grpc<L>(layer: L) -> GrpcLayer<L> {
     GrpcLayer(layer)
@@ -61,13 +64,18 @@ impl<S: NamedService> NamedService for Require<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S, B> Service<Request<B>> for Grpc<S>
+impl<S: NamedService> NamedService for EndWithToken<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B, R> Service<Request<B>> for Grpc<S>
 where
-    S: Service<Request<B>, Response = Response<GrpcBody>>,
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Into<Body>,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = GrpcFuture<S::Future, GrpcBody, Body>;
+    type Future = GrpcFuture<S::Future, R, Body>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
@@ -75,13 +83,15 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         AnswerForm::mark_grpc(request.extensions_mut());
-        GrpcFuture { future: self.0.call(request), map: |GrpcBody(body)| body }
+        GrpcFuture { future: self.0.call(request), map: R::into }
     }
 }
 
 impl<S, B> Service<Request<B>> for GrpcInner<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     type Response = Response<GrpcBody>;
     type Error = S::Error;
@@ -92,7 +102,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        GrpcFuture { future: self.0.call(request), map: GrpcBody }
+        GrpcFuture { future: self.0.call(request.map(request_body)), map: GrpcBody }
     }
 }
 

@@ -14,10 +14,12 @@
 //!     Ok(Response::new(format!("{} cancelled {}", claims.subject(), request.get_ref())))
 //! }
 //!
+//! # use countersign::lifetime::{TokenEndAction, end_with_token};
 //! # fn stack(verifier: Verifier) {
 //! let server_layer = grpc(AuthenticateLayer::new(verifier));  // Server::builder().layer(…)
 //! let service_layer = grpc(require(scope("orders:read"))); // .add_service(….layer(OrdersServer::new(…)))
-//! # let _ = (server_layer, service_layer);
+//! let stream_layer = grpc(end_with_token(TokenEndAction::Abort)); // streams end with UNAUTHENTICATED at the token's expiry
+//! # let _ = (server_layer, service_layer, stream_layer);
 //! # }
 //! # let _ = cancel;
 //! ```

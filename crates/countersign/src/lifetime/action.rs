@@ -8,9 +8,11 @@ use bytes::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenEndAction {
-    /// Aborts the response with an error, so that a partial download does not look complete.
+    /// Aborts the response with an error, so that a partial download does not look complete. A gRPC response ends with
+    /// status `UNAUTHENTICATED`.
     Abort,
-    /// Ends the response normally after these last bytes, such as `event: token_ended\ndata:\n\n` in an event stream.
+    /// Ends the response normally after these last bytes, such as `event: token_ended\ndata:\n\n` in an event stream. After
+    /// them a gRPC response ends with status `UNAUTHENTICATED`.
     Finish(Bytes),
     /// Logs a warning and lets the response continue.
     Warn,

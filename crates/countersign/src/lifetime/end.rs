@@ -14,11 +14,15 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The expiry of the caller's token (`exp`), by the clock of the layer that verified it.
 ///
+/// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
+///
 /// With axum it is a handler argument; elsewhere [`from_extensions`](Self::from_extensions) creates it. The
 /// [module](crate::lifetime) has an example.
 #[derive(Clone)]
 pub struct TokenEnd {
     expires_at: UnixTime,
+    /// The expiry on the monotonic clock.
+    deadline: Duration,
     context: Arc<LayerContext>,
 }
 
@@ -34,7 +38,9 @@ impl TokenEnd {
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         let Authenticated { verified, context, .. } = extensions.get::<Authenticated>()?;
         let expires_at = verified.as_ref()?.expires_at();
-        Some(TokenEnd { expires_at, context: Arc::clone(context) })
+        let left = expires_at.saturating_since(context.clock.now());
+        let deadline = context.clock.elapsed().saturating_add(left);
+        Some(TokenEnd { expires_at, deadline, context: Arc::clone(context) })
     }
 
     /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
@@ -62,7 +68,9 @@ impl TokenEnd {
     }
 
     fn remaining(&self) -> Duration {
-        self.expires_at.saturating_since(self.context.clock.now())
+        let clock = &self.context.clock;
+        let by_wall_clock = self.expires_at.saturating_since(clock.now());
+        by_wall_clock.min(self.deadline.saturating_sub(clock.elapsed()))
     }
 }
 

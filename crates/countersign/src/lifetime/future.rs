@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use super::action::TokenEndAction;
 use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
+use crate::response::AnswerForm;
 
 pin_project! {
     /// The future of [`EndWithToken`](super::EndWithToken); [`end_with_token`](super::end_with_token) has an example.
@@ -26,13 +27,13 @@ pin_project! {
     #[derive(Debug)]
     enum State<F> {
         Response { response: Option<Response<Bytes>> },
-        Inner { #[pin] future: F, end: Option<TokenEnd>, action: TokenEndAction },
+        Inner { #[pin] future: F, end: Option<TokenEnd>, action: TokenEndAction, form: AnswerForm },
     }
 }
 
 impl<F> EndWithTokenFuture<F> {
-    pub(super) fn inner(future: F, end: Option<TokenEnd>, action: TokenEndAction) -> Self {
-        EndWithTokenFuture { state: State::Inner { future, end, action } }
+    pub(super) fn inner(future: F, end: Option<TokenEnd>, action: TokenEndAction, form: AnswerForm) -> Self {
+        EndWithTokenFuture { state: State::Inner { future, end, action, form } }
     }
 
     pub(super) fn response(response: Response<Bytes>) -> Self {
@@ -49,9 +50,9 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Inner { future, end, action } => {
+            StateProjection::Inner { future, end, action, form } => {
                 let response = ready!(future.poll(context))?;
-                let wrap = |body| EndWithTokenBody::new(body, end.take(), action.clone());
+                let wrap = |body| EndWithTokenBody::with_form(body, end.take(), action.clone(), *form);
                 Poll::Ready(Ok(response.map(wrap)))
             }
             StateProjection::Response { response } => match response.take() {

@@ -11,7 +11,10 @@ pub struct EndWithTokenLayer {
     action: TokenEndAction,
 }
 
-/// Ends the responses of a route when their callers' tokens expire.
+/// Ends the responses of a route when their callers' tokens expire, and request bodies that are still being read.
+///
+/// A request body ends with the error [`TokenEnded`](super::TokenEnded). With [`grpc`](crate::grpc) the layer wraps services
+/// of tonic: their streams end with status `UNAUTHENTICATED`.
 ///
 /// It belongs behind an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) and answers 500 without one. Responses
 /// to anonymous callers are not limited.

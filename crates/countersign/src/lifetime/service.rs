@@ -30,7 +30,7 @@ impl<S> EndWithToken<S> {
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for EndWithToken<S>
 where
-    S: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    S: Service<Request<EndWithTokenBody<ReqBody>>, Response = Response<ResBody>>,
     ResBody: From<Bytes>,
 {
     type Response = Response<EndWithTokenBody<ResBody>>;
@@ -42,12 +42,18 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let form = AnswerForm::from_extensions(request.extensions());
         if matches!(Authenticated::status(request.extensions()), AuthenticationStatus::NoLayer) {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            let form = AnswerForm::from_extensions(request.extensions());
             return EndWithTokenFuture::response(SetupFault.response(form));
         }
         let end = TokenEnd::from_extensions(request.extensions());
-        EndWithTokenFuture::inner(self.inner.call(request), end, self.action.clone())
+        // A partial request never looks complete, so it ends with an error whatever the response ends with.
+        let request_action = match self.action {
+            TokenEndAction::Warn => TokenEndAction::Warn,
+            _ => TokenEndAction::Abort,
+        };
+        let request = request.map(|body| EndWithTokenBody::new(body, end.clone(), request_action));
+        EndWithTokenFuture::inner(self.inner.call(request), end, self.action.clone(), form)
     }
 }
