@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use countersign::authenticate::AuthenticateLayer;
+use countersign::authenticate::{AuthenticateLayer, danger};
 use countersign::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
 use countersign::lifetime::{TokenEndAction, end_with_token};
 use countersign::policy::NeedsAudience;
@@ -120,6 +120,42 @@ async fn s5_07_a_key_outage_is_503_without_a_challenge() {
     assert_eq!(answer.header("retry-after"), Some("1"), "an integer of at least one");
     // What a caller writes into a token cannot make it a 503: this one is refused before keys matter.
     assert_eq!(service.get("/", &good(&issuer).expired().sign()).await.status, 401);
+}
+
+/// A key source of the user's own that hangs.
+#[derive(Debug)]
+struct Hanging(KeyCell);
+
+impl KeySource for Hanging {
+    fn cell(&self) -> &KeyCell {
+        &self.0
+    }
+
+    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s5_07_every_wait_of_the_layer_ends() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    let issuer = TestIssuer::new();
+    let keys = std::sync::Arc::new(Hanging(KeyCell::new()));
+    let trusted = NeedsAudience::new(issuer.name(), keys).audience("api").algorithms([issuer.algorithm()]);
+    let verifier = Verifier::builder().trust(trusted).clock(std::sync::Arc::new(issuer.clock().clone())).build();
+    let layer = AuthenticateLayer::new(verifier.expect("a good policy"));
+    let router = Router::new().route("/", get(who).post(who)).layer(layer).layer(danger::token_in_form());
+    let request = Request::get("/").header("authorization", format!("Bearer {}", good(&issuer).sign()));
+    let answer = router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
+    assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+
+    let never = futures_util::stream::pending::<Result<axum::body::Bytes, std::convert::Infallible>>();
+    let form = Request::post("/").header("content-type", "application/x-www-form-urlencoded");
+    let answer = router.oneshot(form.body(Body::from_stream(never)).expect("a request")).await.expect("answered");
+    assert_eq!(answer.status().as_u16(), 408);
 }
 
 #[tokio::test]

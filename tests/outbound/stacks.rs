@@ -193,3 +193,80 @@ async fn s7_24_a_middleware_acts_for_the_caller_and_never_sends_his_token() {
     assert_eq!(outbound_error(&refused).oauth_error(), Some("invalid_target"));
     assert_eq!(target.count(), 1);
 }
+
+/// A middleware that retries, with the two errors of such: one of its own around the last, and one that is transparent.
+struct Retry {
+    retries: usize,
+}
+
+#[derive(Debug)]
+enum RetryError {
+    WithRetries(reqwest_middleware::Error),
+    Transparent(reqwest_middleware::Error),
+}
+
+impl std::fmt::Display for RetryError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RetryError::WithRetries(_) => f.write_str("failed after retries"),
+            RetryError::Transparent(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RetryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RetryError::WithRetries(error) => Some(error),
+            RetryError::Transparent(error) => error.source(),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl reqwest_middleware::Middleware for Retry {
+    async fn handle(
+        &self,
+        request: reqwest::Request,
+        extensions: &mut http::Extensions,
+        next: reqwest_middleware::Next<'_>,
+    ) -> reqwest_middleware::Result<reqwest::Response> {
+        let mut left = self.retries;
+        loop {
+            let error = match next.clone().run(request.try_clone().expect("buffered"), extensions).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(rest) = left.checked_sub(1) else {
+                return Err(reqwest_middleware::Error::middleware(match self.retries {
+                    0 => RetryError::Transparent(error),
+                    _ => RetryError::WithRetries(error),
+                }));
+            };
+            left = rest;
+        }
+    }
+}
+
+/// The documented order: the middleware stands below what retries.
+#[tokio::test]
+async fn the_error_of_a_token_is_found_below_a_retry() {
+    let (issuer, target) = (Server::issuing().await, Server::start(|_, _| json(200, "{}".into())).await);
+    for (retries, layers) in [(0, 1), (3, 1), (0, 2), (3, 2)] {
+        let source = ClientCredentials::from_token_endpoint(&issuer.url).client("orders", String::from("s3cret-value"));
+        let attach = AttachTokenMiddleware::builder().bind(&target.url, source).build().expect("bound");
+        let mut builder = reqwest_middleware::ClientBuilder::new(reqwest::Client::new());
+        for _ in 0..layers {
+            builder = builder.with(Retry { retries });
+        }
+        let client = builder.with(attach).build();
+        assert_eq!(client.get(&target.url).send().await.expect("an answer").status(), 200);
+        let error = client.get("http://localhost:1/").send().await.expect_err("an unbound origin");
+        let found = OutboundError::from_error(&error).map(OutboundError::kind);
+        assert_eq!(found, Some(OutboundErrorKind::OriginNotBound), "{retries} retries, {layers} layers: {error:?}");
+    }
+    let plain = reqwest::Client::new().get("http://127.0.0.1:1/").send().await.expect_err("nothing listens");
+    assert!(OutboundError::from_error(&plain).is_none());
+    let status = Status::from_error(Box::new(OutboundError::refused("no such client")));
+    assert!(OutboundError::from_error(&status).is_some(), "an error of tonic");
+}

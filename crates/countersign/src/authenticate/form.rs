@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
@@ -12,9 +13,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::query::{query_tokens, without_tokens};
+use crate::rt;
 
 /// The longest form that is searched for a token.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// The longest wait for such a form; a client must not hold a request open before its token is known.
+const FORM_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Moves a form's token into the `Authorization` header; made by [`danger::token_in_form`](super::danger::token_in_form),
 /// which has an example.
@@ -56,8 +61,10 @@ where
         }
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let Ok(form) = to_bytes(body, MAX_FORM_BYTES).await else {
-                return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+            let form = match rt::within(FORM_TIMEOUT, to_bytes(body, MAX_FORM_BYTES)).await {
+                Some(Ok(form)) => form,
+                Some(Err(_)) => return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+                None => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
             };
             let form = move_tokens(&mut parts.headers, form);
             ready.call(Request::from_parts(parts, Body::from(form))).await

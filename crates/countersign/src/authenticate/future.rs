@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::key::RefreshOutcome;
@@ -15,6 +16,13 @@ use tower_service::Service;
 use super::authenticator::{Admission, Authenticator, VerifiedCaller};
 use crate::response::Refusal;
 use crate::revocation::RevocationFuture;
+use crate::rt;
+
+/// The longest wait of a request for keys. The sources of this crate answer sooner; this ends the wait for any other.
+const MAX_KEY_WAIT: Duration = Duration::from_secs(60);
+
+/// When to retry after that.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// The future of [`Authenticate`](super::Authenticate), which has an example. It allocates only if the request waits.
@@ -116,7 +124,10 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             Ok(Admission::Forward) => State::Inner { future: self.ready.call(self.request) },
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
             Ok(Admission::AwaitKeys { keys, token }) => {
-                let refresh = Box::pin(async move { keys.refresh().await });
+                let refresh = Box::pin(async move {
+                    let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
+                    rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out)
+                });
                 State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token))) }
             }
             Ok(Admission::AwaitRevocation { status, caller }) => {

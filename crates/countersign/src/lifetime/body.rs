@@ -29,7 +29,9 @@ pin_project! {
 /// The part of the body that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    Running { form: AnswerForm },
+    Running {
+        form: AnswerForm,
+    },
     /// The trailers of a gRPC response, which state that the token has expired.
     Trailers,
     Over,

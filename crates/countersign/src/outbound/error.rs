@@ -9,6 +9,9 @@ use std::time::Duration;
 use super::challenge::StepUpChallenge;
 use crate::fetch::FetchFailure;
 
+/// The longest chain of causes that is searched: one could lead back to itself.
+const MAX_CAUSES: usize = 100;
+
 /// The error of a call to another service. It contains no token and no secret, and clones are cheap.
 ///
 /// ```
@@ -94,6 +97,30 @@ impl OutboundError {
     pub(super) fn call(error: impl Into<Box<dyn Error + Send + Sync>>, is_transient: bool) -> Self {
         let inner = Inner::new(OutboundErrorKind::CallFailed, "the call failed".into());
         OutboundError(Arc::new(Inner { is_transient, source: Some(error.into()), ..inner }))
+    }
+
+    /// The first error of this type in `error` or among its causes, such as in an error of a client that retries.
+    ///
+    /// ```
+    /// use countersign::outbound::OutboundError;
+    ///
+    /// let error = std::io::Error::other(OutboundError::refused("no such client"));
+    /// let found = OutboundError::from_error(&error).map(OutboundError::code);
+    /// assert_eq!(found, Some("token_refused"));
+    /// ```
+    #[must_use]
+    pub fn from_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        for _ in 0..MAX_CAUSES {
+            let cause = next?;
+            if let Some(found) = cause.downcast_ref() {
+                return Some(found);
+            }
+            // `source` of an I/O error skips the error that it wraps.
+            let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+            next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source());
+        }
+        None
     }
 
     /// The kind.

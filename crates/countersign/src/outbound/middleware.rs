@@ -18,7 +18,8 @@ use crate::authenticate::CallerToken;
 /// rest of the stack once more. Put it below what retries or traces, so that each attempt has its token. A
 /// [`CallerToken`] in the extensions of a request makes it a call on that caller's behalf.
 ///
-/// Failures are `reqwest_middleware::Error::Middleware`; `downcast_ref` finds the [`OutboundError`](super::OutboundError).
+/// Failures are `reqwest_middleware::Error::Middleware`. [`OutboundError::from_error`] finds the cause in them, also below a
+/// middleware that wraps errors in its own, such as a retry.
 ///
 /// ```
 /// use countersign::outbound::{AttachTokenMiddleware, ClientCredentials};
@@ -77,6 +78,10 @@ impl Transport for Rest<'_> {
     }
 
     fn error(error: OutboundError) -> Error {
-        Error::middleware(error)
+        // Wrapped in itself: `source` of a transparent wrapper skips the first error of a chain, and retries have such ones.
+        match Error::middleware(error.clone()) {
+            Error::Middleware(cause) => Error::Middleware(cause.context(error)),
+            other => other,
+        }
     }
 }

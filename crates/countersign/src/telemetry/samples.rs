@@ -86,7 +86,8 @@ impl Sampler {
     /// The number of events not logged since the last one, if this event is to be logged.
     pub(super) fn admit(&self, elapsed: Duration) -> Option<u64> {
         let second = elapsed.as_secs();
-        if self.second.swap(second, Ordering::Relaxed) != second {
+        // Threads may read the clock in one order and arrive in another: an earlier second starts no new count.
+        if self.second.fetch_max(second, Ordering::Relaxed) < second {
             self.seen.store(0, Ordering::Relaxed);
         }
         if self.seen.fetch_add(1, Ordering::Relaxed) < LOGGED_PER_SECOND {

@@ -17,13 +17,16 @@ use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
-use crate::telemetry;
+use crate::{rt, telemetry};
 
 /// The number of callers with cached tokens; the least recently used one is removed.
 const MAX_CALLERS: usize = 10_000;
 
 /// A token is not sent in its last seconds, so that it does not expire in transit; at most half of a short lifetime is unused.
 const HARD_STOP: Duration = Duration::from_secs(10);
+
+/// The longest wait for a source without a cache, which has no policy of its own.
+const UNCACHED_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The time before the token service is asked again after a refusal.
 const REFUSAL_COOL_DOWN: Duration = Duration::from_secs(5);
@@ -122,9 +125,15 @@ impl CachedTokens {
         }
         if self.0.policy.is_none() {
             let request = TokenRequest { subject: subject.cloned() };
-            return self.0.source.token(&request).await.map(Arc::new);
+            let token = rt::within(UNCACHED_TIMEOUT, self.0.source.token(&request)).await;
+            return token.unwrap_or_else(|| Err(timed_out(None))).map(Arc::new);
         }
         let cell = self.cell(subject);
+        if let Some(token) = cell.tokens.usable()
+            && token.is_outdated(self.0.clock.as_ref())
+        {
+            cell.tokens.invalidate(&token);
+        }
         cell.tokens.get().await.map_err(|outcome| match outcome {
             Outcome::Failed { error: Some(error), .. } => error,
             Outcome::Failed { retry_after, .. } => timed_out(Some(retry_after)),
@@ -377,5 +386,44 @@ mod tests {
             let token = cached.token(subject.as_ref()).await.expect("a token");
             assert_eq!(token.header().to_str().ok(), Some(expected));
         }
+    }
+
+    /// A source of the user's own that hangs and has no cache.
+    #[derive(Debug)]
+    struct Hanging;
+
+    impl TokenSource for Hanging {
+        fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
+            Box::pin(std::future::pending())
+        }
+
+        fn refresh_policy(&self) -> Option<RefreshPolicy> {
+            None
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_hangs_ends_with_an_error() {
+        let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1000)));
+        let error = CachedTokens::new(Arc::new(Hanging), clock, "test").token(None).await.expect_err("in time");
+        assert!(error.is_transient(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_token_signed_here_is_signed_again_when_the_wall_clock_is_set() {
+        let signer = countersign_core::mint::Signer::generate(countersign_core::key::Algorithm::ES256).expect("a key");
+        let source = super::super::SelfSignedToken::new("https://orders.test", signer).subject("orders").audience("b");
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        assert!(source.attach(&OutboundContext::new(Arc::clone(&shared))).is_empty());
+        let cached = CachedTokens::new(Arc::new(source), shared, "test");
+        let mut sent = Vec::new();
+        for wall in [1_700_000_000, 1_700_000_100, 1_699_990_000, 1_700_100_000] {
+            clock.step_wall(UnixTime::from_secs(wall));
+            sent.push(cached.token(None).await.expect("a token"));
+        }
+        assert!(Arc::ptr_eq(&sent[0], &sent[1]), "it is valid by the new time too");
+        assert!(!Arc::ptr_eq(&sent[1], &sent[2]), "issued in the future");
+        assert!(!Arc::ptr_eq(&sent[2], &sent[3]), "expired");
     }
 }

@@ -103,6 +103,7 @@ impl SelfSignedToken {
 
     fn sign(&self) -> Result<OutboundToken, OutboundError> {
         let now = self.clock.get().now();
+        let expires_at = now.saturating_add(self.lifetime);
         let audience = match &self.audiences[..] {
             [one] => json!(one),
             several => json!(several),
@@ -113,13 +114,13 @@ impl SelfSignedToken {
             .client_id(self.subject.as_str())
             .claim("aud", audience)
             .issued_at(now)
-            .expires_at(now.saturating_add(self.lifetime))
+            .expires_at(expires_at)
             .token_id(Uuid::now_v7().to_string());
         if !self.scopes.is_empty() {
             draft = draft.scope(self.scopes.join(" "));
         }
         let token = draft.sign(&self.signer).map_err(|_| OutboundError::refused("the token could not be signed"))?;
-        OutboundToken::from_bearer(&Secret::new(token), Some(self.lifetime))
+        Ok(OutboundToken::from_bearer(&Secret::new(token), Some(self.lifetime))?.with_times(now, expires_at))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::secret::Secret;
 use http::HeaderValue;
 
@@ -19,6 +20,8 @@ pub struct OutboundToken {
     header: HeaderValue,
     lifetime: Option<Duration>,
     scope: Option<String>,
+    /// The times that this service wrote into the token, if it signed it.
+    signed_between: Option<(UnixTime, UnixTime)>,
 }
 
 impl OutboundToken {
@@ -36,13 +39,28 @@ impl OutboundToken {
         let mut header = HeaderValue::from_str(text.expose())
             .map_err(|_| OutboundError::refused("the token does not fit into a header"))?;
         header.set_sensitive(true);
-        Ok(OutboundToken { header, lifetime, scope: None })
+        Ok(OutboundToken { header, lifetime, scope: None, signed_between: None })
     }
 
     /// The same token with its granted scope.
     #[must_use]
     pub fn with_scope(self, scope: Option<String>) -> Self {
         OutboundToken { scope, ..self }
+    }
+
+    /// The same token, issued and expiring at these times of this service's wall clock.
+    pub(super) fn with_times(self, issued_at: UnixTime, expires_at: UnixTime) -> Self {
+        OutboundToken { signed_between: Some((issued_at, expires_at)), ..self }
+    }
+
+    /// Returns whether the wall clock was set since this service signed the token, so that its times are wrong now.
+    ///
+    /// Tokens of a token service carry its times, and are not concerned.
+    pub(super) fn is_outdated(&self, clock: &dyn Clock) -> bool {
+        self.signed_between.is_some_and(|(issued_at, expires_at)| {
+            let now = clock.now();
+            now < issued_at || expires_at <= now
+        })
     }
 
     /// The lifetime, counted from the request for it, if known.
