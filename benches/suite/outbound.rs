@@ -167,39 +167,6 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-/// A source whose tokens are kept for an hour.
-#[derive(Debug)]
-struct Kept;
-
-impl TokenSource for Kept {
-    fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
-        let life = Some(Duration::from_secs(3600));
-        Box::pin(async move { OutboundToken::from_bearer(&Secret::from("a-token"), life) })
-    }
-}
-
-/// Hands the caller that the layer kept back to the bench.
-#[derive(Clone)]
-struct Keeping;
-
-impl Service<Request<()>> for Keeping {
-    type Response = Response<bytes::Bytes>;
-    type Error = std::convert::Infallible;
-    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request<()>) -> Self::Future {
-        let mut response = Response::new(bytes::Bytes::new());
-        if let Some(caller) = request.extensions_mut().remove::<CallerToken>() {
-            response.extensions_mut().insert(caller);
-        }
-        std::future::ready(Ok(response))
-    }
-}
-
 /// Answers every request with 200, on threads of its own.
 fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
