@@ -4,6 +4,7 @@ import { assert, check, filled, paste, until } from './lib.mjs';
 export const scenarios = {
   'nothing is stored or put in the address': async ({ page, world, context }) => {
     const before = page.url();
+    assert.equal(before, world.url.split('#')[0], 'the secret is taken out of the address');
     await filled(page, world);
     assert.equal(page.url(), before);
     assert.equal((await context.cookies()).length, 0);
@@ -14,7 +15,24 @@ export const scenarios = {
     }));
     assert.deepEqual(stored, { local: 0, session: 0, databases: 0, caches: 0, workers: 0, history: 2, title: 'Countersign inspector', name: '' });
     await page.reload();
-    assert.equal(await page.inputValue('#token'), '', 'not stored');
+    assert.equal(await page.locator('#token').count(), 0, 'nothing is stored, the secret neither');
+    assert.equal(await page.locator('#locked').isVisible(), true);
+  },
+
+  'without the secret of the run the page can do nothing': async ({ page, world, context }) => {
+    const address = world.url.split('#')[0];
+    const other = await context.newPage(); // as another user of the machine opens it
+    for (const url of [address, `${address}#token-part`, `${address}?run=x`]) {
+      await other.goto(url);
+      assert.equal(await other.locator('#locked').isVisible(), true, url);
+      assert.equal(await other.locator('main, nav').count(), 0, url);
+      assert.equal(await other.evaluate(() => document.documentElement.outerHTML.includes('run=')), false, url);
+    }
+    await other.goto(`${address}#run=guess`);
+    await other.fill('#token', world.tokens.good);
+    await until(other, () => document.body.textContent.includes('lacks the secret of this run'));
+    await other.close();
+    await paste(page, world.tokens.good); // the valid counterpart
   },
 
   'the content security policy blocks every request to elsewhere': async ({ page, world, errors }) => {
@@ -49,6 +67,7 @@ export const scenarios = {
   },
 
   'another page can neither read nor request nor frame': async ({ page, world, errors }) => {
+    const address = world.url.split('#')[0];
     await page.goto(world.foreign); // another origin on this machine, without any policy
     const got = await page.evaluate(async (inspector) => {
       const tries = {};
@@ -62,7 +81,7 @@ export const scenarios = {
       await new Promise((done) => { frame.onload = done; setTimeout(done, 2000); });
       try { tries.frame = frame.contentDocument === null ? 'closed' : frame.contentDocument.title; } catch { tries.frame = 'closed'; }
       return tries;
-    }, world.url);
+    }, address);
     assert.equal(got.read, 'refused');
     assert.ok(['refused', 'opaque'].includes(got.blind));
     assert.equal(got.ask, 'refused');

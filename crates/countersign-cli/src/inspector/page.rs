@@ -3,15 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::state::Inspector;
-
-/// Placeholder for the secret of the run.
-const SECRET_MARK: &str = "{{run}}";
 
 const PAGE: &str = include_str!("page/page.html");
 
@@ -32,9 +28,9 @@ const FILES: [(&str, &str, &str); 10] = [
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 pub(super) fn router() -> Router<Arc<Inspector>> {
-    let index = |State(state): State<Arc<Inspector>>| async move {
-        ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE.replace(SECRET_MARK, &state.secret)).into_response()
-    };
+    // Every user of the machine can read the page, so it holds no secret: the script takes it from the fragment of the
+    // address, which browsers do not send.
+    let index = || async { ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], PAGE).into_response() };
     FILES.into_iter().fold(Router::new().route("/", get(index)), |router, (path, kind, content)| {
         router.route(path, get(move || async move { ([(header::CONTENT_TYPE, kind)], content) }))
     })

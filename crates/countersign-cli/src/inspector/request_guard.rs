@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use super::state::Inspector;
 use crate::tools::secret::is_same;
 
-/// The header with which the page proves that it was served in this run.
+/// The header with which the page proves that it was opened with the address that this run printed.
 pub(super) const SECRET_HEADER: &str = "x-countersign-run";
 
 /// Allows the browser to load the inspector's files and call its API, nothing else.
@@ -67,7 +67,7 @@ fn check(state: &Inspector, request: &Request) -> Result<(), (StatusCode, &'stat
     }
     match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &state.secret)) {
         true => Ok(()),
-        false => Err((StatusCode::FORBIDDEN, "this page belongs to another run; reload it\n")),
+        false => Err((StatusCode::FORBIDDEN, "this page lacks the secret of this run; open the address that the command printed\n")),
     }
 }
 

@@ -21,8 +21,10 @@ const MAX_ASK_BYTES: usize = 512 * 1024;
 
 /// Inspect tokens on a local page: edit, check, compare, mint, and send them to a service of yours.
 ///
-/// The page is served on 127.0.0.1 while this command runs (stop with Ctrl-C). It is embedded in the binary: nothing is
-/// loaded from elsewhere or stored. Requests go only to the issuer and the local service that you name.
+/// The page is served on 127.0.0.1 while this command runs (stop with Ctrl-C). It works only with the address that this
+/// command opens and prints: the address ends with a secret of the run, so keep it to yourself. Other users of the machine
+/// may see the arguments of the browser that is opened; start with `--no-open` if you share it. The page is embedded in the
+/// binary: nothing is loaded from elsewhere or stored. Requests go only to the issuer and the local service that you name.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -55,11 +57,13 @@ impl Arguments {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await.map_err(unusable)?;
         let address = format!("http://{}", listener.local_addr().map_err(unusable)?);
         let state = Arc::new(Inspector::new(address.clone(), self.allow_host)?);
+        // Browsers do not send a fragment. The page reads the secret from it, and every request needs the secret.
+        let url = format!("{address}/#run={}", state.secret);
         match self.json {
-            true => output::json(&json!({ "url": format!("{address}/"), "jwks": format!("{address}{JWKS}") }))?,
-            false => output::line(&format!("The inspector is at {address}/  (stop with Ctrl-C)"))?,
+            true => output::json(&json!({ "url": url, "jwks": format!("{address}{JWKS}") }))?,
+            false => output::line(&format!("The inspector is at {url}  (stop with Ctrl-C)"))?,
         }
-        if !self.no_open && !open::browser(&format!("{address}/")) {
+        if !self.no_open && !open::browser(&url) {
             output::warn("no browser could be opened; open the address above");
         }
         serve(listener, router(state), Limits::new(MAX_ASK_BYTES), std::future::pending()).await; // until Ctrl-C

@@ -23,7 +23,7 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// The state of one run.
 #[derive(Debug)]
 pub(super) struct Inspector {
-    /// Authenticates the page; new in every run.
+    /// Authenticates the user who started this run: only the address that was opened and printed holds it.
     pub(super) secret: String,
     /// `http://127.0.0.1:PORT`
     pub(super) address: String,

@@ -25,11 +25,8 @@ fn page(inspector: &Inspector, more: &str) -> String {
     send(inspector, &format!("GET / HTTP/1.1\nhost: {host}\nconnection: close\n{more}\n"))
 }
 
-/// The secret in this run's page.
 fn secret(inspector: &Inspector) -> String {
-    let page = page(inspector, "");
-    let (_, rest) = page.split_once("name=\"run\" content=\"").expect("the mark");
-    rest.split_once('"').expect("an end quote").0.to_owned()
+    inspector.secret().to_owned()
 }
 
 /// Sends an API request with `headers` instead of the page's own.
@@ -41,7 +38,7 @@ fn api_request(inspector: &Inspector, host: &str, headers: &str) -> String {
 }
 
 #[test]
-fn the_page_has_strict_headers_and_a_secret_of_this_run() {
+fn the_page_has_strict_headers_and_the_address_a_secret_of_this_run() {
     let inspector = Inspector::start(&["--no-open"]);
     let answer = page(&inspector, "");
     assert_eq!(status(&answer), "200", "{answer}");
@@ -71,7 +68,7 @@ fn other_names_for_this_address_are_refused() {
     let port = inspector.authority().rsplit_once(':').expect("a port").1.to_owned();
     let get = |headers: &str| {
         let answer = send(&inspector, &format!("GET / HTTP/1.1\n{headers}connection: close\n\n"));
-        (status(&answer).to_owned(), answer.contains("name=\"run\""))
+        (status(&answer).to_owned(), answer.contains("<title>"))
     };
     assert_eq!(get(&format!("host: localhost:{port}\n")), ("200".to_owned(), true));
     for host in ["rebound.example", &format!("rebound.example:{port}"), "127.0.0.1", "127.0.0.1:1", "0.0.0.0", ""] {
@@ -81,7 +78,7 @@ fn other_names_for_this_address_are_refused() {
     assert!(code == "400" && !leaked, "two names: {code}");
     let absolute = format!("GET http://rebound.example/ HTTP/1.1\nhost: 127.0.0.1:{port}\nconnection: close\n\n");
     let answer = send(&inspector, &absolute);
-    assert!(!answer.contains("name=\"run\""), "{answer}");
+    assert!(!answer.contains("<title>"), "{answer}");
 }
 
 #[test]
@@ -108,6 +105,34 @@ fn other_pages_are_refused_and_the_inspectors_own_page_is_served() {
     assert_eq!(status(&api_request(&inspector, "rebound.example", &own)), "403", "another name");
     assert_eq!(status(&page(&inspector, "sec-fetch-site: cross-site\n")), "403", "a link from another site");
     assert_eq!(status(&page(&inspector, "sec-fetch-site: none\n")), "200", "typed, or opened by the command");
+}
+
+/// Another user of the machine can connect, and reads all that is served without the secret.
+#[test]
+fn another_user_of_the_machine_finds_no_secret_and_no_use_of_the_inspector() {
+    let inspector = Inspector::start(&["--no-open"]);
+    let (host, secret) = (inspector.authority(), secret(&inspector));
+    let get = |path: &str| send(&inspector, &format!("GET {path} HTTP/1.1\nhost: {host}\nconnection: close\n\n"));
+    for path in ["/", "/main.js", "/api.js", "/pane.js", "/check.js", "/mint.js", "/try.js", "/compare.js", "/page.css"] {
+        let answer = get(path);
+        assert_eq!(status(&answer), "200", "{path}");
+        assert!(!answer.contains(&secret), "{path}");
+    }
+    for path in ["/.well-known/jwks.json", "/.well-known/openid-configuration", "/?run=1", "/nothing"] {
+        assert!(!get(path).contains(&secret), "{path}");
+    }
+    let source = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/inspector/api/mod.rs"));
+    let source = source.expect("readable");
+    let endpoints: Vec<&str> = source.split("route(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert!(endpoints.len() >= 5, "{endpoints:?}");
+    for endpoint in endpoints {
+        for headers in ["", "x-countersign-run: \n", "x-countersign-run: run\n"] {
+            let head = format!("POST /api{endpoint} HTTP/1.1\nhost: {host}\norigin: http://{host}\nconnection: close");
+            let answer = send(&inspector, &format!("{head}\ncontent-type: application/json\n{headers}content-length: 2\n\n{{}}"));
+            assert_eq!(status(&answer), "403", "{endpoint}: {answer}");
+        }
+        assert_eq!(status(&get(&format!("/api{endpoint}"))), "403", "{endpoint}");
+    }
 }
 
 #[test]
@@ -146,7 +171,7 @@ fn the_browser_is_opened_and_the_page_ends_with_the_command() {
         assert!(std::time::Instant::now() < deadline, "the browser was not opened");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert_eq!(std::fs::read_to_string(&opened).expect("written"), inspector.url, "only the address");
+    assert_eq!(std::fs::read_to_string(&opened).expect("written"), inspector.url, "the address with its secret");
     inspector.child.kill().expect("ended");
     inspector.child.wait().expect("ended");
     assert!(TcpStream::connect(inspector.authority()).is_err(), "the port is closed");

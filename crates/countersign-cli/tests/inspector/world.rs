@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 /// The running command, killed on drop.
 pub(crate) struct Inspector {
     pub(crate) child: Child,
-    /// `http://127.0.0.1:PORT/`
+    /// `http://127.0.0.1:PORT/#run=SECRET`
     pub(crate) url: String,
     pub(crate) jwks: String,
 }
@@ -46,7 +46,17 @@ impl Inspector {
 
     /// `127.0.0.1:PORT`
     pub(crate) fn authority(&self) -> String {
-        self.url.trim_start_matches("http://").trim_end_matches('/').to_owned()
+        self.origin().trim_start_matches("http://").to_owned()
+    }
+
+    /// `http://127.0.0.1:PORT`, which names the inspector as an issuer.
+    pub(crate) fn origin(&self) -> &str {
+        self.url.split_once("/#").expect("a fragment").0
+    }
+
+    /// The secret of this run.
+    pub(crate) fn secret(&self) -> &str {
+        self.url.split_once("#run=").expect("a secret").1
     }
 }
 
@@ -74,7 +84,7 @@ pub(crate) fn guarded(verifier: Verifier) -> Router {
 /// A verifier that trusts the running inspector's tokens.
 pub(crate) fn trusting(inspector: &Inspector) -> Verifier {
     let keys = RemoteKeys::from_url(&inspector.jwks);
-    let issuer = NeedsAudience::new(inspector.url.trim_end_matches('/'), Arc::new(keys)).audience("orders");
+    let issuer = NeedsAudience::new(inspector.origin(), Arc::new(keys)).audience("orders");
     Verifier::new(issuer).expect("a policy")
 }
 

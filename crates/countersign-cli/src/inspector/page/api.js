@@ -1,5 +1,11 @@
 // Requests to the command that serves this page. The command verifies; the page only edits and displays.
-const run = document.querySelector('meta[name=run]').content;
+// The secret of the run comes in the fragment of the address that the command opened. It is kept only in memory.
+const mark = '#run=';
+const run = location.hash.startsWith(mark) ? location.hash.slice(mark.length) : '';
+if (run) history.replaceState(null, '', location.pathname);
+
+/** Whether the page was opened with the secret of a run. */
+export const isOpened = run !== '';
 
 export const $ = (id) => document.getElementById(id);
 

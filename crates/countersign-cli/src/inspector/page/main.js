@@ -1,12 +1,19 @@
 // Starts each part of the page once. No state survives the page.
-import { $ } from './api.js';
+import { $, isOpened } from './api.js';
 import * as check from './check.js';
 import * as compare from './compare.js';
 import * as mint from './mint.js';
 import * as pane from './pane.js';
 import * as tryService from './try.js';
 
-for (const part of [pane, check, compare, mint, tryService]) part.start();
+if (isOpened) {
+  for (const part of [pane, check, compare, mint, tryService]) part.start();
+} else {
+  $('locked').hidden = false;
+  document.querySelector('main').remove();
+  document.querySelector('nav').remove();
+  addEventListener('hashchange', () => location.reload());
+}
 
 $('hide').addEventListener('click', () => {
   const isHidden = document.documentElement.toggleAttribute('data-hidden');
