@@ -315,3 +315,61 @@ async fn s11_06_no_sequence_of_clock_steps_makes_a_list_forget() {
         assert!(revoked.len() > 5 && spent.len() > 5, "{} and {}", revoked.len(), spent.len());
     }
 }
+
+/// One issuer, and one subject, revoke 1,000 tokens a second for a minute and never let go: all others still can.
+#[tokio::test]
+async fn s15_01_one_issuer_or_subject_cannot_fill_the_list_of_revocations() {
+    let (issuer, partner) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
+    let list = MemoryRevocations::new().max_entries(1_000);
+    let full = (0..60_000).filter(|n| list.revoke_token(partner.name(), &n.to_string(), UnixTime::MAX).is_err()).count();
+    assert_eq!((full, list.len()), (59_000, 1_000));
+    for number in 0..400 {
+        list.revoke_token(issuer.name(), &number.to_string(), UnixTime::MAX).expect("room for another issuer");
+    }
+
+    let list = Arc::new(MemoryRevocations::new().max_entries(1_000));
+    builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+    let verifier = issuer.verifier_for("api");
+    let token = |subject: String, id: usize| good(&issuer).subject(subject).claim("jti", id.to_string()).sign();
+    let mut refused = 0;
+    for id in 0..2_000 {
+        let token = verifier.verify(&token("busy".into(), id)).await.expect("verified");
+        refused += usize::from(list.revoke(&token).is_err());
+    }
+    assert_eq!(refused, 1_500, "half of its issuer's share");
+    for id in 0..400 {
+        let token = verifier.verify(&token(format!("user {id}"), 10_000 + id)).await.expect("verified");
+        list.revoke(&token).expect("room for every other subject");
+        assert_eq!(status_of(&*list, &token), RevocationStatus::Revoked);
+    }
+    let undated = verifier.verify(&good(&issuer).without_claim("jti").sign()).await.expect("verified");
+    assert!(list.revoke(&undated).is_err(), "it has no name to revoke it by");
+}
+
+#[tokio::test]
+async fn s15_01_one_subject_or_issuer_cannot_use_up_the_places_of_used_tokens() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("api");
+    let used = Arc::new(SingleUse::new().max_entries(6_400));
+    builder(&issuer).revocation(Arc::clone(&used)).build().expect("it takes the verifier's clock");
+    let spend = async |subject: String, id: usize| {
+        let token = good(&issuer).subject(subject).claim("jti", id.to_string()).sign();
+        status_of(&*used, &verifier.verify(&token).await.expect("verified"))
+    };
+    let mut unknown = 0;
+    for id in 0..8_000 {
+        unknown += usize::from(spend("busy".into(), id).await == RevocationStatus::Unknown);
+    }
+    assert!((4_700..5_000).contains(&unknown), "refused are {unknown} of 8,000: half of the issuer's share is taken");
+    for id in 0..500 {
+        assert_eq!(spend(format!("user {id}"), 10_000 + id).await, RevocationStatus::Valid, "{id}");
+    }
+    assert_eq!(spend("busy".into(), 7).await, RevocationStatus::Revoked, "what was used stays used");
+}
+
+fn status_of(check: &dyn RevocationCheck, token: &Arc<Verified>) -> RevocationStatus {
+    match check.check(token) {
+        RevocationQuery::Known(status) => status,
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,5 +1,6 @@
 //! Revocations in memory: bounded, read without a lock.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,14 +12,16 @@ use countersign_core::verify::Verified;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::name::{Name, NameRef};
 use super::retention::Retention;
+use super::shares::{ListShares, Place};
 
-/// The most revocations in a list.
+/// The most revocations of one issuer in a list.
 const MAX_REVOCATIONS: usize = 65_536;
 
 /// A list of revoked tokens and subjects in the memory of this process.
 ///
 /// Share it in an `Arc` with the code that learns of revocations. An entry is removed once every token that it could stop
-/// has expired. A full list refuses new entries: removing an older one would accept its token again.
+/// has expired. A full list refuses new entries: removing an older one would accept its token again. One issuer fills at most
+/// half of the list, and one subject that [revokes its own tokens](Self::revoke) at most a quarter: the others find room.
 ///
 /// A wall clock that is set does not undo a revocation. Entries are removed by monotonic time, so a clock that goes ahead
 /// removes none within an hour. If the clock goes back after entries were removed, the status of tokens that expired before
@@ -39,8 +42,9 @@ const MAX_REVOCATIONS: usize = 65_536;
 /// ```
 pub struct MemoryRevocations {
     entries: papaya::HashMap<Name, Entry>,
-    /// Held while an entry is added, so that the bound is exact.
-    writer: Mutex<()>,
+    /// The place of each entry. Held while an entry is added, so that the bound is exact.
+    places: Mutex<HashMap<Name, Place>>,
+    shares: ListShares,
     max_entries: usize,
     retention: Retention,
 }
@@ -52,7 +56,7 @@ struct Entry {
     keep_until: UnixTime,
 }
 
-/// The error of a full list: the revocation was not added.
+/// The error of a full list, or of an issuer or subject that used up its share: the revocation was not added.
 ///
 /// ```
 /// use countersign::{clock::UnixTime, revocation::MemoryRevocations};
@@ -66,22 +70,35 @@ struct Entry {
 pub struct RevocationsFull;
 
 impl MemoryRevocations {
-    /// Creates an empty list of up to 65,536 revocations.
+    /// Creates an empty list of up to 65,536 revocations of one issuer, and twice as many of all issuers.
     #[must_use]
     pub fn new() -> Self {
         MemoryRevocations {
             entries: papaya::HashMap::new(),
-            writer: Mutex::new(()),
+            places: Mutex::default(),
+            shares: ListShares::new(MAX_REVOCATIONS),
             max_entries: MAX_REVOCATIONS,
             retention: Retention::default(),
         }
     }
 
-    /// Sets the most revocations in the list.
+    /// Sets the most revocations of one issuer. All issuers together get twice as many, so that one cannot fill the list.
     #[must_use]
     pub fn max_entries(mut self, revocations: usize) -> Self {
         self.max_entries = revocations;
+        self.shares = ListShares::new(revocations);
         self
+    }
+
+    /// Revokes this token, such as at its holder's sign-out. Its subject fills at most half of its issuer's share, so that a
+    /// user who revokes own tokens without end keeps nobody else from it.
+    ///
+    /// # Errors
+    /// [`RevocationsFull`], also for a token without `jti`; the token is still accepted then.
+    pub fn revoke(&self, token: &Verified) -> Result<(), RevocationsFull> {
+        let id = token.token_id().ok_or(RevocationsFull)?;
+        let name = NameRef::token(token.issuer(), id);
+        self.add(name, Some(token.subject()), UnixTime::MAX, token.expires_at())
     }
 
     /// Revokes the token that `issuer` identifies by `token_id` (`jti`) and that expires at `expires_at`; pass
@@ -90,7 +107,7 @@ impl MemoryRevocations {
     /// # Errors
     /// [`RevocationsFull`]; the token is still accepted then.
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationsFull> {
-        self.add(NameRef::token(issuer, token_id), UnixTime::MAX, expires_at)
+        self.add(NameRef::token(issuer, token_id), None, UnixTime::MAX, expires_at)
     }
 
     /// Revokes every token of this subject that was issued before `issued_before` or has no time of issue.
@@ -107,7 +124,7 @@ impl MemoryRevocations {
         issued_before: UnixTime,
         max_lifetime: Duration,
     ) -> Result<(), RevocationsFull> {
-        self.add(NameRef::subject(issuer, subject), issued_before, issued_before.saturating_add(max_lifetime))
+        self.add(NameRef::subject(issuer, subject), None, issued_before, issued_before.saturating_add(max_lifetime))
     }
 
     /// The number of revocations in the list.
@@ -122,16 +139,30 @@ impl MemoryRevocations {
         self.len() == 0
     }
 
-    fn add(&self, name: NameRef<'_>, issued_before: UnixTime, expires_at: UnixTime) -> Result<(), RevocationsFull> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    fn add(
+        &self,
+        name: NameRef<'_>,
+        subject: Option<&str>,
+        issued_before: UnixTime,
+        expires_at: UnixTime,
+    ) -> Result<(), RevocationsFull> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = self.entries.pin();
         let known = entries.get(&name).copied();
-        if known.is_none() && self.len() >= self.max_entries {
-            let now = self.retention.sweep_time();
-            entries.retain(|_, entry| !self.retention.may_remove(entry.keep_until, now));
-            if self.len() >= self.max_entries {
-                return Err(RevocationsFull);
-            }
+        if known.is_none() {
+            let place = || self.shares.place(name.issuer(), subject).filter(|_| self.max_entries > 0);
+            let place = place().or_else(|| {
+                let now = self.retention.sweep_time();
+                entries.retain(|name, entry| {
+                    let is_kept = !self.retention.may_remove(entry.keep_until, now);
+                    if !is_kept {
+                        places.remove(name);
+                    }
+                    is_kept
+                });
+                place()
+            });
+            places.insert(name.into(), place.ok_or(RevocationsFull)?);
         }
         let mut entry = Entry { issued_before, keep_until: Retention::keep_until(expires_at) };
         if let Some(known) = known {
@@ -191,7 +222,7 @@ impl fmt::Debug for MemoryRevocations {
 
 impl fmt::Display for RevocationsFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the list of revocations is full; raise max_entries or issue tokens with a shorter lifetime")
+        f.write_str("the list of revocations, or the share of this issuer or subject, is full; raise max_entries or shorten tokens' lifetimes")
     }
 }
 

@@ -8,6 +8,7 @@ mod check;
 mod memory;
 mod name;
 mod retention;
+mod shares;
 mod single_use;
 mod unknown_policy;
 

@@ -1,13 +1,15 @@
 //! Keys of the maps in this module.
 
+use std::sync::Arc;
+
 use papaya::Equivalent;
 
 /// The token or subject that an entry is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name {
     kind: Kind,
-    issuer: Box<str>,
-    name: Box<str>,
+    issuer: Arc<str>,
+    name: Arc<str>,
 }
 
 /// A borrowed [`Name`], so that a lookup allocates nothing.
@@ -27,6 +29,10 @@ enum Kind {
 impl<'n> NameRef<'n> {
     pub(super) fn token(issuer: &'n str, token_id: &'n str) -> Self {
         NameRef { kind: Kind::Token, issuer, name: token_id }
+    }
+
+    pub(super) fn issuer(&self) -> &'n str {
+        self.issuer
     }
 
     pub(super) fn subject(issuer: &'n str, subject: &'n str) -> Self {

@@ -12,6 +12,7 @@ use countersign_core::verify::Verified;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::name::{Name, NameRef};
 use super::retention::Retention;
+use super::shares::{ListShares, Place};
 
 /// The most used tokens that are remembered.
 const MAX_USED: usize = 65_536;
@@ -24,8 +25,10 @@ const SHARDS: usize = 64;
 /// The first request with an (issuer, `jti`) is accepted; every other is refused until the token expires. A token without
 /// `jti` is never accepted. Use it for one-time links and for calls that must not be replayed.
 ///
-/// Several instances of a service need a shared store behind a [`RevocationCheck`] of their own. If all entries are taken by
-/// tokens that have not expired, the status is unknown: keep the default
+/// One issuer fills at most half of the entries, and one subject a quarter; the tokens of others are still served.
+///
+/// Several instances of a service need a shared store behind a [`RevocationCheck`] of their own. If all entries of its share
+/// are taken by tokens that have not expired, the status is unknown: keep the default
 /// [`UnknownPolicy::FailClosed`](super::UnknownPolicy::FailClosed), which answers 503. A wall clock that is set does not make
 /// a used token usable again; as in [`MemoryRevocations`](super::MemoryRevocations), the status may be unknown then.
 ///
@@ -41,56 +44,87 @@ const SHARDS: usize = 64;
 pub struct SingleUse {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
-    max_per_shard: usize,
+    max_entries: usize,
     retention: Retention,
 }
 
 /// The used tokens, and until when they are remembered. Each check may write, so a lock serves better than a concurrent map.
-type Shard = HashMap<Name, UnixTime>;
+#[derive(Debug)]
+struct Shard {
+    used: HashMap<Name, (UnixTime, Place)>,
+    shares: ListShares,
+    /// The earliest time at which an entry can be removed.
+    sweep_after: UnixTime,
+}
 
 impl SingleUse {
-    /// Remembers up to 65,536 used tokens.
+    /// Remembers up to 65,536 used tokens of one issuer, and twice as many of all issuers.
     #[must_use]
     pub fn new() -> Self {
         SingleUse {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: shards(MAX_USED),
             hasher: RandomState::new(),
-            max_per_shard: MAX_USED / SHARDS,
+            max_entries: MAX_USED,
             retention: Retention::default(),
         }
     }
 
-    /// Sets about how many used tokens are remembered, spread over 64 parts.
+    /// Sets about how many used tokens of one issuer are remembered, spread over 64 parts; twice as many of all issuers.
     #[must_use]
     pub fn max_entries(mut self, tokens: usize) -> Self {
-        self.max_per_shard = tokens.div_ceil(SHARDS).max(1);
+        self.max_entries = tokens;
+        self.shards = shards(tokens);
         self
     }
 
     fn redeem(&self, token: &Verified) -> RevocationStatus {
         let Some(id) = token.token_id().filter(|id| !id.is_empty()) else { return RevocationStatus::Revoked };
         let name = Name::from(NameRef::token(token.issuer(), id));
-        let mut used = self.shard(&name);
-        if used.contains_key(&name) {
+        let mut shard = self.shard(&name);
+        if shard.used.contains_key(&name) {
             return RevocationStatus::Revoked;
         }
         if self.retention.may_have_removed(token.expires_at()) {
             return RevocationStatus::Unknown;
         }
-        if used.len() >= self.max_per_shard {
-            let now = self.retention.sweep_time();
-            used.retain(|_, keep_until| !self.retention.may_remove(*keep_until, now));
-        }
-        if used.len() >= self.max_per_shard {
-            return RevocationStatus::Unknown;
-        }
-        used.insert(name, Retention::keep_until(token.expires_at()));
+        let place = shard.place(token).or_else(|| {
+            shard.sweep(&self.retention);
+            shard.place(token)
+        });
+        let Some(place) = place else { return RevocationStatus::Unknown };
+        let keep_until = Retention::keep_until(token.expires_at());
+        shard.sweep_after = shard.sweep_after.min(keep_until);
+        shard.used.insert(name, (keep_until, place));
         RevocationStatus::Valid
     }
 
     fn shard(&self, name: &Name) -> MutexGuard<'_, Shard> {
         let index = usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or_default();
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) // index < SHARDS, the number of shards
+    }
+}
+
+fn shards(max_entries: usize) -> Box<[Mutex<Shard>]> {
+    let of_one = max_entries.div_ceil(SHARDS).max(1);
+    let shard =
+        || Shard { used: HashMap::new(), shares: ListShares::new(of_one), sweep_after: UnixTime::from_secs(u64::MAX) };
+    (0..SHARDS).map(|_| Mutex::new(shard())).collect()
+}
+
+impl Shard {
+    fn place(&self, token: &Verified) -> Option<Place> {
+        self.shares.place(token.issuer(), Some(token.subject()))
+    }
+
+    /// Removes the tokens whose time is over, if there can be any.
+    fn sweep(&mut self, retention: &Retention) {
+        let now = retention.sweep_time();
+        if now <= self.sweep_after {
+            return;
+        }
+        self.used.retain(|_, (keep_until, _)| !retention.may_remove(*keep_until, now));
+        let next = self.used.values().map(|(keep_until, _)| *keep_until).min();
+        self.sweep_after = next.unwrap_or(UnixTime::from_secs(u64::MAX));
     }
 }
 
@@ -113,6 +147,6 @@ impl Default for SingleUse {
 /// Only numbers: token IDs identify callers.
 impl fmt::Debug for SingleUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SingleUse").field("max_entries", &(self.max_per_shard * SHARDS)).finish_non_exhaustive()
+        f.debug_struct("SingleUse").field("max_entries", &self.max_entries).finish_non_exhaustive()
     }
 }

@@ -12,7 +12,8 @@ if (isOpened) {
   $('locked').hidden = false;
   document.querySelector('main').remove();
   document.querySelector('nav').remove();
-  addEventListener('hashchange', () => location.reload());
+  // The right address, entered in this tab.
+  addEventListener('hashchange', () => { if (location.hash.startsWith('#run=')) location.reload(); });
 }
 
 $('hide').addEventListener('click', () => {
