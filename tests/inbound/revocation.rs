@@ -321,7 +321,8 @@ async fn s11_06_no_sequence_of_clock_steps_makes_a_list_forget() {
 async fn s15_01_one_issuer_or_subject_cannot_fill_the_list_of_revocations() {
     let (issuer, partner) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
     let list = MemoryRevocations::new().max_entries(1_000);
-    let full = (0..60_000).filter(|n| list.revoke_token(partner.name(), &n.to_string(), UnixTime::MAX).is_err()).count();
+    let full =
+        (0..60_000).filter(|n| list.revoke_token(partner.name(), &n.to_string(), UnixTime::MAX).is_err()).count();
     assert_eq!((full, list.len()), (59_000, 1_000));
     for number in 0..400 {
         list.revoke_token(issuer.name(), &number.to_string(), UnixTime::MAX).expect("room for another issuer");

@@ -67,7 +67,10 @@ fn check(state: &Inspector, request: &Request) -> Result<(), (StatusCode, &'stat
     }
     match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &state.secret)) {
         true => Ok(()),
-        false => Err((StatusCode::FORBIDDEN, "this page lacks the secret of this run; open the address that the command printed\n")),
+        false => Err((
+            StatusCode::FORBIDDEN,
+            "this page lacks the secret of this run; open the address that the command printed\n",
+        )),
     }
 }
 

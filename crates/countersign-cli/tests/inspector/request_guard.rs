@@ -113,7 +113,8 @@ fn another_user_of_the_machine_finds_no_secret_and_no_use_of_the_inspector() {
     let inspector = Inspector::start(&["--no-open"]);
     let (host, secret) = (inspector.authority(), secret(&inspector));
     let get = |path: &str| send(&inspector, &format!("GET {path} HTTP/1.1\nhost: {host}\nconnection: close\n\n"));
-    for path in ["/", "/main.js", "/api.js", "/pane.js", "/check.js", "/mint.js", "/try.js", "/compare.js", "/page.css"] {
+    for path in ["/", "/main.js", "/api.js", "/pane.js", "/check.js", "/mint.js", "/try.js", "/compare.js", "/page.css"]
+    {
         let answer = get(path);
         assert_eq!(status(&answer), "200", "{path}");
         assert!(!answer.contains(&secret), "{path}");
@@ -128,7 +129,10 @@ fn another_user_of_the_machine_finds_no_secret_and_no_use_of_the_inspector() {
     for endpoint in endpoints {
         for headers in ["", "x-countersign-run: \n", "x-countersign-run: run\n"] {
             let head = format!("POST /api{endpoint} HTTP/1.1\nhost: {host}\norigin: http://{host}\nconnection: close");
-            let answer = send(&inspector, &format!("{head}\ncontent-type: application/json\n{headers}content-length: 2\n\n{{}}"));
+            let answer = send(
+                &inspector,
+                &format!("{head}\ncontent-type: application/json\n{headers}content-length: 2\n\n{{}}"),
+            );
             assert_eq!(status(&answer), "403", "{endpoint}: {answer}");
         }
         assert_eq!(status(&get(&format!("/api{endpoint}"))), "403", "{endpoint}");
