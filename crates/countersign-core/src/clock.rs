@@ -1,11 +1,15 @@
 //! Clocks and points in time. This crate reads time only from a [`Clock`] that it is given.
 
+mod source;
+
 use std::any::TypeId;
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(target_os = "linux")]
 use rustix::time::ClockId as MachineClock;
+
+pub use source::SourceClock;
 
 /// A point in time since 1970-01-01T00:00:00Z, as in a `NumericDate` (RFC 7519 §2).
 ///

@@ -17,7 +17,7 @@ mod thumbprint;
 pub use crate::algorithm::Algorithm;
 pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
-pub use context::{SourceClock, SourceContext};
+pub use context::SourceContext;
 pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;

@@ -98,8 +98,8 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     /// Hands down the verifier's clock, and whether the issuer was resolved at run time. Returns configuration faults.
     ///
     /// Called once for every verifier that is built with this source, and for every issuer that is resolved with it; before
-    /// any other method. A source that measures time keeps a [`SourceClock`](super::SourceClock) and returns the fault of
-    /// its [`attach`](super::SourceClock::attach). A source that wraps others calls theirs.
+    /// any other method. A source that measures time keeps a [`SourceClock`](crate::clock::SourceClock) and returns the fault of
+    /// its [`attach`](crate::clock::SourceClock::attach). A source that wraps others calls theirs.
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         let _ = context;
         Vec::new()

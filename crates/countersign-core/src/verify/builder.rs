@@ -256,8 +256,8 @@ impl VerifierBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{FixedClock, UnixTime};
-    use crate::key::{KeyCell, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock};
+    use crate::clock::{FixedClock, SourceClock, UnixTime};
+    use crate::key::{KeyCell, RefreshFuture, RefreshOutcome, RefreshReason};
     use crate::policy::NeedsAudience;
 
     #[derive(Debug, Default)]
@@ -273,7 +273,7 @@ mod tests {
         }
 
         fn attach(&self, context: &SourceContext) -> Vec<Fault> {
-            self.1.attach(context).into_iter().collect()
+            self.1.attach(context.clock()).into_iter().collect()
         }
     }
 

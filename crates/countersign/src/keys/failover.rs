@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock,
-    SourceContext,
+    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext,
 };
 
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
@@ -72,7 +72,7 @@ impl KeySource for FailoverKeys {
 
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.sources.iter().flat_map(|source| source.attach(context)).collect();
-        faults.extend(self.clock.attach(context));
+        faults.extend(self.clock.attach(context.clock()));
         if self.sources.is_empty() {
             faults.push(Fault::new("keys", "failover has no source; add at least one"));
         }

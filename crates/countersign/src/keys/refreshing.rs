@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock,
-    SourceContext,
+    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext,
 };
 
 use super::cached_keys::{CachedKeys, KeyFetch};
@@ -75,7 +75,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
             self.location.restrict_to_public_addresses();
         }
         let mut faults = self.policy.faults();
-        faults.extend(self.clock.attach(context));
+        faults.extend(self.clock.attach(context.clock()));
         faults.extend(self.location.fault());
         if self.initial_snapshot.as_ref().is_some_and(|snapshot| snapshot.source() != self.location.name()) {
             faults.push(Fault::new("snapshot", "belongs to another source; each source needs its own"));

@@ -150,7 +150,7 @@ impl IssuerSource for ResolvedIssuers {
 
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         let mut faults = self.resolver.policy.faults();
-        faults.extend(self.resolver.clock.attach(context));
+        faults.extend(self.resolver.clock.attach(context.clock()));
         faults
     }
 }

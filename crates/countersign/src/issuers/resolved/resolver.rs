@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::integration::ResolvedIssuer;
-use countersign_core::key::{SourceClock, SourceContext};
+use countersign_core::key::SourceContext;
 use countersign_core::policy::TrustedIssuer;
 
 use super::name::is_canonical;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
 use uuid::Uuid;
 
-use super::context::{AttachedClock, OutboundContext};
+use super::context::OutboundContext;
 use super::file_token::read_token;
 use crate::outbound::error::OutboundError;
 
@@ -40,7 +41,7 @@ pub(super) const GRANT: &str = "JWT";
 #[derive(Clone)]
 pub struct Assertion {
     origin: Origin,
-    clock: AttachedClock,
+    clock: SourceClock,
 }
 
 #[derive(Clone)]
@@ -54,13 +55,13 @@ impl Assertion {
     #[must_use]
     pub fn new(issuer: impl Into<String>, subject: impl Into<String>, signer: impl Into<Arc<Signer>>) -> Self {
         let origin = Origin::Signed { issuer: issuer.into(), subject: subject.into(), signer: signer.into() };
-        Assertion { origin, clock: AttachedClock::default() }
+        Assertion { origin, clock: SourceClock::default() }
     }
 
     /// Reads the assertion from this file for every use, such as a projected workload token.
     #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
-        Assertion { origin: Origin::File(path.into()), clock: AttachedClock::default() }
+        Assertion { origin: Origin::File(path.into()), clock: SourceClock::default() }
     }
 
     /// Returns whether it is signed here, and so needs an audience.
@@ -69,7 +70,7 @@ impl Assertion {
     }
 
     pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
-        let mut faults = Vec::from_iter(self.clock.attach(context));
+        let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
         if let Origin::Signed { issuer, subject, .. } = &self.origin
             && (issuer.is_empty() || subject.is_empty())
         {

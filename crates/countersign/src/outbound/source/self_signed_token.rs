@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::context::{AttachedClock, OutboundContext};
+use super::context::OutboundContext;
 use super::token::OutboundToken;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
 use crate::outbound::error::OutboundError;
@@ -44,7 +45,7 @@ pub struct SelfSignedToken {
     scopes: Vec<String>,
     lifetime: Duration,
     refresh_policy: RefreshPolicy,
-    clock: AttachedClock,
+    clock: SourceClock,
 }
 
 impl SelfSignedToken {
@@ -59,7 +60,7 @@ impl SelfSignedToken {
             scopes: Vec::new(),
             lifetime: DEFAULT_LIFETIME,
             refresh_policy: RefreshPolicy::for_tokens(),
-            clock: AttachedClock::default(),
+            clock: SourceClock::default(),
         }
     }
 
@@ -137,7 +138,7 @@ impl TokenSource for SelfSignedToken {
     }
 
     fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
-        let mut faults = Vec::from_iter(self.clock.attach(context));
+        let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
         let has_no_audience = self.audiences.is_empty() || self.audiences.iter().any(String::is_empty);
         for (is_empty, field, problem) in [
             (self.issuer.is_empty(), "issuer", "empty; name the issuer that the target trusts"),

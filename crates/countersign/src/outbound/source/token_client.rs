@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
 use http::{HeaderValue, Method, header};
@@ -10,7 +11,7 @@ use url::form_urlencoded::Serializer;
 
 use super::assertion::{self, Assertion};
 use super::cached::{CachedTokens, attach_source};
-use super::context::{AttachedClock, OutboundContext};
+use super::context::OutboundContext;
 use super::credential::{self, Credential, SecretLocation};
 use super::exchange;
 use super::response::token_in;
@@ -40,7 +41,7 @@ pub(super) struct TokenClient {
     pub(super) scopes: Vec<String>,
     pub(super) requires_all_scopes: bool,
     pub(super) refresh_policy: RefreshPolicy,
-    pub(super) clock: AttachedClock,
+    pub(super) clock: SourceClock,
 }
 
 /// The source of actor tokens, and their cache once there is a clock.
@@ -71,13 +72,13 @@ impl TokenClient {
             scopes: Vec::new(),
             requires_all_scopes: false,
             refresh_policy: RefreshPolicy::for_tokens(),
-            clock: AttachedClock::default(),
+            clock: SourceClock::default(),
         }
     }
 
     /// Passes on the context, and returns the faults of all settings.
     pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
-        let mut faults = Vec::from_iter(self.clock.attach(context));
+        let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
         faults.extend(self.endpoint.fault());
         match &self.client {
             None if self.grant.is_some() => {}
@@ -210,7 +211,7 @@ impl Actor {
         Actor { source: Arc::new(source), tokens: OnceLock::new() }
     }
 
-    fn tokens(&self, clock: &AttachedClock) -> &CachedTokens {
+    fn tokens(&self, clock: &SourceClock) -> &CachedTokens {
         self.tokens.get_or_init(|| {
             CachedTokens::new(Arc::clone(&self.source), Arc::clone(clock.get()), "the actor of an exchange")
         })
