@@ -1,5 +1,7 @@
 //! What policies decide, shown with real tokens; and policies read from data.
 
+mod dangers;
+
 use std::sync::Arc;
 
 use countersign::key::{KeySource, StaticKeys};

@@ -53,6 +53,7 @@ pub struct IssuerBuilder {
     pub(super) rotation_interval: Option<Duration>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) store_key: Option<StoreKey>,
+    pub(super) danger_denied: bool,
 }
 
 impl Issuer {
@@ -72,6 +73,7 @@ impl Issuer {
             rotation_interval: None,
             store: None,
             store_key: None,
+            danger_denied: false,
         }
     }
 }
@@ -143,6 +145,13 @@ impl IssuerBuilder {
     /// The key that seals private keys in the store (AES-256-GCM). With it, unsealed stored keys are refused. Default: none.
     pub fn store_key(mut self, key: StoreKey) -> Self {
         self.store_key = Some(key);
+        self
+    }
+
+    /// Refuses to build if a client's rule uses [`danger_without_actor`](crate::ExchangeRule::danger_without_actor). For
+    /// releases.
+    pub fn deny_danger(mut self) -> Self {
+        self.danger_denied = true;
         self
     }
 

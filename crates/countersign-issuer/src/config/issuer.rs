@@ -59,6 +59,9 @@ pub struct IssuerConfig {
     pub rotation_interval_seconds: Option<u64>,
     /// The number of concurrent Argon2id checks. Default 4.
     pub concurrent_secret_checks: Option<usize>,
+    /// Refuses to build if a setting that begins with `danger_` is in force.
+    #[serde(default)]
+    pub deny_danger: bool,
     /// The environment variable with the pepper of keyed hashes.
     pub pepper_env: Option<String>,
     /// The store of its state. Default: memory, which a restart loses.
@@ -146,6 +149,9 @@ impl IssuerConfig {
         }
         if let Some(checks) = self.concurrent_secret_checks {
             builder = builder.concurrent_secret_checks(checks);
+        }
+        if self.deny_danger {
+            builder = builder.deny_danger();
         }
         if let Some(name) = &self.pepper_env
             && let Some(pepper) = taken(Secret::from_env(name), &mut faults)

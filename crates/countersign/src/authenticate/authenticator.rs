@@ -83,6 +83,10 @@ impl Authenticator {
         if self.settings.grpc_paths.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
             AnswerForm::mark_grpc(request.extensions_mut());
         }
+        #[cfg(feature = "axum")]
+        if self.verifier.denies_danger() && request.extensions().get::<super::form::TokenFromForm>().is_some() {
+            return Err(self.invalid_request("a token in a form, which deny_danger forbids; remove token_in_form"));
+        }
         let Settings { public_paths, allows_anonymous, passes_preflights, keeps_token, metadata, locations, .. } =
             &self.settings;
         if let Some(document) = metadata.as_ref().and_then(|it| it.respond(request.method(), request.uri())) {

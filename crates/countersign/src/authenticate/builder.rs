@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::error::ConfigError;
+use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
@@ -215,12 +215,16 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie` and `origins` (see [`CookieToken`]), `realm`,
-    /// `resource_metadata_url` and `revocation`.
+    /// `resource_metadata_url`, `revocation` and `danger`.
     pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
         if let Some(revocation) = &self.settings.revocation {
             faults.extend(revocation.attach(self.verifier.clock()));
+            if self.denies_danger() && revocation.fails_open() {
+                let problem = "a token of unknown status is accepted (FailOpen), and deny_danger forbids it; use FailClosed";
+                faults.push(Fault::new("danger", problem));
+            }
         }
         ConfigError::check(faults)?;
         Ok(self.finish())

@@ -38,6 +38,8 @@ pub fn token_in_query(builder: AuthenticateLayerBuilder) -> AuthenticateLayerBui
 /// the caller is known, and moves the token into the `Authorization` header. A request that already has this header brings
 /// two credentials: 400. Services behind it see the form without its token.
 ///
+/// A layer whose verifier was built with `deny_danger` answers 400 to a token that comes this way.
+///
 /// ```
 /// use countersign::authenticate::danger;
 /// use countersign::prelude::*;

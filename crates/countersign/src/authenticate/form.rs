@@ -66,11 +66,19 @@ where
                 Some(Err(_)) => return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
                 None => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
             };
+            let length = form.len();
             let form = move_tokens(&mut parts.headers, form);
+            if form.len() != length {
+                parts.extensions.insert(TokenFromForm);
+            }
             ready.call(Request::from_parts(parts, Body::from(form))).await
         })
     }
 }
+
+/// Marks a request whose token was in a form, so that a layer that denies dangers refuses it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenFromForm;
 
 /// Moves each token of the form into an `Authorization` header of its own; the layer refuses several with 400.
 fn move_tokens(headers: &mut HeaderMap, form: Bytes) -> Bytes {

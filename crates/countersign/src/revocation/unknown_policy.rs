@@ -27,6 +27,8 @@ pub enum UnknownPolicy {
     #[default]
     FailClosed,
     /// Accepts the request and logs a warning: the service stays available if the revocation list is not.
+    ///
+    /// A layer whose verifier denies dangers does not build with it.
     FailOpen,
 }
 
@@ -65,6 +67,11 @@ impl Revocation {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// Returns whether a token of unknown status is accepted.
+    pub(crate) fn fails_open(&self) -> bool {
+        self.unknown_policy == UnknownPolicy::FailOpen
     }
 
     pub(crate) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
