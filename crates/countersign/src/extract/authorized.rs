@@ -11,7 +11,9 @@ use http::request::Parts;
 
 use super::claims::{Claims, Registered, decode};
 use super::rejection::{Rejection, caller};
+use crate::authenticate::LayerContext;
 use crate::guard::{HttpFacts, evaluate, path_parameters, warn_of_missing_parameters};
+use crate::telemetry;
 
 /// The claims of a caller that meets the requirement `D`; no other caller reaches a handler with this argument.
 ///
@@ -72,6 +74,11 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
         let needs_path = requirement.path_parameters().next().is_some();
         let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
         let facts = HttpFacts { parameters, headers: &parts.headers, uri: &parts.uri };
+        if let Some(parameter) = facts.repeated(requirement.path_parameters()) {
+            let LayerContext { clock, samples, .. } = &*caller.context;
+            telemetry::repeated_parameter(parts.uri.path(), parameter, samples, clock.elapsed());
+            return Err(Rejection::setup_fault(caller.form));
+        }
         if let Err(refusal) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
             warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
             return Err(Rejection::new(&caller.context, &refusal, &parts.headers, caller.form));

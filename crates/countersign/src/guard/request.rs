@@ -11,8 +11,11 @@ pub(crate) struct HttpFacts<'r> {
 }
 
 impl RequestFacts for HttpFacts<'_> {
+    /// A parameter that nested routers both have is none: handlers take the last one, or all of them.
     fn path_parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let mut values = self.parameters.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value = values.next()?;
+        values.next().is_none().then_some(value)
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -22,16 +25,55 @@ impl RequestFacts for HttpFacts<'_> {
     }
 
     /// The `:authority` of HTTP/2 or the `Host` of HTTP/1.1. If the request has both, they must agree (RFC 9112 §3.2.2).
+    ///
+    /// What a proxy says of the host must agree too: a handler or a router may read that instead.
     fn host(&self) -> Option<&str> {
-        let Some(authority) = self.uri.authority() else { return self.header(header::HOST.as_str()) };
-        let agrees = match self.headers.contains_key(header::HOST) {
-            true => {
-                self.header(header::HOST.as_str()).is_some_and(|host| host.eq_ignore_ascii_case(authority.as_str()))
+        let host = match self.uri.authority() {
+            None => self.header(header::HOST.as_str())?,
+            Some(authority) if self.headers.contains_key(header::HOST) => {
+                self.header(header::HOST.as_str()).filter(|host| host.eq_ignore_ascii_case(authority.as_str()))?
             }
-            false => true,
+            Some(authority) => authority.as_str(),
         };
-        agrees.then_some(authority.as_str())
+        forwarded_hosts(self.headers).all(|forwarded| is_same_host(forwarded, host)).then_some(host)
     }
+}
+
+impl HttpFacts<'_> {
+    /// The first of `names` that nested routers both match.
+    pub(crate) fn repeated<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        names.find(|name| self.parameters.iter().filter(|(known, _)| known == name).count() > 1)
+    }
+}
+
+/// In place of a line that is not text: names a host in either header, and no request's.
+const UNREADABLE: &str = "host=";
+
+/// The hosts that proxies name, by either header.
+fn forwarded_hosts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = |name: &'static str| {
+        headers.get_all(name).iter().flat_map(|line| line.to_str().unwrap_or(UNREADABLE).split(',')).map(str::trim)
+    };
+    lines("x-forwarded-host").chain(lines("forwarded").filter_map(host_of))
+}
+
+/// The `host` of one element of a `Forwarded` header (RFC 7239 §4).
+fn host_of(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("host").then(|| value.trim().trim_matches('"'))
+    })
+}
+
+/// Compares without ports, which proxies may leave out.
+fn is_same_host(one: &str, other: &str) -> bool {
+    fn name(host: &str) -> &str {
+        match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        }
+    }
+    name(one).eq_ignore_ascii_case(name(other))
 }
 
 /// The path parameters that axum matched, decoded.
@@ -86,6 +128,45 @@ mod tests {
         for (uri, hosts) in [("/", &[][..]), ("/", &["a.test", "b.test"]), ("https://a.test/", &["b.test"])] {
             assert_eq!(host(uri, hosts), None, "{uri} {hosts:?}");
         }
+    }
+
+    #[test]
+    fn s15_09_a_proxy_that_names_another_host_leaves_none() {
+        let host = |name: &str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static("acme.example.com:8443"));
+            headers.append(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
+            let uri = Uri::default();
+            HttpFacts { parameters: Vec::new(), headers: &headers, uri: &uri }.host().map(str::to_owned)
+        };
+        for (name, value) in [
+            ("x-forwarded-host", "acme.example.com"),
+            ("x-forwarded-host", "ACME.example.com:443, acme.example.com"),
+            ("forwarded", "for=192.0.2.1;proto=https;Host=\"acme.example.com:443\", for=192.0.2.2"),
+            ("forwarded", "for=192.0.2.1"),
+        ] {
+            assert_eq!(host(name, value).as_deref(), Some("acme.example.com:8443"), "{name}: {value}");
+        }
+        for (name, value) in [
+            ("x-forwarded-host", "globex.example.com"),
+            ("x-forwarded-host", "acme.example.com, globex.example.com"),
+            ("x-forwarded-host", ""),
+            ("forwarded", "host=globex.example.com"),
+            ("forwarded", "for=x, host = globex.example.com"),
+        ] {
+            assert_eq!(host(name, value), None, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn s15_09_a_path_parameter_must_be_there_once() {
+        let (headers, uri) = (HeaderMap::new(), Uri::default());
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let parameters = vec![pair("tenant", "acme"), pair("order", "7"), pair("tenant", "globex")];
+        let facts = HttpFacts { parameters, headers: &headers, uri: &uri };
+        assert_eq!((facts.path_parameter("tenant"), facts.path_parameter("order")), (None, Some("7")));
+        assert_eq!(facts.repeated(["order", "tenant"].into_iter()), Some("tenant"));
+        assert_eq!(facts.repeated(["order", "other"].into_iter()), None);
     }
 
     #[test]

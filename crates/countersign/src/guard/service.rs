@@ -46,6 +46,10 @@ impl<S> Require<S> {
             return None;
         };
         let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
+        if let Some(parameter) = facts.repeated(self.requirement.path_parameters()) {
+            telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
+            return Some(SetupFault.response(*form));
+        }
         let refusal = evaluate(&self.requirement, verified, context, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
         Some(responder.refuse(&refusal, request.headers(), *form))
