@@ -42,6 +42,10 @@ enum Reason {
 }
 
 impl ClaimsError {
+    pub(super) fn unreadable() -> Self {
+        ClaimsError(Reason::Form { line: 1, column: 0, category: "not valid JSON" })
+    }
+
     pub(super) fn newer_schema(found: u32, known: u32) -> Self {
         ClaimsError(Reason::NewerSchema { found, known })
     }

@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
+use super::budget::{DecodedBudget, decoded_bytes};
 use super::ClaimsError;
+use crate::token::{Found, find};
 
 /// The number of types cached per token; further types are decoded on every call.
 const MAX_TYPES: usize = 8;
@@ -50,6 +52,11 @@ impl<'t> TokenClaims<'t> {
     pub fn decode<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
         self.typed.get(self.json)
     }
+
+    /// The claim at a JSON pointer. Nothing is decoded or kept for it.
+    pub(crate) fn value_at(&self, pointer: &str) -> Result<Found<'t>, ClaimsError> {
+        find(self.json, pointer).map_err(|_| ClaimsError::unreadable())
+    }
 }
 
 /// Hides the claims: they may be personal data.
@@ -59,31 +66,56 @@ impl fmt::Debug for TokenClaims<'_> {
     }
 }
 
-/// The results of decoding one token, per type.
+/// The results of decoding one token, per type, as long as they fit into the budget of the cache.
 ///
 /// Reads take no lock, since many threads may share a token.
 #[derive(Default)]
-pub(crate) struct TypedClaims(Slot);
+pub(crate) struct TypedClaims {
+    first: Slot,
+    /// The budget of the cache that the token is in. Types beyond it are decoded on every call.
+    budget: Option<Arc<DecodedBudget>>,
+}
 
 type Slot = OnceLock<Box<Decoded>>;
 
 struct Decoded {
     id: TypeId,
     own: Result<Arc<dyn Any + Send + Sync>, ClaimsError>,
+    /// The bytes taken from the budget.
+    weight: usize,
     next: Slot,
 }
 
 impl TypedClaims {
+    pub(crate) fn within(budget: Option<Arc<DecodedBudget>>) -> Self {
+        TypedClaims { budget, first: Slot::new() }
+    }
+
     /// Returns the claims as `C`, decoding `json` on the first call.
     fn get<C: FromClaims>(&self, json: &str) -> Result<Arc<C>, ClaimsError> {
         let id = TypeId::of::<C>();
         let decode = || C::from_claims(json).map(Arc::new);
-        let mut slot = &self.0;
+        let mut slot = &self.first;
         for _ in 0..MAX_TYPES {
-            let decoded = slot.get_or_init(|| {
-                let own = decode().map(|own| own as Arc<dyn Any + Send + Sync>);
-                Box::new(Decoded { id, own, next: Slot::new() })
-            });
+            let decoded = match slot.get() {
+                Some(decoded) => decoded,
+                None => {
+                    let weight = size_of::<C>() + DECODED_OVERHEAD + decoded_bytes(json);
+                    if self.budget.as_ref().is_some_and(|budget| !budget.take(weight)) {
+                        return decode();
+                    }
+                    let mut is_ours = false;
+                    let decoded = slot.get_or_init(|| {
+                        is_ours = true;
+                        let own = decode().map(|own| own as Arc<dyn Any + Send + Sync>);
+                        Box::new(Decoded { id, own, weight, next: Slot::new() })
+                    });
+                    if let Some(budget) = self.budget.as_ref().filter(|_| !is_ours) {
+                        budget.release(weight);
+                    }
+                    decoded
+                }
+            };
             if decoded.id == id {
                 return match decoded.own.clone()?.downcast() {
                     Ok(own) => Ok(own),
@@ -95,6 +127,20 @@ impl TypedClaims {
         decode()
     }
 }
+
+impl Drop for TypedClaims {
+    fn drop(&mut self) {
+        let Some(budget) = &self.budget else { return };
+        let mut slot = &self.first;
+        while let Some(decoded) = slot.get() {
+            budget.release(decoded.weight);
+            slot = &decoded.next;
+        }
+    }
+}
+
+/// The bytes of an entry besides the decoded value.
+const DECODED_OVERHEAD: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,121 @@
+//! The memory that is really held at the worst tokens, counted by this program's allocator: within twice each setting
+//! (S15.07, S11.04).
+//!
+//! A program of its own with one test, because the count is of the whole process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use countersign::authz::claim;
+use countersign::verify::Verifier;
+use countersign_core::integration::{RequestContext, Step};
+use countersign_core::verify::Verified;
+use countersign_test::{TestIssuer, TokenDraft};
+use serde_json::{Value, json};
+
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches one atomic number.
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const SETTING: usize = 16 * 1024 * 1024;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The bytes that the verifier holds after all of these tokens were used, and the number of tokens in its cache.
+fn held(tokens: usize, draft: impl Fn(&TestIssuer, usize) -> TokenDraft, work: impl Fn(usize, &Verified)) -> (usize, usize) {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("orders");
+    let warm = draft(&issuer, usize::MAX).sign();
+    drop(verifier.verify_with_cached_keys(&warm));
+    let before = LIVE.load(Ordering::Relaxed);
+    for number in 0..tokens {
+        let token = draft(&issuer, number).sign();
+        assert!(token.len() < 16 * 1024, "{}", token.len());
+        match verifier.verify_with_cached_keys(&token) {
+            Step::Done(Ok(verified)) => work(number, &verified),
+            other => panic!("not accepted: {other:?}"),
+        }
+        assert!(is_hit(&verifier, &token) || tokens > 1_200, "cached");
+    }
+    (LIVE.load(Ordering::Relaxed) - before, verifier.cached_tokens())
+}
+
+fn is_hit(verifier: &Verifier, token: &str) -> bool {
+    verifier.cached(token).is_ok()
+}
+
+/// About 10 KB of JSON that takes many times as much when it is decoded.
+fn nested() -> [(&'static str, Value); 4] {
+    let objects = std::iter::repeat_with(|| json!({ "": 0 })).take(1_250).collect::<Vec<_>>();
+    let lists = std::iter::repeat_with(|| json!([[], [0]])).take(1_000).collect::<Vec<_>>();
+    let strings = std::iter::repeat_with(|| json!("a")).take(2_500).collect::<Vec<_>>();
+    let members = (0..900).map(|number| (format!("m{number}"), json!(0))).collect::<serde_json::Map<_, _>>();
+    [
+        ("objects", Value::Array(objects)),
+        ("lists", Value::Array(lists)),
+        ("strings", Value::Array(strings)),
+        ("members", Value::Object(members)),
+    ]
+}
+
+/// Decodes the claims as every type that a service could ask for, and asks for a claim of it.
+fn decode_all(number: usize, verified: &Verified) {
+    let context = RequestContext::new(verified.expires_at());
+    for (path, value) in [("/x/0", json!(1)), ("/x", json!([])), ("/sub", json!("ann"))] {
+        let _ = verified.check(&claim(path, value).not(), context);
+    }
+    if number > 300 && !number.is_multiple_of(8) {
+        return; // the first ones took all that decoded types may take; this test has to end
+    }
+    assert!(verified.claims::<Value>().is_ok());
+    assert!(verified.claims::<BTreeMap<String, Value>>().is_ok());
+    assert!(verified.claims::<HashMap<String, Value>>().is_ok());
+    assert!(verified.claims::<Vec<(String, Value)>>().is_err());
+    assert!(verified.claims::<serde_json::Map<String, Value>>().is_ok());
+}
+
+#[test]
+fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
+    for (name, value) in nested() {
+        let draft = |issuer: &TestIssuer, number: usize| {
+            issuer.token().subject(format!("u{number}")).audience("orders").claim("x", value.clone())
+        };
+        let (bytes, cached) = held(1_200, draft, decode_all);
+        println!("{name}: {:.1} MiB for {cached} tokens", bytes as f64 / MIB);
+        assert!(bytes <= 2 * SETTING, "{name}: {bytes} bytes for {cached} tokens");
+    }
+
+    // Tokens of 1,000 bytes, as a service meets them: the setting is used well, and decoded types are weighed.
+    let filled = |issuer: &TestIssuer, number: usize| {
+        let draft = issuer.token().subject(format!("user-{number:06}")).audience("orders").scope("orders:read");
+        draft.role("clerk").tenant("acme").claim("filling", "x".repeat(424))
+    };
+    let issuer = TestIssuer::new();
+    let length = filled(&issuer, 1).sign().len();
+    assert!((960..1_040).contains(&length), "{length}");
+    let (bytes, cached) = held(12_000, filled, |_, _| {});
+    let each = bytes / cached;
+    println!("plain: {:.1} MiB for {cached} tokens, {each} bytes each", bytes as f64 / MIB);
+    assert!(bytes <= SETTING + SETTING / 8, "{bytes} bytes for {cached} tokens");
+    let (bytes, cached) = held(12_000, filled, decode_all);
+    println!("decoded: {:.1} MiB for {cached} tokens", bytes as f64 / MIB);
+    assert!(bytes <= 2 * SETTING, "{bytes} bytes for {cached} tokens");
+}
