@@ -17,6 +17,7 @@ mod s2_keys;
 mod s2_signatures;
 mod s3_claims;
 mod s3_identity;
+mod s3_kinds;
 mod s3_times;
 mod s4_lookup;
 mod table;

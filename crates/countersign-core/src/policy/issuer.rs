@@ -7,7 +7,7 @@ use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
-use crate::token::{RegisteredClaim, TokenType};
+use crate::token::{RegisteredClaim, TokenKind, TokenKinds, TokenType};
 
 /// An issuer without an audience; it becomes usable when one is named.
 ///
@@ -40,12 +40,14 @@ impl NeedsAudience {
             max_age: None,
             required: Vec::new(),
             required_values: Vec::new(),
+            allowed_values: Vec::new(),
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
             authorities: Authorities::new(),
             plain_http_allowed: false,
             is_resolved: false,
+            is_only_issuer: false,
         })
     }
 
@@ -90,6 +92,7 @@ pub struct TrustedIssuer {
     pub(crate) max_age: Option<Duration>,
     pub(crate) required: Vec<String>,
     pub(crate) required_values: Vec<(String, String)>,
+    pub(crate) allowed_values: Vec<(String, Vec<String>)>,
     pub(crate) refused_subject_prefixes: Vec<String>,
     pub(crate) allowed_clients: Vec<String>,
     pub(crate) client_id_for_absent_audience: bool,
@@ -97,6 +100,8 @@ pub struct TrustedIssuer {
     plain_http_allowed: bool,
     /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
     pub(crate) is_resolved: bool,
+    /// Set if the verifier trusts no other issuer.
+    pub(crate) is_only_issuer: bool,
 }
 
 impl TrustedIssuer {
@@ -174,7 +179,32 @@ impl TrustedIssuer {
         self
     }
 
-    /// Refuses subjects that begin with `prefix`.
+    /// Requires a top-level claim to be one of these strings, in place of those named before for this claim.
+    ///
+    /// For issuers that sign tokens for everybody, such as those of hosted build services: name the owners that you know, by
+    /// id.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://ci.example.com", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .allowed_claim_values("owner_id", ["4711", "4712"]);
+    /// # let _ = issuer;
+    /// ```
+    pub fn allowed_claim_values(
+        mut self,
+        name: impl Into<String>,
+        values: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        let name = name.into();
+        self.allowed_values.retain(|(known, _)| *known != name);
+        self.allowed_values.push((name, values.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Refuses subjects that begin with `prefix`, and tokens that name such a subject as actor or client.
     ///
     /// Keeps an outside issuer from naming internal services.
     pub fn refused_subject_prefix(mut self, prefix: impl Into<String>) -> Self {
@@ -235,11 +265,23 @@ impl TrustedIssuer {
         of_profile.into_iter().chain(self.token_types.iter().map(String::as_str)).collect::<Vec<_>>().join(" or ")
     }
 
-    /// Returns whether tokens with the claims of an ID token are refused.
+    /// The kinds that the claims of a token of type `found` may declare.
     ///
-    /// ID tokens are for clients, not for services.
-    pub(crate) fn refuses_id_tokens(&self) -> bool {
-        !self.any_type && self.profile != Profile::Named
+    /// The profile accepts access tokens. A type that is named accepts its own kind; a type without a known kind accepts
+    /// any. `JWT`, if only it is accepted, stands for ID tokens.
+    pub(crate) fn permitted_kinds(&self, found: &TokenType) -> TokenKinds {
+        if self.any_type {
+            TokenKinds::ALL
+        } else if self.profile.takes(found) {
+            TokenKinds::one(TokenKind::Access)
+        } else {
+            TokenKinds::of_type(found.name())
+        }
+    }
+
+    /// Returns whether client assertions are accepted (RFC 7523), which have no type of their own in older clients.
+    pub(crate) fn takes_client_assertions(&self) -> bool {
+        self.any_type || self.token_types.iter().any(|name| name.eq_ignore_ascii_case("client-authentication+jwt"))
     }
 
     pub(super) fn allowing_plain_http(mut self) -> Self {
@@ -256,7 +298,13 @@ impl TrustedIssuer {
     /// The top-level claims that the rules and the mapping read, besides the registered claims.
     pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
         let values = self.required_values.iter().map(|(name, _)| name.as_str());
-        self.authorities.claim_names().chain(self.required.iter().map(String::as_str)).chain(values)
+        let allowed = self.allowed_values.iter().map(|(name, _)| name.as_str());
+        self.authorities.claim_names().chain(self.required.iter().map(String::as_str)).chain(values).chain(allowed)
+    }
+
+    /// Returns whether the claim at the top-level path `pointer` can have only one value.
+    pub(crate) fn pins(&self, pointer: &str) -> bool {
+        self.required_values.iter().any(|(name, _)| pointer.strip_prefix('/') == Some(name))
     }
 
     /// The weakenings in force, as text.
@@ -307,6 +355,16 @@ impl TrustedIssuer {
         }
         if self.max_lifetime == Some(Duration::ZERO) || self.max_age == Some(Duration::ZERO) {
             fault("max_lifetime", "a limit of zero refuses every token; remove it or raise it");
+        }
+        for (name, values) in &self.allowed_values {
+            let has_own_setting =
+                RegisteredClaim::from_name(name).is_some_and(|claim| !claim.may_have_required_value());
+            if name.is_empty() || has_own_setting {
+                faults.push(Fault::new("allowed_claim_values", "the claim is empty, or has its own setting; use that"));
+            } else if values.is_empty() || values.iter().any(String::is_empty) {
+                let problem = format!("no value of {name} is allowed, or an empty one; name each value, such as an owner's id");
+                faults.push(Fault::new("allowed_claim_values", problem));
+            }
         }
         if self.required_values.iter().any(|(name, value)| name.is_empty() || value.is_empty()) {
             faults.push(Fault::new(

@@ -4,6 +4,8 @@ mod base64url;
 mod compact;
 mod header;
 mod json;
+mod kind;
+mod lookup;
 mod payload;
 pub(crate) mod registered;
 mod text;
@@ -15,6 +17,8 @@ pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64ur
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub(crate) use json::parse_for_display;
+pub(crate) use kind::{TokenKind, TokenKinds};
+pub(crate) use lookup::{Found, find};
 pub(crate) use payload::Payload;
 pub(crate) use registered::RegisteredClaim;
 pub(crate) use text::{ListClaim, Text};

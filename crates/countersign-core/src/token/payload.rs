@@ -1,9 +1,12 @@
 //! Claims, read in one pass: registered ones as fields, all others as JSON text.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use super::base64url;
 use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_duplicate};
+use super::kind::TokenKinds;
 use super::registered::RegisteredClaim;
 use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
@@ -19,7 +22,7 @@ pub(crate) struct Payload {
     /// The members that some issuer's mapping reads, as (index into the captured names, their JSON).
     pub(crate) captured: SmallVec<[(usize, Text); 4]>,
     /// The outermost actor of a delegated token (RFC 8693 §4.1).
-    pub(crate) actor: Option<Text>,
+    pub(crate) actor: Option<Actor>,
     pub(crate) audience: ListClaim,
     pub(crate) amr: ListClaim,
     pub(crate) scope: ListClaim,
@@ -30,7 +33,12 @@ pub(crate) struct Payload {
     pub(crate) client_id: Option<Text>,
     pub(crate) acr: Option<Text>,
     pub(crate) has_confirmation: bool,
-    pub(crate) has_id_token_claims: bool,
+    /// `_claim_names`: the claims that are elsewhere (OpenID Connect Core §5.6.2).
+    claim_names: Option<Text>,
+    /// `hasgroups`: the groups are elsewhere (Microsoft Entra ID).
+    has_groups_elsewhere: bool,
+    /// The kinds of token that the claims declare.
+    pub(crate) declared_kinds: TokenKinds,
     pub(crate) json: Box<str>,
     unescaped: Box<str>,
     pub(crate) auth_time: Option<UnixTime>,
@@ -119,11 +127,32 @@ impl Payload {
         text.map(|text| self.text(text))
     }
 
+    /// The top-level claims that the token declares, but that are elsewhere.
+    pub(crate) fn distributed(&self) -> Result<Vec<String>, VerifyError> {
+        let mut names = Vec::new();
+        if let Some(json) = self.claim_names {
+            let sources: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_str(self.text(json))
+                .map_err(|_| VerifyError::new(Kind::InvalidClaim, "_claim_names is not an object of claim names"))?;
+            names.extend(sources.into_keys());
+        }
+        if self.has_groups_elsewhere {
+            names.push("groups".to_owned());
+        }
+        Ok(names)
+    }
+
     /// The JSON of the claim `name`, if `names`, with which these claims were read, contain it.
     pub(crate) fn captured(&self, names: &[Box<str>], name: &str) -> Option<&str> {
         let is_named = |index: usize| names.get(index).is_some_and(|captured| **captured == *name);
         self.captured.iter().find(|(index, _)| is_named(*index)).map(|(_, json)| self.text(*json))
     }
+}
+
+/// The outermost actor: its subject, and the issuer of that subject if it is named.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Actor {
+    pub(crate) subject: Text,
+    pub(crate) issuer: Option<Text>,
 }
 
 /// Reads the members of a claims object into a [`Payload`].
@@ -182,11 +211,7 @@ impl Claims<'_> {
                 self.payload.has_confirmation = true;
                 self.other(reader, name)
             }
-            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) => {
-                self.payload.has_id_token_claims = true;
-                self.other(reader, name)
-            }
-            None => self.other(reader, name),
+            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) | None => self.other(reader, name),
         }
     }
 
@@ -197,6 +222,13 @@ impl Claims<'_> {
         let captured = self.captured.iter().position(|captured| **captured == *text);
         self.others.add(name, reader)?;
         let json = reader.skip(VALUE_DEPTH)?;
+        let (name, value) = (reader.text(name), reader.text(json));
+        self.payload.declared_kinds.add(name, value);
+        match name {
+            "_claim_names" if value != "null" => self.payload.claim_names = Some(json),
+            "hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
+            _ => {}
+        }
         self.payload.captured.extend(captured.map(|index| (index, json)));
         Ok(())
     }
@@ -269,18 +301,18 @@ fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
 /// The largest number of nested actors read.
 const MAX_ACTORS: usize = 8;
 
-/// The subject of the outermost actor; only that one takes part in decisions. `None` if the form is wrong.
-fn actor(reader: &mut Reader<'_>) -> Result<Option<Text>, NotJson> {
+/// The outermost actor; only that one takes part in decisions. `None` if the form is wrong.
+fn actor(reader: &mut Reader<'_>) -> Result<Option<Actor>, NotJson> {
     Ok(actors(reader, MAX_ACTORS)?.flatten())
 }
 
-/// The subject of an actor with at most `most` nested levels; `None` if the form is wrong or there are more.
-fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, NotJson> {
+/// An actor with at most `most` nested levels; `None` if the form is wrong or there are more.
+fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Actor>>, NotJson> {
     let depth = VALUE_DEPTH - (MAX_ACTORS - most);
     if most == 0 || reader.peek() != Some(b'{') {
         return reader.skip(depth).map(|_| None);
     }
-    let (mut subject, mut is_right) = (None, true);
+    let (mut subject, mut issuer, mut is_right) = (None, None, true);
     reader.members(|reader, name| {
         let is_null = reader.peek() == Some(b'n');
         match reader.text(name) {
@@ -288,12 +320,16 @@ fn actors(reader: &mut Reader<'_>, most: usize) -> Result<Option<Option<Text>>, 
                 subject = string(reader, depth - 1)?;
                 is_right &= subject.is_some();
             }
+            "iss" if !is_null => {
+                issuer = string(reader, depth - 1)?;
+                is_right &= issuer.is_some();
+            }
             "act" if !is_null => is_right &= actors(reader, most - 1)?.is_some(),
             _ => drop(reader.skip(depth - 1)?),
         }
         Ok(())
     })?;
-    Ok(is_right.then_some(subject))
+    Ok(is_right.then_some(subject.map(|subject| Actor { subject, issuer })))
 }
 
 #[cfg(test)]
@@ -352,7 +388,7 @@ mod tests {
 
     #[test]
     fn s3_29_the_outermost_actor_is_the_actor() {
-        let actor = |json: &str| parse(json).map(|read| read.actor.map(|actor| read.text(actor).to_owned()));
+        let actor = |json: &str| parse(json).map(|read| read.actor.map(|actor| read.text(actor.subject).to_owned()));
         assert_eq!(
             actor(r#"{"act":{"sub":"gateway","act":{"sub":"admin"}}}"#).expect("legal").as_deref(),
             Some("gateway")

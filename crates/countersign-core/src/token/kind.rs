@@ -1,0 +1,206 @@
+//! The kind of token that claims declare.
+//!
+//! Many issuers sign tokens of every kind with one key and the same `typ`. Then only the claims tell what a token is for.
+
+use std::borrow::Cow;
+
+/// A kind of token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    Access,
+    Id,
+    Refresh,
+    /// A logout token or another security event token (RFC 8417).
+    SecurityEvent,
+    /// A DPoP proof (RFC 9449) or the proof of a workload.
+    Proof,
+    /// An assertion by which a client authenticates (RFC 7523).
+    ClientAssertion,
+    Transaction,
+    /// A credential or presentation for a wallet, such as an SD-JWT.
+    Credential,
+    /// The signed response of an introspection endpoint (RFC 9701).
+    Introspection,
+    /// An authorization request object (RFC 9101).
+    AuthorizationRequest,
+    /// A kind that the claims name, but that has no variant here.
+    Unlisted,
+}
+
+/// Each kind, in the order of the variants: its name, and the media types that it has in a header.
+const KINDS: [(TokenKind, &str, &[&str]); 11] = [
+    (TokenKind::Access, "an access token", &["at+jwt"]),
+    (TokenKind::Id, "an ID token", &["jwt", "id_token+jwt"]),
+    (TokenKind::Refresh, "a refresh token", &["rt+jwt", "refresh+jwt"]),
+    (TokenKind::SecurityEvent, "a logout token or another security event token", &["logout+jwt", "secevent+jwt"]),
+    (TokenKind::Proof, "a proof of possession", &["dpop+jwt", "wpt+jwt"]),
+    (TokenKind::ClientAssertion, "a client assertion", &["client-authentication+jwt"]),
+    (TokenKind::Transaction, "a transaction token", &["txntoken+jwt", "txn_token+jwt"]),
+    (TokenKind::Credential, "a credential", &["vc+jwt", "vp+jwt", "dc+sd-jwt", "vc+sd-jwt", "kb+jwt"]),
+    (TokenKind::Introspection, "an introspection response", &["token-introspection+jwt"]),
+    (TokenKind::AuthorizationRequest, "an authorization request", &["oauth-authz-req+jwt"]),
+    (TokenKind::Unlisted, "a token of another kind", &[]),
+];
+
+impl TokenKind {
+    /// The name with its article.
+    pub(crate) fn name(self) -> &'static str {
+        KINDS.get(self as usize).map_or("a token", |(_, name, _)| name)
+    }
+
+    /// The kind whose tokens have this `typ`, without `application/`.
+    fn from_type(name: &str) -> Option<Self> {
+        let has = |types: &[&str]| types.iter().any(|known| known.eq_ignore_ascii_case(name));
+        KINDS.iter().find(|(_, _, types)| has(types)).map(|(kind, ..)| *kind)
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TokenKinds(u16);
+
+impl TokenKinds {
+    /// Every kind.
+    pub(crate) const ALL: Self = TokenKinds(u16::MAX);
+
+    /// The kind whose tokens have this `typ`, without `application/`. A type that is not in the table may be any kind.
+    pub(crate) fn of_type(name: &str) -> Self {
+        TokenKind::from_type(name).map_or(Self::ALL, Self::one)
+    }
+
+    pub(crate) fn one(kind: TokenKind) -> Self {
+        TokenKinds(1 << kind as u16)
+    }
+
+    /// The first kind that `permitted` lacks.
+    #[inline]
+    pub(crate) fn beyond(self, permitted: Self) -> Option<TokenKind> {
+        let rest = self.0 & !permitted.0;
+        if rest == 0 {
+            return None;
+        }
+        KINDS.iter().map(|(kind, ..)| *kind).find(|kind| rest & 1 << *kind as u16 != 0)
+    }
+
+    /// Adds the kind that the claim `name` with this JSON value declares.
+    pub(super) fn add(&mut self, name: &str, json: &str) {
+        if let Some(kind) = declared(name, json) {
+            self.0 |= 1 << kind as u16;
+        }
+    }
+}
+
+/// The kind that the claim `name` with this JSON value declares.
+fn declared(name: &str, json: &str) -> Option<TokenKind> {
+    match name {
+        // An access token never has these, so `null` counts too.
+        "nonce" | "at_hash" | "c_hash" => Some(TokenKind::Id),
+        "s_hash" | "events" | "htm" | "htu" | "wth" | "tctx" | "rctx" | "req_wl" | "_sd" | "_sd_alg" | "sd_hash"
+        | "vct" | "vc" | "vp" | "token_introspection" | "response_type" | "token_use" | "typ" | "token_type"
+        | "tokenName" | "type" | "purpose"
+            if json == "null" =>
+        {
+            None
+        }
+        "s_hash" => Some(TokenKind::Id),
+        "events" => Some(TokenKind::SecurityEvent),
+        "htm" | "htu" | "wth" => Some(TokenKind::Proof),
+        "tctx" | "rctx" | "req_wl" => Some(TokenKind::Transaction),
+        "_sd" | "_sd_alg" | "sd_hash" | "vct" | "vc" | "vp" => Some(TokenKind::Credential),
+        "token_introspection" => Some(TokenKind::Introspection),
+        "response_type" => Some(TokenKind::AuthorizationRequest),
+        // It has no other use, so a text that is not understood is another kind.
+        "token_use" => Some(text(json).and_then(|text| named(&text)).unwrap_or(TokenKind::Unlisted)),
+        "typ" => match text(json) {
+            Some(text) => named(&text),
+            None => Some(TokenKind::Unlisted),
+        },
+        // Names that also have other uses: only values that name a kind beyond doubt count.
+        "token_type" | "tokenName" | "type" | "purpose" => {
+            use TokenKind::{ClientAssertion, Id, Refresh, SecurityEvent};
+            let kind = text(json).and_then(|text| named(&text));
+            kind.filter(|kind| matches!(kind, Id | Refresh | SecurityEvent | ClientAssertion))
+        }
+        _ => None,
+    }
+}
+
+/// The string that `json` is.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    let inner = json.strip_prefix('"')?.strip_suffix('"')?;
+    match inner.contains('\\') {
+        false => Some(Cow::Borrowed(inner)),
+        true => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
+}
+
+/// The kind that a text names: `ID`, `id_token`, `Refresh`, `logout+jwt` and so on, in any case.
+fn named(text: &str) -> Option<TokenKind> {
+    let lower = text.trim().to_ascii_lowercase();
+    let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+    let media_type = bare.strip_suffix("+jwt").or_else(|| bare.strip_suffix("+sd-jwt"));
+    let letters: String = media_type.unwrap_or(bare).chars().filter(char::is_ascii_alphanumeric).collect();
+    match letters.strip_suffix("token").unwrap_or(&letters) {
+        "access" | "at" | "bearer" => Some(TokenKind::Access),
+        // Keycloak writes it for access tokens that are bound to a key.
+        "dpop" if media_type.is_none() => Some(TokenKind::Access),
+        "jwt" if media_type.is_none() => None,
+        "id" | "identity" | "serializedid" => Some(TokenKind::Id),
+        "refresh" | "rt" | "offline" => Some(TokenKind::Refresh),
+        "logout" | "backchannellogout" | "secevent" | "securityevent" => Some(TokenKind::SecurityEvent),
+        "clientauthentication" | "clientassertion" => Some(TokenKind::ClientAssertion),
+        "initial" | "initialaccess" | "registration" | "registrationaccess" | "authorizationcode" | "action" => {
+            Some(TokenKind::Unlisted)
+        }
+        _ if media_type.is_some() => Some(TokenKind::from_type(bare).unwrap_or(TokenKind::Unlisted)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_variants() {
+        assert!(KINDS.iter().enumerate().all(|(index, (kind, ..))| *kind as usize == index));
+    }
+
+    #[test]
+    fn s3_30_claims_that_name_a_kind_do_so_in_any_spelling() {
+        for id in ["ID", "id", "Id", "id_token", "ID Token", "idToken", "id_token+jwt", "\\u0049D", "Serialized-ID"] {
+            for name in ["typ", "token_use", "token_type", "type", "tokenName", "purpose"] {
+                assert_eq!(declared(name, &format!("\"{id}\"")), Some(TokenKind::Id), "{name} {id}");
+            }
+        }
+        for (text, kind) in [
+            ("Refresh", TokenKind::Refresh),
+            ("refresh_token", TokenKind::Refresh),
+            ("Offline", TokenKind::Refresh),
+            ("LOGOUT", TokenKind::SecurityEvent),
+            ("application/logout+jwt", TokenKind::SecurityEvent),
+            ("dpop+jwt", TokenKind::Proof),
+            ("dc+sd-jwt", TokenKind::Credential),
+            ("else+jwt", TokenKind::Unlisted),
+        ] {
+            assert_eq!(declared("typ", &format!("\"{text}\"")), Some(kind), "{text}");
+        }
+        for access in ["Bearer", "bearer", "DPoP", "at+jwt", "application/at+jwt", "access", "Access_Token"] {
+            for name in ["typ", "token_use"] {
+                assert_eq!(declared(name, &format!("\"{access}\"")), Some(TokenKind::Access), "{name} {access}");
+            }
+            for name in ["token_type", "type", "purpose"] {
+                assert_eq!(declared(name, &format!("\"{access}\"")), None, "{name} {access}");
+            }
+        }
+        for (name, json) in [("type", "\"user\""), ("typ", "\"user\""), ("typ", "\"JWT\""), ("typ", "null")] {
+            assert_eq!(declared(name, json), None, "{name} {json}");
+        }
+        for unclear in ["\"user\"", "\"\"", "1", "true", "[]", "[\"access\"]", "{}"] {
+            assert_eq!(declared("token_use", unclear), Some(TokenKind::Unlisted), "{unclear}");
+        }
+        for no_text in ["1", "true", "[]", "[\"Bearer\"]", "{}"] {
+            assert_eq!(declared("typ", no_text), Some(TokenKind::Unlisted), "{no_text}");
+        }
+    }
+}

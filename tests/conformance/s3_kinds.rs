@@ -1,0 +1,204 @@
+//! S3.30, every kind of token given to the verifier of every other: by its `typ`, and by its claims where `typ` tells nothing.
+
+use countersign::policy::{Profile, TrustedIssuer, danger};
+use countersign::verify::Verifier;
+use serde_json::{Value, json};
+
+use super::fixture::{AUDIENCE, ISSUER, OK, Token, code, policy, valid, verifier};
+use super::http::{TOK, outcome};
+
+/// A kind of token: the types that it has, and the claims that tell it.
+struct Kind {
+    name: &'static str,
+    types: &'static [&'static str],
+    claims: Value,
+}
+
+/// The issuer's subject in a claim removes it: an object member of `null` below.
+fn kinds() -> Vec<Kind> {
+    let kind = |name, types, claims| Kind { name, types, claims };
+    let events = |event: &str| json!({ "events": { event: {} }, "sid": "s1", "jti": "j2" });
+    vec![
+        kind("access", &["at+jwt"], json!({ "token_use": "access", "typ": "Bearer" })),
+        kind("ID", &["id_token+jwt"], json!({ "nonce": "n", "at_hash": "h", "client_id": null, "azp": "c1" })),
+        kind("logout", &["logout+jwt"], events("http://schemas.openid.net/event/backchannel-logout")),
+        kind("security event", &["secevent+jwt"], events("https://schemas.openid.net/secevent/caep/event-type/x")),
+        kind("DPoP proof", &["dpop+jwt"], json!({ "htm": "GET", "htu": "https://api.test/", "client_id": null })),
+        kind("workload proof", &["wpt+jwt"], json!({ "wth": "h", "client_id": null })),
+        kind("client assertion", &["client-authentication+jwt"], json!({ "sub": ISSUER, "client_id": null })),
+        kind(
+            "transaction",
+            &["txntoken+jwt", "txn_token+jwt"],
+            json!({ "txn": "t", "purp": "trade", "rctx": { "ip": "192.0.2.1" }, "tctx": {} }),
+        ),
+        kind("SD-JWT", &["dc+sd-jwt", "vc+sd-jwt"], json!({ "_sd": ["x"], "_sd_alg": "sha-256", "vct": "https://v" })),
+        kind("credential", &["vc+jwt"], json!({ "vc": { "type": ["VerifiableCredential"] } })),
+        kind("refresh", &["rt+jwt"], json!({ "typ": "Refresh" })),
+        kind("introspection", &["token-introspection+jwt"], json!({ "token_introspection": { "active": true } })),
+        kind(
+            "authorization request",
+            &["oauth-authz-req+jwt"],
+            json!({ "response_type": "code", "redirect_uri": "https://app.test/", "scope": "openid" }),
+        ),
+    ]
+}
+
+impl Kind {
+    /// A token of this kind with this `typ`.
+    fn token(&self, typ: Option<&str>) -> Token {
+        let token = typ.map_or_else(|| valid().without_header("typ"), |typ| valid().header("typ", typ));
+        let claims = self.claims.as_object().expect("an object");
+        claims.iter().fold(token, |token, (name, value)| match value {
+            Value::Null => token.without(name),
+            value => token.claim(name, value.clone()),
+        })
+    }
+
+    fn is_access(&self) -> bool {
+        self.name == "access"
+    }
+}
+
+/// Kinds whose claims have one form, so that only `typ` tells them apart.
+fn family(typ: &str) -> &str {
+    match typ {
+        "logout+jwt" | "secevent+jwt" => "event",
+        "dpop+jwt" | "wpt+jwt" => "proof",
+        "dc+sd-jwt" | "vc+sd-jwt" | "vc+jwt" => "credential",
+        "txntoken+jwt" | "txn_token+jwt" => "transaction",
+        typ => typ,
+    }
+}
+
+/// The policies that a service may have: of both profiles, of one named type, and of one beside those of the profile.
+fn policies() -> Vec<(String, Verifier)> {
+    let named = |profile| move |typ: &str| policy().profile(profile).token_type(typ);
+    let mut all = vec![
+        ("compatible".to_owned(), verifier(policy().profile(Profile::Compatible))),
+        ("access_token".to_owned(), verifier(policy())),
+        ("named JWT".to_owned(), verifier(named(Profile::Named)("JWT"))),
+    ];
+    for typ in kinds().iter().flat_map(|kind| kind.types) {
+        for (name, profile) in [("named", Profile::Named), ("beside", Profile::Compatible)] {
+            all.push((format!("{name} {typ}"), verifier(named(profile)(typ))));
+        }
+    }
+    all
+}
+
+#[test]
+fn s3_30_s3_17_each_kind_is_refused_by_the_verifier_of_every_other() {
+    let kinds = kinds();
+    for (name, verifier) in policies() {
+        for kind in &kinds {
+            let types = kinds.iter().flat_map(|kind| kind.types).chain(&["JWT", "application/jwt"]);
+            for typ in types.copied().map(Some).chain([None]) {
+                let token = kind.token(typ).sign();
+                let is_own_type = typ.is_some_and(|typ| kind.types.contains(&typ));
+                let is_untyped = typ.is_none_or(|typ| typ.ends_with("JWT") || typ.ends_with("/jwt"));
+                let names = |typ: &str| name.ends_with(&format!(" {typ}"));
+                let accepted = match &*name {
+                    "compatible" => kind.is_access() && (is_own_type || is_untyped),
+                    "access_token" => kind.is_access() && is_own_type,
+                    "named JWT" => kind.name == "ID" && is_untyped && typ.is_some(),
+                    beside if beside.starts_with("beside") && kind.is_access() => is_own_type || is_untyped,
+                    // Client assertions were untyped before they had a type of their own.
+                    "beside client-authentication+jwt" if kind.name == "client assertion" => is_own_type || is_untyped,
+                    _ => typ.is_some_and(|typ| family(typ) == family(kind.types[0]) && names(typ)),
+                };
+                // Of another type, a client assertion differs from an access token by nothing but that type.
+                let is_unmarked = kind.name == "client assertion" && !is_own_type && !is_untyped;
+                let code = code(&verifier, &token);
+                if is_unmarked {
+                    continue;
+                }
+                assert_eq!(code == OK, accepted, "{} of type {typ:?}, given to {name}: {code}", kind.name);
+                assert!(accepted || ["wrong_type", "id_token", "missing_claim"].contains(&code), "{code}");
+            }
+        }
+    }
+}
+
+#[test]
+fn s3_30_a_workload_identity_token_and_an_sd_jwt_with_disclosures_are_never_bearer_tokens() {
+    let wit = |typ: &str| valid().header("typ", typ).claim("cnf", json!({ "jwk": {} })).sign();
+    for (name, verifier) in policies() {
+        for typ in ["wit+jwt", "JWT", "at+jwt"] {
+            assert_ne!(code(&verifier, &wit(typ)), OK, "{name} {typ}");
+        }
+        let disclosed = format!("{}~WyJzYWx0IiwiYSIsMV0~", kinds()[8].token(Some("dc+sd-jwt")).sign());
+        assert_ne!(code(&verifier, &disclosed), OK, "{name}");
+    }
+}
+
+/// One claim of a good access token is added, and every answer is the same refusal.
+#[test]
+fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
+    let declared = [
+        ("token_use", json!("id")),
+        ("token_use", json!("ID")),
+        ("token_use", json!("refresh")),
+        ("token_use", json!("else")),
+        ("token_use", json!(["access"])),
+        ("token_use", json!(1)),
+        ("typ", json!("ID")),
+        ("typ", json!("id")),
+        ("typ", json!("Refresh")),
+        ("typ", json!("REFRESH")),
+        ("typ", json!("Offline")),
+        ("typ", json!("Logout")),
+        ("typ", json!("logout+jwt")),
+        ("typ", json!(["ID"])),
+        ("token_type", json!("refresh")),
+        ("type", json!("refresh")),
+        ("events", json!({})),
+        ("events", json!({ "https://schemas.openid.net/secevent/x": {} })),
+        ("events", json!([])),
+        ("htm", json!("GET")),
+        ("htu", json!("https://api.test/")),
+        ("s_hash", json!("h")),
+        ("vct", json!("https://v")),
+        ("token_introspection", json!({})),
+        ("response_type", json!("code")),
+        ("req_wl", json!("w")),
+    ];
+    type Policy = fn() -> TrustedIssuer;
+    let profiles: [(&str, Policy); 3] = [
+        ("compatible", || policy().profile(Profile::Compatible)),
+        ("access_token", policy),
+        ("named", || policy().profile(Profile::Named).token_type("at+jwt")),
+    ];
+    for (profile, policy) in profiles {
+        let strict = verifier(policy());
+        let any = verifier(danger::any_type(policy()));
+        for (name, value) in &declared {
+            let token = valid().claim(name, value.clone()).sign();
+            let code = super::fixture::code(&strict, &token);
+            assert!(["wrong_type", "id_token"].contains(&code), "{profile} {name} {value}: {code}");
+            assert_eq!(outcome(&strict, &token), TOK, "{profile} {name} {value}");
+            assert_eq!(super::fixture::code(&any, &token), OK, "{profile} {name} {value}");
+        }
+        // Access tokens of Keycloak, of Amazon Cognito, and of issuers that use the names for something else.
+        for (name, value) in [
+            ("typ", json!("Bearer")),
+            ("typ", json!("bearer")),
+            ("typ", json!("JWT")),
+            ("typ", json!("at+jwt")),
+            ("typ", json!("user")),
+            ("typ", json!(null)),
+            ("token_use", json!("access")),
+            ("token_use", json!(null)),
+            ("token_type", json!("Bearer")),
+            ("type", json!("user")),
+            ("type", json!(["refresh"])),
+            ("purpose", json!("billing")),
+            ("events", json!(null)),
+            ("sid", json!("s")),
+            ("azp", json!(AUDIENCE)),
+            ("txn", json!("t")),
+        ] {
+            let token = valid().claim(name, value.clone()).sign();
+            assert_eq!(super::fixture::code(&strict, &token), OK, "{profile} {name} {value}");
+        }
+    }
+}
