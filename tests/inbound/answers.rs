@@ -12,7 +12,7 @@ use countersign::lifetime::{TokenEndAction, end_with_token};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::response::Detail;
-use countersign_test::{Attack, TestIssuer};
+use countersign_test::{Attack, TestIssuer, TokenDraft};
 use countersign_tests::http::{Answer, Service};
 
 use crate::app::{builder, good, layer, service, who};
@@ -78,6 +78,68 @@ async fn s10_08_causes_that_callers_must_not_distinguish_are_byte_equal() {
     for token in &tokens[1..] {
         assert_eq!(without_date(service.get("/", token).await), first, "S5.12: no foreign text, and no difference");
     }
+}
+
+/// No answer before the signature tells who is trusted: of a forged token, all answers are byte-equal (C3).
+#[tokio::test]
+async fn s10_08_a_forged_token_learns_nothing_whatever_it_says() {
+    let (issuer, service) = service().await;
+    let forger = TestIssuer::new(); // its key has the same name
+    assert_eq!(forger.key_id(), issuer.key_id());
+    let without_date = |mut answer: Answer| {
+        answer.headers.retain(|(name, _)| name != "date");
+        answer
+    };
+    type Change = fn(TokenDraft) -> TokenDraft;
+    let changes: [(&str, Vec<Change>); 6] = [
+        ("issuer", vec![|draft| draft, |draft| draft.claim("iss", "https://other.test"), |draft| draft.without_claim("iss")]),
+        ("audience", vec![|draft| draft, |draft| draft.audience("other"), |draft| draft.without_claim("aud")]),
+        ("alg", vec![|draft| draft, |draft| draft.header("alg", "RS256"), |draft| draft.header("alg", "none")]),
+        ("typ", vec![|draft| draft, |draft| draft.header("typ", "logout+jwt"), |draft| draft.without_header("typ")]),
+        (
+            "times",
+            vec![
+                |draft| draft,
+                |draft| draft.expired(),
+                |draft| draft.not_yet_valid(),
+                |draft| draft.claim("iat", 1_900_000_000),
+                |draft| draft.without_claim("exp"),
+                |draft| draft.claim("exp", "soon"),
+            ],
+        ),
+        (
+            "rest",
+            vec![
+                |draft| draft,
+                |draft| draft.header("kid", "nope"),
+                |draft| draft.without_header("kid"),
+                |draft| draft.without_claim("sub"),
+                |draft| draft.claim("nonce", "n"),
+                |draft| draft.claim("roles", 7),
+                |draft| draft.claim("cnf", serde_json::json!({})),
+            ],
+        ),
+    ];
+    let mut tokens = vec![good(&forger)];
+    for (_, changes) in changes {
+        tokens = tokens.iter().flat_map(|draft| changes.iter().map(|change| change(draft.clone()))).collect();
+    }
+    let first = without_date(service.get("/", &good(&forger).sign()).await);
+    assert_problem(&first, 401, "token_invalid");
+    assert_eq!(tokens.len(), 3 * 3 * 3 * 3 * 6 * 7);
+    for draft in tokens {
+        let answer = without_date(service.get("/", &draft.sign()).await);
+        assert_eq!(answer, first, "{:?}", draft.claims());
+    }
+    // A changed signature of the right key tells as little; the owner of a token is told that it has expired.
+    let expired = good(&issuer).expired();
+    let genuine = expired.sign();
+    let (rest, signature) = genuine.rsplit_once('.').expect("three parts");
+    let changed = format!("{rest}.{}{}", if signature.starts_with('A') { 'B' } else { 'A' }, &signature[1..]);
+    assert_eq!(without_date(service.get("/", &changed).await), first);
+    assert_eq!(service.get("/", &genuine).await.code(), "token_expired");
+    assert_eq!(service.get("/", &good(&issuer).not_yet_valid().sign()).await.code(), "token_not_yet_valid");
+    assert_eq!(service.get("/", &good(&issuer).claim("iat", 1_900_000_000).sign()).await.code(), "token_not_yet_valid");
 }
 
 #[tokio::test]

@@ -31,11 +31,12 @@ pub struct VerifyError {
     kind: VerifyErrorKind,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
+    is_signature_verified: bool,
 }
 
 impl VerifyError {
     pub(crate) fn new(kind: VerifyErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        VerifyError { kind, detail: detail.into(), retry_after: None }
+        VerifyError { kind, detail: detail.into(), retry_after: None, is_signature_verified: false }
     }
 
     /// Reports a mismatch of `what`.
@@ -47,7 +48,7 @@ impl VerifyError {
 
     /// Creates the error for unavailable keys; the caller retries after `retry_after`.
     pub fn unavailable(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
-        VerifyError { kind: VerifyErrorKind::KeysUnavailable, detail: detail.into(), retry_after: Some(retry_after) }
+        VerifyError { retry_after: Some(retry_after), ..VerifyError::new(VerifyErrorKind::KeysUnavailable, detail) }
     }
 
     /// The token was revoked; `detail` states for the log how the revocation identified it.
@@ -58,7 +59,21 @@ impl VerifyError {
     /// assert_eq!(VerifyError::revoked("by its jti").code(), "revoked");
     /// ```
     pub fn revoked(detail: impl Into<Cow<'static, str>>) -> Self {
-        VerifyError::new(VerifyErrorKind::Revoked, detail)
+        VerifyError::new(VerifyErrorKind::Revoked, detail).after_signature()
+    }
+
+    /// Marks the error as one of a token whose signature was verified.
+    pub(crate) fn after_signature(self) -> Self {
+        VerifyError { is_signature_verified: true, ..self }
+    }
+
+    /// Returns whether the signature was verified before the token was refused.
+    ///
+    /// If not, anybody may have written the token, and the reason for the refusal must not reach the caller: it would
+    /// show which issuers and audiences are trusted. Callers learn that a token has expired only if this is true.
+    #[must_use]
+    pub const fn is_signature_verified(&self) -> bool {
+        self.is_signature_verified
     }
 
     /// The kind, to match on.

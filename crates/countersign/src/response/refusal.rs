@@ -43,9 +43,11 @@ impl Refusal {
             Refusal::NoToken => "no_token",
             Refusal::InvalidRequest => "invalid_request",
             Refusal::Token(error) => match error.kind() {
+                Kind::KeysUnavailable => "keys_unavailable",
+                // Nothing is stated about a forged token: a reason would show who is trusted.
+                _ if !error.is_signature_verified() => "token_invalid",
                 Kind::Expired => "token_expired",
                 Kind::NotYetValid | Kind::IssuedInFuture => "token_not_yet_valid",
-                Kind::KeysUnavailable => "keys_unavailable",
                 _ => "token_invalid",
             },
             Refusal::RevocationUnknown => "revocation_unavailable",
