@@ -150,18 +150,44 @@ fn mapping_verifier() -> Verifier {
 fn s3_23_mapped_claims_fail_closed() {
     let verifier = mapping_verifier();
     let with_roles = |value: Value| valid().claim("roles", value).sign();
-    for wrong in [json!("admin"), json!({ "admin": true }), json!([1]), json!(["admin", 1]), json!(null), json!(true)] {
-        assert_eq!(code(&verifier, &with_roles(wrong.clone())), "invalid_claim", "{wrong}");
+    for (wrong, found) in [
+        (json!({ "admin": true }), "an object"),
+        (json!([1]), "a number in it"),
+        (json!(["admin", 1]), "a number in it"),
+        (json!([{ "name": "admin" }]), "an object in it"),
+        (json!([null]), "null in it"),
+        (json!(true), "a boolean"),
+        (json!(7), "a number"),
+    ] {
+        let refused = judge(&verifier, &with_roles(wrong.clone())).expect_err("refused");
+        assert_eq!(refused.code(), "invalid_claim", "{wrong}");
+        assert!(refused.detail().starts_with("/roles: ") && refused.detail().ends_with(found), "{refused}");
         assert_eq!(outcome(&verifier, &with_roles(wrong.clone())), TOK, "{wrong}");
     }
-    for lacking in [json!([]), json!(["notadmin"]), json!(["Admin"]), json!(["admin "]), json!(["admin,user"])] {
+    for lacking in [
+        json!([]),
+        json!(null),
+        json!(["notadmin"]),
+        json!(["Admin"]),
+        json!(["admin "]),
+        json!(["admin,user"]),
+        json!("notadmin"),
+        json!("admin,user"),
+        json!("admin user"),
+        json!("user admin"),
+        json!(" admin"),
+        json!(""),
+    ] {
         assert_eq!(guarded_outcome(&verifier, role("admin"), &with_roles(lacking.clone())), DENY, "{lacking}");
     }
     assert_eq!(guarded_outcome(&verifier, role("admin"), &valid().sign()), DENY, "no roles at all");
     assert_eq!(guarded_outcome(&verifier, role("admin"), &with_roles(json!(["user", "admin"]))), OK);
+    assert_eq!(guarded_outcome(&verifier, role("admin"), &with_roles(json!("admin"))), OK, "a list of one");
+    let both = with_roles(json!("user admin"));
+    assert_eq!(guarded_outcome(&verifier, role("user admin"), &both), OK, "one name, never split");
 
     let within = |value: Value| valid().claim("realm", value).sign();
-    for wrong in [json!("x"), json!([]), json!(1), json!({ "permissions": "write" }), json!({ "permissions": [1] })] {
+    for wrong in [json!("x"), json!([]), json!(1), json!({ "permissions": { "write": 1 } }), json!({ "permissions": [1] })] {
         assert_eq!(code(&verifier, &within(wrong.clone())), "invalid_claim", "{wrong}");
     }
     // Behind this name, serde_json would read a text of its own: with a name that stands twice, say.
@@ -169,13 +195,16 @@ fn s3_23_mapped_claims_fail_closed() {
     assert_eq!(code(&verifier, &within(hidden)), "malformed");
     let allowed = within(json!({ "permissions": ["write"] }));
     assert_eq!(guarded_outcome(&verifier, permission("write"), &allowed), OK);
-    assert_eq!(guarded_outcome(&verifier, permission("write"), &within(json!({}))), DENY);
+    assert_eq!(guarded_outcome(&verifier, permission("write"), &within(json!({ "permissions": "write" }))), OK);
+    for lacking in [json!({}), json!(null), json!({ "permissions": null })] {
+        assert_eq!(guarded_outcome(&verifier, permission("write"), &within(lacking)), DENY);
+    }
 }
 
 #[test]
 fn s3_23_a_tenant_is_a_name_or_the_token_is_refused() {
     let verifier = mapping_verifier();
-    for wrong in [json!("../x"), json!(""), json!("a/b"), json!(1), json!(["acme"]), json!(null), json!("a\u{0}")] {
+    for wrong in [json!("../x"), json!(""), json!("a/b"), json!(1), json!(["acme"]), json!("a\u{0}")] {
         assert_eq!(code(&verifier, &valid().claim("tenant", wrong.clone()).sign()), "invalid_claim", "{wrong}");
     }
     let token = valid().claim("tenant", "acme").sign();

@@ -113,7 +113,7 @@ async fn authorities_are_read_from_any_path_and_a_hierarchy_passes_permissions_o
     let more = token(&issuer).claim("more groups", json!(["staff"])).sign();
     assert_eq!(service.get("/group", &more).await.body, "in");
     for wrong in
-        [json!({"groups": "staff"}), json!({"people": ["roles"]}), json!({"people": {"roles": {"admin": 1}}}), json!(7)]
+        [json!({"groups": {"staff": 1}}), json!({"people": ["roles"]}), json!({"people": {"roles": {"admin": 1}}}), json!(7)]
     {
         assert_eq!(service.get("/group", &with(wrong.clone()).sign()).await.status, 401, "{wrong}");
     }
@@ -125,7 +125,7 @@ async fn an_issuer_may_be_one_tenants_alone_and_no_claim_changes_that() {
     let shared = TestIssuer::new().with_name("https://shared.test");
     let service = service(trusting([
         (acme.clone(), Authorities::new().tenant("acme")),
-        (shared.clone(), Authorities::new().tenant_at("/tenant")),
+        (shared.clone(), Authorities::new().tenant_at("/tenant").tenants_of(shared.name())),
     ]))
     .await;
     assert_eq!(service.get("/tenant", &token(&acme).sign()).await.body, "acme");

@@ -125,7 +125,8 @@ fn shapes() -> Vec<Shape> {
             claims: json!({
                 "aud": "https://orders.example", "sub": "repo:octo-org/octo-repo:environment:prod",
                 "environment": "prod", "ref": "refs/heads/main", "repository": "octo-org/octo-repo",
-                "repository_owner": "octo-org", "actor": "octocat", "runner_environment": "github-hosted"
+                "repository_owner": "octo-org",
+                "repository_owner_id": "9919", "actor": "octocat", "runner_environment": "github-hosted"
             }),
             scopes: &[],
             roles: &[],
@@ -152,7 +153,8 @@ fn shapes() -> Vec<Shape> {
 }
 
 fn verifier(shape: &Shape, issuer: &TestIssuer) -> Verifier {
-    let trusted = shape.preset.issuer(shape.issuer).keys(issuer.key_source()).audience(shape.audience);
+    let trusted = shape.preset.issuer(shape.issuer).keys(issuer.key_source()).allowed_owner("9919");
+    let trusted = trusted.audience(shape.audience);
     Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a good policy")
 }
 
@@ -218,13 +220,49 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
     }
 }
 
+/// Anybody can have GitHub sign a token for any audience.
+#[tokio::test]
+async fn s15_05_github_is_trusted_only_for_named_owners_and_its_tenants_are_not_ours() {
+    let shape = shapes().into_iter().find(|shape| shape.preset == Preset::GITHUB_ACTIONS).expect("there");
+    let github = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+    let ours = TestIssuer::new();
+    let preset = || shape.preset.issuer(shape.issuer).keys(github.key_source());
+    let build = |trusted| Verifier::builder().trust(trusted).clock(Arc::new(github.clock().clone())).build();
+    let fields = |error: countersign::error::ConfigError| {
+        error.faults().iter().map(|fault| fault.field.clone().into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(build(preset().audience("orders")).expect_err("nobody is named")), ["allowed_claim_values"]);
+    assert_eq!(fields(build(preset().allowed_owner("").audience("orders")).expect_err("empty")), ["allowed_claim_values"]);
+
+    let both = |github_issuer| {
+        let builder = Verifier::builder().trust(ours.trusted_for(shape.audience)).trust(github_issuer);
+        builder.clock(Arc::new(github.clock().clone())).build()
+    };
+    let named = || preset().allowed_owner("9919");
+    assert_eq!(fields(both(named().audience(shape.audience)).expect_err("whose tenants?")), ["tenant"]);
+    let verifier = both(named().tenant_prefix("github.").audience(shape.audience)).expect("a prefix");
+    let token = |owner: &str, id: &str| {
+        let mut claims = shape.claims.clone();
+        (claims["repository_owner"], claims["repository_owner_id"]) = (json!(owner), json!(id));
+        sign(&github, &claims)
+    };
+    let tenant = verifier.verify(&token("acme", "9919")).await.expect("a named owner");
+    assert_eq!(tenant.tenant().map(ToString::to_string).as_deref(), Some("github.acme"));
+    for (owner, id) in [("octo-org", "666"), ("octo-org", "99190"), ("octo-org", ""), ("octo-org", "octo-org")] {
+        let refused = verifier.verify(&token(owner, id)).await.expect_err("another owner");
+        assert_eq!(refused.code(), "wrong_claim", "{id}");
+    }
+    let forged = ours.token().audience(shape.audience).tenant("github.acme").sign();
+    assert_eq!(verifier.verify(&forged).await.expect_err("not ours to say").code(), "invalid_claim");
+}
+
 #[tokio::test]
 async fn a_cognito_id_token_is_not_an_access_token() {
     let shape = shapes().into_iter().find(|shape| shape.preset == Preset::COGNITO).expect("there");
     let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
     let id_token = json!({"sub": "a", "aud": shape.audience, "token_use": "id", "cognito:username": "ann"});
     let error = verifier(&shape, &issuer).verify(&sign(&issuer, &id_token)).await.expect_err("an ID token");
-    assert_eq!(error.code(), "missing_claim");
+    assert_eq!(error.code(), "id_token");
 }
 
 /// Both versions of Entra's tokens with two trusted tenants: each tenant's issuer accepts only tokens of that tenant.

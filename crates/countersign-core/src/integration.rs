@@ -31,7 +31,7 @@
 //! ```
 
 pub use crate::authz::names::Names;
-pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts};
+pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts, Unknown};
 pub use crate::budget::{OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing};
 pub use crate::claims::typed::TokenClaims;
 pub use crate::digest::sha256;

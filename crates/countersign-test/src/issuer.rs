@@ -151,11 +151,13 @@ impl TestIssuer {
     ///     .roles_at("/roles")
     ///     .permissions_at("/permissions")
     ///     .groups_at("/groups")
-    ///     .tenant_at("/tenant");
+    ///     .tenant_at("/tenant")
+    ///     .tenants_of("https://issuer.test"); // one namespace for all test issuers
     /// assert_eq!(TestIssuer::authorities(), same);
     /// ```
     pub fn authorities() -> Authorities {
         Authorities::new().roles_at("/roles").permissions_at("/permissions").groups_at("/groups").tenant_at("/tenant")
+            .tenants_of("https://issuer.test")
     }
 
     /// Signs with a new key from now on. Older keys stay published, and their tokens stay valid.

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::names::Names;
+use super::pointer::{head_and_tail, mismatch, strings_at, type_of, value_at, wrong_type};
+use super::unknown::{Fact, UnknownFacts};
 use super::{Grants, Hierarchy};
 use crate::claims::TenantId;
-use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
+use crate::error::{Fault, VerifyError};
 use crate::token::{ListClaim, Payload, RegisteredClaim};
 
 /// The claims that hold an issuer's authorities and tenant, and the roles that imply others.
@@ -32,9 +35,19 @@ pub struct Authorities {
     groups_at: Vec<String>,
     tenant_at: Option<String>,
     tenant: Option<String>,
+    tenant_prefix: String,
+    tenants_of: Option<String>,
     prefix: String,
     reads_scp: bool,
     hierarchy: Hierarchy,
+    foreign: ForeignPrefixes,
+}
+
+/// The prefixes of the other issuers, which no name of this one may have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ForeignPrefixes {
+    names: Vec<String>,
+    tenants: Vec<String>,
 }
 
 impl Authorities {
@@ -73,7 +86,35 @@ impl Authorities {
         self
     }
 
+    /// Puts `prefix` before every tenant that is read from a token, so that `acme` of this issuer is not the `acme` of another.
+    ///
+    /// With several trusted issuers, each mapping with [`tenant_at`](Self::tenant_at) needs a prefix of its own, or
+    /// [`tenants_of`](Self::tenants_of). Tokens of other issuers whose tenant starts with the prefix are refused.
+    ///
+    /// ```
+    /// use countersign_core::authz::Authorities;
+    ///
+    /// let of_partner = Authorities::new().tenant_at("/org").tenant_prefix("partner."); // `acme` becomes `partner.acme`
+    /// # let _ = of_partner;
+    /// ```
+    pub fn tenant_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.tenant_prefix = prefix.into();
+        self
+    }
+
+    /// States that the tenants read from this issuer's tokens are those of `issuer`: this one, or the one whose tenants it may
+    /// name.
+    ///
+    /// Needed only if several issuers are trusted. Mappings without a prefix must then all name the same issuer, because
+    /// a tenant without a prefix is one and the same for all of them.
+    pub fn tenants_of(mut self, issuer: impl Into<String>) -> Self {
+        self.tenants_of = Some(issuer.into());
+        self
+    }
+
     /// Puts `prefix` before every role, permission and group of this issuer.
+    ///
+    /// Tokens of other issuers whose names start with the prefix are refused.
     ///
     /// With the prefix `partner:`, a partner's `admin` becomes `partner:admin` and cannot pass for this service's own
     /// `admin`. Scopes are not prefixed.
@@ -129,6 +170,9 @@ impl Authorities {
         if !self.prefix.is_empty() {
             add("names_prefixed", vec![self.prefix.clone()]);
         }
+        if !self.tenant_prefix.is_empty() {
+            add("tenant_prefix", vec![self.tenant_prefix.clone()]);
+        }
         add("tenant_at", self.tenant_at.iter().cloned().collect());
         add("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
         self.hierarchy.describe(add);
@@ -146,6 +190,26 @@ impl Authorities {
             .chain(&self.groups_at)
             .chain(&self.tenant_at)
             .map(String::as_str)
+    }
+
+    /// The path of the tenant claim, the prefix of its tenants, and the issuer that they are named to be of.
+    pub(crate) fn tenant_claim(&self) -> Option<(&str, &str, Option<&str>)> {
+        Some((self.tenant_at.as_deref()?, &self.tenant_prefix, self.tenants_of.as_deref()))
+    }
+
+    /// The tenant of every token.
+    pub(crate) fn fixed_tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// The prefix of roles, permissions and groups; empty if there is none.
+    pub(crate) fn names_prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Sets the prefixes that only other issuers may use.
+    pub(crate) fn refuse_prefixes(&mut self, names: Vec<String>, tenants: Vec<String>) {
+        self.foreign = ForeignPrefixes { names, tenants };
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
@@ -167,6 +231,12 @@ impl Authorities {
                 "the issuer's tenant is not a tenant id; use 1 to 128 characters of A-Z a-z 0-9 . _ -",
             ));
         }
+        if !self.tenant_prefix.is_empty() && TenantId::new(format!("{}x", self.tenant_prefix)).is_err() {
+            faults.push(Fault::new("tenant_prefix", "no tenant id starts so; use characters of A-Z a-z 0-9 . _ -"));
+        }
+        if self.tenant_at.is_none() && (!self.tenant_prefix.is_empty() || self.tenants_of.is_some()) {
+            faults.push(Fault::new("tenant_prefix", "no tenant is read from tokens; set tenant_at, or remove the setting"));
+        }
         if self.tenant.is_some() && self.tenant_at.is_some() {
             faults.push(Fault::new("tenant", "tenant and tenant_at are both set; remove one of them"));
         }
@@ -175,7 +245,9 @@ impl Authorities {
 
     /// Reads the grants of a token. `claim_names` are the members that `payload` captured.
     pub(crate) fn read(&self, payload: &Payload, claim_names: &[Box<str>]) -> Result<Grants, VerifyError> {
-        let mut grants = Grants { authenticated_at: payload.auth_time, ..Grants::default() };
+        let distributed: Names = payload.distributed()?.into_iter().collect();
+        let unknown = self.unknown_facts(&distributed);
+        let mut grants = Grants { authenticated_at: payload.auth_time, distributed, unknown, ..Grants::default() };
         match &payload.scope {
             ListClaim::Absent => {}
             ListClaim::One(text) => grants.scopes.insert_lists([payload.text(*text)]),
@@ -189,6 +261,9 @@ impl Authorities {
         }
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is not a list of strings"));
+        }
+        if payload.amr == ListClaim::Absent {
+            grants.unknown.insert(Fact::Methods);
         }
         grants.methods.extend(payload.texts(&payload.amr));
         for pointer in &self.groups_at {
@@ -211,68 +286,63 @@ impl Authorities {
         if let Some(pointer) = &self.tenant_at {
             grants.tenant = match value_at(payload, claim_names, pointer)? {
                 None => None,
-                Some(Value::String(tenant)) => {
-                    let tenant =
-                        TenantId::new(&tenant).map_err(|_| wrong_type("the tenant claim is not a tenant id"))?;
-                    Some(tenant)
-                }
-                Some(_) => return Err(wrong_type("the tenant claim is not a string")),
+                Some(Value::String(tenant)) => Some(self.tenant_from(&tenant)?),
+                Some(other) => return Err(mismatch(pointer, "a tenant id", type_of(&other))),
             };
         }
         Ok(grants)
     }
 
-    fn names_at(&self, payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
-        let names = strings_at(payload, claim_names, pointer)?;
-        if self.prefix.is_empty() {
-            return Ok(names);
+    /// The facts that the claims elsewhere would state.
+    fn unknown_facts(&self, distributed: &Names) -> UnknownFacts {
+        let mut unknown = UnknownFacts::default();
+        if distributed.is_empty() {
+            return unknown;
         }
-        Ok(names.into_iter().map(|name| format!("{}{name}", self.prefix)).collect())
+        let is_elsewhere = |pointer: &String| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(head));
+        let are_roles_elsewhere = self.roles_at.iter().any(is_elsewhere);
+        for (fact, is_unknown) in [
+            (Fact::Scopes, distributed.contains("scope") || self.reads_scp && distributed.contains("scp")),
+            (Fact::Methods, distributed.contains("amr")),
+            (Fact::LoginTime, distributed.contains("auth_time")),
+            (Fact::Roles, are_roles_elsewhere),
+            (Fact::Groups, self.groups_at.iter().any(is_elsewhere)),
+            // Roles grant permissions.
+            (
+                Fact::Permissions,
+                self.permissions_at.iter().any(is_elsewhere) || are_roles_elsewhere && !self.hierarchy.is_empty(),
+            ),
+            (Fact::Tenant, self.tenant_at.iter().any(is_elsewhere)),
+        ] {
+            if is_unknown {
+                unknown.insert(fact);
+            }
+        }
+        unknown
     }
-}
 
-fn wrong_type(detail: &'static str) -> VerifyError {
-    VerifyError::new(Kind::InvalidClaim, detail)
-}
-
-/// Splits a JSON pointer into its unescaped first name and the rest.
-fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
-    let rest = pointer.strip_prefix('/')?;
-    let (head, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    (!head.is_empty() && !head.contains('~')).then_some((head, tail))
-}
-
-fn value_at(payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Option<Value>, VerifyError> {
-    let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
-    let Some(json) = payload.captured(claim_names, head) else { return Ok(None) };
-    let value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is not JSON"))?;
-    tail.split('/').skip(1).try_fold(Some(value), |found, step| found.map_or(Ok(None), |value| step_into(value, step)))
-}
-
-/// Follows one step of a pointer.
-///
-/// A step into a value without members is a wrong type, not an absent claim.
-fn step_into(value: Value, step: &str) -> Result<Option<Value>, VerifyError> {
-    match value {
-        Value::Object(mut members) => Ok(members.remove(&step.replace("~1", "/").replace("~0", "~"))),
-        Value::Array(mut items) => match step.parse::<usize>() {
-            Ok(index) if index < items.len() => Ok(Some(items.swap_remove(index))),
-            _ => Err(wrong_type("a mapped claim is a list; expected an object")),
-        },
-        _ => Err(wrong_type("a mapped claim is not an object")),
+    fn tenant_from(&self, claimed: &str) -> Result<TenantId, VerifyError> {
+        let invalid = |_| wrong_type("the tenant claim is not a tenant id");
+        let own = TenantId::new(claimed).map_err(invalid)?;
+        let tenant = match self.tenant_prefix.is_empty() {
+            true => own,
+            false => TenantId::new(format!("{}{claimed}", self.tenant_prefix)).map_err(invalid)?,
+        };
+        match self.foreign.tenants.iter().any(|prefix| tenant.as_str().starts_with(prefix)) {
+            true => Err(wrong_type("the tenant claim starts with the tenant prefix of another issuer")),
+            false => Ok(tenant),
+        }
     }
-}
 
-fn strings_at(payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
-    match value_at(payload, claim_names, pointer)? {
-        None => Ok(Vec::new()),
-        Some(Value::Array(items)) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Ok(text),
-                _ => Err(wrong_type("a mapped list contains an item that is not a string")),
-            })
-            .collect(),
-        Some(_) => Err(wrong_type("a mapped claim is not a list of strings")),
+    fn names_at(&self, payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
+        let mut names = strings_at(payload, claim_names, pointer)?;
+        if !self.prefix.is_empty() {
+            names.iter_mut().for_each(|name| name.insert_str(0, &self.prefix));
+        }
+        let is_foreign = |name: &String| self.foreign.names.iter().any(|prefix| name.starts_with(prefix));
+        match names.iter().any(is_foreign) {
+            true => Err(wrong_type(format!("{pointer}: a name starts with the name prefix of another issuer"))),
+            false => Ok(names),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The authorities of a caller, read once from its token.
 
 use super::names::Names;
+use super::unknown::UnknownFacts;
 use crate::claims::TenantId;
 use crate::clock::UnixTime;
 
@@ -22,12 +23,17 @@ pub struct Grants {
     pub tenant: Option<TenantId>,
     /// The time at which the subject authenticated (`auth_time`).
     pub authenticated_at: Option<UnixTime>,
+    /// The claims that the token declares but does not contain (`_claim_names` of OpenID Connect, `hasgroups`).
+    ///
+    /// What they would grant is unknown: rules over it refuse, and so do their negations.
+    pub distributed: Names,
+    pub(crate) unknown: UnknownFacts,
 }
 
 impl Grants {
     /// The heap memory of all names, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
-        let all = [&self.scopes, &self.roles, &self.permissions, &self.groups, &self.methods];
+        let all = [&self.scopes, &self.roles, &self.permissions, &self.groups, &self.methods, &self.distributed];
         all.into_iter().map(Names::held_bytes).sum()
     }
 }

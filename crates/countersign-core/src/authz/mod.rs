@@ -6,9 +6,11 @@ mod demand;
 mod grants;
 mod hierarchy;
 pub(crate) mod names;
+mod pointer;
 #[cfg(test)]
 mod properties;
 pub(crate) mod requirement;
+mod unknown;
 
 pub use authorities::Authorities;
 pub use decision::{Decision, Denial};
@@ -16,3 +18,4 @@ pub use demand::Demand;
 pub use grants::Grants;
 pub(crate) use hierarchy::Hierarchy;
 pub use requirement::*;
+pub(crate) use unknown::Fact;

@@ -94,6 +94,9 @@ impl TrustedIssuer {
         if !self.required_values.is_empty() {
             form.list("required_values", self.required_values.iter().map(lengths));
         }
+        for (name, values) in &self.allowed_values {
+            form.list(&format!("allowed_values {}:{name}", name.len()), values);
+        }
         form.list("refused_subject_prefixes", &self.refused_subject_prefixes);
         form.list("allowed_clients", &self.allowed_clients);
         form.list("client_id_for_absent_audience", self.client_id_for_absent_audience.then_some("yes"));

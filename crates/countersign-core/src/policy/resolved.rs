@@ -73,7 +73,14 @@ impl ResolvedIssuer {
     /// # Errors
     /// `ConfigError` with every fault of this issuer.
     pub fn new(mut issuer: TrustedIssuer, context: &SourceContext) -> Result<Self, ConfigError> {
-        ConfigError::check(issuer.faults(context))?;
+        let mut faults = issuer.faults(context);
+        if let Some((pointer, "", None)) = issuer.authorities.tenant_claim().filter(|(pointer, ..)| !issuer.pins(pointer)) {
+            faults.push(Fault::new(
+                "tenant",
+                format!("the issuer could name every tenant in {pointer}; fix its tenant, or set tenant_prefix or tenants_of"),
+            ));
+        }
+        ConfigError::check(faults)?;
         let is_weakened = issuer.weakenings().next().is_some();
         for weakening in issuer.weakenings() {
             tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");

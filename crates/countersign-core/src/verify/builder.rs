@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::CACHE_BYTES;
+use super::{CACHE_BYTES, namespaces};
 use super::verifier::{Inner, Verifier};
 use crate::cache::TokenCache;
+use crate::claims::DecodedBudget;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{ConfigError, Fault};
 use crate::key::{KeySource, SourceContext, StaticKeys};
@@ -134,7 +135,8 @@ impl VerifierBuilder {
 
     /// Reserves subjects that start with `prefix` for `issuer`; such tokens of other issuers are refused.
     ///
-    /// An external issuer, configured or resolved, can then never claim to be an internal service.
+    /// An external issuer, configured or resolved, can then never claim to be an internal service: the prefix is refused in
+    /// `sub`, `client_id`, `azp`, and in `act` and `may_act` at every depth.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -200,6 +202,10 @@ impl VerifierBuilder {
         let context = SourceContext::new(Arc::clone(&self.clock));
         faults.extend(self.issuer_faults(&context));
         faults.extend(self.resolved.iter().flat_map(|source| source.attach(&context)));
+        let is_single = self.issuers.len() == 1 && self.resolved.is_none();
+        if !is_single {
+            faults.extend(namespaces::faults(&self.issuers));
+        }
         if self.issuers.is_empty() && self.resolved.is_none() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }
@@ -234,6 +240,8 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
+        namespaces::separate(&mut self.issuers);
+        self.issuers.iter_mut().for_each(|issuer| issuer.is_only_issuer = is_single);
         let claim_names: BTreeSet<Box<str>> =
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
@@ -247,6 +255,7 @@ impl VerifierBuilder {
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,
             cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },
+            decoded: (self.cache_bytes != 0).then(|| Arc::new(DecodedBudget::new(self.cache_bytes))),
             headers: Default::default(),
             counts: Default::default(),
         }))

@@ -12,7 +12,7 @@ use super::signature::matching_key;
 use super::verifier::{TokenIssuer, Verifier, keys_for, usable_keys};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{RefreshOutcome, VerifyingKey};
-use crate::token::{Compact, Header, Payload, decode_base64url, parse_for_display};
+use crate::token::{Compact, Header, Payload, TokenType, decode_base64url, parse_for_display};
 
 impl Verifier {
     /// Runs every check on `token` and reports each: the verdict is the result of [`verify`](Self::verify).
@@ -70,6 +70,7 @@ impl Verifier {
 
         let case = issuer.zip(payload.as_ref()).map(|(issuer, payload)| Case {
             payload,
+            token_type: header.as_ref().map_or(&TokenType::Absent, |header| &header.token_type),
             issuer,
             claim_names,
             reserved_subjects: &inner.reserved_subjects,

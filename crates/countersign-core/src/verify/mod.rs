@@ -4,6 +4,7 @@ mod builder;
 mod compared;
 mod explain;
 mod headers;
+mod namespaces;
 pub(crate) mod needs_keys;
 mod report;
 mod rules;

@@ -8,7 +8,7 @@ use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
 use crate::authz::{Decision, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
-use crate::claims::{ClaimsError, FromClaims, TenantId, TypedClaims};
+use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::UnixTime;
 use crate::error::VerifyError;
 use crate::key::{Algorithm, VerifyingKey};
@@ -37,14 +37,15 @@ impl Verified {
         issuer: Arc<TrustedIssuer>,
         claim_names: &[Box<str>],
         epoch: u64,
+        budget: Option<Arc<DecodedBudget>>,
     ) -> Result<Arc<Self>, VerifyError> {
-        let grants = issuer.authorities.read(&signed.token.payload, claim_names)?;
+        let grants = issuer.authorities.read(&signed.token.payload, claim_names).map_err(VerifyError::after_signature)?;
         Ok(Arc::new(Verified {
             payload: signed.token.payload,
             key: signed.key,
             issuer,
             grants,
-            typed: TypedClaims::default(),
+            typed: TypedClaims::within(budget),
             epoch,
         }))
     }
@@ -81,7 +82,13 @@ impl Verified {
     /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.text(self.payload.actor)
+        self.text(self.payload.actor.map(|actor| actor.subject))
+    }
+
+    /// The party that the token speaks for.
+    #[must_use]
+    pub fn principal(&self) -> Principal<'_> {
+        Principal::new(self.subject(), self.client_id().unwrap_or_default(), self.actor())
     }
 
     /// The expiry (`exp`).
@@ -142,6 +149,9 @@ impl Verified {
             client: self.client_id().unwrap_or_default(),
             issuer: self.issuer(),
             actor: self.actor(),
+            actor_issuer: self.text(self.payload.actor.and_then(|actor| actor.issuer)),
+            has_several_issuers: !self.issuer.is_only_issuer,
+            issuer_in_force: None,
             acr: self.authentication_context(),
             claims: self.token_claims(),
             context,

@@ -16,6 +16,7 @@ use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
 use crate::cache::TokenCache;
+use crate::claims::DecodedBudget;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
@@ -53,6 +54,8 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) max_token_bytes: usize,
     pub(super) cache: Option<TokenCache<Verified>>,
+    /// The bytes that the decoded claims of cached tokens may take: as many as the cache itself.
+    pub(super) decoded: Option<Arc<DecodedBudget>>,
     pub(super) headers: Headers,
     pub(super) counts: Counts,
 }
@@ -253,19 +256,46 @@ impl Verifier {
             payload = payload.read_again(claim_names)?;
         }
         let reserved_subjects = &inner.reserved_subjects;
-        rules::check(&header, &Case { payload: &payload, issuer, claim_names, reserved_subjects, now })?;
+        let token_type = &header.token_type;
+        let case = Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, now };
+        if let Err(error) = rules::check(&header, &case) {
+            return Err(self.mark_if_signed(error, issuer, Unverified { compact, header, payload }, elapsed).into());
+        }
         let current = issuer.keys.cell().load();
         let current = usable_keys(issuer, current.as_ref(), elapsed)?;
         let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
         let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified = Verified::new(signed, Arc::clone(issuer), claim_names, current.epoch)?;
+        let verified = Verified::new(signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
         inner.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
         }
         self.insert(token, &verified, elapsed);
         Ok(verified)
+    }
+
+    /// Marks an error about times if the token is signed, so that only its owner learns it.
+    ///
+    /// The signature is checked only for this, and only with cached keys; the token stays refused in any case.
+    #[cold]
+    fn mark_if_signed(
+        &self,
+        error: VerifyError,
+        issuer: &TrustedIssuer,
+        token: Unverified<'_>,
+        elapsed: Duration,
+    ) -> VerifyError {
+        if !matches!(error.kind(), Kind::Expired | Kind::NotYetValid | Kind::IssuedInFuture) {
+            return error;
+        }
+        let current = issuer.keys.cell().load();
+        let Ok(current) = usable_keys(issuer, current.as_ref(), elapsed) else { return error };
+        let Ok(keys) = keys_for(issuer, current, &token.header, self.0.danger_denied) else { return error };
+        match Signed::check(token, &keys) {
+            Ok(_) => error.after_signature(),
+            Err(_) => error,
+        }
     }
 
     /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others.

@@ -19,7 +19,8 @@ pub(crate) fn evaluate(
 ) -> Result<(), Refusal> {
     let LayerContext { clock, samples, subjects, .. } = context;
     let on_shadow = |part: &dyn Display| telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
-    let request = RequestContext::from_clock(&**clock).request(request).on_shadow(&on_shadow);
+    let on_unknown = |part: &dyn Display, reason| telemetry::unknown(part, reason, verified, samples, clock.elapsed());
+    let request = RequestContext::from_clock(&**clock).request(request).on_shadow(&on_shadow).on_unknown(&on_unknown);
     match verified.check(requirement, request) {
         Decision::Allowed => Ok(()),
         Decision::Denied(denial) => {

@@ -19,7 +19,8 @@ use crate::keys::RemoteKeys;
 /// use countersign::issuers::Preset;
 /// use countersign::prelude::*;
 ///
-/// let auth0 = Preset::AUTH0.issuer("https://acme.eu.auth0.com/").audience("https://orders.example");
+/// // Of several issuers, those with tenants state whose tenants they name, or have a prefix.
+/// let auth0 = Preset::AUTH0.issuer("https://acme.eu.auth0.com/").tenant_prefix("auth0.").audience("https://orders.example");
 /// let cognito = Preset::COGNITO.issuer("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a1B2").audience("client-1");
 /// let verifier = Verifier::builder().trust(auth0).trust(cognito).build()?;
 /// # Ok::<(), countersign::error::ConfigError>(())
@@ -41,6 +42,8 @@ pub struct Preset {
     pub client_id_for_absent_audience: bool,
     /// The issuer of a tenant, with `{tenant}` for its ID, if the provider has one issuer per tenant.
     pub issuer_pattern: Option<&'static str>,
+    /// The claim with the id of the owner, if anybody can get tokens of this issuer: the owners must then be named.
+    pub owner_claim: Option<&'static str>,
     /// Claims that its access tokens have and its other tokens do not.
     pub required_claims: &'static [&'static str],
 }
@@ -53,6 +56,7 @@ const PLAIN: Preset = Preset {
     scopes_in_scp: false,
     client_id_for_absent_audience: false,
     issuer_pattern: None,
+    owner_claim: None,
     required_claims: &[],
 };
 
@@ -101,10 +105,23 @@ impl Preset {
     pub const GOOGLE: Preset = Preset { name: "Google", tenant_at: Some("/hd"), ..PLAIN };
 
     /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner.
-    /// Anyone who can run a workflow anywhere gets a token: always guard the tenant or the subject.
+    ///
+    /// Anyone who can run a workflow anywhere gets a token. A verifier therefore does not build until the owners are named
+    /// whose workflows are accepted, by id: [`allowed_owner`](PresetIssuer::allowed_owner). Ids, unlike names, are never
+    /// given to somebody else; `https://api.github.com/users/NAME` tells the id.
+    ///
+    /// ```
+    /// use countersign::issuers::Preset;
+    /// use countersign::prelude::*;
+    ///
+    /// let github = || Preset::GITHUB_ACTIONS.issuer("https://token.actions.githubusercontent.com");
+    /// assert!(Verifier::new(github().allowed_owner("9919").audience("deployments")).is_ok());
+    /// assert!(Verifier::new(github().audience("deployments")).is_err());
+    /// ```
     pub const GITHUB_ACTIONS: Preset = Preset {
         name: "GitHub Actions",
         tenant_at: Some("/repository_owner"),
+        owner_claim: Some("repository_owner_id"),
         required_claims: &["sub", "repository", "repository_owner"],
         ..PLAIN
     };
@@ -134,7 +151,7 @@ impl Preset {
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
         let issuer = issuer.into();
         let keys = Arc::new(RemoteKeys::from_issuer(issuer.clone()));
-        PresetIssuer { preset: self, issuer, keys, tenant: None }
+        PresetIssuer { preset: self, issuer, keys, tenant: None, tenant_prefix: None, tenants_of: None, owners: Vec::new() }
     }
 }
 
@@ -209,12 +226,35 @@ pub struct PresetIssuer {
     issuer: String,
     keys: Arc<dyn KeySource>,
     tenant: Option<String>,
+    tenant_prefix: Option<String>,
+    tenants_of: Option<String>,
+    owners: Vec<String>,
 }
 
 impl PresetIssuer {
     /// Replaces discovery with this key source.
     pub fn keys(mut self, keys: Arc<dyn KeySource>) -> Self {
         self.keys = keys;
+        self
+    }
+
+    /// Adds an owner, by id, whose tokens are accepted. Needed for issuers that sign tokens for everybody, such as
+    /// [`Preset::GITHUB_ACTIONS`], which has an example; ignored by presets without an
+    /// [`owner_claim`](Preset::owner_claim).
+    pub fn allowed_owner(mut self, id: impl Into<String>) -> Self {
+        self.owners.push(id.into());
+        self
+    }
+
+    /// Puts `prefix` before every tenant, as [`Authorities::tenant_prefix`] does: if several issuers are trusted.
+    pub fn tenant_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.tenant_prefix = Some(prefix.into());
+        self
+    }
+
+    /// States whose tenants the tokens name, as [`Authorities::tenants_of`] does: if several issuers are trusted.
+    pub fn tenants_of(mut self, issuer: impl Into<String>) -> Self {
+        self.tenants_of = Some(issuer.into());
         self
     }
 
@@ -232,12 +272,21 @@ impl PresetIssuer {
         if let Some(pointer) = preset.tenant_at {
             authorities = authorities.tenant_at(pointer);
         }
+        if let Some(prefix) = self.tenant_prefix {
+            authorities = authorities.tenant_prefix(prefix);
+        }
+        if let Some(issuer) = self.tenants_of {
+            authorities = authorities.tenants_of(issuer);
+        }
         if preset.scopes_in_scp {
             authorities = authorities.scopes_in_scp();
         }
         let mut trusted = NeedsAudience::new(self.issuer, self.keys).audience(audience).authorities(authorities);
         if preset.client_id_for_absent_audience {
             trusted = trusted.client_id_for_absent_audience();
+        }
+        if let Some(claim) = preset.owner_claim {
+            trusted = trusted.allowed_claim_values(claim, self.owners);
         }
         if let (Some(tenant), Some(pointer)) = (self.tenant, preset.tenant_at) {
             trusted = trusted.required_claim_value(pointer.trim_start_matches('/'), tenant);

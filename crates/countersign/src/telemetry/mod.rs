@@ -26,6 +26,8 @@
 //! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |
 //! | `countersign::outbound` | DEBUG | a token was fetched | `origin`, `is_exchange`, `lifetime` (seconds) |
+//! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
+//! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` |
 //! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
 
@@ -48,7 +50,7 @@ pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched};
 pub(crate) use outbound::{token_dropped, token_fetch_failed, token_fetched};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
-    no_such_parameter, refused, revocation_unknown, token_ended,
+    no_such_parameter, refused, repeated_parameter, revocation_unknown, token_ended, unknown,
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, request_not_available};

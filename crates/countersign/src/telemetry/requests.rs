@@ -7,7 +7,7 @@ use countersign_core::authz::{Denial, Requirement};
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
 use countersign_core::error::{ConfigError, VerifyError};
-use countersign_core::integration::safe_text;
+use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 
@@ -78,6 +78,40 @@ pub(crate) fn denied_in_shadow(
         let tenant = verified.and_then(Verified::tenant).map(TenantId::as_str);
         tracing::info!(
             target: "countersign::guard", %requirement, issuer, tenant, unlogged, "would be denied (shadow mode)"
+        );
+    }
+}
+
+/// A part of a requirement that cannot be evaluated, and refuses for that.
+pub(crate) fn unknown(
+    part: &dyn std::fmt::Display,
+    reason: Unknown,
+    verified: &Verified,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    let Some(unlogged) = samples.admit(Event::UnknownPart, elapsed) else { return };
+    let issuer = verified.issuer();
+    let distributed = verified.grants().distributed.iter().take(8).map(safe_text).collect::<Vec<_>>().join(", ");
+    let detail = match reason {
+        Unknown::Distributed => format!(
+            "not in the token: {distributed}; it says that they are elsewhere. Have the issuer write them into the token"
+        ),
+        Unknown::SeveralIssuers => {
+            "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))".to_owned()
+        }
+        Unknown::NotInRequest => "the request does not name it, or names it twice".to_owned(),
+        _ => "the token does not have it, or not in a form that can be compared".to_owned(),
+    };
+    tracing::info!(target: "countersign::guard", %part, issuer, detail, unlogged, "cannot be evaluated, so it refuses");
+}
+
+pub(crate) fn repeated_parameter(path: &str, parameter: &str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::NoSuchParameter, elapsed) {
+        let path = safe_text(path);
+        tracing::error!(
+            target: "countersign::guard", path, parameter, unlogged,
+            "nested routers have the path parameter twice, so guard and handler could read different ones; rename one of them. Answering 500"
         );
     }
 }

@@ -22,10 +22,11 @@ pub(super) enum Event {
     NoSuchParameter,
     ClaimsSchema,
     RevocationUnknown,
+    UnknownPart,
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 9;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 10;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -49,6 +50,7 @@ impl Event {
             Event::NoSuchParameter => 6,
             Event::ClaimsSchema => 7,
             Event::RevocationUnknown => 8,
+            Event::UnknownPart => 9,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }

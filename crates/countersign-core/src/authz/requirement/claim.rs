@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 
 use super::condition::{Condition, Escaped};
-use super::facts::Facts;
+use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::Denial;
@@ -13,6 +13,9 @@ use crate::claims::FromClaims;
 use crate::claims::typed::TokenClaims;
 
 /// The claim at `path` is exactly `value`, type included; a list is not searched.
+///
+/// An absent claim, or `null`, is another value. A claim of another JSON type, or on the way to it, cannot be compared: it
+/// refuses, and so does the negation.
 ///
 /// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
 /// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.
@@ -56,6 +59,12 @@ pub fn claims_where<C: FromClaims>(
     Requirement::from_condition(ClaimsWhere { description: description.into(), holds })
 }
 
+/// Returns whether `pointer` leads to the top-level claim `name` or into it.
+fn is_within(pointer: &str, name: &str) -> bool {
+    let head = pointer.split('/').nth(1).unwrap_or_default();
+    head.replace("~1", "/").replace("~0", "~") == name
+}
+
 struct ClaimIs {
     pointer: String,
     value: Value,
@@ -71,9 +80,16 @@ impl Condition for ClaimIs {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        match facts.claims.decode::<Value>() {
-            Ok(claims) => Verdict::met_if(claims.pointer(&self.pointer) == Some(&self.value), || Denial::Forbidden),
-            Err(_) => Verdict::Unknown(Denial::ClaimsSchema),
+        let elsewhere = &facts.grants.distributed;
+        if !elsewhere.is_empty() && elsewhere.iter().any(|name| is_within(&self.pointer, name)) {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
+        }
+        match facts.claims.value_at(&self.pointer) {
+            Err(_) => Verdict::Unknown(Denial::ClaimsSchema, Unknown::NotInToken),
+            Ok(found) => match found.compare(&self.value) {
+                Some(is_same) => Verdict::met_if(is_same, || Denial::Forbidden),
+                None => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
+            },
         }
     }
 }
@@ -100,9 +116,13 @@ impl<F: Fn(&TokenClaims<'_>) -> Option<bool> + Send + Sync> Condition for Claims
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        // The closure may read any claim, and a claim that is elsewhere looks like an absent one.
+        if !facts.grants.distributed.is_empty() {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
+        }
         match (self.holds)(&facts.claims) {
             Some(is_met) => Verdict::met_if(is_met, || Denial::Forbidden),
-            None => Verdict::Unknown(Denial::ClaimsSchema),
+            None => Verdict::Unknown(Denial::ClaimsSchema, Unknown::NotInToken),
         }
     }
 

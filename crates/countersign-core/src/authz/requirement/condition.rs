@@ -36,6 +36,11 @@ pub(super) trait Condition: fmt::Display + Send + Sync {
         None
     }
 
+    /// The issuer that it demands.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
+
     /// The parameter of the request's path that it reads.
     fn path_parameter(&self) -> Option<&str> {
         None
@@ -57,9 +62,4 @@ impl fmt::Display for Escaped<'_> {
             other => write!(f, "{}", other.escape_debug()),
         })
     }
-}
-
-/// Returns whether the token is the client's own, without a separate subject (RFC 9068 §5).
-pub(super) fn is_of_client(facts: &Facts<'_>) -> bool {
-    facts.subject == facts.client
 }

@@ -1,6 +1,7 @@
 //! The decision: a requirement evaluated over the facts of one request.
 
-use super::facts::Facts;
+use super::condition::Condition;
+use super::facts::{Facts, Unknown};
 use super::rule::{Part, Requirement, Rule};
 use super::verdict::Verdict;
 use crate::authz::{Decision, Denial};
@@ -16,13 +17,17 @@ impl Requirement {
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
         let rule = match self.part() {
-            Part::Condition(condition) => return condition.evaluate(facts),
+            Part::Condition(condition) => return evaluate_condition(condition, facts),
             Part::Combined(rule) => rule,
         };
         match rule {
-            faulty if faulty.fault().is_some() => Verdict::Unknown(Denial::Forbidden),
+            faulty if faulty.fault().is_some() => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
             Rule::AtLeast(count, parts) => count_met(*count, parts, facts),
-            Rule::All(all) => all_met(all, facts),
+            // A demand for an issuer tells whose names its neighbours mean.
+            Rule::All(all) => match all.iter().find_map(Requirement::issuer) {
+                Some(issuer) => all_met(all, &Facts { issuer_in_force: Some(issuer), ..*facts }),
+                None => all_met(all, facts),
+            },
             Rule::Any(any) => any.iter().fold(Verdict::Neutral, |verdict, next| verdict.or(|| next.evaluate(facts))),
             Rule::Not(inner) => inner.evaluate(facts).not(),
             Rule::Hidden(inner) => inner.evaluate(facts).hidden(),
@@ -42,6 +47,14 @@ impl Requirement {
     }
 }
 
+fn evaluate_condition(condition: &dyn Condition, facts: &Facts<'_>) -> Verdict {
+    let verdict = condition.evaluate(facts);
+    if let Verdict::Unknown(_, reason) = verdict {
+        (facts.context.on_unknown)(&condition, reason);
+    }
+    verdict
+}
+
 /// All parts. If only scopes are missing, the answer names every scope required, granted ones too. So with logins: a new
 /// login must not be weaker than another part requires.
 ///
@@ -58,6 +71,9 @@ fn all_met(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
         Verdict::Unmet(login @ Denial::StepUp { .. }) => {
             Verdict::Unmet(all.iter().filter_map(Requirement::login).fold(login, Denial::stricter))
         }
+        Verdict::Unknown(login @ Denial::StepUp { .. }, reason) => {
+            Verdict::Unknown(all.iter().filter_map(Requirement::login).fold(login, Denial::stricter), reason)
+        }
         verdict if verdict.is_denied() => verdict,
         verdict => all.iter().filter(|part| part.is_shadowed()).fold(verdict, |verdict, part| {
             part.evaluate(facts);
@@ -70,15 +86,16 @@ fn all_met(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
 fn count_met(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Verdict {
     let (mut met, mut unknown, mut neutral) = (0, 0, 0);
     let mut missing: Vec<Vec<String>> = Vec::new();
-    let mut denial = Denial::Forbidden;
+    let (mut denial, mut reason) = (Denial::Forbidden, Unknown::NotInToken);
     for part in parts {
         match part.evaluate(facts) {
             Verdict::Met => met += 1,
             Verdict::Neutral => neutral += 1,
             Verdict::Unmet(Denial::Scopes(scopes)) => missing.push(scopes),
             Verdict::Unmet(other) => denial = denial.easier(other),
-            Verdict::Unknown(other) => {
+            Verdict::Unknown(other, why) => {
                 unknown += 1;
+                reason = why;
                 denial = denial.easier(other);
             }
         }
@@ -95,5 +112,5 @@ fn count_met(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Verdict 
         None if denial == Denial::NotFound => denial,
         None => Denial::Forbidden,
     };
-    if short <= unknown { Verdict::Unknown(denial) } else { Verdict::Unmet(denial) }
+    if short <= unknown { Verdict::Unknown(denial, reason) } else { Verdict::Unmet(denial) }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::authz::Grants;
+use crate::claims::Principal;
 use crate::claims::typed::TokenClaims;
 use crate::clock::{Clock, UnixTime};
 
@@ -20,6 +21,12 @@ pub struct Facts<'f> {
     pub issuer: &'f str,
     /// The party that acts for the subject: only the outermost `act.sub` (RFC 8693 §4.1).
     pub actor: Option<&'f str>,
+    /// The issuer of the actor, if the token names it (`act.iss`).
+    pub actor_issuer: Option<&'f str>,
+    /// True if the verifier trusts several issuers, so that a name without its issuer is ambiguous.
+    pub has_several_issuers: bool,
+    /// The issuer that the surrounding requirement demands, whose names are meant.
+    pub(crate) issuer_in_force: Option<&'f str>,
     /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,
     /// The token's claims, decoded only if a requirement reads them.
@@ -41,6 +48,7 @@ pub struct RequestContext<'f> {
     time: Time<'f>,
     pub(super) request: &'f dyn RequestFacts,
     pub(super) on_shadow: &'f dyn Fn(&dyn fmt::Display),
+    pub(super) on_unknown: &'f dyn Fn(&dyn fmt::Display, Unknown),
 }
 
 #[derive(Clone, Copy)]
@@ -53,13 +61,13 @@ impl<'f> RequestContext<'f> {
     /// A context at a fixed time, without a request.
     #[must_use]
     pub fn new(now: UnixTime) -> Self {
-        RequestContext { time: Time::Fixed(now), request: &NoRequest, on_shadow: &|_| {} }
+        RequestContext { time: Time::Fixed(now), request: &NoRequest, on_shadow: &|_| {}, on_unknown: &|_, _| {} }
     }
 
     /// A context that reads `clock` only if a requirement needs the time, without a request.
     #[must_use]
     pub fn from_clock(clock: &'f dyn Clock) -> Self {
-        RequestContext { time: Time::Clock(clock), request: &NoRequest, on_shadow: &|_| {} }
+        RequestContext { time: Time::Clock(clock), request: &NoRequest, on_shadow: &|_| {}, on_unknown: &|_, _| {} }
     }
 
     pub(super) fn now(&self) -> UnixTime {
@@ -80,6 +88,26 @@ impl<'f> RequestContext<'f> {
     pub fn on_shadow(self, listener: &'f dyn Fn(&dyn fmt::Display)) -> Self {
         RequestContext { on_shadow: listener, ..self }
     }
+
+    /// Calls `listener` for each part that cannot be evaluated, and therefore refuses.
+    #[must_use]
+    pub fn on_unknown(self, listener: &'f dyn Fn(&dyn fmt::Display, Unknown)) -> Self {
+        RequestContext { on_unknown: listener, ..self }
+    }
+}
+
+/// The reason why a part of a requirement cannot be evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// The token does not have the fact, or not in a form that the part understands.
+    NotInToken,
+    /// The token declares claims that are elsewhere, and the part depends on them.
+    Distributed,
+    /// The part names a subject, client or actor without its issuer, and several issuers are trusted.
+    SeveralIssuers,
+    /// The request lacks what the part compares with, or has it twice.
+    NotInRequest,
 }
 
 /// The facts of a request that a requirement can use.
@@ -109,6 +137,26 @@ impl RequestFacts for NoRequest {
 
     fn host(&self) -> Option<&str> {
         None
+    }
+}
+
+impl<'f> Facts<'f> {
+    /// The party that the token speaks for.
+    pub(super) fn principal(&self) -> Principal<'f> {
+        Principal::new(self.subject, self.client, self.actor)
+    }
+
+    /// Returns whether the claim `name` is elsewhere.
+    pub(super) fn is_elsewhere(&self, name: &str) -> bool {
+        self.grants.distributed.contains(name)
+    }
+
+    /// Returns whether the token's issuer is the one whose names a requirement means; `None` if that is ambiguous.
+    pub(super) fn is_named_issuer(&self) -> Option<bool> {
+        match self.issuer_in_force {
+            Some(issuer) => Some(issuer == self.issuer),
+            None => (!self.has_several_issuers).then_some(true),
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt;
 use serde_json::Value;
 
 use super::condition::{Condition, Escaped};
-use super::facts::Facts;
+use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
-use crate::authz::Denial;
+use crate::authz::{Denial, Fact};
 
 /// The token has this scope. A refusal names it: 403 `insufficient_scope` (RFC 6750 §3.1).
 ///
@@ -75,16 +75,20 @@ impl Condition for Granted {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        let (names, denial) = match self.list {
-            List::Scopes => {
-                let is_met = facts.grants.scopes.contains(&self.name);
-                return Verdict::met_if(is_met, || Denial::Scopes(vec![self.name.clone()]));
-            }
-            List::Roles => (&facts.grants.roles, Denial::Forbidden),
-            List::Permissions => (&facts.grants.permissions, Denial::Forbidden),
-            List::Groups => (&facts.grants.groups, Denial::Forbidden),
+        let grants = facts.grants;
+        let (names, fact) = match self.list {
+            List::Scopes => (&grants.scopes, Fact::Scopes),
+            List::Roles => (&grants.roles, Fact::Roles),
+            List::Permissions => (&grants.permissions, Fact::Permissions),
+            List::Groups => (&grants.groups, Fact::Groups),
         };
-        Verdict::met_if(names.contains(&self.name), || denial)
+        if grants.unknown.contains(fact) {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
+        }
+        Verdict::met_if(names.contains(&self.name), || match self.list {
+            List::Scopes => Denial::Scopes(vec![self.name.clone()]),
+            _ => Denial::Forbidden,
+        })
     }
 
     fn scope(&self) -> Option<&str> {

@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::condition::{Condition, Escaped, is_of_client};
-use super::facts::Facts;
+use super::condition::{Condition, Escaped};
+use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::Denial;
+use crate::claims::Principal;
 
 /// Any caller with a verified token.
 ///
@@ -19,7 +20,10 @@ pub fn any_authenticated() -> Requirement {
     Requirement::from_condition(Identity::Any)
 }
 
-/// The token's subject is this one, whichever trusted issuer names it; combine it with [`issued_by`] if there are several.
+/// The token's subject is this one.
+///
+/// If several issuers are trusted, the same name may be somebody else's at each: combine it with [`issued_by`], as below, or
+/// use [`owner`]. Without an issuer, it is then never met, and neither is its negation.
 ///
 /// ```
 /// use countersign_core::authz::{issued_by, subject};
@@ -45,10 +49,17 @@ pub fn owner(issuer: impl Into<String>, subject: impl Into<String>) -> Requireme
     Requirement::from_condition(Identity::Owner { issuer: issuer.into(), subject: subject.into() })
 }
 
-/// The token was issued to this client and is the client's own, not that of a user with the same name.
+/// The token was issued to this client and is the client's own: not that of a user with the same name, and not one that
+/// somebody acts with.
+///
+/// If several issuers are trusted, combine it with [`issued_by`], as with [`subject`].
 ///
 /// ```
-/// assert_eq!(countersign_core::authz::client("billing").to_string(), "client billing");
+/// use countersign_core::authz::{client, issued_by};
+///
+/// assert_eq!(client("billing").to_string(), "client billing");
+/// let partners = client("billing").and(issued_by("https://partner.example.net"));
+/// # let _ = partners;
 /// ```
 pub fn client(id: impl Into<String>) -> Requirement {
     Requirement::from_condition(Identity::Client(id.into()))
@@ -60,6 +71,9 @@ pub fn issued_by(issuer: impl Into<String>) -> Requirement {
 }
 
 /// This service acts for the subject as the outermost actor; earlier actors in the chain do not count.
+///
+/// An actor that the token names as one of another issuer (`act.iss`) does not count. If several issuers are trusted, combine
+/// it with [`issued_by`], as with [`subject`].
 ///
 /// ```
 /// assert_eq!(countersign_core::authz::actor("gateway").to_string(), "actor gateway");
@@ -100,17 +114,61 @@ impl Condition for Identity {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        let is_met = match self {
-            Identity::Any => true,
-            Identity::Subject(name) => !name.is_empty() && facts.subject == name,
-            Identity::Owner { issuer, subject } => {
-                !subject.is_empty() && facts.subject == subject && facts.issuer == issuer
-            }
-            Identity::Client(id) => !id.is_empty() && facts.client == id && is_of_client(facts),
-            Identity::IssuedBy(issuer) => facts.issuer == issuer,
-            Identity::Actor(subject) => !subject.is_empty() && facts.actor == Some(subject),
+        match self.is_met(facts) {
+            Ok(is_met) => Verdict::met_if(is_met, || Denial::Forbidden),
+            Err(unknown) => Verdict::Unknown(Denial::Forbidden, unknown),
+        }
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        match self {
+            Identity::IssuedBy(issuer) => Some(issuer),
+            _ => None,
+        }
+    }
+}
+
+impl Identity {
+    fn is_met(&self, facts: &Facts<'_>) -> Result<bool, Unknown> {
+        let stated = |name: &str, claim: &str| match () {
+            () if facts.is_elsewhere(claim) => Err(Unknown::Distributed),
+            () if name.is_empty() => Err(Unknown::NotInToken),
+            () => Ok(()),
         };
-        Verdict::met_if(is_met, || Denial::Forbidden)
+        // A name counts only together with its issuer.
+        let of_issuer = || facts.is_named_issuer().ok_or(Unknown::SeveralIssuers);
+        match self {
+            Identity::Any => Ok(true),
+            Identity::IssuedBy(issuer) => Ok(facts.issuer == issuer),
+            Identity::Subject(name) | Identity::Client(name) | Identity::Actor(name) if name.is_empty() => {
+                Err(Unknown::NotInToken) // an empty name is nobody's
+            }
+            Identity::Subject(name) => {
+                stated(facts.subject, "sub")?;
+                Ok(of_issuer()? && facts.subject == name)
+            }
+            Identity::Owner { issuer, subject } => {
+                stated(facts.subject, "sub")?;
+                stated(subject, "sub")?;
+                Ok(facts.subject == subject && facts.issuer == issuer)
+            }
+            Identity::Client(id) => {
+                stated(facts.client, "client_id")?;
+                stated(facts.subject, "sub")?;
+                if facts.is_elsewhere("act") {
+                    return Err(Unknown::Distributed);
+                }
+                Ok(of_issuer()? && facts.principal() == Principal::Client(id))
+            }
+            Identity::Actor(subject) => {
+                if facts.is_elsewhere("act") {
+                    return Err(Unknown::Distributed);
+                }
+                let Some(actor) = facts.actor else { return Ok(false) };
+                let is_issuers_own = facts.actor_issuer.is_none_or(|issuer| issuer == facts.issuer);
+                Ok(of_issuer()? && is_issuers_own && actor == subject)
+            }
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::condition::{Condition, Escaped, is_of_client};
-use super::facts::Facts;
+use super::condition::{Condition, Escaped};
+use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
-use crate::authz::Denial;
+use crate::authz::{Denial, Fact};
 
 /// The tolerance for logins (`auth_time`) in the future; later ones are ignored.
 const LOGIN_AHEAD: Duration = Duration::from_secs(30);
@@ -77,16 +77,29 @@ impl Condition for Login {
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
         match self {
             Login::Within(age) => {
+                // Whether it is a client's own token is unknown if either name is elsewhere.
+                if facts.subject.is_empty() || facts.is_elsewhere("sub") || facts.is_elsewhere("client_id") {
+                    return unknown(facts, "auth_time", step_up(Some(*age), &[]));
+                }
+                // A client's own token proves no login, whatever time it carries (GHSA-hp74-gm6m-2qm5).
+                // So it is if the client acts for itself.
+                if facts.subject == facts.client {
+                    return Verdict::Unmet(step_up(Some(*age), &[]));
+                }
                 let now = facts.context.now();
                 let known = facts.grants.authenticated_at.filter(|at| *at <= now.saturating_add(LOGIN_AHEAD));
-                // A client's own token proves no login, whatever time it carries (GHSA-hp74-gm6m-2qm5).
-                let is_recent = known.is_some_and(|at| now <= at.saturating_add(*age)) && !is_of_client(facts);
-                Verdict::met_if(is_recent, || step_up(Some(*age), &[]))
+                match known.filter(|_| !facts.grants.unknown.contains(Fact::LoginTime)) {
+                    Some(at) => Verdict::met_if(now <= at.saturating_add(*age), || step_up(Some(*age), &[])),
+                    None => unknown(facts, "auth_time", step_up(Some(*age), &[])),
+                }
             }
             Login::Acr(values) if values.is_empty() => Verdict::Unmet(Denial::Forbidden), // no login would help
-            Login::Acr(values) => {
-                let is_known = facts.acr.is_some_and(|acr| values.iter().any(|value| value == acr));
-                Verdict::met_if(is_known, || step_up(None, values))
+            Login::Acr(values) => match facts.acr.filter(|_| !facts.is_elsewhere("acr")) {
+                Some(acr) => Verdict::met_if(values.iter().any(|value| value == acr), || step_up(None, values)),
+                None => unknown(facts, "acr", step_up(None, values)),
+            },
+            Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => {
+                unknown(facts, "amr", step_up(None, &[]))
             }
             Login::Amr(method) => Verdict::met_if(facts.grants.methods.contains(method), || step_up(None, &[])),
         }
@@ -99,6 +112,12 @@ impl Condition for Login {
             Login::Amr(_) => None,
         }
     }
+}
+
+/// The verdict if the token does not tell how or when the subject authenticated.
+fn unknown(facts: &Facts<'_>, claim: &str, denial: Denial) -> Verdict {
+    let is_elsewhere = facts.is_elsewhere(claim);
+    Verdict::Unknown(denial, if is_elsewhere { Unknown::Distributed } else { Unknown::NotInToken })
 }
 
 fn step_up(max_age: Option<Duration>, acr_values: &[String]) -> Denial {

@@ -193,7 +193,8 @@ impl Requirement {
 
     /// It must not be met. Refusals of a negation do not tell what would help.
     ///
-    /// If it cannot be evaluated (claims of another type, a path without the named parameter), its negation refuses too.
+    /// If it cannot be evaluated (a claim that is elsewhere or of another type, a path without the named parameter), its
+    /// negation refuses too. An absent list of roles, groups, permissions or scopes is an empty one.
     #[allow(clippy::should_implement_trait, reason = "reads as `.and` and `.or` do")]
     pub fn not(self) -> Self {
         Requirement::from_rule(Rule::Not(self))
@@ -284,6 +285,11 @@ impl Requirement {
     /// The scope, if the requirement is one scope.
     pub(super) fn scope(&self) -> Option<&str> {
         self.condition()?.scope()
+    }
+
+    /// The issuer that the requirement demands, if it is one condition.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.condition()?.issuer()
     }
 
     /// The login that the requirement asks for, if it is one condition.

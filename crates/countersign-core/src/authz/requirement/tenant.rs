@@ -5,10 +5,10 @@ use std::fmt;
 use serde_json::Value;
 
 use super::condition::{Condition, Escaped};
-use super::facts::{Facts, RequestFacts};
+use super::facts::{Facts, RequestFacts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
-use crate::authz::Denial;
+use crate::authz::{Denial, Fact};
 use crate::claims::TenantId;
 
 /// The caller's tenant equals the path parameter of this name.
@@ -80,12 +80,17 @@ impl Condition for TenantLocation {
         name.as_str().into()
     }
 
-    /// A location without a tenant leaves the question open, and an open question refuses.
+    /// A location or a token without a tenant leaves the question open, and an open question refuses.
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        let Some(tenant) = &facts.grants.tenant else { return Verdict::Unmet(Denial::Forbidden) };
+        if facts.grants.unknown.contains(Fact::Tenant) {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
+        }
+        let Some(tenant) = &facts.grants.tenant else {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken);
+        };
         match self.names(tenant, facts.context.request) {
             Some(is_same) => Verdict::met_if(is_same, || Denial::Forbidden),
-            None => Verdict::Unknown(Denial::Forbidden),
+            None => Verdict::Unknown(Denial::Forbidden, Unknown::NotInRequest),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Kleene's three-valued logic over the parts of a requirement, and parts that do not count.
 
+use super::facts::Unknown as Reason;
 use crate::authz::{Decision, Denial};
 
 /// The result of one part.
@@ -8,7 +9,7 @@ pub(super) enum Verdict {
     Met,
     Unmet(Denial),
     /// It cannot be evaluated: it refuses, and so does its negation.
-    Unknown(Denial),
+    Unknown(Denial, Reason),
     /// In shadow mode: as if the part did not exist.
     Neutral,
 }
@@ -23,8 +24,8 @@ impl Verdict {
         use Verdict::{Met, Neutral, Unknown, Unmet};
         match (self, other) {
             (Neutral, verdict) | (verdict, Neutral) | (Met, verdict) | (verdict, Met) => verdict,
-            (Unknown(first), Unknown(second)) => Unknown(first.stricter(second)),
-            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unmet(first.stricter(second)),
+            (Unknown(first, reason), Unknown(second, _)) => Unknown(first.stricter(second), reason),
+            (Unmet(first) | Unknown(first, _), Unmet(second) | Unknown(second, _)) => Unmet(first.stricter(second)),
         }
     }
 
@@ -38,7 +39,9 @@ impl Verdict {
             (Neutral, verdict) | (verdict, Neutral) => verdict,
             (_, Met) | (Met, _) => Met,
             (Unmet(first), Unmet(second)) => Unmet(first.easier(second)),
-            (Unmet(first) | Unknown(first), Unmet(second) | Unknown(second)) => Unknown(first.easier(second)),
+            (Unknown(first, reason), Unmet(second) | Unknown(second, _)) | (Unmet(first), Unknown(second, reason)) => {
+                Unknown(first.easier(second), reason)
+            }
         }
     }
 
@@ -53,19 +56,19 @@ impl Verdict {
     pub(super) fn hidden(self) -> Verdict {
         match self {
             Verdict::Unmet(_) => Verdict::Unmet(Denial::NotFound),
-            Verdict::Unknown(_) => Verdict::Unknown(Denial::NotFound),
+            Verdict::Unknown(_, reason) => Verdict::Unknown(Denial::NotFound, reason),
             same => same,
         }
     }
 
     pub(super) fn is_denied(&self) -> bool {
-        matches!(self, Verdict::Unmet(_) | Verdict::Unknown(_))
+        matches!(self, Verdict::Unmet(_) | Verdict::Unknown(..))
     }
 
     pub(super) fn decide(self) -> Decision {
         match self {
             Verdict::Met | Verdict::Neutral => Decision::Allowed,
-            Verdict::Unmet(denial) | Verdict::Unknown(denial) => Decision::Denied(denial),
+            Verdict::Unmet(denial) | Verdict::Unknown(denial, _) => Decision::Denied(denial),
         }
     }
 }

@@ -28,6 +28,12 @@ pub struct AuthoritiesConfig {
     /// The tenant of every token, for an issuer that serves only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
+    /// The prefix put before every tenant that is read from a token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tenant_prefix: String,
+    /// The issuer whose tenants the tokens name; needed if several issuers are trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants_of: Option<String>,
     /// The prefix put before every role, permission and group of this issuer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name_prefix: String,
@@ -52,6 +58,10 @@ impl AuthoritiesConfig {
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
         authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
         authorities = authorities.known_roles(&self.known_roles).name_prefix(&self.name_prefix);
+        authorities = authorities.tenant_prefix(&self.tenant_prefix);
+        if let Some(issuer) = &self.tenants_of {
+            authorities = authorities.tenants_of(issuer);
+        }
         authorities = self.hierarchy.iter().fold(authorities, Authorities::hierarchy);
         for (role, permissions) in &self.role_permissions {
             authorities =

@@ -51,6 +51,9 @@ pub struct TrustedIssuerConfig {
     /// The top-level claims that must be exactly these strings.
     #[serde(default, skip_serializing_if = "is_default")]
     pub required_claim_values: BTreeMap<String, String>,
+    /// The top-level claims that must be one of these strings.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub allowed_claim_values: BTreeMap<String, Vec<String>>,
     /// The prefixes of refused subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_subject_prefixes: Vec<String>,
@@ -113,6 +116,7 @@ impl TrustedIssuerConfig {
             max_age_seconds: None,
             required_claims: Vec::new(),
             required_claim_values: BTreeMap::new(),
+            allowed_claim_values: BTreeMap::new(),
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
@@ -153,6 +157,8 @@ impl TrustedIssuerConfig {
         issuer = self.required_claims.iter().fold(issuer, TrustedIssuer::required_claim);
         let values = self.required_claim_values.iter();
         issuer = values.fold(issuer, |issuer, (name, value)| issuer.required_claim_value(name, value));
+        let allowed = self.allowed_claim_values.iter();
+        issuer = allowed.fold(issuer, |issuer, (name, values)| issuer.allowed_claim_values(name, values));
         issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refused_subject_prefix);
         issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allowed_client);
         if self.client_id_for_absent_audience {

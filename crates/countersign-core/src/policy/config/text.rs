@@ -53,7 +53,8 @@ impl Policy {
 
     /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) does.
     ///
-    /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES` and `RESERVED_SUBJECTS` are JSON.
+    /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES` and
+    /// `RESERVED_SUBJECTS` are JSON.
     /// Variables without the prefix are ignored.
     ///
     /// # Errors
@@ -106,7 +107,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "required_claims"
         | "refused_subject_prefixes"
         | "allowed_clients" => list(),
-        "keys" | "authorities" | "required_claim_values" | "reserved_subjects" => {
+        "keys" | "authorities" | "required_claim_values" | "allowed_claim_values" | "reserved_subjects" => {
             serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?
         }
         "leeway_seconds" | "max_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {

@@ -3,28 +3,38 @@
 use std::borrow::Cow;
 
 use super::super::compared::{Compared, list, quoted, some_of, text};
+use super::names::refused_member;
 use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
-use crate::token::{ListClaim, RegisteredClaim};
+use crate::token::{ListClaim, RegisteredClaim, TokenKind, TokenType};
 
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
 
-/// Refuses ID tokens, which are for clients, not for services.
+/// Refuses tokens whose claims declare another kind than the policy accepts, such as ID tokens and logout tokens.
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
-    if case.payload.has_id_token_claims && case.issuer.refuses_id_tokens() {
-        return Err(VerifyError::new(
-            Kind::IdToken,
-            "it has nonce, at_hash or c_hash, so it is an ID token, not an access token",
-        ));
-    }
-    Ok(())
+    let Some(other) = other_kind(case) else { return Ok(()) };
+    let kind = if other == TokenKind::Id { Kind::IdToken } else { Kind::WrongType };
+    Err(VerifyError::new(kind, format!("its claims declare {}, which the policy does not accept", other.name())))
+}
+
+/// The first kind that the claims declare and the policy does not accept.
+fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
+    let payload = case.payload;
+    let declared = payload.declared_kinds.beyond(case.issuer.permitted_kinds(case.token_type));
+    declared.or_else(|| {
+        // A client assertion names its author twice, and an untyped one has no other mark (RFC 7523 §3).
+        let is_untyped = matches!(case.token_type, TokenType::Absent | TokenType::Jwt);
+        let is_own = || payload.subject.zip(payload.issuer).is_some_and(|(a, b)| payload.text(a) == payload.text(b));
+        let is_assertion = is_untyped && payload.client_id.is_none() && is_own();
+        (is_assertion && !case.issuer.takes_client_assertions()).then_some(TokenKind::ClientAssertion)
+    })
 }
 
 fn compare_kind(case: &Case<'_>) -> Compared {
     Compared {
-        expected: case.issuer.refuses_id_tokens().then(|| "no nonce, at_hash or c_hash".to_owned()),
-        found: case.payload.has_id_token_claims.then(|| "one of them".to_owned()),
+        expected: Some("claims of no other kind of token".to_owned()),
+        found: other_kind(case).map(|other| format!("those of {}", other.name())),
     }
 }
 
@@ -102,6 +112,16 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             Some(Err(json)) => return Err(VerifyError::mismatch(Kind::WrongClaim, name, value, json)),
         }
     }
+    for (name, values) in &case.issuer.allowed_values {
+        let found = match text_of(case, name) {
+            None => return missing(name),
+            Some(Ok(found)) => found,
+            Some(Err(json)) => Cow::Borrowed(json),
+        };
+        if !values.iter().any(|value| *value == found) {
+            return Err(VerifyError::mismatch(Kind::WrongClaim, name, "one of the allowed values", &found));
+        }
+    }
     Ok(())
 }
 
@@ -129,16 +149,20 @@ pub(super) const SUBJECT: Rule = Rule::Claims { name: "subject", decide: subject
 
 fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
     let payload = case.payload;
-    let subject = payload.subject.map_or("", |text| payload.text(text));
-    if case.issuer.refused_subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str())) {
-        return Err(VerifyError::new(Kind::SubjectNotAllowed, "sub starts with a prefix that this issuer may not use"));
-    }
-    let is_others = |(prefix, owner): &(String, String)| subject.starts_with(prefix) && case.issuer.issuer() != owner;
-    if case.reserved_subjects.iter().any(is_others) {
-        return Err(VerifyError::new(
-            Kind::SubjectNotAllowed,
-            "sub starts with a prefix that is reserved for another issuer",
-        ));
+    let starts_with = |prefixes: &[String], name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+    let is_others = |(_, owner): &&(String, String)| case.issuer.issuer() != owner;
+    let reserved = case.reserved_subjects.iter().filter(is_others);
+    if !case.issuer.refused_subject_prefixes.is_empty() || reserved.clone().next().is_some() {
+        let is_refused = |name: &str| starts_with(&case.issuer.refused_subject_prefixes, name);
+        if let Some(member) = refused_member(payload, &is_refused) {
+            let detail = format!("{member} starts with a prefix that this issuer may not use");
+            return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
+        }
+        let is_reserved = |name: &str| reserved.clone().any(|(prefix, _)| name.starts_with(prefix.as_str()));
+        if let Some(member) = refused_member(payload, &is_reserved) {
+            let detail = format!("{member} starts with a prefix that is reserved for another issuer");
+            return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
+        }
     }
     let client = payload.client_id.map_or("", |text| payload.text(text));
     let allowed = &case.issuer.allowed_clients;

@@ -2,6 +2,7 @@
 
 mod claims;
 mod header;
+mod names;
 mod order;
 mod rule;
 mod times;

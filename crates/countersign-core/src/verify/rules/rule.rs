@@ -4,11 +4,13 @@ use super::super::compared::Compared;
 use crate::clock::UnixTime;
 use crate::error::VerifyError;
 use crate::policy::TrustedIssuer;
-use crate::token::{Header, Payload};
+use crate::token::{Header, Payload, TokenType};
 
 /// The claims of a token, the policy of its issuer, and the time.
 pub(in crate::verify) struct Case<'a> {
     pub(in crate::verify) payload: &'a Payload,
+    /// The `typ` of the header; absent if the header is unreadable.
+    pub(in crate::verify) token_type: &'a TokenType,
     pub(in crate::verify) issuer: &'a TrustedIssuer,
     pub(in crate::verify) claim_names: &'a [Box<str>],
     /// Prefixes of subjects, each with the one issuer that may use it.

@@ -1,0 +1,59 @@
+//! The party that a token speaks for.
+
+/// The party that a token speaks for: a client, a subject, or a subject through an actor.
+///
+/// These are apart even if their names are equal (RFC 9068 §5): a user named `billing` is not the client `billing`.
+///
+/// ```
+/// use countersign_core::claims::Principal;
+/// use countersign_core::verify::Verified;
+///
+/// fn may_settle(token: &Verified) -> bool {
+///     matches!(token.principal(), Principal::Client(id) if id == "billing")
+/// }
+/// # let _ = may_settle;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Principal<'t> {
+    /// A client in its own name: its id is the subject, and nobody acts for it.
+    Client(&'t str),
+    /// A subject, such as a person.
+    Subject(&'t str),
+    /// A subject for whom an actor calls (`act`).
+    Delegated {
+        /// The subject.
+        subject: &'t str,
+        /// The subject of the outermost actor.
+        actor: &'t str,
+    },
+    /// Nobody is named: the token has no `sub`.
+    Unknown,
+}
+
+impl<'t> Principal<'t> {
+    /// `subject` and `client` are empty if the token does not name them.
+    pub(crate) fn new(subject: &'t str, client: &str, actor: Option<&'t str>) -> Self {
+        match actor {
+            Some(actor) => Principal::Delegated { subject, actor },
+            None if subject.is_empty() => Principal::Unknown,
+            None if subject == client => Principal::Client(subject),
+            None => Principal::Subject(subject),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
+        assert_eq!(Principal::new("billing", "billing", None), Principal::Client("billing"));
+        assert_eq!(Principal::new("ann", "billing", None), Principal::Subject("ann"));
+        let delegated = Principal::Delegated { subject: "billing", actor: "billing" };
+        assert_eq!(Principal::new("billing", "billing", Some("billing")), delegated);
+        assert_eq!(Principal::new("", "", None), Principal::Unknown);
+        assert_eq!(Principal::new("", "billing", None), Principal::Unknown);
+    }
+}

@@ -1,0 +1,242 @@
+//! Names of several issuers: a name counts only together with its issuer (S15.05), and a user is never a client (S15.06).
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::authz::{Authorities, actor, claim, client, group, issued_by, owner, subject};
+use countersign::claims::Principal;
+use countersign::clock::UnixTime;
+use countersign::error::ConfigError;
+use countersign::prelude::*;
+use countersign::revocation::MemoryRevocations;
+use countersign_test::{TestIssuer, TokenDraft};
+use countersign_tests::http::Service;
+use serde_json::json;
+
+const PARTNER: &str = "https://partner.test";
+
+fn issuers() -> (TestIssuer, TestIssuer) {
+    (TestIssuer::new(), TestIssuer::new().with_name(PARTNER))
+}
+
+fn two(ours: &TestIssuer, partner: &TestIssuer) -> Verifier {
+    let builder = Verifier::builder().trust(ours.trusted_for("api"));
+    let partners = Authorities::new().roles_at("/roles").groups_at("/groups").name_prefix("partner:");
+    let builder = builder.trust(partner.trusted_for("api").authorities(partners.tenant_at("/tenant").tenant_prefix("partner.")));
+    builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers")
+}
+
+async fn guarded(verifier: Verifier, requirement: Requirement) -> Service {
+    let app = Router::new().route("/{tenant}", get(|| async { "in" }).layer(require(requirement)));
+    Service::start(app.layer(AuthenticateLayer::new(verifier))).await
+}
+
+/// A draft that says everything that a guard asks for.
+fn saying_all(issuer: &TestIssuer) -> TokenDraft {
+    let draft = issuer.token().audience("api").subject("billing").client_id("billing").tenant("acme");
+    draft.role("admin").group("staff").claim("jti", "j1")
+}
+
+#[tokio::test]
+async fn s15_05_two_issuers_that_say_the_same_name_say_it_of_two() {
+    let (ours, partner) = issuers();
+    let of = |name: Requirement| (name.clone().and(issued_by(ours.name())), name.and(issued_by(PARTNER)));
+    let acting = |draft: TokenDraft| draft.claim("act", json!({ "sub": "gateway" })).sign();
+    let plain = |draft: TokenDraft| draft.sign();
+    type Finish = fn(TokenDraft) -> String;
+    let cases: [(Requirement, Finish); 4] = [
+        (subject("billing"), plain),
+        (client("billing"), plain),
+        (actor("gateway"), acting),
+        (owner(ours.name(), "billing"), plain),
+    ];
+    for (name, finish) in cases {
+        let (our_own, partners) = of(name.clone());
+        let (our_token, partner_token) = (finish(saying_all(&ours)), finish(saying_all(&partner)));
+        let service = guarded(two(&ours, &partner), our_own).await;
+        assert_eq!(service.get("/acme", &our_token).await.status, 200, "{name}");
+        assert_eq!(service.get("/acme", &partner_token).await.status, 403, "{name}");
+        if name.to_string() == "the owner" {
+            continue; // it names its issuer itself
+        }
+        let service = guarded(two(&ours, &partner), partners).await;
+        assert_eq!(service.get("/acme", &our_token).await.status, 403, "{name}");
+        assert_eq!(service.get("/acme", &partner_token).await.status, 200, "{name}");
+        // Without an issuer it is nobody's, negated or not: it is not known whose name is meant.
+        for ambiguous in [name.clone(), name.clone().not(), name.clone().hidden().or(role("none"))] {
+            let service = guarded(two(&ours, &partner), ambiguous.clone()).await;
+            for token in [&our_token, &partner_token] {
+                let status = service.get("/acme", token).await.status;
+                assert!(matches!(status, 403 | 404), "{ambiguous}: {status}");
+            }
+        }
+        // With one issuer, the short form suffices.
+        let service = guarded(ours.verifier_for("api"), name.clone()).await;
+        assert_eq!(service.get("/acme", &our_token).await.status, 200, "{name}");
+    }
+    for (name, allowed) in [
+        (role("admin"), [200, 403]),
+        (role("partner:admin"), [403, 200]),
+        (group("staff"), [200, 403]),
+        (tenant_in_path("tenant"), [200, 403]),
+    ] {
+        let service = guarded(two(&ours, &partner), name.clone()).await;
+        for (issuer, status) in [&ours, &partner].into_iter().zip(allowed) {
+            assert_eq!(service.get("/acme", &saying_all(issuer).sign()).await.status, status, "{name} {}", issuer.name());
+        }
+    }
+    let service = guarded(two(&ours, &partner), tenant_in_path("tenant")).await;
+    assert_eq!(service.get("/partner.acme", &saying_all(&partner).sign()).await.status, 200);
+    // Nor can ours say a name of the partner's.
+    for token in [saying_all(&ours).tenant("partner.acme"), saying_all(&ours).role("partner:admin")] {
+        assert_eq!(service.get("/partner.acme", &token.sign()).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn s15_05_a_revocation_of_one_issuers_name_does_not_revoke_the_others() {
+    let (ours, partner) = issuers();
+    let revoked = Arc::new(MemoryRevocations::new());
+    let layer = AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked)).build().expect("a layer");
+    let service = Service::start(Router::new().route("/{tenant}", get(|| async { "in" })).layer(layer)).await;
+    let by_token = [saying_all(&ours).sign(), saying_all(&partner).sign()];
+    revoked.revoke_token(PARTNER, "j1", UnixTime::MAX).expect("room");
+    assert_eq!(service.get("/x", &by_token[0]).await.status, 200);
+    assert_eq!(service.get("/x", &by_token[1]).await.status, 401);
+    let by_subject = [&ours, &partner].map(|issuer| saying_all(issuer).claim("jti", "j2").sign());
+    revoked.revoke_subject(ours.name(), "billing", UnixTime::MAX, std::time::Duration::ZERO).expect("room");
+    assert_eq!(service.get("/x", &by_subject[0]).await.status, 401);
+    assert_eq!(service.get("/x", &by_subject[1]).await.status, 200);
+}
+
+#[tokio::test]
+async fn s15_05_an_actor_of_another_issuer_is_not_ours() {
+    let issuer = TestIssuer::new();
+    let service = guarded(issuer.verifier_for("api"), actor("gateway")).await;
+    let with = |act: serde_json::Value| issuer.token().audience("api").claim("act", act).sign();
+    for (act, status) in [
+        (json!({ "sub": "gateway" }), 200),
+        (json!({ "sub": "gateway", "iss": issuer.name() }), 200),
+        (json!({ "sub": "gateway", "iss": null }), 200),
+        (json!({ "sub": "gateway", "iss": PARTNER }), 403),
+        (json!({ "sub": "gateway", "iss": "" }), 403),
+        (json!({ "sub": "gateway", "iss": 7 }), 401),
+        (json!({ "sub": "gateway", "iss": [issuer.name()] }), 401),
+    ] {
+        assert_eq!(service.get("/acme", &with(act.clone())).await.status, status, "{act}");
+    }
+}
+
+#[tokio::test]
+async fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
+    let issuer = TestIssuer::new();
+    let service = guarded(issuer.verifier_for("api"), client("billing")).await;
+    let own = || issuer.token().audience("api").subject("billing").client_id("billing");
+    assert_eq!(service.get("/acme", &own().sign()).await.status, 200);
+    for act in [json!({ "sub": "billing" }), json!({ "sub": "billing", "iss": issuer.name() }), json!({ "sub": "web" })] {
+        let exchanged = own().claim("act", act.clone()).sign();
+        assert_eq!(service.get("/acme", &exchanged).await.status, 403, "a user billing, exchanged by client billing: {act}");
+        let verified = issuer.verifier_for("api").verify(&exchanged).await.expect("good");
+        assert!(matches!(verified.principal(), Principal::Delegated { subject: "billing", .. }));
+    }
+    let verified = issuer.verifier_for("api").verify(&own().sign()).await.expect("good");
+    assert_eq!(verified.principal(), Principal::Client("billing"));
+}
+
+#[tokio::test]
+async fn s3_21_s15_05_a_reserved_prefix_holds_for_every_member_that_names_a_service() {
+    let (ours, partner) = issuers();
+    let verifier = Verifier::builder()
+        .trust(ours.trusted_for("api"))
+        .trust(partner.trusted_for("api").refused_subject_prefix("admin:"))
+        .reserve_subjects("svc:", ours.name())
+        .clock(Arc::new(ours.clock().clone()))
+        .build()
+        .expect("a policy");
+    let service = guarded(verifier, claim("plan", "gold")).await;
+    let draft = |issuer: &TestIssuer| issuer.token().audience("api").subject("u1").claim("plan", "gold");
+    for prefix in ["svc:", "admin:"] {
+        let name = format!("{prefix}gateway");
+        let claims = [
+            ("sub", json!(name)),
+            ("client_id", json!(name)),
+            ("azp", json!(name)),
+            ("azp", json!([name])),
+            ("cid", json!(name)),
+            ("appid", json!(name)),
+            ("act", json!({ "sub": name })),
+            ("act", json!({ "sub": "a", "client_id": name })),
+            ("act", json!({ "sub": "a", "act": { "sub": "b", "act": { "sub": name } } })),
+            ("may_act", json!({ "sub": name })),
+            ("may_act", json!({ "client": { "id": [name] } })),
+        ];
+        for (member, value) in claims {
+            let case = format!("{member} {value}");
+            let token = draft(&partner).claim(member, value.clone()).sign();
+            assert_eq!(service.get("/acme", &token).await.status, 401, "{case}");
+            let own = draft(&ours).claim(member, value).sign();
+            assert_eq!(service.get("/acme", &own).await.status, 200, "{case}");
+        }
+    }
+    for harmless in [("sub", json!("my svc:gateway")), ("azp", json!("SVC:gateway")), ("note", json!("svc:gateway"))] {
+        let token = draft(&partner).claim(harmless.0, harmless.1).sign();
+        assert_eq!(service.get("/acme", &token).await.status, 200);
+    }
+    assert_eq!(service.get("/acme", &draft(&partner).sign()).await.status, 200);
+}
+
+#[test]
+fn s15_05_with_several_issuers_each_tenant_mapping_names_its_owner_or_a_prefix() {
+    let (ours, partner) = issuers();
+    let third = TestIssuer::new().with_name("https://third.test");
+    let tenants = || Authorities::new().tenant_at("/tenant");
+    let build = |mappings: [Authorities; 3]| {
+        let pairs = [&ours, &partner, &third].into_iter().zip(mappings);
+        let trust = |builder: countersign::verify::VerifierBuilder, (issuer, mapping): (&TestIssuer, Authorities)| {
+            builder.trust(issuer.trusted_for("api").authorities(mapping))
+        };
+        pairs.fold(Verifier::builder(), trust).build()
+    };
+    let none = Authorities::new;
+    let own = || tenants().tenants_of(ours.name());
+    for good in [
+        [none(), none(), none()],
+        [own(), none(), none().tenant("acme")],
+        [own(), tenants().tenant_prefix("p."), tenants().tenant_prefix("t.")],
+        [own(), own(), tenants().tenant_prefix("t-")],
+        [tenants().tenant_prefix("a"), tenants().tenant_prefix("b"), none()],
+    ] {
+        assert!(build(good.clone()).is_ok(), "{good:?}");
+    }
+    for (faulty, expected) in [
+        ([tenants(), none(), none()], 1),
+        ([tenants(), tenants(), none()], 2),
+        ([none(), own(), tenants()], 1),
+        ([own(), tenants().tenants_of(PARTNER), none()], 1),
+        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p")], 2),
+        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p.q")], 2),
+        ([own(), tenants().tenant_prefix("p."), none().tenant("p.acme")], 1),
+    ] {
+        let error: ConfigError = build(faulty.clone()).expect_err("ambiguous");
+        let fields: Vec<&str> = error.faults().iter().map(|fault| &*fault.field).collect();
+        assert_eq!(fields, vec!["tenant"; expected], "{faulty:?}");
+        assert!(error.to_string().contains("tenant"), "{error}");
+    }
+    // One issuer needs nothing, and one whose tenant is pinned to a value names only that.
+    assert!(Verifier::new(ours.trusted_for("api").authorities(tenants())).is_ok());
+    let pinned = |issuer: &TestIssuer, tenant: &str| {
+        issuer.trusted_for("api").authorities(tenants()).required_claim_value("tenant", tenant)
+    };
+    let builder = Verifier::builder().trust(pinned(&ours, "acme")).trust(pinned(&partner, "globex"));
+    assert!(builder.build().is_ok());
+    for (mapping, field) in [
+        (tenants().tenant_prefix("a/"), "tenant_prefix"),
+        (none().tenant_prefix("a"), "tenant_prefix"),
+        (none().tenants_of("https://a.test"), "tenant_prefix"),
+    ] {
+        let error = Verifier::new(ours.trusted_for("api").authorities(mapping)).expect_err("senseless");
+        assert_eq!(error.faults()[0].field, field);
+    }
+}
