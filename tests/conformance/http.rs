@@ -55,7 +55,7 @@ fn answer(app: Router, authorization: Option<HeaderValue>) -> &'static str {
     if let Some(value) = authorization {
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let response = runtime.block_on(app.oneshot(request)).expect("the router answers");
     let challenge = response.headers().get(header::WWW_AUTHENTICATE).map(|value| value.to_str().expect("text"));
     let says = |error: &str| challenge.is_some_and(|text| text.contains(&format!("error=\"{error}\"")));

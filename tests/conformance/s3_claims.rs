@@ -187,7 +187,9 @@ fn s3_23_mapped_claims_fail_closed() {
     assert_eq!(guarded_outcome(&verifier, role("user admin"), &both), OK, "one name, never split");
 
     let within = |value: Value| valid().claim("realm", value).sign();
-    for wrong in [json!("x"), json!([]), json!(1), json!({ "permissions": { "write": 1 } }), json!({ "permissions": [1] })] {
+    for wrong in
+        [json!("x"), json!([]), json!(1), json!({ "permissions": { "write": 1 } }), json!({ "permissions": [1] })]
+    {
         assert_eq!(code(&verifier, &within(wrong.clone())), "invalid_claim", "{wrong}");
     }
     // Behind this name, serde_json would read a text of its own: with a name that stands twice, say.

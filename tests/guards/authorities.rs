@@ -112,9 +112,12 @@ async fn authorities_are_read_from_any_path_and_a_hierarchy_passes_permissions_o
     assert_eq!(service.get("/group", &with(json!({"groups": ["staff"]})).sign()).await.body, "in");
     let more = token(&issuer).claim("more groups", json!(["staff"])).sign();
     assert_eq!(service.get("/group", &more).await.body, "in");
-    for wrong in
-        [json!({"groups": {"staff": 1}}), json!({"people": ["roles"]}), json!({"people": {"roles": {"admin": 1}}}), json!(7)]
-    {
+    for wrong in [
+        json!({"groups": {"staff": 1}}),
+        json!({"people": ["roles"]}),
+        json!({"people": {"roles": {"admin": 1}}}),
+        json!(7),
+    ] {
         assert_eq!(service.get("/group", &with(wrong.clone()).sign()).await.status, 401, "{wrong}");
     }
 }

@@ -24,7 +24,8 @@ fn issuers() -> (TestIssuer, TestIssuer) {
 fn two(ours: &TestIssuer, partner: &TestIssuer) -> Verifier {
     let builder = Verifier::builder().trust(ours.trusted_for("api"));
     let partners = Authorities::new().roles_at("/roles").groups_at("/groups").name_prefix("partner:");
-    let builder = builder.trust(partner.trusted_for("api").authorities(partners.tenant_at("/tenant").tenant_prefix("partner.")));
+    let builder =
+        builder.trust(partner.trusted_for("api").authorities(partners.tenant_at("/tenant").tenant_prefix("partner.")));
     builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers")
 }
 
@@ -84,7 +85,12 @@ async fn s15_05_two_issuers_that_say_the_same_name_say_it_of_two() {
     ] {
         let service = guarded(two(&ours, &partner), name.clone()).await;
         for (issuer, status) in [&ours, &partner].into_iter().zip(allowed) {
-            assert_eq!(service.get("/acme", &saying_all(issuer).sign()).await.status, status, "{name} {}", issuer.name());
+            assert_eq!(
+                service.get("/acme", &saying_all(issuer).sign()).await.status,
+                status,
+                "{name} {}",
+                issuer.name()
+            );
         }
     }
     let service = guarded(two(&ours, &partner), tenant_in_path("tenant")).await;
@@ -99,7 +105,8 @@ async fn s15_05_two_issuers_that_say_the_same_name_say_it_of_two() {
 async fn s15_05_a_revocation_of_one_issuers_name_does_not_revoke_the_others() {
     let (ours, partner) = issuers();
     let revoked = Arc::new(MemoryRevocations::new());
-    let layer = AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked)).build().expect("a layer");
+    let layer =
+        AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked)).build().expect("a layer");
     let service = Service::start(Router::new().route("/{tenant}", get(|| async { "in" })).layer(layer)).await;
     let by_token = [saying_all(&ours).sign(), saying_all(&partner).sign()];
     revoked.revoke_token(PARTNER, "j1", UnixTime::MAX).expect("room");
@@ -135,9 +142,14 @@ async fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
     let service = guarded(issuer.verifier_for("api"), client("billing")).await;
     let own = || issuer.token().audience("api").subject("billing").client_id("billing");
     assert_eq!(service.get("/acme", &own().sign()).await.status, 200);
-    for act in [json!({ "sub": "billing" }), json!({ "sub": "billing", "iss": issuer.name() }), json!({ "sub": "web" })] {
+    for act in [json!({ "sub": "billing" }), json!({ "sub": "billing", "iss": issuer.name() }), json!({ "sub": "web" })]
+    {
         let exchanged = own().claim("act", act.clone()).sign();
-        assert_eq!(service.get("/acme", &exchanged).await.status, 403, "a user billing, exchanged by client billing: {act}");
+        assert_eq!(
+            service.get("/acme", &exchanged).await.status,
+            403,
+            "a user billing, exchanged by client billing: {act}"
+        );
         let verified = issuer.verifier_for("api").verify(&exchanged).await.expect("good");
         assert!(matches!(verified.principal(), Principal::Delegated { subject: "billing", .. }));
     }

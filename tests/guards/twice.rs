@@ -58,7 +58,9 @@ async fn s15_09_a_path_parameter_of_nested_routers_is_refused() {
             assert_eq!(call(&doubled.replace("/x/", "/negated/")).await, 500, "{doubled}, negated");
             assert_eq!(call(&doubled.replace("/x/", "/none/")).await, 200, "no requirement reads it");
         }
-        for (single, status) in [("/x/acme", 200), ("/x/%61cme", 200), ("/x/globex", 403), ("/y/acme", 200), ("/y/globex", 403)] {
+        for (single, status) in
+            [("/x/acme", 200), ("/x/%61cme", 200), ("/x/globex", 403), ("/y/acme", 200), ("/y/globex", 403)]
+        {
             assert_eq!(call(single).await, status, "{single}");
         }
         for (outer, status) in [("/s/acme/z/7", 200), ("/s/globex/z/acme", 403)] {
@@ -132,7 +134,8 @@ async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
 #[tokio::test]
 async fn s15_09_s1_10_doubled_members_and_credentials_are_refused() {
     let issuer = TestIssuer::new();
-    let app = Router::new().route("/", get(|| async { "in" })).layer(AuthenticateLayer::new(issuer.verifier_for("api")));
+    let app =
+        Router::new().route("/", get(|| async { "in" })).layer(AuthenticateLayer::new(issuer.verifier_for("api")));
     let service = Service::start(app).await;
     let token = issuer.token().audience("api").sign();
     let bearer = format!("Authorization: Bearer {token}");

@@ -47,8 +47,17 @@ fn elsewhere(name: &str) -> Vec<(&'static str, Value)> {
 async fn s3_23_rules_over_claims_that_are_elsewhere_refuse_negated_or_not() {
     let issuer = TestIssuer::new();
     let verifier = verifier(&issuer);
-    let draft = || issuer.token().audience("api").subject("u1").client_id("web").tenant("acme").authenticated(std::time::Duration::ZERO);
-    let no_contractors = claims_where("no contractor", |own: &Own| !own.groups.iter().any(|name| name == "contractors"));
+    let draft = || {
+        issuer
+            .token()
+            .audience("api")
+            .subject("u1")
+            .client_id("web")
+            .tenant("acme")
+            .authenticated(std::time::Duration::ZERO)
+    };
+    let no_contractors =
+        claims_where("no contractor", |own: &Own| !own.groups.iter().any(|name| name == "contractors"));
     for (name, rules) in [
         ("groups", vec![group("contractors"), claim("groups", "x"), no_contractors]),
         ("roles", vec![role("clerk"), permission("pay"), claim("/roles/0", "x")]),
@@ -86,9 +95,12 @@ async fn s3_23_rules_over_claims_that_are_elsewhere_refuse_negated_or_not() {
         }
     }
     // Claims that are not elsewhere are decided as ever, and a declaration of nothing declares nothing.
-    for (marker, value) in
-        [("_claim_names", json!({ "other": "src1" })), ("hasgroups", json!(false)), ("hasgroups", json!(null)), ("_claim_names", json!(null))]
-    {
+    for (marker, value) in [
+        ("_claim_names", json!({ "other": "src1" })),
+        ("hasgroups", json!(false)),
+        ("hasgroups", json!(null)),
+        ("_claim_names", json!(null)),
+    ] {
         let token = draft().claim(marker, value.clone()).group("staff").sign();
         assert_eq!(status(&verifier, &group("contractors").not(), &token).await, 200, "{marker} {value}");
         assert_eq!(status(&verifier, &group("staff"), &token).await, 200, "{marker} {value}");

@@ -96,7 +96,8 @@ enum Change {
 
 fn states() -> impl Strategy<Value = Vec<State>> {
     use State::{Absent, Asked, Malformed, Null, Other};
-    let state = prop_oneof![8 => Just(Asked), 8 => Just(Other), 4 => Just(Absent), 1 => Just(Null), 1 => Just(Malformed)];
+    let state =
+        prop_oneof![8 => Just(Asked), 8 => Just(Other), 4 => Just(Absent), 1 => Just(Null), 1 => Just(Malformed)];
     prop::collection::vec(state, facts().len())
 }
 

@@ -92,7 +92,10 @@ async fn s10_08_a_forged_token_learns_nothing_whatever_it_says() {
     };
     type Change = fn(TokenDraft) -> TokenDraft;
     let changes: [(&str, Vec<Change>); 6] = [
-        ("issuer", vec![|draft| draft, |draft| draft.claim("iss", "https://other.test"), |draft| draft.without_claim("iss")]),
+        (
+            "issuer",
+            vec![|draft| draft, |draft| draft.claim("iss", "https://other.test"), |draft| draft.without_claim("iss")],
+        ),
         ("audience", vec![|draft| draft, |draft| draft.audience("other"), |draft| draft.without_claim("aud")]),
         ("alg", vec![|draft| draft, |draft| draft.header("alg", "RS256"), |draft| draft.header("alg", "none")]),
         ("typ", vec![|draft| draft, |draft| draft.header("typ", "logout+jwt"), |draft| draft.without_header("typ")]),

@@ -232,7 +232,10 @@ async fn s15_05_github_is_trusted_only_for_named_owners_and_its_tenants_are_not_
         error.faults().iter().map(|fault| fault.field.clone().into_owned()).collect::<Vec<_>>()
     };
     assert_eq!(fields(build(preset().audience("orders")).expect_err("nobody is named")), ["allowed_claim_values"]);
-    assert_eq!(fields(build(preset().allowed_owner("").audience("orders")).expect_err("empty")), ["allowed_claim_values"]);
+    assert_eq!(
+        fields(build(preset().allowed_owner("").audience("orders")).expect_err("empty")),
+        ["allowed_claim_values"]
+    );
 
     let both = |github_issuer| {
         let builder = Verifier::builder().trust(ours.trusted_for(shape.audience)).trust(github_issuer);

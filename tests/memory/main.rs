@@ -40,7 +40,11 @@ const SETTING: usize = 16 * 1024 * 1024;
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// The bytes that the verifier holds after all of these tokens were used, and the number of tokens in its cache.
-fn held(tokens: usize, draft: impl Fn(&TestIssuer, usize) -> TokenDraft, work: impl Fn(usize, &Verified)) -> (usize, usize) {
+fn held(
+    tokens: usize,
+    draft: impl Fn(&TestIssuer, usize) -> TokenDraft,
+    work: impl Fn(usize, &Verified),
+) -> (usize, usize) {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("orders");
     let warm = draft(&issuer, usize::MAX).sign();

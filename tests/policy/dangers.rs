@@ -60,7 +60,8 @@ fn dangers_in_source() -> BTreeSet<String> {
                     None => (false, item),
                 };
                 let name: String = item.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-                let is_named = name.to_lowercase().contains("danger") && !name.contains("deny") && !name.contains("denies");
+                let is_named =
+                    name.to_lowercase().contains("danger") && !name.contains("deny") && !name.contains("denies");
                 if is_named && !is_function && item.starts_with(&format!("{name}:")) {
                     let is_also_method = library == "countersign-issuer";
                     found.insert(format!("{library} {name}{}", if is_also_method { " (field)" } else { "" }));
@@ -113,7 +114,10 @@ async fn is_stopped(danger: &str) -> bool {
     match danger {
         "countersign danger_allow_plain_http" => {
             let keys = || RemoteKeys::from_url("http://keys.test/jwks").danger_allow_plain_http();
-            let failover = FailoverKeys::new([Arc::new(RemoteKeys::from_url("https://keys.test/jwks")) as _, Arc::new(keys()) as _]);
+            let failover = FailoverKeys::new([
+                Arc::new(RemoteKeys::from_url("https://keys.test/jwks")) as _,
+                Arc::new(keys()) as _,
+            ]);
             let behind = NeedsAudience::new("https://id.test", Arc::new(failover)).audience("orders");
             is_danger(fields(by_keys(keys()))) && is_danger(fields(denying(behind)))
         }
@@ -123,12 +127,18 @@ async fn is_stopped(danger: &str) -> bool {
             is_danger(fields(builder.build()))
         }
         "countersign token_in_form" | "countersign token_in_query" => layer_stops(danger).await,
-        "countersign-core any_type" => is_danger(fields(denying(danger::any_type(named("https://id.test").audience("a"))))),
-        "countersign-core without_audience" => is_danger(fields(denying(danger::without_audience(named("https://id.test"))))),
+        "countersign-core any_type" => {
+            is_danger(fields(denying(danger::any_type(named("https://id.test").audience("a")))))
+        }
+        "countersign-core without_audience" => {
+            is_danger(fields(denying(danger::without_audience(named("https://id.test")))))
+        }
         "countersign-core plain_http_issuer" => {
             is_danger(fields(denying(danger::plain_http_issuer(named("http://id.test").audience("a")))))
         }
-        "countersign-core danger_any_audience" => is_danger(fields(of_policy(|issuer| issuer.danger_any_audience = true))),
+        "countersign-core danger_any_audience" => {
+            is_danger(fields(of_policy(|issuer| issuer.danger_any_audience = true)))
+        }
         "countersign-core danger_any_type" => is_danger(fields(of_policy(|issuer| issuer.danger_any_type = true))),
         "countersign-core danger_plain_http" => is_danger(fields(of_policy(|issuer| {
             issuer.issuer = "http://id.test".to_owned();
@@ -174,7 +184,9 @@ async fn layer_stops(danger: &str) -> bool {
         let app = Router::new().route("/", post(|| async { "in" }));
         let form = format!("access_token={token}");
         let app = match danger {
-            "countersign token_in_form" => app.layer(builder.build().expect("a layer")).layer(of_layers::token_in_form()),
+            "countersign token_in_form" => {
+                app.layer(builder.build().expect("a layer")).layer(of_layers::token_in_form())
+            }
             _ => app.layer(of_layers::token_in_query(builder).build().expect("a layer")),
         };
         let request = match danger {
@@ -192,7 +204,11 @@ async fn layer_stops(danger: &str) -> bool {
 
 #[tokio::test]
 async fn deny_danger_stops_every_danger_that_the_source_has() {
-    assert_eq!(dangers_in_source(), DANGERS.map(str::to_owned).into(), "add the danger here, with how deny_danger stops it");
+    assert_eq!(
+        dangers_in_source(),
+        DANGERS.map(str::to_owned).into(),
+        "add the danger here, with how deny_danger stops it"
+    );
     for danger in DANGERS {
         assert!(is_stopped(danger).await, "deny_danger does not stop {danger}");
     }

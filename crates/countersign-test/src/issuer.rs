@@ -156,7 +156,11 @@ impl TestIssuer {
     /// assert_eq!(TestIssuer::authorities(), same);
     /// ```
     pub fn authorities() -> Authorities {
-        Authorities::new().roles_at("/roles").permissions_at("/permissions").groups_at("/groups").tenant_at("/tenant")
+        Authorities::new()
+            .roles_at("/roles")
+            .permissions_at("/permissions")
+            .groups_at("/groups")
+            .tenant_at("/tenant")
             .tenants_of("https://issuer.test")
     }
 

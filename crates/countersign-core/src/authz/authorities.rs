@@ -235,7 +235,10 @@ impl Authorities {
             faults.push(Fault::new("tenant_prefix", "no tenant id starts so; use characters of A-Z a-z 0-9 . _ -"));
         }
         if self.tenant_at.is_none() && (!self.tenant_prefix.is_empty() || self.tenants_of.is_some()) {
-            faults.push(Fault::new("tenant_prefix", "no tenant is read from tokens; set tenant_at, or remove the setting"));
+            faults.push(Fault::new(
+                "tenant_prefix",
+                "no tenant is read from tokens; set tenant_at, or remove the setting",
+            ));
         }
         if self.tenant.is_some() && self.tenant_at.is_some() {
             faults.push(Fault::new("tenant", "tenant and tenant_at are both set; remove one of them"));
@@ -299,7 +302,8 @@ impl Authorities {
         if distributed.is_empty() {
             return unknown;
         }
-        let is_elsewhere = |pointer: &String| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(head));
+        let is_elsewhere =
+            |pointer: &String| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(head));
         let are_roles_elsewhere = self.roles_at.iter().any(is_elsewhere);
         for (fact, is_unknown) in [
             (Fact::Scopes, distributed.contains("scope") || self.reads_scp && distributed.contains("scp")),

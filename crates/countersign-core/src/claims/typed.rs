@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 
-use super::budget::{DecodedBudget, decoded_bytes};
 use super::ClaimsError;
+use super::budget::{DecodedBudget, decoded_bytes};
 use crate::token::{Found, find};
 
 /// The number of types cached per token; further types are decoded on every call.

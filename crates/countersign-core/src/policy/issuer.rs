@@ -362,7 +362,8 @@ impl TrustedIssuer {
             if name.is_empty() || has_own_setting {
                 faults.push(Fault::new("allowed_claim_values", "the claim is empty, or has its own setting; use that"));
             } else if values.is_empty() || values.iter().any(String::is_empty) {
-                let problem = format!("no value of {name} is allowed, or an empty one; name each value, such as an owner's id");
+                let problem =
+                    format!("no value of {name} is allowed, or an empty one; name each value, such as an owner's id");
                 faults.push(Fault::new("allowed_claim_values", problem));
             }
         }

@@ -95,9 +95,28 @@ fn declared(name: &str, json: &str) -> Option<TokenKind> {
     match name {
         // An access token never has these, so `null` counts too.
         "nonce" | "at_hash" | "c_hash" => Some(TokenKind::Id),
-        "s_hash" | "events" | "htm" | "htu" | "wth" | "tctx" | "rctx" | "req_wl" | "_sd" | "_sd_alg" | "sd_hash"
-        | "vct" | "vc" | "vp" | "token_introspection" | "response_type" | "token_use" | "typ" | "token_type"
-        | "tokenName" | "type" | "purpose"
+        "s_hash"
+        | "events"
+        | "htm"
+        | "htu"
+        | "wth"
+        | "tctx"
+        | "rctx"
+        | "req_wl"
+        | "_sd"
+        | "_sd_alg"
+        | "sd_hash"
+        | "vct"
+        | "vc"
+        | "vp"
+        | "token_introspection"
+        | "response_type"
+        | "token_use"
+        | "typ"
+        | "token_type"
+        | "tokenName"
+        | "type"
+        | "purpose"
             if json == "null" =>
         {
             None

@@ -98,9 +98,20 @@ mod tests {
     #[test]
     fn a_value_is_found_as_serde_json_finds_it() {
         let decoded: Value = serde_json::from_str(CLAIMS).expect("JSON");
-        for pointer in
-            ["/a", "/a/b~1c", "/a/b~1c/0", "/a/b~1c/1/d", "/a/~0", "/t", "/s", "/e", "/n", "/none", "/a/b~1c/2", "/a/none"]
-        {
+        for pointer in [
+            "/a",
+            "/a/b~1c",
+            "/a/b~1c/0",
+            "/a/b~1c/1/d",
+            "/a/~0",
+            "/t",
+            "/s",
+            "/e",
+            "/n",
+            "/none",
+            "/a/b~1c/2",
+            "/a/none",
+        ] {
             let found = find(CLAIMS, pointer).expect("readable");
             match decoded.pointer(pointer) {
                 None => assert_eq!(found, Found::Absent, "{pointer}"),

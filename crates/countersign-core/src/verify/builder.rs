@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{CACHE_BYTES, namespaces};
 use super::verifier::{Inner, Verifier};
+use super::{CACHE_BYTES, namespaces};
 use crate::cache::TokenCache;
 use crate::claims::DecodedBudget;
 use crate::clock::{Clock, SystemClock};

@@ -29,12 +29,16 @@ pub(super) fn faults(issuers: &[TrustedIssuer]) -> Vec<Fault> {
             (prefix, _) => {
                 let is_other = |other: &&TrustedIssuer| !std::ptr::eq(*other, issuer);
                 let others = issuers.iter().filter(is_other);
-                let overlaps = |other: &str| !other.is_empty() && (other.starts_with(prefix) || prefix.starts_with(other));
+                let overlaps =
+                    |other: &str| !other.is_empty() && (other.starts_with(prefix) || prefix.starts_with(other));
                 let mut prefixes = others.clone().filter_map(|other| other.authorities.tenant_claim());
                 if prefixes.any(|(_, other, _)| overlaps(other)) {
-                    fault("tenant_prefix overlaps that of another issuer; choose prefixes of which none starts with another");
+                    fault(
+                        "tenant_prefix overlaps that of another issuer; choose prefixes of which none starts with another",
+                    );
                 }
-                if others.filter_map(|other| other.authorities.fixed_tenant()).any(|tenant| tenant.starts_with(prefix)) {
+                if others.filter_map(|other| other.authorities.fixed_tenant()).any(|tenant| tenant.starts_with(prefix))
+                {
                     fault("the tenant of another issuer starts with this tenant_prefix; choose another");
                 }
             }

@@ -39,7 +39,8 @@ impl Verified {
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
     ) -> Result<Arc<Self>, VerifyError> {
-        let grants = issuer.authorities.read(&signed.token.payload, claim_names).map_err(VerifyError::after_signature)?;
+        let grants =
+            issuer.authorities.read(&signed.token.payload, claim_names).map_err(VerifyError::after_signature)?;
         Ok(Arc::new(Verified {
             payload: signed.token.payload,
             key: signed.key,

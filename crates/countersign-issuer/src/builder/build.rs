@@ -111,7 +111,8 @@ impl IssuerBuilder {
         for client in &self.clients {
             if self.danger_denied && client.exchange_rules.iter().any(|rule| rule.without_actor) {
                 let id = client.id().escape_debug();
-                faults.push(Fault::new("danger", format!("{id} exchanges without an actor, and deny_danger forbids it")));
+                faults
+                    .push(Fault::new("danger", format!("{id} exchanges without an actor, and deny_danger forbids it")));
             }
             faults.extend(client.faults(&self.audiences, self.pepper.is_some(), is_federated(client)));
             if !ids.insert(client.id()) {

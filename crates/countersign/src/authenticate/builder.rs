@@ -222,7 +222,8 @@ impl AuthenticateLayerBuilder {
         if let Some(revocation) = &self.settings.revocation {
             faults.extend(revocation.attach(self.verifier.clock()));
             if self.denies_danger() && revocation.fails_open() {
-                let problem = "a token of unknown status is accepted (FailOpen), and deny_danger forbids it; use FailClosed";
+                let problem =
+                    "a token of unknown status is accepted (FailOpen), and deny_danger forbids it; use FailClosed";
                 faults.push(Fault::new("danger", problem));
             }
         }

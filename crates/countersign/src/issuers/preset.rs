@@ -151,7 +151,15 @@ impl Preset {
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
         let issuer = issuer.into();
         let keys = Arc::new(RemoteKeys::from_issuer(issuer.clone()));
-        PresetIssuer { preset: self, issuer, keys, tenant: None, tenant_prefix: None, tenants_of: None, owners: Vec::new() }
+        PresetIssuer {
+            preset: self,
+            issuer,
+            keys,
+            tenant: None,
+            tenant_prefix: None,
+            tenants_of: None,
+            owners: Vec::new(),
+        }
     }
 }
 

@@ -98,7 +98,8 @@ pub(crate) fn unknown(
             "not in the token: {distributed}; it says that they are elsewhere. Have the issuer write them into the token"
         ),
         Unknown::SeveralIssuers => {
-            "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))".to_owned()
+            "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))"
+                .to_owned()
         }
         Unknown::NotInRequest => "the request does not name it, or names it twice".to_owned(),
         _ => "the token does not have it, or not in a form that can be compared".to_owned(),

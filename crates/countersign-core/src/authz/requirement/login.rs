@@ -98,9 +98,7 @@ impl Condition for Login {
                 Some(acr) => Verdict::met_if(values.iter().any(|value| value == acr), || step_up(None, values)),
                 None => unknown(facts, "acr", step_up(None, values)),
             },
-            Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => {
-                unknown(facts, "amr", step_up(None, &[]))
-            }
+            Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => unknown(facts, "amr", step_up(None, &[])),
             Login::Amr(method) => Verdict::met_if(facts.grants.methods.contains(method), || step_up(None, &[])),
         }
     }
