@@ -211,8 +211,9 @@ async fn s5_07_every_wait_of_the_layer_ends() {
     let keys = std::sync::Arc::new(Hanging(KeyCell::new()));
     let trusted = NeedsAudience::new(issuer.name(), keys).audience("api").algorithms([issuer.algorithm()]);
     let verifier = Verifier::builder().trust(trusted).clock(std::sync::Arc::new(issuer.clock().clone())).build();
-    let layer = AuthenticateLayer::new(verifier.expect("a good policy"));
-    let router = Router::new().route("/", get(who).post(who)).layer(layer).layer(danger::token_in_form());
+    let verifier = verifier.expect("a good policy");
+    let form = danger::token_in_form();
+    let router = Router::new().route("/", get(who).post(who)).layer(AuthenticateLayer::new(verifier)).layer(form);
     let request = Request::get("/").header("authorization", format!("Bearer {}", good(&issuer).sign()));
     let answer = router.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
     assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
@@ -350,4 +351,43 @@ async fn s5_29_paths_declared_as_grpc_get_trailers_only_answers() {
     }
     let admin = bearer(good(&issuer).scope("admin").sign());
     assert_eq!(service.request("POST /shop.v1.Orders/List", &[&admin, grpc]).await.body, "u1");
+}
+
+#[tokio::test]
+async fn s15_08_a_path_of_grpc_is_the_prefix_of_one_service() {
+    let issuer = TestIssuer::new();
+    for bad in ["", "/", "//", "shop.v1.Orders/", "/shop.v1.Orders"] {
+        let error = builder(&issuer).grpc_paths([bad]).build().expect_err(bad);
+        assert_eq!(error.faults()[0].field, "grpc_paths", "{bad}: {error}");
+    }
+}
+
+/// Each setting of the layer that weakens it is stopped by a verifier that denies danger.
+#[tokio::test]
+async fn deny_danger_stops_the_dangers_of_the_layer() {
+    use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
+
+    let issuer = TestIssuer::new();
+    let verifier = || {
+        let clock = std::sync::Arc::new(issuer.clock().clone());
+        let keys = countersign::key::KeySet::from_jwks(issuer.jwks().replace("test-only-", "kid-").as_bytes());
+        let keys = countersign::key::StaticKeys::from_set(keys.expect("keys"));
+        let trusted = NeedsAudience::new(issuer.name(), std::sync::Arc::new(keys));
+        let trusted = trusted.audience("api").algorithms([issuer.algorithm()]);
+        Verifier::builder().trust(trusted).clock(clock).deny_danger().build().expect("a strict verifier")
+    };
+    let open = Revocation::new(std::sync::Arc::new(MemoryRevocations::new())).unknown_policy(UnknownPolicy::FailOpen);
+    let layer = AuthenticateLayer::builder(verifier()).revocation(open).detail(Detail::Code);
+    let error = layer.build().expect_err("two dangers").to_string();
+    assert!(error.contains("FailOpen") && error.contains("Detail::Code"), "{error}");
+
+    let layer = danger::token_in_query(AuthenticateLayer::builder(verifier())).build().expect("the query is ignored");
+    let router = Router::new().route("/", get(who).post(who)).layer(layer).layer(danger::token_in_form());
+    let service = Service::start(router).await;
+    let token = good(&issuer).sign();
+    assert_eq!(service.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
+    let body = format!("access_token={token}");
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded";
+    let form = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    assert_eq!(service.send(form.as_bytes()).await.status, 400, "a token in a form is refused");
 }

@@ -5,6 +5,7 @@ mod app;
 mod body;
 mod credentials;
 mod grpc;
+mod hidden;
 mod layer;
 mod lifetime;
 mod locations;

@@ -4,6 +4,7 @@
 //! [`Access`], so that none is left open by mistake, and [`protect`] adds the authentication layer to all of them.
 
 mod access;
+mod hidden;
 #[cfg(feature = "utoipa")]
 mod openapi;
 mod protect;

@@ -1,16 +1,22 @@
 //! The authentication layer around an app.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::Router;
+use axum::routing::any;
 
 use super::access::Access;
+use super::hidden::{Routers, Stateful, hand_back};
 use super::routes::Routes;
-use super::table::{Route, RouteTable};
+use super::table::{ANY, Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
 
 /// Protects an app: every route and every unknown path needs a token, except routes with
 /// [`Access::Public`](super::Access::Public) or [`Access::Optional`](super::Access::Optional).
+///
+/// To callers that may not use it, a [hidden](countersign_core::authz::Requirement::hidden) route answers as a path that
+/// does not exist, byte for byte: with the app's own fallback, for every method, with or without a token.
 ///
 /// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own.
 ///
@@ -41,9 +47,26 @@ where
     }
     let open = routes.open.layer(layer.with_all_paths_public());
     let optional = routes.optional.layer(layer.with_anonymous_callers());
+    let has_all_methods = |path: &str| table.iter().any(|route| route.path() == path && route.method() == ANY);
+    let without_all_methods = routes.hidden_paths.iter().filter(|path| !has_all_methods(path));
+    let hidden = without_all_methods.fold(routes.hidden.clone(), |hidden, path| hidden.route(path, any(hand_back)));
+    let hidden = hidden.layer(layer.with_anonymous_callers());
+    let open = open.merge(optional);
     // Merged last, so that its answers to unknown paths and methods are used.
-    let closed = routes.closed.layer(layer);
-    Protected { router: open.merge(optional).merge(closed), table }
+    let others_verified = open.clone().merge(routes.closed.clone());
+    let others = open.merge(routes.closed.layer(layer));
+    let mut router = others.clone();
+    if !routes.hidden_paths.is_empty() {
+        let routers = Arc::new(Routers {
+            hidden: Stateful::new(hidden),
+            others_verified: Stateful::new(others_verified),
+            others: Stateful::new(others),
+        });
+        for path in &routes.hidden_paths {
+            router = router.route(path, routers.method_router(path));
+        }
+    }
+    Protected { router, table }
 }
 
 /// A protected app with the table of its routes; created by [`protect`], which has an example.

@@ -1,11 +1,13 @@
 //! Routes with their access.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::handler::Handler;
+use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, Route as AnyRoute, any_service, on};
 use http::StatusCode;
@@ -13,7 +15,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::access::Access;
-use super::table::{ANY, Route, RouteTable};
+use super::hidden::{guard, hand_back, is_hidden};
+use super::table::{ANY, Route, RouteTable, below};
 use crate::guard::require;
 
 /// Routes, each with its [`Access`]; [`protect`](super::protect), which has an example, makes a router of them.
@@ -27,6 +30,9 @@ pub struct Routes<S = ()> {
     pub(super) closed: Router<S>,
     pub(super) optional: Router<S>,
     pub(super) open: Router<S>,
+    /// Routes that answer as unknown paths do, with their paths.
+    pub(super) hidden: Router<S>,
+    pub(super) hidden_paths: BTreeSet<String>,
     table: RouteTable,
 }
 
@@ -37,6 +43,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             closed: Router::new().fallback(|| async { StatusCode::NOT_FOUND }),
             optional: Router::new(),
             open: Router::new(),
+            hidden: Router::new().fallback(hand_back),
+            hidden_paths: BTreeSet::new(),
             table: RouteTable::default(),
         }
     }
@@ -82,6 +90,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.closed = self.closed.nest(prefix, routes.closed.reset_fallback());
         self.optional = self.optional.nest(prefix, routes.optional);
         self.open = self.open.nest(prefix, routes.open);
+        self.hidden = self.hidden.nest(prefix, routes.hidden.reset_fallback());
+        self.hidden_paths.extend(routes.hidden_paths.iter().map(|path| below(prefix, path)));
         self.table.extend(routes.table.below(prefix));
         self
     }
@@ -99,6 +109,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self.closed = self.closed.merge(other.closed.reset_fallback());
         self.optional = self.optional.merge(other.optional);
         self.open = self.open.merge(other.open);
+        self.hidden = self.hidden.merge(other.hidden.reset_fallback());
+        self.hidden_paths.extend(other.hidden_paths);
         self.table.extend(other.table);
         self
     }
@@ -120,7 +132,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     {
         self.closed = self.closed.layer(layer.clone());
         self.optional = self.optional.layer(layer.clone());
-        self.open = self.open.layer(layer);
+        self.open = self.open.layer(layer.clone());
+        self.hidden = self.hidden.layer(layer);
         self
     }
 
@@ -129,7 +142,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         Routes {
             closed: self.closed.with_state(state.clone()),
             optional: self.optional.with_state(state.clone()),
-            open: self.open.with_state(state),
+            open: self.open.with_state(state.clone()),
+            hidden: self.hidden.with_state(state),
+            hidden_paths: self.hidden_paths,
             table: self.table,
         }
     }
@@ -145,6 +160,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             Access::Public => self.open = self.open.route(path, handler),
             Access::Optional => self.optional = self.optional.route(path, handler),
             Access::Authenticated => self.closed = self.closed.route(path, handler),
+            Access::Required(requirement) if is_hidden(requirement) => {
+                let requirement = requirement.clone();
+                let guard = from_fn(move |request, next| guard(requirement.clone(), request, next));
+                let guarded = if method == ANY { handler.layer(guard) } else { handler.route_layer(guard) };
+                self.hidden = self.hidden.route(path, guarded);
+                self.hidden_paths.insert(path.to_owned());
+            }
             Access::Required(requirement) => {
                 let guard = require(requirement.clone());
                 // As a `layer`, the guard would apply this method's requirement to the other methods too.

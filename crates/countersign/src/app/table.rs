@@ -91,10 +91,8 @@ impl RouteTable {
 
     /// The same routes below `prefix`, with paths as axum joins them.
     pub(super) fn below(mut self, prefix: &str) -> Self {
-        let prefix = prefix.trim_end_matches('/');
         for route in &mut self.0 {
-            let tail = if route.path == "/" { "" } else { &route.path };
-            route.path = format!("{prefix}{tail}");
+            route.path = below(prefix, &route.path);
         }
         self
     }
@@ -117,6 +115,12 @@ impl RouteTable {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(&self.0).unwrap_or_default() // only strings, so it cannot fail
     }
+}
+
+/// The path below `prefix`, as axum joins them.
+pub(super) fn below(prefix: &str, path: &str) -> String {
+    let prefix = prefix.trim_end_matches('/');
+    format!("{prefix}{}", if path == "/" { "" } else { path })
 }
 
 impl fmt::Display for RouteTable {

@@ -6,6 +6,8 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
+use bytes::Bytes;
+use http::{HeaderMap, Response};
 
 use super::authenticated::LayerContext;
 use super::authenticator::{Authenticator, Settings};
@@ -189,6 +191,29 @@ impl AuthenticateLayerBuilder {
         self
     }
 
+    /// Sets the answer of [hidden](countersign_core::authz::Requirement::hidden) resources; its status is always 404. Default:
+    /// an empty one, as of a router's unknown path.
+    ///
+    /// Give the app's own answer to unknown paths here, if it has one, so that both are the same. Routes of
+    /// [`app::protect`](crate::app::protect) use the app's fallback by themselves.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use http::{HeaderMap, Response};
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     let own = |_: &HeaderMap| Response::new(Bytes::from("no such page"));
+    ///     AuthenticateLayer::builder(verifier).not_found(own).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn not_found(mut self, answer: impl Fn(&HeaderMap) -> Response<Bytes> + Send + Sync + 'static) -> Self {
+        self.responder = self.responder.not_found(answer);
+        self
+    }
+
     /// Adds pseudonyms of subjects to log events. Default: no event contains anything of a subject.
     ///
     /// ```
@@ -215,7 +240,7 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie` and `origins` (see [`CookieToken`]), `realm`,
-    /// `resource_metadata_url`, `revocation` and `danger`.
+    /// `resource_metadata_url`, `grpc_paths`, `revocation` and `danger`.
     pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
@@ -226,6 +251,15 @@ impl AuthenticateLayerBuilder {
                     "a token of unknown status is accepted (FailOpen), and deny_danger forbids it; use FailClosed";
                 faults.push(Fault::new("danger", problem));
             }
+        }
+        let is_prefix = |path: &String| path.len() > 2 && path.starts_with('/') && path.ends_with('/');
+        if !self.settings.grpc_paths.iter().all(is_prefix) {
+            let problem = "not the prefix of a gRPC service; write /name/, which matches no other service";
+            faults.push(Fault::new("grpc_paths", problem));
+        }
+        if self.denies_danger() && self.responder.tells_detail() {
+            let problem = "callers learn why their tokens fail (Detail::Code), and deny_danger forbids it; use Coarse";
+            faults.push(Fault::new("danger", problem));
         }
         ConfigError::check(faults)?;
         Ok(self.finish())

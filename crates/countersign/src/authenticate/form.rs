@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -17,6 +17,9 @@ use crate::rt;
 
 /// The longest form that is searched for a token.
 const MAX_FORM_BYTES: usize = 64 * 1024;
+
+/// The header of a refusal.
+const NO_STORE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-store")];
 
 /// The longest wait for such a form; a client must not hold a request open before its token is known.
 const FORM_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,8 +66,8 @@ where
             let (mut parts, body) = request.into_parts();
             let form = match rt::within(FORM_TIMEOUT, to_bytes(body, MAX_FORM_BYTES)).await {
                 Some(Ok(form)) => form,
-                Some(Err(_)) => return Ok(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
-                None => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+                Some(Err(_)) => return Ok((StatusCode::PAYLOAD_TOO_LARGE, NO_STORE).into_response()),
+                None => return Ok((StatusCode::REQUEST_TIMEOUT, NO_STORE).into_response()),
             };
             let length = form.len();
             let form = move_tokens(&mut parts.headers, form);

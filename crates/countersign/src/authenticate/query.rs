@@ -20,9 +20,12 @@ pub(super) fn without_tokens(query: &str) -> Option<String> {
     (!others.is_empty()).then(|| others.join("&"))
 }
 
-/// Returns whether the query has a parameter of exactly this name. Decodes nothing: it runs on every request.
+/// Returns whether the query has a parameter of this name. Decodes only names with escapes: it runs on every request.
 pub(super) fn has_token(query: &str) -> bool {
-    query.split('&').any(|pair| pair.split('=').next() == Some(PARAMETER))
+    query.split('&').filter_map(|pair| pair.split('=').next()).any(|name| match name.contains('%') {
+        true => form_urlencoded::parse(name.as_bytes()).any(|(name, _)| name == PARAMETER),
+        false => name == PARAMETER,
+    })
 }
 
 #[cfg(test)]
@@ -43,5 +46,6 @@ mod tests {
         assert_eq!(without_tokens("a=1&access_token=abc&b=%20+").as_deref(), Some("a=1&b=%20+"));
         assert_eq!(without_tokens("access%5Ftoken=abc"), None);
         assert!(has_token("a&access_token=b") && !has_token("a=access_token"));
+        assert!(has_token("a=%&access%5Ftoken=abc") && !has_token("access%255Ftoken=abc&%=1"));
     }
 }

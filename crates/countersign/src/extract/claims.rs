@@ -112,6 +112,41 @@ impl<C> Claims<C> {
         self.caller.require(requirement, &HeaderMap::new())
     }
 
+    /// The answer of a hidden resource, for a handler that found none for this caller; the layer's
+    /// [`not_found`](crate::authenticate::AuthenticateLayerBuilder::not_found) sets it.
+    ///
+    /// ```
+    /// use countersign::extract::Rejection;
+    /// use countersign::prelude::*;
+    ///
+    /// async fn show(claims: Claims) -> Result<String, Rejection> {
+    ///     let order = Some("an order").filter(|_| claims.subject() == "ann"); // from the database
+    ///     order.map(str::to_owned).ok_or_else(|| claims.not_found())
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::get(show));
+    /// ```
+    #[must_use]
+    pub fn not_found(&self) -> Rejection {
+        self.caller.denied(Denial::NotFound)
+    }
+
+    /// The answer of a guard that denies, for a handler with a rule of its own: 403.
+    ///
+    /// ```
+    /// use countersign::extract::Rejection;
+    /// use countersign::prelude::*;
+    ///
+    /// async fn reopen(claims: Claims) -> Result<&'static str, Rejection> {
+    ///     let is_closed_for_good = claims.subject().is_empty(); // from the database
+    ///     if is_closed_for_good { Err(claims.forbidden()) } else { Ok("reopened") }
+    /// }
+    /// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(reopen));
+    /// ```
+    #[must_use]
+    pub fn forbidden(&self) -> Rejection {
+        self.caller.denied(Denial::Forbidden)
+    }
+
     /// Returns whether the caller meets `requirement`, for a handler that does less instead of refusing.
     ///
     /// A requirement that names the request's path, a header or its host is never met here.

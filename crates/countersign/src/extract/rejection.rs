@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use countersign_core::authz::Requirement;
+use countersign_core::authz::{Denial, Requirement};
 use countersign_core::integration::NoRequest;
 use countersign_core::verify::Verified;
 use http::HeaderMap;
@@ -76,6 +76,13 @@ impl Caller {
         }
         evaluate(requirement, verified, context, &NoRequest)
             .map_err(|refusal| Rejection::new(context, &refusal, headers, *form))
+    }
+}
+
+impl Caller {
+    /// The answer to a caller whom a handler's own rule denies.
+    pub(super) fn denied(&self, denial: Denial) -> Rejection {
+        Rejection::new(&self.context, &Refusal::Denied(denial), &HeaderMap::new(), self.form)
     }
 }
 

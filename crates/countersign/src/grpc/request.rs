@@ -36,7 +36,8 @@ pub trait CallerExt {
     /// error in the log.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for an anonymous caller or if a step-up would help, `NOT_FOUND` for a hidden resource, otherwise
+    /// `UNAUTHENTICATED` for an anonymous caller or if a step-up would help, `UNIMPLEMENTED` for a hidden
+    /// resource, as for a method that does not exist, otherwise
     /// `PERMISSION_DENIED`.
     fn require(&self, requirement: &Requirement) -> Result<(), Status>;
 }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign_core::authz::Requirement;
+use countersign_core::authz::{Denial, Requirement};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -23,13 +23,13 @@ pub struct Require<S> {
 }
 
 impl<S> Require<S> {
-    pub(super) fn new(inner: S, requirement: Requirement) -> Self {
+    pub(crate) fn new(inner: S, requirement: Requirement) -> Self {
         let needs_path = requirement.path_parameters().next().is_some();
         Require { inner, requirement, needs_path }
     }
 
     /// Evaluates the requirement; `None` lets the request through.
-    fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+    pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let request = &*request;
         let Some(Authenticated { verified, context, form }) = request.extensions().get::<Authenticated>() else {
@@ -39,7 +39,11 @@ impl<S> Require<S> {
         let LayerContext { clock, samples, responder, .. } = &**context;
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
-                return Some(responder.refuse(&Refusal::NoToken, request.headers(), *form));
+                let refusal = match self.requirement.may_hide() {
+                    true => Refusal::Denied(Denial::NotFound),
+                    false => Refusal::NoToken,
+                };
+                return Some(responder.refuse(&refusal, request.headers(), *form));
             }
             self.requirement.count_unmet_in_shadow();
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());

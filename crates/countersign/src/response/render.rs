@@ -12,7 +12,8 @@ use super::problem::Problem;
 ///
 /// The renderer chooses body, content type and further headers. The layer then sets the status, the challenge,
 /// `Cache-Control: no-store` and `Retry-After`, so that no renderer can turn a refusal into something else. gRPC
-/// refusals carry a gRPC status and are not rendered.
+/// refusals carry a gRPC status and are not rendered. Neither is the answer of a hidden resource, which must look like a path
+/// that does not exist: [`not_found`](crate::authenticate::AuthenticateLayerBuilder::not_found) writes it.
 ///
 /// ```
 /// use bytes::Bytes;

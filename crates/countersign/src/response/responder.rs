@@ -1,8 +1,10 @@
 //! The response to a refused request: status, challenge, body and headers.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use countersign_core::authz::Denial;
 use countersign_core::error::Fault;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
@@ -11,6 +13,9 @@ use super::form::AnswerForm;
 use super::problem::{Detail, Problem};
 use super::refusal::Refusal;
 use super::render::{Render, Renderer};
+
+/// The status of tonic for services and methods that do not exist.
+const GRPC_UNIMPLEMENTED: &str = "12";
 
 /// The headers of a refusal that pages of other origins may read.
 const EXPOSED: &str = "www-authenticate, retry-after";
@@ -22,7 +27,14 @@ pub(crate) struct Responder {
     resource_metadata_url: Option<String>,
     detail: Detail,
     renderer: Option<Renderer>,
+    not_found: Option<NotFound>,
 }
+
+/// Writes the answers of hidden resources.
+#[derive(Clone)]
+struct NotFound(Arc<NotFoundAnswer>);
+
+type NotFoundAnswer = dyn Fn(&HeaderMap) -> Response<Bytes> + Send + Sync;
 
 /// A mistake in the set-up of the service, answered with 500.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +42,7 @@ pub(crate) struct SetupFault;
 
 impl Default for Responder {
     fn default() -> Self {
-        Responder { realm: "api".into(), resource_metadata_url: None, detail: Detail::default(), renderer: None }
+        Responder { realm: "api".into(), resource_metadata_url: None, detail: Detail::default(), renderer: None, not_found: None }
     }
 }
 
@@ -47,8 +59,17 @@ impl Responder {
         Responder { detail, ..self }
     }
 
+    /// Returns whether callers learn the exact reason.
+    pub(crate) fn tells_detail(&self) -> bool {
+        self.detail != Detail::Coarse
+    }
+
     pub(crate) fn render(self, render: impl Render) -> Self {
         Responder { renderer: Some(Renderer(Arc::new(render))), ..self }
+    }
+
+    pub(crate) fn not_found(self, answer: impl Fn(&HeaderMap) -> Response<Bytes> + Send + Sync + 'static) -> Self {
+        Responder { not_found: Some(NotFound(Arc::new(answer))), ..self }
     }
 
     /// The settings that a challenge cannot hold; they are refused rather than left out silently.
@@ -61,6 +82,9 @@ impl Responder {
 
     /// Creates the response to a request with these headers.
     pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap, form: AnswerForm) -> Response<Bytes> {
+        if let Refusal::Denied(Denial::NotFound) = refusal {
+            return self.hidden(request, form);
+        }
         let challenge = challenge(refusal, &self.realm, self.resource_metadata_url.as_deref());
         let mut response = match form {
             AnswerForm::Http => self.http_refusal(refusal, request),
@@ -80,6 +104,17 @@ impl Responder {
         response
     }
 
+    /// The response of a hidden resource, without anything that a router's own 404 lacks.
+    fn hidden(&self, request: &HeaderMap, form: AnswerForm) -> Response<Bytes> {
+        if form == AnswerForm::Grpc {
+            return grpc_status(GRPC_UNIMPLEMENTED, "");
+        }
+        let response = self.not_found.as_ref().map(|NotFound(answer)| answer(request));
+        let mut response = response.unwrap_or_else(|| Response::new(Bytes::new()));
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        response
+    }
+
     /// The response with a body, from the service's renderer if it has one; status and `no-store` are fixed.
     fn http_refusal(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
         let reason = match (self.detail, refusal) {
@@ -94,6 +129,12 @@ impl Responder {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.remove(header::WWW_AUTHENTICATE);
         response
+    }
+}
+
+impl fmt::Debug for NotFound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NotFound")
     }
 }
 
@@ -121,12 +162,13 @@ fn problem_response(problem: &Problem) -> Response<Bytes> {
 /// A gRPC response with HTTP 200 and headers only.
 fn grpc_refusal(refusal: &Refusal) -> Response<Bytes> {
     let code = match refusal.status() {
-        StatusCode::NOT_FOUND => "5",            // NOT_FOUND
         StatusCode::FORBIDDEN => "7",            // PERMISSION_DENIED
         StatusCode::SERVICE_UNAVAILABLE => "14", // UNAVAILABLE
         _ => "16",                               // UNAUTHENTICATED
     };
-    grpc_status(code, refusal.title())
+    let mut response = grpc_status(code, refusal.title());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn grpc_status(code: &'static str, message: &'static str) -> Response<Bytes> {
@@ -134,7 +176,9 @@ fn grpc_status(code: &'static str, message: &'static str) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static(code));
-    if let Ok(message) = HeaderValue::from_str(&message.replace(' ', "%20")) {
+    if let Ok(message) = HeaderValue::from_str(&message.replace(' ', "%20"))
+        && !message.is_empty()
+    {
         headers.insert(HeaderName::from_static("grpc-message"), message);
     }
     response

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::integration::sha256;
 use papaya::Equivalent;
 
 /// The token or subject that an entry is about.
@@ -9,15 +10,25 @@ use papaya::Equivalent;
 pub(super) struct Name {
     kind: Kind,
     issuer: Arc<str>,
-    name: Arc<str>,
+    name: Text<Arc<str>>,
 }
+
+/// A name, or the digest of a long one, so that callers do not decide how much memory an entry takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Text<T> {
+    Whole(T),
+    Digest([u8; 32]),
+}
+
+/// The longest name that is stored whole, in bytes.
+const MAX_NAME_BYTES: usize = 64;
 
 /// A borrowed [`Name`], so that a lookup allocates nothing.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct NameRef<'n> {
     kind: Kind,
     issuer: &'n str,
-    name: &'n str,
+    name: Text<&'n str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +39,7 @@ enum Kind {
 
 impl<'n> NameRef<'n> {
     pub(super) fn token(issuer: &'n str, token_id: &'n str) -> Self {
-        NameRef { kind: Kind::Token, issuer, name: token_id }
+        NameRef { kind: Kind::Token, issuer, name: Text::new(token_id) }
     }
 
     pub(super) fn issuer(&self) -> &'n str {
@@ -36,18 +47,33 @@ impl<'n> NameRef<'n> {
     }
 
     pub(super) fn subject(issuer: &'n str, subject: &'n str) -> Self {
-        NameRef { kind: Kind::Subject, issuer, name: subject }
+        NameRef { kind: Kind::Subject, issuer, name: Text::new(subject) }
+    }
+}
+
+impl<'n> Text<&'n str> {
+    fn new(name: &'n str) -> Self {
+        if name.len() > MAX_NAME_BYTES { Text::Digest(sha256(name)) } else { Text::Whole(name) }
     }
 }
 
 impl From<NameRef<'_>> for Name {
     fn from(NameRef { kind, issuer, name }: NameRef<'_>) -> Self {
-        Name { kind, issuer: issuer.into(), name: name.into() }
+        let name = match name {
+            Text::Whole(name) => Text::Whole(name.into()),
+            Text::Digest(digest) => Text::Digest(digest),
+        };
+        Name { kind, issuer: issuer.into(), name }
     }
 }
 
 impl Equivalent<Name> for NameRef<'_> {
     fn equivalent(&self, name: &Name) -> bool {
-        self.kind == name.kind && *self.issuer == *name.issuer && *self.name == *name.name
+        let is_same = match (self.name, &name.name) {
+            (Text::Whole(own), Text::Whole(other)) => *own == **other,
+            (Text::Digest(own), Text::Digest(other)) => own == *other,
+            _ => false,
+        };
+        is_same && self.kind == name.kind && *self.issuer == *name.issuer
     }
 }

@@ -329,6 +329,12 @@ impl Requirement {
         self.all_parts().filter_map(|part| part.condition()?.path_parameter())
     }
 
+    /// Returns whether it may answer 404, because it or a part of it is [hidden](Self::hidden).
+    #[must_use]
+    pub fn may_hide(&self) -> bool {
+        self.all_parts().any(|part| matches!(part.rule(), Some(Rule::Hidden(_))))
+    }
+
     /// Returns whether the requirement reads the request.
     ///
     /// Guards and extractors have the request; a check inside a handler does not.

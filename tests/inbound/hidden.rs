@@ -1,0 +1,223 @@
+//! Hidden routes answer as paths that do not exist, byte for byte.
+
+use axum::Router;
+use axum::extract::{Path, RawPathParams, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use countersign::app::{Access, Routes, protect};
+use countersign::extract::{Authorized, Rejection};
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use countersign_tests::http::{Answer, Service};
+
+use crate::app::{builder, good, layer, who};
+
+/// The answer without the time at which it was made.
+fn bytes(mut answer: Answer, path: &str) -> Answer {
+    answer.headers.retain(|(name, _)| name != "date");
+    answer.body = answer.body.replace(path, "PATH");
+    answer
+}
+
+const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"];
+
+/// Headers of requests from all kinds of clients.
+const FORMS: [&[&str]; 6] = [
+    &[],
+    &["Content-Type: application/grpc"],
+    &["Content-Type: application/grpc-web+proto"],
+    &["Accept: text/html"],
+    &["Origin: https://other.test"],
+    &["Origin: https://other.test", "Access-Control-Request-Method: GET"],
+];
+
+/// Compares the answers of `app` to `path` with those of `reference`, which is the same app without its hidden routes.
+async fn assert_same(app: &Service, reference: &Service, paths: &[&str], credentials: &[Vec<String>]) {
+    for path in paths {
+        for method in METHODS {
+            for credential in credentials {
+                for form in FORMS {
+                    let lines: Vec<&str> = credential.iter().map(String::as_str).chain(form.iter().copied()).collect();
+                    let line = format!("{method} {path}");
+                    let expected = bytes(reference.request(&line, &lines).await, path);
+                    let actual = bytes(app.request(&line, &lines).await, path);
+                    assert_eq!(actual, expected, "{line} {form:?} with {} credentials", credential.len());
+                }
+            }
+        }
+    }
+}
+
+fn credentials(issuer: &TestIssuer) -> Vec<Vec<String>> {
+    let bearer = |token: String| vec![format!("Authorization: Bearer {token}")];
+    vec![
+        vec![],
+        bearer(good(issuer).sign()),
+        bearer(good(issuer).expired().sign()),
+        bearer("e30.e30.AA".into()),
+        vec!["Authorization: Bearer".into()],
+        vec!["Authorization: Basic eDp5".into()],
+    ]
+}
+
+/// A fallback that shows everything by which it could tell a hidden route from an unknown path.
+async fn own_fallback(parameters: RawPathParams, uri: Uri, headers: HeaderMap, request: Request) -> impl IntoResponse {
+    let matched = request.extensions().get::<axum::extract::MatchedPath>().is_some();
+    let parameters: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let body = format!("no {uri} here ({matched} {parameters:?} {})", headers.len());
+    (StatusCode::IM_A_TEAPOT, [("x-own", "1"), ("cache-control", "max-age=60")], body)
+}
+
+fn visible(with_fallback: bool) -> Routes {
+    let routes = Routes::new()
+        .get("/orders", Access::Authenticated, who)
+        .get("/open", Access::Public, who)
+        .get("/files/{*rest}", scope("read"), |Path(rest): Path<String>| async move { rest })
+        .nest("/{tenant}/inner", Routes::new().get("/list", Access::Authenticated, who));
+    if with_fallback { routes.fallback(own_fallback) } else { routes }
+}
+
+fn with_hidden(with_fallback: bool) -> Routes {
+    let admin = || role("admin").hidden();
+    let echo = |Path(id): Path<String>| async move { id };
+    let nested = Routes::new()
+        .get("/secret/{id}", admin(), |Path((tenant, id)): Path<(String, String)>| async move { format!("{tenant} {id}") })
+        .post("/list", admin(), who);
+    visible(with_fallback)
+        .get("/secret", admin(), who)
+        .post("/secret", scope("read").hidden().and(admin()), who)
+        .get("/secret/{id}", admin(), echo)
+        .post("/orders", admin(), who)
+        .delete("/open", admin(), who)
+        .service("/any", admin(), get(who))
+        .nest("/{tenant}/inner", nested)
+}
+
+#[tokio::test]
+async fn s15_08_a_hidden_route_answers_as_a_path_that_does_not_exist() {
+    let issuer = TestIssuer::new();
+    for with_fallback in [false, true] {
+        let app = |routes| protect(routes, issuer.verifier_for("api")).into_router();
+        let service = Service::start(app(with_hidden(with_fallback))).await;
+        let reference = Service::start(app(visible(with_fallback))).await;
+        let paths = ["/secret", "/secret/", "/secret/7", "/secret/7/", "/SECRET", "/secret?a=b", "/any", "/acme/inner/secret/7", "/nothing"];
+        assert_same(&service, &reference, &paths, &credentials(&issuer)).await;
+
+        let admin = format!("Authorization: Bearer {}", good(&issuer).role("admin").sign());
+        for (line, body) in [
+            ("GET /secret", "u1"),
+            ("POST /secret", "u1"),
+            ("GET /secret/7", "7"),
+            ("POST /orders", "u1"),
+            ("GET /orders", "u1"),
+            ("DELETE /open", "u1"),
+            ("GET /any", "u1"),
+            ("GET /acme/inner/secret/7", "acme 7"),
+            ("POST /acme/inner/list", "u1"),
+            ("GET /acme/inner/list", "u1"),
+        ] {
+            let answer = service.request(line, &[&admin]).await;
+            assert_eq!((answer.status, answer.body.as_str()), (200, body), "{line}");
+        }
+    }
+}
+
+/// On a path that has other methods, a hidden one answers as a method that the path does not have.
+#[tokio::test]
+async fn s15_08_a_hidden_method_of_a_visible_path_is_a_405_like_any_other() {
+    let issuer = TestIssuer::new();
+    for with_fallback in [false, true] {
+        let app = |routes| protect(routes, issuer.verifier_for("api")).into_router();
+        let service = Service::start(app(with_hidden(with_fallback))).await;
+        let reference = Service::start(app(visible(with_fallback))).await;
+        let valid: Vec<Vec<String>> = credentials(&issuer).into_iter().take(2).collect();
+        assert_same(&service, &reference, &["/orders", "/open", "/acme/inner/list", "/files/a/b"], &valid).await;
+        let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+        let answer = service.request("POST /orders", &[&token]).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
+    }
+}
+
+#[tokio::test]
+async fn a_hidden_route_gets_its_state_its_layers_and_the_parameters_of_outer_routers() {
+    let issuer = TestIssuer::new();
+    let handler = |State(text): State<&'static str>, Path((tenant, id)): Path<(String, String)>| async move {
+        format!("{text} {tenant} {id}")
+    };
+    let fallback = |State(text): State<&'static str>| async move { (StatusCode::NOT_FOUND, format!("no {text}")) };
+    let rule = tenant_in_path("tenant").hidden().and(scope("read"));
+    let app = protect(Routes::new().get("/o/{id}", rule, handler).fallback(fallback), issuer.verifier_for("api"));
+    let router: Router = Router::new().nest("/t/{tenant}", app.into_router()).with_state("mine");
+    let service = Service::start(router).await;
+    let token = good(&issuer).tenant("acme").sign();
+    assert_eq!(service.get("/t/acme/o/a%2Fb", &token).await.body, "mine acme a/b");
+    let other = service.get("/t/globex/o/7", &token).await;
+    let nothing = service.get("/t/globex/nothing", &token).await;
+    assert_eq!(bytes(other.clone(), ""), bytes(nothing, ""));
+    assert_eq!((other.status, other.body.as_str()), (404, "no mine"));
+    let poor = issuer.token().subject("u1").audience("api").tenant("acme").sign();
+    assert_eq!(service.get("/t/acme/o/7", &poor).await.status, 403, "one's own is no secret");
+}
+
+countersign::requirement! {
+    /// Hidden from all but admins.
+    Admins = role("admin").hidden();
+}
+
+/// Guards, extractors and handlers of a plain router answer as axum does to an unknown path, or as the service says.
+#[tokio::test]
+async fn s15_08_a_bare_guard_answers_as_the_service_says_and_with_nothing_by_default() {
+    async fn handler(claims: Claims) -> Result<&'static str, Rejection> {
+        claims.require(&role("admin").hidden())?;
+        Ok("in")
+    }
+    async fn missing(claims: Claims) -> Result<&'static str, Rejection> {
+        Err(claims.not_found())
+    }
+    async fn forbidden(claims: Claims) -> Result<&'static str, Rejection> {
+        Err(claims.forbidden())
+    }
+    let issuer = TestIssuer::new();
+    let routes = || {
+        Router::new()
+            .route("/guard", get(who).layer(require(role("admin").hidden())))
+            .route("/extractor", get(|_: Authorized<Admins>| async { "in" }))
+            .route("/handler", get(handler))
+            .route("/missing", get(missing))
+            .route("/forbidden", get(forbidden))
+    };
+    let render = |problem: &countersign::response::Problem, _: &HeaderMap| {
+        axum::http::Response::new(bytes::Bytes::from(format!("rendered {}", problem.code())))
+    };
+    let own = |_: &HeaderMap| {
+        let answer = axum::http::Response::builder().header("x-own", "1");
+        answer.body(bytes::Bytes::from("no such page")).expect("a response")
+    };
+    let own_fallback = || async { (StatusCode::NOT_FOUND, [("x-own", "1")], axum::body::Body::from("no such page")) };
+    let plain = routes().layer(builder(&issuer).allow_anonymous().render(render).build().expect("a layer"));
+    let strict = routes().layer(layer(&issuer));
+    let custom = routes().fallback(own_fallback).layer(builder(&issuer).not_found(own).build().expect("a layer"));
+    let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+    for (router, anonymous) in [(plain, true), (strict, false), (custom, false)] {
+        let service = Service::start(router).await;
+        for path in ["/guard", "/extractor", "/handler", "/missing"] {
+            for form in FORMS {
+                let lines: Vec<&str> = [&*token].into_iter().chain(form.iter().copied()).collect();
+                let unknown = bytes(service.request("GET /nothing", &lines).await, "");
+                let answer = bytes(service.request(&format!("GET {path}"), &lines).await, "");
+                assert_eq!(answer, unknown, "{path} {form:?}");
+            }
+        }
+        if anonymous {
+            for path in ["/guard", "/extractor"] {
+                let unknown = bytes(service.request("GET /nothing", &[]).await, "");
+                assert_eq!(bytes(service.request(&format!("GET {path}"), &[]).await, ""), unknown, "{path}, anonymous");
+            }
+        }
+        let answer = service.request("GET /forbidden", &[&token]).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (403, Some("no-store")));
+        let admin = format!("Authorization: Bearer {}", good(&issuer).role("admin").sign());
+        assert_eq!(service.request("GET /guard", &[&admin]).await.status, 200);
+    }
+}
