@@ -254,7 +254,11 @@ async fn what_is_hidden_answers_404_alike_whether_it_is_there_or_not() {
     let answer = service.get("/acme", &own.clone().sign()).await;
     assert_eq!((answer.status, answer.code().as_str()), (403, "insufficient_scope"), "one's own is no secret");
     let there = service.get("/globex", &own.clone().scope("read").sign()).await;
-    assert_eq!((there.status, there.body.as_str(), there.header("cache-control")), (404, "", None), "as an unknown path");
+    assert_eq!(
+        (there.status, there.body.as_str(), there.header("cache-control")),
+        (404, "", None),
+        "as an unknown path"
+    );
     assert_eq!(there.header("www-authenticate"), None);
     let nowhere = service.get("/nobody", &own.sign()).await;
     assert_eq!((nowhere.status, nowhere.body), (there.status, there.body), "with or without the scope");

@@ -81,9 +81,12 @@ fn visible(with_fallback: bool) -> Routes {
 fn with_hidden(with_fallback: bool) -> Routes {
     let admin = || role("admin").hidden();
     let echo = |Path(id): Path<String>| async move { id };
-    let nested = Routes::new()
-        .get("/secret/{id}", admin(), |Path((tenant, id)): Path<(String, String)>| async move { format!("{tenant} {id}") })
-        .post("/list", admin(), who);
+    let nested =
+        Routes::new()
+            .get("/secret/{id}", admin(), |Path((tenant, id)): Path<(String, String)>| async move {
+                format!("{tenant} {id}")
+            })
+            .post("/list", admin(), who);
     visible(with_fallback)
         .get("/secret", admin(), who)
         .post("/secret", scope("read").hidden().and(admin()), who)
@@ -101,7 +104,17 @@ async fn s15_08_a_hidden_route_answers_as_a_path_that_does_not_exist() {
         let app = |routes| protect(routes, issuer.verifier_for("api")).into_router();
         let service = Service::start(app(with_hidden(with_fallback))).await;
         let reference = Service::start(app(visible(with_fallback))).await;
-        let paths = ["/secret", "/secret/", "/secret/7", "/secret/7/", "/SECRET", "/secret?a=b", "/any", "/acme/inner/secret/7", "/nothing"];
+        let paths = [
+            "/secret",
+            "/secret/",
+            "/secret/7",
+            "/secret/7/",
+            "/SECRET",
+            "/secret?a=b",
+            "/any",
+            "/acme/inner/secret/7",
+            "/nothing",
+        ];
         assert_same(&service, &reference, &paths, &credentials(&issuer)).await;
 
         let admin = format!("Authorization: Bearer {}", good(&issuer).role("admin").sign());

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
-use bytes::Bytes;
 use http::{HeaderMap, Response};
 
 use super::authenticated::LayerContext;

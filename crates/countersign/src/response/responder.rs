@@ -42,7 +42,13 @@ pub(crate) struct SetupFault;
 
 impl Default for Responder {
     fn default() -> Self {
-        Responder { realm: "api".into(), resource_metadata_url: None, detail: Detail::default(), renderer: None, not_found: None }
+        Responder {
+            realm: "api".into(),
+            resource_metadata_url: None,
+            detail: Detail::default(),
+            renderer: None,
+            not_found: None,
+        }
     }
 }
 
