@@ -3,6 +3,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use countersign::integration::{is_visible, visible_text};
 use serde_json::Value;
 
 use crate::exit::Failure;
@@ -32,9 +33,9 @@ pub(crate) fn toned(tone: Tone, text: &str) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-/// Prints one line.
+/// Prints one line, or several of the command's own. Whatever they contain, only visible characters reach the terminal.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    writeln!(std::io::stdout().lock(), "{text}")?;
+    writeln!(std::io::stdout().lock(), "{}", visible_lines(text))?;
     Ok(())
 }
 
@@ -48,37 +49,85 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 
 /// Prints one JSON value on one line.
 pub(crate) fn json(value: &Value) -> Result<(), Failure> {
-    line(&value.to_string())
+    line(&ascii_json(&value.to_string()))
 }
 
-/// Prints a message to standard error.
-pub(crate) fn warn(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "countersign: {message}");
-}
-
-/// Escapes control and text-direction characters of untrusted text; keeps letters of any script.
-pub(crate) fn safe(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let changes_direction =
-            matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if (letter.is_control() && letter != '\n') || changes_direction {
-            safe.extend(letter.escape_unicode());
-        } else {
-            safe.push(letter);
+/// JSON with all but printable ASCII as `\uXXXX`: programs read the same, and a terminal shows it as it is.
+pub(crate) fn ascii_json(json: &str) -> String {
+    let mut ascii = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            ' '..='~' | '\n' => ascii.push(letter), // line breaks only stand between members
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    ascii.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
         }
     }
-    safe
+    ascii
 }
+
+/// JSON for people, one member per line: letters of any script as they are, everything hidden as `\uXXXX`.
+pub(crate) fn pretty_json(value: &Value) -> String {
+    escaped_json(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// JSON text with everything hidden as `\uXXXX`. In JSON such characters occur only in strings.
+pub(crate) fn escaped_json(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '\n' => escaped.push(letter), // between members
+            hidden if !is_visible(hidden) => escaped.push_str(&ascii_json(&hidden.to_string())),
+            visible => escaped.push(visible),
+        }
+    }
+    escaped
+}
+
+/// Prints a message of one line to standard error.
+pub(crate) fn warn(message: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "countersign: {}", safe(message));
+}
+
+/// Escapes untrusted text for one line: line breaks, terminal codes, changes of direction and hidden characters.
+pub(crate) fn safe(text: &str) -> String {
+    visible_text(text)
+}
+
+/// Escapes the same in several lines, except line breaks and, on a terminal, the codes of [`toned`].
+fn visible_lines(text: &str) -> String {
+    let is_terminal = std::io::stdout().is_terminal();
+    let mut visible = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let code = CODES.iter().find(|code| is_terminal && rest.starts_with(**code));
+        let length = code.map_or(letter.len_utf8(), |code| code.len());
+        let (first, others) = rest.split_at(length);
+        match (code, letter) {
+            (Some(code), _) => visible.push_str(code),
+            (None, '\n') => visible.push('\n'),
+            (None, _) => visible.push_str(&safe(first)),
+        }
+        rest = others;
+    }
+    visible
+}
+
+/// The terminal codes of [`toned`].
+const CODES: [&str; 6] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m", "\u{1b}[1m", "\u{1b}[0m"];
 
 #[cfg(test)]
 mod tests {
-    use super::safe;
+    use super::{ascii_json, safe, visible_lines};
 
     #[test]
     fn s10_04_no_terminal_escape_gets_through() {
         assert_eq!(safe("a\u{1b}[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(safe("\u{202e}x"), "\\u{202e}x");
+        assert_eq!(safe("\u{202e}x\ny"), "\\u{202e}x\\ny");
         assert_eq!(safe("grüße"), "grüße");
+        assert_eq!(visible_lines("a\n\u{1b}[31mb\u{9b}1m"), "a\n\\u{1b}[31mb\\u{9b}1m", "not a terminal");
+        assert_eq!(ascii_json("\"\u{202e}ü\u{1f600}\u{7f}\""), "\"\\u202e\\u00fc\\ud83d\\ude00\\u007f\"");
     }
 }

@@ -79,8 +79,7 @@ impl TokenView {
         for (title, value) in [("Header", &self.header), ("Payload", &self.payload)] {
             output::line("")?;
             output::line(&toned(Tone::Strong, title))?;
-            let text = serde_json::to_string_pretty(value).unwrap_or_default();
-            output::line(&output::safe(&text))?;
+            output::line(&output::pretty_json(value))?;
         }
         let times: Vec<String> = ["iat", "nbf", "exp", "auth_time"]
             .iter()

@@ -36,7 +36,7 @@ pub use crate::budget::{OccupancyBudget, OverBudget, Permit, RankedQueue, RateBu
 pub use crate::claims::typed::TokenClaims;
 pub use crate::digest::sha256;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
-pub use crate::redact::safe_text;
+pub use crate::redact::{is_visible, safe_text, visible_text};
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;

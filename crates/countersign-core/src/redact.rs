@@ -1,4 +1,4 @@
-//! Escaping of untrusted text for logs.
+//! Escaping of untrusted text for logs and terminals.
 
 /// The longest untrusted text in a log field, in characters.
 const MAX_LOGGED_CHARS: usize = 64;
@@ -28,9 +28,57 @@ pub fn safe_text(foreign: &str) -> String {
     safe
 }
 
+/// Escapes what could start a line, hide text, change its direction or control a terminal. Letters of any script stay.
+///
+/// ```
+/// use countersign_core::integration::visible_text;
+///
+/// assert_eq!(visible_text("grüße\n\u{202e}x"), "grüße\\n\\u{202e}x");
+/// ```
+#[must_use]
+pub fn visible_text(foreign: &str) -> String {
+    let mut visible = String::with_capacity(foreign.len());
+    for character in foreign.chars() {
+        match character {
+            '\n' | '\r' | '\t' => visible.extend(character.escape_default()),
+            character if is_visible(character) => visible.push(character),
+            hidden => visible.extend(hidden.escape_unicode()),
+        }
+    }
+    visible
+}
+
+/// Returns whether a character shows itself where it stands: no control, format or line character, no blank but the space.
+#[must_use]
+pub fn is_visible(character: char) -> bool {
+    match character {
+        ' ' => true,
+        _ if character.is_control() || character.is_whitespace() => false,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{70f}' | '\u{8e2}' | '\u{feff}' | '\u{3164}' | '\u{ffa0}' => false,
+        '\u{600}'..='\u{605}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' => false,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' => false,
+        '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}' => false,
+        '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => false,
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::safe_text;
+    use super::{safe_text, visible_text};
+
+    #[test]
+    fn s10_04_nothing_hidden_stays_hidden_and_letters_stay() {
+        for hidden in [
+            '\0', '\n', '\r', '\t', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{a0}', '\u{ad}', '\u{61c}', '\u{180e}',
+            '\u{200b}', '\u{200d}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}',
+            '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{fff9}', '\u{e0001}', '\u{e007f}', '\u{e0100}',
+        ] {
+            let visible = visible_text(&format!("a{hidden}b"));
+            assert!(visible.is_ascii() && !visible.contains(hidden) && visible.len() > 3, "{hidden:?}: {visible:?}");
+        }
+        assert_eq!(visible_text("grüße 漢字 עברית"), "grüße 漢字 עברית");
+    }
 
     #[test]
     fn s10_04_foreign_text_stays_on_one_short_printable_line() {

@@ -18,7 +18,8 @@ pub(super) fn exit(report: &Report) -> Exit {
 
 /// The documented JSON form, on one line.
 pub(super) fn json(report: &Report) -> Result<String, Failure> {
-    serde_json::to_string(report).map_err(|_| Failure::usage("the report cannot be written as JSON"))
+    let json = serde_json::to_string(report).map(|json| output::ascii_json(&json));
+    json.map_err(|_| Failure::usage("the report cannot be written as JSON"))
 }
 
 /// Prints a report for people.
@@ -39,7 +40,7 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     }
     if let (Verdict::Accepted, Some(claims)) = (&report.verdict, &report.claims) {
         output::line("")?;
-        output::line(&output::safe(&serde_json::to_string_pretty(claims).unwrap_or_default()))?;
+        output::line(&serde_json::to_value(claims).map(|claims| output::pretty_json(&claims)).unwrap_or_default())?;
         if let Some(expires) = claims.get("exp").and_then(crate::claim_text::seconds) {
             output::line(&format!("ends {}, {}", times::utc(expires), times::relative(expires, now)))?;
         }

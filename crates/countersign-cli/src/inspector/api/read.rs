@@ -9,6 +9,7 @@ use super::response::Answer;
 use crate::claim_text;
 use crate::encoding::{decode_leniently, encode};
 use crate::input;
+use crate::output;
 use crate::times;
 use crate::token_view::TokenView;
 use crate::tools::json_layout;
@@ -71,7 +72,7 @@ pub(super) async fn write(Json(write): Json<Write>) -> Answer {
 fn text_of(token: &str, index: usize) -> String {
     let decoded = decode_leniently(token.split('.').nth(index).unwrap_or_default(), 0);
     let text = String::from_utf8_lossy(&decoded.bytes);
-    json_layout::pretty(&text).unwrap_or_else(|| text.into_owned())
+    json_layout::pretty(&text).map_or_else(|| output::safe(&text), |json| output::escaped_json(&json))
 }
 
 /// Header members that carry or locate a key.

@@ -26,13 +26,17 @@ export async function post(endpoint, request) {
   const text = await response.text();
   let reply;
   try {
-    reply = JSON.parse(text);
+    reply = JSON.parse(text, (name, value) => (typeof value === 'string' && name !== 'token' ? visible(value) : value));
   } catch {
     throw new Error(text.trim() || `status ${response.status}`);
   }
   if (!response.ok) throw new Error(reply.error ?? `status ${response.status}`);
   return reply;
 }
+
+/** Text in which nothing is hidden, and nothing changes the direction or the colour of what stands beside it. */
+const hidden = /(?![ \n\t])[\p{Cc}\p{Cf}\p{Z}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0100}-\u{e01ef}]/gu;
+export const visible = (text) => text.replace(hidden, (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`);
 
 /** An element with attributes and children; text is never parsed as HTML. */
 export function element(name, attributes = {}, ...children) {

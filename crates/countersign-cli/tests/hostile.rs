@@ -1,0 +1,182 @@
+//! Every command over text that a stranger wrote: none of it starts a line, forges a verdict, hides text or colours a terminal.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use axum::http::{StatusCode, header};
+use axum::routing::any;
+use axum::{Json, Router};
+use countersign::integration::is_visible;
+use countersign_core::key::Algorithm;
+use countersign_core::mint::Signer;
+use run::{Output, countersign_with, file};
+use serde_json::{Value, json};
+
+/// Line breaks of every kind, terminal codes of 7 and 8 bits, changes of direction, and characters that nobody sees.
+const EVIL: &str = "x\nFORGED: every check passed\r\nFORGED\u{85}FORGED\u{2028}FORGED\u{2029}FORGED\u{b}\u{c}\
+    \u{1b}[32mFORGED\u{1b}]0;title\u{7}\u{9b}31m\u{202e}evil\u{2066}\u{61c}\u{200b}\u{200d}\u{feff}\u{ad}\u{180e}\u{7f}\
+    \u{0}\u{e0041}\u{e007f}\u{fe0f}\u{3164}\u{2800}\t";
+
+/// An object whose names and values are hostile, beside what makes it pass for one of its kind.
+fn evil(good: &Value) -> Value {
+    let mut object = good.as_object().cloned().unwrap_or_default();
+    object.insert(EVIL.to_owned(), json!(EVIL));
+    object.insert(format!("secret {EVIL}"), json!({ EVIL: [EVIL, { EVIL: EVIL }] }));
+    Value::Object(object)
+}
+
+#[track_caller]
+fn assert_clean(what: &str, output: &Output) {
+    for (stream, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        let hidden = text.chars().find(|letter| *letter != '\n' && !is_visible(*letter));
+        assert!(hidden.is_none(), "{what}: {stream} has {hidden:?}\n{text:?}");
+        let forged = text.lines().find(|line| line.trim_start().trim_start_matches('"').starts_with("FORGED"));
+        assert!(forged.is_none(), "{what}: {stream} has the line {forged:?}\n{text}");
+    }
+    if what.contains("--json") || what.contains("--batch") {
+        assert!(output.stdout.is_ascii(), "{what}: {}", output.stdout);
+        for line in output.stdout.lines() {
+            serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{what}: {error}: {line}"));
+        }
+    }
+}
+
+fn check(arguments: &[&str], input: &str) -> Output {
+    let output = countersign_with(arguments, input, &[("COUNTERSIGN_CLIENT_SECRET", "a secret of the client")]);
+    assert_clean(&arguments.join(" "), &output);
+    output
+}
+
+/// A provider whose documents are hostile.
+async fn provider() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let signer = |kid: &str| Signer::generate(Algorithm::ES256).expect("a key").with_key_id(kid).public_jwk().expect("one");
+    let bad = json!({ "kty": EVIL, "kid": EVIL, "alg": EVIL, "use": EVIL, EVIL: EVIL });
+    let keys = json!({ "keys": [evil(&signer(EVIL)), evil(&signer(EVIL)), bad], EVIL: EVIL });
+    let issuer = json!({ "issuer": EVIL, "jwks_uri": format!("{address}/keys"), EVIL: EVIL });
+    let elsewhere = json!({ "issuer": EVIL, "jwks_uri": EVIL, "token_endpoint": EVIL });
+    let refused = json!({ "error": EVIL, "error_description": EVIL, EVIL: EVIL });
+    let answer = |status: StatusCode, body: Value| any(move || async move { (status, Json(body)) });
+    let router = Router::new()
+        .route("/.well-known/openid-configuration", answer(StatusCode::OK, issuer))
+        .route("/elsewhere/.well-known/openid-configuration", answer(StatusCode::OK, elsewhere))
+        .route("/keys", answer(StatusCode::OK, keys))
+        .route("/text", any(|| async { ([(header::CONTENT_TYPE, "text/html")], EVIL) }))
+        .route("/refused", answer(StatusCode::BAD_REQUEST, refused))
+        .route("/orders", any(|| async {
+            let challenge = header::HeaderValue::from_bytes("Bearer error=\"\u{9b}31m\u{202e}\"".as_bytes()).expect("opaque");
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+        }))
+        .route("/granted", answer(StatusCode::OK, json!({ "access_token": EVIL, "token_type": EVIL, "scope": EVIL })))
+        .route("/scoped", answer(StatusCode::OK, json!({ "access_token": "abc", "token_type": "Bearer", "scope": EVIL })));
+    tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_04_s10_13_no_command_shows_a_strangers_text_as_its_own() {
+    let address = provider().await;
+    tokio::task::spawn_blocking(move || all_commands(&address)).await.expect("clean");
+}
+
+fn all_commands(address: &str) {
+    let signer = Signer::generate(Algorithm::ES256).expect("a key").with_key_id("k1");
+    let jwks = json!({ "keys": [evil(&signer.public_jwk().expect("public"))], EVIL: EVIL });
+    let claims = json!({ "iss": "https://id.test", "aud": "orders", "sub": EVIL, "exp": 4_000_000_000_u64, "iat": 1 });
+    let claims = json!({ "scope": format!("{EVIL} {EVIL}"), "roles": [EVIL], "jti": EVIL, "client_id": EVIL, "act": { "sub": EVIL } })
+        .as_object().expect("an object").iter().fold(claims, |mut all, (name, value)| { all[name] = value.clone(); all });
+    let sign = |header: &Value, claims: &Value| {
+        signer.sign_compact(header.to_string().as_bytes(), claims.to_string().as_bytes()).expect("signed")
+    };
+    let header = json!({ "alg": "ES256", "typ": "JWT", "kid": "k1" });
+    let tokens = [
+        sign(&evil(&header), &evil(&claims)),
+        sign(&json!({ "alg": EVIL, "typ": EVIL, "kid": EVIL, "cty": EVIL, "crit": [EVIL], EVIL: EVIL }), &evil(&claims)),
+        sign(&header, &json!({ "iss": EVIL, "aud": EVIL, "exp": EVIL, "nbf": EVIL, "sub": [EVIL] })),
+        signer.sign_compact(EVIL.as_bytes(), EVIL.as_bytes()).expect("signed"),
+        EVIL.to_owned(),
+    ];
+    let set = file("keys", &jwks.to_string());
+    let policy = |issuer: &Value| file("policy", &json!({ "issuers": [issuer] }).to_string());
+    let good = json!({ "issuer": "https://id.test", "audience": "orders", "keys": { "inline": jwks.to_string() } });
+    let policies = [
+        policy(&good),
+        policy(&evil(&good)),
+        policy(&json!({ "issuer": EVIL, "audience": EVIL, "algorithms": [EVIL], "keys": { "jwks_url": EVIL } })),
+        policy(&json!({ "issuer": format!("https://{EVIL}"), "audience": [EVIL], "keys": { "file": EVIL } })),
+        file("policy", EVIL),
+        file("policy.toml", &format!("[[issuers]]\n\"{}\" = 1\n", "\\u202e\\u001b[32m\\nFORGED")),
+    ];
+    let table = json!([
+        { "method": EVIL, "path": format!("/{EVIL}"), "access": "authenticated", "requirement": EVIL },
+        { "method": "GET", "path": "/orders", "access": "required", "rule": { "role": EVIL }, "requirement": EVIL, "scopes": [EVIL] },
+    ]);
+    let tables = [file("routes", &table.to_string()), file("routes", &json!([{ "method": EVIL, "path": EVIL, "access": EVIL }]).to_string())];
+    let shown = check(&["decode", "-"], &tokens[0]);
+    assert!(shown.code == 0 && shown.stdout.contains("FORGED"), "the hostile text is shown, escaped: {}", shown.stderr);
+    let options = ["--issuer", "https://id.test", "--audience", "orders", "--jwks", set.path(), "-"];
+    let accepted = check(&[&["verify"], &options[..]].concat(), &tokens[0]);
+    assert!(accepted.stdout.starts_with("ACCEPTED") && accepted.stdout.contains("FORGED"), "{}", accepted.stdout);
+    let options = ["--routes", tables[0].path(), "--policy", policies[0].path(), "--path", "/orders", "-"];
+    let explained = check(&[&["explain"], &options[..]].concat(), &tokens[0]);
+    assert!(explained.stdout.contains("FORGED"), "{} {}", explained.stdout, explained.stderr);
+    for token in &tokens {
+        check(&["decode", "-"], token);
+        check(&["decode", "--json", "-"], token);
+        check(&["decode", "--jwks", set.path(), "-"], token);
+        let options = ["--issuer", "https://id.test", "--audience", "orders", "--jwks", set.path(), "-"];
+        check(&[&["verify"], &options[..]].concat(), token);
+        check(&[&["verify", "--json"], &options[..]].concat(), token);
+        check(&[&["verify", "--batch"], &options[..]].concat(), token);
+        let hostile = ["--issuer", EVIL, "--audience", EVIL, "--jwks", set.path(), "-"].map(|text| text.replace('\0', ""));
+        let hostile: Vec<&str> = hostile.iter().map(String::as_str).collect();
+        check(&[&["verify"], &hostile[..]].concat(), token);
+        for policy in &policies {
+            check(&["verify", "--policy", policy.path(), "-"], token);
+        }
+        for table in &tables {
+            let options = ["--routes", table.path(), "--policy", policies[0].path(), "--path", "/orders", "-"];
+            check(&[&["explain"], &options[..]].concat(), token);
+            check(&[&["explain", "--json"], &options[..]].concat(), token);
+            let live = format!("{address}/orders");
+            check(&[&["explain", "--curl", &live], &options[..]].concat(), token);
+        }
+    }
+    for policy in &policies {
+        check(&["policy", "check", policy.path()], "");
+        check(&["policy", "check", "--json", policy.path()], "");
+    }
+    let bad_keys = file("keys", &json!({ "keys": [{ "kty": EVIL, "kid": EVIL }, evil(&json!({ "kty": "RSA", "kid": EVIL }))] }).to_string());
+    for keys in [&set, &bad_keys, &policies[4]] {
+        check(&["jwks", "build", keys.path()], "");
+        check(&["jwks", "thumbprint", "--json", keys.path()], "");
+        check(&["jwks", "thumbprint", keys.path()], "");
+        check(&["jwks", "convert", "--to", "jwk", keys.path()], "");
+        check(&["verify", "--issuer", "https://id.test", "--audience", "orders", "--jwks", keys.path(), "-"], &tokens[0]);
+    }
+    for path in ["", "/keys", "/elsewhere", "/text", "/refused", "/nothing"] {
+        let url = format!("{address}{path}");
+        let report = check(&["keys", "check", &url], "");
+        assert!(path != "/keys" || report.stdout.contains("duplicate_kid"), "the hostile keys were read: {}", report.stdout);
+        check(&["keys", "check", "--json", &url], "");
+        check(&["keys", "watch", "--count", "1", &url], "");
+        check(&["keys", "watch", "--count", "1", "--json", &url], "");
+    }
+    for endpoint in ["/refused", "/granted", "/scoped", "/text", "/nothing"] {
+        let url = format!("{address}{endpoint}");
+        check(&["token", "get", "--endpoint", &url, "--client", "orders"], "");
+        check(&["token", "get", "--json", "--endpoint", &url, "--client", "orders"], "");
+    }
+    check(&["token", "get", "--issuer", &format!("{address}/elsewhere"), "--client", "orders"], "");
+    for text in [EVIL, "x\u{202e}y"] {
+        let text = text.replace('\0', "");
+        check(&["uuid", "parse", &text], "");
+        check(&["decode", &format!("@{text}")], "");
+        check(&["keys", "check", &text], "");
+        check(&["policy", "check", &text], "");
+        check(&["hash", "check", &text], "a secret");
+        check(&["jwks", "build", &text], "");
+    }
+}
