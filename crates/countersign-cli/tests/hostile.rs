@@ -1,4 +1,4 @@
-//! Every command over text that a stranger wrote: none of it starts a line, forges a verdict, hides text or colours a terminal.
+//! Every command over text of untrusted origin: none of it starts a line, forges a verdict, hides text or colours a terminal.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -52,7 +52,8 @@ fn check(arguments: &[&str], input: &str) -> Output {
 async fn provider() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let signer = |kid: &str| Signer::generate(Algorithm::ES256).expect("a key").with_key_id(kid).public_jwk().expect("one");
+    let signer =
+        |kid: &str| Signer::generate(Algorithm::ES256).expect("a key").with_key_id(kid).public_jwk().expect("one");
     let bad = json!({ "kty": EVIL, "kid": EVIL, "alg": EVIL, "use": EVIL, EVIL: EVIL });
     let keys = json!({ "keys": [evil(&signer(EVIL)), evil(&signer(EVIL)), bad], EVIL: EVIL });
     let issuer = json!({ "issuer": EVIL, "jwks_uri": format!("{address}/keys"), EVIL: EVIL });
@@ -65,18 +66,25 @@ async fn provider() -> String {
         .route("/keys", answer(StatusCode::OK, keys))
         .route("/text", any(|| async { ([(header::CONTENT_TYPE, "text/html")], EVIL) }))
         .route("/refused", answer(StatusCode::BAD_REQUEST, refused))
-        .route("/orders", any(|| async {
-            let challenge = header::HeaderValue::from_bytes("Bearer error=\"\u{9b}31m\u{202e}\"".as_bytes()).expect("opaque");
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
-        }))
+        .route(
+            "/orders",
+            any(|| async {
+                let challenge =
+                    header::HeaderValue::from_bytes("Bearer error=\"\u{9b}31m\u{202e}\"".as_bytes()).expect("opaque");
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+            }),
+        )
         .route("/granted", answer(StatusCode::OK, json!({ "access_token": EVIL, "token_type": EVIL, "scope": EVIL })))
-        .route("/scoped", answer(StatusCode::OK, json!({ "access_token": "abc", "token_type": "Bearer", "scope": EVIL })));
+        .route(
+            "/scoped",
+            answer(StatusCode::OK, json!({ "access_token": "abc", "token_type": "Bearer", "scope": EVIL })),
+        );
     tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
     address
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s10_04_s10_13_no_command_shows_a_strangers_text_as_its_own() {
+async fn s10_04_s10_13_no_command_shows_foreign_text_as_its_own() {
     let address = provider().await;
     tokio::task::spawn_blocking(move || all_commands(&address)).await.expect("clean");
 }
@@ -93,7 +101,10 @@ fn all_commands(address: &str) {
     let header = json!({ "alg": "ES256", "typ": "JWT", "kid": "k1" });
     let tokens = [
         sign(&evil(&header), &evil(&claims)),
-        sign(&json!({ "alg": EVIL, "typ": EVIL, "kid": EVIL, "cty": EVIL, "crit": [EVIL], EVIL: EVIL }), &evil(&claims)),
+        sign(
+            &json!({ "alg": EVIL, "typ": EVIL, "kid": EVIL, "cty": EVIL, "crit": [EVIL], EVIL: EVIL }),
+            &evil(&claims),
+        ),
         sign(&header, &json!({ "iss": EVIL, "aud": EVIL, "exp": EVIL, "nbf": EVIL, "sub": [EVIL] })),
         signer.sign_compact(EVIL.as_bytes(), EVIL.as_bytes()).expect("signed"),
         EVIL.to_owned(),
@@ -113,7 +124,10 @@ fn all_commands(address: &str) {
         { "method": EVIL, "path": format!("/{EVIL}"), "access": "authenticated", "requirement": EVIL },
         { "method": "GET", "path": "/orders", "access": "required", "rule": { "role": EVIL }, "requirement": EVIL, "scopes": [EVIL] },
     ]);
-    let tables = [file("routes", &table.to_string()), file("routes", &json!([{ "method": EVIL, "path": EVIL, "access": EVIL }]).to_string())];
+    let tables = [
+        file("routes", &table.to_string()),
+        file("routes", &json!([{ "method": EVIL, "path": EVIL, "access": EVIL }]).to_string()),
+    ];
     let shown = check(&["decode", "-"], &tokens[0]);
     assert!(shown.code == 0 && shown.stdout.contains("FORGED"), "the hostile text is shown, escaped: {}", shown.stderr);
     let options = ["--issuer", "https://id.test", "--audience", "orders", "--jwks", set.path(), "-"];
@@ -130,7 +144,8 @@ fn all_commands(address: &str) {
         check(&[&["verify"], &options[..]].concat(), token);
         check(&[&["verify", "--json"], &options[..]].concat(), token);
         check(&[&["verify", "--batch"], &options[..]].concat(), token);
-        let hostile = ["--issuer", EVIL, "--audience", EVIL, "--jwks", set.path(), "-"].map(|text| text.replace('\0', ""));
+        let hostile =
+            ["--issuer", EVIL, "--audience", EVIL, "--jwks", set.path(), "-"].map(|text| text.replace('\0', ""));
         let hostile: Vec<&str> = hostile.iter().map(String::as_str).collect();
         check(&[&["verify"], &hostile[..]].concat(), token);
         for policy in &policies {
@@ -148,18 +163,28 @@ fn all_commands(address: &str) {
         check(&["policy", "check", policy.path()], "");
         check(&["policy", "check", "--json", policy.path()], "");
     }
-    let bad_keys = file("keys", &json!({ "keys": [{ "kty": EVIL, "kid": EVIL }, evil(&json!({ "kty": "RSA", "kid": EVIL }))] }).to_string());
+    let bad_keys = file(
+        "keys",
+        &json!({ "keys": [{ "kty": EVIL, "kid": EVIL }, evil(&json!({ "kty": "RSA", "kid": EVIL }))] }).to_string(),
+    );
     for keys in [&set, &bad_keys, &policies[4]] {
         check(&["jwks", "build", keys.path()], "");
         check(&["jwks", "thumbprint", "--json", keys.path()], "");
         check(&["jwks", "thumbprint", keys.path()], "");
         check(&["jwks", "convert", "--to", "jwk", keys.path()], "");
-        check(&["verify", "--issuer", "https://id.test", "--audience", "orders", "--jwks", keys.path(), "-"], &tokens[0]);
+        check(
+            &["verify", "--issuer", "https://id.test", "--audience", "orders", "--jwks", keys.path(), "-"],
+            &tokens[0],
+        );
     }
     for path in ["", "/keys", "/elsewhere", "/text", "/refused", "/nothing"] {
         let url = format!("{address}{path}");
         let report = check(&["keys", "check", &url], "");
-        assert!(path != "/keys" || report.stdout.contains("duplicate_kid"), "the hostile keys were read: {}", report.stdout);
+        assert!(
+            path != "/keys" || report.stdout.contains("duplicate_kid"),
+            "the hostile keys were read: {}",
+            report.stdout
+        );
         check(&["keys", "check", "--json", &url], "");
         check(&["keys", "watch", "--count", "1", &url], "");
         check(&["keys", "watch", "--count", "1", "--json", &url], "");

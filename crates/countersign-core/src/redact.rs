@@ -48,7 +48,7 @@ pub fn visible_text(foreign: &str) -> String {
     visible
 }
 
-/// Returns whether a character shows itself where it stands: no control, format or line character, no blank but the space.
+/// Returns whether a character shows itself where it stands: no control, format or line character, no white space but U+0020.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     match character {
@@ -70,9 +70,34 @@ mod tests {
     #[test]
     fn s10_04_nothing_hidden_stays_hidden_and_letters_stay() {
         for hidden in [
-            '\0', '\n', '\r', '\t', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{a0}', '\u{ad}', '\u{61c}', '\u{180e}',
-            '\u{200b}', '\u{200d}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{2069}',
-            '\u{3164}', '\u{fe0f}', '\u{feff}', '\u{fff9}', '\u{e0001}', '\u{e007f}', '\u{e0100}',
+            '\0',
+            '\n',
+            '\r',
+            '\t',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{a0}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202a}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0001}',
+            '\u{e007f}',
+            '\u{e0100}',
         ] {
             let visible = visible_text(&format!("a{hidden}b"));
             assert!(visible.is_ascii() && !visible.contains(hidden) && visible.len() > 3, "{hidden:?}: {visible:?}");
