@@ -31,9 +31,10 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// The heap memory of all names, in bytes.
+    /// The heap memory of all names and of the tenant, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
         let all = [&self.scopes, &self.roles, &self.permissions, &self.groups, &self.methods, &self.distributed];
-        all.into_iter().map(Names::held_bytes).sum()
+        let tenant = self.tenant.as_ref().map_or(0, |tenant| tenant.as_str().len());
+        tenant + all.into_iter().map(Names::held_bytes).sum::<usize>()
     }
 }

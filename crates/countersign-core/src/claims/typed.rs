@@ -1,14 +1,16 @@
 //! Claims as the application's own type, decoded once per token.
 
 use std::any::{Any, TypeId};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::ClaimsError;
 use super::budget::{DecodedBudget, decoded_bytes};
-use crate::token::{Found, find};
+use crate::token::{decode_base64url, decode_base64url_into, find};
 
 /// The number of types cached per token; further types are decoded on every call.
 const MAX_TYPES: usize = 8;
@@ -36,13 +38,26 @@ impl<C: DeserializeOwned + Send + Sync + 'static> FromClaims for C {
 /// The claims of one token, decoded on demand and once per type.
 #[derive(Clone, Copy)]
 pub struct TokenClaims<'t> {
-    json: &'t str,
+    text: ClaimsText<'t>,
     typed: &'t TypedClaims,
+}
+
+/// The text of the claims.
+#[derive(Clone, Copy)]
+enum ClaimsText<'t> {
+    Json(&'t str),
+    /// The verified token that contains them, base64url-encoded.
+    Token(&'t str),
 }
 
 impl<'t> TokenClaims<'t> {
     pub(crate) fn new(json: &'t str, typed: &'t TypedClaims) -> Self {
-        TokenClaims { json, typed }
+        TokenClaims { text: ClaimsText::Json(json), typed }
+    }
+
+    /// The claims of a verified token.
+    pub(crate) fn from_token(token: &'t str, typed: &'t TypedClaims) -> Self {
+        TokenClaims { text: ClaimsText::Token(token), typed }
     }
 
     /// Decodes the claims into `C`.
@@ -50,14 +65,37 @@ impl<'t> TokenClaims<'t> {
     /// # Errors
     /// As [`FromClaims::from_claims`].
     pub fn decode<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
-        self.typed.get(self.json)
+        match self.typed.cached() {
+            Some(own) => own,
+            None => self.with_json(|json| self.typed.get(json))?,
+        }
     }
 
-    /// The claim at a JSON pointer. Nothing is decoded or kept for it.
-    pub(crate) fn value_at(&self, pointer: &str) -> Result<Found<'t>, ClaimsError> {
-        find(self.json, pointer).map_err(|_| ClaimsError::unreadable())
+    /// Compares the claim at a JSON pointer with `expected`; `None` if it has another type. Nothing is kept for it.
+    pub(crate) fn compare(&self, pointer: &str, expected: &Value) -> Result<Option<bool>, ClaimsError> {
+        let found = self.with_json(|json| find(json, pointer).map(|found| found.compare(expected)));
+        found?.map_err(|_| ClaimsError::unreadable())
+    }
+
+    /// Calls `read` with the JSON of the claims.
+    fn with_json<R>(&self, read: impl FnOnce(&str) -> R) -> Result<R, ClaimsError> {
+        let token = match self.text {
+            ClaimsText::Json(json) => return Ok(read(json)),
+            ClaimsText::Token(token) => token,
+        };
+        // The token was verified, so this does not fail.
+        let segment = token.split('.').nth(1).ok_or_else(ClaimsError::unreadable)?;
+        let mut buffer = [0; ON_STACK];
+        let json = match decode_base64url_into(segment, &mut buffer) {
+            Some(json) => Cow::Borrowed(json),
+            None => Cow::Owned(decode_base64url(segment).ok_or_else(ClaimsError::unreadable)?),
+        };
+        std::str::from_utf8(&json).map(read).map_err(|_| ClaimsError::unreadable())
     }
 }
+
+/// The longest claims that are decoded without an allocation, in bytes; most are shorter.
+const ON_STACK: usize = 2048;
 
 /// Hides the claims: they may be personal data.
 impl fmt::Debug for TokenClaims<'_> {
@@ -89,6 +127,21 @@ struct Decoded {
 impl TypedClaims {
     pub(crate) fn within(budget: Option<Arc<DecodedBudget>>) -> Self {
         TypedClaims { budget, first: Slot::new() }
+    }
+
+    /// The claims as `C`, if they were decoded before.
+    fn cached<C: FromClaims>(&self) -> Option<Result<Arc<C>, ClaimsError>> {
+        let mut slot = &self.first;
+        while let Some(decoded) = slot.get() {
+            if decoded.id == TypeId::of::<C>() {
+                return match &decoded.own {
+                    Ok(own) => Arc::clone(own).downcast().ok().map(Ok),
+                    Err(error) => Some(Err(error.clone())),
+                };
+            }
+            slot = &decoded.next;
+        }
+        None
     }
 
     /// Returns the claims as `C`, decoding `json` on the first call.

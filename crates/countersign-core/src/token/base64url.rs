@@ -16,6 +16,15 @@ pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u
     buffer.get(..length)
 }
 
+/// Decodes over the content of `buffer`, and returns whether `text` is canonical.
+pub(crate) fn decode_over(text: &str, buffer: &mut Vec<u8>) -> bool {
+    let text = text.as_bytes();
+    let Ok(length) = URL_SAFE_NO_PAD.decoded_length(text) else { return false };
+    buffer.clear();
+    buffer.resize(length, 0);
+    URL_SAFE_NO_PAD.decode(text, Out::from_slice(buffer)).is_ok()
+}
+
 /// Encodes `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode_to_string(bytes)

@@ -4,23 +4,28 @@ mod base64url;
 mod compact;
 mod header;
 mod json;
+mod json_text;
 mod kind;
 mod lookup;
 mod payload;
 pub(crate) mod registered;
+mod strings;
 mod text;
 mod unverified;
 #[cfg(test)]
 mod vectors;
 
-pub(crate) use base64url::{decode as decode_base64url, encode as encode_base64url};
+pub(crate) use base64url::{
+    decode as decode_base64url, decode_into as decode_base64url_into, encode as encode_base64url,
+};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub(crate) use json::parse_for_display;
 pub(crate) use kind::{TokenKind, TokenKinds};
-pub(crate) use lookup::{Found, find};
+pub(crate) use lookup::find;
 pub(crate) use payload::Payload;
 pub(crate) use registered::RegisteredClaim;
+pub(crate) use strings::{StringClaim, Strings};
 pub(crate) use text::{ListClaim, Text};
 pub use unverified::Unverified;
 

@@ -14,7 +14,7 @@ use crate::error::VerifyError;
 use crate::key::{Algorithm, VerifyingKey};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
-use crate::token::{Payload, Text};
+use crate::token::{StringClaim, Strings};
 
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
 //
@@ -22,17 +22,24 @@ use crate::token::{Payload, Text};
 // They are apart from the reference counts before them, which every thread that uses the token writes.
 #[repr(C)]
 pub struct Verified {
-    payload: Payload, // its last fields are its times
+    grants: Grants,
+    strings: Strings,
+    /// The token itself if a cache holds it: its other claims are decoded from it when they are asked for. Without a cache,
+    /// `strings` has them.
+    token: Option<Arc<str>>,
+    typed: TypedClaims,
+    key: Arc<VerifyingKey>,
+    issued_at: Option<UnixTime>,
+    not_before: Option<UnixTime>,
+    expires: Option<UnixTime>,
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
-    typed: TypedClaims,
-    grants: Grants,
-    key: Arc<VerifyingKey>,
 }
 
 impl Verified {
     /// Reads the authorities of a signed token that passed the rules of its issuer.
     pub(super) fn new(
+        token: &str,
         signed: Signed<'_>,
         issuer: Arc<TrustedIssuer>,
         claim_names: &[Box<str>],
@@ -41,13 +48,18 @@ impl Verified {
     ) -> Result<Arc<Self>, VerifyError> {
         let grants =
             issuer.authorities.read(&signed.token.payload, claim_names).map_err(VerifyError::after_signature)?;
+        let payload = &signed.token.payload;
         Ok(Arc::new(Verified {
-            payload: signed.token.payload,
-            key: signed.key,
-            issuer,
             grants,
+            strings: Strings::new(payload, budget.is_none()),
+            token: budget.is_some().then(|| token.into()),
             typed: TypedClaims::within(budget),
+            not_before: payload.not_before,
+            issued_at: payload.issued_at,
+            expires: payload.expires,
+            key: signed.key,
             epoch,
+            issuer,
         }))
     }
 
@@ -60,30 +72,30 @@ impl Verified {
     /// The subject (`sub`); empty if it is absent and the profile permits that.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.text(self.payload.subject).unwrap_or_default()
+        self.strings.get(StringClaim::Subject).unwrap_or_default()
     }
 
     /// The client that the token was issued to (`client_id`).
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.text(self.payload.client_id)
+        self.strings.get(StringClaim::ClientId)
     }
 
     /// The token ID (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.text(self.payload.token_id)
+        self.strings.get(StringClaim::TokenId)
     }
 
     /// The audiences (`aud`); at least one names this service, unless that check is disabled.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.payload.texts(&self.payload.audience)
+        self.strings.audiences()
     }
 
     /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.text(self.payload.actor.map(|actor| actor.subject))
+        self.strings.get(StringClaim::Actor)
     }
 
     /// The party that the token speaks for.
@@ -95,19 +107,19 @@ impl Verified {
     /// The expiry (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
-        self.payload.expires.unwrap_or_default() // required by every policy
+        self.expires.unwrap_or_default() // required by every policy
     }
 
     /// The time of issue (`iat`).
     #[must_use]
     pub fn issued_at(&self) -> Option<UnixTime> {
-        self.payload.issued_at
+        self.issued_at
     }
 
     /// The authentication context class (`acr`).
     #[must_use]
     pub fn authentication_context(&self) -> Option<&str> {
-        self.text(self.payload.acr)
+        self.strings.get(StringClaim::AuthenticationContext)
     }
 
     /// The `kid` of the key that verified it.
@@ -150,7 +162,7 @@ impl Verified {
             client: self.client_id().unwrap_or_default(),
             issuer: self.issuer(),
             actor: self.actor(),
-            actor_issuer: self.text(self.payload.actor.and_then(|actor| actor.issuer)),
+            actor_issuer: self.strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
             issuer_in_force: None,
             acr: self.authentication_context(),
@@ -160,14 +172,17 @@ impl Verified {
     }
 
     fn token_claims(&self) -> TokenClaims<'_> {
-        TokenClaims::new(&self.payload.json, &self.typed)
+        match &self.token {
+            Some(token) => TokenClaims::from_token(token, &self.typed),
+            None => TokenClaims::new(self.strings.json(), &self.typed),
+        }
     }
 
     /// Returns whether the token is within its times at `now`, by the issuer's leeway. Called at every cache hit.
     pub(super) fn is_timely(&self, now: UnixTime) -> bool {
         let leeway = self.issuer.leeway;
-        let early = self.payload.not_before.is_some_and(|at| is_early(at, leeway, now));
-        let aged = self.issuer.max_age.zip(self.payload.issued_at);
+        let early = self.not_before.is_some_and(|at| is_early(at, leeway, now));
+        let aged = self.issuer.max_age.zip(self.issued_at);
         let too_old = aged.is_some_and(|(age, issued)| now > issued.saturating_add(age).saturating_add(leeway));
         !is_expired(self.expires_at(), leeway, now) && !early && !too_old
     }
@@ -176,12 +191,14 @@ impl Verified {
         &self.issuer
     }
 
-    pub(super) fn heap_bytes(&self) -> usize {
-        self.payload.heap_bytes() + self.grants.held_bytes()
+    /// The token, if it is shared with a cache.
+    pub(super) fn token(&self) -> Option<&Arc<str>> {
+        self.token.as_ref()
     }
 
-    fn text(&self, claim: Option<Text>) -> Option<&str> {
-        claim.map(|text| self.payload.text(text))
+    /// The heap memory besides the token, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.strings.heap_bytes() + self.grants.held_bytes()
     }
 }
 
@@ -208,8 +225,8 @@ mod tests {
 
     #[test]
     fn fields_of_a_hit_share_a_cache_line_without_the_reference_counts() {
-        let first = offset_of!(Verified, payload.not_before);
-        let last = [offset_of!(Verified, payload.expires), offset_of!(Verified, epoch), offset_of!(Verified, issuer)];
+        let first = offset_of!(Verified, not_before);
+        let last = [offset_of!(Verified, expires), offset_of!(Verified, epoch), offset_of!(Verified, issuer)];
         assert!(
             last.iter().all(|field| (first..first + LINE - size_of::<usize>()).contains(field)),
             "{first} {last:?}"

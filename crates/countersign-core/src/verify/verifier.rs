@@ -266,12 +266,12 @@ impl Verifier {
         let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
         let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified = Verified::new(signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
+        let verified = Verified::new(token, signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
         inner.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
         }
-        self.insert(token, &verified, elapsed);
+        self.insert(&verified, elapsed);
         Ok(verified)
     }
 
@@ -357,8 +357,8 @@ impl Verifier {
             || matches!(find(), Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
     }
 
-    fn insert(&self, token: &str, verified: &Arc<Verified>, elapsed: Duration) {
-        if let Some(cache) = &self.0.cache {
+    fn insert(&self, verified: &Arc<Verified>, elapsed: Duration) {
+        if let Some((cache, token)) = self.0.cache.as_ref().zip(verified.token()) {
             let ends_at = elapsed.saturating_add(CACHE_MAX_AGE);
             cache.insert(token, Arc::clone(verified), verified.heap_bytes(), ends_at);
         }

@@ -84,12 +84,10 @@ impl Condition for ClaimIs {
         if !elsewhere.is_empty() && elsewhere.iter().any(|name| is_within(&self.pointer, name)) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
-        match facts.claims.value_at(&self.pointer) {
+        match facts.claims.compare(&self.pointer, &self.value) {
+            Ok(Some(is_same)) => Verdict::met_if(is_same, || Denial::Forbidden),
+            Ok(None) => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
             Err(_) => Verdict::Unknown(Denial::ClaimsSchema, Unknown::NotInToken),
-            Ok(found) => match found.compare(&self.value) {
-                Some(is_same) => Verdict::met_if(is_same, || Denial::Forbidden),
-                None => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
-            },
         }
     }
 }
