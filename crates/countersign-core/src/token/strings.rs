@@ -123,7 +123,8 @@ mod tests {
         let read = strings(
             r#"{"sub":"\u0061nn é","client_id":"","jti":"j","act":{"sub":"gw","iss":"https:\/\/i"},"aud":["a","","ü"]}"#,
         );
-        let single = [Subject, ClientId, TokenId, AuthenticationContext, Actor, ActorIssuer].map(|claim| read.get(claim));
+        let single =
+            [Subject, ClientId, TokenId, AuthenticationContext, Actor, ActorIssuer].map(|claim| read.get(claim));
         assert_eq!(single, [Some("ann é"), Some(""), Some("j"), None, Some("gw"), Some("https://i")]);
         assert_eq!(read.audiences().collect::<Vec<_>>(), ["a", "", "ü"]);
 

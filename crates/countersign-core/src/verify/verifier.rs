@@ -266,7 +266,8 @@ impl Verifier {
         let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
         let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified = Verified::new(token, signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
+        let verified =
+            Verified::new(token, signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
         inner.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
