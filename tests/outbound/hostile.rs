@@ -1,5 +1,7 @@
 //! Servers that want the token, and never get it.
 
+use std::sync::Arc;
+
 use countersign::outbound::{AttachTokenLayer, ClientCredentials, Outbound, StaticToken, TokenRequest, TokenSource};
 use tower::{Layer, ServiceExt};
 
@@ -245,4 +247,33 @@ async fn s7_06_a_proxy_of_the_environment_sees_no_secret() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
     assert_eq!(proxy.count(), 0);
+}
+
+/// A service that moves its token endpoint and answers 404, 405 or 410 at the old one: the next request finds the new one.
+#[tokio::test]
+async fn s4_07_a_token_endpoint_that_moved_is_discovered_again() {
+    for gone in [404, 405, 410] {
+        let listening = Server::listen().await;
+        let url = listening.url();
+        let moved = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let (address, has_moved) = (url.clone(), Arc::clone(&moved));
+        let service = listening.answer(move |_, seen| {
+            let current = if has_moved.load(std::sync::atomic::Ordering::SeqCst) { "/new" } else { "/old" };
+            match seen.uri.path() {
+                path if path.starts_with("/.well-known/") => {
+                    let endpoint = format!("{address}{current}");
+                    json(200, serde_json::json!({ "issuer": address, "token_endpoint": endpoint }).to_string())
+                }
+                path if path == current => granted(path.trim_start_matches('/'), 0),
+                _ => json(gone, String::new()),
+            }
+        });
+        let source = ClientCredentials::from_issuer(&url).client("orders", String::from("s3cret-value"));
+        let token = async || source.token(&TokenRequest::default()).await.map(|token| token.expose().to_owned());
+        assert_eq!(token().await.expect("a token"), "old");
+        moved.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(token().await.expect_err("gone").code(), "token_refused");
+        assert_eq!(token().await.expect("a token"), "new", "after a {gone}");
+        assert!(service.count() >= 5);
+    }
 }

@@ -15,6 +15,10 @@ use crate::refresh::RefreshPolicy;
 /// The longest error code repeated. Those of RFC 6749, 8693 and 8707 have at most 25 letters.
 const MAX_CODE_BYTES: usize = 40;
 
+/// The kinds of token that may be sent to a service (RFC 8693 §3). An ID token or a refresh token may not.
+const ACCESS_TOKENS: [&str; 2] =
+    ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
+
 #[derive(Deserialize)]
 struct Granted {
     access_token: Secreted,
@@ -50,8 +54,12 @@ pub(super) fn token_in(
     let granted: Granted = object(&answer.body).ok_or_else(|| {
         OutboundError::refused("the token response is not a JSON object with access_token and token_type")
     })?;
-    if is_exchange && granted.issued_token_type.is_none_or(|kind| kind.is_empty()) {
-        return Err(OutboundError::refused("the exchange response lacks issued_token_type"));
+    if is_exchange {
+        match granted.issued_token_type.as_deref() {
+            None | Some("") => return Err(OutboundError::refused("the exchange response lacks issued_token_type")),
+            Some(kind) if ACCESS_TOKENS.contains(&kind) => {}
+            Some(_) => return Err(OutboundError::refused("the exchange issued another kind than an access token")),
+        }
     }
     // `N_A` and proof-of-possession tokens must not be sent as `Bearer`.
     if !granted.token_type.eq_ignore_ascii_case("bearer") {
@@ -172,6 +180,11 @@ mod tests {
         let with = r#"{"access_token":"t","token_type":"bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
         assert!(read(&answer(200, without), true).is_err());
         assert!(read(&answer(200, with), true).is_ok());
+        assert!(read(&answer(200, &with.replace(":access_token\"}", ":jwt\"}")), true).is_ok());
+        for other in ["id_token", "refresh_token", "saml2", "access_token ", "Access_token"] {
+            let other = with.replace(":access_token\"}", &format!(":{other}\"}}"));
+            assert!(read(&answer(200, &other), true).is_err(), "{other}");
+        }
     }
 
     #[test]

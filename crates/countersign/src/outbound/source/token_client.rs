@@ -129,6 +129,9 @@ impl TokenClient {
                 }
                 _ => fetch::send(http_request, MAX_ANSWER_BYTES).await,
             };
+            if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
+                self.endpoint.forget(); // it has moved: the next request reads the metadata again
+            }
             let Some(delay) = retry_delay(&sent, attempt) else {
                 return sent.map_err(|failure| {
                     self.endpoint.forget();

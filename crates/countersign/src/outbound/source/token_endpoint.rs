@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 use reqwest::Url;
+use tokio::time::Instant;
 
 use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url, discover};
 use crate::outbound::error::OutboundError;
@@ -15,10 +16,13 @@ const MAX_RETRIES: u32 = 2;
 /// The delay before the first such retry, twice as long before the next; jitter takes up to half of it away.
 const RETRY_DELAY: Duration = Duration::from_millis(200);
 
-/// A token endpoint. A discovered address is remembered until a request fails.
+/// The time for which a discovered address is used before the metadata is read again.
+const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
+
+/// A token endpoint. A discovered address is remembered for an hour, or until a request fails.
 pub(super) struct TokenEndpoint {
     location: Location,
-    discovered: Mutex<Option<Url>>,
+    discovered: Mutex<Option<(Url, Instant)>>,
 }
 
 enum Location {
@@ -52,8 +56,9 @@ impl TokenEndpoint {
     }
 
     pub(super) async fn url(&self) -> Result<Url, OutboundError> {
-        if let Some(discovered) = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-            return Ok(discovered);
+        let discovered = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((url, _)) = discovered.filter(|(_, at)| at.elapsed() < DISCOVERED_FOR) {
+            return Ok(url);
         }
         let url = match &self.location {
             Location::Issuer(issuer) => discover(issuer, Endpoint::Token, Reach::Anywhere).await?,
@@ -70,7 +75,8 @@ impl TokenEndpoint {
     }
 
     fn remember(&self, url: Option<Url>) {
-        *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = url;
+        let discovered = url.map(|url| (url, Instant::now()));
+        *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = discovered;
     }
 }
 
