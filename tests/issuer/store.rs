@@ -91,15 +91,19 @@ fn check_contract(open: &dyn Fn() -> Arc<dyn Store>) {
     assert!(!format!("{stored:?}").contains("115, 101"), "{stored:?}");
 
     let (ends, now) = (UnixTime::from_secs(20), UnixTime::from_secs(10));
-    assert_eq!(one.insert_id(IdList::UsedAssertions, &[1; 32], ends, now), Ok(Insertion::New));
-    assert_eq!(other.insert_id(IdList::UsedAssertions, &[1; 32], ends, now), Ok(Insertion::Present));
-    assert_eq!(other.insert_id(IdList::RevokedTokens, &[1; 32], ends, now), Ok(Insertion::New), "lists are separate");
+    assert_eq!(one.insert_id(IdList::UsedAssertions, "a", &[1; 32], ends, now), Ok(Insertion::New));
+    assert_eq!(other.insert_id(IdList::UsedAssertions, "a", &[1; 32], ends, now), Ok(Insertion::Present));
+    assert_eq!(
+        other.insert_id(IdList::RevokedTokens, "a", &[1; 32], ends, now),
+        Ok(Insertion::New),
+        "lists are separate"
+    );
     for (name, is_known) in [([1; 32], true), ([2; 32], false)] {
         assert_eq!(other.contains_id(IdList::UsedAssertions, &name), Ok(is_known));
     }
     let raced = std::thread::scope(|scope| {
         let racers = [&one, &other, &one, &other].map(|store| {
-            scope.spawn(move || store.insert_id(IdList::UsedAssertions, &[3; 32], ends, now).expect("remembered"))
+            scope.spawn(move || store.insert_id(IdList::UsedAssertions, "a", &[3; 32], ends, now).expect("remembered"))
         });
         racers.map(|racer| racer.join().expect("no panic"))
     });

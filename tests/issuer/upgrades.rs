@@ -70,11 +70,12 @@ impl Store for SecretsOf {
     fn insert_id(
         &self,
         list: IdList,
+        client: &str,
         digest: &[u8; 32],
         expires_at: UnixTime,
-        now: UnixTime,
+        expired_before: UnixTime,
     ) -> Result<Insertion, StoreError> {
-        self.0.insert_id(list, digest, expires_at, now)
+        self.0.insert_id(list, client, digest, expires_at, expired_before)
     }
 
     fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {

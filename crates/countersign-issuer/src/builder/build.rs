@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, Fault};
+use countersign_core::key::KeySource;
 
 use super::IssuerBuilder;
 use super::name::name_fault;
+use crate::audit::Refusals;
 use crate::client::{AssertionCheck, Client, ClientAuthenticator, Registry, SecretCheck, pepper_key};
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
-use crate::rotation::{KeyRing, RingSettings, RotationError};
+use crate::rotation::{KeyRing, RingKeys, RingSettings, RotationError};
 use crate::service::{Federations, Issuer, Parts, own_token_verifier};
 use crate::store::{AsyncStore, MemoryStore};
 
@@ -47,7 +49,7 @@ impl IssuerBuilder {
             ConfigError::new(field, error.to_string())
         })?;
         let keys = Arc::new(keys);
-        let store = AsyncStore::new(store);
+        let store = AsyncStore::new(store, Arc::clone(&self.clock));
         let clients = self.clients.into_iter().collect::<Registry>();
         let assertions = assertion_checks(&clients, &self.name, &self.clock)?;
         let secrets = SecretCheck::new(
@@ -58,7 +60,10 @@ impl IssuerBuilder {
             &clients,
             store.clone(),
         )?;
-        let own_tokens = own_token_verifier(&self.name, &keys, &self.audiences, Arc::clone(&self.clock))?;
+        let key_source = Arc::new(RingKeys::new(Arc::clone(&keys)));
+        let source = Arc::clone(&key_source) as Arc<dyn KeySource>;
+        let clock = Arc::clone(&self.clock);
+        let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
         Ok(Issuer::new(Parts {
             audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
             federations: Federations::new(&self.federations, Arc::clone(&self.clock))?,
@@ -67,8 +72,10 @@ impl IssuerBuilder {
             token_lifetime: self.token_lifetime,
             clock: self.clock,
             keys,
+            key_source,
             own_tokens,
             store,
+            refusals: Refusals::default(),
         }))
     }
 

@@ -121,15 +121,15 @@ impl IssuerBuilder {
         self
     }
 
-    /// The number of concurrent Argon2id checks, 19 MiB each. Default 4. Up to 64 more requests wait; the next one is
-    /// answered 503.
+    /// The number of concurrent Argon2id checks, 19 MiB each. Default 4. Up to 256 more requests wait for at most 2 s; the
+    /// others are answered 503. Secrets that were right before go first, and the others share by address.
     pub fn concurrent_secret_checks(mut self, checks: usize) -> Self {
         self.concurrent_checks = checks;
         self
     }
 
-    /// The time that a successful secret check is cached, in memory and as a keyed hash. Default 300 s; zero disables the
-    /// cache.
+    /// The time that a successful secret check is cached, in memory and as a keyed hash. Default 300 s; zero makes each
+    /// request a check. After that time the hash still shows that the secret was right before.
     pub fn secret_cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.secret_cache_lifetime = lifetime;
         self

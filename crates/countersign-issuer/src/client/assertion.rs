@@ -62,7 +62,7 @@ impl AssertionCheck {
                 // Stored for longer than the leeway within which the assertion is still valid.
                 let id = format!("{} {id}", client.id());
                 let until = expires_at.saturating_add(MAX_AHEAD);
-                match store.insert_id(IdList::UsedAssertions, &id, until, now).await? {
+                match store.insert_id(IdList::UsedAssertions, client.id(), &id, until).await? {
                     Insertion::New => Ok(true),
                     Insertion::Present => Ok(false),
                     Insertion::Full => Err(Busy),

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::secret_check::PresentedSecret;
 use super::{AssertionCheck, AuthenticationError, Client, Registry, SecretCheck};
 use crate::oauth::{ClientCredential, ClientIdentification};
 use crate::store::AsyncStore;
-use crate::throttle::Throttle;
 
 /// Authenticates the registered clients.
 pub(crate) struct ClientAuthenticator {
@@ -16,7 +16,6 @@ pub(crate) struct ClientAuthenticator {
     secrets: SecretCheck,
     /// By client id; only clients with public keys have one.
     assertions: HashMap<String, AssertionCheck>,
-    throttle: Throttle,
     store: AsyncStore,
 }
 
@@ -27,7 +26,7 @@ impl ClientAuthenticator {
         assertions: HashMap<String, AssertionCheck>,
         store: AsyncStore,
     ) -> Self {
-        ClientAuthenticator { clients, secrets, assertions, throttle: Throttle::new(), store }
+        ClientAuthenticator { clients, secrets, assertions, store }
     }
 
     /// Returns the client that sent `identification`; `elapsed` is the time of the issuer's clock.
@@ -38,23 +37,17 @@ impl ClientAuthenticator {
         elapsed: Duration,
     ) -> Result<Arc<Client>, AuthenticationError> {
         let ClientIdentification { client_id, credential } = identification;
-        if let Some(retry_after) = self.throttle.wait(&client_id, peer, elapsed) {
-            return Err(AuthenticationError::Throttled { retry_after });
-        }
         let client = self.clients.find(&client_id).filter(|client| !client.is_locked());
         let is_authentic = match credential {
-            ClientCredential::Secret(secret) => self.secrets.is_right(client.map(AsRef::as_ref), secret).await?,
+            ClientCredential::Secret(secret) => {
+                let presented = PresentedSecret { client_id: &client_id, peer, secret, elapsed };
+                self.secrets.is_right(client.map(AsRef::as_ref), presented).await?
+            }
             ClientCredential::Assertion(assertion) => match client.zip(self.assertions.get(&client_id)) {
                 Some((client, check)) => check.proves(client, &assertion, &self.store).await?,
                 None => false,
             },
         };
-        match client {
-            Some(client) if is_authentic => Ok(Arc::clone(client)),
-            _ => {
-                self.throttle.failed(&client_id, peer, elapsed);
-                Err(AuthenticationError::Rejected)
-            }
-        }
+        client.filter(|_| is_authentic).map(Arc::clone).ok_or(AuthenticationError::Rejected)
     }
 }

@@ -1,24 +1,27 @@
 //! Checks of presented secrets. Neither the result nor its time reveals which clients exist, and memory is bounded.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use countersign_core::clock::Clock;
 use countersign_core::error::ConfigError;
+use countersign_core::integration::{OccupancyBudget, Standing};
 use countersign_core::secret::Secret;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, Semaphore};
 
 use super::error::Busy;
 use super::secret::{Checked, DUMMY, KEYED_PREFIX, SecretHash, bcrypt_dummy, check_slowly};
 use super::upgrades::Upgrades;
-use super::verified_secrets::VerifiedSecrets;
-use super::{Client, Registry};
+use super::verified_secrets::{History, VerifiedSecrets};
+use super::{AuthenticationError, Client, Registry};
 use crate::store::AsyncStore;
+use crate::throttle::Throttle;
 
-/// The most requests that may wait for a check, beyond the running ones; the next one is refused.
-const MAX_WAITING: usize = 64;
+/// The most requests that may wait for a check, beyond the running ones.
+const MAX_WAITING: usize = 256;
 
 /// The longest wait of a request for its check.
 const MAX_WAIT: Duration = Duration::from_secs(2);
@@ -28,17 +31,41 @@ const MAX_WAIT: Duration = Duration::from_secs(2);
 /// The kind of check depends only on the presented secret, never on the client. A secret with the prefix of keyed secrets
 /// costs one HMAC. Any other secret costs one Argon2id hash, and one bcrypt hash while any client has such a hash. Without
 /// a hash of the client, a dummy is compared.
+///
+/// Only the slow checks are limited. A secret that was right before goes first: no failure of others delays it, and a part
+/// of the running checks and of the places to wait is out of reach of secrets that were never right. Those share by address.
 pub(crate) struct SecretCheck {
     pepper: Option<hmac::Key>,
+    /// Failures by client and address.
+    throttle: Throttle,
+    /// Failures by client, address and secret.
+    wrong_secrets: Throttle,
+    places: OccupancyBudget,
     running: Arc<Semaphore>,
-    waiting: Semaphore,
-    verified: Option<VerifiedSecrets>,
+    /// The checks that secrets which were never right may run.
+    running_unproven: Arc<Semaphore>,
+    verified: VerifiedSecrets,
     upgrades: Upgrades,
     bcrypt_dummy: Option<Arc<str>>,
 }
 
+/// A secret as a request presents it, with the client id that it names.
+pub(crate) struct PresentedSecret<'a> {
+    pub(crate) client_id: &'a str,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) secret: Secret<String>,
+    pub(crate) elapsed: Duration,
+}
+
+/// The holder of a place to wait.
+#[derive(Hash)]
+enum Party<'a> {
+    Client(&'a str),
+    Address(Option<IpAddr>),
+}
+
 impl SecretCheck {
-    /// Runs at most `concurrent` Argon2id checks, 19 MiB each. A `cache_lifetime` of zero disables the cache.
+    /// Runs at most `concurrent` Argon2id checks, 19 MiB each. A `cache_lifetime` of zero makes each request a check.
     pub(crate) fn new(
         pepper: Option<hmac::Key>,
         concurrent: usize,
@@ -50,50 +77,87 @@ impl SecretCheck {
         let upgrades = Upgrades::load(clients, store)?;
         let costs = clients.iter().filter_map(|client| upgrades.slow_hash_of(client)?.bcrypt_cost());
         let bcrypt_dummy = costs.max().map(|cost| bcrypt_dummy(cost).into());
-        let verified = if cache_lifetime.is_zero() { None } else { Some(VerifiedSecrets::new(cache_lifetime, clock)?) };
+        let places = u32::try_from(concurrent.saturating_add(MAX_WAITING)).unwrap_or(u32::MAX);
         Ok(SecretCheck {
             pepper,
+            throttle: Throttle::new(),
+            wrong_secrets: Throttle::new(),
+            places: OccupancyBudget::new(places),
             running: Arc::new(Semaphore::new(concurrent)),
-            waiting: Semaphore::new(concurrent.saturating_add(MAX_WAITING)),
-            verified,
+            running_unproven: Arc::new(Semaphore::new(concurrent.saturating_sub(1).max(1))),
+            verified: VerifiedSecrets::new(cache_lifetime, clock)?,
             upgrades,
             bcrypt_dummy,
         })
     }
 
     /// Returns whether `presented` is a secret of `client`. `None` is an unknown client.
-    pub(crate) async fn is_right(&self, client: Option<&Client>, presented: Secret<String>) -> Result<bool, Busy> {
-        if let (Some(pepper), true) = (&self.pepper, presented.expose().starts_with(KEYED_PREFIX)) {
-            return Ok(is_keyed_secret_of(pepper, client, &presented));
+    pub(crate) async fn is_right(
+        &self,
+        client: Option<&Client>,
+        presented: PresentedSecret<'_>,
+    ) -> Result<bool, AuthenticationError> {
+        let PresentedSecret { client_id, peer, secret, elapsed } = presented;
+        if let (Some(pepper), true) = (&self.pepper, secret.expose().starts_with(KEYED_PREFIX)) {
+            return Ok(is_keyed_secret_of(pepper, client, &secret));
         }
         let hash = client.and_then(|client| self.upgrades.slow_hash_of(client));
         let stored = hash.as_ref().and_then(SecretHash::slow).unwrap_or(DUMMY).to_owned();
-        let cache_key = self.verified.as_ref().map(|verified| verified.cache_key(&stored, &presented));
-        if let (Some(verified), Some(cache_key)) = (&self.verified, &cache_key)
-            && hash.is_some()
-            && verified.contains(cache_key)
-        {
-            return Ok(true);
+        let cache_key = self.verified.cache_key(client_id, &stored, &secret);
+        let history = self.verified.history(&cache_key); // only right secrets have one
+        let (pair, same_secret) = ((client_id, peer), (client_id, peer, cache_key));
+        match history {
+            History::Right => return Ok(true),
+            History::RightBefore => {}
+            History::Unknown => {
+                let wait = self.wrong_secrets.wait(&same_secret, elapsed);
+                if let Some(retry_after) = wait {
+                    return Err(AuthenticationError::Throttled { retry_after });
+                }
+                // A repeated wrong secret costs no check, and no attempt of the client.
+                if self.wrong_secrets.has_failed(&same_secret, elapsed) {
+                    self.wrong_secrets.failed(&same_secret, elapsed);
+                    return Ok(false);
+                }
+                if let Some(retry_after) = self.throttle.wait(&pair, elapsed) {
+                    return Err(AuthenticationError::Throttled { retry_after });
+                }
+            }
         }
-        let Checked { is_right, upgraded } = self.check_slowly(stored, presented).await?;
-        let Some(client) = client.filter(|_| is_right && hash.is_some()) else { return Ok(false) };
-        if let Some(upgraded) = upgraded {
-            self.upgrades.apply(client, upgraded).await;
-        } else if let (Some(verified), Some(cache_key)) = (&self.verified, cache_key) {
-            verified.insert(cache_key);
+        let party = match history {
+            History::Unknown => Party::Address(peer),
+            _ => Party::Client(client_id),
+        };
+        let Checked { is_right, upgraded } = self.check_slowly(&party, stored, secret).await?;
+        let Some(client) = client.filter(|_| is_right && hash.is_some()) else {
+            self.throttle.failed(&pair, elapsed);
+            self.wrong_secrets.failed(&same_secret, elapsed);
+            return Ok(false);
+        };
+        match upgraded {
+            Some(upgraded) => self.upgrades.apply(client, upgraded).await,
+            None => self.verified.insert(cache_key),
         }
         Ok(true)
     }
 
-    /// Checks on the blocking pool. The permit moves with the work, so that a disconnect does not free it early.
-    async fn check_slowly(&self, stored: String, presented: Secret<String>) -> Result<Checked, Busy> {
-        let _place = self.waiting.try_acquire().map_err(|_| Busy)?;
-        let turn = tokio::time::timeout(MAX_WAIT, Arc::clone(&self.running).acquire_owned()).await;
-        let permit = turn.map_err(|_| Busy)?.map_err(|_| Busy)?;
+    /// Checks on the blocking pool. The permits move with the work, so that a disconnect does not free them early.
+    async fn check_slowly(&self, party: &Party<'_>, stored: String, secret: Secret<String>) -> Result<Checked, Busy> {
+        let is_proven = matches!(party, Party::Client(_));
+        let standing = if is_proven { Standing::Known } else { Standing::New };
+        let _place = self.places.acquire(party, standing).map_err(|_| Busy)?;
+        let turn = async {
+            let unproven = match is_proven {
+                true => None,
+                false => Some(Arc::clone(&self.running_unproven).acquire_owned().await?),
+            };
+            Ok::<_, AcquireError>((unproven, Arc::clone(&self.running).acquire_owned().await?))
+        };
+        let permits = tokio::time::timeout(MAX_WAIT, turn).await.map_err(|_| Busy)?.map_err(|_| Busy)?;
         let bcrypt_dummy = self.bcrypt_dummy.clone();
         let check = tokio::task::spawn_blocking(move || {
-            let checked = check_slowly(&stored, bcrypt_dummy.as_deref(), &presented);
-            drop(permit);
+            let checked = check_slowly(&stored, bcrypt_dummy.as_deref(), &secret);
+            drop(permits);
             checked
         });
         check.await.map_err(|_| Busy)

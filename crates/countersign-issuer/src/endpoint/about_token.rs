@@ -22,5 +22,5 @@ pub(super) async fn about_token(
         let token = form.one("token").ok_or(OAuthError::invalid_request("token is missing"))?;
         answer(issuer, &client, token).await
     };
-    answered.await.unwrap_or_else(|error| refuse(None, peer, error))
+    answered.await.unwrap_or_else(|error| refuse(issuer, None, peer, error))
 }

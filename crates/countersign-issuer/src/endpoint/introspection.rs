@@ -8,12 +8,12 @@ use serde_json::{Map, Value, json};
 use super::about_token::about_token;
 use crate::client::Client;
 use crate::oauth::{OAuthError, json_response};
-use crate::policy::TENANT_CLAIM;
+use crate::policy::{CLIENT_SUBJECT_CLAIM, TENANT_CLAIM};
 use crate::service::Issuer;
 
 /// The claims that describe an active token.
-const MEMBERS: [&str; 11] =
-    ["iss", "sub", "aud", "client_id", "scope", "exp", "iat", "nbf", "jti", "act", TENANT_CLAIM];
+const MEMBERS: [&str; 12] =
+    ["iss", "sub", "aud", "client_id", "scope", "exp", "iat", "nbf", "jti", "act", TENANT_CLAIM, CLIENT_SUBJECT_CLAIM];
 
 pub(super) async fn introspection(State(issuer): State<Issuer>, request: Request) -> Response {
     about_token(&issuer, request, describe).await

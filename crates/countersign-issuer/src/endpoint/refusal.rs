@@ -9,12 +9,15 @@ use crate::client::AuthenticationError;
 use crate::grant::GrantError;
 use crate::mint::MintError;
 use crate::oauth::OAuthError;
-use crate::service::{FederationError, RevocationError};
+use crate::service::{FederationError, Issuer, RevocationError};
 use crate::store::StoreError;
 
 /// Logs a refusal and answers it. `client` is the id that the request names.
-pub(super) fn refuse(client: Option<&str>, peer: Option<IpAddr>, error: OAuthError) -> Response {
-    audit::request_refused(client, peer, error.code, error.status.as_u16());
+pub(super) fn refuse(issuer: &Issuer, client: Option<&str>, peer: Option<IpAddr>, error: OAuthError) -> Response {
+    let status = error.status.as_u16();
+    if let Some(unlogged) = issuer.refusals().of_status(status).admit(issuer.clock().elapsed()) {
+        audit::request_refused(client, peer, error.code, status, unlogged);
+    }
     error.into_response()
 }
 
@@ -55,7 +58,10 @@ impl From<MintError> for OAuthError {
         match error {
             MintError::Expired => OAuthError::invalid_request("a presented token is not accepted"),
             MintError::TooLarge => OAuthError::invalid_request("the token would be larger than 7 KiB"),
-            MintError::MissingClaim(_) | MintError::UnknownAudience | MintError::Signing => OAuthError::server_error(),
+            MintError::MissingClaim(_)
+            | MintError::SubjectIsClient
+            | MintError::UnknownAudience
+            | MintError::Signing => OAuthError::server_error(),
         }
     }
 }

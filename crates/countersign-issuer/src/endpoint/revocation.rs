@@ -16,12 +16,12 @@ pub(super) async fn revocation(State(issuer): State<Issuer>, request: Request) -
 
 async fn revoke(issuer: &Issuer, client: &Client, token: &str) -> Result<Response, OAuthError> {
     // An invalid token needs no revocation (RFC 7009 §2.2). `token_type_hint` is ignored.
-    if let Some(verified) = issuer.verify_own(token).await? {
+    if let Some(verified) = issuer.verify_own_at_issue(token).await? {
         if verified.client_id() != Some(client.id()) {
             return Err(OAuthError::invalid_request("the token was issued to another client"));
         }
-        let token_id = verified.token_id().unwrap_or_default(); // `verify_own` requires one
-        issuer.revoke(token_id, verified.expires_at()).await?;
+        let token_id = verified.token_id().unwrap_or_default(); // the profile requires one
+        issuer.revoke_for(client, token_id, verified.expires_at()).await?;
         audit::token_revoked(client.id(), token_id);
     }
     Ok(json_response(StatusCode::OK, &serde_json::json!({})))

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::refusal::refuse;
 use crate::audit::{self, Issued};
 use crate::client::Client;
 use crate::grant;
-use crate::oauth::{ClientIdentification, Form, OAuthError, json_response};
+use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential};
 use crate::policy::Grant;
 use crate::service::Issuer;
 
@@ -21,7 +21,9 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     let peer = peer(&request);
     let mut client_id = None;
     let answer = match Form::from_request(request).await {
-        Ok((_, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => jwt_bearer(&issuer, &form).await,
+        Ok((headers, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => {
+            jwt_bearer(&issuer, &headers, &form).await
+        }
         Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form) {
             Ok(identification) => {
                 client_id = Some(identification.client_id.clone());
@@ -31,7 +33,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         },
         Err(error) => Err(error),
     };
-    answer.unwrap_or_else(|error| refuse(client_id.as_deref(), peer, error))
+    answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer, error))
 }
 
 /// Answers a request with a client credential.
@@ -51,9 +53,13 @@ async fn authenticated(
 }
 
 /// Answers a request with a token of another issuer, which authenticates the client (RFC 7523 §3.1).
-async fn jwt_bearer(issuer: &Issuer, form: &Form) -> Result<Response, OAuthError> {
+async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
+    refuse_credential(headers, form)?;
     let assertion = form.one("assertion").ok_or(OAuthError::invalid_request("assertion is missing"))?;
     let client = issuer.authenticate_federated(assertion).await?;
+    if form.one("client_id").is_some_and(|named| named != client.id()) {
+        return Err(OAuthError::invalid_grant());
+    }
     issue(issuer, &client, Grant::JwtBearer, form).await
 }
 

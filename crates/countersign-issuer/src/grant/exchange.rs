@@ -9,7 +9,7 @@ use super::request::{scope, target};
 use super::{GrantError, Granted};
 use crate::client::Client;
 use crate::oauth::Form;
-use crate::policy::{ExchangeRule, ScopeSet, TENANT_CLAIM};
+use crate::policy::{CLIENT_SUBJECT_CLAIM, ExchangeRule, ScopeSet, TENANT_CLAIM};
 use crate::service::Issuer;
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -37,9 +37,21 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
         .find(|rule| rule.allows(target.name(), subject.subject(), subject.audiences()))
         .ok_or_else(|| no_rule(client, &subject, target.name()))?;
     check_tenant(client, &subject)?;
+    let is_client_subject = is_client_subject(&subject, &claims);
+    if !is_client_subject && issuer.is_client(subject.subject()) {
+        return Err(GrantError::InvalidRequest("the subject has the name of a client"));
+    }
     let actor_name = actor_name(client, actor.as_deref())?;
     check_may_act(issuer, &claims, actor_name)?;
 
+    // A client that exchanges its own token keeps speaking for itself.
+    let is_own = is_client_subject && subject.actor().is_none() && subject.client_id() == Some(client.id());
+    let mut copied = copied_claims(issuer, rule, &claims, actor.is_some(), actor_name)?;
+    if is_own && subject.subject() == client.id() && actor.is_none() {
+        copied.remove("act");
+    } else if is_client_subject {
+        copied.insert(CLIENT_SUBJECT_CLAIM.into(), Value::from(true));
+    }
     let subject_scopes: ScopeSet = subject.grants().scopes.iter().map(Box::from).collect();
     let policy = rule.scopes.as_ref().unwrap_or(&client.scopes);
     let scope = scope(form, subject_scopes.intersection(policy).intersection(&target.scopes))?;
@@ -49,7 +61,7 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
         audience: target.name().to_owned(),
         scope,
         not_after,
-        claims: copied_claims(issuer, rule, &claims, actor.is_some(), actor_name)?,
+        claims: copied,
         issued_token_type: Some(ACCESS_TOKEN),
     })
 }
@@ -73,6 +85,12 @@ async fn presented(
         _ => return Err(GrantError::InvalidRequest("a token without its type, or a type without its token")),
     };
     issuer.verify_own(token).await?.map(Some).ok_or(NOT_ACCEPTED)
+}
+
+/// Returns whether the subject of the token is a client: it is the client's own token, or was exchanged from one.
+fn is_client_subject(subject: &Verified, claims: &Map<String, Value>) -> bool {
+    let is_marked = claims.get(CLIENT_SUBJECT_CLAIM) == Some(&Value::from(true));
+    is_marked || (subject.client_id() == Some(subject.subject()) && subject.actor().is_none())
 }
 
 /// Distinguishes a subject token that no rule accepts from a target that no rule has.

@@ -19,6 +19,8 @@ use std::fmt;
 pub enum MintError {
     /// This claim is not set to one string that is not empty.
     MissingClaim(&'static str),
+    /// The subject has the name of a client: the token would pass for the client's own.
+    SubjectIsClient,
     /// The issuer does not have this audience.
     UnknownAudience,
     /// The requested expiry is in the past.
@@ -35,6 +37,9 @@ impl fmt::Display for MintError {
             MintError::MissingClaim(name) => {
                 write!(f, "{name} is not set; every access token needs sub, aud and client_id")
             }
+            MintError::SubjectIsClient => f.write_str(
+                "sub is the id of a client, or sub_is_client is set; give users other names than clients, such as a prefix",
+            ),
             MintError::UnknownAudience => f.write_str("aud is not an audience of this issuer; add it to the builder"),
             MintError::Expired => f.write_str("exp is in the past; set a later one"),
             MintError::TooLarge => {

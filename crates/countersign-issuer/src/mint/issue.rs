@@ -8,6 +8,7 @@ use super::{MintError, MintedToken};
 use crate::client::Client;
 use crate::grant::Granted;
 use crate::jti::token_id;
+use crate::policy::CLIENT_SUBJECT_CLAIM;
 use crate::service::Issuer;
 
 impl Issuer {
@@ -16,7 +17,10 @@ impl Issuer {
     /// The draft names the subject (`sub`), the service (`aud`, an audience of the issuer) and the client (`client_id`).
     /// The issuer sets `iss`, `iat`, `jti` and the type. The lifetime is the audience's, or ends at the `exp` of the draft
     /// if that is earlier. **The issuer does not check that the subject is authenticated or may have these claims**: the
-    /// application must.
+    /// application must. A subject with the name of a client is refused, because services would take its token for the
+    /// client's own; a client requests its own tokens at the token endpoint.
+    ///
+    /// Reads the store for changes of other instances at most every 5 s, and blocks then if the store does.
     ///
     /// ```
     /// use countersign_core::mint::Draft;
@@ -30,16 +34,19 @@ impl Issuer {
     /// ```
     ///
     /// # Errors
-    /// `MintError` if `sub`, `aud` or `client_id` is missing, the audience is unknown, `exp` is in the past, or the token
-    /// would be larger than 7 KiB.
+    /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client, the audience is unknown, `exp` is
+    /// in the past, or the token would be larger than 7 KiB.
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
+        self.maintain_keys_blocking();
         let claims = draft.claims();
         let text = |name: &'static str| match claims.get(name).and_then(|value| value.as_str()) {
             Some(text) if !text.is_empty() => Ok(text),
             _ => Err(MintError::MissingClaim(name)),
         };
-        text("sub")?;
-        text("client_id")?;
+        let (subject, client_id) = (text("sub")?, text("client_id")?);
+        if subject == client_id || self.is_client(subject) || claims.contains_key(CLIENT_SUBJECT_CLAIM) {
+            return Err(MintError::SubjectIsClient);
+        }
         let audience = text("aud")?;
         let not_after = claims.get("exp").and_then(serde_json::Value::as_u64).map(UnixTime::from_secs);
         let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));

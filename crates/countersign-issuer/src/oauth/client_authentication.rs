@@ -43,6 +43,9 @@ impl ClientIdentification {
         }
         let in_body = form.one("client_secret");
         let assertion = form.one("client_assertion");
+        if assertion.is_none() && form.one("client_assertion_type").is_some() {
+            return Err(OAuthError::invalid_request("client_assertion_type without client_assertion"));
+        }
         let is_named = |id: &str| form.one("client_id").is_none_or(|named| named == id);
         let presented = match (header, in_body, assertion) {
             (Some(header), None, None) => from_basic(header.as_bytes()),
@@ -57,6 +60,18 @@ impl ClientIdentification {
             .filter(|found| (1..=MAX_CLIENT_ID_BYTES).contains(&found.client_id.len()) && is_named(&found.client_id))
             .ok_or(OAuthError::invalid_client())
     }
+}
+
+/// Refuses a client credential beside another one.
+///
+/// # Errors
+/// `invalid_request` if the request has a client credential of any kind.
+pub(crate) fn refuse_credential(headers: &HeaderMap, form: &Form) -> Result<(), OAuthError> {
+    const PARAMETERS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+    if headers.contains_key(header::AUTHORIZATION) || PARAMETERS.iter().any(|name| form.one(name).is_some()) {
+        return Err(OAuthError::invalid_request("more than one client credential; send one"));
+    }
+    Ok(())
 }
 
 fn from_secret(client_id: &str, secret: &str) -> Option<ClientIdentification> {

@@ -54,6 +54,10 @@ impl OAuthError {
         OAuthError { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::invalid_request("the body is larger than 64 KiB") }
     }
 
+    pub(crate) const fn too_slow() -> Self {
+        OAuthError { status: StatusCode::REQUEST_TIMEOUT, ..Self::invalid_request("the body took over 10 s") }
+    }
+
     /// A bound of this service is reached, or its store is unavailable.
     pub(crate) const fn unavailable() -> Self {
         OAuthError {

@@ -1,6 +1,7 @@
 //! Form bodies, read strictly: a malformed body or a repeated parameter is refused.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -12,6 +13,9 @@ use super::OAuthError;
 
 /// The largest body read, in bytes: enough for an encoded subject and actor token of 16 KiB each.
 const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The longest time for the body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The most parameters of one request.
 const MAX_PARAMETERS: usize = 64;
@@ -28,6 +32,13 @@ impl Form {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {
             return Err(OAuthError::invalid_request("content-type is not application/x-www-form-urlencoded"));
+        }
+        // Something on the way could read what is not read here.
+        if parts.uri.query().is_some_and(|query| !query.is_empty()) {
+            return Err(OAuthError::invalid_request("the URL has a query; send all parameters in the body"));
+        }
+        if parts.headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(OAuthError::invalid_request("content-encoding is not supported"));
         }
         Ok((parts.headers, Form::parse(&Zeroizing::new(read(body).await?))?))
     }
@@ -73,13 +84,15 @@ impl std::fmt::Debug for Form {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let mut lines = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(line), None) = (lines.next(), lines.next()) else { return false };
+    let essence = line.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, OAuthError> {
-    to_bytes(body, MAX_BODY_BYTES).await.map(Vec::from).map_err(|error| {
+    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await;
+    read.map_err(|_| OAuthError::too_slow())?.map(Vec::from).map_err(|error| {
         let is_too_large =
             std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         if is_too_large { OAuthError::too_large() } else { OAuthError::invalid_request("the body is incomplete") }

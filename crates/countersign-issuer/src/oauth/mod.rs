@@ -4,6 +4,6 @@ mod client_authentication;
 mod error;
 mod form;
 
-pub(crate) use client_authentication::{ClientCredential, ClientIdentification};
+pub(crate) use client_authentication::{ClientCredential, ClientIdentification, refuse_credential};
 pub(crate) use error::{OAuthError, json_response};
 pub(crate) use form::Form;

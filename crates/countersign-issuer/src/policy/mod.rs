@@ -9,7 +9,7 @@ mod lifetime;
 mod scope;
 
 pub use audience::Audience;
-pub(crate) use claims::TENANT_CLAIM;
+pub(crate) use claims::{CLIENT_SUBJECT_CLAIM, TENANT_CLAIM};
 pub use exchange::ExchangeRule;
 pub use federation::Federation;
 pub use grant::Grant;

@@ -8,10 +8,12 @@ mod error;
 mod key;
 mod published;
 mod ring;
+mod source;
 mod timing;
 
 pub use error::RotationError;
 pub use key::{KeyState, PublishedKey};
 pub(crate) use published::Published;
 pub(crate) use ring::{KeyRing, RingSettings};
+pub(crate) use source::RingKeys;
 pub(crate) use timing::JWKS_MAX_AGE;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::{Algorithm, KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign_core::key::{Algorithm, KeyCell};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
 
@@ -36,7 +36,8 @@ pub(crate) struct KeyRing {
     settings: RingSettings,
     keys: Mutex<Keys>,
     published: ArcSwap<Published>,
-    cell: KeyCell,
+    /// The keys for verifiers in this process.
+    pub(super) cell: KeyCell,
     /// The time of the next maintenance, in milliseconds of the clock.
     maintenance_at: AtomicU64,
 }
@@ -49,6 +50,8 @@ struct Keys {
     version: u64,
     /// True if time has changed a state since.
     is_advanced: bool,
+    /// The time up to which verifiers use them without another read of the store.
+    usable_until: Duration,
 }
 
 impl KeyRing {
@@ -69,7 +72,6 @@ impl KeyRing {
             return Err(StoreError::new(StoreErrorKind::OtherAlgorithm).into());
         }
         let (cell, published) = (KeyCell::new(), Published::new(&keys.current)?);
-        cell.store(Arc::clone(&published.set), None);
         let due_at = settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
         let ring = KeyRing {
             settings,
@@ -102,7 +104,7 @@ impl KeyRing {
         if let Ok(published) = Published::new(&next) {
             keys.current = next;
             keys.is_advanced = true;
-            self.publish(published);
+            self.publish(published, keys.usable_until);
         }
         self.published.load_full()
     }
@@ -134,13 +136,18 @@ impl KeyRing {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).current.iter().map(RingKey::describe).collect()
     }
 
-    pub(crate) fn algorithm(&self) -> Algorithm {
-        self.settings.algorithm
+    /// Returns the clock of the issuer.
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.settings.clock
     }
 
-    /// Returns whether maintenance may generate a key, which takes time.
-    pub(crate) fn is_scheduled(&self) -> bool {
-        self.settings.rotation_interval.is_some()
+    /// Returns whether [`maintain`](Self::maintain) may block.
+    pub(crate) fn may_block(&self) -> bool {
+        self.settings.store.is_blocking() || self.settings.rotation_interval.is_some()
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.settings.algorithm
     }
 
     /// Returns whether [`maintain`](Self::maintain) is due. Of concurrent callers, one gets `true`.
@@ -170,7 +177,9 @@ impl KeyRing {
         change: impl Fn(&mut Vec<RingKey>, UnixTime) -> Result<T, RotationError>,
     ) -> Result<T, RotationError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let usable_until = self.settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
         for _ in 0..MAX_ATTEMPTS {
+            let version_before = keys.version;
             read(&self.settings, &mut keys)?;
             let now = self.settings.clock.now();
             let mut next = keys.current.clone();
@@ -178,18 +187,24 @@ impl KeyRing {
             let result = change(&mut next, now)?;
             let described = |keys: &[RingKey]| keys.iter().map(RingKey::describe).collect::<Vec<_>>();
             let is_changed = keys.is_advanced || described(&next) != described(&keys.current);
+            if !is_changed && keys.version == version_before {
+                keys.usable_until = usable_until;
+                self.cell.store(Arc::clone(&self.published.load().set), Some(usable_until));
+                return Ok(result);
+            }
             let published = Published::new(&next)?;
             if is_changed && !write(&self.settings, &mut keys, next)? {
                 continue;
             }
-            self.publish(published);
+            keys.usable_until = usable_until;
+            self.publish(published, usable_until);
             return Ok(result);
         }
         Err(StoreError::new(StoreErrorKind::Contended).into())
     }
 
-    fn publish(&self, published: Published) {
-        self.cell.store(Arc::clone(&published.set), None);
+    fn publish(&self, published: Published, usable_until: Duration) {
+        self.cell.store(Arc::clone(&published.set), Some(usable_until));
         self.published.store(Arc::new(published));
     }
 
@@ -251,7 +266,7 @@ fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
     let Some(StoredKeys { version, keys: stored }) = settings.store.keys()? else { return Ok(()) };
     if version != keys.version {
         let current = encoding::decode(&stored, &settings.issuer, settings.store_key.as_ref(), &keys.current)?;
-        *keys = Keys { current, version, is_advanced: false };
+        *keys = Keys { current, version, is_advanced: false, usable_until: keys.usable_until };
     }
     Ok(())
 }
@@ -261,25 +276,14 @@ fn write(settings: &RingSettings, keys: &mut Keys, next: Vec<RingKey>) -> Result
     let encoded = zeroize::Zeroizing::new(encoding::encode(&next, &settings.issuer, settings.store_key.as_ref())?);
     let is_written = settings.store.replace_keys(keys.version, &encoded)?;
     if is_written {
-        *keys = Keys { current: next, version: keys.version.saturating_add(1), is_advanced: false };
+        let (version, usable_until) = (keys.version.saturating_add(1), keys.usable_until);
+        *keys = Keys { current: next, version, is_advanced: false, usable_until };
     }
     Ok(is_written)
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The source for verifiers in this process, which need no network.
-impl KeySource for KeyRing {
-    fn cell(&self) -> &KeyCell {
-        &self.cell
-    }
-
-    fn refresh(&self, _reason: RefreshReason) -> RefreshFuture<'_> {
-        self.published();
-        Box::pin(std::future::ready(RefreshOutcome::Refreshed))
-    }
 }
 
 impl fmt::Debug for KeyRing {

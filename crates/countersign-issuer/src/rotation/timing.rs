@@ -14,5 +14,8 @@ pub(super) const MARGIN: Duration = Duration::from_secs(60);
 /// The time that a key is published before it signs.
 pub(super) const PENDING_FOR: Duration = JWKS_MAX_AGE.saturating_add(VERIFIER_COOL_DOWN).saturating_add(MARGIN);
 
-/// The shortest time between two reads of the store for changes of other instances.
+/// The time after which the store is read again for changes of other instances.
 pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The longest time that verifiers in this process use the keys of the last read while the store is unavailable.
+pub(super) const STALE_FOR: Duration = Duration::from_secs(3600);

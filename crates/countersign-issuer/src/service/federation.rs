@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use countersign_core::clock::Clock;
-use countersign_core::error::ConfigError;
+use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::verify::Verifier;
 
-use crate::audit;
 use crate::client::{Client, Registry};
 use crate::policy::Federation;
 
@@ -50,10 +49,11 @@ impl Federations {
         &self,
         assertion: &str,
         registry: &Registry,
+        log: impl Fn(&VerifyError),
     ) -> Result<Arc<Client>, FederationError> {
         let Inner { verifier, clients } = self.0.as_ref().ok_or(FederationError::Rejected)?;
         let verified = verifier.verify(assertion).await.map_err(|error| {
-            audit::presented_token_refused(&error);
+            log(&error);
             if error.is_unavailable() { FederationError::KeysUnavailable } else { FederationError::Rejected }
         })?;
         let identity = (verified.issuer().to_owned(), verified.subject().to_owned());

@@ -6,19 +6,21 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::clock::{Clock, FixedClock, UnixTime};
+use countersign_core::error::VerifyError;
+use countersign_core::key::{KeySet, KeySource, StaticKeys};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::verify::{Verified, Verifier};
 
 use super::federation::{FederationError, Federations};
 use super::own_tokens;
 use super::revocation::{self, RevocationError};
-use crate::audit;
+use crate::audit::{self, Refusals};
 use crate::client::{AuthenticationError, Client, ClientAuthenticator};
 use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
-use crate::rotation::{KeyRing, Published, PublishedKey, RotationError};
-use crate::store::{AsyncStore, StoreError};
+use crate::rotation::{KeyRing, Published, PublishedKey, RingKeys, RotationError};
+use crate::store::{AsyncStore, StoreError, StoreErrorKind};
 
 /// A token service. Clones are cheap and share their state.
 ///
@@ -50,8 +52,10 @@ pub(crate) struct Parts {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) clients: ClientAuthenticator,
     pub(crate) federations: Federations,
+    pub(crate) key_source: Arc<RingKeys>,
     pub(crate) own_tokens: Verifier,
     pub(crate) store: AsyncStore,
+    pub(crate) refusals: Refusals,
 }
 
 impl Issuer {
@@ -81,7 +85,8 @@ impl Issuer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
-        own_tokens::trusted_for(&self.0.name, &self.0.keys, audience)
+        let keys = Arc::clone(&self.0.key_source) as Arc<dyn KeySource>;
+        own_tokens::trusted_for(&self.0.name, keys, self.0.keys.algorithm(), audience)
     }
 
     /// Publishes a new key, which signs after every verifier's cache has it (420 s). The active key then retires: it stays
@@ -130,14 +135,19 @@ impl Issuer {
     /// `Ok` means that the revocation is stored. Blocks if the store does.
     ///
     /// # Errors
-    /// `RevocationError` if 100,000 unexpired tokens are already revoked, or the store failed.
+    /// `RevocationError` if the store has no room, or failed.
     pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
-        revocation::revoke_blocking(&self.0.store, token_id, expires_at, self.0.clock.now())
+        revocation::revoke_blocking(&self.0.store, token_id, expires_at)
     }
 
-    /// Revokes a token from async code.
-    pub(crate) async fn revoke(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
-        revocation::revoke(&self.0.store, token_id, expires_at, self.0.clock.now()).await
+    /// Revokes a token on behalf of a client.
+    pub(crate) async fn revoke_for(
+        &self,
+        client: &Client,
+        token_id: &str,
+        expires_at: UnixTime,
+    ) -> Result<(), RevocationError> {
+        revocation::revoke(&self.0.store, client.id(), token_id, expires_at).await
     }
 
     /// Maintains the keys if it is due: reads changes of other instances, follows the schedule.
@@ -146,13 +156,21 @@ impl Issuer {
             return;
         }
         let keys = Arc::clone(&self.0.keys);
-        let may_block = self.0.store.blocking().is_blocking() || self.0.keys.is_scheduled();
-        let maintained = if may_block {
+        let maintained = if keys.may_block() {
             tokio::task::spawn_blocking(move || keys.maintain()).await.unwrap_or(Ok(()))
         } else {
             keys.maintain()
         };
         if let Err(error) = maintained {
+            audit::key_maintenance_failed(&error);
+        }
+    }
+
+    /// As [`maintain_keys`](Self::maintain_keys), on the calling thread.
+    pub(crate) fn maintain_keys_blocking(&self) {
+        if self.0.keys.is_maintenance_due()
+            && let Err(error) = self.0.keys.maintain()
+        {
             audit::key_maintenance_failed(&error);
         }
     }
@@ -166,24 +184,62 @@ impl Issuer {
     }
 
     pub(crate) async fn authenticate_federated(&self, assertion: &str) -> Result<Arc<Client>, FederationError> {
-        self.0.federations.authenticate(assertion, &self.0.clients.clients).await
+        self.0.federations.authenticate(assertion, &self.0.clients.clients, |error| self.log_presented(error)).await
     }
 
     /// Verifies a token of this issuer, for any of its audiences. `None` if it is not valid or revoked.
     ///
     /// # Errors
-    /// `StoreError` if it is unknown whether the token is revoked.
+    /// `StoreError` if it is unknown whether the token is valid or revoked.
     pub(crate) async fn verify_own(&self, token: &str) -> Result<Option<Arc<Verified>>, StoreError> {
         let verified = match self.0.own_tokens.verify(token).await {
             Ok(verified) => verified,
-            Err(error) => {
-                audit::presented_token_refused(&error);
-                return Ok(None);
-            }
+            Err(error) => return self.not_verified(&error),
         };
         let Some(id) = verified.token_id() else { return Ok(None) };
         let is_revoked = revocation::is_revoked(&self.0.store, id).await?;
         Ok((!is_revoked).then_some(verified))
+    }
+
+    /// Verifies a token of this issuer as of the time of its issue, for its revocation. A token that is expired, or not valid
+    /// yet, may only seem so, because a clock was set: it is revoked too.
+    ///
+    /// # Errors
+    /// `StoreError` if it is unknown whether the token is valid.
+    pub(crate) async fn verify_own_at_issue(&self, token: &str) -> Result<Option<Arc<Verified>>, StoreError> {
+        let error = match self.0.own_tokens.verify(token).await {
+            Ok(verified) => return Ok(Some(verified)),
+            Err(error) => error,
+        };
+        let keys = KeySet::from_jwks(&self.published().jwks).ok().filter(|_| !error.is_unavailable());
+        let Some((issued_at, keys)) = own_tokens::issued_at(token).zip(keys) else { return self.not_verified(&error) };
+        let (keys, clock) = (Arc::new(StaticKeys::from_set(keys)), FixedClock::new(issued_at));
+        let algorithm = self.0.keys.algorithm();
+        let verifier = own_tokens::own_token_verifier(&self.0.name, keys, algorithm, self.audiences(), Arc::new(clock));
+        match verifier.cache_bytes(0).build() {
+            Ok(verifier) => verifier.verify(token).await.map(Some).or_else(|error| self.not_verified(&error)),
+            Err(_) => self.not_verified(&error),
+        }
+    }
+
+    fn not_verified<T>(&self, error: &VerifyError) -> Result<Option<T>, StoreError> {
+        self.log_presented(error);
+        if error.is_unavailable() { Err(StoreError::new(StoreErrorKind::Unavailable)) } else { Ok(None) }
+    }
+
+    fn log_presented(&self, error: &VerifyError) {
+        if let Some(unlogged) = self.0.refusals.of_presented_tokens().admit(self.0.clock.elapsed()) {
+            audit::presented_token_refused(error, unlogged);
+        }
+    }
+
+    pub(crate) fn refusals(&self) -> &Refusals {
+        &self.0.refusals
+    }
+
+    /// Returns whether a client has this id.
+    pub(crate) fn is_client(&self, id: &str) -> bool {
+        self.0.clients.clients.find(id).is_some()
     }
 
     pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {

@@ -4,35 +4,46 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::authz::Authorities;
-use countersign_core::clock::Clock;
-use countersign_core::error::ConfigError;
-use countersign_core::key::KeySource;
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::key::{Algorithm, KeySource};
 use countersign_core::policy::{NeedsAudience, Profile, TrustedIssuer};
-use countersign_core::verify::Verifier;
+use countersign_core::verify::{Verifier, VerifierBuilder};
 
 use crate::policy::{Audience, MAX_TOKEN_LIFETIME};
-use crate::rotation::KeyRing;
 
 /// The issuer as a verifier in this process trusts it for tokens for `audience`.
-pub(super) fn trusted_for(name: &str, keys: &Arc<KeyRing>, audience: impl Into<String>) -> TrustedIssuer {
-    NeedsAudience::new(name, Arc::clone(keys) as Arc<dyn KeySource>)
+pub(super) fn trusted_for(
+    name: &str,
+    keys: Arc<dyn KeySource>,
+    algorithm: Algorithm,
+    audience: impl Into<String>,
+) -> TrustedIssuer {
+    NeedsAudience::new(name, keys)
         .audience(audience)
-        .algorithms([keys.algorithm()])
+        .algorithms([algorithm])
         .profile(Profile::AccessToken)
         .max_lifetime(MAX_TOKEN_LIFETIME)
         .authorities(Authorities::new().tenant_at("/tenant"))
 }
 
 /// A verifier of tokens for any audience of the issuer. It has no leeway, since the same clock dated the tokens.
-pub(crate) fn own_token_verifier(
+pub(crate) fn own_token_verifier<'a>(
     name: &str,
-    keys: &Arc<KeyRing>,
-    audiences: &[Audience],
+    keys: Arc<dyn KeySource>,
+    algorithm: Algorithm,
+    audiences: impl IntoIterator<Item = &'a Audience>,
     clock: Arc<dyn Clock>,
-) -> Result<Verifier, ConfigError> {
-    let mut trusted = trusted_for(name, keys, name).leeway(Duration::ZERO);
+) -> VerifierBuilder {
+    let mut trusted = trusted_for(name, keys, algorithm, name).leeway(Duration::ZERO);
     for audience in audiences {
         trusted = trusted.add_audience(audience.name());
     }
-    Verifier::builder().trust(trusted).clock(clock).build()
+    Verifier::builder().trust(trusted).clock(clock)
+}
+
+/// The time at which `token` claims to be issued.
+pub(super) fn issued_at(token: &str) -> Option<UnixTime> {
+    let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+    Some(UnixTime::from_secs(claims.get("iat")?.as_u64()?))
 }

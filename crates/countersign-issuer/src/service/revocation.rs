@@ -24,7 +24,7 @@ use crate::store::{AsyncStore, IdList, Insertion, StoreError};
 #[non_exhaustive]
 #[must_use]
 pub enum RevocationError {
-    /// The list already has 100,000 revoked tokens that have not expired.
+    /// The list is full of revoked tokens that have not expired, or the client has its share of it.
     Full,
     /// The revocation could not be stored.
     Store(StoreError),
@@ -34,7 +34,7 @@ impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RevocationError::Full => {
-                f.write_str("100000 unexpired tokens are already revoked; revoke the signing key instead")
+                f.write_str("the list of revoked tokens has no room; wait until some expire, or revoke the signing key")
             }
             RevocationError::Store(error) => error.fmt(f),
         }
@@ -58,24 +58,19 @@ impl RevocationError {
     }
 }
 
-/// Revokes a token on the calling thread.
-pub(super) fn revoke_blocking(
-    store: &AsyncStore,
-    token_id: &str,
-    expires_at: UnixTime,
-    now: UnixTime,
-) -> Result<(), RevocationError> {
-    let digest = AsyncStore::digest(token_id);
-    RevocationError::check(store.blocking().insert_id(IdList::RevokedTokens, &digest, expires_at, now)?)
+/// Revokes a token on the calling thread, for the issuer itself.
+pub(super) fn revoke_blocking(store: &AsyncStore, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
+    RevocationError::check(store.insert_own_id(IdList::RevokedTokens, token_id, expires_at)?)
 }
 
+/// Revokes a token in a place of `client`.
 pub(super) async fn revoke(
     store: &AsyncStore,
+    client: &str,
     token_id: &str,
     expires_at: UnixTime,
-    now: UnixTime,
 ) -> Result<(), RevocationError> {
-    RevocationError::check(store.insert_id(IdList::RevokedTokens, token_id, expires_at, now).await?)
+    RevocationError::check(store.insert_id(IdList::RevokedTokens, client, token_id, expires_at).await?)
 }
 
 pub(super) async fn is_revoked(store: &AsyncStore, token_id: &str) -> Result<bool, StoreError> {

@@ -3,43 +3,57 @@
 use std::fmt;
 use std::sync::Arc;
 
-use countersign_core::clock::UnixTime;
+use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::integration::sha256;
 
+use super::share::ExpiryClock;
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind};
-use crate::audit;
+use crate::audit::{self, Sampler};
 
 /// Calls a blocking store off the runtime's threads and logs its failures.
 #[derive(Clone)]
-pub(crate) struct AsyncStore(Arc<dyn Store>);
+pub(crate) struct AsyncStore {
+    store: Arc<dyn Store>,
+    expiry: Arc<ExpiryClock>,
+    log: Arc<Sampler>,
+    clock: Arc<dyn Clock>,
+}
 
 impl AsyncStore {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        AsyncStore(store)
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        let expiry = Arc::new(ExpiryClock::new(Arc::clone(&clock)));
+        AsyncStore { store, expiry, log: Arc::new(Sampler::of_outages()), clock }
     }
 
     /// The store itself, for calls that may block.
     pub(crate) fn blocking(&self) -> &Arc<dyn Store> {
-        &self.0
+        &self.store
     }
 
     /// The stored form of an id: a digest, so that long ids take no more space.
-    pub(crate) fn digest(id: &str) -> [u8; 32] {
+    fn digest(id: &str) -> [u8; 32] {
         sha256(id)
     }
 
+    /// Stores an id in a place of `client`.
     pub(crate) async fn insert_id(
         &self,
         list: IdList,
+        client: &str,
         id: &str,
         expires_at: UnixTime,
-        now: UnixTime,
     ) -> Result<Insertion, StoreError> {
-        let digest = AsyncStore::digest(id);
-        self.call(move |store| store.insert_id(list, &digest, expires_at, now)).await
+        let (digest, client, expired) = (AsyncStore::digest(id), client.to_owned(), self.expiry.now());
+        self.call(move |store| store.insert_id(list, &client, &digest, expires_at, expired)).await
+    }
+
+    /// Stores an id in a place of the issuer itself; blocks if the store does.
+    pub(crate) fn insert_own_id(&self, list: IdList, id: &str, expires_at: UnixTime) -> Result<Insertion, StoreError> {
+        self.store.insert_id(list, "", &AsyncStore::digest(id), expires_at, self.expiry.now())
     }
 
     pub(crate) async fn contains_id(&self, list: IdList, id: &str) -> Result<bool, StoreError> {
+        self.expiry.now(); // takes a reading
         let digest = AsyncStore::digest(id);
         self.call(move |store| store.contains_id(list, &digest)).await
     }
@@ -48,19 +62,23 @@ impl AsyncStore {
         &self,
         call: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = if self.0.is_blocking() {
-            let store = Arc::clone(&self.0);
+        let result = if self.store.is_blocking() {
+            let store = Arc::clone(&self.store);
             let joined = tokio::task::spawn_blocking(move || call(&*store)).await;
             joined.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")))
         } else {
-            call(&*self.0)
+            call(&*self.store)
         };
-        result.inspect_err(|error| audit::store_failed(error))
+        result.inspect_err(|error| {
+            if let Some(unlogged) = self.log.admit(self.clock.elapsed()) {
+                audit::store_failed(error, unlogged);
+            }
+        })
     }
 }
 
 impl fmt::Debug for AsyncStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsyncStore").field(&self.0).finish()
+        f.debug_tuple("AsyncStore").field(&self.store).finish()
     }
 }

@@ -1,5 +1,6 @@
 //! State in one crash-safe file, for one instance, with the embedded database redb.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
@@ -7,19 +8,20 @@ use std::path::Path;
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::interface::MAX_IDS;
+use super::share::{Sweeps, has_room};
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// The version and the keys, in the only entry.
 const KEYS: TableDefinition<'_, (), (u64, &[u8])> = TableDefinition::new("keys");
 
-/// The expiry of each id in seconds, by list and digest.
-const IDS: TableDefinition<'_, (u8, [u8; 32]), u64> = TableDefinition::new("ids");
+/// The expiry of each id in seconds and its client, by list and digest.
+const IDS: TableDefinition<'_, (u8, [u8; 32]), (u64, &str)> = TableDefinition::new("ids");
 
-/// The number of ids in each list.
-const COUNTS: TableDefinition<'_, u8, u64> = TableDefinition::new("counts");
+/// The number of ids of each client in each list.
+const COUNTS: TableDefinition<'_, (u8, &str), u64> = TableDefinition::new("counts");
 
 /// The upgraded secret hash of each client.
 const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("secret_hashes");
@@ -40,7 +42,11 @@ const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("sec
 /// # std::fs::remove_file(&path).ok();
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
-pub struct FileStore(Database);
+pub struct FileStore {
+    database: Database,
+    sweeps: Sweeps,
+    max_ids: u64,
+}
 
 impl FileStore {
     /// Opens the file, or creates it.
@@ -52,14 +58,21 @@ impl FileStore {
         let unusable = |error: &dyn fmt::Display| ConfigError::new("store", format!("the file is not usable: {error}"));
         let file = FileBackend::new(file).map_err(|error| unusable(&error))?; // locks it
         let database = redb::Builder::new().create_with_backend(file).map_err(|error| unusable(&error))?;
-        let store = FileStore(database);
+        let store = FileStore { database, sweeps: Sweeps::default(), max_ids: MAX_IDS };
         store.create_tables().map_err(|error| unusable(&error))?;
         Ok(store)
     }
 
+    /// The most ids of each list. Default 100,000.
+    #[must_use]
+    pub fn max_ids(mut self, ids: u64) -> Self {
+        self.max_ids = ids;
+        self
+    }
+
     /// Creates the tables, so that no reader finds one missing.
     fn create_tables(&self) -> Result<(), redb::Error> {
-        let write = self.0.begin_write()?;
+        let write = self.database.begin_write()?;
         write.open_table(KEYS)?;
         write.open_table(IDS)?;
         write.open_table(COUNTS)?;
@@ -68,7 +81,7 @@ impl FileStore {
     }
 
     fn read_keys(&self) -> Result<Option<StoredKeys>, redb::Error> {
-        let table = self.0.begin_read()?.open_table(KEYS)?;
+        let table = self.database.begin_read()?.open_table(KEYS)?;
         let stored = table.get(())?;
         Ok(stored.map(|stored| {
             let (version, keys) = stored.value();
@@ -77,7 +90,7 @@ impl FileStore {
     }
 
     fn write_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, redb::Error> {
-        let write = self.0.begin_write()?;
+        let write = self.database.begin_write()?;
         {
             let mut table = write.open_table(KEYS)?;
             let version = table.get(())?.map_or(0, |stored| stored.value().0);
@@ -90,39 +103,50 @@ impl FileStore {
         Ok(true)
     }
 
-    fn write_id(&self, list: u8, digest: [u8; 32], expires_at: u64, now: u64) -> Result<Insertion, redb::Error> {
-        let write = self.0.begin_write()?;
+    fn write_id(
+        &self,
+        list: IdList,
+        client: &str,
+        id: ([u8; 32], u64),
+        expired: UnixTime,
+    ) -> Result<Insertion, redb::Error> {
+        let (number, (digest, expires_at)) = (list.number(), id);
+        let write = self.database.begin_write()?;
+        let mut is_free;
+        let mut has_swept = false;
         {
             let mut ids = write.open_table(IDS)?;
             let mut counts = write.open_table(COUNTS)?;
-            if ids.get((list, digest))?.is_some() {
+            if ids.get((number, digest))?.is_some() {
                 return Ok(Insertion::Present);
             }
-            let mut count = counts.get(list)?.map_or(0, |count| count.value());
-            if count >= MAX_IDS {
-                ids.retain_in((list, [0; 32])..=(list, [255; 32]), |_, expires_at| now < expires_at)?;
-                // The lists share one table: subtract the ids of the other lists.
-                let others = counts.iter()?.filter_map(Result::ok).filter(|(other, _)| other.value() != list);
-                let others = others.map(|(_, count)| count.value()).sum::<u64>();
-                count = ids.len()?.saturating_sub(others);
-                counts.insert(list, count)?;
+            let mut own;
+            (is_free, own) = room(&counts, number, client, self.max_ids)?;
+            if !is_free && self.sweeps.is_due(list, expired) {
+                remove_expired(&mut ids, &mut counts, number, expired.as_secs())?;
+                has_swept = true;
+                (is_free, own) = room(&counts, number, client, self.max_ids)?;
             }
-            if count >= MAX_IDS {
-                return Ok(Insertion::Full); // uncommitted: the next call removes expired ids again
+            if is_free {
+                ids.insert((number, digest), (expires_at, client))?;
+                counts.insert((number, client), own.saturating_add(1))?;
             }
-            ids.insert((list, digest), expires_at)?;
-            counts.insert(list, count.saturating_add(1))?;
         }
-        write.commit()?;
-        Ok(Insertion::New)
+        if is_free || has_swept {
+            write.commit()?;
+        }
+        if has_swept {
+            self.sweeps.done(list, expired);
+        }
+        Ok(if is_free { Insertion::New } else { Insertion::Full })
     }
 
     fn has_id(&self, list: u8, digest: [u8; 32]) -> Result<bool, redb::Error> {
-        Ok(self.0.begin_read()?.open_table(IDS)?.get((list, digest))?.is_some())
+        Ok(self.database.begin_read()?.open_table(IDS)?.get((list, digest))?.is_some())
     }
 
     fn read_secret_hashes(&self) -> Result<Vec<(String, String)>, redb::Error> {
-        let table = self.0.begin_read()?.open_table(SECRET_HASHES)?;
+        let table = self.database.begin_read()?.open_table(SECRET_HASHES)?;
         let mut hashes = Vec::new();
         for entry in table.iter()? {
             let (client, hash) = entry?;
@@ -132,10 +156,48 @@ impl FileStore {
     }
 
     fn write_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), redb::Error> {
-        let write = self.0.begin_write()?;
+        let write = self.database.begin_write()?;
         write.open_table(SECRET_HASHES)?.insert(client_id, hash)?;
         Ok(write.commit()?)
     }
+}
+
+/// Returns whether `client` has room for another id, and the number of its ids.
+fn room(
+    counts: &redb::Table<'_, (u8, &'static str), u64>,
+    list: u8,
+    client: &str,
+    max: u64,
+) -> Result<(bool, u64), redb::Error> {
+    let mut total = 0_u64;
+    for entry in counts.iter()? {
+        let (key, count) = entry?;
+        total = total.saturating_add(if key.value().0 == list { count.value() } else { 0 });
+    }
+    let own = counts.get((list, client))?.map_or(0, |count| count.value());
+    Ok((has_room(client, max, total, own), own))
+}
+
+/// Removes the expired ids of a list, and counts the others again.
+fn remove_expired(
+    ids: &mut redb::Table<'_, (u8, [u8; 32]), (u64, &'static str)>,
+    counts: &mut redb::Table<'_, (u8, &'static str), u64>,
+    list: u8,
+    expired: u64,
+) -> Result<(), redb::Error> {
+    let mut kept = HashMap::<String, u64>::new();
+    ids.retain_in((list, [0; 32])..=(list, [255; 32]), |_, (expires_at, client)| {
+        let is_kept = expired < expires_at;
+        if is_kept {
+            *kept.entry(client.to_owned()).or_default() += 1;
+        }
+        is_kept
+    })?;
+    counts.retain(|(other, _), _| other != list)?;
+    for (client, count) in kept {
+        counts.insert((list, client.as_str()), count)?;
+    }
+    Ok(())
 }
 
 impl Store for FileStore {
@@ -150,11 +212,13 @@ impl Store for FileStore {
     fn insert_id(
         &self,
         list: IdList,
+        client: &str,
         digest: &[u8; 32],
         expires_at: UnixTime,
-        now: UnixTime,
+        expired_before: UnixTime,
     ) -> Result<Insertion, StoreError> {
-        self.write_id(list.number(), *digest, expires_at.as_secs(), now.as_secs()).map_err(|error| failed(&error))
+        let written = self.write_id(list, client, (*digest, expires_at.as_secs()), expired_before);
+        written.map_err(|error| failed(&error))
     }
 
     fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {

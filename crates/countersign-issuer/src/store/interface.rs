@@ -6,7 +6,7 @@ use countersign_core::clock::UnixTime;
 
 use super::StoreError;
 
-/// The most ids of one list that are stored at once.
+/// The most ids of one list that are stored at once, unless set.
 pub(super) const MAX_IDS: u64 = 100_000;
 
 /// Stores the state of an issuer. Every acknowledged write survives a crash.
@@ -46,14 +46,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Stores the digest of an id until `expires_at`. Of two concurrent calls, one returns [`Insertion::New`].
     ///
+    /// The id takes a place of `client`; the issuer itself has an empty name. A client may have as many ids in a list as are
+    /// still free, so that none can fill it for the others. The ids that expire until `expired_before` may be removed. A
+    /// store has no other measure of time: the issuer knows whether its clock was set.
+    ///
     /// # Errors
     /// `StoreError` if the outcome is unknown.
     fn insert_id(
         &self,
         list: IdList,
+        client: &str,
         digest: &[u8; 32],
         expires_at: UnixTime,
-        now: UnixTime,
+        expired_before: UnixTime,
     ) -> Result<Insertion, StoreError>;
 
     /// Returns whether the digest of an id is stored.
@@ -150,6 +155,6 @@ pub enum Insertion {
     New,
     /// The id was already stored.
     Present,
-    /// The list already has 100,000 ids that have not expired; the id is not stored.
+    /// The client has its share of the list, or the list is full; the id is not stored.
     Full,
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_core::clock::UnixTime;
 
 use super::interface::MAX_IDS;
+use super::share::{Sweeps, has_room};
 use super::{IdList, Insertion, Store, StoreError, StoredKeys};
 
 /// Stores the state in memory; it is lost when the process ends. Instances in one process may share it.
@@ -20,14 +21,52 @@ use super::{IdList, Insertion, Store, StoreError, StoredKeys};
 /// assert_eq!(instance()?.keys(), instance()?.keys());
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
-#[derive(Default)]
-pub struct MemoryStore(Mutex<Contents>);
+pub struct MemoryStore {
+    contents: Mutex<Contents>,
+    sweeps: Sweeps,
+    max_ids: u64,
+}
 
 #[derive(Default)]
 struct Contents {
     keys: Option<StoredKeys>,
-    ids: HashMap<IdList, HashMap<[u8; 32], UnixTime>>,
+    ids: HashMap<IdList, Ids>,
     secret_hashes: HashMap<String, String>,
+}
+
+/// The ids of one list.
+#[derive(Default)]
+struct Ids {
+    stored: HashMap<[u8; 32], (UnixTime, Arc<str>)>,
+    counts: HashMap<Arc<str>, u64>,
+}
+
+impl Ids {
+    fn has_room(&self, client: &str, max: u64) -> bool {
+        let total = u64::try_from(self.stored.len()).unwrap_or(u64::MAX);
+        has_room(client, max, total, self.counts.get(client).copied().unwrap_or(0))
+    }
+
+    fn insert(&mut self, digest: [u8; 32], client: &str, expires_at: UnixTime) {
+        let client =
+            self.counts.get_key_value(client).map_or_else(|| Arc::from(client), |(known, _)| Arc::clone(known));
+        *self.counts.entry(Arc::clone(&client)).or_default() += 1;
+        self.stored.insert(digest, (expires_at, client));
+    }
+
+    fn remove_expired(&mut self, expired_before: UnixTime) {
+        self.stored.retain(|_, (expires_at, _)| expired_before < *expires_at);
+        self.counts.clear();
+        for (_, client) in self.stored.values() {
+            *self.counts.entry(Arc::clone(client)).or_default() += 1;
+        }
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        MemoryStore { contents: Mutex::default(), sweeps: Sweeps::default(), max_ids: MAX_IDS }
+    }
 }
 
 impl MemoryStore {
@@ -37,8 +76,15 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
+    /// The most ids of each list. Default 100,000.
+    #[must_use]
+    pub fn max_ids(mut self, ids: u64) -> Self {
+        self.max_ids = ids;
+        self
+    }
+
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,28 +105,29 @@ impl Store for MemoryStore {
     fn insert_id(
         &self,
         list: IdList,
+        client: &str,
         digest: &[u8; 32],
         expires_at: UnixTime,
-        now: UnixTime,
+        expired_before: UnixTime,
     ) -> Result<Insertion, StoreError> {
         let mut contents = self.contents();
         let ids = contents.ids.entry(list).or_default();
-        let is_full = |ids: &HashMap<_, _>| u64::try_from(ids.len()).unwrap_or(u64::MAX) >= MAX_IDS;
-        if ids.contains_key(digest) {
+        if ids.stored.contains_key(digest) {
             return Ok(Insertion::Present);
         }
-        if is_full(ids) {
-            ids.retain(|_, expires_at| now < *expires_at);
+        if !ids.has_room(client, self.max_ids) && self.sweeps.is_due(list, expired_before) {
+            ids.remove_expired(expired_before);
+            self.sweeps.done(list, expired_before);
         }
-        if is_full(ids) {
+        if !ids.has_room(client, self.max_ids) {
             return Ok(Insertion::Full);
         }
-        ids.insert(*digest, expires_at);
+        ids.insert(*digest, client, expires_at);
         Ok(Insertion::New)
     }
 
     fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        Ok(self.contents().ids.get(&list).is_some_and(|ids| ids.contains_key(digest)))
+        Ok(self.contents().ids.get(&list).is_some_and(|ids| ids.stored.contains_key(digest)))
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -111,7 +158,7 @@ mod tests {
     fn s8_25_lists_are_bounded_and_keep_every_id_until_it_expires() {
         let (store, now, end) = (MemoryStore::new(), UnixTime::from_secs(10), UnixTime::from_secs(20));
         let digest = |n: u64| countersign_core::integration::sha256(&n.to_string());
-        let insert = |n, end, now| store.insert_id(IdList::RevokedTokens, &digest(n), end, now).expect("memory");
+        let insert = |n, end, now| store.insert_id(IdList::RevokedTokens, "", &digest(n), end, now).expect("memory");
         for n in 0..MAX_IDS {
             assert_eq!(insert(n, end, now), Insertion::New);
         }

@@ -9,6 +9,7 @@ mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod seal;
+mod share;
 
 pub(crate) use async_store::AsyncStore;
 pub use error::{StoreError, StoreErrorKind};

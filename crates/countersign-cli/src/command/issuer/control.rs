@@ -111,7 +111,8 @@ pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuar
     let respond = |State((issuer, expected)): State<(Issuer, String)>,
                    headers: HeaderMap,
                    Json(request): Json<ControlRequest>| async move {
-        let given = headers.get(SECRET_HEADER).and_then(|value| value.to_str().ok());
+        let mut given = headers.get_all(SECRET_HEADER).iter();
+        let given = given.next().filter(|_| given.next().is_none()).and_then(|value| value.to_str().ok());
         if !given.is_some_and(|given| secret::is_same(given, &expected)) {
             return (StatusCode::FORBIDDEN, Json(json!({ "error": "wrong secret" })));
         }

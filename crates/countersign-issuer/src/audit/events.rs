@@ -1,6 +1,4 @@
-//! The audit log: one event per token issued or refused, under the target `countersign::issuer`.
-//!
-//! Events carry ids and codes, never a secret, a token or a claim.
+//! The events.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -35,14 +33,16 @@ pub(crate) fn token_issued(issued: &Issued<'_>) {
     );
 }
 
-/// `client` is the id that the request names; it is not authenticated.
-pub(crate) fn request_refused(client: Option<&str>, peer: Option<IpAddr>, code: &str, status: u16) {
+/// `client` is the id that the request names; it is not authenticated. `unlogged` is the number of refusals with this status
+/// since the last logged one.
+pub(crate) fn request_refused(client: Option<&str>, peer: Option<IpAddr>, code: &str, status: u16, unlogged: u64) {
     tracing::info!(
         target: TARGET,
         client = client.map(safe_text),
         peer = peer.map(tracing::field::display),
         error = code,
         status,
+        unlogged,
         "request refused"
     );
 }
@@ -51,12 +51,13 @@ pub(crate) fn token_revoked(client: &str, token_id: &str) {
     tracing::info!(target: TARGET, client, token_id = safe_text(token_id), "token revoked");
 }
 
-pub(crate) fn presented_token_refused(error: &VerifyError) {
-    tracing::info!(target: TARGET, code = error.code(), detail = %error, "presented token refused");
+pub(crate) fn presented_token_refused(error: &VerifyError, unlogged: u64) {
+    tracing::info!(target: TARGET, code = error.code(), detail = %error, unlogged, "presented token refused");
 }
 
-pub(crate) fn store_failed(error: &dyn Display) {
-    tracing::error!(target: TARGET, %error, "store failed; answering 503");
+/// `unlogged` is the number of failures since the last logged one.
+pub(crate) fn store_failed(error: &dyn Display, unlogged: u64) {
+    tracing::error!(target: TARGET, %error, unlogged, "store failed; answering 503");
 }
 
 pub(crate) fn key_maintenance_failed(error: &dyn Display) {

@@ -1,0 +1,7 @@
+//! State in PostgreSQL, for several instances of one issuer.
+
+mod connection;
+mod postgres_store;
+mod statement;
+
+pub use postgres_store::PostgresStore;

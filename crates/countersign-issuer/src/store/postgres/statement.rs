@@ -1,0 +1,76 @@
+//! The schema, and the statements that are prepared once for each connection.
+
+/// Runs under a lock, because `IF NOT EXISTS` fails if two instances start at the same time.
+pub(super) const SCHEMA: &str = "
+    BEGIN;
+    SELECT pg_advisory_xact_lock(7018325019);
+    CREATE TABLE IF NOT EXISTS countersign_keys (only_row bool PRIMARY KEY CHECK (only_row), version bigint, keys bytea);
+    CREATE TABLE IF NOT EXISTS countersign_ids (list smallint, digest bytea, client text NOT NULL, expires_at bigint NOT NULL,
+        PRIMARY KEY (list, digest));
+    CREATE INDEX IF NOT EXISTS countersign_ids_by_expiry ON countersign_ids (list, expires_at);
+    CREATE TABLE IF NOT EXISTS countersign_id_counts (list smallint, client text, ids bigint NOT NULL,
+        PRIMARY KEY (list, client));
+    CREATE TABLE IF NOT EXISTS countersign_secret_hashes (client text PRIMARY KEY, hash text NOT NULL);
+    COMMIT;
+";
+
+/// Ends a statement on the server at the latest when its caller has given up.
+pub(super) const SESSION: &str = "SET statement_timeout = 5000";
+
+/// A statement that is prepared at its first use on a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Statement {
+    ReadKeys,
+    InsertKeys,
+    UpdateKeys,
+    InsertId,
+    RemoveExpired,
+    FindId,
+    ReadSecretHashes,
+    PutSecretHash,
+}
+
+impl Statement {
+    pub(super) const COUNT: usize = Statement::PutSecretHash as usize + 1;
+
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Statement::ReadKeys => "SELECT version, keys FROM countersign_keys",
+            Statement::InsertKeys => "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING",
+            Statement::UpdateKeys => "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1",
+            // The rule of `has_room`. All parts see the tables as they were before.
+            Statement::InsertId => {
+                "WITH stored AS (
+                     SELECT coalesce(sum(ids), 0)::bigint AS total,
+                            coalesce(sum(ids) FILTER (WHERE client = $3), 0)::bigint AS own
+                     FROM countersign_id_counts WHERE list = $1
+                 ), room AS (
+                     SELECT total < $5 AND ($3 = '' OR own < $5 - total) AS is_free FROM stored
+                 ), added AS (
+                     INSERT INTO countersign_ids (list, digest, client, expires_at)
+                     SELECT $1, $2, $3, $4 FROM room WHERE is_free
+                     ON CONFLICT DO NOTHING RETURNING list, client
+                 ), counted AS (
+                     INSERT INTO countersign_id_counts AS counts (list, client, ids) SELECT list, client, 1 FROM added
+                     ON CONFLICT (list, client) DO UPDATE SET ids = counts.ids + 1
+                 )
+                 SELECT EXISTS (SELECT FROM added), (SELECT is_free FROM room),
+                        EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2)"
+            }
+            Statement::RemoveExpired => {
+                "WITH removed AS (
+                     DELETE FROM countersign_ids WHERE list = $1 AND expires_at <= $2 RETURNING client
+                 ), lost AS (
+                     SELECT client, count(*) AS ids FROM removed GROUP BY client
+                 )
+                 UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
+                 WHERE counts.list = $1 AND counts.client = lost.client"
+            }
+            Statement::FindId => "SELECT 1 FROM countersign_ids WHERE list = $1 AND digest = $2",
+            Statement::ReadSecretHashes => "SELECT client, hash FROM countersign_secret_hashes",
+            Statement::PutSecretHash => {
+                "INSERT INTO countersign_secret_hashes VALUES ($1, $2) ON CONFLICT (client) DO UPDATE SET hash = $2"
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The rules for the places of a list: the share of each client, and when expired ids are removed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::clock::{Clock, UnixTime};
+
+use super::IdList;
+
+/// Returns whether `client` may store another id, given the ids of the list and its own. This is the rule of the budgets in
+/// `countersign-core`, for counts that are stored: a client may have as many ids as are still free, so that one client takes
+/// at most half of the list, and one that has none finds room. The issuer itself, an empty name, has the whole list.
+pub(super) fn has_room(client: &str, max: u64, total: u64, own: u64) -> bool {
+    let free = max.saturating_sub(total);
+    free > 0 && (client.is_empty() || own < free)
+}
+
+/// Remembers up to when expired ids were removed, so that a full list is not searched for each refused id.
+#[derive(Default)]
+pub(super) struct Sweeps(Mutex<HashMap<IdList, UnixTime>>);
+
+impl Sweeps {
+    /// Returns whether ids may have expired since the last sweep of the list.
+    pub(super) fn is_due(&self, list: IdList, expired_before: UnixTime) -> bool {
+        let swept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        swept.get(&list).is_none_or(|swept| swept.as_secs() < expired_before.as_secs())
+    }
+
+    pub(super) fn done(&self, list: IdList, expired_before: UnixTime) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(list, expired_before);
+    }
+}
+
+/// The time after which a wall clock that was set ahead is believed.
+const BELIEVED_AFTER: Duration = Duration::from_secs(3600);
+
+/// The time by which ids are removed.
+///
+/// A wall clock that is set ahead and back again must not make a list forget: the token of a removed id would be valid again.
+/// So this clock goes on with the monotonic clock from the lowest reading of the wall clock in the last one to two hours. That
+/// is at least the longest lifetime of a token.
+#[derive(Debug)]
+pub(super) struct ExpiryClock {
+    clock: Arc<dyn Clock>,
+    offsets: Mutex<Offsets>,
+}
+
+/// The difference of wall clock and monotonic clock, in seconds.
+#[derive(Debug)]
+struct Offsets {
+    since: Duration,
+    before: i64,
+    lowest: i64,
+}
+
+impl ExpiryClock {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        let (since, offset) = (clock.elapsed(), offset(&*clock, clock.elapsed()));
+        ExpiryClock { clock, offsets: Mutex::new(Offsets { since, before: offset, lowest: offset }) }
+    }
+
+    pub(super) fn now(&self) -> UnixTime {
+        let elapsed = self.clock.elapsed();
+        let offset = offset(&*self.clock, elapsed);
+        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
+        if elapsed >= offsets.since.saturating_add(BELIEVED_AFTER) {
+            *offsets = Offsets { since: elapsed, before: offsets.lowest, lowest: offset };
+        }
+        offsets.lowest = offsets.lowest.min(offset);
+        let lowest = offsets.lowest.min(offsets.before);
+        UnixTime::from_secs(elapsed.as_secs().saturating_add_signed(lowest))
+    }
+}
+
+fn offset(clock: &dyn Clock, elapsed: Duration) -> i64 {
+    let secs = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
+    secs(clock.now().as_secs()).saturating_sub(secs(elapsed.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_test::ManualClock;
+
+    use super::*;
+
+    #[test]
+    fn s15_01_one_client_takes_half_and_every_other_finds_room() {
+        let fill = |clients: &[&str]| {
+            let mut counts = HashMap::new();
+            loop {
+                let before: u64 = counts.values().sum();
+                for client in clients {
+                    let own = counts.get(client).copied().unwrap_or(0);
+                    if has_room(client, 120, counts.values().sum(), own) {
+                        *counts.entry(*client).or_default() += 1;
+                    }
+                }
+                if counts.values().sum::<u64>() == before {
+                    return clients.iter().map(|client| counts[client]).collect::<Vec<_>>();
+                }
+            }
+        };
+        assert_eq!(fill(&["a"]), [60]);
+        assert_eq!(fill(&["a", "b"]), [40, 40]);
+        assert_eq!(fill(&["a", "b", "c"]), [30, 30, 30]);
+        assert_eq!(fill(&[""]), [120], "the issuer itself has no share");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_ahead_removes_nothing_early() {
+        let start = UnixTime::from_secs(1_700_000_000);
+        let clock = ManualClock::new(start);
+        let expiry = ExpiryClock::new(Arc::new(clock.clone()));
+        let hour = Duration::from_secs(3600);
+        clock.step_wall(start.saturating_add(hour * 24));
+        assert_eq!(expiry.now(), start);
+        clock.advance(hour / 2);
+        assert_eq!(expiry.now(), start.saturating_add(hour / 2));
+        clock.advance(hour);
+        assert_eq!(expiry.now(), start.saturating_add(hour * 3 / 2), "the reading before still counts");
+        clock.advance(hour);
+        assert_eq!(expiry.now(), start.saturating_add(hour * 24 + hour * 5 / 2), "then the new time is believed");
+        clock.step_wall(start);
+        assert_eq!(expiry.now(), start, "a clock that is set back is believed at once");
+    }
+}

@@ -1,0 +1,160 @@
+//! Changes of other instances reach an instance whatever it is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use countersign_core::clock::UnixTime;
+use countersign_core::secret::Secret;
+use countersign_core::verify::Verifier;
+use countersign_issuer::{
+    IdList, Insertion, Issuer, MemoryStore, PostgresStore, Store, StoreError, StoreErrorKind, StoredKeys,
+};
+use countersign_test::ManualClock;
+use countersign_tests::peers::Postgres;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::direct::post;
+use crate::store::{is_active, issuer, mint};
+
+/// A store in memory that is used as one that blocks, and that can fail.
+#[derive(Debug, Default)]
+pub struct Blocking {
+    inner: MemoryStore,
+    pub fails: AtomicBool,
+}
+
+impl Blocking {
+    fn up(&self) -> Result<&MemoryStore, StoreError> {
+        let fails = self.fails.load(Ordering::Relaxed);
+        if fails { Err(StoreError::new(StoreErrorKind::Unavailable)) } else { Ok(&self.inner) }
+    }
+}
+
+impl Store for Blocking {
+    fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
+        self.up()?.keys()
+    }
+
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
+        self.up()?.replace_keys(expected_version, keys)
+    }
+
+    fn insert_id(
+        &self,
+        list: IdList,
+        client: &str,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        self.up()?.insert_id(list, client, digest, expires_at, expired_before)
+    }
+
+    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.up()?.contains_id(list, digest)
+    }
+
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.up()?.secret_hashes()
+    }
+
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
+        self.up()?.put_secret_hash(client_id, hash)
+    }
+}
+
+fn clock() -> ManualClock {
+    ManualClock::new(UnixTime::from_secs(1_700_000_000))
+}
+
+fn verifier(issuer: &Issuer, clock: &ManualClock) -> Verifier {
+    Verifier::builder().trust(issuer.trusted_for("orders")).clock(Arc::new(clock.clone())).build().expect("sound")
+}
+
+/// One instance only introspects, verifies or mints; the key of a token is revoked at the other.
+async fn check_freshness(open: &dyn Fn() -> Arc<dyn Store>) {
+    let clock = clock();
+    let instance = || issuer(open(), |builder| builder.clock(Arc::new(clock.clone())));
+    let ((one, _), (other, credentials)) = (instance(), instance());
+    let verifier = verifier(&other, &clock);
+    let leaked = mint(&one);
+    assert!(is_active(&other, &credentials, leaked.as_str()).await);
+    assert!(verifier.verify(leaked.as_str()).await.is_ok());
+
+    assert_eq!(one.revoke_key(leaked.key_id()), Ok(true));
+    clock.advance(Duration::from_secs(5));
+    let refused = verifier.verify(leaked.as_str()).await.map(drop);
+    assert!(refused.is_err(), "a verifier that only verifies");
+    assert!(!is_active(&other, &credentials, leaked.as_str()).await, "an instance that only introspects");
+    assert_ne!(mint(&other).key_id(), leaked.key_id(), "an instance that only mints");
+    let good = mint(&one);
+    assert!(verifier.verify(good.as_str()).await.is_ok());
+    assert!(is_active(&other, &credentials, good.as_str()).await);
+}
+
+/// A token of a key that another instance has just added is not taken for an invalid one.
+async fn check_new_keys(open: &dyn Fn() -> Arc<dyn Store>) {
+    let clock = clock();
+    let instance = || issuer(open(), |builder| builder.clock(Arc::new(clock.clone())));
+    let ((one, of_one), (other, credentials)) = (instance(), instance());
+    let verifier = verifier(&other, &clock);
+    clock.advance(Duration::from_secs(2)); // past the last read, within its 5 s
+    one.rotate_now().expect("a key");
+    let new = mint(&one);
+    let (status, _, _) = post(&other, "/revoke", &credentials, &format!("token={}", new.as_str())).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!is_active(&one, &of_one, new.as_str()).await, "an acknowledged revocation is stored");
+    one.rotate_now().expect("a key");
+    let newer = mint(&one);
+    assert!(verifier.verify(newer.as_str()).await.is_ok());
+}
+
+fn same(store: impl Store) -> impl Fn() -> Arc<dyn Store> {
+    let store: Arc<dyn Store> = Arc::new(store);
+    move || Arc::clone(&store)
+}
+
+// S15.10
+#[tokio::test]
+async fn s15_10_a_revoked_key_is_refused_everywhere_within_five_seconds() {
+    check_freshness(&same(MemoryStore::new())).await;
+    check_freshness(&same(Blocking::default())).await;
+}
+
+// S15.10
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
+async fn s15_10_a_key_revoked_in_the_database_is_refused_everywhere_within_five_seconds() {
+    let database = Postgres::start();
+    let settings = Secret::from(database.settings());
+    check_freshness(&|| Arc::new(PostgresStore::connect(&settings).expect("a store"))).await;
+}
+
+// S15.10
+#[tokio::test]
+async fn s15_10_a_token_of_a_key_that_is_new_elsewhere_is_valid_and_revocable_at_once() {
+    check_new_keys(&same(MemoryStore::new())).await;
+    check_new_keys(&same(Blocking::default())).await;
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_leaves_verifiers_their_keys_for_an_hour() {
+    let clock = clock();
+    let store = Arc::new(Blocking::default());
+    let (issuer, credentials) = issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+    let verifier = verifier(&issuer, &clock);
+    store.fails.store(true, Ordering::Relaxed);
+    for _ in 0..12 {
+        clock.advance(Duration::from_secs(299));
+        let token = mint(&issuer);
+        assert!(verifier.verify(token.as_str()).await.is_ok());
+        let (status, ..) = post(&issuer, "/introspect", &credentials, &format!("token={}", token.as_str())).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "whether it is revoked is unknown");
+    }
+    clock.advance(Duration::from_secs(299));
+    let error = verifier.verify(mint(&issuer).as_str()).await.expect_err("the keys are too old");
+    assert!(error.is_unavailable(), "{error}");
+    store.fails.store(false, Ordering::Relaxed);
+    assert!(verifier.verify(mint(&issuer).as_str()).await.is_ok());
+}
