@@ -60,8 +60,9 @@ pub(crate) fn store_failed(error: &dyn Display, unlogged: u64) {
     tracing::error!(target: TARGET, %error, unlogged, "store failed; answering 503");
 }
 
-pub(crate) fn key_maintenance_failed(error: &dyn Display) {
-    tracing::error!(target: TARGET, %error, "key maintenance failed; continuing with the current keys");
+/// `unlogged` is the number of failures since the last logged one.
+pub(crate) fn key_maintenance_failed(error: &dyn Display, unlogged: u64) {
+    tracing::error!(target: TARGET, %error, unlogged, "key maintenance failed; continuing with the current keys");
 }
 
 pub(crate) fn secret_upgraded(client: &str, is_stored: bool) {

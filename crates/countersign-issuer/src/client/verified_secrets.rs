@@ -24,7 +24,7 @@ pub(super) struct VerifiedSecrets {
     checked_at: Mutex<HashMap<[u8; 32], Duration>>,
 }
 
-/// What is known about a presented secret without a check.
+/// The history of a presented secret, known without a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum History {
     /// It was right, within the lifetime of a check.

@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
-use countersign_core::key::{
-    KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, SourceClock, SourceContext,
-};
+use countersign_core::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext};
 use tokio::sync::Semaphore;
 
 use super::KeyRing;
 use super::timing::{MAINTENANCE_INTERVAL, STALE_FOR};
-use crate::audit;
+use crate::audit::{self, Sampler};
 
 /// The pause before a read of the store for an unknown key. Everybody who asks meanwhile shares that read.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -33,6 +32,7 @@ pub(crate) struct RingKeys {
     /// The time of the last successful read, in milliseconds of the clock.
     succeeded_at: AtomicU64,
     has_failed: AtomicBool,
+    log: Sampler,
 }
 
 impl RingKeys {
@@ -46,6 +46,7 @@ impl RingKeys {
             reads: AtomicU64::new(0),
             succeeded_at: now,
             has_failed: AtomicBool::new(false),
+            log: Sampler::of_outages(),
         }
     }
 
@@ -91,7 +92,12 @@ impl RingKeys {
             }
             _ => ring.maintain().map_err(|error| error.to_string()),
         };
-        maintained.inspect_err(|error| audit::key_maintenance_failed(error)).is_ok()
+        if let Err(error) = &maintained
+            && let Some(unlogged) = self.log.admit(self.elapsed())
+        {
+            audit::key_maintenance_failed(error, unlogged);
+        }
+        maintained.is_ok()
     }
 
     fn elapsed(&self) -> Duration {
@@ -109,7 +115,7 @@ impl KeySource for RingKeys {
     }
 
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
-        self.clock.attach(context).into_iter().collect()
+        self.clock.attach(context.clock()).into_iter().collect()
     }
 }
 

@@ -162,7 +162,7 @@ impl Issuer {
             keys.maintain()
         };
         if let Err(error) = maintained {
-            audit::key_maintenance_failed(&error);
+            audit::key_maintenance_failed(&error, 0); // at most once in 5 s
         }
     }
 
@@ -171,7 +171,7 @@ impl Issuer {
         if self.0.keys.is_maintenance_due()
             && let Err(error) = self.0.keys.maintain()
         {
-            audit::key_maintenance_failed(&error);
+            audit::key_maintenance_failed(&error, 0); // at most once in 5 s
         }
     }
 
