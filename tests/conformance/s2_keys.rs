@@ -131,29 +131,78 @@ fn s11_07_a_giant_rsa_key_costs_no_time() {
 }
 
 #[test]
-fn s2_12_numbers_are_minimal_octets() {
+fn s2_12_leading_zero_octets_of_numbers_are_taken_and_change_no_thumbprint() {
     let r1 = &keys().r1;
     let n = decode(jwk_of(r1)["n"].as_str().expect("n"));
-    let with_zero = |bytes: &[u8]| encode([&[0], bytes].concat());
-    assert_skipped(&changed(r1, "n", json!(with_zero(&n))), "n");
-    assert_skipped(&changed(r1, "e", json!(with_zero(F4))), "e");
-    for spelled in [encode(&n) + "=", encode(&n) + "AAA", encode(&n).replace('A', "+") + "+", String::new()] {
+    let with_zeros = |count: usize, bytes: &[u8]| json!(encode([&vec![0; count][..], bytes].concat()));
+    assert_eq!(F4.len(), 3);
+    for irregular in [
+        changed(r1, "n", with_zeros(1, &n)),
+        changed(r1, "n", with_zeros(300, &n)),
+        changed(r1, "e", with_zeros(1, F4)),
+        changed(r1, "e", with_zeros(9, F4)),
+        changed_jwk(changed(r1, "n", with_zeros(1, &n)), "e", with_zeros(1, F4)),
+    ] {
+        assert_reads_as(&irregular, r1, &["a number begins with a zero octet (RFC 7518 §2)"]);
+    }
+    assert_skipped(&changed(r1, "e", with_zeros(4, &[])), "nothing but zeros");
+    for spelled in [encode(&n) + "===", encode(&n) + "AAA", encode(&n).replace('A', "+") + "+", String::new()] {
         assert_skipped(&changed(r1, "n", json!(spelled)), "not base64url");
     }
     assert_skipped(&changed(r1, "n", json!(1)), "a number");
     assert!(is_usable(&jwk_of(r1)));
 }
 
+/// The entry is used as the key that it means: it verifies its tokens, and has the thumbprint of the correct form.
+fn assert_reads_as(irregular: &Value, signer: &Signer, problems: &[&str]) {
+    let read = VerifyingKey::from_jwk(&irregular.to_string()).unwrap_or_else(|why| panic!("{irregular}: {why}"));
+    let correct = VerifyingKey::from_jwk(&jwk_of(signer).to_string()).expect("usable");
+    assert!(correct.irregularities().is_empty());
+    assert_eq!((read.thumbprint(), read.to_public_jwk()), (correct.thumbprint(), correct.to_public_jwk()));
+    assert_eq!(read.irregularities(), problems, "{irregular}");
+    let verdict = |jwk: &Value| {
+        let set = json!({ "keys": [jwk] }).to_string();
+        let set = KeySet::from_jwks(set.as_bytes()).expect("usable");
+        code(&verifier(policy_of(set)), &valid().by(signer))
+    };
+    assert_eq!(verdict(irregular), verdict(&jwk_of(signer)), "{irregular}");
+}
+
 #[test]
-fn s2_16_coordinates_have_the_fields_full_length() {
+fn s2_12_s2_16_padding_of_any_number_is_taken_and_reported() {
+    const PADDED: &str = "a number is padded with = (RFC 7515 §2)";
+    for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::Ed25519, Algorithm::RS256, Algorithm::MlDsa44] {
+        let key = new_key(algorithm, "odd");
+        for name in ["x", "y", "n", "e", "pub"] {
+            let Some(text) = jwk_of(&key)[name].as_str().map(str::to_owned) else { continue };
+            let padding = match text.len() % 4 {
+                2 => "==",
+                3 => "=",
+                _ => continue,
+            };
+            assert_reads_as(&changed(&key, name, json!(text.clone() + padding)), &key, &[PADDED]);
+            for wrong in [format!("{text}{padding}="), format!("={text}"), format!("{text} =")] {
+                assert_skipped(&changed(&key, name, json!(wrong)), "not padding");
+            }
+        }
+    }
+}
+
+#[test]
+fn s2_16_coordinates_are_brought_to_the_fields_full_length() {
+    const LENGTH: &str = "a coordinate does not have the curve's full length (RFC 7518 §6.2.1)";
     for (algorithm, bytes) in [(Algorithm::ES256, 32), (Algorithm::ES384, 48), (Algorithm::ES512, 66)] {
         let key = new_key(algorithm, "odd");
         let coordinate = |name: &str| decode(jwk_of(&key)[name].as_str().expect("a coordinate"));
         for name in ["x", "y"] {
             let full = coordinate(name);
             assert_eq!(full.len(), bytes, "{algorithm}");
-            assert_skipped(&changed(&key, name, json!(encode([&[0], &full[..]].concat()))), "an octet more");
-            assert_skipped(&changed(&key, name, json!(encode(&full[1..]))), "an octet less");
+            assert_skipped(&changed(&key, name, json!(encode([&[1], &full[..]].concat()))), "an octet more");
+            assert_reads_as(&changed(&key, name, json!(encode([&[0], &full[..]].concat()))), &key, &[LENGTH]);
+            if full[0] != 0 {
+                assert_skipped(&changed(&key, name, json!(encode(&full[1..]))), "an octet less, of another number");
+            }
+            assert_skipped(&changed(&key, name, json!("")), "empty");
             assert_skipped(&changed(&key, name, Value::Null), "none");
         }
         let compressed = encode([&[2], &coordinate("x")[..]].concat());
@@ -165,7 +214,7 @@ fn s2_16_coordinates_have_the_fields_full_length() {
         .expect("one of 256");
     assert!(is_usable(&jwk_of(&with_leading_zero)));
     let x = decode(jwk_of(&with_leading_zero)["x"].as_str().expect("x"));
-    assert_skipped(&changed(&with_leading_zero, "x", json!(encode(&x[1..]))), "the leading zero stripped");
+    assert_reads_as(&changed(&with_leading_zero, "x", json!(encode(&x[1..]))), &with_leading_zero, &[LENGTH]);
 }
 
 /// CVE-2016-9121: points that are on no curve of ours.

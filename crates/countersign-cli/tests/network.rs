@@ -73,12 +73,14 @@ async fn each_fault_is_reported() {
     let answered = |keys: Value| json!({ "keys": keys }).to_string();
     let mut without_kid = key.clone();
     without_kid.as_object_mut().expect("an object").remove("kid");
+    let padded = with(json!({ "kid": "padded", "x": format!("{}=", key["x"].as_str().expect("a coordinate")) }));
     for (keys, headers, name, level, code) in [
         (json!([key, with(json!({ "d": "AA" }))]), &json[..], "unusable_key", "fault", 1),
         (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 0),
         (json!([key, with(json!({ "kid": "odd", "kty": "XX" }))]), &json[..], "unusable_key", "warning", 0),
         (json!([without_kid]), &json[..], "kid", "warning", 0),
         (json!([]), &json[..], "keys", "fault", 1),
+        (json!([padded]), &json[..], "irregular_key", "warning", 0),
         (json!([key]), &[("content-type", "text/plain")][..], "content_type", "warning", 0),
         (json!([key]), &[("cache-control", "no-store")][..], "cache", "warning", 0),
         (json!([key]), &[("cache-control", "max-age=86400")][..], "cache", "warning", 0),

@@ -135,6 +135,25 @@ impl JwkFields {
         Ok(())
     }
 
+    /// Deviations in the form of its numbers, each once. Meaningful for an entry that is used.
+    pub(crate) fn irregularities(&self) -> Vec<&'static str> {
+        let numbers = [&self.n, &self.e, &self.x, &self.y, &self.public];
+        let mut found = Vec::new();
+        if numbers.into_iter().flatten().any(|text| text.ends_with('=')) {
+            found.push("a number is padded with = (RFC 7515 §2)");
+        }
+        let read = |member: &Option<String>| member.is_some().then(|| octets(member).ok()).flatten();
+        if [&self.n, &self.e].into_iter().filter_map(read).any(|bytes| bytes.first() == Some(&0)) {
+            found.push("a number begins with a zero octet (RFC 7518 §2)");
+        }
+        if let Some(curve) = Curve::named(self.crv.as_deref())
+            && [&self.x, &self.y].into_iter().filter_map(read).any(|bytes| bytes.len() != curve.coordinate_bytes())
+        {
+            found.push("a coordinate does not have the curve's full length (RFC 7518 §6.2.1)");
+        }
+        found
+    }
+
     /// The key's numbers and its one algorithm.
     pub(crate) fn public(&self) -> Result<(PublicFields, Algorithm), KeyRejected> {
         let named = match self.alg.as_deref() {
@@ -149,7 +168,8 @@ impl JwkFields {
             "EC" => {
                 let curve = Curve::named(self.crv.as_deref())
                     .ok_or(KeyRejected::new(Kind::Unsupported, "crv is not P-256, P-384 or P-521"))?;
-                (PublicFields::Ec { curve, x: octets(&self.x)?, y: octets(&self.y)? }, curve.algorithm())
+                let coordinate = |member| coordinate(member, curve.coordinate_bytes());
+                (PublicFields::Ec { curve, x: coordinate(&self.x)?, y: coordinate(&self.y)? }, curve.algorithm())
             }
             "OKP" if self.crv.as_deref() == Some("Ed25519") => {
                 (PublicFields::Okp { x: octets(&self.x)? }, Algorithm::Ed25519)
@@ -294,20 +314,28 @@ const fn hex_32(text: &[u8; 64]) -> [u8; 32] {
     bytes
 }
 
+/// The octets of a member. Padding is taken, although base64url has none (RFC 7515 §2).
 fn octets(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
     let text = member.as_deref().ok_or(KeyRejected::new(Kind::Malformed, "a required member is missing"))?;
+    let padding = text.len() - text.trim_end_matches('=').len();
+    let (text, is_padded_well) = (&text[..text.len() - padding], padding == 0 || text.len().is_multiple_of(4));
     decode_base64url(text)
-        .filter(|bytes| !bytes.is_empty())
+        .filter(|bytes| !bytes.is_empty() && is_padded_well && padding <= 2)
         .ok_or(KeyRejected::new(Kind::Malformed, "a member is not canonical base64url"))
 }
 
-/// A number without leading zero octets (RFC 7518 §2): they would change the thumbprint.
+/// A number without its leading zero octets (RFC 7518 §2), which would change the thumbprint.
 fn number(member: &Option<String>) -> Result<Vec<u8>, KeyRejected> {
-    octets(member)?.into_iter().try_fold(Vec::new(), |mut bytes, byte| match (bytes.is_empty(), byte) {
-        (true, 0) => Err(KeyRejected::new(Kind::Malformed, "a number starts with a zero octet (RFC 7518 §2)")),
-        _ => {
-            bytes.push(byte);
-            Ok(bytes)
-        }
-    })
+    let bytes = octets(member)?;
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    Ok(bytes[zeros..].to_vec())
+}
+
+/// A coordinate in its full length (RFC 7518 §6.2.1): zero octets in front are added or removed.
+fn coordinate(member: &Option<String>, length: usize) -> Result<Vec<u8>, KeyRejected> {
+    let bytes = number(member)?;
+    let Some(missing) = length.checked_sub(bytes.len()) else {
+        return Err(KeyRejected::new(Kind::Malformed, "a coordinate is longer than the curve's (RFC 7518 §6.2.1)"));
+    };
+    Ok([vec![0; missing], bytes].concat())
 }

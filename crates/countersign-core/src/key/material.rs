@@ -23,6 +23,8 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     thumbprint: Box<str>,
     material: Material,
+    /// Deviations from the RFCs in the form of the JWK.
+    irregularities: Box<[&'static str]>,
     /// Present if an RSA key has no `alg`: the same key for the algorithms that a policy may name for it.
     unlabelled: Option<Box<Relabelled>>,
 }
@@ -116,6 +118,7 @@ impl VerifyingKey {
             algorithm,
             thumbprint: "hmac".into(), // a digest of a secret would invite guessing
             material: Material::Hmac(Box::new(hmac::Key::new(hmac_algorithm, bytes))),
+            irregularities: Box::default(),
             unlabelled: None,
         })
     }
@@ -136,6 +139,23 @@ impl VerifyingKey {
     #[must_use]
     pub fn thumbprint(&self) -> &str {
         &self.thumbprint
+    }
+
+    /// Deviations from the RFCs in the form of its JWK that do not change the key: leading zero octets, stripped ones, `=`.
+    ///
+    /// The key is used, and its [`thumbprint`](Self::thumbprint) is that of the correct form.
+    ///
+    /// ```
+    /// use countersign_core::key::VerifyingKey;
+    ///
+    /// let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo="}"#;
+    /// let key = VerifyingKey::from_jwk(jwk)?;
+    /// assert_eq!(key.irregularities(), ["a number is padded with = (RFC 7515 §2)"]);
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    #[must_use]
+    pub fn irregularities(&self) -> &[&'static str] {
+        &self.irregularities
     }
 
     /// The public key as `SubjectPublicKeyInfo` (DER), as [`from_public_der`](Self::from_public_der) reads it; `None` for
@@ -182,6 +202,7 @@ impl VerifyingKey {
         let (public, algorithm) = fields.public()?;
         public.check_strength()?;
         let mut key = Self::from_public(&public, algorithm, fields.key_id())?;
+        key.irregularities = fields.irregularities().into();
         key.unlabelled = fields.is_unlabelled_rsa().then(Box::default);
         Ok(key)
     }
@@ -221,6 +242,7 @@ impl VerifyingKey {
             algorithm,
             thumbprint: thumbprint(public, algorithm).into(),
             material: Material::Public(parsed),
+            irregularities: Box::default(),
             unlabelled: None,
         })
     }

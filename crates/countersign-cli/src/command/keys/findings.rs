@@ -104,6 +104,11 @@ impl Findings {
             Ok(uri) => uri,
             Err(failure) => return self.note(Level::Fault, "jwks_uri", failure.to_string()),
         };
+        let is_local = |url: &Url| fetch::is_loopback(url.host_str().unwrap_or_default());
+        if is_local(&uri) && !is_local(document) {
+            let text = format!("{uri}: on loopback, though the issuer is not; services refuse it");
+            return self.note(Level::Fault, "jwks_uri", text);
+        }
         match fetch::get(&uri).await {
             Ok(keys) if keys.status == 200 => self.key_set(&keys),
             Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: status {}", keys.status)),
@@ -135,6 +140,10 @@ impl Findings {
         }
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         for key in set.keys() {
+            for problem in key.irregularities() {
+                let name = key.key_id().unwrap_or(key.thumbprint());
+                self.note(Level::Warning, "irregular_key", format!("{name}: {problem}; services use it"));
+            }
             self.keys.push(json!({
                 "kid": key.key_id(), "alg": key.algorithm().name(), "thumbprint": key.thumbprint(),
             }));
