@@ -19,6 +19,12 @@ impl Task {
     }
 }
 
+/// Returns whether the caller runs on a runtime.
+#[cfg(feature = "remote-keys")]
+pub(crate) fn has_runtime() -> bool {
+    Handle::try_current().is_ok()
+}
+
 /// Spawns a task on the current runtime. Without a runtime, the future is dropped.
 ///
 /// Must not be called under a lock: a runtime in shutdown drops the future at once.

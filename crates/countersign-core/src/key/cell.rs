@@ -25,6 +25,7 @@ pub(crate) struct CurrentKeys {
     pub(crate) epoch: u64,
     usable_until: Option<Duration>,
     is_stale: bool,
+    is_withdrawn: bool,
 }
 
 impl CurrentKeys {
@@ -48,19 +49,29 @@ impl KeyCell {
         let unchanged =
             self.current.load().as_ref().filter(|current| current.set.has_same_keys(&set)).map(|current| current.epoch);
         let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
-        self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false })));
+        self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false, is_withdrawn: false })));
     }
 
     /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be fetched.
     pub fn serve_stale(&self, usable_until: Duration) {
+        self.limit_use(usable_until, false);
+    }
+
+    /// Ends the use of the current keys at `usable_until`, because the issuer withdrew all its keys. Without current keys,
+    /// records only that.
+    pub fn withdraw(&self, usable_until: Duration) {
+        if self.current.load().is_none() {
+            self.store(Arc::new(KeySet::new([])), Some(Duration::ZERO));
+        }
+        self.limit_use(usable_until, true);
+    }
+
+    fn limit_use(&self, usable_until: Duration, is_withdrawn: bool) {
         if let Some(current) = self.current.load_full() {
             let (set, epoch) = (Arc::clone(&current.set), current.epoch);
-            self.current.store(Some(Arc::new(CurrentKeys {
-                set,
-                epoch,
-                usable_until: Some(usable_until),
-                is_stale: true,
-            })));
+            let is_withdrawn = is_withdrawn || current.is_withdrawn;
+            let usable_until = Some(if set.is_empty() { Duration::ZERO } else { usable_until });
+            self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: true, is_withdrawn })));
         }
     }
 
@@ -85,6 +96,12 @@ impl KeyCell {
     #[must_use]
     pub fn is_fresh(&self, elapsed: Duration) -> bool {
         self.current.load().as_ref().is_some_and(|current| !current.is_stale && current.is_usable(elapsed))
+    }
+
+    /// Returns whether the issuer [withdrew](Self::withdraw) all its keys and has published none since.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.current.load().as_ref().is_some_and(|current| current.is_withdrawn)
     }
 
     pub(crate) fn load(&self) -> Guard<Option<Arc<CurrentKeys>>> {
@@ -124,6 +141,20 @@ mod tests {
         assert_eq!(first, epoch(&one));
         one.store(set("b"), None);
         assert_ne!(first, epoch(&one));
+    }
+
+    #[test]
+    fn s4_07_a_withdrawn_set_ends_and_is_reported_until_keys_are_stored() {
+        let seconds = Duration::from_secs;
+        let cell = KeyCell::new();
+        cell.withdraw(seconds(9));
+        assert!(cell.is_withdrawn() && !cell.is_usable(seconds(0)), "there were no keys");
+        cell.serve_stale(seconds(9));
+        assert!(!cell.is_usable(seconds(0)), "and a failure brings none");
+        cell.store(set("a"), Some(seconds(50)));
+        assert!(!cell.is_withdrawn());
+        cell.withdraw(seconds(9));
+        assert!(cell.is_withdrawn() && cell.is_usable(seconds(8)) && !cell.is_usable(seconds(9)));
     }
 
     #[test]

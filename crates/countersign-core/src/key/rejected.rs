@@ -35,8 +35,10 @@ pub enum KeyRejectedKind {
     Weak,
     /// The key set exceeds the bounds of size or number.
     TooLarge,
-    /// The key set has no usable key.
+    /// The key set has entries, and none is usable.
     Empty,
+    /// The key set is well-formed and has no entry: the issuer states that it has no keys.
+    NoKeys,
     /// It could not be generated, or failed its self-test.
     Unusable,
 }

@@ -94,6 +94,9 @@ impl KeySet {
         }
         let raw: RawSet<'_> = serde_json::from_slice(json)
             .map_err(|_| KeyRejected::new(Kind::Malformed, "not a JWK Set: expected an object with an array keys"))?;
+        if raw.keys.is_empty() {
+            return Err(KeyRejected::new(Kind::NoKeys, "the key set is empty: the issuer states that it has no keys"));
+        }
         let mut set = KeySet::new([]);
         for entry in raw.keys {
             set.read_entry(entry.get());

@@ -21,8 +21,13 @@ pub type RefreshFuture<'a> = Pin<Box<dyn Future<Output = RefreshOutcome> + Send 
 #[non_exhaustive]
 #[must_use]
 pub enum RefreshOutcome {
-    /// The cell has a set that was fetched just now or within the cool-down: a key missing from it does not exist.
+    /// The cell has a set whose fetch began after the request: a key missing from it does not exist.
     Refreshed,
+    /// The cell has a usable set, but an older one, and the source may not be asked again yet. A missing key may be a new one.
+    Deferred {
+        /// When to ask again.
+        retry_after: Duration,
+    },
     /// The source could not be reached; a missing key may or may not exist.
     Unavailable {
         /// When to ask again.
@@ -84,7 +89,8 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     /// The cell with the keys.
     fn cell(&self) -> &KeyCell;
 
-    /// Refreshes the keys, at most once per cool-down however many callers ask.
+    /// Refreshes the keys, at most once per cool-down however many callers ask. Callers that the cool-down suppresses get
+    /// [`RefreshOutcome::Deferred`]: their key may have been published since the last fetch.
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_>;
 
     /// Health, counts, origin and weakenings; for readiness endpoints and logs, never to decide on a token.

@@ -1,7 +1,7 @@
 //! The keys that a verification still needs, and the error if they stay missing.
 //!
-//! [`Pending::after`] decides between 401 and 503: a key that a fresh set lacks is an `unknown_key` (401); a set or an
-//! issuer that cannot be fetched is `keys_unavailable` (503).
+//! [`Pending::after`] decides between 401 and 503: a key missing from a set that was fetched after the request came is an
+//! `unknown_key` (401); what cannot be fetched now, or not yet, is `keys_unavailable` (503).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,7 @@ impl Pending {
         Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason))
     }
 
-    /// The final error after a refresh: a key missing from a fresh set is 401, an unavailable set is 503.
+    /// The final error after a refresh: a key missing from a set that is newer than the request is 401, all else 503.
     pub(super) fn after(self, outcome: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
@@ -103,13 +103,20 @@ impl Pending {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
+            (Need::Keys { .. }, RefreshOutcome::Deferred { retry_after }) => VerifyError::unavailable(
+                *retry_after,
+                "the current key set has no such key, and its source may not be asked again yet",
+            ),
             (Need::Keys { reason: RefreshReason::MissingKey, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
             }
             (Need::Keys { reason: RefreshReason::NoUsableKeys, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
             }
-            (Need::Issuer { .. }, RefreshOutcome::Unavailable { retry_after }) => VerifyError::unavailable(
+            (
+                Need::Issuer { .. },
+                RefreshOutcome::Unavailable { retry_after } | RefreshOutcome::Deferred { retry_after },
+            ) => VerifyError::unavailable(
                 *retry_after,
                 "the source of issuers is unavailable, so it is unknown whether the issuer is trusted",
             ),

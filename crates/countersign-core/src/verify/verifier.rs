@@ -235,7 +235,8 @@ impl Verifier {
 
     /// Verifies a token after its key source has answered.
     ///
-    /// `outcome` separates a key missing from a fresh set (401) from a set that could not be fetched (503).
+    /// `outcome` separates a key missing from a set that was fetched for this token (401) from a set that could not be
+    /// fetched, or not yet (503).
     ///
     /// # Errors
     /// As [`verify`](Self::verify).

@@ -1,13 +1,15 @@
 //! Discovery of an issuer's endpoints from its metadata (OIDC Discovery 1.0 §4, RFC 8414 §3).
 
+use std::net::IpAddr;
+
 use countersign_core::error::Fault;
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
 use super::failure::FetchFailure;
-use super::reach::Reach;
-use super::{checked_url_within, send_within};
+use super::reach::{Reach, is_private_literal};
+use super::{checked_url_within, is_loopback, send_within};
 
 /// The largest metadata document, in bytes.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
@@ -66,7 +68,37 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> 
         Endpoint::Token => metadata.token_endpoint,
     };
     let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
-    checked_url_within(reach, &address, "endpoint").map_err(|_| FetchFailure::Unusable("the endpoint is not https"))
+    let address = checked_url_within(reach, &address, "endpoint")
+        .map_err(|_| FetchFailure::Unusable("the endpoint is not https"))?;
+    if !may_name(issuer, &address) {
+        return Err(FetchFailure::Unusable(
+            "the discovery document of an issuer elsewhere names an endpoint in a private network",
+        ));
+    }
+    Ok(address)
+}
+
+/// Returns whether the document of `issuer` may name this endpoint: one on the same host, one on loopback only if the issuer
+/// is there too, and a literal private address only if the issuer's is one.
+fn may_name(issuer: &str, endpoint: &Url) -> bool {
+    let Ok(issuer) = Url::parse(issuer) else { return false };
+    let is_reachable = || {
+        let is_local = is_loopback(&issuer);
+        (is_local || !leads_to_loopback(endpoint))
+            && (is_local || is_private_literal(&issuer) || !is_private_literal(endpoint))
+    };
+    issuer.host_str() == endpoint.host_str() || is_reachable()
+}
+
+/// Returns whether the host is loopback in any notation that a resolver may accept.
+fn leads_to_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let embeds_loopback = match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => address.to_ipv4().is_some_and(|address| address.is_loopback()),
+        Ok(IpAddr::V4(address)) => address.is_unspecified(),
+        Err(_) => false,
+    };
+    is_loopback(url) || embeds_loopback || host == "localhost" || host.ends_with(".localhost")
 }
 
 async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
@@ -83,6 +115,32 @@ async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s4_03_an_issuer_elsewhere_names_no_endpoint_on_loopback_or_a_private_address() {
+        let (public, local, private) = ("https://id.example", "http://127.0.0.1:5000", "https://10.0.0.1");
+        for endpoint in [
+            "http://127.0.0.1:8080/keys",
+            "http://localhost/keys",
+            "http://[::1]/keys",
+            "https://127.0.0.1/keys",
+            "https://localhost./keys",
+            "https://id.localhost/keys",
+            "https://[::ffff:127.0.0.1]/keys",
+            "https://0.0.0.0/keys",
+        ] {
+            let url = Url::parse(endpoint).expect("a URL");
+            assert!(!may_name(public, &url) && !may_name(private, &url), "{endpoint}");
+            assert!(may_name(local, &url), "{endpoint}");
+        }
+        for endpoint in ["https://10.0.0.2/keys", "https://169.254.169.254/keys", "https://[fd00::1]/keys"] {
+            let url = Url::parse(endpoint).expect("a URL");
+            assert!(!may_name(public, &url), "{endpoint}");
+            assert!(may_name(private, &url) && may_name(local, &url), "{endpoint}");
+        }
+        let elsewhere = Url::parse("https://keys.example/keys").expect("a URL");
+        assert!([public, local, private].iter().all(|issuer| may_name(issuer, &elsewhere)));
+    }
 
     #[test]
     fn s4_01_the_two_locations_of_an_issuers_metadata() {

@@ -22,6 +22,9 @@ pub(crate) enum FetchFailure {
     TooLarge,
     /// An unexpected status, with its `Retry-After`.
     Status(StatusCode, Option<Duration>),
+    /// The issuer states that it has no keys.
+    #[cfg(feature = "remote-keys")]
+    NoKeys,
     /// The response has unusable content, and why.
     Unusable(&'static str),
 }
@@ -61,6 +64,8 @@ impl fmt::Display for FetchFailure {
             FetchFailure::Broken => f.write_str("the connection broke"),
             FetchFailure::TooLarge => f.write_str("the response is larger than allowed"),
             FetchFailure::Status(status, _) => write!(f, "status {}", status.as_u16()),
+            #[cfg(feature = "remote-keys")]
+            FetchFailure::NoKeys => f.write_str("the issuer states that it has no keys"),
             FetchFailure::Unusable(why) => f.write_str(why),
         }
     }

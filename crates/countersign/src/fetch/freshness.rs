@@ -58,7 +58,13 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
     let wait = match value.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default(),
+        Err(_) => {
+            // Both dates are the server's, if it sent both: the local clock may be wrong.
+            let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
+            let date = date.and_then(|date| httpdate::parse_http_date(date.trim()).ok());
+            let until = httpdate::parse_http_date(value.trim()).ok()?;
+            until.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default()
+        }
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }
@@ -105,5 +111,7 @@ mod tests {
         for (text, wait) in cases {
             assert_eq!(retry_after(&map(&[("retry-after", text)])), wait.map(Duration::from_secs), "{text}");
         }
+        let until = [("retry-after", "Tue, 15 Nov 1994 12:00:20 GMT"), ("date", "Tue, 15 Nov 1994 12:00:00 GMT")];
+        assert_eq!(retry_after(&map(&until)), Some(Duration::from_secs(20)), "by the server's own clock");
     }
 }

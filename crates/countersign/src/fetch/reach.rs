@@ -21,11 +21,13 @@ pub(crate) enum Reach {
 
 /// Refuses a host that is a literal private address, which the resolver never sees.
 pub(super) fn refuse_private_literal(url: &Url) -> Result<(), FetchFailure> {
+    if is_private_literal(url) { Err(FetchFailure::NotPublic) } else { Ok(()) }
+}
+
+/// Returns whether the host is a literal address that is not public.
+pub(super) fn is_private_literal(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    match host.parse::<IpAddr>() {
-        Ok(address) if !is_public(address) => Err(FetchFailure::NotPublic),
-        _ => Ok(()),
-    }
+    host.parse::<IpAddr>().is_ok_and(|address| !is_public(address))
 }
 
 /// Refuses a response from a private address.

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::clock::Clock;
-use countersign_core::key::{KeyCell, KeySet, KeyStats};
+use countersign_core::key::{KeyCell, KeySet, KeyStats, VerifyingKey};
 
+use super::fetch_limit::FetchLimit;
 use super::location::{KeyLocation, KeyRequest};
 use crate::fetch::FetchFailure;
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched};
 use crate::telemetry;
+
+/// The time that keys are used after their issuer stated that it has none, in case that was a mistake of a moment.
+const WITHDRAWN_AFTER: Duration = Duration::from_secs(45);
 
 /// The cell of a source, and what is recorded about it.
 #[derive(Default)]
@@ -29,19 +33,27 @@ struct Counters {
     suppressed: AtomicU64,
 }
 
-/// True if keys are in use. The refresh task of a resolved issuer ends when they are not.
+/// The use of keys, and whether they are refreshed. The task of a resolved issuer ends when its keys are not in use.
 #[derive(Default)]
 pub(super) struct Usage {
     only_while_used: AtomicBool,
     is_used: AtomicBool,
+    refresh_has_ended: AtomicBool,
 }
 
 impl Usage {
-    /// Records a use of the keys. Every token takes this path: it writes only what changes.
-    pub(super) fn record(&self) {
+    /// Records a use of the keys, and returns whether their refresh task has ended. Every token takes this path: it writes
+    /// only what changes.
+    pub(super) fn record(&self) -> bool {
         if self.only_while_used.load(Ordering::Relaxed) && !self.is_used.load(Ordering::Relaxed) {
             self.is_used.store(true, Ordering::Relaxed);
         }
+        self.refresh_has_ended.load(Ordering::Relaxed)
+    }
+
+    /// Records that the refresh task has ended, or is started again.
+    pub(super) fn set_refresh_ended(&self, has_ended: bool) {
+        self.refresh_has_ended.store(has_ended, Ordering::Relaxed);
     }
 
     /// Refreshes keys from now on only while they are in use.
@@ -73,6 +85,8 @@ pub(super) struct KeyFetch {
     pub(super) location: Arc<dyn KeyLocation>,
     pub(super) keys: Arc<CachedKeys>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) host: Option<String>,
+    pub(super) limit: Arc<FetchLimit>,
 }
 
 impl Fetch<KeySet> for KeyFetch {
@@ -106,14 +120,44 @@ impl Fetch<KeySet> for KeyFetch {
         self.keys.counters.failed.fetch_add(1, Ordering::Relaxed);
         let age = cached.map(|cached| self.clock.elapsed().saturating_sub(cached.fetched_at));
         telemetry::key_fetch_failed(self.location.name(), forced, error, age);
+        if *error == FetchFailure::NoKeys && cached.is_none() {
+            self.keys.cell.withdraw(Duration::ZERO);
+        }
     }
 
     fn on_change(&self, cached: &CachedValue<KeySet>) {
-        if cached.may_be_stale() {
+        if cached.is_withdrawn {
+            if !self.keys.cell.is_withdrawn() {
+                telemetry::keys_withdrawn(self.location.name(), WITHDRAWN_AFTER);
+            }
+            self.keys.cell.withdraw(cached.usable_until);
+        } else if cached.may_be_stale() {
             self.keys.cell.serve_stale(cached.usable_until);
         } else {
             self.keys.cell.store(Arc::clone(&cached.value), Some(cached.usable_until));
         }
+    }
+
+    fn brings_news(&self, current: &KeySet, fetched: &KeySet) -> bool {
+        fetched.keys().any(|key| {
+            let is_same = |known: &VerifyingKey| {
+                known.key_id() == key.key_id() && known.thumbprint() == key.thumbprint()
+            };
+            !current.keys().any(is_same)
+        })
+    }
+
+    fn admit(&self, is_fruitful: bool, elapsed: Duration) -> Result<(), Duration> {
+        let Some(host) = &self.host else { return Ok(()) };
+        self.limit.admit(host, &self.location.origin(), is_fruitful, elapsed)
+    }
+
+    fn withdrawn_after(&self, error: &FetchFailure) -> Option<Duration> {
+        (*error == FetchFailure::NoKeys).then_some(WITHDRAWN_AFTER)
+    }
+
+    fn on_task_end(&self) {
+        self.keys.usage.set_refresh_ended(true);
     }
 
     fn on_suppressed(&self) {

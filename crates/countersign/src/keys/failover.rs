@@ -12,7 +12,7 @@ use countersign_core::key::{
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
 ///
 /// A later source is refreshed only if the earlier ones are unavailable. If a refreshed source lacks a key, the key counts as
-/// unknown. All sources must belong to the same issuer, because each can make a token valid.
+/// unknown. If a source states that the issuer has no keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,9 +38,16 @@ impl FailoverKeys {
 impl KeySource for FailoverKeys {
     fn cell(&self) -> &KeyCell {
         let elapsed = self.clock.get().elapsed();
-        let cells = || self.sources.iter().map(|source| source.cell());
+        // A source that states that there are no keys overrules those behind it.
+        let withdrawn = self.sources.iter().position(|source| source.cell().is_withdrawn());
+        let counted = withdrawn.map_or(self.sources.len(), |last| last + 1);
+        let cells = || self.sources.iter().take(counted).map(|source| source.cell());
         let fresh = cells().find(|cell| cell.is_fresh(elapsed));
-        fresh.or_else(|| cells().find(|cell| cell.is_usable(elapsed))).unwrap_or(&self.none)
+        let other = || match withdrawn {
+            Some(_) => cells().next_back(),
+            None => cells().find(|cell| cell.is_usable(elapsed)),
+        };
+        fresh.or_else(other).unwrap_or(&self.none)
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
@@ -52,6 +59,9 @@ impl KeySource for FailoverKeys {
                         soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
                     }
                     refreshed => return refreshed,
+                }
+                if source.cell().is_withdrawn() {
+                    break;
                 }
             }
             RefreshOutcome::Unavailable { retry_after: soonest.unwrap_or_default() }

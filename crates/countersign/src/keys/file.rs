@@ -9,7 +9,7 @@ use countersign_core::key::{
     KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
 
-use super::location::{KeyLocation, KeyRequest};
+use super::location::{KeyLocation, KeyRequest, failure};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::FetchFailure;
@@ -20,7 +20,8 @@ use crate::telemetry;
 const READ_EVERY: Duration = Duration::from_secs(10);
 
 /// Keys from a JWK Set file. It is read at first use, then every ten seconds, and at once for an unknown `kid` (at most once
-/// per second). If the file becomes unreadable or unusable, the last good keys stay in use, for at most a day.
+/// per second). If the file becomes unreadable or unusable, the last good keys stay in use, for at most a day. If it is
+/// removed, or contains an empty set, they stay in use for less than a minute.
 ///
 /// A warning is logged if users other than the owner can write the file, or can read one that holds a private key. Private
 /// keys are never used.
@@ -48,6 +49,7 @@ impl FileKeys {
             refresh_ahead: 0.95,
             jitter: 0.0,
             cool_down: Duration::from_secs(1),
+            min_cool_down: Duration::from_secs(1),
             max_backoff: READ_EVERY,
             ..RefreshPolicy::default()
         };
@@ -102,16 +104,20 @@ struct FileLocation {
 
 impl FileLocation {
     fn read(&self, current: Option<&Arc<KeySet>>) -> Result<Fetched<KeySet>, FetchFailure> {
-        let content = read_bounded(&self.path, MAX_JWKS_BYTES)?;
+        let read = read_bounded(&self.path, MAX_JWKS_BYTES);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if read.is_err() && (last.is_some() || current.is_some()) && is_gone(&self.path) {
+            return Err(FetchFailure::NoKeys);
+        }
+        let content = read?;
         if let Some((same, set)) = &*last
             && *same == content
             && current.is_some_and(|current| Arc::ptr_eq(current, set))
         {
             return Ok(Fetched { value: Arc::clone(set), lifetime: None });
         }
-        let set = KeySet::from_jwks(&content)
-            .map_err(|_| FetchFailure::Unusable("the file is not a JWK Set with a usable key"))?;
+        let unusable = FetchFailure::Unusable("the file is not a JWK Set with a usable key");
+        let set = KeySet::from_jwks(&content).map_err(|rejected| failure(&rejected, unusable))?;
         self.warn_about_permissions(&set);
         let value = Arc::new(set);
         *last = Some((content, Arc::clone(&value)));
@@ -149,6 +155,11 @@ impl KeyLocation for FileLocation {
             read.await.unwrap_or(Err(FetchFailure::Broken))
         })
     }
+}
+
+/// Returns whether there is no file, in contrast to one that cannot be read.
+fn is_gone(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Reads a file of at most `max_bytes`.

@@ -9,7 +9,7 @@ use countersign_core::key::{KeySet, MAX_JWKS_BYTES};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
-use super::location::{KeyLocation, KeyRequest};
+use super::location::{KeyLocation, KeyRequest, failure};
 use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls_within};
 use crate::refresh::{FetchFuture, Fetched};
 
@@ -36,6 +36,8 @@ struct State {
     address: Option<Url>,
     /// When to read the discovery document again, as a reading of the clock's `elapsed`.
     rediscover_at: Duration,
+    /// The address that served the current keys.
+    served: Option<Url>,
     /// The validator of the last response, with the set that it stands for.
     validator: Option<(HeaderValue, Arc<KeySet>)>,
 }
@@ -81,7 +83,17 @@ impl HttpLocation {
     async fn fetch_keys(&self, request: KeyRequest) -> Result<Fetched<KeySet>, FetchFailure> {
         let mut state = self.load_state();
         let address = self.address(&mut state, request.elapsed).await?;
-        let fetched = self.fetch_set(&address, &mut state.validator, &request).await;
+        let mut fetched = self.fetch_set(&address, &mut state.validator, &request).await;
+        match &fetched {
+            Ok(_) => state.served = Some(address.clone()),
+            Err(FetchFailure::Status(StatusCode::GONE, _)) => {
+                // An address that never served keys may be a wrong one. A snapshot of an earlier run counts as served.
+                if state.served.as_ref().map_or(request.current.is_some(), |served| *served == address) {
+                    fetched = Err(FetchFailure::NoKeys);
+                }
+            }
+            Err(_) => {}
+        }
         state.address = Some(address);
         if fetched.is_err() {
             state.rediscover_at = Duration::ZERO; // the keys may have moved
@@ -160,6 +172,11 @@ impl KeyLocation for HttpLocation {
         }
     }
 
+    fn host(&self) -> Option<String> {
+        let url = Url::parse(self.name()).ok()?;
+        Some(url.authority().to_owned())
+    }
+
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         Box::pin(async move { self.fetch_keys(request).await })
     }
@@ -182,7 +199,7 @@ impl KeyLocation for HttpLocation {
 }
 
 pub(super) fn read_set(response: &FetchedResponse) -> Result<Arc<KeySet>, FetchFailure> {
-    let set = KeySet::from_jwks(&response.body);
-    set.map(Arc::new)
-        .map_err(|_| FetchFailure::Unusable("not a JWK Set with a usable key; check it with `countersign keys check`"))
+    const UNUSABLE: FetchFailure =
+        FetchFailure::Unusable("not a JWK Set with a usable key; check it with `countersign keys check`");
+    KeySet::from_jwks(&response.body).map(Arc::new).map_err(|rejected| failure(&rejected, UNUSABLE))
 }

@@ -179,13 +179,21 @@ impl KeyLocation for ClusterLocation {
         format!("cluster keys at {}", self.address)
     }
 
-    fn fetch(self: Arc<Self>, _: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
+    fn host(&self) -> Option<String> {
+        let (_, rest) = self.address.split_once("://")?;
+        rest.split('/').next().map(str::to_owned)
+    }
+
+    fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
+        let had_keys = request.current.is_some();
         Box::pin(async move {
             let prepared = tokio::task::spawn_blocking(move || Ok((self.client()?, self.request()?))).await;
             let (client, request) = prepared.unwrap_or(Err(FetchFailure::Broken))?;
             let response = fetch::send_by(&client, request, MAX_JWKS_BYTES).await?;
-            if response.status != StatusCode::OK {
-                return Err(response.unexpected_status());
+            match response.status {
+                StatusCode::OK => {}
+                StatusCode::GONE if had_keys => return Err(FetchFailure::NoKeys),
+                _ => return Err(response.unexpected_status()),
             }
             Ok(Fetched { value: read_set(&response)?, lifetime: response.fresh_for() })
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::error::Fault;
-use countersign_core::key::KeySet;
+use countersign_core::key::{KeyRejected, KeyRejectedKind, KeySet};
 
 use crate::fetch::FetchFailure;
 use crate::refresh::FetchFuture;
@@ -16,6 +16,11 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
 
     /// The location as text that distinguishes it from others of any kind.
     fn origin(&self) -> String;
+
+    /// The host that a fetch asks, with its port; `None` if a fetch costs nobody else anything.
+    fn host(&self) -> Option<String> {
+        None
+    }
 
     /// Fetches the key set. If nothing has changed, returns the current set itself.
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure>;
@@ -41,4 +46,9 @@ pub(super) struct KeyRequest {
     pub(super) forced: bool,
     /// The reading of the clock's `elapsed`.
     pub(super) elapsed: Duration,
+}
+
+/// The failure for a document that is not a usable set. A well-formed empty one states that the issuer has no keys.
+pub(super) fn failure(rejected: &KeyRejected, unusable: FetchFailure) -> FetchFailure {
+    if rejected.kind() == KeyRejectedKind::NoKeys { FetchFailure::NoKeys } else { unusable }
 }

@@ -3,6 +3,7 @@
 mod cached_keys;
 mod config;
 mod failover;
+mod fetch_limit;
 mod file;
 mod http_location;
 mod kubernetes;

@@ -11,9 +11,11 @@ use countersign_core::key::{
 };
 
 use super::cached_keys::{CachedKeys, KeyFetch};
+use super::fetch_limit::FetchLimit;
 use super::location::KeyLocation;
 use super::snapshot::KeySnapshot;
 use crate::refresh::{Outcome, RefreshCache, RefreshPolicy};
+use crate::rt;
 
 /// The shortest `Retry-After` for callers whose key could not be fetched.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -41,8 +43,19 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     }
 
     pub(super) fn cell(&self) -> &KeyCell {
-        self.keys.usage.record();
+        if self.keys.usage.record() {
+            self.refresh_again();
+        }
         &self.keys.cell
+    }
+
+    /// Starts the refresh task that has ended, as keys are in use again: their freshness must not depend on a missing key.
+    #[cold]
+    fn refresh_again(&self) {
+        if let Some(cache) = self.cache.get().filter(|_| rt::has_runtime()) {
+            self.keys.usage.set_refresh_ended(false);
+            cache.spawn_refresh_task();
+        }
     }
 
     /// Fetches newer keys, within the cool-down. The first call spawns the refresh task.
@@ -52,6 +65,9 @@ impl<L: KeyLocation> RefreshingKeys<L> {
             cache.spawn_refresh_task(); // before any await: a caller that gives up must not cancel it
             match cache.refresh(reason).await {
                 Outcome::Refreshed => RefreshOutcome::Refreshed,
+                Outcome::Deferred { retry_after } => {
+                    RefreshOutcome::Deferred { retry_after: retry_after.max(MIN_RETRY_AFTER) }
+                }
                 Outcome::Failed { retry_after, .. } => {
                     RefreshOutcome::Unavailable { retry_after: retry_after.max(MIN_RETRY_AFTER) }
                 }
@@ -83,9 +99,9 @@ impl<L: KeyLocation> RefreshingKeys<L> {
         faults
     }
 
-    /// The current keys, for the next start.
+    /// The current keys, for the next start; none that the issuer withdrew.
     pub(super) fn snapshot(&self) -> Option<KeySnapshot> {
-        let cached = self.cache.get()?.cached()?;
+        let cached = self.cache.get()?.cached().filter(|cached| !cached.is_withdrawn)?;
         let clock = self.clock.get();
         let age = clock.elapsed().saturating_sub(cached.fetched_at);
         let lifetime = cached.fresh_until.saturating_sub(cached.fetched_at);
@@ -124,6 +140,8 @@ impl<L: KeyLocation> RefreshingKeys<L> {
                 location: Arc::clone(&self.location) as Arc<dyn KeyLocation>,
                 keys: Arc::clone(&self.keys),
                 clock: Arc::clone(self.clock.get()),
+                host: self.location.host(),
+                limit: FetchLimit::of_process(&**self.clock.get()),
             };
             let cache = RefreshCache::new(fetch, self.policy.clone(), Arc::clone(self.clock.get()));
             if let Some(snapshot) = &self.initial_snapshot

@@ -9,6 +9,9 @@ use countersign_core::key::{KeySet, MAX_KEYS, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The difference of clocks that a snapshot may show: it may come from another machine.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
+
 /// The public keys of one source at one time, for a start before the first fetch.
 ///
 /// Keys of a snapshot keep their times: they are fresh for the rest of their lifetime, then stale for as long as the policy
@@ -75,10 +78,14 @@ impl KeySnapshot {
         &self.source
     }
 
-    /// The set, its lifetime and its age now.
+    /// The set, its lifetime and its age now; `None` if it comes from the future: its age is then unknown.
     pub(super) fn unpack(&self, now: UnixTime) -> Option<(Arc<KeySet>, Duration, Duration)> {
+        let fetched_at = UnixTime::from_secs(self.fetched_at);
+        if fetched_at.saturating_since(now) > CLOCK_TOLERANCE {
+            return None;
+        }
         let keys: Vec<VerifyingKey> = self.keys.iter().filter_map(read).collect();
-        let age = now.saturating_since(UnixTime::from_secs(self.fetched_at));
+        let age = now.saturating_since(fetched_at);
         (!keys.is_empty()).then(|| (Arc::new(KeySet::new(keys)), Duration::from_secs(self.lifetime_seconds), age))
     }
 }

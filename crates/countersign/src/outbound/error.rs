@@ -190,6 +190,8 @@ impl From<FetchFailure> for OutboundError {
         let is_transient = match &failure {
             FetchFailure::Connect | FetchFailure::Timeout | FetchFailure::Broken => true,
             FetchFailure::Status(status, _) => status.is_server_error() || status.as_u16() == 429,
+            #[cfg(feature = "remote-keys")]
+            FetchFailure::NoKeys => false,
             FetchFailure::NoClient | FetchFailure::NotPublic | FetchFailure::TooLarge | FetchFailure::Unusable(_) => {
                 false
             }

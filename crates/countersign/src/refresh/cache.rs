@@ -65,7 +65,8 @@ where
         self.usable().ok_or(outcome)
     }
 
-    /// Fetches a newer value past the caches of intermediaries, at most once per cool-down for all callers.
+    /// Fetches a newer value past the caches of intermediaries, at most once per cool-down for all callers. A caller that
+    /// found a fetch in progress waits for it, and then for a later one if it misses a key and the cool-down allows one.
     pub(crate) async fn refresh(&self, reason: RefreshReason) -> Outcome<F::Error> {
         let began = Instant::now();
         let joined = match self.0.join_or_start(Some(reason)) {
@@ -78,11 +79,19 @@ where
         if !joined.may_be_outdated {
             return Outcome::Refreshed;
         }
+        if reason == RefreshReason::NoUsableKeys {
+            return Outcome::Deferred { retry_after: self.0.retry_after() };
+        }
         let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
         match self.0.join_or_start(Some(reason)) {
             Ok(joined) => self.wait(joined.waiter, left).await.map_or_else(|failed| failed, |_| Outcome::Refreshed),
             Err(outcome) => outcome,
         }
+    }
+
+    /// Starts a fetch in the background, unless one is in progress or the last failure is too recent.
+    pub(crate) fn start_in_background(&self) {
+        self.0.start_in_background();
     }
 
     /// Drops the value if it is still `value`, so that a newer one is never lost.

@@ -27,6 +27,25 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     /// Called at the end of each fetch, cancelled ones included, with its error and the value cached until then.
     fn on_finish(&self, _error: Option<&Self::Error>, _forced: bool, _cached: Option<&CachedValue<T>>) {}
 
+    /// Returns whether a fetched value has something that the current one lacks, such as a new key.
+    fn brings_news(&self, _current: &T, _fetched: &T) -> bool {
+        false
+    }
+
+    /// Admits a fetch that a caller causes while a value is usable, in addition to the cool-down. Called under a lock: must
+    /// return quickly and must not use the cache. `is_fruitful` if earlier ones brought something new lately.
+    ///
+    /// # Errors
+    /// The time until the next attempt makes sense.
+    fn admit(&self, _is_fruitful: bool, _elapsed: Duration) -> Result<(), Duration> {
+        Ok(())
+    }
+
+    /// The time that the current value may still be used after this error, if the error withdraws it.
+    fn withdrawn_after(&self, _error: &Self::Error) -> Option<Duration> {
+        None
+    }
+
     /// Called when a caller's request is suppressed by the cool-down or the back-off.
     fn on_suppressed(&self) {}
 
@@ -34,6 +53,9 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     fn is_needed(&self) -> bool {
         true
     }
+
+    /// Called when the refresh task has ended, because the value is not needed or the runtime shut down.
+    fn on_task_end(&self) {}
 
     /// The wait before the next fetch, if the error states it.
     fn retry_after(&self, _error: &Self::Error) -> Option<Duration> {
@@ -56,6 +78,8 @@ pub(crate) struct CachedValue<T> {
     /// Equals `fresh_until` until a fetch fails, then `stale_until`.
     pub(crate) usable_until: Duration,
     pub(crate) stale_until: Duration,
+    /// True if the origin stated that there is no value anymore.
+    pub(crate) is_withdrawn: bool,
 }
 
 impl<T> CachedValue<T> {
@@ -71,8 +95,10 @@ impl<T> CachedValue<T> {
 
 /// The outcome of a refresh request.
 pub(crate) enum Outcome<E> {
-    /// A fetch succeeded just now or within the cool-down.
+    /// A fetch that began after the request succeeded.
     Refreshed,
+    /// The value is usable, but was fetched before the request; the next request may cause a fetch after `retry_after`.
+    Deferred { retry_after: Duration },
     /// No fetch succeeded; the next request may cause one after `retry_after`.
     Failed { error: Option<E>, retry_after: Duration },
 }

@@ -13,7 +13,7 @@ use crate::rt;
 /// A caller that waits for a fetch.
 pub(super) struct Joined<T, E> {
     pub(super) waiter: Waiter<SharedResult<T, E>>,
-    /// The fetch started before the caller's request and may bring what intermediaries had cached.
+    /// The fetch began before the caller's request, so that its value may be older.
     pub(super) may_be_outdated: bool,
 }
 
@@ -33,22 +33,26 @@ where
         let is_usable = self.usable(elapsed).is_some();
         let needs_newer = reason == Some(RefreshReason::MissingKey);
         if let Some(waiter) = self.join(&state) {
-            let may_be_outdated = needs_newer && is_usable && !waiter.is_forced();
-            return Ok(Joined { waiter, may_be_outdated });
-        }
-        if is_usable && !needs_newer {
-            return Err(Outcome::Refreshed); // stored between the caller's read and the lock
+            return Ok(Joined { waiter, may_be_outdated: true });
         }
         let not_before = state.cool_down.not_before(is_usable);
-        if elapsed < not_before {
-            let outcome = self.suppressed(&state, is_usable, elapsed, not_before);
+        if is_usable && !needs_newer {
+            // Stored between the caller's read and the lock, by a fetch that began before.
+            return Err(Outcome::Deferred { retry_after: not_before.saturating_sub(elapsed) });
+        }
+        let mut pause = not_before.saturating_sub(elapsed);
+        if is_usable && pause.is_zero() {
+            pause = self.fetch.admit(state.cool_down.is_short(), elapsed).err().unwrap_or_default();
+        }
+        if !pause.is_zero() {
+            let outcome = Self::suppressed(&state, is_usable, pause);
             drop(state);
             self.fetch.on_suppressed();
             return Err(outcome);
         }
         // A first fetch starts no cool-down: a key published right after the start is found on the next request.
         if is_usable {
-            state.cool_down.start(elapsed, self.policy.cool_down);
+            state.cool_down.start(elapsed);
         }
         let (task, waiter) = self.start(&mut state, reason.is_some());
         drop(state);
@@ -82,24 +86,16 @@ where
     }
 
     /// The outcome for a caller whose request may not cause a fetch yet.
-    fn suppressed(
-        &self,
-        state: &State<T, F::Error>,
-        is_usable: bool,
-        elapsed: Duration,
-        not_before: Duration,
-    ) -> Outcome<F::Error> {
-        let fetched_at = self.cached.load().as_ref().map(|cached| cached.fetched_at);
-        let is_recent = fetched_at.is_some_and(|at| elapsed < at.saturating_add(self.policy.cool_down));
-        if is_usable && is_recent && state.last_error.is_none() {
-            return Outcome::Refreshed;
+    fn suppressed(state: &State<T, F::Error>, is_usable: bool, retry_after: Duration) -> Outcome<F::Error> {
+        if is_usable && state.last_error.is_none() {
+            return Outcome::Deferred { retry_after };
         }
-        Outcome::Failed { error: state.last_error.clone(), retry_after: not_before.saturating_sub(elapsed) }
+        Outcome::Failed { error: state.last_error.clone(), retry_after }
     }
 
     #[must_use]
     fn start(self: &Arc<Self>, state: &mut State<T, F::Error>, forced: bool) -> (FetchTask<T, F>, FetchWaiter<T, F>) {
-        let (leader, waiter) = state.single_flight.start(forced);
+        let (leader, waiter) = state.single_flight.start();
         let started = self.clock.elapsed();
         (FetchTask { inner: Arc::clone(self), leader, started, forced, is_finished: false }, waiter)
     }

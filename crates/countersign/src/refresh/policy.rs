@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 
-use super::cool_down::COOL_DOWN;
+use super::cool_down::{COOL_DOWN, MIN_COOL_DOWN};
 
 /// Settings for keeping a value fresh. The defaults are those of key sets.
 ///
@@ -31,8 +31,11 @@ pub struct RefreshPolicy {
     pub refresh_ahead: f64,
     /// The spread of that moment between processes, as a fraction of it. Default 0.1.
     pub jitter: f64,
-    /// The shortest time between two fetches that callers can cause. Default 10 s.
+    /// The time between two fetches that callers can cause, if the first brings nothing new. Default 10 s.
     pub cool_down: Duration,
+    /// The same time after a fetch that brought new keys; it doubles with each further fetch that brings none, up to
+    /// `cool_down`. Default 1 s.
+    pub min_cool_down: Duration,
     /// The time that a value is used past its lifetime while fetches fail. Default 24 h.
     pub stale_for: Duration,
     /// The time limit of one fetch. Default 5 s.
@@ -54,6 +57,7 @@ impl Default for RefreshPolicy {
             refresh_ahead: 0.8,
             jitter: 0.1,
             cool_down: COOL_DOWN,
+            min_cool_down: MIN_COOL_DOWN,
             stale_for: Duration::from_secs(24 * 3600),
             timeout: Duration::from_secs(5),
             max_wait: Duration::from_secs(1),
@@ -95,10 +99,16 @@ impl RefreshPolicy {
         RefreshPolicy { jitter, ..self }
     }
 
-    /// Sets the shortest time between two fetches that callers can cause.
+    /// Sets the time between two fetches that callers can cause.
     #[must_use]
     pub fn cool_down(self, cool_down: Duration) -> Self {
         RefreshPolicy { cool_down, ..self }
+    }
+
+    /// Sets the time between such fetches while they bring new keys.
+    #[must_use]
+    pub fn min_cool_down(self, min_cool_down: Duration) -> Self {
+        RefreshPolicy { min_cool_down, ..self }
     }
 
     /// Sets how long a value is used past its lifetime while fetches fail.
@@ -161,6 +171,11 @@ impl RefreshPolicy {
             self.cool_down < Duration::from_secs(1),
             "cool_down",
             "below 1 s; untrusted clients could cause fetches at will",
+        );
+        fault(
+            self.min_cool_down < Duration::from_secs(1) || self.min_cool_down > self.cool_down,
+            "min_cool_down",
+            "not between 1 s and cool_down",
         );
         fault(
             self.timeout.is_zero() || self.timeout > Duration::from_secs(60),

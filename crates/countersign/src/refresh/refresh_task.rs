@@ -7,8 +7,9 @@ use super::fetch::Fetch;
 use super::state::{Inner, TaskHandle};
 use crate::rt;
 
-/// The longest sleep of the task: the cache's clock may run faster than the runtime's timer.
-const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+/// The longest sleep of the task: a fetch that a caller caused may change the time of the next one, and the cache's clock may
+/// run faster than the runtime's timer.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// Refreshes the value until the cache is dropped, which it does not keep alive.
 pub(super) struct RefreshTask<T, F>
@@ -80,6 +81,8 @@ where
         let mut state = inner.lock();
         if state.refresh_task.as_ref().is_some_and(|handle| handle.id == self.id) {
             state.refresh_task = None;
+            drop(state);
+            inner.fetch.on_task_end();
         }
     }
 }

@@ -14,7 +14,6 @@ pub(super) struct SingleFlight<R> {
 struct Call<R> {
     id: u64,
     began: Instant,
-    is_forced: bool,
     result: watch::Receiver<Option<R>>,
 }
 
@@ -26,7 +25,6 @@ pub(super) struct Leader<R> {
 
 /// Waits for the result of a call.
 pub(super) struct Waiter<R> {
-    is_forced: bool,
     result: watch::Receiver<Option<R>>,
 }
 
@@ -38,16 +36,16 @@ impl<R: Clone> SingleFlight<R> {
     /// Joins the call in progress, unless it is older than `limit`.
     pub(super) fn join(&self, limit: Duration) -> Option<Waiter<R>> {
         let call = self.call.as_ref().filter(|call| call.began.elapsed() < limit)?;
-        Some(Waiter { is_forced: call.is_forced, result: call.result.clone() })
+        Some(Waiter { result: call.result.clone() })
     }
 
     /// Starts a call. It replaces one that is still in progress.
-    pub(super) fn start(&mut self, is_forced: bool) -> (Leader<R>, Waiter<R>) {
+    pub(super) fn start(&mut self) -> (Leader<R>, Waiter<R>) {
         let (sender, result) = watch::channel(None);
         self.started += 1;
         let id = self.started;
-        self.call = Some(Call { id, began: Instant::now(), is_forced, result: result.clone() });
-        (Leader { id, result: sender }, Waiter { is_forced, result })
+        self.call = Some(Call { id, began: Instant::now(), result: result.clone() });
+        (Leader { id, result: sender }, Waiter { result })
     }
 
     /// Ends the call of `leader`. Returns false if a later call has replaced it.
@@ -68,11 +66,6 @@ impl<R> Leader<R> {
 }
 
 impl<R: Clone> Waiter<R> {
-    /// Returns whether the call bypasses the caches of intermediaries.
-    pub(super) fn is_forced(&self) -> bool {
-        self.is_forced
-    }
-
     /// Waits for the result; `None` if the leader was dropped without one.
     pub(super) async fn result(mut self) -> Option<R> {
         self.result.wait_for(Option::is_some).await.ok()?.clone()

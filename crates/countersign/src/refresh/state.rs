@@ -63,7 +63,7 @@ where
     pub(super) fn new(fetch: F, policy: RefreshPolicy, clock: Arc<dyn Clock>) -> Self {
         let state = State {
             single_flight: SingleFlight::new(),
-            cool_down: CoolDown::default(),
+            cool_down: CoolDown::new(policy.min_cool_down, policy.cool_down),
             refresh_task: None,
             refresh_tasks: 0,
             last_error: None,
@@ -102,8 +102,10 @@ where
         match result {
             Ok(fetched) => {
                 let value = Arc::clone(&fetched.value);
+                let current = self.cached.load_full();
+                let brought_news = current.is_some_and(|current| self.fetch.brings_news(&current.value, &value));
                 self.store_fetched(fetched, started);
-                state.cool_down.succeeded(started, self.policy.cool_down);
+                state.cool_down.succeeded(started, brought_news);
                 (state.last_error, state.failing_since) = (None, None);
                 Ok(value)
             }
@@ -113,13 +115,23 @@ where
                 state.cool_down.failed(elapsed, retry_after, |failures| self.policy.backoff(failures));
                 state.failing_since.get_or_insert_with(|| self.clock.now());
                 state.last_error = Some(error.clone());
-                // The current value stays usable as long as staleness is allowed.
-                if let Some(cached) = self.cached.load_full().filter(|cached| cached.usable_until < cached.stale_until)
-                {
-                    self.store(cached.with_usable_until(cached.stale_until));
-                }
+                let withdrawn_at = self.fetch.withdrawn_after(&error).map(|after| elapsed.saturating_add(after));
+                self.store_failed(withdrawn_at, elapsed);
                 Err(error)
             }
+        }
+    }
+
+    /// After a failure, the current value stays usable as long as staleness is allowed, but not past `withdrawn_at`. A
+    /// withdrawn value is due at once.
+    fn store_failed(&self, withdrawn_at: Option<Duration>, elapsed: Duration) {
+        let Some(cached) = self.cached.load_full() else { return };
+        let stale_until = cached.stale_until.min(withdrawn_at.unwrap_or(Duration::MAX));
+        let is_withdrawn = cached.is_withdrawn || withdrawn_at.is_some();
+        if (cached.usable_until, cached.is_withdrawn) != (stale_until, is_withdrawn) {
+            let (value, usable_until) = (Arc::clone(&cached.value), stale_until);
+            let refresh_at = if is_withdrawn { cached.refresh_at.min(elapsed) } else { cached.refresh_at };
+            self.store(CachedValue { value, usable_until, stale_until, is_withdrawn, refresh_at, ..*cached });
         }
     }
 
@@ -162,6 +174,7 @@ where
             fresh_until,
             usable_until: fresh_until,
             stale_until: elapsed.saturating_add(lifetime.saturating_add(self.policy.stale_for).saturating_sub(age)),
+            is_withdrawn: false,
         });
     }
 
@@ -180,6 +193,7 @@ where
             fresh_until,
             usable_until: fresh_until,
             stale_until: fresh_until.saturating_add(self.policy.stale_for),
+            is_withdrawn: false,
         });
     }
 

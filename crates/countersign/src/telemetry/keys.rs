@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use countersign_core::integration::safe_text;
 use countersign_core::key::{KeySet, SkippedKey};
 
 use super::samples::Sampler;
@@ -21,11 +22,22 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
     let removed = listed(before.difference(&after).collect());
     tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
     now.skipped().iter().for_each(|skipped| key_skipped(source, skipped));
+    for key in now.keys() {
+        let kid = key.key_id().map(safe_text);
+        for problem in key.irregularities() {
+            tracing::info!(target: "countersign::keys", source, kid, problem, "key is written irregularly");
+        }
+    }
 }
 
 pub(crate) fn key_fetch_failed(source: &str, forced: bool, error: &FetchFailure, age: Option<Duration>) {
     let age = age.map(|age| age.as_secs());
     tracing::warn!(target: "countersign::keys", source, forced, %error, age, "key fetch failed");
+}
+
+pub(crate) fn keys_withdrawn(source: &str, used_for: Duration) {
+    let used_for = used_for.as_secs();
+    tracing::error!(target: "countersign::keys", source, used_for, "issuer withdrew all its keys: tokens will be refused");
 }
 
 pub(crate) fn key_refresh_skipped(source: &str, elapsed: Duration) {

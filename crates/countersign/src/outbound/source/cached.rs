@@ -137,7 +137,7 @@ impl CachedTokens {
         cell.tokens.get().await.map_err(|outcome| match outcome {
             Outcome::Failed { error: Some(error), .. } => error,
             Outcome::Failed { retry_after, .. } => timed_out(Some(retry_after)),
-            Outcome::Refreshed => timed_out(None),
+            Outcome::Refreshed | Outcome::Deferred { .. } => timed_out(None),
         })
     }
 
