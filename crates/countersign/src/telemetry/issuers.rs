@@ -14,6 +14,10 @@ pub(crate) fn issuer_removed(issuer: &str) {
     tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer no longer trusted");
 }
 
+pub(crate) fn issuer_names_file(file: &str, error: &std::io::Error) {
+    tracing::warn!(target: "countersign::issuers", file, %error, "file of known issuers not usable");
+}
+
 pub(crate) fn issuer_not_accepted(issuer: &str, reason: &'static str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
     if SAMPLE.admit(elapsed).is_some() {

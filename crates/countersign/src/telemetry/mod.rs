@@ -19,12 +19,15 @@
 //! | `countersign::extract` | INFO, at most 10 per second | claims do not match the handler's type | `expected`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO if keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
 //! | `countersign::keys` | WARN | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys) |
-//! | `countersign::keys` | DEBUG, at most 10 per second | a key refresh was skipped: cool-down active | `source` |
+//! | `countersign::keys` | ERROR | an issuer withdrew all its keys, which are used for the seconds in `used_for` | `source`, `used_for` |
+//! | `countersign::keys` | DEBUG, at most 10 per second | a key refresh was skipped: cool-down active, or too many refreshes | `source` |
+//! | `countersign::keys` | INFO | a key of a new set is written irregularly, and used | `source`, `kid`, `problem` |
 //! | `countersign::keys` | WARN | a key file can be written by others, or holds a private key that others can read | `source`, `problem` |
 //! | `countersign::keys` | WARN, or ERROR for a private key | an entry of a key set is not used | `source`, `kid`, `reason` |
 //! | `countersign::issuers` | INFO | an issuer was resolved, or is no longer trusted | `issuer` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |
+//! | `countersign::issuers` | WARN | the file of known issuers cannot be read or written | `file`, `error` |
 //! | `countersign::outbound` | DEBUG | a token was fetched | `origin`, `is_exchange`, `lifetime` (seconds) |
 //! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
@@ -41,11 +44,11 @@ mod requests;
 mod samples;
 
 #[cfg(feature = "remote-keys")]
-pub(crate) use issuers::{issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved};
+pub(crate) use issuers::{issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved};
 #[cfg(all(feature = "remote-keys", unix))]
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
-pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched};
+pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched, keys_withdrawn};
 #[cfg(feature = "outbound")]
 pub(crate) use outbound::{token_dropped, token_fetch_failed, token_fetched};
 pub(crate) use requests::{

@@ -1,4 +1,4 @@
-//! The cache of issuers by name, with pending lookups and refused names.
+//! The cache of issuers by name.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,33 +7,21 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::lookup_limit::LookupLimit;
 use super::policy::ResolvePolicy;
 use super::resolver::NotResolved;
-
-/// The number of cached refused names.
-const MAX_REFUSED: usize = 10_000;
+use super::uncached::{Started, Uncached};
 
 /// Maps names to issuers of type `I`. Cached issuers are read without a lock.
 pub(super) struct IssuerCache<I> {
     policy: ResolvePolicy,
     cached: ArcSwap<HashMap<Box<str>, Arc<Entry<I>>>>,
-    uncached: Mutex<Uncached<I>>,
+    uncached: Mutex<Uncached<Entry<I>>>,
 }
 
 /// An issuer and the time of its last use, in seconds.
 pub(super) struct Entry<I> {
     pub(super) issuer: I,
     last_used: AtomicU64,
-}
-
-/// The state of names that are not cached. Times are readings of the clock's `elapsed`.
-struct Uncached<I> {
-    /// First lookups in progress. Their number is bounded by the lookup limit and the time limit of a lookup.
-    pending: HashMap<Box<str>, Arc<Entry<I>>>,
-    /// The end of each refusal.
-    refused: HashMap<Box<str>, Duration>,
-    limit: LookupLimit,
 }
 
 /// The next step of a caller whose issuer is not cached.
@@ -50,12 +38,14 @@ pub(super) enum Admission<I> {
 pub(super) struct Finished {
     pub(super) was_pending: bool,
     pub(super) was_cached: bool,
+    /// True if the names that were trusted before are others now.
+    pub(super) known_names_changed: bool,
 }
 
 impl<I> IssuerCache<I> {
     pub(super) fn new(policy: ResolvePolicy) -> Self {
-        let uncached = Uncached { pending: HashMap::new(), refused: HashMap::new(), limit: LookupLimit::default() };
-        IssuerCache { policy, cached: ArcSwap::default(), uncached: Mutex::new(uncached) }
+        let uncached = Mutex::new(Uncached::new(&policy));
+        IssuerCache { policy, cached: ArcSwap::default(), uncached }
     }
 
     /// Reads a cached issuer and marks it as used.
@@ -70,44 +60,48 @@ impl<I> IssuerCache<I> {
         self.lock().is_refused(name, elapsed)
     }
 
-    /// Joins the lookup of `name`, or starts one with `new` if the limit allows it.
+    /// Joins the lookup of `name`, or starts one with `new` if the limits allow it. Also returns lookups of other names that
+    /// are to be started now.
     pub(super) fn admit(
         &self,
         name: &str,
+        host: Option<&str>,
         elapsed: Duration,
-        is_accepted: bool,
-        new: impl FnOnce() -> I,
-    ) -> Admission<I> {
+        new: impl Fn(&str) -> I,
+    ) -> (Admission<I>, Vec<Arc<Entry<I>>>) {
         let mut uncached = self.lock();
-        if let Some(entry) = self.cached.load().get(name).or_else(|| uncached.pending.get(name)) {
-            return Admission::Wait(Arc::clone(entry));
+        if let Some(entry) = self.cached.load().get(name).or_else(|| uncached.pending(name)) {
+            return (Admission::Wait(Arc::clone(entry)), Vec::new());
         }
-        if !is_accepted || uncached.is_refused(name, elapsed) {
-            return Admission::Known;
-        }
-        if let Err(pause) = uncached.limit.admit(self.policy.max_lookups_per_second, elapsed) {
-            return Admission::RetryAfter(pause);
-        }
-        let entry = Arc::new(Entry { issuer: new(), last_used: AtomicU64::new(elapsed.as_secs()) });
-        uncached.pending.insert(name.into(), Arc::clone(&entry));
-        Admission::Wait(entry)
+        let Some(host) = host.filter(|_| !uncached.is_refused(name, elapsed)) else {
+            return (Admission::Known, Vec::new());
+        };
+        let entry = |name: &str| Arc::new(Entry { issuer: new(name), last_used: AtomicU64::new(elapsed.as_secs()) });
+        let Started { own, others } = uncached.start(name, host, elapsed, entry);
+        (own.map_or_else(Admission::RetryAfter, Admission::Wait), others)
     }
 
     /// Records the end of a lookup.
     pub(super) fn finish(&self, name: &str, failure: Option<NotResolved>, elapsed: Duration) -> Finished {
         let mut uncached = self.lock();
-        let pending = uncached.pending.remove(name);
-        let mut finished = Finished { was_pending: pending.is_some(), was_cached: false };
+        let pending = uncached.take_pending(name);
+        let mut finished =
+            Finished { was_pending: pending.is_some(), was_cached: false, known_names_changed: false };
         match failure {
             None => {
                 if let Some(entry) = pending {
                     self.insert(name, entry);
+                    finished.known_names_changed = uncached.trust(name);
                 }
             }
-            Some(NotResolved::Failed) if finished.was_pending => uncached.limit.pause(elapsed),
-            Some(NotResolved::Failed) => {}
+            Some(NotResolved::Failed | NotResolved::TimedOut) => {
+                if finished.was_pending {
+                    uncached.pause(name, elapsed);
+                }
+            }
             Some(NotResolved::Refused) => {
                 finished.was_cached = self.remove(name);
+                finished.known_names_changed = uncached.known.remove(name);
                 uncached.refuse(name, elapsed, self.policy.refused_for);
             }
         }
@@ -117,17 +111,21 @@ impl<I> IssuerCache<I> {
     /// Drops all that is known of `name`.
     pub(super) fn forget(&self, name: &str) {
         let mut uncached = self.lock();
-        uncached.pending.remove(name);
-        uncached.refused.remove(name);
+        uncached.forget(name);
         self.remove(name);
     }
 
-    /// Drops a first lookup that ended without an answer, unless it was replaced.
-    pub(super) fn abandon(&self, name: &str, entry: &Arc<Entry<I>>) {
+    /// Records names that were trusted in an earlier run.
+    pub(super) fn load_known_names(&self, names: impl IntoIterator<Item = String>) {
         let mut uncached = self.lock();
-        if uncached.pending.get(name).is_some_and(|pending| Arc::ptr_eq(pending, entry)) {
-            uncached.pending.remove(name);
+        for name in names.into_iter().take(self.policy.max_issuers) {
+            uncached.known.insert(&name);
         }
+    }
+
+    /// The names that were trusted before, one per line.
+    pub(super) fn known_names(&self) -> String {
+        self.lock().known.to_text()
     }
 
     /// Reads every cached issuer.
@@ -162,7 +160,7 @@ impl<I> IssuerCache<I> {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, Uncached<I>> {
+    fn lock(&self) -> MutexGuard<'_, Uncached<Entry<I>>> {
         self.uncached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -173,23 +171,5 @@ impl<I> Entry<I> {
         if self.last_used.load(Ordering::Relaxed) != second {
             self.last_used.store(second, Ordering::Relaxed);
         }
-    }
-}
-
-impl<I> Uncached<I> {
-    fn is_refused(&self, name: &str, elapsed: Duration) -> bool {
-        self.refused.get(name).is_some_and(|until| elapsed < *until)
-    }
-
-    fn refuse(&mut self, name: &str, elapsed: Duration, refused_for: Duration) {
-        if self.refused.len() >= MAX_REFUSED {
-            self.refused.retain(|_, until| elapsed < *until);
-        }
-        if self.refused.len() >= MAX_REFUSED
-            && let Some(any) = self.refused.keys().next().cloned()
-        {
-            self.refused.remove(&any);
-        }
-        self.refused.insert(name.into(), elapsed.saturating_add(refused_for));
     }
 }

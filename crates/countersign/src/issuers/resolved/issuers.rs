@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,7 +26,8 @@ const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The function receives the exact `iss` of a token that nobody has verified: it should look the name up, and never build a
 /// URL or a query from it. Names that are not canonical `https` URLs are refused without a call. Answers are cached and
 /// refreshed in the background, refusals are cached too, and the rate of calls that untrusted clients can cause is limited
-/// ([`ResolvePolicy`]). While a name cannot be resolved, its tokens are answered with 503.
+/// ([`ResolvePolicy`]): names that were trusted before go first, then those that most requests ask for, and each host has a
+/// share. While a name cannot be resolved, its tokens are answered with 503; other names are not affected.
 ///
 /// Keys of a resolved issuer are fetched from public addresses only: an issuer `https://10.0.0.1`, or a host name that
 /// resolves to a private address, is refused. The check applies to the address of the connection, and no proxy is used.
@@ -63,6 +65,7 @@ impl ResolvedIssuers {
             policy: ResolvePolicy::default(),
             clock: Arc::default(),
             private_addresses_allowed: false,
+            known_names_file: None,
         };
         ResolvedIssuers { resolver, lookups: OnceLock::new() }
     }
@@ -80,6 +83,25 @@ impl ResolvedIssuers {
     #[must_use]
     pub fn name_filter(mut self, name_filter: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         self.resolver.name_filter = Some(Arc::new(name_filter));
+        self
+    }
+
+    /// Sets a file for the names of issuers that were trusted, so that they are looked up first after a restart.
+    ///
+    /// Without it, after a restart all names are new, and wait for their turn among names that untrusted clients invent. The
+    /// file is read when the verifier is built, and written a second after a change. A name in it is not trusted yet: the
+    /// resolver decides.
+    ///
+    /// ```
+    /// use countersign::issuers::{ResolvedIssuers, oidc};
+    ///
+    /// let tenants = ResolvedIssuers::new(|issuer: String| async move { Ok(Some(oidc(issuer).audience("orders"))) });
+    /// let tenants = tenants.known_names_file("/var/lib/orders/issuers.txt");
+    /// # let _ = tenants;
+    /// ```
+    #[must_use]
+    pub fn known_names_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.resolver.known_names_file = Some(file.into().into());
         self
     }
 
@@ -127,16 +149,15 @@ impl IssuerSource for ResolvedIssuers {
             let entry = match lookups.admit(name) {
                 Admission::Wait(entry) => entry,
                 Admission::Known => return RefreshOutcome::Refreshed,
-                Admission::RetryAfter(retry_after) => return RefreshOutcome::Unavailable { retry_after },
+                Admission::RetryAfter(retry_after) => {
+                    return RefreshOutcome::Unavailable { retry_after: retry_after.max(MIN_RETRY_AFTER) };
+                }
             };
             match entry.issuer.get().await {
                 Ok(_) | Err(Outcome::Refreshed | Outcome::Failed { error: Some(NotResolved::Refused), .. }) => {
                     RefreshOutcome::Refreshed
                 }
-                Err(Outcome::Failed { error, retry_after }) => {
-                    if error.is_some() {
-                        lookups.abandon(name, &entry);
-                    }
+                Err(Outcome::Deferred { retry_after } | Outcome::Failed { retry_after, .. }) => {
                     RefreshOutcome::Unavailable { retry_after: retry_after.max(MIN_RETRY_AFTER) }
                 }
             }
@@ -151,6 +172,7 @@ impl IssuerSource for ResolvedIssuers {
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         let mut faults = self.resolver.policy.faults();
         faults.extend(self.resolver.clock.attach(context.clock()));
+        self.lookups().load_known_names();
         faults
     }
 }

@@ -1,13 +1,21 @@
 //! Lookups of issuers: cached, refreshed in the background, shared by all callers of one name.
 
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use countersign_core::integration::{IssuerLookup, ResolvedIssuer};
 
-use super::issuer_cache::{Admission, Entry, IssuerCache};
+use super::issuer_cache::{Admission, IssuerCache};
+use super::known_names;
 use super::resolver::{NotResolved, Resolver};
-use crate::refresh::{Fetch, FetchFuture, Fetched, RefreshCache};
+use crate::fetch::parse_url;
+use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched, RefreshCache};
+use crate::rt;
 use crate::telemetry;
+
+/// The time in which changes of the known names are collected before the file is written.
+const SAVE_AFTER: Duration = Duration::from_secs(1);
 
 /// The cached answer for one name.
 pub(super) type CachedIssuer = RefreshCache<ResolvedIssuer, Lookup>;
@@ -16,12 +24,15 @@ pub(super) type CachedIssuer = RefreshCache<ResolvedIssuer, Lookup>;
 pub(super) struct Lookups {
     resolver: Resolver,
     pub(super) cache: IssuerCache<CachedIssuer>,
+    is_saving: AtomicBool,
+    /// Locked while the file of names is written.
+    file: Mutex<()>,
 }
 
 impl Lookups {
     pub(super) fn new(resolver: Resolver) -> Self {
         let cache = IssuerCache::new(resolver.policy.clone());
-        Lookups { resolver, cache }
+        Lookups { resolver, cache, is_saving: AtomicBool::new(false), file: Mutex::new(()) }
     }
 
     /// The cached answer for `name`. Takes no lock for a trusted issuer.
@@ -46,26 +57,61 @@ impl Lookups {
     pub(super) fn admit(self: &Arc<Self>, name: &str) -> Admission<CachedIssuer> {
         let elapsed = self.resolver.elapsed();
         let is_accepted = self.resolver.accepts(name); // the user's code: never under the lock
-        let admission = self.cache.admit(name, elapsed, is_accepted, || {
+        let host = parse_url(name).filter(|_| is_accepted).map(|url| url.authority().to_owned());
+        let (admission, others) = self.cache.admit(name, host.as_deref(), elapsed, |name| {
             let lookup = Lookup { lookups: Arc::downgrade(self), name: name.into() };
             let policy = self.resolver.policy.for_one_issuer();
             RefreshCache::new(lookup, policy, Arc::clone(self.resolver.clock.get()))
         });
+        others.iter().for_each(|entry| entry.issuer.start_in_background());
         if let Admission::RetryAfter(_) = admission {
             telemetry::issuer_not_accepted(name, "lookup limit reached", elapsed);
         }
         admission
     }
 
-    /// Drops a first lookup of `name` that ended without an answer.
-    pub(super) fn abandon(&self, name: &str, entry: &Arc<Entry<CachedIssuer>>) {
-        self.cache.abandon(name, entry);
+    /// Reads the names that were trusted in an earlier run.
+    pub(super) fn load_known_names(&self) {
+        let Some(file) = &self.resolver.known_names_file else { return };
+        match known_names::read(file) {
+            Ok(names) => self.cache.load_known_names(names.into_iter().filter(|name| self.resolver.accepts(name))),
+            Err(error) => telemetry::issuer_names_file(&file.display().to_string(), &error),
+        }
     }
 
-    fn finish(&self, name: &str, failure: Option<NotResolved>) {
+    /// Writes the names after a moment, once for all changes until then.
+    fn save_known_names(self: &Arc<Self>) {
+        let Some(file) = self.resolver.known_names_file.clone() else { return };
+        if self.is_saving.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let lookups = Arc::clone(self);
+        let saving = Saving(lookups); // without a runtime it is dropped here, and the next change tries again
+        let _ = rt::spawn(async move {
+            rt::sleep(SAVE_AFTER).await;
+            let lookups = Arc::clone(&saving.0);
+            drop(saving); // changes from now on are saved again
+            let written = tokio::task::spawn_blocking(move || {
+                let result = {
+                    let _one_at_a_time = lookups.file.lock().unwrap_or_else(PoisonError::into_inner);
+                    known_names::write(&file, &lookups.cache.known_names())
+                };
+                if let Err(error) = result {
+                    telemetry::issuer_names_file(&file.display().to_string(), &error);
+                }
+            });
+            let _ = written.await;
+        });
+    }
+
+    fn finish(self: &Arc<Self>, name: &str, failure: Option<NotResolved>) {
         let elapsed = self.resolver.elapsed();
         let finished = self.cache.finish(name, failure, elapsed);
+        if finished.known_names_changed {
+            self.save_known_names();
+        }
         match failure {
+            Some(NotResolved::TimedOut) => self.resolver.log_failure(name, "the resolver did not answer in time"),
             None if finished.was_pending => telemetry::issuer_resolved(name),
             Some(NotResolved::Refused) if finished.was_cached => telemetry::issuer_removed(name),
             Some(NotResolved::Refused) => {
@@ -89,32 +135,29 @@ impl Fetch<ResolvedIssuer> for Lookup {
         let Some(lookups) = self.lookups.upgrade() else {
             return Box::pin(std::future::ready(Err(NotResolved::Failed)));
         };
-        let mut call = Call { lookups, name: self.name.clone(), is_finished: false };
+        let name = self.name.clone();
         Box::pin(async move {
-            let result = call.lookups.resolver.resolve(&call.name, current).await;
-            call.is_finished = true;
-            call.lookups.finish(&call.name, result.as_ref().err().copied());
-            result.map(|value| Fetched { value, lifetime: None })
+            let resolved = lookups.resolver.resolve(&name, current).await;
+            resolved.map(|value| Fetched { value, lifetime: None })
         })
     }
 
+    fn on_finish(&self, error: Option<&NotResolved>, _: bool, _: Option<&CachedValue<ResolvedIssuer>>) {
+        if let Some(lookups) = self.lookups.upgrade() {
+            lookups.finish(&self.name, error.copied());
+        }
+    }
+
     fn timeout_error(&self) -> NotResolved {
-        NotResolved::Failed
+        NotResolved::TimedOut
     }
 }
 
-/// A call of the resolver. Dropping it, even unpolled, finishes the lookup.
-struct Call {
-    lookups: Arc<Lookups>,
-    name: Box<str>,
-    is_finished: bool,
-}
+/// A save that is due. Dropping it permits the next one.
+struct Saving(Arc<Lookups>);
 
-impl Drop for Call {
+impl Drop for Saving {
     fn drop(&mut self) {
-        if !self.is_finished {
-            self.lookups.resolver.log_failure(&self.name, "the resolver did not answer in time");
-            self.lookups.finish(&self.name, Some(NotResolved::Failed));
-        }
+        self.0.is_saving.store(false, Ordering::SeqCst);
     }
 }

@@ -2,11 +2,12 @@
 
 mod issuer_cache;
 mod issuers;
+mod known_names;
 mod lookup;
-mod lookup_limit;
 mod name;
 mod policy;
 mod resolver;
+mod uncached;
 
 pub use issuers::ResolvedIssuers;
 pub use policy::ResolvePolicy;

@@ -29,7 +29,10 @@ pub struct ResolvePolicy {
     pub refused_for: Duration,
     /// The time past `max_age` that an issuer is trusted while the resolver fails. Default 1 h.
     pub stale_for: Duration,
-    /// The number of uncached names that may be resolved per second, whoever sends them. Default 20.
+    /// The number of names without a cached answer that may be resolved per second, whoever sends them. Default 20.
+    ///
+    /// Half of it is for names that several requests ask for, and one host gets at most half. Names that were trusted before
+    /// do not count; of those, ten times as many may be resolved.
     pub max_lookups_per_second: u32,
     /// The time limit of one call of the resolver. Default 5 s.
     pub timeout: Duration,

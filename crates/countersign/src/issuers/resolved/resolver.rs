@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Resolver {
     pub(super) policy: ResolvePolicy,
     pub(super) clock: Arc<SourceClock>,
     pub(super) private_addresses_allowed: bool,
+    /// The file of names that were trusted before.
+    pub(super) known_names_file: Option<Arc<Path>>,
 }
 
 /// The reason why there is no issuer.
@@ -39,8 +42,10 @@ pub(super) struct Resolver {
 pub(super) enum NotResolved {
     /// The resolver does not know the name, or its answer cannot be trusted.
     Refused,
-    /// The resolver failed, or did not answer in time.
+    /// The resolver failed.
     Failed,
+    /// The resolver did not answer in time.
+    TimedOut,
 }
 
 impl Resolver {

@@ -1,0 +1,97 @@
+//! The names of issuers that were trusted before, and their file.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Names that the resolver trusted, at most as many as issuers are cached.
+pub(super) struct KnownNames {
+    max_names: usize,
+    /// Each name with the number of its last lookup.
+    names: HashMap<Box<str>, u64>,
+    lookups: u64,
+}
+
+impl KnownNames {
+    pub(super) fn new(max_names: usize) -> Self {
+        KnownNames { max_names, names: HashMap::new(), lookups: 0 }
+    }
+
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// Adds a name, in place of the one looked up longest ago if there are too many. Returns whether it is new.
+    pub(super) fn insert(&mut self, name: &str) -> bool {
+        self.lookups += 1;
+        if let Some(lookup) = self.names.get_mut(name) {
+            *lookup = self.lookups;
+            return false;
+        }
+        if self.names.len() >= self.max_names
+            && let Some(oldest) = self.names.iter().min_by_key(|(_, lookup)| **lookup).map(|(name, _)| name.clone())
+        {
+            self.names.remove(&oldest);
+        }
+        self.names.insert(name.into(), self.lookups);
+        true
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        self.names.remove(name).is_some()
+    }
+
+    /// All names, one per line, the latest last.
+    pub(super) fn to_text(&self) -> String {
+        let mut names: Vec<_> = self.names.iter().collect();
+        names.sort_by_key(|(_, lookup)| **lookup);
+        names.into_iter().map(|(name, _)| format!("{name}\n")).collect()
+    }
+}
+
+/// Reads the names in a file; none if there is no file.
+///
+/// # Errors
+/// If it cannot be read, or is larger than 16 MiB.
+pub(super) fn read(file: &Path) -> std::io::Result<Vec<String>> {
+    let mut text = String::new();
+    match std::fs::File::open(file) {
+        Ok(opened) => opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    if text.len() as u64 > MAX_FILE_BYTES {
+        return Err(std::io::Error::other("larger than 16 MiB"));
+    }
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// Replaces the file in one step.
+///
+/// # Errors
+/// If it cannot be written.
+pub(super) fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut opened = std::fs::File::create(&temporary)?;
+    opened.write_all(text.as_bytes())?;
+    opened.sync_all()?;
+    std::fs::rename(&temporary, file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_looked_up_longest_ago_makes_room() {
+        let mut names = KnownNames::new(2);
+        assert!(names.insert("a") && names.insert("b") && !names.insert("a") && names.insert("c"));
+        assert!(names.contains("a") && !names.contains("b"));
+        assert_eq!(names.to_text(), "a\nc\n");
+        assert!(names.remove("a") && !names.remove("a"));
+    }
+}

@@ -1,0 +1,157 @@
+//! Names that are not cached: lookups in progress, refusals, pauses, and the order of those that wait.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::integration::{RankedQueue, RateBudget, Standing};
+
+use super::known_names::KnownNames;
+use super::policy::ResolvePolicy;
+
+/// The number of cached refused names, and of names that failed.
+const MAX_REFUSED: usize = 10_000;
+
+/// The number of names that wait for a lookup.
+const MAX_WAITING: usize = 4096;
+
+/// The time that a name waits for a lookup after the last request for it.
+const REMEMBER_FOR: Duration = Duration::from_secs(5);
+
+/// Lookups per second of names that were trusted before, as a multiple of those of other names.
+const KNOWN_NAMES_FACTOR: u32 = 10;
+
+/// The time in which lookups are counted.
+const WINDOW: Duration = Duration::from_secs(1);
+
+/// The pause of a name after its lookup failed; it doubles with each further failure.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The state of names that are not cached, with lookups of type `L`. Times are readings of the clock's `elapsed`.
+pub(super) struct Uncached<L> {
+    /// First lookups in progress. Their number is bounded by the budgets and the time limit of a lookup.
+    pending: HashMap<Box<str>, Arc<L>>,
+    /// The end of each refusal.
+    refused: HashMap<Box<str>, Duration>,
+    /// Names whose lookup failed, with the end of their pause and the number of failures in a row.
+    paused: HashMap<Box<str>, (Duration, u32)>,
+    pub(super) known: KnownNames,
+    queue: RankedQueue<()>,
+    known_lookups: RateBudget,
+    lookups: RateBudget,
+}
+
+/// The lookups that a request starts.
+pub(super) struct Started<L> {
+    /// The lookup of the requested name, or the time until the next attempt.
+    pub(super) own: Result<Arc<L>, Duration>,
+    /// Lookups of names that waited and whose turn has come.
+    pub(super) others: Vec<Arc<L>>,
+}
+
+impl<L> Uncached<L> {
+    pub(super) fn new(policy: &ResolvePolicy) -> Self {
+        let known_lookups = policy.max_lookups_per_second.saturating_mul(KNOWN_NAMES_FACTOR);
+        Uncached {
+            pending: HashMap::new(),
+            refused: HashMap::new(),
+            paused: HashMap::new(),
+            known: KnownNames::new(policy.max_issuers),
+            queue: RankedQueue::new(MAX_WAITING, REMEMBER_FOR),
+            known_lookups: RateBudget::new(known_lookups, WINDOW),
+            lookups: RateBudget::new(policy.max_lookups_per_second, WINDOW),
+        }
+    }
+
+    pub(super) fn pending(&self, name: &str) -> Option<&Arc<L>> {
+        self.pending.get(name)
+    }
+
+    /// Removes the lookup that has ended.
+    pub(super) fn take_pending(&mut self, name: &str) -> Option<Arc<L>> {
+        self.pending.remove(name)
+    }
+
+    /// Starts the lookup of `name`, or lets it wait. Names that were trusted before are looked up first, then those that most
+    /// requests ask for. Each host has a share, and a name that failed waits on its own.
+    pub(super) fn start(
+        &mut self,
+        name: &str,
+        host: &str,
+        elapsed: Duration,
+        new: impl Fn(&str) -> Arc<L>,
+    ) -> Started<L> {
+        let mut others = Vec::new();
+        if let Some((until, _)) = self.paused.get(name).filter(|(until, _)| elapsed < *until) {
+            return Started { own: Err(until.saturating_sub(elapsed)), others };
+        }
+        let mut own = None;
+        let begin = |pending: &mut HashMap<Box<str>, Arc<L>>, name: &str| {
+            let lookup = new(name);
+            pending.insert(name.into(), Arc::clone(&lookup));
+            lookup
+        };
+        let is_known = self.known.contains(name);
+        if is_known && self.known_lookups.spend(name, Standing::Known, elapsed).is_ok() {
+            self.queue.remove(name);
+            own = Some(begin(&mut self.pending, name));
+        } else {
+            let standing = if is_known { Standing::Known } else { Standing::New };
+            self.queue.request(host, name, standing, elapsed, ());
+        }
+        while let Some((next, ())) = self.queue.grant(&self.lookups, elapsed) {
+            let lookup = begin(&mut self.pending, &next);
+            if *next == *name { own = Some(lookup) } else { others.push(lookup) }
+        }
+        let wait = || self.lookups.check(elapsed).map_or_else(|over| over.retry_after, |()| WINDOW);
+        Started { own: own.ok_or_else(wait), others }
+    }
+
+    pub(super) fn is_refused(&self, name: &str, elapsed: Duration) -> bool {
+        self.refused.get(name).is_some_and(|until| elapsed < *until)
+    }
+
+    pub(super) fn refuse(&mut self, name: &str, elapsed: Duration, refused_for: Duration) {
+        self.paused.remove(name);
+        make_room(&mut self.refused, |until| elapsed < *until);
+        self.refused.insert(name.into(), elapsed.saturating_add(refused_for));
+    }
+
+    /// Pauses lookups of this name only, after a failure.
+    pub(super) fn pause(&mut self, name: &str, elapsed: Duration) {
+        let failures = self.paused.get(name).map_or(0, |(_, failures)| *failures);
+        let pause = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+        // Failures are counted for a while after the pause.
+        make_room(&mut self.paused, |(until, _)| elapsed < until.saturating_add(LONGEST_PAUSE));
+        self.paused.insert(name.into(), (elapsed.saturating_add(pause), failures.saturating_add(1)));
+    }
+
+    /// Records that `name` is trusted. Returns whether it was not known before.
+    pub(super) fn trust(&mut self, name: &str) -> bool {
+        self.paused.remove(name);
+        self.refused.remove(name);
+        self.known.insert(name)
+    }
+
+    /// Drops all that is known of `name`, except that it was trusted before.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.pending.remove(name);
+        self.refused.remove(name);
+        self.paused.remove(name);
+    }
+}
+
+/// Drops what is over if the map is full, then an entry at random if it is still full.
+fn make_room<V>(names: &mut HashMap<Box<str>, V>, is_current: impl Fn(&V) -> bool) {
+    if names.len() >= MAX_REFUSED {
+        names.retain(|_, value| is_current(value));
+    }
+    if names.len() >= MAX_REFUSED
+        && let Some(any) = names.keys().next().cloned()
+    {
+        names.remove(&any);
+    }
+}
