@@ -131,6 +131,7 @@ async fn s4_09_s4_10_unusable_entries_are_skipped_and_the_good_one_works() {
     world.server.now(move |_, _| ok(json!({ "keys": keys }).to_string()));
     assert_eq!(world.verdict(&world.token()).await, "ok");
     for kid in ["private", "k9"] {
+        world.advance(Duration::from_secs(11)).await;
         let token = world.issuer.token().audience("orders").header("kid", kid).sign();
         assert_eq!(world.verdict(&token).await, "unknown_key", "{kid}");
     }
@@ -161,6 +162,7 @@ async fn s4_11_s4_12_s4_13_duplicate_and_missing_kids() {
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "unknown_key");
     assert_eq!(world.verdict(&nameless).await, "ok", "exactly one key fits");
+    world.advance(Duration::from_secs(11)).await;
     assert_eq!(
         world.verdict(&world.token()).await,
         "unknown_key",

@@ -95,7 +95,7 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     assert_eq!(world.verdict(&world.token()).await, "ok");
     assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=2 added={second} removed=")]);
 
-    assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "unknown_key");
+    assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "keys_unavailable");
     assert_eq!(events.take(), ["DEBUG key refresh skipped: cool-down active"]);
     assert_eq!(counted(&world), (2, 0, 2, 1));
 
@@ -150,10 +150,11 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     assert_eq!(world.verdict(&world.with_unknown_key(3)).await, "keys_unavailable");
     let logged = events.take();
     assert!(
-        logged[0].starts_with("WARN key fetch failed forced=true error=not a JWK Set with a usable key"),
+        logged[0].starts_with("WARN key fetch failed forced=true error=the issuer states that it has no keys"),
         "{logged:?}"
     );
-    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert_eq!(logged[1], "ERROR issuer withdrew all its keys: tokens will be refused used_for=45");
+    assert_eq!(logged.len(), 2, "{logged:?}");
 }
 
 /// The public key of another issuer, so that the set counts as changed.

@@ -92,6 +92,37 @@ async fn s4_02_s4_03_an_untrustworthy_document_is_not_followed() {
     }
 }
 
+/// The exemption for plain http holds between an issuer and an endpoint that are both on loopback.
+#[tokio::test]
+async fn s4_03_the_document_of_an_issuer_elsewhere_leads_to_no_loopback_address() {
+    let has_proxy =
+        ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].map(std::env::var_os).iter().any(Option::is_some);
+    if has_proxy {
+        return; // it would be used for the issuer's address
+    }
+    let world = discovered().await;
+    let port = world.server.url.rsplit(':').next().expect("a port").to_owned();
+    let elsewhere = format!("http://0.0.0.0:{port}"); // this machine, by an address that is not loopback
+    for (keys, is_refused) in [
+        (format!("http://127.0.0.1:{port}/keys"), true),
+        (format!("http://localhost:{port}/keys"), true),
+        (format!("http://127.1:{port}/keys"), true),
+        (format!("{elsewhere}/keys"), false),
+    ] {
+        document(&world, json!({"issuer": elsewhere, "jwks_uri": keys}));
+        let before = asked_for(&world, "/keys");
+        let source = RemoteKeys::from_issuer(&elsewhere).danger_allow_plain_http();
+        let trusted = NeedsAudience::new(&elsewhere, Arc::new(source)).audience("orders");
+        let trusted = countersign::policy::danger::plain_http_issuer(trusted);
+        let verifier = Verifier::builder().trust(trusted).clock(Arc::new(world.issuer.clock().clone()));
+        let verifier = verifier.build().expect("explicitly allowed");
+        let token = world.issuer.clone().with_name(&elsewhere).token().audience("orders").sign();
+        let error = verifier.verify(&token).await.err();
+        assert_eq!(error.is_some_and(|error| error.is_unavailable()), is_refused, "{keys}");
+        assert_eq!(asked_for(&world, "/keys") - before, usize::from(!is_refused), "{keys}");
+    }
+}
+
 #[tokio::test]
 async fn the_keys_may_move_and_the_document_may_be_down() {
     let world = discovered().await;

@@ -3,6 +3,7 @@
 mod answers;
 mod cluster;
 mod events;
+mod floods;
 mod locations;
 mod outage;
 mod presets;
@@ -12,4 +13,5 @@ mod server;
 mod single_flight;
 mod sources;
 mod tenants;
+mod withdrawal;
 mod world;

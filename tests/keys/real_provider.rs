@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use countersign::health::Health;
 use countersign::key::KeyHealth;
-use countersign::keys::{RefreshPolicy, RemoteKeys};
-use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use countersign_tests::peers::OpenIdProvider;
 
@@ -23,10 +21,7 @@ async fn token(http: &reqwest::Client, issuer: &str, secret: &str) -> String {
 }
 
 fn verifier(issuer: &str) -> Verifier {
-    // A cool-down of one second, to keep fifty rotations short.
-    let policy = RefreshPolicy::default().cool_down(Duration::from_secs(1));
-    let keys = RemoteKeys::from_issuer(issuer).refresh_policy(policy);
-    Verifier::new(NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE)).expect("a good policy")
+    Verifier::new(countersign::issuers::oidc(issuer).audience(AUDIENCE)).expect("a good policy")
 }
 
 async fn control(provider: &Arc<OpenIdProvider>, what: &'static str) -> serde_json::Value {
@@ -125,4 +120,80 @@ async fn s4_20_s4_21_a_real_provider_stops_and_starts() {
         }
     }
     println!("both verifiers knew the new keys {} ms after the start", began.elapsed().as_millis());
+}
+
+/// What requests under load were answered, by code.
+type Codes = std::collections::BTreeMap<&'static str, usize>;
+
+/// Verifies the provider's current token without pause in four tasks while `changes` runs, under the default policy.
+async fn load(
+    changes: impl AsyncFnOnce(Arc<OpenIdProvider>, Verifier, Arc<std::sync::Mutex<String>>, reqwest::Client),
+) -> Codes {
+    let provider = Arc::new(OpenIdProvider::start("ES256,RS256"));
+    let (issuer, http) = (provider.issuer().to_owned(), reqwest::Client::new());
+    let verifier = Verifier::new(countersign::issuers::oidc(&issuer).audience(AUDIENCE)).expect("a good policy");
+    Health::new(&verifier).ready_within(Duration::from_secs(20)).await.expect("an eager start");
+    let current = Arc::new(std::sync::Mutex::new(token(&http, &issuer, provider.client_secret()).await));
+    let stop = Arc::new(AtomicBool::new(false));
+    let flows: Vec<_> = (0..4)
+        .map(|_| {
+            let (verifier, current, stop) = (verifier.clone(), current.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut codes = Codes::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let token = current.lock().expect("not poisoned").clone();
+                    let code = verifier.verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
+                    *codes.entry(code).or_default() += 1;
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                codes
+            })
+        })
+        .collect();
+    changes(Arc::clone(&provider), verifier, current, http).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut sum = Codes::new();
+    for flow in flows {
+        for (code, count) in flow.await.expect("no panic") {
+            *sum.entry(code).or_default() += count;
+        }
+    }
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
+async fn s4_15_rotations_of_a_real_provider_every_two_seconds_refuse_nobody() {
+    let codes = load(async |provider, _, current, http| {
+        for _ in 0..10 {
+            control(&provider, "rotate").await;
+            let fresh = token(&http, provider.issuer(), provider.client_secret()).await;
+            *current.lock().expect("not poisoned") = fresh;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    })
+    .await;
+    println!("a rotation every 2 s: {codes:?}");
+    let (all, unavailable) = (codes.values().sum::<usize>(), codes.get("keys_unavailable").copied().unwrap_or(0));
+    assert!(codes.keys().all(|code| ["ok", "keys_unavailable"].contains(code)), "nobody is told 401: {codes:?}");
+    assert!(unavailable * 100 < all, "under one in a hundred: {codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_node), ignore = "needs Node.js: tests/peers/install")]
+async fn s4_15_an_invented_kid_before_each_rotation_of_a_real_provider_refuses_nobody() {
+    let codes = load(async |provider, verifier, current, http| {
+        for _ in 0..3 {
+            let other = countersign_test::TestIssuer::with_system_clock().with_name(provider.issuer());
+            let invented = other.token().audience(AUDIENCE).header("kid", "invented").sign();
+            assert!(["unknown_key", "keys_unavailable"].contains(&verifier.verify(&invented).await.expect_err("invented").code()));
+            control(&provider, "rotate").await;
+            let fresh = token(&http, provider.issuer(), provider.client_secret()).await;
+            *current.lock().expect("not poisoned") = fresh;
+            tokio::time::sleep(Duration::from_secs(11)).await;
+        }
+    })
+    .await;
+    println!("a rotation every 11 s, an invented kid before each: {codes:?}");
+    assert!(codes.keys().all(|code| ["ok", "keys_unavailable"].contains(code)), "nobody is told 401: {codes:?}");
 }

@@ -53,6 +53,7 @@ async fn s4_08_withdrawn_keys_are_gone_after_the_next_fetch() {
     world.issuer.withdraw_old_keys();
     world.advance(Duration::from_secs(11)).await;
     assert_eq!(world.verdict(&world.token()).await, "ok", "the new key caused a fetch");
+    world.advance(Duration::from_secs(1)).await;
     assert_eq!(world.verdict(&old).await, "unknown_key", "also from the cache (S11.05)");
 }
 
@@ -73,4 +74,73 @@ async fn with_new_keys_in_every_response_the_last_ones_are_used() {
         until("the fetch finished", || world.health() == KeyHealth::Ready && world.issuer.token().sign() != before)
             .await;
     }
+}
+
+/// Verifies tokens at 50 a second while `each_second` changes the issuer; returns the number of answers by code.
+async fn under_load(
+    world: &World,
+    seconds: u64,
+    mut each_second: impl AsyncFnMut(u64),
+) -> std::collections::BTreeMap<&'static str, usize> {
+    let mut codes = std::collections::BTreeMap::new();
+    for second in 0..seconds {
+        each_second(second).await;
+        for _ in 0..50 {
+            *codes.entry(world.verdict(&world.token()).await).or_default() += 1;
+            world.advance(Duration::from_millis(20)).await;
+        }
+    }
+    codes
+}
+
+#[tokio::test]
+async fn s4_15_rotations_every_two_seconds_fail_nobody() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let codes = under_load(&world, 60, async |second| {
+        if second % 2 == 0 {
+            world.issuer.rotate();
+        }
+    })
+    .await;
+    println!("a rotation every 2 s: {codes:?}");
+    assert_eq!(codes.get("ok"), Some(&3000));
+}
+
+#[tokio::test]
+async fn s4_15_two_rotations_in_a_row_cost_at_most_a_second() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let codes = under_load(&world, 60, async |second| {
+        if second % 20 < 2 {
+            world.issuer.rotate();
+            if second % 20 == 0 {
+                assert_eq!(world.verdict(&world.token()).await, "ok");
+                world.issuer.rotate();
+            }
+        }
+    })
+    .await;
+    println!("two rotations at once, and one a second later: {codes:?}");
+    assert_eq!(codes.get("unknown_key"), None);
+    assert!(codes.get("keys_unavailable").is_none_or(|count| *count <= 3 * 2 * 50), "{codes:?}");
+}
+
+#[tokio::test]
+async fn s4_15_rotations_with_an_invented_kid_before_each_refuse_no_good_token() {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let codes = under_load(&world, 110, async |second| {
+        if second % 11 == 10 {
+            let code = world.verdict(&world.with_unknown_key(1)).await;
+            assert!(["unknown_key", "keys_unavailable"].contains(&code), "{code}");
+        }
+        if second % 11 == 0 {
+            world.issuer.rotate();
+        }
+    })
+    .await;
+    println!("a rotation every 11 s with an invented kid before each: {codes:?}");
+    assert_eq!(codes.get("unknown_key"), None, "never 401");
+    assert!(codes["ok"] > 4 * codes.get("keys_unavailable").copied().unwrap_or_default(), "{codes:?}");
 }

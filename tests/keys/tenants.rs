@@ -163,12 +163,13 @@ async fn s4_15_s11_04_a_flood_of_names_causes_few_lookups_and_spares_known_issue
     for number in 100..1100 {
         *codes.entry(tenants.verdict(&tenants.token(number)).await).or_default() += 1;
     }
-    assert_eq!(tenants.database.asked() - before, 20, "the limit per second");
-    assert_eq!(codes, HashMap::from([("unknown_issuer", 20), ("keys_unavailable", 980)]), "no lookup, so 503");
+    let looked_up = tenants.database.asked() - before;
+    assert!((5..=10).contains(&looked_up), "names of one host, each asked for once: {looked_up}");
+    let expected = HashMap::from([("unknown_issuer", looked_up), ("keys_unavailable", 1000 - looked_up)]);
+    assert_eq!(codes, expected, "no lookup, so 503");
     assert_eq!(tenants.verdict(&good).await, "ok");
-    assert_eq!(tenants.verdict(&tenants.token(1)).await, "keys_unavailable", "not cached, and the limit is reached");
-    tenants.world.advance(Duration::from_secs(1)).await;
-    assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "keys_unavailable", "one among many new names of its host");
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok", "a name that is asked for twice has its own share");
     assert_eq!(tenants.world.server.count(), 2, "only their keys were fetched");
 }
 
