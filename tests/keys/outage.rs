@@ -187,7 +187,7 @@ async fn a_cold_start_can_use_the_keys_of_an_earlier_run() {
     let mut early = countersign::clock::Clock::now(world.issuer.clock());
     early = early.saturating_sub(Duration::from_secs(86_400));
     world.issuer.clock().step_wall(early);
-    let verdict = again(0).verify(&token).await.map_or_else(|error| error.code(), |_| "ok");
+    let verdict = again(0).verify(&world.token()).await.map_or_else(|error| error.code(), |_| "ok");
     assert_eq!(verdict, "keys_unavailable", "a snapshot from the future has no known age");
     let other = RemoteKeys::from_url("https://other.example/jwks").initial_snapshot(stored);
     let trusted = countersign::policy::NeedsAudience::new("https://other.example", std::sync::Arc::new(other));
