@@ -60,7 +60,10 @@ impl Tenants {
                     return Err("no answer for this name".into());
                 }
                 let keys = || RemoteKeys::from_url(format!("{base}/jwks")).refresh_policy(policy());
-                Ok(directory.known.contains(&name).then(|| NeedsAudience::new(&name, Arc::new(keys())).audience("orders")))
+                Ok(directory
+                    .known
+                    .contains(&name)
+                    .then(|| NeedsAudience::new(&name, Arc::new(keys())).audience("orders")))
             }
         });
         let issuers = issuers.danger_allow_private_addresses();

@@ -186,7 +186,10 @@ async fn s4_15_an_invented_kid_before_each_rotation_of_a_real_provider_refuses_n
         for _ in 0..3 {
             let other = countersign_test::TestIssuer::with_system_clock().with_name(provider.issuer());
             let invented = other.token().audience(AUDIENCE).header("kid", "invented").sign();
-            assert!(["unknown_key", "keys_unavailable"].contains(&verifier.verify(&invented).await.expect_err("invented").code()));
+            assert!(
+                ["unknown_key", "keys_unavailable"]
+                    .contains(&verifier.verify(&invented).await.expect_err("invented").code())
+            );
             control(&provider, "rotate").await;
             let fresh = token(&http, provider.issuer(), provider.client_secret()).await;
             *current.lock().expect("not poisoned") = fresh;

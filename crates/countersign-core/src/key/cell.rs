@@ -49,7 +49,13 @@ impl KeyCell {
         let unchanged =
             self.current.load().as_ref().filter(|current| current.set.has_same_keys(&set)).map(|current| current.epoch);
         let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
-        self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false, is_withdrawn: false })));
+        self.current.store(Some(Arc::new(CurrentKeys {
+            set,
+            epoch,
+            usable_until,
+            is_stale: false,
+            is_withdrawn: false,
+        })));
     }
 
     /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be fetched.

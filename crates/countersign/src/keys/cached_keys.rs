@@ -140,9 +140,8 @@ impl Fetch<KeySet> for KeyFetch {
 
     fn brings_news(&self, current: &KeySet, fetched: &KeySet) -> bool {
         fetched.keys().any(|key| {
-            let is_same = |known: &VerifyingKey| {
-                known.key_id() == key.key_id() && known.thumbprint() == key.thumbprint()
-            };
+            let is_same =
+                |known: &VerifyingKey| known.key_id() == key.key_id() && known.thumbprint() == key.thumbprint();
             !current.keys().any(is_same)
         })
     }

@@ -62,13 +62,7 @@ impl FetchLimit {
     ///
     /// # Errors
     /// The time until the next attempt makes sense.
-    pub(super) fn admit(
-        &self,
-        host: &str,
-        source: &str,
-        is_fruitful: bool,
-        elapsed: Duration,
-    ) -> Result<(), Duration> {
+    pub(super) fn admit(&self, host: &str, source: &str, is_fruitful: bool, elapsed: Duration) -> Result<(), Duration> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { queue, permitted } = &mut *waiting;
         permitted.retain(|_, until| elapsed <= *until);

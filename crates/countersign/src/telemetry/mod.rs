@@ -44,7 +44,9 @@ mod requests;
 mod samples;
 
 #[cfg(feature = "remote-keys")]
-pub(crate) use issuers::{issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved};
+pub(crate) use issuers::{
+    issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,
+};
 #[cfg(all(feature = "remote-keys", unix))]
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]

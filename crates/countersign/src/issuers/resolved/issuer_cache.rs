@@ -85,8 +85,7 @@ impl<I> IssuerCache<I> {
     pub(super) fn finish(&self, name: &str, failure: Option<NotResolved>, elapsed: Duration) -> Finished {
         let mut uncached = self.lock();
         let pending = uncached.take_pending(name);
-        let mut finished =
-            Finished { was_pending: pending.is_some(), was_cached: false, known_names_changed: false };
+        let mut finished = Finished { was_pending: pending.is_some(), was_cached: false, known_names_changed: false };
         match failure {
             None => {
                 if let Some(entry) = pending {
