@@ -153,7 +153,8 @@ impl TypedClaims {
             let decoded = match slot.get() {
                 Some(decoded) => decoded,
                 None => {
-                    let weight = size_of::<C>() + DECODED_OVERHEAD + decoded_bytes(json);
+                    let weigh = || size_of::<C>() + DECODED_OVERHEAD + decoded_bytes(json);
+                    let weight = self.budget.as_ref().map_or(0, |_| weigh());
                     if self.budget.as_ref().is_some_and(|budget| !budget.take(weight)) {
                         return decode();
                     }

@@ -83,6 +83,7 @@ impl TokenKinds {
     }
 
     /// Adds the kind that the claim `name` with this JSON value declares.
+    #[inline]
     pub(super) fn add(&mut self, name: &str, json: &str) {
         if let Some(kind) = declared(name, json) {
             self.0 |= 1 << kind as u16;
@@ -90,57 +91,63 @@ impl TokenKinds {
     }
 }
 
+/// The meaning of a claim's name for the kind of token.
+enum Sign {
+    /// The claim belongs to this kind.
+    Of(TokenKind),
+    /// As [`Of`](Self::Of), and even if it is `null`: an access token never has the claim.
+    OfNull(TokenKind),
+    /// `token_use` has no other use, so a text that is not understood is another kind.
+    Use,
+    /// `typ` of the claims.
+    Type,
+    /// A name that also has other uses: only values that name a kind beyond doubt count.
+    Vague,
+}
+
+impl Sign {
+    /// By bytes, since the compiler finds such a name with few comparisons.
+    #[inline]
+    fn from_name(name: &str) -> Option<Self> {
+        Some(match name.as_bytes() {
+            b"nonce" | b"at_hash" | b"c_hash" => Sign::OfNull(TokenKind::Id),
+            b"s_hash" => Sign::Of(TokenKind::Id),
+            b"events" => Sign::Of(TokenKind::SecurityEvent),
+            b"htm" | b"htu" | b"wth" => Sign::Of(TokenKind::Proof),
+            b"tctx" | b"rctx" | b"req_wl" => Sign::Of(TokenKind::Transaction),
+            b"_sd" | b"_sd_alg" | b"sd_hash" | b"vct" | b"vc" | b"vp" => Sign::Of(TokenKind::Credential),
+            b"token_introspection" => Sign::Of(TokenKind::Introspection),
+            b"response_type" => Sign::Of(TokenKind::AuthorizationRequest),
+            b"token_use" => Sign::Use,
+            b"typ" => Sign::Type,
+            b"token_type" | b"tokenName" | b"type" | b"purpose" => Sign::Vague,
+            _ => return None,
+        })
+    }
+}
+
 /// The kind that the claim `name` with this JSON value declares.
+#[inline]
 fn declared(name: &str, json: &str) -> Option<TokenKind> {
-    match name {
-        // An access token never has these, so `null` counts too.
-        "nonce" | "at_hash" | "c_hash" => Some(TokenKind::Id),
-        "s_hash"
-        | "events"
-        | "htm"
-        | "htu"
-        | "wth"
-        | "tctx"
-        | "rctx"
-        | "req_wl"
-        | "_sd"
-        | "_sd_alg"
-        | "sd_hash"
-        | "vct"
-        | "vc"
-        | "vp"
-        | "token_introspection"
-        | "response_type"
-        | "token_use"
-        | "typ"
-        | "token_type"
-        | "tokenName"
-        | "type"
-        | "purpose"
-            if json == "null" =>
-        {
-            None
+    Sign::from_name(name).and_then(|sign| sign.kind(json))
+}
+
+impl Sign {
+    /// The kind that a claim with this name and this JSON value declares.
+    #[cold]
+    fn kind(self, json: &str) -> Option<TokenKind> {
+        use TokenKind::{ClientAssertion, Id, Refresh, SecurityEvent, Unlisted};
+        match self {
+            Sign::OfNull(kind) => Some(kind),
+            _ if json == "null" => None,
+            Sign::Of(kind) => Some(kind),
+            Sign::Use => Some(text(json).and_then(|text| named(&text)).unwrap_or(Unlisted)),
+            Sign::Type => text(json).map_or(Some(Unlisted), |text| named(&text)),
+            Sign::Vague => {
+                let kind = text(json).and_then(|text| named(&text));
+                kind.filter(|kind| matches!(kind, Id | Refresh | SecurityEvent | ClientAssertion))
+            }
         }
-        "s_hash" => Some(TokenKind::Id),
-        "events" => Some(TokenKind::SecurityEvent),
-        "htm" | "htu" | "wth" => Some(TokenKind::Proof),
-        "tctx" | "rctx" | "req_wl" => Some(TokenKind::Transaction),
-        "_sd" | "_sd_alg" | "sd_hash" | "vct" | "vc" | "vp" => Some(TokenKind::Credential),
-        "token_introspection" => Some(TokenKind::Introspection),
-        "response_type" => Some(TokenKind::AuthorizationRequest),
-        // It has no other use, so a text that is not understood is another kind.
-        "token_use" => Some(text(json).and_then(|text| named(&text)).unwrap_or(TokenKind::Unlisted)),
-        "typ" => match text(json) {
-            Some(text) => named(&text),
-            None => Some(TokenKind::Unlisted),
-        },
-        // Names that also have other uses: only values that name a kind beyond doubt count.
-        "token_type" | "tokenName" | "type" | "purpose" => {
-            use TokenKind::{ClientAssertion, Id, Refresh, SecurityEvent};
-            let kind = text(json).and_then(|text| named(&text));
-            kind.filter(|kind| matches!(kind, Id | Refresh | SecurityEvent | ClientAssertion))
-        }
-        _ => None,
     }
 }
 

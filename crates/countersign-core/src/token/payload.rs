@@ -230,9 +230,9 @@ impl Claims<'_> {
         let json = reader.skip(VALUE_DEPTH)?;
         let (name, value) = (reader.text(name), reader.text(json));
         self.payload.declared_kinds.add(name, value);
-        match name {
-            "_claim_names" if value != "null" => self.payload.claim_names = Some(json),
-            "hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
+        match name.as_bytes() {
+            b"_claim_names" if value != "null" => self.payload.claim_names = Some(json),
+            b"hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
             _ => {}
         }
         self.payload.captured.extend(captured.map(|index| (index, json)));

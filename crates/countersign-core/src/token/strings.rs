@@ -1,6 +1,9 @@
 //! The strings of a verified token that callers read, without the rest of its claims.
 
+use smallvec::SmallVec;
+
 use super::payload::Payload;
+use super::text::Text;
 
 /// The claims with a string of their own, each at its place in the table.
 #[derive(Clone, Copy, Debug)]
@@ -16,92 +19,82 @@ pub(crate) enum StringClaim {
 /// The number of variants of [`StringClaim`].
 const SINGLE: usize = 6;
 
-/// The size in bytes of each end in the table.
-const END_BYTES: usize = size_of::<u16>();
-
-/// The bytes before the table: which single strings are present.
-const MASK_BYTES: usize = 1;
-
 /// The strings of a token in one allocation: they stay while the token is cached, and its decoded claims do not.
 //
-// Layout: a mask of the single strings, the number of audiences, then the end of each string, all but the mask as `u16`; then
-// the strings themselves. A payload is far shorter than 64 KiB. What follows is the JSON of the claims, if it was kept.
-pub(crate) struct Strings(Box<[u8]>);
+// The single strings come first, then the audiences, then the JSON of the claims if it was kept. A payload is far shorter than
+// 64 KiB.
+pub(crate) struct Strings {
+    text: Box<str>,
+    /// The end of each single string in `text`.
+    ends: [u16; SINGLE],
+    /// The ends of the audiences.
+    audiences: SmallVec<[u16; 4]>,
+    /// The single strings that are present, one bit for each.
+    present: u8,
+}
 
 impl Strings {
     /// Copies the strings of `payload`, and its JSON behind them if `keeps_json`.
     pub(crate) fn new(payload: &Payload, keeps_json: bool) -> Self {
-        let json: &str = if keeps_json { &payload.json } else { "" };
-        let actor = payload.actor;
         let single = [
             payload.subject,
             payload.client_id,
             payload.token_id,
             payload.acr,
-            actor.map(|actor| actor.subject),
-            actor.and_then(|actor| actor.issuer),
+            payload.actor.map(|actor| actor.subject),
+            payload.actor.and_then(|actor| actor.issuer),
         ];
         let audiences = payload.audience.items();
-        let present = single.iter().enumerate().filter(|(_, text)| text.is_some());
-        let mask = present.fold(0_u8, |mask, (index, _)| mask | 1 << index);
-        let all = || single.iter().map(|text| text.map_or("", |text| payload.text(text)));
-        let all = || all().chain(audiences.iter().map(|text| payload.text(*text)));
-        let count = SINGLE + audiences.len();
-        let length = all().map(str::len).sum::<usize>() + json.len();
-        let mut bytes = Vec::with_capacity(MASK_BYTES + (1 + count) * END_BYTES + length);
-        bytes.push(mask);
-        let mut add = |number: usize| bytes.extend(u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes());
-        add(audiences.len());
-        all().fold(0, |end, text| {
-            add(end + text.len());
-            end + text.len()
-        });
-        all().for_each(|text| bytes.extend_from_slice(text.as_bytes()));
-        bytes.extend_from_slice(json.as_bytes());
-        Strings(bytes.into_boxed_slice())
+        let json: &str = if keeps_json { &payload.json } else { "" };
+        let length: usize = single.iter().flatten().chain(audiences).map(|text| text.len()).sum();
+        let mut text = String::with_capacity(length + json.len());
+        let mut add = |range: Text| {
+            text.push_str(payload.text(range));
+            u16::try_from(text.len()).unwrap_or(u16::MAX)
+        };
+        let (mut ends, mut present, mut end) = ([0; SINGLE], 0, 0);
+        for (index, range) in single.into_iter().enumerate() {
+            if let Some(range) = range {
+                end = add(range);
+                present |= 1 << index;
+            }
+            ends[index] = end; // index < SINGLE
+        }
+        let audiences = audiences.iter().map(|range| add(*range)).collect();
+        text.push_str(json);
+        Strings { text: text.into_boxed_str(), ends, audiences, present }
     }
 
     /// The string of this claim, if the token has it.
+    #[inline]
     pub(crate) fn get(&self, claim: StringClaim) -> Option<&str> {
-        let mask = self.0.first().copied().unwrap_or_default();
-        (mask & 1 << claim as u8 != 0).then(|| self.text(claim as usize))
+        let index = claim as usize;
+        if self.present & 1 << index == 0 {
+            return None;
+        }
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]); // fewer variants than ends
+        self.text.get(usize::from(start)..usize::from(self.ends[index]))
     }
 
     /// The audiences.
     pub(crate) fn audiences(&self) -> impl Iterator<Item = &str> {
-        (SINGLE..self.count()).map(|index| self.text(index))
+        let [.., single] = self.ends;
+        let starts = std::iter::once(single).chain(self.audiences.iter().copied());
+        let ranges = starts.zip(&self.audiences).map(|(start, end)| usize::from(start)..usize::from(*end));
+        ranges.map(|range| self.text.get(range).unwrap_or_default())
     }
 
     /// The JSON of the claims; empty if it was not kept.
     pub(crate) fn json(&self) -> &str {
-        let count = self.count();
-        let end = MASK_BYTES + (1 + count) * END_BYTES + self.number(count);
-        std::str::from_utf8(self.0.get(end..).unwrap_or_default()).unwrap_or_default()
+        let [.., single] = self.ends;
+        let end = self.audiences.last().copied().unwrap_or(single);
+        self.text.get(usize::from(end)..).unwrap_or_default()
     }
 
     /// The heap memory in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.0.len()
-    }
-
-    fn count(&self) -> usize {
-        SINGLE + self.number(0)
-    }
-
-    /// The number at this place after the mask.
-    fn number(&self, place: usize) -> usize {
-        let at = MASK_BYTES + place * END_BYTES;
-        match self.0.get(at..at + END_BYTES) {
-            Some(&[low, high]) => usize::from(u16::from_le_bytes([low, high])),
-            _ => 0,
-        }
-    }
-
-    fn text(&self, index: usize) -> &str {
-        let strings = MASK_BYTES + (1 + self.count()) * END_BYTES;
-        let start = if index == 0 { 0 } else { self.number(index) };
-        let bytes = self.0.get(strings + start..strings + self.number(index + 1)).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        let audiences = if self.audiences.spilled() { self.audiences.capacity() * size_of::<u16>() } else { 0 };
+        self.text.len() + audiences
     }
 }
 
@@ -132,7 +125,7 @@ mod tests {
         assert_eq!((few.get(Subject), few.get(AuthenticationContext)), (None, Some("gold")));
         assert_eq!(few.audiences().collect::<Vec<_>>(), ["orders"]);
         let none = strings("{}");
-        assert_eq!((none.get(Actor), none.audiences().count(), none.heap_bytes()), (None, 0, 1 + 7 * 2));
+        assert_eq!((none.get(Actor), none.audiences().count(), none.heap_bytes()), (None, 0, 0));
     }
 
     #[test]

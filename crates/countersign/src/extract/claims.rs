@@ -24,6 +24,10 @@ use crate::telemetry;
 /// once for each type, also over several requests. [`Evolving<C>`](countersign_core::claims::Evolving) decodes a type that
 /// has changed over time. Claims that do not decode are answered with 403 `claims_schema`.
 ///
+/// A claim that the token declares to be elsewhere (`_claim_names`, `hasgroups`) decodes as an absent one. Rules refuse over
+/// such a claim; a handler that reads a list itself checks [`Grants::distributed`](countersign_core::authz::Grants::distributed)
+/// first.
+///
 /// ```
 /// use countersign::prelude::*;
 ///

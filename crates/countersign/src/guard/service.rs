@@ -50,7 +50,8 @@ impl<S> Require<S> {
             return None;
         };
         let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
-        if let Some(parameter) = facts.repeated(self.requirement.path_parameters()) {
+        let parameters = self.needs_path.then(|| self.requirement.path_parameters());
+        if let Some(parameter) = parameters.and_then(|names| facts.repeated(names)) {
             telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
             return Some(SetupFault.response(*form));
         }
