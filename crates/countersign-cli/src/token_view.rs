@@ -9,6 +9,7 @@ use crate::encoding::{decode, decode_leniently, readable};
 use crate::exit::Failure;
 use crate::output::{self, Tone, toned};
 use crate::times;
+use crate::tools::unique_names;
 
 /// The parts of a token, as far as they can be decoded.
 #[derive(Debug)]
@@ -37,6 +38,9 @@ impl TokenView {
             let decoded = decode_leniently(segment, offset);
             if let Some(fault) = decoded.fault {
                 faults.push(format!("{name}: {fault}"));
+            }
+            if !unique_names::are_unique(&decoded.bytes) {
+                faults.push(format!("{name}: a name occurs twice; only its last value is shown, and services refuse it"));
             }
             readable(&decoded.bytes)
         };

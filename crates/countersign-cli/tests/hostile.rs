@@ -83,6 +83,25 @@ async fn provider() -> String {
     address
 }
 
+/// Of duplicate names only the last value is shown, so the others must not go unmentioned.
+#[test]
+fn s1_10_s15_09_duplicate_members_are_a_fault_of_what_is_shown() {
+    let signer = Signer::generate(Algorithm::ES256).expect("a key");
+    let sign = |header: &str, claims: &str| signer.sign_compact(header.as_bytes(), claims.as_bytes()).expect("signed");
+    let (header, claims) = (r#"{"alg":"ES256","kid":"a"}"#, r#"{"sub":"ann","exp":4000000000}"#);
+    assert_eq!(check(&["decode", "-"], &sign(header, claims)).code, 0);
+    for (header, claims) in [
+        (header, r#"{"sub":"ann","exp":4000000000,"sub":"admin"}"#),
+        (header, r#"{"sub":"ann","exp":4000000000,"a":[{"b":1,"b":2}]}"#),
+        (r#"{"alg":"none","kid":"a","alg":"ES256"}"#, claims),
+    ] {
+        let shown = check(&["decode", "-"], &sign(header, claims));
+        assert!(shown.code == 1 && shown.stdout.contains("a name occurs twice"), "{}", shown.stdout);
+        let shown = check(&["decode", "--json", "-"], &sign(header, claims));
+        assert!(shown.code == 1 && shown.json()["faults"][0].as_str().expect("text").contains("twice"), "{}", shown.stdout);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s10_04_s10_13_no_command_shows_foreign_text_as_its_own() {
     let address = provider().await;

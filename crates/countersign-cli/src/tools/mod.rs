@@ -6,4 +6,5 @@ pub(crate) mod jwk;
 pub(crate) mod keyring;
 pub(crate) mod secret;
 pub(crate) mod shell;
+pub(crate) mod unique_names;
 pub(crate) mod uuids;
