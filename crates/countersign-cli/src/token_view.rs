@@ -40,7 +40,8 @@ impl TokenView {
                 faults.push(format!("{name}: {fault}"));
             }
             if !unique_names::are_unique(&decoded.bytes) {
-                faults.push(format!("{name}: a name occurs twice; only its last value is shown, and services refuse it"));
+                faults
+                    .push(format!("{name}: a name occurs twice; only its last value is shown, and services refuse it"));
             }
             readable(&decoded.bytes)
         };

@@ -98,7 +98,11 @@ fn s1_10_s15_09_duplicate_members_are_a_fault_of_what_is_shown() {
         let shown = check(&["decode", "-"], &sign(header, claims));
         assert!(shown.code == 1 && shown.stdout.contains("a name occurs twice"), "{}", shown.stdout);
         let shown = check(&["decode", "--json", "-"], &sign(header, claims));
-        assert!(shown.code == 1 && shown.json()["faults"][0].as_str().expect("text").contains("twice"), "{}", shown.stdout);
+        assert!(
+            shown.code == 1 && shown.json()["faults"][0].as_str().expect("text").contains("twice"),
+            "{}",
+            shown.stdout
+        );
     }
 }
 

@@ -78,7 +78,9 @@ mod tests {
 
     #[test]
     fn s1_10_duplicates_are_found_at_every_depth_and_in_every_spelling() {
-        for unique in [r#"{"a":1,"b":[{"a":1},{"a":-2.5}],"c":{"a":null}}"#, "[]", "1", "\"a\"", "{", "text", "", "true"] {
+        for unique in
+            [r#"{"a":1,"b":[{"a":1},{"a":-2.5}],"c":{"a":null}}"#, "[]", "1", "\"a\"", "{", "text", "", "true"]
+        {
             assert!(are_unique(unique.as_bytes()), "{unique}");
         }
         for twice in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"[0,{"x":{"a":[],"b":1,"a":{}}}]"#] {
