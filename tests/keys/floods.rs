@@ -233,6 +233,39 @@ async fn s15_02_a_name_whose_lookup_hangs_pauses_itself_only() {
     assert_eq!(waiting.await.expect("no panic").map(|_| ()), Err("keys_unavailable"));
 }
 
+#[tokio::test]
+async fn s15_01_tenants_that_expired_together_are_looked_up_within_the_limit() {
+    let world = World::honest().await;
+    let tenants = Tenants::start(&world, directory(&world, 400), None);
+    for _ in 0..60 {
+        for tenant in 0..400 {
+            tenants.verdict(&token(&world, tenant)).await;
+        }
+        world.advance(SECOND).await;
+    }
+    let looked_up = || tenants.directory.lookups.load(Ordering::SeqCst);
+    assert_eq!(looked_up(), 400);
+    world.advance(SECOND * 2 * 3600).await; // nobody comes for two hours
+    let fetched = world.server.count();
+    for round in 0..3 {
+        for tenant in 0..400 {
+            tenants.verdict(&unsigned(&name(&world, tenant), &format!("k{round}"))).await;
+        }
+    }
+    println!("400 idle tenants: {} lookups, {} fetches", looked_up() - 400, world.server.count() - fetched);
+    assert!(looked_up() - 400 <= 200 + 20, "{}", looked_up() - 400);
+    assert!(world.server.count() - fetched <= 220 + 10);
+    for _ in 0..3 {
+        world.advance(SECOND).await;
+        for tenant in 0..400 {
+            tenants.verdict(&token(&world, tenant)).await;
+        }
+    }
+    for tenant in 0..400 {
+        assert_eq!(tenants.verdict(&token(&world, tenant)).await, "ok", "{tenant}");
+    }
+}
+
 /// 400 issuers whose keys are cached, each on its own path of one server.
 fn four_hundred(world: &World) -> Verifier {
     let mut builder = Verifier::builder().clock(Arc::new(world.issuer.clock().clone()));

@@ -51,6 +51,11 @@ impl Usage {
         self.refresh_has_ended.load(Ordering::Relaxed)
     }
 
+    /// Returns whether keys are refreshed only while they are in use.
+    pub(super) fn is_limited(&self) -> bool {
+        self.only_while_used.load(Ordering::Relaxed)
+    }
+
     /// Records that the refresh task has ended, or is started again.
     pub(super) fn set_refresh_ended(&self, has_ended: bool) {
         self.refresh_has_ended.store(has_ended, Ordering::Relaxed);
@@ -146,9 +151,16 @@ impl Fetch<KeySet> for KeyFetch {
         })
     }
 
-    fn admit(&self, is_fruitful: bool, elapsed: Duration) -> Result<(), Duration> {
+    /// Issuers that are resolved at run time may be many and hostile: their first fetches are limited too, and new keys of
+    /// theirs do not put them ahead of others.
+    fn admit(&self, is_usable: bool, is_fruitful: bool, elapsed: Duration) -> Result<(), Duration> {
         let Some(host) = &self.host else { return Ok(()) };
-        self.limit.admit(host, &self.location.origin(), is_fruitful, elapsed)
+        let is_resolved = self.keys.usage.is_limited();
+        match (is_usable, is_resolved) {
+            (true, _) => self.limit.admit(host, &self.location.origin(), is_fruitful && !is_resolved, elapsed),
+            (false, true) => self.limit.admit_first(&self.location.origin(), elapsed),
+            (false, false) => Ok(()),
+        }
     }
 
     fn withdrawn_after(&self, error: &FetchFailure) -> Option<Duration> {

@@ -13,6 +13,9 @@ const MAX_FORCED_PER_SECOND: u32 = 30;
 /// The number of such fetches per second from one host.
 const MAX_FORCED_PER_HOST: u32 = 10;
 
+/// The number of first fetches per second, of issuers that are resolved at run time.
+const MAX_FIRST_PER_SECOND: u32 = 200;
+
 /// The time in which fetches are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
@@ -28,6 +31,7 @@ static LIMITS: Mutex<Vec<(ClockId, Weak<FetchLimit>)>> = Mutex::new(Vec::new());
 /// Permits fetches: first for sources whose last one brought new keys, then for those that most requests ask for.
 pub(super) struct FetchLimit {
     budget: RateBudget,
+    first: RateBudget,
     waiting: Mutex<Waiting>,
 }
 
@@ -54,8 +58,17 @@ impl FetchLimit {
         let queue = RankedQueue::new(MAX_WAITING, REMEMBER_FOR);
         FetchLimit {
             budget: RateBudget::new(MAX_FORCED_PER_SECOND, WINDOW).share(MAX_FORCED_PER_HOST),
+            first: RateBudget::new(MAX_FIRST_PER_SECOND, WINDOW),
             waiting: Mutex::new(Waiting { queue, permitted: HashMap::new() }),
         }
+    }
+
+    /// Permits a fetch of `source`, which has no usable keys.
+    ///
+    /// # Errors
+    /// The time until the next attempt makes sense.
+    pub(super) fn admit_first(&self, source: &str, elapsed: Duration) -> Result<(), Duration> {
+        self.first.spend(source, Standing::Known, elapsed).map(drop).map_err(|over| over.retry_after)
     }
 
     /// Permits a fetch of `source` from `host`.

@@ -40,11 +40,15 @@ where
         &self.0.fetch
     }
 
+    /// Returns whether there is a value that is due for a refresh.
+    pub(crate) fn is_due(&self) -> bool {
+        self.0.cached.load().as_ref().is_some_and(|cached| self.0.clock.elapsed() >= cached.refresh_at)
+    }
+
     /// Starts a fetch in the background if the value is due and none is in progress. For values without a refresh task.
     pub(crate) fn refresh_if_due(&self) {
-        let is_due = self.0.cached.load().as_ref().is_some_and(|cached| self.0.clock.elapsed() >= cached.refresh_at);
-        if is_due {
-            self.0.start_in_background();
+        if self.is_due() {
+            self.0.start_in_background(|| true);
         }
     }
 
@@ -89,9 +93,9 @@ where
         }
     }
 
-    /// Starts a fetch in the background, unless one is in progress or the last failure is too recent.
-    pub(crate) fn start_in_background(&self) {
-        self.0.start_in_background();
+    /// Starts a fetch in the background if `admit` permits it, unless one is in progress or the last failure is too recent.
+    pub(crate) fn start_in_background(&self, admit: impl FnOnce() -> bool) {
+        self.0.start_in_background(admit);
     }
 
     /// Drops the value if it is still `value`, so that a newer one is never lost.

@@ -32,12 +32,12 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
         false
     }
 
-    /// Admits a fetch that a caller causes while a value is usable, in addition to the cool-down. Called under a lock: must
-    /// return quickly and must not use the cache. `is_fruitful` if earlier ones brought something new lately.
+    /// Admits a fetch that a caller causes, in addition to cool-down and back-off. Called under a lock: must return quickly
+    /// and must not use the cache. `is_usable` if there is a value, `is_fruitful` if earlier fetches brought something new.
     ///
     /// # Errors
     /// The time until the next attempt makes sense.
-    fn admit(&self, _is_fruitful: bool, _elapsed: Duration) -> Result<(), Duration> {
+    fn admit(&self, _is_usable: bool, _is_fruitful: bool, _elapsed: Duration) -> Result<(), Duration> {
         Ok(())
     }
 

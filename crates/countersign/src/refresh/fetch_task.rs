@@ -41,8 +41,8 @@ where
             return Err(Outcome::Deferred { retry_after: not_before.saturating_sub(elapsed) });
         }
         let mut pause = not_before.saturating_sub(elapsed);
-        if is_usable && pause.is_zero() {
-            pause = self.fetch.admit(state.cool_down.is_short(), elapsed).err().unwrap_or_default();
+        if pause.is_zero() {
+            pause = self.fetch.admit(is_usable, state.cool_down.is_short(), elapsed).err().unwrap_or_default();
         }
         if !pause.is_zero() {
             let outcome = Self::suppressed(&state, is_usable, pause);
@@ -75,10 +75,10 @@ where
         Some(waiter)
     }
 
-    /// Starts a fetch in the background, unless one is in progress or the last failure is too recent.
-    pub(super) fn start_in_background(self: &Arc<Self>) {
+    /// Starts a fetch in the background if `admit` permits it, unless one is in progress or the last failure is too recent.
+    pub(super) fn start_in_background(self: &Arc<Self>, admit: impl FnOnce() -> bool) {
         let mut state = self.lock();
-        if self.join(&state).is_none() && self.clock.elapsed() >= state.cool_down.next_attempt() {
+        if self.join(&state).is_none() && self.clock.elapsed() >= state.cool_down.next_attempt() && admit() {
             let (task, _) = self.start(&mut state, false);
             drop(state);
             task.spawn();

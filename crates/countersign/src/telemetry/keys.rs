@@ -9,6 +9,9 @@ use countersign_core::key::{KeySet, SkippedKey};
 use super::samples::Sampler;
 use crate::fetch::FetchFailure;
 
+/// The number of odd entries of one set that are logged, so that a hostile issuer does not fill the log.
+const MAX_LISTED: usize = 8;
+
 pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet) {
     let keys = now.len();
     if before.is_some_and(|before| before.has_same_keys(now)) {
@@ -21,8 +24,8 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
     let added = listed(after.difference(&before).collect());
     let removed = listed(before.difference(&after).collect());
     tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
-    now.skipped().iter().for_each(|skipped| key_skipped(source, skipped));
-    for key in now.keys() {
+    now.skipped().iter().take(MAX_LISTED).for_each(|skipped| key_skipped(source, skipped));
+    for key in now.keys().filter(|key| !key.irregularities().is_empty()).take(MAX_LISTED) {
         let kid = key.key_id().map(safe_text);
         for problem in key.irregularities() {
             tracing::info!(target: "countersign::keys", source, kid, problem, "key is written irregularly");

@@ -60,6 +60,11 @@ impl<I> IssuerCache<I> {
         self.lock().is_refused(name, elapsed)
     }
 
+    /// Permits the refresh of a cached issuer, within the limit of names that were trusted before.
+    pub(super) fn admit_refresh(&self, name: &str, elapsed: Duration) -> bool {
+        self.lock().admit_known(name, elapsed)
+    }
+
     /// Joins the lookup of `name`, or starts one with `new` if the limits allow it. Also returns lookups of other names that
     /// are to be started now.
     pub(super) fn admit(
@@ -67,16 +72,25 @@ impl<I> IssuerCache<I> {
         name: &str,
         host: Option<&str>,
         elapsed: Duration,
+        is_usable: impl Fn(&I) -> bool,
         new: impl Fn(&str) -> I,
     ) -> (Admission<I>, Vec<Arc<Entry<I>>>) {
         let mut uncached = self.lock();
-        if let Some(entry) = self.cached.load().get(name).or_else(|| uncached.pending(name)) {
+        if let Some(entry) = uncached.pending(name) {
             return (Admission::Wait(Arc::clone(entry)), Vec::new());
+        }
+        let cached = self.cached.load();
+        if cached.get(name).is_some_and(|entry| is_usable(&entry.issuer)) {
+            return (Admission::Known, Vec::new());
         }
         let Some(host) = host.filter(|_| !uncached.is_refused(name, elapsed)) else {
             return (Admission::Known, Vec::new());
         };
-        let entry = |name: &str| Arc::new(Entry { issuer: new(name), last_used: AtomicU64::new(elapsed.as_secs()) });
+        // An expired entry stays in the cache and is looked up again, within the same limits.
+        let entry = |name: &str| {
+            let new = || Arc::new(Entry { issuer: new(name), last_used: AtomicU64::new(elapsed.as_secs()) });
+            cached.get(name).map_or_else(new, Arc::clone)
+        };
         let Started { own, others } = uncached.start(name, host, elapsed, entry);
         (own.map_or_else(Admission::RetryAfter, Admission::Wait), others)
     }
@@ -139,7 +153,7 @@ impl<I> IssuerCache<I> {
     /// Called under the lock only, as [`remove`](Self::remove). Copies the map: lookups are rare, and readers take no lock.
     fn insert(&self, name: &str, entry: Arc<Entry<I>>) {
         let mut cached = HashMap::clone(&self.cached.load());
-        if cached.len() >= self.policy.max_issuers {
+        if cached.len() >= self.policy.max_issuers && !cached.contains_key(name) {
             let unused = cached.iter().min_by_key(|(_, entry)| entry.last_used.load(Ordering::Relaxed));
             if let Some(name) = unused.map(|(name, _)| name.clone()) {
                 cached.remove(&name);

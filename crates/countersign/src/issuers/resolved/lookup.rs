@@ -40,7 +40,9 @@ impl Lookups {
         let elapsed = self.resolver.elapsed();
         let cached = self.cache.read(name, elapsed, |issuer| match issuer.usable() {
             Some(trusted) => {
-                issuer.refresh_if_due();
+                if issuer.is_due() {
+                    issuer.start_in_background(|| self.cache.admit_refresh(name, elapsed));
+                }
                 IssuerLookup::Trusted(trusted)
             }
             None => IssuerLookup::Unknown,
@@ -58,12 +60,13 @@ impl Lookups {
         let elapsed = self.resolver.elapsed();
         let is_accepted = self.resolver.accepts(name); // the user's code: never under the lock
         let host = parse_url(name).filter(|_| is_accepted).map(|url| url.authority().to_owned());
-        let (admission, others) = self.cache.admit(name, host.as_deref(), elapsed, |name| {
+        let is_usable = |issuer: &CachedIssuer| issuer.usable().is_some();
+        let (admission, others) = self.cache.admit(name, host.as_deref(), elapsed, is_usable, |name| {
             let lookup = Lookup { lookups: Arc::downgrade(self), name: name.into() };
             let policy = self.resolver.policy.for_one_issuer();
             RefreshCache::new(lookup, policy, Arc::clone(self.resolver.clock.get()))
         });
-        others.iter().for_each(|entry| entry.issuer.start_in_background());
+        others.iter().for_each(|entry| entry.issuer.start_in_background(|| true));
         if let Admission::RetryAfter(_) = admission {
             telemetry::issuer_not_accepted(name, "lookup limit reached", elapsed);
         }

@@ -66,6 +66,11 @@ impl<L> Uncached<L> {
         }
     }
 
+    /// Permits a lookup of a name that was trusted before.
+    pub(super) fn admit_known(&self, name: &str, elapsed: Duration) -> bool {
+        self.known_lookups.spend(name, Standing::Known, elapsed).is_ok()
+    }
+
     pub(super) fn pending(&self, name: &str) -> Option<&Arc<L>> {
         self.pending.get(name)
     }
@@ -95,7 +100,7 @@ impl<L> Uncached<L> {
             lookup
         };
         let is_known = self.known.contains(name);
-        if is_known && self.known_lookups.spend(name, Standing::Known, elapsed).is_ok() {
+        if is_known && self.admit_known(name, elapsed) {
             self.queue.remove(name);
             own = Some(begin(&mut self.pending, name));
         } else {
