@@ -91,3 +91,18 @@ async fn s15_10_a_revocation_made_while_the_clock_is_behind_stands() {
     clock.step_wall(start);
     assert!(!is_active(&issuer, &credentials, token.as_str()).await);
 }
+
+#[test]
+fn s8_14_a_rotation_under_a_clock_years_ahead_does_not_stop_later_ones() {
+    let start = UnixTime::from_secs(1_700_000_000);
+    let clock = ManualClock::new(start);
+    let (issuer, _) = issuer(Arc::new(MemoryStore::new()), |builder| builder.clock(Arc::new(clock.clone())));
+    let first = mint(&issuer).key_id().to_owned();
+    clock.step_wall(start.saturating_add(DAY * 3650));
+    let next = issuer.rotate().expect("a key").key_id;
+    clock.step_wall(start);
+    assert_eq!(issuer.rotate().expect("the pending one").key_id, next);
+    assert_eq!(mint(&issuer).key_id(), first);
+    clock.advance(Duration::from_secs(421));
+    assert_eq!(mint(&issuer).key_id(), next, "it signs after the usual time");
+}

@@ -22,10 +22,15 @@ use crate::store::{is_active, issuer, mint};
 pub struct Blocking {
     inner: MemoryStore,
     pub fails: AtomicBool,
+    /// Takes three seconds for each answer.
+    pub is_slow: AtomicBool,
 }
 
 impl Blocking {
     fn up(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_slow.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_secs(3));
+        }
         let fails = self.fails.load(Ordering::Relaxed);
         if fails { Err(StoreError::new(StoreErrorKind::Unavailable)) } else { Ok(&self.inner) }
     }
@@ -157,4 +162,30 @@ async fn an_outage_of_the_store_leaves_verifiers_their_keys_for_an_hour() {
     assert!(error.is_unavailable(), "{error}");
     store.fails.store(false, Ordering::Relaxed);
     assert!(verifier.verify(mint(&issuer).as_str()).await.is_ok());
+}
+
+// S15.02
+#[tokio::test]
+async fn s15_02_a_silent_store_holds_up_neither_verifiers_nor_mint() {
+    let clock = clock();
+    let store = Arc::new(Blocking::default());
+    let (issuer, _) = issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+    let verifier = verifier(&issuer, &clock);
+    let token = mint(&issuer);
+    store.is_slow.store(true, Ordering::Relaxed);
+    clock.advance(Duration::from_secs(3)); // the keys are to be read again
+    let start = std::time::Instant::now();
+    for _ in 0..20 {
+        assert!(verifier.verify(token.as_str()).await.is_ok());
+        let _ = mint(&issuer);
+    }
+    assert!(start.elapsed() < Duration::from_secs(1), "nobody waits: {:?}", start.elapsed());
+    clock.advance(Duration::from_secs(60));
+    let start = std::time::Instant::now();
+    let _ = verifier.verify(token.as_str()).await; // the first one waits for the store, but not to its end
+    for _ in 0..20 {
+        assert!(verifier.verify(token.as_str()).await.is_ok(), "the others are served with the current keys");
+        let _ = mint(&issuer);
+    }
+    assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
 }

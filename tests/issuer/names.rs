@@ -54,6 +54,22 @@ async fn s15_06_no_token_is_minted_for_a_user_with_the_name_of_a_client() {
     }
 }
 
+// S3.23
+#[tokio::test]
+async fn s3_23_a_subject_token_with_claims_elsewhere_is_not_exchanged() {
+    let service = Service::start().await;
+    let draft = || Draft::access_token().subject("ann").audience("orders").client_id("web-shop");
+    for (name, value) in [("_claim_names", json!({ "groups": "src1" })), ("hasgroups", json!(true))] {
+        let token = service.issuer.mint(&draft().claim(name, value)).expect("a user");
+        assert_eq!(exchange(&service, "orders", token.as_str(), "billing").await.error(), "invalid_request", "{name}");
+    }
+    for malformed in [json!("1700000000"), json!(1.5), json!(-1)] {
+        assert_eq!(service.issuer.mint(&draft().claim("exp", malformed)).map(drop), Err(MintError::InvalidExpiry));
+    }
+    let blank = service.ask("orders", &[CC, ("scope", " ")]).await;
+    assert_eq!(blank.error(), "invalid_scope", "a blank scope is not all scopes");
+}
+
 // S15.06
 #[tokio::test]
 async fn s15_06_a_user_is_not_exchanged_under_the_name_of_a_client() {

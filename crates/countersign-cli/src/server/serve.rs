@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
@@ -103,8 +103,8 @@ async fn respond(
     let body = match read(body, limits).await {
         Ok(body) => body,
         Err((status, problem)) => {
-            let close = [(header::CONNECTION, HeaderValue::from_static("close"))];
-            return (status, close, problem).into_response();
+            let headers = [(header::CONNECTION, "close"), (header::CACHE_CONTROL, "no-store")];
+            return (status, headers, problem).into_response();
         }
     };
     parts.extensions.insert(ConnectInfo(peer));

@@ -54,13 +54,13 @@ impl AssertionCheck {
         let Ok(verified) = self.0.verify(assertion.expose()).await else { return Ok(false) };
         let now = self.0.clock().now();
         let expires_at = verified.expires_at();
-        let has_one_audience = verified.audiences().count() == 1;
+        let has_one_audience = verified.audiences().count() == 1 && verified.actor().is_none();
         let is_short = expires_at <= now.saturating_add(MAX_AHEAD);
         let id = verified.token_id().filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
         match id {
             Some(id) if has_one_audience && is_short && verified.subject() == client.id() => {
                 // Stored for longer than the leeway within which the assertion is still valid.
-                let id = format!("{} {id}", client.id());
+                let id = format!("{} {} {id}", client.id().len(), client.id());
                 let until = expires_at.saturating_add(MAX_AHEAD);
                 match store.insert_id(IdList::UsedAssertions, client.id(), &id, until).await? {
                     Insertion::New => Ok(true),

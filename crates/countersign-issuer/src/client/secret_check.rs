@@ -128,7 +128,11 @@ impl SecretCheck {
             History::Unknown => Party::Address(peer),
             _ => Party::Client(client_id),
         };
-        let Checked { is_right, upgraded } = self.check_slowly(&party, stored, secret).await?;
+        // A client that disconnects meanwhile has made its attempt.
+        let mut attempt = Attempt { throttle: &self.throttle, pair, elapsed, is_over: history != History::Unknown };
+        let checked = self.check_slowly(&party, stored, secret).await;
+        attempt.is_over = true;
+        let Checked { is_right, upgraded } = checked?;
         let Some(client) = client.filter(|_| is_right && hash.is_some()) else {
             self.throttle.failed(&pair, elapsed);
             self.wrong_secrets.failed(&same_secret, elapsed);
@@ -161,6 +165,22 @@ impl SecretCheck {
             checked
         });
         check.await.map_err(|_| Busy)
+    }
+}
+
+/// An attempt that counts as failed if it is dropped before it is over.
+struct Attempt<'a> {
+    throttle: &'a Throttle,
+    pair: (&'a str, Option<IpAddr>),
+    elapsed: Duration,
+    is_over: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.throttle.failed(&self.pair, self.elapsed);
+        }
     }
 }
 

@@ -60,6 +60,7 @@ impl From<MintError> for OAuthError {
             MintError::TooLarge => OAuthError::invalid_request("the token would be larger than 7 KiB"),
             MintError::MissingClaim(_)
             | MintError::SubjectIsClient
+            | MintError::InvalidExpiry
             | MintError::UnknownAudience
             | MintError::Signing => OAuthError::server_error(),
         }

@@ -57,6 +57,9 @@ async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> Result
     refuse_credential(headers, form)?;
     let assertion = form.one("assertion").ok_or(OAuthError::invalid_request("assertion is missing"))?;
     let client = issuer.authenticate_federated(assertion).await?;
+    if !client.grants.contains(&Grant::JwtBearer) && !client.grants.contains(&Grant::ClientCredentials) {
+        return Err(OAuthError::unauthorized_client());
+    }
     if form.one("client_id").is_some_and(|named| named != client.id()) {
         return Err(OAuthError::invalid_grant());
     }

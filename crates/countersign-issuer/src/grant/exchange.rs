@@ -36,6 +36,10 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
         .iter()
         .find(|rule| rule.allows(target.name(), subject.subject(), subject.audiences()))
         .ok_or_else(|| no_rule(client, &subject, target.name()))?;
+    if ["_claim_names", "_claim_sources", "hasgroups"].iter().any(|name| claims.contains_key(*name)) {
+        // The new token would not say that they exist.
+        return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
+    }
     check_tenant(client, &subject)?;
     let is_client_subject = is_client_subject(&subject, &claims);
     if !is_client_subject && issuer.is_client(subject.subject()) {

@@ -25,6 +25,8 @@ pub enum MintError {
     UnknownAudience,
     /// The requested expiry is in the past.
     Expired,
+    /// The requested expiry is not a whole number of seconds.
+    InvalidExpiry,
     /// The token would be larger than 7 KiB.
     TooLarge,
     /// The key could not sign, or the system provides no randomness.
@@ -42,6 +44,7 @@ impl fmt::Display for MintError {
             ),
             MintError::UnknownAudience => f.write_str("aud is not an audience of this issuer; add it to the builder"),
             MintError::Expired => f.write_str("exp is in the past; set a later one"),
+            MintError::InvalidExpiry => f.write_str("exp is not a whole number; set seconds since 1970"),
             MintError::TooLarge => {
                 f.write_str("the token would be larger than 7 KiB; refer to data instead of carrying it")
             }

@@ -20,7 +20,8 @@ impl Issuer {
     /// application must. A subject with the name of a client is refused, because services would take its token for the
     /// client's own; a client requests its own tokens at the token endpoint.
     ///
-    /// Reads the store for changes of other instances at most every 5 s, and blocks then if the store does.
+    /// At most every 5 s it has the store read for changes of other instances: in the background if this is a thread of a
+    /// tokio runtime, otherwise before it signs.
     ///
     /// ```
     /// use countersign_core::mint::Draft;
@@ -35,9 +36,8 @@ impl Issuer {
     ///
     /// # Errors
     /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client, the audience is unknown, `exp` is
-    /// in the past, or the token would be larger than 7 KiB.
+    /// in the past or not a whole number, or the token would be larger than 7 KiB.
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
-        self.maintain_keys_blocking();
         let claims = draft.claims();
         let text = |name: &'static str| match claims.get(name).and_then(|value| value.as_str()) {
             Some(text) if !text.is_empty() => Ok(text),
@@ -48,9 +48,15 @@ impl Issuer {
             return Err(MintError::SubjectIsClient);
         }
         let audience = text("aud")?;
-        let not_after = claims.get("exp").and_then(serde_json::Value::as_u64).map(UnixTime::from_secs);
+        let not_after = match claims.get("exp") {
+            None => None,
+            Some(end) => Some(UnixTime::from_secs(end.as_u64().ok_or(MintError::InvalidExpiry)?)),
+        };
         let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
-        self.sign(draft, audience, not_after)
+        self.maintain_keys_unless_slow();
+        let minted = self.sign(draft, audience, not_after);
+        self.maintain_keys_soon();
+        minted
     }
 
     /// Signs the token that a grant allows.

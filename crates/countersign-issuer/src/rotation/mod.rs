@@ -16,4 +16,4 @@ pub use key::{KeyState, PublishedKey};
 pub(crate) use published::Published;
 pub(crate) use ring::{KeyRing, RingSettings};
 pub(crate) use source::RingKeys;
-pub(crate) use timing::JWKS_MAX_AGE;
+pub(crate) use timing::{JWKS_MAX_AGE, MAX_WAIT};

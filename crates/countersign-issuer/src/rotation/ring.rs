@@ -13,7 +13,7 @@ use countersign_core::policy::MAX_LEEWAY;
 
 use super::error::MAX_KEYS;
 use super::key::{KeyState, PublishedKey, RingKey};
-use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR};
+use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR, READ_AHEAD};
 use super::{Published, RotationError, encoding};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};
 
@@ -40,6 +40,8 @@ pub(crate) struct KeyRing {
     pub(super) cell: KeyCell,
     /// The time of the next maintenance, in milliseconds of the clock.
     maintenance_at: AtomicU64,
+    /// The time of the last successful read of the store, in milliseconds of the clock.
+    read_at: AtomicU64,
 }
 
 /// The keys as this instance last read or wrote them.
@@ -79,6 +81,7 @@ impl KeyRing {
             published: ArcSwap::from_pointee(published),
             cell,
             maintenance_at: AtomicU64::new(millis(due_at)),
+            read_at: AtomicU64::new(0),
         };
         ring.maintain()?;
         Ok(ring)
@@ -136,9 +139,19 @@ impl KeyRing {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).current.iter().map(RingKey::describe).collect()
     }
 
+    /// The time of the last successful read of the store.
+    pub(super) fn read_at(&self) -> Duration {
+        Duration::from_millis(self.read_at.load(Ordering::Relaxed))
+    }
+
     /// Returns the clock of the issuer.
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.settings.clock
+    }
+
+    /// Returns whether [`maintain`](Self::maintain) may take long: it waits for others, or generates a key.
+    pub(crate) fn may_take_long(&self) -> bool {
+        self.settings.store.may_wait() || self.settings.rotation_interval.is_some()
     }
 
     /// Returns whether [`maintain`](Self::maintain) may block.
@@ -177,7 +190,8 @@ impl KeyRing {
         change: impl Fn(&mut Vec<RingKey>, UnixTime) -> Result<T, RotationError>,
     ) -> Result<T, RotationError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let usable_until = self.settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
+        let read_at = self.settings.clock.elapsed();
+        let usable_until = read_at.saturating_add(READ_AHEAD);
         for _ in 0..MAX_ATTEMPTS {
             let version_before = keys.version;
             read(&self.settings, &mut keys)?;
@@ -189,6 +203,7 @@ impl KeyRing {
             let is_changed = keys.is_advanced || described(&next) != described(&keys.current);
             if !is_changed && keys.version == version_before {
                 keys.usable_until = usable_until;
+                self.read_at.store(millis(read_at), Ordering::Relaxed);
                 self.cell.store(Arc::clone(&self.published.load().set), Some(usable_until));
                 return Ok(result);
             }
@@ -197,6 +212,7 @@ impl KeyRing {
                 continue;
             }
             keys.usable_until = usable_until;
+            self.read_at.store(millis(read_at), Ordering::Relaxed);
             self.publish(published, usable_until);
             return Ok(result);
         }
@@ -210,6 +226,13 @@ impl KeyRing {
 
     /// Applies due changes of state. States only move forward, so a clock that is set back restores no key.
     fn advance(&self, keys: &mut Vec<RingKey>, now: UnixTime) {
+        for key in keys.iter_mut() {
+            // Written by an instance whose clock was ahead: it would wait for years, or never be rotated.
+            key.since = key.since.min(now);
+            if let KeyState::Pending { signs_from } = &mut key.state {
+                *signs_from = (*signs_from).min(now.saturating_add(PENDING_FOR));
+            }
+        }
         let due = |key: &RingKey| matches!(key.state, KeyState::Pending { signs_from } if signs_from <= now);
         if let Some(index) = keys.iter().position(due) {
             let next = keys.remove(index);

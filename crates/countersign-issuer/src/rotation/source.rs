@@ -7,10 +7,11 @@ use std::time::Duration;
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::KeyRing;
-use super::timing::{MAINTENANCE_INTERVAL, STALE_FOR};
+use super::timing::{MAINTENANCE_INTERVAL, MAX_WAIT, STALE_FOR};
 use crate::audit::{self, Sampler};
 
 /// The pause before a read of the store for an unknown key. Everybody who asks meanwhile shares that read.
@@ -19,18 +20,22 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// When to ask again after a failed read.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The keys of a ring as a source. The store is read when the last read is 5 s old, whatever else the instance does, so that
-/// a key that another instance revoked is refused here too.
+/// The keys of a ring as a source. The store is read in the background when the last read is 2.5 s old, and awaited when it is
+/// 5 s old, whatever else the instance does, so that a key that another instance revoked is refused here too.
 #[derive(Debug)]
 pub(crate) struct RingKeys {
     ring: Arc<KeyRing>,
     clock: SourceClock,
-    /// One read at a time; the others wait for it.
+    reads: Arc<Reads>,
+    /// One caller at a time; the others wait for it.
     reading: Semaphore,
-    /// The number of reads that were started.
-    reads: AtomicU64,
-    /// The time of the last successful read, in milliseconds of the clock.
-    succeeded_at: AtomicU64,
+}
+
+/// The reads of the store.
+#[derive(Debug)]
+struct Reads {
+    is_running: AtomicBool,
+    started: AtomicU64,
     has_failed: AtomicBool,
     log: Sampler,
 }
@@ -38,71 +43,111 @@ pub(crate) struct RingKeys {
 impl RingKeys {
     pub(crate) fn new(ring: Arc<KeyRing>) -> Self {
         let clock = SourceClock::from(Arc::clone(ring.clock()));
-        let now = AtomicU64::new(millis(ring.clock().elapsed()));
-        RingKeys {
-            ring,
-            clock,
-            reading: Semaphore::new(1),
-            reads: AtomicU64::new(0),
-            succeeded_at: now,
+        let reads = Reads {
+            is_running: AtomicBool::new(false),
+            started: AtomicU64::new(0),
             has_failed: AtomicBool::new(false),
             log: Sampler::of_outages(),
+        };
+        RingKeys { ring, clock, reads: Arc::new(reads), reading: Semaphore::new(1) }
+    }
+
+    async fn refreshed(&self, reason: RefreshReason) -> RefreshOutcome {
+        self.ring.published(); // applies what is due without a read
+        let elapsed = self.ring.clock().elapsed();
+        let is_recent = elapsed < self.ring.read_at().saturating_add(MAINTENANCE_INTERVAL);
+        let runtime = Handle::try_current().ok().filter(|_| self.ring.may_take_long());
+        if let (RefreshReason::NoUsableKeys, true, Some(runtime)) = (reason, is_recent, &runtime) {
+            self.serve_current(); // nobody waits for the read
+            if let Some(read) = self.start() {
+                drop(runtime.spawn_blocking(read));
+            }
+            return RefreshOutcome::Refreshed;
+        }
+        let read = self.read(reason, runtime);
+        if Handle::try_current().is_err() {
+            return read.await;
+        }
+        match tokio::time::timeout(MAX_WAIT, read).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.serve_current();
+                UNAVAILABLE
+            }
         }
     }
 
-    async fn read(&self, reason: RefreshReason) -> RefreshOutcome {
-        let reads_before = self.reads.load(Ordering::Acquire);
+    /// Reads the store once for all callers that wait.
+    async fn read(&self, reason: RefreshReason, runtime: Option<Handle>) -> RefreshOutcome {
+        let reads_before = self.reads.started.load(Ordering::Acquire);
         let Ok(_permit) = self.reading.acquire().await else { return UNAVAILABLE };
-        self.ring.published(); // applies what is due without a read
         let is_answered = match reason {
-            RefreshReason::NoUsableKeys => self.ring.cell.is_usable(self.elapsed()),
+            RefreshReason::NoUsableKeys => self.ring.cell.is_usable(self.ring.clock().elapsed()),
             // A read that started before the question may have missed the key.
-            _ => self.reads.load(Ordering::Acquire) > reads_before,
+            _ => self.reads.started.load(Ordering::Acquire) > reads_before,
         };
         if is_answered {
-            return self.outcome();
+            return self.reads.outcome();
         }
-        if reason == RefreshReason::MissingKey && self.ring.may_block() && is_in_runtime() {
-            tokio::time::sleep(PAUSE).await;
+        match runtime {
+            Some(runtime) => {
+                if reason == RefreshReason::MissingKey {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                match self.start() {
+                    Some(read) => drop(runtime.spawn_blocking(read).await),
+                    None => {
+                        // A read that takes too long: nobody starts another one.
+                        self.serve_current();
+                        return UNAVAILABLE;
+                    }
+                }
+            }
+            None => {
+                if let Some(read) = self.start() {
+                    read();
+                }
+            }
         }
-        self.reads.fetch_add(1, Ordering::AcqRel);
-        let has_failed = !self.maintain().await;
-        self.has_failed.store(has_failed, Ordering::Release);
-        if has_failed {
-            let end = Duration::from_millis(self.succeeded_at.load(Ordering::Relaxed)).saturating_add(STALE_FOR);
-            self.ring.cell.serve_stale(self.elapsed().saturating_add(MAINTENANCE_INTERVAL).min(end));
-        } else {
-            self.succeeded_at.store(millis(self.elapsed()), Ordering::Relaxed);
-        }
-        self.outcome()
+        self.reads.outcome()
     }
 
+    /// A read of the store, unless one is running.
+    fn start(&self) -> Option<impl FnOnce() + Send + 'static> {
+        if self.reads.is_running.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        self.reads.started.fetch_add(1, Ordering::AcqRel);
+        let (ring, reads) = (Arc::clone(&self.ring), Arc::clone(&self.reads));
+        Some(move || {
+            let maintained = ring.maintain();
+            reads.has_failed.store(maintained.is_err(), Ordering::Release);
+            if let Err(error) = &maintained {
+                serve_current(&ring);
+                if let Some(unlogged) = reads.log.admit(ring.clock().elapsed()) {
+                    audit::key_maintenance_failed(error, unlogged);
+                }
+            }
+            reads.is_running.store(false, Ordering::Release);
+        })
+    }
+
+    fn serve_current(&self) {
+        serve_current(&self.ring);
+    }
+}
+
+impl Reads {
     /// The outcome of the last read.
     fn outcome(&self) -> RefreshOutcome {
         if self.has_failed.load(Ordering::Acquire) { UNAVAILABLE } else { RefreshOutcome::Refreshed }
     }
+}
 
-    /// Reads the store, off the runtime's threads if that may block.
-    async fn maintain(&self) -> bool {
-        let ring = Arc::clone(&self.ring);
-        let maintained = match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if ring.may_block() => {
-                let joined = runtime.spawn_blocking(move || ring.maintain()).await;
-                joined.map_err(|error| error.to_string()).and_then(|read| read.map_err(|error| error.to_string()))
-            }
-            _ => ring.maintain().map_err(|error| error.to_string()),
-        };
-        if let Err(error) = &maintained
-            && let Some(unlogged) = self.log.admit(self.elapsed())
-        {
-            audit::key_maintenance_failed(error, unlogged);
-        }
-        maintained.is_ok()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.ring.clock().elapsed()
-    }
+/// Keeps the keys in use for a moment, while the store is read or fails, but for an hour at most.
+fn serve_current(ring: &KeyRing) {
+    let end = ring.read_at().saturating_add(STALE_FOR);
+    ring.cell.serve_stale(ring.clock().elapsed().saturating_add(RETRY_AFTER).min(end));
 }
 
 impl KeySource for RingKeys {
@@ -111,7 +156,7 @@ impl KeySource for RingKeys {
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
-        Box::pin(self.read(reason))
+        Box::pin(self.refreshed(reason))
     }
 
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
@@ -120,11 +165,3 @@ impl KeySource for RingKeys {
 }
 
 const UNAVAILABLE: RefreshOutcome = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
-
-fn is_in_runtime() -> bool {
-    tokio::runtime::Handle::try_current().is_ok()
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}

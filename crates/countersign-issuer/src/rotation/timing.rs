@@ -17,5 +17,11 @@ pub(super) const PENDING_FOR: Duration = JWKS_MAX_AGE.saturating_add(VERIFIER_CO
 /// The time after which the store is read again for changes of other instances.
 pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The time after which verifiers in this process have the store read again in the background.
+pub(super) const READ_AHEAD: Duration = Duration::from_millis(2_500);
+
+/// The longest wait of a request for a read of the store.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(1);
+
 /// The longest time that verifiers in this process use the keys of the last read while the store is unavailable.
 pub(super) const STALE_FOR: Duration = Duration::from_secs(3600);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use countersign_core::authz::Authorities;
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::verify::Verifier;
@@ -39,7 +40,8 @@ impl Federations {
             for (subject, client) in &federation.subjects {
                 clients.insert((federation.trusted.issuer().to_owned(), subject.clone()), client.clone());
             }
-            builder = builder.trust(federation.trusted.clone());
+            // Only the subject is used, so the tenants of two federations need no owner.
+            builder = builder.trust(federation.trusted.clone().authorities(Authorities::new()));
         }
         Ok(Federations(Some(Inner { verifier: builder.build()?, clients })))
     }
@@ -56,6 +58,9 @@ impl Federations {
             log(&error);
             if error.is_unavailable() { FederationError::KeysUnavailable } else { FederationError::Rejected }
         })?;
+        if verified.actor().is_some() {
+            return Err(FederationError::Rejected); // who has an actor does not speak for itself
+        }
         let identity = (verified.issuer().to_owned(), verified.subject().to_owned());
         let client = clients.get(&identity).and_then(|id| registry.find(id));
         client.filter(|client| !client.is_locked()).map(Arc::clone).ok_or(FederationError::Rejected)

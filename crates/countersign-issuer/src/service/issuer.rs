@@ -19,7 +19,7 @@ use crate::audit::{self, Refusals};
 use crate::client::{AuthenticationError, Client, ClientAuthenticator};
 use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
-use crate::rotation::{KeyRing, Published, PublishedKey, RingKeys, RotationError};
+use crate::rotation::{KeyRing, MAX_WAIT, Published, PublishedKey, RingKeys, RotationError};
 use crate::store::{AsyncStore, StoreError, StoreErrorKind};
 
 /// A token service. Clones are cheap and share their state.
@@ -155,24 +155,34 @@ impl Issuer {
         if !self.0.keys.is_maintenance_due() {
             return;
         }
+        if !self.0.keys.may_block() {
+            return maintain(&self.0.keys);
+        }
         let keys = Arc::clone(&self.0.keys);
-        let maintained = if keys.may_block() {
-            tokio::task::spawn_blocking(move || keys.maintain()).await.unwrap_or(Ok(()))
-        } else {
-            keys.maintain()
-        };
-        if let Err(error) = maintained {
-            audit::key_maintenance_failed(&error, 0); // at most once in 5 s
+        let maintained = tokio::task::spawn_blocking(move || maintain(&keys));
+        let _ = tokio::time::timeout(MAX_WAIT, maintained).await; // it goes on in the background
+    }
+
+    /// As [`maintain_keys`](Self::maintain_keys), on this thread, unless that may take long in a runtime.
+    pub(crate) fn maintain_keys_unless_slow(&self) {
+        if self.slow_runtime().is_none() && self.0.keys.is_maintenance_due() {
+            maintain(&self.0.keys);
         }
     }
 
-    /// As [`maintain_keys`](Self::maintain_keys), on the calling thread.
-    pub(crate) fn maintain_keys_blocking(&self) {
-        if self.0.keys.is_maintenance_due()
-            && let Err(error) = self.0.keys.maintain()
+    /// As [`maintain_keys`](Self::maintain_keys), in the background, if it may take long in a runtime.
+    pub(crate) fn maintain_keys_soon(&self) {
+        if let Some(runtime) = self.slow_runtime()
+            && self.0.keys.is_maintenance_due()
         {
-            audit::key_maintenance_failed(&error, 0); // at most once in 5 s
+            let keys = Arc::clone(&self.0.keys);
+            drop(runtime.spawn_blocking(move || maintain(&keys)));
         }
+    }
+
+    /// The current runtime, if maintenance may take long.
+    fn slow_runtime(&self) -> Option<tokio::runtime::Handle> {
+        self.0.keys.may_take_long().then(tokio::runtime::Handle::try_current)?.ok()
     }
 
     pub(crate) async fn authenticate(
@@ -260,6 +270,12 @@ impl Issuer {
 
     pub(crate) fn token_lifetime(&self) -> Duration {
         self.0.token_lifetime
+    }
+}
+
+fn maintain(keys: &KeyRing) {
+    if let Err(error) = keys.maintain() {
+        audit::key_maintenance_failed(&error, 0); // at most once in 5 s
     }
 }
 

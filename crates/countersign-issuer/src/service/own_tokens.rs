@@ -23,7 +23,7 @@ pub(super) fn trusted_for(
         .algorithms([algorithm])
         .profile(Profile::AccessToken)
         .max_lifetime(MAX_TOKEN_LIFETIME)
-        .authorities(Authorities::new().tenant_at("/tenant"))
+        .authorities(Authorities::new().tenant_at("/tenant").tenants_of(name))
 }
 
 /// A verifier of tokens for any audience of the issuer. It has no leeway, since the same clock dated the tokens.

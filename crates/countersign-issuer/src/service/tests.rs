@@ -60,6 +60,10 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
         ("for another service", platform.token().subject("system:serviceaccount:shop:orders").audience("x").sign()),
         ("another key", other_key.token().subject("system:serviceaccount:shop:orders").audience(NAME).sign()),
         ("a token of this issuer", own.expect("minted").as_str().to_owned()),
+        (
+            "somebody who acts for the workload",
+            token("system:serviceaccount:shop:orders").claim("act", serde_json::json!({ "sub": "other" })).sign(),
+        ),
         ("garbage", "x".to_owned()),
     ] {
         let (status, body) = ask(&issuer, &assertion).await;
@@ -80,4 +84,21 @@ fn a_federation_names_known_clients_and_subjects() {
     for bad in [federation(), federation().add_subject("", "orders"), federation().add_subject("a", "nobody")] {
         assert_eq!(build(bad).expect_err("not sound").faults()[0].field, "federation");
     }
+}
+
+#[tokio::test]
+async fn a_workload_gets_only_the_grants_of_its_client() {
+    let platform = TestIssuer::new().with_name("https://cluster.test");
+    let federation = Federation::new(platform.trusted_for(NAME)).add_subject("orders", "orders");
+    let rule = crate::policy::ExchangeRule::new(["billing"]);
+    let client = Client::new("orders").audiences(["billing"]).add_exchange_rule(rule);
+    let issuer = Issuer::builder(NAME)
+        .clock(Arc::new(platform.clock().clone()))
+        .add_audience(Audience::new("billing"))
+        .add_client(client.grants([crate::policy::Grant::TokenExchange]))
+        .add_federation(federation)
+        .build()
+        .expect("a sound configuration");
+    let (status, body) = ask(&issuer, &platform.token().subject("orders").audience(NAME).sign()).await;
+    assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"unauthorized_client".into()));
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
 use super::interface::MAX_IDS;
 use super::share::{Sweeps, has_room};
@@ -18,10 +18,16 @@ use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 const KEYS: TableDefinition<'_, (), (u64, &[u8])> = TableDefinition::new("keys");
 
 /// The expiry of each id in seconds and its client, by list and digest.
-const IDS: TableDefinition<'_, (u8, [u8; 32]), (u64, &str)> = TableDefinition::new("ids");
+const IDS: TableDefinition<'_, (u8, [u8; 32]), (u64, &str)> = TableDefinition::new("client_ids");
 
 /// The number of ids of each client in each list.
-const COUNTS: TableDefinition<'_, (u8, &str), u64> = TableDefinition::new("counts");
+const COUNTS: TableDefinition<'_, (u8, &str), u64> = TableDefinition::new("client_counts");
+
+/// The expiry of each id, by list and digest, in files of an older form.
+const OLD_IDS: TableDefinition<'_, (u8, [u8; 32]), u64> = TableDefinition::new("ids");
+
+/// The counts in files of an older form.
+const OLD_COUNTS: TableDefinition<'_, u8, u64> = TableDefinition::new("counts");
 
 /// The upgraded secret hash of each client.
 const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("secret_hashes");
@@ -76,6 +82,7 @@ impl FileStore {
         write.open_table(KEYS)?;
         write.open_table(IDS)?;
         write.open_table(COUNTS)?;
+        move_old_ids(&write)?;
         write.open_table(SECRET_HASHES)?;
         Ok(write.commit()?)
     }
@@ -162,6 +169,27 @@ impl FileStore {
     }
 }
 
+/// Moves the ids of an older form, which named no clients, to the issuer itself.
+fn move_old_ids(write: &redb::WriteTransaction) -> Result<(), redb::Error> {
+    if !write.list_tables()?.any(|table| table.name() == OLD_IDS.name()) {
+        return Ok(());
+    }
+    {
+        let (old, mut ids) = (write.open_table(OLD_IDS)?, write.open_table(IDS)?);
+        let mut counts = write.open_table(COUNTS)?;
+        for entry in old.iter()? {
+            let (key, expires_at) = entry?;
+            let ((list, digest), expires_at) = (key.value(), expires_at.value());
+            ids.insert((list, digest), (expires_at, ""))?;
+            let count = counts.get((list, ""))?.map_or(0, |count| count.value());
+            counts.insert((list, ""), count.saturating_add(1))?;
+        }
+    }
+    write.delete_table(OLD_IDS)?;
+    write.delete_table(OLD_COUNTS)?;
+    Ok(())
+}
+
 /// Returns whether `client` has room for another id, and the number of its ids.
 fn room(
     counts: &redb::Table<'_, (u8, &'static str), u64>,
@@ -232,6 +260,10 @@ impl Store for FileStore {
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
         self.write_secret_hash(client_id, hash).map_err(|error| failed(&error))
     }
+
+    fn may_wait(&self) -> bool {
+        false
+    }
 }
 
 impl fmt::Debug for FileStore {
@@ -254,4 +286,31 @@ fn private_file(path: &Path) -> Result<File, ConfigError> {
     let file = options.open(path).map_err(|error| fault(format!("the file cannot be opened: {error}")))?;
     super::seal::check_mode(&file, "store")?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_15_a_file_of_an_older_form_keeps_its_revocations() {
+        let path = std::env::temp_dir().join(format!("countersign-old-{}.redb", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let old = Database::builder()
+            .create_with_backend(FileBackend::new(private_file(&path).expect("a file")).expect("a lock"));
+        let old = old.expect("a database");
+        let write = old.begin_write().expect("a transaction");
+        write.open_table(OLD_IDS).expect("a table").insert((1, [7; 32]), 500).expect("inserted");
+        write.open_table(OLD_COUNTS).expect("a table").insert(1, 1).expect("inserted");
+        write.commit().expect("written");
+        drop(old);
+        for _ in 0..2 {
+            let store = FileStore::open(&path).expect("a store").max_ids(1);
+            assert_eq!(store.contains_id(IdList::RevokedTokens, &[7; 32]), Ok(true));
+            let (end, now) = (UnixTime::from_secs(500), UnixTime::from_secs(10));
+            let inserted = store.insert_id(IdList::RevokedTokens, "", &[8; 32], end, now);
+            assert_eq!(inserted, Ok(Insertion::Full), "it counts");
+        }
+        std::fs::remove_file(&path).expect("removed");
+    }
 }

@@ -83,6 +83,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn is_blocking(&self) -> bool {
         true
     }
+
+    /// Returns whether a read may wait for another process or machine. Default: as [`is_blocking`](Self::is_blocking). Such
+    /// reads never delay a signature or a verification for long: they continue in the background.
+    fn may_wait(&self) -> bool {
+        self.is_blocking()
+    }
 }
 
 /// The signing keys of an issuer, opaque to its store, and their version.

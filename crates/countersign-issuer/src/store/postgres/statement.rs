@@ -7,9 +7,12 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS countersign_keys (only_row bool PRIMARY KEY CHECK (only_row), version bigint, keys bytea);
     CREATE TABLE IF NOT EXISTS countersign_ids (list smallint, digest bytea, client text NOT NULL, expires_at bigint NOT NULL,
         PRIMARY KEY (list, digest));
+    ALTER TABLE countersign_ids ADD COLUMN IF NOT EXISTS client text NOT NULL DEFAULT '';
     CREATE INDEX IF NOT EXISTS countersign_ids_by_expiry ON countersign_ids (list, expires_at);
     CREATE TABLE IF NOT EXISTS countersign_id_counts (list smallint, client text, ids bigint NOT NULL,
         PRIMARY KEY (list, client));
+    INSERT INTO countersign_id_counts SELECT list, client, count(*) FROM countersign_ids GROUP BY list, client
+        ON CONFLICT DO NOTHING;
     CREATE TABLE IF NOT EXISTS countersign_secret_hashes (client text PRIMARY KEY, hash text NOT NULL);
     COMMIT;
 ";
