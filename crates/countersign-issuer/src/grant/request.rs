@@ -35,7 +35,7 @@ pub(super) fn scope(form: &Form, allowed: ScopeSet) -> Result<ScopeSet, GrantErr
     let requested = ScopeSet::parse(text).ok_or(GrantError::InvalidScope("scope is malformed"))?;
     match requested.is_within(&allowed) {
         true if !requested.is_empty() => Ok(requested),
-        true => Err(GrantError::InvalidScope("scope is blank; omit it")),
+        true => Err(GrantError::InvalidScope("scope has only spaces; omit it")),
         false => Err(GrantError::InvalidScope("a scope is unknown or not allowed")),
     }
 }
