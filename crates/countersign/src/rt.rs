@@ -1,7 +1,9 @@
 //! The runtime functions of `refresh`, in one place, so that `tests/interleavings` can replace them with a scheduler that
 //! tries every order of events.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -34,6 +36,11 @@ pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Option
 
 /// Returns the output of `future`, or `None` after `limit`. Without a runtime there is no timer, and no limit.
 pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    // A future that is ready at once needs no timer.
+    if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await {
+        return Some(output);
+    }
     match Handle::try_current() {
         Ok(_) => tokio::time::timeout(limit, future).await.ok(),
         Err(_) => Some(future.await),
