@@ -129,16 +129,12 @@ impl CachedTokens {
             return token.unwrap_or_else(|| Err(timed_out(None))).map(Arc::new);
         }
         let cell = self.cell(subject);
-        if let Some(token) = cell.tokens.usable()
-            && token.is_outdated(self.0.clock.as_ref())
-        {
-            cell.tokens.invalidate(&token);
+        let token = cell.tokens.get().await.map_err(failure)?;
+        if !token.is_outdated(self.0.clock.as_ref()) {
+            return Ok(token);
         }
-        cell.tokens.get().await.map_err(|outcome| match outcome {
-            Outcome::Failed { error: Some(error), .. } => error,
-            Outcome::Failed { retry_after, .. } => timed_out(Some(retry_after)),
-            Outcome::Refreshed | Outcome::Deferred { .. } => timed_out(None),
-        })
+        cell.tokens.invalidate(&token);
+        cell.tokens.get().await.map_err(failure)
     }
 
     /// Drops `sent` if it is still the cached token: a service refused it. Newer ones stay, and a service that refuses
@@ -286,6 +282,15 @@ pub(in crate::outbound) fn attach_source(source: &Arc<dyn TokenSource>, context:
 impl fmt::Debug for CachedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedTokens").field("source", &self.0.source).finish_non_exhaustive()
+    }
+}
+
+/// The error of a call whose token could not be fetched.
+fn failure(outcome: Outcome<OutboundError>) -> OutboundError {
+    match outcome {
+        Outcome::Failed { error: Some(error), .. } => error,
+        Outcome::Failed { retry_after, .. } => timed_out(Some(retry_after)),
+        Outcome::Refreshed | Outcome::Deferred { .. } => timed_out(None),
     }
 }
 
