@@ -129,7 +129,7 @@ impl fmt::Debug for StoredKeys {
 /// use countersign_issuer::{IdList, Insertion, MemoryStore, Store};
 ///
 /// let (store, now) = (MemoryStore::new(), UnixTime::from_secs(0));
-/// let insert = || store.insert_id(IdList::UsedAssertions, &[7; 32], UnixTime::from_secs(60), now);
+/// let insert = || store.insert_id(IdList::UsedAssertions, "orders", &[7; 32], UnixTime::from_secs(60), now);
 /// assert_eq!(insert(), Ok(Insertion::New));
 /// assert_eq!(insert(), Ok(Insertion::Present));
 /// ```
