@@ -31,7 +31,8 @@ impl RequestFacts for HttpFacts<'_> {
         let host = match self.uri.authority() {
             None => self.header(header::HOST.as_str())?,
             Some(authority) if self.headers.contains_key(header::HOST) => {
-                self.header(header::HOST.as_str()).filter(|host| host.eq_ignore_ascii_case(authority.as_str()))?
+                let host = self.header(header::HOST.as_str())?;
+                Some(authority.as_str()).filter(|authority| authority.eq_ignore_ascii_case(host))?
             }
             Some(authority) => authority.as_str(),
         };

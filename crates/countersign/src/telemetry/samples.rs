@@ -124,7 +124,7 @@ mod tests {
             [Event::BadCredential, Event::InsufficientScope, Event::StepUp, Event::Forbidden].map(Event::index),
         );
         indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
-        indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown].map(Event::index));
+        indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }
