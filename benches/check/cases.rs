@@ -106,7 +106,8 @@ fn hits() -> Vec<Case> {
 
 fn outbound() -> Case {
     let request = || Request::get("https://billing.test/").body(()).expect("a request");
-    let mut attaching = AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
+    let mut attaching =
+        AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     drop(runtime.block_on(attaching.call(request())));
     let cached = HeaderValue::from_static("Bearer a-token");

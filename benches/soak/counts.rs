@@ -84,7 +84,8 @@ impl Counts {
 
     /// Returns whether tokens of every kind were answered, good ones with 200.
     pub(crate) fn is_complete(&self) -> bool {
-        let good = [Kind::Good, Kind::Newest].iter().all(|kind| self.rows[*kind as usize].ok.load(Ordering::Relaxed) > 0);
+        let good =
+            [Kind::Good, Kind::Newest].iter().all(|kind| self.rows[*kind as usize].ok.load(Ordering::Relaxed) > 0);
         good && self.rows.iter().all(|row| row.sum() > 0)
     }
 

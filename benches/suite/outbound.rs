@@ -37,7 +37,8 @@ fn layer(plan: &Plan, report: &mut Report, rows: &mut Vec<Vec<String>>) {
     let request = || Request::get("https://billing.test/").body(()).expect("a request");
     let held = HeaderValue::from_static("Bearer a-token");
     let mut bare = Bare;
-    let mut attaching = AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
+    let mut attaching =
+        AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
     drop(runtime.block_on(attaching.call(request())));
     let figures = interleave(
         plan,
@@ -127,7 +128,8 @@ fn callers(plan: &Plan, report: &mut Report) {
     let verifier = sample::verifier(&signer, 1 << 20);
     let layer = AuthenticateLayer::builder(verifier).keep_caller_token().build().expect("a layer");
     let mut keeping = layer.layer(Echo);
-    let mut attaching = AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
+    let mut attaching =
+        AttachTokenLayer::builder().bind("https://billing.test", CachedSource).build().expect("a layer").layer(Bare);
     let before = allocations::live_bytes();
     let (mut at_the_bound, mut took) = (0, Duration::ZERO);
     for number in 0..count {
