@@ -30,7 +30,9 @@ impl Proxy {
     fn start(database: &Postgres) -> Self {
         let server = database.settings().split(' ').next().expect("a host").trim_start_matches("host=").to_owned();
         let server = Path::new(&server).join(".s.PGSQL.5432");
-        let folder = std::env::temp_dir().join(format!("cs-proxy-{}", std::process::id()));
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("cs-proxy-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let socket = folder.join(".s.PGSQL.5432");
         let _ = std::fs::remove_file(&socket);
