@@ -90,7 +90,10 @@ pub mod prelude;
 mod refresh;
 pub mod response;
 pub mod revocation;
-#[cfg(feature = "fetch")]
+#[cfg_attr(
+    not(feature = "fetch"),
+    allow(dead_code, unused_imports, unreachable_pub, reason = "without fetches only its time limit is used")
+)]
 mod rt;
 mod telemetry;
 
