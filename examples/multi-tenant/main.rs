@@ -68,10 +68,10 @@ async fn main() -> Result<(), Failure> {
     let calls = [
         ("ann of acme, her own", "/tenants/acme/orders", "", &ann, 200, "orders of acme for ann"),
         ("ann, without the scope", "/tenants/acme/orders", "", &ann_without_scope, 403, "insufficient_scope"),
-        ("ann, another tenant's", "/tenants/globex/orders", "", &ann, 404, "not_found"),
-        ("ann, an unknown tenant", "/tenants/nobody/orders", "", &ann, 404, "not_found"),
+        ("ann, another tenant's", "/tenants/globex/orders", "", &ann, 404, ""),
+        ("ann, an unknown tenant", "/tenants/nobody/orders", "", &ann, 404, ""),
         ("gil of globex, his own", "/tenants/globex/orders", "", &gil, 200, "orders of globex for gil"),
-        ("gil, acme's", "/tenants/acme/orders", "", &gil, 404, "not_found"),
+        ("gil, acme's", "/tenants/acme/orders", "", &gil, 404, ""),
         ("ann, prices by host", "/prices", "acme.shop.test", &ann, 200, "price list of acme, read 1 times"),
         ("ann, again", "/prices", "acme.shop.test", &ann, 200, "price list of acme, read 2 times"),
         ("gil, prices by host", "/prices", "globex.shop.test", &gil, 200, "price list of globex, read 1 times"),
