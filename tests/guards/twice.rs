@@ -52,11 +52,11 @@ async fn s15_09_a_path_parameter_of_nested_routers_is_refused() {
             let request = request.body(axum::body::Body::empty()).expect("a request");
             tower::ServiceExt::oneshot(app.clone(), request).await.expect("answered").status().as_u16()
         };
-        for doubled in ["/s/acme/x/globex", "/s/globex/x/acme", "/s/acme/x/acme", "/s/acme/x/%61cme"] {
-            assert_eq!(call(doubled).await, 500, "{doubled}");
-            assert_eq!(call(&doubled.replace("/x/", "/y/")).await, 500, "{doubled}, extracted");
-            assert_eq!(call(&doubled.replace("/x/", "/negated/")).await, 500, "{doubled}, negated");
-            assert_eq!(call(&doubled.replace("/x/", "/none/")).await, 200, "no requirement reads it");
+        for duplicate in ["/s/acme/x/globex", "/s/globex/x/acme", "/s/acme/x/acme", "/s/acme/x/%61cme"] {
+            assert_eq!(call(duplicate).await, 500, "{duplicate}");
+            assert_eq!(call(&duplicate.replace("/x/", "/y/")).await, 500, "{duplicate}, extracted");
+            assert_eq!(call(&duplicate.replace("/x/", "/negated/")).await, 500, "{duplicate}, negated");
+            assert_eq!(call(&duplicate.replace("/x/", "/none/")).await, 200, "no requirement reads it");
         }
         for (single, status) in
             [("/x/acme", 200), ("/x/%61cme", 200), ("/x/globex", 403), ("/y/acme", 200), ("/y/globex", 403)]
@@ -92,7 +92,7 @@ async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
     };
     assert_eq!(call("/header", &[("x-tenant", "acme")]).await, 200);
     assert_eq!(call("/header-not", &[("x-tenant", "globex")]).await, 200);
-    for doubled in [
+    for duplicate in [
         &[("x-tenant", "acme"), ("x-tenant", "globex")][..],
         &[("x-tenant", "globex"), ("x-tenant", "acme")],
         &[("x-tenant", "acme"), ("x-tenant", "acme")],
@@ -100,7 +100,7 @@ async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
         &[],
     ] {
         for path in ["/header", "/header-not"] {
-            assert_eq!(call(path, doubled).await, 403, "{path} {doubled:?}");
+            assert_eq!(call(path, duplicate).await, 403, "{path} {duplicate:?}");
         }
     }
     for joined in ["acme, globex", "acme,acme", "acme;globex"] {
@@ -132,7 +132,7 @@ async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
 
 /// Two names of one member, and two spellings of one name, are never two claims.
 #[tokio::test]
-async fn s15_09_s1_10_doubled_members_and_credentials_are_refused() {
+async fn s15_09_s1_10_duplicate_members_and_credentials_are_refused() {
     let issuer = TestIssuer::new();
     let app =
         Router::new().route("/", get(|| async { "in" })).layer(AuthenticateLayer::new(issuer.verifier_for("api")));

@@ -50,11 +50,11 @@ async fn s15_09_what_can_be_read_in_two_ways_is_refused() {
         ] {
             assert_eq!(ask(uri, &good, &body).await, StatusCode::BAD_REQUEST, "{uri} {body}");
         }
-        let doubled = [authorization.clone(), authorization.clone(), content_type.clone()];
+        let duplicate = [authorization.clone(), authorization.clone(), content_type.clone()];
         let two_types = [authorization.clone(), content_type.clone(), content_type.clone()];
         let other_type = [authorization.clone(), content_type.clone(), (header::CONTENT_TYPE, "application/json")];
         let encoded = [authorization.clone(), content_type.clone(), (header::CONTENT_ENCODING, "gzip")];
-        for headers in [&doubled[..], &two_types, &other_type, &encoded] {
+        for headers in [&duplicate[..], &two_types, &other_type, &encoded] {
             let refused = ask(uri, headers, &format!("{CC}&token=x")).await;
             assert_eq!(refused, StatusCode::BAD_REQUEST, "{uri} {headers:?}");
         }

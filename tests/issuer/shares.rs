@@ -206,12 +206,12 @@ async fn s15_01_one_wrong_secret_ten_thousand_times_costs_the_right_one_nothing(
 async fn s15_01_unsigned_and_wrongly_signed_assertions_lock_nobody_out() {
     let clock = clock();
     let (issuer, signers, credentials) = two_of_each(&clock, MemoryStore::new());
-    let stranger = Signer::generate(Algorithm::ES256).expect("a key");
+    let other_signer = Signer::generate(Algorithm::ES256).expect("a key");
     for n in 0..1_000 {
         let forged = match n % 2 {
-            0 => assertion(&clock, 0, &stranger, n),
+            0 => assertion(&clock, 0, &other_signer, n),
             _ => {
-                let unsigned = assertion(&clock, 0, &stranger, n);
+                let unsigned = assertion(&clock, 0, &other_signer, n);
                 let (start, _) = unsigned.rsplit_once('.').expect("a signature");
                 format!("{start}.AA")
             }

@@ -1,6 +1,7 @@
 //! Clocks and points in time. This crate reads time only from a [`Clock`] that it is given.
 
 mod source;
+pub(crate) mod sweep;
 
 use std::any::TypeId;
 use std::fmt::Debug;

@@ -48,7 +48,7 @@ pub fn visible_text(foreign: &str) -> String {
     visible
 }
 
-/// Returns whether a character shows itself where it stands: no control, format or line character, no white space but U+0020.
+/// Returns whether a character is visible: no control, format or line character, and no white space but U+0020.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     match character {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::integration::SweepTime;
 
 use super::IdList;
 
@@ -32,54 +32,30 @@ impl Sweeps {
     }
 }
 
-/// The time after which a wall clock that was set ahead is believed.
-const BELIEVED_AFTER: Duration = Duration::from_secs(3600);
-
-/// The time by which ids are removed.
-///
-/// A wall clock that is set ahead and back again must not make a list forget: the token of a removed id would be valid again.
-/// So this clock goes on with the monotonic clock from the lowest reading of the wall clock in the last one to two hours. That
-/// is at least the longest lifetime of a token.
+/// The time by which ids are removed, in whole seconds, as the stores keep them.
 #[derive(Debug)]
 pub(super) struct ExpiryClock {
     clock: Arc<dyn Clock>,
-    offsets: Mutex<Offsets>,
-}
-
-/// The difference of wall clock and monotonic clock, in seconds.
-#[derive(Debug)]
-struct Offsets {
-    since: Duration,
-    before: i64,
-    lowest: i64,
+    swept_by: SweepTime,
 }
 
 impl ExpiryClock {
+    /// Takes the first reading, which later ones are compared with.
     pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (since, offset) = (clock.elapsed(), offset(&*clock, clock.elapsed()));
-        ExpiryClock { clock, offsets: Mutex::new(Offsets { since, before: offset, lowest: offset }) }
+        let expiry = ExpiryClock { clock, swept_by: SweepTime::default() };
+        expiry.now();
+        expiry
     }
 
     pub(super) fn now(&self) -> UnixTime {
-        let elapsed = self.clock.elapsed();
-        let offset = offset(&*self.clock, elapsed);
-        let mut offsets = self.offsets.lock().unwrap_or_else(PoisonError::into_inner);
-        if elapsed >= offsets.since.saturating_add(BELIEVED_AFTER) {
-            *offsets = Offsets { since: elapsed, before: offsets.lowest, lowest: offset };
-        }
-        offsets.lowest = offsets.lowest.min(offset);
-        let lowest = offsets.lowest.min(offsets.before);
-        UnixTime::from_secs(elapsed.as_secs().saturating_add_signed(lowest))
+        UnixTime::from_secs(self.swept_by.read(&*self.clock).as_secs())
     }
-}
-
-fn offset(clock: &dyn Clock, elapsed: Duration) -> i64 {
-    let secs = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
-    secs(clock.now().as_secs()).saturating_sub(secs(elapsed.as_secs()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use countersign_test::ManualClock;
 
     use super::*;

@@ -1,17 +1,15 @@
 //! The retention of entries, safe against a wall clock that is set.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock, UnixTime};
 use countersign_core::error::Fault;
+use countersign_core::integration::SweepTime;
 
 /// The time for which an entry is kept after its token expires: the longest leeway of a policy.
 const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(300);
-
-/// The time for which a wall clock that was set ahead must stay ahead before entries are removed by it.
-const CLOCK_STEP_WINDOW: Duration = Duration::from_secs(3600);
 
 /// Decides when an entry may be removed, and remembers for which tokens one may have been.
 ///
@@ -21,18 +19,9 @@ const CLOCK_STEP_WINDOW: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 pub(super) struct Retention {
     clock: OnceLock<Arc<dyn Clock>>,
-    offsets: Mutex<Option<Offsets>>,
+    swept_by: SweepTime,
     /// The latest `keep_until` of a removed entry, in milliseconds.
     removed_until: AtomicU64,
-}
-
-/// The lowest offsets between wall clock and monotonic clock, in milliseconds.
-#[derive(Clone, Copy, Debug)]
-struct Offsets {
-    /// The start of the current window.
-    since: Duration,
-    current: i128,
-    previous: i128,
 }
 
 impl Retention {
@@ -40,7 +29,7 @@ impl Retention {
     pub(super) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
         let attached = self.clock.get_or_init(|| {
             // Readings of the system clock, which was used so far, do not count for this one.
-            *self.offsets() = None;
+            self.swept_by.reset();
             Arc::clone(clock)
         });
         self.sweep_time();
@@ -58,17 +47,7 @@ impl Retention {
     /// The time by which entries are removed: never later than the wall clock, or than it read within the last hour.
     pub(super) fn sweep_time(&self) -> UnixTime {
         let clock: &dyn Clock = self.clock.get().map_or(&SystemClock, |clock| &**clock);
-        let elapsed = clock.elapsed();
-        let offset = signed(since_1970(clock.now())).saturating_sub(signed(elapsed));
-        let mut offsets = self.offsets();
-        let mut known = offsets.unwrap_or(Offsets { since: elapsed, current: offset, previous: offset });
-        if elapsed.saturating_sub(known.since) >= CLOCK_STEP_WINDOW {
-            known = Offsets { since: elapsed, current: offset, previous: known.current };
-        }
-        known.current = known.current.min(offset);
-        *offsets = Some(known);
-        let millis = signed(elapsed).saturating_add(known.current.min(known.previous));
-        UnixTime::from_secs(0).saturating_add(Duration::from_millis(u64::try_from(millis).unwrap_or_default()))
+        self.swept_by.read(clock)
     }
 
     /// Returns whether an entry may be removed at `sweep_time`. If so, tokens whose entries may be gone are refused from
@@ -88,18 +67,10 @@ impl Retention {
         let removed_until = self.removed_until.load(Ordering::SeqCst);
         since_1970(Self::keep_until(expires_at)) < Duration::from_millis(removed_until)
     }
-
-    fn offsets(&self) -> MutexGuard<'_, Option<Offsets>> {
-        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 fn since_1970(time: UnixTime) -> Duration {
     time.saturating_since(UnixTime::from_secs(0))
-}
-
-fn signed(time: Duration) -> i128 {
-    i128::try_from(time.as_millis()).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]
@@ -137,7 +108,7 @@ mod tests {
         assert_eq!(retention.sweep_time().as_secs(), 5);
         clock.step_wall(UnixTime::from_secs(1_700_000_000));
         for _ in 0..3 {
-            clock.advance(CLOCK_STEP_WINDOW);
+            clock.advance(Duration::from_secs(3600));
             retention.sweep_time();
         }
         assert_eq!(retention.sweep_time(), clock.now());
