@@ -10,7 +10,7 @@ use countersign::verify::{Verified, Verifier};
 
 fn takes_proof(_: &Verified) {}
 
-async fn asks(verifier: &Verifier, token: &str) {
+async fn verify_and_parse(verifier: &Verifier, token: &str) {
     if let Ok(verified) = verifier.verify(token).await {
         takes_proof(&verified);
         let _ = verified.claims::<serde_json::Value>();
@@ -20,11 +20,12 @@ async fn asks(verifier: &Verifier, token: &str) {
     }
 }
 
-fn main() {
+#[test]
+fn what_passes_every_check_compiles() {
     let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
     let verifier = Verifier::new(issuer);
     assert!(verifier.is_ok());
     let secret = Secret::new(String::from("s"));
     assert_eq!(format!("{secret:?}"), "Secret([hidden])");
-    let _ = asks;
+    let _ = verify_and_parse;
 }

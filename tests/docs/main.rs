@@ -43,16 +43,9 @@ fn every_event_stands_in_the_page_on_telemetry() {
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let documents = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "CHANGELOG.md",
-        "docs/architecture.md",
-        "docs/threats.md",
-        "docs/cli.md",
-    ];
-    for document in documents {
+    let documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned);
+    for document in documents.into_iter().chain(pages()) {
+        let document = document.as_str();
         let folder = root.join(document);
         let folder = folder.parent().expect("a folder");
         for link in read(document).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -60,6 +53,58 @@ fn links_between_documents_lead_somewhere() {
             if !path.is_empty() && !path.starts_with("https://") {
                 assert!(folder.join(path).exists(), "{document} links to {link}");
             }
+        }
+    }
+}
+
+/// The pages of the book, as paths from the root of the project.
+fn pages() -> Vec<String> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let files = |folder: &str| fs::read_dir(docs.join(folder)).expect("a folder").flatten().collect::<Vec<_>>();
+    let mut pages: Vec<String> = ["", "guides/"]
+        .iter()
+        .flat_map(|folder| {
+            files(folder).into_iter().map(move |file| format!("docs/{folder}{}", file.file_name().to_string_lossy()))
+        })
+        .filter(|path| path.ends_with(".md"))
+        .collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn the_summary_of_the_book_lists_every_page() {
+    let summary = read("docs/SUMMARY.md");
+    for page in pages() {
+        let path = page.trim_start_matches("docs/");
+        assert!(path == "SUMMARY.md" || summary.contains(&format!("({path})")), "docs/SUMMARY.md lacks {path}");
+    }
+}
+
+/// Whoever sees a code in a response or a log finds it in the run book, with its cause and its fix.
+#[test]
+fn every_code_stands_in_the_run_book() {
+    use countersign::error::VerifyErrorKind;
+
+    let page = read("docs/guides/run-book.md");
+    let section = |from: &str| page.split(from).nth(1).expect("a section").split("\n## ").next().unwrap_or_default();
+    for kind in VerifyErrorKind::ALL {
+        assert!(section("## Exact codes").contains(&format!("| `{}` |", kind.code())), "{}", kind.code());
+    }
+    for (file, heading) in [
+        ("crates/countersign/src/response/refusal.rs", "## Codes of responses"),
+        ("crates/countersign/src/outbound/error.rs", "## Codes of outgoing calls"),
+    ] {
+        let code = read(file);
+        let codes: Vec<&str> = code
+            .lines()
+            .filter(|line| line.contains("=> \""))
+            .flat_map(|line| line.split('"').skip(1).step_by(2))
+            .filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+            .collect();
+        assert!(codes.len() > 5, "{file}: {codes:?}");
+        for code in codes {
+            assert!(section(heading).contains(&format!("| `{code}` |")), "{file}: {code}");
         }
     }
 }

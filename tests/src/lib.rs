@@ -10,3 +10,20 @@ pub mod peers;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The code blocks of the guides, like those of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guides/getting-started.md")]
+#[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
+#[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
+#[doc = include_str!("../../docs/guides/from-spring-security.md")]
+#[doc = include_str!("../../docs/guides/drills.md")]
+struct Guides;
+
+/// The code blocks of the pages that crates.io shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../crates/countersign/README.md")]
+#[doc = include_str!("../../crates/countersign-core/README.md")]
+#[doc = include_str!("../../crates/countersign-issuer/README.md")]
+#[doc = include_str!("../../crates/countersign-test/README.md")]
+struct Packages;

@@ -56,12 +56,19 @@
 //! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
 //! API; none changes behaviour.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+// Links to items of features that are off lead nowhere; with all features they are checked.
+#![cfg_attr(
+    not(all(feature = "grpc", feature = "utoipa", feature = "remote-keys", feature = "outbound", feature = "reqwest-middleware")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
+
 #[cfg(feature = "axum")]
 pub mod app;
 pub mod authenticate;
 #[cfg(feature = "axum")]
 pub mod extract;
-#[cfg(feature = "fetch")]
+#[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),
     allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
@@ -72,7 +79,7 @@ pub mod grpc;
 pub mod guard;
 #[cfg(feature = "remote-keys")]
 pub mod health;
-#[cfg(feature = "fetch")]
+#[cfg(feature = "_fetch")]
 pub mod integration;
 #[cfg(feature = "remote-keys")]
 pub mod issuers;
@@ -82,7 +89,7 @@ pub mod lifetime;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod prelude;
-#[cfg(feature = "fetch")]
+#[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),
     allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
@@ -91,7 +98,7 @@ mod refresh;
 pub mod response;
 pub mod revocation;
 #[cfg_attr(
-    not(feature = "fetch"),
+    not(feature = "_fetch"),
     allow(dead_code, unused_imports, unreachable_pub, reason = "without fetches only its time limit is used")
 )]
 mod rt;

@@ -6,7 +6,7 @@ use super::{Policy, unreadable};
 use crate::error::{ConfigError, Fault};
 
 impl Policy {
-    /// Reads a policy from TOML.
+    /// Reads a policy from TOML (feature `config`).
     ///
     /// # Errors
     /// As [`from_json`](Self::from_json).
