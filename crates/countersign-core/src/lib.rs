@@ -30,7 +30,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
-#![cfg_attr(not(all(feature = "sign", feature = "config", feature = "jsonwebtoken")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "sign", feature = "config", feature = "jsonwebtoken")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 mod algorithm;
 pub mod authz;

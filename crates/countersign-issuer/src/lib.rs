@@ -41,7 +41,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
-#![cfg_attr(not(all(feature = "file", feature = "postgres", feature = "config")), allow(rustdoc::broken_intra_doc_links))]
+#![cfg_attr(
+    not(all(feature = "file", feature = "postgres", feature = "config")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 mod audit;
 mod builder;

@@ -59,7 +59,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
 #![cfg_attr(
-    not(all(feature = "grpc", feature = "utoipa", feature = "remote-keys", feature = "outbound", feature = "reqwest-middleware")),
+    not(all(
+        feature = "grpc",
+        feature = "utoipa",
+        feature = "remote-keys",
+        feature = "outbound",
+        feature = "reqwest-middleware"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
