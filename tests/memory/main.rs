@@ -3,6 +3,8 @@
 //!
 //! A program of its own with one test, because the count is of the whole process.
 
+mod outbound;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,6 +40,11 @@ static ALLOCATOR: Counting = Counting;
 const SETTING: usize = 16 * 1024 * 1024;
 
 const MIB: f64 = 1024.0 * 1024.0;
+
+/// The bytes that the process has allocated now.
+fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
 
 /// The bytes that the verifier holds after all of these tokens were used, and the number of tokens in its cache.
 fn held(
@@ -91,6 +98,7 @@ fn decode_all(number: usize, verified: &Verified) {
 
 #[test]
 fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
+    outbound::s15_07_the_callers_of_outbound_tokens_stay_within_twice_the_setting();
     for (name, value) in nested() {
         let draft = |issuer: &TestIssuer, number: usize| {
             issuer.token().subject(format!("u{number}")).audience("orders").claim("x", value.clone())

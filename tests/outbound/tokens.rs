@@ -7,6 +7,7 @@ use countersign::clock::UnixTime;
 use countersign::outbound::{ClientCredentials, Outbound, TokenRequest, TokenSource};
 use countersign_test::ManualClock;
 
+use crate::calls::Recorder;
 use crate::servers::{Server, granted, json};
 
 fn credentials(issuer: &Server) -> ClientCredentials {
@@ -112,6 +113,37 @@ async fn s7_08_a_token_without_life_serves_the_request_that_waits() {
         outbound.send(http.get(&target.url)).await.expect("served");
     }
     assert_eq!((issuer.count(), target.count()), (2, 2));
+}
+
+#[tokio::test]
+async fn s7_08_a_life_in_any_readable_form_costs_one_request_and_an_unreadable_one_a_warning() {
+    let target = ok().await;
+    let http = reqwest::Client::new();
+    for (expires_in, warnings) in [
+        ("3600.0", 0),
+        ("3599.998", 0),
+        (r#""3600.0""#, 0),
+        (r#"" 3600""#, 0),
+        ("null", 0),
+        (r#""2026-11-28""#, 1),
+        ("{}", 1),
+    ] {
+        let (recorder, _guard) = Recorder::begin();
+        let body = format!(r#"{{"access_token":"t","token_type":"Bearer","expires_in":{expires_in}}}"#);
+        let issuer = Server::start(move |_, _| json(200, body.clone())).await;
+        let clock = ManualClock::new(UnixTime::from_secs(1000));
+        let outbound = Outbound::builder(http.clone()).clock(Arc::new(clock.clone()));
+        let outbound = outbound.bind(&target.url, credentials(&issuer)).build().expect("bound");
+        for requests in [1, 2] {
+            for _ in 0..5 {
+                outbound.send(http.get(&target.url)).await.expect("served");
+            }
+            assert_eq!(issuer.count(), requests, "{expires_in}");
+            clock.advance(Duration::from_secs(3600));
+        }
+        assert_eq!(recorder.text().matches("lifetime that is not a number").count(), warnings, "{expires_in}");
+        assert_eq!(recorder.text().contains("expires_in"), warnings > 0, "the member is named");
+    }
 }
 
 #[tokio::test]

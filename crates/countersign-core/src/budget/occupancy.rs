@@ -35,7 +35,7 @@ struct Inner {
     shares: Mutex<Shares>,
 }
 
-/// A unit in use. Dropping it returns the unit.
+/// Units in use. Dropping it returns them.
 ///
 /// ```
 /// use countersign_core::integration::{OccupancyBudget, Permit, Standing};
@@ -51,6 +51,7 @@ pub struct Permit {
     inner: Arc<Inner>,
     key: KeyHash,
     standing: Standing,
+    units: u32,
 }
 
 impl OccupancyBudget {
@@ -79,9 +80,22 @@ impl OccupancyBudget {
     /// # Errors
     /// If the key's share or the bound is used up.
     pub fn acquire(&self, key: &(impl Hash + ?Sized), standing: Standing) -> Result<Permit, OverBudget> {
+        self.acquire_many(key, standing, 1)
+    }
+
+    /// Takes several units for `key`, such as the bytes of an entry: all of them, or none.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_many(
+        &self,
+        key: &(impl Hash + ?Sized),
+        standing: Standing,
+        units: u32,
+    ) -> Result<Permit, OverBudget> {
         let key = self.inner.hasher.hash(key);
-        if self.inner.lock().take(key, standing) {
-            return Ok(Permit { inner: Arc::clone(&self.inner), key, standing });
+        if self.inner.lock().take(key, standing, units) {
+            return Ok(Permit { inner: Arc::clone(&self.inner), key, standing, units });
         }
         Err(OverBudget { retry_after: self.retry_after })
     }
@@ -101,7 +115,7 @@ impl Inner {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.inner.lock().give_back(self.key, self.standing);
+        self.inner.lock().give_back(self.key, self.standing, self.units);
     }
 }
 

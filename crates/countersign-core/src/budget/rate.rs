@@ -76,7 +76,7 @@ impl RateBudget {
     ) -> Result<Spent, OverBudget> {
         let key = self.hasher.hash(key);
         let mut current = self.lock(elapsed);
-        if current.shares.take(key, standing) {
+        if current.shares.take(key, standing, 1) {
             return Ok(Spent { window: current.began, key, standing });
         }
         Err(OverBudget { retry_after: self.left(&current, elapsed) })
@@ -88,7 +88,7 @@ impl RateBudget {
         let Spent { window, key, standing } = spent;
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.began == window {
-            current.shares.give_back(key, standing);
+            current.shares.give_back(key, standing, 1);
         }
     }
 

@@ -65,20 +65,22 @@ impl Shares {
         Shares { bound, share: bound, total: 0, newcomers: 0, counts: HashMap::new() }
     }
 
-    /// Takes a unit for `key` if its share and the bound allow it.
-    pub(super) fn take(&mut self, key: KeyHash, standing: Standing) -> bool {
-        let free = self.bound.saturating_sub(self.total);
+    /// Takes units for `key`, all or none, if its share and the bound allow it.
+    pub(super) fn take(&mut self, key: KeyHash, standing: Standing, units: u32) -> bool {
+        // The last unit is admitted as if the others had been taken one by one before.
+        let before_last = units.saturating_sub(1);
+        let free = self.bound.saturating_sub(self.total).saturating_sub(before_last);
         let room = match standing {
             Standing::Known => free,
-            Standing::New => free.saturating_sub(self.newcomers),
+            Standing::New => free.saturating_sub(self.newcomers).saturating_sub(before_last),
         };
         let count = self.counts.get(&key).copied().unwrap_or(0);
-        if count >= room.min(self.share) {
+        if count.saturating_add(before_last) >= room.min(self.share) {
             return false;
         }
-        self.counts.insert(key, count + 1);
-        self.total += 1;
-        self.newcomers += u32::from(standing == Standing::New);
+        self.counts.insert(key, count + units);
+        self.total += units;
+        self.newcomers += if standing == Standing::New { units } else { 0 };
         true
     }
 
@@ -87,14 +89,14 @@ impl Shares {
         self.total >= self.bound
     }
 
-    pub(super) fn give_back(&mut self, key: KeyHash, standing: Standing) {
+    pub(super) fn give_back(&mut self, key: KeyHash, standing: Standing, units: u32) {
         let Some(count) = self.counts.get_mut(&key) else { return };
-        *count -= 1;
+        *count = count.saturating_sub(units);
         if *count == 0 {
             self.counts.remove(&key);
         }
-        self.total -= 1;
-        self.newcomers -= u32::from(standing == Standing::New);
+        self.total = self.total.saturating_sub(units);
+        self.newcomers = self.newcomers.saturating_sub(if standing == Standing::New { units } else { 0 });
     }
 
     pub(super) fn clear(&mut self) {
@@ -127,7 +129,7 @@ mod tests {
         loop {
             let before: u32 = taken.iter().sum();
             for ((key, standing), taken) in keys.iter().zip(&mut taken) {
-                *taken += u32::from(shares.take(*key, *standing));
+                *taken += u32::from(shares.take(*key, *standing, 1));
             }
             if taken.iter().sum::<u32>() == before {
                 return taken;
@@ -142,26 +144,40 @@ mod tests {
         assert_eq!(greedy(&mut Shares::new(120), &[known(1), known(2)]), [40, 40]);
         let mut shares = Shares::new(120);
         assert_eq!(greedy(&mut shares, &[known(1), known(2), known(3)]), [30, 30, 30]);
-        assert!(shares.take(4, Standing::Known), "a key that has nothing finds room");
+        assert!(shares.take(4, Standing::Known, 1), "a key that has nothing finds room");
     }
 
     #[test]
     fn s15_03_newcomers_leave_half_to_known_keys() {
         let mut shares = Shares::new(100);
-        let taken: u32 = (0..10_000).map(|key| u32::from(shares.take(key, Standing::New))).sum();
+        let taken: u32 = (0..10_000).map(|key| u32::from(shares.take(key, Standing::New, 1))).sum();
         assert_eq!(taken, 50, "however many keys somebody invents");
         assert_eq!(shares.counts.len(), 50, "memory is bounded by the bound");
-        let known: u32 = (10_000..10_050).map(|key| u32::from(shares.take(key, Standing::Known))).sum();
+        let known: u32 = (10_000..10_050).map(|key| u32::from(shares.take(key, Standing::Known, 1))).sum();
         assert_eq!(known, 50);
         assert!(shares.is_full());
     }
 
     #[test]
+    fn several_units_are_taken_as_if_one_by_one() {
+        for units in [1, 3, 7, 40] {
+            for standing in [Standing::Known, Standing::New] {
+                let (mut at_once, mut singly) = (Shares::new(120), Shares::new(120));
+                while at_once.take(1, standing, units) {
+                    assert!((0..units).all(|_| singly.take(1, standing, 1)), "{units}");
+                }
+                assert!(!(0..units).all(|_| singly.take(1, standing, 1)), "{units}");
+            }
+        }
+        assert!(!Shares::new(120).take(1, Standing::Known, u32::MAX));
+    }
+
+    #[test]
     fn a_key_that_was_given_back_is_forgotten() {
         let mut shares = Shares::new(1);
-        assert!(shares.take(1, Standing::New) && !shares.take(2, Standing::Known));
-        shares.give_back(1, Standing::New);
-        shares.give_back(1, Standing::New);
-        assert!(shares.counts.is_empty() && shares.take(2, Standing::Known));
+        assert!(shares.take(1, Standing::New, 1) && !shares.take(2, Standing::Known, 1));
+        shares.give_back(1, Standing::New, 1);
+        shares.give_back(1, Standing::New, 1);
+        assert!(shares.counts.is_empty() && shares.take(2, Standing::Known, 1));
     }
 }

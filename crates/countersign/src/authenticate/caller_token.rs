@@ -44,6 +44,14 @@ impl CallerToken {
         self.token.expose()
     }
 
+    /// Some claims of the token, which was verified when the layer made this value; `None` if it is not a JWT with them.
+    #[cfg(feature = "outbound")]
+    pub(crate) fn claims<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        let payload = self.expose().split('.').nth(1)?;
+        let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
+        serde_json::from_slice(&payload).ok()
+    }
+
     /// The expiry of the token (`exp`).
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {

@@ -19,11 +19,12 @@ struct Metadata {
     issuer: String,
     jwks_uri: Option<String>,
     token_endpoint: Option<String>,
+    mtls_endpoint_aliases: Option<serde_json::Value>,
 }
 
 /// The two locations of an issuer's metadata, in the order of the attempts.
-#[cfg(any(feature = "outbound", test))]
-pub(crate) fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
+#[cfg(test)]
+fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
     metadata_urls_within(Reach::Anywhere, issuer)
 }
 
@@ -50,6 +51,8 @@ pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2
 pub(crate) enum Endpoint {
     Keys,
     Token,
+    /// The token endpoint for clients that authenticate with a certificate (RFC 8705 §5).
+    TokenWithCertificate,
 }
 
 /// Fetches the metadata and uses it only if it names exactly this issuer.
@@ -66,6 +69,11 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> 
     let address = match endpoint {
         Endpoint::Keys => metadata.jwks_uri,
         Endpoint::Token => metadata.token_endpoint,
+        Endpoint::TokenWithCertificate => {
+            let aliases = metadata.mtls_endpoint_aliases.as_ref();
+            let alias = aliases.and_then(|aliases| aliases.get("token_endpoint")?.as_str());
+            alias.map(str::to_owned).or(metadata.token_endpoint)
+        }
     };
     let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
     let address = checked_url_within(reach, &address, "endpoint")

@@ -11,11 +11,7 @@ use countersign_core::error::Fault;
 use reqwest::{Client, Request, Url};
 
 pub(crate) use client::bounded;
-#[cfg(feature = "outbound")]
-pub(crate) use discovery::metadata_urls;
-#[cfg(feature = "remote-keys")]
-pub(crate) use discovery::metadata_urls_within;
-pub(crate) use discovery::{Endpoint, discover};
+pub(crate) use discovery::{Endpoint, discover, metadata_urls_within};
 pub(crate) use failure::FetchFailure;
 pub use freshness::{fresh_for, retry_after};
 pub(crate) use reach::Reach;

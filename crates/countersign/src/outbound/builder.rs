@@ -8,7 +8,7 @@ use countersign_core::error::{ConfigError, Fault};
 
 use super::binding::{Binding, Bindings};
 use super::origin::Origin;
-use super::source::{CachedTokens, OutboundContext, TokenSource, attach_source};
+use super::source::{CALLER_CACHE_BYTES, CachedTokens, OutboundContext, TokenSource, attach_source};
 
 /// Binds origins to token sources, and builds what sends to them.
 ///
@@ -36,12 +36,18 @@ use super::source::{CachedTokens, OutboundContext, TokenSource, attach_source};
 pub struct OutboundBuilder<T> {
     finish: Box<dyn FnOnce(Bindings) -> T + Send>,
     clock: Arc<dyn Clock>,
+    caller_cache_bytes: usize,
     bindings: Vec<(String, Arc<dyn TokenSource>)>,
 }
 
 impl<T> OutboundBuilder<T> {
     pub(super) fn new(finish: impl FnOnce(Bindings) -> T + Send + 'static) -> Self {
-        OutboundBuilder { finish: Box::new(finish), clock: Arc::new(SystemClock), bindings: Vec::new() }
+        OutboundBuilder {
+            finish: Box::new(finish),
+            clock: Arc::new(SystemClock),
+            caller_cache_bytes: CALLER_CACHE_BYTES,
+            bindings: Vec::new(),
+        }
     }
 
     /// Binds `origin` to the tokens of `source`; requests to it carry them, and requests to other origins never do.
@@ -55,6 +61,14 @@ impl<T> OutboundBuilder<T> {
     /// The clock for the lifetimes of all tokens, and for what the sources sign. Default: the system clock.
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         OutboundBuilder { clock, ..self }
+    }
+
+    /// The memory for the tokens of callers and those exchanged for them, for each binding. Default 64 MiB, at most 2 GiB.
+    ///
+    /// One issuer or client takes at most half of it, and one subject a quarter. If a share is used up, its least recently
+    /// used callers are removed; their tokens are exchanged again when they call again.
+    pub fn caller_cache_bytes(self, caller_cache_bytes: usize) -> Self {
+        OutboundBuilder { caller_cache_bytes, ..self }
     }
 
     /// Builds it.
@@ -76,7 +90,7 @@ impl<T> OutboundBuilder<T> {
                     found.push(Fault::new("origin", "bound twice; bind one source to each origin"));
                 }
                 Ok(origin) => {
-                    let tokens = CachedTokens::new(source, Arc::clone(context.clock()), &name);
+                    let tokens = CachedTokens::new(source, Arc::clone(context.clock()), &name, self.caller_cache_bytes);
                     bound.push(Binding { origin, tokens });
                 }
             }

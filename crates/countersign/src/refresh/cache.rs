@@ -14,6 +14,9 @@ use super::single_flight::Waiter;
 use super::state::{Inner, SharedResult};
 use crate::rt;
 
+/// The most fetches that one caller starts because runtimes end during them.
+const MAX_STARTS: usize = 3;
+
 /// Caches one value and refreshes it before it expires. Clones share the value.
 pub(crate) struct RefreshCache<T, F: Fetch<T>>(Arc<Inner<T, F>>);
 
@@ -36,10 +39,6 @@ where
         self.0.cached.load_full()
     }
 
-    pub(crate) fn fetcher(&self) -> &F {
-        &self.0.fetch
-    }
-
     /// Returns whether there is a value that is due for a refresh.
     pub(crate) fn is_due(&self) -> bool {
         self.0.cached.load().as_ref().is_some_and(|cached| self.0.clock.elapsed() >= cached.refresh_at)
@@ -59,38 +58,27 @@ where
             self.refresh_if_due();
             return Ok(value);
         }
-        let outcome = match self.0.join_or_start(None) {
-            Ok(joined) => match self.wait(joined.waiter, self.0.policy.max_wait).await {
-                Ok(value) => return Ok(value),
-                Err(outcome) => outcome,
-            },
-            Err(outcome) => outcome,
-        };
-        self.usable().ok_or(outcome)
+        match self.join_or_start_and_wait(None, self.0.policy.max_wait).await {
+            Ok((value, _)) => Ok(value),
+            Err(outcome) => self.usable().ok_or(outcome),
+        }
     }
 
     /// Fetches a newer value past the caches of intermediaries, at most once per cool-down for all callers. A caller that
     /// found a fetch in progress waits for it, and then for a later one if it misses a key and the cool-down allows one.
     pub(crate) async fn refresh(&self, reason: RefreshReason) -> Outcome<F::Error> {
         let began = Instant::now();
-        let joined = match self.0.join_or_start(Some(reason)) {
-            Ok(joined) => joined,
+        match self.join_or_start_and_wait(Some(reason), self.0.policy.max_wait).await {
+            Ok((_, may_be_outdated)) if !may_be_outdated => return Outcome::Refreshed,
+            Ok(_) if reason == RefreshReason::NoUsableKeys => {
+                return Outcome::Deferred { retry_after: self.0.retry_after() };
+            }
+            Ok(_) => {}
             Err(outcome) => return outcome,
-        };
-        if let Err(failed) = self.wait(joined.waiter, self.0.policy.max_wait).await {
-            return failed;
-        }
-        if !joined.may_be_outdated {
-            return Outcome::Refreshed;
-        }
-        if reason == RefreshReason::NoUsableKeys {
-            return Outcome::Deferred { retry_after: self.0.retry_after() };
         }
         let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
-        match self.0.join_or_start(Some(reason)) {
-            Ok(joined) => self.wait(joined.waiter, left).await.map_or_else(|failed| failed, |_| Outcome::Refreshed),
-            Err(outcome) => outcome,
-        }
+        let later = self.join_or_start_and_wait(Some(reason), left).await;
+        later.map_or_else(|outcome| outcome, |_| Outcome::Refreshed)
     }
 
     /// Starts a fetch in the background if `admit` permits it, unless one is in progress or the last failure is too recent.
@@ -117,18 +105,38 @@ where
         self.0.status()
     }
 
+    /// Waits for the fetch in progress, or for a new one. If the runtime of that fetch ends, starts another on this one.
+    /// Returns the value, and whether its fetch began before this call.
+    async fn join_or_start_and_wait(
+        &self,
+        reason: Option<RefreshReason>,
+        limit: Duration,
+    ) -> Result<(Arc<T>, bool), Outcome<F::Error>> {
+        let began = Instant::now();
+        for _ in 0..MAX_STARTS {
+            let joined = self.0.join_or_start(reason)?;
+            let left = limit.saturating_sub(began.elapsed());
+            if let Some(result) = self.wait(joined.waiter, left).await {
+                return result.map(|value| (value, joined.may_be_outdated));
+            }
+        }
+        let error = Some(self.0.fetch.timeout_error());
+        Err(Outcome::Failed { error, retry_after: self.0.policy.initial_backoff })
+    }
+
+    /// Waits for the result of a fetch; `None` if it was cancelled.
     async fn wait(
         &self,
         waiter: Waiter<SharedResult<T, F::Error>>,
         limit: Duration,
-    ) -> Result<Arc<T>, Outcome<F::Error>> {
+    ) -> Option<Result<Arc<T>, Outcome<F::Error>>> {
         match rt::within(limit, waiter.result()).await {
-            Some(result) => result
-                .unwrap_or_else(|| Err(self.0.fetch.timeout_error()))
-                .map_err(|error| Outcome::Failed { error: Some(error), retry_after: self.0.retry_after() }),
+            Some(result) => {
+                Some(result?.map_err(|error| Outcome::Failed { error: Some(error), retry_after: self.0.retry_after() }))
+            }
             None => {
                 self.0.extend_while_fetching();
-                Err(Outcome::Failed { error: None, retry_after: self.0.policy.initial_backoff })
+                Some(Err(Outcome::Failed { error: None, retry_after: self.0.policy.initial_backoff }))
             }
         }
     }

@@ -69,6 +69,11 @@ impl CoolDown {
         self.next_refresh = self.next_refresh.min(started.saturating_add(pause));
     }
 
+    /// Records a fetch that was cancelled before it had a result.
+    pub(super) fn cancelled(&mut self) {
+        self.next_refresh = Duration::ZERO;
+    }
+
     /// Records a failure. `retry_after` is the pause that the response asks for; `backoff` gives the pause after so many
     /// failures in a row.
     pub(super) fn failed(&mut self, elapsed: Duration, retry_after: Duration, backoff: impl FnOnce(u32) -> Duration) {

@@ -101,9 +101,10 @@ where
     }
 }
 
-/// Runs one fetch, as the leader of its waiters. Dropping it, even unpolled, finishes the fetch.
+/// Runs one fetch, as the leader of its waiters. Dropping it, even unpolled, ends the fetch.
 ///
-/// It belongs to no caller: only its own time limit cancels it.
+/// It belongs to no caller: only its own time limit and the end of its runtime cancel it. The latter says nothing about the
+/// other side, so it causes no pause, and waiters on other runtimes start another fetch.
 struct FetchTask<T, F>
 where
     T: Send + Sync + 'static,
@@ -121,7 +122,7 @@ where
     T: Send + Sync + 'static,
     F: Fetch<T>,
 {
-    /// Must not be called under the lock: a runtime in shutdown drops the task here, and dropping it finishes the fetch.
+    /// Must not be called under the lock: a runtime in shutdown drops the task here, and dropping it ends the fetch.
     fn spawn(self) {
         let _ = rt::spawn(self.run());
     }
@@ -147,8 +148,14 @@ where
     F: Fetch<T>,
 {
     fn drop(&mut self) {
-        if !self.is_finished {
-            self.finish(Err(self.inner.fetch.timeout_error()));
+        let error = || self.inner.fetch.timeout_error();
+        match self.is_finished {
+            true => {}
+            false if std::thread::panicking() => self.finish(Err(error())),
+            false => {
+                self.inner.fetch.on_finish(Some(&error()), self.forced, self.inner.cached.load().as_deref());
+                self.inner.cancel(&self.leader);
+            }
         }
     }
 }

@@ -11,6 +11,9 @@ use crate::rt;
 /// run faster than the runtime's timer.
 const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
+/// The pause after a fetch whose runtime ended, so that a runtime in shutdown is not kept busy.
+const PAUSE_AFTER_CANCEL: Duration = Duration::from_secs(1);
+
 /// Refreshes the value until the cache is dropped, which it does not keep alive.
 pub(super) struct RefreshTask<T, F>
 where
@@ -59,8 +62,10 @@ where
             if pause.is_zero() {
                 let waiter = inner.join_or_start_if_due();
                 drop(inner);
-                if let Some(waiter) = waiter {
-                    let _ = waiter.result().await;
+                if let Some(waiter) = waiter
+                    && waiter.result().await.is_none()
+                {
+                    rt::sleep(PAUSE_AFTER_CANCEL).await;
                 }
             } else {
                 drop(inner);

@@ -122,6 +122,14 @@ where
         }
     }
 
+    /// Ends the fetch of `leader` without a result. The next one may start at once.
+    pub(super) fn cancel(&self, leader: &Leader<SharedResult<T, F::Error>>) {
+        let mut state = self.lock();
+        if state.single_flight.finish(leader) {
+            state.cool_down.cancelled();
+        }
+    }
+
     /// After a failure, the current value stays usable as long as staleness is allowed, but not past `withdrawn_at`. A
     /// withdrawn value is due at once.
     fn store_failed(&self, withdrawn_at: Option<Duration>, elapsed: Duration) {

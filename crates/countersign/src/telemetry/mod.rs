@@ -33,6 +33,7 @@
 //! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` |
 //! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
+//! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
 
 #[cfg(feature = "remote-keys")]
 mod issuers;
@@ -52,7 +53,7 @@ pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
 pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched, keys_withdrawn};
 #[cfg(feature = "outbound")]
-pub(crate) use outbound::{token_dropped, token_fetch_failed, token_fetched};
+pub(crate) use outbound::{token_dropped, token_fetch_failed, token_fetched, token_lifetime_unreadable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
     no_such_parameter, refused, repeated_parameter, revocation_unknown, token_ended, unknown,

@@ -17,6 +17,14 @@ pub(crate) fn token_fetch_failed(origin: &str, is_exchange: bool, error: &dyn Di
     }
 }
 
+pub(crate) fn token_lifetime_unreadable(endpoint: &str) {
+    let member = "expires_in";
+    tracing::warn!(
+        target: "countersign::outbound", endpoint, member,
+        "token response has a lifetime that is not a number; using the default lifetime"
+    );
+}
+
 pub(crate) fn token_dropped(origin: &str) {
     tracing::info!(target: "countersign::outbound", origin, "token dropped after a 401");
 }

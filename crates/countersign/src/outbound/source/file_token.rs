@@ -55,6 +55,10 @@ pub(super) async fn read_token(path: &Path) -> Result<Secret<String>, OutboundEr
 }
 
 fn read(path: &Path) -> Result<Secret<String>, OutboundError> {
+    // Opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
+        return Err(unreadable());
+    }
     let file = File::open(path).map_err(|_| unreadable())?;
     let mut text = String::new();
     file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|_| unreadable())?;

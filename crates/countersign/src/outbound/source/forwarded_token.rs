@@ -46,13 +46,7 @@ impl ForwardedToken {
     }
 
     fn is_for_target(&self, caller: &CallerToken) -> bool {
-        // The token was verified when the layer made this value; only its claims are read again.
-        let audience = || -> Option<Audience> {
-            let payload = caller.expose().split('.').nth(1)?;
-            let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
-            serde_json::from_slice(&payload).ok()
-        };
-        audience().is_some_and(|audience| match audience.aud {
+        caller.claims::<Audience>().is_some_and(|audience| match audience.aud {
             OneOrMore::One(one) => one == self.0,
             OneOrMore::More(more) => more.contains(&self.0),
         })

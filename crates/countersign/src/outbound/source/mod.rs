@@ -2,12 +2,15 @@
 
 mod assertion;
 mod cached;
+mod callers;
+mod cell;
 mod client_credentials;
 mod context;
 mod credential;
 mod exchange;
 mod file_token;
 mod forwarded_token;
+mod party;
 mod response;
 mod self_signed_token;
 mod static_token;
@@ -19,7 +22,7 @@ mod token_source;
 
 pub use assertion::Assertion;
 pub use cached::TokenStats;
-pub(super) use cached::{CachedTokens, attach_source};
+pub(super) use cached::{CALLER_CACHE_BYTES, CachedTokens, attach_source};
 pub use client_credentials::ClientCredentials;
 pub use context::OutboundContext;
 pub use file_token::FileToken;

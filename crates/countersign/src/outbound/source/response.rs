@@ -43,10 +43,13 @@ impl<'de> Deserialize<'de> for Secreted {
 }
 
 /// The token in a response, with its lifetime within `policy`. An exchange must state `issued_token_type` too.
+///
+/// `on_unreadable_lifetime` is called if the response states a lifetime that cannot be read.
 pub(super) fn token_in(
     answer: &FetchedResponse,
     is_exchange: bool,
     policy: &RefreshPolicy,
+    on_unreadable_lifetime: impl FnOnce(),
 ) -> Result<OutboundToken, OutboundError> {
     if answer.status != StatusCode::OK {
         return Err(failure_of(answer));
@@ -54,18 +57,27 @@ pub(super) fn token_in(
     let granted: Granted = object(&answer.body).ok_or_else(|| {
         OutboundError::refused("the token response is not a JSON object with access_token and token_type")
     })?;
-    if is_exchange {
-        match granted.issued_token_type.as_deref() {
-            None | Some("") => return Err(OutboundError::refused("the exchange response lacks issued_token_type")),
-            Some(kind) if ACCESS_TOKENS.contains(&kind) => {}
-            Some(_) => return Err(OutboundError::refused("the exchange issued another kind than an access token")),
+    match granted.issued_token_type.as_deref() {
+        None | Some("") if is_exchange => {
+            return Err(OutboundError::refused("the exchange response lacks issued_token_type"));
         }
+        Some(kind) if !kind.is_empty() && !ACCESS_TOKENS.contains(&kind) => {
+            return Err(OutboundError::refused("the token response has another kind of token than an access token"));
+        }
+        _ => {}
     }
     // `N_A` and proof-of-possession tokens must not be sent as `Bearer`.
     if !granted.token_type.eq_ignore_ascii_case("bearer") {
         return Err(OutboundError::refused("the token response has a token_type other than Bearer"));
     }
-    let lifetime = lifetime(granted.expires_in.as_ref().unwrap_or(&Value::Null), policy);
+    let stated = granted.expires_in.as_ref().map_or(Some(Stated::Absent), seconds).unwrap_or_else(|| {
+        on_unreadable_lifetime();
+        Stated::Absent
+    });
+    let lifetime = match stated {
+        Stated::Absent => policy.default_lifetime,
+        Stated::Seconds(seconds) => Duration::from_secs(seconds).min(policy.max_lifetime),
+    };
     Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(lifetime))?.with_scope(granted.scope))
 }
 
@@ -93,21 +105,33 @@ fn object<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
     if is_object { serde_json::from_slice(body).ok() } else { None }
 }
 
-/// Seconds as a whole number or as decimal digits. Anything else is a token for the calls that wait for it only.
-fn lifetime(expires_in: &Value, policy: &RefreshPolicy) -> Duration {
+/// A stated lifetime.
+#[derive(Debug, PartialEq)]
+enum Stated {
+    Absent,
+    /// Zero is a token for the calls that wait for it only.
+    Seconds(u64),
+}
+
+/// Seconds as a number or as decimal text. Fractions are rounded down, and negative numbers are zero.
+fn seconds(expires_in: &Value) -> Option<Stated> {
     let seconds = match expires_in {
-        Value::Null => return policy.default_lifetime,
-        Value::Number(number) => match (number.as_u64(), number.as_f64()) {
-            (Some(seconds), _) => seconds,
-            (None, Some(float)) if float >= policy.max_lifetime.as_secs_f64() => u64::MAX,
-            _ => 0,
-        },
-        Value::String(digits) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-            digits.parse().unwrap_or(u64::MAX) // fails only on too many digits
+        Value::Null => return Some(Stated::Absent),
+        Value::Number(number) => number.as_u64().or_else(|| number.as_f64().map(rounded_down))?,
+        Value::String(text) => {
+            let text = text.trim();
+            let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+'));
+            text.parse().ok().or_else(|| text.parse().ok().filter(|_| is_decimal).map(rounded_down))?
         }
-        _ => 0,
+        _ => return None,
     };
-    Duration::from_secs(seconds).min(policy.max_lifetime)
+    Some(Stated::Seconds(seconds))
+}
+
+/// The whole seconds; those that do not fit are the most that do.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates")]
+fn rounded_down(seconds: f64) -> u64 {
+    seconds.floor() as u64
 }
 
 #[cfg(test)]
@@ -122,7 +146,7 @@ mod tests {
     }
 
     fn read(answer: &FetchedResponse, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
-        token_in(answer, is_exchange, &RefreshPolicy::for_tokens())
+        token_in(answer, is_exchange, &RefreshPolicy::for_tokens(), || {})
     }
 
     #[test]
@@ -153,24 +177,59 @@ mod tests {
 
     #[test]
     fn s7_08_lives_are_read_without_overflow() {
-        let seconds =
-            |json: &str| lifetime(&serde_json::from_str(json).expect(json), &RefreshPolicy::for_tokens()).as_secs();
-        for (json, wanted) in [
+        let seconds = |json: &str| seconds(&serde_json::from_str(json).expect(json));
+        for (json, expected) in [
             ("300", 300),
             ("\"300\"", 300),
-            ("null", 60),
+            ("\" 300\\t\"", 300),
+            ("300.0", 300),
+            ("299.998", 299),
+            ("\"300.0\"", 300),
+            ("\"299.998\"", 299),
             ("0", 0),
+            ("0.9", 0),
             ("-5", 0),
-            ("1.5", 0),
-            ("\"soon\"", 0),
-            ("\"\"", 0),
+            ("-0.5", 0),
             ("\"-1\"", 0),
-            ("[]", 0),
-            ("1e20", 86_400),
-            ("\"99999999999999999999999\"", 86_400),
-            ("18446744073709551615", 86_400),
+            ("1e3", 1000),
+            ("1e20", u64::MAX),
+            ("\"99999999999999999999999\"", u64::MAX),
+            ("18446744073709551615", u64::MAX),
+            ("18446744073709551616", u64::MAX),
         ] {
-            assert_eq!(seconds(json), wanted, "{json}");
+            assert_eq!(seconds(json), Some(Stated::Seconds(expected)), "{json}");
+        }
+        assert_eq!(seconds("null"), Some(Stated::Absent));
+        for unreadable in [
+            "\"soon\"",
+            "\"\"",
+            "\" \"",
+            "\"3,600\"",
+            "\"2026-11-28T12:00:00Z\"",
+            "\"1e3\"",
+            "\"inf\"",
+            "\"NaN\"",
+            "true",
+            "[300]",
+            "{}",
+        ] {
+            assert_eq!(seconds(unreadable), None, "{unreadable}");
+        }
+    }
+
+    #[test]
+    fn s7_08_a_life_that_cannot_be_read_is_that_of_an_absent_one_and_reported() {
+        let lifetime = |expires_in: &str| {
+            let body = format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{expires_in}}}"#);
+            let mut reports = 0;
+            let token = token_in(&answer(200, &body), false, &RefreshPolicy::for_tokens(), || reports += 1);
+            (token.expect("a token").lifetime().map(|lifetime| lifetime.as_secs()), reports)
+        };
+        for (expires_in, expected) in [("\"soon\"", 60), ("[]", 60)] {
+            assert_eq!(lifetime(expires_in), (Some(expected), 1), "{expires_in}");
+        }
+        for (expires_in, expected) in [("null", 60), ("-1", 0), ("3600.5", 3600), ("1e20", 86_400)] {
+            assert_eq!(lifetime(expires_in), (Some(expected), 0), "{expires_in}");
         }
     }
 
@@ -179,11 +238,13 @@ mod tests {
         let without = r#"{"access_token":"t","token_type":"bearer"}"#;
         let with = r#"{"access_token":"t","token_type":"bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
         assert!(read(&answer(200, without), true).is_err());
+        assert!(read(&answer(200, without), false).is_ok() && read(&answer(200, with), false).is_ok());
         assert!(read(&answer(200, with), true).is_ok());
         assert!(read(&answer(200, &with.replace(":access_token\"}", ":jwt\"}")), true).is_ok());
         for other in ["id_token", "refresh_token", "saml2", "access_token ", "Access_token"] {
             let other = with.replace(":access_token\"}", &format!(":{other}\"}}"));
             assert!(read(&answer(200, &other), true).is_err(), "{other}");
+            assert!(read(&answer(200, &other), false).is_err(), "{other}, without an exchange");
         }
     }
 

@@ -92,6 +92,11 @@ impl OutboundToken {
         text.strip_prefix("Bearer ").unwrap_or_default()
     }
 
+    /// The memory that it takes, without the value itself.
+    pub(super) fn bytes(&self) -> usize {
+        self.header.len() + self.scope.as_ref().map_or(0, String::len)
+    }
+
     pub(in crate::outbound) fn header(&self) -> &HeaderValue {
         &self.header
     }

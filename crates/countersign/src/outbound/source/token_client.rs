@@ -1,5 +1,6 @@
 //! A client of a token service: its settings, and the token requests that it sends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use countersign_core::clock::SourceClock;
@@ -18,9 +19,10 @@ use super::response::token_in;
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
-use crate::fetch::{self, FetchedResponse};
+use crate::fetch::{self, Endpoint, FetchedResponse};
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
+use crate::telemetry;
 
 /// The grant that is an assertion (RFC 7523 §2.1).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -42,6 +44,8 @@ pub(super) struct TokenClient {
     pub(super) requires_all_scopes: bool,
     pub(super) refresh_policy: RefreshPolicy,
     pub(super) clock: SourceClock,
+    /// A response stated a lifetime that cannot be read, and a warning was logged.
+    pub(super) has_warned: AtomicBool,
 }
 
 /// The source of actor tokens, and their cache once there is a clock.
@@ -73,6 +77,7 @@ impl TokenClient {
             requires_all_scopes: false,
             refresh_policy: RefreshPolicy::for_tokens(),
             clock: SourceClock::default(),
+            has_warned: AtomicBool::new(false),
         }
     }
 
@@ -103,9 +108,20 @@ impl TokenClient {
     }
 
     pub(super) async fn request_token(&self, request: &TokenRequest) -> Result<OutboundToken, OutboundError> {
-        let endpoint = self.endpoint.url().await?;
+        let endpoint = match &self.client {
+            Some((_, Credential::Certificate(_))) => Endpoint::TokenWithCertificate,
+            _ => Endpoint::Token,
+        };
+        let endpoint = self.endpoint.url(endpoint, &self.clock).await?;
         let answer = self.send(&endpoint, request).await?;
-        let token = token_in(&answer, request.subject.is_some(), &self.refresh_policy)?;
+        let is_exchange = request.subject.is_some();
+        let token = token_in(&answer, is_exchange, &self.refresh_policy, || {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                // Without its query, which may hold a secret.
+                let shown = format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
+                telemetry::token_lifetime_unreadable(&shown);
+            }
+        })?;
         let lacks_one = token.scope().is_some_and(|granted| {
             self.scopes.iter().any(|requested| !granted.split_ascii_whitespace().any(|scope| scope == requested))
         });
@@ -116,7 +132,7 @@ impl TokenClient {
     }
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
-    async fn send(&self, endpoint: &Url, request: &TokenRequest) -> Result<FetchedResponse, OutboundError> {
+    async fn send(&self, endpoint: &Arc<Url>, request: &TokenRequest) -> Result<FetchedResponse, OutboundError> {
         let mut attempt = 0;
         loop {
             let assertions = self.assertions(request).await?;
@@ -130,11 +146,11 @@ impl TokenClient {
                 _ => fetch::send(http_request, MAX_ANSWER_BYTES).await,
             };
             if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
-                self.endpoint.forget(); // it has moved: the next request reads the metadata again
+                self.endpoint.has_failed(endpoint); // it has moved: the next request reads the metadata again
             }
             let Some(delay) = retry_delay(&sent, attempt) else {
                 return sent.map_err(|failure| {
-                    self.endpoint.forget();
+                    self.endpoint.has_failed(endpoint);
                     failure.into()
                 });
             };
@@ -216,7 +232,7 @@ impl Actor {
 
     fn tokens(&self, clock: &SourceClock) -> &CachedTokens {
         self.tokens.get_or_init(|| {
-            CachedTokens::new(Arc::clone(&self.source), Arc::clone(clock.get()), "the actor of an exchange")
+            CachedTokens::new(Arc::clone(&self.source), Arc::clone(clock.get()), "the actor of an exchange", 0)
         })
     }
 }

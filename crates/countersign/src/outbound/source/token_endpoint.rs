@@ -1,14 +1,18 @@
 //! The token endpoint of a token service: given, or discovered from its issuer.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
+use countersign_core::key::RefreshReason;
 use reqwest::Url;
-use tokio::time::Instant;
 
-use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url, discover};
+use crate::fetch::{
+    Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls_within,
+};
 use crate::outbound::error::OutboundError;
+use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 
 /// The number of retries after a failed connection or a 5xx.
 const MAX_RETRIES: u32 = 2;
@@ -19,10 +23,21 @@ const RETRY_DELAY: Duration = Duration::from_millis(200);
 /// The time for which a discovered address is used before the metadata is read again.
 const DISCOVERED_FOR: Duration = Duration::from_secs(3600);
 
-/// A token endpoint. A discovered address is remembered for an hour, or until a request fails.
+/// The time limit of a discovery, and the longest time that a call waits for it.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest pause after discoveries that failed.
+const MAX_DISCOVERY_BACKOFF: Duration = Duration::from_secs(10);
+
+/// A token endpoint. A discovered address is used for an hour; after a request that failed, it is discovered again, at most
+/// once per cool-down for all callers.
 pub(super) struct TokenEndpoint {
     location: Location,
-    discovered: Mutex<Option<(Url, Instant)>>,
+    pub(super) reach: Reach,
+    /// Once there is a clock.
+    discovered: OnceLock<RefreshCache<Url, Discovery>>,
+    /// The address that failed, if it was not discovered again since.
+    failed: Mutex<Option<Arc<Url>>>,
 }
 
 enum Location {
@@ -33,11 +48,15 @@ enum Location {
 impl TokenEndpoint {
     /// The endpoint in the metadata of this issuer.
     pub(super) fn from_issuer(issuer: String) -> Self {
-        TokenEndpoint { location: Location::Issuer(issuer), discovered: Mutex::default() }
+        Self::new(Location::Issuer(issuer))
     }
 
     pub(super) fn from_url(url: String) -> Self {
-        TokenEndpoint { location: Location::Url(url), discovered: Mutex::default() }
+        Self::new(Location::Url(url))
+    }
+
+    fn new(location: Location) -> Self {
+        TokenEndpoint { location, reach: Reach::Anywhere, discovered: OnceLock::new(), failed: Mutex::default() }
     }
 
     /// The issuer, if the endpoint is discovered from it.
@@ -50,33 +69,90 @@ impl TokenEndpoint {
 
     pub(super) fn fault(&self) -> Option<Fault> {
         match &self.location {
-            Location::Issuer(issuer) => fetch::metadata_urls(issuer).err(),
-            Location::Url(url) => checked_url(url, "token_endpoint").err(),
+            Location::Issuer(issuer) => metadata_urls_within(self.reach, issuer).err(),
+            Location::Url(url) => checked_url_within(self.reach, url, "token_endpoint").err(),
         }
     }
 
-    pub(super) async fn url(&self) -> Result<Url, OutboundError> {
-        let discovered = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((url, _)) = discovered.filter(|(_, at)| at.elapsed() < DISCOVERED_FOR) {
-            return Ok(url);
-        }
-        let url = match &self.location {
-            Location::Issuer(issuer) => discover(issuer, Endpoint::Token, Reach::Anywhere).await?,
-            Location::Url(url) => checked_url(url, "token_endpoint")
-                .map_err(|_| OutboundError::refused("the token endpoint is not a usable URL"))?,
+    /// The address, of the `endpoint` in the metadata if it is discovered.
+    pub(super) async fn url(&self, endpoint: Endpoint, clock: &SourceClock) -> Result<Arc<Url>, OutboundError> {
+        let issuer = match &self.location {
+            Location::Issuer(issuer) => issuer,
+            Location::Url(url) => {
+                let url = checked_url_within(self.reach, url, "token_endpoint");
+                return url.map(Arc::new).map_err(|_| OutboundError::refused("the token endpoint is not a usable URL"));
+            }
         };
-        self.remember(Some(url.clone()));
-        Ok(url)
+        let discovered = self.discovered.get_or_init(|| {
+            let discovery = Discovery { issuer: issuer.clone(), endpoint, reach: self.reach };
+            RefreshCache::new(discovery, discovery_policy(), Arc::clone(clock.get()))
+        });
+        let current = discovered.get().await.map_err(failure)?;
+        let has_failed = self.failed().as_ref().is_some_and(|failed| Arc::ptr_eq(failed, &current));
+        if !has_failed {
+            return Ok(current);
+        }
+        discovered.refresh(RefreshReason::MissingKey).await;
+        discovered.get().await.map_err(failure)
     }
 
-    /// Forgets the discovered address: it may have moved.
-    pub(super) fn forget(&self) {
-        self.remember(None);
+    /// Records that a request to `url` failed: it may have moved.
+    pub(super) fn has_failed(&self, url: &Arc<Url>) {
+        *self.failed() = Some(Arc::clone(url));
     }
 
-    fn remember(&self, url: Option<Url>) {
-        let discovered = url.map(|url| (url, Instant::now()));
-        *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = discovered;
+    fn failed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Url>>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Discovers the endpoint.
+struct Discovery {
+    issuer: String,
+    endpoint: Endpoint,
+    reach: Reach,
+}
+
+impl Fetch<Url> for Discovery {
+    type Error = FetchFailure;
+
+    fn fetch(&self, _: Option<Arc<Url>>, _: bool) -> FetchFuture<Url, FetchFailure> {
+        let (issuer, endpoint, reach) = (self.issuer.clone(), self.endpoint, self.reach);
+        Box::pin(async move {
+            let url = discover(&issuer, endpoint, reach).await?;
+            Ok(Fetched { value: Arc::new(url), lifetime: None })
+        })
+    }
+
+    fn timeout_error(&self) -> FetchFailure {
+        FetchFailure::Timeout
+    }
+
+    fn brings_news(&self, current: &Url, fetched: &Url) -> bool {
+        current != fetched
+    }
+
+    fn retry_after(&self, error: &FetchFailure) -> Option<Duration> {
+        match error {
+            FetchFailure::Status(_, retry_after) => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+fn discovery_policy() -> RefreshPolicy {
+    RefreshPolicy::default()
+        .default_lifetime(DISCOVERED_FOR)
+        .max_lifetime(DISCOVERED_FOR)
+        .timeout(DISCOVERY_TIMEOUT)
+        .max_wait(DISCOVERY_TIMEOUT)
+        .max_backoff(MAX_DISCOVERY_BACKOFF)
+}
+
+fn failure(outcome: Outcome<FetchFailure>) -> OutboundError {
+    match outcome {
+        Outcome::Failed { error: Some(error), .. } => error.into(),
+        Outcome::Failed { .. } | Outcome::Refreshed | Outcome::Deferred { .. } => FetchFailure::Timeout.into(),
     }
 }
 

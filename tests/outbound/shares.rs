@@ -1,0 +1,155 @@
+//! Many callers of one client, the end of a runtime, and clocks that are set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use countersign::authenticate::CallerToken;
+use countersign::clock::UnixTime;
+use countersign::outbound::{AttachTokenLayer, OutboundError, OutboundToken, TokenFuture, TokenRequest, TokenSource};
+use countersign::secret::Secret;
+use countersign_test::{ManualClock, TestIssuer, TokenDraft};
+use tower::{Layer, Service, ServiceExt};
+
+/// Counts the exchanges.
+#[derive(Debug, Default)]
+struct Exchanges(AtomicUsize);
+
+impl TokenSource for Exchanges {
+    fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            OutboundToken::from_bearer(&Secret::from(format!("exchanged-{number}")), Some(Duration::from_secs(3000)))
+        })
+    }
+}
+
+type Inner = fn(http::Request<()>) -> std::future::Ready<Result<http::Response<()>, std::convert::Infallible>>;
+
+fn answer(_: http::Request<()>) -> std::future::Ready<Result<http::Response<()>, std::convert::Infallible>> {
+    std::future::ready(Ok(http::Response::new(())))
+}
+
+async fn call(layer: &AttachTokenLayer, caller: &CallerToken) -> Result<(), OutboundError> {
+    let mut request = http::Request::get("https://billing.test/").body(()).expect("a request");
+    request.extensions_mut().insert(caller.clone());
+    let inner = tower::service_fn::<Inner>(answer);
+    let mut service = layer.layer(inner);
+    service.ready().await?.call(request).await.map(drop)
+}
+
+fn token(draft: TokenDraft) -> CallerToken {
+    let token = draft.audience("orders").sign();
+    CallerToken::unverified(&Secret::from(token), UnixTime::from_secs(4_000_000_000))
+}
+
+#[tokio::test]
+async fn s15_01_a_client_with_ten_thousand_fresh_tokens_removes_no_other_caller() {
+    let (issuer, other) = (TestIssuer::new(), TestIssuer::new().with_name("https://other.test"));
+    let exchanges = Arc::new(Exchanges::default());
+    let builder = AttachTokenLayer::builder().caller_cache_bytes(8 * 1024 * 1024);
+    let layer = builder.bind("https://billing.test", Arc::clone(&exchanges)).build().expect("a layer");
+    let users: Vec<_> = (0..200).map(|user| token(issuer.token().subject(format!("user-{user}")))).collect();
+    for user in &users {
+        call(&layer, user).await.expect("a token");
+    }
+    let flood: [&dyn Fn(usize) -> TokenDraft; 3] = [
+        &|_| issuer.token().subject("busy").client_id("busy"),
+        &|n| issuer.token().subject(format!("s-{n}")).client_id("busy"),
+        &|n| other.token().subject(format!("s-{n}")).client_id(format!("c-{n}")),
+    ];
+    for draft in flood {
+        for number in 0..4_000 {
+            call(&layer, &token(draft(number))).await.expect("served too");
+        }
+        let before = exchanges.0.load(Ordering::SeqCst);
+        for user in &users {
+            call(&layer, user).await.expect("a token");
+        }
+        assert_eq!(exchanges.0.load(Ordering::SeqCst), before, "every user's token is still cached");
+    }
+    let stats = &layer.stats()[0].1;
+    assert!(stats.caller_bytes <= 8 * 1024 * 1024 && stats.callers < 12_200, "{stats:?}");
+}
+
+/// Hangs in its first fetch.
+#[derive(Debug, Default)]
+struct HangsOnce(AtomicUsize);
+
+impl TokenSource for HangsOnce {
+    fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
+        let number = self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move {
+            if number == 0 {
+                std::future::pending::<()>().await;
+            }
+            OutboundToken::from_bearer(&Secret::from("a-token"), None)
+        })
+    }
+}
+
+#[test]
+fn s7_11_a_runtime_that_ends_during_a_fetch_fails_no_call_of_the_next() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let source = Arc::new(HangsOnce::default());
+    let clock = ManualClock::new(UnixTime::from_secs(1000)); // no time passes
+    let builder = AttachTokenLayer::builder().clock(Arc::new(clock));
+    let layer = builder.bind("https://billing.test", Arc::clone(&source)).build().expect("a layer");
+    let call = |layer: AttachTokenLayer| async move {
+        let request = http::Request::get("https://billing.test/").body(()).expect("a request");
+        layer.layer(tower::service_fn::<Inner>(answer)).oneshot(request).await.map(drop)
+    };
+    let (first, second) = (runtime(), runtime());
+    first.block_on(async {
+        tokio::spawn(call(layer.clone()));
+        while source.0.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    // A caller on the second runtime waits for the fetch of the first when that one ends.
+    let waits = second.spawn(call(layer.clone()));
+    second.block_on(tokio::task::yield_now());
+    drop(first);
+    second.block_on(waits).expect("no panic").expect("a token, fetched by the second runtime");
+    assert_eq!(source.0.load(Ordering::SeqCst), 2);
+
+    let source = Arc::new(HangsOnce::default());
+    let layer = AttachTokenLayer::builder().bind("https://billing.test", Arc::clone(&source)).build().expect("a layer");
+    let first = runtime();
+    first.block_on(async {
+        tokio::spawn(call(layer.clone()));
+        while source.0.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(first);
+    second.block_on(call(layer)).expect("at once");
+}
+
+#[tokio::test]
+async fn s7_13_lives_survive_a_wall_clock_that_goes_ahead_and_comes_back() {
+    let exchanges = Arc::new(Exchanges::default());
+    let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+    let builder = AttachTokenLayer::builder().clock(Arc::new(clock.clone()));
+    let layer = builder.bind("https://billing.test", Arc::clone(&exchanges)).build().expect("a layer");
+    let expires_at = UnixTime::from_secs(1_700_003_600);
+    let ann = CallerToken::unverified(&Secret::from("e30.e30.ann"), expires_at);
+    let own = async || {
+        let request = http::Request::get("https://billing.test/").body(()).expect("a request");
+        layer.layer(tower::service_fn::<Inner>(answer)).oneshot(request).await.map(drop)
+    };
+    call(&layer, &ann).await.expect("a token");
+    own().await.expect("a token");
+    for wall in [1_700_100_000, 1_600_000_000, 1_700_000_000] {
+        clock.step_wall(UnixTime::from_secs(wall));
+        own().await.expect("the cached token");
+        let is_over = UnixTime::from_secs(wall) >= expires_at;
+        assert_eq!(call(&layer, &ann).await.err().map(|error| error.code()), is_over.then_some("subject_expired"));
+    }
+    assert_eq!(exchanges.0.load(Ordering::SeqCst), 2, "both tokens stayed cached");
+    clock.step_wall(UnixTime::from_secs(1_600_000_000));
+    clock.advance(Duration::from_secs(3000));
+    own().await.expect("a newer token");
+    call(&layer, &ann).await.expect("a newer token");
+    assert_eq!(exchanges.0.load(Ordering::SeqCst), 4, "lifetimes passed by the time that really passed");
+}
