@@ -53,24 +53,34 @@ fn caller(number: usize) -> CallerToken {
     CallerToken::unverified(&Secret::from(format!("e30.e30.{number}")), UnixTime::from_secs(u64::MAX))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn s7_11_a_thousand_cold_callers_are_one_discovery() {
-    let service = Moving::start(404).await;
+/// Makes a call for each of many callers at once, and returns the number of those that got a token.
+async fn cold_calls(source: ClientCredentials, count: usize) -> usize {
     let inner =
         tower::service_fn(|_: http::Request<()>| async { Ok::<_, std::convert::Infallible>(http::Response::new(())) });
-    let layer = AttachTokenLayer::builder().bind("https://billing.test", service.source()).build().expect("a layer");
-    let calls: Vec<_> = (0..1_000)
+    let layer = AttachTokenLayer::builder().bind("https://billing.test", source).build().expect("a layer");
+    let calls: Vec<_> = (0..count)
         .map(|number| {
             let mut request = http::Request::get("https://billing.test/").body(()).expect("a request");
             request.extensions_mut().insert(caller(number));
             tokio::spawn(layer.layer(inner).oneshot(request))
         })
         .collect();
+    let mut served = 0;
     for call in calls {
-        call.await.expect("no panic").expect("a token");
+        served += usize::from(call.await.expect("no panic").is_ok());
     }
-    assert_eq!(service.discoveries(), 1);
-    assert_eq!(service.server.count(), 1_001, "and an exchange for each caller");
+    served
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s7_11_a_thousand_cold_callers_are_one_discovery() {
+    let service = Moving::start(404).await;
+    assert_eq!(cold_calls(service.source(), 100).await, 100);
+    assert_eq!((service.discoveries(), service.server.count()), (1, 101), "and an exchange for each caller");
+
+    let down = Server::start(|_, _| json(503, String::new())).await;
+    let source = ClientCredentials::from_issuer(&down.url).client("orders", String::from("s3cret-value"));
+    assert_eq!((cold_calls(source, 1_000).await, down.count()), (0, 1), "one that fails, too");
 }
 
 /// Calls through an outbound client by a clock of its own, and returns the endpoint that granted each token.

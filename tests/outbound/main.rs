@@ -2,11 +2,14 @@
 
 mod calls;
 mod certificate;
+mod cluster;
+mod config;
 mod discovery;
 mod embedded;
 mod grants;
 mod hostile;
 mod outage;
+mod secrets;
 mod servers;
 mod shares;
 mod stacks;

@@ -11,7 +11,8 @@ use countersign::error::ConfigError;
 use countersign::issuers::ResolvedIssuers;
 use countersign::key::{Algorithm, KeySet, StaticKeys};
 use countersign::keys::{FailoverKeys, RemoteKeys};
-use countersign::policy::{NeedsAudience, Policy, TrustedIssuer, TrustedIssuerConfig, danger};
+use countersign::outbound::{ClientCredentials, Outbound, StaticToken};
+use countersign::policy::{NeedsAudience, OutboundConfig, Policy, TrustedIssuer, TrustedIssuerConfig, danger};
 use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
 use countersign_core::mint::{Draft, Signer};
@@ -119,7 +120,14 @@ async fn is_stopped(danger: &str) -> bool {
                 Arc::new(keys()) as _,
             ]);
             let behind = NeedsAudience::new("https://id.test", Arc::new(failover)).audience("orders");
-            is_danger(fields(by_keys(keys()))) && is_danger(fields(denying(behind)))
+            let token = || ClientCredentials::from_token_endpoint("http://id.test/t").client("a", "s3cret");
+            let calls = || Outbound::builder(reqwest::Client::new()).deny_danger();
+            let source = calls().bind("https://b.test", token().danger_allow_plain_http()).build();
+            let origins = calls().bind("http://b.test", StaticToken::new("t".into())).danger_allow_plain_http().build();
+            is_danger(fields(by_keys(keys())))
+                && is_danger(fields(denying(behind)))
+                && is_danger(fields(source))
+                && is_danger(fields(origins))
         }
         "countersign danger_allow_private_addresses" => {
             let issuers = ResolvedIssuers::new(|_: String| async move { Ok(None) }).danger_allow_private_addresses();
@@ -140,10 +148,17 @@ async fn is_stopped(danger: &str) -> bool {
             is_danger(fields(of_policy(|issuer| issuer.danger_any_audience = true)))
         }
         "countersign-core danger_any_type" => is_danger(fields(of_policy(|issuer| issuer.danger_any_type = true))),
-        "countersign-core danger_plain_http" => is_danger(fields(of_policy(|issuer| {
-            issuer.issuer = "http://id.test".to_owned();
-            issuer.danger_plain_http = true;
-        }))),
+        "countersign-core danger_plain_http" => {
+            let issuer = of_policy(|issuer| {
+                issuer.issuer = "http://id.test".to_owned();
+                issuer.danger_plain_http = true;
+            });
+            let mut policy = Policy::access_token("https://id.test", "orders");
+            let mut binding = OutboundConfig::new("http://b.test");
+            (binding.token_file, binding.danger_plain_http) = (Some("token".to_owned()), true);
+            (policy.outbound, policy.deny_danger) = (vec![binding], true);
+            is_danger(fields(issuer)) && is_danger(fields(Outbound::from_config(&policy)))
+        }
         "countersign-issuer danger_without_actor" => {
             let rule = ExchangeRule::new(["orders"]).danger_without_actor();
             is_danger(fields(exchanging(rule).deny_danger().build()))

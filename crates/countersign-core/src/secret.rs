@@ -1,6 +1,7 @@
 //! Values that must not appear in output.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroize;
 
@@ -31,6 +32,19 @@ impl<T: Zeroize> Secret<T> {
 }
 
 impl Secret<String> {
+    /// A secret in a file, such as a mounted one. It is read at each use, so that a rotated secret counts at once.
+    ///
+    /// ```
+    /// use countersign_core::secret::Secret;
+    ///
+    /// let secret = Secret::from_file("/run/secrets/orders-client");
+    /// assert_eq!(secret.path().to_str(), Some("/run/secrets/orders-client"));
+    /// ```
+    #[must_use]
+    pub fn from_file(path: impl Into<PathBuf>) -> FileSecret {
+        FileSecret(path.into())
+    }
+
     /// Reads the environment variable `name`.
     ///
     /// # Errors
@@ -43,6 +57,18 @@ impl Secret<String> {
                 "the environment variable is unset, empty or not UTF-8; set it to the secret",
             )),
         }
+    }
+}
+
+/// A secret in a file, which its user reads again as it changes. [`Secret::from_file`] creates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSecret(PathBuf);
+
+impl FileSecret {
+    /// The path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
     }
 }
 

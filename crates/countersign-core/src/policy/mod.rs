@@ -7,7 +7,7 @@ mod issuer;
 mod profile;
 pub(crate) mod resolved;
 
-pub use config::{AudienceList, AuthoritiesConfig, KeysConfig, Policy, TrustedIssuerConfig};
+pub use config::{AudienceList, AuthoritiesConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig};
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};

@@ -38,7 +38,10 @@ pub(crate) fn checked_url_within(reach: Reach, url: &str, field: &'static str) -
         _ => false,
     };
     if !safe_scheme {
-        return Err(Fault::new(field, "not https; plain http is allowed on loopback only"));
+        return Err(Fault::new(
+            field,
+            "not https; plain http is allowed on loopback only, or with danger_allow_plain_http (danger_plain_http in a policy file)",
+        ));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() || parsed.fragment().is_some() {
         return Err(Fault::new(field, "has user information or a fragment; remove it"));

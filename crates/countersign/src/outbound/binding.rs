@@ -3,12 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_core::integration::safe_text;
 use http::Uri;
 use reqwest::Url;
 
 use super::error::{OutboundError, OutboundErrorKind};
 use super::origin::Origin;
 use super::source::{CachedTokens, TokenStats};
+use crate::telemetry;
+
+/// The most origins that an error lists.
+const MAX_SHOWN: usize = 8;
 
 /// The bound origins. Clones share the tokens.
 #[derive(Clone)]
@@ -27,21 +32,40 @@ impl Bindings {
 
     /// The binding of the origin of `url`.
     pub(super) fn for_url(&self, url: &Url) -> Result<&Binding, OutboundError> {
-        self.0.iter().find(|binding| binding.origin.contains(url)).ok_or_else(not_bound)
+        self.0.iter().find(|binding| binding.origin.contains(url)).ok_or_else(|| self.not_bound(Origin::of(url)))
     }
 
     /// The binding of the origin of a plain HTTP request's address.
     pub(super) fn for_uri(&self, uri: &Uri) -> Result<&Binding, OutboundError> {
-        self.0.iter().find(|binding| binding.origin.contains_uri(uri)).ok_or_else(not_bound)
+        self.0
+            .iter()
+            .find(|binding| binding.origin.contains_uri(uri))
+            .ok_or_else(|| self.not_bound(Url::parse(&uri.to_string()).ok().as_ref().and_then(Origin::of)))
+    }
+
+    /// The error of a request to `origin`, which names it and the bound ones, and is logged.
+    fn not_bound(&self, origin: Option<Origin>) -> OutboundError {
+        let requested =
+            origin.as_ref().map_or_else(|| "the request's origin".to_owned(), |origin| safe_text(&origin.to_string()));
+        let mut bound: Vec<_> =
+            self.0.iter().take(MAX_SHOWN).map(|binding| safe_text(&binding.origin.to_string())).collect();
+        if self.0.len() > MAX_SHOWN {
+            bound.push(format!("{} more", self.0.len() - MAX_SHOWN));
+        }
+        let bound = if bound.is_empty() { "nothing".to_owned() } else { bound.join(", ") };
+        let near = origin.and_then(|origin| {
+            let near = |binding: &Binding| Some((binding.origin.to_string(), origin.near_miss(&binding.origin)?));
+            self.0.iter().find_map(near)
+        });
+        let hint = near.map_or_else(String::new, |(near, why)| format!("; {} is near: {why}", safe_text(&near)));
+        telemetry::origin_not_bound(&requested, &bound);
+        let detail = format!("no token source is bound to {requested}; bind one (bound: {bound}){hint}");
+        OutboundError::new(OutboundErrorKind::OriginNotBound, detail)
     }
 
     pub(super) fn stats(&self) -> Vec<(String, TokenStats)> {
         self.0.iter().map(|binding| (binding.origin.to_string(), binding.tokens.stats())).collect()
     }
-}
-
-fn not_bound() -> OutboundError {
-    OutboundError::new(OutboundErrorKind::OriginNotBound, "no token source is bound to the request's origin; bind one")
 }
 
 impl fmt::Debug for Bindings {

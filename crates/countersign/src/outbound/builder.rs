@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::{ConfigError, Fault};
+use countersign_core::policy::Policy;
 
 use super::binding::{Binding, Bindings};
+use super::config;
 use super::origin::Origin;
 use super::source::{CALLER_CACHE_BYTES, CachedTokens, OutboundContext, TokenSource, attach_source};
+use crate::fetch::Reach;
+use crate::telemetry;
 
 /// Binds origins to token sources, and builds what sends to them.
 ///
@@ -37,7 +41,10 @@ pub struct OutboundBuilder<T> {
     finish: Box<dyn FnOnce(Bindings) -> T + Send>,
     clock: Arc<dyn Clock>,
     caller_cache_bytes: usize,
-    bindings: Vec<(String, Arc<dyn TokenSource>)>,
+    reach: Reach,
+    denies_danger: bool,
+    bindings: Vec<(String, Reach, Arc<dyn TokenSource>)>,
+    faults: Vec<Fault>,
 }
 
 impl<T> OutboundBuilder<T> {
@@ -46,16 +53,38 @@ impl<T> OutboundBuilder<T> {
             finish: Box::new(finish),
             clock: Arc::new(SystemClock),
             caller_cache_bytes: CALLER_CACHE_BYTES,
+            reach: Reach::Anywhere,
+            denies_danger: false,
             bindings: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
     /// Binds `origin` to the tokens of `source`; requests to it carry them, and requests to other origins never do.
     ///
-    /// An origin is `https` with a host and an optional port; plain `http` is for loopback only.
+    /// An origin is `https` with a host and an optional port; plain `http` is for loopback only, or after
+    /// [`danger_allow_plain_http`](Self::danger_allow_plain_http).
     pub fn bind(mut self, origin: impl Into<String>, source: impl TokenSource) -> Self {
-        self.bindings.push((origin.into(), Arc::new(source)));
+        self.bindings.push((origin.into(), Reach::Anywhere, Arc::new(source)));
         self
+    }
+
+    /// Adds the bindings of a policy, with their clients and secrets, and its `deny_danger`.
+    ///
+    /// [`Outbound::from_config`](super::Outbound::from_config) has an example.
+    pub fn config(mut self, policy: &Policy) -> Self {
+        for binding in &policy.outbound {
+            let reach = if binding.danger_plain_http { Reach::AnywhereInPlainHttp } else { Reach::Anywhere };
+            match config::source(binding, policy) {
+                Ok(source) => self.bindings.push((binding.origin.clone(), reach, source.into())),
+                Err(error) => {
+                    let number = self.bindings.len() + self.faults.len() + 1;
+                    let faults = error.faults().iter().cloned();
+                    self.faults.extend(faults.map(|fault| with_name(fault, &format!("binding {number}"))));
+                }
+            }
+        }
+        OutboundBuilder { denies_danger: self.denies_danger || policy.deny_danger, ..self }
     }
 
     /// The clock for the lifetimes of all tokens, and for what the sources sign. Default: the system clock.
@@ -71,6 +100,35 @@ impl<T> OutboundBuilder<T> {
         OutboundBuilder { caller_cache_bytes, ..self }
     }
 
+    /// Allows plain `http` to all bound origins, such as services inside a mesh that encrypts connections.
+    ///
+    /// Anyone on the network path can read the tokens. A warning is logged when the client is built, and
+    /// [`deny_danger`](Self::deny_danger) forbids it. Token endpoints have
+    /// [a setting of their own](super::ClientCredentials::danger_allow_plain_http).
+    ///
+    /// ```
+    /// use countersign::outbound::{ClientCredentials, Outbound};
+    /// use countersign::secret::Secret;
+    ///
+    /// let tokens = ClientCredentials::from_issuer("http://keycloak:8080/realms/shop")
+    ///     .client("orders", Secret::from("from-the-vault"))
+    ///     .danger_allow_plain_http();
+    /// let outbound = Outbound::builder(reqwest::Client::new())
+    ///     .bind("http://billing.shop.svc.cluster.local:8080", tokens)
+    ///     .danger_allow_plain_http()
+    ///     .build()?;
+    /// # let _ = outbound;
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    pub fn danger_allow_plain_http(self) -> Self {
+        OutboundBuilder { reach: Reach::AnywhereInPlainHttp, ..self }
+    }
+
+    /// Refuses to build with a weakened setting, of this builder or of a source: those named `danger_…`.
+    pub fn deny_danger(self) -> Self {
+        OutboundBuilder { denies_danger: true, ..self }
+    }
+
     /// Builds it.
     ///
     /// # Errors
@@ -78,9 +136,18 @@ impl<T> OutboundBuilder<T> {
     /// source that is already used under another clock.
     pub fn build(self) -> Result<T, ConfigError> {
         let context = OutboundContext::new(self.clock);
-        let (mut bound, mut faults) = (Vec::<Binding>::new(), Vec::new());
-        for (number, (text, source)) in (1..).zip(self.bindings) {
-            let origin = Origin::parse(&text);
+        let context = if self.denies_danger { context.deny_danger() } else { context };
+        let (mut bound, mut faults) = (Vec::<Binding>::new(), self.faults);
+        let is_plain = |reach: Reach| reach == Reach::AnywhereInPlainHttp;
+        if is_plain(self.reach) || self.bindings.iter().any(|(_, reach, _)| is_plain(*reach)) {
+            faults.extend(context.plain_http_fault());
+            if !self.denies_danger {
+                telemetry::plain_http_allowed("bound origins");
+            }
+        }
+        for (number, (text, reach, source)) in (1..).zip(self.bindings) {
+            let reach = if is_plain(self.reach) { self.reach } else { reach };
+            let origin = Origin::parse_within(reach, &text);
             // An unusable origin is not repeated: it may hold a password.
             let name = origin.as_ref().map_or_else(|_| format!("binding {number}"), ToString::to_string);
             let mut found = attach_source(&source, &context);
@@ -94,8 +161,7 @@ impl<T> OutboundBuilder<T> {
                     bound.push(Binding { origin, tokens });
                 }
             }
-            faults
-                .extend(found.into_iter().map(|fault| Fault::new(fault.field, format!("{} ({name})", fault.problem))));
+            faults.extend(found.into_iter().map(|fault| with_name(fault, &name)));
         }
         ConfigError::check(faults)?;
         Ok((self.finish)(Bindings::new(bound)))
@@ -106,4 +172,8 @@ impl<T> fmt::Debug for OutboundBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboundBuilder").field("bindings", &self.bindings).finish_non_exhaustive()
     }
+}
+
+fn with_name(fault: Fault, name: &str) -> Fault {
+    Fault::new(fault.field, format!("{} ({name})", fault.problem))
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use countersign_core::error::ConfigError;
+use countersign_core::policy::Policy;
 use http::HeaderMap;
 use reqwest::{Client, Request, RequestBuilder, Response};
 
@@ -14,6 +17,12 @@ use super::retry::{Transport, send_with_retry};
 use super::source::TokenStats;
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
+
+/// The time limit for connecting, of the client that is made for a policy.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The time limit for one call, of the client that is made for a policy.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A [`reqwest::Client`] that attaches tokens, and sends each token only to the origin that it is bound to.
 ///
@@ -33,6 +42,46 @@ impl Outbound {
     /// Starts an outbound client that sends with `client`.
     pub fn builder(client: Client) -> OutboundBuilder<Self> {
         OutboundBuilder::new(|bindings| Outbound { client, bindings, subject: None, trace: Arc::default() })
+    }
+
+    /// A client for the bindings of a policy, with the same file or environment as the verifier.
+    ///
+    /// It connects within 5 s and limits each call to 30 s. For a client of your own, there is
+    /// [`OutboundBuilder::config`].
+    ///
+    /// ```
+    /// use countersign::outbound::Outbound;
+    /// use countersign::policy::Policy;
+    ///
+    /// let policy = Policy::from_json(
+    ///     r#"{
+    ///         "issuers": [{ "issuer": "https://id.example.com", "audience": "orders" }],
+    ///         "outbound": [{
+    ///             "origin": "https://billing.internal", "client": "orders", "secret_file": "/run/secrets/orders-client",
+    ///             "audience": "billing"
+    ///         }]
+    ///     }"#,
+    /// )?;
+    /// let outbound = Outbound::from_config(&policy)?;
+    /// let request = outbound.client().get("https://billing.internal/invoices");
+    /// let call = outbound.send(request);
+    /// # drop(call);
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`OutboundBuilder::build`]; and if a binding lacks its client, secret or issuer, or an environment variable is unset.
+    pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
+        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).build();
+        let problem = "the TLS client could not be set up; are there root certificates?";
+        let client = client.map_err(|_| ConfigError::new("outbound", problem))?;
+        Self::builder(client).config(policy).build()
+    }
+
+    /// The wrapped client, to build requests with. Requests that it sends itself carry no token.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     /// The same client on behalf of a caller, whose token is exchanged (RFC 8693) for one that the target accepts.

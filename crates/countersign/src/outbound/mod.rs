@@ -24,11 +24,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "axum")]
+mod answer;
 mod attach;
 mod binding;
 mod builder;
 mod challenge;
 mod client;
+mod config;
 mod current_caller;
 mod error;
 mod future;
@@ -54,6 +57,6 @@ pub use layer::AttachTokenLayer;
 pub use middleware::AttachTokenMiddleware;
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,
-    StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
+    Assertion, ClientCredentials, ClientSecret, FileToken, ForwardedToken, OutboundContext, OutboundToken,
+    SelfSignedToken, StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };

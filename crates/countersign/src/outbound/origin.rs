@@ -7,7 +7,7 @@ use http::uri::Authority;
 use http::{HeaderMap, Uri, header};
 use reqwest::Url;
 
-use crate::fetch::checked_url;
+use crate::fetch::{Reach, checked_url_within};
 
 /// An origin (RFC 6454): `https`, or plain `http` on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,17 +18,33 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn parse(origin: &str) -> Result<Self, Fault> {
-        let url = checked_url(origin, "origin")?;
+    /// Reads an origin. `reach` may allow plain HTTP also beyond loopback.
+    pub(super) fn parse_within(reach: Reach, origin: &str) -> Result<Self, Fault> {
+        let url = checked_url_within(reach, origin, "origin")?;
         if url.path() != "/" || url.query().is_some() {
             return Err(Fault::new("origin", "has a path or a query; name only scheme, host and port"));
         }
         Self::of(&url).ok_or_else(|| Fault::new("origin", "has no host; name scheme, host and port"))
     }
 
-    fn of(url: &Url) -> Option<Self> {
+    /// The origin of a URL.
+    pub(super) fn of(url: &Url) -> Option<Self> {
         let port = url.port_or_known_default()?;
         Some(Origin { scheme: url.scheme().to_owned(), host: url.host_str()?.to_owned(), port })
+    }
+
+    /// Returns what makes this origin another one than `other`, if they are easily taken for the same.
+    pub(super) fn near_miss(&self, other: &Self) -> Option<&'static str> {
+        let is_loopback = |origin: &Self| matches!(origin.host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
+        let differs = (self.scheme != other.scheme, self.host != other.host, self.port != other.port);
+        match differs {
+            (false, true, false) if is_loopback(self) && is_loopback(other) => {
+                Some("localhost and its addresses are different origins")
+            }
+            (true, false, _) => Some("the scheme differs"),
+            (false, false, true) => Some("the port differs"),
+            _ => None,
+        }
     }
 
     /// Returns whether `url` is in this origin. A URL with user or password never is.
@@ -82,6 +98,12 @@ impl fmt::Display for Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Origin {
+        fn parse(origin: &str) -> Result<Self, Fault> {
+            Self::parse_within(Reach::Anywhere, origin)
+        }
+    }
 
     #[test]
     fn s7_15_an_origin_is_scheme_host_and_port() {

@@ -6,7 +6,7 @@ use countersign_core::authz::Denial;
 use countersign_core::error::{VerifyError, VerifyErrorKind as Kind};
 use http::StatusCode;
 
-/// When to retry if the revocation status is unknown.
+/// When to retry if nothing states it, such as an unknown revocation status.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The reason for which a request is refused.
@@ -20,6 +20,15 @@ pub(crate) enum Refusal {
     Token(VerifyError),
     /// A token whose revocation status is unknown: 503.
     RevocationUnknown,
+    /// Another service that this one needs cannot be called now: 503.
+    #[cfg(all(feature = "axum", feature = "outbound"))]
+    UpstreamUnavailable(Option<Duration>),
+    /// Another service that this one needs refused: 502.
+    #[cfg(all(feature = "axum", feature = "outbound"))]
+    UpstreamRefused,
+    /// A call on the caller's behalf whose token has expired meanwhile: 401.
+    #[cfg(all(feature = "axum", feature = "outbound"))]
+    CallerExpired,
     /// A valid token that does not meet a requirement: 403; 401 for a step-up; 404 for a hidden resource.
     Denied(Denial),
 }
@@ -31,6 +40,12 @@ impl Refusal {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamRefused => StatusCode::BAD_GATEWAY,
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::CallerExpired => StatusCode::UNAUTHORIZED,
             Refusal::Token(_) | Refusal::Denied(Denial::StepUp { .. }) => StatusCode::UNAUTHORIZED,
             Refusal::Denied(Denial::NotFound) => StatusCode::NOT_FOUND,
             Refusal::Denied(_) => StatusCode::FORBIDDEN,
@@ -51,6 +66,12 @@ impl Refusal {
                 _ => "token_invalid",
             },
             Refusal::RevocationUnknown => "revocation_unavailable",
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamUnavailable(_) => "upstream_unavailable",
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamRefused => "upstream_refused",
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::CallerExpired => "token_expired",
             Refusal::Denied(denial) => denial.code(),
         }
     }
@@ -63,6 +84,8 @@ impl Refusal {
             "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
             "keys_unavailable" | "revocation_unavailable" => "the token cannot be verified at the moment",
+            "upstream_unavailable" => "a service that is needed for the answer is not available at the moment",
+            "upstream_refused" => "a service that is needed for the answer refused the request",
             "insufficient_scope" => "the token lacks a required scope",
             "insufficient_user_authentication" => "a more recent or stronger authentication is required",
             "claims_schema" => "the token's claims do not have the form that this service requires",
@@ -77,6 +100,8 @@ impl Refusal {
         match self {
             Refusal::Token(error) => error.retry_after(),
             Refusal::RevocationUnknown => Some(RETRY_AFTER),
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamUnavailable(retry_after) => Some(retry_after.unwrap_or(RETRY_AFTER)),
             _ => None,
         }
     }
@@ -85,6 +110,10 @@ impl Refusal {
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
             Refusal::NoToken | Refusal::RevocationUnknown => None,
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::UpstreamUnavailable(_) | Refusal::UpstreamRefused => None,
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::CallerExpired => Some("invalid_token"),
             Refusal::InvalidRequest => Some("invalid_request"),
             Refusal::Token(error) => (!error.is_unavailable()).then_some("invalid_token"),
             Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),

@@ -34,6 +34,11 @@
 //! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` |
 //! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
 //! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
+//! | `countersign::outbound` | WARN, at most 10 per second | a request was answered by the error of a call to another service | `code`, `error` |
+//! | `countersign::outbound` | WARN, when built | plain HTTP is allowed by `danger_allow_plain_http` | `setting` |
+//! | `countersign::outbound` | WARN, at most 10 per second | a request was not sent: its origin is not bound | `origin`, `bound` |
+//! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |
+//! | `countersign::outbound` | INFO | a file with a secret or key has changed | `file` |
 
 #[cfg(feature = "remote-keys")]
 mod issuers;
@@ -52,8 +57,13 @@ pub(crate) use issuers::{
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
 pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched, keys_withdrawn};
+#[cfg(all(feature = "outbound", feature = "axum"))]
+pub(crate) use outbound::call_failed;
 #[cfg(feature = "outbound")]
-pub(crate) use outbound::{token_dropped, token_fetch_failed, token_fetched, token_lifetime_unreadable};
+pub(crate) use outbound::{
+    origin_not_bound, plain_http_allowed, secret_file_changed, secret_file_unusable, token_dropped, token_fetch_failed,
+    token_fetched, token_lifetime_unreadable,
+};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
     no_such_parameter, refused, repeated_parameter, revocation_unknown, token_ended, unknown,

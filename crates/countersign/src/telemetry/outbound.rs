@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use countersign_core::clock::{Clock, SystemClock};
+
 use super::samples::Sampler;
 
 pub(crate) fn token_fetched(origin: &str, is_exchange: bool, lifetime: Option<Duration>) {
@@ -22,6 +24,39 @@ pub(crate) fn token_lifetime_unreadable(endpoint: &str) {
     tracing::warn!(
         target: "countersign::outbound", endpoint, member,
         "token response has a lifetime that is not a number; using the default lifetime"
+    );
+}
+
+pub(crate) fn plain_http_allowed(setting: &'static str) {
+    tracing::warn!(
+        target: "countersign::outbound", setting,
+        "plain http is allowed: anyone on the network path can read tokens and secrets"
+    );
+}
+
+pub(crate) fn origin_not_bound(origin: &str, bound: &str) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admit(SystemClock.elapsed()).is_some() {
+        tracing::warn!(target: "countersign::outbound", origin, bound, "request not sent: its origin is not bound");
+    }
+}
+
+#[cfg(feature = "axum")]
+pub(crate) fn call_failed(code: &'static str, error: &dyn Display) {
+    static SAMPLE: Sampler = Sampler::new();
+    if SAMPLE.admit(SystemClock.elapsed()).is_some() {
+        tracing::warn!(target: "countersign::outbound", code, %error, "request answered by the error of a call");
+    }
+}
+
+pub(crate) fn secret_file_changed(file: &str) {
+    tracing::info!(target: "countersign::outbound", file, "secret or key file changed");
+}
+
+pub(crate) fn secret_file_unusable(file: &str, error: &dyn Display) {
+    tracing::warn!(
+        target: "countersign::outbound", file, %error,
+        "secret or key file is unusable; using the last good content, if any"
     );
 }
 

@@ -3,12 +3,14 @@
 mod authorities;
 mod issuer;
 mod keys;
+mod outbound;
 #[cfg(feature = "config")]
 mod text;
 
 pub use authorities::AuthoritiesConfig;
 pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
+pub use outbound::OutboundConfig;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +51,9 @@ pub struct Policy {
     /// The prefixes of subjects that only one issuer may use, each with that issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reserved_subjects: BTreeMap<String, String>,
+    /// The services that this one calls, for the outbound client. A verifier does not use them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outbound: Vec<OutboundConfig>,
     /// Refuses to build a verifier if any field that begins with `danger_` is in force.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deny_danger: bool,

@@ -53,8 +53,8 @@ impl Policy {
 
     /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) does.
     ///
-    /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES` and
-    /// `RESERVED_SUBJECTS` are JSON.
+    /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES`,
+    /// `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
     /// Variables without the prefix are ignored.
     ///
     /// # Errors
@@ -94,7 +94,7 @@ impl Policy {
 }
 
 /// The fields of [`Policy`] itself; all others belong to the issuer.
-const POLICY_FIELDS: [&str; 4] = ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects"];
+const POLICY_FIELDS: [&str; 5] = ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects", "outbound"];
 
 /// Converts the text of a variable into the JSON value of its field.
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
@@ -107,7 +107,12 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "required_claims"
         | "refused_subject_prefixes"
         | "allowed_clients" => list(),
-        "keys" | "authorities" | "required_claim_values" | "allowed_claim_values" | "reserved_subjects" => {
+        "keys"
+        | "authorities"
+        | "required_claim_values"
+        | "allowed_claim_values"
+        | "reserved_subjects"
+        | "outbound" => {
             serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?
         }
         "leeway_seconds" | "max_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
+use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
 use uuid::Uuid;
 
 use super::context::OutboundContext;
-use super::file_token::read_token;
+use super::text_file::{RotatingFile, read_text};
 use crate::outbound::error::OutboundError;
 
 /// The lifetime of an assertion signed here. It is sent at once, and services refuse long-lived ones.
@@ -46,22 +47,73 @@ pub struct Assertion {
 
 #[derive(Clone)]
 enum Origin {
-    Signed { issuer: String, subject: String, signer: Arc<Signer> },
+    Signed { issuer: String, subject: String, key: Key },
     File(PathBuf),
+}
+
+/// The key that signs.
+#[derive(Clone)]
+enum Key {
+    Value(Arc<Signer>),
+    File(Arc<RotatingFile<Signer>>),
+}
+
+impl Key {
+    async fn current(&self) -> Result<Arc<Signer>, OutboundError> {
+        match self {
+            Key::Value(signer) => Ok(Arc::clone(signer)),
+            Key::File(file) => file.current().await,
+        }
+    }
 }
 
 impl Assertion {
     /// Signs assertions of `issuer` about `subject` with this key, whose `kid` the token service knows.
     #[must_use]
     pub fn new(issuer: impl Into<String>, subject: impl Into<String>, signer: impl Into<Arc<Signer>>) -> Self {
-        let origin = Origin::Signed { issuer: issuer.into(), subject: subject.into(), signer: signer.into() };
-        Assertion { origin, clock: SourceClock::default() }
+        Self::signed(issuer.into(), subject.into(), Key::Value(signer.into()))
+    }
+
+    /// As [`new`](Self::new), with a key in a PKCS#8 PEM file that is read again at each use, such as a mounted secret.
+    ///
+    /// The `kid` is the key's thumbprint (RFC 7638). While the file is unusable, the last good key signs and a warning is
+    /// logged.
+    #[must_use]
+    pub fn with_key_file(
+        issuer: impl Into<String>,
+        subject: impl Into<String>,
+        path: impl Into<PathBuf>,
+        algorithm: Algorithm,
+    ) -> Self {
+        let parse = move |pem: &Secret<String>| {
+            let problem = "the key file is not a PKCS#8 private key (PEM) for its algorithm";
+            Signer::from_pkcs8_pem(pem, algorithm).map_err(|_| OutboundError::refused(problem))
+        };
+        let key = Key::File(Arc::new(RotatingFile::new(path.into(), "key", parse)));
+        Self::signed(issuer.into(), subject.into(), key)
+    }
+
+    fn signed(issuer: String, subject: String, key: Key) -> Self {
+        Assertion { origin: Origin::Signed { issuer, subject, key }, clock: SourceClock::default() }
     }
 
     /// Reads the assertion from this file for every use, such as a projected workload token.
     #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Assertion { origin: Origin::File(path.into()), clock: SourceClock::default() }
+    }
+
+    /// Returns whether another key or assertion may be read later.
+    pub(super) fn may_change(&self) -> bool {
+        matches!(self.origin, Origin::Signed { key: Key::File(_), .. } | Origin::File(_))
+    }
+
+    /// The identity of the key that signs now; `None` if the assertion itself is read.
+    pub(super) async fn key(&self) -> Result<Option<Arc<Signer>>, OutboundError> {
+        match &self.origin {
+            Origin::Signed { key, .. } => key.current().await.map(Some),
+            Origin::File(_) => Ok(None),
+        }
     }
 
     /// Returns whether it is signed here, and so needs an audience.
@@ -82,8 +134,9 @@ impl Assertion {
     /// A new assertion for `audience`, or the one in the file.
     pub(super) async fn token(&self, token_type: &str, audience: &str) -> Result<Secret<String>, OutboundError> {
         match &self.origin {
-            Origin::File(path) => read_token(path).await,
-            Origin::Signed { issuer, subject, signer } => {
+            Origin::File(path) => read_text(path, "token").await,
+            Origin::Signed { issuer, subject, key } => {
+                let signer = key.current().await?;
                 let now = self.clock.get().now();
                 Draft::with_type(token_type)
                     .issuer(issuer.as_str())
@@ -92,7 +145,7 @@ impl Assertion {
                     .issued_at(now)
                     .expires_at(now.saturating_add(ASSERTION_LIFETIME))
                     .token_id(Uuid::now_v7().to_string())
-                    .sign(signer)
+                    .sign(&signer)
                     .map(Secret::new)
                     .map_err(|_| OutboundError::refused("the assertion could not be signed"))
             }
@@ -104,7 +157,12 @@ impl fmt::Debug for Assertion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Assertion");
         match &self.origin {
-            Origin::Signed { issuer, signer, .. } => shown.field("issuer", issuer).field("key_id", &signer.key_id()),
+            Origin::Signed { issuer, key: Key::Value(signer), .. } => {
+                shown.field("issuer", issuer).field("key_id", &signer.key_id())
+            }
+            Origin::Signed { issuer, key: Key::File(file), .. } => {
+                shown.field("issuer", issuer).field("file", &file.path())
+            }
             Origin::File(path) => shown.field("file", path),
         };
         shown.finish_non_exhaustive()

@@ -1,20 +1,22 @@
 //! Tokens for the service itself (RFC 6749 §4.4), and for its callers by token exchange (RFC 8693).
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use countersign_core::error::Fault;
+use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
-use countersign_core::secret::Secret;
 use reqwest::ClientBuilder;
 
 use super::assertion::Assertion;
+use super::client_secret::ClientSecret;
 use super::context::OutboundContext;
 use super::credential::{Credential, SecretLocation};
 use super::token_client::{Actor, TokenClient};
 use super::token_endpoint::TokenEndpoint;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource};
-use crate::fetch;
+use crate::fetch::{self, Reach};
 use crate::refresh::RefreshPolicy;
 
 /// The client-credentials grant. On behalf of a caller, the same client exchanges the caller's token (RFC 8693).
@@ -38,15 +40,17 @@ impl ClientCredentials {
         ClientCredentials(TokenClient::new(TokenEndpoint::from_issuer(issuer.into())))
     }
 
-    /// Tokens of this token endpoint.
+    /// Tokens of this token endpoint, such as the internal address of an issuer with a public name.
     #[must_use]
     pub fn from_token_endpoint(url: impl Into<String>) -> Self {
         ClientCredentials(TokenClient::new(TokenEndpoint::from_url(url.into())))
     }
 
     /// The client and its secret, sent form-encoded in an `Authorization: Basic` header (RFC 6749 §2.3.1).
+    ///
+    /// [`Secret::from_file`](countersign_core::secret::Secret::from_file) names a file that is read again as it changes.
     #[must_use]
-    pub fn client(self, id: impl Into<String>, secret: impl Into<Secret<String>>) -> Self {
+    pub fn client(self, id: impl Into<String>, secret: impl Into<ClientSecret>) -> Self {
         ClientCredentials(TokenClient { client: Some((id.into(), Credential::Secret(secret.into()))), ..self.0 })
     }
 
@@ -58,6 +62,14 @@ impl ClientCredentials {
     pub fn client_key(self, id: impl Into<String>, signer: impl Into<Arc<Signer>>) -> Self {
         let id = id.into();
         let assertion = Assertion::new(id.as_str(), id.as_str(), signer);
+        self.client_assertion(id, assertion)
+    }
+
+    /// As [`client_key`](Self::client_key), with a key in a PKCS#8 PEM file that is read again as it changes.
+    #[must_use]
+    pub fn client_key_file(self, id: impl Into<String>, path: impl Into<PathBuf>, algorithm: Algorithm) -> Self {
+        let id = id.into();
+        let assertion = Assertion::with_key_file(id.as_str(), id.as_str(), path, algorithm);
         self.client_assertion(id, assertion)
     }
 
@@ -147,6 +159,16 @@ impl ClientCredentials {
     #[must_use]
     pub fn refresh_policy(self, refresh_policy: RefreshPolicy) -> Self {
         ClientCredentials(TokenClient { refresh_policy, ..self.0 })
+    }
+
+    /// Allows plain `http` for the token endpoint and the issuer's metadata, such as inside a mesh that encrypts connections.
+    ///
+    /// Anyone on the network path can read the client's secret and the tokens. A warning is logged when an outbound client is
+    /// built with it, and [`deny_danger`](crate::outbound::OutboundBuilder::deny_danger) forbids it.
+    #[must_use]
+    pub fn danger_allow_plain_http(mut self) -> Self {
+        self.0.endpoint.reach = Reach::AnywhereInPlainHttp;
+        self
     }
 
     /// Refuses a token if the response says that not all scopes were granted. By default it is used.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::clock::Clock;
+use countersign_core::error::Fault;
 
 /// The context of a token source: what it is bound to passes it on when it is built.
 ///
@@ -17,13 +18,32 @@ use countersign_core::clock::Clock;
 #[derive(Clone, Debug)]
 pub struct OutboundContext {
     clock: Arc<dyn Clock>,
+    denies_danger: bool,
 }
 
 impl OutboundContext {
     /// A context with this clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        OutboundContext { clock }
+        OutboundContext { clock, denies_danger: false }
+    }
+
+    /// The same context, in which sources report weakened settings as faults.
+    #[must_use]
+    pub fn deny_danger(self) -> Self {
+        OutboundContext { denies_danger: true, ..self }
+    }
+
+    /// Returns whether a weakened setting is a fault.
+    #[must_use]
+    pub fn denies_danger(&self) -> bool {
+        self.denies_danger
+    }
+
+    /// The fault of a source that allows plain HTTP, if danger is denied.
+    pub(in crate::outbound) fn plain_http_fault(&self) -> Option<Fault> {
+        let problem = "danger_allow_plain_http is in use, and deny_danger forbids it";
+        self.denies_danger.then(|| Fault::new("danger", problem))
     }
 
     /// The clock for everything that a source dates or expires.

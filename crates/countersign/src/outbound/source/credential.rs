@@ -7,12 +7,13 @@ use reqwest::Client;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::Assertion;
+use super::client_secret::ClientSecret;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The credential of a client.
 pub(super) enum Credential {
-    Secret(Secret<String>),
+    Secret(ClientSecret),
     Assertion(Assertion),
     /// The certificate of this TLS client (RFC 8705 §2); `None` if it could not be built.
     Certificate(Option<Client>),
@@ -27,6 +28,15 @@ pub(super) enum SecretLocation {
 }
 
 impl Credential {
+    /// Returns whether another secret or key may be read later.
+    pub(super) fn may_change(&self) -> bool {
+        match self {
+            Credential::Secret(secret) => secret.may_change(),
+            Credential::Assertion(assertion) => assertion.may_change(),
+            Credential::Certificate(_) => false,
+        }
+    }
+
     /// The assertion, if the client authenticates by one.
     pub(super) fn assertion(&self) -> Option<&Assertion> {
         match self {
@@ -38,30 +48,30 @@ impl Credential {
 
 /// Adds the client and its credential to a request; returns `None` if they do not fit into a header.
 ///
-/// `assertion` is the new one, for clients that authenticate by assertion.
+/// `proof` is the current secret or a new assertion, for clients that authenticate by one.
 pub(super) fn authenticate(
     (id, credential): (&str, &Credential),
     location: SecretLocation,
-    assertion: Option<&Secret<String>>,
+    proof: Option<&Secret<String>>,
     form: &mut Serializer<'_, String>,
     headers: &mut HeaderMap,
 ) -> Option<()> {
     match (credential, location) {
-        (Credential::Secret(secret), SecretLocation::Body) => {
-            form.append_pair("client_id", id).append_pair("client_secret", secret.expose());
+        (Credential::Secret(_), SecretLocation::Body) => {
+            form.append_pair("client_id", id).append_pair("client_secret", proof?.expose());
         }
-        (Credential::Secret(secret), SecretLocation::Basic) => {
-            let encoded = Secret::new(byte_serialize(secret.expose().as_bytes()).collect::<String>());
+        (Credential::Secret(_), SecretLocation::Basic) => {
+            let encoded = Secret::new(byte_serialize(proof?.expose().as_bytes()).collect::<String>());
             let id: String = byte_serialize(id.as_bytes()).collect();
             headers.insert(header::AUTHORIZATION, basic(&id, &encoded)?);
         }
-        (Credential::Secret(secret), SecretLocation::RawBasic) => {
-            headers.insert(header::AUTHORIZATION, basic(id, secret)?);
+        (Credential::Secret(_), SecretLocation::RawBasic) => {
+            headers.insert(header::AUTHORIZATION, basic(id, proof?)?);
         }
         (Credential::Assertion(_), _) => {
             form.append_pair("client_id", id)
                 .append_pair("client_assertion_type", ASSERTION_TYPE)
-                .append_pair("client_assertion", assertion?.expose());
+                .append_pair("client_assertion", proof?.expose());
         }
         (Credential::Certificate(_), _) => drop(form.append_pair("client_id", id)),
     }
@@ -79,7 +89,7 @@ pub(super) fn faults(id: &str, credential: &Credential, location: SecretLocation
     fault(id.is_empty(), "id is empty; name the client");
     match credential {
         Credential::Secret(secret) => {
-            fault(secret.expose().is_empty(), "secret is empty; set it");
+            fault(secret.is_empty(), "secret is empty; set it");
             let has_colon = location == SecretLocation::RawBasic && id.contains(':');
             fault(has_colon, "the id has a colon, which raw_basic cannot send");
         }

@@ -92,6 +92,12 @@ fn failure_of(answer: &FetchedResponse) -> OutboundError {
     }
 }
 
+/// Returns whether the token service refused the client itself.
+pub(super) fn is_invalid_client(answer: &FetchedResponse) -> bool {
+    let is_refusal = matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED);
+    is_refusal && object::<Denied>(&answer.body).is_some_and(|denied| denied.error == "invalid_client")
+}
+
 /// The error code, if it is one. The description is never repeated: a service may echo a secret into either.
 fn code_of(denied: &Denied) -> String {
     let is_code = denied.error.len() <= MAX_CODE_BYTES

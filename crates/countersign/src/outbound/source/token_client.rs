@@ -15,11 +15,11 @@ use super::cached::{CachedTokens, attach_source};
 use super::context::OutboundContext;
 use super::credential::{self, Credential, SecretLocation};
 use super::exchange;
-use super::response::token_in;
+use super::response::{is_invalid_client, token_in};
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
-use crate::fetch::{self, Endpoint, FetchedResponse};
+use crate::fetch::{self, Endpoint, FetchedResponse, Reach};
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 use crate::telemetry;
@@ -46,6 +46,8 @@ pub(super) struct TokenClient {
     pub(super) clock: SourceClock,
     /// A response stated a lifetime that cannot be read, and a warning was logged.
     pub(super) has_warned: AtomicBool,
+    /// A warning about plain HTTP was logged.
+    pub(super) has_warned_of_plain_http: AtomicBool,
 }
 
 /// The source of actor tokens, and their cache once there is a clock.
@@ -54,10 +56,10 @@ pub(super) struct Actor {
     tokens: OnceLock<CachedTokens>,
 }
 
-/// The assertions of one request, each of them new.
+/// The proofs of one request: the client's secret or a new assertion, a new grant, and the actor's token.
 #[derive(Default)]
-struct Assertions {
-    client: Option<Secret<String>>,
+struct Proofs {
+    client: Option<Arc<Secret<String>>>,
     grant: Option<Secret<String>>,
     actor: Option<Arc<OutboundToken>>,
 }
@@ -78,6 +80,7 @@ impl TokenClient {
             refresh_policy: RefreshPolicy::for_tokens(),
             clock: SourceClock::default(),
             has_warned: AtomicBool::new(false),
+            has_warned_of_plain_http: AtomicBool::new(false),
         }
     }
 
@@ -85,6 +88,12 @@ impl TokenClient {
     pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
         let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
         faults.extend(self.endpoint.fault());
+        if self.endpoint.reach == Reach::AnywhereInPlainHttp {
+            faults.extend(context.plain_http_fault());
+            if !context.denies_danger() && !self.has_warned_of_plain_http.swap(true, Ordering::Relaxed) {
+                telemetry::plain_http_allowed("token endpoint");
+            }
+        }
         match &self.client {
             None if self.grant.is_some() => {}
             None => faults.push(Fault::new("client", "missing; give its id and its secret, key or certificate")),
@@ -133,10 +142,11 @@ impl TokenClient {
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
     async fn send(&self, endpoint: &Arc<Url>, request: &TokenRequest) -> Result<FetchedResponse, OutboundError> {
-        let mut attempt = 0;
+        let (mut attempt, mut was_refused) = (0, false);
         loop {
-            let assertions = self.assertions(request).await?;
-            let Some(http_request) = self.http_request(endpoint, request, &assertions) else {
+            let used = self.credential_in_use().await?;
+            let proofs = self.proofs(request).await?;
+            let Some(http_request) = self.http_request(endpoint, request, &proofs) else {
                 return Err(OutboundError::refused("the client's id or secret does not fit into a header"));
             };
             let sent = match &self.client {
@@ -147,6 +157,14 @@ impl TokenClient {
             };
             if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
                 self.endpoint.has_failed(endpoint); // it has moved: the next request reads the metadata again
+            }
+            if let Ok(answer) = &sent
+                && !was_refused
+                && is_invalid_client(answer)
+                && self.credential_in_use().await? != used
+            {
+                was_refused = true; // the secret was rotated meanwhile
+                continue;
             }
             let Some(delay) = retry_delay(&sent, attempt) else {
                 return sent.map_err(|failure| {
@@ -159,18 +177,32 @@ impl TokenClient {
         }
     }
 
-    async fn assertions(&self, request: &TokenRequest) -> Result<Assertions, OutboundError> {
-        let mut assertions = Assertions::default();
+    async fn proofs(&self, request: &TokenRequest) -> Result<Proofs, OutboundError> {
+        let mut proofs = Proofs::default();
         let audience = self.audience_of_assertions();
-        if let Some((_, Credential::Assertion(assertion))) = &self.client {
-            assertions.client = Some(assertion.token(assertion::CLIENT_AUTHENTICATION, audience).await?);
+        match &self.client {
+            Some((_, Credential::Assertion(assertion))) => {
+                proofs.client = Some(Arc::new(assertion.token(assertion::CLIENT_AUTHENTICATION, audience).await?));
+            }
+            Some((_, Credential::Secret(secret))) => proofs.client = Some(secret.current().await?),
+            Some((_, Credential::Certificate(_))) | None => {}
         }
         match (&request.subject, &self.grant, &self.actor) {
-            (None, Some(grant), _) => assertions.grant = Some(grant.token(assertion::GRANT, audience).await?),
-            (Some(_), _, Some(actor)) => assertions.actor = Some(actor.tokens(&self.clock).token(None).await?),
+            (None, Some(grant), _) => proofs.grant = Some(grant.token(assertion::GRANT, audience).await?),
+            (Some(_), _, Some(actor)) => proofs.actor = Some(actor.tokens(&self.clock).token(None).await?),
             _ => {}
         }
-        Ok(assertions)
+        Ok(proofs)
+    }
+
+    /// The identity of a secret or key that is read from a file; `None` for other credentials.
+    async fn credential_in_use(&self) -> Result<Option<usize>, OutboundError> {
+        Ok(match &self.client {
+            Some((_, credential)) if !credential.may_change() => None,
+            Some((_, Credential::Secret(secret))) => Some(Arc::as_ptr(&secret.current().await?).addr()),
+            Some((_, Credential::Assertion(assertion))) => assertion.key().await?.map(|key| Arc::as_ptr(&key).addr()),
+            Some((_, Credential::Certificate(_))) | None => None,
+        })
     }
 
     /// Empty if unknown, which is a configuration fault when an assertion is signed here.
@@ -178,13 +210,13 @@ impl TokenClient {
         self.assertion_audience.as_deref().or(self.endpoint.issuer()).unwrap_or_default()
     }
 
-    fn http_request(&self, endpoint: &Url, request: &TokenRequest, assertions: &Assertions) -> Option<Request> {
+    fn http_request(&self, endpoint: &Url, request: &TokenRequest, proofs: &Proofs) -> Option<Request> {
         let mut http_request = Request::new(Method::POST, endpoint.clone());
         let headers = http_request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         let mut form = Serializer::new(String::new());
-        match (&request.subject, &assertions.grant) {
+        match (&request.subject, &proofs.grant) {
             (Some(subject), _) => {
                 form.append_pair("grant_type", exchange::GRANT);
                 exchange::append_subject(&mut form, subject);
@@ -194,7 +226,7 @@ impl TokenClient {
             }
             (None, None) => drop(form.append_pair("grant_type", "client_credentials")),
         }
-        if let Some(actor) = &assertions.actor {
+        if let Some(actor) = &proofs.actor {
             exchange::append_actor(&mut form, actor);
         }
         for audience in &self.audiences {
@@ -211,13 +243,13 @@ impl TokenClient {
                 credential::authenticate(
                     (id, proof),
                     self.secret_location,
-                    assertions.client.as_ref(),
+                    proofs.client.as_deref(),
                     &mut form,
                     headers,
                 )?;
             }
             // An assertion as the grant may stand for itself (RFC 7523 §3.1).
-            None if assertions.grant.is_some() => {}
+            None if proofs.grant.is_some() => {}
             None => return None,
         }
         *http_request.body_mut() = Some(form.finish().into());

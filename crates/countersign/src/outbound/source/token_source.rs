@@ -46,7 +46,7 @@ pub struct TokenRequest {
 /// }
 /// ```
 ///
-/// An `Arc` of a source is a source too, so that several origins can share one. Each of them caches its own tokens.
+/// An `Arc` or a `Box` of a source is a source too, so that several origins can share one in an `Arc`. Each of them caches its own tokens.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a token source",
     label = "expected a token source",
@@ -72,6 +72,20 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
 }
 
 impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
+    fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
+        S::token(self, request)
+    }
+
+    fn refresh_policy(&self) -> Option<RefreshPolicy> {
+        S::refresh_policy(self)
+    }
+
+    fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
+        S::attach(self, context)
+    }
+}
+
+impl<S: TokenSource + ?Sized> TokenSource for Box<S> {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         S::token(self, request)
     }

@@ -1,0 +1,61 @@
+//! Bindings from policies as data.
+
+use countersign_core::error::{ConfigError, Fault};
+use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
+use countersign_core::secret::Secret;
+
+use super::source::{ClientCredentials, ClientSecret, FileToken, TokenSource};
+
+/// The source of tokens that the binding names.
+pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dyn TokenSource>, ConfigError> {
+    match (&binding.token_file, &binding.client) {
+        (Some(file), None) => Ok(Box::new(FileToken::new(file))),
+        (None, Some(client)) => Ok(Box::new(credentials(binding, client, policy)?)),
+        (None, None) => Err(ConfigError::new("client", "missing; name the client, or a token_file")),
+        (Some(_), Some(_)) => Err(ConfigError::new("token_file", "set beside a client; name one of them")),
+    }
+}
+
+fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Result<ClientCredentials, ConfigError> {
+    let mut faults = Vec::new();
+    let mut source = match (&binding.token_endpoint, &binding.issuer, &policy.issuers[..]) {
+        (Some(url), _, _) => ClientCredentials::from_token_endpoint(url),
+        (None, Some(issuer), _) => ClientCredentials::from_issuer(issuer),
+        (None, None, [only]) => ClientCredentials::from_issuer(&only.issuer),
+        (None, None, _) => {
+            let problem = "missing, and the policy does not trust exactly one; name the issuer of the tokens";
+            return Err(ConfigError::new("issuer", problem));
+        }
+    };
+    source = match (&binding.secret_file, &binding.secret_env, &binding.key_file, binding.key_algorithm) {
+        (Some(path), None, None, None) => source.client(client, Secret::from_file(path)),
+        (None, Some(variable), None, None) => source.client(client, ClientSecret::from(Secret::from_env(variable)?)),
+        (None, None, Some(path), Some(algorithm)) => source.client_key_file(client, path, algorithm),
+        (None, None, Some(_), None) => {
+            faults.push(Fault::new("key_algorithm", "missing; name the algorithm of the key"));
+            source
+        }
+        _ => {
+            let problem = "exactly one of secret_file, secret_env and key_file must be set";
+            faults.push(Fault::new("client", problem));
+            source
+        }
+    };
+    ConfigError::check(faults)?;
+    if let Some(issuer) = binding.assertion_audience.as_ref().or(binding.issuer.as_ref()) {
+        source = source.assertion_audience(issuer);
+    }
+    for audience in binding.audience.as_ref().map_or(&[][..], AudienceList::names) {
+        source = source.add_audience(audience);
+    }
+    if let Some(resource) = &binding.resource {
+        source = source.resource(resource);
+    }
+    if let Some(scope) = &binding.scope {
+        source = source.scope(scope);
+    }
+    if binding.client_secret_post {
+        source = source.client_secret_post();
+    }
+    Ok(if binding.danger_plain_http { source.danger_allow_plain_http() } else { source })
+}

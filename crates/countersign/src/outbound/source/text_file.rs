@@ -1,0 +1,105 @@
+//! Text files of tokens, secrets and keys, read on a thread for blocking work.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use countersign_core::secret::Secret;
+
+use crate::outbound::error::OutboundError;
+use crate::telemetry;
+
+/// The longest file read, in bytes.
+const MAX_FILE_BYTES: u64 = 16 * 1024;
+
+/// Reads the text in a file without the white space around it. `content` names it in errors.
+pub(super) async fn read_text(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || read(&path, content)).await.map_err(|_| unreadable(content))?
+}
+
+fn read(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
+    // Opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
+        return Err(unreadable(content));
+    }
+    let file = File::open(path).map_err(|_| unreadable(content))?;
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|_| unreadable(content))?;
+    let text = Secret::new(text);
+    match text.expose().len() as u64 > MAX_FILE_BYTES {
+        true => Err(OutboundError::refused(format!("the {content} file is over 16 KiB"))),
+        false => Ok(Secret::from(text.expose().trim())),
+    }
+}
+
+fn unreadable(content: &'static str) -> OutboundError {
+    let detail = format!("the {content} file cannot be read; check its path and permissions");
+    OutboundError::unavailable(detail, None)
+}
+
+/// A value from a file that is read at each use. While the file is unusable, the last good value is used and a warning is
+/// logged.
+pub(super) struct RotatingFile<T> {
+    path: PathBuf,
+    content: &'static str,
+    parse: Box<Parse<T>>,
+    last: Mutex<Option<(Secret<String>, Arc<T>)>>,
+    /// The last read failed, and a warning was logged.
+    has_failed: AtomicBool,
+}
+
+type Parse<T> = dyn Fn(&Secret<String>) -> Result<T, OutboundError> + Send + Sync;
+
+impl<T> RotatingFile<T> {
+    pub(super) fn new(
+        path: PathBuf,
+        content: &'static str,
+        parse: impl Fn(&Secret<String>) -> Result<T, OutboundError> + Send + Sync + 'static,
+    ) -> Self {
+        let (last, has_failed) = (Mutex::default(), AtomicBool::new(false));
+        RotatingFile { path, content, parse: Box::new(parse), last, has_failed }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The value. It is the same one, by address, until the file changes.
+    pub(super) async fn current(&self) -> Result<Arc<T>, OutboundError> {
+        let read = read_text(&self.path, self.content).await.and_then(|text| self.parsed(text));
+        match read {
+            Ok(value) => {
+                self.has_failed.store(false, Ordering::Relaxed);
+                Ok(value)
+            }
+            Err(error) => {
+                if !self.has_failed.swap(true, Ordering::Relaxed) {
+                    telemetry::secret_file_unusable(&self.path.display().to_string(), &error);
+                }
+                self.last().as_ref().map(|(_, value)| Arc::clone(value)).ok_or(error)
+            }
+        }
+    }
+
+    fn parsed(&self, text: Secret<String>) -> Result<Arc<T>, OutboundError> {
+        if text.expose().is_empty() {
+            return Err(OutboundError::unavailable(format!("the {} file is empty", self.content), None));
+        }
+        let mut last = self.last();
+        if let Some((_, value)) = last.as_ref().filter(|(read, _)| read.expose() == text.expose()) {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new((self.parse)(&text)?);
+        if last.replace((text, Arc::clone(&value))).is_some() {
+            telemetry::secret_file_changed(&self.path.display().to_string());
+        }
+        Ok(value)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<(Secret<String>, Arc<T>)>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
