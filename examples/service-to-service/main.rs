@@ -2,6 +2,7 @@
 
 use axum::{Router, routing::get};
 use countersign::outbound::OutboundErrorKind;
+use countersign::policy::Policy;
 use countersign::prelude::*;
 use countersign::secret::Secret;
 use countersign_issuer::{Audience, Client, Issuer, SecretHash};
@@ -39,7 +40,7 @@ async fn main() -> Result<(), Failure> {
 
     // The calling service. Its tokens are sent only to the origin of billing. Keep this value for the life of the process.
     let http = reqwest::Client::new();
-    let tokens = ClientCredentials::from_issuer(&issuer_url).client("orders", secret);
+    let tokens = ClientCredentials::from_issuer(&issuer_url).client("orders", secret.clone());
     let outbound = Outbound::builder(http.clone()).bind(&billing_url, tokens).build()?;
     let fetches = || outbound.stats().iter().map(|(_, stats)| stats.fetches).sum::<u64>();
     let invoices = || http.get(format!("{billing_url}/invoices"));
@@ -63,6 +64,22 @@ async fn main() -> Result<(), Failure> {
     let unbound = outbound.send(http.get("https://billing.example.com/invoices")).await.err().map(|error| error.kind());
     println!("to an origin that is not bound: {unbound:?}, nothing was sent");
     check(unbound == Some(OutboundErrorKind::OriginNotBound), "a token is sent only to the origin it is bound to")?;
+
+    // The same from a policy file: the binding names the file with the secret.
+    let file = std::env::temp_dir().join(format!("service-to-service-{}", std::process::id()));
+    std::fs::write(&file, secret.expose())?;
+    let policy = Policy::from_json(&format!(
+        r#"{{
+            "issuers": [{{ "issuer": "{issuer_url}", "audience": "orders" }}],
+            "outbound": [{{ "origin": "{billing_url}", "client": "orders", "secret_file": "{}" }}]
+        }}"#,
+        file.display()
+    ))?;
+    let configured = Outbound::from_config(&policy)?;
+    let status = configured.send(configured.client().get(format!("{billing_url}/invoices"))).await?.status();
+    std::fs::remove_file(&file)?;
+    println!("bound by a policy:             {status}");
+    check(status == 200, "the policy's binding gets tokens with the secret in the file")?;
 
     token_service.abort();
     let cached = outbound.send(invoices()).await?.status();

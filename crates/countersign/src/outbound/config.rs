@@ -4,7 +4,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
 use countersign_core::secret::Secret;
 
-use super::source::{ClientCredentials, ClientSecret, FileToken, TokenSource};
+use super::source::{ClientCredentials, FileToken, SecretSource, TokenSource};
 
 /// The source of tokens that the binding names.
 pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dyn TokenSource>, ConfigError> {
@@ -29,7 +29,7 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     };
     source = match (&binding.secret_file, &binding.secret_env, &binding.key_file, binding.key_algorithm) {
         (Some(path), None, None, None) => source.client(client, Secret::from_file(path)),
-        (None, Some(variable), None, None) => source.client(client, ClientSecret::from(Secret::from_env(variable)?)),
+        (None, Some(variable), None, None) => source.client(client, SecretSource::from(Secret::from_env(variable)?)),
         (None, None, Some(path), Some(algorithm)) => source.client_key_file(client, path, algorithm),
         (None, None, Some(_), None) => {
             faults.push(Fault::new("key_algorithm", "missing; name the algorithm of the key"));

@@ -57,6 +57,6 @@ pub use layer::AttachTokenLayer;
 pub use middleware::AttachTokenMiddleware;
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, ClientSecret, FileToken, ForwardedToken, OutboundContext, OutboundToken,
+    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundContext, OutboundToken, SecretSource,
     SelfSignedToken, StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };

@@ -10,9 +10,9 @@ use countersign_core::mint::Signer;
 use reqwest::ClientBuilder;
 
 use super::assertion::Assertion;
-use super::client_secret::ClientSecret;
 use super::context::OutboundContext;
 use super::credential::{Credential, SecretLocation};
+use super::secret_source::SecretSource;
 use super::token_client::{Actor, TokenClient};
 use super::token_endpoint::TokenEndpoint;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource};
@@ -50,7 +50,7 @@ impl ClientCredentials {
     ///
     /// [`Secret::from_file`](countersign_core::secret::Secret::from_file) names a file that is read again as it changes.
     #[must_use]
-    pub fn client(self, id: impl Into<String>, secret: impl Into<ClientSecret>) -> Self {
+    pub fn client(self, id: impl Into<String>, secret: impl Into<SecretSource>) -> Self {
         ClientCredentials(TokenClient { client: Some((id.into(), Credential::Secret(secret.into()))), ..self.0 })
     }
 

@@ -7,13 +7,13 @@ use reqwest::Client;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::Assertion;
-use super::client_secret::ClientSecret;
+use super::secret_source::SecretSource;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The credential of a client.
 pub(super) enum Credential {
-    Secret(ClientSecret),
+    Secret(SecretSource),
     Assertion(Assertion),
     /// The certificate of this TLS client (RFC 8705 §2); `None` if it could not be built.
     Certificate(Option<Client>),

@@ -14,15 +14,15 @@ use crate::outbound::error::OutboundError;
 /// (`invalid_client`), the file is read again, and the request is sent once more if the secret has changed.
 ///
 /// ```
-/// use countersign::outbound::{ClientCredentials, ClientSecret};
+/// use countersign::outbound::{ClientCredentials, SecretSource};
 /// use countersign::secret::Secret;
 ///
-/// let secret: ClientSecret = Secret::from_file("/run/secrets/orders-client").into();
+/// let secret: SecretSource = Secret::from_file("/run/secrets/orders-client").into();
 /// let tokens = ClientCredentials::from_issuer("https://id.example.com").client("orders", secret);
 /// # let _ = tokens;
 /// ```
 #[derive(Clone)]
-pub struct ClientSecret(Origin);
+pub struct SecretSource(Origin);
 
 #[derive(Clone)]
 enum Origin {
@@ -30,7 +30,7 @@ enum Origin {
     File(Arc<RotatingFile<Secret<String>>>),
 }
 
-impl ClientSecret {
+impl SecretSource {
     pub(super) async fn current(&self) -> Result<Arc<Secret<String>>, OutboundError> {
         match &self.0 {
             Origin::Value(secret) => Ok(Arc::clone(secret)),
@@ -48,36 +48,36 @@ impl ClientSecret {
     }
 }
 
-impl From<Secret<String>> for ClientSecret {
+impl From<Secret<String>> for SecretSource {
     fn from(secret: Secret<String>) -> Self {
-        ClientSecret(Origin::Value(Arc::new(secret)))
+        SecretSource(Origin::Value(Arc::new(secret)))
     }
 }
 
-impl From<String> for ClientSecret {
+impl From<String> for SecretSource {
     fn from(secret: String) -> Self {
         Secret::new(secret).into()
     }
 }
 
-impl From<&str> for ClientSecret {
+impl From<&str> for SecretSource {
     fn from(secret: &str) -> Self {
         Secret::from(secret).into()
     }
 }
 
-impl From<FileSecret> for ClientSecret {
+impl From<FileSecret> for SecretSource {
     fn from(file: FileSecret) -> Self {
         let parse = |text: &Secret<String>| Ok(text.clone());
-        ClientSecret(Origin::File(Arc::new(RotatingFile::new(file.path().to_owned(), "secret", parse))))
+        SecretSource(Origin::File(Arc::new(RotatingFile::new(file.path().to_owned(), "secret", parse))))
     }
 }
 
-impl fmt::Debug for ClientSecret {
+impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Origin::Value(_) => f.write_str("ClientSecret([hidden])"),
-            Origin::File(file) => f.debug_tuple("ClientSecret").field(&file.path()).finish(),
+            Origin::Value(_) => f.write_str("SecretSource([hidden])"),
+            Origin::File(file) => f.debug_tuple("SecretSource").field(&file.path()).finish(),
         }
     }
 }
