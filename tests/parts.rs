@@ -16,16 +16,19 @@ pub enum Part {
     Chromium,
     /// The PostgreSQL server.
     Postgres,
+    /// The Prometheus server and `promtool`.
+    Prometheus,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 5] = [
+    pub const ALL: [(Part, &'static str); 6] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
+        (Part::Prometheus, "has_prometheus"),
     ];
 
     /// The file that shows that this part is installed; `peers` is the folder `tests/peers`.
@@ -36,6 +39,7 @@ impl Part {
             Part::Python => peers.join("venv/installed"),
             Part::Envoy => peers.join("venv/bin/envoy"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
+            Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

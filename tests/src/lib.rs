@@ -19,6 +19,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
 #[doc = include_str!("../../docs/guides/from-spring-security.md")]
 #[doc = include_str!("../../docs/guides/drills.md")]
+#[doc = include_str!("../../docs/telemetry.md")]
 struct Guides;
 
 /// The code blocks of the pages that crates.io shows.

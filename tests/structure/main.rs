@@ -12,7 +12,9 @@ use order::{EXCEPTIONS, Exception, ORDERS, Order};
 use source::{code, crates, files};
 
 /// A foreign crate and the only places that may name it.
-const HOMES: [(&str, &[&str]); 6] = [
+const HOMES: [(&str, &[&str]); 8] = [
+    (" ::metrics", &["countersign/src/metrics/", "countersign/src/telemetry/counts/"]),
+    ("opentelemetry", &["countersign/src/metrics/", "countersign/src/telemetry/counts/"]),
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
     ("tonic", &["countersign/src/grpc/"]),

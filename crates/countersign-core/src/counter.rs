@@ -10,18 +10,27 @@ const STRIPES: usize = 16;
 struct Stripe(AtomicU64);
 
 /// A striped counter: increments are cheap, reads sum all stripes.
+///
+/// ```
+/// use countersign_core::integration::Counter;
+///
+/// let counter = Counter::default();
+/// counter.increment();
+/// assert_eq!(counter.sum(), 1);
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Counter([Stripe; STRIPES]);
+pub struct Counter([Stripe; STRIPES]);
 
 impl Counter {
     /// Adds one.
-    pub(crate) fn increment(&self) {
+    pub fn increment(&self) {
         let stripe = STRIPE.with(|stripe| *stripe);
         self.0[stripe % STRIPES].0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The current sum.
-    pub(crate) fn sum(&self) -> u64 {
+    #[must_use]
+    pub fn sum(&self) -> u64 {
         self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
     }
 }

@@ -35,6 +35,7 @@ pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, Req
 pub use crate::budget::{OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing};
 pub use crate::claims::typed::TokenClaims;
 pub use crate::clock::sweep::SweepTime;
+pub use crate::counter::Counter;
 pub use crate::digest::sha256;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, safe_text, visible_text};

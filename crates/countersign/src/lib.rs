@@ -51,6 +51,8 @@
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
+//! | `metrics` | no | [`metrics`]: numbers for the recorder of the crate of that name |
+//! | `otel` | no | [`metrics`]: numbers for OpenTelemetry |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
 //! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
@@ -64,7 +66,9 @@
         feature = "utoipa",
         feature = "remote-keys",
         feature = "outbound",
-        feature = "reqwest-middleware"
+        feature = "reqwest-middleware",
+        feature = "metrics",
+        feature = "otel"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -92,6 +96,8 @@ pub mod issuers;
 #[cfg(feature = "remote-keys")]
 pub mod keys;
 pub mod lifetime;
+#[cfg(any(feature = "metrics", feature = "otel"))]
+pub mod metrics;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod prelude;

@@ -17,7 +17,7 @@ use super::locations::TokenLocations;
 use super::public_paths::{PublicPaths, is_preflight};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
-use crate::telemetry;
+use crate::telemetry::{self, counts::VerificationTimer};
 
 /// Verifies the token of each request and records the caller on it.
 #[derive(Debug)]
@@ -107,7 +107,12 @@ impl Authenticator {
         let step = match self.verifier.cached(token) {
             Ok(verified) => Step::Done(Ok(verified)),
             // A cached token has this form already.
-            Err(uncached) if credential::is_b64token(token) => uncached.verify_with_cached_keys(),
+            Err(uncached) if credential::is_b64token(token) => {
+                let timer = VerificationTimer::start();
+                let step = uncached.verify_with_cached_keys();
+                timer.stop();
+                step
+            }
             Err(_) => return Err(self.invalid_request("the credential is not a single token")),
         };
         match step {

@@ -76,6 +76,16 @@ impl Refusal {
         }
     }
 
+    /// The code for logs and counts.
+    pub(crate) fn exact_code(&self) -> &'static str {
+        match self {
+            Refusal::Token(error) => error.code(),
+            #[cfg(all(feature = "axum", feature = "outbound"))]
+            Refusal::CallerExpired => Kind::Expired.code(),
+            _ => self.code(),
+        }
+    }
+
     /// The constant sentence that belongs to the code.
     pub(crate) fn title(&self) -> &'static str {
         match self.code() {

@@ -13,6 +13,7 @@ use super::form::AnswerForm;
 use super::problem::{Detail, Problem};
 use super::refusal::Refusal;
 use super::render::{Render, Renderer};
+use crate::telemetry::counts;
 
 /// The status of tonic for services and methods that do not exist.
 const GRPC_UNIMPLEMENTED: &str = "12";
@@ -88,6 +89,7 @@ impl Responder {
 
     /// Creates the response to a request with these headers.
     pub(crate) fn refuse(&self, refusal: &Refusal, request: &HeaderMap, form: AnswerForm) -> Response<Bytes> {
+        counts::refused(refusal.exact_code());
         if let Refusal::Denied(Denial::NotFound) = refusal {
             return self.hidden(request, form);
         }

@@ -40,6 +40,7 @@
 //! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |
 //! | `countersign::outbound` | INFO | a file with a secret or key has changed | `file` |
 
+pub(crate) mod counts;
 #[cfg(feature = "remote-keys")]
 mod issuers;
 #[cfg(feature = "remote-keys")]

@@ -11,10 +11,12 @@ use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 
+use super::counts;
 use super::samples::{Event, Samples};
 
 /// Also records the tenant in the current span, if that has a field of this name.
 pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
+    counts::authenticated();
     let tenant = verified.tenant().map(TenantId::as_str);
     if let Some(tenant) = tenant {
         tracing::Span::current().record("tenant", tenant);

@@ -1,0 +1,115 @@
+//! The numbers at one moment.
+
+use std::fmt;
+use std::sync::Arc;
+
+use countersign_core::verify::Verifier;
+
+use super::names::{
+    CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, Metric, REQUESTS, VERIFICATIONS,
+};
+#[cfg(feature = "outbound")]
+use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
+#[cfg(feature = "outbound")]
+use crate::outbound::Outbound;
+use crate::telemetry::counts;
+
+/// The numbers of a service: its verifier, its outbound client, and all layers of the process.
+///
+/// The [module](self) has an example. A process needs one.
+#[derive(Clone)]
+pub struct Metrics(Arc<Sources>);
+
+#[derive(Clone)]
+struct Sources {
+    verifier: Verifier,
+    #[cfg(feature = "outbound")]
+    outbound: Option<Outbound>,
+}
+
+/// One number.
+pub(super) struct Sample {
+    pub(super) metric: &'static Metric,
+    pub(super) labels: Vec<(&'static str, String)>,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Value {
+    Count(u64),
+    Level(f64),
+}
+
+impl Metrics {
+    /// The numbers of this verifier, its issuers' keys, and the requests of all layers.
+    #[must_use]
+    pub fn new(verifier: &Verifier) -> Self {
+        Metrics(Arc::new(Sources {
+            verifier: verifier.clone(),
+            #[cfg(feature = "outbound")]
+            outbound: None,
+        }))
+    }
+
+    /// Adds the tokens of this client.
+    #[cfg(feature = "outbound")]
+    #[must_use]
+    pub fn outbound(self, outbound: &Outbound) -> Self {
+        Metrics(Arc::new(Sources { outbound: Some(outbound.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    /// Calls `add` with each number of now.
+    pub(super) fn collect(&self, mut add: impl FnMut(Sample)) {
+        let verifier = &self.0.verifier;
+        let mut count = |metric: &'static Metric, labels: &[(&'static str, &str)], value: Value| {
+            let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            add(Sample { metric, labels, value });
+        };
+        for (outcome, code, number) in counts::requests() {
+            count(&REQUESTS, &[("outcome", outcome), ("code", code)], Value::Count(number));
+        }
+        let stats = verifier.stats();
+        for (result, number) in [
+            ("verified", stats.verified),
+            ("cached", stats.from_cache),
+            ("refused", stats.refused),
+            ("undecided", stats.undecided),
+        ] {
+            count(&VERIFICATIONS, &[("result", result)], Value::Count(number));
+        }
+        count(&CACHED, &[], level(verifier.cached_tokens()));
+        for issuer in verifier.issuers() {
+            let (info, name) = (issuer.key_source().describe(), ("issuer", issuer.issuer()));
+            let stats = info.stats;
+            count(&KEYS_READY, &[name], Value::Level(f64::from(u8::from(info.health.is_ready()))));
+            count(&KEYS_STALE, &[name], Value::Level(f64::from(u8::from(stats.is_stale))));
+            if let Some(age) = stats.age {
+                count(&KEY_AGE, &[name], Value::Level(age.as_secs_f64()));
+            }
+            count(&KEY_FETCHES, &[name, ("result", "ok")], Value::Count(stats.fetched));
+            count(&KEY_FETCHES, &[name, ("result", "failed")], Value::Count(stats.failed));
+            count(&KEY_REFRESHES_SUPPRESSED, &[name], Value::Count(stats.suppressed));
+        }
+        #[cfg(feature = "outbound")]
+        for (origin, stats) in self.0.outbound.iter().flat_map(Outbound::stats) {
+            let name = ("origin", origin.as_str());
+            let granted = stats.fetches.saturating_sub(stats.failures);
+            count(&TOKEN_FETCHES, &[name, ("result", "ok")], Value::Count(granted));
+            count(&TOKEN_FETCHES, &[name, ("result", "failed")], Value::Count(stats.failures));
+            count(&TOKEN_RENEWALS, &[name], Value::Count(stats.renewals));
+            count(&CALLERS, &[name], level(stats.callers));
+            count(&CALLER_BYTES, &[name], level(stats.caller_bytes));
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn level(number: usize) -> Value {
+    Value::Level(number as f64)
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("verifier", &self.0.verifier).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,33 @@
+//! Counts of requests and times of verifications, of all layers of the process. Without the features `metrics` and `otel`,
+//! nothing is counted.
+
+#[cfg(any(feature = "metrics", feature = "otel"))]
+mod enabled;
+
+#[cfg(any(feature = "metrics", feature = "otel"))]
+pub(crate) use enabled::{VerificationTimer, authenticated, refused, requests};
+
+#[cfg(feature = "otel")]
+pub(crate) use enabled::set_duration_histogram;
+
+#[cfg(not(any(feature = "metrics", feature = "otel")))]
+pub(crate) use disabled::{VerificationTimer, authenticated, refused};
+
+#[cfg(not(any(feature = "metrics", feature = "otel")))]
+mod disabled {
+    /// Measures nothing.
+    pub(crate) struct VerificationTimer;
+
+    impl VerificationTimer {
+        pub(crate) fn start() -> Self {
+            VerificationTimer
+        }
+
+        #[allow(clippy::unused_self, reason = "the other form has state")]
+        pub(crate) fn stop(self) {}
+    }
+
+    pub(crate) fn authenticated() {}
+
+    pub(crate) fn refused(_: &'static str) {}
+}

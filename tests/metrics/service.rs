@@ -1,0 +1,109 @@
+//! A service with every kind of number, which publishes them to Prometheus.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::routing::{get, post};
+use countersign::metrics::{DURATION_BUCKETS, Metrics};
+use countersign::outbound::{ClientCredentials, Outbound};
+use countersign::prelude::*;
+use countersign_test::{Provider, TestIssuer};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub struct Service {
+    pub url: String,
+    pub issuer: String,
+    pub target: String,
+    pub good: String,
+    denied: String,
+    for_another: String,
+    outbound: Outbound,
+    verifier: Verifier,
+    _provider: Provider,
+}
+
+/// The recorder of this process.
+fn recorder() -> &'static PrometheusHandle {
+    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+    RECORDER.get_or_init(|| {
+        let duration = Matcher::Full("countersign_verification_duration_seconds".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(duration, &DURATION_BUCKETS);
+        builder.expect("buckets").install_recorder().expect("the only recorder")
+    })
+}
+
+async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+impl Service {
+    pub async fn start() -> Self {
+        let recorder = recorder();
+        let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a free port");
+        let verifier = Verifier::new(oidc(provider.url()).audience("orders")).expect("a verifier");
+        let token = async |_: HeaderMap| {
+            axum::Json(serde_json::json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 300 }))
+        };
+        let tokens = serve(Router::new().route("/token", post(token))).await;
+        let target = serve(Router::new().route("/", get(|| async { "{}" }))).await;
+        let source = ClientCredentials::from_token_endpoint(format!("{tokens}/token")).client("orders", "s3cret-value");
+        let outbound = Outbound::builder(reqwest::Client::new()).bind(&target, source).build().expect("bound");
+        Metrics::new(&verifier).outbound(&outbound).publish_every(Duration::from_millis(100));
+        let current = Metrics::new(&verifier).outbound(&outbound);
+        let scrape = move || {
+            let metrics = current.clone();
+            async move {
+                metrics.publish();
+                recorder.render()
+            }
+        };
+        let app = Router::new()
+            .route("/orders", get(|| async { "orders" }))
+            .route("/admin", get(|| async { "admin" }).layer(require(role("admin"))))
+            .layer(AuthenticateLayer::new(verifier.clone()))
+            .route("/metrics", get(scrape));
+        let user = || provider.token().subject("ann");
+        Service {
+            url: serve(app).await,
+            issuer: provider.url().to_owned(),
+            target,
+            good: user().audience("orders").sign(),
+            denied: user().audience("orders").role("clerk").sign(),
+            for_another: user().audience("billing").sign(),
+            _provider: provider,
+            outbound,
+            verifier,
+        }
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        Metrics::new(&self.verifier).outbound(&self.outbound)
+    }
+
+    pub async fn scrape(&self) -> String {
+        reqwest::get(format!("{}/metrics", self.url)).await.expect("answered").text().await.expect("text")
+    }
+
+    /// Three good requests, one that is denied, and three that are refused; and one call.
+    pub async fn requests(&self) {
+        let http = reqwest::Client::new();
+        let request = async |path: &str, token: Option<&str>, expected: u16| {
+            let request = http.get(format!("{}{path}", self.url));
+            let request = token.into_iter().fold(request, |request, token| request.bearer_auth(token));
+            assert_eq!(request.send().await.expect("answered").status().as_u16(), expected, "{path}");
+        };
+        for _ in 0..3 {
+            request("/orders", Some(&self.good), 200).await;
+        }
+        request("/admin", Some(&self.denied), 403).await;
+        request("/orders", None, 401).await;
+        request("/orders", Some(&self.for_another), 401).await;
+        request("/orders", Some("not.a.token"), 401).await;
+        self.outbound.send(self.outbound.client().get(&self.target)).await.expect("sent");
+    }
+}
