@@ -374,3 +374,91 @@ fn status_of(check: &dyn RevocationCheck, token: &Arc<Verified>) -> RevocationSt
         other => panic!("{other:?}"),
     }
 }
+
+/// S15.05: what a token does not name, no list can find. S3.24 and the kin: unknown is never "not revoked".
+#[tokio::test]
+async fn s11_06_a_token_that_no_revocation_could_name_is_unknown() {
+    use RevocationStatus::{Revoked, Unknown, Valid};
+    let (issuer, list) = (TestIssuer::new(), Arc::new(MemoryRevocations::new()));
+    let verifier = issuer.verifier_for("api");
+    builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+    let draft = || good(&issuer).claim("jti", "one").claim("client_id", "web");
+    let now = issuer.clock().now().saturating_add(Duration::from_secs(1));
+    let hour = Duration::from_secs(3600);
+    let cases = [
+        ("whole", draft()),
+        ("no jti", draft().without_claim("jti")),
+        ("no client", draft().without_claim("client_id")),
+        ("no sub", draft().without_claim("sub")),
+        ("neither sub nor client", draft().without_claim("sub").without_claim("client_id")),
+        ("nothing", draft().without_claim("sub").without_claim("client_id").without_claim("jti")),
+        ("only a client", draft().without_claim("sub").without_claim("jti")),
+        ("an actor", draft().claim("act", serde_json::json!({"sub": "gateway"}))),
+    ];
+    let mut verified = Vec::new();
+    for (name, draft) in cases {
+        verified.push((name, verifier.verify(&draft.sign()).await.unwrap_or_else(|error| panic!("{name}: {error}"))));
+    }
+    let expect = |step: &str, others: RevocationStatus, named: &[(&str, RevocationStatus)]| {
+        for (name, token) in &verified {
+            let expected = named.iter().find(|(known, _)| known == name).map_or(others, |(_, status)| *status);
+            assert_eq!(status_of(&*list, token), expected, "{step}: {name}");
+        }
+    };
+    expect("an empty list", Valid, &[("nothing", Unknown)]);
+    list.revoke_token("https://other.test", "x", UnixTime::MAX).expect("room");
+    expect("another issuer's", Valid, &[("nothing", Unknown)]);
+    list.revoke_token(issuer.name(), "x", UnixTime::MAX).expect("room");
+    let without_id = [("no jti", Unknown), ("only a client", Unknown), ("nothing", Unknown)];
+    expect("tokens", Valid, &without_id);
+    list.revoke_subject(issuer.name(), "x", now, hour).expect("room");
+    let mut known = without_id.to_vec();
+    known.push(("neither sub nor client", Unknown));
+    expect("subjects", Valid, &known);
+    list.revoke_client(issuer.name(), "x", now, hour).expect("room");
+    known.push(("no client", Unknown));
+    expect("clients", Valid, &known);
+    list.revoke_subject(issuer.name(), "gateway", now, hour).expect("room");
+    known.push(("an actor", Revoked));
+    expect("an actor", Valid, &known);
+    list.revoke_client(issuer.name(), "web", now, hour).expect("room");
+    expect("a client", Revoked, &[("no client", Unknown), ("neither sub nor client", Unknown), ("nothing", Unknown)]);
+
+    // A subject's name reaches a client that speaks for itself, without `sub`; a client's name is never a user's.
+    let list = Arc::new(MemoryRevocations::new());
+    list.revoke_subject(issuer.name(), "web", now, hour).expect("room");
+    let status = |name: &str| status_of(&*list, &verified.iter().find(|(known, _)| *known == name).expect("a case").1);
+    assert_eq!((status("no sub"), status("whole")), (Revoked, Valid));
+}
+
+/// An entry has an end, and what it may have been about is unknown after that.
+#[tokio::test]
+async fn s15_01_no_entry_reaches_further_than_its_longest_retention() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("api");
+    let day = Duration::from_secs(86_400);
+    let list = Arc::new(MemoryRevocations::new().max_entries(2).max_retention(day));
+    let used = Arc::new(SingleUse::new().max_retention(day));
+    for revocation in [Revocation::new(Arc::clone(&list)), Revocation::new(Arc::clone(&used))] {
+        builder(&issuer).revocation(revocation).build().expect("it takes the verifier's clock");
+    }
+    let year_9999 = 253_402_300_000_u64;
+    let endless = |id: &str| good(&issuer).claim("jti", id).claim("exp", year_9999).sign();
+    let verify = async |token: String| verifier.verify(&token).await.expect("verified");
+    let (old, innocent) = (verify(endless("old")).await, verify(endless("innocent")).await);
+    assert_eq!(status_of(&*used, &old), RevocationStatus::Unknown, "it would take its place for ever");
+    list.revoke(&old).expect("room");
+    list.revoke_token(issuer.name(), "unknown expiry", UnixTime::MAX).expect("room");
+    assert_eq!(status_of(&*list, &old), RevocationStatus::Revoked);
+    assert_eq!(status_of(&*list, &innocent), RevocationStatus::Valid);
+    issuer.clock().advance(day + Duration::from_secs(302));
+    list.revoke_token(issuer.name(), "later", UnixTime::MAX).expect("the others are over");
+    assert_eq!(list.len(), 1);
+    for token in [&old, &innocent] {
+        assert_eq!(status_of(&*list, token), RevocationStatus::Unknown, "either may have been meant");
+    }
+    let undated = verify(good(&issuer).claim("jti", "undated").without_claim("iat").sign()).await;
+    assert_eq!(status_of(&*list, &undated), RevocationStatus::Unknown);
+    let new = verify(endless("new")).await;
+    assert_eq!(status_of(&*list, &new), RevocationStatus::Valid, "issued since");
+}

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign::authz::claim;
+use countersign::revocation::{MemoryRevocations, RevocationCheck, SingleUse};
 use countersign::verify::Verifier;
 use countersign_core::integration::{RequestContext, Step};
 use countersign_core::verify::Verified;
@@ -123,4 +124,36 @@ fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
     let (bytes, cached) = held(11_500, filled, decode_all);
     println!("decoded: {:.1} MiB for {cached} tokens", bytes as f64 / MIB);
     assert!(bytes <= 2 * SETTING, "{bytes} bytes for {cached} tokens");
+    revocation_lists();
+}
+
+/// The bytes that the documentation of both lists states for an entry.
+const ENTRY: usize = 500;
+
+/// Lists of revoked and of used tokens, filled by two issuers with the longest names that a token can have.
+fn revocation_lists() {
+    const ENTRIES: usize = 2_048;
+    let issuers =
+        ["a", "b"].map(|name| TestIssuer::new().with_name(format!("https://{name}.test/{}", "x".repeat(100))));
+    let before = LIVE.load(Ordering::Relaxed);
+    let list = MemoryRevocations::new().max_entries(ENTRIES);
+    let used = SingleUse::new().max_entries(ENTRIES);
+    let clock = issuers[0].verifier_for("orders");
+    assert!(list.attach(clock.clock()).is_empty() && used.attach(clock.clock()).is_empty());
+    for issuer in &issuers {
+        let verifier = issuer.verifier_for("orders");
+        for number in 0..2 * ENTRIES {
+            let name = format!("{number}{}", "n".repeat(3_000));
+            let draft = issuer.token().audience("orders").subject(&name).claim("jti", name.as_str());
+            let Step::Done(Ok(token)) = verifier.verify_with_cached_keys(&draft.sign()) else { panic!("not accepted") };
+            let _ = list.revoke(&token); // the last ones are refused
+            used.check(&token);
+        }
+    }
+    let held = LIVE.load(Ordering::Relaxed) - before;
+    // Two busy issuers leave a quarter of the list to others.
+    let entries = 2 * list.len();
+    assert_eq!(entries, 3 * ENTRIES);
+    println!("revocations: {} bytes for each of {entries} entries", held / entries);
+    assert!(held <= 2 * ENTRY * entries, "{held} bytes for {entries} entries");
 }

@@ -62,8 +62,14 @@ impl VerifyError {
         VerifyError::new(VerifyErrorKind::Revoked, detail).after_signature()
     }
 
-    /// Marks the error as one of a token whose signature was verified.
-    pub(crate) fn after_signature(self) -> Self {
+    /// Marks the error as one of a token whose signature was verified, for a layer that checked it in another way.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert!(VerifyError::revoked("signed out").after_signature().is_signature_verified());
+    /// ```
+    pub fn after_signature(self) -> Self {
         VerifyError { is_signature_verified: true, ..self }
     }
 

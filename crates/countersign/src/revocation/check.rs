@@ -41,6 +41,14 @@ pub trait RevocationCheck: Send + Sync + Debug + 'static {
     /// Looks up the status of `token`, identified by issuer and `jti`, or by issuer, subject and time of issue.
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery;
 
+    /// Looks up the status of `token` again, while a response to its caller is still running.
+    ///
+    /// Asked by [`lifetime`](crate::lifetime) once a minute. A check that accepts a token once must not count this. Default:
+    /// [`check`](Self::check).
+    fn recheck(&self, token: &Arc<Verified>) -> RevocationQuery {
+        self.check(token)
+    }
+
     /// Takes the clock of the verifier whose layer uses this check, and returns the faults of this use.
     ///
     /// Called each time such a layer is built. By default the clock is ignored.

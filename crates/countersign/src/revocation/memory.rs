@@ -10,18 +10,28 @@ use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
-use super::name::{Name, NameRef};
-use super::retention::Retention;
+use super::name::{Kind, Name, NameRef};
+use super::retention::{Retention, Term};
 use super::shares::{ListShares, Place};
 
 /// The most revocations of one issuer in a list.
 const MAX_REVOCATIONS: usize = 65_536;
 
-/// A list of revoked tokens and subjects in the memory of this process.
+/// The longest time for which a revocation is kept.
+const MAX_RETENTION: Duration = Duration::from_secs(366 * 86_400);
+
+/// A list of revoked tokens, subjects and clients in the memory of this process.
 ///
 /// Share it in an `Arc` with the code that learns of revocations. An entry is removed once every token that it could stop
 /// has expired. A full list refuses new entries: removing an older one would accept its token again. One issuer fills at most
 /// half of the list, and one subject that [revokes its own tokens](Self::revoke) at most a quarter: the others find room.
+///
+/// A token is only valid if the list would name it. If the issuer has revocations of tokens, the status of a token without
+/// `jti` is unknown; so is that of one without `client_id` if it has revocations of clients, and of one without both `sub`
+/// and `client_id` if it has revocations of subjects. A token without any of these names is always unknown.
+///
+/// An entry is kept for at most [`max_retention`](Self::max_retention). After that, tokens that may have been meant and have
+/// not expired are unknown. An entry takes about 500 bytes, whatever its names.
 ///
 /// A wall clock that is set does not undo a revocation. Entries are removed by monotonic time, so a clock that goes ahead
 /// removes none within an hour. If the clock goes back after entries were removed, the status of tokens that expired before
@@ -42,18 +52,21 @@ const MAX_REVOCATIONS: usize = 65_536;
 /// ```
 pub struct MemoryRevocations {
     entries: papaya::HashMap<Name, Entry>,
+    /// The kinds of names that an issuer has entries of.
+    kinds: papaya::HashMap<Name, UnixTime>,
     /// The place of each entry. Held while an entry is added, so that the bound is exact.
     places: Mutex<HashMap<Name, Place>>,
     shares: ListShares,
     max_entries: usize,
+    max_retention: Duration,
     retention: Retention,
 }
 
 #[derive(Clone, Copy)]
 struct Entry {
-    /// Only tokens issued before this time are revoked: all of them if the entry names a token.
-    issued_before: UnixTime,
-    keep_until: UnixTime,
+    /// Only tokens issued before this time are revoked; all if there is none.
+    issued_before: Option<UnixTime>,
+    term: Term,
 }
 
 /// The error of a full list, or of an issuer or subject that used up its share: the revocation was not added.
@@ -75,9 +88,11 @@ impl MemoryRevocations {
     pub fn new() -> Self {
         MemoryRevocations {
             entries: papaya::HashMap::new(),
+            kinds: papaya::HashMap::new(),
             places: Mutex::default(),
             shares: ListShares::new(MAX_REVOCATIONS),
             max_entries: MAX_REVOCATIONS,
+            max_retention: MAX_RETENTION,
             retention: Retention::default(),
         }
     }
@@ -90,6 +105,13 @@ impl MemoryRevocations {
         self
     }
 
+    /// Sets how long a revocation is kept at most. Default: 366 days. No token should live longer.
+    #[must_use]
+    pub fn max_retention(mut self, longest: Duration) -> Self {
+        self.max_retention = longest;
+        self
+    }
+
     /// Revokes this token, such as at its holder's sign-out. Its subject fills at most half of its issuer's share, so that a
     /// user who revokes own tokens without end keeps nobody else from it.
     ///
@@ -98,7 +120,7 @@ impl MemoryRevocations {
     pub fn revoke(&self, token: &Verified) -> Result<(), RevocationsFull> {
         let id = token.token_id().ok_or(RevocationsFull)?;
         let name = NameRef::token(token.issuer(), id);
-        self.add(name, Some(token.subject()), UnixTime::MAX, token.expires_at())
+        self.add(name, Some(token.subject()), None, token.expires_at())
     }
 
     /// Revokes the token that `issuer` identifies by `token_id` (`jti`) and that expires at `expires_at`; pass
@@ -107,10 +129,11 @@ impl MemoryRevocations {
     /// # Errors
     /// [`RevocationsFull`]; the token is still accepted then.
     pub fn revoke_token(&self, issuer: &str, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationsFull> {
-        self.add(NameRef::token(issuer, token_id), None, UnixTime::MAX, expires_at)
+        self.add(NameRef::token(issuer, token_id), None, None, expires_at)
     }
 
-    /// Revokes every token of this subject that was issued before `issued_before` or has no time of issue.
+    /// Revokes every token of this subject that was issued before `issued_before` or has no time of issue: those in whose name
+    /// it acts itself (`sub`, or `client_id` in a token without `sub`), and those with which it acts for others (`act.sub`).
     ///
     /// `max_lifetime` is the longest lifetime of the issuer's tokens; the revocation is removed after it. Issuers write whole
     /// seconds: a subject that signs in again within the same second may have to do so once more.
@@ -124,7 +147,24 @@ impl MemoryRevocations {
         issued_before: UnixTime,
         max_lifetime: Duration,
     ) -> Result<(), RevocationsFull> {
-        self.add(NameRef::subject(issuer, subject), None, issued_before, issued_before.saturating_add(max_lifetime))
+        let end = issued_before.saturating_add(max_lifetime);
+        self.add(NameRef::subject(issuer, subject), None, Some(issued_before), end)
+    }
+
+    /// Revokes every token that was issued to this client (`client_id`) before `issued_before` or has no time of issue, in
+    /// whoever's name. `max_lifetime` is as for [`revoke_subject`](Self::revoke_subject).
+    ///
+    /// # Errors
+    /// [`RevocationsFull`]; the tokens are still accepted then.
+    pub fn revoke_client(
+        &self,
+        issuer: &str,
+        client_id: &str,
+        issued_before: UnixTime,
+        max_lifetime: Duration,
+    ) -> Result<(), RevocationsFull> {
+        let end = issued_before.saturating_add(max_lifetime);
+        self.add(NameRef::client(issuer, client_id), None, Some(issued_before), end)
     }
 
     /// The number of revocations in the list.
@@ -143,7 +183,7 @@ impl MemoryRevocations {
         &self,
         name: NameRef<'_>,
         subject: Option<&str>,
-        issued_before: UnixTime,
+        issued_before: Option<UnixTime>,
         expires_at: UnixTime,
     ) -> Result<(), RevocationsFull> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,49 +194,69 @@ impl MemoryRevocations {
             let place = place().or_else(|| {
                 let now = self.retention.sweep_time();
                 entries.retain(|name, entry| {
-                    let is_kept = !self.retention.may_remove(entry.keep_until, now);
+                    let is_kept = !self.retention.may_remove(entry.term, now);
                     if !is_kept {
                         places.remove(name);
                     }
                     is_kept
                 });
+                self.kinds.pin().retain(|_, keep_until| *keep_until >= now);
                 place()
             });
             places.insert(name.into(), place.ok_or(RevocationsFull)?);
         }
-        let mut entry = Entry { issued_before, keep_until: Retention::keep_until(expires_at) };
+        let mut entry =
+            Entry { issued_before, term: self.retention.term(expires_at, issued_before, self.max_retention) };
         if let Some(known) = known {
             // Of two revocations of one name, the further-reaching counts.
-            entry.issued_before = entry.issued_before.max(known.issued_before);
-            entry.keep_until = entry.keep_until.max(known.keep_until);
+            entry.issued_before = entry.issued_before.zip(known.issued_before).map(|(own, other)| own.max(other));
+            entry.term = entry.term.join(known.term);
         }
+        let kinds = self.kinds.pin();
+        let all = NameRef::all(name.kind(), name.issuer());
+        let kind_until = kinds.get(&all).copied().unwrap_or_default().max(entry.term.keep_until);
+        kinds.insert(all.into(), kind_until);
         entries.insert(name.into(), entry);
         Ok(())
     }
 
-    fn is_revoked(&self, token: &Verified) -> bool {
-        if self.is_empty() {
-            return false;
+    fn status(&self, token: &Verified) -> RevocationStatus {
+        let present = |name: &&str| !name.is_empty();
+        let (id, client) = (token.token_id().filter(present), token.client_id().filter(present));
+        let subject = Some(token.subject()).filter(present).or(client);
+        if id.is_none() && subject.is_none() {
+            return RevocationStatus::Unknown; // no revocation could name it
         }
-        let entries = self.entries.pin();
-        let issuer = token.issuer();
-        let by_id = token.token_id().is_some_and(|id| entries.contains_key(&NameRef::token(issuer, id)));
-        let by_subject = || {
-            let entry = entries.get(&NameRef::subject(issuer, token.subject()));
-            entry.is_some_and(|entry| token.issued_at().is_none_or(|issued| issued < entry.issued_before))
-        };
-        by_id || by_subject()
+        if !self.is_empty() {
+            let issuer = token.issuer();
+            let (entries, kinds) = (self.entries.pin(), self.kinds.pin());
+            let is_revoked = |name| {
+                let of_time = |before| token.issued_at().is_none_or(|issued| issued < before);
+                entries.get(&name).is_some_and(|entry| entry.issued_before.is_none_or(of_time))
+            };
+            if id.is_some_and(|id| is_revoked(NameRef::token(issuer, id)))
+                || subject.is_some_and(|subject| is_revoked(NameRef::subject(issuer, subject)))
+                || token.actor().is_some_and(|actor| is_revoked(NameRef::subject(issuer, actor)))
+                || client.is_some_and(|client| is_revoked(NameRef::client(issuer, client)))
+            {
+                return RevocationStatus::Revoked;
+            }
+            let is_unnamed =
+                |kind, name: Option<&str>| name.is_none() && kinds.contains_key(&NameRef::all(kind, issuer));
+            if is_unnamed(Kind::Token, id) || is_unnamed(Kind::Subject, subject) || is_unnamed(Kind::Client, client) {
+                return RevocationStatus::Unknown;
+            }
+        }
+        // Read after the list: an entry is marked as removed before it is.
+        let is_doubtful =
+            self.retention.may_have_removed(token.expires_at()) || self.retention.may_have_forgotten(token.issued_at());
+        if is_doubtful { RevocationStatus::Unknown } else { RevocationStatus::Valid }
     }
 }
 
 impl RevocationCheck for MemoryRevocations {
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
-        RevocationQuery::Known(match self.is_revoked(token) {
-            true => RevocationStatus::Revoked,
-            // Read after the list: an entry is marked as removed before it is.
-            false if self.retention.may_have_removed(token.expires_at()) => RevocationStatus::Unknown,
-            false => RevocationStatus::Valid,
-        })
+        RevocationQuery::Known(self.status(token))
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {

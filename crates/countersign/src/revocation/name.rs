@@ -31,23 +31,42 @@ pub(super) struct NameRef<'n> {
     name: Text<&'n str>,
 }
 
+/// The kind of a name: names of different kinds are never equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Kind {
+pub(super) enum Kind {
     Token,
     Subject,
+    Client,
 }
 
 impl<'n> NameRef<'n> {
     pub(super) fn token(issuer: &'n str, token_id: &'n str) -> Self {
-        NameRef { kind: Kind::Token, issuer, name: Text::new(token_id) }
+        NameRef::new(Kind::Token, issuer, token_id)
+    }
+
+    pub(super) fn subject(issuer: &'n str, subject: &'n str) -> Self {
+        NameRef::new(Kind::Subject, issuer, subject)
+    }
+
+    pub(super) fn client(issuer: &'n str, client_id: &'n str) -> Self {
+        NameRef::new(Kind::Client, issuer, client_id)
+    }
+
+    /// The name that stands for all names of this kind and issuer.
+    pub(super) fn all(kind: Kind, issuer: &'n str) -> Self {
+        NameRef::new(kind, issuer, "")
     }
 
     pub(super) fn issuer(&self) -> &'n str {
         self.issuer
     }
 
-    pub(super) fn subject(issuer: &'n str, subject: &'n str) -> Self {
-        NameRef { kind: Kind::Subject, issuer, name: Text::new(subject) }
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn new(kind: Kind, issuer: &'n str, name: &'n str) -> Self {
+        NameRef { kind, issuer, name: Text::new(name) }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
@@ -11,11 +12,14 @@ use countersign_core::verify::Verified;
 
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::name::{Name, NameRef};
-use super::retention::Retention;
+use super::retention::{Retention, Term};
 use super::shares::{ListShares, Place};
 
 /// The most used tokens that are remembered.
 const MAX_USED: usize = 65_536;
+
+/// The longest time for which a used token is remembered.
+const MAX_RETENTION: Duration = Duration::from_secs(31 * 86_400);
 
 /// Parts that are locked one at a time.
 const SHARDS: usize = 64;
@@ -45,6 +49,7 @@ pub struct SingleUse {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     max_entries: usize,
+    max_retention: Duration,
     retention: Retention,
 }
 
@@ -65,6 +70,7 @@ impl SingleUse {
             shards: shards(MAX_USED),
             hasher: RandomState::new(),
             max_entries: MAX_USED,
+            max_retention: MAX_RETENTION,
             retention: Retention::default(),
         }
     }
@@ -77,6 +83,14 @@ impl SingleUse {
         self
     }
 
+    /// Sets how long a used token is remembered at most. Default: 31 days. The status of a token that expires later is unknown,
+    /// so that nobody fills the list for years.
+    #[must_use]
+    pub fn max_retention(mut self, longest: Duration) -> Self {
+        self.max_retention = longest;
+        self
+    }
+
     fn redeem(&self, token: &Verified) -> RevocationStatus {
         let Some(id) = token.token_id().filter(|id| !id.is_empty()) else { return RevocationStatus::Revoked };
         let name = Name::from(NameRef::token(token.issuer(), id));
@@ -84,7 +98,9 @@ impl SingleUse {
         if shard.used.contains_key(&name) {
             return RevocationStatus::Revoked;
         }
-        if self.retention.may_have_removed(token.expires_at()) {
+        if self.retention.may_have_removed(token.expires_at())
+            || self.retention.outlives(token.expires_at(), self.max_retention)
+        {
             return RevocationStatus::Unknown;
         }
         let place = shard.place(token).or_else(|| {
@@ -122,7 +138,9 @@ impl Shard {
         if now <= self.sweep_after {
             return;
         }
-        self.used.retain(|_, (keep_until, _)| !retention.may_remove(*keep_until, now));
+        self.used.retain(|_, (keep_until, _)| {
+            !retention.may_remove(Term { keep_until: *keep_until, meant_until: None }, now)
+        });
         let next = self.used.values().map(|(keep_until, _)| *keep_until).min();
         self.sweep_after = next.unwrap_or(UnixTime::from_secs(u64::MAX));
     }
@@ -131,6 +149,11 @@ impl Shard {
 impl RevocationCheck for SingleUse {
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
         RevocationQuery::Known(self.redeem(token))
+    }
+
+    /// Valid: the request of the response was the one use.
+    fn recheck(&self, _: &Arc<Verified>) -> RevocationQuery {
+        RevocationQuery::Known(RevocationStatus::Valid)
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {

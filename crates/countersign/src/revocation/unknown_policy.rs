@@ -80,7 +80,16 @@ impl Revocation {
 
     /// Queries the status of a token within the timeout. Waiting needs a tokio runtime.
     pub(crate) fn query(&self, token: &Arc<Verified>) -> RevocationQuery {
-        match self.check.check(token) {
+        self.within_timeout(self.check.check(token))
+    }
+
+    /// Queries the status again, of a token that was accepted before.
+    pub(crate) fn query_again(&self, token: &Arc<Verified>) -> RevocationQuery {
+        self.within_timeout(self.check.recheck(token))
+    }
+
+    fn within_timeout(&self, query: RevocationQuery) -> RevocationQuery {
+        match query {
             RevocationQuery::Pending(status) => {
                 let timeout = self.timeout;
                 RevocationQuery::Pending(Box::pin(async move {
