@@ -9,7 +9,6 @@ use std::hint::black_box;
 use std::iter;
 
 use axum::extract::FromRequestParts;
-use bytes::Bytes;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::guard::require;
@@ -135,9 +134,9 @@ fn refusals() -> Vec<Case> {
 }
 
 /// Calls of `service` with one token after the other.
-fn calls<S>(mut service: S, tokens: &[String]) -> impl FnMut() + use<S>
+fn calls<S, B>(mut service: S, tokens: &[String]) -> impl FnMut() + use<S, B>
 where
-    S: Service<Request<()>, Response = Response<Bytes>, Error = Infallible> + 'static,
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible> + 'static,
 {
     let mut next = in_turn(tokens.iter().map(|token| request(token)).collect());
     move || next(&mut |request: &Request<()>| assert!(call(&mut service, request.clone())))

@@ -32,9 +32,9 @@ pub fn request(token: &str) -> Request<()> {
 }
 
 /// One call of `service`; whether it reached the innermost service.
-pub fn call<S>(service: &mut S, request: Request<()>) -> bool
+pub fn call<S, B>(service: &mut S, request: Request<()>) -> bool
 where
-    S: Service<Request<()>, Response = Response<Bytes>, Error = Infallible>,
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
 {
     let Ok(response) = now(service.call(request));
     response.status().is_success()

@@ -1,6 +1,5 @@
 //! Cost of a guard and an extractor for a token seen before: with one authority and with 50.
 
-use bytes::Bytes;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::guard::require;
 use countersign_benches::measure::{Contender, Figure, Plan, interleave};
@@ -94,9 +93,9 @@ fn token_of(signer: &Signer, count: usize) -> String {
     signer.sign_compact(header.as_bytes(), claims.to_string().as_bytes()).expect("a token")
 }
 
-fn contender<'a, S>(name: &str, mut service: S, token: &str) -> Contender<'a>
+fn contender<'a, S, B>(name: &str, mut service: S, token: &str) -> Contender<'a>
 where
-    S: Service<Request<()>, Response = Response<Bytes>, Error = std::convert::Infallible> + 'a,
+    S: Service<Request<()>, Response = Response<B>, Error = std::convert::Infallible> + 'a,
 {
     let template = request(token);
     assert!(call(&mut service, template.clone()), "{name} refuses a good token");

@@ -1,6 +1,5 @@
 //! The whole layer over the service it wraps: a token seen before, with a guard, with typed claims, beside the peers.
 
-use bytes::Bytes;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::guard::require;
 use countersign_benches::measure::{Contender, Figure, Plan, interleave};
@@ -47,9 +46,9 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     report.table("A cached token, through the layer", note, &["", "ns", "ns over", "allocations over"], rows);
 }
 
-fn contender<'a, S>(name: &str, mut service: S, token: &str) -> Contender<'a>
+fn contender<'a, S, B>(name: &str, mut service: S, token: &str) -> Contender<'a>
 where
-    S: Service<Request<()>, Response = Response<Bytes>, Error = std::convert::Infallible> + 'a,
+    S: Service<Request<()>, Response = Response<B>, Error = std::convert::Infallible> + 'a,
 {
     let template = request(token);
     assert!(call(&mut service, template.clone()), "{name} refuses a good token");

@@ -100,9 +100,9 @@ fn with_authorities(issuer: &TestIssuer, count: usize) -> TokenDraft {
 }
 
 /// Allocations of a call with a token that was seen before.
-fn of_a_hit<S>(mut service: S, token: &str) -> usize
+fn of_a_hit<S, B>(mut service: S, token: &str) -> usize
 where
-    S: Service<Request<()>, Response = Response<Bytes>, Error = Infallible>,
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
 {
     let template = Request::get("/").header("authorization", format!("Bearer {token}")).body(()).expect("a request");
     let mut counts = (0..4).map(|_| {

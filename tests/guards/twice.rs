@@ -72,6 +72,45 @@ async fn s15_09_a_path_parameter_of_nested_routers_is_refused() {
     assert!(log.text().contains("nested routers have the path parameter twice"), "{}", log.text());
 }
 
+/// A guard around a whole inner router sees only the outer parameter; handlers see those of the inner one too.
+#[tokio::test]
+async fn s15_09_a_parameter_that_an_inner_router_adds_after_the_guard_is_refused() {
+    let issuer = TestIssuer::new();
+    let value = |Path(path): Path<HashMap<String, String>>| async move { path["tenant"].clone() };
+    let inner = || {
+        Router::new()
+            .route("/claims/{tenant}", get(move |_: Claims, path: Path<_>| value(path)))
+            .route("/maybe/{tenant}", get(move |_: Option<Claims>, path: Path<_>| value(path)))
+            .route("/tenant/{tenant}", get(move |_: Tenant, path: Path<_>| value(path)))
+            .route("/authorized/{tenant}", get(authorized))
+            .route("/guarded/{tenant}", get(value).layer(require(role("clerk"))))
+            .route("/compared/{tenant}", get(value).layer(require(tenant_in_path("tenant"))))
+            .route("/other/{order}", get(move |_: Claims, path: Path<_>| value(path)))
+    };
+    let authenticate = AuthenticateLayer::new(issuer.verifier_for("api"));
+    let around = Router::new().nest_service("/s/{tenant}", inner()).layer(require(tenant_in_path("tenant")));
+    let twice = Router::new().nest_service("/t/{outer}", around.clone());
+    let app = around.merge(twice).layer(authenticate);
+    let token = issuer.token().audience("api").tenant("acme").role("clerk").sign();
+    let call = async |path: String| {
+        let request = axum::http::Request::get(&path).header("authorization", format!("Bearer {token}"));
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        tower::ServiceExt::oneshot(app.clone(), request).await.expect("answered").status().as_u16()
+    };
+    for handler in ["claims", "maybe", "tenant", "authorized", "guarded", "compared"] {
+        for values in
+            ["/s/acme/x/globex", "/s/acme/x/acme", "/s/acme/x/%67lobex", "/s/acme/x/%ff", "/t/1/s/acme/x/globex"]
+        {
+            assert_eq!(call(values.replace("/x/", &format!("/{handler}/"))).await, 500, "{handler} {values}");
+        }
+        assert_eq!(call(format!("/s/globex/{handler}/acme")).await, 403, "{handler}");
+    }
+    for path in ["/s/acme/other/7", "/t/1/s/acme/other/7"] {
+        assert_eq!(call(path.into()).await, 200, "{path}");
+    }
+    assert_eq!(call("/s/globex/other/7".into()).await, 403);
+}
+
 #[tokio::test]
 async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
     let issuer = TestIssuer::new();

@@ -146,13 +146,31 @@ async fn s10_08_a_forged_token_learns_nothing_whatever_it_says() {
 }
 
 #[tokio::test]
-async fn detail_code_states_the_reason_if_enabled() {
+async fn s10_08_detail_code_states_the_reason_of_a_signed_token_if_enabled() {
     let issuer = TestIssuer::new();
     let layer = builder(&issuer).detail(Detail::Code).build().expect("a layer");
     let router = Router::new().route("/", get(who)).layer(layer);
     let service = Service::start(router).await;
     let answer = service.get("/", &issuer.token().audience("other").sign()).await;
     assert_eq!(answer.json()["reason"], "wrong_audience");
+    // Nobody learns anything from a forged token, whatever it says.
+    let stranger = TestIssuer::new();
+    let forged = |draft: countersign_test::TokenDraft| {
+        let (token, good) = (draft.sign(), good(&issuer).sign());
+        let signature = good.rsplit('.').next().expect("a signature").to_owned();
+        format!("{}.{signature}", token.rsplit_once('.').expect("a token").0)
+    };
+    for token in [
+        forged(issuer.token().audience("other")),
+        forged(good(&issuer).expired()),
+        stranger.token().audience("api").header("kid", "nobody").sign(),
+        good(&issuer).claim("iss", "https://other.test").sign(),
+        "e30.e30.AA".to_owned(),
+    ] {
+        let answer = service.get("/", &token).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "token_invalid"), "{answer:?}");
+        assert!(answer.json().get("reason").is_none(), "{answer:?}");
+    }
     assert_eq!(service.get("/", &good(&issuer).sign()).await.status, 200);
 }
 

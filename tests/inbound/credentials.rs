@@ -35,6 +35,19 @@ async fn s5_02_malformed_credentials_are_a_bad_request() {
         let answer = service.request("GET /", &[&format!("Authorization: {line}")]).await;
         assert_invalid_request(&answer, line);
     }
+    // Credentials that another reader may take for a bearer token.
+    for line in [
+        "Bearer\t tok",
+        "Bearer \ttok",
+        "Bearer;tok",
+        "Bearer:tok",
+        "Bearer\"tok",
+        "Basic dQ==, Bearer tok",
+        "Basic dQ==,bearer tok",
+    ] {
+        let answer = service.request("GET /", &[&format!("Authorization: {line}")]).await;
+        assert_invalid_request(&answer, line);
+    }
     let obs_text = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer a\xff\xfe\r\n\r\n";
     assert_invalid_request(&service.send(obs_text).await, "obs-text");
 }
@@ -85,6 +98,13 @@ async fn s5_10_tokens_in_query_and_form_are_never_read() {
     let header = format!("Authorization: Bearer {token}");
     let answer = service.request(&format!("GET /?a=1&access_token={token}"), &[&header]).await;
     assert_invalid_request(&answer, "in both");
+    for name in ["access%5Ftoken", "access%5ftoken", "%61ccess_token", "%61%63%63%65%73%73%5F%74%6F%6B%65%6E"] {
+        let answer = service.request(&format!("GET /?a=%&{name}=x"), &[&header]).await;
+        assert_invalid_request(&answer, name);
+    }
+    for other in ["Access_token=x", "access+token=x", "access%255Ftoken=x", "a=access_token", "access_token%3Dx"] {
+        assert_eq!(service.request(&format!("GET /?{other}"), &[&header]).await.status, 200, "{other}");
+    }
 
     let form = format!("access_token={token}");
     let head = format!(
@@ -119,4 +139,20 @@ async fn s5_32_trailers_and_proxy_authorization_are_ignored() {
          1\r\nx\r\n0\r\nAuthorization: Bearer {token}\r\n\r\n"
     );
     assert_bare_challenge(&service.send(in_trailer.as_bytes()).await, "trailer");
+}
+
+/// HTTP/2 carries a value with its outer spaces. On a route with optional login, it must not count as none.
+#[tokio::test]
+async fn s5_02_s5_22_a_space_before_the_scheme_is_no_absence_of_credentials() {
+    let issuer = countersign_test::TestIssuer::new();
+    let layer = crate::app::builder(&issuer).allow_anonymous().build().expect("a layer");
+    let app = Router::new().route("/", axum::routing::get(who)).layer(layer);
+    for (line, status) in
+        [("Bearer x.y.z", 401), (" Bearer x.y.z", 400), ("\tBearer x.y.z", 400), ("Digest a=\"b, c\"", 200)]
+    {
+        let request = axum::http::Request::get("/").header("authorization", line);
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        let answer = tower::ServiceExt::oneshot(app.clone(), request).await.expect("answered");
+        assert_eq!(answer.status(), status, "{line:?}");
+    }
 }

@@ -112,6 +112,40 @@ async fn read(mut body: Body) -> (String, Option<axum::Error>) {
     (text, None)
 }
 
+/// The check is asked again each minute; a check that accepts a token once is not.
+#[tokio::test(start_paused = true)]
+async fn s11_06_a_stream_ends_within_a_minute_of_the_revocation_of_its_token() {
+    use countersign::revocation::{MemoryRevocations, Revocation, SingleUse};
+    let list = Arc::new(MemoryRevocations::new());
+    for (revocation, is_list) in
+        [(Revocation::new(Arc::clone(&list)), true), (Revocation::new(Arc::new(SingleUse::new())), false)]
+    {
+        let issuer = TestIssuer::new();
+        let clock: Arc<dyn Clock> = Arc::new(Paused {
+            base: issuer.clock().now(),
+            start: tokio::time::Instant::now(),
+            ahead: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
+        });
+        let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock));
+        let layer = AuthenticateLayer::builder(verifier.build().expect("a policy")).revocation(revocation);
+        let router = Router::new()
+            .route("/", get((|| async { ticks() }).layer(end_with_token(TokenEndAction::Finish("end".into())))))
+            .layer(layer.build().expect("a layer"));
+        let token = good(&issuer).claim("jti", "one").lifetime(LIFE).sign();
+        let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+        let answer = router.oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
+        let start = tokio::time::Instant::now();
+        if is_list {
+            list.revoke_token(issuer.name(), "one", clock.now().saturating_add(LIFE)).expect("room");
+        }
+        let (text, error) = read(answer.into_body()).await;
+        assert!(error.is_none() && text.ends_with("end"), "{text} {error:?}");
+        let expected = if is_list { 60..=61 } else { 299..=301 };
+        assert!(expected.contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_the_token_and_a_last_event() {
     let app = App::new(TokenEndAction::Finish("event: token_ended\n\n".into()));

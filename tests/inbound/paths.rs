@@ -42,6 +42,56 @@ async fn s5_23_only_the_very_path_is_public() {
     assert_eq!(absolute.status, 200, "the absolute form of the same path");
 }
 
+/// The layer of a nested router compares the whole path, not what the outer router left of it.
+#[tokio::test]
+async fn s5_23_s15_09_a_public_path_of_a_nested_router_is_the_whole_path() {
+    let issuer = TestIssuer::new();
+    let metadata = countersign::response::ResourceMetadata::new("https://api.test/v1").expect("metadata");
+    let inner = |public: &[&str]| {
+        let layer = builder(&issuer).public(public.iter().copied()).grpc_paths(["/shop.v1.Orders/"]);
+        let layer = layer.resource_metadata(metadata.clone()).build().expect("a layer");
+        router().route("/shop.v1.Orders/List", any(who)).fallback(who).layer(layer)
+    };
+    let nested = |public: &[&str]| {
+        let by_service = Router::new().nest_service("/deep", inner(public));
+        Router::new().nest("/admin", inner(public)).nest("/{tenant}/b", by_service).nest_service("/svc", inner(public))
+    };
+    let service = Service::start(nested(&["/health", "/"])).await;
+    let prefixes = ["/admin", "/acme/b/deep", "/svc"];
+    for path in prefixes.iter().flat_map(|prefix| [format!("{prefix}/health"), prefix.to_string()]) {
+        let answer = service.request(&format!("GET {path}"), &[]).await;
+        assert_eq!(answer.status, 401, "{path} {answer:?}");
+    }
+    for prefix in prefixes {
+        let answer = service.request(&format!("GET {prefix}/shop.v1.Orders/List"), &[]).await;
+        assert_eq!(answer.status, 401, "another path than that of the gRPC service");
+        let document = "/.well-known/oauth-protected-resource/v1";
+        assert_eq!(service.request(&format!("GET {prefix}{document}"), &[]).await.status, 401, "{prefix}");
+    }
+    let service = Service::start(nested(&["/admin/health", "/acme/b/deep/health", "/svc/health"])).await;
+    for (path, status) in
+        [("/admin/health", 200), ("/acme/b/deep/health", 200), ("/svc/health", 200), ("/globex/b/deep/health", 401)]
+    {
+        assert_eq!(service.request(&format!("GET {path}"), &[]).await.status, status, "{path}");
+    }
+}
+
+/// Something between two routers rewrites the path: what the client asked for is not what the inner router answers.
+#[tokio::test]
+async fn s5_23_s15_09_a_rewritten_path_is_not_public_by_its_old_name() {
+    let issuer = TestIssuer::new();
+    let to_admin = |mut request: axum::extract::Request, next: axum::middleware::Next| async move {
+        *request.uri_mut() = "/orders".parse().expect("a path");
+        next.run(request).await
+    };
+    let inner = router().layer(builder(&issuer).public(["/health", "/a/health"]).build().expect("a layer"));
+    let rewritten = Router::new().fallback_service(inner).layer(axum::middleware::from_fn(to_admin));
+    let service = Service::start(Router::new().nest_service("/a", rewritten.clone()).fallback_service(rewritten)).await;
+    for path in ["/health", "/a/health"] {
+        assert_eq!(service.request(&format!("GET {path}"), &[]).await.status, 401, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn s5_23_headers_that_name_another_path_are_ignored() {
     let (_, service) = service().await;
@@ -123,10 +173,11 @@ async fn s5_19_with_cors_outside_preflights_pass_and_refusals_carry_its_headers(
 async fn s5_19_with_cors_inside_preflights_pass_if_enabled() {
     let issuer = TestIssuer::new();
     let app = || Router::new().route("/orders", any(who)).layer(cors());
-    let passing = builder(&issuer).pass_preflights().build().expect("a layer");
-    let service = Service::start(app().layer(passing)).await;
+    let answering = builder(&issuer).preflights(cors()).build().expect("a layer");
+    let service = Service::start(app().layer(answering)).await;
     let preflight = service.request("OPTIONS /orders", &PREFLIGHT).await;
     assert_eq!((preflight.status, preflight.body.as_str()), (200, ""), "answered by CORS, not by the handler");
+    assert_eq!(preflight.header("access-control-allow-origin"), Some("https://shop.test"));
     for half in PREFLIGHT {
         assert_eq!(service.request("OPTIONS /orders", &[half]).await.status, 401, "{half}");
         assert_eq!(service.request("GET /orders", &PREFLIGHT).await.status, 401);
@@ -139,6 +190,16 @@ async fn s5_19_with_cors_inside_preflights_pass_if_enabled() {
 #[tokio::test]
 async fn s5_19_a_request_dressed_as_a_preflight_reaches_no_handler() {
     let issuer = TestIssuer::new();
+    // The CORS layer is given, and none is behind: the handler would run, if anything reached it.
+    for path in ["/orders", "/nope"] {
+        let layer = builder(&issuer).preflights(cors()).build().expect("a layer");
+        let service = Service::start(Router::new().route("/orders", any(who)).fallback(who).layer(layer)).await;
+        let answer = service.request(&format!("OPTIONS {path}"), &PREFLIGHT).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{path}");
+    }
+    let silent = builder(&issuer).preflights(tower::layer::util::Identity::new()).build().expect("a layer");
+    let service = Service::start(Router::new().route("/orders", any(who)).layer(silent)).await;
+    assert_eq!(service.request("OPTIONS /orders", &PREFLIGHT).await.status, 403, "nobody answers it");
     let service = Service::start(Router::new().route("/orders", any(who)).layer(layer(&issuer))).await;
     assert_eq!(service.request("OPTIONS /orders", &PREFLIGHT).await.status, 401);
     let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());

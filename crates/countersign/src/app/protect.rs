@@ -50,7 +50,7 @@ where
     let has_all_methods = |path: &str| table.iter().any(|route| route.path() == path && route.method() == ANY);
     let without_all_methods = routes.hidden_paths.iter().filter(|path| !has_all_methods(path));
     let hidden = without_all_methods.fold(routes.hidden.clone(), |hidden, path| hidden.route(path, any(hand_back)));
-    let hidden = hidden.layer(layer.with_anonymous_callers());
+    let hidden = hidden.layer(layer.with_refused_callers());
     let open = open.merge(optional);
     // Merged last, so that its answers to unknown paths and methods are used.
     let others_verified = open.clone().merge(routes.closed.clone());

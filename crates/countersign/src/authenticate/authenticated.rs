@@ -8,6 +8,7 @@ use countersign_core::verify::Verified;
 use http::Extensions;
 
 use crate::response::{AnswerForm, Responder};
+use crate::revocation::Revocation;
 use crate::telemetry::Samples;
 
 /// Request extension that records who calls, or that the caller is anonymous.
@@ -28,6 +29,7 @@ pub(crate) struct LayerContext {
     pub(crate) responder: Responder,
     pub(crate) samples: Samples,
     pub(crate) subjects: Option<Pseudonyms>,
+    pub(crate) revocation: Option<Revocation>,
 }
 
 /// Authentication status of a request, as guards and extractors see it.

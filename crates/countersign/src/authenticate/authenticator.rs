@@ -7,14 +7,15 @@ use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
 use countersign_core::integration::{NeedsKeys, Step};
 use countersign_core::key::RefreshOutcome;
-use countersign_core::verify::{Verified, Verifier};
-use http::{Request, Response};
+use countersign_core::verify::{Outcome, Verified, Verifier};
+use http::{Request, Response, Uri};
 
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
-use super::public_paths::{PublicPaths, is_preflight};
+use super::preflight::{PreflightFuture, Preflights};
+use super::public_paths::{PublicPaths, is_preflight, requested_uri};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, counts::VerificationTimer};
@@ -33,9 +34,10 @@ pub(super) struct Settings {
     pub(super) public_paths: PublicPaths,
     pub(super) grpc_paths: Vec<String>,
     pub(super) allows_anonymous: bool,
-    pub(super) passes_preflights: bool,
+    pub(super) preflights: Option<Preflights>,
     pub(super) keeps_token: bool,
-    pub(super) revocation: Option<Revocation>,
+    /// Sends refused requests on as anonymous ones, with the refusal, to a router that may hand them back.
+    pub(super) forwards_refused: bool,
     pub(super) metadata: Option<ResourceMetadata>,
     pub(super) locations: TokenLocations,
 }
@@ -46,10 +48,19 @@ pub(super) enum Admission {
     Forward,
     /// Answers with a document of the layer itself.
     Respond(Response<Bytes>),
+    /// Answers a CORS preflight with the layer that the service gave for it.
+    AnswerPreflight(PreflightFuture),
     /// Waits for the key that the token needs.
     AwaitKeys { keys: NeedsKeys, token: String },
     /// Waits for the revocation status of a verified token.
     AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
+}
+
+/// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
+#[derive(Clone)]
+struct EarlierRefusal {
+    refusal: Refusal,
+    context: Arc<LayerContext>,
 }
 
 /// A verified caller, with the token if the layer keeps it.
@@ -80,29 +91,43 @@ impl Authenticator {
     pub(super) fn authenticate<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
         request.extensions_mut().remove::<Authenticated>();
         request.extensions_mut().remove::<CallerToken>();
-        if self.settings.grpc_paths.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
+        let earlier = request.extensions_mut().remove::<EarlierRefusal>();
+        let is_grpc = !self.settings.grpc_paths.is_empty() && {
+            let path = requested_uri(request).map(Uri::path).unwrap_or_default();
+            self.settings.grpc_paths.iter().any(|prefix| path.starts_with(prefix))
+        };
+        if is_grpc {
             AnswerForm::mark_grpc(request.extensions_mut());
         }
         #[cfg(feature = "axum")]
         if self.verifier.denies_danger() && request.extensions().get::<super::form::TokenFromForm>().is_some() {
             return Err(self.invalid_request("a token in a form, which deny_danger forbids; remove token_in_form"));
         }
-        let Settings { public_paths, allows_anonymous, passes_preflights, keeps_token, metadata, locations, .. } =
+        let Settings { public_paths, allows_anonymous, preflights, keeps_token, metadata, locations, .. } =
             &self.settings;
-        if let Some(document) = metadata.as_ref().and_then(|it| it.respond(request.method(), request.uri())) {
+        let requested = requested_uri(request);
+        let document = metadata.as_ref().zip(requested).and_then(|(it, uri)| it.respond(request.method(), uri));
+        if let Some(document) = document {
             return Ok(Admission::Respond(document));
         }
-        if public_paths.contains(request.uri().path()) {
+        if public_paths.contains(requested.map(Uri::path)) {
             return Ok(self.admit_anonymous(request));
+        }
+        if let Some(EarlierRefusal { refusal, context }) = earlier
+            && Arc::ptr_eq(&context, &self.context)
+        {
+            return Err(refusal);
         }
         let token = match credential::read(request, locations) {
             Credential::Bearer(token) => token,
             Credential::Malformed(reason) => return Err(self.invalid_request(reason)),
             Credential::CrossSite => return Err(self.cross_site()),
-            Credential::None if *allows_anonymous || *passes_preflights && is_preflight(request) => {
-                return Ok(self.admit_anonymous(request));
+            Credential::None => {
+                if let Some(preflights) = preflights.as_ref().filter(|_| is_preflight(request)) {
+                    return Ok(Admission::AnswerPreflight(preflights.answer(request)));
+                }
+                return if *allows_anonymous { Ok(self.admit_anonymous(request)) } else { Err(Refusal::NoToken) };
             }
-            Credential::None => return Err(Refusal::NoToken),
         };
         let step = match self.verifier.cached(token) {
             Ok(verified) => Step::Done(Ok(verified)),
@@ -117,6 +142,7 @@ impl Authenticator {
         };
         match step {
             Step::Done(result) => {
+                let result = result.map_err(|error| self.mark_if_signed(error, token));
                 let token = keeps_token.then(|| token.to_owned());
                 self.check_revocation(request, result, token)
             }
@@ -132,6 +158,7 @@ impl Authenticator {
         outcome: &RefreshOutcome,
     ) -> Result<Admission, Refusal> {
         let result = self.verifier.verify_after_refresh(&token, outcome);
+        let result = result.map_err(|error| self.mark_if_signed(error, &token));
         self.check_revocation(request, result, Some(token))
     }
 
@@ -142,9 +169,9 @@ impl Authenticator {
         caller: VerifiedCaller,
         status: RevocationStatus,
     ) -> Result<Admission, Refusal> {
-        let LayerContext { clock, samples, .. } = &*self.context;
+        let LayerContext { clock, samples, revocation, .. } = &*self.context;
         let decide = |revocation: &Revocation| revocation.decide(status, samples, clock.elapsed());
-        match self.settings.revocation.as_ref().map_or(RevocationOutcome::Unavailable, decide) {
+        match revocation.as_ref().map_or(RevocationOutcome::Unavailable, decide) {
             RevocationOutcome::Accepted => Ok(self.admit(request, caller)),
             RevocationOutcome::Revoked => {
                 Err(self.refused(VerifyError::revoked("the token or its subject was revoked")))
@@ -153,10 +180,26 @@ impl Authenticator {
         }
     }
 
-    /// The response to a refused request.
-    pub(super) fn refuse<B>(&self, refusal: &Refusal, request: &Request<B>) -> Response<Bytes> {
+    /// The response to a refused request; `None` if the request goes on to a router that may hand it back.
+    pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
+        if self.settings.forwards_refused {
+            request.extensions_mut().insert(EarlierRefusal { refusal, context: Arc::clone(&self.context) });
+            self.record(request, None);
+            return None;
+        }
         let form = AnswerForm::from_extensions(request.extensions());
-        self.context.responder.refuse(refusal, request.headers(), form)
+        Some(self.context.responder.refuse(&refusal, request.headers(), form))
+    }
+
+    /// Marks the error of a signed token, if callers learn its reason: cheap checks come before the signature, which has to
+    /// be checked for this.
+    fn mark_if_signed(&self, error: VerifyError, token: &str) -> VerifyError {
+        if error.is_signature_verified() || error.is_unavailable() || !self.context.responder.tells_detail() {
+            return error;
+        }
+        let report = self.verifier.explain_with_cached_keys(token);
+        let is_signed = report.check("signature").is_some_and(|check| check.outcome == Outcome::Passed);
+        if is_signed { error.after_signature() } else { error }
     }
 
     fn check_revocation<B>(
@@ -169,7 +212,7 @@ impl Authenticator {
         let token = token.filter(|_| self.settings.keeps_token);
         let token = token.map(|token| CallerToken::new(token, verified.expires_at()));
         let caller = VerifiedCaller { verified, token };
-        let Some(revocation) = &self.settings.revocation else {
+        let Some(revocation) = &self.context.revocation else {
             return Ok(self.admit(request, caller));
         };
         match revocation.query(&caller.verified) {

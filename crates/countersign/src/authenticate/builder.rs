@@ -1,5 +1,6 @@
 //! The settings of the layer.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,12 +8,15 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::authenticated::LayerContext;
 use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
 use super::layer::AuthenticateLayer;
+use super::preflight::{PreflightEnd, Preflights};
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -39,6 +43,7 @@ pub struct AuthenticateLayerBuilder {
     settings: Settings,
     responder: Responder,
     subjects: Option<Pseudonyms>,
+    revocation: Option<Revocation>,
 }
 
 impl AuthenticateLayer {
@@ -55,6 +60,7 @@ impl AuthenticateLayer {
             settings: Settings::default(),
             responder: Responder::default(),
             subjects: None,
+            revocation: None,
         }
     }
 }
@@ -69,7 +75,8 @@ impl From<Verifier> for AuthenticateLayer {
 impl AuthenticateLayerBuilder {
     /// Lets requests to these paths through without a token. Paths are compared whole, byte for byte, before any decoding.
     ///
-    /// A token that is sent there anyway is ignored.
+    /// A token that is sent there anyway is ignored. In a nested router, list the whole path that clients request, with the
+    /// prefix of the router: `/admin/health`. So a nested `/health` is not public because another one is.
     pub fn public(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.public_paths.add(paths);
         self
@@ -78,7 +85,7 @@ impl AuthenticateLayerBuilder {
     /// Answers requests below these path prefixes in gRPC's form, for a layer around HTTP and gRPC services together.
     ///
     /// A gRPC refusal is HTTP 200 with a status in the headers, so list only paths of gRPC services, such as
-    /// `/shop.v1.Orders/`. A request's headers never select this form: a proxy that asks this service for permission would
+    /// `/shop.v1.Orders/`, with the prefix of a router that they are nested in. A request's headers never select this form: a proxy that asks this service for permission would
     /// take the 200 for a yes. Services of tonic in [`grpc`](crate::grpc) need no list.
     pub fn grpc_paths(mut self, prefixes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.grpc_paths.extend(prefixes.into_iter().map(Into::into));
@@ -104,7 +111,7 @@ impl AuthenticateLayerBuilder {
     ///
     /// [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
-        self.settings.revocation = Some(revocation.into());
+        self.revocation = Some(revocation.into());
         self
     }
 
@@ -131,12 +138,30 @@ impl AuthenticateLayerBuilder {
         self
     }
 
-    /// Lets CORS preflights through without a token, for a CORS layer behind this one.
+    /// Answers CORS preflights with `cors`, for an app whose CORS layer is behind this one.
     ///
-    /// A CORS layer belongs before this one, where it answers preflights itself; then this is not needed. Only a CORS layer
-    /// stops a preflight that is let through: a handler for `OPTIONS` or for any method would run.
-    pub fn pass_preflights(mut self) -> Self {
-        self.settings.passes_preflights = true;
+    /// A CORS layer belongs before this one, where it answers preflights itself and adds its headers to refusals too; then
+    /// this is not needed. If it has to be behind, give the same layer here: browsers send preflights without a token. No
+    /// handler ever sees a preflight without one.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use tower_http::cors::CorsLayer;
+    ///
+    /// fn layer(verifier: Verifier, cors: &CorsLayer) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).preflights(cors.clone()).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn preflights<L>(mut self, cors: L) -> Self
+    where
+        L: Layer<PreflightEnd>,
+        L::Service:
+            Service<Request<Bytes>, Response = Response<Bytes>, Error = Infallible> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Bytes>>>::Future: Send,
+    {
+        self.settings.preflights = Some(Preflights::new(&cors));
         self
     }
 
@@ -244,7 +269,7 @@ impl AuthenticateLayerBuilder {
     pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
-        if let Some(revocation) = &self.settings.revocation {
+        if let Some(revocation) = &self.revocation {
             faults.extend(revocation.attach(self.verifier.clock()));
             if self.denies_danger() && revocation.fails_open() {
                 let problem =
@@ -267,9 +292,9 @@ impl AuthenticateLayerBuilder {
 
     /// The layer, whose settings have no fault.
     fn finish(self) -> AuthenticateLayer {
-        let AuthenticateLayerBuilder { verifier, settings, responder, subjects } = self;
+        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation } = self;
         let clock = Arc::clone(verifier.clock());
-        let context = LayerContext { clock, responder, samples: Samples::default(), subjects };
+        let context = LayerContext { clock, responder, samples: Samples::default(), subjects, revocation };
         AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }
     }
 

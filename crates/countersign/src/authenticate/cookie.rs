@@ -63,9 +63,11 @@ impl CookieToken {
     pub(super) fn values<'r>(&self, headers: &'r HeaderMap) -> impl Iterator<Item = Option<&'r str>> {
         let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
         pairs.filter_map(move |pair| {
-            let pair = pair.trim_ascii_start();
-            let value = pair.strip_prefix(self.name.as_bytes())?.strip_prefix(b"=")?;
-            Some(std::str::from_utf8(value.trim_ascii_end()).ok())
+            let end = pair.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = pair.split_at(end);
+            // Handlers that parse cookies trim both too, so that they see the same ones.
+            let is_token = name.trim_ascii() == self.name.as_bytes();
+            is_token.then(|| std::str::from_utf8(value[1..].trim_ascii()).ok()) // value starts with =
         })
     }
 

@@ -48,6 +48,13 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
         values.for_each(&mut add);
         Some(cookie)
     });
+    if count == 1
+        && matches!(found, Credential::Bearer(_))
+        && !locations.query
+        && request.uri().query().is_some_and(has_token)
+    {
+        return Credential::Malformed("one token in the request and one in the query");
+    }
     match (count, cookie) {
         (0 | 1, Some(cookie)) if !cookie.allows(request) => Credential::CrossSite,
         (0 | 1, _) => found,
@@ -71,9 +78,8 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     };
     let (scheme, rest) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        let starts_with_bearer = scheme.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("bearer"));
-        return match starts_with_bearer && scheme[6..].starts_with(['\t', ',', '=']) {
-            true => Credential::Malformed("the Bearer scheme is not followed by a space"),
+        return match hides_bearer(line) {
+            true => Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space"),
             false => Credential::None,
         };
     }
@@ -81,6 +87,16 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
         return Credential::Malformed("one token in the header and one in the query");
     }
     Credential::Bearer(rest.trim_start_matches(' '))
+}
+
+/// Returns whether a credential of another scheme may be read as one of the Bearer scheme too: by a reader that takes other
+/// spaces, or the second of two credentials that a proxy joined.
+fn hides_bearer(line: &str) -> bool {
+    line.split(',').map(str::trim_start).any(|part| {
+        let is_bearer = part.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("bearer"));
+        let next = part.as_bytes().get(6);
+        is_bearer && next.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte))
+    })
 }
 
 /// Returns whether the text is a `b64token`: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.

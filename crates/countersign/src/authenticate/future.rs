@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::authenticator::{Admission, Authenticator, VerifiedCaller};
-use crate::response::Refusal;
+use super::preflight::PreflightFuture;
+use crate::response::{Refusal, ResponseBody};
 use crate::revocation::RevocationFuture;
 use crate::rt;
 
@@ -47,6 +48,7 @@ pin_project! {
             status: RevocationFuture,
             suspended: Option<Box<(Suspended<S, ReqBody>, VerifiedCaller)>>,
         },
+        Preflight { answer: PreflightFuture },
         Inner { #[pin] future: F },
     }
 }
@@ -78,19 +80,24 @@ where
 impl<S, ReqBody, ResBody> Future for AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<Bytes>,
 {
-    type Output = Result<Response<ResBody>, S::Error>;
+    type Output = Result<Response<ResponseBody<ResBody>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Inner { future } => return future.poll(context),
+                StateProjection::Inner { future } => {
+                    let result = ready!(future.poll(context));
+                    return Poll::Ready(result.map(|response| response.map(ResponseBody::new)));
+                }
                 StateProjection::Response { response } => match response.take() {
-                    Some(response) => return Poll::Ready(Ok(response.map(ResBody::from))),
+                    Some(response) => return Poll::Ready(Ok(response.map(ResponseBody::from))),
                     None => return Poll::Pending, // polled after completion, which only a faulty caller does
                 },
+                StateProjection::Preflight { answer } => {
+                    State::Response { response: Some(ready!(answer.as_mut().poll(context))) }
+                }
                 StateProjection::RefreshingKeys { refresh, suspended } => {
                     let outcome = ready!(refresh.as_mut().poll(context));
                     let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
@@ -123,6 +130,7 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
         match admission {
             Ok(Admission::Forward) => State::Inner { future: self.ready.call(self.request) },
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
+            Ok(Admission::AnswerPreflight(answer)) => State::Preflight { answer },
             Ok(Admission::AwaitKeys { keys, token }) => {
                 let refresh = Box::pin(async move {
                     let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
@@ -133,10 +141,10 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             Ok(Admission::AwaitRevocation { status, caller }) => {
                 State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }
             }
-            Err(refusal) => {
-                let response = self.authenticator.refuse(&refusal, &self.request);
-                State::Response { response: Some(response) }
-            }
+            Err(refusal) => match self.authenticator.refuse(refusal, &mut self.request) {
+                Some(response) => State::Response { response: Some(response) },
+                None => State::Inner { future: self.ready.call(self.request) },
+            },
         }
     }
 }

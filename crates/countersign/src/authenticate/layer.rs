@@ -48,6 +48,16 @@ impl AuthenticateLayer {
         AuthenticateLayer { authenticator: Arc::new(authenticator) }
     }
 
+    /// The same layer, open to anonymous callers and to those that it refuses, which counts as anonymous: for a router that
+    /// hands requests back, and leaves the answer to this layer on another router.
+    pub(crate) fn with_refused_callers(&self) -> Self {
+        let authenticator = self.authenticator.with_settings(|settings| {
+            settings.allows_anonymous = true;
+            settings.forwards_refused = true;
+        });
+        AuthenticateLayer { authenticator: Arc::new(authenticator) }
+    }
+
     /// The path of the resource metadata, if the layer serves it.
     pub(crate) fn metadata_path(&self) -> Option<&str> {
         self.authenticator.settings().metadata.as_ref().map(ResourceMetadata::path)

@@ -41,6 +41,10 @@ impl TokenLocations {
         }
         if self.query {
             strip_query_tokens(request.uri_mut());
+            #[cfg(feature = "axum")]
+            if let Some(original) = request.extensions_mut().get_mut::<axum::extract::OriginalUri>() {
+                strip_query_tokens(&mut original.0);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Paths that need no token, and CORS preflights.
 
-use http::{Method, Request, header};
+use http::{Method, Request, Uri, header};
 
 /// The public paths of a layer: raw, exact and undecoded, so that router and layer cannot disagree.
 #[derive(Clone, Debug)]
@@ -19,9 +19,9 @@ impl PublicPaths {
         }
     }
 
-    pub(super) fn contains(&self, path: &str) -> bool {
+    pub(super) fn contains(&self, path: Option<&str>) -> bool {
         match self {
-            PublicPaths::Listed(listed) => listed.iter().any(|public| public == path),
+            PublicPaths::Listed(listed) => path.is_some_and(|path| listed.iter().any(|public| public == path)),
             PublicPaths::All => true,
         }
     }
@@ -31,6 +31,27 @@ impl Default for PublicPaths {
     fn default() -> Self {
         PublicPaths::Listed(Vec::new())
     }
+}
+
+/// The address that the client requested: nested routers of axum remove their prefixes from the address of the request.
+///
+/// `None` if something between the routers rewrote it, so that the two do not belong together.
+#[cfg(feature = "axum")]
+pub(super) fn requested_uri<B>(request: &Request<B>) -> Option<&Uri> {
+    use axum::extract::{NestedPath, OriginalUri};
+
+    let left = request.uri();
+    if request.extensions().get::<NestedPath>().is_none() {
+        return Some(left);
+    }
+    let OriginalUri(original) = request.extensions().get()?;
+    (left.path() == "/" || original.path().ends_with(left.path())).then_some(original)
+}
+
+/// Without axum there are no nested routers.
+#[cfg(not(feature = "axum"))]
+pub(super) fn requested_uri<B>(request: &Request<B>) -> Option<&Uri> {
+    Some(request.uri())
 }
 
 /// Returns whether the request is a CORS preflight (Fetch standard §3.2.2), which browsers send without credentials.

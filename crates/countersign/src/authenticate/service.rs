@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
 use super::authenticator::{Admission, Authenticator};
 use super::future::{AuthenticateFuture, Suspended};
+use crate::response::ResponseBody;
 
 /// A service behind an [`AuthenticateLayer`](super::AuthenticateLayer).
 ///
@@ -47,9 +47,8 @@ impl<S> Authenticate<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Authenticate<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
-    ResBody: From<Bytes>,
 {
-    type Response = Response<ResBody>;
+    type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
     type Future = AuthenticateFuture<S, ReqBody>;
 
@@ -68,7 +67,10 @@ where
                 let authenticator = Arc::clone(&self.authenticator);
                 AuthenticateFuture::suspended(waiting, Suspended { authenticator, ready, request })
             }
-            Err(refusal) => AuthenticateFuture::response(self.authenticator.refuse(&refusal, &request)),
+            Err(refusal) => match self.authenticator.refuse(refusal, &mut request) {
+                Some(response) => AuthenticateFuture::response(response),
+                None => AuthenticateFuture::inner(self.inner.call(request)),
+            },
         }
     }
 }

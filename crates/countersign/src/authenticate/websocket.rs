@@ -27,8 +27,10 @@ pub(super) fn strip_protocol_tokens(headers: &mut HeaderMap) {
 }
 
 /// Returns whether the request is a WebSocket handshake: an upgrade in HTTP/1.1, `CONNECT` in HTTP/2.
+///
+/// An upgrade to several protocols counts: some servers of WebSockets accept it.
 pub(super) fn is_websocket<B>(request: &Request<B>) -> bool {
-    let upgrade = request.headers().get(header::UPGRADE);
-    *request.method() == Method::CONNECT
-        || upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    let mut upgrades =
+        request.headers().get_all(header::UPGRADE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    *request.method() == Method::CONNECT || upgrades.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

@@ -80,9 +80,8 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
         };
         let needs_path = requirement.path_parameters().next().is_some();
         let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
-        let facts = HttpFacts { parameters, headers: &parts.headers, uri: &parts.uri };
-        let parameters = needs_path.then(|| requirement.path_parameters());
-        if let Some(parameter) = parameters.and_then(|names| facts.repeated(names)) {
+        let facts = HttpFacts { parameters: &parameters, headers: &parts.headers, uri: &parts.uri };
+        if needs_path && let Some(parameter) = facts.repeated(requirement.path_parameters()) {
             let LayerContext { clock, samples, .. } = &*caller.context;
             telemetry::repeated_parameter(parts.uri.path(), parameter, samples, clock.elapsed());
             return Err(Rejection::setup_fault(caller.form));

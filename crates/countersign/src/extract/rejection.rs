@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::authenticate::{Authenticated, LayerContext};
-use crate::guard::evaluate;
+use crate::guard::{changed_parameter, evaluate};
 use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
@@ -71,7 +71,7 @@ impl Caller {
     pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
         let Caller { verified, context, form } = self;
         if requirement.needs_request() {
-            telemetry::request_not_available(requirement);
+            telemetry::request_not_available(requirement, &context.samples, context.clock.elapsed());
             return Err(Rejection::setup_fault(*form));
         }
         evaluate(requirement, verified, context, &NoRequest)
@@ -86,16 +86,23 @@ impl Caller {
     }
 }
 
-/// The verified caller; `None` for an anonymous one; 500 if the request passed no layer.
-pub(crate) fn caller_or_anonymous(parts: &Parts) -> Result<Option<Caller>, Rejection> {
+/// The verified caller; `None` for an anonymous one; 500 if the request passed no layer, or if the handler reads another
+/// path parameter than a guard before it.
+pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, Rejection> {
+    let changed = changed_parameter(&mut parts.extensions);
     let Some(Authenticated { verified, context, form }) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
+    if let Some(parameter) = changed {
+        let LayerContext { clock, samples, .. } = &**context;
+        telemetry::repeated_parameter(parts.uri.path(), &parameter, samples, clock.elapsed());
+        return Err(Rejection::setup_fault(*form));
+    }
     Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form: *form }))
 }
 
 /// The verified caller; 401 for an anonymous one.
-pub(crate) fn caller(parts: &Parts) -> Result<Caller, Rejection> {
+pub(crate) fn caller(parts: &mut Parts) -> Result<Caller, Rejection> {
     caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
 }

@@ -1,4 +1,4 @@
-//! tonic's body, which can also be created from bytes.
+//! Bodies of tonic.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -10,71 +10,25 @@ use pin_project_lite::pin_project;
 use tonic::Status;
 
 use crate::lifetime::{EndWithTokenBody, TokenEnded};
+use crate::response::ResponseBody;
 
-/// A body of tonic that can also be created from bytes, as the layers of this crate require.
-///
-/// ```
-/// use countersign::grpc::GrpcBody;
-///
-/// let empty = GrpcBody::from(bytes::Bytes::new());
-/// # let _ = empty;
-/// ```
-#[derive(Debug)]
-pub struct GrpcBody(pub(super) tonic::body::Body);
-
-/// A refusal to a gRPC caller has an empty body, one to any other caller has content.
-impl From<Bytes> for GrpcBody {
-    fn from(bytes: Bytes) -> Self {
-        GrpcBody(tonic::body::Body::new(Whole(Some(bytes).filter(|bytes| !bytes.is_empty()))))
-    }
-}
-
-/// A body of one frame or none.
-struct Whole(Option<Bytes>);
-
-impl Body for Whole {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
-    }
-}
-
-impl Body for GrpcBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.0).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
-    }
-}
-
-impl From<GrpcBody> for tonic::body::Body {
-    fn from(GrpcBody(body): GrpcBody) -> Self {
-        body
+/// A response behind a layer of this crate. A refusal to a gRPC caller has an empty body, one to any other caller has content.
+impl<B: Into<tonic::body::Body>> From<ResponseBody<B>> for tonic::body::Body {
+    fn from(body: ResponseBody<B>) -> Self {
+        match body.into_inner() {
+            Ok(body) => body.into(),
+            Err(bytes) => tonic::body::Body::new(ResponseBody::<tonic::body::Body>::from(bytes)),
+        }
     }
 }
 
 /// A response that ends with the caller's token.
-impl From<EndWithTokenBody<GrpcBody>> for tonic::body::Body {
-    fn from(body: EndWithTokenBody<GrpcBody>) -> Self {
+impl<B> From<EndWithTokenBody<B>> for tonic::body::Body
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn from(body: EndWithTokenBody<B>) -> Self {
         tonic::body::Body::new(body)
     }
 }

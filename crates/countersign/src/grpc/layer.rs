@@ -13,7 +13,7 @@ use tonic::server::NamedService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::{GrpcBody, request_body};
+use super::body::request_body;
 use crate::authenticate::Authenticate;
 use crate::guard::Require;
 use crate::lifetime::EndWithToken;
@@ -44,7 +44,7 @@ impl<S, L: Layer<GrpcInner<S>>> Layer<S> for GrpcLayer<L> {
 #[derive(Clone, Debug)]
 pub struct Grpc<S>(S);
 
-/// The inner service of tonic, which answers with a [`GrpcBody`]. The [module](crate::grpc) has an example.
+/// The inner service of tonic, which reads any request body. The [module](crate::grpc) has an example.
 #[derive(Clone, Debug)]
 pub struct GrpcInner<S>(S);
 
@@ -75,7 +75,7 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = GrpcFuture<S::Future, R, Body>;
+    type Future = GrpcFuture<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
@@ -83,7 +83,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         AnswerForm::mark_grpc(request.extensions_mut());
-        GrpcFuture { future: self.0.call(request), map: R::into }
+        GrpcFuture { future: self.0.call(request) }
     }
 }
 
@@ -93,38 +93,36 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    type Response = Response<GrpcBody>;
+    type Response = Response<Body>;
     type Error = S::Error;
-    type Future = GrpcFuture<S::Future, Body, GrpcBody>;
+    type Future = S::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        GrpcFuture { future: self.0.call(request.map(request_body)), map: GrpcBody }
+        self.0.call(request.map(request_body))
     }
 }
 
 pin_project! {
-    /// The future of [`Grpc`] and [`GrpcInner`], which converts the response body. The [module](crate::grpc) has an example.
+    /// The future of [`Grpc`], which converts the response body. The [module](crate::grpc) has an example.
     #[derive(Debug)]
-    pub struct GrpcFuture<F, A, B> {
+    pub struct GrpcFuture<F> {
         #[pin]
         future: F,
-        map: fn(A) -> B,
     }
 }
 
-impl<F, A, B, E> Future for GrpcFuture<F, A, B>
+impl<F, R, E> Future for GrpcFuture<F>
 where
-    F: Future<Output = Result<Response<A>, E>>,
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Into<Body>,
 {
-    type Output = Result<Response<B>, E>;
+    type Output = Result<Response<Body>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let map = *this.map;
-        Poll::Ready(ready!(this.future.poll(context)).map(|response| response.map(map)))
+        Poll::Ready(ready!(self.project().future.poll(context)).map(|response| response.map(R::into)))
     }
 }

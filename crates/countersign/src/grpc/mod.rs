@@ -28,6 +28,5 @@ mod body;
 mod layer;
 mod request;
 
-pub use body::GrpcBody;
 pub use layer::{Grpc, GrpcFuture, GrpcInner, GrpcLayer, grpc};
 pub use request::CallerExt;

@@ -44,18 +44,18 @@ pub trait CallerExt {
 
 impl<T> CallerExt for Request<T> {
     fn claims<C: FromClaims>(&self) -> Result<Claims<C>, Status> {
-        let parts = parts(self);
-        Ok(decode(caller(&parts)?, &parts)?)
+        let mut parts = parts(self);
+        Ok(decode(caller(&mut parts)?, &parts)?)
     }
 
     fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status> {
-        let parts = parts(self);
-        Ok(caller_or_anonymous(&parts)?.map(|caller| decode(caller, &parts)).transpose()?)
+        let mut parts = parts(self);
+        Ok(caller_or_anonymous(&mut parts)?.map(|caller| decode(caller, &parts)).transpose()?)
     }
 
     fn require(&self, requirement: &Requirement) -> Result<(), Status> {
-        let parts = parts(self);
-        Ok(caller(&parts)?.require(requirement, &parts.headers)?)
+        let mut parts = parts(self);
+        Ok(caller(&mut parts)?.require(requirement, &parts.headers)?)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
+
+use crate::response::ResponseBody;
 
 pin_project! {
     /// The future of [`Require`](super::Require); [`require`](super::require) has an example.
@@ -39,15 +41,16 @@ impl<F> RequireFuture<F> {
 impl<F, ResBody, E> Future for RequireFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: From<Bytes>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<ResponseBody<ResBody>>, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProjection::Inner { future } => future.poll(context),
+            StateProjection::Inner { future } => {
+                Poll::Ready(ready!(future.poll(context)).map(|response| response.map(ResponseBody::new)))
+            }
             StateProjection::Response { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(ResBody::from))),
+                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::from))),
                 None => Poll::Pending, // polled after completion, which only a faulty caller does
             },
         }

@@ -11,5 +11,5 @@ pub(crate) use evaluate::{evaluate, warn_of_missing_parameters};
 pub use future::RequireFuture;
 pub use layer::{RequireLayer, require};
 #[cfg(feature = "axum")]
-pub(crate) use request::{HttpFacts, path_parameters};
+pub(crate) use request::{HttpFacts, changed_parameter, path_parameters};
 pub use service::Require;

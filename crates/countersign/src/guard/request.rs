@@ -5,7 +5,7 @@ use http::{Extensions, HeaderMap, Uri, header};
 
 /// The facts of one request.
 pub(crate) struct HttpFacts<'r> {
-    pub(crate) parameters: Vec<(String, String)>,
+    pub(crate) parameters: &'r [(String, String)],
     pub(crate) headers: &'r HeaderMap,
     pub(crate) uri: &'r Uri,
 }
@@ -100,6 +100,30 @@ pub(crate) fn path_parameters(extensions: &mut Extensions) -> Vec<(String, Strin
     parameters
 }
 
+/// Path parameters that a guard compared, with their values.
+#[derive(Clone, Debug, Default)]
+struct ComparedParameters(Vec<(String, String)>);
+
+/// Records path parameters that a guard let through, for guards and extractors behind routers that it does not know.
+pub(crate) fn record_compared(extensions: &mut Extensions, parameters: impl Iterator<Item = (String, String)>) {
+    let mut compared = extensions.remove::<ComparedParameters>().unwrap_or_default();
+    compared.0.extend(parameters);
+    extensions.insert(compared);
+}
+
+/// The name of a path parameter that had another value, or fewer values, when a guard compared it.
+///
+/// A router inside the guarded service adds its own parameters, and handlers read those.
+pub(crate) fn changed_parameter(extensions: &mut Extensions) -> Option<String> {
+    let ComparedParameters(compared) = extensions.get::<ComparedParameters>()?.clone();
+    let current = path_parameters(extensions);
+    let is_same = |(name, value): &(String, String)| {
+        let mut values = current.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+        values.next() == Some(value) && values.next().is_none()
+    };
+    compared.into_iter().find(|parameter| !is_same(parameter)).map(|(name, _)| name)
+}
+
 /// Without axum there are no path parameters.
 #[cfg(not(feature = "axum"))]
 pub(crate) fn path_parameters(_: &mut Extensions) -> Vec<(String, String)> {
@@ -118,7 +142,7 @@ mod tests {
             headers.append(header::HOST, HeaderValue::from_str(host).expect("a header value"));
         }
         let uri = uri.parse().expect("a uri");
-        HttpFacts { parameters: Vec::new(), headers: &headers, uri: &uri }.host().map(str::to_owned)
+        HttpFacts { parameters: &[], headers: &headers, uri: &uri }.host().map(str::to_owned)
     }
 
     #[test]
@@ -138,7 +162,7 @@ mod tests {
             headers.insert(header::HOST, HeaderValue::from_static("acme.example.com:8443"));
             headers.append(HeaderName::from_bytes(name.as_bytes()).expect("a name"), value.parse().expect("a value"));
             let uri = Uri::default();
-            HttpFacts { parameters: Vec::new(), headers: &headers, uri: &uri }.host().map(str::to_owned)
+            HttpFacts { parameters: &[], headers: &headers, uri: &uri }.host().map(str::to_owned)
         };
         for (name, value) in [
             ("x-forwarded-host", "acme.example.com"),
@@ -164,7 +188,7 @@ mod tests {
         let (headers, uri) = (HeaderMap::new(), Uri::default());
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let parameters = vec![pair("tenant", "acme"), pair("order", "7"), pair("tenant", "globex")];
-        let facts = HttpFacts { parameters, headers: &headers, uri: &uri };
+        let facts = HttpFacts { parameters: &parameters, headers: &headers, uri: &uri };
         assert_eq!((facts.path_parameter("tenant"), facts.path_parameter("order")), (None, Some("7")));
         assert_eq!(facts.repeated(["order", "tenant"].into_iter()), Some("tenant"));
         assert_eq!(facts.repeated(["order", "other"].into_iter()), None);
@@ -176,7 +200,7 @@ mod tests {
         let name = || HeaderName::from_static("x-tenant");
         let uri = Uri::default();
         let read = |headers: &HeaderMap, name: &str| {
-            HttpFacts { parameters: Vec::new(), headers, uri: &uri }.header(name).map(str::to_owned)
+            HttpFacts { parameters: &[], headers, uri: &uri }.header(name).map(str::to_owned)
         };
         assert_eq!(read(&headers, "x-tenant"), None);
         headers.append(name(), HeaderValue::from_static("acme"));

@@ -9,9 +9,9 @@ use tower_service::Service;
 
 use super::evaluate::{evaluate, warn_of_missing_parameters};
 use super::future::RequireFuture;
-use super::request::{HttpFacts, path_parameters};
+use super::request::{HttpFacts, changed_parameter, path_parameters, record_compared};
 use crate::authenticate::{Authenticated, LayerContext};
-use crate::response::{AnswerForm, Refusal, SetupFault};
+use crate::response::{AnswerForm, Refusal, ResponseBody, SetupFault};
 use crate::telemetry;
 
 /// A service behind a [`RequireLayer`](super::RequireLayer); [`require`](super::require) has an example.
@@ -30,13 +30,32 @@ impl<S> Require<S> {
 
     /// Evaluates the requirement; `None` lets the request through.
     pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+        let changed = changed_parameter(request.extensions_mut());
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
-        let request = &*request;
+        let refusal = self.evaluate(request, &parameters, changed);
+        if refusal.is_none() && self.needs_path && !self.requirement.is_shadow() {
+            let names: Vec<&str> = self.requirement.path_parameters().collect();
+            let compared = parameters.into_iter().filter(|(name, _)| names.contains(&name.as_str()));
+            record_compared(request.extensions_mut(), compared);
+        }
+        refusal
+    }
+
+    fn evaluate<B>(
+        &self,
+        request: &Request<B>,
+        parameters: &[(String, String)],
+        changed: Option<String>,
+    ) -> Option<Response<Bytes>> {
         let Some(Authenticated { verified, context, form }) = request.extensions().get::<Authenticated>() else {
             telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
             return Some(SetupFault.response(AnswerForm::from_extensions(request.extensions())));
         };
         let LayerContext { clock, samples, responder, .. } = &**context;
+        if let Some(parameter) = changed {
+            telemetry::repeated_parameter(request.uri().path(), &parameter, samples, clock.elapsed());
+            return Some(SetupFault.response(*form));
+        }
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
                 let refusal = match self.requirement.may_hide() {
@@ -50,8 +69,9 @@ impl<S> Require<S> {
             return None;
         };
         let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
-        let parameters = self.needs_path.then(|| self.requirement.path_parameters());
-        if let Some(parameter) = parameters.and_then(|names| facts.repeated(names)) {
+        if self.needs_path
+            && let Some(parameter) = facts.repeated(self.requirement.path_parameters())
+        {
             telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
             return Some(SetupFault.response(*form));
         }
@@ -64,9 +84,8 @@ impl<S> Require<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<Bytes>,
 {
-    type Response = Response<ResBody>;
+    type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
     type Future = RequireFuture<S::Future>;
 

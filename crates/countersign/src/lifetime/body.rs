@@ -13,14 +13,13 @@ use pin_project_lite::pin_project;
 use super::action::TokenEndAction;
 use super::end::TokenEnd;
 use crate::response::AnswerForm;
-use crate::telemetry;
 
 pin_project! {
     /// A body that ends when the caller's token expires, in the way of a [`TokenEndAction`].
     pub struct EndWithTokenBody<B> {
         #[pin]
         body: B,
-        end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        end: Option<Pin<Box<dyn Future<Output = TokenEnd> + Send>>>,
         action: TokenEndAction,
         state: State,
     }
@@ -68,7 +67,13 @@ impl<B> EndWithTokenBody<B> {
 
     /// The same for a response of this form: a gRPC response ends with trailers.
     pub(super) fn with_form(body: B, end: Option<TokenEnd>, action: TokenEndAction, form: AnswerForm) -> Self {
-        let end = end.map(|end| Box::pin(end.reached()) as Pin<Box<dyn Future<Output = ()> + Send>>);
+        let end = end.map(|end| {
+            let reached = async move {
+                end.clone().reached().await;
+                end
+            };
+            Box::pin(reached) as Pin<Box<dyn Future<Output = TokenEnd> + Send>>
+        });
         EndWithTokenBody { body, end, action, state: State::Running { form } }
     }
 }
@@ -92,10 +97,10 @@ where
             State::Over => return Poll::Ready(None),
         };
         if let Some(end) = this.end
-            && end.as_mut().poll(context).is_ready()
+            && let Poll::Ready(end) = end.as_mut().poll(context)
         {
             *this.end = None;
-            telemetry::token_ended(this.action.outcome());
+            end.log(this.action.outcome());
             let last = match (&mut *this.action, form) {
                 (TokenEndAction::Warn, _) => None,
                 (TokenEndAction::Abort, AnswerForm::Http) => {

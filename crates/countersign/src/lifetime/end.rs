@@ -5,14 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
+use countersign_core::verify::Verified;
 use http::Extensions;
 
 use crate::authenticate::{Authenticated, LayerContext};
+use crate::revocation::{RevocationOutcome, RevocationQuery};
+use crate::telemetry;
 
-/// The longest sleep before the clock is read again, to notice a clock that was set or a machine that was suspended.
+/// The longest sleep before the clock is read again, to notice a clock that was set or a machine that was suspended, and the
+/// revocation check is asked again.
 const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The expiry of the caller's token (`exp`), by the clock of the layer that verified it.
+/// The end of the caller's token: its expiry (`exp`), by the clock of the layer that verified it.
+///
+/// If the layer has a [revocation check](crate::revocation), it is asked again once a minute, and a token that was revoked ends
+/// then. A status that is unknown counts by the layer's [`UnknownPolicy`](crate::revocation::UnknownPolicy).
 ///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
@@ -23,6 +30,7 @@ pub struct TokenEnd {
     expires_at: UnixTime,
     /// The expiry on the monotonic clock.
     deadline: Duration,
+    verified: Arc<Verified>,
     context: Arc<LayerContext>,
 }
 
@@ -37,10 +45,11 @@ impl TokenEnd {
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         let Authenticated { verified, context, .. } = extensions.get::<Authenticated>()?;
-        let expires_at = verified.as_ref()?.expires_at();
+        let verified = Arc::clone(verified.as_ref()?);
+        let expires_at = verified.expires_at();
         let left = expires_at.saturating_since(context.clock.now());
         let deadline = context.clock.elapsed().saturating_add(left);
-        Some(TokenEnd { expires_at, deadline, context: Arc::clone(context) })
+        Some(TokenEnd { expires_at, deadline, verified, context: Arc::clone(context) })
     }
 
     /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
@@ -50,13 +59,13 @@ impl TokenEnd {
         self.expires_at
     }
 
-    /// Returns whether the token has expired.
+    /// Returns whether the token has expired. Unlike [`reached`](Self::reached), it does not ask the revocation check.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         self.remaining().is_zero()
     }
 
-    /// Completes when the token expires. The future can be dropped at any time. It needs a tokio runtime.
+    /// Completes when the token expires or was revoked. The future can be dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
         loop {
             let remaining = self.remaining();
@@ -64,7 +73,25 @@ impl TokenEnd {
                 return;
             }
             tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
+            if !self.is_accepted().await {
+                return;
+            }
         }
+    }
+
+    /// Asks the revocation check again.
+    async fn is_accepted(&self) -> bool {
+        let LayerContext { revocation: Some(revocation), samples, clock, .. } = &*self.context else { return true };
+        let status = match revocation.query_again(&self.verified) {
+            RevocationQuery::Known(status) => status,
+            RevocationQuery::Pending(status) => status.await,
+        };
+        revocation.decide(status, samples, clock.elapsed()) == RevocationOutcome::Accepted
+    }
+
+    /// Logs a response that outlived its token.
+    pub(super) fn log(&self, outcome: &'static str) {
+        telemetry::token_ended(outcome, &self.context.samples, self.context.clock.elapsed());
     }
 
     fn remaining(&self) -> Duration {

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::action::TokenEndAction;
 use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
-use crate::response::AnswerForm;
+use crate::response::{AnswerForm, ResponseBody};
 
 pin_project! {
     /// The future of [`EndWithToken`](super::EndWithToken); [`end_with_token`](super::end_with_token) has an example.
@@ -44,15 +44,15 @@ impl<F> EndWithTokenFuture<F> {
 impl<F, ResBody, E> Future for EndWithTokenFuture<F>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: From<Bytes>,
 {
-    type Output = Result<Response<EndWithTokenBody<ResBody>>, E>;
+    type Output = Result<Response<EndWithTokenBody<ResponseBody<ResBody>>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
             StateProjection::Inner { future, end, action, form } => {
                 let response = ready!(future.poll(context))?;
-                let wrap = |body| EndWithTokenBody::with_form(body, end.take(), action.clone(), *form);
+                let wrap =
+                    |body| EndWithTokenBody::with_form(ResponseBody::new(body), end.take(), action.clone(), *form);
                 Poll::Ready(Ok(response.map(wrap)))
             }
             StateProjection::Response { response } => match response.take() {

@@ -2,7 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -11,7 +10,7 @@ use super::body::EndWithTokenBody;
 use super::end::TokenEnd;
 use super::future::EndWithTokenFuture;
 use crate::authenticate::{Authenticated, AuthenticationStatus};
-use crate::response::{AnswerForm, SetupFault};
+use crate::response::{AnswerForm, ResponseBody, SetupFault};
 use crate::telemetry;
 
 /// A service behind an [`EndWithTokenLayer`](super::EndWithTokenLayer); [`end_with_token`](super::end_with_token) has an
@@ -31,9 +30,8 @@ impl<S> EndWithToken<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for EndWithToken<S>
 where
     S: Service<Request<EndWithTokenBody<ReqBody>>, Response = Response<ResBody>>,
-    ResBody: From<Bytes>,
 {
-    type Response = Response<EndWithTokenBody<ResBody>>;
+    type Response = Response<EndWithTokenBody<ResponseBody<ResBody>>>;
     type Error = S::Error;
     type Future = EndWithTokenFuture<S::Future>;
 

@@ -1,5 +1,6 @@
 //! Responses to refused requests: challenges (RFC 6750, 9470), problems (RFC 9457), gRPC statuses.
 
+mod body;
 mod challenge;
 mod form;
 mod metadata;
@@ -8,6 +9,7 @@ mod refusal;
 mod render;
 mod responder;
 
+pub use body::ResponseBody;
 pub(crate) use form::AnswerForm;
 pub use metadata::ResourceMetadata;
 pub use problem::{Detail, Problem};

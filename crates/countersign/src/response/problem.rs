@@ -33,7 +33,8 @@ pub enum Detail {
     /// wrong issuer get the same answer, byte for byte.
     #[default]
     Coarse,
-    /// The exact code too, such as `wrong_audience`, as `reason` in the body: for development and closed networks.
+    /// The exact code too, such as `wrong_audience`, as `reason` in the body: for development and closed networks. A token
+    /// whose signature was not verified gets no reason, which would show anybody which issuers and audiences are trusted.
     Code,
 }
 

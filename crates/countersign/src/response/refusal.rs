@@ -10,7 +10,7 @@ use http::StatusCode;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The reason for which a request is refused.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Refusal {
     /// No credentials: 401 with a challenge that names no error.
     NoToken,

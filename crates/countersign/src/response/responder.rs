@@ -126,7 +126,8 @@ impl Responder {
     /// The response with a body, from the service's renderer if it has one; status and `no-store` are fixed.
     fn http_refusal(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
         let reason = match (self.detail, refusal) {
-            (Detail::Code, Refusal::Token(error)) => Some(error.code()),
+            // Of a forged token, a reason would show who is trusted.
+            (Detail::Code, Refusal::Token(error)) if error.is_signature_verified() => Some(error.code()),
             _ => None,
         };
         let problem = Problem { status: refusal.status(), code: refusal.code(), title: refusal.title(), reason };

@@ -13,9 +13,9 @@
 //! | `countersign::guard` | INFO, at most 10 per second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 per second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
 //! | `countersign::guard` | ERROR | a guard has a requirement that cannot be met | `requirement`, `error` |
-//! | `countersign::guard` | ERROR | a guard or extractor has no authentication layer before it | `path`, `fix` |
-//! | `countersign::guard` | ERROR | a check in a handler needs the request, which only a guard can see | `requirement`, `fix` |
-//! | `countersign::lifetime` | INFO | a response outlived its caller's token | `outcome` |
+//! | `countersign::guard` | ERROR, at most 10 per second | a guard or extractor has no authentication layer before it | `path`, `fix`, `unlogged` |
+//! | `countersign::guard` | ERROR, at most 10 per second | a check in a handler needs the request, which only a guard can see | `requirement`, `fix`, `unlogged` |
+//! | `countersign::lifetime` | INFO, at most 10 per second | a response outlived its caller's token | `outcome`, `unlogged` |
 //! | `countersign::extract` | INFO, at most 10 per second | claims do not match the handler's type | `expected`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO if keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
 //! | `countersign::keys` | WARN | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys) |

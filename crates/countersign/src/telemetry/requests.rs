@@ -6,13 +6,14 @@ use countersign_core::authz::{Denial, Requirement};
 #[cfg(feature = "axum")]
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
+use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 
 use super::counts;
-use super::samples::{Event, Samples};
+use super::samples::{Event, Sampler, Samples};
 
 /// Also records the tenant in the current span, if that has a field of this name.
 pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
@@ -137,13 +138,20 @@ pub(crate) fn claims_schema(expected: &'static str, error: &ClaimsError, samples
 }
 
 #[cfg(feature = "axum")]
-pub(crate) fn request_not_available(requirement: &Requirement) {
-    let fix = "guard the route with it, or take Authorized<..> as the handler's argument";
-    tracing::error!(target: "countersign::guard", %requirement, fix, "a check in a handler cannot see the request; answering 500");
+pub(crate) fn request_not_available(requirement: &Requirement, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::RequestNotAvailable, elapsed) {
+        let fix = "guard the route with it, or take Authorized<..> as the handler's argument";
+        tracing::error!(
+            target: "countersign::guard", %requirement, fix, unlogged,
+            "a check in a handler cannot see the request; answering 500"
+        );
+    }
 }
 
-pub(crate) fn token_ended(outcome: &'static str) {
-    tracing::info!(target: "countersign::lifetime", outcome, "response outlived its token");
+pub(crate) fn token_ended(outcome: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::TokenEnded, elapsed) {
+        tracing::info!(target: "countersign::lifetime", outcome, unlogged, "response outlived its token");
+    }
 }
 
 /// The fix for a guard or an extractor without an authentication layer.
@@ -156,6 +164,13 @@ pub(crate) fn faulty_requirement(requirement: &Requirement, error: &ConfigError)
     );
 }
 
+/// Sampled for the whole process: without a layer there are no samples of one.
 pub(crate) fn missing_layer(path: &str, fix: &'static str) {
-    tracing::error!(target: "countersign::guard", path = safe_text(path), fix, "no authentication layer before the guard or extractor; answering 500");
+    static SAMPLE: Sampler = Sampler::new();
+    if let Some(unlogged) = SAMPLE.admit(SystemClock.elapsed()) {
+        tracing::error!(
+            target: "countersign::guard", path = safe_text(path), fix, unlogged,
+            "no authentication layer before the guard or extractor; answering 500"
+        );
+    }
 }

@@ -23,10 +23,13 @@ pub(super) enum Event {
     ClaimsSchema,
     RevocationUnknown,
     UnknownPart,
+    TokenEnded,
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only extractors check in handlers"))]
+    RequestNotAvailable,
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 10;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 12;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -51,6 +54,8 @@ impl Event {
             Event::ClaimsSchema => 7,
             Event::RevocationUnknown => 8,
             Event::UnknownPart => 9,
+            Event::TokenEnded => 10,
+            Event::RequestNotAvailable => 11,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
@@ -125,6 +130,7 @@ mod tests {
         );
         indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
+        indexes.extend([Event::TokenEnded, Event::RequestNotAvailable].map(Event::index));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }
