@@ -104,6 +104,51 @@ async fn an_assertion_is_a_grant_too() {
 }
 
 #[tokio::test]
+async fn s7_01_parameters_of_a_service_are_sent_once_and_none_of_ours_is_replaced() {
+    let issuer = Server::issuing().await;
+    let source = || ClientCredentials::from_token_endpoint(&issuer.url).client("orders", "s3cret-value").scope("a");
+    let extended = source().parameter("organization", "a&b").parameter("x-new", "1");
+    assert!(extended.attach(&context()).is_empty());
+    extended.token(&TokenRequest::default()).await.expect("a token");
+    assert_eq!(issuer.seen()[0].body, "grant_type=client_credentials&scope=a&organization=a%26b&x-new=1");
+    for name in ["scope", "client_id", "grant_type", "subject_token", ""] {
+        let faults = source().parameter(name, "x").attach(&context());
+        assert_eq!(faults.first().map(|fault| fault.field.as_ref()), Some("parameter"), "{name}");
+    }
+    assert_eq!(source().parameter("a", "1").parameter("a", "2").attach(&context()).len(), 1, "named twice");
+}
+
+#[tokio::test]
+async fn s7_22_entra_takes_the_callers_token_as_an_assertion() {
+    let provider = TestIssuer::with_system_clock();
+    let inbound = provider.token().audience("orders").sign();
+    let caller = caller(&provider, &inbound).await;
+    let issuer = Server::start(|_, _| {
+        json(200, r#"{"access_token":"for-billing","token_type":"Bearer","expires_in":3599}"#.into())
+    })
+    .await;
+    let (target, http) = (Server::start(|_, _| json(200, "{}".into())).await, reqwest::Client::new());
+    let source = || {
+        ClientCredentials::from_token_endpoint(&issuer.url)
+            .client("orders", "s3cret-value")
+            .scope("api://billing/.default")
+            .entra_on_behalf_of()
+    };
+    let outbound = Outbound::builder(http.clone()).bind(&target.url, source()).build().expect("bound");
+    outbound.on_behalf_of(&caller).send(http.get(&target.url)).await.expect("sent");
+    assert_eq!(target.seen()[0].header("authorization"), Some("Bearer for-billing"));
+    let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+    let body = format!(
+        "grant_type={grant}&assertion={inbound}&requested_token_use=on_behalf_of&scope=api%3A%2F%2Fbilling%2F.default"
+    );
+    assert_eq!(issuer.seen()[0].body, body);
+    outbound.send(http.get(&target.url)).await.expect("sent");
+    assert!(issuer.seen()[1].body.starts_with("grant_type=client_credentials&"), "its own token");
+    let faults = source().actor(StaticToken::new("who-acts".into())).attach(&context());
+    assert_eq!(faults.first().map(|fault| fault.field.as_ref()), Some("actor"));
+}
+
+#[tokio::test]
 async fn s7_22_an_actor_goes_along_whole_or_not_at_all() {
     let provider = TestIssuer::with_system_clock();
     let caller = caller(&provider, &provider.token().audience("orders").sign()).await;

@@ -12,6 +12,7 @@ use reqwest::ClientBuilder;
 use super::assertion::Assertion;
 use super::context::OutboundContext;
 use super::credential::{Credential, SecretLocation};
+use super::exchange;
 use super::secret_source::SecretSource;
 use super::token_client::{Actor, TokenClient};
 use super::token_endpoint::TokenEndpoint;
@@ -153,6 +154,34 @@ impl ClientCredentials {
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.0.scopes.extend(scope.into().split_ascii_whitespace().map(str::to_owned));
         self
+    }
+
+    /// Adds a parameter to each token request, for services with parameters of their own.
+    ///
+    /// Parameters that have a setter, or that this crate sends itself, are a fault when the client is built.
+    ///
+    /// ```
+    /// use countersign::outbound::ClientCredentials;
+    /// use countersign::secret::Secret;
+    ///
+    /// let tokens = ClientCredentials::from_issuer("https://id.example.com")
+    ///     .client("orders", Secret::from("from-the-vault"))
+    ///     .parameter("organization", "acme");
+    /// # let _ = tokens;
+    /// ```
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.parameters.push((name.into(), value.into()));
+        self
+    }
+
+    /// Exchanges callers' tokens by the on-behalf-of flow of Microsoft Entra instead of RFC 8693.
+    ///
+    /// The caller's token is the assertion of a JWT bearer grant with `requested_token_use=on_behalf_of`. Set the target's
+    /// [`scope`](Self::scope), such as `api://billing/.default`.
+    #[must_use]
+    pub fn entra_on_behalf_of(self) -> Self {
+        ClientCredentials(TokenClient { exchange: exchange::Flow::Entra, ..self.0 })
     }
 
     /// The policy for caching and refreshing tokens. Default: [`RefreshPolicy::for_tokens`].

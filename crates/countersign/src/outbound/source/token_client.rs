@@ -24,8 +24,26 @@ use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 use crate::telemetry;
 
-/// The grant that is an assertion (RFC 7523 §2.1).
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// The parameters that have a setter, or that are sent without one.
+const RESERVED_PARAMETERS: [&str; 17] = [
+    "grant_type",
+    "assertion",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "audience",
+    "resource",
+    "scope",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "requested_token_use",
+    "actor_token",
+    "actor_token_type",
+    "refresh_token",
+    "code",
+];
 
 /// The largest response of a token service read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -41,6 +59,8 @@ pub(super) struct TokenClient {
     pub(super) audiences: Vec<String>,
     pub(super) resources: Vec<String>,
     pub(super) scopes: Vec<String>,
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) exchange: exchange::Flow,
     pub(super) requires_all_scopes: bool,
     pub(super) refresh_policy: RefreshPolicy,
     pub(super) clock: SourceClock,
@@ -76,6 +96,8 @@ impl TokenClient {
             audiences: Vec::new(),
             resources: Vec::new(),
             scopes: Vec::new(),
+            parameters: Vec::new(),
+            exchange: exchange::Flow::Standard,
             requires_all_scopes: false,
             refresh_policy: RefreshPolicy::for_tokens(),
             clock: SourceClock::default(),
@@ -110,6 +132,15 @@ impl TokenClient {
         if self.resources.iter().any(is_bad_resource) {
             faults.push(Fault::new("resource", "not an absolute URI without a fragment"));
         }
+        let names = || self.parameters.iter().map(|(name, _)| name.as_str());
+        let is_repeated = |name: &str| names().filter(|other| *other == name).count() > 1;
+        if names().any(|name| name.is_empty() || RESERVED_PARAMETERS.contains(&name) || is_repeated(name)) {
+            let problem = "empty, repeated, or one that this client sends itself; use its setter";
+            faults.push(Fault::new("parameter", problem));
+        }
+        if self.exchange == exchange::Flow::Entra && self.actor.is_some() {
+            faults.push(Fault::new("actor", "the on-behalf-of flow of Entra has no actor token; remove it"));
+        }
         if self.audiences.iter().any(String::is_empty) {
             faults.push(Fault::new("audience", "empty; name the service that the token is for"));
         }
@@ -123,7 +154,8 @@ impl TokenClient {
         };
         let endpoint = self.endpoint.url(endpoint, &self.clock).await?;
         let answer = self.send(&endpoint, request).await?;
-        let is_exchange = request.subject.is_some();
+        // The flow of Entra does not state the kind of the token.
+        let is_exchange = request.subject.is_some() && self.exchange == exchange::Flow::Standard;
         let token = token_in(&answer, is_exchange, &self.refresh_policy, || {
             if !self.has_warned.swap(true, Ordering::Relaxed) {
                 // Without its query, which may hold a secret.
@@ -218,11 +250,10 @@ impl TokenClient {
         let mut form = Serializer::new(String::new());
         match (&request.subject, &proofs.grant) {
             (Some(subject), _) => {
-                form.append_pair("grant_type", exchange::GRANT);
-                exchange::append_subject(&mut form, subject);
+                exchange::append_subject(&mut form, subject, self.exchange);
             }
             (None, Some(assertion)) => {
-                form.append_pair("grant_type", JWT_BEARER).append_pair("assertion", assertion.expose());
+                form.append_pair("grant_type", exchange::JWT_BEARER).append_pair("assertion", assertion.expose());
             }
             (None, None) => drop(form.append_pair("grant_type", "client_credentials")),
         }
@@ -237,6 +268,9 @@ impl TokenClient {
         }
         if !self.scopes.is_empty() {
             form.append_pair("scope", &self.scopes.join(" "));
+        }
+        for (name, value) in &self.parameters {
+            form.append_pair(name, value);
         }
         match &self.client {
             Some((id, proof)) => {
