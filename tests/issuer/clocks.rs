@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::mint::Draft;
+use countersign_core::key::Algorithm;
+use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
-use countersign_issuer::{FileStore, Issuer, MemoryStore, PostgresStore, Store};
+use countersign_issuer::{Client, FileStore, Issuer, IssuerBuilder, MemoryStore, PostgresStore, Store};
 use countersign_test::ManualClock;
 use countersign_tests::peers::Postgres;
+use serde_json::json;
 
-use crate::direct::post;
+use crate::direct::{CC, post};
 use crate::store::{TempPath, is_active, issuer};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -54,6 +56,77 @@ async fn check_steps(store: Arc<dyn Store>) {
     issuer.revoke_token(token.token_id(), token.expires_at()).expect("stored");
     clock.step_wall(start.saturating_add(Duration::from_secs(90)));
     assert!(!is_active(&issuer, &credentials, token.as_str()).await);
+}
+
+/// An instance that starts with its clock ahead makes no revoked token active again, and no used assertion usable.
+async fn check_start_ahead(open: &dyn Fn(u64) -> Arc<dyn Store>) {
+    let start = UnixTime::from_secs(1_700_000_000);
+    let clock = ManualClock::new(start);
+    let key = Signer::generate(Algorithm::ES256).expect("a key");
+    let jwks = json!({ "keys": [key.public_jwk()] }).to_string();
+    let settings = |clock: &ManualClock| {
+        let clock = Arc::new(clock.clone());
+        let client = Client::new("keyed").public_keys(jwks.clone()).audiences(["orders"]);
+        move |builder: IssuerBuilder| builder.clock(clock).add_client(client)
+    };
+    let (right, credentials) = issuer(open(0), settings(&clock));
+    let stolen = mint(&right);
+    let form = |token: &str| format!("token={token}");
+    assert_eq!(post(&right, "/revoke", &credentials, &form(stolen.as_str())).await.0, StatusCode::OK);
+    let draft = Draft::with_type("client-authentication+jwt").issuer("keyed").subject("keyed").audience(right.name());
+    let draft = draft.expires_at(start.saturating_add(Duration::from_secs(60))).token_id("once");
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let used = format!("{CC}&client_assertion_type={kind}&client_assertion={}", draft.sign(&key).expect("signed"));
+    assert_eq!(post(&right, "/token", "", &used).await.0, StatusCode::OK);
+
+    let ahead = ManualClock::new(start.saturating_add(DAY));
+    let (wrong, wrong_credentials) = issuer(open(1), settings(&ahead));
+    for n in 0..40 {
+        // A full list is swept.
+        wrong.revoke_token(&format!("{n}"), ahead.now().saturating_add(DAY)).ok();
+        let _ = post(&wrong, "/revoke", &wrong_credentials, &form(mint(&wrong).as_str())).await;
+        let signed = |n: usize| {
+            let draft = Draft::with_type("client-authentication+jwt").issuer("keyed").subject("keyed");
+            let draft = draft.audience(wrong.name()).token_id(format!("{n}"));
+            draft.expires_at(ahead.now().saturating_add(Duration::from_secs(60))).sign(&key).expect("signed")
+        };
+        let assertion = format!("{CC}&client_assertion_type={kind}&client_assertion={}", signed(n));
+        let _ = post(&wrong, "/token", "", &assertion).await;
+    }
+    drop(wrong);
+    clock.advance(Duration::from_secs(5));
+    let (status, _, body) = post(&right, "/introspect", &credentials, &form(stolen.as_str())).await;
+    assert!(status == StatusCode::SERVICE_UNAVAILABLE || body["active"] == false, "{status} {body}");
+    let exchange = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&audience=orders\
+                    &subject_token_type=urn:ietf:params:oauth:token-type:access_token";
+    let (status, ..) =
+        post(&right, "/token", &credentials, &format!("{exchange}&subject_token={}", stolen.as_str())).await;
+    assert_ne!(status, StatusCode::OK);
+    assert_ne!(post(&right, "/token", "", &used).await.0, StatusCode::OK, "used before");
+}
+
+// S15.10: an instance that starts with its clock ahead.
+#[tokio::test]
+async fn s15_10_an_instance_that_starts_ahead_restores_no_revoked_token_in_memory() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new().max_ids(20));
+    check_start_ahead(&|_| Arc::clone(&store)).await;
+}
+
+// S15.10
+#[tokio::test]
+async fn s15_10_an_instance_that_starts_ahead_restores_no_revoked_token_in_a_file() {
+    let path = TempPath::new("start-ahead");
+    let store: Arc<dyn Store> = Arc::new(FileStore::open(&path.0).expect("a store").max_ids(20));
+    check_start_ahead(&|_| Arc::clone(&store)).await;
+}
+
+// S15.10
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
+async fn s15_10_an_instance_that_starts_ahead_restores_no_revoked_token_in_a_database() {
+    let database = Postgres::start();
+    let settings = Secret::from(database.settings());
+    check_start_ahead(&|_| Arc::new(PostgresStore::connect(&settings).expect("a store").max_ids(20))).await;
 }
 
 // S15.10: no clock step makes a list forget.

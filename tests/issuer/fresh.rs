@@ -14,7 +14,7 @@ use countersign_test::ManualClock;
 use countersign_tests::peers::Postgres;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::direct::post;
+use crate::direct::{CC, post};
 use crate::store::{is_active, issuer, mint};
 
 /// A store in memory that is used as one that blocks, and that can fail.
@@ -24,6 +24,15 @@ pub struct Blocking {
     pub fails: AtomicBool,
     /// Takes three seconds for each answer.
     pub is_slow: AtomicBool,
+    /// Replaces the stored keys in the answers.
+    reset: std::sync::Mutex<Option<Reset>>,
+}
+
+/// What somebody did to the stored keys.
+#[derive(Clone, Debug)]
+enum Reset {
+    Removed,
+    Restored(StoredKeys),
 }
 
 impl Blocking {
@@ -38,7 +47,11 @@ impl Blocking {
 
 impl Store for Blocking {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        self.up()?.keys()
+        match self.reset.lock().expect("no panic").clone() {
+            None => self.up()?.keys(),
+            Some(Reset::Removed) => self.up().map(|_| None),
+            Some(Reset::Restored(keys)) => self.up().map(|_| Some(keys)),
+        }
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
@@ -56,8 +69,8 @@ impl Store for Blocking {
         self.up()?.insert_id(list, client, digest, expires_at, expired_before)
     }
 
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.up()?.contains_id(list, digest)
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        self.up()?.contains_id(list, digest, expires_at)
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -188,4 +201,104 @@ async fn s15_02_a_silent_store_holds_up_neither_verifiers_nor_mint() {
         let _ = mint(&issuer);
     }
     assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
+}
+
+/// Keys that are gone from the store, or that are older or others than those in use, end the use of the current ones.
+async fn check_reset(is_blocking: bool, reset: impl Fn(&Blocking) -> Reset) {
+    let clock = clock();
+    let store = Arc::new(Blocking::default());
+    let shared: Arc<dyn Store> = match is_blocking {
+        true => store.clone(),
+        false => Arc::new(Direct(Arc::clone(&store))),
+    };
+    let (issuer, credentials) = issuer(shared, |builder| builder.clock(Arc::new(clock.clone())));
+    issuer.rotate_now().expect("a second version");
+    let verifier = verifier(&issuer, &clock);
+    let token = mint(&issuer);
+    let introspect = async |token: &str| post(&issuer, "/introspect", &credentials, &format!("token={token}")).await.0;
+    assert_eq!(introspect(token.as_str()).await, StatusCode::OK);
+    let reset = reset(&store);
+    *store.reset.lock().expect("no panic") = Some(reset);
+    for _ in 0..12 {
+        clock.advance(Duration::from_secs(5));
+        let _ = post(&issuer, "/token", &credentials, CC).await;
+        let _ = verifier.verify(token.as_str()).await;
+    }
+    let error = issuer.rotate().expect_err("an error");
+    assert!(error.to_string().contains("restart every instance"), "{error}");
+    let draft = countersign_core::mint::Draft::access_token().subject("ann").audience("orders").client_id("web");
+    assert_eq!(issuer.mint(&draft).expect_err("a minute later"), countersign_issuer::MintError::KeysWithdrawn);
+    assert_eq!(post(&issuer, "/token", &credentials, CC).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(introspect(token.as_str()).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(crate::store::jwks_status(&issuer).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(verifier.verify(token.as_str()).await.expect_err("no keys").is_unavailable());
+
+    *store.reset.lock().expect("no panic") = None;
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(post(&issuer, "/token", &credentials, CC).await.0, StatusCode::OK, "the keys are there again");
+    assert!(verifier.verify(token.as_str()).await.is_ok());
+}
+
+/// The same store without blocking.
+#[derive(Debug)]
+struct Direct(Arc<Blocking>);
+
+impl Store for Direct {
+    fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
+        self.0.keys()
+    }
+
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
+        self.0.replace_keys(expected_version, keys)
+    }
+
+    fn insert_id(
+        &self,
+        list: IdList,
+        client: &str,
+        digest: &[u8; 32],
+        expires_at: UnixTime,
+        expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        self.0.insert_id(list, client, digest, expires_at, expired_before)
+    }
+
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        self.0.contains_id(list, digest, expires_at)
+    }
+
+    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.0.secret_hashes()
+    }
+
+    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
+        self.0.put_secret_hash(client_id, hash)
+    }
+
+    fn is_blocking(&self) -> bool {
+        false
+    }
+}
+
+// S4.07
+#[tokio::test]
+async fn s4_07_keys_that_are_gone_from_the_store_sign_and_verify_nothing_after_a_minute() {
+    for is_blocking in [false, true] {
+        check_reset(is_blocking, |_| Reset::Removed).await;
+    }
+}
+
+// S4.07
+#[tokio::test]
+async fn s4_07_older_or_other_keys_in_the_store_end_the_use_of_the_current_ones() {
+    let stored = |store: &Blocking| store.inner.keys().expect("readable").expect("written");
+    for is_blocking in [false, true] {
+        check_reset(is_blocking, |store| Reset::Restored(StoredKeys::new(1, stored(store).keys))).await;
+        check_reset(is_blocking, |store| {
+            let mut keys = stored(store).keys;
+            keys.push(b' ');
+            Reset::Restored(StoredKeys::new(stored(store).version, keys))
+        })
+        .await;
+    }
 }

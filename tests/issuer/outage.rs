@@ -100,7 +100,7 @@ fn s15_02_a_silent_connection_is_replaced_after_one_time_limit() {
     let database = Postgres::start();
     let proxy = Proxy::start(&database);
     let store = PostgresStore::connect(&proxy.settings()).expect("a store");
-    let find = |n: u8| store.contains_id(IdList::RevokedTokens, &[n; 32]);
+    let find = |n: u8| store.contains_id(IdList::RevokedTokens, &[n; 32], UnixTime::from_secs(20));
     let insert = |n: u8| {
         let (ends, now) = (UnixTime::from_secs(20), UnixTime::from_secs(10));
         store.insert_id(IdList::RevokedTokens, "a", &[n; 32], ends, now)
@@ -145,7 +145,7 @@ fn s15_02_a_database_that_is_silent_for_new_connections_too_fails_all_waiting_qu
             .map(|n| {
                 scope.spawn({
                     let store = &store;
-                    move || store.contains_id(IdList::RevokedTokens, &[n; 32])
+                    move || store.contains_id(IdList::RevokedTokens, &[n; 32], UnixTime::from_secs(20))
                 })
             })
             .collect();

@@ -16,6 +16,7 @@ use countersign_tests::peers::Postgres;
 use serde_json::json;
 
 use crate::direct::{CC, basic, post, token};
+use crate::fresh::Blocking;
 use crate::service::SECRET;
 use crate::store::TempPath;
 
@@ -44,10 +45,10 @@ fn check_shares(store: &dyn Store) {
         assert_eq!(insert("busy", 3_000, 110, 10), Insertion::Full);
         assert_eq!(count("", 4_000, 10), 12, "the issuer itself has the rest");
         assert_eq!(insert("quiet", 5_000, 110, 109), Insertion::Full, "nothing has expired");
-        assert!(store.contains_id(list, &digest(0)).expect("it answers"));
+        assert!(store.contains_id(list, &digest(0), UnixTime::from_secs(111)).expect("it answers"));
         assert_eq!(count("busy", 6_000, 110), 30, "everything has expired");
-        assert!(!store.contains_id(list, &digest(0)).expect("it answers"));
-        assert!(store.contains_id(list, &digest(6_000)).expect("it answers"));
+        assert!(!store.contains_id(list, &digest(0), UnixTime::from_secs(111)).expect("it answers"));
+        assert!(store.contains_id(list, &digest(6_000), UnixTime::from_secs(210)).expect("it answers"));
     }
 }
 
@@ -247,4 +248,42 @@ async fn s15_01_a_flood_of_invented_clients_delays_no_secret_that_was_right() {
     }
     assert!(statuses.contains(&StatusCode::SERVICE_UNAVAILABLE), "the places were taken");
     assert!(statuses.iter().all(|status| [401, 503].contains(&status.as_u16())));
+}
+
+// S15.01
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_01_one_client_leaves_calls_of_a_slow_store_to_others() {
+    let (clock, store) = (clock(), Arc::new(Blocking::default()));
+    let pepper = || Secret::new(b"a pepper of at least 32 bytes, for tests".to_vec());
+    let client = |id: &str| {
+        let (secret, stored) = SecretHash::generate_keyed(&pepper()).expect("a secret");
+        (Client::new(id).secret(stored).audiences(["billing"]), basic(id, secret.expose()))
+    };
+    let ((busy, busy_credentials), (quiet, quiet_credentials)) = (client("busy"), client("quiet"));
+    let issuer = Issuer::builder(NAME)
+        .clock(Arc::new(clock.clone()))
+        .store(store.clone())
+        .pepper(pepper())
+        .add_audience(Audience::new("billing"))
+        .add_client(busy)
+        .add_client(quiet)
+        .build()
+        .expect("sound");
+    let form = format!("token={}", token(&post(&issuer, "/token", &quiet_credentials, CC).await.2));
+    store.is_slow.store(true, std::sync::atomic::Ordering::Relaxed);
+    let flood: Vec<_> = (0..400)
+        .map(|_| {
+            let (issuer, credentials, form) = (issuer.clone(), busy_credentials.clone(), form.clone());
+            tokio::spawn(async move { post(&issuer, "/introspect", &credentials, &form).await.0 })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    let other = post(&issuer, "/introspect", &quiet_credentials, &form).await;
+    for answer in flood {
+        statuses.push(answer.await.expect("no panic"));
+    }
+    assert_eq!((other.0, &other.2["active"]), (StatusCode::OK, &true.into()));
+    let served = statuses.iter().filter(|status| **status == StatusCode::OK).count();
+    assert!((100..=128).contains(&served), "{served} of {}", statuses.len());
+    assert!(statuses.iter().all(|status| [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE].contains(status)));
 }

@@ -12,7 +12,7 @@ use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
 use countersign_issuer::{
     Audience, Client, FileStore, IdList, Insertion, Issuer, IssuerBuilder, KeyState, MemoryStore, PostgresStore,
-    SecretHash, Store, StoreKey,
+    SecretHash, Store, StoreErrorKind, StoreKey,
 };
 use countersign_test::ManualClock;
 use countersign_tests::peers::Postgres;
@@ -52,6 +52,11 @@ pub async fn jwks(issuer: &Issuer) -> String {
     let response = issuer.router().oneshot(request).await.expect("infallible");
     let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
     String::from_utf8(body.into()).expect("text")
+}
+
+pub async fn jwks_status(issuer: &Issuer) -> axum::http::StatusCode {
+    let request = Request::get("/jwks").body(Body::empty()).expect("a request");
+    issuer.router().oneshot(request).await.expect("infallible").status()
 }
 
 pub fn mint(issuer: &Issuer) -> countersign_issuer::MintedToken {
@@ -99,7 +104,7 @@ fn check_contract(open: &dyn Fn() -> Arc<dyn Store>) {
         "lists are separate"
     );
     for (name, is_known) in [([1; 32], true), ([2; 32], false)] {
-        assert_eq!(other.contains_id(IdList::UsedAssertions, &name), Ok(is_known));
+        assert_eq!(other.contains_id(IdList::UsedAssertions, &name, ends), Ok(is_known));
     }
     let raced = std::thread::scope(|scope| {
         let racers = [&one, &other, &one, &other].map(|store| {
@@ -109,10 +114,33 @@ fn check_contract(open: &dyn Fn() -> Arc<dyn Store>) {
     });
     assert_eq!(raced.iter().filter(|outcome| **outcome == Insertion::New).count(), 1, "{raced:?}");
 
+    check_removal(&one, &other);
     assert_eq!(one.secret_hashes(), Ok(Vec::new()));
     one.put_secret_hash("orders", "one").expect("written");
     other.put_secret_hash("orders", "two").expect("written");
     assert_eq!(one.secret_hashes(), Ok(vec![("orders".to_owned(), "two".to_owned())]));
+}
+
+/// After a sweep it is unknown whether ids of the removed expiries were stored. The stores have room for 60 ids.
+fn check_removal(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
+    let list = IdList::RevokedTokens;
+    let (now, ahead) = (UnixTime::from_secs(10), UnixTime::from_secs(1_000_000));
+    let (ends, later) = (UnixTime::from_secs(300), UnixTime::from_secs(301));
+    assert_eq!(one.insert_id(list, "swept", &[30; 32], ends, now), Ok(Insertion::New));
+    let mut number = 100;
+    while one.insert_id(list, "", &[number; 32], ends, now) == Ok(Insertion::New) {
+        number += 1;
+    }
+    assert_eq!(one.insert_id(list, "", &[31; 32], later, ahead), Ok(Insertion::New), "room again");
+    for store in [one, other] {
+        let error = store.contains_id(list, &[30; 32], ends).expect_err("it was removed");
+        assert_eq!(error.kind(), StoreErrorKind::Removed);
+        assert_eq!(store.contains_id(list, &[32; 32], later), Ok(false), "it would not have been removed");
+        assert_eq!(store.contains_id(list, &[31; 32], later), Ok(true));
+    }
+    assert_eq!(other.insert_id(list, "a", &[30; 32], ends, now), Ok(Insertion::Unknown));
+    assert_eq!(one.contains_id(list, &[30; 32], ends), Ok(true), "stored again");
+    assert_eq!(other.insert_id(list, "a", &[30; 32], ends, now), Ok(Insertion::Present));
 }
 
 /// Two instances share the first key, a scheduled rotation, key sets and revocations.
@@ -173,7 +201,7 @@ async fn check_restart(open: &dyn Fn() -> Arc<dyn Store>) {
 
 #[tokio::test]
 async fn s8_15_a_memory_store_meets_the_contract_for_two_instances() {
-    check_contract(&same(MemoryStore::new()));
+    check_contract(&same(MemoryStore::new().max_ids(60)));
     check_two_instances(&same(MemoryStore::new())).await;
     check_restart(&same(MemoryStore::new())).await;
 }
@@ -186,7 +214,7 @@ fn same(store: impl Store) -> impl Fn() -> Arc<dyn Store> {
 #[tokio::test]
 async fn s8_15_a_file_store_meets_the_contract_across_restarts() {
     let path = TempPath::new("word");
-    check_contract(&same(FileStore::open(&path.0).expect("a store")));
+    check_contract(&same(FileStore::open(&path.0).expect("a store").max_ids(60)));
     let path = TempPath::new("instances");
     check_two_instances(&same(FileStore::open(&path.0).expect("a store"))).await;
     let path = TempPath::new("restart");
@@ -201,7 +229,7 @@ async fn s8_15_postgres_meets_the_contract_across_instances_and_restarts() {
         let settings = Secret::from(database.settings());
         let open = || Arc::new(PostgresStore::connect(&settings).expect("a store")) as Arc<dyn Store>;
         match suite {
-            0 => check_contract(&open),
+            0 => check_contract(&|| Arc::new(PostgresStore::connect(&settings).expect("a store").max_ids(60))),
             1 => check_two_instances(&open).await,
             _ => check_restart(&open).await,
         }
@@ -210,6 +238,20 @@ async fn s8_15_postgres_meets_the_contract_across_instances_and_restarts() {
 
 #[test]
 fn a_remote_database_is_refused_and_one_that_is_down_is_reported() {
+    let folder = std::env::temp_dir().join(format!("countersign-open-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&folder, open).expect("changed");
+    for (settings, problem) in [
+        ("host=127.0.0.1 user=issuer password=hidden-value".to_owned(), "TCP"),
+        ("host=localhost user=issuer".to_owned(), "TCP"),
+        ("host=/run/postgresql hostaddr=127.0.0.1 user=issuer".to_owned(), "TCP"),
+        (format!("host={} user=issuer", folder.display()), "everybody may write"),
+    ] {
+        let fault = PostgresStore::connect(&Secret::from(settings)).expect_err(problem).to_string();
+        assert!(fault.contains(problem) && !fault.contains("hidden-value"), "{fault}");
+    }
+    std::fs::remove_dir_all(&folder).expect("removed");
     for remote in ["host=db.internal user=issuer", "host=localhost hostaddr=192.0.2.1 user=issuer", "user=issuer"] {
         let fault = PostgresStore::connect(&Secret::from(remote)).expect_err(remote);
         assert!(fault.to_string().contains("another machine"), "{fault}");

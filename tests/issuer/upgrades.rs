@@ -12,8 +12,9 @@ use crate::service::Service;
 
 const CC: (&str, &str) = ("grant_type", "client_credentials");
 
-fn with(store: &Arc<dyn Store>, stored: &str) -> impl FnOnce(IssuerBuilder) -> IssuerBuilder {
-    let (store, stored) = (Arc::clone(store), SecretHash::parse(stored).expect("a hash"));
+fn with(shared: &Arc<dyn Store>, stored: &str) -> impl FnOnce(IssuerBuilder) -> IssuerBuilder {
+    let store = Arc::new(SecretsOf { shared: Arc::clone(shared), own: MemoryStore::new() });
+    let stored = SecretHash::parse(stored).expect("a hash");
     move |builder| {
         let client = Client::new("old").secret(stored).audiences(["billing"]);
         builder.store(store).add_audience(Audience::new("billing")).add_client(client)
@@ -30,9 +31,7 @@ async fn s8_01_s8_03_a_bcrypt_hash_is_upgraded_at_its_first_use_and_stored() {
     let stored = bcrypt::hash(secret, 10).expect("hashed");
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     // Each service has its own name and keys; they share only the secret hashes.
-    let upgrades = Arc::new(SecretsOf(Arc::clone(&store)));
-    let upgrades: Arc<dyn Store> = upgrades;
-    let service = Service::with(with(&upgrades, &stored)).await;
+    let service = Service::with(with(&store, &stored)).await;
     assert_eq!(ask(&service, "another-secret-of-them").await, 401);
     assert_eq!(store.secret_hashes(), Ok(Vec::new()), "a wrong secret upgrades nothing");
     assert_eq!(ask(&service, secret).await, 200);
@@ -44,27 +43,30 @@ async fn s8_01_s8_03_a_bcrypt_hash_is_upgraded_at_its_first_use_and_stored() {
     assert_eq!((ask(&service, secret).await, ask(&service, "another-secret-of-them").await), (200, 401));
     assert_eq!(store.secret_hashes(), Ok(stored_hashes.clone()), "it is upgraded once");
 
-    let restarted = Service::with(with(&upgrades, &stored)).await;
+    let restarted = Service::with(with(&store, &stored)).await;
     assert_eq!((ask(&restarted, secret).await, ask(&restarted, "another-secret-of-them").await), (200, 401));
     assert_eq!(store.secret_hashes(), Ok(stored_hashes), "the stored hash was read");
 
     let replaced = SecretHash::new(&Secret::from("a-new-secret-of-theirs")).expect("hashed").to_string();
-    let replaced = Service::with(with(&upgrades, &replaced)).await;
+    let replaced = Service::with(with(&store, &replaced)).await;
     let answers = (ask(&replaced, secret).await, ask(&replaced, "a-new-secret-of-theirs").await);
     assert_eq!(answers, (401, 200), "a newly configured hash replaces the old one, upgraded or not");
 }
 
 /// The upgraded hashes of a store, with keys and ids of its own.
 #[derive(Debug)]
-struct SecretsOf(Arc<dyn Store>);
+struct SecretsOf {
+    shared: Arc<dyn Store>,
+    own: MemoryStore,
+}
 
 impl Store for SecretsOf {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        Ok(None)
+        self.own.keys()
     }
 
-    fn replace_keys(&self, _: u64, _: &[u8]) -> Result<bool, StoreError> {
-        Ok(true)
+    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
+        self.own.replace_keys(expected_version, keys)
     }
 
     fn insert_id(
@@ -75,18 +77,18 @@ impl Store for SecretsOf {
         expires_at: UnixTime,
         expired_before: UnixTime,
     ) -> Result<Insertion, StoreError> {
-        self.0.insert_id(list, client, digest, expires_at, expired_before)
+        self.own.insert_id(list, client, digest, expires_at, expired_before)
     }
 
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.0.contains_id(list, digest)
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        self.own.contains_id(list, digest, expires_at)
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        self.0.secret_hashes()
+        self.shared.secret_hashes()
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
-        self.0.put_secret_hash(client_id, hash)
+        self.shared.put_secret_hash(client_id, hash)
     }
 }

@@ -25,4 +25,4 @@ mod shares;
 pub use occupancy::{OccupancyBudget, Permit};
 pub use queue::RankedQueue;
 pub use rate::{RateBudget, Spent};
-pub use shares::{OverBudget, Standing};
+pub use shares::{OverBudget, Standing, fair_share};

@@ -45,6 +45,19 @@ impl fmt::Display for OverBudget {
 
 impl std::error::Error for OverBudget {}
 
+/// Returns whether a key that has `own` units may have another one while `free` are free: as many as are still free, so that
+/// one key takes at most half of the bound, and a key that has none finds room. For counts that are kept elsewhere.
+///
+/// ```
+/// use countersign_core::integration::fair_share;
+///
+/// assert!(fair_share(60, 59) && !fair_share(60, 60) && !fair_share(0, 0));
+/// ```
+#[must_use]
+pub fn fair_share(free: u64, own: u64) -> bool {
+    own < free
+}
+
 /// The units in use, by key.
 pub(super) struct Shares {
     bound: u32,
@@ -75,7 +88,8 @@ impl Shares {
             Standing::New => free.saturating_sub(self.newcomers).saturating_sub(before_last),
         };
         let count = self.counts.get(&key).copied().unwrap_or(0);
-        if count.saturating_add(before_last) >= room.min(self.share) {
+        let count_before_last = count.saturating_add(before_last);
+        if !fair_share(u64::from(room), u64::from(count_before_last)) || count_before_last >= self.share {
             return false;
         }
         self.counts.insert(key, count + units);

@@ -62,7 +62,7 @@ pub(crate) fn store_failed(error: &dyn Display, unlogged: u64) {
 
 /// `unlogged` is the number of failures since the last logged one.
 pub(crate) fn key_maintenance_failed(error: &dyn Display, unlogged: u64) {
-    tracing::error!(target: TARGET, %error, unlogged, "key maintenance failed; continuing with the current keys");
+    tracing::error!(target: TARGET, %error, unlogged, "key maintenance failed; the current keys are used for a limited time");
 }
 
 pub(crate) fn secret_upgraded(client: &str, is_stored: bool) {

@@ -31,7 +31,8 @@ impl Sampler {
     /// The number of events not logged since the last one, if this event is to be logged.
     pub(crate) fn admit(&self, elapsed: Duration) -> Option<u64> {
         let second = elapsed.as_secs();
-        if self.second.swap(second, Ordering::Relaxed) != second {
+        // A late reading of an earlier second starts no new count.
+        if self.second.fetch_max(second, Ordering::Relaxed) < second {
             self.seen.store(0, Ordering::Relaxed);
         }
         if self.seen.fetch_add(1, Ordering::Relaxed) < self.per_second {

@@ -65,7 +65,7 @@ impl AssertionCheck {
                 match store.insert_id(IdList::UsedAssertions, client.id(), &id, until).await? {
                     Insertion::New => Ok(true),
                     Insertion::Present => Ok(false),
-                    Insertion::Full => Err(Busy),
+                    Insertion::Full | Insertion::Unknown => Err(Busy),
                 }
             }
             _ => Ok(false),

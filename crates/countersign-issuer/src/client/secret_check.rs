@@ -1,7 +1,7 @@
 //! Checks of presented secrets. Neither the result nor its time reveals which clients exist, and memory is bounded.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +26,9 @@ const MAX_WAITING: usize = 256;
 /// The longest wait of a request for its check.
 const MAX_WAIT: Duration = Duration::from_secs(2);
 
+/// The time of an Argon2id check, and of a bcrypt check of cost 10, on a slow machine.
+const SLOW_CHECKS: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(100));
+
 /// Checks secrets.
 ///
 /// The kind of check depends only on the presented secret, never on the client. A secret with the prefix of keyed secrets
@@ -41,6 +44,8 @@ pub(crate) struct SecretCheck {
     /// Failures by client, address and secret.
     wrong_secrets: Throttle,
     places: OccupancyBudget,
+    /// The places of secrets that were never right, by address.
+    unproven_places: OccupancyBudget,
     running: Arc<Semaphore>,
     /// The checks that secrets which were never right may run.
     running_unproven: Arc<Semaphore>,
@@ -76,18 +81,20 @@ impl SecretCheck {
     ) -> Result<Self, ConfigError> {
         let upgrades = Upgrades::load(clients, store)?;
         let costs = clients.iter().filter_map(|client| upgrades.slow_hash_of(client)?.bcrypt_cost());
-        let bcrypt_dummy = costs.max().map(|cost| bcrypt_dummy(cost).into());
+        let bcrypt_cost = costs.max();
         let places = u32::try_from(concurrent.saturating_add(MAX_WAITING)).unwrap_or(u32::MAX);
+        let unproven = concurrent.saturating_sub(1).max(1);
         Ok(SecretCheck {
             pepper,
             throttle: Throttle::new(),
             wrong_secrets: Throttle::new(),
             places: OccupancyBudget::new(places),
+            unproven_places: OccupancyBudget::new(places).share(unproven_share(unproven, bcrypt_cost)),
             running: Arc::new(Semaphore::new(concurrent)),
-            running_unproven: Arc::new(Semaphore::new(concurrent.saturating_sub(1).max(1))),
+            running_unproven: Arc::new(Semaphore::new(unproven)),
             verified: VerifiedSecrets::new(cache_lifetime, clock)?,
             upgrades,
-            bcrypt_dummy,
+            bcrypt_dummy: bcrypt_cost.map(|cost| bcrypt_dummy(cost).into()),
         })
     }
 
@@ -98,6 +105,7 @@ impl SecretCheck {
         presented: PresentedSecret<'_>,
     ) -> Result<bool, AuthenticationError> {
         let PresentedSecret { client_id, peer, secret, elapsed } = presented;
+        let peer = peer.map(network);
         if let (Some(pepper), true) = (&self.pepper, secret.expose().starts_with(KEYED_PREFIX)) {
             return Ok(is_keyed_secret_of(pepper, client, &secret));
         }
@@ -150,6 +158,8 @@ impl SecretCheck {
         let is_proven = matches!(party, Party::Client(_));
         let standing = if is_proven { Standing::Known } else { Standing::New };
         let _place = self.places.acquire(party, standing).map_err(|_| Busy)?;
+        let unproven_place = (!is_proven).then(|| self.unproven_places.acquire(party, standing));
+        let _unproven_place = unproven_place.transpose().map_err(|_| Busy)?;
         let turn = async {
             let unproven = match is_proven {
                 true => None,
@@ -165,6 +175,24 @@ impl SecretCheck {
             checked
         });
         check.await.map_err(|_| Busy)
+    }
+}
+
+/// The places of one address for secrets that were never right: as many as are checked within half of the longest wait, so
+/// that invented clients of one address leave time for those of another, whatever a check costs.
+fn unproven_share(running: usize, bcrypt_cost: Option<u32>) -> u32 {
+    let (argon2id, bcrypt) = SLOW_CHECKS;
+    let doublings = bcrypt_cost.map(|cost| 1_u32.checked_shl(cost.saturating_sub(10)).unwrap_or(u32::MAX));
+    let check = argon2id.saturating_add(doublings.map_or(Duration::ZERO, |times| bcrypt.saturating_mul(times)));
+    let in_turn = (MAX_WAIT / 2).as_millis().checked_div(check.as_millis()).unwrap_or_default().max(1);
+    u32::try_from(in_turn).unwrap_or(u32::MAX).saturating_mul(u32::try_from(running).unwrap_or(u32::MAX))
+}
+
+/// The network that counts as one address: an IPv4 address, or the /64 of an IPv6 address.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -196,4 +224,25 @@ fn is_keyed_secret_of(pepper: &hmac::Key, client: Option<&Client>, presented: &S
     let dummy = [0; 32];
     let mut digests = hashes.iter().filter_map(SecretHash::keyed).chain(std::iter::once(&dummy));
     digests.any(|digest| hmac::verify(pepper, presented.expose().as_bytes(), digest).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s15_01_one_address_queues_no_more_than_half_of_the_longest_wait() {
+        assert_eq!(unproven_share(3, None), 48);
+        assert_eq!(unproven_share(3, Some(10)), 18);
+        assert_eq!(unproven_share(3, Some(14)), 3);
+        assert_eq!(unproven_share(1, Some(200)), 1);
+    }
+
+    #[test]
+    fn s15_01_an_ipv6_network_is_one_address() {
+        let network = |text: &str| network(text.parse().expect("an address"));
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    }
 }

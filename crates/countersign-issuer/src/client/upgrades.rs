@@ -45,7 +45,7 @@ impl Upgrades {
     pub(super) async fn apply(&self, client: &Client, hash: SecretHash) {
         let Some(configured) = configured(client) else { return };
         let (id, text) = (client.id().to_owned(), format!("{} {hash}", fingerprint(configured)));
-        let stored = self.store.call(move |store| store.put_secret_hash(&id, &text)).await;
+        let stored = self.store.call(client.id(), move |store| store.put_secret_hash(&id, &text)).await;
         audit::secret_upgraded(client.id(), stored.is_ok());
         self.hashes.lock().unwrap_or_else(PoisonError::into_inner).insert(client.id().to_owned(), hash);
     }

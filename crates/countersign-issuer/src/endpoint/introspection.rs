@@ -22,7 +22,7 @@ pub(super) async fn introspection(State(issuer): State<Issuer>, request: Request
 async fn describe(issuer: &Issuer, client: &Client, token: &str) -> Result<Response, OAuthError> {
     // The same answer for an invalid token and for one that the client may not introspect.
     let inactive = || json_response(StatusCode::OK, &json!({ "active": false }));
-    let Some(verified) = issuer.verify_own(token).await? else { return Ok(inactive()) };
+    let Some(verified) = issuer.verify_own(token, client).await? else { return Ok(inactive()) };
     let may_introspect = verified.client_id() == Some(client.id())
         || verified.audiences().any(|audience| audience == client.id() || client.may_introspect(audience));
     let Ok(claims) = verified.claims::<Map<String, Value>>() else { return Ok(inactive()) };

@@ -4,11 +4,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::oauth::OAuthError;
 use crate::rotation::JWKS_MAX_AGE;
 use crate::service::Issuer;
 
 pub(super) async fn jwks(State(issuer): State<Issuer>, headers: HeaderMap) -> Response {
     issuer.maintain_keys().await;
+    if issuer.is_withdrawn() {
+        return OAuthError::unavailable().into_response();
+    }
     let published = issuer.published();
     let common = [
         (header::CACHE_CONTROL, format!("public, max-age={}", JWKS_MAX_AGE.as_secs())),

@@ -2,10 +2,13 @@
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use url::Url;
 
 use super::{discovery, introspection, jwks, revocation, token};
+use crate::oauth::OAuthError;
 use crate::service::Issuer;
 
 impl Issuer {
@@ -29,12 +32,19 @@ impl Issuer {
         let document = Bytes::from(discovery::document(self).to_string());
         let discovery = get(move || std::future::ready(discovery::response(document.clone())));
         Router::new()
-            .route(&format!("{base}/token"), post(token::token))
-            .route(&format!("{base}/introspect"), post(introspection::introspection))
-            .route(&format!("{base}/revoke"), post(revocation::revocation))
+            .route(&format!("{base}/token"), post(token::token).fallback(refuse_method))
+            .route(&format!("{base}/introspect"), post(introspection::introspection).fallback(refuse_method))
+            .route(&format!("{base}/revoke"), post(revocation::revocation).fallback(refuse_method))
             .route(&format!("{base}/jwks"), get(jwks::jwks))
             .route(&format!("{base}/.well-known/openid-configuration"), discovery.clone())
             .route(&format!("/.well-known/oauth-authorization-server{base}"), discovery)
             .with_state(self.clone())
     }
+}
+
+/// Answers a method other than POST in the form of the other errors.
+async fn refuse_method() -> Response {
+    let mut response = OAuthError::method_not_allowed().into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+    response
 }

@@ -25,9 +25,9 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
     if form.one("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
         return Err(GrantError::InvalidRequest("requested_token_type is not an access token; omit it"));
     }
-    let subject = presented(issuer, form, "subject_token", "subject_token_type").await?;
+    let subject = presented(issuer, client, form, "subject_token", "subject_token_type").await?;
     let subject = subject.ok_or(GrantError::InvalidRequest("subject_token is missing"))?;
-    let actor = presented(issuer, form, "actor_token", "actor_token_type").await?;
+    let actor = presented(issuer, client, form, "actor_token", "actor_token_type").await?;
     let claims = subject.claims::<Map<String, Value>>().map_err(|_| NOT_ACCEPTED)?;
 
     let target = target(issuer, client, form)?;
@@ -76,6 +76,7 @@ const NOT_ACCEPTED: GrantError = GrantError::InvalidRequest("a presented token i
 /// A verified token of the request; `None` if both of its parameters are absent.
 async fn presented(
     issuer: &Issuer,
+    client: &Client,
     form: &Form,
     name: &str,
     type_name: &str,
@@ -88,7 +89,7 @@ async fn presented(
         }
         _ => return Err(GrantError::InvalidRequest("a token without its type, or a type without its token")),
     };
-    issuer.verify_own(token).await?.map(Some).ok_or(NOT_ACCEPTED)
+    issuer.verify_own(token, client).await?.map(Some).ok_or(NOT_ACCEPTED)
 }
 
 /// Returns whether the subject of the token is a client: it is the client's own token, or was exchanged from one.

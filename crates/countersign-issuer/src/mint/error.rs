@@ -29,6 +29,8 @@ pub enum MintError {
     InvalidExpiry,
     /// The token would be larger than 7 KiB.
     TooLarge,
+    /// The store has no signing keys any more: somebody removed them, or restored older ones.
+    KeysWithdrawn,
     /// The key could not sign, or the system provides no randomness.
     Signing,
 }
@@ -47,6 +49,9 @@ impl fmt::Display for MintError {
             MintError::InvalidExpiry => f.write_str("exp is not a whole number; set seconds since 1970"),
             MintError::TooLarge => {
                 f.write_str("the token would be larger than 7 KiB; refer to data instead of carrying it")
+            }
+            MintError::KeysWithdrawn => {
+                f.write_str("the store has no signing keys any more; restart every instance to use what is stored")
             }
             MintError::Signing => f.write_str("the key could not sign"),
         }

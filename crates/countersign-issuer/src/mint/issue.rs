@@ -36,7 +36,7 @@ impl Issuer {
     ///
     /// # Errors
     /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client, the audience is unknown, `exp` is
-    /// in the past or not a whole number, or the token would be larger than 7 KiB.
+    /// in the past or not a whole number, the token would be larger than 7 KiB, or the signing keys were removed from the store.
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
         let claims = draft.claims();
         let text = |name: &'static str| match claims.get(name).and_then(|value| value.as_str()) {
@@ -80,6 +80,9 @@ impl Issuer {
             return Err(MintError::Expired);
         }
         let token_id = token_id(now).ok_or(MintError::Signing)?;
+        if self.is_withdrawn() {
+            return Err(MintError::KeysWithdrawn);
+        }
         let signer = &self.published().signer;
         let draft = draft.issuer(self.name()).issued_at(issued_at).expires_at(expires_at).token_id(&token_id);
         let token = draft.sign(signer).map_err(|error| match error {

@@ -50,6 +50,10 @@ impl OAuthError {
         }
     }
 
+    pub(crate) const fn method_not_allowed() -> Self {
+        OAuthError { status: StatusCode::METHOD_NOT_ALLOWED, ..Self::invalid_request("use POST") }
+    }
+
     pub(crate) const fn too_large() -> Self {
         OAuthError { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::invalid_request("the body is larger than 64 KiB") }
     }

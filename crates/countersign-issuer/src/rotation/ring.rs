@@ -1,7 +1,7 @@
 //! The signing keys of one issuer: read from its store, changed by rotation and by time.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use countersign_core::policy::MAX_LEEWAY;
 
 use super::error::MAX_KEYS;
 use super::key::{KeyState, PublishedKey, RingKey};
-use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR, READ_AHEAD};
+use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR, READ_AHEAD, RESET_FOR, STALE_FOR};
 use super::{Published, RotationError, encoding};
 use crate::store::{Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};
 
@@ -42,6 +42,8 @@ pub(crate) struct KeyRing {
     maintenance_at: AtomicU64,
     /// The time of the last successful read of the store, in milliseconds of the clock.
     read_at: AtomicU64,
+    /// True if the store had no keys, or older ones, at the last read.
+    is_reset: AtomicBool,
 }
 
 /// The keys as this instance last read or wrote them.
@@ -50,6 +52,8 @@ struct Keys {
     current: Vec<RingKey>,
     /// Their version in the store.
     version: u64,
+    /// The digest of their stored form.
+    digest: [u8; 32],
     /// True if time has changed a state since.
     is_advanced: bool,
     /// The time up to which verifiers use them without another read of the store.
@@ -82,6 +86,7 @@ impl KeyRing {
             cell,
             maintenance_at: AtomicU64::new(millis(due_at)),
             read_at: AtomicU64::new(0),
+            is_reset: AtomicBool::new(false),
         };
         ring.maintain()?;
         Ok(ring)
@@ -144,6 +149,23 @@ impl KeyRing {
         Duration::from_millis(self.read_at.load(Ordering::Relaxed))
     }
 
+    /// Returns whether the store had no keys, or older ones, at the last read.
+    pub(super) fn is_reset(&self) -> bool {
+        self.is_reset.load(Ordering::Relaxed)
+    }
+
+    /// The time up to which the keys of the last read are used if the store does not confirm them: an hour while it is
+    /// unavailable, a minute if it answers that they are gone.
+    pub(super) fn stale_until(&self) -> Duration {
+        let stale_for = if self.is_reset() { RESET_FOR } else { STALE_FOR };
+        self.read_at().saturating_add(stale_for)
+    }
+
+    /// Returns whether the stored keys are gone, so that the current ones sign and verify nothing any more.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.is_reset() && self.stale_until() <= self.settings.clock.elapsed()
+    }
+
     /// Returns the clock of the issuer.
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.settings.clock
@@ -194,7 +216,10 @@ impl KeyRing {
         let usable_until = read_at.saturating_add(READ_AHEAD);
         for _ in 0..MAX_ATTEMPTS {
             let version_before = keys.version;
-            read(&self.settings, &mut keys)?;
+            let result = read(&self.settings, &mut keys);
+            let is_reset = matches!(&result, Err(RotationError::Store(error)) if error.kind() == StoreErrorKind::Reset);
+            self.is_reset.store(is_reset, Ordering::Relaxed);
+            result?;
             let now = self.settings.clock.now();
             let mut next = keys.current.clone();
             self.advance(&mut next, now);
@@ -286,12 +311,27 @@ impl KeyRing {
 
 /// Reads the stored keys if another instance has written since.
 fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
-    let Some(StoredKeys { version, keys: stored }) = settings.store.keys()? else { return Ok(()) };
-    if version != keys.version {
+    const RESET: StoreError = StoreError::new(StoreErrorKind::Reset);
+    let Some(StoredKeys { version, keys: stored }) = settings.store.keys()? else {
+        // Somebody removed them, for example after a compromise.
+        return if keys.version == 0 { Ok(()) } else { Err(RESET.into()) };
+    };
+    let stored = zeroize::Zeroizing::new(stored);
+    let digest = digest(&stored);
+    if version < keys.version || (version == keys.version && digest != keys.digest) {
+        return Err(RESET.into());
+    }
+    if version > keys.version {
         let current = encoding::decode(&stored, &settings.issuer, settings.store_key.as_ref(), &keys.current)?;
-        *keys = Keys { current, version, is_advanced: false, usable_until: keys.usable_until };
+        *keys = Keys { current, version, digest, is_advanced: false, usable_until: keys.usable_until };
     }
     Ok(())
+}
+
+fn digest(stored: &[u8]) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, stored).as_ref());
+    digest
 }
 
 /// Writes `next`. Returns `false` if another instance wrote first.
@@ -300,7 +340,7 @@ fn write(settings: &RingSettings, keys: &mut Keys, next: Vec<RingKey>) -> Result
     let is_written = settings.store.replace_keys(keys.version, &encoded)?;
     if is_written {
         let (version, usable_until) = (keys.version.saturating_add(1), keys.usable_until);
-        *keys = Keys { current: next, version, is_advanced: false, usable_until };
+        *keys = Keys { current: next, version, digest: digest(&encoded), is_advanced: false, usable_until };
     }
     Ok(is_written)
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::KeyRing;
-use super::timing::{MAINTENANCE_INTERVAL, MAX_WAIT, STALE_FOR};
+use super::timing::{MAINTENANCE_INTERVAL, MAX_WAIT};
 use crate::audit::{self, Sampler};
 
 /// The pause before a read of the store for an unknown key. Everybody who asks meanwhile shares that read.
@@ -144,10 +144,11 @@ impl Reads {
     }
 }
 
-/// Keeps the keys in use for a moment, while the store is read or fails, but for an hour at most.
+/// Keeps the keys in use for a moment, while the store is read or fails, but not for longer than stale keys may be used.
 fn serve_current(ring: &KeyRing) {
-    let end = ring.read_at().saturating_add(STALE_FOR);
-    ring.cell.serve_stale(ring.clock().elapsed().saturating_add(RETRY_AFTER).min(end));
+    let end = ring.stale_until();
+    let until = ring.clock().elapsed().saturating_add(RETRY_AFTER).min(end);
+    if ring.is_reset() { ring.cell.withdraw(until) } else { ring.cell.serve_stale(until) }
 }
 
 impl KeySource for RingKeys {

@@ -197,17 +197,17 @@ impl Issuer {
         self.0.federations.authenticate(assertion, &self.0.clients.clients, |error| self.log_presented(error)).await
     }
 
-    /// Verifies a token of this issuer, for any of its audiences. `None` if it is not valid or revoked.
+    /// Verifies a token of this issuer that `client` presents, for any of its audiences. `None` if it is not valid or revoked.
     ///
     /// # Errors
     /// `StoreError` if it is unknown whether the token is valid or revoked.
-    pub(crate) async fn verify_own(&self, token: &str) -> Result<Option<Arc<Verified>>, StoreError> {
+    pub(crate) async fn verify_own(&self, token: &str, client: &Client) -> Result<Option<Arc<Verified>>, StoreError> {
         let verified = match self.0.own_tokens.verify(token).await {
             Ok(verified) => verified,
             Err(error) => return self.not_verified(&error),
         };
         let Some(id) = verified.token_id() else { return Ok(None) };
-        let is_revoked = revocation::is_revoked(&self.0.store, id).await?;
+        let is_revoked = revocation::is_revoked(&self.0.store, client.id(), id, verified.expires_at()).await?;
         Ok((!is_revoked).then_some(verified))
     }
 
@@ -258,6 +258,11 @@ impl Issuer {
 
     pub(crate) fn audiences(&self) -> impl Iterator<Item = &Audience> {
         self.0.audiences.values()
+    }
+
+    /// Returns whether the signing keys were removed from the store.
+    pub(crate) fn is_withdrawn(&self) -> bool {
+        self.0.keys.is_withdrawn()
     }
 
     pub(crate) fn published(&self) -> Arc<Published> {

@@ -52,7 +52,7 @@ impl From<StoreError> for RevocationError {
 impl RevocationError {
     fn check(insertion: Insertion) -> Result<(), Self> {
         match insertion {
-            Insertion::New | Insertion::Present => Ok(()),
+            Insertion::New | Insertion::Unknown | Insertion::Present => Ok(()),
             Insertion::Full => Err(RevocationError::Full),
         }
     }
@@ -73,6 +73,12 @@ pub(super) async fn revoke(
     RevocationError::check(store.insert_id(IdList::RevokedTokens, client, token_id, expires_at).await?)
 }
 
-pub(super) async fn is_revoked(store: &AsyncStore, token_id: &str) -> Result<bool, StoreError> {
-    store.contains_id(IdList::RevokedTokens, token_id).await
+/// Returns whether a token is revoked, on behalf of `client`.
+pub(super) async fn is_revoked(
+    store: &AsyncStore,
+    client: &str,
+    token_id: &str,
+    expires_at: UnixTime,
+) -> Result<bool, StoreError> {
+    store.contains_id(IdList::RevokedTokens, client, token_id, expires_at).await
 }

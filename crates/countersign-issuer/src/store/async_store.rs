@@ -4,17 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::integration::sha256;
+use countersign_core::integration::{OccupancyBudget, Standing, sha256};
 
 use super::share::ExpiryClock;
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind};
 use crate::audit::{self, Sampler};
 
-/// Calls a blocking store off the runtime's threads and logs its failures.
+/// The most calls of a blocking store at the same time: half of the threads that tokio has for them. A client gets as many as
+/// are still free.
+const MAX_CALLS: u32 = 256;
+
+/// Calls a blocking store off the runtime's threads and logs its failures. Clients share the calls.
 #[derive(Clone)]
 pub(crate) struct AsyncStore {
     store: Arc<dyn Store>,
     expiry: Arc<ExpiryClock>,
+    calls: OccupancyBudget,
     log: Arc<Sampler>,
     clock: Arc<dyn Clock>,
 }
@@ -22,7 +27,8 @@ pub(crate) struct AsyncStore {
 impl AsyncStore {
     pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let expiry = Arc::new(ExpiryClock::new(Arc::clone(&clock)));
-        AsyncStore { store, expiry, log: Arc::new(Sampler::of_outages()), clock }
+        let calls = OccupancyBudget::new(MAX_CALLS);
+        AsyncStore { store, expiry, calls, log: Arc::new(Sampler::of_outages()), clock }
     }
 
     /// The store itself, for calls that may block.
@@ -43,8 +49,8 @@ impl AsyncStore {
         id: &str,
         expires_at: UnixTime,
     ) -> Result<Insertion, StoreError> {
-        let (digest, client, expired) = (AsyncStore::digest(id), client.to_owned(), self.expiry.now());
-        self.call(move |store| store.insert_id(list, &client, &digest, expires_at, expired)).await
+        let (digest, owner, expired) = (AsyncStore::digest(id), client.to_owned(), self.expiry.now());
+        self.call(client, move |store| store.insert_id(list, &owner, &digest, expires_at, expired)).await
     }
 
     /// Stores an id in a place of the issuer itself; blocks if the store does.
@@ -52,28 +58,50 @@ impl AsyncStore {
         self.store.insert_id(list, "", &AsyncStore::digest(id), expires_at, self.expiry.now())
     }
 
-    pub(crate) async fn contains_id(&self, list: IdList, id: &str) -> Result<bool, StoreError> {
+    /// Looks for an id on behalf of `client`.
+    pub(crate) async fn contains_id(
+        &self,
+        list: IdList,
+        client: &str,
+        id: &str,
+        expires_at: UnixTime,
+    ) -> Result<bool, StoreError> {
         self.expiry.now(); // takes a reading
         let digest = AsyncStore::digest(id);
-        self.call(move |store| store.contains_id(list, &digest)).await
+        self.call(client, move |store| store.contains_id(list, &digest, expires_at)).await
     }
 
+    /// Makes a call on behalf of `client`, which is authenticated.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
+        client: &str,
         call: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let result = if self.store.is_blocking() {
-            let store = Arc::clone(&self.store);
-            let joined = tokio::task::spawn_blocking(move || call(&*store)).await;
-            joined.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")))
-        } else {
-            call(&*self.store)
-        };
+        let result = if self.store.is_blocking() { self.call_blocking(client, call).await } else { call(&*self.store) };
         result.inspect_err(|error| {
             if let Some(unlogged) = self.log.admit(self.clock.elapsed()) {
                 audit::store_failed(error, unlogged);
             }
         })
+    }
+
+    /// The permit moves with the work, so that a request that is given up does not free it early.
+    async fn call_blocking<T: Send + 'static>(
+        &self,
+        client: &str,
+        call: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        const TOO_MANY: StoreError = StoreError::new(StoreErrorKind::Unavailable);
+        let permit = self.calls.acquire(client, Standing::Known);
+        let permit =
+            permit.map_err(|_| TOO_MANY.with_detail("too many calls of the client, or of all, wait for it"))?;
+        let store = Arc::clone(&self.store);
+        let joined = tokio::task::spawn_blocking(move || {
+            let result = call(&*store);
+            drop(permit);
+            result
+        });
+        joined.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")))
     }
 }
 

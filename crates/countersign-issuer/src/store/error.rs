@@ -29,6 +29,10 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store answered with an error.
     Failed,
+    /// It is unknown whether the id was stored: ids with its expiry were removed, by an instance whose clock was ahead.
+    Removed,
+    /// The stored keys are gone, or older than those that this instance has read.
+    Reset,
     /// Other instances changed the keys at each of several attempts.
     Contended,
     /// The stored keys cannot be decoded.
@@ -66,7 +70,10 @@ impl StoreError {
     /// Returns whether a later attempt may succeed without a change of the configuration.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, StoreErrorKind::Unavailable | StoreErrorKind::Failed | StoreErrorKind::Contended)
+        matches!(
+            self.kind,
+            StoreErrorKind::Unavailable | StoreErrorKind::Failed | StoreErrorKind::Contended | StoreErrorKind::Removed
+        )
     }
 }
 
@@ -75,6 +82,12 @@ impl fmt::Display for StoreError {
         f.write_str(match self.kind {
             StoreErrorKind::Unavailable => "the store is unavailable",
             StoreErrorKind::Failed => "the store failed",
+            StoreErrorKind::Removed => {
+                "ids that have not expired were removed by an instance whose clock was ahead; compare the clocks"
+            }
+            StoreErrorKind::Reset => {
+                "the stored keys are gone, or older than those in use; restart every instance to use what is stored"
+            }
             StoreErrorKind::Contended => "other instances keep changing the stored keys",
             StoreErrorKind::Unreadable => "the stored keys are not readable",
             StoreErrorKind::WrongStoreKey => "the stored keys are sealed with another store_key",

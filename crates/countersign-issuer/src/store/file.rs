@@ -23,6 +23,9 @@ const IDS: TableDefinition<'_, (u8, [u8; 32]), (u64, &str)> = TableDefinition::n
 /// The number of ids of each client in each list.
 const COUNTS: TableDefinition<'_, (u8, &str), u64> = TableDefinition::new("client_counts");
 
+/// The latest expiry of the removed ids of each list.
+const REMOVED: TableDefinition<'_, u8, u64> = TableDefinition::new("removed_until");
+
 /// The expiry of each id, by list and digest, in files of an older form.
 const OLD_IDS: TableDefinition<'_, (u8, [u8; 32]), u64> = TableDefinition::new("ids");
 
@@ -82,6 +85,7 @@ impl FileStore {
         write.open_table(KEYS)?;
         write.open_table(IDS)?;
         write.open_table(COUNTS)?;
+        write.open_table(REMOVED)?;
         move_old_ids(&write)?;
         write.open_table(SECRET_HASHES)?;
         Ok(write.commit()?)
@@ -121,16 +125,21 @@ impl FileStore {
         let write = self.database.begin_write()?;
         let mut is_free;
         let mut has_swept = false;
+        let may_be_removed;
         {
             let mut ids = write.open_table(IDS)?;
             let mut counts = write.open_table(COUNTS)?;
+            let mut removed = write.open_table(REMOVED)?;
             if ids.get((number, digest))?.is_some() {
                 return Ok(Insertion::Present);
             }
             let mut own;
             (is_free, own) = room(&counts, number, client, self.max_ids)?;
             if !is_free && self.sweeps.is_due(list, expired) {
-                remove_expired(&mut ids, &mut counts, number, expired.as_secs())?;
+                if let Some(last) = remove_expired(&mut ids, &mut counts, number, expired.as_secs())? {
+                    let until = removed.get(number)?.map_or(0, |until| until.value());
+                    removed.insert(number, until.max(last))?;
+                }
                 has_swept = true;
                 (is_free, own) = room(&counts, number, client, self.max_ids)?;
             }
@@ -138,6 +147,7 @@ impl FileStore {
                 ids.insert((number, digest), (expires_at, client))?;
                 counts.insert((number, client), own.saturating_add(1))?;
             }
+            may_be_removed = removed.get(number)?.is_some_and(|until| expires_at <= until.value());
         }
         if is_free || has_swept {
             write.commit()?;
@@ -145,11 +155,21 @@ impl FileStore {
         if has_swept {
             self.sweeps.done(list, expired);
         }
-        Ok(if is_free { Insertion::New } else { Insertion::Full })
+        Ok(match (is_free, may_be_removed) {
+            (false, _) => Insertion::Full,
+            (true, false) => Insertion::New,
+            (true, true) => Insertion::Unknown,
+        })
     }
 
-    fn has_id(&self, list: u8, digest: [u8; 32]) -> Result<bool, redb::Error> {
-        Ok(self.database.begin_read()?.open_table(IDS)?.get((list, digest))?.is_some())
+    /// Returns whether an id is stored; `None` if ids of its expiry were removed.
+    fn has_id(&self, list: u8, digest: [u8; 32], expires_at: u64) -> Result<Option<bool>, redb::Error> {
+        let read = self.database.begin_read()?;
+        if read.open_table(IDS)?.get((list, digest))?.is_some() {
+            return Ok(Some(true));
+        }
+        let removed_until = read.open_table(REMOVED)?.get(list)?.map_or(0, |until| until.value());
+        Ok((removed_until < expires_at).then_some(false))
     }
 
     fn read_secret_hashes(&self) -> Result<Vec<(String, String)>, redb::Error> {
@@ -206,18 +226,21 @@ fn room(
     Ok((has_room(client, max, total, own), own))
 }
 
-/// Removes the expired ids of a list, and counts the others again.
+/// Removes the expired ids of a list, and counts the others again. Returns the latest expiry of the removed ones.
 fn remove_expired(
     ids: &mut redb::Table<'_, (u8, [u8; 32]), (u64, &'static str)>,
     counts: &mut redb::Table<'_, (u8, &'static str), u64>,
     list: u8,
     expired: u64,
-) -> Result<(), redb::Error> {
+) -> Result<Option<u64>, redb::Error> {
+    let mut last = None;
     let mut kept = HashMap::<String, u64>::new();
     ids.retain_in((list, [0; 32])..=(list, [255; 32]), |_, (expires_at, client)| {
         let is_kept = expired < expires_at;
         if is_kept {
             *kept.entry(client.to_owned()).or_default() += 1;
+        } else {
+            last = last.max(Some(expires_at));
         }
         is_kept
     })?;
@@ -225,7 +248,7 @@ fn remove_expired(
     for (client, count) in kept {
         counts.insert((list, client.as_str()), count)?;
     }
-    Ok(())
+    Ok(last)
 }
 
 impl Store for FileStore {
@@ -249,8 +272,9 @@ impl Store for FileStore {
         written.map_err(|error| failed(&error))
     }
 
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.has_id(list.number(), *digest).map_err(|error| failed(&error))
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        let is_stored = self.has_id(list.number(), *digest, expires_at.as_secs()).map_err(|error| failed(&error))?;
+        is_stored.ok_or(StoreError::new(StoreErrorKind::Removed))
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -306,7 +330,7 @@ mod tests {
         drop(old);
         for _ in 0..2 {
             let store = FileStore::open(&path).expect("a store").max_ids(1);
-            assert_eq!(store.contains_id(IdList::RevokedTokens, &[7; 32]), Ok(true));
+            assert_eq!(store.contains_id(IdList::RevokedTokens, &[7; 32], UnixTime::from_secs(500)), Ok(true));
             let (end, now) = (UnixTime::from_secs(500), UnixTime::from_secs(10));
             let inserted = store.insert_id(IdList::RevokedTokens, "", &[8; 32], end, now);
             assert_eq!(inserted, Ok(Insertion::Full), "it counts");

@@ -48,7 +48,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// The id takes a place of `client`; the issuer itself has an empty name. A client may have as many ids in a list as are
     /// still free, so that none can fill it for the others. The ids that expire until `expired_before` may be removed. A
-    /// store has no other measure of time: the issuer knows whether its clock was set.
+    /// store has no other measure of time: the issuer knows whether its clock was set. It stores the latest expiry of the ids
+    /// that it removed, because a clock that was wrong from the start removes ids of tokens that are still valid.
     ///
     /// # Errors
     /// `StoreError` if the outcome is unknown.
@@ -61,11 +62,12 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         expired_before: UnixTime,
     ) -> Result<Insertion, StoreError>;
 
-    /// Returns whether the digest of an id is stored.
+    /// Returns whether the digest of an id that expires at `expires_at` is stored.
     ///
     /// # Errors
-    /// `StoreError` if it cannot be read.
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError>;
+    /// `StoreError` if it cannot be read, or if it is not stored and ids with this or a later expiry were removed before:
+    /// then nobody knows whether it was there ([`StoreErrorKind::Removed`](super::StoreErrorKind::Removed)).
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError>;
 
     /// The upgraded secret hashes, each with the id of its client.
     ///
@@ -159,6 +161,8 @@ impl IdList {
 pub enum Insertion {
     /// The id was absent and is stored now.
     New,
+    /// The id was absent and is stored now, but ids with this or a later expiry were removed before: it may have been there.
+    Unknown,
     /// The id was already stored.
     Present,
     /// The client has its share of the list, or the list is full; the id is not stored.

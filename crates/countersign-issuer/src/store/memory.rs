@@ -8,7 +8,7 @@ use countersign_core::clock::UnixTime;
 
 use super::interface::MAX_IDS;
 use super::share::{Sweeps, has_room};
-use super::{IdList, Insertion, Store, StoreError, StoredKeys};
+use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in memory; it is lost when the process ends. Instances in one process may share it.
 ///
@@ -38,6 +38,8 @@ struct Contents {
 #[derive(Default)]
 struct Ids {
     stored: HashMap<[u8; 32], (UnixTime, Arc<str>)>,
+    /// The latest expiry of the removed ids.
+    removed_until: Option<UnixTime>,
     counts: HashMap<Arc<str>, u64>,
 }
 
@@ -54,8 +56,20 @@ impl Ids {
         self.stored.insert(digest, (expires_at, client));
     }
 
+    /// Returns whether an id of this expiry may have been removed.
+    fn may_be_removed(&self, expires_at: UnixTime) -> bool {
+        self.removed_until.is_some_and(|until| expires_at <= until)
+    }
+
     fn remove_expired(&mut self, expired_before: UnixTime) {
-        self.stored.retain(|_, (expires_at, _)| expired_before < *expires_at);
+        let removed_until = &mut self.removed_until;
+        self.stored.retain(|_, (expires_at, _)| {
+            let is_kept = expired_before < *expires_at;
+            if !is_kept {
+                *removed_until = (*removed_until).max(Some(*expires_at));
+            }
+            is_kept
+        });
         self.counts.clear();
         for (_, client) in self.stored.values() {
             *self.counts.entry(Arc::clone(client)).or_default() += 1;
@@ -123,11 +137,16 @@ impl Store for MemoryStore {
             return Ok(Insertion::Full);
         }
         ids.insert(*digest, client, expires_at);
-        Ok(Insertion::New)
+        Ok(if ids.may_be_removed(expires_at) { Insertion::Unknown } else { Insertion::New })
     }
 
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        Ok(self.contents().ids.get(&list).is_some_and(|ids| ids.stored.contains_key(digest)))
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        let contents = self.contents();
+        let Some(ids) = contents.ids.get(&list) else { return Ok(false) };
+        match ids.stored.contains_key(digest) {
+            false if ids.may_be_removed(expires_at) => Err(StoreError::new(StoreErrorKind::Removed)),
+            is_stored => Ok(is_stored),
+        }
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -164,9 +183,10 @@ mod tests {
         }
         assert_eq!(insert(MAX_IDS, end, now), Insertion::Full);
         assert_eq!(insert(7, end, now), Insertion::Present);
-        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0)), Ok(true));
-        assert_eq!(store.contains_id(IdList::UsedAssertions, &digest(0)), Ok(false));
+        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0), end), Ok(true));
+        assert_eq!(store.contains_id(IdList::UsedAssertions, &digest(0), end), Ok(false));
         assert_eq!(insert(MAX_IDS, UnixTime::from_secs(30), end), Insertion::New, "the others have expired");
-        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0)), Ok(false));
+        let late = UnixTime::from_secs(21);
+        assert_eq!(store.contains_id(IdList::RevokedTokens, &digest(0), late), Ok(false));
     }
 }

@@ -1,19 +1,18 @@
-//! The rules for the places of a list: the share of each client, and when expired ids are removed.
+//! The places of a list: the share of each client, and when expired ids are removed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::integration::SweepTime;
+use countersign_core::integration::{SweepTime, fair_share};
 
 use super::IdList;
 
-/// Returns whether `client` may store another id, given the ids of the list and its own. This is the rule of the budgets in
-/// `countersign-core`, for counts that are stored: a client may have as many ids as are still free, so that one client takes
-/// at most half of the list, and one that has none finds room. The issuer itself, an empty name, has the whole list.
+/// Returns whether `client` may store another id, given the ids of the list and its own: it has a share of the list, as in
+/// the budgets of `countersign-core`. The issuer itself, an empty name, has the whole list.
 pub(super) fn has_room(client: &str, max: u64, total: u64, own: u64) -> bool {
     let free = max.saturating_sub(total);
-    free > 0 && (client.is_empty() || own < free)
+    if client.is_empty() { free > 0 } else { fair_share(free, own) }
 }
 
 /// Remembers up to when expired ids were removed, so that a full list is not searched for each refused id.
@@ -24,7 +23,8 @@ impl Sweeps {
     /// Returns whether ids may have expired since the last sweep of the list.
     pub(super) fn is_due(&self, list: IdList, expired_before: UnixTime) -> bool {
         let swept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        swept.get(&list).is_none_or(|swept| swept.as_secs() < expired_before.as_secs())
+        // Also after a sweep by a clock that was ahead.
+        swept.get(&list).is_none_or(|swept| swept.as_secs() != expired_before.as_secs())
     }
 
     pub(super) fn done(&self, list: IdList, expired_before: UnixTime) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OnceCell, mpsc as work};
 use tokio::task::AbortHandle;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
@@ -70,6 +71,9 @@ impl Database {
                     connection.abandon();
                     unavailable("the database took over 5 s")
                 });
+                if matches!(&result, Ok(Err(error)) if is_stale(error)) {
+                    connection.abandon();
+                }
                 let _ = sender.send(result.and_then(|result| result.map_err(|error| failed(&error))));
             });
         });
@@ -160,6 +164,13 @@ fn serve(config: &Config, mut queries: work::Receiver<Query>) {
             }
         }
     });
+}
+
+/// Returns whether the prepared statements of the connection are not valid any more: a pooler in between gave it another
+/// session, or the tables have changed.
+fn is_stale(error: &tokio_postgres::Error) -> bool {
+    let codes = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::FEATURE_NOT_SUPPORTED, SqlState::DUPLICATE_PSTATEMENT];
+    error.code().is_some_and(|code| codes.contains(code))
 }
 
 /// Only the SQLSTATE of the error: messages of the database may repeat written values.

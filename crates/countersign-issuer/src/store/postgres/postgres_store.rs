@@ -12,12 +12,14 @@ use super::connection::{Connection, Database, QueryResult, failed};
 use super::statement::Statement;
 use crate::store::interface::MAX_IDS;
 use crate::store::share::Sweeps;
-use crate::store::{IdList, Insertion, Store, StoreError, StoredKeys};
+use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in PostgreSQL. Instances that share it publish the same keys and rotate them once.
 ///
-/// One database, or schema, serves one issuer. The connection is not encrypted, so the database must be on this machine:
-/// a socket, a loopback address, or a local proxy that uses TLS to a remote database.
+/// One database, or schema, serves one issuer. It is reached through a Unix socket: that of a database on this machine, or of
+/// a local proxy that uses TLS to a remote one. On a loopback address any user of the machine can listen while the database
+/// is down, receive its password and answer in its place. So TCP is refused, and a socket in a folder that everybody may
+/// write to.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -44,10 +46,8 @@ impl PostgresStore {
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
         let fault = |problem: &'static str| ConfigError::new("store", problem);
         let config: Config = settings.expose().parse().map_err(|_| fault("the settings are not readable"))?;
-        let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
-        let is_on_this_machine = hosts.iter().all(is_local) && addresses.iter().all(std::net::IpAddr::is_loopback);
-        if !is_on_this_machine || (hosts.is_empty() && addresses.is_empty()) {
-            return Err(fault("the database is on another machine; reach it through a local proxy that encrypts"));
+        if let Some(problem) = address_fault(&config) {
+            return Err(fault(problem));
         }
         let database = Database::start(config);
         let database = database.map_err(|_| fault("the thread of the connection cannot be started"))?;
@@ -102,10 +102,11 @@ impl Store for PostgresStore {
                     [&number_of_list, &digest, &client, &expires_at, &max];
                 let rows = connection.query(Statement::InsertId, &values).await?;
                 let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
-                Ok(match (is(0)?, is(1)?, is(2)?) {
-                    (true, ..) => Insertion::New,
-                    (false, false, false) => Insertion::Full,
-                    (false, ..) => Insertion::Present, // stored before, or by another instance at this moment
+                Ok(match (is(0)?, is(1)?, is(2)?, is(3)?) {
+                    (true, _, false, false) => Insertion::New,
+                    (true, _, false, true) => Insertion::Unknown,
+                    (false, false, false, _) => Insertion::Full,
+                    _ => Insertion::Present, // stored before, or by another instance at this moment
                 })
             };
             let inserted = insert().await?;
@@ -121,11 +122,18 @@ impl Store for PostgresStore {
         Ok(inserted)
     }
 
-    fn contains_id(&self, list: IdList, digest: &[u8; 32]) -> Result<bool, StoreError> {
+    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
         let (list, digest) = (i16::from(list.number()), digest.to_vec());
-        self.database.run(async move |connection: &Connection| {
-            Ok(!connection.query(Statement::FindId, &[&list, &digest]).await?.is_empty())
-        })
+        let expires_at = number(expires_at.as_secs());
+        let (is_stored, may_be_removed) = self.database.run(async move |connection: &Connection| {
+            let rows = connection.query(Statement::FindId, &[&list, &digest, &expires_at]).await?;
+            let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
+            Ok((is(0)?, is(1)?))
+        })?;
+        match is_stored {
+            false if may_be_removed => Err(StoreError::new(StoreErrorKind::Removed)),
+            is_stored => Ok(is_stored),
+        }
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
@@ -149,6 +157,23 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
+fn address_fault(config: &Config) -> Option<&'static str> {
+    let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
+    if hosts.is_empty() || !hosts.iter().all(is_local) || !addresses.iter().all(std::net::IpAddr::is_loopback) {
+        return Some("the database is on another machine; reach it through the socket of a local proxy that encrypts");
+    }
+    if !addresses.is_empty() || hosts.iter().any(|host| matches!(host, Host::Tcp(_))) {
+        return Some(
+            "TCP, where anybody on this machine may answer; name the folder of a socket: host=/run/postgresql",
+        );
+    }
+    #[cfg(unix)]
+    if hosts.iter().any(|host| matches!(host, Host::Unix(folder) if is_open_to_all(folder))) {
+        return Some("the socket is in a folder that everybody may write to; use one of the database's own");
+    }
+    None
+}
+
 fn is_local(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
@@ -157,6 +182,12 @@ fn is_local(host: &Host) -> bool {
         #[cfg(unix)]
         Host::Unix(_) => true,
     }
+}
+
+#[cfg(unix)]
+fn is_open_to_all(folder: &std::path::Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o002 != 0)
 }
 
 fn number(value: u64) -> i64 {

@@ -13,6 +13,7 @@ pub(super) const SCHEMA: &str = "
         PRIMARY KEY (list, client));
     INSERT INTO countersign_id_counts SELECT list, client, count(*) FROM countersign_ids GROUP BY list, client
         ON CONFLICT DO NOTHING;
+    CREATE TABLE IF NOT EXISTS countersign_removed_ids (list smallint PRIMARY KEY, until bigint NOT NULL);
     CREATE TABLE IF NOT EXISTS countersign_secret_hashes (client text PRIMARY KEY, hash text NOT NULL);
     COMMIT;
 ";
@@ -58,18 +59,29 @@ impl Statement {
                      ON CONFLICT (list, client) DO UPDATE SET ids = counts.ids + 1
                  )
                  SELECT EXISTS (SELECT FROM added), (SELECT is_free FROM room),
-                        EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2)"
+                        EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
+                        EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $4 <= until)"
             }
+            // Never later than the clock of the database, which all instances share.
             Statement::RemoveExpired => {
                 "WITH removed AS (
-                     DELETE FROM countersign_ids WHERE list = $1 AND expires_at <= $2 RETURNING client
+                     DELETE FROM countersign_ids
+                     WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM clock_timestamp()))::bigint)
+                     RETURNING client, expires_at
                  ), lost AS (
                      SELECT client, count(*) AS ids FROM removed GROUP BY client
+                 ), marked AS (
+                     INSERT INTO countersign_removed_ids AS marks (list, until)
+                     SELECT $1, max(expires_at) FROM removed HAVING count(*) > 0
+                     ON CONFLICT (list) DO UPDATE SET until = greatest(marks.until, excluded.until)
                  )
                  UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
                  WHERE counts.list = $1 AND counts.client = lost.client"
             }
-            Statement::FindId => "SELECT 1 FROM countersign_ids WHERE list = $1 AND digest = $2",
+            Statement::FindId => {
+                "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
+                        EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $3 <= until)"
+            }
             Statement::ReadSecretHashes => "SELECT client, hash FROM countersign_secret_hashes",
             Statement::PutSecretHash => {
                 "INSERT INTO countersign_secret_hashes VALUES ($1, $2) ON CONFLICT (client) DO UPDATE SET hash = $2"
