@@ -40,7 +40,10 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse(); // clap exits with 2 on a bad option
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     match cli.command.run(Cli::command) {
         Ok(exit) => exit.into(),
         Err(Failure::Usage(message)) => {
@@ -49,4 +52,18 @@ fn main() -> ExitCode {
         }
         Err(Failure::Output) => exit::Exit::Done.into(), // the reader closed the pipe
     }
+}
+
+/// Prints help, or the refusal of an argument. Arguments may be somebody else's text, and clap repeats them as they are: so
+/// the message is that for the same arguments in their visible form.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        error.exit(); // help or version
+    }
+    let visible = std::env::args_os().map(|argument| output::safe(&argument.to_string_lossy()));
+    match Cli::try_parse_from(visible) {
+        Err(error) if error.use_stderr() => drop(error.print()),
+        _ => output::warn("an argument has invisible characters; remove them"),
+    }
+    exit::Exit::Usage.into()
 }

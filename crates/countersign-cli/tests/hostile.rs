@@ -218,7 +218,8 @@ fn all_commands(address: &str) {
         check(&["token", "get", "--json", "--endpoint", &url, "--client", "orders"], "");
     }
     check(&["token", "get", "--issuer", &format!("{address}/elsewhere"), "--client", "orders"], "");
-    for text in [EVIL, "x\u{202e}y"] {
+    config_commands(address);
+    for text in [EVIL, "x\u{202e}y", "FORGED\nFORGED"] {
         let text = text.replace('\0', "");
         check(&["uuid", "parse", &text], "");
         check(&["decode", &format!("@{text}")], "");
@@ -226,5 +227,62 @@ fn all_commands(address: &str) {
         check(&["policy", "check", &text], "");
         check(&["hash", "check", &text], "a secret");
         check(&["jwks", "build", &text], "");
+    }
+}
+
+/// The commands that make tokens, keys and services, with hostile arguments and configurations.
+fn config_commands(address: &str) {
+    let evil = EVIL.replace('\0', "");
+    let evil = evil.as_str();
+    let assignment = format!("{evil}={evil}");
+    let quoted = serde_json::to_string(evil).expect("text");
+    let configs = [
+        file("issuer.toml", evil),
+        file("issuer.toml", &format!("issuer = {quoted}\n")),
+        file("issuer.toml", &format!("issuer = \"http://127.0.0.1:4000\"\n{quoted} = 1\n")),
+        file("issuer.toml", &format!("issuer = \"http://127.0.0.1:4000\"\nalgorithm = {quoted}\nlisten = {quoted}\n")),
+        file("issuer.toml", &format!("issuer = \"http://127.0.0.1:4000\"\n[store]\nfile = {quoted}\n")),
+        file(
+            "issuer.toml",
+            &format!(
+                "issuer = \"http://127.0.0.1:4000\"\n[[audience]]\nname = {quoted}\n[[audience]]\nname = {quoted}\n\
+                 [[client]]\nid = {quoted}\nsecret_hash = {quoted}\naudiences = [{quoted}]\n"
+            ),
+        ),
+    ];
+    for config in &configs {
+        check(&["issuer", "--check", "--config", config.path()], "");
+        check(&["rotate", "--config", config.path()], "");
+        check(&["rotate", "--json", "--config", config.path(), "--revoke", evil], "");
+    }
+    for command in [
+        &["mint"][..],
+        &["mint", "--issuer", evil, "--audience", evil, "--subject", evil],
+        &["mint", "--json", "--issuer", evil, "--audience", evil, "--subject", evil],
+        &["mint", "--issuer", "https://id.test", "--audience", "a", "--subject", "s", "--claim", &assignment],
+        &["mint", "--issuer", "https://id.test", "--audience", "a", "--subject", "s", "--claim", evil],
+        &["mint", "--key", evil],
+        &["mint", "--alg", evil],
+        &["mint", "--broken", evil],
+        &["mint", "--lifetime", evil],
+        &["keygen", "--alg", evil],
+        &["keygen", "--out", evil],
+        &["keygen", evil],
+        &["hash", "create", evil],
+        &["issuer", "--config", evil],
+        &["issuer", evil],
+        &["rotate", "--config", evil],
+        &["token", "get", "--endpoint", evil, "--client", evil],
+        &["keys", "watch", "--count", evil, address],
+        &["uuid", evil],
+        &["inspect", "--port", evil],
+        &["completions", evil],
+        &["verify", "--alg", evil, "-"],
+        &["explain", "--path", evil, "--method", evil, "-"],
+        &["explain", "--path", "/", "--header", evil, "-"],
+        &[evil],
+        &["--no-such-option", evil],
+    ] {
+        check(command, "");
     }
 }

@@ -4,7 +4,7 @@
 
 mod run;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -139,11 +139,50 @@ fn the_control_endpoint_requires_its_secret() {
     control["secret"] = json!("0".repeat(64));
     std::fs::write(&path, control.to_string()).expect("written");
     let refused = countersign(&["rotate", "--config", &config], "");
-    assert_eq!(refused.code, 1, "{}", refused.stderr);
+    assert!(refused.code == 2 && refused.stderr.contains("does not have its secret"), "{}", refused.stderr);
     std::fs::remove_file(&path).expect("removed");
     let locked = countersign(&["rotate", "--config", &config], "");
     assert!(locked.code == 2 && locked.stderr.contains("store"), "a store in use is not opened: {}", locked.stderr);
     assert_eq!(Some(published(&issuer)), before["keys"].as_array().map(Vec::len));
+}
+
+/// Somebody else listens on the port of a killed service. They learn nothing, and their answers count for nothing.
+#[test]
+fn another_listener_on_the_port_of_a_killed_service_learns_nothing() {
+    let folder = Folder::new("stranger");
+    let config = folder.config("");
+    let issuer = Running::start(&["--config", &config]);
+    let before = rotated(&config, &["--list"]);
+    issuer.end();
+    let path = folder.0.join("state.control");
+    let control: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
+    let secret = control["secret"].as_str().expect("text").to_owned();
+    let port = control["url"].as_str().expect("text").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let listener = std::net::TcpListener::bind(port).expect("the port is free");
+    let (sender, received) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = vec![0; 16_384];
+            let read = stream.read(&mut request).expect("a request");
+            sender.send(String::from_utf8_lossy(&request[..read]).into_owned()).expect("received");
+            let body = r#"{"issuer":"x","keys":[],"nonce":"n","proof":"p","answer":"{}"}"#;
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let after = countersign(&["rotate", "--config", &config, "--now", "--json"], "");
+    assert_eq!(after.code, 0, "done in the store: {}", after.stderr);
+    assert!(after.stderr.contains("does not have its secret"), "{}", after.stderr);
+    assert_ne!(after.json()["keys"][0]["kid"], before["keys"][0]["kid"], "really rotated");
+    let told: Vec<String> = received.try_iter().collect();
+    assert!(
+        !told.is_empty() && told.iter().all(|text| !text.contains(&secret) && !text.contains("rotate")),
+        "{told:?}"
+    );
 }
 
 #[cfg(unix)]

@@ -7,16 +7,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use axum::{Json, Router};
 use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -104,7 +105,9 @@ async fn respond(
         Ok(body) => body,
         Err((status, problem)) => {
             let headers = [(header::CONNECTION, "close"), (header::CACHE_CONTROL, "no-store")];
-            return (status, headers, problem).into_response();
+            // The form of OAuth errors (RFC 6749 §5.2), which clients of the token service read.
+            let body = json!({ "error": "invalid_request", "error_description": problem });
+            return (status, headers, Json(body)).into_response();
         }
     };
     parts.extensions.insert(ConnectInfo(peer));
@@ -115,9 +118,9 @@ async fn respond(
 }
 
 async fn read(body: Incoming, limits: Limits) -> Result<Body, (StatusCode, &'static str)> {
-    const TOO_LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n");
-    const TOO_SLOW: (StatusCode, &str) = (StatusCode::REQUEST_TIMEOUT, "the body took too long\n");
-    const INCOMPLETE: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "the body is incomplete\n");
+    const TOO_LARGE: (StatusCode, &str) = (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    const TOO_SLOW: (StatusCode, &str) = (StatusCode::REQUEST_TIMEOUT, "the body took too long");
+    const INCOMPLETE: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "the body is incomplete");
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > limits.max_body_bytes) {
         return Err(TOO_LARGE);
     }

@@ -131,7 +131,7 @@ async fn a_slow_head_a_slow_body_and_an_idle_connection_end() {
     assert!(answer(&mut idle).await.starts_with("HTTP/1.1 200"));
     assert_eq!(rest(&mut idle).await, "");
     let body = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
-    assert!(running.ask(body).await.starts_with("HTTP/1.1 408"));
+    assert_oauth_error(&running.ask(body).await, "408");
 
     // Bytes that come one at a time extend no limit.
     let mut drip = running.send(body).await;
@@ -142,6 +142,17 @@ async fn a_slow_head_a_slow_body_and_an_idle_connection_end() {
     assert!(start.elapsed() < SOON);
 }
 
+#[track_caller]
+fn assert_oauth_error(answer: &str, status: &str) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+    for line in ["content-type: application/json", "cache-control: no-store", "connection: close"] {
+        assert!(head.contains(line), "{line}: {answer}");
+    }
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert!(body["error"] == "invalid_request" && body["error_description"].is_string(), "{body}");
+}
+
 #[tokio::test]
 async fn a_large_head_and_a_large_body_are_refused() {
     let running = Running::start(|_| {}).await;
@@ -149,7 +160,9 @@ async fn a_large_head_and_a_large_body_are_refused() {
     let answer = running.ask(&head).await; // empty if the rest of the head was on its way
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     let declared = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1001\r\n\r\n";
-    assert!(running.ask(declared).await.starts_with("HTTP/1.1 413"));
+    assert_oauth_error(&running.ask(declared).await, "413");
+    let broken = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+    assert_oauth_error(&running.ask(broken).await, "400");
     let chunked = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     assert!(
         running.ask(&format!("{chunked}3e9\r\n{}\r\n0\r\n\r\n", "y".repeat(1001))).await.starts_with("HTTP/1.1 413")

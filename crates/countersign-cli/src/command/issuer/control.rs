@@ -1,10 +1,16 @@
 //! Control of a running service: on loopback, with a secret in a file that only its owner can read.
+//!
+//! The secret is never sent. Service and command prove to each other that they have it, because after the end of a service
+//! anybody on the machine can listen on its port.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::hmac;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use countersign_issuer::{Issuer, IssuerConfig, KeyState};
@@ -16,11 +22,11 @@ use crate::exit::Failure;
 use crate::server::{Limits, serve};
 use crate::tools::{keyring, secret};
 
-/// The header that carries the secret.
-pub(super) const SECRET_HEADER: &str = "x-countersign-control";
-
 /// The largest request body, in bytes.
-const MAX_BODY_BYTES: usize = 4096;
+const MAX_BODY_BYTES: usize = 16 * 1024;
+
+/// The most nonces that wait for their request.
+const MAX_NONCES: usize = 64;
 
 /// The contents of the control file: the control endpoint and its secret.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,6 +60,72 @@ pub(super) enum ControlRequest {
     Revoke(String),
     /// Only list the keys.
     Keys,
+}
+
+/// The first message: the command asks for a nonce, and for a proof that the service has the secret.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Hello {
+    pub(super) nonce: String,
+}
+
+/// The answer to [`Hello`].
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Welcome {
+    pub(super) nonce: String,
+    pub(super) proof: String,
+}
+
+/// A request, with the proof that its sender has the secret.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Order {
+    pub(super) nonce: String,
+    /// A [`ControlRequest`].
+    pub(super) request: String,
+    pub(super) proof: String,
+}
+
+/// The answer to [`Order`], with the proof that the service wrote it.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Answer {
+    pub(super) answer: String,
+    pub(super) proof: String,
+}
+
+/// Proves knowledge of `secret` for one message: `parts` are its kind, the nonces and the text.
+pub(super) fn proof(secret: &str, parts: [&str; 3]) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let text = serde_json::to_vec(&parts).unwrap_or_default(); // an unambiguous form
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(hmac::sign(&key, &text))
+}
+
+/// The state of the control endpoint.
+struct Endpoint {
+    issuer: Issuer,
+    secret: String,
+    /// Nonces that no request has used yet.
+    nonces: Mutex<VecDeque<String>>,
+}
+
+impl Endpoint {
+    fn welcome(&self, hello: &Hello) -> Welcome {
+        let nonce = secret::random();
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        nonces.truncate(MAX_NONCES - 1);
+        nonces.push_front(nonce.clone());
+        Welcome { proof: proof(&self.secret, ["welcome", &hello.nonce, &nonce]), nonce }
+    }
+
+    /// The request, if its sender has the secret and its nonce was not used before.
+    fn request(&self, order: &Order) -> Option<ControlRequest> {
+        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = nonces.iter().position(|nonce| *nonce == order.nonce)?;
+        let expected = proof(&self.secret, ["request", &order.nonce, &order.request]);
+        if !secret::is_same(&order.proof, &expected) {
+            return None;
+        }
+        nonces.remove(index);
+        serde_json::from_str(&order.request).ok()
+    }
 }
 
 /// Executes the request and returns the resulting keys.
@@ -108,22 +180,23 @@ pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuar
     let _ = std::fs::remove_file(path); // left by a service that was killed; the store's lock shows a running one
     let text = serde_json::to_string(&control).unwrap_or_default();
     keyring::write_private(path, text.as_bytes())?;
-    let respond = |State((issuer, expected)): State<(Issuer, String)>,
-                   headers: HeaderMap,
-                   Json(request): Json<ControlRequest>| async move {
-        let mut given = headers.get_all(SECRET_HEADER).iter();
-        let given = given.next().filter(|_| given.next().is_none()).and_then(|value| value.to_str().ok());
-        if !given.is_some_and(|given| secret::is_same(given, &expected)) {
-            return (StatusCode::FORBIDDEN, Json(json!({ "error": "wrong secret" })));
-        }
-        // Key generation and store writes block.
-        let done = tokio::task::spawn_blocking(move || execute(&issuer, &request)).await;
-        match done.unwrap_or_else(|_| Err("the task ended unexpectedly".to_owned())) {
-            Ok(keys) => (StatusCode::OK, Json(keys)),
-            Err(problem) => (StatusCode::CONFLICT, Json(json!({ "error": problem }))),
-        }
-    };
-    let router = Router::new().route("/", post(respond)).with_state((issuer, control.secret));
+    let endpoint = Endpoint { issuer, secret: control.secret, nonces: Mutex::default() };
+    let welcome =
+        |State(endpoint): State<Arc<Endpoint>>, Json(hello): Json<Hello>| async move { Json(endpoint.welcome(&hello)) };
+    let router = Router::new().route("/hello", post(welcome)).route("/", post(respond)).with_state(Arc::new(endpoint));
     tokio::spawn(serve(listener, router, Limits::new(MAX_BODY_BYTES), std::future::pending()));
     Ok(ControlFileGuard(path.to_owned()))
+}
+
+async fn respond(State(endpoint): State<Arc<Endpoint>>, Json(order): Json<Order>) -> Result<Json<Answer>, StatusCode> {
+    let request = endpoint.request(&order).ok_or(StatusCode::FORBIDDEN)?;
+    let issuer = endpoint.issuer.clone();
+    // Key generation and store writes block.
+    let done = tokio::task::spawn_blocking(move || execute(&issuer, &request)).await;
+    let answer = match done.unwrap_or_else(|_| Err("the task ended unexpectedly".to_owned())) {
+        Ok(keys) => keys.to_string(),
+        Err(problem) => json!({ "error": problem }).to_string(),
+    };
+    let proof = proof(&endpoint.secret, ["answer", &order.nonce, &answer]);
+    Ok(Json(Answer { answer, proof }))
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use countersign::keys::from_config;
 use countersign_issuer::IssuerConfig;
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::control::{self, ControlFile, ControlRequest};
+use super::control::{self, Answer, ControlFile, ControlRequest, Hello, Order, Welcome};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::tools::secret;
 use crate::{fetch, input, output, times};
 
 /// Rotate the keys of a token service: of the running service with this configuration, otherwise in its store.
@@ -76,23 +77,62 @@ fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> R
     let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
     let control: ControlFile = serde_json::from_str(&input::file(&path.to_string_lossy())?)
         .map_err(|_| Failure::usage(format!("{}: not a control file", path.display())))?;
-    let mut headers = HeaderMap::new();
-    let mut secret = HeaderValue::from_str(&control.secret)
-        .map_err(|_| Failure::usage("the secret in the control file is malformed"))?;
-    secret.set_sensitive(true);
-    headers.insert(control::SECRET_HEADER, secret);
-    headers.insert("content-type", HeaderValue::from_static("application/json"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
-    let body = serde_json::to_vec(request).unwrap_or_default();
-    let Ok(answer) = runtime.block_on(fetch::send(Method::POST, &fetch::address(&control.url)?, headers, body)) else {
-        return Ok(None); // the service was killed and left its control file; the store's lock decides
+    let text = serde_json::to_string(request).unwrap_or_default();
+    match runtime.block_on(exchange(&control, &fetch::address(&control.url)?, text)) {
+        Exchange::Answer(json) => Ok(Some(match json["error"].as_str() {
+            None => Ok(json),
+            Some(problem) => Err(problem.to_owned()),
+        })),
+        // The service was killed and left its control file; the store's lock decides.
+        Exchange::Nobody => Ok(None),
+        Exchange::Unproven => {
+            output::warn(&format!(
+                "{}: the service at {} does not have its secret and received no request; trying the store",
+                path.display(),
+                control.url
+            ));
+            Ok(None)
+        }
+    }
+}
+
+/// The outcome of an exchange with the control endpoint.
+enum Exchange {
+    Answer(Value),
+    /// No connection, or no answer.
+    Nobody,
+    /// Somebody answered who does not have the secret.
+    Unproven,
+}
+
+/// Sends the request once the service has proved that it has the secret, and takes only an answer with such a proof.
+async fn exchange(control: &ControlFile, url: &Url, request: String) -> Exchange {
+    let own = secret::random();
+    let (Ok(hello), nonce) = (url.join("hello"), own.as_str()) else { return Exchange::Nobody };
+    let Some(answered) = post(&hello, &Hello { nonce: nonce.to_owned() }).await else { return Exchange::Nobody };
+    let welcome = serde_json::from_slice::<Welcome>(&answered).ok();
+    let is_proven = |welcome: &Welcome| {
+        secret::is_same(&welcome.proof, &control::proof(&control.secret, ["welcome", nonce, &welcome.nonce]))
     };
-    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let problem = || json["error"].as_str().unwrap_or("the service reported no reason").to_owned();
-    Ok(Some(if answer.status == 200 { Ok(json) } else { Err(problem()) }))
+    let Some(welcome) = welcome.filter(is_proven) else { return Exchange::Unproven };
+    let proof = control::proof(&control.secret, ["request", &welcome.nonce, &request]);
+    let order = Order { nonce: welcome.nonce.clone(), request, proof };
+    let Some(answered) = post(url, &order).await else { return Exchange::Nobody };
+    let Ok(Answer { answer, proof }) = serde_json::from_slice(&answered) else { return Exchange::Unproven };
+    if !secret::is_same(&proof, &control::proof(&control.secret, ["answer", &welcome.nonce, &answer])) {
+        return Exchange::Unproven;
+    }
+    serde_json::from_str(&answer).map_or(Exchange::Unproven, Exchange::Answer)
+}
+
+async fn post(url: &Url, message: &impl serde::Serialize) -> Option<Vec<u8>> {
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    let body = serde_json::to_vec(message).unwrap_or_default();
+    fetch::send(Method::POST, url, headers, body).await.ok().map(|answer| answer.body)
 }
 
 /// Works on the store directly; a file store refuses while a service holds its lock.

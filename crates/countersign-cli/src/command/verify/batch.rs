@@ -12,6 +12,9 @@ use crate::verification::{Session, report_without_waiting};
 /// Number of lines verified at a time.
 const CHUNK: usize = 2048;
 
+/// The bytes after which a chunk ends, so that long lines take no more memory.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
 /// Reports on every line of `reader`.
 pub(super) fn run(session: &mut Session, mut reader: Box<dyn BufRead>) -> Outcome {
     let mut output = BufWriter::new(std::io::stdout().lock());
@@ -29,10 +32,13 @@ pub(super) fn run(session: &mut Session, mut reader: Box<dyn BufRead>) -> Outcom
 }
 
 fn chunk(reader: &mut dyn BufRead) -> Result<Vec<String>, Failure> {
-    let mut tokens = Vec::new();
-    while tokens.len() < CHUNK {
+    let (mut tokens, mut bytes) = (Vec::new(), 0_usize);
+    while tokens.len() < CHUNK && bytes < CHUNK_BYTES {
         match input::next_line(reader)? {
-            Some(line) => tokens.push(line),
+            Some(line) => {
+                bytes = bytes.saturating_add(line.len());
+                tokens.push(line);
+            }
             None => break,
         }
     }
@@ -68,4 +74,21 @@ fn in_parallel(session: &mut Session, tokens: &[String]) -> Vec<Option<Report>> 
             })
             .collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s11_04_a_chunk_ends_at_its_bytes_or_its_lines() {
+        let long = format!("{}\n", "x".repeat(1 << 20)).repeat(20);
+        let chunks = |text: String| {
+            let mut reader = std::io::Cursor::new(text);
+            std::iter::from_fn(|| Some(chunk(&mut reader).expect("read").len()).filter(|lines| *lines > 0))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chunks(long), [8, 8, 4]);
+        assert_eq!(chunks("x\n".repeat(3000)), [2048, 952]);
+    }
 }
