@@ -5,6 +5,7 @@ use std::sync::Arc;
 use countersign_core::authz::Authorities;
 use countersign_core::clock::UnixTime;
 use countersign_core::key::{Algorithm, KeySource};
+use countersign_core::mint::Signer;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 use countersign_core::verify::Verifier;
 
@@ -85,6 +86,23 @@ impl TestIssuer {
     #[must_use]
     pub fn with_name(mut self, issuer: impl Into<String>) -> Self {
         self.0.name = issuer.into();
+        self
+    }
+
+    /// The same issuer with this key, for tokens that are signed from run to run with one key. The key ID gets the prefix of
+    /// test keys if it has not.
+    ///
+    /// ```
+    /// use countersign_core::{key::Algorithm, mint::Signer};
+    /// use countersign_test::TestIssuer;
+    ///
+    /// let key = Signer::generate(Algorithm::ES256)?.with_key_id("dev");
+    /// assert_eq!(TestIssuer::new().with_key(key).key_id(), "test-only-dev");
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    #[must_use]
+    pub fn with_key(mut self, key: Signer) -> Self {
+        self.0.ring = Arc::new(KeyRing::of(key));
         self
     }
 

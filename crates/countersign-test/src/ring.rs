@@ -32,7 +32,19 @@ struct Keys {
 
 impl KeyRing {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
-        let keys = Keys { signing: Arc::new(new_key(algorithm, 1)), older: Vec::new(), made: 1 };
+        Self::of(new_key(algorithm, 1))
+    }
+
+    pub(crate) fn of(key: Signer) -> Self {
+        let key = match key.key_id().strip_prefix(KEY_ID_PREFIX) {
+            Some(_) => key,
+            None => {
+                let key_id = format!("{KEY_ID_PREFIX}{}", key.key_id());
+                key.with_key_id(&key_id)
+            }
+        };
+        let algorithm = key.algorithm();
+        let keys = Keys { signing: Arc::new(key), older: Vec::new(), made: 1 };
         let ring = KeyRing { algorithm, keys: Mutex::new(keys), cell: KeyCell::new() };
         ring.publish(&ring.keys());
         ring
