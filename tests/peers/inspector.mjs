@@ -32,6 +32,8 @@ for (const [name, scenario] of Object.entries({ ...looks, ...verdicts, ...work, 
   let fault = null;
   try {
     await page.goto(world.url);
+    // The page opens with an example, already verified.
+    await page.waitForFunction(() => document.getElementById('verdict').dataset.state === 'verified');
     await scenario({ page, world, context, errors });
     if (foreign.length) throw new Error(`requests left loopback: ${foreign}`);
     const unexpected = errors.filter((error) => !/status of 400|status of 403/.test(error)); // responses that a scenario provokes

@@ -8,10 +8,13 @@ export const decoded = (part) => JSON.parse(Buffer.from(part, 'base64url').toStr
 /** Waits until `probe`, run in the page with `argument`, is true. */
 export const until = (page, probe, argument) => page.waitForFunction(probe, argument);
 
+/** Waits until the page shows the last edit. */
+export const settled = (page) => until(page, () => document.getElementById('edit-part').getAttribute('aria-busy') === 'false');
+
 /** Fills the token field and waits for the update of the other fields. */
 export async function paste(page, token) {
   await page.fill('#token', token);
-  await until(page, () => document.getElementById('header').value !== '' && !document.getElementById('parts').hidden);
+  await settled(page);
 }
 
 /** Sets the verification settings. */

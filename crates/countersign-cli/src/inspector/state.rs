@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::exit::Failure;
 use crate::fetch::is_loopback;
 use crate::tools::secret;
+use crate::verification::Session;
 
 /// Timeout for the response of a local service.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -31,6 +32,8 @@ pub(super) struct Inspector {
     pub(super) kit: TestIssuer,
     pub(super) client: Client,
     fresh: Mutex<BTreeMap<Algorithm, Arc<Signer>>>,
+    /// The last session and its settings, so that checks while somebody types fetch nothing again.
+    session: Mutex<Option<(String, Session)>>,
     /// Allowed hosts beyond loopback.
     hosts: Vec<String>,
 }
@@ -46,7 +49,26 @@ impl Inspector {
             .build()
             .map_err(|_| Failure::usage("the HTTP client could not be set up; are there root certificates?"))?;
         let kit = TestIssuer::with_system_clock().with_name(&address);
-        Ok(Inspector { secret: secret::random(), address, kit, client, fresh: Mutex::default(), hosts })
+        Ok(Inspector {
+            secret: secret::random(),
+            address,
+            kit,
+            client,
+            fresh: Mutex::default(),
+            session: Mutex::default(),
+            hosts,
+        })
+    }
+
+    /// The last session, if it has these settings.
+    pub(super) fn take_session(&self, settings: &str) -> Option<Session> {
+        let mut last = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        last.take_if(|(known, _)| known == settings).map(|(_, session)| session)
+    }
+
+    pub(super) fn keep_session(&self, settings: String, session: Session) {
+        let replaced = self.session.lock().unwrap_or_else(PoisonError::into_inner).replace((settings, session));
+        drop(replaced);
     }
 
     /// The test key of this run for `algorithm`, generated on first use.

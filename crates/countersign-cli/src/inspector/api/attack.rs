@@ -12,6 +12,7 @@ use super::mint::{draft, object};
 use super::response::Answer;
 use super::try_service::send;
 use crate::inspector::state::Inspector;
+use crate::tools::attacks::outcome;
 
 #[derive(Deserialize)]
 pub(super) struct Request {
@@ -68,14 +69,4 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(request): J
         "through": through,
         "rows": rows,
     })))
-}
-
-/// A 403 means that the service accepted the forged identity. A 503 means that it did not: an unknown key may be a new one,
-/// for which the service cannot look again at once.
-fn outcome(status: u16) -> &'static str {
-    match status {
-        400 | 401 | 413 | 414 | 431 | 503 => "refused",
-        200..400 | 403 => "got through",
-        _ => "odd answer",
-    }
 }

@@ -65,7 +65,28 @@ pub(super) struct Write {
 /// Encodes an edited header and edited claims, with the previous signature.
 pub(super) async fn write(Json(write): Json<Write>) -> Answer {
     let part = |text: &str| encode(json_layout::compact(text).as_deref().unwrap_or(text).as_bytes());
-    Ok(Json(json!({ "token": format!("{}.{}.{}", part(&write.header), part(&write.claims), write.signature) })))
+    let problems: Vec<Value> = [("header", &write.header), ("claims", &write.claims)]
+        .into_iter()
+        .filter_map(|(part, text)| Some(json!({ "part": part, "message": problem(text)? })))
+        .collect();
+    let token = format!("{}.{}.{}", part(&write.header), part(&write.claims), write.signature);
+    Ok(Json(json!({ "token": token, "problems": problems })))
+}
+
+/// The first fault of edited JSON, with its line.
+fn problem(text: &str) -> Option<String> {
+    if text.trim().is_empty() {
+        return Some("empty; write a JSON object".to_owned());
+    }
+    let object = match serde_json::from_str::<Value>(text) {
+        Ok(value) => return (!value.is_object()).then(|| "not a JSON object: begin with {".to_owned()),
+        Err(error) => error,
+    };
+    let (line, column) = (object.line(), object.column());
+    let what = object.to_string();
+    let what = what.rsplit_once(" at line ").map_or(what.as_str(), |(what, _)| what);
+    let shown = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+    Some(format!("line {line}, column {column}: {what}, in: {}", output::safe(&claim_text::short(&shown.into()))))
 }
 
 /// The text of a segment, with one member per line if it is JSON.
@@ -106,4 +127,18 @@ fn times_of(payload: &Value, now: i64) -> Vec<Value> {
             Some(json!({ "name": name, "at": at, "words": claim_text::time(at, now) }))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::problem;
+
+    #[test]
+    fn a_fault_of_edited_json_names_its_line() {
+        assert_eq!(problem("{\"a\": 1}"), None);
+        let fault = problem("{\n  \"a\": 1\n  \"b\": 2\n}").expect("a fault");
+        assert!(fault.starts_with("line 3, column 3: expected `,` or `}`") && fault.contains("\"b\": 2"), "{fault}");
+        assert_eq!(problem("[1]").as_deref(), Some("not a JSON object: begin with {"));
+        assert!(problem(" ").is_some_and(|fault| fault.starts_with("empty")));
+    }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use countersign::authz::Grants;
+use countersign::claims::TenantId;
 use countersign::inspect::inspect;
 use countersign::key::{Algorithm, KeySet, VerifyingKey};
 use countersign::verify::{Check, Outcome, Report, Verdict};
@@ -14,8 +16,10 @@ use super::read::brought;
 use super::response::{Answer, Refusal};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
-use crate::verification::{KeyLocation, Session, Settings, VerifyOptions, algorithms, read_policy, remedy};
-use crate::{claim_text, encoding, input, keyfile};
+use crate::verification::{
+    KeyLocation, Session, Settings, VerifyOptions, algorithms, found_in_words, read_policy, remedy,
+};
+use crate::{encoding, input, keyfile};
 
 #[derive(Deserialize)]
 pub(super) struct Request {
@@ -99,12 +103,41 @@ fn decide(state: &Inspector, token: &str, trust: &Trust, header: &Value) -> Resu
         return Ok(answer);
     }
     let policy = match choice {
-        KeyChoice::Policy => read_policy(&trust.keys)?,
+        KeyChoice::Policy => read_policy(&trust.keys, None)?,
         _ => Default::default(),
     };
-    let mut session = Session::new(Settings::with_policy(policy, &options, keys)?)?;
+    let settings = Settings::with_policy(policy, &options, keys)?;
+    // With the keys of the last check, if its settings were the same.
+    let known = format!("{settings:?}");
+    let mut session = match state.take_session(&known) {
+        Some(session) => session,
+        None => Session::new(settings)?,
+    };
     let report = session.report(token);
-    Ok(reported(&report, &session.origin(&report), header, session.now()))
+    let mut answer = reported(&report, &session.origin(&report), header, session.now());
+    if let Some(verified) = session.verified(token).filter(|_| report.is_accepted()) {
+        answer["authorities"] = authorities(verified.grants());
+    }
+    state.keep_session(known, session);
+    Ok(answer)
+}
+
+/// Scopes, roles and the other authorities as the policy reads them from the token.
+fn authorities(grants: &Grants) -> Value {
+    let lists = [
+        ("scopes", &grants.scopes),
+        ("roles", &grants.roles),
+        ("permissions", &grants.permissions),
+        ("groups", &grants.groups),
+    ];
+    let mut found: Vec<Value> = lists
+        .into_iter()
+        .filter(|(name, names)| names.iter().next().is_some() || matches!(*name, "scopes" | "roles"))
+        .map(|(name, names)| json!({ "name": name, "values": names.iter().collect::<Vec<_>>() }))
+        .collect();
+    let tenant: Vec<&str> = grants.tenant.iter().map(TenantId::as_str).collect();
+    found.push(json!({ "name": "tenant", "values": tenant }));
+    Value::from(found)
 }
 
 impl Trust {
@@ -236,15 +269,12 @@ fn row(check: &Check, now: i64) -> Value {
         Outcome::Failed { code, message } => (Some(*code), Some(message.as_str())),
         _ => (None, None),
     };
-    let found = check.found.as_deref().unwrap_or_default();
-    let is_time = matches!(check.name, "expiry" | "not before" | "issued at");
-    let in_words = found.parse().ok().filter(|_| is_time).map(|at| claim_text::time(at, now));
     json!({
         "name": check.name,
         "outcome": check.outcome.name(),
         "expected": check.expected,
         "found": check.found,
-        "found_in_words": in_words,
+        "found_in_words": found_in_words(check, now),
         "code": code,
         "message": message,
         "remedy": code.and_then(remedy),

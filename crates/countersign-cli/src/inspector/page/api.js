@@ -46,7 +46,7 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** A table row: cells are texts, or a pair of a text and a class. The first cell heads the row. */
+/** A table row: cells are texts, or a pair of a text and a class. */
 export function row(...cells) {
   const made = document.createElement('tr');
   for (const cell of cells) {
@@ -59,6 +59,14 @@ export function row(...cells) {
 export function fill(list, items) {
   list.replaceChildren(...items);
   list.hidden = items.length === 0;
+}
+
+/** A row of a table that becomes a list of cards on a narrow screen, where each cell names its column. */
+export function card(labels, ...cells) {
+  const made = row(...cells);
+  made.setAttribute('role', 'row');
+  [...made.cells].forEach((cell, index) => { cell.setAttribute('role', 'cell'); cell.dataset.label = labels[index]; });
+  return made;
 }
 
 /** Runs `work` and shows what it throws in `output`. */

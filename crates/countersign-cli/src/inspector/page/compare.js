@@ -21,6 +21,13 @@ async function compare() {
   });
 }
 
+/** Removes the second token and what was found. */
+export function reset() {
+  $('other').value = '';
+  $('compare-message').textContent = '';
+  $('compare-box').hidden = true;
+}
+
 export function start() {
   $('other').addEventListener('input', compare);
   $('token').addEventListener('change', compare);

@@ -8,6 +8,15 @@ import * as tryService from './try.js';
 
 if (isOpened) {
   for (const part of [pane, check, compare, mint, tryService]) part.start();
+  $('clear').addEventListener('click', async () => {
+    $('trust').reset();
+    $('take-message').textContent = '';
+    for (const part of [compare, mint, tryService]) part.reset();
+    await pane.setToken('');
+    check.reset();
+    $('token').focus();
+  });
+  mint.example(true);
 } else {
   $('locked').hidden = false;
   document.querySelector('main').remove();

@@ -4,6 +4,7 @@ import { check, choose } from './check.js';
 import * as pane from './pane.js';
 
 async function mint() {
+  $('copied').hidden = true;
   await showingErrors($('mint-message'), async () => {
     await pane.token(); // wait for pending edits
     const minted = await post('mint', {
@@ -16,6 +17,7 @@ async function mint() {
 }
 
 async function copy(form) {
+  $('copied').hidden = true;
   await showingErrors($('mint-message'), async () => {
     const forms = await post('copy', { token: await pane.token(), url: $('url').value });
     $('copied').textContent = forms[form];
@@ -29,32 +31,46 @@ async function copy(form) {
   });
 }
 
-/** An example token, signed by the test kit. */
-async function example() {
+/** An example token, signed by the test kit, with the settings that accept it. `isFirst`: only if nothing was entered yet. */
+export async function example(isFirst = false) {
   const now = Math.floor(Date.now() / 1000);
   const claims = {
-    iss: location.origin, sub: 'ann', aud: 'orders', client_id: 'web', scope: 'orders:read orders:write',
+    iss: location.origin, sub: 'ann', aud: 'orders', client_id: 'web', scope: 'orders:read orders:write', roles: ['clerk'],
     jti: crypto.randomUUID(), iat: now, exp: now + 300,
   };
   await showingErrors($('mint-message'), async () => {
     const request = { header: '{"typ":"at+jwt"}', claims: JSON.stringify(claims), key: 'kit', algorithm: 'ES256' };
     const minted = await post('mint', request);
+    if (isFirst && ($('token').value !== '' || $('issuer').value !== '')) return;
+    $('trust').reset();
     $('issuer').value = location.origin;
     $('audience').value = 'orders';
     choose('local');
     await pane.setToken(minted.token);
+    await check();
   });
+}
+
+/** Removes what was signed and copied. */
+export function reset() {
+  $('mint').reset();
+  chosen();
+  $('mint-message').textContent = '';
+  $('copied').textContent = '';
+  $('copied').hidden = true;
+}
+
+function chosen() {
+  $('mint-pasted-field').hidden = $('mint-key').value !== 'pasted';
+  $('mint-algorithm').disabled = $('mint-key').value === 'kit'; // the kit's key is bound to ES256
 }
 
 export function start() {
   $('jwks-url').textContent = `${location.origin}/.well-known/jwks.json`;
   $('mint').addEventListener('submit', (event) => { event.preventDefault(); mint(); });
-  $('mint-key').addEventListener('change', () => {
-    $('mint-pasted-field').hidden = $('mint-key').value !== 'pasted';
-    $('mint-algorithm').disabled = $('mint-key').value === 'kit'; // the kit's key is bound to ES256
-  });
+  $('mint-key').addEventListener('change', chosen);
   $('mint-trust').addEventListener('click', () => { choose('local'); check(); });
-  $('example').addEventListener('click', example);
+  $('example').addEventListener('click', () => example());
   for (const button of document.querySelectorAll('[data-copy]')) {
     button.addEventListener('click', () => copy(button.dataset.copy));
   }

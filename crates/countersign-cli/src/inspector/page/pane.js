@@ -2,6 +2,7 @@
 import { $, element, fill, post, row } from './api.js';
 
 const PAUSE = 60; // milliseconds between a key press and the request
+const NAMES = ['header', 'claims', 'signature'];
 let signature = '';
 let latest = 0;
 let timer;
@@ -29,6 +30,8 @@ export async function token() {
 /** Sets the token, as if it had been pasted. */
 export async function setToken(text) {
   $('token').value = text;
+  paint([]);
+  busy(true);
   touched();
   waiting = null;
   clearTimeout(timer);
@@ -36,7 +39,13 @@ export async function setToken(text) {
   await pending;
 }
 
+/** Whether the page still shows the token of before the last edit. */
+function busy(is) {
+  $('edit-part').setAttribute('aria-busy', String(is));
+}
+
 function soon(work) {
+  busy(true);
   touched();
   clearTimeout(timer);
   waiting = work;
@@ -54,6 +63,7 @@ async function readToken() {
   $('claims').value = read.claims;
   signature = read.signature;
   show(read);
+  problems([]);
 }
 
 async function writeToken() {
@@ -66,16 +76,27 @@ async function writeToken() {
   if (mine !== latest) return;
   $('token').value = written.token;
   if (read) show(read);
+  problems(written.problems);
 }
 
 function problem(error) {
   fill($('faults'), [element('li', {}, error.message)]);
 }
 
+/** Faults of the edited JSON, each beside its text. */
+function problems(found) {
+  for (const part of ['header', 'claims']) {
+    const fault = found.find((fault) => fault.part === part);
+    $(`${part}-problem`).textContent = fault ? fault.message : '';
+    $(`${part}-problem`).hidden = !fault;
+    $(part).setAttribute('aria-invalid', String(Boolean(fault)));
+  }
+}
+
 function show(read) {
   const isEmpty = read.token === '';
-  fill($('parts'), isEmpty ? [] : coloured(read));
-  $('size').textContent = isEmpty ? '' : `${read.bytes} bytes, ${read.parts.length} parts. Decoded, not verified.`;
+  paint(isEmpty ? [] : read.fault_bytes, read.token);
+  $('size').textContent = isEmpty ? '' : `${read.bytes} bytes, ${read.parts.length} ${read.parts.length === 1 ? 'part' : 'parts'}. Decoded, not verified.`;
   const faults = isEmpty ? [] : read.faults;
   fill($('faults'), faults.map((fault) => element('li', {}, fault)));
   const warnings = isEmpty ? [] : read.warnings;
@@ -87,21 +108,38 @@ function show(read) {
   $('words-box').hidden = read.words.length === 0;
   shown = { times: read.times, now: read.now, since: performance.now() };
   timeLine();
+  ['header', 'claims'].forEach((id) => grow($(id)));
+  busy(false);
 }
 
-/** The coloured parts, with undecodable bytes marked. */
-function coloured(read) {
-  const names = ['header', 'claims', 'signature'];
-  return read.parts.flatMap((part, index) => {
-    const span = element('span', { class: `part-${index}`, title: names[index] ?? `part ${index + 1}` });
+/** Colours the text of the token box. `faultBytes` count from the start of the token, which may stand within other text. */
+function paint(faultBytes, token) {
+  const text = $('token').value;
+  const start = token ? text.indexOf(token) : text.search(/\S/);
+  const whole = token && start >= 0 ? token : start >= 0 ? text.slice(start).trimEnd() : '';
+  let at = 0;
+  const parts = whole.split('.').flatMap((part, index) => {
+    const span = element('span', { class: `part-${index}`, title: NAMES[index] ?? `part ${index + 1}` });
     let from = 0;
-    for (const at of read.fault_bytes.map((byte) => byte - part.start).filter((at) => at >= 0 && at < part.text.length)) {
-      span.append(part.text.slice(from, at), element('mark', {}, part.text.slice(at, at + 1)));
-      from = at + 1;
+    for (const byte of faultBytes.map((byte) => byte - at).filter((byte) => byte >= 0 && byte < part.length)) {
+      span.append(part.slice(from, byte), element('mark', {}, part.slice(byte, byte + 1)));
+      from = byte + 1;
     }
-    span.append(part.text.slice(from));
+    span.append(part.slice(from));
+    at += part.length + 1;
     return index === 0 ? [span] : ['.', span];
   });
+  const before = text.slice(0, Math.max(start, 0));
+  const after = text.slice(before.length + whole.length);
+  $('parts').replaceChildren(...[before, ...(whole ? parts : []), after].filter((part) => part !== ''));
+  if (text.endsWith('\n')) $('parts').append('\u200b'); // so that the last empty line has its height
+}
+
+/** Fits a text box to its text, for browsers without `field-sizing`. */
+function grow(box) {
+  if (CSS.supports('field-sizing', 'content')) return;
+  box.style.height = 'auto';
+  box.style.height = `${box.scrollHeight + 2}px`;
 }
 
 function clockNow() {
@@ -156,9 +194,9 @@ function countDown() {
 }
 
 export function start() {
-  $('token').addEventListener('input', () => soon(readToken));
-  $('header').addEventListener('input', () => soon(writeToken));
-  $('claims').addEventListener('input', () => soon(writeToken));
-  $('clear').addEventListener('click', () => setToken(''));
+  $('token').addEventListener('input', () => { paint([]); soon(readToken); });
+  for (const id of ['header', 'claims']) {
+    $(id).addEventListener('input', () => { grow($(id)); soon(writeToken); });
+  }
   setInterval(countDown, 1000);
 }

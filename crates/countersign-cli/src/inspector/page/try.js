@@ -5,8 +5,15 @@ import * as pane from './pane.js';
 
 const OUTCOMES = { refused: ['✓ refused', 'good'], 'got through': ['✗ got through', 'bad'], 'odd answer': ['! odd answer', 'doubt'], 'not answered': ['! not answered', 'doubt'] };
 
-async function attempt() {
+/** Removes old results, so that none stays beneath a new message. */
+function forget() {
   $('try-result').hidden = true;
+  $('attack-box').hidden = true;
+  $('try-message').textContent = '';
+}
+
+async function attempt() {
+  forget();
   await showingErrors($('try-message'), async () => {
     const request = { url: $('url').value, method: $('method').value, token: await pane.token(), trust: trust() };
     const { answer, verification, compared } = await post('try', request);
@@ -28,7 +35,7 @@ async function attempt() {
 }
 
 async function attack() {
-  $('attack-box').hidden = true;
+  forget();
   $('attack-go').disabled = true;
   await showingErrors($('try-message'), async () => {
     await pane.token();
@@ -52,9 +59,22 @@ async function help() {
   });
 }
 
+/** Removes what was sent, and what the helpers have. */
+export function reset() {
+  forget();
+  for (const form of ['try', 'helper']) $(form).reset();
+  chosen();
+  $('helper-message').textContent = '';
+}
+
+function chosen() {
+  $('helper-other-field').hidden = $('tool').value !== 'hash_check';
+}
+
 export function start() {
   $('try').addEventListener('submit', (event) => { event.preventDefault(); attempt(); });
   $('attack-go').addEventListener('click', attack);
   $('helper').addEventListener('submit', (event) => { event.preventDefault(); help(); });
-  $('tool').addEventListener('change', () => { $('helper-other-field').hidden = $('tool').value !== 'hash_check'; });
+  $('tool').addEventListener('change', chosen);
+  for (const id of ['url', 'method']) $(id).addEventListener('input', forget);
 }
