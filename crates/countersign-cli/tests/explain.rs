@@ -127,6 +127,10 @@ async fn a_live_service_is_compared() {
     let unguarded = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let open = format!("http://{}", unguarded.local_addr().expect("bound"));
     tokio::spawn(async move { axum::serve(unguarded, Router::new().fallback(|| async { "let in" })).await });
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let strict = format!("http://{}", closed.local_addr().expect("bound"));
+    let refuse = || async { axum::http::StatusCode::FORBIDDEN };
+    tokio::spawn(async move { axum::serve(closed, Router::new().fallback(refuse)).await });
     let report = tokio::task::spawn_blocking(move || {
         let (plain, reader) = (world.token().sign(), world.token().scope("orders:read").sign());
         let expired = world.token().expired().sign();
@@ -144,6 +148,12 @@ async fn a_live_service_is_compared() {
             let report = live(path, token.map(String::as_str), &url);
             assert_eq!(report["agrees"], true, "{path}: {report}");
         }
+        let allowed = world.explain("GET", "/me", Some(&plain), &["--curl", &open]);
+        assert_eq!(allowed.code, 0, "both let it in");
+        let differs = world.explain("GET", "/health", None, &["--curl", &format!("{url}/unknown-service")]);
+        assert_eq!(differs.code, 0, "the path is that of --path");
+        let closed = world.explain("GET", "/orders/1", Some(&reader), &["--curl", &strict]);
+        assert_eq!((closed.code, &closed.json()["live"]["agrees"]), (1, &json!(false)), "{}", closed.stdout);
         live("/me", Some(&expired), &open)
     });
     let report: Value = report.await.expect("ran");
@@ -198,4 +208,33 @@ fn a_table_that_cannot_be_evaluated_is_refused() {
         assert!(answer.stderr.contains(missing), "{missing}: {}", answer.stderr);
         assert!(!answer.stderr.contains("panicked"), "{}", answer.stderr);
     }
+}
+
+#[test]
+fn what_the_caller_has_and_what_is_unmet_are_reported() {
+    let world = World::new();
+    let clerk = world.token().scope("orders:write").role("Clerk").tenant("acme").sign();
+    let answer = world.explain("POST", "/orders", Some(&clerk), &[]);
+    let found = answer.json();
+    assert_eq!(found["caller"]["roles"], json!(["Clerk"]));
+    let unmet = found["unmet"][0].as_str().expect("a part");
+    assert!(unmet.contains("role clerk (the caller has roles Clerk; Clerk differs only by case)"), "{unmet}");
+    assert!(unmet.starts_with("one of: ") && unmet.contains("role manager"), "{unmet}");
+    let met = world.token().scope("orders:write").role("clerk").sign();
+    assert_eq!(world.explain("POST", "/orders", Some(&met), &[]).json()["unmet"], json!([]));
+
+    let arguments = [
+        "explain",
+        "--method",
+        "POST",
+        "--path",
+        "/orders",
+        "--routes",
+        world.table.path(),
+        "--policy",
+        world.policy.path(),
+    ];
+    let text = countersign(&arguments, &clerk).stdout;
+    assert!(text.contains("caller       scopes orders:write; roles Clerk; tenant acme\n"), "{text}");
+    assert!(text.contains("unmet        one of: role clerk"), "{text}");
 }

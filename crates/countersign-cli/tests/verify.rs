@@ -392,3 +392,51 @@ fn completions_and_man_pages_are_printed() {
     let page = countersign(&["man", "verify"], "").stdout;
     assert!(page.contains(".TH") && page.contains("Exit codes"), "{page}");
 }
+
+#[test]
+fn a_policy_is_a_table_within_a_larger_file() {
+    let issuer = TestIssuer::with_system_clock();
+    let inline = json!(issuer.jwks()).to_string();
+    let policy = format!("issuer = \"{}\"\naudience = \"orders\"\nkeys = {{ inline = {inline} }}\n", issuer.name());
+    let config = file(
+        "app.toml",
+        &format!("port = 80\n[auth]\nmode = \"x\"\n[services.auth]\n[[services.auth.issuers]]\n{policy}"),
+    );
+    let token = good(&issuer);
+    for command in [&["verify"][..], &["explain", "--path", "/"], &["policy", "check", config.path()]] {
+        let mut arguments = command.to_vec();
+        if command[0] != "policy" {
+            arguments.extend(["--policy", config.path()]);
+        }
+        let without =
+            countersign(&[&arguments[..], if command[0] == "policy" { &[] } else { &["-"] }].concat(), &token);
+        assert_ne!(without.code, 0, "the whole file is no policy");
+        arguments.extend(["--at", "services.auth"]);
+        let found = countersign(&[&arguments[..], if command[0] == "policy" { &[] } else { &["-"] }].concat(), &token);
+        assert_eq!(found.code, 0, "{command:?}: {} {}", found.stdout, found.stderr);
+        *arguments.last_mut().expect("one") = "service.auth";
+        let missing = countersign(&arguments, &token);
+        let text = format!("{}{}", missing.stdout, missing.stderr);
+        assert!(missing.code != 0 && text.contains("not found; tables there: auth, services"), "{text}");
+        assert!(!text.contains("policy: policy:"), "{text}");
+    }
+}
+
+#[test]
+fn the_report_for_people_says_each_thing_once_and_times_in_words() {
+    let issuer = TestIssuer::with_system_clock();
+    let jwks = file("jwks", &issuer.jwks());
+    let shown = |token: &str| {
+        let options = ["verify", "--issuer", issuer.name(), "--audience", "orders", "--jwks", jwks.path(), "-"];
+        countersign(&options, token).stdout
+    };
+    let text = shown(&issuer.token().subject("ann").audience("billing").sign());
+    assert_eq!(text.matches("expected orders").count(), 1, "{text}");
+    assert!(text.contains("FAIL audience             orders; found \"billing\"\n"), "{text}");
+    assert!(text.contains("subject              found \"ann\""), "{text}");
+    let expiry = text.lines().find(|line| line.contains(" expiry ")).expect("a line");
+    assert!(expiry.contains("Z, in ") && expiry.contains("found 20"), "{expiry}");
+    let other = shown(&issuer.clone().with_name("https://other.test").token().audience("orders").sign());
+    assert!(other.contains("no key was needed"), "{other}");
+    assert!(shown(&good(&issuer)).contains("\nkeys from "));
+}

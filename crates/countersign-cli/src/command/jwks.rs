@@ -85,7 +85,10 @@ impl Files {
             let bytes = input::bytes(path)?;
             let named = |failure: Failure| Failure::usage(format!("{path}: {failure}"));
             match std::str::from_utf8(&bytes) {
-                Ok(text) => keys.extend(jwk::read(text, algorithm).map_err(named)?),
+                Ok(text) => match keyring::development_key_in(path, text).and_then(|key| key.verifying_key().ok()) {
+                    Some(key) => keys.push(key),
+                    None => keys.extend(jwk::read(text, algorithm).map_err(named)?),
+                },
                 Err(_) => keys.push(jwk::read_der(&bytes, algorithm).map_err(named)?),
             }
         }

@@ -1,6 +1,8 @@
 //! The commands, one file each.
 
+mod attack;
 mod decode;
+mod dev;
 mod explain;
 mod hash;
 mod issuer;
@@ -30,6 +32,10 @@ pub(crate) enum Command {
     Explain(Box<explain::Arguments>),
     /// Mint a token, valid or broken, with a development key or your own
     Mint(mint::Arguments),
+    /// Run a provider for development: keys, and tokens of users whom you name
+    Dev(dev::Arguments),
+    /// Send every attack of the test kit to a running service
+    Attack(attack::Arguments),
     /// Generate a key pair or a shared secret
     Keygen(keygen::Arguments),
     /// Build key sets, convert public keys between JWK, PEM and DER, compute thumbprints
@@ -64,6 +70,8 @@ impl Command {
             Command::Verify(arguments) => arguments.run(),
             Command::Explain(arguments) => arguments.run(),
             Command::Mint(arguments) => arguments.run(),
+            Command::Dev(arguments) => arguments.run(),
+            Command::Attack(arguments) => arguments.run(),
             Command::Keygen(arguments) => arguments.run(),
             Command::Jwks(arguments) => arguments.run(),
             Command::Rotate(arguments) => arguments.run(),

@@ -29,6 +29,9 @@ enum Action {
         /// Read the policy from environment variables with this prefix instead
         #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
         env: Option<String>,
+        /// The table of the policy within the file, such as auth or services.auth
+        #[arg(long, value_name = "TABLE", conflicts_with = "env")]
+        at: Option<String>,
         /// Print one JSON object: usable, faults, weakenings, fingerprint, policy
         #[arg(long)]
         json: bool,
@@ -37,10 +40,10 @@ enum Action {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let Action::Check { file, env, json } = self.action;
+        let Action::Check { file, env, at, json } = self.action;
         let read = match (&file, &env) {
             (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
-            (Some(path), None) => read_policy(&input::file(path)?),
+            (Some(path), None) => read_policy(&input::file(path)?, at.as_deref()),
             (None, None) => return Err(Failure::usage("the policy is missing; name a file")),
         };
         let (policy, faults) = match read {
@@ -48,7 +51,13 @@ impl Arguments {
                 let faults = faults(&policy);
                 (Some(policy), faults)
             }
-            Err(failure) => (None, vec![json!({ "field": "policy", "problem": failure.to_string() })]),
+            Err(failure) => (
+                None,
+                vec![{
+                    let problem = failure.to_string(); // begins with the same field
+                    json!({ "field": "policy", "problem": problem.strip_prefix("policy: ").unwrap_or(&problem) })
+                }],
+            ),
         };
         let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
         let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);

@@ -46,7 +46,7 @@ pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Sign
 pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     let folder = home()?;
     let path = folder.join(format!("dev-{}.pem", algorithm.name().to_ascii_lowercase()));
-    let named = |signer: Signer| signer.with_key_id(format!("{KEY_ID_PREFIX}dev"));
+    let named = |signer: Signer| signer.with_key_id(development_key_id(algorithm));
     if path.exists() {
         return private_key(&input::file(&path.to_string_lossy())?, Some(algorithm)).map(named);
     }
@@ -55,6 +55,22 @@ pub(crate) fn development_key(algorithm: Algorithm) -> Result<Signer, Failure> {
     write_private(&path, jwk::pem("PRIVATE KEY", signer.private_key().expose()).as_bytes())?;
     output::warn(&format!("created a development key: {}", path.display()));
     Ok(named(signer))
+}
+
+/// The ID of the development key for `algorithm`.
+fn development_key_id(algorithm: Algorithm) -> String {
+    match algorithm {
+        Algorithm::ES256 => format!("{KEY_ID_PREFIX}dev"),
+        other => format!("{KEY_ID_PREFIX}dev-{}", other.name().to_ascii_lowercase()),
+    }
+}
+
+/// The key in `path`, with the ID that minted tokens name, if that is the file of a development key.
+pub(crate) fn development_key_in(path: &str, pem: &str) -> Option<Signer> {
+    let (path, home) = (Path::new(path).canonicalize().ok()?, home().ok()?.canonicalize().ok()?);
+    let name = path.strip_prefix(home).ok()?.to_str()?.strip_prefix("dev-")?.strip_suffix(".pem")?;
+    let algorithm = Algorithm::ALL.iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name))?;
+    Some(private_key(pem, Some(*algorithm)).ok()?.with_key_id(development_key_id(*algorithm)))
 }
 
 /// Writes a file that only its owner can read; never overwrites a file.

@@ -1,5 +1,6 @@
 //! Small tools shared by the commands and the inspector page.
 
+pub(crate) mod attacks;
 pub(crate) mod hash;
 pub(crate) mod json_layout;
 pub(crate) mod jwk;

@@ -1,8 +1,9 @@
 //! The checks of a report, with their remedies.
 
 use countersign::error::VerifyErrorKind;
-use countersign::verify::{Check, Outcome, Report};
+use countersign::verify::{Check, Outcome, Report, Verdict};
 
+use crate::claim_text;
 use crate::exit::Failure;
 use crate::output::{self, Tone, toned};
 
@@ -11,19 +12,34 @@ pub(crate) fn remedy(code: &str) -> Option<&'static str> {
     VerifyErrorKind::ALL.iter().find(|kind| kind.code() == code).map(|kind| kind.remedy())
 }
 
-/// Prints every check on its own line.
-pub(crate) fn print_checks(report: &Report) -> Result<(), Failure> {
-    report.checks.iter().try_for_each(print_check)
+/// The value of a check in words, if it is a time.
+pub(crate) fn found_in_words(check: &Check, now: i64) -> Option<String> {
+    let is_time = matches!(check.name, "expiry" | "not before" | "issued at");
+    check.found.as_deref()?.parse().ok().filter(|_| is_time).map(|at| claim_text::time(at, now))
 }
 
-fn print_check(check: &Check) -> Result<(), Failure> {
-    let (mark, tone, why) = match &check.outcome {
-        Outcome::Passed => ("ok  ", Tone::Good, String::new()),
-        Outcome::Failed { message, .. } => ("FAIL", Tone::Bad, format!(": {message}")),
-        _ => ("-   ", Tone::Quiet, String::new()),
+/// Prints every check on its own line. The reason of the verdict is not repeated.
+pub(crate) fn print_checks(report: &Report, now: i64) -> Result<(), Failure> {
+    let reason = match &report.verdict {
+        Verdict::Rejected { message, .. } | Verdict::Undecided { message, .. } => message.as_str(),
+        _ => "",
     };
-    let expected = check.expected.as_deref().unwrap_or_default();
-    let found = check.found.as_ref().map(|found| format!("; found {found}")).unwrap_or_default();
-    let text = output::safe(&format!("{:<20} {expected}{found}{why}", check.name));
-    output::line(&format!("{} {text}", toned(tone, mark)))
+    report.checks.iter().try_for_each(|check| output::line(&line(check, reason, now)))
+}
+
+fn line(check: &Check, reason: &str, now: i64) -> String {
+    let (mark, tone, why) = match &check.outcome {
+        Outcome::Passed => ("ok  ", Tone::Good, None),
+        Outcome::Failed { message, .. } if message != reason => ("FAIL", Tone::Bad, Some(message.clone())),
+        Outcome::Failed { .. } => ("FAIL", Tone::Bad, None),
+        _ => ("-   ", Tone::Quiet, None),
+    };
+    let found = check.found.as_ref().map(|found| match found_in_words(check, now) {
+        Some(words) => format!("found {words} ({found})"),
+        None => format!("found {found}"),
+    });
+    let parts = [check.expected.clone().filter(|expected| !expected.is_empty()), found, why];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    let text = output::safe(&format!("{:<20} {text}", check.name));
+    format!("{} {text}", toned(tone, mark))
 }

@@ -5,7 +5,7 @@ mod options;
 mod session;
 mod settings;
 
-pub(crate) use checks::{print_checks, remedy};
+pub(crate) use checks::{found_in_words, print_checks, remedy};
 pub(crate) use options::{VerifyOptions, algorithms};
 pub(crate) use session::{Session, report_without_waiting};
 pub(crate) use settings::{KeyLocation, Settings, read_policy};

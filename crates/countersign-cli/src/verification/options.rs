@@ -40,6 +40,9 @@ pub(crate) struct VerifyOptions {
     /// Read all other settings from this policy file, TOML or JSON, in the format that services read
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<String>,
+    /// The table of the policy within that file, such as auth or services.auth
+    #[arg(long, value_name = "TABLE", requires = "policy")]
+    pub(crate) at: Option<String>,
 }
 
 /// The system clock, or a clock with a fixed wall time and running elapsed time.

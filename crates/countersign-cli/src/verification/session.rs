@@ -9,7 +9,7 @@ use countersign::key::{Algorithm, KeySource, StaticKeys};
 use countersign::keys::{self, RemoteKeys};
 use countersign::policy::{KeysConfig, TrustedIssuerConfig};
 use countersign::token::Unverified;
-use countersign::verify::{Report, Verdict, Verifier};
+use countersign::verify::{Report, Verdict, Verified, Verifier};
 use tokio::runtime::Runtime;
 
 use super::options::VerifyClock;
@@ -67,6 +67,12 @@ impl Session {
     pub(crate) fn report(&mut self, token: &str) -> Report {
         let verifier = self.verifier_for(token);
         self.runtime.block_on(verifier.explain(token))
+    }
+
+    /// The verified token, for its authorities; `None` if it is not accepted.
+    pub(crate) fn verified(&mut self, token: &str) -> Option<Arc<Verified>> {
+        let verifier = self.verifier_for(token);
+        self.runtime.block_on(verifier.verify(token)).ok()
     }
 
     /// Runs `work` on the session's runtime.
@@ -182,5 +188,11 @@ fn origin(issuer: &TrustedIssuerConfig) -> String {
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),
         KeysConfig::File(path) => format!("the file {path}"),
         _ => "the policy itself".to_owned(),
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
     }
 }

@@ -2,10 +2,11 @@
 
 use countersign::clock::UnixTime;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
+use serde_json::Value;
 
 use super::options::{VerifyOptions, algorithms};
 use crate::exit::Failure;
-use crate::input;
+use crate::{input, output};
 
 /// All settings for verifying a token.
 #[derive(Clone, Debug)]
@@ -40,9 +41,8 @@ impl Settings {
     /// Reads options, and the policy file for settings without an option.
     pub(crate) fn from_options(options: &VerifyOptions) -> Result<Self, Failure> {
         let policy = match &options.policy {
-            Some(path) => {
-                read_policy(&input::file(path)?).map_err(|problem| Failure::usage(format!("{path}: {problem}")))?
-            }
+            Some(path) => read_policy(&input::file(path)?, options.at.as_deref())
+                .map_err(|problem| Failure::usage(format!("{path}: {problem}")))?,
             None => Policy::default(),
         };
         let keys = key_location(options.jwks.as_deref(), options.pem.as_deref(), options.discover)?;
@@ -87,10 +87,33 @@ impl Settings {
     }
 }
 
-/// Reads TOML, or JSON if the text begins with `{`.
-pub(crate) fn read_policy(text: &str) -> Result<Policy, Failure> {
+/// Reads TOML, or JSON if the text begins with `{`; only the table `at` if it is named.
+pub(crate) fn read_policy(text: &str, at: Option<&str>) -> Result<Policy, Failure> {
     let is_json = text.trim_start().starts_with('{');
-    Ok(if is_json { Policy::from_json(text) } else { Policy::from_toml(text) }?)
+    Ok(match at {
+        Some(at) => Policy::from_json(&table(text, is_json, at)?.to_string())?,
+        None if is_json => Policy::from_json(text)?,
+        None => Policy::from_toml(text)?,
+    })
+}
+
+/// The table `at` of a configuration file; its names are separated by dots.
+fn table(text: &str, is_json: bool, at: &str) -> Result<Value, Failure> {
+    let unreadable = |error: &dyn std::fmt::Display| Failure::usage(format!("not readable: {error}"));
+    let whole: Value = match is_json {
+        true => serde_json::from_str(text).map_err(|error| unreadable(&error))?,
+        false => toml::from_str(text).map_err(|error| unreadable(&error))?,
+    };
+    let mut table = &whole;
+    for name in at.split('.') {
+        table = table.get(name).filter(|table| table.is_object()).ok_or_else(|| {
+            let names = table.as_object().into_iter().flatten().filter(|(_, value)| value.is_object());
+            let names: Vec<String> = names.map(|(name, _)| output::safe(name)).collect();
+            let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Failure::usage(format!("--at {}: not found; tables there: {found}", output::safe(at)))
+        })?;
+    }
+    Ok(table.clone())
 }
 
 const ADD_ISSUER: &str = "the issuer is missing; add --issuer ISS (the required iss) or a --policy FILE";

@@ -1,11 +1,13 @@
 //! `countersign explain`: evaluates a request against a policy and a route table, and compares with a live service.
 
+mod authorities;
 mod table;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use clap::Args;
+use countersign::authz::Grants;
 use countersign::verify::Report;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
@@ -24,7 +26,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 ///
 /// The route table is the output of RouteTable::to_json in your app. The command builds an app with these routes behind
 /// the library's own layer and guards, and sends the request through it. Exit code 0 if a handler is reached, 1 if the
-/// request is refused, 3 if keys are unavailable.
+/// request is refused or the live service answers otherwise, 3 if keys are unavailable.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -50,7 +52,7 @@ pub(crate) struct Arguments {
     /// Send the request to this live service too, and compare the responses
     #[arg(long, value_name = "URL")]
     curl: Option<String>,
-    /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, live
+    /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, caller, unmet, live
     #[arg(long)]
     json: bool,
 }
@@ -64,6 +66,11 @@ struct Explained {
     challenges: Vec<String>,
     body: Value,
     report: Option<Report>,
+    /// The authorities of an accepted token, as the policy reads them.
+    caller: Option<Grants>,
+    /// The parts of the requirement that the caller does not meet.
+    unmet: Vec<String>,
+    now: i64,
 }
 
 impl Arguments {
@@ -99,7 +106,9 @@ impl Arguments {
             true => output::json(&explained.as_json(method.as_str(), &path, live.as_ref()))?,
             false => explained.print(method.as_str(), &path, live.as_ref())?,
         }
+        let is_other = live.as_ref().is_some_and(|live| !explained.agrees(live));
         Ok(match explained.decision {
+            _ if is_other => Exit::Rejected,
             "allowed" => Exit::Done,
             "undecided" => Exit::Undecided,
             _ => Exit::Rejected,
@@ -146,6 +155,8 @@ fn explained(
     let (response, body) = session.wait(response(app, request));
     let status = response.status().as_u16();
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
+    let caller = token.and_then(|token| session.verified(token)).map(|verified| verified.grants().clone());
+    let unmet = row.zip(caller.as_ref()).map(|(row, caller)| authorities::unmet(&row.rule, caller)).unwrap_or_default();
     Ok(Explained {
         route: row.map(|row| format!("{} {}", row.method, row.path)),
         requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),
@@ -158,6 +169,9 @@ fn explained(
         challenges: challenges.iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect(),
         body,
         report,
+        caller,
+        unmet,
+        now: session.now(),
     })
 }
 
@@ -171,7 +185,11 @@ async fn response(app: Router, request: Request<Body>) -> (Response<Body>, Value
 
 /// The live service's response to the same request.
 async fn live_response(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
-    let url = url.join(path).map_err(|_| Failure::usage("the path cannot be joined with the URL"))?;
+    let joined = url.join(path).map_err(|_| Failure::usage("the path cannot be joined with the URL"))?;
+    if joined.origin() != url.origin() {
+        return Err(Failure::usage("--path names another host than --curl"));
+    }
+    let url = joined;
     let response = fetch::request(method, &url, headers)
         .await
         .map_err(|problem| Failure::usage(format!("{}: {problem}", output::safe(url.as_str()))))?;
@@ -208,6 +226,8 @@ impl Explained {
             "challenges": self.challenges,
             "body": self.body,
             "token": self.report,
+            "caller": self.caller.as_ref().map(authorities::as_json),
+            "unmet": self.unmet,
         });
         if let Some(live) = live {
             json["live"] = live.clone();
@@ -226,6 +246,12 @@ impl Explained {
         let route = self.route.as_deref().unwrap_or("not in the table: closed by default");
         output::line(&output::safe(&format!("route        {route}")))?;
         output::line(&output::safe(&format!("requirement  {}", self.requirement)))?;
+        if let Some(caller) = &self.caller {
+            output::line(&output::safe(&format!("caller       {}", authorities::text(caller))))?;
+        }
+        for part in &self.unmet {
+            output::line(&toned(Tone::Bad, &output::safe(&format!("unmet        {part}"))))?;
+        }
         let predicted = json!({ "status": self.status, "challenges": self.challenges });
         let shown = if self.decision == "allowed" { "the handler's response".to_owned() } else { line_of(&predicted) };
         output::line(&output::safe(&format!("response     {shown}")))?;
@@ -239,7 +265,7 @@ impl Explained {
         }
         if let Some(report) = &self.report {
             output::line("")?;
-            print_checks(report)?;
+            print_checks(report, self.now)?;
         }
         Ok(())
     }

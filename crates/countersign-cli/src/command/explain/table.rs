@@ -24,7 +24,7 @@ pub(super) struct Row {
     pub(super) path: String,
     access: String,
     #[serde(default)]
-    rule: Value,
+    pub(super) rule: Value,
 }
 
 /// Every route of an app.

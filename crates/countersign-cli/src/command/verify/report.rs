@@ -1,6 +1,6 @@
 //! Printing of the library's explain report.
 
-use countersign::verify::{Report, Verdict};
+use countersign::verify::{Outcome, Report, Verdict};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Tone, toned};
@@ -31,9 +31,12 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
         _ => (Tone::Doubt, report.verdict.name().to_owned()),
     };
     output::line(&toned(tone, &output::safe(&text)))?;
-    output::line(&format!("keys from {}", output::safe(origin)))?;
+    let is_used = report.check("signature").is_some_and(|check| check.outcome != Outcome::NotReached);
+    let is_wanted = is_used || matches!(report.verdict, Verdict::Undecided { .. });
+    let keys = if is_wanted { "keys from" } else { "no key was needed; keys would come from" };
+    output::line(&format!("{keys} {}", output::safe(origin)))?;
     output::line("")?;
-    print_checks(report)?;
+    print_checks(report, now)?;
     if let Some(remedy) = report.verdict.code().and_then(remedy) {
         output::line("")?;
         output::line(&format!("{} {remedy}", toned(Tone::Strong, "To fix it:")))?;

@@ -1,0 +1,67 @@
+//! The service under attack.
+
+use std::time::Duration;
+
+use countersign::secret::Secret;
+use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Client, Method, Url, redirect};
+
+use crate::exit::Failure;
+use crate::{fetch, output};
+
+/// Timeout for one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+pub(super) struct Target {
+    client: Client,
+    url: Url,
+    method: Method,
+}
+
+/// The answer of the service.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The challenge in parentheses, or nothing.
+    pub(super) challenge: String,
+}
+
+impl Target {
+    pub(super) fn new(url: Url, method: &str) -> Result<Self, Failure> {
+        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+            .map_err(|_| Failure::usage("--method is not an HTTP method"))?;
+        let builder = Client::builder();
+        let builder = if fetch::is_loopback(url.host_str().unwrap_or_default()) { builder.no_proxy() } else { builder };
+        let client = builder
+            .redirect(redirect::Policy::none())
+            .timeout(ANSWER_WITHIN)
+            .user_agent(concat!("countersign-attack/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| Failure::usage("the HTTP client could not be set up; are there root certificates?"))?;
+        Ok(Target { client, url, method })
+    }
+
+    /// The answer to one request; `Err` is the reason why there is none.
+    pub(super) async fn send(&self, token: Option<&str>) -> Result<Answer, String> {
+        let mut request = self.client.request(self.method.clone(), self.url.clone());
+        if let Some(token) = token {
+            let bearer = Secret::from(format!("Bearer {token}"));
+            let value = HeaderValue::from_str(bearer.expose());
+            let mut value = value.map_err(|_| "the token has characters that no header can have".to_owned())?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        let response = request.send().await.map_err(|error| {
+            let why = if error.is_connect() {
+                "no connection"
+            } else if error.is_timeout() {
+                "no answer within 10 s"
+            } else {
+                "the connection broke"
+            };
+            format!("{}: {why}", output::safe(self.url.as_str()))
+        })?;
+        let challenge = response.headers().get(WWW_AUTHENTICATE);
+        let challenge = challenge.map(|value| format!(" ({})", String::from_utf8_lossy(value.as_bytes())));
+        Ok(Answer { status: response.status().as_u16(), challenge: challenge.unwrap_or_default() })
+    }
+}

@@ -1,0 +1,227 @@
+//! `countersign dev` and `countersign attack`, run as binaries against a service.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod run;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::authz::role;
+use countersign::keys;
+use countersign::policy::Policy;
+use countersign::verify::Verifier;
+use run::{assert_form, countersign_with, file, new_path};
+use serde_json::{Value, json};
+
+/// A running provider, killed on drop.
+struct Dev {
+    child: Child,
+    ready: Value,
+}
+
+impl Dev {
+    fn start(home: &str, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(["dev", "--json", "--port", "0"])
+            .args(arguments)
+            .env("COUNTERSIGN_HOME", home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("JSON");
+        assert_form("dev", &ready);
+        Dev { child, ready }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().expect("text")
+    }
+
+    async fn token_of(&self, user: &str) -> String {
+        let urls = self.ready["users"].as_array().expect("a list");
+        let url = urls.iter().filter_map(Value::as_str).find(|url| url.ends_with(&format!("/{user}")));
+        reqwest::get(url.expect("a user")).await.expect("an answer").text().await.expect("a token")
+    }
+
+    /// A service with the printed policy, for clerks.
+    async fn service(&self) -> String {
+        let policy = Policy::from_toml(self.text("policy")).expect("a policy");
+        let verifier = Verifier::builder().policy(&policy, keys::from_config).build().expect("a verifier");
+        let app = Router::new()
+            .route("/orders", get(|| async { "orders" }).layer(countersign::guard::require(role("clerk"))))
+            .layer(AuthenticateLayer::new(verifier));
+        serve(app).await
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/orders", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+async fn status(url: &str, token: &str) -> StatusCode {
+    let request = reqwest::Client::new().get(url).bearer_auth(token);
+    request.send().await.expect("an answer").status()
+}
+
+async fn command(home: &str, arguments: Vec<String>, input: String) -> run::Output {
+    let home = home.to_owned();
+    let run = move || {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        countersign_with(&arguments, &input, &[("COUNTERSIGN_HOME", &home)])
+    };
+    tokio::task::spawn_blocking(run).await.expect("no panic")
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_with_the_printed_policy_takes_the_tokens_of_each_shape() {
+    let home = new_path("home");
+    for shape in ["plain", "keycloak", "auth0"] {
+        let dev = Dev::start(home.path(), &["--like", shape, "--user", "ann:clerk@acme", "--user", "bob"]);
+        let service = dev.service().await;
+        let (ann, bob) = (dev.token_of("ann").await, dev.token_of("bob").await);
+        assert_eq!(status(&service, &ann).await, StatusCode::OK, "{shape}");
+        assert_eq!(status(&service, &bob).await, StatusCode::FORBIDDEN, "{shape}");
+        let policy = file("policy.toml", dev.text("policy"));
+        let checked = command(home.path(), words(&format!("policy check {}", policy.path())), String::new()).await;
+        assert_eq!(checked.code, 0, "{}", checked.stdout);
+        let explained = words(&format!("explain --path /orders --json --policy {} -", policy.path()));
+        let explained = command(home.path(), explained, ann.clone()).await;
+        assert_eq!(
+            (explained.code, &explained.json()["caller"]["tenant"]),
+            (0, &json!("acme")),
+            "{}",
+            explained.stderr
+        );
+
+        let form = [("grant_type", "client_credentials"), ("client_id", "billing")];
+        let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+        assert_eq!(answer.headers()["cache-control"], "no-store");
+        let answer: Value = answer.json().await.expect("JSON");
+        let token = answer["access_token"].as_str().expect("a token");
+        assert_eq!(status(&service, token).await, StatusCode::FORBIDDEN, "{shape}: a valid token without roles");
+        let form = [("grant_type", "password"), ("username", "nobody")];
+        let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        let mut other = reqwest::Client::new().get(dev.text("jwks"));
+        other = other.header("host", "attacker.test");
+        assert_eq!(other.send().await.expect("an answer").status(), StatusCode::FORBIDDEN, "DNS rebinding");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_stay_the_same_and_mint_and_jwks_build_name_them_alike() {
+    let home = new_path("home");
+    let keys = async |dev: &Dev| {
+        let set = reqwest::get(dev.text("jwks")).await.expect("an answer").text().await.expect("text");
+        serde_json::from_str::<Value>(&set).expect("JSON")
+    };
+    let first = keys(&Dev::start(home.path(), &[])).await;
+    assert_eq!(first, keys(&Dev::start(home.path(), &[])).await);
+    let built = words(&format!("jwks build {}/dev-es256.pem", home.path()));
+    let built = command(home.path(), built, String::new()).await.json();
+    let minted = words("mint --issuer https://dev.test --audience orders --subject ann --json");
+    let minted = command(home.path(), minted, String::new()).await.json();
+    for set in [&first, &built] {
+        assert_eq!((&set["keys"][0]["kid"], &set["keys"][0]["x"]), (&minted["kid"], &minted["jwk"]["x"]));
+    }
+    let set = file("keys", &built.to_string());
+    let verify = words(&format!("verify --issuer https://dev.test --audience orders --jwks {} -", set.path()));
+    let verified = command(home.path(), verify, minted["token"].as_str().expect("text").to_owned()).await;
+    assert_eq!(verified.code, 0, "{}", verified.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_come_from_a_file() {
+    let home = new_path("home");
+    let users = file(
+        "users.toml",
+        "[[user]]\nname = \"eve\"\nroles = [\"clerk\"]\nscopes = [\"orders:read\"]\n[user.claims]\nplan = \"gold\"\n",
+    );
+    let dev = Dev::start(home.path(), &["--users", users.path()]);
+    let token = dev.token_of("eve").await;
+    assert_eq!(status(&dev.service().await, &token).await, StatusCode::OK);
+    let decoded = command(home.path(), words("decode --json -"), token).await.json();
+    assert_eq!((&decoded["claims"]["plan"], &decoded["claims"]["scope"]), (&json!("gold"), &json!("orders:read")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attacks_are_refused_by_a_guarded_service_and_reported_of_an_open_one() {
+    let home = new_path("home");
+    for shape in ["plain", "keycloak"] {
+        let dev = Dev::start(home.path(), &["--like", shape]);
+        let guarded = dev.service().await;
+        let junit = new_path("junit.xml");
+        let arguments =
+            format!("attack {guarded} --json --like {shape} --issuer {} --junit {}", dev.text("issuer"), junit.path());
+        let found = command(home.path(), words(&arguments), String::new()).await;
+        let report = found.json();
+        assert_form("attack", &report);
+        assert_eq!(found.code, 0, "{shape}: {}", found.stdout);
+        assert!(report["attacks"].as_array().expect("a list").len() > 80);
+        assert_eq!((&report["proves"], &report["valid"]), (&json!(true), &json!([200, 200])));
+        let xml = std::fs::read_to_string(junit.path()).expect("written");
+        assert!(xml.contains("failures=\"0\" errors=\"0\"") && xml.contains("name=\"wrong_audience\""), "{xml}");
+
+        // Refusals of a service that trusts nobody prove nothing.
+        let deaf = serve(Router::new().route("/orders", get(|| async { StatusCode::UNAUTHORIZED }))).await;
+        let found =
+            command(home.path(), words(&format!("attack {deaf} --junit {}", junit.path())), String::new()).await;
+        assert!(found.code == 3 && found.stdout.contains("answered with 401"), "{} {}", found.code, found.stdout);
+        assert!(std::fs::read_to_string(junit.path()).expect("written").contains("errors=\"1\""));
+        let closed = command(home.path(), words("attack http://127.0.0.1:1/"), String::new()).await;
+        assert!(closed.code == 3 && closed.stdout.contains("no connection"), "{}", closed.stdout);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attacks_that_get_through_fail_the_run() {
+    let home = new_path("home");
+    let any_token = |headers: axum::http::HeaderMap| async move {
+        if headers.contains_key("authorization") { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
+    };
+    let careless = serve(Router::new().route("/orders", get(any_token))).await;
+    let junit = new_path("junit.xml");
+    let found =
+        command(home.path(), words(&format!("attack {careless} --junit {}", junit.path())), String::new()).await;
+    assert!(found.code == 1 && found.stdout.contains("attacks got through"), "{}", found.stdout);
+    assert!(found.stdout.contains("alg_none") && found.stdout.contains("200, expected 401"), "{}", found.stdout);
+    assert!(std::fs::read_to_string(junit.path()).expect("written").contains("got through: 200"));
+
+    let open = serve(Router::new().route("/orders", get(|| async { "open" }))).await;
+    let found = command(home.path(), words(&format!("attack {open}")), String::new()).await;
+    assert!(found.code == 1 && found.stdout.contains("without a token"), "{}", found.stdout);
+
+    // A service that stops serving meanwhile.
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let limited = move || {
+        let served = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move { if served == 0 { StatusCode::OK } else { StatusCode::UNAUTHORIZED } }
+    };
+    let limited = serve(Router::new().route("/orders", get(limited))).await;
+    let found = command(home.path(), words(&format!("attack {limited}")), String::new()).await;
+    assert!(found.code == 3 && found.stdout.contains("rate limit"), "{}", found.stdout);
+}
