@@ -15,6 +15,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/getting-started.md")]
 #[doc = include_str!("../../docs/guides/calls.md")]
+#[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
 #[doc = include_str!("../../docs/guides/from-spring-security.md")]

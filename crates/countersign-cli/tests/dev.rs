@@ -165,7 +165,7 @@ async fn users_come_from_a_file() {
     let token = dev.token_of("eve").await;
     assert_eq!(status(&dev.service().await, &token).await, StatusCode::OK);
     let decoded = command(home.path(), words("decode --json -"), token).await.json();
-    assert_eq!((&decoded["claims"]["plan"], &decoded["claims"]["scope"]), (&json!("gold"), &json!("orders:read")));
+    assert_eq!((&decoded["payload"]["plan"], &decoded["payload"]["scope"]), (&json!("gold"), &json!("orders:read")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,6 @@
 use countersign_core::integration::sha256;
 use serde_json::{Map, Value, json};
 
-use super::shape::AUTH0_ROLES;
 use super::{Shape, User};
 
 /// The claims of an access token, without times.
@@ -72,7 +71,7 @@ impl Claims<'_> {
         let grant = self.is_service.then_some("client-credentials");
         json!({
             "sub": subject, "aud": audience, "azp": self.client, "gty": grant, "scope": self.scope("openid profile"),
-            "permissions": user.permissions, AUTH0_ROLES: user.roles, "org_id": user.tenant,
+            "permissions": user.permissions, "roles": user.roles, "org_id": user.tenant,
         })
     }
 

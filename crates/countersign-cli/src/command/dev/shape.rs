@@ -9,12 +9,9 @@ pub(in crate::command) enum Shape {
     Plain,
     /// Keycloak: a realm, azp, realm_access.roles, typ Bearer
     Keycloak,
-    /// Auth0: a trailing slash, azp, permissions, namespaced roles, org_id
+    /// Auth0: a trailing slash, azp, permissions, roles, org_id
     Auth0,
 }
-
-/// The claim of roles in Auth0's tokens, which an action adds under a name of the application.
-pub(super) const AUTH0_ROLES: &str = "https://dev.test/roles";
 
 impl Shape {
     /// The issuer's name, for a provider at `origin`.
@@ -61,13 +58,10 @@ impl Shape {
     pub(super) fn policy(self, issuer: &str, audience: &str) -> String {
         let authorities = match self {
             Shape::Plain => {
-                "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\"".to_owned()
+                "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\""
             }
-            Shape::Keycloak => "roles_at = [\"/realm_access/roles\"]\ntenant_at = \"/tenant\"".to_owned(),
-            Shape::Auth0 => format!(
-                "roles_at = [\"/{}\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/org_id\"",
-                AUTH0_ROLES.replace('/', "~1")
-            ),
+            Shape::Keycloak => "roles_at = [\"/realm_access/roles\"]\ntenant_at = \"/tenant\"",
+            Shape::Auth0 => "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/org_id\"",
         };
         let text = |text: &str| serde_json::Value::from(text).to_string(); // the escapes of TOML too
         format!(
