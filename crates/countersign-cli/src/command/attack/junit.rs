@@ -1,6 +1,6 @@
 //! Results as JUnit XML, which CI systems read.
 
-use super::Run;
+use super::results::Run;
 use crate::exit::Exit;
 
 /// One test case for each attack, and one for the valid token.

@@ -1,6 +1,7 @@
 //! `countersign attack`: the attack list of the test kit against a running service, for CI.
 
 mod junit;
+mod results;
 mod target;
 
 use std::path::PathBuf;
@@ -8,12 +9,12 @@ use std::path::PathBuf;
 use clap::Args;
 use countersign::key::Algorithm;
 use countersign_test::{Attack, TestIssuer, TokenDraft};
-use serde_json::{Value, json};
 
 use super::dev::{self, Shape, User};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::output::{self, Tone, toned};
+use crate::output;
 use crate::tools::keyring;
+use results::{Row, Run};
 use target::Target;
 
 /// Send every attack of the test kit to a running service, and report what got through.
@@ -53,24 +54,6 @@ pub(crate) struct Arguments {
     /// Print one JSON object: url, message, proves, valid, without_token, attacks
     #[arg(long)]
     json: bool,
-}
-
-/// The answer to one attack.
-struct Row {
-    name: &'static str,
-    status: Option<u16>,
-    expected: u16,
-    outcome: &'static str,
-}
-
-/// The results of a run.
-struct Run {
-    /// The statuses of the valid token, before and after the attacks.
-    valid: Vec<Option<u16>>,
-    without_token: Option<u16>,
-    rows: Vec<Row>,
-    message: String,
-    exit: Exit,
 }
 
 impl Arguments {
@@ -171,34 +154,4 @@ async fn attack(target: &Target, draft: &TokenDraft) -> Run {
         _ => (format!("None of {all} attacks got through."), Exit::Done),
     };
     run
-}
-
-impl Run {
-    fn as_json(&self, url: &str) -> Value {
-        let rows = self.rows.iter().map(
-            |row| json!({ "name": row.name, "status": row.status, "expected": row.expected, "outcome": row.outcome }),
-        );
-        json!({
-            "url": url,
-            "message": self.message,
-            "proves": self.exit != Exit::Undecided,
-            "valid": self.valid,
-            "without_token": self.without_token,
-            "attacks": rows.collect::<Vec<_>>(),
-        })
-    }
-
-    fn print(&self) -> Result<(), Failure> {
-        for row in self.rows.iter().filter(|row| row.outcome != "refused") {
-            let status = row.status.map_or_else(|| "-".to_owned(), |status| status.to_string());
-            let line = format!("{:<14} {:<34} {status}, expected {}", row.outcome, row.name, row.expected);
-            output::line(&toned(Tone::Bad, &line))?;
-        }
-        let tone = match self.exit {
-            Exit::Done => Tone::Good,
-            Exit::Rejected => Tone::Bad,
-            _ => Tone::Doubt,
-        };
-        output::line(&toned(tone, &output::safe(&self.message)))
-    }
 }

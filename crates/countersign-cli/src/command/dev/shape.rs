@@ -57,9 +57,7 @@ impl Shape {
     /// The policy of a service for its tokens.
     pub(super) fn policy(self, issuer: &str, audience: &str) -> String {
         let authorities = match self {
-            Shape::Plain => {
-                "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\""
-            }
+            Shape::Plain => "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\"",
             Shape::Keycloak => "roles_at = [\"/realm_access/roles\"]\ntenant_at = \"/tenant\"",
             Shape::Auth0 => "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/org_id\"",
         };
