@@ -48,7 +48,8 @@ async fn main() -> Result<(), Failure> {
     // tenant globex, and its role "support" is "globex:support" here.
     let shared = TestIssuer::new().with_name("https://id.example.com");
     let globex = TestIssuer::new().with_name("https://login.globex.example");
-    let of_globex = Authorities::new().roles_at("/roles").name_prefix("globex:").tenant("globex");
+    let of_globex = Authorities::new().roles_at("/roles").name_prefix("globex:");
+    let of_globex = of_globex.tenant("globex").tenants_of("https://issuer.test");
     let verifier = Verifier::builder()
         .trust(shared.trusted_for("shop"))
         .trust(globex.trusted_for("shop").authorities(of_globex))

@@ -27,9 +27,12 @@ fn s3_20_rfc_9068_requires_its_claims() {
         assert_eq!(code_of(&valid().claim(name, "").sign()), when_empty, "{name} empty");
     }
     for name in ["sub", "jti", "client_id", "acr"] {
-        for wrong in [json!(42), json!(null), json!([]), json!(["u1"]), json!({}), json!(true), json!(1.5)] {
+        for wrong in [json!(42), json!([]), json!(["u1"]), json!({}), json!(true), json!(1.5)] {
             assert_eq!(code_of(&valid().claim(name, wrong.clone()).sign()), "invalid_claim", "{name} {wrong}");
         }
+        // `null` is absence.
+        let absent = code_of(&valid().without(name).sign());
+        assert_eq!(code_of(&valid().claim(name, Value::Null).sign()), absent, "{name}");
     }
     assert_eq!(code_of(&valid().sign()), OK);
     let compatible = verifier(policy().profile(Profile::Compatible));
@@ -109,7 +112,7 @@ fn s3_21_a_subject_that_spells_a_client_is_not_that_client() {
 }
 
 #[test]
-fn s3_22_scopes_are_whole_words_of_one_string() {
+fn s3_22_scopes_are_whole_words_of_one_string_or_of_a_list() {
     let verifier = verifier(policy());
     let with_scope = |value: Value| guarded_outcome(&verifier, scope("read"), &valid().claim("scope", value).sign());
     for lacking in ["reads", "READ", "read,write", "xread", "write", "", " ", "read\twrite", "re ad"] {
@@ -119,7 +122,23 @@ fn s3_22_scopes_are_whole_words_of_one_string() {
         assert_eq!(with_scope(json!(having)), OK, "{having:?}");
     }
     assert_eq!(guarded_outcome(&verifier, scope("read"), &valid().without("scope").sign()), SCOPE);
-    for wrong in [json!(["read"]), json!(1), json!(null), json!({}), json!(true)] {
+    for having in [json!(["read"]), json!(["write", "read"]), json!(["read", "read", ""])] {
+        assert_eq!(with_scope(having.clone()), OK, "{having}");
+    }
+    for lacking in [json!([]), json!(["reads"]), json!(["READ"]), json!(["read,write"]), json!(null)] {
+        assert_eq!(with_scope(lacking.clone()), SCOPE, "{lacking}");
+    }
+    for wrong in [
+        json!(["read write"]),
+        json!(["write", "read "]),
+        json!(["read\twrite"]),
+        json!(["read", 1]),
+        json!([["read"]]),
+        json!(["read", null]),
+        json!(1),
+        json!({}),
+        json!(true),
+    ] {
         assert_eq!(with_scope(wrong.clone()), TOK, "{wrong}");
         assert_eq!(code_of(&valid().claim("scope", wrong.clone()).sign()), "invalid_claim", "{wrong}");
     }
@@ -134,7 +153,7 @@ fn s3_22_scp_counts_where_it_is_mapped() {
         assert_eq!(guarded_outcome(&mapped, scope("read"), &token), OK);
         assert_eq!(guarded_outcome(&unmapped, scope("read"), &token), SCOPE);
     }
-    for wrong in [json!(1), json!([1]), json!(["read", null]), json!({}), json!(null)] {
+    for wrong in [json!(1), json!([1]), json!(["read", null]), json!({}), json!(["read write"])] {
         let token = valid().claim("scp", wrong.clone()).sign();
         assert_eq!((code(&mapped, &token), code(&unmapped, &token)), ("invalid_claim", OK), "{wrong}");
     }
@@ -252,7 +271,6 @@ fn s3_29_only_the_outermost_actor_acts() {
     for wrong in [
         json!("x"),
         json!(1),
-        json!(null),
         json!([]),
         json!(["a", null]),
         json!({ "sub": 1 }),
@@ -261,6 +279,7 @@ fn s3_29_only_the_outermost_actor_acts() {
     ] {
         assert_eq!(code(&verifier, &valid().claim("act", wrong.clone()).sign()), "invalid_claim", "{wrong}");
     }
+    assert_eq!(code(&verifier, &valid().claim("act", Value::Null).sign()), OK, "nobody acts");
     assert_eq!(code(&verifier, &valid().claim("act", chain(8)).sign()), OK);
     assert_eq!(code(&verifier, &valid().claim("act", chain(9)).sign()), "invalid_claim");
 }
@@ -275,4 +294,73 @@ fn s3_05_the_time_of_login_is_judged_by_the_verifiers_clock() {
     assert_eq!(guarded_outcome(&verifier, guard(), &logged_in(now - 900)), OK);
     assert_eq!(guarded_outcome(&verifier, guard(), &logged_in(now - 901)), super::http::STEP);
     assert_eq!(guarded_outcome(&verifier, guard(), &valid().sign()), super::http::STEP);
+}
+
+#[test]
+fn s3_23_a_named_mapping_says_how_to_read_names() {
+    use countersign::authz::NamesClaim;
+    let at = || NamesClaim::new("/roles");
+    for (claim, value, roles) in [
+        (
+            at().keys(),
+            json!({ "admin": { "org": "1" }, "clerk": true, "no": false, "none": null }),
+            Some(vec!["admin", "clerk"]),
+        ),
+        (at().keys(), json!({}), Some(vec![])),
+        (at().keys(), json!(["admin"]), None),
+        (at().member("name"), json!([{ "name": "admin", "id": 1 }, { "name": "clerk" }]), Some(vec!["admin", "clerk"])),
+        (at().member("name"), json!({ "name": "admin" }), Some(vec!["admin"])),
+        (at().member("name"), json!([{ "id": 1 }]), None),
+        (at().member("name"), json!([{ "name": 1 }]), None),
+        (at().member("name"), json!(["admin"]), None),
+        (at().separator(","), json!("admin, clerk,,"), Some(vec!["admin", "clerk"])),
+        (at().separator(","), json!(["a,b"]), Some(vec!["a,b"])),
+        (at().separator(","), json!(7), None),
+        (at(), json!("a,b"), Some(vec!["a,b"])),
+        (at().keys(), json!(null), Some(vec![])),
+    ] {
+        let verifier = verifier(policy().authorities(Authorities::new().roles_at(claim.clone())));
+        let read = judge(&verifier, &valid().claim("roles", value.clone()).sign());
+        let read = read.map(|verified| verified.grants().roles.iter().map(str::to_owned).collect::<Vec<_>>());
+        match roles {
+            Some(roles) => assert_eq!(read.expect("read"), roles, "{claim:?} {value}"),
+            None => assert!(read.expect_err("another form").detail().starts_with("/roles: expected "), "{value}"),
+        }
+    }
+}
+
+#[test]
+fn s3_23_claims_named_like_addresses_are_mapped() {
+    let claims = || {
+        valid().claim("https://shop.test/roles", json!(["admin"])).claim("https://shop.test/d", json!({ "t": "acme" }))
+    };
+    for (roles, tenant) in [
+        ("https://shop.test/roles", "/https:~1~1shop.test~1d/t"),
+        ("/https:~1~1shop.test~1roles", "/https:~1~1shop.test~1d/t"),
+    ] {
+        let verifier = verifier(policy().authorities(Authorities::new().roles_at(roles).tenant_at(tenant)));
+        let verified = judge(&verifier, &claims().sign()).expect("accepted");
+        assert!(verified.grants().roles.contains("admin"), "{roles}");
+        assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("acme"));
+        let elsewhere = claims().claim("_claim_names", json!({ "https://shop.test/roles": "src1" })).sign();
+        assert_eq!(guarded_outcome(&verifier, role("none").not(), &elsewhere), DENY);
+    }
+}
+
+#[test]
+fn s3_19_nonce_alone_may_be_permitted_and_never_a_hash() {
+    let with_nonce = verifier(policy().nonce_in_access_tokens());
+    let marked = verifier(policy().kind_claim("token_use", ["access"]));
+    let access = || valid().claim("token_use", "access");
+    assert_eq!(code_of(&access().claim("nonce", "n").sign()), "id_token", "without a setting");
+    for verifier in [&with_nonce, &marked] {
+        assert_eq!(code(verifier, &access().claim("nonce", "n").sign()), OK);
+        for hash in ["at_hash", "c_hash"] {
+            assert_eq!(code(verifier, &access().claim(hash, "h").sign()), "id_token", "{hash}");
+        }
+    }
+    assert_eq!(code(&with_nonce, &valid().claim("nonce", "n").sign()), OK);
+    for other in [valid(), valid().claim("token_use", "at"), valid().claim("token_use", Value::Null)] {
+        assert_eq!(code(&marked, &other.claim("nonce", "n").sign()), "wrong_type");
+    }
 }

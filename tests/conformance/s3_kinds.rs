@@ -184,7 +184,6 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
             ("typ", json!("bearer")),
             ("typ", json!("JWT")),
             ("typ", json!("at+jwt")),
-            ("typ", json!("user")),
             ("typ", json!(null)),
             ("token_use", json!("access")),
             ("token_use", json!(null)),
@@ -200,5 +199,36 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
             let token = valid().claim(name, value.clone()).sign();
             assert_eq!(super::fixture::code(&strict, &token), OK, "{profile} {name} {value}");
         }
+    }
+}
+
+/// The strict profile with `JWT` as a further type takes access tokens of that type, not ID tokens.
+#[test]
+fn s3_19_s3_30_jwt_stands_for_id_tokens_only_under_the_named_profile() {
+    let with = |profile| verifier(policy().profile(profile).token_type("JWT"));
+    let id_claims = [("nonce", json!("n")), ("at_hash", json!("h")), ("typ", json!("ID")), ("token_use", json!("id"))];
+    let of_jwt = || valid().header("typ", "JWT");
+    for profile in [Profile::AccessToken, Profile::Compatible] {
+        assert_eq!(code(&with(profile), &of_jwt().sign()), OK);
+        for (name, value) in &id_claims {
+            let id = of_jwt().claim(name, value.clone()).sign();
+            assert_eq!(code(&with(profile), &id), "id_token", "{profile:?} {name}");
+        }
+    }
+    for (name, value) in &id_claims {
+        let id = of_jwt().claim(name, value.clone()).sign();
+        assert_eq!(code(&with(Profile::Named), &id), OK, "{name}");
+    }
+}
+
+#[test]
+fn s3_30_a_claim_typ_that_names_no_access_token_refuses() {
+    let with = |typ: &str| code(&verifier(policy()), &valid().claim("typ", typ).sign());
+    for access in ["Bearer", "bearer", "JWT", "jwt", "DPoP", "dpop", "access", "Access"] {
+        assert_eq!(with(access), OK, "{access}");
+    }
+    for other in ["verify-email", "execute-actions", "reset-credentials", "idp-verify-account", "user", "", "Bearer,ID"]
+    {
+        assert_eq!(with(other), "wrong_type", "{other}");
     }
 }

@@ -127,7 +127,7 @@ async fn an_issuer_may_be_one_tenants_alone_and_no_claim_changes_that() {
     let acme = TestIssuer::new().with_name("https://acme.test");
     let shared = TestIssuer::new().with_name("https://shared.test");
     let service = service(trusting([
-        (acme.clone(), Authorities::new().tenant("acme")),
+        (acme.clone(), Authorities::new().tenant("acme").tenants_of(shared.name())),
         (shared.clone(), Authorities::new().tenant_at("/tenant").tenants_of(shared.name())),
     ]))
     .await;

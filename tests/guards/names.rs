@@ -215,7 +215,9 @@ fn s15_05_with_several_issuers_each_tenant_mapping_names_its_owner_or_a_prefix()
     let own = || tenants().tenants_of(ours.name());
     for good in [
         [none(), none(), none()],
-        [own(), none(), none().tenant("acme")],
+        [own(), none(), none().tenant("acme").tenants_of(ours.name())],
+        [tenants().tenant_prefix("o."), none(), none().tenant("acme")],
+        [none().tenant("acme"), none(), none().tenant("acme")],
         [own(), tenants().tenant_prefix("p."), tenants().tenant_prefix("t.")],
         [own(), own(), tenants().tenant_prefix("t-")],
         [tenants().tenant_prefix("a"), tenants().tenant_prefix("b"), none()],
@@ -227,8 +229,11 @@ fn s15_05_with_several_issuers_each_tenant_mapping_names_its_owner_or_a_prefix()
         ([tenants(), tenants(), none()], 2),
         ([none(), own(), tenants()], 1),
         ([own(), tenants().tenants_of(PARTNER), none()], 1),
-        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p")], 2),
-        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p.q")], 2),
+        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p")], 1),
+        ([own(), tenants().tenant_prefix("p"), tenants().tenant_prefix("p.q")], 1),
+        ([own(), tenants().tenant_prefix("p.q"), tenants().tenant_prefix("p")], 1),
+        ([own(), none(), none().tenant("acme")], 1),
+        ([none(), none().tenant("acme").tenants_of("https://x.test"), own()], 1),
         ([own(), tenants().tenant_prefix("p."), none().tenant("p.acme")], 1),
     ] {
         let error: ConfigError = build(faulty.clone()).expect_err("ambiguous");
@@ -250,5 +255,82 @@ fn s15_05_with_several_issuers_each_tenant_mapping_names_its_owner_or_a_prefix()
     ] {
         let error = Verifier::new(ours.trusted_for("api").authorities(mapping)).expect_err("senseless");
         assert_eq!(error.faults()[0].field, field);
+    }
+}
+
+#[test]
+fn s15_05_with_several_issuers_each_mapping_of_names_but_one_names_their_owner_or_a_prefix() {
+    let (ours, partner) = issuers();
+    let build = |mappings: [Authorities; 2]| {
+        let [one, other] = mappings;
+        let builder = Verifier::builder().trust(ours.trusted_for("api").authorities(one));
+        builder.trust(partner.trusted_for("api").authorities(other)).build()
+    };
+    type Read = fn(Authorities) -> Authorities;
+    let kinds: [Read; 3] = [|a| a.roles_at("/roles"), |a| a.permissions_at("/permissions"), |a| a.groups_at("/groups")];
+    for one in kinds {
+        for other in kinds {
+            let (one, other) = (|| one(Authorities::new()), || other(Authorities::new()));
+            for good in [
+                [one(), other().name_prefix("partner:")],
+                [one().name_prefix("ours:"), other()],
+                [one().name_prefix("ours:"), other().name_prefix("partner:")],
+                [one().names_of(ours.name()), other().names_of(ours.name())],
+                [one(), Authorities::new()],
+                [Authorities::new(), other()],
+            ] {
+                assert!(build(good.clone()).is_ok(), "{good:?}");
+            }
+            for (faulty, faults) in [
+                ([one(), other()], 2),
+                ([one().names_of(ours.name()), other()], 1),
+                ([one().names_of(ours.name()), other().names_of(PARTNER)], 1),
+                ([one().name_prefix("a."), other().name_prefix("a.")], 1),
+                ([one().name_prefix("a."), other().name_prefix("a.b.")], 1),
+                ([one().name_prefix("a.b."), other().name_prefix("a.")], 1),
+            ] {
+                let error = build(faulty.clone()).expect_err("ambiguous");
+                let fields: Vec<&str> = error.faults().iter().map(|fault| &*fault.field).collect();
+                assert_eq!(fields, vec!["names"; faults], "{faulty:?}");
+                assert!(error.to_string().contains("name_prefix"), "{error}");
+            }
+            // One issuer needs nothing.
+            assert!(Verifier::new(ours.trusted_for("api").authorities(one())).is_ok());
+        }
+    }
+}
+
+#[tokio::test]
+async fn s15_05_a_prefix_keeps_the_hierarchy_and_its_permissions_apart() {
+    let (ours, partner) = issuers();
+    let partners = Authorities::new().roles_at("/roles").name_prefix("partner:");
+    let partners = partners.hierarchy("admin > clerk").role_permission("clerk", "pay").known_roles(["admin", "clerk"]);
+    let builder = Verifier::builder().trust(ours.trusted_for("api"));
+    let builder = builder.trust(partner.trusted_for("api").authorities(partners));
+    let verifier = builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers");
+    let verified = verifier.verify(&saying_all(&partner).sign()).await.expect("good");
+    let grants = verified.grants();
+    assert_eq!(grants.roles.iter().collect::<Vec<_>>(), ["partner:admin", "partner:clerk"]);
+    assert_eq!(grants.permissions.iter().collect::<Vec<_>>(), ["partner:pay"]);
+}
+
+#[test]
+fn what_names_mean_is_part_of_the_fingerprint() {
+    let issuer = TestIssuer::new();
+    let print = |mapping: Authorities| {
+        Verifier::new(issuer.trusted_for("api").authorities(mapping)).expect("a policy").fingerprint()
+    };
+    let mapping = || Authorities::new().roles_at("/roles").tenant_at("/tenant");
+    let prints = [
+        mapping(),
+        mapping().names_of("https://a.test"),
+        mapping().names_of("https://b.test"),
+        mapping().tenants_of("https://a.test"),
+        mapping().known_roles(["a"]),
+        mapping().known_roles(["a", "b"]),
+    ]
+    .map(print);
+    for (index, one) in prints.iter().enumerate() {
+        assert!(prints.iter().skip(index + 1).all(|other| other != one), "{index}");
     }
 }

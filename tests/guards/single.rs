@@ -95,7 +95,11 @@ async fn s5_04_s3_22_a_missing_scope_names_all_that_are_needed() {
     for scopes in ["admin write", "write  admin", "read write admin"] {
         assert_eq!(service.get("/acme", &good(&issuer).scope(scopes).sign()).await.body, "in", "{scopes}");
     }
-    for wrong in [serde_json::json!(["admin", "write"]), serde_json::json!(1), serde_json::Value::Null] {
+    let list = good(&issuer).claim("scope", serde_json::json!(["admin", "write"]));
+    assert_eq!(service.get("/acme", &list.sign()).await.body, "in", "a list of words");
+    let absent = good(&issuer).claim("scope", serde_json::Value::Null);
+    assert_eq!(service.get("/acme", &absent.sign()).await.status, 403, "null is absence");
+    for wrong in [serde_json::json!(["admin write"]), serde_json::json!(1), serde_json::json!({})] {
         assert_eq!(service.get("/acme", &good(&issuer).claim("scope", wrong).sign()).await.status, 401);
     }
 }
@@ -273,7 +277,9 @@ async fn s3_29_only_the_outermost_actor_counts() {
     assert_denied(&service.get("/acme", &good(&issuer).subject("admin-svc").sign()).await, "a subject of that name");
     let outer = serde_json::json!({"sub": "admin-svc", "act": {"sub": "gateway"}});
     assert_eq!(service.get("/acme", &good(&issuer).claim("act", outer).sign()).await.body, "in");
-    for wrong in [serde_json::json!("admin-svc"), serde_json::json!(["admin-svc"]), serde_json::Value::Null] {
+    let nobody = good(&issuer).claim("act", serde_json::Value::Null);
+    assert_denied(&service.get("/acme", &nobody.sign()).await, "null is absence");
+    for wrong in [serde_json::json!("admin-svc"), serde_json::json!(["admin-svc"])] {
         assert_eq!(service.get("/acme", &good(&issuer).claim("act", wrong).sign()).await.status, 401);
     }
     let deep =

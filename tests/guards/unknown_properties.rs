@@ -209,3 +209,57 @@ proptest! {
         }
     }
 }
+
+/// The facts that a leaf needs, and without which it is neither met nor unmet. Absent lists of authorities are empty lists.
+#[test]
+fn s3_23_a_leaf_without_its_fact_is_neither_met_nor_unmet() {
+    let present = || ISSUER.token().audience("api").subject("u1").client_id("web").tenant("acme");
+    let full = || present().claim("acr", "gold").claim("amr", json!(["pwd"])).claim("auth_time", 1_699_999_990_u64);
+    let leaves = [
+        ("sub", json!({ "subject": "web" })),
+        ("sub", json!({ "owner": { "issuer": "https://issuer.test", "subject": "web" } })),
+        ("sub", json!({ "client": "web" })),
+        ("client_id", json!({ "client": "web" })),
+        ("acr", json!({ "acr": ["silver"] })),
+        ("amr", json!({ "amr": "otp" })),
+        ("sub", json!({ "authenticated_within": { "seconds": 1 } })),
+        ("auth_time", json!({ "authenticated_within": { "seconds": 1 } })),
+        ("tenant", json!({ "tenant_in_header": "x-tenant" })),
+    ];
+    for (fact, leaf) in leaves {
+        let (rule, negated) = (read(&leaf), read(&json!({ "not": leaf })));
+        let known = full().sign();
+        assert!(passes(&rule, &known) || passes(&negated, &known), "{rule}");
+        for unknown in [
+            full().without_claim(fact).sign(),
+            full().claim(fact, Value::Null).sign(),
+            full().claim(fact, "").sign(),
+            full().claim(fact, json!({})).sign(),
+        ] {
+            assert!(!passes(&rule, &unknown) && !passes(&negated, &unknown), "{rule} without {fact}");
+        }
+    }
+    // Nobody logged in to get a client's own token, and an empty list of logins asks for nothing.
+    let own = full().subject("web").sign();
+    for leaf in [json!({ "authenticated_within": { "seconds": 900 } }), json!({ "acr": [] })] {
+        let (rule, negated) = (read(&leaf), read(&json!({ "not": leaf })));
+        assert!(!passes(&rule, &own) && !passes(&negated, &own), "{rule}");
+    }
+    // An actor without a name is not nobody.
+    let nameless = full().claim("act", json!({ "sub": "" })).sign();
+    let actor = json!({ "actor": "gw" });
+    assert!(!passes(&read(&actor), &nameless) && !passes(&read(&json!({ "not": actor })), &nameless));
+    assert!(passes(&read(&json!({ "not": { "actor": "gw" } })), &full().sign()), "nobody acts");
+}
+
+#[test]
+fn s3_23_a_number_is_equal_in_every_spelling() {
+    for (spelled, rule, is_met) in
+        [(json!(3.0), 3, Some(true)), (json!(3), 3, Some(true)), (json!(4.0), 3, Some(false)), (json!("3"), 3, None)]
+    {
+        let token = ISSUER.token().audience("api").claim("level", spelled.clone()).sign();
+        let rule = countersign::authz::claim("level", rule);
+        assert_eq!(passes(&rule, &token), is_met == Some(true), "{spelled}");
+        assert_eq!(passes(&rule.not(), &token), is_met == Some(false), "{spelled}");
+    }
+}

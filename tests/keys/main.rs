@@ -12,6 +12,7 @@ mod rotation;
 mod server;
 mod single_flight;
 mod sources;
+mod tenant_names;
 mod tenants;
 mod withdrawal;
 mod world;

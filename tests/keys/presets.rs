@@ -39,6 +39,20 @@ fn shapes() -> Vec<Shape> {
             tenant: None,
         },
         Shape {
+            preset: Preset::KEYCLOAK_REALM,
+            issuer: "https://id.example.com/realms/staff",
+            audience: "orders",
+            claims: json!({
+                "sub": "d952cf23", "aud": ["orders", "account"], "typ": "Bearer", "azp": "web", "sid": "s",
+                "realm_access": {"roles": ["admin"]}, "resource_access": {"orders": {"roles": ["clerk"]}},
+                "scope": "openid", "preferred_username": "ann"
+            }),
+            scopes: &["openid"],
+            roles: &["admin"],
+            permissions: &[],
+            tenant: None,
+        },
+        Shape {
             preset: Preset::AUTH0,
             issuer: "https://acme.eu.auth0.com/",
             audience: "https://orders.example",
@@ -201,13 +215,29 @@ async fn another_audience_issuer_or_kind_is_refused_by_every_preset() {
         };
         let mut elsewhere = shape.claims.clone();
         elsewhere["aud"] = json!("another-service");
-        elsewhere["client_id"] = json!("another-client");
+        for client in ["client_id", "azp", "cid", "appid"] {
+            elsewhere[client] = json!("another-client");
+        }
         assert_eq!(code(&issuer, &elsewhere).await, "wrong_audience", "{name}");
         elsewhere.as_object_mut().expect("an object").remove("aud");
         assert_eq!(code(&issuer, &elsewhere).await, "wrong_audience", "{name}");
         let mut identity = shape.claims.clone();
         identity["nonce"] = json!("n");
+        // The provider's own marker of kind counts more than a nonce, which it copies from a browser's request.
+        let expected = if shape.preset.kind_claim.is_some() { "ok" } else { "id_token" };
+        assert_eq!(code(&issuer, &identity).await, expected, "{name}");
+        identity["at_hash"] = json!("h");
         assert_eq!(code(&issuer, &identity).await, "id_token", "{name}");
+        if let Some((marker, _)) = shape.preset.kind_claim {
+            for other in
+                [json!("ID"), json!("Refresh"), json!("Logout"), json!("verify-email"), json!("x"), Value::Null]
+            {
+                let mut marked = shape.claims.clone();
+                marked[marker] = other.clone();
+                let refused = code(&issuer, &marked).await;
+                assert!(["id_token", "wrong_type"].contains(&refused), "{name} {other}: {refused}");
+            }
+        }
         for required in shape.preset.required_claims {
             let mut lacking = shape.claims.clone();
             lacking.as_object_mut().expect("an object").remove(*required);
@@ -280,7 +310,7 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
         let provider = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256);
         let mut builder = Verifier::builder().clock(Arc::new(provider.clock().clone()));
         for tenant in [first, second] {
-            let issuer = preset.tenant(tenant).expect("an id").keys(provider.key_source());
+            let issuer = preset.tenant(tenant).expect("an id").keys(provider.key_source()).names_of("our application");
             builder = builder.trust(issuer.audience("api://orders"));
         }
         let verifier = builder.build().expect("a good policy");
@@ -302,7 +332,7 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
         {
             assert_eq!(code(first, tid.clone()).await, "wrong_claim", "{tid}");
         }
-        assert_eq!(code(first, Value::Null).await, "wrong_claim");
+        assert_eq!(code(first, Value::Null).await, "missing_claim", "null is absence");
         let unnamed = provider.clone().with_name(pattern.replace("{tenant}", first));
         let claims = json!({"aud": "api://orders", "sub": "a"});
         let error = verifier.verify(&sign(&unnamed, &claims)).await.expect_err("no tid");
@@ -338,4 +368,101 @@ async fn the_types_of_access_tokens_pass_and_others_do_not() {
             assert_eq!(error.code(), "wrong_type", "{name}: {typ}");
         }
     }
+}
+
+/// Each provider writes the client and its own tokens in its own way.
+#[tokio::test]
+async fn s3_21_client_is_right_for_each_provider() {
+    use countersign::authz::client;
+    use countersign::claims::Principal;
+    use countersign_core::integration::RequestContext;
+
+    // The client of the shape's token of a user, and what makes of it the own token of that client; null removes a claim.
+    let cases = [
+        (
+            Preset::KEYCLOAK,
+            "web",
+            json!({"sub": "5f7c", "preferred_username": "service-account-web", "client_id": "web", "clientHost": "10.0.0.1", "sid": null}),
+        ),
+        (Preset::AUTH0, "my_client_id", json!({"sub": "my_client_id@clients", "gty": "client-credentials"})),
+        (
+            Preset::AUTH0,
+            "my_client_id",
+            json!({"sub": "my_client_id@clients", "azp": null, "client_id": "my_client_id"}),
+        ),
+        (Preset::OKTA, "0oabv6kx4qq6h1U5l0g7", json!({"sub": "0oabv6kx4qq6h1U5l0g7", "uid": null})),
+        (Preset::ENTRA_V1, "app", json!({"sub": "o", "scp": null})),
+        (Preset::ENTRA_V1, "app", json!({"idtyp": "app", "scp": null})),
+        (Preset::ENTRA_V2, "app", json!({"sub": "o", "scp": null})),
+        (Preset::COGNITO, "1example23456789", json!({"sub": "1example23456789", "username": null})),
+    ];
+    for (preset, id, own) in cases {
+        let shape = shapes().into_iter().find(|shape| shape.preset == preset).expect("there");
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+        let name = preset.name;
+        let trusted = preset.issuer(shape.issuer).keys(issuer.key_source()).audience(shape.audience).allowed_client(id);
+        let verifier =
+            Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a policy");
+        let changed = |changes: &Value| {
+            let mut claims = shape.claims.clone();
+            for (claim, value) in changes.as_object().expect("an object") {
+                match value {
+                    Value::Null => drop(claims.as_object_mut().expect("an object").remove(claim)),
+                    value => claims[claim] = value.clone(),
+                }
+            }
+            claims
+        };
+        let allows = async |claims: &Value| {
+            let verified =
+                verifier.verify(&sign(&issuer, claims)).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(verified.client_id(), Some(id), "{name}");
+            let context = RequestContext::new(countersign::clock::Clock::now(issuer.clock()));
+            let is_allowed = verified.check(&client(id), context).is_allowed();
+            assert_eq!(matches!(verified.principal(), Principal::Client(_)), is_allowed, "{name}");
+            is_allowed
+        };
+        assert!(!allows(&shape.claims).await, "{name}: a user");
+        let own_claims = changed(&own);
+        assert!(allows(&own_claims).await, "{name}: the client itself");
+        let mut acting = own_claims.clone();
+        acting["act"] = json!({"sub": "somebody"});
+        assert!(!allows(&acting).await, "{name}: with an actor");
+        // A user of the same name, and parts of the mark.
+        if preset == Preset::KEYCLOAK {
+            for partly in [
+                json!({"sub": id}),
+                json!({"preferred_username": "service-account-web"}),
+                json!({"preferred_username": "service-account-other", "client_id": "web"}),
+                json!({"client_id": "web"}),
+            ] {
+                assert!(!allows(&changed(&partly)).await, "{partly}");
+            }
+        }
+        if preset == Preset::AUTH0 {
+            assert!(!allows(&changed(&json!({"sub": "other@clients"}))).await);
+            assert!(!allows(&changed(&json!({"sub": id}))).await, "a user of that name");
+        }
+        if matches!(preset, Preset::ENTRA_V1 | Preset::ENTRA_V2) {
+            for user in [
+                json!({"sub": "o"}),
+                json!({"scp": null}),
+                json!({"sub": "o", "scp": null, "idtyp": "user"}),
+                json!({"sub": id, "scp": null}),
+            ] {
+                assert!(!allows(&changed(&user)).await, "{user}");
+            }
+        }
+    }
+    // Tokens of another client are refused, whatever `client_id` says.
+    let shape = shapes().remove(0);
+    let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+    let trusted = Preset::KEYCLOAK.issuer(shape.issuer).keys(issuer.key_source()).audience(shape.audience);
+    let verifier = Verifier::builder().trust(trusted.allowed_client("app")).clock(Arc::new(issuer.clock().clone()));
+    let verifier = verifier.build().expect("a policy");
+    let mut forged = shape.claims.clone();
+    forged["client_id"] = json!("app");
+    let refused = verifier.verify(&sign(&issuer, &forged)).await.expect_err("another client");
+    assert_eq!(refused.code(), "subject_not_allowed");
+    assert!(refused.detail().contains("azp: expected an allowed client, found \"web\""), "{refused}");
 }

@@ -308,7 +308,8 @@ async fn s11_04_the_issuer_cache_is_bounded_and_drops_the_least_recently_used() 
 #[tokio::test]
 async fn the_mapping_of_a_resolved_issuer_reads_its_claims() {
     let tenants = Tenants::new().await;
-    let mapping = Authorities::new().tenant_at("/org/id").tenants_of(tenants.name(0)).roles_at("/groups");
+    let mapping = Authorities::new().tenant_at("/org/id").tenants_of(tenants.name(0));
+    let mapping = mapping.roles_at("/groups").names_of(tenants.name(0));
     tenants.database.put(tenants.tenant(0).authorities(mapping).required_claim("org"));
     let issuer = tenants.world.issuer.clone().with_name(tenants.name(0));
     let draft = || issuer.token().audience("orders").claim("groups", serde_json::json!(["clerk"]));

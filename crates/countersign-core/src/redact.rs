@@ -63,6 +63,19 @@ pub fn is_visible(character: char) -> bool {
     }
 }
 
+/// The longest message of a parser that quotes foreign text, in characters.
+const MAX_MESSAGE_CHARS: usize = 512;
+
+/// As [`visible_text`], cut after 512 characters: for messages of parsers, which quote what they read.
+pub(crate) fn short_text(message: &str) -> String {
+    let mut short = visible_text(message);
+    if let Some((end, _)) = short.char_indices().nth(MAX_MESSAGE_CHARS) {
+        short.truncate(end);
+        short.push('…');
+    }
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::{safe_text, visible_text};

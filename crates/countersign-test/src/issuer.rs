@@ -170,7 +170,8 @@ impl TestIssuer {
     ///     .permissions_at("/permissions")
     ///     .groups_at("/groups")
     ///     .tenant_at("/tenant")
-    ///     .tenants_of("https://issuer.test"); // one namespace for all test issuers
+    ///     .names_of("https://issuer.test") // one namespace for all test issuers
+    ///     .tenants_of("https://issuer.test");
     /// assert_eq!(TestIssuer::authorities(), same);
     /// ```
     pub fn authorities() -> Authorities {
@@ -179,6 +180,7 @@ impl TestIssuer {
             .permissions_at("/permissions")
             .groups_at("/groups")
             .tenant_at("/tenant")
+            .names_of("https://issuer.test")
             .tenants_of("https://issuer.test")
     }
 

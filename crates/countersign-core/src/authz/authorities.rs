@@ -1,20 +1,25 @@
 //! The mapping from an issuer's claims to [`Grants`].
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::client::string_at;
 use super::names::Names;
-use super::pointer::{head_and_tail, mismatch, strings_at, type_of, value_at, wrong_type};
+use super::names_claim::NamesClaim;
+use super::namespaces::{NamedBy, Namespaces};
+use super::pointer::{fault, head_and_tail, mismatch, normalized, type_of, value_at, wrong_type};
 use super::unknown::{Fact, UnknownFacts};
-use super::{Grants, Hierarchy};
+use super::{Grants, Hierarchy, OwnTokens};
 use crate::claims::TenantId;
 use crate::error::{Fault, VerifyError};
 use crate::token::{ListClaim, Payload, RegisteredClaim};
 
 /// The claims that hold an issuer's authorities and tenant, and the roles that imply others.
 ///
-/// Paths are JSON pointers (RFC 6901). A token whose mapped claim has the wrong type is refused. An absent claim grants
+/// Paths are JSON pointers (RFC 6901) or, without a leading slash, names of top-level claims, which may be addresses such as
+/// `https://shop.example/roles`. A token whose mapped claim has the wrong type is refused. An absent claim, or `null`, grants
 /// nothing.
 ///
 /// ```
@@ -30,24 +35,19 @@ use crate::token::{ListClaim, Payload, RegisteredClaim};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Authorities {
-    roles_at: Vec<String>,
-    permissions_at: Vec<String>,
-    groups_at: Vec<String>,
+    roles_at: Vec<NamesClaim>,
+    permissions_at: Vec<NamesClaim>,
+    groups_at: Vec<NamesClaim>,
+    client_at: Vec<String>,
+    own_tokens: OwnTokens,
     tenant_at: Option<String>,
     tenant: Option<String>,
     tenant_prefix: String,
     tenants_of: Option<String>,
     prefix: String,
+    names_of: Option<String>,
     reads_scp: bool,
     hierarchy: Hierarchy,
-    foreign: ForeignPrefixes,
-}
-
-/// The prefixes of the other issuers, which no name of this one may have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct ForeignPrefixes {
-    names: Vec<String>,
-    tenants: Vec<String>,
 }
 
 impl Authorities {
@@ -56,27 +56,46 @@ impl Authorities {
         Self::default()
     }
 
-    /// Adds a list of strings, at `pointer`, to read roles from.
-    pub fn roles_at(mut self, pointer: impl Into<String>) -> Self {
-        self.roles_at.push(pointer.into());
+    /// Adds a list of strings, or one string, to read roles from; [`NamesClaim`] states other forms.
+    pub fn roles_at(mut self, claim: impl Into<NamesClaim>) -> Self {
+        self.roles_at.push(claim.into());
         self
     }
 
-    /// Adds a list of strings, at `pointer`, to read permissions from.
-    pub fn permissions_at(mut self, pointer: impl Into<String>) -> Self {
-        self.permissions_at.push(pointer.into());
+    /// Adds a list of strings, or one string, to read permissions from; [`NamesClaim`] states other forms.
+    pub fn permissions_at(mut self, claim: impl Into<NamesClaim>) -> Self {
+        self.permissions_at.push(claim.into());
         self
     }
 
-    /// Adds a list of strings, at `pointer`, to read groups from.
-    pub fn groups_at(mut self, pointer: impl Into<String>) -> Self {
-        self.groups_at.push(pointer.into());
+    /// Adds a list of strings, or one string, to read groups from; [`NamesClaim`] states other forms.
+    pub fn groups_at(mut self, claim: impl Into<NamesClaim>) -> Self {
+        self.groups_at.push(claim.into());
         self
     }
 
-    /// Reads the tenant from the string at `pointer`.
-    pub fn tenant_at(mut self, pointer: impl Into<String>) -> Self {
-        self.tenant_at = Some(pointer.into());
+    /// Adds a path to read the client from, such as `/azp`. The first claim that is present counts. Default: `client_id`.
+    ///
+    /// [`client`](super::client), [`allowed_client`](crate::policy::TrustedIssuer::allowed_client) and
+    /// [`Verified::client_id`](crate::verify::Verified::client_id) use it. [`own_tokens`](Self::own_tokens) states which tokens
+    /// are the client's own.
+    pub fn client_at(mut self, path: impl Into<String>) -> Self {
+        self.client_at.push(normalized(path.into()));
+        self
+    }
+
+    /// States how the issuer marks the tokens that a client got for itself. Default: the subject is the client's id.
+    pub fn own_tokens(mut self, mark: OwnTokens) -> Self {
+        self.own_tokens = mark;
+        self
+    }
+
+    /// Reads the tenant from the string at `path`.
+    ///
+    /// A tenant is a [`TenantId`]: a token whose claim is another text, such as `Acme GmbH`, or a list is refused. If the issuer
+    /// writes display names, have it add an id, or map them in a handler of your own.
+    pub fn tenant_at(mut self, path: impl Into<String>) -> Self {
+        self.tenant_at = Some(normalized(path.into()));
         self
     }
 
@@ -106,7 +125,8 @@ impl Authorities {
     /// name.
     ///
     /// Needed only if several issuers are trusted. Mappings without a prefix must then all name the same issuer, because
-    /// a tenant without a prefix is one and the same for all of them.
+    /// a tenant without a prefix is one and the same for all of them. So must an issuer with a fixed [`tenant`](Self::tenant)
+    /// that another issuer's tokens could name.
     pub fn tenants_of(mut self, issuer: impl Into<String>) -> Self {
         self.tenants_of = Some(issuer.into());
         self
@@ -114,12 +134,43 @@ impl Authorities {
 
     /// Puts `prefix` before every role, permission and group of this issuer.
     ///
-    /// Tokens of other issuers whose names start with the prefix are refused.
+    /// With several trusted issuers, each mapping of roles, permissions or groups except one needs a prefix of its own, or
+    /// [`names_of`](Self::names_of). Tokens of other issuers whose names start with the prefix are refused.
     ///
     /// With the prefix `partner:`, a partner's `admin` becomes `partner:admin` and cannot pass for this service's own
-    /// `admin`. Scopes are not prefixed.
+    /// `admin`. The hierarchy and the permissions of roles name roles without the prefix; what they imply gets it.
+    ///
+    /// Scopes are not prefixed, because clients request them by name: each issuer grants the scopes of its own tokens. If a
+    /// scope of one issuer must not open a route, require the issuer too:
+    /// `scope("orders:write").and(issued_by("https://id.example.com"))`.
+    ///
+    /// ```
+    /// use countersign_core::authz::Authorities;
+    ///
+    /// let of_partner = Authorities::new().roles_at("/roles").hierarchy("admin > clerk").name_prefix("partner:");
+    /// // A token with the role `admin` has the roles `partner:admin` and `partner:clerk`.
+    /// # let _ = of_partner;
+    /// ```
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
+        self
+    }
+
+    /// States that the roles, permissions and groups read from this issuer's tokens are those of `issuer`: this one, or the
+    /// one whose names it may use.
+    ///
+    /// Needed only if several issuers are trusted and more than one has such names without a prefix. They must then all name
+    /// the same issuer, because a role without a prefix is one and the same for all of them.
+    ///
+    /// ```
+    /// use countersign_core::authz::Authorities;
+    ///
+    /// // A second issuer of the same company: its `admin` is our `admin`.
+    /// let of_branch = Authorities::new().roles_at("/roles").names_of("https://id.example.com");
+    /// # let _ = of_branch;
+    /// ```
+    pub fn names_of(mut self, issuer: impl Into<String>) -> Self {
+        self.names_of = Some(issuer.into());
         self
     }
 
@@ -158,11 +209,19 @@ impl Authorities {
 
     /// Passes every setting to `add` as a named list, for fingerprints.
     pub(crate) fn describe(&self, add: &mut dyn FnMut(&str, Vec<String>)) {
-        add("roles_at", self.roles_at.clone());
-        add("permissions_at", self.permissions_at.clone());
+        let described = |claims: &[NamesClaim]| claims.iter().map(NamesClaim::describe).collect::<Vec<_>>();
+        add("roles_at", described(&self.roles_at));
+        add("permissions_at", described(&self.permissions_at));
         // Added only if used, so that older fingerprints stay the same.
         if !self.groups_at.is_empty() {
-            add("groups_at", self.groups_at.clone());
+            add("groups_at", described(&self.groups_at));
+        }
+        if !self.client_at.is_empty() {
+            // In order: the first that is present counts.
+            add("client_at", vec![self.client_at.join(" ")]);
+        }
+        if let Some(mark) = self.own_tokens.describe() {
+            add("own_tokens", vec![mark.to_owned()]);
         }
         if let Some(tenant) = &self.tenant {
             add("tenant", vec![tenant.clone()]);
@@ -173,23 +232,71 @@ impl Authorities {
         if !self.tenant_prefix.is_empty() {
             add("tenant_prefix", vec![self.tenant_prefix.clone()]);
         }
+        if let Some(issuer) = &self.tenants_of {
+            add("tenants_of", vec![issuer.clone()]);
+        }
+        if let Some(issuer) = &self.names_of {
+            add("names_of", vec![issuer.clone()]);
+        }
         add("tenant_at", self.tenant_at.iter().cloned().collect());
         add("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
         self.hierarchy.describe(add);
     }
 
     /// The top-level claims that the mapping reads.
-    pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
-        self.pointers().filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head))
+    pub(crate) fn claim_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let heads = self.pointers().chain(self.client_at.iter().map(String::as_str));
+        let heads = heads.filter_map(|pointer| head_and_tail(pointer).map(|(head, _)| head));
+        heads.chain(self.own_tokens.claim_names().iter().map(|name| Cow::Borrowed(*name)))
     }
 
+    /// The pointers of everything but the client.
     fn pointers(&self) -> impl Iterator<Item = &str> {
-        self.roles_at
-            .iter()
-            .chain(&self.permissions_at)
-            .chain(&self.groups_at)
-            .chain(&self.tenant_at)
-            .map(String::as_str)
+        let names = self.roles_at.iter().chain(&self.permissions_at).chain(&self.groups_at);
+        names.map(NamesClaim::pointer).chain(self.tenant_at.as_deref())
+    }
+
+    /// The client of a token.
+    pub(crate) fn client<'p>(
+        &self,
+        payload: &'p Payload,
+        claim_names: &[Box<str>],
+    ) -> Result<Option<Cow<'p, str>>, VerifyError> {
+        if self.client_at.is_empty() {
+            return string_at(payload, claim_names, "/client_id");
+        }
+        for pointer in &self.client_at {
+            if let Some(client) = string_at(payload, claim_names, pointer)? {
+                return Ok(Some(client));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns whether the client of a token got it for itself.
+    pub(crate) fn is_own(
+        &self,
+        payload: &Payload,
+        claim_names: &[Box<str>],
+        client: &str,
+    ) -> Result<bool, VerifyError> {
+        self.own_tokens.is_own(payload, claim_names, client)
+    }
+
+    /// The claims that name the client, as text.
+    pub(crate) fn client_claims(&self) -> String {
+        match self.client_at.is_empty() {
+            true => "client_id".to_owned(),
+            false => {
+                self.client_at.iter().map(|pointer| pointer.trim_start_matches('/')).collect::<Vec<_>>().join(" or ")
+            }
+        }
+    }
+
+    /// Returns whether the tenant is the top-level claim `name`.
+    pub(crate) fn has_tenant_claim(&self, name: &str) -> bool {
+        let parts = self.tenant_at.as_deref().and_then(head_and_tail);
+        parts.is_some_and(|(head, tail)| head == name && tail.is_empty())
     }
 
     /// The path of the tenant claim, the prefix of its tenants, and the issuer that they are named to be of.
@@ -197,34 +304,41 @@ impl Authorities {
         Some((self.tenant_at.as_deref()?, &self.tenant_prefix, self.tenants_of.as_deref()))
     }
 
-    /// The tenant of every token.
-    pub(crate) fn fixed_tenant(&self) -> Option<&str> {
-        self.tenant.as_deref()
+    /// The names that tokens of `issuer` can have. A tenant that is pinned is the policy's own choice, as a fixed one is.
+    pub(crate) fn named_by<'a>(&'a self, issuer: &'a str, is_tenant_pinned: bool) -> NamedBy<'a> {
+        let of = self.tenants_of.as_deref();
+        let tenants = self.tenant_claim().map(|(_, prefix, of)| (prefix, of));
+        NamedBy {
+            issuer,
+            names: self.names_claim(),
+            tenants: tenants.filter(|(prefix, _)| !prefix.is_empty() || !is_tenant_pinned),
+            fixed_tenant: self.tenant.as_deref().map(|tenant| (tenant, of)),
+        }
     }
 
-    /// The prefix of roles, permissions and groups; empty if there is none.
-    pub(crate) fn names_prefix(&self) -> &str {
-        &self.prefix
-    }
-
-    /// Sets the prefixes that only other issuers may use.
-    pub(crate) fn refuse_prefixes(&mut self, names: Vec<String>, tenants: Vec<String>) {
-        self.foreign = ForeignPrefixes { names, tenants };
+    /// The prefix of roles, permissions and groups, and the issuer that they are stated to be of; `None` if none are read.
+    pub(crate) fn names_claim(&self) -> Option<(&str, Option<&str>)> {
+        let has_names = !(self.roles_at.is_empty() && self.permissions_at.is_empty() && self.groups_at.is_empty());
+        has_names.then_some((&self.prefix, self.names_of.as_deref()))
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = self.hierarchy.faults();
-        for pointer in self.pointers() {
-            match head_and_tail(pointer) {
-                None => faults
-                    .push(Fault::new("authorities", "a path is not a JSON pointer; write it like /realm_access/roles")),
-                Some((head, _)) if RegisteredClaim::from_name(head).is_some() => faults.push(Fault::new(
-                    "authorities",
-                    format!("{head} is a registered claim and cannot be mapped; name a claim that the issuer defines"),
-                )),
-                Some(_) => {}
-            }
+        for pointer in self.pointers().chain(self.client_at.iter().map(String::as_str)) {
+            faults.extend(fault(pointer).map(|problem| Fault::new("authorities", problem)));
         }
+        let registered = |pointer: &&str| {
+            let (head, _) = head_and_tail(pointer)?;
+            RegisteredClaim::from_name(&head).map(RegisteredClaim::name)
+        };
+        let of_client = self.client_at.iter().map(String::as_str).filter(|pointer| *pointer != "/client_id");
+        for name in self.pointers().chain(of_client).filter_map(|pointer| registered(&pointer)) {
+            let problem =
+                format!("{name} is a registered claim and cannot be mapped; name a claim that the issuer defines");
+            faults.push(Fault::new("authorities", problem));
+        }
+        let names = self.roles_at.iter().chain(&self.permissions_at).chain(&self.groups_at);
+        faults.extend(names.filter_map(NamesClaim::fault).map(|problem| Fault::new("authorities", problem)));
         if self.tenant.as_ref().is_some_and(|id| TenantId::new(id).is_err()) {
             faults.push(Fault::new(
                 "tenant",
@@ -234,7 +348,8 @@ impl Authorities {
         if !self.tenant_prefix.is_empty() && TenantId::new(format!("{}x", self.tenant_prefix)).is_err() {
             faults.push(Fault::new("tenant_prefix", "no tenant id starts so; use characters of A-Z a-z 0-9 . _ -"));
         }
-        if self.tenant_at.is_none() && (!self.tenant_prefix.is_empty() || self.tenants_of.is_some()) {
+        let is_tenant_stated = self.tenants_of.is_some() && self.tenant.is_none();
+        if self.tenant_at.is_none() && (!self.tenant_prefix.is_empty() || is_tenant_stated) {
             faults.push(Fault::new(
                 "tenant_prefix",
                 "no tenant is read from tokens; set tenant_at, or remove the setting",
@@ -246,50 +361,52 @@ impl Authorities {
         faults
     }
 
-    /// Reads the grants of a token. `claim_names` are the members that `payload` captured.
-    pub(crate) fn read(&self, payload: &Payload, claim_names: &[Box<str>]) -> Result<Grants, VerifyError> {
+    /// Reads the grants of a token of `issuer`. `claim_names` are the members that `payload` captured.
+    pub(crate) fn read(
+        &self,
+        issuer: &str,
+        payload: &Payload,
+        claim_names: &[Box<str>],
+        namespaces: &Namespaces,
+    ) -> Result<Grants, VerifyError> {
+        let names_at = |claim: &NamesClaim| self.names_at(payload, claim_names, claim, issuer, namespaces);
         let distributed: Names = payload.distributed()?.into_iter().collect();
         let unknown = self.unknown_facts(&distributed);
         let mut grants = Grants { authenticated_at: payload.auth_time, distributed, unknown, ..Grants::default() };
-        match &payload.scope {
-            ListClaim::Absent => {}
-            ListClaim::One(text) => grants.scopes.insert_lists([payload.text(*text)]),
-            ListClaim::Many(_) | ListClaim::Wrong => return Err(wrong_type("scope is not a string")),
-        }
+        add_scopes(&mut grants.scopes, payload, &payload.scope, "scope")?;
         if self.reads_scp {
-            if payload.scp == ListClaim::Wrong {
-                return Err(wrong_type("scp is neither a string nor a list of strings"));
-            }
-            grants.scopes.insert_lists(payload.texts(&payload.scp));
+            add_scopes(&mut grants.scopes, payload, &payload.scp, "scp")?;
         }
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is not a list of strings"));
         }
-        if payload.amr == ListClaim::Absent {
+        let is_empty = |text| payload.text(text).is_empty();
+        if payload.amr == ListClaim::Absent || matches!(payload.amr, ListClaim::One(text) if is_empty(text)) {
             grants.unknown.insert(Fact::Methods);
         }
         grants.methods.extend(payload.texts(&payload.amr));
-        for pointer in &self.groups_at {
-            grants.groups.extend(self.names_at(payload, claim_names, pointer)?);
+        for claim in &self.groups_at {
+            grants.groups.extend(self.prefixed(names_at(claim)?));
         }
-        for pointer in &self.roles_at {
-            let roles = self.names_at(payload, claim_names, pointer)?;
+        for claim in &self.roles_at {
+            let roles = names_at(claim)?;
             if self.hierarchy.is_empty() {
-                grants.roles.extend(roles);
+                grants.roles.extend(self.prefixed(roles));
                 continue;
             }
             let implied: BTreeSet<&str> = roles.iter().flat_map(|role| self.hierarchy.implied(role)).collect();
-            grants.permissions.extend(implied.iter().flat_map(|role| self.hierarchy.permissions_of(role)));
-            grants.roles.extend(implied);
+            let permissions = implied.iter().flat_map(|role| self.hierarchy.permissions_of(role));
+            grants.permissions.extend(self.prefixed(permissions));
+            grants.roles.extend(self.prefixed(implied));
         }
-        for pointer in &self.permissions_at {
-            grants.permissions.extend(self.names_at(payload, claim_names, pointer)?);
+        for claim in &self.permissions_at {
+            grants.permissions.extend(self.prefixed(names_at(claim)?));
         }
         grants.tenant = self.tenant.as_ref().and_then(|id| TenantId::new(id).ok());
         if let Some(pointer) = &self.tenant_at {
             grants.tenant = match value_at(payload, claim_names, pointer)? {
                 None => None,
-                Some(Value::String(tenant)) => Some(self.tenant_from(&tenant)?),
+                Some(Value::String(tenant)) => Some(self.tenant_from(&tenant, issuer, namespaces)?),
                 Some(other) => return Err(mismatch(pointer, "a tenant id", type_of(&other))),
             };
         }
@@ -302,21 +419,27 @@ impl Authorities {
         if distributed.is_empty() {
             return unknown;
         }
-        let is_elsewhere =
-            |pointer: &String| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(head));
-        let are_roles_elsewhere = self.roles_at.iter().any(is_elsewhere);
+        let is_elsewhere = |pointer: &str| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(&head));
+        let are_elsewhere = |claims: &[NamesClaim]| claims.iter().any(|claim| is_elsewhere(claim.pointer()));
+        let are_roles_elsewhere = are_elsewhere(&self.roles_at);
+        let is_client_elsewhere = match self.client_at.is_empty() {
+            true => distributed.contains("client_id"),
+            false => self.client_at.iter().any(|pointer| is_elsewhere(pointer)),
+        };
+        let is_mark_elsewhere = self.own_tokens.claim_names().iter().any(|name| distributed.contains(name));
         for (fact, is_unknown) in [
             (Fact::Scopes, distributed.contains("scope") || self.reads_scp && distributed.contains("scp")),
             (Fact::Methods, distributed.contains("amr")),
             (Fact::LoginTime, distributed.contains("auth_time")),
             (Fact::Roles, are_roles_elsewhere),
-            (Fact::Groups, self.groups_at.iter().any(is_elsewhere)),
+            (Fact::Groups, are_elsewhere(&self.groups_at)),
+            (Fact::Client, is_client_elsewhere || is_mark_elsewhere),
             // Roles grant permissions.
             (
                 Fact::Permissions,
-                self.permissions_at.iter().any(is_elsewhere) || are_roles_elsewhere && !self.hierarchy.is_empty(),
+                are_elsewhere(&self.permissions_at) || are_roles_elsewhere && !self.hierarchy.is_empty(),
             ),
-            (Fact::Tenant, self.tenant_at.iter().any(is_elsewhere)),
+            (Fact::Tenant, self.tenant_at.as_deref().is_some_and(is_elsewhere)),
         ] {
             if is_unknown {
                 unknown.insert(fact);
@@ -325,28 +448,65 @@ impl Authorities {
         unknown
     }
 
-    fn tenant_from(&self, claimed: &str) -> Result<TenantId, VerifyError> {
+    fn tenant_from(&self, claimed: &str, issuer: &str, namespaces: &Namespaces) -> Result<TenantId, VerifyError> {
         let invalid = |_| wrong_type("the tenant claim is not a tenant id");
         let own = TenantId::new(claimed).map_err(invalid)?;
         let tenant = match self.tenant_prefix.is_empty() {
             true => own,
             false => TenantId::new(format!("{}{claimed}", self.tenant_prefix)).map_err(invalid)?,
         };
-        match self.foreign.tenants.iter().any(|prefix| tenant.as_str().starts_with(prefix)) {
+        match namespaces.is_tenant_of_another(issuer, tenant.as_str()) {
             true => Err(wrong_type("the tenant claim starts with the tenant prefix of another issuer")),
             false => Ok(tenant),
         }
     }
 
-    fn names_at(&self, payload: &Payload, claim_names: &[Box<str>], pointer: &str) -> Result<Vec<String>, VerifyError> {
-        let mut names = strings_at(payload, claim_names, pointer)?;
-        if !self.prefix.is_empty() {
-            names.iter_mut().for_each(|name| name.insert_str(0, &self.prefix));
-        }
-        let is_foreign = |name: &String| self.foreign.names.iter().any(|prefix| name.starts_with(prefix));
+    /// The names in a claim, without the prefix.
+    fn names_at(
+        &self,
+        payload: &Payload,
+        claim_names: &[Box<str>],
+        claim: &NamesClaim,
+        issuer: &str,
+        namespaces: &Namespaces,
+    ) -> Result<Vec<String>, VerifyError> {
+        let names = claim.read(payload, claim_names)?;
+        // A name with the prefix of this issuer starts with no other.
+        let is_foreign = |name: &String| self.prefix.is_empty() && namespaces.is_name_of_another(issuer, name);
         match names.iter().any(is_foreign) {
-            true => Err(wrong_type(format!("{pointer}: a name starts with the name prefix of another issuer"))),
+            true => {
+                Err(wrong_type(format!("{}: a name starts with the name prefix of another issuer", claim.pointer())))
+            }
             false => Ok(names),
         }
     }
+
+    /// The names with the prefix of this issuer.
+    fn prefixed<'n, N: Into<Cow<'n, str>>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+    ) -> impl Iterator<Item = Cow<'n, str>> {
+        names.into_iter().map(|name| match self.prefix.is_empty() {
+            true => name.into(),
+            false => Cow::Owned(format!("{}{}", self.prefix, name.into())),
+        })
+    }
+}
+
+/// Adds the scopes of a claim: a string of words, or a list of which each entry is one word.
+fn add_scopes(scopes: &mut Names, payload: &Payload, claim: &ListClaim, name: &str) -> Result<(), VerifyError> {
+    match claim {
+        ListClaim::Absent => {}
+        ListClaim::One(text) => scopes.insert_lists([payload.text(*text)]),
+        ListClaim::Many(_) => {
+            if payload.texts(claim).any(|word| word.contains(char::is_whitespace)) {
+                return Err(wrong_type(format!(
+                    "{name}: expected one word in each entry of the list, found a space in one"
+                )));
+            }
+            scopes.extend(payload.texts(claim).filter(|word| !word.is_empty()));
+        }
+        ListClaim::Wrong => return Err(wrong_type(format!("{name} is neither a string nor a list of strings"))),
+    }
+    Ok(())
 }

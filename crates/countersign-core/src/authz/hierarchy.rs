@@ -70,6 +70,9 @@ impl Hierarchy {
         };
         add("hierarchy", pairs(&self.below));
         add("role_permissions", pairs(&self.permissions));
+        if !self.declared.is_empty() {
+            add("known_roles", self.declared.iter().cloned().collect());
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -5,13 +5,42 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::redact::safe_text;
 use crate::token::Payload;
 
-/// Splits a JSON pointer into its first name and the rest.
-pub(super) fn head_and_tail(pointer: &str) -> Option<(&str, &str)> {
+/// A path as a JSON pointer: a bare name is that of a top-level claim.
+pub(super) fn normalized(path: String) -> String {
+    match path.is_empty() || path.starts_with('/') {
+        true => path,
+        false => format!("/{}", path.replace('~', "~0").replace('/', "~1")),
+    }
+}
+
+/// Splits a JSON pointer into its first name, unescaped, and the rest.
+pub(crate) fn head_and_tail(pointer: &str) -> Option<(Cow<'_, str>, &str)> {
     let rest = pointer.strip_prefix('/')?;
     let (head, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    (!head.is_empty() && !head.contains('~')).then_some((head, tail))
+    let has_good_escapes = || pointer.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+    let is_good = !head.is_empty() && (!pointer.contains('~') || has_good_escapes());
+    is_good.then(|| (unescaped(head), tail))
+}
+
+/// The fault of a pointer.
+pub(super) fn fault(pointer: &str) -> Option<String> {
+    if let Some(name) =
+        pointer.strip_prefix('/').filter(|name| name.starts_with("http:/") || name.starts_with("https:/"))
+    {
+        let name = safe_text(name);
+        return Some(format!("a claim named like an address is written without the slash before it: {name}"));
+    }
+    match head_and_tail(pointer) {
+        None => Some("a path is not a JSON pointer; write it like /realm_access/roles, or name a claim".to_owned()),
+        Some(_) => None,
+    }
+}
+
+fn unescaped(step: &str) -> Cow<'_, str> {
+    if step.contains('~') { Cow::Owned(step.replace("~1", "/").replace("~0", "~")) } else { Cow::Borrowed(step) }
 }
 
 /// The value at `pointer`; `None` if it is absent or `null`. `claim_names` are the members that `payload` captured.
@@ -21,7 +50,7 @@ pub(super) fn value_at(
     pointer: &str,
 ) -> Result<Option<Value>, VerifyError> {
     let Some((head, tail)) = head_and_tail(pointer) else { return Ok(None) };
-    let Some(json) = payload.captured(claim_names, head) else { return Ok(None) };
+    let Some(json) = payload.captured(claim_names, &head) else { return Ok(None) };
     let mut value: Value = serde_json::from_str(json).map_err(|_| wrong_type("a mapped claim is not JSON"))?;
     for step in tail.split('/').skip(1) {
         match step_into(value, step).map_err(|found| mismatch(pointer, "an object on the way", found))? {
@@ -38,32 +67,12 @@ pub(super) fn value_at(
 fn step_into(value: Value, step: &str) -> Result<Option<Value>, &'static str> {
     match value {
         Value::Null => Ok(None),
-        Value::Object(mut members) => Ok(members.remove(&step.replace("~1", "/").replace("~0", "~"))),
+        Value::Object(mut members) => Ok(members.remove(&*unescaped(step))),
         Value::Array(mut items) => match step.parse::<usize>() {
             Ok(index) if index < items.len() => Ok(Some(items.swap_remove(index))),
             _ => Err("a list"),
         },
         other => Err(type_of(&other)),
-    }
-}
-
-/// The strings at `pointer`: those of a list, or a single one, which issuers write for a list of one.
-pub(super) fn strings_at(
-    payload: &Payload,
-    claim_names: &[Box<str>],
-    pointer: &str,
-) -> Result<Vec<String>, VerifyError> {
-    match value_at(payload, claim_names, pointer)? {
-        None => Ok(Vec::new()),
-        Some(Value::String(one)) => Ok(vec![one]),
-        Some(Value::Array(items)) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Ok(text),
-                other => Err(mismatch(pointer, "a list of strings only", &format!("{} in it", type_of(&other)))),
-            })
-            .collect(),
-        Some(other) => Err(mismatch(pointer, "a list of strings", type_of(&other))),
     }
 }
 

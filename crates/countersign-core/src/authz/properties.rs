@@ -6,6 +6,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use super::names::Names;
+use super::namespaces::Namespaces;
 use super::requirement::facts::{Facts, RequestContext};
 use super::*;
 use crate::claims::TypedClaims;
@@ -106,6 +107,7 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
         actor: None,
         actor_issuer: None,
         has_several_issuers: false,
+        is_clients_own: false,
         issuer_in_force: None,
         acr: None,
         claims: TokenClaims::new("{}", &typed),
@@ -253,7 +255,7 @@ proptest! {
             let claim_names: [Box<str>; 1] = ["roles".into()];
             let json = format!("{{\"roles\":[{}]}}", names(roles));
             let payload = Payload::parse(json.into_bytes(), &claim_names).expect("claims");
-            authorities.read(&payload, &claim_names).expect("grants")
+            authorities.read("https://issuer.test", &payload, &claim_names, &Namespaces::default()).expect("grants")
         };
         let holds = |more: &Grants, less: &Grants| {
             less.roles.iter().all(|role| more.roles.contains(role))

@@ -10,6 +10,8 @@ pub(crate) enum Fact {
     Methods,
     Tenant,
     LoginTime,
+    /// The client, and whether the token is its own.
+    Client,
 }
 
 /// The facts whose claims are not in the token, although it has them. An unknown fact is not an empty one: rules over it

@@ -16,7 +16,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Principal<'t> {
-    /// A client in its own name: its id is the subject, and nobody acts for it.
+    /// A client in its own name: it got the token for itself, as the issuer marks it, and nobody acts for it.
     Client(&'t str),
     /// A subject, such as a person.
     Subject(&'t str),
@@ -32,12 +32,13 @@ pub enum Principal<'t> {
 }
 
 impl<'t> Principal<'t> {
-    /// `subject` and `client` are empty if the token does not name them.
-    pub(crate) fn new(subject: &'t str, client: &str, actor: Option<&'t str>) -> Self {
+    /// `subject` and `client` are empty if the token does not name them. `is_own` tells whether the client got the token for
+    /// itself.
+    pub(crate) fn new(subject: &'t str, client: &'t str, actor: Option<&'t str>, is_own: bool) -> Self {
         match actor {
             Some(actor) => Principal::Delegated { subject, actor },
             None if subject.is_empty() => Principal::Unknown,
-            None if subject == client => Principal::Client(subject),
+            None if is_own => Principal::Client(client),
             None => Principal::Subject(subject),
         }
     }
@@ -49,11 +50,12 @@ mod tests {
 
     #[test]
     fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
-        assert_eq!(Principal::new("billing", "billing", None), Principal::Client("billing"));
-        assert_eq!(Principal::new("ann", "billing", None), Principal::Subject("ann"));
+        assert_eq!(Principal::new("billing", "billing", None, true), Principal::Client("billing"));
+        assert_eq!(Principal::new("9f3a", "billing", None, true), Principal::Client("billing"));
+        assert_eq!(Principal::new("ann", "billing", None, false), Principal::Subject("ann"));
         let delegated = Principal::Delegated { subject: "billing", actor: "billing" };
-        assert_eq!(Principal::new("billing", "billing", Some("billing")), delegated);
-        assert_eq!(Principal::new("", "", None), Principal::Unknown);
-        assert_eq!(Principal::new("", "billing", None), Principal::Unknown);
+        assert_eq!(Principal::new("billing", "billing", Some("billing"), true), delegated);
+        assert_eq!(Principal::new("", "", None, false), Principal::Unknown);
+        assert_eq!(Principal::new("", "billing", None, false), Principal::Unknown);
     }
 }

@@ -105,6 +105,12 @@ impl TrustedIssuer {
         if self.unlabelled_rsa != Algorithm::RS256 {
             form.list("unlabelled_rsa", [self.unlabelled_rsa.name()]);
         }
+        if let Some((name, values)) = &self.kind_claim {
+            form.list(&format!("kind_claim {}:{name}", name.len()), values);
+        }
+        if self.nonce_allowed {
+            form.list("nonce_in_access_tokens", ["yes"]);
+        }
         if !self.token_types.is_empty() {
             form.list("token_types", &self.token_types);
         }

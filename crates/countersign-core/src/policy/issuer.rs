@@ -1,5 +1,6 @@
 //! A trusted issuer and the rules for its tokens.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ impl NeedsAudience {
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
+            kind_claim: None,
+            nonce_allowed: false,
             authorities: Authorities::new(),
             plain_http_allowed: false,
             is_resolved: false,
@@ -96,6 +99,9 @@ pub struct TrustedIssuer {
     pub(crate) refused_subject_prefixes: Vec<String>,
     pub(crate) allowed_clients: Vec<String>,
     pub(crate) client_id_for_absent_audience: bool,
+    /// The claim by which the issuer marks access tokens, and its values.
+    pub(crate) kind_claim: Option<(String, Vec<String>)>,
+    pub(crate) nonce_allowed: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
     /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
@@ -141,7 +147,11 @@ impl TrustedIssuer {
 
     /// Also accepts tokens of this `typ`; with [`Profile::Named`], only of the types named here.
     ///
-    /// `name` is a media type without `application/`; case does not matter (RFC 7515 §4.1.9).
+    /// `name` is a media type without `application/`; case does not matter (RFC 7515 §4.1.9). `JWT` stands for ID tokens with
+    /// [`Profile::Named`], and for access tokens with the others.
+    ///
+    /// An issuer that signs tokens about itself, with equal `sub` and `iss` and without `client_id`, writes client assertions
+    /// (RFC 7523): name `client-authentication+jwt` to accept them, also if their `typ` is `JWT` or absent.
     pub fn token_type(mut self, name: impl Into<String>) -> Self {
         self.token_types.push(name.into());
         self
@@ -226,6 +236,35 @@ impl TrustedIssuer {
         self
     }
 
+    /// Names the claim by which the issuer marks access tokens, and the values that it has in them.
+    ///
+    /// Tokens without the claim, or with another value, are refused. `nonce` then no longer makes a token an ID token, because
+    /// the issuer itself tells the kind; `at_hash` and `c_hash` still do. Presets of providers that have such a claim set it:
+    /// Keycloak writes `Bearer` into `typ`, Amazon Cognito `access` into `token_use`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .kind_claim("token_use", ["access"]);
+    /// # let _ = issuer;
+    /// ```
+    pub fn kind_claim(mut self, name: impl Into<String>, values: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.kind_claim = Some((name.into(), values.into_iter().map(Into::into).collect()));
+        self
+    }
+
+    /// Accepts access tokens with `nonce`, which some issuers copy from the request of a browser into every token.
+    ///
+    /// `at_hash` and `c_hash` still make a token an ID token. If the issuer marks the kind of its tokens by a claim, use
+    /// [`kind_claim`](Self::kind_claim): its ID tokens may have nothing but `nonce` to tell them by.
+    pub fn nonce_in_access_tokens(mut self) -> Self {
+        self.nonce_allowed = true;
+        self
+    }
+
     /// Sets the mapping from claims to scopes, roles, permissions and tenant.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = authorities;
@@ -268,15 +307,23 @@ impl TrustedIssuer {
     /// The kinds that the claims of a token of type `found` may declare.
     ///
     /// The profile accepts access tokens. A type that is named accepts its own kind; a type without a known kind accepts
-    /// any. `JWT`, if only it is accepted, stands for ID tokens.
+    /// any. `JWT` stands for ID tokens only if the profile accepts just the types that are named.
     pub(crate) fn permitted_kinds(&self, found: &TokenType) -> TokenKinds {
+        let stands_for_access = *found == TokenType::Jwt && self.profile != Profile::Named;
         if self.any_type {
             TokenKinds::ALL
-        } else if self.profile.takes(found) {
-            TokenKinds::one(TokenKind::Access)
+        } else if stands_for_access || self.profile.takes(found) {
+            let access = TokenKinds::one(TokenKind::Access);
+            let has_nonce = self.nonce_allowed || self.kind_claim.is_some();
+            if has_nonce { access.and(TokenKind::WithNonce) } else { access }
         } else {
             TokenKinds::of_type(found.name())
         }
+    }
+
+    /// Returns whether tokens of every kind are accepted.
+    pub(crate) fn takes_any_type(&self) -> bool {
+        self.any_type
     }
 
     /// Returns whether client assertions are accepted (RFC 7523), which have no type of their own in older clients.
@@ -296,15 +343,16 @@ impl TrustedIssuer {
     }
 
     /// The top-level claims that the rules and the mapping read, besides the registered claims.
-    pub(crate) fn claim_names(&self) -> impl Iterator<Item = &str> {
-        let values = self.required_values.iter().map(|(name, _)| name.as_str());
-        let allowed = self.allowed_values.iter().map(|(name, _)| name.as_str());
-        self.authorities.claim_names().chain(self.required.iter().map(String::as_str)).chain(values).chain(allowed)
+    pub(crate) fn claim_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let values = self.required_values.iter().map(|(name, _)| name);
+        let allowed = self.allowed_values.iter().chain(&self.kind_claim).map(|(name, _)| name);
+        let of_rules = self.required.iter().chain(values).chain(allowed).map(|name| Cow::Borrowed(name.as_str()));
+        self.authorities.claim_names().chain(of_rules)
     }
 
-    /// Returns whether the claim at the top-level path `pointer` can have only one value.
-    pub(crate) fn pins(&self, pointer: &str) -> bool {
-        self.required_values.iter().any(|(name, _)| pointer.strip_prefix('/') == Some(name))
+    /// Returns whether the tenant claim can have only one value.
+    pub(crate) fn pins_tenant(&self) -> bool {
+        self.required_values.iter().any(|(name, _)| self.authorities.has_tenant_claim(name))
     }
 
     /// The weakenings in force, as text.
@@ -381,6 +429,15 @@ impl TrustedIssuer {
             let problem =
                 "the claim is not a plain string, or has its own setting; use that, such as audience or authorities";
             faults.push(Fault::new("required_claim_values", problem));
+        }
+        if let Some((name, values)) = &self.kind_claim {
+            let is_registered = RegisteredClaim::from_name(name).is_some();
+            if name.is_empty() || is_registered || values.is_empty() || values.iter().any(String::is_empty) {
+                faults.push(Fault::new(
+                    "kind_claim",
+                    "the claim is empty or a registered one, or a value is missing; name both",
+                ));
+            }
         }
         if self.allowed_clients.iter().any(String::is_empty) {
             faults.push(Fault::new("allowed_clients", "a client id is empty; name the client or remove the entry"));

@@ -1,7 +1,7 @@
 //! Issuers that are resolved by name at run time.
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
@@ -50,7 +50,7 @@ pub enum IssuerLookup {
 /// An issuer that was resolved at run time, with checked rules.
 ///
 /// ```
-/// use std::sync::Arc;
+/// use std::sync::{Arc, OnceLock};
 /// use countersign_core::clock::SystemClock;
 /// use countersign_core::key::{SourceContext, StaticKeys};
 /// use countersign_core::{integration::ResolvedIssuer, policy::NeedsAudience};
@@ -65,6 +65,8 @@ pub struct ResolvedIssuer {
     issuer: Arc<TrustedIssuer>,
     claim_names: Box<[Box<str>]>,
     is_weakened: bool,
+    /// The decision of the first verifier that met the issuer on its names, with the number of that verifier.
+    pub(crate) admission: OnceLock<(u64, Result<(), String>)>,
 }
 
 impl ResolvedIssuer {
@@ -74,12 +76,16 @@ impl ResolvedIssuer {
     /// `ConfigError` with every fault of this issuer.
     pub fn new(mut issuer: TrustedIssuer, context: &SourceContext) -> Result<Self, ConfigError> {
         let mut faults = issuer.faults(context);
-        if let Some((pointer, "", None)) =
-            issuer.authorities.tenant_claim().filter(|(pointer, ..)| !issuer.pins(pointer))
-        {
+        if let Some((pointer, "", None)) = issuer.authorities.tenant_claim().filter(|_| !issuer.pins_tenant()) {
             faults.push(Fault::new(
                 "tenant",
                 format!("the issuer could name every tenant in {pointer}; fix its tenant, or set tenant_prefix or tenants_of"),
+            ));
+        }
+        if let Some(("", None)) = issuer.authorities.names_claim() {
+            faults.push(Fault::new(
+                "names",
+                "the issuer could say every role, permission and group; set name_prefix, or state with names_of whose these are",
             ));
         }
         ConfigError::check(faults)?;
@@ -91,7 +97,12 @@ impl ResolvedIssuer {
         let mut claim_names: Vec<Box<str>> = issuer.claim_names().map(Box::from).collect();
         claim_names.sort();
         claim_names.dedup();
-        Ok(ResolvedIssuer { issuer: Arc::new(issuer), claim_names: claim_names.into(), is_weakened })
+        Ok(ResolvedIssuer {
+            issuer: Arc::new(issuer),
+            claim_names: claim_names.into(),
+            is_weakened,
+            admission: OnceLock::new(),
+        })
     }
 
     /// The issuer and its rules.

@@ -245,6 +245,13 @@ impl<'j> Reader<'j> {
     }
 }
 
+/// Returns whether JSON has no object with a name twice; other faults are for its reader to find.
+pub(crate) fn has_unique_names(json: &str) -> bool {
+    let mut reader = Reader::new(json);
+    reader.skip(MAX_CLAIMS_DEPTH).is_ok() && reader.end().is_ok()
+        || serde_json::from_str::<serde::de::IgnoredAny>(json).is_err()
+}
+
 /// Parses JSON for display by tools: with duplicate names, to a depth of 64.
 pub(crate) fn parse_for_display(json: &[u8]) -> Option<Value> {
     fn check(reader: &mut Reader<'_>, depth: usize) -> Result<(), NotJson> {

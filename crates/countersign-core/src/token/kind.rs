@@ -9,6 +9,8 @@ use std::borrow::Cow;
 pub(crate) enum TokenKind {
     Access,
     Id,
+    /// A token with `nonce`: an ID token, unless the issuer also writes it into access tokens.
+    WithNonce,
     Refresh,
     /// A logout token or another security event token (RFC 8417).
     SecurityEvent,
@@ -28,9 +30,10 @@ pub(crate) enum TokenKind {
 }
 
 /// Each kind, in the order of the variants: its name, and the media types that it has in a header.
-const KINDS: [(TokenKind, &str, &[&str]); 11] = [
+const KINDS: [(TokenKind, &str, &[&str]); 12] = [
     (TokenKind::Access, "an access token", &["at+jwt"]),
     (TokenKind::Id, "an ID token", &["jwt", "id_token+jwt"]),
+    (TokenKind::WithNonce, "an ID token, by its nonce", &[]),
     (TokenKind::Refresh, "a refresh token", &["rt+jwt", "refresh+jwt"]),
     (TokenKind::SecurityEvent, "a logout token or another security event token", &["logout+jwt", "secevent+jwt"]),
     (TokenKind::Proof, "a proof of possession", &["dpop+jwt", "wpt+jwt"]),
@@ -65,7 +68,16 @@ impl TokenKinds {
 
     /// The kind whose tokens have this `typ`, without `application/`. A type that is not in the table may be any kind.
     pub(crate) fn of_type(name: &str) -> Self {
-        TokenKind::from_type(name).map_or(Self::ALL, Self::one)
+        match TokenKind::from_type(name) {
+            None => Self::ALL,
+            Some(TokenKind::Id) => Self::one(TokenKind::Id).and(TokenKind::WithNonce),
+            Some(kind) => Self::one(kind),
+        }
+    }
+
+    /// These kinds and another one.
+    pub(crate) fn and(self, kind: TokenKind) -> Self {
+        TokenKinds(self.0 | 1 << kind as u16)
     }
 
     pub(crate) fn one(kind: TokenKind) -> Self {
@@ -99,7 +111,8 @@ enum Sign {
     OfNull(TokenKind),
     /// `token_use` has no other use, so a text that is not understood is another kind.
     Use,
-    /// `typ` of the claims.
+    /// `typ` of the claims. Providers write the kind there, so a text that is not understood is another kind: a token for the
+    /// verification of an address, or an action.
     Type,
     /// A name that also has other uses: only values that name a kind beyond doubt count.
     Vague,
@@ -110,7 +123,8 @@ impl Sign {
     #[inline]
     fn from_name(name: &str) -> Option<Self> {
         Some(match name.as_bytes() {
-            b"nonce" | b"at_hash" | b"c_hash" => Sign::OfNull(TokenKind::Id),
+            b"nonce" => Sign::OfNull(TokenKind::WithNonce),
+            b"at_hash" | b"c_hash" => Sign::OfNull(TokenKind::Id),
             b"s_hash" => Sign::Of(TokenKind::Id),
             b"events" => Sign::Of(TokenKind::SecurityEvent),
             b"htm" | b"htu" | b"wth" => Sign::Of(TokenKind::Proof),
@@ -142,7 +156,11 @@ impl Sign {
             _ if json == "null" => None,
             Sign::Of(kind) => Some(kind),
             Sign::Use => Some(text(json).and_then(|text| named(&text)).unwrap_or(Unlisted)),
-            Sign::Type => text(json).map_or(Some(Unlisted), |text| named(&text)),
+            Sign::Type => match text(json) {
+                Some(text) if is_jwt(&text) => None,
+                Some(text) => Some(named(&text).unwrap_or(Unlisted)),
+                None => Some(Unlisted),
+            },
             Sign::Vague => {
                 let kind = text(json).and_then(|text| named(&text));
                 kind.filter(|kind| matches!(kind, Id | Refresh | SecurityEvent | ClientAssertion))
@@ -158,6 +176,11 @@ fn text(json: &str) -> Option<Cow<'_, str>> {
         false => Some(Cow::Borrowed(inner)),
         true => serde_json::from_str(json).ok().map(Cow::Owned),
     }
+}
+
+/// Returns whether a text is `JWT`, which names no kind.
+fn is_jwt(text: &str) -> bool {
+    ["jwt", "application/jwt"].iter().any(|name| name.eq_ignore_ascii_case(text.trim()))
 }
 
 /// The kind that a text names: `ID`, `id_token`, `Refresh`, `logout+jwt` and so on, in any case.
@@ -219,8 +242,11 @@ mod tests {
                 assert_eq!(declared(name, &format!("\"{access}\"")), None, "{name} {access}");
             }
         }
-        for (name, json) in [("type", "\"user\""), ("typ", "\"user\""), ("typ", "\"JWT\""), ("typ", "null")] {
+        for (name, json) in [("type", "\"user\""), ("typ", "\"jwt\""), ("typ", "\"JWT\""), ("typ", "null")] {
             assert_eq!(declared(name, json), None, "{name} {json}");
+        }
+        for other in ["user", "verify-email", "execute-actions", "reset-credentials", "", "Bearer x", "JWTs", "JWE"] {
+            assert_eq!(declared("typ", &format!("\"{other}\"")), Some(TokenKind::Unlisted), "{other}");
         }
         for unclear in ["\"user\"", "\"\"", "1", "true", "[]", "[\"access\"]", "{}"] {
             assert_eq!(declared("token_use", unclear), Some(TokenKind::Unlisted), "{unclear}");

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
+use super::decimal::{is_number, is_value};
 use super::json::{MAX_CLAIMS_DEPTH, NotJson, Reader};
 
 /// The result of looking up a JSON pointer.
@@ -60,7 +61,8 @@ fn unescaped(step: &str) -> Cow<'_, str> {
 }
 
 impl Found<'_> {
-    /// Returns whether the value is `expected`; `None` if it has another JSON type and cannot be compared.
+    /// Returns whether the value is `expected`; `None` if it has another JSON type and cannot be compared. Numbers are equal in
+    /// every spelling.
     ///
     /// Only lists, objects and strings with escapes are decoded for it.
     pub(crate) fn compare(self, expected: &Value) -> Option<bool> {
@@ -69,19 +71,17 @@ impl Found<'_> {
             Found::Blocked => return None,
             Found::Json(json) => json,
         };
-        let decodes_to = |expected: &Value| serde_json::from_str::<Value>(json).is_ok_and(|value| value == *expected);
+        let decoded = || serde_json::from_str::<Value>(json).ok();
         match (json.as_bytes().first()?, expected) {
             (b'n', expected) => Some(expected.is_null()),
             (_, Value::Null) => Some(false),
             (b't' | b'f', Value::Bool(expected)) => Some((json == "true") == *expected),
             (b'"', Value::String(text)) => Some(match json.contains('\\') {
                 false => json.get(1..json.len() - 1) == Some(text),
-                true => decodes_to(expected),
+                true => decoded()? == *expected,
             }),
-            (b'-' | b'0'..=b'9', Value::Number(number)) => {
-                Some(serde_json::from_str::<Number>(json).is_ok_and(|found| found == *number))
-            }
-            (b'[', Value::Array(_)) | (b'{', Value::Object(_)) => Some(decodes_to(expected)),
+            (b'-' | b'0'..=b'9', Value::Number(number)) => is_number(json, number),
+            (b'[', Value::Array(_)) | (b'{', Value::Object(_)) => is_value(&decoded()?, expected),
             _ => None,
         }
     }

@@ -2,6 +2,7 @@
 
 mod base64url;
 mod compact;
+mod decimal;
 mod header;
 mod json;
 mod json_text;
@@ -20,7 +21,7 @@ pub(crate) use base64url::{
 };
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
-pub(crate) use json::parse_for_display;
+pub(crate) use json::{has_unique_names, parse_for_display};
 pub(crate) use kind::{TokenKind, TokenKinds};
 pub(crate) use lookup::find;
 pub(crate) use payload::Payload;

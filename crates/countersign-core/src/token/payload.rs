@@ -33,6 +33,8 @@ pub(crate) struct Payload {
     pub(crate) client_id: Option<Text>,
     pub(crate) acr: Option<Text>,
     pub(crate) has_confirmation: bool,
+    /// The registered claims that are `null`, one bit each; they count as absent.
+    nulls: u32,
     /// `_claim_names`: the claims that are elsewhere (OpenID Connect Core §5.6.2).
     claim_names: Option<Text>,
     /// `hasgroups`: the groups are elsewhere (Microsoft Entra ID).
@@ -194,7 +196,13 @@ impl Claims<'_> {
     /// A registered claim is a duplicate if its field is set; the names of all others are recorded and compared.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         use RegisteredClaim as Claim;
-        match Claim::from_name(reader.text(name)) {
+        let registered = Claim::from_name(reader.text(name));
+        if let Some(claim) = registered.filter(|claim| claim.may_be_null())
+            && reader.peek() == Some(b'n')
+        {
+            return self.null(claim, reader);
+        }
+        match registered {
             Some(claim @ Claim::Issuer) => self.claim(claim, reader, |payload| &mut payload.issuer, text),
             Some(claim @ Claim::Subject) => self.claim(claim, reader, |payload| &mut payload.subject, text),
             Some(claim @ Claim::TokenId) => self.claim(claim, reader, |payload| &mut payload.token_id, text),
@@ -208,10 +216,10 @@ impl Claims<'_> {
             Some(claim @ Claim::AuthenticationTime) => {
                 self.claim(claim, reader, |payload| &mut payload.auth_time, numeric_date)
             }
-            Some(Claim::Audience) => self.list(reader, |payload| &mut payload.audience),
-            Some(Claim::AuthenticationMethods) => self.list(reader, |payload| &mut payload.amr),
-            Some(Claim::Scope) => self.list(reader, |payload| &mut payload.scope),
-            Some(Claim::Scp) => self.list(reader, |payload| &mut payload.scp),
+            Some(claim @ Claim::Audience) => self.list(claim, reader, |payload| &mut payload.audience),
+            Some(claim @ Claim::AuthenticationMethods) => self.list(claim, reader, |payload| &mut payload.amr),
+            Some(claim @ Claim::Scope) => self.list(claim, reader, |payload| &mut payload.scope),
+            Some(claim @ Claim::Scp) => self.list(claim, reader, |payload| &mut payload.scp),
             Some(claim @ Claim::Actor) => self.claim(claim, reader, |payload| &mut payload.actor, actor),
             Some(Claim::Confirmation) => {
                 self.payload.has_confirmation = true;
@@ -248,13 +256,29 @@ impl Claims<'_> {
         field: fn(&mut Payload) -> &mut Option<T>,
         read: fn(&mut Reader<'j>) -> Result<Option<T>, NotJson>,
     ) -> Result<(), Unreadable> {
+        refuse_duplicate(self.payload.nulls & claim.bit() == 0)?;
         let field = field(self.payload);
         refuse_duplicate(field.is_none())?;
         *field = read(reader)?;
         if field.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(claim)) }
     }
 
-    fn list(&mut self, reader: &mut Reader<'_>, field: fn(&mut Payload) -> &mut ListClaim) -> Result<(), Unreadable> {
+    /// Reads a registered claim that is `null`, which counts as absent but still may occur only once.
+    #[cold]
+    fn null(&mut self, claim: RegisteredClaim, reader: &mut Reader<'_>) -> Result<(), Unreadable> {
+        refuse_duplicate(self.payload.nulls & claim.bit() == 0 && self.payload.has(claim) == Some(false))?;
+        self.payload.nulls |= claim.bit();
+        reader.skip(VALUE_DEPTH)?;
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        claim: RegisteredClaim,
+        reader: &mut Reader<'_>,
+        field: fn(&mut Payload) -> &mut ListClaim,
+    ) -> Result<(), Unreadable> {
+        refuse_duplicate(self.payload.nulls & claim.bit() == 0)?;
         let field = field(self.payload);
         refuse_duplicate(*field == ListClaim::Absent)?;
         *field = strings(reader)?;
@@ -393,6 +417,27 @@ mod tests {
     }
 
     #[test]
+    fn s3_23_null_is_absence_for_optional_names_and_nothing_else() {
+        for name in ["sub", "jti", "client_id", "acr", "amr", "act", "scope", "scp"] {
+            let read = parse(&format!(r#"{{"{name}":null,"exp":1}}"#)).expect(name);
+            let claim = RegisteredClaim::from_name(name).expect("registered");
+            assert_eq!(read.has(claim), Some(false), "{name}");
+            for twice in
+                [r#"null,"NAME":null"#, r#"null,"NAME":"a""#, r#""a","NAME":null"#, r#"null,"NAME":{"sub":"a"}"#]
+            {
+                let json = format!(r#"{{"{name}":{}}}"#, twice.replace("NAME", name));
+                assert!(parse(&json).is_err(), "{json}");
+            }
+        }
+        for name in ["iss", "exp", "nbf", "iat", "auth_time"] {
+            assert_eq!(parse(&format!(r#"{{"{name}":null}}"#)).expect_err(name).kind(), Kind::InvalidClaim);
+        }
+        assert_eq!(parse(r#"{"aud":null}"#).expect("read").audience, ListClaim::Wrong);
+        assert!(parse(r#"{"cnf":null}"#).expect("read").has_confirmation);
+        assert!(parse(r#"{"sub":nul}"#).is_err());
+    }
+
+    #[test]
     fn s3_29_the_outermost_actor_is_the_actor() {
         let actor = |json: &str| parse(json).map(|read| read.actor.map(|actor| read.text(actor.subject).to_owned()));
         assert_eq!(
@@ -413,7 +458,6 @@ mod tests {
         assert_eq!(actor(&chain(MAX_ACTORS)).expect_err("nine").kind(), Kind::InvalidClaim);
         for wrong in [
             r#"{"act":"x"}"#,
-            r#"{"act":null}"#,
             r#"{"act":{}}"#,
             r#"{"act":{"sub":null}}"#,
             r#"{"act":{"sub":1,"act":{"sub":"a"}}}"#,
@@ -441,8 +485,8 @@ mod tests {
         ("iat", "1", r#""x""#),
         ("auth_time", "1", r#""x""#),
         ("aud", "[]", "null"),
-        ("amr", "[]", "null"),
-        ("scope", r#""""#, "null"),
+        ("amr", "[]", "{}"),
+        ("scope", r#""""#, "{}"),
         ("scp", r#"["a"]"#, "{}"),
         ("act", r#"{"sub":"a"}"#, "1"),
         ("cnf", "null", "1"),

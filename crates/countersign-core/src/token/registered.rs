@@ -82,6 +82,23 @@ const fn text(name: &'static [u8]) -> &'static str {
 }
 
 impl RegisteredClaim {
+    /// Returns whether `null` counts as absence: for optional claims that carry names.
+    #[inline(always)]
+    pub(crate) const fn may_be_null(self) -> bool {
+        use RegisteredClaim::{
+            Actor, AuthenticationContext, AuthenticationMethods, ClientId, Scope, Scp, Subject, TokenId,
+        };
+        matches!(
+            self,
+            Subject | TokenId | ClientId | AuthenticationContext | AuthenticationMethods | Scope | Scp | Actor
+        )
+    }
+
+    /// The bit of this claim in a set.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// Returns whether a policy may require a text as its value. The others have other types, or settings of their own.
     pub(crate) const fn may_have_required_value(self) -> bool {
         use RegisteredClaim::{AuthenticationContext, AuthenticationMethods, ClientId, Subject, TokenId};

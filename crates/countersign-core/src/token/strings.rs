@@ -34,33 +34,35 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// Copies the strings of `payload`, and its JSON behind them if `keeps_json`.
-    pub(crate) fn new(payload: &Payload, keeps_json: bool) -> Self {
+    /// Copies the strings of `payload`, with the client that the mapping names, and its JSON behind them if `keeps_json`.
+    pub(crate) fn new(payload: &Payload, client: Option<&str>, keeps_json: bool) -> Self {
+        let text_of = |range: Option<Text>| range.map(|range| payload.text(range));
         let single = [
-            payload.subject,
-            payload.client_id,
-            payload.token_id,
-            payload.acr,
-            payload.actor.map(|actor| actor.subject),
-            payload.actor.and_then(|actor| actor.issuer),
+            text_of(payload.subject),
+            client,
+            text_of(payload.token_id),
+            text_of(payload.acr),
+            text_of(payload.actor.map(|actor| actor.subject)),
+            text_of(payload.actor.and_then(|actor| actor.issuer)),
         ];
         let audiences = payload.audience.items();
         let json: &str = if keeps_json { &payload.json } else { "" };
-        let length: usize = single.iter().flatten().chain(audiences).map(|text| text.len()).sum();
+        let length = single.iter().flatten().map(|text| text.len()).sum::<usize>()
+            + audiences.iter().map(|range| range.len()).sum::<usize>();
         let mut text = String::with_capacity(length + json.len());
-        let mut add = |range: Text| {
-            text.push_str(payload.text(range));
+        let mut add = |string: &str| {
+            text.push_str(string);
             u16::try_from(text.len()).unwrap_or(u16::MAX)
         };
         let (mut ends, mut present, mut end) = ([0; SINGLE], 0, 0);
-        for (index, range) in single.into_iter().enumerate() {
-            if let Some(range) = range {
-                end = add(range);
+        for (index, string) in single.into_iter().enumerate() {
+            if let Some(string) = string {
+                end = add(string);
                 present |= 1 << index;
             }
             ends[index] = end; // index < SINGLE
         }
-        let audiences = audiences.iter().map(|range| add(*range)).collect();
+        let audiences = audiences.iter().map(|range| add(payload.text(*range))).collect();
         text.push_str(json);
         Strings { text: text.into_boxed_str(), ends, audiences, present }
     }
@@ -105,7 +107,8 @@ mod tests {
 
     fn strings(json: &str) -> Strings {
         let payload = Payload::parse(json.as_bytes().to_vec(), &[]).expect("claims");
-        let (with, without) = (Strings::new(&payload, true), Strings::new(&payload, false));
+        let client = payload.client_id.map(|text| payload.text(text));
+        let (with, without) = (Strings::new(&payload, client, true), Strings::new(&payload, client, false));
         assert_eq!((with.json(), without.json()), (json, ""));
         assert_eq!(with.get(Subject), without.get(Subject));
         without

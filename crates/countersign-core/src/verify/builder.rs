@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::CACHE_BYTES;
+use super::namespaces::IssuerNames;
 use super::verifier::{Inner, Verifier};
-use super::{CACHE_BYTES, namespaces};
 use crate::cache::TokenCache;
 use crate::claims::DecodedBudget;
 use crate::clock::{Clock, SystemClock};
@@ -203,15 +204,14 @@ impl VerifierBuilder {
         faults.extend(self.issuer_faults(&context));
         faults.extend(self.resolved.iter().flat_map(|source| source.attach(&context)));
         let is_single = self.issuers.len() == 1 && self.resolved.is_none();
-        if !is_single {
-            faults.extend(namespaces::faults(&self.issuers));
-        }
+        let (names, name_faults) = IssuerNames::new(&self.issuers, self.resolved.is_some());
+        faults.extend(name_faults);
         if self.issuers.is_empty() && self.resolved.is_none() {
             faults.push(Fault::new("issuer", "no issuer is trusted; name at least one"));
         }
-        let mut names = BTreeSet::new();
+        let mut known = BTreeSet::new();
         for issuer in &self.issuers {
-            if !names.insert(issuer.issuer()) {
+            if !known.insert(issuer.issuer()) {
                 faults.push(Fault::new(
                     "issuer",
                     format!("{} is trusted twice; trust it once with all audiences", issuer.issuer()),
@@ -240,7 +240,6 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
-        namespaces::separate(&mut self.issuers);
         self.issuers.iter_mut().for_each(|issuer| issuer.is_only_issuer = is_single);
         let claim_names: BTreeSet<Box<str>> =
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
@@ -250,6 +249,7 @@ impl VerifierBuilder {
             claim_names: claim_names.into_iter().collect(),
             issuers,
             resolved: self.resolved,
+            names,
             reserved_subjects: self.reserved_subjects,
             danger_denied: self.danger_denied,
             clock: self.clock,

@@ -98,7 +98,7 @@ impl Verifier {
         record.rule("signature", compact.as_ref().zip(keys).map(|(compact, keys)| matching_key(compact, &keys)));
         record.rule(
             "authorities",
-            issuer.zip(payload.as_ref()).map(|(issuer, payload)| issuer.authorities.read(payload, claim_names)),
+            issuer.zip(payload.as_ref()).map(|(issuer, payload)| inner.names.read(issuer, payload, claim_names)),
         );
 
         let report = Report {

@@ -1,5 +1,6 @@
 //! The third proof type: a token that passed every check.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +11,6 @@ use crate::authz::{Decision, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::UnixTime;
-use crate::error::VerifyError;
 use crate::key::{Algorithm, VerifyingKey};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
@@ -29,6 +29,7 @@ pub struct Verified {
     token: Option<Arc<str>>,
     typed: TypedClaims,
     key: Arc<VerifyingKey>,
+    is_clients_own: bool,
     issued_at: Option<UnixTime>,
     not_before: Option<UnixTime>,
     expires: Option<UnixTime>,
@@ -36,31 +37,38 @@ pub struct Verified {
     issuer: Arc<TrustedIssuer>,
 }
 
+/// The caller as the issuer's mapping reads it.
+pub(super) struct Caller<'t> {
+    pub(super) grants: Grants,
+    pub(super) client: Option<Cow<'t, str>>,
+    /// True if the client got the token for itself.
+    pub(super) is_clients_own: bool,
+}
+
 impl Verified {
-    /// Reads the authorities of a signed token that passed the rules of its issuer.
+    /// A signed token that passed the rules of its issuer, with its authorities.
     pub(super) fn new(
         token: &str,
-        signed: Signed<'_>,
+        signed: &Signed<'_>,
+        Caller { grants, client, is_clients_own }: Caller<'_>,
         issuer: Arc<TrustedIssuer>,
-        claim_names: &[Box<str>],
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
-    ) -> Result<Arc<Self>, VerifyError> {
-        let grants =
-            issuer.authorities.read(&signed.token.payload, claim_names).map_err(VerifyError::after_signature)?;
+    ) -> Arc<Self> {
         let payload = &signed.token.payload;
-        Ok(Arc::new(Verified {
+        Arc::new(Verified {
             grants,
-            strings: Strings::new(payload, budget.is_none()),
+            strings: Strings::new(payload, client.as_deref(), budget.is_none()),
             token: budget.is_some().then(|| token.into()),
             typed: TypedClaims::within(budget),
             not_before: payload.not_before,
             issued_at: payload.issued_at,
             expires: payload.expires,
-            key: signed.key,
+            key: Arc::clone(&signed.key),
+            is_clients_own,
             epoch,
             issuer,
-        }))
+        })
     }
 
     /// The issuer (`iss`). With [`subject`](Self::subject) it is the identity; the subject alone is not.
@@ -75,7 +83,7 @@ impl Verified {
         self.strings.get(StringClaim::Subject).unwrap_or_default()
     }
 
-    /// The client that the token was issued to (`client_id`).
+    /// The client that the token was issued to: `client_id`, or the claim that the issuer's mapping names.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.strings.get(StringClaim::ClientId)
@@ -101,7 +109,7 @@ impl Verified {
     /// The party that the token speaks for.
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
-        Principal::new(self.subject(), self.client_id().unwrap_or_default(), self.actor())
+        Principal::new(self.subject(), self.client_id().unwrap_or_default(), self.actor(), self.is_clients_own)
     }
 
     /// The expiry (`exp`).
@@ -164,6 +172,7 @@ impl Verified {
             actor: self.actor(),
             actor_issuer: self.strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
+            is_clients_own: self.is_clients_own,
             issuer_in_force: None,
             acr: self.authentication_context(),
             claims: self.token_claims(),

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::CACHE_MAX_AGE;
 use super::headers::Headers;
+use super::namespaces::IssuerNames;
 use super::needs_keys::{NeedsKeys, Pending};
 use super::rules::{self, Case};
 use super::signature::Signed;
@@ -46,6 +47,8 @@ pub(super) struct Inner {
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
     /// The source of issuers that are not configured.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
+    /// The names that each issuer may use.
+    pub(super) names: IssuerNames,
     /// Prefixes of subjects, each with the one issuer that may use it.
     pub(super) reserved_subjects: Vec<(String, String)>,
     /// The claims that the rules and mappings of the configured issuers read.
@@ -267,8 +270,10 @@ impl Verifier {
         let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
         let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
-        let verified =
-            Verified::new(token, signed, Arc::clone(issuer), claim_names, current.epoch, inner.decoded.clone())?;
+        let payload = &signed.token.payload;
+        let caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
+        let budget = inner.decoded.clone();
+        let verified = Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget);
         inner.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
@@ -315,7 +320,10 @@ impl Verifier {
                 let detail = "the issuer uses a weakening, and deny_danger forbids it";
                 Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
             }
-            IssuerLookup::Trusted(found) => Ok(TokenIssuer::Resolved(found)),
+            IssuerLookup::Trusted(found) => {
+                self.0.names.admit(&found, &**source)?;
+                Ok(TokenIssuer::Resolved(found))
+            }
             IssuerLookup::NotTrusted => Err(self.unknown_issuer(name).into()),
             IssuerLookup::Unknown => {
                 let clock = Arc::clone(&self.0.clock);

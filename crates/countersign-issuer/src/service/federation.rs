@@ -41,7 +41,9 @@ impl Federations {
                 clients.insert((federation.trusted.issuer().to_owned(), subject.clone()), client.clone());
             }
             // Only the subject is used, so the tenants of two federations need no owner.
-            builder = builder.trust(federation.trusted.clone().authorities(Authorities::new()));
+            // Assertions name their author as issuer and subject (RFC 7523 §3).
+            let trusted = federation.trusted.clone().authorities(Authorities::new());
+            builder = builder.trust(trusted.token_type("client-authentication+jwt"));
         }
         Ok(Federations(Some(Inner { verifier: builder.build()?, clients })))
     }

@@ -72,6 +72,32 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
     assert_eq!(ask(&issuer, "").await.1["error"], "invalid_request");
 }
 
+#[tokio::test]
+async fn s8_19_an_assertion_names_its_author_as_issuer_and_subject() {
+    let partner = "https://partner.test";
+    let platform = TestIssuer::new().with_name(partner);
+    let issuer = Issuer::builder(NAME)
+        .clock(Arc::new(platform.clock().clone()))
+        .add_audience(Audience::new("billing").scopes(["read"]))
+        .add_client(Client::new("orders").audiences(["billing"]).scopes(["read"]))
+        .add_federation(Federation::new(platform.trusted_for(NAME)).add_subject(partner, "orders"))
+        .build()
+        .expect("a sound configuration");
+    let assertion = || platform.token().subject(partner).audience(NAME).without_claim("client_id");
+    for typ in [Some("JWT"), None, Some("client-authentication+jwt"), Some("at+jwt")] {
+        let draft = match typ {
+            Some(typ) => assertion().header("typ", typ),
+            None => assertion().without_header("typ"),
+        };
+        let (status, body) = ask(&issuer, &draft.sign()).await;
+        assert_eq!(status, StatusCode::OK, "{typ:?} {body}");
+    }
+    for (kind, value) in [("typ", "ID"), ("typ", "Refresh"), ("token_use", "id"), ("typ", "verify-email")] {
+        let (status, _) = ask(&issuer, &assertion().header("typ", "JWT").claim(kind, value).sign()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{kind} {value}");
+    }
+}
+
 #[test]
 fn a_federation_names_known_clients_and_subjects() {
     let platform = TestIssuer::new();

@@ -235,7 +235,7 @@ attacks! {
     IssuedInFuture => "issued_in_future", [IssuedInFuture];
     /// A subject that is not a string.
     SubjectNumber => "subject_number", [InvalidClaim];
-    /// `scope` as a list.
+    /// `scope` as a list with two scopes in one entry.
     ScopeList => "scope_list", [InvalidClaim];
     /// An ID token (`nonce`), which is for the client.
     IdToken => "id_token", [IdToken];

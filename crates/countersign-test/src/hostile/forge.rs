@@ -219,7 +219,7 @@ impl Forge<'_> {
             Attack::NotYetValid => sign(&draft().not_yet_valid()),
             Attack::IssuedInFuture => sign(&draft().claim("iat", later).claim("exp", later + 60)),
             Attack::SubjectNumber => self.with_claim("sub", 42),
-            Attack::ScopeList => self.with_claim("scope", json!(["orders:read"])),
+            Attack::ScopeList => self.with_claim("scope", json!(["orders:read orders:write"])),
             Attack::IdToken => self.with_claim("nonce", "n-0S6_WzA2Mj"),
             Attack::TypLogout => self.with_header("typ", "logout+jwt"),
             Attack::TypDpopProof => self.with_header("typ", "dpop+jwt"),

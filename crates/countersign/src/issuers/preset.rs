@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::authz::Authorities;
+use countersign_core::authz::{Authorities, OwnTokens};
 use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
@@ -19,8 +19,10 @@ use crate::keys::RemoteKeys;
 /// use countersign::issuers::Preset;
 /// use countersign::prelude::*;
 ///
-/// // Of several issuers, those with tenants state whose tenants they name, or have a prefix.
-/// let auth0 = Preset::AUTH0.issuer("https://acme.eu.auth0.com/").tenant_prefix("auth0.").audience("https://orders.example");
+/// // Of several issuers, those with tenants state whose tenants they name, or have a prefix. So have all but one of those with
+/// // roles, permissions or groups.
+/// let auth0 = Preset::AUTH0.issuer("https://acme.eu.auth0.com/").tenant_prefix("auth0.").name_prefix("auth0:");
+/// let auth0 = auth0.audience("https://orders.example");
 /// let cognito = Preset::COGNITO.issuer("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a1B2").audience("client-1");
 /// let verifier = Verifier::builder().trust(auth0).trust(cognito).build()?;
 /// # Ok::<(), countersign::error::ConfigError>(())
@@ -36,6 +38,12 @@ pub struct Preset {
     pub permissions_at: &'static [&'static str],
     /// The location of the tenant, as a JSON pointer.
     pub tenant_at: Option<&'static str>,
+    /// The locations of the client, as JSON pointers; the first that is present counts. Empty: `client_id`.
+    pub client_at: &'static [&'static str],
+    /// The mark of the tokens that a client got for itself.
+    pub own_tokens: OwnTokens,
+    /// The claim by which the provider marks access tokens, with its values in them.
+    pub kind_claim: Option<(&'static str, &'static [&'static str])>,
     /// True if scopes are in `scp`.
     pub scopes_in_scp: bool,
     /// True if access tokens have no `aud`, and the client ID is the audience.
@@ -53,6 +61,9 @@ const PLAIN: Preset = Preset {
     roles_at: &[],
     permissions_at: &[],
     tenant_at: None,
+    client_at: &[],
+    own_tokens: OwnTokens::SubjectIsClient,
+    kind_claim: None,
     scopes_in_scp: false,
     client_id_for_absent_audience: false,
     issuer_pattern: None,
@@ -61,22 +72,46 @@ const PLAIN: Preset = Preset {
 };
 
 impl Preset {
-    /// Keycloak; issuer `https://HOST/realms/REALM`. Roles are those of the client in the audience, not of the realm.
-    pub const KEYCLOAK: Preset = Preset { name: "Keycloak", roles_at: &["/resource_access/{audience}/roles"], ..PLAIN };
+    /// Keycloak; issuer `https://HOST/realms/REALM`. Roles are those of the client in the audience, not of the realm; for those
+    /// of the realm, see [`KEYCLOAK_REALM`](Self::KEYCLOAK_REALM) and [`with_realm_roles`](Self::with_realm_roles).
+    ///
+    /// The client is `azp`. A token is the client's own if its user is the service account: its subject is never the client.
+    pub const KEYCLOAK: Preset = Preset {
+        name: "Keycloak",
+        roles_at: &["/resource_access/{audience}/roles"],
+        client_at: &["/azp"],
+        own_tokens: OwnTokens::ServiceAccount,
+        kind_claim: Some(("typ", &["Bearer", "DPoP"])),
+        ..PLAIN
+    };
+
+    /// Keycloak with the roles of the realm (`realm_access`), not of a client.
+    pub const KEYCLOAK_REALM: Preset =
+        Preset { name: "Keycloak, roles of the realm", roles_at: &["/realm_access/roles"], ..Preset::KEYCLOAK };
 
     /// Auth0; issuer `https://TENANT.auth0.com/`, with the trailing slash. Permissions require RBAC in the settings of the API.
-    pub const AUTH0: Preset =
-        Preset { name: "Auth0", permissions_at: &["/permissions"], tenant_at: Some("/org_id"), ..PLAIN };
+    pub const AUTH0: Preset = Preset {
+        name: "Auth0",
+        permissions_at: &["/permissions"],
+        tenant_at: Some("/org_id"),
+        // `client_id` replaces `azp` in the profile of RFC 9068.
+        client_at: &["/azp", "/client_id"],
+        own_tokens: OwnTokens::SubjectAtClients,
+        ..PLAIN
+    };
 
     /// Okta with a custom authorization server; issuer `https://ORG.okta.com/oauth2/SERVER`. Access tokens of
     /// the org server are not for services.
-    pub const OKTA: Preset = Preset { name: "Okta", roles_at: &["/groups"], scopes_in_scp: true, ..PLAIN };
+    pub const OKTA: Preset =
+        Preset { name: "Okta", roles_at: &["/groups"], client_at: &["/cid"], scopes_in_scp: true, ..PLAIN };
 
     /// Microsoft Entra ID, version 1 tokens; issuer `https://sts.windows.net/TENANT/`.
     pub const ENTRA_V1: Preset = Preset {
         name: "Microsoft Entra ID v1",
         roles_at: &["/roles"],
         tenant_at: Some("/tid"),
+        client_at: &["/appid"],
+        own_tokens: OwnTokens::AppOnly,
         scopes_in_scp: true,
         issuer_pattern: Some("https://sts.windows.net/{tenant}/"),
         required_claims: &["tid"],
@@ -87,6 +122,7 @@ impl Preset {
     pub const ENTRA_V2: Preset = Preset {
         name: "Microsoft Entra ID v2",
         issuer_pattern: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
+        client_at: &["/azp"],
         ..Preset::ENTRA_V1
     };
 
@@ -96,13 +132,14 @@ impl Preset {
         name: "Amazon Cognito",
         roles_at: &["/cognito:groups"],
         client_id_for_absent_audience: true,
+        kind_claim: Some(("token_use", &["access"])),
         required_claims: &["client_id"],
         ..PLAIN
     };
 
     /// Google, tokens of service accounts for a service; issuer `https://accounts.google.com`. The tenant is the Workspace
     /// domain.
-    pub const GOOGLE: Preset = Preset { name: "Google", tenant_at: Some("/hd"), ..PLAIN };
+    pub const GOOGLE: Preset = Preset { name: "Google", tenant_at: Some("/hd"), client_at: &["/azp"], ..PLAIN };
 
     /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner.
     ///
@@ -135,8 +172,9 @@ impl Preset {
     };
 
     /// Every preset.
-    pub const ALL: [Preset; 9] = [
+    pub const ALL: [Preset; 10] = [
         Preset::KEYCLOAK,
+        Preset::KEYCLOAK_REALM,
         Preset::AUTH0,
         Preset::OKTA,
         Preset::ENTRA_V1,
@@ -146,6 +184,18 @@ impl Preset {
         Preset::GITHUB_ACTIONS,
         Preset::KUBERNETES,
     ];
+
+    /// Also reads the roles of the realm, for [`KEYCLOAK`](Self::KEYCLOAK).
+    ///
+    /// ```
+    /// use countersign::issuers::Preset;
+    ///
+    /// let both = Preset::KEYCLOAK.with_realm_roles();
+    /// assert_eq!(both.roles_at, ["/resource_access/{audience}/roles", "/realm_access/roles"]);
+    /// ```
+    pub fn with_realm_roles(self) -> Preset {
+        Preset { roles_at: &["/resource_access/{audience}/roles", "/realm_access/roles"], ..self }
+    }
 
     /// An issuer of this provider, with keys from discovery. Set its audience next.
     pub fn issuer(self, issuer: impl Into<String>) -> PresetIssuer {
@@ -158,6 +208,8 @@ impl Preset {
             tenant: None,
             tenant_prefix: None,
             tenants_of: None,
+            name_prefix: None,
+            names_of: None,
             owners: Vec::new(),
         }
     }
@@ -172,9 +224,11 @@ impl Preset {
     /// use countersign::issuers::Preset;
     /// use countersign::verify::Verifier;
     ///
+    /// // The application defines its roles once for all tenants, and each tenant assigns them: require the tenant as well.
     /// let mut builder = Verifier::builder();
     /// for tenant in ["72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad"] {
-    ///     builder = builder.trust(Preset::ENTRA_V2.tenant(tenant)?.audience("api://orders"));
+    ///     let issuer = Preset::ENTRA_V2.tenant(tenant)?.names_of("https://login.microsoftonline.com");
+    ///     builder = builder.trust(issuer.audience("api://orders"));
     /// }
     /// assert!(builder.build().is_ok());
     /// # Ok::<(), countersign::error::ConfigError>(())
@@ -236,6 +290,8 @@ pub struct PresetIssuer {
     tenant: Option<String>,
     tenant_prefix: Option<String>,
     tenants_of: Option<String>,
+    name_prefix: Option<String>,
+    names_of: Option<String>,
     owners: Vec<String>,
 }
 
@@ -266,6 +322,18 @@ impl PresetIssuer {
         self
     }
 
+    /// Puts `prefix` before every role, permission and group, as [`Authorities::name_prefix`] does.
+    pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.name_prefix = Some(prefix.into());
+        self
+    }
+
+    /// States whose roles, permissions and groups the tokens name, as [`Authorities::names_of`] does.
+    pub fn names_of(mut self, issuer: impl Into<String>) -> Self {
+        self.names_of = Some(issuer.into());
+        self
+    }
+
     /// Sets the audience, the service that tokens must be intended for.
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
         let (preset, audience) = (self.preset, audience.into());
@@ -277,6 +345,10 @@ impl PresetIssuer {
         for pointer in preset.permissions_at {
             authorities = authorities.permissions_at(*pointer);
         }
+        for pointer in preset.client_at {
+            authorities = authorities.client_at(*pointer);
+        }
+        authorities = authorities.own_tokens(preset.own_tokens);
         if let Some(pointer) = preset.tenant_at {
             authorities = authorities.tenant_at(pointer);
         }
@@ -286,12 +358,21 @@ impl PresetIssuer {
         if let Some(issuer) = self.tenants_of {
             authorities = authorities.tenants_of(issuer);
         }
+        if let Some(prefix) = self.name_prefix {
+            authorities = authorities.name_prefix(prefix);
+        }
+        if let Some(issuer) = self.names_of {
+            authorities = authorities.names_of(issuer);
+        }
         if preset.scopes_in_scp {
             authorities = authorities.scopes_in_scp();
         }
         let mut trusted = NeedsAudience::new(self.issuer, self.keys).audience(audience).authorities(authorities);
         if preset.client_id_for_absent_audience {
             trusted = trusted.client_id_for_absent_audience();
+        }
+        if let Some((claim, values)) = preset.kind_claim {
+            trusted = trusted.kind_claim(claim, values.iter().copied());
         }
         if let Some(claim) = preset.owner_claim {
             trusted = trusted.allowed_claim_values(claim, self.owners);

@@ -15,7 +15,7 @@ use crate::claims::typed::TokenClaims;
 /// The claim at `path` is exactly `value`, type included; a list is not searched.
 ///
 /// An absent claim, or `null`, is another value. A claim of another JSON type, or on the way to it, cannot be compared: it
-/// refuses, and so does the negation.
+/// refuses, and so does the negation. Numbers are equal in every spelling: `3.0` and `3e0` are `3`.
 ///
 /// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
 /// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.

@@ -16,7 +16,8 @@ use super::identity::{actor, any_authenticated, client, issued_by, owner, subjec
 use super::login::{acr, amr, authenticated_within};
 use super::rule::{Part, Requirement, Rule};
 use super::tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
-use crate::redact::safe_text;
+use crate::redact::{safe_text, short_text};
+use crate::token::has_unique_names;
 
 /// The longest text read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -40,7 +41,12 @@ impl Requirement {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let read = Reader { bounds: &bounds, depth: 0 }.deserialize(&mut deserializer);
         let read = read.and_then(|requirement| deserializer.end().map(|()| requirement));
-        read.map_err(|error| RequirementError::new(bounds.refusal.get().unwrap_or(Kind::Malformed), error.to_string()))
+        if read.is_ok() && !has_unique_names(json) {
+            return Err(RequirementError::new(Kind::Malformed, "a name occurs twice in one object".to_owned()));
+        }
+        read.map_err(|error| {
+            RequirementError::new(bounds.refusal.get().unwrap_or(Kind::Malformed), short_text(&error.to_string()))
+        })
     }
 
     /// Writes the [data form](Self#data-form) as JSON.

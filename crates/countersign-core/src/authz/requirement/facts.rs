@@ -25,6 +25,8 @@ pub struct Facts<'f> {
     pub actor_issuer: Option<&'f str>,
     /// True if the verifier trusts several issuers, so that a name without its issuer is ambiguous.
     pub has_several_issuers: bool,
+    /// True if the client got the token for itself.
+    pub(crate) is_clients_own: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.
     pub(crate) issuer_in_force: Option<&'f str>,
     /// The authentication context of the subject (`acr`).
@@ -143,7 +145,7 @@ impl RequestFacts for NoRequest {
 impl<'f> Facts<'f> {
     /// The party that the token speaks for.
     pub(super) fn principal(&self) -> Principal<'f> {
-        Principal::new(self.subject, self.client, self.actor)
+        Principal::new(self.subject, self.client, self.actor, self.is_clients_own)
     }
 
     /// Returns whether the claim `name` is elsewhere.

@@ -8,7 +8,7 @@ use super::condition::{Condition, Escaped};
 use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
-use crate::authz::Denial;
+use crate::authz::{Denial, Fact};
 use crate::claims::Principal;
 
 /// Any caller with a verified token.
@@ -153,6 +153,9 @@ impl Identity {
                 Ok(facts.subject == subject && facts.issuer == issuer)
             }
             Identity::Client(id) => {
+                if facts.grants.unknown.contains(Fact::Client) {
+                    return Err(Unknown::Distributed);
+                }
                 stated(facts.client, "client_id")?;
                 stated(facts.subject, "sub")?;
                 if facts.is_elsewhere("act") {
@@ -164,7 +167,8 @@ impl Identity {
                 if facts.is_elsewhere("act") {
                     return Err(Unknown::Distributed);
                 }
-                let Some(actor) = facts.actor else { return Ok(false) };
+                let Some(actor) = facts.actor else { return Ok(false) }; // nobody acts: that is known
+                stated(actor, "act")?;
                 let is_issuers_own = facts.actor_issuer.is_none_or(|issuer| issuer == facts.issuer);
                 Ok(of_issuer()? && is_issuers_own && actor == subject)
             }

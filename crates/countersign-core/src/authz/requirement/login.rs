@@ -16,7 +16,7 @@ const LOGIN_AHEAD: Duration = Duration::from_secs(30);
 
 /// The subject authenticated at most `age` ago (`auth_time`); otherwise a step-up challenge with `max_age`.
 ///
-/// A client's own token (subject and client are equal) never meets it, because nobody logged in.
+/// A client's own token (subject and client are equal) never meets it, nor the negation, because nobody logged in.
 ///
 /// ```
 /// use std::time::Duration;
@@ -78,13 +78,14 @@ impl Condition for Login {
         match self {
             Login::Within(age) => {
                 // Whether it is a client's own token is unknown if either name is elsewhere.
-                if facts.subject.is_empty() || facts.is_elsewhere("sub") || facts.is_elsewhere("client_id") {
+                if facts.subject.is_empty() || facts.is_elsewhere("sub") || facts.grants.unknown.contains(Fact::Client)
+                {
                     return unknown(facts, "auth_time", step_up(Some(*age), &[]));
                 }
                 // A client's own token proves no login, whatever time it carries (GHSA-hp74-gm6m-2qm5).
-                // So it is if the client acts for itself.
-                if facts.subject == facts.client {
-                    return Verdict::Unmet(step_up(Some(*age), &[]));
+                // So it is if the client acts for itself. Nobody logged in, so the negation is not met either.
+                if facts.is_clients_own {
+                    return Verdict::Unknown(step_up(Some(*age), &[]), Unknown::NotInToken);
                 }
                 let now = facts.context.now();
                 let known = facts.grants.authenticated_at.filter(|at| *at <= now.saturating_add(LOGIN_AHEAD));
@@ -93,8 +94,9 @@ impl Condition for Login {
                     None => unknown(facts, "auth_time", step_up(Some(*age), &[])),
                 }
             }
-            Login::Acr(values) if values.is_empty() => Verdict::Unmet(Denial::Forbidden), // no login would help
-            Login::Acr(values) => match facts.acr.filter(|_| !facts.is_elsewhere("acr")) {
+            // No login would help, and the negation of nothing is nothing.
+            Login::Acr(values) if values.is_empty() => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
+            Login::Acr(values) => match facts.acr.filter(|acr| !acr.is_empty() && !facts.is_elsewhere("acr")) {
                 Some(acr) => Verdict::met_if(values.iter().any(|value| value == acr), || step_up(None, values)),
                 None => unknown(facts, "acr", step_up(None, values)),
             },

@@ -50,6 +50,7 @@ fn check_with(requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) ->
         actor: Some("gateway"),
         actor_issuer: None,
         has_several_issuers: false,
+        is_clients_own: false,
         issuer_in_force: None,
         acr: Some("silver"),
         claims: TokenClaims::new(r#"{"plan":"gold","org":{"size":7},"https://a.test/x":true}"#, &typed),
@@ -195,7 +196,7 @@ fn s3_21_a_user_named_like_a_client_is_not_that_client() {
 fn s5_16_a_login_of_no_user_or_of_the_future_is_none() {
     let recent = authenticated_within(Duration::from_secs(300));
     let asked = step_up(Some(Duration::from_secs(300)), &[]);
-    assert_eq!(check_with(&recent, |facts| facts.client = facts.subject), asked, "a client's own token");
+    assert_eq!(check_with(&recent, |facts| facts.is_clients_own = true), asked, "a client's own token");
     for (ahead, met) in [(30, true), (31, false)] {
         let ahead = Grants { authenticated_at: Some(UnixTime::from_secs(1_300 + ahead)), ..grants() };
         let facts = |requirement: &Requirement| {
@@ -208,6 +209,7 @@ fn s5_16_a_login_of_no_user_or_of_the_future_is_none() {
                 actor: None,
                 actor_issuer: None,
                 has_several_issuers: false,
+                is_clients_own: false,
                 issuer_in_force: None,
                 acr: None,
                 claims: TokenClaims::new("{}", &typed),
@@ -292,6 +294,7 @@ fn the_tenant_must_be_the_one_that_the_request_names() {
                 actor: None,
                 actor_issuer: None,
                 has_several_issuers: false,
+                is_clients_own: false,
                 issuer_in_force: None,
                 acr: None,
                 claims: TokenClaims::new("{}", &typed),
@@ -373,6 +376,7 @@ fn shadow_mode_counts_and_tells_only_what_would_be_news() {
             actor: None,
             actor_issuer: None,
             has_several_issuers: false,
+            is_clients_own: false,
             issuer_in_force: None,
             acr: None,
             claims: TokenClaims::new("{}", &typed),

@@ -4,24 +4,33 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authz::Authorities;
+use crate::authz::{Authorities, NamesClaim, OwnTokens};
 
 /// [`Authorities`] as plain data: the claims that hold an issuer's authorities and tenant.
 ///
-/// Paths are JSON pointers.
+/// Paths are JSON pointers or, without a leading slash, names of top-level claims. A claim of names can also be a table that
+/// states its form, as [`NamesClaim`] does: `{"path":"/roles","keys":true}`, `{"path":"/teams","member":"name"}` or
+/// `{"path":"/roles","separator":","}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct AuthoritiesConfig {
     /// The paths of lists of roles, such as `/realm_access/roles`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub roles_at: Vec<String>,
+    pub roles_at: Vec<NamesClaim>,
     /// The paths of lists of permissions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub permissions_at: Vec<String>,
+    pub permissions_at: Vec<NamesClaim>,
     /// The paths of lists of groups.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub groups_at: Vec<String>,
+    pub groups_at: Vec<NamesClaim>,
+    /// The paths of the client, the first that is present counts. Default: `client_id`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_at: Vec<String>,
+    /// The mark of tokens that a client got for itself: `subject_is_client` (default), `subject_at_clients`,
+    /// `service_account` or `app_only`.
+    #[serde(skip_serializing_if = "super::issuer::is_default")]
+    pub own_tokens: OwnTokens,
     /// The path of the tenant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_at: Option<String>,
@@ -37,6 +46,9 @@ pub struct AuthoritiesConfig {
     /// The prefix put before every role, permission and group of this issuer.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name_prefix: String,
+    /// The issuer whose roles, permissions and groups the tokens name; needed if several issuers have some without a prefix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub names_of: Option<String>,
     /// Also reads scopes from `scp`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scopes_in_scp: bool,
@@ -55,12 +67,16 @@ impl AuthoritiesConfig {
     /// Converts the data into the builder's type.
     pub fn to_authorities(&self) -> Authorities {
         let mut authorities = self.roles_at.iter().fold(Authorities::new(), Authorities::roles_at);
+        authorities = self.client_at.iter().fold(authorities, Authorities::client_at).own_tokens(self.own_tokens);
         authorities = self.permissions_at.iter().fold(authorities, Authorities::permissions_at);
         authorities = self.groups_at.iter().fold(authorities, Authorities::groups_at);
         authorities = authorities.known_roles(&self.known_roles).name_prefix(&self.name_prefix);
         authorities = authorities.tenant_prefix(&self.tenant_prefix);
         if let Some(issuer) = &self.tenants_of {
             authorities = authorities.tenants_of(issuer);
+        }
+        if let Some(issuer) = &self.names_of {
+            authorities = authorities.names_of(issuer);
         }
         authorities = self.hierarchy.iter().fold(authorities, Authorities::hierarchy);
         for (role, permissions) in &self.role_permissions {

@@ -63,6 +63,13 @@ pub struct TrustedIssuerConfig {
     /// Lets `client_id` replace an absent `aud`; access tokens of Amazon Cognito need it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client_id_for_absent_audience: bool,
+    /// The claim by which the issuer marks access tokens, with the values that it has in them, as
+    /// [`TrustedIssuer::kind_claim`]: one claim.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kind_claim: BTreeMap<String, Vec<String>>,
+    /// Accepts access tokens with `nonce`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub nonce_in_access_tokens: bool,
     /// The claims that hold scopes, roles, permissions and tenant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub authorities: AuthoritiesConfig,
@@ -120,6 +127,8 @@ impl TrustedIssuerConfig {
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
+            kind_claim: BTreeMap::new(),
+            nonce_in_access_tokens: false,
             authorities: AuthoritiesConfig::default(),
             danger_any_audience: false,
             danger_any_type: false,
@@ -164,6 +173,15 @@ impl TrustedIssuerConfig {
         if self.client_id_for_absent_audience {
             issuer = issuer.client_id_for_absent_audience();
         }
+        // Several claims are a fault, which an empty name reports.
+        issuer = match (self.kind_claim.len(), self.kind_claim.first_key_value()) {
+            (1, Some((name, values))) => issuer.kind_claim(name, values),
+            (0, _) => issuer,
+            _ => issuer.kind_claim("", [""]),
+        };
+        if self.nonce_in_access_tokens {
+            issuer = issuer.nonce_in_access_tokens();
+        }
         if self.danger_any_type {
             issuer = danger::any_type(issuer);
         }
@@ -174,6 +192,6 @@ impl TrustedIssuerConfig {
     }
 }
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }

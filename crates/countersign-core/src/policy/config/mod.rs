@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Profile;
 use crate::error::ConfigError;
+use crate::redact::short_text;
+use crate::token::has_unique_names;
 
 /// The issuers that a service trusts, and the rules for their tokens, as plain data.
 ///
@@ -82,7 +84,11 @@ impl Policy {
     /// # Errors
     /// `ConfigError` on field `policy` if the text is not a policy or has an unknown field.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
-        serde_json::from_str(json).map_err(|error| unreadable(&error))
+        let policy = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+        match has_unique_names(json) {
+            true => Ok(policy),
+            false => Err(unreadable(&AMBIGUOUS)),
+        }
     }
 
     /// Writes the policy as JSON, as read by [`from_json`](Self::from_json).
@@ -92,8 +98,11 @@ impl Policy {
     }
 }
 
+/// The fault of JSON that readers could read in two ways.
+const AMBIGUOUS: &str = "a name occurs twice in one object, or the nesting is too deep; write each name once";
+
 fn unreadable(error: &dyn std::fmt::Display) -> ConfigError {
-    ConfigError::new("policy", error.to_string())
+    ConfigError::new("policy", short_text(&error.to_string()))
 }
 
 #[cfg(test)]

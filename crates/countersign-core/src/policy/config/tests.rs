@@ -84,6 +84,49 @@ fn toml_and_variables_say_the_same_as_json() {
 }
 
 #[test]
+fn s15_09_a_field_that_is_set_twice_is_a_fault() {
+    let base = [("X_ISSUER", "https://a.test"), ("X_AUDIENCE", "orders")];
+    for (twice, field) in [
+        ([("X_DENY_DANGER", "true"), ("X_deny_danger", "false")], "X_deny_danger"),
+        ([("X_deny_danger", "false"), ("X_DENY_DANGER", "true")], "X_DENY_DANGER"),
+        ([("X_PROFILE", "access_token"), ("X_Profile", "access_token")], "X_Profile"),
+        ([("X_KEYS", "\"discovery\""), ("X_keys", "\"discovery\"")], "X_keys"),
+    ] {
+        let error = Policy::from_vars("X_", base.into_iter().chain(twice)).expect_err("twice");
+        assert_eq!(error.faults()[0].field, field);
+    }
+    for (name, json) in [
+        ("X_AUTHORITIES", r#"{"tenant":"a","ten\u0061nt":"b"}"#),
+        ("X_RESERVED_SUBJECTS", r#"{"svc:":"https://a.test","svc:":"https://b.test"}"#),
+        ("X_REQUIRED_CLAIM_VALUES", r#"{"a":"b","a":"c"}"#),
+    ] {
+        let error = Policy::from_vars("X_", base.into_iter().chain([(name, json)])).expect_err("twice");
+        assert_eq!(error.faults()[0].field, name);
+    }
+    for member in
+        [r#""reserved_subjects":{"svc:":"https://a","svc:":"https://b"}"#, r#""deny_danger":true,"deny_danger":false"#]
+    {
+        let json = format!(r#"{{"issuers":[],{member}}}"#);
+        assert_eq!(Policy::from_json(&json).expect_err("twice").faults()[0].field, "policy");
+    }
+}
+
+#[test]
+fn s10_04_names_of_unknown_fields_are_escaped_and_cut() {
+    let evil = format!("x\\nlevel=ERROR \\u202e{}", "y".repeat(10_000));
+    for json in [
+        format!(r#"{{"issuers":[],"{evil}":1}}"#),
+        format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x","{evil}":1}}]}}"#),
+        format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x","profile":"{evil}"}}]}}"#),
+    ] {
+        let error = Policy::from_json(&json).expect_err("unknown");
+        let (text, problem) = (error.to_string(), &error.faults()[0].problem);
+        assert!(text.len() < 2048 && problem.len() < 2048, "{text}");
+        assert!(!problem.contains(['\n', '\u{202e}']) && !text.contains(['\n', '\u{202e}']), "{text}");
+    }
+}
+
+#[test]
 fn unknown_fields_and_missing_ones_are_refused() {
     for bad in [
         r#"{"issuers":[{"issuer":"https://a","audience":"x","leewey_seconds":1}]}"#,
@@ -163,6 +206,9 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""authorities":{"groups_at":["/a"]}"#,
         r#""authorities":{"tenant":"a"}"#,
         r#""authorities":{"name_prefix":"a"}"#,
+        r#""authorities":{"roles_at":["/a"],"names_of":"a"}"#,
+        r#""authorities":{"tenant_at":"/a","tenants_of":"a"}"#,
+        r#""authorities":{"known_roles":["a"]}"#,
         r#""authorities":{"scopes_in_scp":true}"#,
         r#""authorities":{"hierarchy":["a > b"]}"#,
         r#""authorities":{"role_permissions":{"a":["b"]}}"#,
@@ -195,7 +241,16 @@ fn senseless_authorities_and_reservations_name_their_field() {
         (r#"{"tenant":"a","tenant_at":"/t"}"#, "", "tenant"),
         (r#"{"tenant_at":"/client_id"}"#, "", "authorities"),
         (r#"{"roles_at":["/scope"]}"#, "", "authorities"),
-        (r#"{"roles_at":["roles"]}"#, "", "authorities"),
+        (r#"{"roles_at":["roles"]}"#, "", "none"),
+        (r#"{"roles_at":["https://shop.test/roles","/https:~1~1shop.test~1roles/x"]}"#, "", "none"),
+        (r#"{"roles_at":[{"path":"roles","keys":true},{"path":"/r","member":"name"}]}"#, "", "none"),
+        (r#"{"roles_at":["/https://shop.test/roles"]}"#, "", "authorities"),
+        (r#"{"tenant_at":"/http://shop.test/tenant"}"#, "", "authorities"),
+        (r#"{"roles_at":["/a~2b"]}"#, "", "authorities"),
+        (r#"{"roles_at":[""]}"#, "", "authorities"),
+        (r#"{"roles_at":[{"path":"/r","separator":""}]}"#, "", "authorities"),
+        (r#"{"client_at":["/azp","client_id"],"own_tokens":"app_only"}"#, "", "none"),
+        (r#"{"client_at":["/sub"]}"#, "", "authorities"),
         ("{}", r#","reserved_subjects":{"svc:":"https://b"}"#, "reserved_subjects"),
         ("{}", r#","reserved_subjects":{"":"https://a"}"#, "reserved_subjects"),
     ] {

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Policy, unreadable};
+use super::{AMBIGUOUS, Policy, unreadable};
 use crate::error::{ConfigError, Fault};
+use crate::token::has_unique_names;
 
 impl Policy {
     /// Reads a policy from TOML (feature `config`).
@@ -54,8 +55,8 @@ impl Policy {
     /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) does.
     ///
     /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES`,
-    /// `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
-    /// Variables without the prefix are ignored.
+    /// `KIND_CLAIM`, `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
+    /// Variables without the prefix are ignored. A field that two variables set, in upper and lower case, is a fault.
     ///
     /// # Errors
     /// `ConfigError` with every variable that has an unknown name or a malformed value.
@@ -78,6 +79,10 @@ impl Policy {
         for (name, value) in vars {
             let (name, value) = (name.into(), value.into());
             let Some(field) = name.strip_prefix(prefix).map(str::to_ascii_lowercase) else { continue };
+            if policy.contains_key(&field) || issuer.contains_key(&field) {
+                faults.push(Fault::new(name, format!("{field} is set twice; remove one of the variables")));
+                continue;
+            }
             match field_value(&field, &value) {
                 Ok(value) if POLICY_FIELDS.contains(&field.as_str()) => policy.insert(field, value),
                 Ok(value) => issuer.insert(field, value),
@@ -111,15 +116,22 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "authorities"
         | "required_claim_values"
         | "allowed_claim_values"
+        | "kind_claim"
         | "reserved_subjects"
         | "outbound" => {
-            serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?
+            let value =
+                serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?;
+            if !has_unique_names(text) {
+                return Err(AMBIGUOUS);
+            }
+            value
         }
         "leeway_seconds" | "max_lifetime_seconds" | "max_age_seconds" | "max_token_bytes" | "cache_bytes" => {
             text.parse::<u64>().map_err(|_| "the value is not a whole number; write digits only")?.into()
         }
         "deny_danger"
         | "client_id_for_absent_audience"
+        | "nonce_in_access_tokens"
         | "danger_any_audience"
         | "danger_any_type"
         | "danger_plain_http" => {

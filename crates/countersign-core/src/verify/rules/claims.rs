@@ -13,9 +13,20 @@ pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare
 
 /// Refuses tokens whose claims declare another kind than the policy accepts, such as ID tokens and logout tokens.
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
-    let Some(other) = other_kind(case) else { return Ok(()) };
-    let kind = if other == TokenKind::Id { Kind::IdToken } else { Kind::WrongType };
-    Err(VerifyError::new(kind, format!("its claims declare {}, which the policy does not accept", other.name())))
+    if let Some(other) = other_kind(case) {
+        let is_id = matches!(other, TokenKind::Id | TokenKind::WithNonce);
+        let kind = if is_id { Kind::IdToken } else { Kind::WrongType };
+        let detail = format!("its claims declare {}, which the policy does not accept", other.name());
+        return Err(VerifyError::new(kind, detail));
+    }
+    let Some((name, values)) = case.issuer.kind_claim.as_ref().filter(|_| !case.issuer.takes_any_type()) else {
+        return Ok(());
+    };
+    let found = text_of(case, name).unwrap_or(Ok(Cow::Borrowed("nothing"))).unwrap_or_else(Cow::Borrowed);
+    match values.iter().any(|value| *value == found) {
+        true => Ok(()),
+        false => Err(VerifyError::mismatch(Kind::WrongType, name, &values.join(" or "), &found)),
+    }
 }
 
 /// The first kind that the claims declare and the policy does not accept.
@@ -26,9 +37,14 @@ fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
         // A client assertion names its author twice, and an untyped one has no other mark (RFC 7523 §3).
         let is_untyped = matches!(case.token_type, TokenType::Absent | TokenType::Jwt);
         let is_own = || payload.subject.zip(payload.issuer).is_some_and(|(a, b)| payload.text(a) == payload.text(b));
-        let is_assertion = is_untyped && payload.client_id.is_none() && is_own();
+        let is_assertion = is_untyped && is_own() && client(case).is_ok_and(|client| client.is_none());
         (is_assertion && !case.issuer.takes_client_assertions()).then_some(TokenKind::ClientAssertion)
     })
+}
+
+/// The client of the token, read by the issuer's mapping.
+fn client<'c>(case: &Case<'c>) -> Result<Option<Cow<'c, str>>, VerifyError> {
+    case.issuer.authorities.client(case.payload, case.claim_names)
 }
 
 fn compare_kind(case: &Case<'_>) -> Compared {
@@ -48,11 +64,11 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
     let expected = || case.issuer.audiences.join(" or ");
     match &payload.audience {
         ListClaim::Absent if case.issuer.client_id_for_absent_audience => {
-            let client = payload.client_id.map_or("", |text| payload.text(text));
-            if !client.is_empty() && case.issuer.audiences.iter().any(|audience| audience == client) {
+            let client = client(case)?.unwrap_or_default();
+            if !client.is_empty() && case.issuer.audiences.iter().any(|audience| *audience == client) {
                 return Ok(());
             }
-            Err(VerifyError::mismatch(Kind::WrongAudience, "client_id in place of aud", &expected(), client))
+            Err(VerifyError::mismatch(Kind::WrongAudience, "client_id in place of aud", &expected(), &client))
         }
         ListClaim::Absent => {
             Err(VerifyError::new(Kind::WrongAudience, format!("aud: expected {}, found none", expected())))
@@ -86,10 +102,13 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
         if payload.issued_at.is_none() {
             return missing("iat");
         }
-        for (name, claim) in [("sub", payload.subject), ("client_id", payload.client_id), ("jti", payload.token_id)] {
+        for (name, claim) in [("sub", payload.subject), ("jti", payload.token_id)] {
             if claim.is_none_or(|text| payload.text(text).is_empty()) {
                 return missing(name);
             }
+        }
+        if client(case)?.is_none_or(|client| client.is_empty()) {
+            return missing(&case.issuer.authorities.client_claims());
         }
     }
     for name in &case.issuer.required {
@@ -98,7 +117,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
             Some(RegisteredClaim::Issuer | RegisteredClaim::Audience | RegisteredClaim::Expires) => true,
             registered => registered
                 .and_then(|claim| payload.has(claim))
-                .unwrap_or_else(|| payload.captured(case.claim_names, name).is_some()),
+                .unwrap_or_else(|| payload.captured(case.claim_names, name).is_some_and(|json| json != "null")),
         };
         if !is_present {
             return missing(name);
@@ -164,10 +183,16 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
             return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
         }
     }
-    let client = payload.client_id.map_or("", |text| payload.text(text));
+    let client = client(case)?.unwrap_or_default();
+    let is_others_client = |(prefix, _): &(String, String)| client.starts_with(prefix.as_str());
+    if starts_with(&case.issuer.refused_subject_prefixes, &client) || reserved.clone().any(is_others_client) {
+        let detail = "the client starts with a prefix that this issuer may not use";
+        return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
+    }
     let allowed = &case.issuer.allowed_clients;
-    if !allowed.is_empty() && !allowed.iter().any(|name| name == client) {
-        return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, "client_id", "an allowed client", client));
+    if !allowed.is_empty() && !allowed.iter().any(|name| *name == client) {
+        let claims = case.issuer.authorities.client_claims();
+        return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, &claims, "an allowed client", &client));
     }
     Ok(())
 }
@@ -180,9 +205,14 @@ fn compare_subject(case: &Case<'_>) -> Compared {
         expected.push(format!("sub not beginning with {prefixes}"));
     }
     if !issuer.allowed_clients.is_empty() {
-        expected.push(format!("client_id {}", some_of(issuer.allowed_clients.iter().cloned())));
+        expected.push(format!(
+            "{} {}",
+            issuer.authorities.client_claims(),
+            some_of(issuer.allowed_clients.iter().cloned())
+        ));
     }
-    let found = format!("{}, client {}", text(payload, payload.subject), text(payload, payload.client_id));
+    let client = client(case).ok().flatten().map_or("nothing".to_owned(), |client| quoted(&client));
+    let found = format!("{}, client {client}", text(payload, payload.subject));
     Compared { expected: Some(expected.join("; ")).filter(|rules| !rules.is_empty()), found: Some(found) }
 }
 

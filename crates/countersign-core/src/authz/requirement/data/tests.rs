@@ -69,6 +69,28 @@ fn a_closure_is_written_by_its_description_and_not_read() {
 }
 
 #[test]
+fn s10_04_s15_09_data_that_reads_in_two_ways_or_hides_text_is_refused() {
+    for json in [
+        r#"{"claim":{"path":"/a","value":{"b":1,"b":2}}}"#,
+        r#"{"claim":{"path":"/a","value":[{"b":1,"\u0062":2}]}}"#,
+        r#"{"claim":{"path":"/a","path":"/b","value":1}}"#,
+        r#"{"scope":"a","scope":"b"}"#,
+    ] {
+        assert_eq!(Requirement::from_json(json).expect_err(json).kind(), Kind::Malformed);
+    }
+    let evil = format!("x\\nlevel=ERROR \\u202e{}", "y".repeat(200_000));
+    for json in [
+        format!(r#"{{"owner":{{"{evil}":1}}}}"#),
+        format!(r#"{{"{evil}":1}}"#),
+        format!(r#"{{"at_least":{{"{evil}":1}}}}"#),
+        format!(r#"{{"authenticated_within":{{"seconds":"{evil}"}}}}"#),
+    ] {
+        let text = Requirement::from_json(&json).expect_err("unknown").to_string();
+        assert!(text.len() < 2048 && !text.contains(['\n', '\u{202e}']), "{text}");
+    }
+}
+
+#[test]
 fn other_data_is_refused() {
     for (json, kind) in [
         ("", Kind::Malformed),
