@@ -235,6 +235,8 @@ fn config_commands(address: &str) {
     let evil = EVIL.replace('\0', "");
     let evil = evil.as_str();
     let assignment = format!("{evil}={evil}");
+    let out = format!("{}/{evil}", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_file(&out);
     let quoted = serde_json::to_string(evil).expect("text");
     let configs = [
         file("issuer.toml", evil),
@@ -266,7 +268,7 @@ fn config_commands(address: &str) {
         &["mint", "--broken", evil],
         &["mint", "--lifetime", evil],
         &["keygen", "--alg", evil],
-        &["keygen", "--out", evil],
+        &["keygen", "--out", &out],
         &["keygen", evil],
         &["hash", "create", evil],
         &["issuer", "--config", evil],
@@ -285,4 +287,5 @@ fn config_commands(address: &str) {
     ] {
         check(command, "");
     }
+    let _ = std::fs::remove_file(&out);
 }
