@@ -84,6 +84,7 @@ impl<C> Callers<C> {
         let of_issuer = |name: Option<String>| name.map(|name| self.hasher.hash_one((issuer_hash, name)));
         let party = [of_issuer(subject), of_issuer(client), Some(issuer_hash)];
         let units = self.units(bytes);
+        self.uses += 1; // or callers that were added without a use between them would be removed together
         let (place, mut removed) = self.make_room(party, units, now);
         if let Some(place) = place {
             let entry = Entry { value, used: self.uses, expires_at, party, units, _place: place };
