@@ -154,7 +154,7 @@ async fn s10_08_detail_code_states_the_reason_of_a_signed_token_if_enabled() {
     let answer = service.get("/", &issuer.token().audience("other").sign()).await;
     assert_eq!(answer.json()["reason"], "wrong_audience");
     // Nobody learns anything from a forged token, whatever it says.
-    let stranger = TestIssuer::new();
+    let other_issuer = TestIssuer::new();
     let forged = |draft: countersign_test::TokenDraft| {
         let (token, good) = (draft.sign(), good(&issuer).sign());
         let signature = good.rsplit('.').next().expect("a signature").to_owned();
@@ -163,7 +163,7 @@ async fn s10_08_detail_code_states_the_reason_of_a_signed_token_if_enabled() {
     for token in [
         forged(issuer.token().audience("other")),
         forged(good(&issuer).expired()),
-        stranger.token().audience("api").header("kid", "nobody").sign(),
+        other_issuer.token().audience("api").header("kid", "nobody").sign(),
         good(&issuer).claim("iss", "https://other.test").sign(),
         "e30.e30.AA".to_owned(),
     ] {

@@ -21,6 +21,8 @@ use crate::store::{is_active, issuer, mint};
 #[derive(Debug, Default)]
 pub struct Blocking {
     inner: MemoryStore,
+    /// Used as one that does not block.
+    is_direct: bool,
     pub fails: AtomicBool,
     /// Takes three seconds for each answer.
     pub is_slow: AtomicBool,
@@ -79,6 +81,10 @@ impl Store for Blocking {
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
         self.up()?.put_secret_hash(client_id, hash)
+    }
+
+    fn is_blocking(&self) -> bool {
+        !self.is_direct
     }
 }
 
@@ -206,12 +212,8 @@ async fn s15_02_a_silent_store_holds_up_neither_verifiers_nor_mint() {
 /// Keys that are gone from the store, or that are older or others than those in use, end the use of the current ones.
 async fn check_reset(is_blocking: bool, reset: impl Fn(&Blocking) -> Reset) {
     let clock = clock();
-    let store = Arc::new(Blocking::default());
-    let shared: Arc<dyn Store> = match is_blocking {
-        true => store.clone(),
-        false => Arc::new(Direct(Arc::clone(&store))),
-    };
-    let (issuer, credentials) = issuer(shared, |builder| builder.clock(Arc::new(clock.clone())));
+    let store = Arc::new(Blocking { is_direct: !is_blocking, ..Blocking::default() });
+    let (issuer, credentials) = issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
     issuer.rotate_now().expect("a second version");
     let verifier = verifier(&issuer, &clock);
     let token = mint(&issuer);
@@ -237,47 +239,6 @@ async fn check_reset(is_blocking: bool, reset: impl Fn(&Blocking) -> Reset) {
     clock.advance(Duration::from_secs(5));
     assert_eq!(post(&issuer, "/token", &credentials, CC).await.0, StatusCode::OK, "the keys are there again");
     assert!(verifier.verify(token.as_str()).await.is_ok());
-}
-
-/// The same store without blocking.
-#[derive(Debug)]
-struct Direct(Arc<Blocking>);
-
-impl Store for Direct {
-    fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        self.0.keys()
-    }
-
-    fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
-        self.0.replace_keys(expected_version, keys)
-    }
-
-    fn insert_id(
-        &self,
-        list: IdList,
-        client: &str,
-        digest: &[u8; 32],
-        expires_at: UnixTime,
-        expired_before: UnixTime,
-    ) -> Result<Insertion, StoreError> {
-        self.0.insert_id(list, client, digest, expires_at, expired_before)
-    }
-
-    fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
-        self.0.contains_id(list, digest, expires_at)
-    }
-
-    fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        self.0.secret_hashes()
-    }
-
-    fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
-        self.0.put_secret_hash(client_id, hash)
-    }
-
-    fn is_blocking(&self) -> bool {
-        false
-    }
 }
 
 // S4.07

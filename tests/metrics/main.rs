@@ -16,7 +16,7 @@ use service::Service;
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-fn alone() -> MutexGuard<'static, ()> {
+fn exclusive() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -43,7 +43,7 @@ fn value(text: &str, series: &str) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
 async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let service = Service::start().await;
     let before = service.scrape().await;
     service.requests().await;
@@ -95,7 +95,7 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
 async fn s10_05_opentelemetry_reads_the_same_numbers() {
-    let _alone = alone();
+    let _exclusive = exclusive();
     let exporter = InMemoryMetricExporter::default();
     let provider = SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();
     global::set_meter_provider(provider.clone());

@@ -80,7 +80,7 @@ fn panel_expressions() -> Vec<(String, String)> {
 #[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
 #[cfg_attr(not(has_prometheus), ignore = "needs Prometheus: tests/peers/install")]
 async fn a_real_prometheus_evaluates_every_panel_and_every_alert() {
-    let _alone = crate::alone();
+    let _exclusive = crate::exclusive();
     let alerts = monitoring("alerts.yml");
     let checked = Command::new("/usr/bin/promtool").args(["check", "rules"]).arg(&alerts).output().expect("promtool");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
