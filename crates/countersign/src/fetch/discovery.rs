@@ -22,14 +22,8 @@ struct Metadata {
     mtls_endpoint_aliases: Option<serde_json::Value>,
 }
 
-/// The two locations of an issuer's metadata, in the order of the attempts.
-#[cfg(test)]
-fn metadata_urls(issuer: &str) -> Result<[Url; 2], Fault> {
-    metadata_urls_within(Reach::Anywhere, issuer)
-}
-
-/// As [`metadata_urls`], if `reach` allows plain HTTP also off loopback.
-pub(crate) fn metadata_urls_within(reach: Reach, issuer: &str) -> Result<[Url; 2], Fault> {
+/// The two locations of an issuer's metadata, in the order of the attempts. `reach` may allow plain HTTP also off loopback.
+pub(crate) fn metadata_urls(reach: Reach, issuer: &str) -> Result<[Url; 2], Fault> {
     let base = checked_url_within(reach, issuer, "issuer")?;
     if base.query().is_some() {
         return Err(Fault::new("issuer", "has a query; remove it"));
@@ -58,7 +52,7 @@ pub(crate) enum Endpoint {
 /// Fetches the metadata and uses it only if it names exactly this issuer.
 pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is not a usable URL");
-    let [openid, oauth] = metadata_urls_within(reach, issuer).map_err(|_| BAD_ISSUER)?;
+    let [openid, oauth] = metadata_urls(reach, issuer).map_err(|_| BAD_ISSUER)?;
     let metadata = match metadata_at(openid, reach).await {
         Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth, reach).await?,
         other => other?,
@@ -177,10 +171,10 @@ mod tests {
             ),
         ];
         for (issuer, expected) in cases {
-            assert_eq!(metadata_urls(issuer).expect("good").map(String::from), expected, "{issuer}");
+            assert_eq!(metadata_urls(Reach::Anywhere, issuer).expect("good").map(String::from), expected, "{issuer}");
         }
         for bad in ["https://h?x=1", "https://h#f", "https://u@h", "http://h", "ftp://h", "file:///etc", "h", ""] {
-            assert!(metadata_urls(bad).is_err(), "{bad}");
+            assert!(metadata_urls(Reach::Anywhere, bad).is_err(), "{bad}");
         }
     }
 }

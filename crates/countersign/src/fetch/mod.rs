@@ -11,7 +11,7 @@ use countersign_core::error::Fault;
 use reqwest::{Client, Request, Url};
 
 pub(crate) use client::bounded;
-pub(crate) use discovery::{Endpoint, discover, metadata_urls_within};
+pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 pub(crate) use failure::FetchFailure;
 pub use freshness::{fresh_for, retry_after};
 pub(crate) use reach::Reach;

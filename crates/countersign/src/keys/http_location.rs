@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
 use super::location::{KeyLocation, KeyRequest, failure};
-use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls_within};
+use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls};
 use crate::refresh::{FetchFuture, Fetched};
 
 /// The time that a discovered address is used before the discovery document is read again.
@@ -197,7 +197,7 @@ impl KeyLocation for HttpLocation {
 
     fn fault(&self) -> Option<Fault> {
         match &self.target {
-            Target::Issuer(issuer) => metadata_urls_within(self.reach(), issuer).err(),
+            Target::Issuer(issuer) => metadata_urls(self.reach(), issuer).err(),
             Target::Url(url) => fetch::checked_url_within(self.reach(), url, "jwks").err(),
         }
     }

@@ -67,13 +67,7 @@ impl<B> EndWithTokenBody<B> {
 
     /// The same for a response of this form: a gRPC response ends with trailers.
     pub(super) fn with_form(body: B, end: Option<TokenEnd>, action: TokenEndAction, form: AnswerForm) -> Self {
-        let end = end.map(|end| {
-            let reached = async move {
-                end.clone().reached().await;
-                end
-            };
-            Box::pin(reached) as Pin<Box<dyn Future<Output = TokenEnd> + Send>>
-        });
+        let end = end.map(|end| Box::pin(end.after_end()) as Pin<Box<dyn Future<Output = TokenEnd> + Send>>);
         EndWithTokenBody { body, end, action, state: State::Running { form } }
     }
 }

@@ -67,14 +67,19 @@ impl TokenEnd {
 
     /// Completes when the token expires or was revoked. The future can be dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
+        self.after_end().await;
+    }
+
+    /// Waits as [`reached`](Self::reached), and returns this value.
+    pub(super) async fn after_end(self) -> Self {
         loop {
             let remaining = self.remaining();
             if remaining.is_zero() {
-                return;
+                return self;
             }
             tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
             if !self.is_accepted().await {
-                return;
+                return self;
             }
         }
     }

@@ -8,9 +8,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::RefreshReason;
 use reqwest::Url;
 
-use crate::fetch::{
-    Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls_within,
-};
+use crate::fetch::{Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls};
 use crate::outbound::error::OutboundError;
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 
@@ -69,7 +67,7 @@ impl TokenEndpoint {
 
     pub(super) fn fault(&self) -> Option<Fault> {
         match &self.location {
-            Location::Issuer(issuer) => metadata_urls_within(self.reach, issuer).err(),
+            Location::Issuer(issuer) => metadata_urls(self.reach, issuer).err(),
             Location::Url(url) => checked_url_within(self.reach, url, "token_endpoint").err(),
         }
     }
