@@ -1,5 +1,7 @@
 //! The metrics, with their names in both systems.
 
+use crate::telemetry::counts;
+
 /// The upper limits of the buckets for times of verifications, in seconds.
 ///
 /// OpenTelemetry gets them by itself. A Prometheus exporter for the crate `metrics` needs them for
@@ -57,7 +59,7 @@ pub(super) const VERIFICATIONS: Metric = metric(
 );
 pub(super) const DURATION: Metric = metric(
     Kind::Histogram,
-    "countersign_verification_duration_seconds",
+    counts::DURATION_NAME,
     "countersign.verification.duration",
     "s",
     "Time of one verification with current keys, without those that the cache saved",

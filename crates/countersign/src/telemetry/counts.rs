@@ -5,7 +5,7 @@
 mod enabled;
 
 #[cfg(any(feature = "metrics", feature = "otel"))]
-pub(crate) use enabled::{VerificationTimer, authenticated, refused, requests};
+pub(crate) use enabled::{DURATION_NAME, VerificationTimer, authenticated, refused, requests};
 
 #[cfg(feature = "otel")]
 pub(crate) use enabled::set_duration_histogram;

@@ -64,6 +64,9 @@ pub(crate) fn requests() -> impl Iterator<Item = (&'static str, &'static str, u6
     std::iter::once(authenticated).chain(refusals)
 }
 
+/// The histogram of the times of verifications.
+pub(crate) const DURATION_NAME: &str = "countersign_verification_duration_seconds";
+
 /// Measures one verification that the cache did not save.
 pub(crate) struct VerificationTimer(Instant);
 
@@ -75,7 +78,7 @@ impl VerificationTimer {
     pub(crate) fn stop(self) {
         let seconds = self.0.elapsed().as_secs_f64();
         #[cfg(feature = "metrics")]
-        ::metrics::histogram!("countersign_verification_duration_seconds").record(seconds);
+        ::metrics::histogram!(DURATION_NAME).record(seconds);
         #[cfg(feature = "otel")]
         if let Some(histogram) = DURATION.get() {
             histogram.record(seconds, &[]);
