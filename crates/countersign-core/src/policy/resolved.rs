@@ -50,7 +50,7 @@ pub enum IssuerLookup {
 /// An issuer that was resolved at run time, with checked rules.
 ///
 /// ```
-/// use std::sync::{Arc, OnceLock};
+/// use std::sync::Arc;
 /// use countersign_core::clock::SystemClock;
 /// use countersign_core::key::{SourceContext, StaticKeys};
 /// use countersign_core::{integration::ResolvedIssuer, policy::NeedsAudience};

@@ -85,8 +85,9 @@ impl AuthenticateLayerBuilder {
     /// Answers requests below these path prefixes in gRPC's form, for a layer around HTTP and gRPC services together.
     ///
     /// A gRPC refusal is HTTP 200 with a status in the headers, so list only paths of gRPC services, such as
-    /// `/shop.v1.Orders/`, with the prefix of a router that they are nested in. A request's headers never select this form: a proxy that asks this service for permission would
-    /// take the 200 for a yes. Services of tonic in [`grpc`](crate::grpc) need no list.
+    /// `/shop.v1.Orders/`, with the prefix of a router that they are nested in. A request's headers never select this form: a
+    /// proxy that asks this service for permission would take the 200 for a yes. Services of tonic in [`grpc`](crate::grpc)
+    /// need no list.
     pub fn grpc_paths(mut self, prefixes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.grpc_paths.extend(prefixes.into_iter().map(Into::into));
         self
@@ -140,7 +141,7 @@ impl AuthenticateLayerBuilder {
 
     /// Answers CORS preflights with `cors`, for an app whose CORS layer is behind this one.
     ///
-    /// A CORS layer belongs before this one, where it answers preflights itself and adds its headers to refusals too; then
+    /// Put the CORS layer before this one: it then answers preflights itself and adds its headers to refusals too, and
     /// this is not needed. If it has to be behind, give the same layer here: browsers send preflights without a token. No
     /// handler ever sees a preflight without one.
     ///
