@@ -37,7 +37,7 @@ pub const ORDERS: [Order; 5] = [
     Order { krate: TEST, modules: "clock ring answer identity draft issuer request provider mock_service hostile" },
     Order {
         krate: CLI,
-        modules: "exit output server times claim_text encoding input keyfile fetch tools \
+        modules: "exit output runtime server times claim_text encoding input keyfile fetch tools \
                   token_view verification inspector command",
     },
 ];

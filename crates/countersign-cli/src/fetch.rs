@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
 use countersign::key::MAX_JWKS_BYTES;
-use reqwest::header::HeaderMap;
+use countersign::secret::Secret;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Url, redirect};
 
 use crate::exit::Failure;
@@ -82,11 +83,11 @@ pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Ve
         .build()
         .map_err(|_| "the HTTP client could not be set up; are there root certificates?".to_owned())?;
     let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
-    let mut response = sent.map_err(|error| reason(&error))?;
+    let mut response = sent.map_err(|error| failure_reason(&error, ANSWER_WITHIN))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     let mut is_cut = false;
-    while let Some(chunk) = response.chunk().await.map_err(|error| reason(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure_reason(&error, ANSWER_WITHIN))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_JWKS_BYTES {
             body.truncate(MAX_JWKS_BYTES);
@@ -98,13 +99,21 @@ pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Ve
     Ok(Fetched { status, headers, body, is_cut, at })
 }
 
-fn reason(error: &reqwest::Error) -> String {
-    let why = if error.is_connect() {
-        "no connection"
+/// The reason for a failed request whose time limit was `limit`, without the URL.
+pub(crate) fn failure_reason(error: &reqwest::Error, limit: Duration) -> String {
+    if error.is_connect() {
+        "no connection".to_owned()
     } else if error.is_timeout() {
-        "no answer within 5 s"
+        format!("no answer within {} s", limit.as_secs())
     } else {
-        "the connection broke"
-    };
-    why.to_owned()
+        "the connection broke".to_owned()
+    }
+}
+
+/// The `Authorization` header with a token, which no log shows; `None` if the token has characters that no header can have.
+pub(crate) fn bearer(token: &str) -> Option<HeaderValue> {
+    let line = Secret::from(format!("Bearer {token}"));
+    let mut value = HeaderValue::from_str(line.expose()).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

@@ -18,6 +18,7 @@ mod input;
 mod inspector;
 mod keyfile;
 mod output;
+mod runtime;
 mod server;
 mod times;
 mod token_view;

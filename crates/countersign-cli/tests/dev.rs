@@ -4,8 +4,7 @@
 
 mod run;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,39 +15,26 @@ use countersign::authz::role;
 use countersign::keys;
 use countersign::policy::Policy;
 use countersign::verify::Verifier;
-use run::{assert_form, countersign_with, file, new_path};
+use run::{Server, assert_form, countersign_with, file, new_path};
 use serde_json::{Value, json};
 
-/// A running provider, killed on drop.
-struct Dev {
-    child: Child,
-    ready: Value,
-}
+/// A running provider.
+struct Dev(Server);
 
 impl Dev {
     fn start(home: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["dev", "--json", "--port", "0"])
-            .args(arguments)
-            .env("COUNTERSIGN_HOME", home)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        assert_form("dev", &ready);
-        Dev { child, ready }
+        let arguments = [&["--port", "0"], arguments].concat();
+        Dev(Server::start_with("dev", &arguments, |command| {
+            command.env("COUNTERSIGN_HOME", home).stderr(Stdio::null())
+        }))
     }
 
     fn text(&self, name: &str) -> &str {
-        self.ready[name].as_str().expect("text")
+        self.0.text(name)
     }
 
     async fn token_of(&self, user: &str) -> String {
-        let urls = self.ready["users"].as_array().expect("a list");
+        let urls = self.0.ready["users"].as_array().expect("a list");
         let url = urls.iter().filter_map(Value::as_str).find(|url| url.ends_with(&format!("/{user}")));
         reqwest::get(url.expect("a user")).await.expect("an answer").text().await.expect("a token")
     }
@@ -61,13 +47,6 @@ impl Dev {
             .route("/orders", get(|| async { "orders" }).layer(countersign::guard::require(role("clerk"))))
             .layer(AuthenticateLayer::new(verifier));
         serve(app).await
-    }
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

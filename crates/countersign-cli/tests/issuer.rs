@@ -3,12 +3,12 @@
 
 mod run;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use run::{countersign, file};
+use run::{Server, countersign, file};
 use serde_json::Value;
 
 /// `orders` with the secret `quaint-heron-lifts-49`, stored as a bcrypt hash by an older system.
@@ -42,26 +42,19 @@ fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
     let config = file("issuer.toml", &configuration(&format!("[store]\nfile = {:?}", state.path())));
     let mut tokens = Vec::new();
     for _ in 0..2 {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["issuer", "--json", "--config", config.path()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let address = ready["address"].as_str().expect("an address");
+        let mut issuer =
+            Server::start_with("issuer", &["--config", config.path()], |command| command.stderr(Stdio::piped()));
+        let address = issuer.text("address");
         let (status, body) = post(address, "/token", "grant_type=client_credentials");
         assert_eq!(status, "HTTP/1.1 200 OK", "{body}");
         let body: Value = serde_json::from_str(&body).expect("JSON");
         tokens.push(body["access_token"].as_str().expect("a token").to_owned());
         let (status, body) = post(address, "/introspect", &format!("token={}", tokens[0]));
         assert!(status.contains("200") && body.contains("\"active\":true"), "active after a restart too: {body}");
-        child.kill().expect("ended");
+        issuer.child.kill().expect("ended");
         let mut log = String::new();
-        child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
-        child.wait().expect("ended");
+        issuer.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        issuer.child.wait().expect("ended");
         assert!(log.contains("token issued") && log.contains("billing"), "{log}");
         for hidden in [tokens[0].as_str(), "quaint-heron", "$2b$", "$argon2id$"] {
             assert!(!log.contains(hidden), "{hidden} is in {log}");
@@ -91,25 +84,12 @@ fn an_invalid_configuration_exits_with_2_and_names_the_field() {
     }
 }
 
-/// Starts the issuer; returns the process and its address.
-fn start(config: &str) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-        .args(["issuer", "--json", "--config", config])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    (child, ready["address"].as_str().expect("an address").to_owned())
-}
-
 // S15.01, S15.02: more half-sent requests than there are places.
 #[test]
 fn half_sent_requests_stop_neither_the_service_nor_its_end() {
     let config = file("half.toml", &configuration(""));
-    let (mut child, address) = start(config.path());
+    let mut issuer = Server::start("issuer", &["--config", config.path()]);
+    let address = issuer.text("address").to_owned();
     let half = ["POST /token HTTP/1.1\r\n", "", "POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\ngrant"];
     let mut held = Vec::new();
     for n in 0..700 {
@@ -124,8 +104,8 @@ fn half_sent_requests_stop_neither_the_service_nor_its_end() {
         }
     }
     let start = Instant::now();
-    let signalled = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
+    let signalled = Command::new("kill").arg(issuer.child.id().to_string()).status().expect("kill runs");
     assert!(signalled.success());
-    assert!(child.wait().expect("it ends").success(), "it ends by itself");
+    assert!(issuer.child.wait().expect("it ends").success(), "it ends by itself");
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }

@@ -4,47 +4,12 @@
 
 mod run;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use run::{assert_form, countersign};
+use run::{Server, assert_form, countersign};
 use serde_json::{Value, json};
-
-/// A running issuer, killed on drop.
-struct Running {
-    child: Child,
-    ready: Value,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["issuer", "--json"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        assert_form("issuer", &ready);
-        Running { child, ready }
-    }
-
-    fn end(mut self) {
-        self.child.kill().expect("ended");
-        self.child.wait().expect("ended");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A folder with a service's configuration, removed on drop.
 struct Folder(PathBuf);
@@ -74,8 +39,8 @@ impl Drop for Folder {
 }
 
 /// The number of published keys.
-fn published(issuer: &Running) -> usize {
-    let url = format!("http://{}/jwks", issuer.ready["address"].as_str().expect("text"));
+fn published(issuer: &Server) -> usize {
+    let url = format!("http://{}/jwks", issuer.text("address"));
     let report = countersign(&["keys", "check", &url, "--json"], "").json();
     report["keys"].as_array().map(Vec::len).unwrap_or_default()
 }
@@ -95,7 +60,7 @@ fn states(keys: &Value) -> Vec<&str> {
 fn keys_rotate_in_a_running_service_and_in_its_store() {
     let folder = Folder::new("rotate");
     let config = folder.config("");
-    let start = || Running::start(&["--config", &config]);
+    let start = || Server::start("issuer", &["--config", &config]);
     let issuer = start();
     let first = rotated(&config, &["--list"]);
     assert_eq!(states(&first), ["active"]);
@@ -132,7 +97,7 @@ fn keys_rotate_in_a_running_service_and_in_its_store() {
 fn the_control_endpoint_requires_its_secret() {
     let folder = Folder::new("control");
     let config = folder.config("");
-    let issuer = Running::start(&["--config", &config]);
+    let issuer = Server::start("issuer", &["--config", &config]);
     let path = folder.0.join("state.control");
     let mut control: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("there")).expect("JSON");
     let before = rotated(&config, &["--list"]);
@@ -149,9 +114,9 @@ fn the_control_endpoint_requires_its_secret() {
 /// Somebody else listens on the port of a killed service. They learn nothing, and their answers count for nothing.
 #[test]
 fn another_listener_on_the_port_of_a_killed_service_learns_nothing() {
-    let folder = Folder::new("stranger");
+    let folder = Folder::new("other-listener");
     let config = folder.config("");
-    let issuer = Running::start(&["--config", &config]);
+    let issuer = Server::start("issuer", &["--config", &config]);
     let before = rotated(&config, &["--list"]);
     issuer.end();
     let path = folder.0.join("state.control");
@@ -190,7 +155,7 @@ fn another_listener_on_the_port_of_a_killed_service_learns_nothing() {
 fn a_terminated_service_exits_cleanly_and_removes_its_control_file() {
     let folder = Folder::new("end");
     let config = folder.config("");
-    let mut issuer = Running::start(&["--config", &config]);
+    let mut issuer = Server::start("issuer", &["--config", &config]);
     let path = folder.0.join("state.control");
     assert!(path.exists());
     let signalled = Command::new("kill").args(["-TERM", &issuer.child.id().to_string()]).status().expect("ran");

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::claim_text;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::keyring;
-use crate::{input, output};
+use crate::{input, output, runtime};
 
 /// The environment variable with the client's secret, if no option names a file.
 const SECRET_VARIABLE: &str = "COUNTERSIGN_CLIENT_SECRET";
@@ -77,10 +77,7 @@ struct Get {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let Action::Get(get) = self.action;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::current_thread()?;
         runtime.block_on(get.run())
     }
 }

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use super::state::Inspector;
 use super::{api, open, page, request_guard};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::output;
 use crate::server::{Limits, serve};
+use crate::{output, runtime};
 
 /// Maximum size of a request body, in bytes.
 const MAX_ASK_BYTES: usize = 512 * 1024;
@@ -44,11 +44,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::with_threads(2)?;
         runtime.block_on(self.serve())
     }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::exit::Failure;
 use crate::fetch::is_loopback;
 use crate::tools::secret;
-use crate::verification::Session;
+use crate::verification::{Session, Settings};
 
 /// Timeout for the response of a local service.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ pub(super) struct Inspector {
     pub(super) client: Client,
     fresh: Mutex<BTreeMap<Algorithm, Arc<Signer>>>,
     /// The last session and its settings, so that checks while somebody types fetch nothing again.
-    session: Mutex<Option<(String, Session)>>,
+    session: Mutex<Option<(Settings, Session)>>,
     /// Allowed hosts beyond loopback.
     hosts: Vec<String>,
 }
@@ -61,12 +61,12 @@ impl Inspector {
     }
 
     /// The last session, if it has these settings.
-    pub(super) fn take_session(&self, settings: &str) -> Option<Session> {
+    pub(super) fn take_session(&self, settings: &Settings) -> Option<Session> {
         let mut last = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         last.take_if(|(known, _)| known == settings).map(|(_, session)| session)
     }
 
-    pub(super) fn keep_session(&self, settings: String, session: Session) {
+    pub(super) fn keep_session(&self, settings: Settings, session: Session) {
         let replaced = self.session.lock().unwrap_or_else(PoisonError::into_inner).replace((settings, session));
         drop(replaced);
     }

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use super::options::VerifyClock;
 use super::settings::{KeyLocation, Settings};
 use crate::exit::Failure;
-use crate::{input, keyfile, output};
+use crate::{input, keyfile, output, runtime};
 
 /// Maximum number of cached verifiers for a pinned PEM key.
 const MAX_PINNED_NAMES: usize = 64;
@@ -38,10 +38,7 @@ enum Verifiers {
 impl Session {
     /// Builds the verifier; reports every fault of the settings.
     pub(crate) fn new(settings: Settings) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::current_thread()?;
         let clock = Arc::new(VerifyClock(settings.now));
         let verifiers = match &settings.keys {
             Some(KeyLocation::Pem { text, .. }) => {

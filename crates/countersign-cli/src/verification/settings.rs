@@ -1,5 +1,7 @@
 //! The verification settings: a policy from options or a file, and settings that only the command has.
 
+use std::fmt;
+
 use countersign::clock::UnixTime;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
 use serde_json::Value;
@@ -9,7 +11,7 @@ use crate::exit::Failure;
 use crate::{input, output};
 
 /// All settings for verifying a token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// The policy, in the form that services use.
     pub(crate) policy: Policy,
@@ -19,7 +21,7 @@ pub(crate) struct Settings {
 }
 
 /// The location of the keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum KeyLocation {
     /// A JWK Set or JWK, as text, and its origin.
     Set { text: String, origin: String },
@@ -29,6 +31,18 @@ pub(crate) enum KeyLocation {
     Address(String),
     /// Found by the issuer's discovery document.
     Discovery,
+}
+
+/// Without the key itself, which may be a shared secret.
+impl fmt::Debug for KeyLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyLocation::Set { origin, .. } => f.debug_struct("Set").field("origin", origin).finish_non_exhaustive(),
+            KeyLocation::Pem { origin, .. } => f.debug_struct("Pem").field("origin", origin).finish_non_exhaustive(),
+            KeyLocation::Address(url) => f.debug_tuple("Address").field(url).finish(),
+            KeyLocation::Discovery => f.write_str("Discovery"),
+        }
+    }
 }
 
 /// A media type without `application/`, in lower case (RFC 7515 §4.1.9).

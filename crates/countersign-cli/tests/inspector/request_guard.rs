@@ -176,8 +176,8 @@ fn the_browser_is_opened_and_the_page_ends_with_the_command() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(std::fs::read_to_string(&opened).expect("written"), inspector.url, "the address with its secret");
-    inspector.child.kill().expect("ended");
-    inspector.child.wait().expect("ended");
+    inspector.server.child.kill().expect("ended");
+    inspector.server.child.wait().expect("ended");
     assert!(TcpStream::connect(inspector.authority()).is_err(), "the port is closed");
     let _ = std::fs::remove_dir_all(folder);
 }

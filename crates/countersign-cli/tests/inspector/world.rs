@@ -1,7 +1,6 @@
 //! The running inspector, and services around it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,12 +15,14 @@ use countersign::keys::RemoteKeys;
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 
-/// The running command, killed on drop.
+use crate::run::Server;
+
+/// The running command.
 pub(crate) struct Inspector {
-    pub(crate) child: Child,
+    pub(crate) server: Server,
     /// `http://127.0.0.1:PORT/#run=SECRET`
     pub(crate) url: String,
     pub(crate) jwks: String,
@@ -32,16 +33,10 @@ impl Inspector {
         Self::start_with(arguments, |command| command)
     }
 
-    pub(crate) fn start_with(arguments: &[&str], set: impl Fn(&mut Command) -> &mut Command) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(["inspect", "--json"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = set(&mut command).spawn().expect("the binary starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        crate::run::assert_form("inspect", &ready);
-        let text = |name: &str| ready[name].as_str().expect("text").to_owned();
-        Inspector { url: text("url"), jwks: text("jwks"), child }
+    pub(crate) fn start_with(arguments: &[&str], set: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        let server = Server::start_with("inspect", arguments, set);
+        let text = |name: &str| server.text(name).to_owned();
+        Inspector { url: text("url"), jwks: text("jwks"), server }
     }
 
     /// `127.0.0.1:PORT`
@@ -57,13 +52,6 @@ impl Inspector {
     /// The secret of this run.
     pub(crate) fn secret(&self) -> &str {
         self.url.split_once("#run=").expect("a secret").1
-    }
-}
-
-impl Drop for Inspector {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

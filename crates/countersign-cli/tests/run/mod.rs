@@ -1,9 +1,9 @@
 //! Runs the real binary.
 #![allow(dead_code, reason = "no test uses everything")]
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
@@ -55,6 +55,50 @@ pub(crate) fn countersign_with(arguments: &[&str], input: &str, variables: &[(&s
         code: output.status.code().expect("no signal"),
         stdout: String::from_utf8(output.stdout).expect("text"),
         stderr: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// A command that serves until it is ended, killed on drop.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    /// The object that it prints when it is ready.
+    pub(crate) ready: Value,
+}
+
+impl Server {
+    /// Runs `countersign NAME --json`, without its log.
+    pub(crate) fn start(name: &str, arguments: &[&str]) -> Self {
+        Self::start_with(name, arguments, |command| command.stderr(Stdio::null()))
+    }
+
+    /// Like [`start`](Self::start), with other settings of the process.
+    pub(crate) fn start_with(name: &str, arguments: &[&str], set: impl FnOnce(&mut Command) -> &mut Command) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args([name, "--json"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = set(&mut command).spawn().expect("the binary starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_form(name, &ready);
+        Server { child, ready }
+    }
+
+    /// A text of the object that it printed.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().expect("text")
+    }
+
+    /// Kills it, and waits for its end.
+    pub(crate) fn end(mut self) {
+        self.child.kill().expect("ended");
+        self.child.wait().expect("ended");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -12,8 +12,8 @@ use countersign_test::{Attack, TestIssuer, TokenDraft};
 
 use super::dev::{self, Shape, User};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::output;
 use crate::tools::keyring;
+use crate::{output, runtime};
 use results::{Row, Run};
 use target::Target;
 
@@ -64,10 +64,7 @@ impl Arguments {
         let url = url.ok_or_else(|| Failure::usage(format!("{}: not a URL", output::safe(&self.url))))?;
         let draft = self.draft()?;
         let target = Target::new(url, &self.method)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::current_thread()?;
         let run = runtime.block_on(attack(&target, &draft));
         if let Some(path) = self.junit.take() {
             let text = junit::report(&self.url, &run);

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use countersign::secret::Secret;
-use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, Url, redirect};
 
 use crate::exit::Failure;
@@ -44,21 +43,12 @@ impl Target {
     pub(super) async fn send(&self, token: Option<&str>) -> Result<Answer, String> {
         let mut request = self.client.request(self.method.clone(), self.url.clone());
         if let Some(token) = token {
-            let bearer = Secret::from(format!("Bearer {token}"));
-            let value = HeaderValue::from_str(bearer.expose());
-            let mut value = value.map_err(|_| "the token has characters that no header can have".to_owned())?;
-            value.set_sensitive(true);
+            let value = fetch::bearer(token).ok_or("the token has characters that no header can have")?;
             request = request.header(AUTHORIZATION, value);
         }
         let response = request.send().await.map_err(|error| {
-            let why = if error.is_connect() {
-                "no connection"
-            } else if error.is_timeout() {
-                "no answer within 10 s"
-            } else {
-                "the connection broke"
-            };
-            format!("{}: {why}", output::safe(self.url.as_str()))
+            let reason = fetch::failure_reason(&error, ANSWER_WITHIN);
+            format!("{}: {reason}", output::safe(self.url.as_str()))
         })?;
         let challenge = response.headers().get(WWW_AUTHENTICATE);
         let challenge = challenge.map(|value| format!(" ({})", String::from_utf8_lossy(value.as_bytes())));

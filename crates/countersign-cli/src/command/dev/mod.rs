@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve};
 use crate::tools::keyring;
-use crate::{output, times};
+use crate::{output, runtime, times};
 pub(super) use claims::Claims;
 use provider::Provider;
 pub(super) use shape::Shape;
@@ -71,11 +71,7 @@ impl Arguments {
         };
         let life = times::length(&self.life)?;
         let signer = keyring::development_key(Algorithm::ES256)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::with_threads(2)?;
         runtime.block_on(async {
             let unusable = |error: std::io::Error| Failure::usage(format!("port {}: {error}", self.port));
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));

@@ -4,28 +4,20 @@ use countersign::authz::Grants;
 use countersign::claims::TenantId;
 use serde_json::{Value, json};
 
-/// The lists of authorities, by their names in requirements and in text.
-fn lists(caller: &Grants) -> [(&'static str, &'static str, Vec<&str>); 4] {
-    [
-        ("scope", "scopes", caller.scopes.iter().collect()),
-        ("role", "roles", caller.roles.iter().collect()),
-        ("permission", "permissions", caller.permissions.iter().collect()),
-        ("group", "groups", caller.groups.iter().collect()),
-    ]
-}
+use crate::verification::{AuthorityList, authority_lists};
 
 pub(super) fn as_json(caller: &Grants) -> Value {
     let mut json = json!({ "tenant": caller.tenant.as_ref().map(TenantId::as_str) });
-    for (_, name, names) in lists(caller) {
-        json[name] = json!(names);
+    for list in authority_lists(caller) {
+        json[list.title] = json!(list.names);
     }
     json
 }
 
 /// One line: `scopes orders:read; roles clerk; tenant acme`.
 pub(super) fn text(caller: &Grants) -> String {
-    let lists = lists(caller).into_iter().filter(|(_, name, names)| !names.is_empty() || *name == "roles");
-    let lists = lists.map(|(_, name, names)| format!("{name} {}", listed(&names)));
+    let lists = authority_lists(caller).into_iter().filter(|list| !list.names.is_empty() || list.kind == "role");
+    let lists = lists.map(|list| format!("{} {}", list.title, listed(&list.names)));
     let tenant = caller.tenant.as_ref().map_or("none", TenantId::as_str);
     lists.chain([format!("tenant {tenant}")]).collect::<Vec<_>>().join("; ")
 }
@@ -43,21 +35,21 @@ pub(super) fn unmet(rule: &Value, caller: &Grants) -> Vec<String> {
             let is_met = parts.is_empty() || parts.iter().any(Vec::is_empty);
             if is_met { Vec::new() } else { vec![format!("one of: {}", parts.concat().join("; "))] }
         }
-        kind => lists(caller)
+        kind => authority_lists(caller)
             .into_iter()
-            .find(|(name, ..)| *name == kind)
+            .find(|list| list.kind == kind)
             .zip(argument.as_str())
-            .filter(|((.., names), wanted)| !names.contains(wanted))
-            .map(|((kind, name, names), wanted)| missing(kind, name, &names, wanted))
+            .filter(|(list, wanted)| !list.names.contains(wanted))
+            .map(|(list, wanted)| missing(&list, wanted))
             .into_iter()
             .collect(),
     }
 }
 
-fn missing(kind: &str, name: &str, names: &[&str], wanted: &str) -> String {
+fn missing(AuthorityList { kind, title, names }: &AuthorityList<'_>, wanted: &str) -> String {
     let similar = names.iter().find(|name| name.eq_ignore_ascii_case(wanted));
     let hint = similar.map(|name| format!("; {name} differs only by case")).unwrap_or_default();
-    format!("{kind} {wanted} (the caller has {name} {}{hint})", listed(names))
+    format!("{kind} {wanted} (the caller has {title} {}{hint})", listed(names))
 }
 
 fn listed(names: &[&str]) -> String {

@@ -127,9 +127,8 @@ impl Arguments {
             headers.append(name, value);
         }
         if let Some(token) = token {
-            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| Failure::usage("the token has characters that are not allowed in a header"))?;
-            value.set_sensitive(true);
+            let value = fetch::bearer(token)
+                .ok_or_else(|| Failure::usage("the token has characters that are not allowed in a header"))?;
             headers.append(header::AUTHORIZATION, value);
         }
         Ok(headers)

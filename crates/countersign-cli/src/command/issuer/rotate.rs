@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::control::{self, Answer, ControlFile, ControlRequest, Hello, Order, Welcome};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::secret;
-use crate::{fetch, input, output, times};
+use crate::{fetch, input, output, runtime, times};
 
 /// Rotate the keys of a token service: of the running service with this configuration, otherwise in its store.
 ///
@@ -77,10 +77,7 @@ fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> R
     let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
     let control: ControlFile = serde_json::from_str(&input::file(&path.to_string_lossy())?)
         .map_err(|_| Failure::usage(format!("{}: not a control file", path.display())))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+    let runtime = runtime::current_thread()?;
     let text = serde_json::to_string(request).unwrap_or_default();
     match runtime.block_on(exchange(&control, &fetch::address(&control.url)?, text)) {
         Exchange::Answer(json) => Ok(Some(match json["error"].as_str() {
@@ -142,11 +139,7 @@ fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlRe
             "no service is running with this configuration, and the configuration names no store: nothing to rotate",
         ));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+    let runtime = runtime::with_threads(1)?;
     let _within = runtime.enter(); // keys of federated issuers are fetched from it
     let issuer = config.build_with(from_config)?;
     Ok(control::execute(&issuer, request))

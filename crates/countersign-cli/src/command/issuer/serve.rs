@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::control;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve};
-use crate::{fetch, output};
+use crate::{fetch, output, runtime};
 
 /// The largest request body, in bytes. The issuer itself refuses those over 64 KiB.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -45,10 +45,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let config = IssuerConfig::from_file(&self.config).map_err(|error| invalid(&error))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::with_all_cores()?;
         let within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
         if self.check {

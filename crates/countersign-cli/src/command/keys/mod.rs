@@ -6,7 +6,8 @@ mod watch;
 
 use clap::{Args, Subcommand};
 
-use crate::exit::{EXIT_CODES, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Outcome};
+use crate::runtime;
 
 /// Examine the keys that an issuer publishes.
 #[derive(Args)]
@@ -26,10 +27,7 @@ enum Action {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::usage(format!("no runtime: {error}")))?;
+        let runtime = runtime::current_thread()?;
         runtime.block_on(async {
             match self.action {
                 Action::Check(arguments) => arguments.run().await,

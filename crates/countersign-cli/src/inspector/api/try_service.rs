@@ -14,7 +14,7 @@ use super::response::{Answer, Refusal};
 use super::verify::{Trust, verify};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
-use crate::{input, output};
+use crate::{fetch, input, output};
 
 /// Maximum size of a response body shown, in bytes.
 const MAX_BODY_BYTES: usize = 4096;
@@ -57,9 +57,8 @@ pub(super) async fn send(
         .map_err(|_| Failure::usage("not an HTTP method"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Failure::usage("the token has characters that are not allowed in a header"))?;
-        value.set_sensitive(true);
+        let value = fetch::bearer(token)
+            .ok_or_else(|| Failure::usage("the token has characters that are not allowed in a header"))?;
         headers.insert(header::AUTHORIZATION, value);
     }
     let started = Instant::now();

@@ -17,7 +17,7 @@ use super::response::{Answer, Refusal};
 use crate::exit::Failure;
 use crate::inspector::state::Inspector;
 use crate::verification::{
-    KeyLocation, Session, Settings, VerifyOptions, algorithms, found_in_words, read_policy, remedy,
+    KeyLocation, Session, Settings, VerifyOptions, algorithms, authority_lists, found_in_words, read_policy, remedy,
 };
 use crate::{encoding, input, keyfile};
 
@@ -108,32 +108,25 @@ fn decide(state: &Inspector, token: &str, trust: &Trust, header: &Value) -> Resu
     };
     let settings = Settings::with_policy(policy, &options, keys)?;
     // With the keys of the last check, if its settings were the same.
-    let known = format!("{settings:?}");
-    let mut session = match state.take_session(&known) {
+    let mut session = match state.take_session(&settings) {
         Some(session) => session,
-        None => Session::new(settings)?,
+        None => Session::new(settings.clone())?,
     };
     let report = session.report(token);
     let mut answer = reported(&report, &session.origin(&report), header, session.now());
     if let Some(verified) = session.verified(token).filter(|_| report.is_accepted()) {
         answer["authorities"] = authorities(verified.grants());
     }
-    state.keep_session(known, session);
+    state.keep_session(settings, session);
     Ok(answer)
 }
 
 /// Scopes, roles and the other authorities as the policy reads them from the token.
 fn authorities(grants: &Grants) -> Value {
-    let lists = [
-        ("scopes", &grants.scopes),
-        ("roles", &grants.roles),
-        ("permissions", &grants.permissions),
-        ("groups", &grants.groups),
-    ];
-    let mut found: Vec<Value> = lists
+    let mut found: Vec<Value> = authority_lists(grants)
         .into_iter()
-        .filter(|(name, names)| names.iter().next().is_some() || matches!(*name, "scopes" | "roles"))
-        .map(|(name, names)| json!({ "name": name, "values": names.iter().collect::<Vec<_>>() }))
+        .filter(|list| !list.names.is_empty() || matches!(list.title, "scopes" | "roles"))
+        .map(|list| json!({ "name": list.title, "values": list.names }))
         .collect();
     let tenant: Vec<&str> = grants.tenant.iter().map(TenantId::as_str).collect();
     found.push(json!({ "name": "tenant", "values": tenant }));
