@@ -35,7 +35,7 @@ pub async fn through_the_mesh(report: &mut Report, mesh: &Mesh) -> Result<()> {
 }
 
 pub async fn bad_tokens(report: &mut Report, mesh: &Mesh) -> Result<()> {
-    report.step(3, "bad tokens, each refused with its reason");
+    report.step(3, "bad tokens: the reason is stated only if the signature holds");
     let url = format!("{}/orders", mesh.gateway.url);
     let tokens = &mesh.tokens;
     let good = tokens.for_person(&ANN, "gateway", READS)?;
@@ -44,11 +44,11 @@ pub async fn bad_tokens(report: &mut Report, mesh: &Mesh) -> Result<()> {
     let bad = [
         ("for another audience", tokens.for_person(&ANN, "billing", READS)?, "wrong_audience"),
         ("expired an hour ago", tokens.expired_for_person(&ANN, "gateway", READS)?, "expired"),
-        ("of an unknown issuer", unknown, "unknown_issuer"),
-        ("with alg none and no signature", forge::with_alg_none(&good, "")?, "malformed"),
-        ("with alg none and any signature", forge::with_alg_none(&good, "AAAA")?, "algorithm_not_allowed"),
-        ("with a MAC under the public key", forge::with_mac_of_public_key(&good, &jwks)?, "algorithm_not_allowed"),
-        ("with one bit of its signature flipped", forge::with_flipped_bit(&good)?, "bad_signature"),
+        ("of an unknown issuer", unknown, "token_invalid"),
+        ("with alg none and no signature", forge::with_alg_none(&good, "")?, "token_invalid"),
+        ("with alg none and any signature", forge::with_alg_none(&good, "AAAA")?, "token_invalid"),
+        ("with a MAC under the public key", forge::with_mac_of_public_key(&good, &jwks)?, "token_invalid"),
+        ("with one bit of its signature flipped", forge::with_flipped_bit(&good)?, "token_invalid"),
     ];
     for (what, token, reason) in bad {
         let answer = report.get(&url, Some(&token)).await?;
