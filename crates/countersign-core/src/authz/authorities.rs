@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::string_at;
+use super::client::{client_id, string_at};
 use super::names::Names;
 use super::names_claim::NamesClaim;
 use super::namespaces::{NamedBy, Namespaces};
@@ -257,14 +257,23 @@ impl Authorities {
     }
 
     /// The client of a token.
+    #[inline]
     pub(crate) fn client<'p>(
         &self,
         payload: &'p Payload,
         claim_names: &[Box<str>],
     ) -> Result<Option<Cow<'p, str>>, VerifyError> {
         if self.client_at.is_empty() {
-            return string_at(payload, claim_names, "/client_id");
+            return Ok(client_id(payload));
         }
+        self.mapped_client(payload, claim_names)
+    }
+
+    fn mapped_client<'p>(
+        &self,
+        payload: &'p Payload,
+        claim_names: &[Box<str>],
+    ) -> Result<Option<Cow<'p, str>>, VerifyError> {
         for pointer in &self.client_at {
             if let Some(client) = string_at(payload, claim_names, pointer)? {
                 return Ok(Some(client));
@@ -274,6 +283,7 @@ impl Authorities {
     }
 
     /// Returns whether the client of a token got it for itself.
+    #[inline]
     pub(crate) fn is_own(
         &self,
         payload: &Payload,
@@ -494,6 +504,7 @@ impl Authorities {
 }
 
 /// Adds the scopes of a claim: a string of words, or a list of which each entry is one word.
+#[inline]
 fn add_scopes(scopes: &mut Names, payload: &Payload, claim: &ListClaim, name: &str) -> Result<(), VerifyError> {
     match claim {
         ListClaim::Absent => {}

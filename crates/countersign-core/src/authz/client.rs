@@ -57,6 +57,7 @@ impl OwnTokens {
     }
 
     /// Returns whether `client` got the token with these claims for itself.
+    #[inline]
     pub(super) fn is_own(self, payload: &Payload, claim_names: &[Box<str>], client: &str) -> Result<bool, VerifyError> {
         let subject = payload.subject.map_or("", |text| payload.text(text));
         if client.is_empty() || subject.is_empty() {
@@ -70,9 +71,9 @@ impl OwnTokens {
                 let user = claim("/preferred_username")?;
                 let name = user.as_deref().and_then(|user| user.strip_prefix("service-account-"));
                 // Users choose their names, but nobody who signs in gets this claim.
-                let id = match payload.client_id {
-                    Some(id) => Some(Cow::Borrowed(payload.text(id))),
+                let id = match client_id(payload) {
                     None => claim("/clientId")?,
+                    id => id,
                 };
                 name.is_some_and(|name| name == client.to_lowercase()) && id.as_deref() == Some(client)
             }
@@ -84,6 +85,12 @@ impl OwnTokens {
     }
 }
 
+/// The claim `client_id`.
+#[inline]
+pub(super) fn client_id(payload: &Payload) -> Option<Cow<'_, str>> {
+    payload.client_id.map(|text| Cow::Borrowed(payload.text(text)))
+}
+
 /// The string at `pointer`; `None` if it is absent or `null`.
 pub(super) fn string_at<'p>(
     payload: &'p Payload,
@@ -91,7 +98,7 @@ pub(super) fn string_at<'p>(
     pointer: &str,
 ) -> Result<Option<Cow<'p, str>>, VerifyError> {
     if pointer == "/client_id" {
-        return Ok(payload.client_id.map(|text| Cow::Borrowed(payload.text(text))));
+        return Ok(client_id(payload));
     }
     match value_at(payload, claim_names, pointer)? {
         None => Ok(None),

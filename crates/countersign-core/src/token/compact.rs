@@ -16,6 +16,7 @@ pub(crate) struct Compact<'t> {
 
 impl<'t> Compact<'t> {
     /// Splits `token` at its dots; reads at most to the fifth.
+    #[inline(always)]
     pub(crate) fn split(token: &'t str, max_bytes: usize) -> Result<Self, VerifyError> {
         if token.len() > max_bytes {
             let detail = format!("the token has {} bytes, at most {max_bytes} are permitted", token.len());

@@ -58,6 +58,7 @@ impl TokenType {
 
 impl Header {
     /// Decodes and reads the first segment of a token.
+    #[inline(always)]
     pub(crate) fn decode(segment: &str) -> Result<Self, VerifyError> {
         let mut buffer = [0; HEADER_ON_STACK];
         if let Some(json) = base64url::decode_into(segment, &mut buffer) {

@@ -57,6 +57,17 @@ impl<'j> Reader<'j> {
         range.of(self.json, &self.unescaped)
     }
 
+    /// The position, for [`is_null_since`](Self::is_null_since).
+    #[inline]
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Returns whether the text since an earlier position is `null`.
+    pub(crate) fn is_null_since(&self, position: usize) -> bool {
+        self.json.get(position..self.at).is_some_and(|text| text.trim_ascii() == "null")
+    }
+
     /// The first byte of the next value, name or sign.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {

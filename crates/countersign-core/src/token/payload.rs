@@ -51,6 +51,7 @@ pub(crate) struct Payload {
 
 impl Payload {
     /// Decodes and reads the second segment of a token; `captured` as in [`parse`](Self::parse).
+    #[inline(always)]
     pub(crate) fn decode(segment: &str, captured: &[Box<str>]) -> Result<Self, VerifyError> {
         Self::read(JsonText::decode(segment).map_err(not_text)?, captured)
     }
@@ -196,13 +197,7 @@ impl Claims<'_> {
     /// A registered claim is a duplicate if its field is set; the names of all others are recorded and compared.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         use RegisteredClaim as Claim;
-        let registered = Claim::from_name(reader.text(name));
-        if let Some(claim) = registered.filter(|claim| claim.may_be_null())
-            && reader.peek() == Some(b'n')
-        {
-            return self.null(claim, reader);
-        }
-        match registered {
+        match Claim::from_name(reader.text(name)) {
             Some(claim @ Claim::Issuer) => self.claim(claim, reader, |payload| &mut payload.issuer, text),
             Some(claim @ Claim::Subject) => self.claim(claim, reader, |payload| &mut payload.subject, text),
             Some(claim @ Claim::TokenId) => self.claim(claim, reader, |payload| &mut payload.token_id, text),
@@ -259,17 +254,20 @@ impl Claims<'_> {
         refuse_duplicate(self.payload.nulls & claim.bit() == 0)?;
         let field = field(self.payload);
         refuse_duplicate(field.is_none())?;
+        let position = reader.position();
         *field = read(reader)?;
-        if field.is_some() { Ok(()) } else { Err(Unreadable::WrongClaim(claim)) }
+        if field.is_some() || self.is_absent(claim, reader, position) {
+            return Ok(());
+        }
+        Err(Unreadable::WrongClaim(claim))
     }
 
-    /// Reads a registered claim that is `null`, which counts as absent but still may occur only once.
+    /// Returns whether the value that was read is `null` and counts as absent. The claim may still occur only once.
     #[cold]
-    fn null(&mut self, claim: RegisteredClaim, reader: &mut Reader<'_>) -> Result<(), Unreadable> {
-        refuse_duplicate(self.payload.nulls & claim.bit() == 0 && self.payload.has(claim) == Some(false))?;
-        self.payload.nulls |= claim.bit();
-        reader.skip(VALUE_DEPTH)?;
-        Ok(())
+    fn is_absent(&mut self, claim: RegisteredClaim, reader: &Reader<'_>, position: usize) -> bool {
+        let is_absent = claim.may_be_null() && reader.is_null_since(position);
+        self.payload.nulls |= if is_absent { claim.bit() } else { 0 };
+        is_absent
     }
 
     fn list(
@@ -279,9 +277,13 @@ impl Claims<'_> {
         field: fn(&mut Payload) -> &mut ListClaim,
     ) -> Result<(), Unreadable> {
         refuse_duplicate(self.payload.nulls & claim.bit() == 0)?;
-        let field = field(self.payload);
-        refuse_duplicate(*field == ListClaim::Absent)?;
-        *field = strings(reader)?;
+        refuse_duplicate(*field(self.payload) == ListClaim::Absent)?;
+        let position = reader.position();
+        let list = strings(reader)?;
+        if list == ListClaim::Wrong && self.is_absent(claim, reader, position) {
+            return Ok(());
+        }
+        *field(self.payload) = list;
         Ok(())
     }
 }

@@ -37,6 +37,7 @@ impl IssuerNames {
     }
 
     /// Reads the caller of a token of `issuer`.
+    #[inline(always)]
     pub(super) fn read<'p>(
         &self,
         issuer: &TrustedIssuer,
@@ -49,6 +50,7 @@ impl IssuerNames {
         Ok(Caller { grants, client, is_clients_own })
     }
 
+    #[inline(always)]
     fn read_grants(
         &self,
         issuer: &TrustedIssuer,

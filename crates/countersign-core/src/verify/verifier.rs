@@ -306,6 +306,7 @@ impl Verifier {
     }
 
     /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others.
+    #[inline(always)]
     pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<TokenIssuer<'_>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());

@@ -20,6 +20,8 @@ pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
     pub(crate) context: Arc<LayerContext>,
     pub(crate) form: AnswerForm,
+    /// The path parameters that guards let through, for those behind routers that the guards do not know.
+    pub(crate) compared: Vec<(String, String)>,
 }
 
 /// Parts of the layer that guards and extractors behind it use.

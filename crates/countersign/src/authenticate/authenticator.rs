@@ -236,7 +236,8 @@ impl Authenticator {
 
     fn record<B>(&self, request: &mut Request<B>, verified: Option<Arc<Verified>>) -> Admission {
         let form = AnswerForm::from_extensions(request.extensions());
-        request.extensions_mut().insert(Authenticated { verified, context: Arc::clone(&self.context), form });
+        let (context, compared) = (Arc::clone(&self.context), Vec::new());
+        request.extensions_mut().insert(Authenticated { verified, context, form, compared });
         Admission::Forward
     }
 

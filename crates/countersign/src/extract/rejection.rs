@@ -89,17 +89,24 @@ impl Caller {
 /// The verified caller; `None` for an anonymous one; 500 if the request passed no layer, or if the handler reads another
 /// path parameter than a guard before it.
 pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, Rejection> {
-    let changed = changed_parameter(&mut parts.extensions);
-    let Some(Authenticated { verified, context, form }) = parts.extensions.get::<Authenticated>() else {
+    let Some(authenticated) = parts.extensions.get::<Authenticated>() else {
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
-    if let Some(parameter) = changed {
-        let LayerContext { clock, samples, .. } = &**context;
-        telemetry::repeated_parameter(parts.uri.path(), &parameter, samples, clock.elapsed());
-        return Err(Rejection::setup_fault(*form));
+    let Authenticated { verified, context, form, compared } = authenticated;
+    let caller = verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form: *form });
+    if compared.is_empty() {
+        return Ok(caller);
     }
-    Ok(verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form: *form }))
+    let (context, form) = (Arc::clone(context), *form);
+    match changed_parameter(&mut parts.extensions) {
+        None => Ok(caller),
+        Some(parameter) => {
+            let LayerContext { clock, samples, .. } = &*context;
+            telemetry::repeated_parameter(parts.uri.path(), &parameter, samples, clock.elapsed());
+            Err(Rejection::setup_fault(form))
+        }
+    }
 }
 
 /// The verified caller; 401 for an anonymous one.

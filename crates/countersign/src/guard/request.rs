@@ -3,6 +3,8 @@
 use countersign_core::integration::RequestFacts;
 use http::{Extensions, HeaderMap, Uri, header};
 
+use crate::authenticate::Authenticated;
+
 /// The facts of one request.
 pub(crate) struct HttpFacts<'r> {
     pub(crate) parameters: &'r [(String, String)],
@@ -100,22 +102,12 @@ pub(crate) fn path_parameters(extensions: &mut Extensions) -> Vec<(String, Strin
     parameters
 }
 
-/// Path parameters that a guard compared, with their values.
-#[derive(Clone, Debug, Default)]
-struct ComparedParameters(Vec<(String, String)>);
-
-/// Records path parameters that a guard let through, for guards and extractors behind routers that it does not know.
-pub(crate) fn record_compared(extensions: &mut Extensions, parameters: impl Iterator<Item = (String, String)>) {
-    let mut compared = extensions.remove::<ComparedParameters>().unwrap_or_default();
-    compared.0.extend(parameters);
-    extensions.insert(compared);
-}
-
 /// The name of a path parameter that had another value, or fewer values, when a guard compared it.
 ///
 /// A router inside the guarded service adds its own parameters, and handlers read those.
+#[cold]
 pub(crate) fn changed_parameter(extensions: &mut Extensions) -> Option<String> {
-    let ComparedParameters(compared) = extensions.get::<ComparedParameters>()?.clone();
+    let compared = extensions.get::<Authenticated>()?.compared.clone();
     let current = path_parameters(extensions);
     let is_same = |(name, value): &(String, String)| {
         let mut values = current.iter().filter(|(known, _)| known == name).map(|(_, value)| value);

@@ -9,7 +9,7 @@ use tower_service::Service;
 
 use super::evaluate::{evaluate, warn_of_missing_parameters};
 use super::future::RequireFuture;
-use super::request::{HttpFacts, changed_parameter, path_parameters, record_compared};
+use super::request::{HttpFacts, changed_parameter, path_parameters};
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::response::{AnswerForm, Refusal, ResponseBody, SetupFault};
 use crate::telemetry;
@@ -30,32 +30,39 @@ impl<S> Require<S> {
 
     /// Evaluates the requirement; `None` lets the request through.
     pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
-        let changed = changed_parameter(request.extensions_mut());
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
-        let refusal = self.evaluate(request, &parameters, changed);
-        if refusal.is_none() && self.needs_path && !self.requirement.is_shadow() {
+        let refusal = match request.extensions().get::<Authenticated>() {
+            None => Some(refuse_without_layer(request)),
+            Some(caller) if caller.compared.is_empty() => self.evaluate(caller, request, &parameters),
+            Some(_) => {
+                let changed = changed_parameter(request.extensions_mut());
+                match (request.extensions().get::<Authenticated>(), changed) {
+                    (None, _) => Some(refuse_without_layer(request)),
+                    (Some(caller), Some(parameter)) => Some(refuse_parameter(caller, request, &parameter)),
+                    (Some(caller), None) => self.evaluate(caller, request, &parameters),
+                }
+            }
+        };
+        if refusal.is_none()
+            && self.needs_path
+            && !self.requirement.is_shadow()
+            && let Some(caller) = request.extensions_mut().get_mut::<Authenticated>()
+        {
             let names: Vec<&str> = self.requirement.path_parameters().collect();
-            let compared = parameters.into_iter().filter(|(name, _)| names.contains(&name.as_str()));
-            record_compared(request.extensions_mut(), compared);
+            caller.compared.extend(parameters.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
         }
         refusal
     }
 
+    #[inline(always)]
     fn evaluate<B>(
         &self,
+        caller: &Authenticated,
         request: &Request<B>,
         parameters: &[(String, String)],
-        changed: Option<String>,
     ) -> Option<Response<Bytes>> {
-        let Some(Authenticated { verified, context, form }) = request.extensions().get::<Authenticated>() else {
-            telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-            return Some(SetupFault.response(AnswerForm::from_extensions(request.extensions())));
-        };
+        let Authenticated { verified, context, form, .. } = caller;
         let LayerContext { clock, samples, responder, .. } = &**context;
-        if let Some(parameter) = changed {
-            telemetry::repeated_parameter(request.uri().path(), &parameter, samples, clock.elapsed());
-            return Some(SetupFault.response(*form));
-        }
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
                 let refusal = match self.requirement.may_hide() {
@@ -72,13 +79,27 @@ impl<S> Require<S> {
         if self.needs_path
             && let Some(parameter) = facts.repeated(self.requirement.path_parameters())
         {
-            telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
-            return Some(SetupFault.response(*form));
+            return Some(refuse_parameter(caller, request, parameter));
         }
         let refusal = evaluate(&self.requirement, verified, context, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
         Some(responder.refuse(&refusal, request.headers(), *form))
     }
+}
+
+/// The answer to a request that passed no layer.
+#[cold]
+fn refuse_without_layer<B>(request: &Request<B>) -> Response<Bytes> {
+    telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
+    SetupFault.response(AnswerForm::from_extensions(request.extensions()))
+}
+
+/// The answer to a path parameter that two routers read differently, or that occurs twice.
+#[cold]
+fn refuse_parameter<B>(caller: &Authenticated, request: &Request<B>, parameter: &str) -> Response<Bytes> {
+    let LayerContext { clock, samples, .. } = &*caller.context;
+    telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
+    SetupFault.response(caller.form)
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>

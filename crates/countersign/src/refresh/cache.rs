@@ -58,7 +58,8 @@ where
             self.refresh_if_due();
             return Ok(value);
         }
-        match self.join_or_start_and_wait(None, self.0.policy.max_wait).await {
+        // Boxed, so that the future of a call with a usable value stays small.
+        match Box::pin(self.join_or_start_and_wait(None, self.0.policy.max_wait)).await {
             Ok((value, _)) => Ok(value),
             Err(outcome) => self.usable().ok_or(outcome),
         }

@@ -12,6 +12,7 @@ use crate::token::{ListClaim, RegisteredClaim, TokenKind, TokenType};
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
 
 /// Refuses tokens whose claims declare another kind than the policy accepts, such as ID tokens and logout tokens.
+#[inline]
 fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
     if let Some(other) = other_kind(case) {
         let is_id = matches!(other, TokenKind::Id | TokenKind::WithNonce);
@@ -43,6 +44,7 @@ fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
 }
 
 /// The client of the token, read by the issuer's mapping.
+#[inline]
 fn client<'c>(case: &Case<'c>) -> Result<Option<Cow<'c, str>>, VerifyError> {
     case.issuer.authorities.client(case.payload, case.claim_names)
 }

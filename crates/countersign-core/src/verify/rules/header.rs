@@ -8,6 +8,7 @@ use crate::token::{Header, TokenType};
 
 pub(super) const ALGORITHM: Rule = Rule::Header { name: "algorithm", decide: algorithm, compare: compare_algorithm };
 
+#[inline]
 fn algorithm(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
     match header.algorithm {
         Some(algorithm) if issuer.algorithms.contains(&algorithm) => Ok(()),
@@ -32,6 +33,7 @@ fn compare_algorithm(header: &Header, issuer: &TrustedIssuer) -> Compared {
 
 pub(super) const TYPE: Rule = Rule::Header { name: "type", decide: token_type, compare: compare_token_type };
 
+#[inline]
 fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
     if issuer.takes_type(&header.token_type) {
         return Ok(());
