@@ -16,7 +16,7 @@ use crate::telemetry::counts;
 
 /// The numbers of a service: its verifier, its outbound client, and all layers of the process.
 ///
-/// The [module](self) has an example. A process needs one.
+/// The [module](crate::metrics) has an example. A process needs one.
 #[derive(Clone)]
 pub struct Metrics(Arc<Sources>);
 

@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
     /// A user: NAME, NAME:ROLE,ROLE or NAME:ROLE@TENANT; may be repeated. Default: ann:clerk@acme and bob
     #[arg(long = "user", value_name = "USER")]
     users: Vec<String>,
-    /// Users in TOML: [[user]] with name, roles, permissions, scopes, tenant and claims
+    /// Users in TOML: a list of tables named user, each with name, roles, permissions, scopes, tenant and claims
     #[arg(long = "users", value_name = "FILE", conflicts_with = "users")]
     file: Option<PathBuf>,
     /// Lifetime of the tokens: 90, 90s, 10m, 2h
