@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::key::KeySource;
 use countersign::keys::RemoteKeys;
-use countersign::policy::NeedsAudience;
+use countersign::policy::{NeedsAudience, Policy};
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
 use serde_json::json;
@@ -183,6 +183,62 @@ fn s4_01_s4_03_bad_addresses_are_refused_when_built() {
     }
     assert!(Verifier::new(countersign::issuers::oidc("https://id.example").audience("orders")).is_ok());
     assert!(Verifier::new(countersign::issuers::oidc("http://127.0.0.1:1").audience("orders")).is_ok());
+}
+
+/// Keycloak under its service name, and on loopback or by a public name with its keys at the service name.
+#[test]
+fn s4_03_plain_http_of_a_policy_reaches_its_fetched_keys() {
+    const KEYS: &str = "http://keycloak:8080/realms/shop/protocol/openid-connect/certs";
+    let issuers = [
+        ("http://keycloak:8080/realms/shop", None),
+        ("http://localhost:8080/realms/shop", Some(KEYS)),
+        ("https://id.shop.test", Some(KEYS)),
+    ];
+    for (issuer, jwks_url) in issuers {
+        let toml = |plain: bool| {
+            let keys = jwks_url.map(|url| format!("keys = {{ jwks_url = \"{url}\" }}\n")).unwrap_or_default();
+            let plain = if plain { "danger_plain_http = true\n" } else { "" };
+            Policy::from_toml(&format!("[[issuers]]\nissuer = \"{issuer}\"\naudience = \"orders\"\n{keys}{plain}"))
+        };
+        let environment = |plain: bool| {
+            let mut vars = vec![("AUTH_ISSUER", issuer.to_owned()), ("AUTH_AUDIENCE", "orders".to_owned())];
+            vars.extend(jwks_url.map(|url| ("AUTH_KEYS", json!({ "jwks_url": url }).to_string())));
+            vars.extend(plain.then(|| ("AUTH_DANGER_PLAIN_HTTP", "true".to_owned())));
+            Policy::from_vars("AUTH_", vars)
+        };
+        for [strict, plain] in [[toml(false), toml(true)], [environment(false), environment(true)]] {
+            let builder = |policy: &Policy| Verifier::builder().policy(policy, countersign::keys::from_config);
+            let refused = builder(&strict.expect("a policy")).build().expect_err("plain http").to_string();
+            assert!(refused.contains("danger_plain_http"), "{refused}");
+            let plain = plain.expect("a policy");
+            assert!(builder(&plain).build().is_ok(), "{issuer}");
+            let denied = builder(&plain).deny_danger().build().expect_err("a danger");
+            assert!(denied.faults().iter().all(|fault| fault.field == "danger"), "{denied}");
+        }
+    }
+}
+
+/// Tokens name the issuer as clients see it; its keys come from an address inside the network.
+#[tokio::test]
+async fn s4_03_an_issuer_with_a_public_name_has_its_keys_at_an_internal_address() {
+    let issuer = TestIssuer::new().with_name("https://id.shop.test");
+    let served = issuer.clone();
+    let server = Server::start(move |_, _| ok(served.jwks())).await;
+    let address = format!("{}/certs", server.url);
+    let toml = format!(
+        "[[issuers]]\nissuer = \"https://id.shop.test\"\naudience = \"orders\"\nkeys = {{ jwks_url = \"{address}\" }}\n"
+    );
+    let policy = Policy::from_toml(&toml).expect("a policy");
+    let builders = [
+        Verifier::builder().trust(countersign::issuers::jwks("https://id.shop.test", &address).audience("orders")),
+        Verifier::builder().policy(&policy, countersign::keys::from_config),
+    ];
+    for builder in builders {
+        let verifier = builder.clock(Arc::new(issuer.clock().clone())).build().expect("good");
+        assert!(verifier.verify(&issuer.token().audience("orders").sign()).await.is_ok());
+        let internal = issuer.clone().with_name(&server.url).token().audience("orders").sign();
+        assert_eq!(verifier.verify(&internal).await.expect_err("its address is no name").code(), "unknown_issuer");
+    }
 }
 
 #[tokio::test]

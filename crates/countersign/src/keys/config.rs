@@ -10,6 +10,9 @@ use super::{FileKeys, RemoteKeys};
 
 /// The key source that `issuer.keys` names: discovery, an address, a file, or keys in the policy itself.
 ///
+/// With `danger_plain_http`, fetched keys may come over plain `http` too. `keys.jwks_url` may be an internal address of an
+/// issuer whose tokens carry its public name.
+///
 /// Pass it to [`VerifierBuilder::policy`](countersign_core::verify::VerifierBuilder::policy), so that one file configures a
 /// service.
 ///
@@ -26,9 +29,11 @@ use super::{FileKeys, RemoteKeys};
 /// # Errors
 /// `ConfigError` on field `keys` if keys in the policy are not usable, or if this version does not know the kind of location.
 pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
+    // What weakens the issuer's own address weakens that of its keys; without it, a cluster's http address is refused.
+    let remote = |keys: RemoteKeys| if issuer.danger_plain_http { keys.danger_allow_plain_http() } else { keys };
     Ok(match &issuer.keys {
-        KeysConfig::Discovery => Arc::new(RemoteKeys::from_issuer(&issuer.issuer)),
-        KeysConfig::JwksUrl(url) => Arc::new(RemoteKeys::from_url(url)),
+        KeysConfig::Discovery => Arc::new(remote(RemoteKeys::from_issuer(&issuer.issuer))),
+        KeysConfig::JwksUrl(url) => Arc::new(remote(RemoteKeys::from_url(url))),
         KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
         inline => {
             inline.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "location not known to this version")))?

@@ -79,7 +79,7 @@ pub struct TrustedIssuerConfig {
     /// Weakening: accepts tokens of every `typ` ([`danger::any_type`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_any_type: bool,
-    /// Weakening: lets the issuer use plain `http` ([`danger::plain_http_issuer`]).
+    /// Weakening: lets the issuer and its fetched keys use plain `http` ([`danger::plain_http_issuer`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub danger_plain_http: bool,
 }
