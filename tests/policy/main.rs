@@ -1,6 +1,7 @@
 //! What policies decide, shown with real tokens; and policies read from data.
 
 mod dangers;
+mod presets;
 
 use std::sync::Arc;
 

@@ -113,6 +113,13 @@ fn a_policy_is_checked_as_at_start_up() {
         let fields = answer.json()["faults"].to_string();
         assert!(fields.contains(&format!("\"field\":\"{field}")) || fields.contains(field), "{text}: {fields}");
     }
+    let preset = "[[issuers]]\npreset = \"auth0\"\nissuer = \"https://a.eu.auth0.com/\"\naudience = \"orders\"";
+    assert_eq!(check(preset).json()["policy"]["issuers"][0]["authorities"]["permissions_at"], json!(["/permissions"]));
+    let shown = countersign(&["policy", "show", "-"], preset);
+    assert!(shown.code == 0 && shown.stdout.contains("tenant_at = \"/org_id\""), "{}", shown.stdout);
+    assert_eq!(check(&shown.stdout).json()["fingerprint"], check(preset).json()["fingerprint"]);
+    let unknown = countersign(&["policy", "show", "-"], &preset.replace("auth0\"", "okda\""));
+    assert!(unknown.code == 2 && unknown.stderr.contains("okta"), "{}", unknown.stderr);
     let variables = [("APP_ISSUER", "https://id.example.com"), ("APP_AUDIENCE", "orders")];
     assert_eq!(countersign_with(&["policy", "check", "--env", "APP_"], "", &variables).code, 0);
     assert_eq!(countersign(&["policy", "check", "/nonexistent"], "").code, 2);

@@ -1,4 +1,4 @@
-//! `countersign policy check`: validates a policy as a service does at start-up.
+//! `countersign policy`: validates a policy as a service does at start-up, and prints it as read.
 
 use clap::{Args, Subcommand};
 use countersign::keys;
@@ -23,58 +23,85 @@ pub(crate) struct Arguments {
 enum Action {
     /// Check whether a service would start, list weakened checks, print the fingerprint. Fetches nothing. Exit code 1 if invalid
     Check {
-        /// A policy in TOML or JSON; - for standard input
-        #[arg(value_name = "FILE", required_unless_present = "env")]
-        file: Option<String>,
-        /// Read the policy from environment variables with this prefix instead
-        #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
-        env: Option<String>,
-        /// The table of the policy within the file, such as auth or services.auth
-        #[arg(long, value_name = "TABLE", conflicts_with = "env")]
-        at: Option<String>,
+        #[command(flatten)]
+        source: Source,
         /// Print one JSON object: usable, faults, weakenings, fingerprint, policy
         #[arg(long)]
         json: bool,
     },
+    /// Print the policy that a service reads as TOML, with what its presets give
+    Show {
+        #[command(flatten)]
+        source: Source,
+    },
+}
+
+/// The location of the policy.
+#[derive(Args)]
+struct Source {
+    /// A policy in TOML or JSON; - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "env")]
+    file: Option<String>,
+    /// Read the policy from environment variables with this prefix instead
+    #[arg(long, value_name = "PREFIX", conflicts_with = "file")]
+    env: Option<String>,
+    /// The table of the policy within the file, such as auth or services.auth
+    #[arg(long, value_name = "TABLE", conflicts_with = "env")]
+    at: Option<String>,
+}
+
+impl Source {
+    /// The policy; the outer result is about the file, the inner one about its content.
+    fn read(&self) -> Result<Result<Policy, Failure>, Failure> {
+        match (&self.file, &self.env) {
+            (_, Some(prefix)) => Ok(Policy::from_env(prefix).map_err(Failure::from)),
+            (Some(path), None) => Ok(read_policy(&input::file(path)?, self.at.as_deref())),
+            (None, None) => Err(Failure::usage("the policy is missing; name a file")),
+        }
+    }
 }
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let Action::Check { file, env, at, json } = self.action;
-        let read = match (&file, &env) {
-            (_, Some(prefix)) => Policy::from_env(prefix).map_err(Failure::from),
-            (Some(path), None) => read_policy(&input::file(path)?, at.as_deref()),
-            (None, None) => return Err(Failure::usage("the policy is missing; name a file")),
-        };
-        let (policy, faults) = match read {
-            Ok(policy) => {
-                let faults = faults(&policy);
-                (Some(policy), faults)
+        match self.action {
+            Action::Check { source, json } => check(source.read()?, json),
+            Action::Show { source } => {
+                output::line(source.read()??.to_toml().trim_end())?;
+                Ok(Exit::Done)
             }
-            Err(failure) => (
-                None,
-                vec![{
-                    let problem = failure.to_string(); // begins with the same field
-                    json!({ "field": "policy", "problem": problem.strip_prefix("policy: ").unwrap_or(&problem) })
-                }],
-            ),
-        };
-        let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
-        let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
-        if json {
-            let policy: Option<Value> = policy.as_ref().and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
-            output::json(&json!({
-                "usable": faults.is_empty(),
-                "faults": faults,
-                "weakenings": weakenings,
-                "fingerprint": fingerprint,
-                "policy": policy,
-            }))?;
-        } else {
-            print(policy.as_ref(), &faults, &weakenings, fingerprint.as_deref())?;
         }
-        Ok(if faults.is_empty() { Exit::Done } else { Exit::Rejected })
     }
+}
+
+fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
+    let (policy, faults) = match read {
+        Ok(policy) => {
+            let faults = faults(&policy);
+            (Some(policy), faults)
+        }
+        Err(failure) => (
+            None,
+            vec![{
+                let problem = failure.to_string(); // begins with the same field
+                json!({ "field": "policy", "problem": problem.strip_prefix("policy: ").unwrap_or(&problem) })
+            }],
+        ),
+    };
+    let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
+    let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
+    if json {
+        let policy: Option<Value> = policy.as_ref().and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
+        output::json(&json!({
+            "usable": faults.is_empty(),
+            "faults": faults,
+            "weakenings": weakenings,
+            "fingerprint": fingerprint,
+            "policy": policy,
+        }))?;
+    } else {
+        print(policy.as_ref(), &faults, &weakenings, fingerprint.as_deref())?;
+    }
+    Ok(if faults.is_empty() { Exit::Done } else { Exit::Rejected })
 }
 
 /// Every fault that prevents a service from starting.

@@ -5,6 +5,7 @@ pub mod danger;
 mod fingerprint;
 mod issuer;
 mod profile;
+mod provider;
 pub(crate) mod resolved;
 
 pub use config::{AudienceList, AuthoritiesConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig};
@@ -12,6 +13,7 @@ pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
+pub use provider::ProviderMapping;
 pub(crate) use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 
 use std::time::Duration;

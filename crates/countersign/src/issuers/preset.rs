@@ -1,11 +1,11 @@
 //! Claim mappings of well-known providers, as data.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
-use countersign_core::authz::{Authorities, OwnTokens};
 use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
-use countersign_core::policy::{NeedsAudience, TrustedIssuer};
+use countersign_core::policy::{ProviderMapping, TrustedIssuer};
 
 use crate::keys::RemoteKeys;
 
@@ -28,118 +28,46 @@ use crate::keys::RemoteKeys;
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preset {
-    /// The name of the provider.
-    pub name: &'static str,
-    /// The locations of roles and groups, as JSON pointers; `{audience}` stands for the audience.
-    pub roles_at: &'static [&'static str],
-    /// The locations of permissions, as JSON pointers.
-    pub permissions_at: &'static [&'static str],
-    /// The location of the tenant, as a JSON pointer.
-    pub tenant_at: Option<&'static str>,
-    /// The locations of the client, as JSON pointers; the first that is present counts. Empty: `client_id`.
-    pub client_at: &'static [&'static str],
-    /// The mark of the tokens that a client got for itself.
-    pub own_tokens: OwnTokens,
-    /// The claim by which the provider marks access tokens, with its values in them.
-    pub kind_claim: Option<(&'static str, &'static [&'static str])>,
-    /// True if scopes are in `scp`.
-    pub scopes_in_scp: bool,
-    /// True if access tokens have no `aud`, and the client ID is the audience.
-    pub client_id_for_absent_audience: bool,
-    /// The issuer of a tenant, with `{tenant}` for its ID, if the provider has one issuer per tenant.
-    pub issuer_pattern: Option<&'static str>,
-    /// The claim with the id of the owner, if anybody can get tokens of this issuer: the owners must then be named.
-    pub owner_claim: Option<&'static str>,
-    /// Claims that its access tokens have and its other tokens do not.
-    pub required_claims: &'static [&'static str],
-}
+pub struct Preset(ProviderMapping);
 
-const PLAIN: Preset = Preset {
-    name: "",
-    roles_at: &[],
-    permissions_at: &[],
-    tenant_at: None,
-    client_at: &[],
-    own_tokens: OwnTokens::SubjectIsClient,
-    kind_claim: None,
-    scopes_in_scp: false,
-    client_id_for_absent_audience: false,
-    issuer_pattern: None,
-    owner_claim: None,
-    required_claims: &[],
-};
+impl Deref for Preset {
+    type Target = ProviderMapping;
+
+    fn deref(&self) -> &ProviderMapping {
+        &self.0
+    }
+}
 
 impl Preset {
     /// Keycloak; issuer `https://HOST/realms/REALM`. Roles are those of the client in the audience, not of the realm; for those
     /// of the realm, see [`KEYCLOAK_REALM`](Self::KEYCLOAK_REALM) and [`with_realm_roles`](Self::with_realm_roles).
     ///
     /// The client is `azp`. A token is the client's own if its user is the service account: its subject is never the client.
-    pub const KEYCLOAK: Preset = Preset {
-        name: "Keycloak",
-        roles_at: &["/resource_access/{audience}/roles"],
-        client_at: &["/azp"],
-        own_tokens: OwnTokens::ServiceAccount,
-        kind_claim: Some(("typ", &["Bearer", "DPoP"])),
-        ..PLAIN
-    };
+    pub const KEYCLOAK: Preset = Preset(ProviderMapping::KEYCLOAK);
 
     /// Keycloak with the roles of the realm (`realm_access`), not of a client.
-    pub const KEYCLOAK_REALM: Preset =
-        Preset { name: "Keycloak, roles of the realm", roles_at: &["/realm_access/roles"], ..Preset::KEYCLOAK };
+    pub const KEYCLOAK_REALM: Preset = Preset(ProviderMapping::KEYCLOAK_REALM);
 
     /// Auth0; issuer `https://TENANT.auth0.com/`, with the trailing slash. Permissions require RBAC in the settings of the API.
-    pub const AUTH0: Preset = Preset {
-        name: "Auth0",
-        permissions_at: &["/permissions"],
-        tenant_at: Some("/org_id"),
-        // `client_id` replaces `azp` in the profile of RFC 9068.
-        client_at: &["/azp", "/client_id"],
-        own_tokens: OwnTokens::SubjectAtClients,
-        ..PLAIN
-    };
+    pub const AUTH0: Preset = Preset(ProviderMapping::AUTH0);
 
     /// Okta with a custom authorization server; issuer `https://ORG.okta.com/oauth2/SERVER`. Access tokens of
     /// the org server are not for services.
-    pub const OKTA: Preset =
-        Preset { name: "Okta", roles_at: &["/groups"], client_at: &["/cid"], scopes_in_scp: true, ..PLAIN };
+    pub const OKTA: Preset = Preset(ProviderMapping::OKTA);
 
     /// Microsoft Entra ID, version 1 tokens; issuer `https://sts.windows.net/TENANT/`.
-    pub const ENTRA_V1: Preset = Preset {
-        name: "Microsoft Entra ID v1",
-        roles_at: &["/roles"],
-        tenant_at: Some("/tid"),
-        client_at: &["/appid"],
-        own_tokens: OwnTokens::AppOnly,
-        scopes_in_scp: true,
-        issuer_pattern: Some("https://sts.windows.net/{tenant}/"),
-        required_claims: &["tid"],
-        ..PLAIN
-    };
+    pub const ENTRA_V1: Preset = Preset(ProviderMapping::ENTRA_V1);
 
     /// Microsoft Entra ID, version 2 tokens; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
-    pub const ENTRA_V2: Preset = Preset {
-        name: "Microsoft Entra ID v2",
-        issuer_pattern: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
-        client_at: &["/azp"],
-        ..Preset::ENTRA_V1
-    };
+    pub const ENTRA_V2: Preset = Preset(ProviderMapping::ENTRA_V2);
 
     /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. The audience is the ID of the app
     /// client, read from `client_id`, which its ID tokens lack.
-    pub const COGNITO: Preset = Preset {
-        name: "Amazon Cognito",
-        roles_at: &["/cognito:groups"],
-        client_id_for_absent_audience: true,
-        kind_claim: Some(("token_use", &["access"])),
-        required_claims: &["client_id"],
-        ..PLAIN
-    };
+    pub const COGNITO: Preset = Preset(ProviderMapping::COGNITO);
 
     /// Google, tokens of service accounts for a service; issuer `https://accounts.google.com`. The tenant is the Workspace
     /// domain.
-    pub const GOOGLE: Preset = Preset { name: "Google", tenant_at: Some("/hd"), client_at: &["/azp"], ..PLAIN };
+    pub const GOOGLE: Preset = Preset(ProviderMapping::GOOGLE);
 
     /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner.
     ///
@@ -155,21 +83,10 @@ impl Preset {
     /// assert!(Verifier::new(github().allowed_owner("9919").audience("deployments")).is_ok());
     /// assert!(Verifier::new(github().audience("deployments")).is_err());
     /// ```
-    pub const GITHUB_ACTIONS: Preset = Preset {
-        name: "GitHub Actions",
-        tenant_at: Some("/repository_owner"),
-        owner_claim: Some("repository_owner_id"),
-        required_claims: &["sub", "repository", "repository_owner"],
-        ..PLAIN
-    };
+    pub const GITHUB_ACTIONS: Preset = Preset(ProviderMapping::GITHUB_ACTIONS);
 
     /// Kubernetes service accounts; the issuer is that of the cluster. The tenant is the namespace.
-    pub const KUBERNETES: Preset = Preset {
-        name: "Kubernetes service accounts",
-        tenant_at: Some("/kubernetes.io/namespace"),
-        required_claims: &["sub", "kubernetes.io"],
-        ..PLAIN
-    };
+    pub const KUBERNETES: Preset = Preset(ProviderMapping::KUBERNETES);
 
     /// Every preset.
     pub const ALL: [Preset; 10] = [
@@ -194,7 +111,10 @@ impl Preset {
     /// assert_eq!(both.roles_at, ["/resource_access/{audience}/roles", "/realm_access/roles"]);
     /// ```
     pub fn with_realm_roles(self) -> Preset {
-        Preset { roles_at: &["/resource_access/{audience}/roles", "/realm_access/roles"], ..self }
+        match self {
+            Preset::KEYCLOAK | Preset::KEYCLOAK_REALM => Preset(ProviderMapping::KEYCLOAK_WITH_REALM_ROLES),
+            other => other,
+        }
     }
 
     /// An issuer of this provider, with keys from discovery. Set its audience next.
@@ -238,13 +158,7 @@ impl Preset {
     /// `ConfigError` on field `tenant` for an ID with characters other than letters, digits, `-` and `_`, or if the provider
     /// has no such pattern.
     pub fn tenant(self, tenant: &str) -> Result<PresetIssuer, ConfigError> {
-        let fault = |problem: &'static str| ConfigError::new("tenant", problem);
-        let pattern =
-            self.issuer_pattern.ok_or_else(|| fault("this provider has no pattern for tenants; use `issuer`"))?;
-        if !is_tenant_id(tenant) {
-            return Err(fault("not an ID of letters, digits, hyphens and underscores"));
-        }
-        let mut issuer = self.issuer(pattern.replace("{tenant}", tenant));
+        let mut issuer = self.issuer(self.issuer_of_tenant(tenant)?);
         issuer.tenant = Some(tenant.to_owned());
         Ok(issuer)
     }
@@ -261,14 +175,8 @@ impl Preset {
     /// ```
     #[must_use]
     pub fn tenant_from_issuer(self, issuer: &str) -> Option<&str> {
-        let (before, after) = self.issuer_pattern?.split_once("{tenant}")?;
-        issuer.strip_prefix(before)?.strip_suffix(after).filter(|tenant| is_tenant_id(tenant))
+        self.0.tenant_from_issuer(issuer)
     }
-}
-
-fn is_tenant_id(tenant: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    !tenant.is_empty() && tenant.len() <= 128 && tenant.bytes().all(is_plain)
 }
 
 /// An issuer of a preset, before its audience is set.
@@ -310,25 +218,25 @@ impl PresetIssuer {
         self
     }
 
-    /// Puts `prefix` before every tenant, as [`Authorities::tenant_prefix`] does: if several issuers are trusted.
+    /// Puts `prefix` before every tenant, as [`Authorities::tenant_prefix`](countersign_core::authz::Authorities::tenant_prefix) does: if several issuers are trusted.
     pub fn tenant_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.tenant_prefix = Some(prefix.into());
         self
     }
 
-    /// States whose tenants the tokens name, as [`Authorities::tenants_of`] does: if several issuers are trusted.
+    /// States whose tenants the tokens name, as [`Authorities::tenants_of`](countersign_core::authz::Authorities::tenants_of) does: if several issuers are trusted.
     pub fn tenants_of(mut self, issuer: impl Into<String>) -> Self {
         self.tenants_of = Some(issuer.into());
         self
     }
 
-    /// Puts `prefix` before every role, permission and group, as [`Authorities::name_prefix`] does.
+    /// Puts `prefix` before every role, permission and group, as [`Authorities::name_prefix`](countersign_core::authz::Authorities::name_prefix) does.
     pub fn name_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.name_prefix = Some(prefix.into());
         self
     }
 
-    /// States whose roles, permissions and groups the tokens name, as [`Authorities::names_of`] does.
+    /// States whose roles, permissions and groups the tokens name, as [`Authorities::names_of`](countersign_core::authz::Authorities::names_of) does.
     pub fn names_of(mut self, issuer: impl Into<String>) -> Self {
         self.names_of = Some(issuer.into());
         self
@@ -336,50 +244,18 @@ impl PresetIssuer {
 
     /// Sets the audience, the service that tokens must be intended for.
     pub fn audience(self, audience: impl Into<String>) -> TrustedIssuer {
-        let (preset, audience) = (self.preset, audience.into());
-        let escaped = audience.replace('~', "~0").replace('/', "~1");
-        let mut authorities = Authorities::new();
-        for pointer in preset.roles_at {
-            authorities = authorities.roles_at(pointer.replace("{audience}", &escaped));
-        }
-        for pointer in preset.permissions_at {
-            authorities = authorities.permissions_at(*pointer);
-        }
-        for pointer in preset.client_at {
-            authorities = authorities.client_at(*pointer);
-        }
-        authorities = authorities.own_tokens(preset.own_tokens);
-        if let Some(pointer) = preset.tenant_at {
-            authorities = authorities.tenant_at(pointer);
-        }
-        if let Some(prefix) = self.tenant_prefix {
-            authorities = authorities.tenant_prefix(prefix);
-        }
-        if let Some(issuer) = self.tenants_of {
-            authorities = authorities.tenants_of(issuer);
-        }
-        if let Some(prefix) = self.name_prefix {
-            authorities = authorities.name_prefix(prefix);
-        }
-        if let Some(issuer) = self.names_of {
-            authorities = authorities.names_of(issuer);
-        }
-        if preset.scopes_in_scp {
-            authorities = authorities.scopes_in_scp();
-        }
-        let mut trusted = NeedsAudience::new(self.issuer, self.keys).audience(audience).authorities(authorities);
-        if preset.client_id_for_absent_audience {
-            trusted = trusted.client_id_for_absent_audience();
-        }
-        if let Some((claim, values)) = preset.kind_claim {
-            trusted = trusted.kind_claim(claim, values.iter().copied());
-        }
+        let preset = self.preset;
+        let mut config = preset.config(self.issuer, audience);
+        config.authorities.tenant_prefix = self.tenant_prefix.unwrap_or_default();
+        config.authorities.tenants_of = self.tenants_of;
+        config.authorities.name_prefix = self.name_prefix.unwrap_or_default();
+        config.authorities.names_of = self.names_of;
         if let Some(claim) = preset.owner_claim {
-            trusted = trusted.allowed_claim_values(claim, self.owners);
+            config.allowed_claim_values.insert(claim.to_owned(), self.owners);
         }
-        if let (Some(tenant), Some(pointer)) = (self.tenant, preset.tenant_at) {
-            trusted = trusted.required_claim_value(pointer.trim_start_matches('/'), tenant);
+        if let (Some(tenant), Some(claim)) = (self.tenant, preset.tenant_claim()) {
+            config.required_claim_values.insert(claim.to_owned(), tenant);
         }
-        preset.required_claims.iter().fold(trusted, |trusted, claim| trusted.required_claim(*claim))
+        config.to_trusted_issuer(self.keys)
     }
 }

@@ -3,7 +3,9 @@
 mod authorities;
 mod issuer;
 mod keys;
+mod members;
 mod outbound;
+mod preset;
 #[cfg(feature = "config")]
 mod text;
 
@@ -25,6 +27,14 @@ use crate::token::has_unique_names;
 ///
 /// Unknown fields are refused. Absent fields have the builder's defaults.
 ///
+/// An issuer's `preset` names its provider and fills in the fields that the issuer does not state, in `authorities` too: what
+/// is stated replaces what the preset gives. Only `required_claims`, `required_claim_values` and `allowed_claim_values` are
+/// added to those of the preset. Reading fills in the preset, so the policy, its fingerprint and its written form show the
+/// effect. The presets are `keycloak`, `keycloak_realm`, `keycloak_with_realm_roles`, `auth0`, `okta`, `entra_v1`, `entra_v2`,
+/// `cognito`, `google`, `github_actions` and `kubernetes`. Two have a parameter: `preset_tenant` is the tenant of `entra_v1`
+/// and `entra_v2`, from which their `issuer` follows, and `preset_owners` are the ids of the owners that `github_actions`
+/// requires.
+///
 /// [`VerifierBuilder::policy`](crate::verify::VerifierBuilder::policy) builds a verifier from it, with the same checks as for
 /// a policy written in Rust. Every field that weakens a check begins with `danger_`.
 ///
@@ -36,6 +46,11 @@ use crate::token::has_unique_names;
 /// )?;
 /// assert_eq!(Policy::from_json(&policy.to_json())?, policy);
 /// assert!(Policy::from_json(r#"{"issuers":[],"leewey_seconds":10}"#).is_err());
+///
+/// let policy = Policy::from_json(
+///     r#"{"issuers":[{"preset":"keycloak_realm","issuer":"https://id.example.com/realms/shop","audience":"orders"}]}"#,
+/// )?;
+/// assert_eq!(policy.issuers[0].authorities.client_at, ["/azp"]);
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +58,7 @@ use crate::token::has_unique_names;
 #[non_exhaustive]
 pub struct Policy {
     /// The trusted issuers; at least one.
+    #[serde(deserialize_with = "preset::issuers")]
     pub issuers: Vec<TrustedIssuerConfig>,
     /// The longest accepted token, in bytes. Default: 16 KiB; at most 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -20,8 +20,7 @@ impl Policy {
     ///     [[issuers]]
     ///     issuer = "https://id.example.com"
     ///     audience = ["orders", "billing"]
-    ///     profile = "access_token"
-    ///     authorities.roles_at = ["/realm_access/roles"]
+    ///     preset = "keycloak_realm"
     ///     "#,
     /// )?;
     /// assert_eq!(Policy::from_toml(&policy.to_toml())?, policy);
@@ -40,7 +39,8 @@ impl Policy {
     /// Reads a policy with one issuer from the environment of the process.
     ///
     /// The variables are `<prefix>ISSUER`, `<prefix>AUDIENCE` and so on: the fields of
-    /// [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case.
+    /// [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case. `<prefix>PRESET`, `<prefix>PRESET_TENANT`
+    /// and `<prefix>PRESET_OWNERS` name a preset.
     ///
     /// # Errors
     /// As [`from_vars`](Self::from_vars).
@@ -67,6 +67,8 @@ impl Policy {
     /// let vars = [("AUTH_ISSUER", "https://id.example.com"), ("AUTH_AUDIENCE", "orders,billing")];
     /// let policy = Policy::from_vars("AUTH_", vars)?;
     /// assert_eq!(policy.issuers[0].audience.names(), ["orders", "billing"]);
+    /// let vars = [("AUTH_PRESET", "entra_v2"), ("AUTH_PRESET_TENANT", "72f988bf-86f1"), ("AUTH_AUDIENCE", "api://orders")];
+    /// assert_eq!(Policy::from_vars("AUTH_", vars)?.issuers[0].required_claim_values["tid"], "72f988bf-86f1");
     /// assert!(Policy::from_vars("AUTH_", [("AUTH_ISUER", "x")]).is_err());
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```
@@ -105,12 +107,13 @@ const POLICY_FIELDS: [&str; 5] = ["max_token_bytes", "cache_bytes", "deny_danger
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
     let list = || Value::Array(text.split(',').map(|item| Value::from(item.trim())).collect());
     Ok(match field {
-        "issuer" | "profile" | "algorithm_of_unlabelled_rsa_keys" => text.into(),
+        "issuer" | "preset" | "preset_tenant" | "profile" | "algorithm_of_unlabelled_rsa_keys" => text.into(),
         "audience"
         | "algorithms"
         | "token_types"
         | "required_claims"
         | "refused_subject_prefixes"
+        | "preset_owners"
         | "allowed_clients" => list(),
         "keys"
         | "authorities"
