@@ -2,6 +2,7 @@
 
 mod dangers;
 mod presets;
+mod queue;
 
 use std::sync::Arc;
 

@@ -16,6 +16,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/getting-started.md")]
 #[doc = include_str!("../../docs/guides/policy.md")]
 #[doc = include_str!("../../docs/guides/calls.md")]
+#[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]

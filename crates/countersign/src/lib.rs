@@ -101,6 +101,7 @@ pub mod metrics;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod prelude;
+pub mod queue;
 #[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),

@@ -80,6 +80,12 @@ kinds! {
     /// The token is older than the policy's `max_age`.
     TooOld => "too_old",
         "fetch a new token; the policy's max_age requires a newer one";
+    /// The message with the token was put into its queue in the future.
+    EnqueuedInFuture => "enqueued_in_future",
+        "compare the clocks of queue and service";
+    /// The message with the token waited longer than the queue's verifier permits.
+    WaitedTooLong => "waited_too_long",
+        "have the producer send it again, or do the work with the worker's own token";
     /// `exp - iat` exceeds the policy's limit, or is not positive.
     LifetimeTooLong => "lifetime_too_long",
         "shorten exp - iat at the issuer";

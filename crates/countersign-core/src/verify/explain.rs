@@ -75,6 +75,7 @@ impl Verifier {
             claim_names,
             reserved_subjects: &inner.reserved_subjects,
             now,
+            valid_at: now,
         });
         for rule in RULES {
             match issuer.and_then(|issuer| rule.explain(issuer, header.as_ref(), case.as_ref())) {

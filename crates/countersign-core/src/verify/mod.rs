@@ -2,6 +2,7 @@
 
 mod builder;
 mod compared;
+pub(crate) mod enqueued;
 mod explain;
 mod headers;
 mod namespaces;

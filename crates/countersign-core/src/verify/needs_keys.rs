@@ -93,6 +93,14 @@ impl Pending {
         Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason))
     }
 
+    /// The keys to wait for, or the error that decides.
+    pub(super) fn keys(self) -> Result<NeedsKeys, VerifyError> {
+        match self {
+            Pending::Refused(error) => Err(error),
+            Pending::NeedsKeys(keys) => Ok(keys),
+        }
+    }
+
     /// The final error after a refresh: a key missing from a set that is newer than the request is 401, all else 503.
     pub(super) fn after(self, outcome: &RefreshOutcome) -> VerifyError {
         let need = match self {

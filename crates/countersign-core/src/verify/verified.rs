@@ -10,7 +10,7 @@ use crate::authz::requirement::facts::{Facts, RequestContext};
 use crate::authz::{Decision, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
-use crate::clock::UnixTime;
+use crate::clock::{Clock, UnixTime};
 use crate::key::{Algorithm, VerifyingKey};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
@@ -35,6 +35,7 @@ pub struct Verified {
     expires: Option<UnixTime>,
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The caller as the issuer's mapping reads it.
@@ -54,6 +55,7 @@ impl Verified {
         issuer: Arc<TrustedIssuer>,
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
+        clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let payload = &signed.token.payload;
         Arc::new(Verified {
@@ -68,6 +70,7 @@ impl Verified {
             is_clients_own,
             epoch,
             issuer,
+            clock,
         })
     }
 
@@ -160,6 +163,24 @@ impl Verified {
     /// `ClaimsError` if they do not decode into `C`.
     pub fn claims<C: FromClaims>(&self) -> Result<Arc<C>, ClaimsError> {
         self.token_claims().decode()
+    }
+
+    /// Returns whether the token meets `requirement` now, outside a request, such as in a worker of a queue.
+    ///
+    /// A requirement that names the request's path, a header or its host is never met here.
+    ///
+    /// ```
+    /// use countersign_core::authz::scope;
+    /// use countersign_core::verify::Verified;
+    ///
+    /// fn may_export(token: &Verified) -> bool {
+    ///     token.meets(&scope("orders:export"))
+    /// }
+    /// # let _ = may_export;
+    /// ```
+    #[must_use]
+    pub fn meets(&self, requirement: &Requirement) -> bool {
+        self.check(requirement, RequestContext::from_clock(&*self.clock)).is_allowed()
     }
 
     /// Checks `requirement` for this token in `context`.

@@ -131,6 +131,17 @@ pub struct Uncached<'v> {
     token: &'v str,
     now: UnixTime,
     elapsed: Duration,
+    /// The time at which the token was put into a queue, if its times count then. It is not cached.
+    enqueued_at: Option<UnixTime>,
+}
+
+impl<'v> Uncached<'v> {
+    /// A token that was put into a queue at this time.
+    pub(super) fn enqueued(verifier: &'v Verifier, token: &'v str, enqueued_at: UnixTime) -> Self {
+        let clock = &verifier.0.clock;
+        let (now, elapsed) = (clock.now(), clock.elapsed());
+        Uncached { verifier, token, now, elapsed, enqueued_at: Some(enqueued_at) }
+    }
 }
 
 impl Uncached<'_> {
@@ -227,7 +238,7 @@ impl Verifier {
     /// The token, if it is not cached.
     pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
-        self.lookup(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed })
+        self.lookup(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed, enqueued_at: None })
     }
 
     /// Verifies a token with the keys that are cached; never waits.
@@ -249,7 +260,10 @@ impl Verifier {
     }
 
     /// The steps of a verification, in order.
-    fn run(&self, Uncached { token, now, elapsed, .. }: Uncached<'_>) -> Result<Arc<Verified>, Pending> {
+    pub(super) fn run(
+        &self,
+        Uncached { token, now, elapsed, enqueued_at, .. }: Uncached<'_>,
+    ) -> Result<Arc<Verified>, Pending> {
         let inner = &*self.0;
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
@@ -261,7 +275,8 @@ impl Verifier {
         }
         let reserved_subjects = &inner.reserved_subjects;
         let token_type = &header.token_type;
-        let case = Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, now };
+        let valid_at = enqueued_at.unwrap_or(now);
+        let case = Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, now, valid_at };
         if let Err(error) = rules::check(&header, &case) {
             return Err(self.mark_if_signed(error, issuer, Unverified { compact, header, payload }, elapsed).into());
         }
@@ -273,12 +288,15 @@ impl Verifier {
         let payload = &signed.token.payload;
         let caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
         let budget = inner.decoded.clone();
-        let verified = Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget);
+        let verified =
+            Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget, Arc::clone(&inner.clock));
         inner.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
         }
-        self.insert(&verified, elapsed);
+        if enqueued_at.is_none() {
+            self.insert(&verified, elapsed);
+        }
         Ok(verified)
     }
 
@@ -375,7 +393,7 @@ impl Verifier {
         }
     }
 
-    fn refuse(&self, error: VerifyError) -> VerifyError {
+    pub(super) fn refuse(&self, error: VerifyError) -> VerifyError {
         if let Some(count) = self.0.counts.refused.get(error.kind() as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }

@@ -16,6 +16,8 @@ pub(in crate::verify) struct Case<'a> {
     /// Prefixes of subjects, each with the one issuer that may use it.
     pub(in crate::verify) reserved_subjects: &'a [(String, String)],
     pub(in crate::verify) now: UnixTime,
+    /// The time at which the token must be valid: that of its enqueueing, or now.
+    pub(in crate::verify) valid_at: UnixTime,
 }
 
 /// A rule for the header or for the claims. A report applies the rules of one part even if the other is unreadable.

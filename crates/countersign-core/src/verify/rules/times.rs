@@ -23,8 +23,8 @@ fn expiry(case: &Case<'_>) -> Result<(), VerifyError> {
     let Some(expires) = case.payload.expires else {
         return Err(VerifyError::new(Kind::MissingClaim, "exp is absent; every token needs an expiry"));
     };
-    if is_expired(expires, case.issuer.leeway, case.now) {
-        let ago = case.now.saturating_since(expires).as_secs();
+    if is_expired(expires, case.issuer.leeway, case.valid_at) {
+        let ago = case.valid_at.saturating_since(expires).as_secs();
         return Err(VerifyError::new(
             Kind::Expired,
             format!("expired {ago} s ago, with {} s of leeway", case.issuer.leeway.as_secs()),
@@ -34,7 +34,7 @@ fn expiry(case: &Case<'_>) -> Result<(), VerifyError> {
 }
 
 fn compare_expiry(case: &Case<'_>) -> Compared {
-    let earliest = case.now.saturating_sub(case.issuer.leeway);
+    let earliest = case.valid_at.saturating_sub(case.issuer.leeway);
     Compared::new(format!("exp after {}", earliest.as_secs()), time(case.payload.expires))
 }
 
@@ -43,8 +43,8 @@ pub(super) const NOT_BEFORE: Rule =
 
 fn not_before(case: &Case<'_>) -> Result<(), VerifyError> {
     match case.payload.not_before {
-        Some(at) if is_early(at, case.issuer.leeway, case.now) => {
-            let ahead = at.saturating_since(case.now).as_secs();
+        Some(at) if is_early(at, case.issuer.leeway, case.valid_at) => {
+            let ahead = at.saturating_since(case.valid_at).as_secs();
             Err(VerifyError::new(
                 Kind::NotYetValid,
                 format!("valid in {ahead} s, with {} s of leeway", case.issuer.leeway.as_secs()),
@@ -55,7 +55,7 @@ fn not_before(case: &Case<'_>) -> Result<(), VerifyError> {
 }
 
 fn compare_not_before(case: &Case<'_>) -> Compared {
-    let latest = case.now.saturating_add(case.issuer.leeway);
+    let latest = case.valid_at.saturating_add(case.issuer.leeway);
     Compared::new(format!("nbf absent or at most {}", latest.as_secs()), time(case.payload.not_before))
 }
 
@@ -63,7 +63,7 @@ pub(super) const ISSUED_AT: Rule = Rule::Claims { name: "issued at", decide: iss
 
 fn issued_at(case: &Case<'_>) -> Result<(), VerifyError> {
     let issued = case.payload.issued_at;
-    if issued.is_some_and(|at| is_early(at, case.issuer.leeway, case.now)) {
+    if issued.is_some_and(|at| is_early(at, case.issuer.leeway, case.valid_at)) {
         return Err(VerifyError::new(Kind::IssuedInFuture, "iat is in the future; compare clocks"));
     }
     let Some(max_age) = case.issuer.max_age else { return Ok(()) };
@@ -78,7 +78,7 @@ fn issued_at(case: &Case<'_>) -> Result<(), VerifyError> {
 
 fn compare_issued_at(case: &Case<'_>) -> Compared {
     let leeway = case.issuer.leeway;
-    let latest = case.now.saturating_add(leeway).as_secs();
+    let latest = case.valid_at.saturating_add(leeway).as_secs();
     let expected = match case.issuer.max_age {
         None => format!("iat absent or at most {latest}"),
         Some(age) => {
