@@ -26,7 +26,7 @@ fn at_once(cell: &Cell, callers: usize, reason: RefreshReason) -> Vec<Outcome<&'
         let asking: Vec<_> = (0..callers)
             .map(|_| {
                 let cache = cell.cache.clone();
-                shuttle::future::spawn(async move { cache.refresh(reason).await })
+                shuttle::future::spawn(async move { cache.refresh(reason, None).await })
             })
             .collect();
         let mut outcomes = Vec::new();
@@ -55,7 +55,10 @@ fn s4_17_cold_callers_share_one_fetch_in_every_order() {
     in_every_order(|| {
         let cell = Cell::new(patient());
         let outcomes = at_once(&cell, 3, RefreshReason::NoUsableKeys);
-        assert!(are_served(&outcomes) && refreshed(&outcomes) == 1, "only one fetch began after its request");
+        assert!(
+            are_served(&outcomes) && refreshed(&outcomes) >= 1,
+            "one fetch, which began after some of the requests"
+        );
         assert_eq!(cell.seen.fetches(), 1);
     });
 }
@@ -66,14 +69,14 @@ fn s4_15_callers_who_miss_a_key_share_one_fetch_and_then_the_cool_down_in_every_
         let cell = Cell::new(patient());
         assert!(are_served(&at_once(&cell, 2, RefreshReason::NoUsableKeys)));
         let outcomes = at_once(&cell, 3, RefreshReason::MissingKey);
-        assert!(are_served(&outcomes) && refreshed(&outcomes) == 1, "the others may miss a key that is newer");
+        assert!(are_served(&outcomes) && refreshed(&outcomes) >= 1, "those that came after it may miss a newer key");
         assert_eq!(cell.seen.fetches(), 2);
         let outcomes = at_once(&cell, 3, RefreshReason::MissingKey);
         assert!(are_served(&outcomes) && refreshed(&outcomes) == 0, "within the cool-down");
         assert_eq!(cell.seen.fetches(), 2);
         cell.pass(11);
         let outcomes = at_once(&cell, 3, RefreshReason::MissingKey);
-        assert!(are_served(&outcomes) && refreshed(&outcomes) == 1);
+        assert!(are_served(&outcomes) && refreshed(&outcomes) >= 1);
         assert_eq!(cell.seen.fetches(), 3);
     });
 }
@@ -87,7 +90,7 @@ fn a_caller_who_misses_a_key_never_accepts_an_older_fetch_in_every_order() {
         shuttle::future::block_on(async {
             let due = cell.cache.clone();
             let ahead = shuttle::future::spawn(async move { due.refresh_if_due() });
-            let outcome = cell.cache.refresh(RefreshReason::MissingKey).await;
+            let outcome = cell.cache.refresh(RefreshReason::MissingKey, None).await;
             assert!(matches!(outcome, Outcome::Refreshed));
             assert!(
                 cell.seen.forced.load(Ordering::SeqCst) >= 2,
@@ -105,15 +108,15 @@ fn s4_17_callers_who_give_up_affect_no_others_in_every_order() {
         shuttle::future::block_on(async {
             let impatient = cell.cache.clone();
             let impatient = shuttle::future::spawn(async move {
-                rt::within(Duration::ZERO, impatient.refresh(RefreshReason::NoUsableKeys)).await.is_some()
+                rt::within(Duration::ZERO, impatient.refresh(RefreshReason::NoUsableKeys, None)).await.is_some()
             });
             let (one, other) = (cell.cache.clone(), cell.cache.clone());
-            let one = shuttle::future::spawn(async move { one.refresh(RefreshReason::NoUsableKeys).await });
-            let other = shuttle::future::spawn(async move { other.refresh(RefreshReason::NoUsableKeys).await });
+            let one = shuttle::future::spawn(async move { one.refresh(RefreshReason::NoUsableKeys, None).await });
+            let other = shuttle::future::spawn(async move { other.refresh(RefreshReason::NoUsableKeys, None).await });
             let cancelled = shuttle::future::spawn({
                 let cache = cell.cache.clone();
                 async move {
-                    let _ = cache.refresh(RefreshReason::NoUsableKeys).await;
+                    let _ = cache.refresh(RefreshReason::NoUsableKeys, None).await;
                 }
             });
             cancelled.abort();

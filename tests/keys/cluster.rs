@@ -9,6 +9,7 @@ use countersign::key::KeyHealth;
 use countersign::keys::{KubernetesKeys, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
+use countersign_test::TokenDraft;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -104,10 +105,14 @@ fn trusting(world: &World, keys: KubernetesKeys) -> (Arc<KubernetesKeys>, Verifi
 
 /// A service account's token in the form that a cluster projects into a pod.
 fn pods_token(world: &World) -> String {
+    account_token(world).sign()
+}
+
+fn account_token(world: &World) -> TokenDraft {
     let account = json!({"namespace": "shop", "pod": {"name": "web-1"}, "serviceaccount": {"name": "web"}});
     let issuer = world.issuer.clone().with_name(NAME);
     let token = issuer.token().audience("orders").subject("system:serviceaccount:shop:web");
-    token.claim("kubernetes.io", account).lifetime(Duration::from_secs(7 * 86_400)).sign()
+    token.claim("kubernetes.io", account).lifetime(Duration::from_secs(7 * 86_400))
 }
 
 #[tokio::test]
@@ -146,6 +151,27 @@ async fn s4_28_cluster_keys_are_fetched_with_the_current_files_of_the_pod() {
     for shown in [format!("{keys:?}"), format!("{verifier:?}")] {
         assert!(!shown.contains("pods-token"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn s4_15_requests_wait_for_a_new_key_of_the_cluster() {
+    let (world, authority) = (World::honest().await, authority());
+    let server = ApiServer::start(&authority, "pod-1", world.issuer.jwks()).await;
+    let (authority_file, token_file) = (file("new-ca.crt"), file("new-token"));
+    std::fs::write(&authority_file, authority.pem()).expect("written");
+    std::fs::write(&token_file, "pod-1").expect("written");
+    let (_, verifier) = trusting(&world, KubernetesKeys::from_server(&server.url, authority_file, token_file));
+    assert!(verifier.verify(&pods_token(&world)).await.is_ok());
+    let invented = account_token(&world).header("kid", "invented").sign();
+    assert_eq!(verifier.verify(&invented).await.expect_err("invented").code(), "unknown_key");
+    world.issuer.rotate();
+    *server.keys.lock().expect("sound") = world.issuer.jwks();
+    let token = pods_token(&world);
+    assert!(verifier.verify(&token).await.is_err_and(|error| error.is_unavailable()), "asked for once");
+    let waiting = tokio::spawn(async move { verifier.verify(&token).await.map(drop).map_err(|error| error.code()) });
+    tokio::task::yield_now().await;
+    world.advance(Duration::from_millis(1001)).await;
+    assert_eq!(waiting.await.expect("no panic"), Ok(()));
 }
 
 fn keys_health(verifier: &Verifier) -> KeyHealth {

@@ -305,16 +305,23 @@ async fn s15_04_unknown_kids_at_four_hundred_issuers_cause_few_fetches_and_a_rot
     issuer.rotate();
     world.server.now(move |_, path| ok(if path == "/keys-200" { issuer.jwks() } else { others.clone() }));
     let new = world.issuer.clone().with_name(name(&world, 200)).token().audience("orders").sign();
-    let mut found = None;
+    let (mut found, mut requests) = (None, Vec::new());
     for tenth in 0..50_u32 {
         flood(1 + tenth as usize).await;
-        let verdict = verifier.verify(&new).await;
-        assert!(verdict.is_ok() || verdict.is_err_and(|error| error.is_unavailable()), "no 401");
-        if verifier.verify(&new).await.is_ok() {
-            found = Some(tenth * 100);
-            break;
+        for _ in 0..2 {
+            let (verifier, new) = (verifier.clone(), new.clone());
+            requests.push(tokio::spawn(async move { verifier.verify(&new).await.map(drop) }));
         }
         world.advance(Duration::from_millis(100)).await;
+        for request in requests.extract_if(.., |request| request.is_finished()) {
+            match request.await.expect("no panic") {
+                Ok(()) => found = found.or(Some(tenth * 100)),
+                Err(error) => assert!(error.is_unavailable(), "no 401"),
+            }
+        }
+        if found.is_some() {
+            break;
+        }
     }
     println!("400 issuers under 4,000 unsigned tokens a second: the rotation was found after {found:?} ms");
     assert!(found.is_some_and(|found| found <= 2000), "{found:?}");

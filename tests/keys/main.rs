@@ -5,6 +5,7 @@ mod cluster;
 mod events;
 mod floods;
 mod locations;
+mod new_keys;
 mod outage;
 mod presets;
 mod real_provider;

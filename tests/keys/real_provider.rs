@@ -198,5 +198,7 @@ async fn s4_15_an_invented_kid_before_each_rotation_of_a_real_provider_refuses_n
     })
     .await;
     println!("a rotation every 11 s, an invented kid before each: {codes:?}");
+    let (all, unavailable) = (codes.values().sum::<usize>(), codes.get("keys_unavailable").copied().unwrap_or(0));
+    assert!(unavailable * 100 < all, "under one in a hundred: {codes:?}");
     assert!(codes.keys().all(|code| ["ok", "keys_unavailable"].contains(code)), "nobody is told 401: {codes:?}");
 }

@@ -93,6 +93,14 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     /// [`RefreshOutcome::Deferred`]: their key may have been published since the last fetch.
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_>;
 
+    /// As [`refresh`](Self::refresh) with [`RefreshReason::MissingKey`], for a token that names this `kid`.
+    ///
+    /// A source may use it to tell a new key, which many requests ask for, from invented ones.
+    fn refresh_for_key<'a>(&'a self, key_id: Option<&'a str>) -> RefreshFuture<'a> {
+        let _ = key_id;
+        self.refresh(RefreshReason::MissingKey)
+    }
+
     /// Health, counts, origin and weakenings; for readiness endpoints and logs, never to decide on a token.
     fn describe(&self) -> KeySourceInfo {
         KeySourceInfo::new(match self.cell().current() {

@@ -21,7 +21,7 @@ pub struct NeedsKeys(Need);
 
 #[derive(Clone, Debug)]
 enum Need {
-    Keys { source: Arc<dyn KeySource>, reason: RefreshReason },
+    Keys { source: Arc<dyn KeySource>, reason: RefreshReason, key_id: Option<Box<str>> },
     Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: TokenKey, clock: Arc<dyn Clock> },
 }
 
@@ -33,8 +33,8 @@ struct TokenKey {
 }
 
 impl NeedsKeys {
-    pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
-        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), reason })
+    pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
+        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), reason, key_id: key_id.map(Box::from) })
     }
 
     pub(super) fn from_resolver(
@@ -51,7 +51,7 @@ impl NeedsKeys {
     /// Asks the source for newer keys, within its cool-down and its time limits.
     pub async fn refresh(&self) -> RefreshOutcome {
         match &self.0 {
-            Need::Keys { source, reason } => source.refresh(*reason).await,
+            Need::Keys { source, reason, key_id } => refresh(&**source, *reason, key_id.as_deref()).await,
             Need::Issuer { source, name, key, clock } => match source.resolve(name).await {
                 RefreshOutcome::Refreshed => match source.lookup(name) {
                     IssuerLookup::Trusted(found) => key.fetch(found.issuer(), clock.elapsed()).await,
@@ -60,6 +60,13 @@ impl NeedsKeys {
                 unavailable => unavailable,
             },
         }
+    }
+}
+
+async fn refresh(source: &dyn KeySource, reason: RefreshReason, key_id: Option<&str>) -> RefreshOutcome {
+    match reason {
+        RefreshReason::MissingKey => source.refresh_for_key(key_id).await,
+        RefreshReason::NoUsableKeys => source.refresh(reason).await,
     }
 }
 
@@ -78,7 +85,7 @@ impl TokenKey {
                 None => RefreshReason::NoUsableKeys,
             }
         };
-        issuer.keys.refresh(reason).await
+        refresh(&*issuer.keys, reason, self.key_id.as_deref()).await
     }
 }
 
@@ -89,8 +96,8 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    pub(super) fn needs(issuer: &TrustedIssuer, reason: RefreshReason) -> Self {
-        Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason))
+    pub(super) fn needs(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
+        Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason, key_id))
     }
 
     /// The keys to wait for, or the error that decides.

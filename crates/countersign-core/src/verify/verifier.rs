@@ -172,7 +172,7 @@ pub(super) fn usable_keys<'h>(
     current
         .map(AsRef::as_ref)
         .filter(|keys| keys.is_usable(elapsed))
-        .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys))
+        .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys, None))
 }
 
 /// The keys that may have signed a token with this header: one, or up to four of the same `kid`.
@@ -191,7 +191,7 @@ pub(super) fn keys_for<'h>(
             refused(Kind::UnknownKey, "the key is a test key, and deny_danger forbids those")
         }
         Lookup::Found(keys) => Ok(keys),
-        Lookup::Missing => Err(Pending::needs(issuer, RefreshReason::MissingKey)),
+        Lookup::Missing => Err(Pending::needs(issuer, RefreshReason::MissingKey, header.key_id.as_deref())),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token has no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }

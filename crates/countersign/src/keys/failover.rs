@@ -51,21 +51,11 @@ impl KeySource for FailoverKeys {
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
-        Box::pin(async move {
-            let mut soonest = None;
-            for source in &self.sources {
-                match source.refresh(reason).await {
-                    RefreshOutcome::Unavailable { retry_after } => {
-                        soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
-                    }
-                    refreshed => return refreshed,
-                }
-                if source.cell().is_withdrawn() {
-                    break;
-                }
-            }
-            RefreshOutcome::Unavailable { retry_after: soonest.unwrap_or_default() }
-        })
+        self.refresh_by(move |source| source.refresh(reason))
+    }
+
+    fn refresh_for_key<'a>(&'a self, key_id: Option<&'a str>) -> RefreshFuture<'a> {
+        self.refresh_by(move |source| source.refresh_for_key(key_id))
     }
 
     /// The health of the preferred source; degraded if another one replaces it. Counts are the sum of all sources.
@@ -91,6 +81,28 @@ impl KeySource for FailoverKeys {
 }
 
 impl FailoverKeys {
+    /// Asks one source after the other until one is available.
+    fn refresh_by<'a>(
+        &'a self,
+        refresh: impl Fn(&'a dyn KeySource) -> RefreshFuture<'a> + Send + 'a,
+    ) -> RefreshFuture<'a> {
+        Box::pin(async move {
+            let mut soonest = None;
+            for source in &self.sources {
+                match refresh(&**source).await {
+                    RefreshOutcome::Unavailable { retry_after } => {
+                        soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
+                    }
+                    refreshed => return refreshed,
+                }
+                if source.cell().is_withdrawn() {
+                    break;
+                }
+            }
+            RefreshOutcome::Unavailable { retry_after: soonest.unwrap_or_default() }
+        })
+    }
+
     fn health(&self, sources: &[KeySourceInfo]) -> KeyHealth {
         let mut states = sources.iter().map(|source| &source.health);
         let serving = states.clone().find(|state| **state == KeyHealth::Ready);

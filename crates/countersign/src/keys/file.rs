@@ -83,7 +83,11 @@ impl KeySource for FileKeys {
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
-        self.0.refresh(reason)
+        self.0.refresh(reason, None)
+    }
+
+    fn refresh_for_key<'a>(&'a self, key_id: Option<&'a str>) -> RefreshFuture<'a> {
+        self.0.refresh(RefreshReason::MissingKey, key_id)
     }
 
     fn describe(&self) -> KeySourceInfo {

@@ -1,6 +1,7 @@
 //! The key source under every location: fetches at first use, then refreshes keys before they expire.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct RefreshingKeys<L> {
     clock: SourceClock,
     pub(super) initial_snapshot: Option<KeySnapshot>,
     keys: Arc<CachedKeys>,
+    /// Of missing keys' names, which untrusted clients choose: with a random key.
+    hasher: RandomState,
     cache: OnceLock<RefreshCache<KeySet, KeyFetch>>,
 }
 
@@ -38,6 +41,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
             clock: SourceClock::new(),
             initial_snapshot: None,
             keys: Arc::default(),
+            hasher: RandomState::new(),
             cache: OnceLock::new(),
         }
     }
@@ -59,11 +63,11 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     }
 
     /// Fetches newer keys, within the cool-down. The first call spawns the refresh task.
-    pub(super) fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
+    pub(super) fn refresh<'a>(&'a self, reason: RefreshReason, key_id: Option<&'a str>) -> RefreshFuture<'a> {
         Box::pin(async move {
             let cache = self.cache();
             cache.spawn_refresh_task(); // before any await: a caller that gives up must not cancel it
-            match cache.refresh(reason).await {
+            match cache.refresh(reason, key_id.map(|key_id| self.hasher.hash_one(key_id))).await {
                 Outcome::Refreshed => RefreshOutcome::Refreshed,
                 Outcome::Deferred { retry_after } => {
                     RefreshOutcome::Deferred { retry_after: retry_after.max(MIN_RETRY_AFTER) }

@@ -8,6 +8,8 @@ use countersign_core::clock::Clock;
 use countersign_core::key::RefreshReason;
 
 use super::fetch::{CachedValue, Fetch, Outcome, Status};
+use super::fetch_task::Suppressed;
+use super::missed::Request;
 use super::policy::RefreshPolicy;
 use super::refresh_task::RefreshTask;
 use super::single_flight::Waiter;
@@ -59,27 +61,40 @@ where
             return Ok(value);
         }
         // Boxed, so that the future of a call with a usable value stays small.
-        match Box::pin(self.join_or_start_and_wait(None, self.0.policy.max_wait)).await {
+        match Box::pin(self.join_or_start_and_wait(None, Request::ANY, self.0.policy.max_wait)).await {
             Ok((value, _)) => Ok(value),
-            Err(outcome) => self.usable().ok_or(outcome),
+            Err(suppressed) => self.usable().ok_or(suppressed.outcome),
         }
     }
 
     /// Fetches a newer value past the caches of intermediaries, at most once per cool-down for all callers. A caller that
     /// found a fetch in progress waits for it, and then for a later one if it misses a key and the cool-down allows one.
-    pub(crate) async fn refresh(&self, reason: RefreshReason) -> Outcome<F::Error> {
-        let began = Instant::now();
-        match self.join_or_start_and_wait(Some(reason), self.0.policy.max_wait).await {
-            Ok((_, may_be_outdated)) if !may_be_outdated => return Outcome::Refreshed,
-            Ok(_) if reason == RefreshReason::NoUsableKeys => {
-                return Outcome::Deferred { retry_after: self.0.retry_after() };
+    ///
+    /// `key` is a hash of the missing key. For a key that callers ask for repeatedly, and that no fetch has looked for, the
+    /// cool-down is shorter, and callers wait for its end, each within the policy's `max_wait`.
+    pub(crate) async fn refresh(&self, reason: RefreshReason, key: Option<u64>) -> Outcome<F::Error> {
+        let (began, max_wait) = (Instant::now(), self.0.policy.max_wait);
+        let request = self.0.request(key);
+        let mut waited = Duration::ZERO;
+        loop {
+            let left = max_wait.saturating_add(waited).saturating_sub(began.elapsed());
+            let suppressed = match self.join_or_start_and_wait(Some(reason), request, left).await {
+                Ok((_, true)) => return Outcome::Refreshed,
+                Ok(_) if reason == RefreshReason::NoUsableKeys => {
+                    return Outcome::Deferred { retry_after: self.0.retry_after() };
+                }
+                Ok(_) => continue, // a later fetch is newer than the request
+                Err(suppressed) => suppressed,
+            };
+            let may_wait = request.is_repeated && waited.is_zero() && suppressed.pause <= max_wait;
+            if !may_wait || !self.0.wait_for_cool_down(suppressed.pause).await {
+                return suppressed.outcome;
             }
-            Ok(_) => {}
-            Err(outcome) => return outcome,
+            waited = suppressed.pause;
+            if self.0.is_answered(request) {
+                return Outcome::Refreshed; // by the fetch of another caller
+            }
         }
-        let left = self.0.policy.max_wait.saturating_sub(began.elapsed());
-        let later = self.join_or_start_and_wait(Some(reason), left).await;
-        later.map_or_else(|outcome| outcome, |_| Outcome::Refreshed)
     }
 
     /// Starts a fetch in the background if `admit` permits it, unless one is in progress or the last failure is too recent.
@@ -107,22 +122,23 @@ where
     }
 
     /// Waits for the fetch in progress, or for a new one. If the runtime of that fetch ends, starts another on this one.
-    /// Returns the value, and whether its fetch began before this call.
+    /// Returns the value, and whether its fetch answers the request.
     async fn join_or_start_and_wait(
         &self,
         reason: Option<RefreshReason>,
+        request: Request,
         limit: Duration,
-    ) -> Result<(Arc<T>, bool), Outcome<F::Error>> {
+    ) -> Result<(Arc<T>, bool), Suppressed<F::Error>> {
         let began = Instant::now();
         for _ in 0..MAX_STARTS {
-            let joined = self.0.join_or_start(reason)?;
+            let joined = self.0.join_or_start(reason, request)?;
             let left = limit.saturating_sub(began.elapsed());
             if let Some(result) = self.wait(joined.waiter, left).await {
-                return result.map(|value| (value, joined.may_be_outdated));
+                return result.map(|value| (value, joined.is_answer)).map_err(Suppressed::finally);
             }
         }
         let error = Some(self.0.fetch.timeout_error());
-        Err(Outcome::Failed { error, retry_after: self.0.policy.initial_backoff })
+        Err(Suppressed::finally(Outcome::Failed { error, retry_after: self.0.policy.initial_backoff }))
     }
 
     /// Waits for the result of a fetch; `None` if it was cancelled.

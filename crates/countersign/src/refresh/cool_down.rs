@@ -16,6 +16,9 @@ pub(super) struct CoolDown {
     longest: Duration,
     /// The pause after the next fetch that a caller causes, if it brings nothing new.
     pause: Duration,
+    /// The pause before a fetch for a key that was asked for repeatedly, since the last one that a caller caused.
+    short_pause: Duration,
+    last_start: Duration,
     /// While a value is usable, callers cause no fetch before this time.
     next_refresh: Duration,
     /// After a failure, nothing causes a fetch before this time.
@@ -30,6 +33,8 @@ impl CoolDown {
             shortest: shortest.min(longest),
             longest,
             pause: longest,
+            short_pause: shortest.min(longest),
+            last_start: Duration::ZERO,
             next_refresh: Duration::ZERO,
             next_attempt: Duration::ZERO,
             failures: 0,
@@ -39,6 +44,12 @@ impl CoolDown {
     /// The earliest time of the next fetch that a caller causes.
     pub(super) fn not_before(&self, is_usable: bool) -> Duration {
         if is_usable { self.next_refresh } else { self.next_attempt }
+    }
+
+    /// As [`not_before`](Self::not_before), while a value is usable, for a key that was asked for repeatedly and that no fetch
+    /// has looked for: a single invented key must not delay it.
+    pub(super) fn not_before_for_repeated(&self) -> Duration {
+        self.last_start.saturating_add(self.short_pause).max(self.next_attempt).min(self.next_refresh)
     }
 
     /// The earliest time of the next fetch that is due anyway.
@@ -53,6 +64,12 @@ impl CoolDown {
 
     /// Starts the cool-down. Called before the fetch is awaited, so that failed fetches count too.
     pub(super) fn start(&mut self, elapsed: Duration) {
+        if elapsed < self.next_refresh {
+            self.short_pause = self.short_pause.saturating_mul(2).min(self.longest);
+        } else if elapsed >= self.next_refresh.saturating_add(self.longest) {
+            self.short_pause = self.shortest; // it was quiet
+        }
+        self.last_start = elapsed;
         self.next_refresh = elapsed.saturating_add(self.pause);
         self.pause = self.pause.saturating_mul(2).min(self.longest);
     }
@@ -65,6 +82,7 @@ impl CoolDown {
         if brought_news {
             pause = self.shortest;
             self.pause = self.shortest.saturating_mul(2).min(self.longest);
+            self.short_pause = self.shortest;
         }
         self.next_refresh = self.next_refresh.min(started.saturating_add(pause));
     }
@@ -114,6 +132,29 @@ mod tests {
             pauses.push((state.not_before(true) - SECOND * 100).as_secs());
         }
         assert_eq!(pauses, [10, 1, 1, 2, 4, 8, 10, 10, 1]);
+    }
+
+    #[test]
+    fn s4_15_a_key_asked_for_repeatedly_waits_a_second_and_longer_after_each_look_in_vain() {
+        let mut state = cool_down();
+        let mut elapsed = SECOND * 100;
+        let mut pauses = Vec::new();
+        state.start(elapsed);
+        state.succeeded(elapsed, false);
+        for brought_news in [false, false, false, false, false, true, false] {
+            pauses.push((state.not_before_for_repeated() - elapsed).as_secs());
+            elapsed = state.not_before_for_repeated();
+            state.start(elapsed);
+            state.succeeded(elapsed, brought_news);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10, 1]);
+        for _ in 0..3 {
+            elapsed = state.not_before_for_repeated();
+            state.start(elapsed);
+        }
+        elapsed = state.not_before(true) + COOL_DOWN;
+        state.start(elapsed);
+        assert_eq!(state.not_before_for_repeated() - elapsed, SECOND, "after a quiet time");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::key::RefreshReason;
 
 use super::fetch::{Fetch, Fetched, Outcome};
+use super::missed::Request;
 use super::single_flight::{Leader, Waiter};
 use super::state::{FetchWaiter, Inner, SharedResult, State};
 use crate::rt;
@@ -13,8 +14,22 @@ use crate::rt;
 /// A caller that waits for a fetch.
 pub(super) struct Joined<T, E> {
     pub(super) waiter: Waiter<SharedResult<T, E>>,
-    /// The fetch began before the caller's request, so that its value may be older.
-    pub(super) may_be_outdated: bool,
+    /// The fetch began after the caller's request, and bypasses the caches of intermediaries.
+    pub(super) is_answer: bool,
+}
+
+/// The outcome for a caller whose request may not cause a fetch yet.
+pub(super) struct Suppressed<E> {
+    pub(super) outcome: Outcome<E>,
+    /// The time until the request may cause one.
+    pub(super) pause: Duration,
+}
+
+impl<E> Suppressed<E> {
+    /// An outcome that waiting does not change.
+    pub(super) fn finally(outcome: Outcome<E>) -> Self {
+        Suppressed { outcome, pause: Duration::MAX }
+    }
 }
 
 impl<T, F> Inner<T, F>
@@ -27,18 +42,23 @@ where
     pub(super) fn join_or_start(
         self: &Arc<Self>,
         reason: Option<RefreshReason>,
-    ) -> Result<Joined<T, F::Error>, Outcome<F::Error>> {
+        request: Request,
+    ) -> Result<Joined<T, F::Error>, Suppressed<F::Error>> {
         let elapsed = self.clock.elapsed();
         let mut state = self.lock();
         let is_usable = self.usable(elapsed).is_some();
         let needs_newer = reason == Some(RefreshReason::MissingKey);
         if let Some(waiter) = self.join(&state) {
-            return Ok(Joined { waiter, may_be_outdated: true });
+            return Ok(Joined { waiter, is_answer: state.is_answered_by_fetch_in_progress(request) });
         }
-        let not_before = state.cool_down.not_before(is_usable);
+        let not_before = match is_usable && request.is_repeated {
+            true => state.cool_down.not_before_for_repeated(),
+            false => state.cool_down.not_before(is_usable),
+        };
         if is_usable && !needs_newer {
             // Stored between the caller's read and the lock, by a fetch that began before.
-            return Err(Outcome::Deferred { retry_after: not_before.saturating_sub(elapsed) });
+            let pause = not_before.saturating_sub(elapsed);
+            return Err(Suppressed { outcome: Outcome::Deferred { retry_after: pause }, pause });
         }
         let mut pause = not_before.saturating_sub(elapsed);
         if pause.is_zero() {
@@ -48,7 +68,7 @@ where
             let outcome = Self::suppressed(&state, is_usable, pause);
             drop(state);
             self.fetch.on_suppressed();
-            return Err(outcome);
+            return Err(Suppressed { outcome, pause });
         }
         // A first fetch starts no cool-down: a key published right after the start is found on the next request.
         if is_usable {
@@ -57,7 +77,7 @@ where
         let (task, waiter) = self.start(&mut state, reason.is_some());
         drop(state);
         task.spawn();
-        Ok(Joined { waiter, may_be_outdated: false })
+        Ok(Joined { waiter, is_answer: true })
     }
 
     /// Joins or starts a fetch for the refresh task; `None` if another fetch has made it unnecessary.
@@ -96,6 +116,9 @@ where
     #[must_use]
     fn start(self: &Arc<Self>, state: &mut State<T, F::Error>, forced: bool) -> (FetchTask<T, F>, FetchWaiter<T, F>) {
         let (leader, waiter) = state.single_flight.start();
+        if forced {
+            state.missed.start(leader.id());
+        }
         let started = self.clock.elapsed();
         (FetchTask { inner: Arc::clone(self), leader, started, forced, is_finished: false }, waiter)
     }

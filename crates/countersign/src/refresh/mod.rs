@@ -7,6 +7,7 @@ mod cache;
 mod cool_down;
 mod fetch;
 mod fetch_task;
+mod missed;
 mod policy;
 mod refresh_task;
 mod single_flight;

@@ -32,6 +32,9 @@ pub struct RefreshPolicy {
     /// The spread of that moment between processes, as a fraction of it. Default 0.1.
     pub jitter: f64,
     /// The time between two fetches that callers can cause, if the first brings nothing new. Default 10 s.
+    ///
+    /// For a key that callers ask for repeatedly, it begins at `min_cool_down` and doubles while such fetches bring nothing.
+    /// Up to 256 of these callers wait for its end, each at most for `max_wait`.
     pub cool_down: Duration,
     /// The same time after a fetch that brought new keys; it doubles with each further fetch that brings none, up to
     /// `cool_down`. Default 1 s.

@@ -48,6 +48,11 @@ impl<R: Clone> SingleFlight<R> {
         (Leader { id, result: sender }, Waiter { result })
     }
 
+    /// The number of calls started.
+    pub(super) fn started(&self) -> u64 {
+        self.started
+    }
+
     /// Ends the call of `leader`. Returns false if a later call has replaced it.
     pub(super) fn finish(&mut self, leader: &Leader<R>) -> bool {
         let is_current = self.call.as_ref().is_some_and(|call| call.id == leader.id);
@@ -59,6 +64,11 @@ impl<R: Clone> SingleFlight<R> {
 }
 
 impl<R> Leader<R> {
+    /// The number of the call.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// Passes the result to all waiters.
     pub(super) fn publish(&self, result: R) {
         self.result.send_replace(Some(result));

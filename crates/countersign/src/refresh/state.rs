@@ -5,15 +5,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use countersign_core::clock::{Clock, UnixTime};
+use tokio::sync::Semaphore;
 
 use super::cool_down::CoolDown;
 use super::fetch::{CachedValue, Fetch, Fetched, Status};
+use super::missed::{Missed, Request};
 use super::policy::RefreshPolicy;
 use super::single_flight::{Leader, SingleFlight, Waiter};
-use crate::rt::{Mutex, MutexGuard, Task};
+use crate::rt::{self, Mutex, MutexGuard, Task};
 
 /// A fetch that exceeds its time limit by this much has lost its runtime: its timer would have ended it.
 const OVERDUE: Duration = Duration::from_secs(5);
+
+/// The number of callers that wait for the end of the cool-down; further ones get an answer at once.
+const MAX_WAITING: usize = 256;
 
 /// The result that all callers of one fetch share.
 pub(super) type SharedResult<T, E> = Result<Arc<T>, E>;
@@ -25,6 +30,8 @@ pub(super) type FetchWaiter<T, F> = Waiter<SharedResult<T, <F as Fetch<T>>::Erro
 pub(super) struct Inner<T, F: Fetch<T>> {
     pub(super) cached: ArcSwapOption<CachedValue<T>>,
     state: Mutex<State<T, F::Error>>,
+    /// The places of callers that wait for the end of the cool-down.
+    waiting: Semaphore,
     pub(super) fetch: F,
     pub(super) policy: RefreshPolicy,
     pub(super) clock: Arc<dyn Clock>,
@@ -33,11 +40,22 @@ pub(super) struct Inner<T, F: Fetch<T>> {
 pub(super) struct State<T, E> {
     pub(super) single_flight: SingleFlight<SharedResult<T, E>>,
     pub(super) cool_down: CoolDown,
+    pub(super) missed: Missed,
+    /// The time at which the clock stood still during a wait, as it may in tests: until it runs, waits are in vain.
+    stood_still_at: Option<Duration>,
     pub(super) refresh_task: Option<TaskHandle>,
     /// The number of refresh tasks started, which identifies the latest.
     pub(super) refresh_tasks: u64,
     pub(super) last_error: Option<E>,
     failing_since: Option<UnixTime>,
+}
+
+impl<T, E: Clone> State<T, E> {
+    /// Returns whether the fetch in progress answers `request`.
+    pub(super) fn is_answered_by_fetch_in_progress(&self, request: Request) -> bool {
+        let latest = self.single_flight.started();
+        latest > request.fetches_before && latest == self.missed.last_start()
+    }
 }
 
 /// A refresh task, as the state knows it.
@@ -64,12 +82,21 @@ where
         let state = State {
             single_flight: SingleFlight::new(),
             cool_down: CoolDown::new(policy.min_cool_down, policy.cool_down),
+            missed: Missed::default(),
+            stood_still_at: None,
             refresh_task: None,
             refresh_tasks: 0,
             last_error: None,
             failing_since: None,
         };
-        Inner { cached: ArcSwapOption::empty(), state: Mutex::new(state), fetch, policy, clock }
+        Inner {
+            cached: ArcSwapOption::empty(),
+            state: Mutex::new(state),
+            waiting: Semaphore::new(MAX_WAITING),
+            fetch,
+            policy,
+            clock,
+        }
     }
 
     pub(super) fn usable(&self, elapsed: Duration) -> Option<Arc<T>> {
@@ -106,11 +133,13 @@ where
                 let brought_news = current.is_some_and(|current| self.fetch.brings_news(&current.value, &value));
                 self.store_fetched(fetched, started);
                 state.cool_down.succeeded(started, brought_news);
+                state.missed.succeeded(leader.id());
                 (state.last_error, state.failing_since) = (None, None);
                 Ok(value)
             }
             Err(error) => {
                 let elapsed = self.clock.elapsed();
+                state.missed.failed();
                 let retry_after = self.fetch.retry_after(&error).unwrap_or(Duration::ZERO).min(self.policy.max_backoff);
                 state.cool_down.failed(elapsed, retry_after, |failures| self.policy.backoff(failures));
                 state.failing_since.get_or_insert_with(|| self.clock.now());
@@ -126,8 +155,35 @@ where
     pub(super) fn cancel(&self, leader: &Leader<SharedResult<T, F::Error>>) {
         let mut state = self.lock();
         if state.single_flight.finish(leader) {
+            state.missed.failed();
             state.cool_down.cancelled();
         }
+    }
+
+    /// A caller's request, for `key` if it misses one.
+    pub(super) fn request(&self, key: Option<u64>) -> Request {
+        let mut state = self.lock();
+        let is_repeated = key.is_some_and(|key| state.missed.record(key));
+        Request { is_repeated, fetches_before: state.single_flight.started() }
+    }
+
+    /// Returns whether a fetch that answers `request` has succeeded.
+    pub(super) fn is_answered(&self, request: Request) -> bool {
+        self.lock().missed.last_success() > request.fetches_before
+    }
+
+    /// Waits for the end of the cool-down. Returns false at once if too many callers wait, or if the clock stands still.
+    pub(super) async fn wait_for_cool_down(&self, pause: Duration) -> bool {
+        let Ok(_place) = self.waiting.try_acquire() else { return false };
+        let elapsed = self.clock.elapsed();
+        if self.lock().stood_still_at == Some(elapsed) {
+            return false;
+        }
+        rt::sleep(pause).await;
+        if self.clock.elapsed() == elapsed {
+            self.lock().stood_still_at = Some(elapsed);
+        }
+        true
     }
 
     /// After a failure, the current value stays usable as long as staleness is allowed, but not past `withdrawn_at`. A

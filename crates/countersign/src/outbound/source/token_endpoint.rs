@@ -90,7 +90,7 @@ impl TokenEndpoint {
         if !has_failed {
             return Ok(current);
         }
-        discovered.refresh(RefreshReason::MissingKey).await;
+        discovered.refresh(RefreshReason::MissingKey, None).await;
         discovered.get().await.map_err(failure)
     }
 
