@@ -20,10 +20,10 @@ thread_local! {
 /// The events of key sources on this thread, one line each.
 ///
 /// The subscriber is global: a thread-local one can miss events whose callsite another thread registered first.
-struct Events;
+pub struct Events;
 
 impl Events {
-    fn of_this_thread() -> Self {
+    pub fn of_this_thread() -> Self {
         static INSTALLED: Once = Once::new();
         INSTALLED.call_once(|| {
             tracing::subscriber::set_global_default(tracing_subscriber::registry().with(ToThread))
@@ -33,7 +33,7 @@ impl Events {
         Events
     }
 
-    fn take(&self) -> Vec<String> {
+    pub fn take(&self) -> Vec<String> {
         EVENTS.with_borrow_mut(|logged| logged.as_mut().map(std::mem::take).unwrap_or_default())
     }
 }

@@ -1,6 +1,7 @@
 //! Key sources against servers with every known failure, and against a real OpenID provider.
 
 mod answers;
+mod causes;
 mod cluster;
 mod events;
 mod floods;

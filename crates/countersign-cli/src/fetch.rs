@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
+use countersign::integration::{ConnectionFailure, redirect_target};
 use countersign::key::MAX_JWKS_BYTES;
 use countersign::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -24,6 +25,8 @@ pub(crate) struct Fetched {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
+    /// The address that responded.
+    url: String,
     /// Set if the body exceeded the size that services read.
     pub(crate) is_cut: bool,
     /// The local time of receipt, in seconds since 1970.
@@ -31,6 +34,16 @@ pub(crate) struct Fetched {
 }
 
 impl Fetched {
+    /// The status, and the target of a redirect.
+    pub(crate) fn status_text(&self) -> String {
+        match redirect_target(&self.url, &self.headers) {
+            Some(target) => {
+                format!("status {}, a redirect to {target}, which services do not follow", self.status)
+            }
+            None => format!("status {}", self.status),
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
@@ -96,17 +109,15 @@ pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Ve
         }
     }
     let at = i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX);
-    Ok(Fetched { status, headers, body, is_cut, at })
+    Ok(Fetched { status, headers, body, url: url.to_string(), is_cut, at })
 }
 
 /// The reason for a failed request whose time limit was `limit`, without the URL.
 pub(crate) fn failure_reason(error: &reqwest::Error, limit: Duration) -> String {
-    if error.is_connect() {
-        "no connection".to_owned()
-    } else if error.is_timeout() {
-        format!("no answer within {} s", limit.as_secs())
-    } else {
-        "the connection broke".to_owned()
+    match ConnectionFailure::of(error) {
+        Some(failure) => failure.to_string(),
+        None if error.is_timeout() => format!("no answer within {} s", limit.as_secs()),
+        None => "the connection broke".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod run;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use countersign_core::mint::Draft;
@@ -240,4 +240,59 @@ fn a_certified_third_party_provider_is_understood() {
     let audience = shown["payload"]["aud"].as_str().expect("an audience").to_owned();
     let verify = ["verify", "--issuer", provider.issuer(), "--audience", &audience, "--json"];
     assert_eq!(countersign(&verify, &answer.stdout).json()["verdict"], "accepted");
+}
+
+/// A proxy on loopback that gives every connection these bytes, after it has read something.
+fn proxy(answer: &'static [u8]) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut peer in listener.incoming().flatten() {
+            let _ = peer.read(&mut [0; 4096]);
+            let _ = peer.write_all(answer);
+            let _ = peer.read(&mut [0]); // until the command has read it
+        }
+    });
+    port
+}
+
+#[test]
+fn a_failed_connection_has_its_reason() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let reason = |url: &str, proxy: Option<String>| {
+        let proxy = proxy.as_ref().map(|proxy| ("HTTPS_PROXY", proxy.as_str()));
+        let output = countersign_with(&["keys", "check", url], "", proxy.as_slice());
+        assert_eq!(output.code, 3, "{}{}", output.stdout, output.stderr);
+        output.stdout
+    };
+    let refused = reason(&format!("http://127.0.0.1:{closed}"), None);
+    assert!(refused.contains("connection refused"), "{refused}");
+    assert!(reason("https://nothing.invalid", None).contains("host name not found"));
+    for (proxy, expected) in [
+        (format!("http://127.0.0.1:{closed}"), "proxy failed: it refused the connection"),
+        (format!("http://127.0.0.1:{}", proxy(b"HTTP/1.1 407 No\r\n\r\n")), "it requires a user and a password"),
+        (format!("http://127.0.0.1:{}", proxy(b"HTTP/1.1 403 No\r\n\r\n")), "proxy failed: it refused to connect"),
+        (format!("socks5h://127.0.0.1:{closed}"), "proxy failed: it refused the connection"),
+        (format!("socks5h://127.0.0.1:{}", proxy(b"\x05\xff")), "proxy failed: it refused to connect, or the user"),
+        (format!("socks5h://127.0.0.1:{}", proxy(b"HTTP/1.1 400 No\r\n\r\n")), "proxy failed: it does not speak SOCKS"),
+    ] {
+        let found = reason("https://id.example.com", Some(proxy));
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redirect_has_its_target() {
+    let away = axum::response::Redirect::temporary("https://login.example/realms?token=secret");
+    let router = axum::Router::new().fallback(move || async move { away });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/realms/shop", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let (code, report) = checked(&url).await;
+    let text = report.to_string();
+    assert_eq!(code, 3, "{text}");
+    assert!(
+        text.contains("status 307, a redirect to https://login.example, which") && !text.contains("secret"),
+        "{text}"
+    );
 }

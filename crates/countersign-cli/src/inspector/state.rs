@@ -16,7 +16,7 @@ use crate::tools::secret;
 use crate::verification::{Session, Settings};
 
 /// Timeout for the response of a local service.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Timeout for a connection to it.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);

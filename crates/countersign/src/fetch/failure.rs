@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// A failed fetch. Holds no address and no text of the other side.
+use super::causes::causes;
+use super::connection::ConnectionFailure;
+
+/// A failed fetch. Its text of the other side, the host that a redirect leads to, is escaped and short.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FetchFailure {
     /// The TLS client could not be set up on this machine.
     NoClient,
-    /// The connection failed.
-    Connect,
+    /// The connection failed, and why.
+    Connection(ConnectionFailure),
     /// The address is in a private network, and the operator did not configure it.
     NotPublic,
     /// The time limit passed.
@@ -22,6 +25,8 @@ pub(crate) enum FetchFailure {
     TooLarge,
     /// An unexpected status, with its `Retry-After`.
     Status(StatusCode, Option<Duration>),
+    /// A redirect, which is not followed, and the scheme and host that it leads to. The text is safe to print.
+    Redirect(StatusCode, Option<String>),
     /// The issuer states that it has no keys.
     #[cfg(feature = "remote-keys")]
     NoKeys,
@@ -41,15 +46,15 @@ impl FetchFailure {
     }
 
     pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
-        let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        if causes.any(<dyn std::error::Error>::is::<NotPublic>) {
-            FetchFailure::NotPublic
-        } else if error.is_timeout() {
-            FetchFailure::Timeout
-        } else if error.is_connect() {
-            FetchFailure::Connect
-        } else {
-            FetchFailure::Broken
+        if causes(error).any(<dyn std::error::Error>::is::<NotPublic>) {
+            return FetchFailure::NotPublic;
+        }
+        match ConnectionFailure::of(error) {
+            None | Some(ConnectionFailure::TimedOut) if error.is_timeout() && !error.is_connect() => {
+                FetchFailure::Timeout
+            }
+            Some(failure) => FetchFailure::Connection(failure),
+            None => FetchFailure::Broken,
         }
     }
 }
@@ -58,12 +63,16 @@ impl fmt::Display for FetchFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FetchFailure::NoClient => f.write_str("the TLS client could not be set up; are there root certificates?"),
-            FetchFailure::Connect => f.write_str("no connection"),
+            FetchFailure::Connection(failure) => failure.fmt(f),
             FetchFailure::NotPublic => f.write_str("the address is in a private network, which is not allowed"),
             FetchFailure::Timeout => f.write_str("no response in time"),
             FetchFailure::Broken => f.write_str("the connection broke"),
             FetchFailure::TooLarge => f.write_str("the response is larger than allowed"),
             FetchFailure::Status(status, _) => write!(f, "status {}", status.as_u16()),
+            FetchFailure::Redirect(status, target) => {
+                let (status, target) = (status.as_u16(), target.as_deref().unwrap_or("an unreadable address"));
+                write!(f, "status {status}, a redirect to {target}, which is not followed; configure the final address")
+            }
             #[cfg(feature = "remote-keys")]
             FetchFailure::NoKeys => f.write_str("the issuer states that it has no keys"),
             FetchFailure::Unusable(why) => f.write_str(why),

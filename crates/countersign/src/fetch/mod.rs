@@ -1,21 +1,29 @@
 //! All HTTP requests of this crate itself: HTTPS, without redirects, bounded in time and size.
 
+mod causes;
 mod client;
+mod connection;
 mod discovery;
 mod failure;
 mod freshness;
+mod proxy;
 mod reach;
 mod response;
+mod tls;
 
 use countersign_core::error::Fault;
 use reqwest::{Client, Request, Url};
 
+#[cfg(feature = "outbound")]
+pub(crate) use causes::causes;
 pub(crate) use client::bounded;
+pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 pub(crate) use failure::FetchFailure;
 pub use freshness::{fresh_for, retry_after};
 pub(crate) use reach::Reach;
 pub(crate) use response::FetchedResponse;
+pub use response::redirect_target;
 
 /// Parses a URL as the client does.
 #[cfg(feature = "remote-keys")]

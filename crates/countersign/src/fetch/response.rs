@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
-use reqwest::Response;
+use countersign_core::integration::safe_text;
+use http::{HeaderMap, StatusCode, header};
+use reqwest::{Response, Url};
 
 use super::failure::FetchFailure;
 use super::freshness;
@@ -14,6 +15,8 @@ pub(crate) struct FetchedResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// The address that responded.
+    pub(crate) url: Url,
 }
 
 impl FetchedResponse {
@@ -29,13 +32,16 @@ impl FetchedResponse {
             }
             body.extend_from_slice(&chunk);
         }
-        let status = response.status();
-        Ok(FetchedResponse { status, headers: std::mem::take(response.headers_mut()), body: body.into() })
+        let (status, url) = (response.status(), response.url().clone());
+        Ok(FetchedResponse { status, headers: std::mem::take(response.headers_mut()), body: body.into(), url })
     }
 
     /// The failure for callers that expect another status.
     pub(crate) fn unexpected_status(&self) -> FetchFailure {
-        FetchFailure::Status(self.status, self.retry_after())
+        match self.status.is_redirection() && self.status != StatusCode::NOT_MODIFIED {
+            true => FetchFailure::Redirect(self.status, redirect_target(self.url.as_str(), &self.headers)),
+            false => FetchFailure::Status(self.status, self.retry_after()),
+        }
     }
 
     /// The pause that the response asks for, at most a minute.
@@ -47,4 +53,21 @@ impl FetchedResponse {
     pub(crate) fn fresh_for(&self) -> Option<Duration> {
         freshness::fresh_for(&self.headers)
     }
+}
+
+/// The scheme and host that the `Location` of a response from `url` leads to, safe to print.
+///
+/// ```
+/// use countersign::integration::redirect_target;
+/// use http::{HeaderMap, HeaderValue, header};
+///
+/// let headers = HeaderMap::from_iter([(header::LOCATION, HeaderValue::from_static("https://login.example.com/a?b=c"))]);
+/// let target = redirect_target("https://id.example.com/keys", &headers);
+/// assert_eq!(target.as_deref(), Some("https://login.example.com"));
+/// ```
+#[must_use]
+pub fn redirect_target(url: &str, headers: &HeaderMap) -> Option<String> {
+    let location = headers.get(header::LOCATION)?.to_str().ok()?;
+    let origin = Url::parse(url).ok()?.join(location).ok()?.origin();
+    origin.is_tuple().then(|| safe_text(&origin.ascii_serialization()))
 }

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::challenge::StepUpChallenge;
-use crate::fetch::FetchFailure;
-
-/// The longest chain of causes that is searched: one could lead back to itself.
-const MAX_CAUSES: usize = 100;
+use crate::fetch::{ConnectionFailure, FetchFailure, causes};
 
 /// The error of a call to another service. It contains no token and no secret, and clones are cheap.
 ///
@@ -95,8 +92,13 @@ impl OutboundError {
     }
 
     pub(super) fn call(error: impl Into<Box<dyn Error + Send + Sync>>, is_transient: bool) -> Self {
-        let inner = Inner::new(OutboundErrorKind::CallFailed, "the call failed".into());
-        OutboundError(Arc::new(Inner { is_transient, source: Some(error.into()), ..inner }))
+        let error: Box<dyn Error + Send + Sync> = error.into();
+        let detail = match ConnectionFailure::of(&*error) {
+            Some(failure) => format!("the call failed: {failure}").into(),
+            None => "the call failed".into(),
+        };
+        let inner = Inner::new(OutboundErrorKind::CallFailed, detail);
+        OutboundError(Arc::new(Inner { is_transient, source: Some(error), ..inner }))
     }
 
     /// The first error of this type in `error` or among its causes, such as in an error of a client that retries.
@@ -110,17 +112,7 @@ impl OutboundError {
     /// ```
     #[must_use]
     pub fn from_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
-        let mut next = Some(error);
-        for _ in 0..MAX_CAUSES {
-            let cause = next?;
-            if let Some(found) = cause.downcast_ref() {
-                return Some(found);
-            }
-            // `source` of an I/O error skips the error that it wraps.
-            let wrapped = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-            next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| cause.source());
-        }
-        None
+        causes(error).find_map(<dyn Error>::downcast_ref)
     }
 
     /// The kind.
@@ -188,13 +180,15 @@ impl Inner {
 impl From<FetchFailure> for OutboundError {
     fn from(failure: FetchFailure) -> Self {
         let is_transient = match &failure {
-            FetchFailure::Connect | FetchFailure::Timeout | FetchFailure::Broken => true,
+            FetchFailure::Connection(_) | FetchFailure::Timeout | FetchFailure::Broken => true,
             FetchFailure::Status(status, _) => status.is_server_error() || status.as_u16() == 429,
             #[cfg(feature = "remote-keys")]
             FetchFailure::NoKeys => false,
-            FetchFailure::NoClient | FetchFailure::NotPublic | FetchFailure::TooLarge | FetchFailure::Unusable(_) => {
-                false
-            }
+            FetchFailure::NoClient
+            | FetchFailure::NotPublic
+            | FetchFailure::TooLarge
+            | FetchFailure::Redirect(..)
+            | FetchFailure::Unusable(_) => false,
         };
         let retry_after = match &failure {
             FetchFailure::Status(_, retry_after) => *retry_after,

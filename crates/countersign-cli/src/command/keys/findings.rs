@@ -67,7 +67,7 @@ impl Findings {
         for document in metadata_addresses(address) {
             match fetch::get(&document).await {
                 Ok(answer) if answer.status == 200 => return self.metadata(address, &document, &answer).await,
-                Ok(answer) => why.push(format!("{document}: status {}", answer.status)),
+                Ok(answer) => why.push(format!("{document}: {}", answer.status_text())),
                 Err(problem) => why.push(format!("{document}: {problem}")),
             }
         }
@@ -111,7 +111,7 @@ impl Findings {
         }
         match fetch::get(&uri).await {
             Ok(keys) if keys.status == 200 => self.key_set(&keys),
-            Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: status {}", keys.status)),
+            Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: {}", keys.status_text())),
             Err(problem) => {
                 self.is_unreachable = true;
                 self.note(Level::Fault, "reachable", format!("{uri}: {problem}"));

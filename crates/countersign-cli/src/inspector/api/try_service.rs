@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::response::{Answer, Refusal};
 use super::verify::{Trust, verify};
 use crate::exit::Failure;
-use crate::inspector::state::Inspector;
+use crate::inspector::state::{ANSWER_WITHIN, Inspector};
 use crate::{fetch, input, output};
 
 /// Maximum size of a response body shown, in bytes.
@@ -64,13 +64,7 @@ pub(super) async fn send(
     let started = Instant::now();
     let sent = state.client.request(method, url.clone()).headers(headers).send().await;
     let mut response = sent.map_err(|error| {
-        let why = if error.is_connect() {
-            "connection refused or host not reachable"
-        } else if error.is_timeout() {
-            "no answer within 10 s"
-        } else {
-            "the connection broke"
-        };
+        let why = fetch::failure_reason(&error, ANSWER_WITHIN);
         Failure::usage(format!("{}: {why}", output::safe(url.as_str())))
     })?;
     let status = response.status();

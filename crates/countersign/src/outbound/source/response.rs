@@ -148,7 +148,8 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> FetchedResponse {
         let status = StatusCode::from_u16(status).expect("a status");
-        FetchedResponse { status, headers: HeaderMap::new(), body: body.to_owned().into() }
+        let url = "https://id.example/token".parse().expect("a URL");
+        FetchedResponse { status, headers: HeaderMap::new(), body: body.to_owned().into(), url }
     }
 
     fn read(answer: &FetchedResponse, is_exchange: bool) -> Result<OutboundToken, OutboundError> {

@@ -158,7 +158,8 @@ fn failure(outcome: Outcome<FetchFailure>) -> OutboundError {
 pub(super) fn retry_delay(sent: &Result<FetchedResponse, FetchFailure>, attempt: u32) -> Option<Duration> {
     let may_help = match sent {
         Ok(answer) => answer.status.is_server_error() && answer.retry_after().is_none(),
-        Err(failure) => matches!(failure, FetchFailure::Connect | FetchFailure::Broken),
+        Err(FetchFailure::Connection(failure)) => failure.may_pass(),
+        Err(failure) => matches!(failure, FetchFailure::Broken),
     };
     let delay = RETRY_DELAY.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
     (may_help && attempt < MAX_RETRIES).then(|| delay.mul_f64(0.5 + fastrand::f64() / 2.0))
