@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(10);
 
 /// A token that somebody typed: it names an issuer and a key, and nothing in it is true.
-fn unsigned(issuer: &str, kid: &str) -> String {
+pub fn unsigned(issuer: &str, kid: &str) -> String {
     let part = |json: serde_json::Value| BASE64.encode_to_string(json.to_string());
     let header = part(serde_json::json!({"alg": "ES256", "kid": kid, "typ": "at+jwt"}));
     let claims = serde_json::json!({

@@ -142,3 +142,25 @@ async fn one_source_under_two_clocks_is_a_configuration_error() {
     let error = built(other.clock()).expect_err("another clock");
     assert_eq!(error.faults()[0].field, "clock");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn s4_30_a_path_to_a_pipe_a_device_or_a_folder_is_refused_without_waiting() {
+    let issuer = TestIssuer::new();
+    let token = issuer.token().audience("orders").sign();
+    let pipe = file("keys.pipe");
+    let _ = std::fs::remove_file(&pipe);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let link = file("link-to-pipe");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(&pipe, &link).expect("a link");
+    for path in [pipe, link, "/dev/zero".into(), std::env::temp_dir()] {
+        let keys = Arc::new(FileKeys::new(&path));
+        let began = std::time::Instant::now();
+        let verified = verifier(&issuer, keys.clone()).verify(&token).await;
+        assert!(verified.is_err_and(|error| error.is_unavailable()), "{}", path.display());
+        assert!(began.elapsed() < Duration::from_millis(900), "{} was waited for", path.display());
+        let KeyHealth::NotReady { reason } = keys.describe().health else { panic!("{}", path.display()) };
+        assert!(reason.contains("no regular file"), "{reason}");
+    }
+}

@@ -434,3 +434,33 @@ async fn reserved_subjects_are_refused_from_resolved_issuers() {
     assert_eq!(verdict(of_tenant("svc:billing")).await, "subject_not_allowed");
     assert_eq!(verdict(operator.token().audience("orders").subject("svc:billing").sign()).await, "ok");
 }
+
+/// An unsigned token that names an issuer is no use of it: it neither keeps its keys fresh nor keeps it cached.
+#[tokio::test]
+async fn s15_01_an_unsigned_token_is_no_use_of_an_issuer() {
+    let tenants = Tenants::with(|issuers| issuers.resolve_policy(ResolvePolicy::default().max_issuers(3))).await;
+    let unsigned = |number| crate::floods::unsigned(&tenants.name(number), "k");
+    for number in [0, 1] {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+        tenants.world.advance(Duration::from_secs(1)).await;
+    }
+    for number in 2..8 {
+        for _ in 0..2 {
+            assert_ne!(tenants.verdict(&unsigned(number)).await, "ok");
+        }
+        assert_ne!(tenants.verdict(&unsigned(0)).await, "ok");
+        tenants.world.advance(Duration::from_secs(1)).await;
+    }
+    let asked = tenants.database.asked();
+    for number in [0, 1] {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+    }
+    assert_eq!(tenants.database.asked(), asked, "issuers with verified tokens stayed cached");
+
+    for _ in 0..6 * 12 {
+        tenants.world.advance(Duration::from_secs(300)).await;
+        tenants.verdict(&unsigned(1)).await;
+    }
+    let unforced = tenants.world.server.heads().iter().filter(|head| !head.contains("no-cache")).count();
+    assert!(unforced <= 10, "{unforced} refreshes in six hours");
+}

@@ -44,6 +44,14 @@ pub struct SkippedKey {
     pub is_private_key: bool,
 }
 
+/// The `kid`, if there is one, and the reason.
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.key_id.is_empty() { "without kid" } else { &self.key_id };
+        write!(f, "{name}: {}", self.reason)
+    }
+}
+
 /// The result of a search for a token's key in a set.
 pub(crate) enum Lookup<'s> {
     /// Keys that may have signed it, at most four.

@@ -101,6 +101,12 @@ pub trait KeySource: Send + Sync + Debug + 'static {
         self.refresh(RefreshReason::MissingKey)
     }
 
+    /// Records that a token of an issuer that was resolved at run time was verified with these keys.
+    ///
+    /// A source may stop refreshing keys that no token needs. Tokens whose signature was not verified do not count: anyone
+    /// can send them.
+    fn record_use(&self) {}
+
     /// Health, counts, origin and weakenings; for readiness endpoints and logs, never to decide on a token.
     fn describe(&self) -> KeySourceInfo {
         KeySourceInfo::new(match self.cell().current() {

@@ -1,7 +1,9 @@
 //! Issuers that are resolved by name at run time.
 
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
@@ -67,6 +69,8 @@ pub struct ResolvedIssuer {
     is_weakened: bool,
     /// The decision of the first verifier that met the issuer on its names, with the number of that verifier.
     pub(crate) admission: OnceLock<(u64, Result<(), String>)>,
+    /// The second in which a token was last verified, plus one; zero if none was.
+    last_used: AtomicU64,
 }
 
 impl ResolvedIssuer {
@@ -102,7 +106,23 @@ impl ResolvedIssuer {
             claim_names: claim_names.into(),
             is_weakened,
             admission: OnceLock::new(),
+            last_used: AtomicU64::new(0),
         })
+    }
+
+    /// Records that a token of this issuer was verified, at a reading of the clock's `elapsed`. Writes only what changes.
+    pub(crate) fn record_use(&self, elapsed: Duration) {
+        let second = elapsed.as_secs().saturating_add(1);
+        if self.last_used.load(Ordering::Relaxed) != second {
+            self.last_used.store(second, Ordering::Relaxed);
+        }
+        self.issuer.keys.record_use();
+    }
+
+    /// The order of the last uses: an issuer with a lower number was used earlier, one with zero never.
+    #[must_use]
+    pub fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
     }
 
     /// The issuer and its rules.

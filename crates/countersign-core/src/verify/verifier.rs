@@ -285,6 +285,9 @@ impl Verifier {
         let keys = keys_for(issuer, current, &header, inner.danger_denied)?;
         let new_header = is_new.then(|| header.clone());
         let signed = Signed::check(Unverified { compact, header, payload }, &keys)?;
+        if let TokenIssuer::Resolved(found) = &token_issuer {
+            found.record_use(elapsed);
+        }
         let payload = &signed.token.payload;
         let caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
         let budget = inner.decoded.clone();
@@ -370,7 +373,7 @@ impl Verifier {
         let current = verified.trusted_issuer().keys.cell().load();
         let has_current_keys =
             current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));
-        if has_current_keys && verified.is_timely(now) && self.is_still_trusted(&verified) {
+        if has_current_keys && verified.is_timely(now) && self.is_still_trusted(&verified, elapsed) {
             self.0.counts.from_cache.increment();
             return Some(verified);
         }
@@ -378,12 +381,19 @@ impl Verifier {
         None
     }
 
-    /// Returns whether the source of a resolved issuer still returns the same issuer.
-    fn is_still_trusted(&self, verified: &Verified) -> bool {
+    /// Returns whether the source of a resolved issuer still returns the same issuer. Records its use.
+    fn is_still_trusted(&self, verified: &Verified, elapsed: Duration) -> bool {
         let issuer = verified.trusted_issuer();
-        let find = || self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer()));
-        !issuer.is_resolved
-            || matches!(find(), Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer))
+        if !issuer.is_resolved {
+            return true;
+        }
+        match self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer())) {
+            Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer) => {
+                found.record_use(elapsed);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn insert(&self, verified: &Arc<Verified>, elapsed: Duration) {

@@ -42,12 +42,15 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Records a use of the keys, and returns whether their refresh task has ended. Every token takes this path: it writes
-    /// only what changes.
-    pub(super) fn record(&self) -> bool {
-        if self.only_while_used.load(Ordering::Relaxed) && !self.is_used.load(Ordering::Relaxed) {
+    /// Records that a token was verified with the keys. Writes only what changes.
+    pub(super) fn record(&self) {
+        if self.is_limited() && !self.is_used.load(Ordering::Relaxed) {
             self.is_used.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Returns whether the refresh task has ended.
+    pub(super) fn refresh_has_ended(&self) -> bool {
         self.refresh_has_ended.load(Ordering::Relaxed)
     }
 
@@ -103,11 +106,12 @@ impl Fetch<KeySet> for KeyFetch {
         if forced {
             self.keys.counters.forced.fetch_add(1, Ordering::Relaxed);
         }
+        let elapsed = request.elapsed;
         let fetch = Arc::clone(&location).fetch(request);
         Box::pin(async move {
             let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
             if let Ok(fetched) = &result {
-                telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value);
+                telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value, elapsed);
             }
             result
         })

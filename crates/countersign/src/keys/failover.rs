@@ -58,6 +58,10 @@ impl KeySource for FailoverKeys {
         self.refresh_by(move |source| source.refresh_for_key(key_id))
     }
 
+    fn record_use(&self) {
+        self.sources.iter().for_each(|source| source.record_use());
+    }
+
     /// The health of the preferred source; degraded if another one replaces it. Counts are the sum of all sources.
     fn describe(&self) -> KeySourceInfo {
         let sources: Vec<KeySourceInfo> = self.sources.iter().map(|source| source.describe()).collect();

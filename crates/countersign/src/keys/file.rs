@@ -90,6 +90,10 @@ impl KeySource for FileKeys {
         self.0.refresh(RefreshReason::MissingKey, key_id)
     }
 
+    fn record_use(&self) {
+        self.0.record_use();
+    }
+
     fn describe(&self) -> KeySourceInfo {
         self.0.describe()
     }
@@ -169,9 +173,30 @@ fn is_gone(path: &Path) -> bool {
 /// Reads a file of at most `max_bytes`.
 pub(super) fn read_bounded(path: &Path, max_bytes: usize) -> Result<Vec<u8>, FetchFailure> {
     use std::io::Read;
-    let file = std::fs::File::open(path).map_err(|_| FetchFailure::Unusable("the file cannot be opened"))?;
+    let file = open_regular(path).map_err(|error| {
+        FetchFailure::Unusable(match error.kind() {
+            std::io::ErrorKind::InvalidInput => "the path leads to no regular file, but to a folder, pipe or device",
+            _ => "the file cannot be opened",
+        })
+    })?;
     let mut content = Vec::new();
     let read = file.take(max_bytes as u64 + 1).read_to_end(&mut content);
     read.map_err(|_| FetchFailure::Unusable("the file cannot be read"))?;
     if content.len() > max_bytes { Err(FetchFailure::TooLarge) } else { Ok(content) }
+}
+
+/// Opens a regular file, also through links, as mounted secrets have them. A pipe would wait for a writer, and a device may
+/// never end.
+///
+/// # Errors
+/// `InvalidInput` if it is not a regular file.
+pub(crate) fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
+    let checked = |about: std::fs::Metadata| match about.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")),
+    };
+    checked(std::fs::metadata(path)?)?;
+    let file = std::fs::File::open(path)?;
+    checked(file.metadata()?)?; // it may have been replaced in between
+    Ok(file)
 }

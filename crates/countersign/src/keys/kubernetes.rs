@@ -113,6 +113,10 @@ impl KeySource for KubernetesKeys {
         self.0.refresh(RefreshReason::MissingKey, key_id)
     }
 
+    fn record_use(&self) {
+        self.0.record_use();
+    }
+
     fn describe(&self) -> KeySourceInfo {
         self.0.describe()
     }

@@ -47,10 +47,18 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     }
 
     pub(super) fn cell(&self) -> &KeyCell {
-        if self.keys.usage.record() {
+        if self.keys.usage.refresh_has_ended() && !self.keys.usage.is_limited() {
             self.refresh_again();
         }
         &self.keys.cell
+    }
+
+    /// Records that a token was verified with the keys.
+    pub(super) fn record_use(&self) {
+        self.keys.usage.record();
+        if self.keys.usage.refresh_has_ended() {
+            self.refresh_again();
+        }
     }
 
     /// Starts the refresh task that has ended, as keys are in use again: their freshness must not depend on a missing key.

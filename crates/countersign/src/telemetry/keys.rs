@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use countersign_core::integration::safe_text;
-use countersign_core::key::{KeySet, SkippedKey};
+use countersign_core::key::{KeySet, SkippedKey, VerifyingKey};
 
 use super::samples::Sampler;
 use crate::fetch::FetchFailure;
 
-/// The number of odd entries of one set that are logged, so that a hostile issuer does not fill the log.
+/// The number of odd entries that one record lists, so that a hostile issuer does not fill the log.
 const MAX_LISTED: usize = 8;
 
-pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet) {
+pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, elapsed: Duration) {
     let keys = now.len();
     if before.is_some_and(|before| before.has_same_keys(now)) {
         tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
@@ -20,17 +20,46 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
     }
     let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
     let (before, after) = (before.map(thumbprints).unwrap_or_default(), thumbprints(now));
-    let listed = |some: Vec<&String>| some.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-    let added = listed(after.difference(&before).collect());
-    let removed = listed(before.difference(&after).collect());
+    let joined = |some: Vec<&String>| some.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let added = joined(after.difference(&before).collect());
+    let removed = joined(before.difference(&after).collect());
     tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
-    now.skipped().iter().take(MAX_LISTED).for_each(|skipped| key_skipped(source, skipped));
-    for key in now.keys().filter(|key| !key.irregularities().is_empty()).take(MAX_LISTED) {
-        let kid = key.key_id().map(safe_text);
-        for problem in key.irregularities() {
-            tracing::info!(target: "countersign::keys", source, kid, problem, "key is written irregularly");
+    keys_skipped(source, now, elapsed);
+    keys_irregular(source, now, elapsed);
+}
+
+/// One record for all entries that are not used, and one for those that are private.
+fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
+    static SAMPLES: [Sampler; 2] = [Sampler::new(), Sampler::new()];
+    for (is_private, sample) in [true, false].into_iter().zip(&SAMPLES) {
+        let skipped: Vec<&SkippedKey> =
+            set.skipped().iter().filter(|skipped| skipped.is_private_key == is_private).collect();
+        let Some(unlogged) = (!skipped.is_empty()).then(|| sample.admit(elapsed)).flatten() else { continue };
+        let (count, entries) = (skipped.len(), listed(skipped.iter().map(ToString::to_string)));
+        if is_private {
+            tracing::error!(target: "countersign::keys", source, count, entries, unlogged, "published keys are private: replace them now");
+        } else {
+            tracing::warn!(target: "countersign::keys", source, count, entries, unlogged, "key set entries not used");
         }
     }
+}
+
+fn keys_irregular(source: &str, set: &KeySet, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    let name = |key: &VerifyingKey| key.key_id().map_or_else(|| "without kid".to_owned(), safe_text);
+    let irregular = || set.keys().filter(|key| !key.irregularities().is_empty());
+    let count = irregular().count();
+    let Some(unlogged) = (count > 0).then(|| SAMPLE.admit(elapsed)).flatten() else { return };
+    let entries = listed(irregular().map(|key| format!("{}: {}", name(key), key.irregularities().join(", "))));
+    tracing::info!(target: "countersign::keys", source, count, entries, unlogged, "keys are written irregularly");
+}
+
+/// The first entries, and the number of the others.
+fn listed(entries: impl Iterator<Item = String>) -> String {
+    let entries: Vec<String> = entries.collect();
+    let more = entries.len().saturating_sub(MAX_LISTED);
+    let list = entries.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join("; ");
+    if more > 0 { format!("{list}; and {more} more") } else { list }
 }
 
 pub(crate) fn key_fetch_failed(source: &str, forced: bool, error: &FetchFailure, age: Option<Duration>) {
@@ -53,13 +82,4 @@ pub(crate) fn key_refresh_skipped(source: &str, elapsed: Duration) {
 #[cfg(unix)]
 pub(crate) fn key_file_permissions(source: &str, problem: &'static str) {
     tracing::warn!(target: "countersign::keys", source, problem, "key file has unsafe permissions");
-}
-
-fn key_skipped(source: &str, skipped: &SkippedKey) {
-    let (kid, reason) = (&skipped.key_id, &skipped.reason);
-    if skipped.is_private_key {
-        tracing::error!(target: "countersign::keys", source, kid, %reason, "published key is private: replace it now");
-    } else {
-        tracing::warn!(target: "countersign::keys", source, kid, %reason, "key set entry not used");
-    }
 }

@@ -21,9 +21,9 @@
 //! | `countersign::keys` | WARN | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys) |
 //! | `countersign::keys` | ERROR | an issuer withdrew all its keys, which are used for the seconds in `used_for` | `source`, `used_for` |
 //! | `countersign::keys` | DEBUG, at most 10 per second | a key refresh was skipped: cool-down active, or too many refreshes | `source` |
-//! | `countersign::keys` | INFO | a key of a new set is written irregularly, and used | `source`, `kid`, `problem` |
+//! | `countersign::keys` | INFO, at most 10 per second | keys of a new set are written irregularly, and used | `source`, `count`, `entries` (the first 8), `unlogged` |
 //! | `countersign::keys` | WARN | a key file can be written by others, or holds a private key that others can read | `source`, `problem` |
-//! | `countersign::keys` | WARN, or ERROR for a private key | an entry of a key set is not used | `source`, `kid`, `reason` |
+//! | `countersign::keys` | WARN, or ERROR for private keys; each at most 10 per second | entries of a new set are not used | `source`, `count`, `entries` (the first 8, with their reasons), `unlogged` |
 //! | `countersign::issuers` | INFO | an issuer was resolved, or is no longer trusted | `issuer` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |

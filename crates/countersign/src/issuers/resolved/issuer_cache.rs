@@ -1,7 +1,6 @@
 //! The cache of issuers by name.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +17,15 @@ pub(super) struct IssuerCache<I> {
     uncached: Mutex<Uncached<Entry<I>>>,
 }
 
-/// An issuer and the time of its last use, in seconds.
+/// An issuer, or its lookup.
 pub(super) struct Entry<I> {
     pub(super) issuer: I,
-    last_used: AtomicU64,
+}
+
+/// The order in which cached issuers make room.
+pub(super) trait LastUsed {
+    /// A number that is lower the earlier a token was last verified.
+    fn last_used(&self) -> u64;
 }
 
 /// The next step of a caller whose issuer is not cached.
@@ -42,18 +46,15 @@ pub(super) struct Finished {
     pub(super) known_names_changed: bool,
 }
 
-impl<I> IssuerCache<I> {
+impl<I: LastUsed> IssuerCache<I> {
     pub(super) fn new(policy: ResolvePolicy) -> Self {
         let uncached = Mutex::new(Uncached::new(&policy));
         IssuerCache { policy, cached: ArcSwap::default(), uncached }
     }
 
-    /// Reads a cached issuer and marks it as used.
-    pub(super) fn read<R>(&self, name: &str, elapsed: Duration, read: impl FnOnce(&I) -> R) -> Option<R> {
-        self.cached.load().get(name).map(|entry| {
-            entry.touch(elapsed);
-            read(&entry.issuer)
-        })
+    /// Reads a cached issuer.
+    pub(super) fn read<R>(&self, name: &str, read: impl FnOnce(&I) -> R) -> Option<R> {
+        self.cached.load().get(name).map(|entry| read(&entry.issuer))
     }
 
     pub(super) fn is_refused(&self, name: &str, elapsed: Duration) -> bool {
@@ -88,7 +89,7 @@ impl<I> IssuerCache<I> {
         };
         // An expired entry stays in the cache and is looked up again, within the same limits.
         let entry = |name: &str| {
-            let new = || Arc::new(Entry { issuer: new(name), last_used: AtomicU64::new(elapsed.as_secs()) });
+            let new = || Arc::new(Entry { issuer: new(name) });
             cached.get(name).map_or_else(new, Arc::clone)
         };
         let Started { own, others } = uncached.start(name, host, elapsed, entry);
@@ -154,7 +155,7 @@ impl<I> IssuerCache<I> {
     fn insert(&self, name: &str, entry: Arc<Entry<I>>) {
         let mut cached = HashMap::clone(&self.cached.load());
         if cached.len() >= self.policy.max_issuers && !cached.contains_key(name) {
-            let unused = cached.iter().min_by_key(|(_, entry)| entry.last_used.load(Ordering::Relaxed));
+            let unused = cached.iter().min_by_key(|(_, entry)| entry.issuer.last_used());
             if let Some(name) = unused.map(|(name, _)| name.clone()) {
                 cached.remove(&name);
             }
@@ -175,14 +176,5 @@ impl<I> IssuerCache<I> {
 
     fn lock(&self) -> MutexGuard<'_, Uncached<Entry<I>>> {
         self.uncached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<I> Entry<I> {
-    fn touch(&self, elapsed: Duration) {
-        let second = elapsed.as_secs();
-        if self.last_used.load(Ordering::Relaxed) != second {
-            self.last_used.store(second, Ordering::Relaxed);
-        }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use crate::keys::open_regular;
+
 /// The largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -55,10 +57,10 @@ impl KnownNames {
 /// Reads the names in a file; none if there is no file.
 ///
 /// # Errors
-/// If it cannot be read, or is larger than 16 MiB.
+/// If it cannot be read, is not a regular file, or is larger than 16 MiB.
 pub(super) fn read(file: &Path) -> std::io::Result<Vec<String>> {
     let mut text = String::new();
-    match std::fs::File::open(file) {
+    match open_regular(file) {
         Ok(opened) => opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_core::integration::{IssuerLookup, ResolvedIssuer};
 
-use super::issuer_cache::{Admission, IssuerCache};
+use super::issuer_cache::{Admission, IssuerCache, LastUsed};
 use super::known_names;
 use super::resolver::{NotResolved, Resolver};
 use crate::fetch::parse_url;
@@ -38,7 +38,7 @@ impl Lookups {
     /// The cached answer for `name`. Takes no lock for a trusted issuer.
     pub(super) fn lookup(&self, name: &str) -> IssuerLookup {
         let elapsed = self.resolver.elapsed();
-        let cached = self.cache.read(name, elapsed, |issuer| match issuer.usable() {
+        let cached = self.cache.read(name, |issuer| match issuer.usable() {
             Some(trusted) => {
                 if issuer.is_due() {
                     issuer.start_in_background(|| self.cache.admit_refresh(name, elapsed));
@@ -122,6 +122,12 @@ impl Lookups {
             }
             _ => {}
         }
+    }
+}
+
+impl LastUsed for CachedIssuer {
+    fn last_used(&self) -> u64 {
+        self.cached().map_or(0, |cached| cached.value.last_used())
     }
 }
 
