@@ -18,17 +18,20 @@ pub enum Part {
     Postgres,
     /// The Prometheus server and `promtool`.
     Prometheus,
+    /// The Keycloak server.
+    Keycloak,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 6] = [
+    pub const ALL: [(Part, &'static str); 7] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
         (Part::Prometheus, "has_prometheus"),
+        (Part::Keycloak, "has_keycloak"),
     ];
 
     /// The file that shows that this part is installed; `peers` is the folder `tests/peers`.
@@ -40,6 +43,7 @@ impl Part {
             Part::Envoy => peers.join("venv/bin/envoy"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
             Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),
+            Part::Keycloak => peers.join("keycloak/server/ready"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

@@ -18,6 +18,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/calls.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
+#[doc = include_str!("../../docs/guides/keycloak.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
 #[doc = include_str!("../../docs/guides/from-spring-security.md")]

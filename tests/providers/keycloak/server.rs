@@ -1,0 +1,158 @@
+//! A Keycloak of one's own, with the realm of the guide.
+
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use countersign_tests::parts::Part;
+use countersign_tests::peers;
+use serde_json::{Value, json};
+
+use crate::guide::Guide;
+
+/// The name that the guide's policy gives its issuer.
+pub const GUIDE_ISSUER: &str = "https://id.example.com/realms/shop";
+
+/// A running server. Its script ends it when its standard input ends, so also at the end of this process.
+pub struct Keycloak {
+    _input: ChildStdin,
+    _script: Child,
+    address: String,
+}
+
+impl Keycloak {
+    /// Starts one on a free port and waits until it answers.
+    pub async fn start() -> Self {
+        Part::Keycloak.find(&peers::folder()).expect("run tests/peers/install");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("bound").port();
+        drop(listener);
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keycloak-{port}"));
+        let _ = std::fs::remove_dir_all(&folder); // of an earlier run
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut script = Command::new(peers::folder().join("keycloak/run"))
+            .arg(port.to_string())
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the script runs");
+        let server = Keycloak {
+            _input: script.stdin.take().expect("piped"),
+            _script: script,
+            address: format!("http://127.0.0.1:{port}"),
+        };
+        let http = reqwest::Client::new();
+        let limit = Instant::now() + Duration::from_secs(300);
+        while http.get(format!("{}/realms/master", server.address)).send().await.is_err() {
+            assert!(Instant::now() < limit, "no answer; see {}/log", folder.display());
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        server
+    }
+
+    /// The issuer of this realm.
+    pub fn issuer(&self, realm: &str) -> String {
+        format!("{}/realms/{realm}", self.address)
+    }
+
+    /// Does what the guide's calls of `kcadm.sh` do, and adds the user `ann`, who is a manager, and the realm `other`.
+    pub async fn set_up(&self, guide: &Guide) {
+        let mut calls = 0;
+        for words in guide.commands("kcadm.sh create ") {
+            let path = match words[1..] {
+                ["-r", realm, ..] => format!("{realm}/{}", words[0]),
+                _ => String::new(), // a realm itself
+            };
+            let mut body = json!({});
+            let file = words.iter().position(|word| *word == "-f").map(|at| guide.file(words[at + 1]));
+            if let Some(file) = file {
+                body = serde_json::from_str(file).expect("JSON");
+            }
+            for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
+                body[name] = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            }
+            self.post(&path, &body).await;
+            calls += 1;
+        }
+        assert!(calls > 5, "the guide has {calls} calls");
+        let ann = json!({
+            "username": "ann", "enabled": true, "email": "ann@shop.test", "emailVerified": true, "firstName": "Ann",
+            "lastName": "Example", "credentials": [{ "type": "password", "value": "ann" }],
+        });
+        self.post("shop/users", &ann).await;
+        let user = self.get("shop/users?username=ann").await[0]["id"].as_str().expect("an id").to_owned();
+        let role = self.get("shop/roles/manager").await;
+        self.post(&format!("shop/users/{user}/role-mappings/realm"), &json!([role])).await;
+        self.post("", &json!({ "realm": "other", "enabled": true })).await;
+        let mut client: Value = serde_json::from_str(guide.file("billing.json")).expect("JSON");
+        client["optionalClientScopes"] = json!([]);
+        self.post("other/clients", &client).await;
+    }
+
+    /// A new signing key, which takes the place of the current one at once. `priority` grows with each.
+    pub async fn rotate(&self, priority: u32) {
+        let key = json!({
+            "name": format!("key-{priority}"), "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider",
+            "config": {
+                "priority": [priority.to_string()], "enabled": ["true"], "active": ["true"], "algorithm": ["RS256"],
+                "keySize": ["2048"],
+            },
+        });
+        self.post("shop/components", &key).await;
+    }
+
+    /// The token that the token endpoint of `shop` gives for these fields.
+    pub async fn token(&self, fields: &[(&str, &str)]) -> String {
+        self.token_of("shop", fields).await
+    }
+
+    /// The token that the token endpoint of a realm gives for these fields.
+    pub async fn token_of(&self, realm: &str, fields: &[(&str, &str)]) -> String {
+        let url = format!("{}/protocol/openid-connect/token", self.issuer(realm));
+        let answer = reqwest::Client::new().post(url).form(fields).send().await.expect("an answer");
+        let answer: Value = answer.json().await.expect("JSON");
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// The token of the service `billing` for itself.
+    pub async fn billing(&self, scope: &str) -> String {
+        let secret = ("client_secret", "replace-me-billing");
+        self.token(&[("grant_type", "client_credentials"), ("client_id", "billing"), secret, ("scope", scope)]).await
+    }
+
+    /// The token of the user `ann` at the client `web`.
+    pub async fn ann(&self, scope: &str) -> String {
+        let user = [("grant_type", "password"), ("username", "ann"), ("password", "ann"), ("client_id", "web")];
+        self.token(&[&user[..], &[("scope", scope)]].concat()).await
+    }
+
+    /// What the administration has at this path below `realms`.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.admin(reqwest::Method::GET, path).await.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "GET {path}: {}", answer.status());
+        answer.json().await.expect("JSON")
+    }
+
+    /// Gives the administration this value.
+    pub async fn put(&self, path: &str, body: &Value) {
+        let request = self.admin(reqwest::Method::PUT, path).await.json(body);
+        let answer = request.send().await.expect("an answer");
+        assert!(answer.status().is_success(), "PUT {path}: {}", answer.status());
+    }
+
+    /// Adds this value.
+    pub async fn post(&self, path: &str, body: &Value) {
+        let answer = self.admin(reqwest::Method::POST, path).await.json(body).send().await.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        assert!(status.is_success(), "POST {path} {body}: {status} {text}");
+    }
+
+    /// A request to the administration. Its tokens live for a minute, so each request has its own.
+    async fn admin(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        let user =
+            [("grant_type", "password"), ("username", "admin"), ("password", "admin"), ("client_id", "admin-cli")];
+        let token = self.token_of("master", &user).await;
+        let url = format!("{}/admin/realms/{path}", self.address);
+        reqwest::Client::new().request(method, url.trim_end_matches('/')).bearer_auth(token)
+    }
+}
