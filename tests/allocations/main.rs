@@ -86,6 +86,22 @@ fn a_miss_takes_few_allocations_and_a_hit_none() {
     assert!(misses.contains(&(MOST_OF_A_TOKEN + 1)), "misses: {misses:?}");
 }
 
+/// A policy that can be replaced is read without a lock and without an allocation.
+#[test]
+fn a_hit_under_a_replaceable_policy_takes_no_allocation() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let issuer = TestIssuer::new();
+    let builder = || Verifier::builder().trust(issuer.trusted_for("orders")).clock(Arc::new(issuer.clock().clone()));
+    let (verifier, replacer) = builder().build_replaceable().expect("a verifier");
+    let token = issuer.token().audience("orders").sign();
+    let verify = || runtime.block_on(verifier.verify(&token)).map(drop).expect("a good token");
+    for _ in 0..2 {
+        verify();
+        assert_eq!(allocations(verify), 0);
+        replacer.replace(builder()).expect("the same policy");
+    }
+}
+
 /// The payload, the scopes, and the verified token; the cache adds its copy of the text.
 const MOST_OF_A_TOKEN: usize = 3;
 

@@ -183,7 +183,7 @@ fn s10_07_what_was_decided_is_counted() {
     let stats = verifier.stats();
     assert_eq!((stats.verified, stats.from_cache, stats.refused, stats.undecided), (1, 2, 3, 0));
     assert_eq!(verifier.cached_tokens(), 1);
-    assert_eq!(verifier.issuers().map(|issuer| issuer.issuer()).collect::<Vec<_>>(), [ISSUER]);
+    assert_eq!(verifier.issuers().map(|issuer| issuer.issuer().to_owned()).collect::<Vec<_>>(), [ISSUER]);
     assert!(format!("{verifier:?}").contains(ISSUER));
     assert_eq!(verifier.clock().now().as_secs(), T);
 }

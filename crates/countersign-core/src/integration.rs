@@ -42,5 +42,6 @@ pub use crate::redact::{is_visible, safe_text, visible_text};
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::needs_keys::NeedsKeys;
+pub use crate::verify::replaceable::still_accepts;
 pub use crate::verify::signature::Signed;
 pub use crate::verify::verifier::{Step, Uncached};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::error::ConfigError;
 use countersign_core::key::{KeyHealth, KeyStats, RefreshOutcome, RefreshReason};
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
@@ -72,6 +73,20 @@ impl Health {
             .collect();
         report.sort_by(|one, other| one.0.cmp(&other.0));
         report
+    }
+
+    /// The error of the last policy that was refused, if the policy in force is therefore an older one.
+    ///
+    /// ```
+    /// # fn example(health: countersign::health::Health) {
+    /// if let Some(error) = health.policy_error() {
+    ///     eprintln!("an older policy is in force: {error}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn policy_error(&self) -> Option<Arc<ConfigError>> {
+        self.0.policy_error()
     }
 
     /// The issuers with the counts of their key sources, sorted by name: for counters, and for a gauge of the keys' age.

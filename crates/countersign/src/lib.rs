@@ -46,7 +46,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `axum` | yes | [`extract`], [`app`], and path parameters in guards |
-//! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`] |
+//! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`]; [`reload`] |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
@@ -108,6 +108,8 @@ pub mod queue;
     allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
 )]
 mod refresh;
+#[cfg(feature = "remote-keys")]
+pub mod reload;
 pub mod response;
 pub mod revocation;
 #[cfg_attr(

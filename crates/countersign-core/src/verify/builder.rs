@@ -7,7 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::CACHE_BYTES;
 use super::namespaces::IssuerNames;
-use super::verifier::{Inner, Verifier};
+use super::revision::{Current, Revision};
+use super::verifier::Verifier;
 use crate::cache::TokenCache;
 use crate::claims::DecodedBudget;
 use crate::clock::{Clock, SystemClock};
@@ -28,10 +29,10 @@ const _: () = assert!(MAX_CONFIGURABLE_TOKEN_BYTES < u32::MAX as usize / 2);
 pub struct VerifierBuilder {
     issuers: Vec<TrustedIssuer>,
     resolved: Option<Arc<dyn IssuerSource>>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     max_token_bytes: usize,
     cache_bytes: usize,
-    danger_denied: bool,
+    pub(super) danger_denied: bool,
     reserved_subjects: Vec<(String, String)>,
     faults: Vec<Fault>,
 }
@@ -197,7 +198,13 @@ impl VerifierBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault found: no issuer, a duplicate issuer, an empty audience, mixed algorithms, and so on.
-    pub fn build(mut self) -> Result<Verifier, ConfigError> {
+    pub fn build(self) -> Result<Verifier, ConfigError> {
+        let clock = Arc::clone(&self.clock);
+        Ok(Verifier::from_parts(Current::Fixed(self.revision()?), clock))
+    }
+
+    /// Checks everything, and the policy that results.
+    pub(super) fn revision(mut self) -> Result<Revision, ConfigError> {
         let mut faults = std::mem::take(&mut self.faults);
         faults.extend(self.reservation_faults());
         let context = SourceContext::new(Arc::clone(&self.clock));
@@ -245,20 +252,19 @@ impl VerifierBuilder {
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
-        Ok(Verifier::from(Inner {
+        Ok(Revision {
+            number: 0,
             claim_names: claim_names.into_iter().collect(),
             issuers,
             resolved: self.resolved,
             names,
             reserved_subjects: self.reserved_subjects,
             danger_denied: self.danger_denied,
-            clock: self.clock,
             max_token_bytes: self.max_token_bytes,
             cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },
             decoded: (self.cache_bytes != 0).then(|| Arc::new(DecodedBudget::new(self.cache_bytes))),
             headers: Default::default(),
-            counts: Default::default(),
-        }))
+        })
     }
 }
 

@@ -41,8 +41,8 @@ impl Verifier {
 
     /// The report, and the source to refresh if its answer could change the report.
     fn explain_given(&self, token: &str, outcome: Option<&RefreshOutcome>) -> (Report, Option<NeedsKeys>) {
-        let inner = &*self.0;
-        let (now, elapsed) = (inner.clock.now(), inner.clock.elapsed());
+        let inner = &*self.0.current.load();
+        let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
         let mut record = Record::default();
         let mut asks = None;
 
@@ -54,7 +54,7 @@ impl Verifier {
             .and_then(|compact| record.step("claims", Payload::decode(compact.payload, &inner.claim_names)));
         record.needs(compact.is_some(), "claims");
         let token_issuer = payload.as_ref().and_then(|payload| {
-            let found = self.issuer_of(payload, header.as_ref());
+            let found = self.issuer_of(inner, payload, header.as_ref());
             record.step("issuer", found.map_err(|pending| pending.settle(outcome, &mut asks)))
         });
         record.needs(payload.is_some(), "issuer");

@@ -137,8 +137,8 @@ mod verifier_tests {
         ] {
             assert!(!matches!(verifier.verify_with_cached_keys(&refused), Step::Done(Ok(_))));
         }
-        assert_eq!(verifier.0.headers.len(), 0);
+        assert_eq!(verifier.0.current.load().headers.len(), 0);
         assert!(matches!(verifier.verify_with_cached_keys(&token(&ours, "orders", 1_700_000_060)), Step::Done(Ok(_))));
-        assert_eq!(verifier.0.headers.len(), 1);
+        assert_eq!(verifier.0.current.load().headers.len(), 1);
     }
 }

@@ -7,13 +7,16 @@ mod explain;
 mod headers;
 mod namespaces;
 pub(crate) mod needs_keys;
+pub(crate) mod replaceable;
 mod report;
+mod revision;
 mod rules;
 pub(crate) mod signature;
 mod verified;
 pub(crate) mod verifier;
 
 pub use builder::VerifierBuilder;
+pub use replaceable::PolicyReplacer;
 pub use report::{Check, Outcome, Report, Verdict};
 pub use verified::Verified;
 pub use verifier::{VerificationStats, Verifier};

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::revision::RevisionMark;
 use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
@@ -17,7 +18,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The source that may have the missing key, or that knows whether the issuer is trusted.
 #[derive(Clone, Debug)]
-pub struct NeedsKeys(Need);
+pub struct NeedsKeys {
+    need: Need,
+    /// The policy that found the key missing, if it can be replaced.
+    revision: Option<RevisionMark>,
+}
 
 #[derive(Clone, Debug)]
 enum Need {
@@ -34,7 +39,8 @@ struct TokenKey {
 
 impl NeedsKeys {
     pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
-        NeedsKeys(Need::Keys { source: Arc::clone(&issuer.keys), reason, key_id: key_id.map(Box::from) })
+        let need = Need::Keys { source: Arc::clone(&issuer.keys), reason, key_id: key_id.map(Box::from) };
+        NeedsKeys { need, revision: None }
     }
 
     pub(super) fn from_resolver(
@@ -45,12 +51,23 @@ impl NeedsKeys {
     ) -> Self {
         let key_id = header.and_then(|header| header.key_id.as_deref()).map(Box::from);
         let key = TokenKey { key_id, algorithm: header.and_then(|header| header.algorithm) };
-        NeedsKeys(Need::Issuer { source, name: name.into(), key, clock })
+        NeedsKeys { need: Need::Issuer { source, name: name.into(), key, clock }, revision: None }
     }
 
     /// Asks the source for newer keys, within its cool-down and its time limits.
+    ///
+    /// If the verifier's policy was replaced meanwhile, its keys may be those of another source, which was not asked.
     pub async fn refresh(&self) -> RefreshOutcome {
-        match &self.0 {
+        match self.refresh_source().await {
+            RefreshOutcome::Refreshed if self.revision.as_ref().is_some_and(RevisionMark::is_over) => {
+                RefreshOutcome::Deferred { retry_after: RETRY_AFTER }
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn refresh_source(&self) -> RefreshOutcome {
+        match &self.need {
             Need::Keys { source, reason, key_id } => refresh(&**source, *reason, key_id.as_deref()).await,
             Need::Issuer { source, name, key, clock } => match source.resolve(name).await {
                 RefreshOutcome::Refreshed => match source.lookup(name) {
@@ -100,6 +117,15 @@ impl Pending {
         Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason, key_id))
     }
 
+    /// Marks the revision that found the keys missing.
+    #[inline]
+    pub(super) fn marked(self, revision: impl FnOnce() -> Option<RevisionMark>) -> Self {
+        match self {
+            Pending::NeedsKeys(NeedsKeys { need, .. }) => Pending::NeedsKeys(NeedsKeys { need, revision: revision() }),
+            refused => refused,
+        }
+    }
+
     /// The keys to wait for, or the error that decides.
     pub(super) fn keys(self) -> Result<NeedsKeys, VerifyError> {
         match self {
@@ -112,7 +138,7 @@ impl Pending {
     pub(super) fn after(self, outcome: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
-            Pending::NeedsKeys(NeedsKeys(need)) => need,
+            Pending::NeedsKeys(keys) => keys.need,
         };
         match (need, outcome) {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
@@ -148,7 +174,7 @@ impl Pending {
             (pending, Some(outcome)) => pending.after(outcome),
             (Pending::Refused(error), None) => error,
             (Pending::NeedsKeys(needs), None) => {
-                let detail = match &needs.0 {
+                let detail = match &needs.need {
                     Need::Keys { .. } => "the key is not cached, and its source was not asked",
                     Need::Issuer { .. } => "the issuer is not cached, and its source was not asked",
                 };

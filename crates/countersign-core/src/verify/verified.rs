@@ -217,6 +217,14 @@ impl Verified {
         !is_expired(self.expires_at(), leeway, now) && !early && !too_old
     }
 
+    /// Returns whether it is the same caller with the same authorities as `other`.
+    pub(super) fn has_authorities_of(&self, other: &Verified) -> bool {
+        self.grants == other.grants
+            && self.client_id() == other.client_id()
+            && self.is_clients_own == other.is_clients_own
+            && self.issuer.is_only_issuer == other.issuer.is_only_issuer
+    }
+
     pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {
         &self.issuer
     }

@@ -1,28 +1,25 @@
 //! The verifier, with every step of a verification on one screen.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
+use arc_swap::ArcSwapOption;
 use smallvec::SmallVec;
 
 use super::CACHE_MAX_AGE;
-use super::headers::Headers;
-use super::namespaces::IssuerNames;
 use super::needs_keys::{NeedsKeys, Pending};
+use super::revision::{Current, InForce, Revision};
 use super::rules::{self, Case};
 use super::signature::Signed;
 use super::verified::Verified;
 use crate::cache::TokenCache;
-use crate::claims::DecodedBudget;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
-use crate::policy::{Canonical, Fingerprint, IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
+use crate::policy::{Canonical, Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
 /// Verifies tokens of the issuers that it trusts. Cheap to clone; build one per process.
@@ -40,27 +37,15 @@ use crate::token::{Compact, Header, Payload, Unverified};
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Verifier(pub(super) Arc<Inner>);
+pub struct Verifier(pub(super) Arc<Shared>);
 
-pub(super) struct Inner {
-    /// With a fast hash: tokens add no names to it.
-    pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
-    /// The source of issuers that are not configured.
-    pub(super) resolved: Option<Arc<dyn IssuerSource>>,
-    /// The names that each issuer may use.
-    pub(super) names: IssuerNames,
-    /// Prefixes of subjects, each with the one issuer that may use it.
-    pub(super) reserved_subjects: Vec<(String, String)>,
-    /// The claims that the rules and mappings of the configured issuers read.
-    pub(super) claim_names: Box<[Box<str>]>,
-    pub(super) danger_denied: bool,
+/// All clones of a verifier share it.
+pub(super) struct Shared {
+    pub(super) current: Current,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) max_token_bytes: usize,
-    pub(super) cache: Option<TokenCache<Verified>>,
-    /// The bytes that the decoded claims of cached tokens may take: as many as the cache itself.
-    pub(super) decoded: Option<Arc<DecodedBudget>>,
-    pub(super) headers: Headers,
     pub(super) counts: Counts,
+    /// The fault of the last policy that was refused, if the one in force is older.
+    pub(super) policy_error: ArcSwapOption<ConfigError>,
 }
 
 #[derive(Default)]
@@ -124,10 +109,10 @@ pub enum Step {
 }
 
 /// A token that is not cached, with the clock readings of the lookup; returned by [`Verifier::cached`].
-#[derive(Clone, Copy)]
 #[must_use]
 pub struct Uncached<'v> {
     verifier: &'v Verifier,
+    revision: InForce<'v>,
     token: &'v str,
     now: UnixTime,
     elapsed: Duration,
@@ -140,7 +125,8 @@ impl<'v> Uncached<'v> {
     pub(super) fn enqueued(verifier: &'v Verifier, token: &'v str, enqueued_at: UnixTime) -> Self {
         let clock = &verifier.0.clock;
         let (now, elapsed) = (clock.now(), clock.elapsed());
-        Uncached { verifier, token, now, elapsed, enqueued_at: Some(enqueued_at) }
+        let revision = verifier.0.current.load();
+        Uncached { verifier, revision, token, now, elapsed, enqueued_at: Some(enqueued_at) }
     }
 }
 
@@ -148,9 +134,10 @@ impl Uncached<'_> {
     /// Verifies the token with the cached keys; never waits.
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
-        match self.verifier.run(self) {
+        let verifier = self.verifier;
+        match verifier.run(self) {
             Ok(verified) => Step::Done(Ok(verified)),
-            Err(Pending::Refused(error)) => Step::Done(Err(self.verifier.refuse(error))),
+            Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
             Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
         }
     }
@@ -202,6 +189,65 @@ fn is_test_key(key: &VerifyingKey) -> bool {
     key.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
 }
 
+/// Marks an error about times if the token is signed, so that only its owner learns it.
+///
+/// The signature is checked only for this, and only with cached keys; the token stays refused in any case.
+#[cold]
+fn mark_if_signed(
+    error: VerifyError,
+    issuer: &TrustedIssuer,
+    token: Unverified<'_>,
+    elapsed: Duration,
+    danger_denied: bool,
+) -> VerifyError {
+    if !matches!(error.kind(), Kind::Expired | Kind::NotYetValid | Kind::IssuedInFuture) {
+        return error;
+    }
+    let current = issuer.keys.cell().load();
+    let Ok(current) = usable_keys(issuer, current.as_ref(), elapsed) else { return error };
+    let Ok(keys) = keys_for(issuer, current, &token.header, danger_denied) else { return error };
+    match Signed::check(token, &keys) {
+        Ok(_) => error.after_signature(),
+        Err(_) => error,
+    }
+}
+
+impl Revision {
+    /// The error for an unknown issuer. It reports a difference only in the last slash, the most common mistake.
+    fn unknown_issuer(&self, name: &str) -> VerifyError {
+        let trimmed = name.trim_end_matches('/');
+        let near = self.issuers.keys().find(|known| known.trim_end_matches('/') == trimmed);
+        match near {
+            Some(known) => {
+                VerifyError::mismatch(Kind::UnknownIssuer, "iss differs only in its last slash", known, name)
+            }
+            None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", "one of the trusted issuers", name),
+        }
+    }
+
+    /// Returns whether the source of a resolved issuer still returns the same issuer. Records its use.
+    pub(super) fn is_still_trusted(&self, verified: &Verified, elapsed: Duration) -> bool {
+        let issuer = verified.trusted_issuer();
+        if !issuer.is_resolved {
+            return true;
+        }
+        match self.resolved.as_ref().map(|source| source.lookup(issuer.issuer())) {
+            Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer) => {
+                found.record_use(elapsed);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn insert(&self, verified: &Arc<Verified>, elapsed: Duration) {
+        if let Some((cache, token)) = self.cache.as_ref().zip(verified.token()) {
+            let ends_at = elapsed.saturating_add(CACHE_MAX_AGE);
+            cache.insert(token, Arc::clone(verified), verified.heap_bytes(), ends_at);
+        }
+    }
+}
+
 impl Verifier {
     /// Checks a compact JWS (no `Bearer `, no spaces around it).
     ///
@@ -238,7 +284,11 @@ impl Verifier {
     /// The token, if it is not cached.
     pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
-        self.lookup(token, now, elapsed).ok_or(Uncached { verifier: self, token, now, elapsed, enqueued_at: None })
+        let revision = self.0.current.load();
+        match self.lookup(&revision, token, now, elapsed) {
+            Some(verified) => Ok(verified),
+            None => Err(Uncached { verifier: self, revision, token, now, elapsed, enqueued_at: None }),
+        }
     }
 
     /// Verifies a token with the keys that are cached; never waits.
@@ -262,13 +312,26 @@ impl Verifier {
     /// The steps of a verification, in order.
     pub(super) fn run(
         &self,
-        Uncached { token, now, elapsed, enqueued_at, .. }: Uncached<'_>,
+        Uncached { revision, token, now, elapsed, enqueued_at, .. }: Uncached<'_>,
     ) -> Result<Arc<Verified>, Pending> {
-        let inner = &*self.0;
+        let verified = self.run_under(&revision, token, now, elapsed, enqueued_at);
+        verified.map_err(|pending| pending.marked(|| revision.mark()))
+    }
+
+    /// The same under one revision, from the first step to the last.
+    #[inline]
+    fn run_under(
+        &self,
+        inner: &Revision,
+        token: &str,
+        now: UnixTime,
+        elapsed: Duration,
+        enqueued_at: Option<UnixTime>,
+    ) -> Result<Arc<Verified>, Pending> {
         let compact = Compact::split(token, inner.max_token_bytes)?;
         let (header, is_new) = inner.headers.read(compact.header)?;
         let mut payload = Payload::decode(compact.payload, &inner.claim_names)?;
-        let token_issuer = self.issuer_of(&payload, Some(&header))?;
+        let token_issuer = self.issuer_of(inner, &payload, Some(&header))?;
         let (issuer, claim_names) = (token_issuer.issuer(), token_issuer.claim_names(&inner.claim_names));
         if *claim_names != *inner.claim_names {
             payload = payload.read_again(claim_names)?;
@@ -278,7 +341,8 @@ impl Verifier {
         let valid_at = enqueued_at.unwrap_or(now);
         let case = Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, now, valid_at };
         if let Err(error) = rules::check(&header, &case) {
-            return Err(self.mark_if_signed(error, issuer, Unverified { compact, header, payload }, elapsed).into());
+            let token = Unverified { compact, header, payload };
+            return Err(mark_if_signed(error, issuer, token, elapsed, inner.danger_denied).into());
         }
         let current = issuer.keys.cell().load();
         let current = usable_keys(issuer, current.as_ref(), elapsed)?;
@@ -292,61 +356,45 @@ impl Verifier {
         let caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
         let budget = inner.decoded.clone();
         let verified =
-            Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget, Arc::clone(&inner.clock));
-        inner.counts.verified.increment();
+            Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget, Arc::clone(&self.0.clock));
+        self.0.counts.verified.increment();
         if let Some(header) = new_header {
             inner.headers.insert(compact.header, header);
         }
         if enqueued_at.is_none() {
-            self.insert(&verified, elapsed);
+            inner.insert(&verified, elapsed);
         }
         Ok(verified)
     }
 
-    /// Marks an error about times if the token is signed, so that only its owner learns it.
-    ///
-    /// The signature is checked only for this, and only with cached keys; the token stays refused in any case.
-    #[cold]
-    fn mark_if_signed(
-        &self,
-        error: VerifyError,
-        issuer: &TrustedIssuer,
-        token: Unverified<'_>,
-        elapsed: Duration,
-    ) -> VerifyError {
-        if !matches!(error.kind(), Kind::Expired | Kind::NotYetValid | Kind::IssuedInFuture) {
-            return error;
-        }
-        let current = issuer.keys.cell().load();
-        let Ok(current) = usable_keys(issuer, current.as_ref(), elapsed) else { return error };
-        let Ok(keys) = keys_for(issuer, current, &token.header, self.0.danger_denied) else { return error };
-        match Signed::check(token, &keys) {
-            Ok(_) => error.after_signature(),
-            Err(_) => error,
-        }
-    }
-
     /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others.
     #[inline(always)]
-    pub(super) fn issuer_of(&self, payload: &Payload, header: Option<&Header>) -> Result<TokenIssuer<'_>, Pending> {
+    pub(super) fn issuer_of<'r>(
+        &self,
+        revision: &'r Revision,
+        payload: &Payload,
+        header: Option<&Header>,
+    ) -> Result<TokenIssuer<'r>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
             return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
         };
-        if let Some(issuer) = self.0.issuers.get(name) {
+        if let Some(issuer) = revision.issuers.get(name) {
             return Ok(TokenIssuer::Configured(issuer));
         }
-        let Some(source) = &self.0.resolved else { return Err(self.unknown_issuer(name).into()) };
+        let Some(source) = &revision.resolved else { return Err(revision.unknown_issuer(name).into()) };
         match source.lookup(name) {
-            IssuerLookup::Trusted(found) if found.issuer().issuer() != name => Err(self.unknown_issuer(name).into()),
-            IssuerLookup::Trusted(found) if self.0.danger_denied && found.is_weakened() => {
+            IssuerLookup::Trusted(found) if found.issuer().issuer() != name => {
+                Err(revision.unknown_issuer(name).into())
+            }
+            IssuerLookup::Trusted(found) if revision.danger_denied && found.is_weakened() => {
                 let detail = "the issuer uses a weakening, and deny_danger forbids it";
                 Err(VerifyError::new(Kind::UnknownIssuer, detail).into())
             }
             IssuerLookup::Trusted(found) => {
-                self.0.names.admit(&found, &**source)?;
+                revision.names.admit(&found, &**source)?;
                 Ok(TokenIssuer::Resolved(found))
             }
-            IssuerLookup::NotTrusted => Err(self.unknown_issuer(name).into()),
+            IssuerLookup::NotTrusted => Err(revision.unknown_issuer(name).into()),
             IssuerLookup::Unknown => {
                 let clock = Arc::clone(&self.0.clock);
                 Err(Pending::NeedsKeys(NeedsKeys::from_resolver(Arc::clone(source), name, header, clock)))
@@ -354,53 +402,19 @@ impl Verifier {
         }
     }
 
-    /// The error for an unknown issuer. It reports a difference only in the last slash, the most common mistake.
-    fn unknown_issuer(&self, name: &str) -> VerifyError {
-        let trimmed = name.trim_end_matches('/');
-        let near = self.0.issuers.keys().find(|known| known.trim_end_matches('/') == trimmed);
-        match near {
-            Some(known) => {
-                VerifyError::mismatch(Kind::UnknownIssuer, "iss differs only in its last slash", known, name)
-            }
-            None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", "one of the trusted issuers", name),
-        }
-    }
-
     /// The cached result, if its keys are still current; its times are checked again.
-    fn lookup(&self, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
-        let cache = self.0.cache.as_ref()?;
+    fn lookup(&self, revision: &Revision, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
+        let cache = revision.cache.as_ref()?;
         let verified = cache.get(token, elapsed)?;
         let current = verified.trusted_issuer().keys.cell().load();
         let has_current_keys =
             current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));
-        if has_current_keys && verified.is_timely(now) && self.is_still_trusted(&verified, elapsed) {
+        if has_current_keys && verified.is_timely(now) && revision.is_still_trusted(&verified, elapsed) {
             self.0.counts.from_cache.increment();
             return Some(verified);
         }
         cache.remove(token);
         None
-    }
-
-    /// Returns whether the source of a resolved issuer still returns the same issuer. Records its use.
-    fn is_still_trusted(&self, verified: &Verified, elapsed: Duration) -> bool {
-        let issuer = verified.trusted_issuer();
-        if !issuer.is_resolved {
-            return true;
-        }
-        match self.0.resolved.as_ref().map(|source| source.lookup(issuer.issuer())) {
-            Some(IssuerLookup::Trusted(found)) if Arc::ptr_eq(found.issuer(), issuer) => {
-                found.record_use(elapsed);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    fn insert(&self, verified: &Arc<Verified>, elapsed: Duration) {
-        if let Some((cache, token)) = self.0.cache.as_ref().zip(verified.token()) {
-            let ends_at = elapsed.saturating_add(CACHE_MAX_AGE);
-            cache.insert(token, Arc::clone(verified), verified.heap_bytes(), ends_at);
-        }
     }
 
     pub(super) fn refuse(&self, error: VerifyError) -> VerifyError {
@@ -411,24 +425,25 @@ impl Verifier {
     }
 
     /// The configured issuers, in no order.
-    pub fn issuers(&self) -> impl Iterator<Item = &TrustedIssuer> {
-        self.0.issuers.values().map(AsRef::as_ref)
+    pub fn issuers(&self) -> impl Iterator<Item = Arc<TrustedIssuer>> + use<> {
+        self.0.current.load().issuers.values().map(Arc::clone).collect::<Vec<_>>().into_iter()
     }
 
     /// A digest of all rules of all issuers. Services with equal digests and keys accept the same tokens.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        let revision = self.0.current.load();
         let mut form = Canonical::new("verifier", 1);
-        form.list("issuers", self.issuers().map(|issuer| issuer.fingerprint().to_string()));
-        form.list("max_token_bytes", [self.0.max_token_bytes.to_string()]);
-        if !self.0.reserved_subjects.is_empty() {
-            let reserved = self.0.reserved_subjects.iter();
+        form.list("issuers", revision.issuers.values().map(|issuer| issuer.fingerprint().to_string()));
+        form.list("max_token_bytes", [revision.max_token_bytes.to_string()]);
+        if !revision.reserved_subjects.is_empty() {
+            let reserved = revision.reserved_subjects.iter();
             form.list(
                 "reserved_subjects",
                 reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len())),
             );
         }
-        if self.0.resolved.is_some() {
+        if revision.resolved.is_some() {
             form.list("resolves_issuers", ["yes"]);
         }
         form.digest()
@@ -453,7 +468,7 @@ impl Verifier {
     /// ```
     #[must_use]
     pub fn denies_danger(&self) -> bool {
-        self.0.danger_denied
+        self.0.current.load().danger_denied
     }
 
     /// The counts since it was built.
@@ -490,19 +505,19 @@ impl Verifier {
     /// The number of verified tokens in the cache.
     #[must_use]
     pub fn cached_tokens(&self) -> usize {
-        self.0.cache.as_ref().map_or(0, TokenCache::len)
+        self.0.current.load().cache.as_ref().map_or(0, TokenCache::len)
     }
 }
 
-impl From<Inner> for Verifier {
-    fn from(inner: Inner) -> Self {
-        Verifier(Arc::new(inner))
+impl Verifier {
+    pub(super) fn from_parts(current: Current, clock: Arc<dyn Clock>) -> Self {
+        Verifier(Arc::new(Shared { current, clock, counts: Counts::default(), policy_error: ArcSwapOption::empty() }))
     }
 }
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let issuers: Vec<&str> = self.issuers().map(TrustedIssuer::issuer).collect();
+        let issuers: Vec<String> = self.issuers().map(|issuer| issuer.issuer().to_owned()).collect();
         f.debug_struct("Verifier").field("issuers", &issuers).field("stats", &self.stats()).finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::pseudonym::Pseudonyms;
-use countersign_core::verify::Verified;
+use countersign_core::verify::{Verified, Verifier};
 use http::Extensions;
 
 use crate::response::{AnswerForm, Responder};
@@ -27,6 +27,7 @@ pub struct Authenticated {
 /// Parts of the layer that guards and extractors behind it use.
 #[derive(Debug)]
 pub(crate) struct LayerContext {
+    pub(crate) verifier: Verifier,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) responder: Responder,
     pub(crate) samples: Samples,

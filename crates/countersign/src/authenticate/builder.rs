@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verifier;
 use http::{HeaderMap, Request, Response};
@@ -202,7 +201,7 @@ impl AuthenticateLayerBuilder {
     /// ```
     pub fn resource_metadata(mut self, mut metadata: ResourceMetadata) -> Self {
         if !metadata.names_servers() {
-            let mut issuers: Vec<&str> = self.verifier.issuers().map(TrustedIssuer::issuer).collect();
+            let mut issuers: Vec<String> = self.verifier.issuers().map(|issuer| issuer.issuer().to_owned()).collect();
             issuers.sort_unstable();
             metadata = metadata.authorization_servers(issuers);
         }
@@ -295,7 +294,14 @@ impl AuthenticateLayerBuilder {
     fn finish(self) -> AuthenticateLayer {
         let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation } = self;
         let clock = Arc::clone(verifier.clock());
-        let context = LayerContext { clock, responder, samples: Samples::default(), subjects, revocation };
+        let context = LayerContext {
+            verifier: verifier.clone(),
+            clock,
+            responder,
+            samples: Samples::default(),
+            subjects,
+            revocation,
+        };
         AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
+use countersign_core::integration::still_accepts;
 use countersign_core::verify::Verified;
 use http::Extensions;
 
@@ -20,6 +21,9 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// If the layer has a [revocation check](crate::revocation), it is asked again once a minute, and a token that was revoked ends
 /// then. A status that is unknown counts by the layer's [`UnknownPolicy`](crate::revocation::UnknownPolicy).
+///
+/// If the layer's policy was [replaced](countersign_core::verify::PolicyReplacer), a token that the policy in force refuses, or
+/// gives other authorities, ends then as well.
 ///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
@@ -65,7 +69,7 @@ impl TokenEnd {
         self.remaining().is_zero()
     }
 
-    /// Completes when the token expires or was revoked. The future can be dropped at any time. It needs a tokio runtime.
+    /// Completes when the token expires, was revoked, or is no longer accepted by the policy in force. The future can be dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
         self.after_end().await;
     }
@@ -84,8 +88,11 @@ impl TokenEnd {
         }
     }
 
-    /// Asks the revocation check again.
+    /// Asks the policy in force and the revocation check again.
     async fn is_accepted(&self) -> bool {
+        if !still_accepts(&self.context.verifier, &self.verified).await {
+            return false;
+        }
         let LayerContext { revocation: Some(revocation), samples, clock, .. } = &*self.context else { return true };
         let status = match revocation.query_again(&self.verified) {
             RevocationQuery::Known(status) => status,

@@ -24,6 +24,9 @@
 //! | `countersign::keys` | INFO, at most 10 per second | keys of a new set are written irregularly, and used | `source`, `count`, `entries` (the first 8), `unlogged` |
 //! | `countersign::keys` | WARN | a key file can be written by others, or holds a private key that others can read | `source`, `problem` |
 //! | `countersign::keys` | WARN, or ERROR for private keys; each at most 10 per second | entries of a new set are not used | `source`, `count`, `entries` (the first 8, with their reasons), `unlogged` |
+//! | `countersign::policy` | INFO | the policy of a file was replaced | `file`, `fingerprint` |
+//! | `countersign::policy` | ERROR, once per change | the policy of a file was refused, and the last good one stays in force | `file`, `error` |
+//! | `countersign::policy` | INFO | a file that was refused has the policy in force again | `file` |
 //! | `countersign::issuers` | INFO | an issuer was resolved, or is no longer trusted | `issuer` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |
@@ -47,6 +50,8 @@ mod issuers;
 mod keys;
 #[cfg(feature = "outbound")]
 mod outbound;
+#[cfg(feature = "remote-keys")]
+mod policy;
 mod requests;
 mod samples;
 
@@ -65,6 +70,8 @@ pub(crate) use outbound::{
     origin_not_bound, plain_http_allowed, secret_file_changed, secret_file_unusable, token_dropped, token_fetch_failed,
     token_fetched, token_lifetime_unreadable,
 };
+#[cfg(feature = "remote-keys")]
+pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
     no_such_parameter, refused, repeated_parameter, revocation_unknown, token_ended, unknown,

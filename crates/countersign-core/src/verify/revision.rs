@@ -1,0 +1,121 @@
+//! One policy of a verifier, with all that depends on it, and the one that is in force.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use foldhash::fast::RandomState;
+
+use super::headers::Headers;
+use super::namespaces::IssuerNames;
+use super::verified::Verified;
+use crate::cache::TokenCache;
+use crate::claims::DecodedBudget;
+use crate::policy::{IssuerSource, TrustedIssuer};
+
+/// A policy, and the tokens that were verified under it: another policy starts with an empty cache.
+pub(super) struct Revision {
+    /// Its number among the revisions of the verifier.
+    pub(super) number: u64,
+    /// With a fast hash: tokens add no names to it.
+    pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
+    /// The source of issuers that are not configured.
+    pub(super) resolved: Option<Arc<dyn IssuerSource>>,
+    /// The names that each issuer may use.
+    pub(super) names: IssuerNames,
+    /// Prefixes of subjects, each with the one issuer that may use it.
+    pub(super) reserved_subjects: Vec<(String, String)>,
+    /// The claims that the rules and mappings of the configured issuers read.
+    pub(super) claim_names: Box<[Box<str>]>,
+    pub(super) danger_denied: bool,
+    pub(super) max_token_bytes: usize,
+    pub(super) cache: Option<TokenCache<Verified>>,
+    /// The bytes that the decoded claims of cached tokens may take: as many as the cache itself.
+    pub(super) decoded: Option<Arc<DecodedBudget>>,
+    pub(super) headers: Headers,
+}
+
+/// The revision in force: the only one, or one that can be replaced.
+#[expect(clippy::large_enum_variant, reason = "one per verifier, and the common case needs no second pointer")]
+pub(super) enum Current {
+    Fixed(Revision),
+    Replaceable(Replaceable),
+}
+
+/// A revision that can be replaced, without a lock for those that read it.
+pub(super) struct Replaceable {
+    current: ArcSwap<Revision>,
+    /// The number of the revision in force.
+    number: Arc<AtomicU64>,
+}
+
+impl Replaceable {
+    pub(super) fn new(revision: Revision) -> Self {
+        let number = Arc::new(AtomicU64::new(revision.number));
+        Replaceable { current: ArcSwap::from_pointee(revision), number }
+    }
+
+    /// Puts the next revision in force.
+    pub(super) fn replace(&self, mut next: Revision) {
+        next.number = self.number.load(Ordering::Acquire) + 1;
+        let number = next.number;
+        self.current.store(Arc::new(next));
+        self.number.store(number, Ordering::Release);
+    }
+}
+
+/// The revision under which a token is verified, from the first step to the last.
+pub(super) enum InForce<'v> {
+    Fixed(&'v Revision),
+    Loaded(Guard<Arc<Revision>>, &'v Replaceable),
+}
+
+impl Current {
+    #[inline]
+    pub(super) fn load(&self) -> InForce<'_> {
+        match self {
+            Current::Fixed(revision) => InForce::Fixed(revision),
+            Current::Replaceable(replaceable) => InForce::Loaded(replaceable.current.load(), replaceable),
+        }
+    }
+}
+
+impl Deref for InForce<'_> {
+    type Target = Revision;
+
+    #[inline]
+    fn deref(&self) -> &Revision {
+        match self {
+            InForce::Fixed(revision) => revision,
+            InForce::Loaded(revision, _) => revision,
+        }
+    }
+}
+
+impl InForce<'_> {
+    /// The mark of this revision, if it can be replaced.
+    pub(super) fn mark(&self) -> Option<RevisionMark> {
+        match self {
+            InForce::Fixed(_) => None,
+            InForce::Loaded(revision, replaceable) => {
+                Some(RevisionMark { in_force: Arc::clone(&replaceable.number), number: revision.number })
+            }
+        }
+    }
+}
+
+/// The revision that found a key missing.
+#[derive(Clone, Debug)]
+pub(super) struct RevisionMark {
+    in_force: Arc<AtomicU64>,
+    number: u64,
+}
+
+impl RevisionMark {
+    /// Returns whether another revision is in force by now.
+    pub(super) fn is_over(&self) -> bool {
+        self.in_force.load(Ordering::Acquire) != self.number
+    }
+}

@@ -1,0 +1,11 @@
+//! Policies that are read again while a service runs.
+//!
+//! [`PolicyFile`] watches a file. Other sources, such as a configuration service, call
+//! [`PolicyReplacer::replace`](countersign_core::verify::PolicyReplacer::replace).
+
+mod content;
+mod file;
+mod watched;
+
+pub use file::PolicyFile;
+pub use watched::WatchedPolicy;

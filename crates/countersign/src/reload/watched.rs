@@ -1,0 +1,273 @@
+//! A policy that follows its file.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use countersign_core::error::ConfigError;
+use countersign_core::key::{KeySource, RefreshReason};
+use countersign_core::policy::{AudienceList, AuthoritiesConfig, Policy, TrustedIssuerConfig};
+use countersign_core::verify::{PolicyReplacer, Verifier, VerifierBuilder};
+use tokio::task::JoinSet;
+
+use super::content;
+use super::file::{MakeKeys, PolicyFile};
+use crate::{rt, telemetry};
+
+/// The pause after which a changed file must have the same content, so that a file in the middle of a write is not read.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The reads of a file that goes on changing.
+const MAX_READS: usize = 20;
+
+/// A policy in force, which follows its [`PolicyFile`].
+///
+/// ```no_run
+/// use countersign::reload::PolicyFile;
+///
+/// # async fn example() -> Result<(), countersign::error::ConfigError> {
+/// let policy = PolicyFile::new("/etc/orders/policy.toml").build()?;
+/// println!("{}", policy.verifier().fingerprint());
+/// let is_new = policy.reload().await?; // now, such as on SIGHUP
+/// # let _ = is_new;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct WatchedPolicy {
+    verifier: Verifier,
+    watch: Arc<Watch>,
+}
+
+/// A key source, with the settings that determine it.
+type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);
+
+struct Watch {
+    path: PathBuf,
+    make_keys: Box<MakeKeys>,
+    denies_danger: bool,
+    replacer: PolicyReplacer,
+    /// One reload at a time.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The text of the policy in force.
+    text: String,
+    policy: Arc<Policy>,
+    keys: Vec<KnownKeys>,
+    /// The last text or error that was reported as refused.
+    refused: Option<Result<String, String>>,
+}
+
+impl PolicyFile {
+    /// Reads the file, builds the verifier and watches the file. The watch ends with the last clone of the verifier.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `policy_file` if the file cannot be read, on `interval` if it is zero, on `runtime` outside a
+    /// tokio runtime, and as for [`Policy`](countersign_core::policy::Policy) and
+    /// [`VerifierBuilder::build`](countersign_core::verify::VerifierBuilder::build).
+    pub fn build(self) -> Result<WatchedPolicy, ConfigError> {
+        WatchedPolicy::start(self)
+    }
+}
+
+impl WatchedPolicy {
+    fn start(file: PolicyFile) -> Result<Self, ConfigError> {
+        if file.interval.is_zero() {
+            return Err(ConfigError::new("interval", "zero; set the time between two reads of the file"));
+        }
+        if !rt::has_runtime() {
+            return Err(ConfigError::new(
+                "runtime",
+                "missing; build it inside a tokio runtime, which watches the file",
+            ));
+        }
+        let text = content::read(&file.path)?;
+        let policy = content::parse(&text)?;
+        let (builder, keys) = builder(&policy, &file.keys, file.denies_danger, &[]);
+        let (verifier, replacer) = builder.clock(file.clock).build_replaceable()?;
+        let state = State { text, policy: Arc::new(policy), keys, refused: None };
+        let watch = Arc::new(Watch {
+            path: file.path,
+            make_keys: file.keys,
+            denies_danger: file.denies_danger,
+            replacer,
+            turn: tokio::sync::Mutex::default(),
+            state: Mutex::new(state),
+        });
+        rt::spawn(follow(Arc::clone(&watch), file.interval));
+        Ok(WatchedPolicy { verifier, watch })
+    }
+
+    /// The verifier, for layers, [`Health`](crate::health::Health) and others: all of its clones follow the file.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.watch.state().policy)
+    }
+
+    /// Reads the file now, such as on a signal. Returns whether another policy is in force.
+    ///
+    /// # Errors
+    /// The error of the file or of its policy; the last good policy stays in force.
+    pub async fn reload(&self) -> Result<bool, ConfigError> {
+        self.watch.reload().await
+    }
+}
+
+impl Watch {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn reload(self: &Arc<Self>) -> Result<bool, ConfigError> {
+        let _turn = self.turn.lock().await;
+        let read = self.read_settled().await;
+        let is_current = read.as_ref().is_ok_and(|text| *text == self.state().text);
+        if is_current {
+            if self.state().refused.take().is_some() {
+                self.replacer.record_error(None);
+                telemetry::policy_usable(&self.path);
+            }
+            return Ok(false);
+        }
+        let seen = read.as_ref().cloned().map_err(ToString::to_string);
+        let result = read.and_then(|text| self.replace(text));
+        match &result {
+            Ok(is_new) => {
+                self.state().refused = None;
+                if *is_new {
+                    self.fetch_new_keys().await;
+                }
+            }
+            Err(error) => {
+                self.replacer.record_error(Some(error.clone()));
+                let is_reported = self.state().refused.replace(seen.clone()) == Some(seen);
+                if !is_reported {
+                    telemetry::policy_refused(&self.path, error);
+                }
+            }
+        }
+        result
+    }
+
+    /// Fetches the keys of new issuers before requests need them. The policy is in force already.
+    async fn fetch_new_keys(&self) {
+        let sources: Vec<_> = self.state().keys.iter().map(|(_, source)| Arc::clone(source)).collect();
+        let mut refreshes = JoinSet::new();
+        for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
+            refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
+        }
+        while refreshes.join_next().await.is_some() {}
+    }
+
+    /// Reads the file; a changed one until two reads are equal.
+    async fn read_settled(self: &Arc<Self>) -> Result<String, ConfigError> {
+        let mut text = self.read().await?;
+        for _ in 0..MAX_READS {
+            if text == self.state().text {
+                return Ok(text);
+            }
+            rt::sleep(SETTLE).await;
+            let again = self.read().await?;
+            if again == text {
+                return Ok(again);
+            }
+            text = again;
+        }
+        Err(ConfigError::new("policy_file", "changes all the time; replace it by a rename"))
+    }
+
+    async fn read(self: &Arc<Self>) -> Result<String, ConfigError> {
+        let watch = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || content::read(&watch.path)).await;
+        read.unwrap_or_else(|_| Err(ConfigError::new("policy_file", "not readable: the read was aborted")))
+    }
+
+    /// Puts the policy of `text` in force; returns whether it is another one.
+    fn replace(&self, text: String) -> Result<bool, ConfigError> {
+        let policy = content::parse(&text)?;
+        let known = {
+            let mut state = self.state();
+            if *state.policy == policy {
+                state.text = text;
+                self.replacer.record_error(None);
+                return Ok(false);
+            }
+            state.keys.clone()
+        };
+        let (builder, keys) = builder(&policy, &self.make_keys, self.denies_danger, &known);
+        let fingerprint = self.replacer.replace(builder)?;
+        let mut state = self.state();
+        (state.text, state.policy, state.keys) = (text, Arc::new(policy), keys);
+        telemetry::policy_replaced(&self.path, &fingerprint);
+        Ok(true)
+    }
+}
+
+/// The builder of the policy's verifier, and its key sources. Issuers with the same location of keys keep their source.
+fn builder(
+    policy: &Policy,
+    make_keys: &MakeKeys,
+    denies_danger: bool,
+    known: &[KnownKeys],
+) -> (VerifierBuilder, Vec<KnownKeys>) {
+    let mut keys = Vec::new();
+    let builder = Verifier::builder().policy(policy, |issuer| {
+        let location = location(issuer);
+        let source = match known.iter().find(|(known, _)| *known == location) {
+            Some((_, source)) => Arc::clone(source),
+            None => make_keys(issuer)?,
+        };
+        keys.push((location, Arc::clone(&source)));
+        Ok(source)
+    });
+    let builder = if denies_danger { builder.deny_danger() } else { builder };
+    (builder, keys)
+}
+
+/// The issuer without the rules that have nothing to do with its keys.
+fn location(issuer: &TrustedIssuerConfig) -> TrustedIssuerConfig {
+    let rules = TrustedIssuerConfig::new("", "");
+    let mut location = issuer.clone();
+    location.audience = AudienceList::AnyOf(Vec::new());
+    location.authorities = AuthoritiesConfig::default();
+    location.profile = rules.profile;
+    location.token_types = rules.token_types;
+    location.leeway_seconds = None;
+    location.max_lifetime_seconds = None;
+    location.max_age_seconds = None;
+    location.required_claims = rules.required_claims;
+    location.required_claim_values = rules.required_claim_values;
+    location.allowed_claim_values = rules.allowed_claim_values;
+    location.refused_subject_prefixes = rules.refused_subject_prefixes;
+    location.allowed_clients = rules.allowed_clients;
+    location.kind_claim = rules.kind_claim;
+    location
+}
+
+/// Reads the file at each interval, until no verifier is left.
+async fn follow(watch: Arc<Watch>, interval: Duration) {
+    loop {
+        rt::sleep(interval).await;
+        if !watch.replacer.has_verifier() {
+            return;
+        }
+        let _ = watch.reload().await; // an error is logged and recorded
+    }
+}
+
+impl fmt::Debug for WatchedPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WatchedPolicy").field("path", &self.watch.path).field("verifier", &self.verifier).finish()
+    }
+}
