@@ -53,7 +53,7 @@ async fn export(queue: &QueueVerifier, message: &Message, requirement: &Requirem
 async fn main() -> Result<(), Failure> {
     let issuer = TestIssuer::new(); // its clock is moved by hand, so that hours pass at once
     let verifier: Verifier = issuer.verifier_for("exports");
-    let clock: Arc<dyn Clock> = Arc::new(issuer.clock().clone());
+    let clock = issuer.clock().clone().into_shared();
     let queue = Queue { messages: Mutex::default(), clock };
     let (requirement, max_age) = (scope("orders:export"), Duration::from_secs(3600));
     let worker = QueueVerifier::new(verifier.clone(), max_age)?;

@@ -3,6 +3,7 @@
 mod dangers;
 mod presets;
 mod queue;
+mod readiness;
 mod reload;
 
 use std::sync::Arc;

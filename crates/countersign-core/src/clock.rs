@@ -5,6 +5,7 @@ pub(crate) mod sweep;
 
 use std::any::TypeId;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(target_os = "linux")]
@@ -85,6 +86,58 @@ pub trait Clock: Send + Sync + Debug + 'static {
     /// value of the type reads the same.
     fn id(&self) -> ClockId {
         ClockId::from_address(self)
+    }
+
+    /// The clock for shared use. An `Arc` of a clock is a clock itself, and stays as it is.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::clock::{Clock, SystemClock};
+    ///
+    /// let shared: Arc<dyn Clock> = SystemClock.into_shared();
+    /// assert!(Arc::ptr_eq(&shared, &Arc::clone(&shared).into_shared()));
+    /// ```
+    fn into_shared(self) -> Arc<dyn Clock>
+    where
+        Self: Sized,
+    {
+        Arc::new(self)
+    }
+}
+
+impl<C: Clock> Clock for Arc<C> {
+    fn now(&self) -> UnixTime {
+        (**self).now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        (**self).elapsed()
+    }
+
+    fn id(&self) -> ClockId {
+        (**self).id()
+    }
+
+    fn into_shared(self) -> Arc<dyn Clock> {
+        self
+    }
+}
+
+impl Clock for Arc<dyn Clock> {
+    fn now(&self) -> UnixTime {
+        (**self).now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        (**self).elapsed()
+    }
+
+    fn id(&self) -> ClockId {
+        (**self).id()
+    }
+
+    fn into_shared(self) -> Arc<dyn Clock> {
+        self
     }
 }
 

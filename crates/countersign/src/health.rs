@@ -1,5 +1,7 @@
 //! The health of a verifier's key sources, for readiness endpoints.
 
+mod readiness;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -158,8 +158,8 @@ impl VerifierBuilder {
     }
 
     /// Uses this clock instead of the system clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = clock.into_shared();
         self
     }
 

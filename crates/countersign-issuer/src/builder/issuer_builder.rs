@@ -110,8 +110,8 @@ impl IssuerBuilder {
     }
 
     /// The clock that dates tokens and keys. Default: the system clock.
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = clock.into_shared();
         self
     }
 

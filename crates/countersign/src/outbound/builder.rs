@@ -88,8 +88,8 @@ impl<T> OutboundBuilder<T> {
     }
 
     /// The clock for the lifetimes of all tokens, and for what the sources sign. Default: the system clock.
-    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
-        OutboundBuilder { clock, ..self }
+    pub fn clock(self, clock: impl Clock) -> Self {
+        OutboundBuilder { clock: clock.into_shared(), ..self }
     }
 
     /// The memory for the tokens of callers and those exchanged for them, for each binding. Default 64 MiB, at most 2 GiB.

@@ -68,7 +68,7 @@ impl PolicyFile {
 
     /// Uses this clock instead of the system clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.clock = Arc::new(clock);
+        self.clock = clock.into_shared();
         self
     }
 
