@@ -10,6 +10,7 @@ mod new_keys;
 mod outage;
 mod presets;
 mod real_provider;
+mod reasons;
 mod rotation;
 mod server;
 mod single_flight;

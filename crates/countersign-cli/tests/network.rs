@@ -57,6 +57,23 @@ async fn a_valid_issuer_has_no_faults_by_discovery_and_by_url() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_that_cannot_be_used_says_why() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let json = [("content-type", "application/json")];
+    for (body, part) in [
+        ("<html>please sign in</html>", "HTML or XML"),
+        ("\u{feff}{\"keys\":[]}", "byte-order mark"),
+        (r#"{"keys":[{"kty":"RSA","kid":"k1","e":"AQAB","n":"A=A"}]}"#, "k1: a member is not canonical base64url"),
+    ] {
+        provider.answer_jwks_with(200, body.to_owned(), &json);
+        for url in [provider.url().to_owned(), provider.jwks_url()] {
+            let (code, report) = checked(&url).await;
+            assert!(code != 0 && report["findings"].to_string().contains(part), "{part}: {report}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_is_reported() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let url = provider.url().to_owned();
@@ -78,6 +95,7 @@ async fn each_fault_is_reported() {
         (json!([key, with(json!({ "d": "AA" }))]), &json[..], "unusable_key", "fault", 1),
         (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 0),
         (json!([key, with(json!({ "kid": "odd", "kty": "XX" }))]), &json[..], "unusable_key", "warning", 0),
+        (json!([with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 1),
         (json!([without_kid]), &json[..], "kid", "warning", 0),
         (json!([]), &json[..], "keys", "fault", 1),
         (json!([padded]), &json[..], "irregular_key", "warning", 0),

@@ -1,6 +1,9 @@
 //! JWK members (RFC 7517, 7518 §6, 8037, 9964): form, purpose and strength.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
@@ -30,16 +33,73 @@ pub(crate) struct JwkFields {
     y: Option<String>,
     #[serde(rename = "pub")]
     public: Option<String>,
-    k: Option<serde::de::IgnoredAny>,
-    d: Option<serde::de::IgnoredAny>,
-    p: Option<serde::de::IgnoredAny>,
-    q: Option<serde::de::IgnoredAny>,
-    dp: Option<serde::de::IgnoredAny>,
-    dq: Option<serde::de::IgnoredAny>,
-    qi: Option<serde::de::IgnoredAny>,
-    oth: Option<serde::de::IgnoredAny>,
+    k: Option<Private>,
+    d: Option<Private>,
+    p: Option<Private>,
+    q: Option<Private>,
+    dp: Option<Private>,
+    dq: Option<Private>,
+    qi: Option<Private>,
+    oth: Option<Private>,
     #[serde(rename = "priv")]
-    private: Option<serde::de::IgnoredAny>,
+    private: Option<Private>,
+}
+
+/// A private member, which is not kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Private {
+    /// An empty text or list, which gives nothing away.
+    Empty,
+    Present,
+}
+
+impl<'de> Deserialize<'de> for Private {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PrivateVisitor)
+    }
+}
+
+struct PrivateVisitor;
+
+impl<'de> Visitor<'de> for PrivateVisitor {
+    type Value = Private;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Private, E> {
+        Ok(if text.is_empty() { Private::Empty } else { Private::Present })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Private, A::Error> {
+        let mut found = Private::Empty;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            found = Private::Present;
+        }
+        Ok(found)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Private, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Private::Present)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Private, E> {
+        Ok(Private::Present)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Private, E> {
+        Ok(Private::Present)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Private, E> {
+        Ok(Private::Present)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Private, E> {
+        Ok(Private::Present)
+    }
 }
 
 /// The numbers of a public key.
@@ -100,15 +160,24 @@ impl JwkFields {
 
     /// Returns whether this entry has private or symmetric members, which must never be published.
     pub(crate) fn is_secret(&self) -> bool {
-        let private = [&self.k, &self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth, &self.private];
-        self.kty == "oct" || private.into_iter().any(Option::is_some)
+        self.kty == "oct" || self.private_members().any(|member| member == Private::Present)
+    }
+
+    fn private_members(&self) -> impl Iterator<Item = Private> {
+        let members = [self.k, self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth, self.private];
+        members.into_iter().flatten()
+    }
+
+    /// `alg`, unless it is empty.
+    fn algorithm_name(&self) -> Option<&str> {
+        self.alg.as_deref().filter(|name| !name.is_empty())
     }
 
     pub(crate) fn is_unlabelled_rsa(&self) -> bool {
-        self.kty == "RSA" && self.alg.is_none()
+        self.kty == "RSA" && self.algorithm_name().is_none()
     }
 
-    /// An error unless `use` and `key_ops` permit checking signatures and the entry is public.
+    /// An error unless `use` and `key_ops` permit checking signatures and the entry is public. Empty ones say nothing.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
         if self.is_secret() {
             return Err(KeyRejected::new(
@@ -116,26 +185,22 @@ impl JwkFields {
                 "private or symmetric material in a public set; the key is compromised",
             ));
         }
-        if self.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
+        let purpose = self.purpose.as_deref().filter(|purpose| !purpose.is_empty());
+        if purpose.is_some_and(|purpose| purpose != "sig") {
             return Err(KeyRejected::new(Kind::WrongPurpose, "use is not sig"));
         }
-        if let Some(operations) = &self.key_ops {
-            let duplicate = (1..operations.len()).any(|i| operations[..i].contains(&operations[i]));
-            if duplicate || !operations.iter().any(|operation| operation == "verify") {
-                return Err(KeyRejected::new(Kind::WrongPurpose, "key_ops lacks verify or names an operation twice"));
-            }
-            let signs = |operation: &String| operation == "verify" || operation == "sign";
-            if self.purpose.is_some() && !operations.iter().all(signs) {
-                return Err(KeyRejected::new(
-                    Kind::WrongPurpose,
-                    "key_ops contradicts use, which is sig (RFC 7517 §4.3)",
-                ));
-            }
+        let operations = self.key_ops.as_deref().unwrap_or_default();
+        if !operations.is_empty() && !operations.iter().any(|operation| operation == "verify") {
+            return Err(KeyRejected::new(Kind::WrongPurpose, "key_ops lacks verify"));
+        }
+        let signs = |operation: &String| operation == "verify" || operation == "sign";
+        if purpose.is_some() && !operations.iter().all(signs) {
+            return Err(KeyRejected::new(Kind::WrongPurpose, "key_ops contradicts use, which is sig (RFC 7517 §4.3)"));
         }
         Ok(())
     }
 
-    /// Deviations in the form of its numbers, each once. Meaningful for an entry that is used.
+    /// Deviations in its form, each once. Meaningful for an entry that is used.
     pub(crate) fn irregularities(&self) -> Vec<&'static str> {
         let numbers = [&self.n, &self.e, &self.x, &self.y, &self.public];
         let mut found = Vec::new();
@@ -151,12 +216,24 @@ impl JwkFields {
         {
             found.push("a coordinate does not have the curve's full length (RFC 7518 §6.2.1)");
         }
+        let is_empty = |member: &Option<String>| member.as_deref() == Some("");
+        let operations = self.key_ops.as_deref();
+        if is_empty(&self.alg) || is_empty(&self.purpose) || operations.is_some_and(<[String]>::is_empty) {
+            found.push("alg, use or key_ops is empty; it says nothing");
+        }
+        let operations = operations.unwrap_or_default();
+        if (1..operations.len()).any(|i| operations[..i].contains(&operations[i])) {
+            found.push("key_ops names an operation twice (RFC 7517 §4.3)");
+        }
+        if self.private_members().any(|member| member == Private::Empty) {
+            found.push("a private member is present and empty");
+        }
         found
     }
 
     /// The key's numbers and its one algorithm.
     pub(crate) fn public(&self) -> Result<(PublicFields, Algorithm), KeyRejected> {
-        let named = match self.alg.as_deref() {
+        let named = match self.algorithm_name() {
             None => None,
             Some(name) => Some(
                 Algorithm::from_name(name)

@@ -24,9 +24,9 @@ pub(crate) use jwk::PublicFields;
 pub use material::VerifyingKey;
 #[cfg(feature = "sign")]
 pub(crate) use pem::decode as decode_pem;
-pub use rejected::{KeyRejected, KeyRejectedKind};
+pub use rejected::{KeyRejected, KeyRejectedKind, SkippedKey};
 pub(crate) use set::Lookup;
-pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS, SkippedKey};
+pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS};
 pub use source::{KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};
 #[cfg(feature = "sign")]
 pub(crate) use thumbprint::thumbprint;

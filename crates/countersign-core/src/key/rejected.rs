@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The number of skipped entries in a message.
+const MAX_LISTED: usize = 4;
+
 /// The reason why a key is not used.
 ///
 /// ```
@@ -15,6 +18,7 @@ use std::fmt;
 pub struct KeyRejected {
     kind: KeyRejectedKind,
     detail: &'static str,
+    skipped: Vec<SkippedKey>,
 }
 
 /// The kinds of [`KeyRejected`].
@@ -43,9 +47,48 @@ pub enum KeyRejectedKind {
     Unusable,
 }
 
+/// An entry of a JWKS that is not used, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SkippedKey {
+    /// Its `kid`, safe to log; empty if it has none.
+    pub key_id: String,
+    /// The reason why the key is not used.
+    pub reason: KeyRejected,
+    /// True if the entry holds private or symmetric material: that key is compromised; replace it.
+    pub is_private_key: bool,
+}
+
+/// The `kid`, if there is one, and the reason.
+impl fmt::Display for SkippedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = if self.key_id.is_empty() { "without kid" } else { &self.key_id };
+        write!(f, "{name}: {}", self.reason)
+    }
+}
+
 impl KeyRejected {
     pub(crate) const fn new(kind: KeyRejectedKind, detail: &'static str) -> Self {
-        KeyRejected { kind, detail }
+        KeyRejected { kind, detail, skipped: Vec::new() }
+    }
+
+    /// A set of which every entry was skipped.
+    pub(super) fn empty(skipped: Vec<SkippedKey>) -> Self {
+        KeyRejected { skipped, ..KeyRejected::new(KeyRejectedKind::Empty, "the key set has no usable key") }
+    }
+
+    /// The entries of a key set in which none is usable, each with its reason.
+    ///
+    /// ```
+    /// use countersign_core::key::KeySet;
+    ///
+    /// let rejected = KeySet::from_jwks(br#"{"keys":[{"kty":"XYZ","kid":"k1"}]}"#).unwrap_err();
+    /// assert_eq!(rejected.skipped()[0].key_id, "k1");
+    /// assert_eq!(rejected.to_string(), "the key set has no usable key: k1: kty is not RSA, EC, OKP or AKP");
+    /// ```
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
     }
 
     /// The kind of the reason.
@@ -55,9 +98,17 @@ impl KeyRejected {
     }
 }
 
+/// Names the first skipped entries.
 impl fmt::Display for KeyRejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail)
+        f.write_str(self.detail)?;
+        for (index, skipped) in self.skipped.iter().take(MAX_LISTED).enumerate() {
+            write!(f, "{}{skipped}", if index == 0 { ": " } else { "; " })?;
+        }
+        match self.skipped.len().saturating_sub(MAX_LISTED) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::jwk::JwkFields;
 use super::material::VerifyingKey;
-use super::rejected::{KeyRejected, KeyRejectedKind as Kind};
+use super::rejected::{KeyRejected, KeyRejectedKind as Kind, SkippedKey};
 use crate::algorithm::Algorithm;
 use crate::redact::safe_text;
 
@@ -30,26 +30,6 @@ pub struct KeySet {
     by_id: HashMap<Box<str>, SmallVec<[Arc<VerifyingKey>; 1]>, RandomState>,
     all: Vec<Arc<VerifyingKey>>,
     skipped: Vec<SkippedKey>,
-}
-
-/// An entry of a JWKS that is not used, with the reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SkippedKey {
-    /// Its `kid`, safe to log; empty if it has none.
-    pub key_id: String,
-    /// The reason why the key is not used.
-    pub reason: KeyRejected,
-    /// True if the entry holds private or symmetric material: that key is compromised; replace it.
-    pub is_private_key: bool,
-}
-
-/// The `kid`, if there is one, and the reason.
-impl fmt::Display for SkippedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.key_id.is_empty() { "without kid" } else { &self.key_id };
-        write!(f, "{name}: {}", self.reason)
-    }
 }
 
 /// The result of a search for a token's key in a set.
@@ -110,7 +90,7 @@ impl KeySet {
             set.read_entry(entry.get());
         }
         if set.all.is_empty() {
-            return Err(KeyRejected::new(Kind::Empty, "the key set has no usable key"));
+            return Err(KeyRejected::empty(set.skipped));
         }
         Ok(set)
     }

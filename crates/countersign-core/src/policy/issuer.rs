@@ -363,22 +363,36 @@ impl TrustedIssuer {
         any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.describe().weakenings)
     }
 
+    /// The fault of the name, if it cannot be one.
+    fn issuer_fault(&self) -> Option<Cow<'static, str>> {
+        if self.issuer.is_empty() {
+            return Some("issuer is empty; set it to the tokens' iss".into());
+        }
+        if self.issuer.starts_with("http://") && !self.plain_http_allowed && !is_loopback(&self.issuer) {
+            return Some(
+                "issuer is plain http; use https (loopback is exempt), or danger::plain_http_issuer (danger_plain_http in a policy file)"
+                    .into(),
+            );
+        }
+        if self.issuer.starts_with("http") && self.issuer.contains(['?', '#', '@']) {
+            return Some(
+                "issuer has a query, fragment or user part; write it as in the provider's discovery document".into(),
+            );
+        }
+        if self.issuer.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
+            return Some("issuer has control characters, quotes or backslashes; remove them".into());
+        }
+        discovery_document_fault(&self.issuer).map(Cow::Owned)
+    }
+
     /// Attaches the key source and returns every configuration fault of this issuer.
     pub(crate) fn faults(&self, context: &SourceContext) -> Vec<Fault> {
         let mut faults = self.keys.attach(context);
-        let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
-        if self.issuer.is_empty() {
-            fault("issuer", "issuer is empty; set it to the tokens' iss");
-        } else if self.issuer.starts_with("http://") && !self.plain_http_allowed && !is_loopback(&self.issuer) {
-            fault("issuer", "issuer is plain http; use https (loopback is exempt)");
-        } else if self.issuer.starts_with("http") && self.issuer.contains(['?', '#', '@']) {
-            fault(
-                "issuer",
-                "issuer has a query, fragment or user part; write it as in the provider's discovery document",
-            );
-        } else if self.issuer.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
-            fault("issuer", "issuer has control characters, quotes or backslashes; remove them");
+        if let Some(problem) = self.issuer_fault() {
+            faults.retain(|fault| fault.field != "issuer"); // the key source reports the same name
+            faults.push(Fault::new("issuer", problem));
         }
+        let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
         if !self.any_audience && (self.audiences.is_empty() || self.audiences.iter().any(String::is_empty)) {
             fault("audience", "audience is empty; name the service this verifier protects");
         }
@@ -449,6 +463,24 @@ impl TrustedIssuer {
         faults.extend(self.authorities.faults());
         faults
     }
+}
+
+/// The fault of an issuer that is the address of its discovery document, with the name that it probably has.
+///
+/// ```
+/// use countersign_core::integration::discovery_document_fault;
+///
+/// let problem = discovery_document_fault("https://id.example.com/realms/shop/.well-known/openid-configuration");
+/// assert!(problem.is_some_and(|problem| problem.contains("https://id.example.com/realms/shop,")));
+/// assert!(discovery_document_fault("https://id.example.com/realms/shop").is_none());
+/// ```
+#[must_use]
+pub fn discovery_document_fault(issuer: &str) -> Option<String> {
+    const DOCUMENTS: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+    let (before, after) = DOCUMENTS.iter().find_map(|document| issuer.split_once(document))?;
+    Some(format!(
+        "this is the address of the discovery document; the issuer is probably {before}{after}, as the document's member issuer states it"
+    ))
 }
 
 /// Returns whether `url` names a literal loopback host.

@@ -3,7 +3,7 @@
 mod config;
 pub mod danger;
 mod fingerprint;
-mod issuer;
+pub(crate) mod issuer;
 mod profile;
 mod provider;
 pub(crate) mod resolved;

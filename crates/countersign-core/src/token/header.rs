@@ -92,6 +92,7 @@ struct RawHeader {
     key_id: Option<CompactString>,
     token_type: Option<CompactString>,
     content_type: Option<CompactString>,
+    key_id_is_null: bool,
     has_critical: bool,
     unencoded: bool,
 }
@@ -109,7 +110,13 @@ impl RawHeader {
         let string = |reader: &mut Reader<'_>| reader.string().map(|text| Some(reader.text(text).into()));
         match reader.text(name) {
             "alg" => self.algorithm = string(reader)?,
-            "kid" => self.key_id = string(reader)?,
+            "kid" => match reader.peek() {
+                Some(b'n') => {
+                    reader.skip(VALUE_DEPTH)?;
+                    self.key_id_is_null = true;
+                }
+                _ => self.key_id = string(reader)?,
+            },
             "typ" => self.token_type = string(reader)?,
             "cty" => self.content_type = string(reader)?,
             "b64" => {
@@ -142,6 +149,9 @@ impl RawHeader {
             .is_some_and(|cty| cty.eq_ignore_ascii_case("jwt") || cty.eq_ignore_ascii_case("application/jwt"))
         {
             return Err(VerifyError::new(Kind::Nested, "cty is JWT; nested tokens are not supported"));
+        }
+        if self.key_id_is_null {
+            return Err(VerifyError::new(Kind::Malformed, "kid is null; a token without a key ID must omit it"));
         }
         if self.key_id.as_ref().is_some_and(|kid| kid.is_empty() || kid.len() > MAX_KEY_ID_BYTES) {
             return Err(VerifyError::new(Kind::Malformed, "kid is empty or longer than 256 bytes"));

@@ -9,12 +9,16 @@ use std::time::Duration;
 use super::revision::RevisionMark;
 use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
-use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason};
+use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
 use crate::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
+use crate::redact::safe_text;
 use crate::token::Header;
 
 /// The `Retry-After` if a source names no time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The number of keys that a message names.
+const MAX_LISTED: usize = 8;
 
 /// The source that may have the missing key, or that knows whether the issuer is trusted.
 #[derive(Clone, Debug)]
@@ -144,12 +148,12 @@ impl Pending {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
-            (Need::Keys { .. }, RefreshOutcome::Deferred { retry_after }) => VerifyError::unavailable(
-                *retry_after,
-                "the current key set has no such key, and its source may not be asked again yet",
-            ),
-            (Need::Keys { reason: RefreshReason::MissingKey, .. }, RefreshOutcome::Refreshed) => {
-                VerifyError::new(Kind::UnknownKey, "the issuer's current key set has no such key")
+            (Need::Keys { source, key_id, .. }, RefreshOutcome::Deferred { retry_after }) => {
+                let missing = missing_key(&*source, key_id.as_deref());
+                VerifyError::unavailable(*retry_after, format!("{missing}; its source may not be asked again yet"))
+            }
+            (Need::Keys { reason: RefreshReason::MissingKey, source, key_id }, RefreshOutcome::Refreshed) => {
+                VerifyError::new(Kind::UnknownKey, missing_key(&*source, key_id.as_deref()))
             }
             (Need::Keys { reason: RefreshReason::NoUsableKeys, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
@@ -181,6 +185,26 @@ impl Pending {
                 *asks = Some(needs);
                 VerifyError::new(Kind::KeysUnavailable, detail)
             }
+        }
+    }
+}
+
+/// The key that a token names, and those of the current set.
+fn missing_key(source: &dyn KeySource, key_id: Option<&str>) -> String {
+    let current = source.cell().current();
+    let keys = || current.iter().flat_map(|set| set.keys());
+    let mut held: Vec<String> = keys().filter_map(VerifyingKey::key_id).take(MAX_LISTED).map(safe_text).collect();
+    match keys().count().saturating_sub(held.len()) {
+        0 => {}
+        more => held.push(format!("{more} more")),
+    }
+    let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
+    match key_id {
+        Some(key_id) => {
+            format!("kid: the issuer's current key set has no key \"{}\"; it has {held}", safe_text(key_id))
+        }
+        None => {
+            format!("the token has no kid, and no key of the issuer's current key set fits its alg; the set has {held}")
         }
     }
 }

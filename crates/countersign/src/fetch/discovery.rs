@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 
 use countersign_core::error::Fault;
+use countersign_core::integration::{discovery_document_fault, safe_text};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 use serde::Deserialize;
 
 use super::failure::FetchFailure;
+use super::form::unexpected_form;
 use super::reach::{Reach, is_private_literal};
 use super::{checked_url_within, is_loopback, send_within};
 
@@ -25,6 +27,9 @@ struct Metadata {
 /// The two locations of an issuer's metadata, in the order of the attempts. `reach` may allow plain HTTP also off loopback.
 pub(crate) fn metadata_urls(reach: Reach, issuer: &str) -> Result<[Url; 2], Fault> {
     let base = checked_url_within(reach, issuer, "issuer")?;
+    if let Some(problem) = discovery_document_fault(issuer) {
+        return Err(Fault::new("issuer", problem));
+    }
     if base.query().is_some() {
         return Err(Fault::new("issuer", "has a query; remove it"));
     }
@@ -49,6 +54,15 @@ pub(crate) enum Endpoint {
     TokenWithCertificate,
 }
 
+impl Endpoint {
+    const fn name(self) -> &'static str {
+        match self {
+            Endpoint::Keys => "jwks_uri",
+            Endpoint::Token | Endpoint::TokenWithCertificate => "token_endpoint",
+        }
+    }
+}
+
 /// Fetches the metadata and uses it only if it names exactly this issuer.
 pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is not a usable URL");
@@ -58,7 +72,10 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> 
         other => other?,
     };
     if metadata.issuer != issuer {
-        return Err(FetchFailure::Unusable("the discovery document names another issuer; the names must be identical"));
+        let (found, expected) = (safe_text(&metadata.issuer), safe_text(issuer));
+        return Err(FetchFailure::Content(format!(
+            "the discovery document names another issuer: expected {expected}, found \"{found}\"; the names must be identical"
+        )));
     }
     let address = match endpoint {
         Endpoint::Keys => metadata.jwks_uri,
@@ -69,9 +86,16 @@ pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> 
             alias.map(str::to_owned).or(metadata.token_endpoint)
         }
     };
-    let address = address.ok_or(FetchFailure::Unusable("the discovery document lacks the endpoint"))?;
-    let address = checked_url_within(reach, &address, "endpoint")
-        .map_err(|_| FetchFailure::Unusable("the endpoint is not https"))?;
+    let address =
+        address.ok_or_else(|| FetchFailure::Content(format!("the discovery document lacks {}", endpoint.name())))?;
+    let address = checked_url_within(reach, &address, "endpoint").map_err(|fault| {
+        let (name, found) = (endpoint.name(), safe_text(&address));
+        let problem = match address.contains("://") {
+            true => &*fault.problem,
+            false => "relative; it must be a whole URL that begins with https://",
+        };
+        FetchFailure::Content(format!("{name} of the discovery document: \"{found}\" is {problem}"))
+    })?;
     if !may_name(issuer, &address) {
         return Err(FetchFailure::Unusable(
             "the discovery document of an issuer elsewhere names an endpoint in a private network",
@@ -110,8 +134,10 @@ async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
     if response.status != StatusCode::OK {
         return Err(response.unexpected_status());
     }
-    serde_json::from_slice(&response.body)
-        .map_err(|_| FetchFailure::Unusable("the discovery document is not a JSON object with an issuer"))
+    serde_json::from_slice(&response.body).map_err(|_| match unexpected_form(&response.headers, &response.body) {
+        Some(form) => FetchFailure::Content(format!("the discovery document is {form}")),
+        None => FetchFailure::Unusable("the discovery document is not a JSON object with an issuer"),
+    })
 }
 
 #[cfg(test)]

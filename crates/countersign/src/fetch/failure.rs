@@ -32,6 +32,8 @@ pub(crate) enum FetchFailure {
     NoKeys,
     /// The response has unusable content, and why.
     Unusable(&'static str),
+    /// The same, with escaped and short text of the other side.
+    Content(String),
 }
 
 /// The error of a host name that resolves to a private address.
@@ -42,7 +44,7 @@ impl FetchFailure {
     /// Returns whether the other side responded with content that must not be used.
     #[cfg(feature = "remote-keys")]
     pub(crate) const fn is_about_content(&self) -> bool {
-        matches!(self, FetchFailure::Unusable(_) | FetchFailure::TooLarge)
+        matches!(self, FetchFailure::Unusable(_) | FetchFailure::Content(_) | FetchFailure::TooLarge)
     }
 
     pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {
@@ -76,6 +78,7 @@ impl fmt::Display for FetchFailure {
             #[cfg(feature = "remote-keys")]
             FetchFailure::NoKeys => f.write_str("the issuer states that it has no keys"),
             FetchFailure::Unusable(why) => f.write_str(why),
+            FetchFailure::Content(why) => f.write_str(why),
         }
     }
 }

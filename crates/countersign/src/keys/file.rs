@@ -8,11 +8,12 @@ use countersign_core::error::Fault;
 use countersign_core::key::{
     KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
+use http::HeaderMap;
 
 use super::location::{KeyLocation, KeyRequest, failure};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
-use crate::fetch::FetchFailure;
+use crate::fetch::{FetchFailure, unexpected_form};
 use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 use crate::telemetry;
 
@@ -124,8 +125,11 @@ impl FileLocation {
         {
             return Ok(Fetched { value: Arc::clone(set), lifetime: None });
         }
-        let unusable = FetchFailure::Unusable("the file is not a JWK Set with a usable key");
-        let set = KeySet::from_jwks(&content).map_err(|rejected| failure(&rejected, unusable))?;
+        let set =
+            KeySet::from_jwks(&content).map_err(|rejected| match unexpected_form(&HeaderMap::new(), &content) {
+                Some(form) => FetchFailure::Content(format!("the file is no JWK Set, but {form}")),
+                None => failure(&rejected),
+            })?;
         self.warn_about_permissions(&set);
         let value = Arc::new(set);
         *last = Some((content, Arc::clone(&value)));

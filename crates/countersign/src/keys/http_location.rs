@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::error::Fault;
-use countersign_core::key::{KeySet, MAX_JWKS_BYTES};
+use countersign_core::key::{KeyRejected, KeySet, MAX_JWKS_BYTES};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
 use super::location::{KeyLocation, KeyRequest, failure};
-use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls};
+use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls, unexpected_form};
 use crate::refresh::{FetchFuture, Fetched};
 
 /// The time that a discovered address is used before the discovery document is read again.
@@ -204,7 +204,9 @@ impl KeyLocation for HttpLocation {
 }
 
 pub(super) fn read_set(response: &FetchedResponse) -> Result<Arc<KeySet>, FetchFailure> {
-    const UNUSABLE: FetchFailure =
-        FetchFailure::Unusable("not a JWK Set with a usable key; check it with `countersign keys check`");
-    KeySet::from_jwks(&response.body).map(Arc::new).map_err(|rejected| failure(&rejected, UNUSABLE))
+    let rejected = |rejected: KeyRejected| match unexpected_form(&response.headers, &response.body) {
+        Some(form) => FetchFailure::Content(format!("not a JWK Set, but {form}")),
+        None => failure(&rejected),
+    };
+    KeySet::from_jwks(&response.body).map(Arc::new).map_err(rejected)
 }

@@ -49,6 +49,9 @@ pub(super) struct KeyRequest {
 }
 
 /// The failure for a document that is not a usable set. A well-formed empty one states that the issuer has no keys.
-pub(super) fn failure(rejected: &KeyRejected, unusable: FetchFailure) -> FetchFailure {
-    if rejected.kind() == KeyRejectedKind::NoKeys { FetchFailure::NoKeys } else { unusable }
+pub(super) fn failure(rejected: &KeyRejected) -> FetchFailure {
+    match rejected.kind() {
+        KeyRejectedKind::NoKeys => FetchFailure::NoKeys,
+        _ => FetchFailure::Content(rejected.to_string()),
+    }
 }

@@ -188,7 +188,8 @@ impl From<FetchFailure> for OutboundError {
             | FetchFailure::NotPublic
             | FetchFailure::TooLarge
             | FetchFailure::Redirect(..)
-            | FetchFailure::Unusable(_) => false,
+            | FetchFailure::Unusable(_)
+            | FetchFailure::Content(_) => false,
         };
         let retry_after = match &failure {
             FetchFailure::Status(_, retry_after) => *retry_after,

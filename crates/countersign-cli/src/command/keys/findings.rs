@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use countersign::integration::fresh_for;
-use countersign::key::KeySet;
+use countersign::integration::{fresh_for, unexpected_form};
+use countersign::key::{KeySet, SkippedKey};
 use countersign::keys::RefreshPolicy;
 use reqwest::Url;
 use serde_json::{Value, json};
@@ -57,13 +57,18 @@ impl Findings {
                 findings.jwks_uri = Some(address.to_string());
                 findings.key_set(&answer);
             }
-            _ => findings.by_discovery(address).await,
+            Ok(answer) if answer.status == 200 => {
+                let form = unexpected_form(&answer.headers, &answer.body);
+                findings.by_discovery(address, form.map(|form| format!("{address}: {form}"))).await;
+            }
+            _ => findings.by_discovery(address, None).await,
         }
         findings
     }
 
-    async fn by_discovery(&mut self, address: &Url) {
-        let mut why = Vec::new();
+    /// `first` states what came from the address itself, if that was odd.
+    async fn by_discovery(&mut self, address: &Url, first: Option<String>) {
+        let mut why = Vec::from_iter(first);
         for document in metadata_addresses(address) {
             match fetch::get(&document).await {
                 Ok(answer) if answer.status == 200 => return self.metadata(address, &document, &answer).await,
@@ -78,7 +83,8 @@ impl Findings {
     async fn metadata(&mut self, address: &Url, document: &Url, answer: &Fetched) {
         self.note(Level::Ok, "discovery", document.as_str());
         let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
-            return self.note(Level::Fault, "discovery", "the metadata is not JSON");
+            let form = unexpected_form(&answer.headers, &answer.body).unwrap_or("not JSON");
+            return self.note(Level::Fault, "discovery", format!("the metadata is {form}"));
         };
         let text = |name: &str| json.get(name).and_then(Value::as_str);
         self.issuer = text("issuer").map(str::to_owned);
@@ -102,6 +108,10 @@ impl Findings {
         self.jwks_uri = Some(uri.to_owned());
         let uri = match fetch::address(uri) {
             Ok(uri) => uri,
+            Err(_) if !uri.contains("://") => {
+                let text = format!("{uri} is relative; it must be a whole URL that begins with https://");
+                return self.note(Level::Fault, "jwks_uri", text);
+            }
             Err(failure) => return self.note(Level::Fault, "jwks_uri", failure.to_string()),
         };
         let is_local = |url: &Url| fetch::is_loopback(url.host_str().unwrap_or_default());
@@ -132,12 +142,14 @@ impl Findings {
         }
         let set = match KeySet::from_jwks(&answer.body) {
             Ok(set) => set,
-            Err(reason) => return self.note(Level::Fault, "keys", reason.to_string()),
+            Err(rejected) => {
+                self.skipped(rejected.skipped());
+                let form = unexpected_form(&answer.headers, &answer.body);
+                let text = form.map_or_else(|| rejected.to_string(), |form| format!("not a key set, but {form}"));
+                return self.note(Level::Fault, "keys", text);
+            }
         };
-        for skipped in set.skipped() {
-            let level = if skipped.is_private_key { Level::Fault } else { Level::Warning };
-            self.note(level, "unusable_key", format!("{}: {}", skipped.key_id, skipped.reason));
-        }
+        self.skipped(set.skipped());
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         for key in set.keys() {
             for problem in key.irregularities() {
@@ -164,6 +176,13 @@ impl Findings {
         self.unlabelled(answer);
         let usable = set.len();
         self.note(if usable == 0 { Level::Fault } else { Level::Ok }, "keys", format!("{usable} usable"));
+    }
+
+    fn skipped(&mut self, skipped: &[SkippedKey]) {
+        for skipped in skipped {
+            let level = if skipped.is_private_key { Level::Fault } else { Level::Warning };
+            self.note(level, "unusable_key", skipped.to_string());
+        }
     }
 
     /// RSA keys without `alg` count as RS256 (Entra publishes such keys).
