@@ -127,3 +127,19 @@ async fn s3_20_the_access_token_policy_is_rfc_9068_to_the_letter() {
     assert_eq!(code(&verifier, token().without_header("typ")).await, "wrong_type");
     assert_eq!(code(&verifier, token().header("typ", "Application/At+JWT")).await, "accepted");
 }
+
+/// Tokens of a hand-made middleware, and tenants that are display names.
+#[tokio::test]
+async fn refusals_that_no_setting_lifts_say_what_to_do() {
+    let issuer = TestIssuer::new();
+    let mapping = countersign::authz::Authorities::new().tenant_at("/org");
+    let verifier = verifier(&issuer, issuer.trusted_for("orders").authorities(mapping));
+    let token = || issuer.token().audience("orders");
+    let error = verifier.verify(&token().without_claim("iss").sign()).await.expect_err("whose token?");
+    assert_eq!(error.code(), "missing_claim");
+    assert!(error.detail().contains("have the issuer write it"), "{error}");
+    for org in [serde_json::json!("Acme GmbH"), serde_json::json!(["acme"]), serde_json::json!({"acme": {}})] {
+        assert_eq!(code(&verifier, token().claim("org", org.clone())).await, "invalid_claim", "{org}");
+    }
+    assert_eq!(code(&verifier, token().claim("org", "acme")).await, "accepted");
+}

@@ -92,8 +92,8 @@ impl Authorities {
 
     /// Reads the tenant from the string at `path`.
     ///
-    /// A tenant is a [`TenantId`]: a token whose claim is another text, such as `Acme GmbH`, or a list is refused. If the issuer
-    /// writes display names, have it add an id, or map them in a handler of your own.
+    /// A tenant is a [`TenantId`]: a token whose claim is another text, such as `Acme GmbH`, a list or an object is refused with
+    /// `invalid_claim`. If the issuer writes display names, or several organizations as Keycloak does, have it add one id.
     pub fn tenant_at(mut self, path: impl Into<String>) -> Self {
         self.tenant_at = Some(normalized(path.into()));
         self

@@ -1,4 +1,4 @@
-//! Minting of tokens: drafts, and the private keys that sign them.
+//! Minting of tokens: drafts, and the private keys that sign them (feature `sign`).
 
 mod draft;
 mod signer;

@@ -376,7 +376,7 @@ impl Verifier {
         header: Option<&Header>,
     ) -> Result<TokenIssuer<'r>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
-            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent").into());
+            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent; have the issuer write it into every token: there is no setting that accepts one without").into());
         };
         if let Some(issuer) = revision.issuers.get(name) {
             return Ok(TokenIssuer::Configured(issuer));

@@ -81,7 +81,7 @@ pub struct IssuerConfig {
 }
 
 impl IssuerConfig {
-    /// Reads TOML. Relative paths start at the current folder.
+    /// Reads TOML (feature `config`). Relative paths start at the current folder.
     ///
     /// # Errors
     /// `ConfigError` for malformed text or an unknown field. It does not repeat the text.
@@ -94,7 +94,7 @@ impl IssuerConfig {
         })
     }
 
-    /// Reads a TOML file. Relative paths start at its folder.
+    /// Reads a TOML file (feature `config`). Relative paths start at its folder.
     ///
     /// # Errors
     /// As [`from_toml`](Self::from_toml), and if the file cannot be read.

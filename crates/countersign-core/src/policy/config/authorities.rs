@@ -31,7 +31,7 @@ pub struct AuthoritiesConfig {
     /// `service_account` or `app_only`.
     #[serde(skip_serializing_if = "super::issuer::is_default")]
     pub own_tokens: OwnTokens,
-    /// The path of the tenant.
+    /// The path of the tenant, a string that is a tenant id; a token with another text, a list or an object is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant_at: Option<String>,
     /// The tenant of every token, for an issuer that serves only one.

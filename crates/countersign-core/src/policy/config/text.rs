@@ -30,13 +30,13 @@ impl Policy {
         toml::from_str(text).map_err(|error| unreadable(&error.message()))
     }
 
-    /// Writes the policy as TOML, as read by [`from_toml`](Self::from_toml).
+    /// Writes the policy as TOML, as read by [`from_toml`](Self::from_toml) (feature `config`).
     #[must_use]
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).unwrap_or_default() // TOML can represent every field of a policy
     }
 
-    /// Reads a policy with one issuer from the environment of the process.
+    /// Reads a policy with one issuer from the environment of the process (feature `config`).
     ///
     /// The variables are `<prefix>ISSUER`, `<prefix>AUDIENCE` and so on: the fields of
     /// [`TrustedIssuerConfig`](super::TrustedIssuerConfig) and [`Policy`] in upper case. `<prefix>PRESET`, `<prefix>PRESET_TENANT`
@@ -52,7 +52,7 @@ impl Policy {
         Self::from_vars(prefix, named)
     }
 
-    /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) does.
+    /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) (feature `config`).
     ///
     /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES`,
     /// `KIND_CLAIM`, `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
