@@ -115,7 +115,8 @@ fn shared(entry: &Entry, symmetric: &[Algorithm]) -> Result<Vec<VerifyingKey>, S
     if entry.purpose.as_deref().is_some_and(|purpose| purpose != "sig") {
         return Err("use is not sig".to_owned());
     }
-    if entry.key_ops.as_ref().is_some_and(|operations| !operations.iter().any(|operation| operation == "verify")) {
+    let operations = entry.key_ops.as_deref().unwrap_or_default();
+    if !operations.is_empty() && !operations.iter().any(|operation| operation == "verify") {
         return Err("key_ops lacks verify".to_owned());
     }
     let bytes = entry.k.as_deref().and_then(decode).ok_or("k is not canonical base64url")?;
