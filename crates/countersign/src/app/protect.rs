@@ -1,10 +1,19 @@
 //! The authentication layer around an app.
 
+use std::convert::Infallible;
 use std::fmt;
+use std::future::Ready;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::routing::any;
+use axum::extract::Request;
+use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{Route as AnyRoute, any};
+use axum::serve::{IncomingStream, Listener};
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::access::Access;
 use super::hidden::{Routers, Stateful, hand_back};
@@ -17,6 +26,26 @@ use crate::authenticate::AuthenticateLayer;
 ///
 /// To callers that may not use it, a [hidden](countersign_core::authz::Requirement::hidden) route answers as a path that
 /// does not exist, byte for byte: with the app's own fallback, for every method, with or without a token.
+///
+/// `app` is [`Routes`], or a plain [`Router`] with state, nests and fallbacks. All routes of a plain router are closed, except
+/// paths that the layer lists as [`public`](crate::authenticate::AuthenticateLayerBuilder::public) or
+/// [`optional`](crate::authenticate::AuthenticateLayerBuilder::optional). The result takes no more routes, so that none is
+/// added behind the layer's back:
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use countersign::app::protect;
+/// use countersign::error::ConfigError;
+/// use countersign::prelude::*;
+///
+/// async fn serve(router: Router, verifier: Verifier) -> Result<(), Box<dyn std::error::Error>> {
+///     let layer = AuthenticateLayer::builder(verifier).public(["/health"]).optional(["/catalog"]).build()?;
+///     let app = protect(router, layer);
+///     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+///     Ok(axum::serve(listener, app).await?)
+/// }
+/// # let _ = serve;
+/// ```
 ///
 /// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own.
 ///
@@ -36,12 +65,18 @@ use crate::authenticate::AuthenticateLayer;
 /// # let issuer = countersign_test::TestIssuer::new();
 /// # app(issuer.verifier_for("orders"));
 /// ```
-pub fn protect<S>(routes: Routes<S>, authenticator: impl Into<AuthenticateLayer>) -> Protected<S>
+pub fn protect<S>(app: impl Into<Routes<S>>, authenticator: impl Into<AuthenticateLayer>) -> Protected<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let layer = authenticator.into();
+    let (routes, layer) = (app.into(), authenticator.into());
     let mut table = routes.table().clone();
+    let (public, optional) = layer.open_paths();
+    let optional: Vec<&str> = optional.collect();
+    let public = public.filter(|path| !optional.contains(path)).map(|path| (path, Access::Public));
+    for (path, access) in public.chain(optional.iter().map(|path| (*path, Access::Optional))) {
+        table.push(Route::new(ANY, path.to_owned(), access));
+    }
     if let Some(path) = layer.metadata_path() {
         table.push(Route::new("GET", path.to_owned(), Access::Public));
     }
@@ -70,7 +105,10 @@ where
 }
 
 /// A protected app with the table of its routes; created by [`protect`], which has an example.
-#[must_use = "convert it into a router to serve it"]
+///
+/// `axum::serve` takes it, `Router::nest_service` too, and as a tower service it can be tested.
+#[derive(Clone)]
+#[must_use = "serve it"]
 pub struct Protected<S = ()> {
     router: Router<S>,
     table: RouteTable,
@@ -83,10 +121,67 @@ impl<S> Protected<S> {
         &self.table
     }
 
-    /// The router to serve. Layers added to it run before authentication (CORS, tracing, limits). Routes added to it are not
-    /// protected.
+    /// Wraps the app in a layer that runs before authentication (CORS, tracing, limits).
+    pub fn layer<L>(self, layer: L) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        L: Layer<AnyRoute> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        Protected { router: self.router.layer(layer), table: self.table }
+    }
+
+    /// Sets the state of the handlers.
+    pub fn with_state<S2>(self, state: S) -> Protected<S2>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        Protected { router: self.router.with_state(state), table: self.table }
+    }
+
+    /// The router, for what takes nothing else. Routes that are added to it are not protected: serve the app itself instead.
     pub fn into_router(self) -> Router<S> {
         self.router
+    }
+}
+
+impl Protected {
+    /// A service for `axum::serve` that records the address of the client, or other data of its connection.
+    #[must_use]
+    pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Router, C> {
+        self.router.into_make_service_with_connect_info()
+    }
+}
+
+impl Service<Request> for Protected {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = <Router as Service<Request>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(())) // as the router
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        Service::<Request>::call(&mut self.router, request)
+    }
+}
+
+/// Makes the service of a connection, for `axum::serve`.
+impl<L: Listener> Service<IncomingStream<'_, L>> for Protected {
+    type Response = Router;
+    type Error = Infallible;
+    type Future = Ready<Result<Router, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, stream: IncomingStream<'_, L>) -> Self::Future {
+        Service::<IncomingStream<'_, L>>::call(&mut self.router, stream)
     }
 }
 

@@ -179,6 +179,13 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 }
 
+/// All routes of a plain router, with its own fallback: each needs a token. `protect` takes such a router as it is.
+impl<S: Clone + Send + Sync + 'static> From<Router<S>> for Routes<S> {
+    fn from(router: Router<S>) -> Self {
+        Routes { closed: router, ..Routes::new() }
+    }
+}
+
 impl<S: Clone + Send + Sync + 'static> Default for Routes<S> {
     fn default() -> Self {
         Self::new()

@@ -32,6 +32,7 @@ pub(super) struct Authenticator {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Settings {
     pub(super) public_paths: PublicPaths,
+    pub(super) optional_paths: PublicPaths,
     pub(super) grpc_paths: Vec<String>,
     pub(super) allows_anonymous: bool,
     pub(super) preflights: Option<Preflights>,
@@ -103,14 +104,23 @@ impl Authenticator {
         if self.verifier.denies_danger() && request.extensions().get::<super::form::TokenFromForm>().is_some() {
             return Err(self.invalid_request("a token in a form, which deny_danger forbids; remove token_in_form"));
         }
-        let Settings { public_paths, allows_anonymous, preflights, keeps_token, metadata, locations, .. } =
-            &self.settings;
+        let Settings {
+            public_paths,
+            optional_paths,
+            allows_anonymous,
+            preflights,
+            keeps_token,
+            metadata,
+            locations,
+            ..
+        } = &self.settings;
         let requested = requested_uri(request);
         let document = metadata.as_ref().zip(requested).and_then(|(it, uri)| it.respond(request.method(), uri));
         if let Some(document) = document {
             return Ok(Admission::Respond(document));
         }
-        if public_paths.contains(requested.map(Uri::path)) {
+        let is_optional = optional_paths.contains(requested.map(Uri::path));
+        if public_paths.contains(requested.map(Uri::path)) && !is_optional {
             return Ok(self.admit_anonymous(request));
         }
         if let Some(EarlierRefusal { refusal, context }) = earlier
@@ -126,7 +136,11 @@ impl Authenticator {
                 if let Some(preflights) = preflights.as_ref().filter(|_| is_preflight(request)) {
                     return Ok(Admission::AnswerPreflight(preflights.answer(request)));
                 }
-                return if *allows_anonymous { Ok(self.admit_anonymous(request)) } else { Err(Refusal::NoToken) };
+                return if *allows_anonymous || is_optional {
+                    Ok(self.admit_anonymous(request))
+                } else {
+                    Err(Refusal::NoToken)
+                };
             }
         };
         let step = match self.verifier.cached(token) {

@@ -81,6 +81,25 @@ impl AuthenticateLayerBuilder {
         self
     }
 
+    /// Lets requests to these paths through without a token, as anonymous; a token that is sent must be valid. The handler reads
+    /// it with `Option<Claims>`.
+    ///
+    /// Paths are compared as those of [`public`](Self::public). A path in both lists is optional.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).public(["/health"]).optional(["/catalog"]).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn optional(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.optional_paths.add(paths);
+        self
+    }
+
     /// Answers requests below these path prefixes in gRPC's form, for a layer around HTTP and gRPC services together.
     ///
     /// A gRPC refusal is HTTP 200 with a status in the headers, so list only paths of gRPC services, such as
@@ -94,7 +113,9 @@ impl AuthenticateLayerBuilder {
 
     /// Lets requests without any token through as anonymous; a bad token is still refused.
     ///
-    /// Guards refuse anonymous callers; a handler sees them as `None` in `Option<Claims>`.
+    /// It opens every route that has neither a guard nor an extractor of the caller. To open single paths, list them in
+    /// [`optional`](Self::optional) instead. Guards refuse anonymous callers; a handler sees them as `None` in
+    /// `Option<Claims>`.
     pub fn allow_anonymous(mut self) -> Self {
         self.settings.allows_anonymous = true;
         self

@@ -58,6 +58,12 @@ impl AuthenticateLayer {
         AuthenticateLayer { authenticator: Arc::new(authenticator) }
     }
 
+    /// The paths that are public and those with optional login, as the layer lists them.
+    pub(crate) fn open_paths(&self) -> (impl Iterator<Item = &str>, impl Iterator<Item = &str>) {
+        let settings = self.authenticator.settings();
+        (settings.public_paths.listed(), settings.optional_paths.listed())
+    }
+
     /// The path of the resource metadata, if the layer serves it.
     pub(crate) fn metadata_path(&self) -> Option<&str> {
         self.authenticator.settings().metadata.as_ref().map(ResourceMetadata::path)

@@ -25,6 +25,17 @@ impl PublicPaths {
             PublicPaths::All => true,
         }
     }
+
+    /// The listed paths, in their order.
+    #[cfg(feature = "axum")]
+    pub(super) fn listed(&self) -> impl Iterator<Item = &str> {
+        match self {
+            PublicPaths::Listed(listed) => listed.as_slice(),
+            PublicPaths::All => &[],
+        }
+        .iter()
+        .map(String::as_str)
+    }
 }
 
 impl Default for PublicPaths {
