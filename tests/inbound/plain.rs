@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use countersign::app::protect;
+use countersign::app::{Routes, protect};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
@@ -67,6 +67,31 @@ async fn s5_22_s5_23_a_plain_router_is_closed_but_for_the_paths_that_the_layer_o
         assert_eq!(service.request("GET /catalog", &[]).await.body, "nobody");
         assert_eq!(service.get("/state", &token).await.body, "state");
         assert_eq!(service.get("/write", &issuer.token().audience("api").sign()).await.status, 403);
+    }
+}
+
+/// A path that the layer lists is no route: the methods of a hidden route beside it stay unknown.
+#[tokio::test]
+async fn s15_08_a_hidden_route_on_a_path_that_the_layer_opens_stays_hidden() {
+    let issuer = TestIssuer::new();
+    let layer = || builder(&issuer).public(["/secret"]).optional(["/other"]).build().expect("a layer");
+    let admin = || role("admin").hidden();
+    let routes = Routes::new().get("/secret", admin(), who).get("/other", admin(), who);
+    let app = Service::start(Router::new().fallback_service(protect(routes, layer()))).await;
+    let reference = Service::start(Router::new().fallback_service(protect(Routes::<()>::new(), layer()))).await;
+    let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());
+    for path in ["/secret", "/other"] {
+        for method in ["GET", "HEAD", "POST", "DELETE", "OPTIONS"] {
+            for lines in [&[][..], &[bearer.as_str()]] {
+                let line = format!("{method} {path}");
+                let (mut actual, mut expected) =
+                    (app.request(&line, lines).await, reference.request(&line, lines).await);
+                for answer in [&mut actual, &mut expected] {
+                    answer.headers.retain(|(name, _)| name != "date");
+                }
+                assert_eq!(actual, expected, "{line}");
+            }
+        }
     }
 }
 

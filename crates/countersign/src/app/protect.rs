@@ -70,7 +70,9 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (routes, layer) = (app.into(), authenticator.into());
-    let mut table = routes.table().clone();
+    // Of the routes themselves: the paths that the layer opens are no routes.
+    let routed = routes.table().clone();
+    let mut table = routed.clone();
     let (public, optional) = layer.open_paths();
     let optional: Vec<&str> = optional.collect();
     let public = public.filter(|path| !optional.contains(path)).map(|path| (path, Access::Public));
@@ -82,7 +84,7 @@ where
     }
     let open = routes.open.layer(layer.with_all_paths_public());
     let optional = routes.optional.layer(layer.with_anonymous_callers());
-    let has_all_methods = |path: &str| table.iter().any(|route| route.path() == path && route.method() == ANY);
+    let has_all_methods = |path: &str| routed.iter().any(|route| route.path() == path && route.method() == ANY);
     let without_all_methods = routes.hidden_paths.iter().filter(|path| !has_all_methods(path));
     let hidden = without_all_methods.fold(routes.hidden.clone(), |hidden, path| hidden.route(path, any(hand_back)));
     let hidden = hidden.layer(layer.with_refused_callers());
