@@ -11,6 +11,7 @@ mod layer;
 mod lifetime;
 mod locations;
 mod paths;
+mod places;
 mod plain;
 mod protect;
 mod resource;

@@ -40,6 +40,7 @@ pub use crate::digest::sha256;
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, safe_text, visible_text};
+pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::needs_keys::NeedsKeys;

@@ -3,7 +3,15 @@
 use base64_simd::{Out, URL_SAFE_NO_PAD};
 
 /// Decodes `text`, refusing padding, foreign characters, impossible lengths and unused bits that are set.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+///
+/// ```
+/// use countersign_core::integration::decode_base64url;
+///
+/// assert_eq!(decode_base64url("Zm9v").as_deref(), Some(&b"foo"[..]));
+/// assert_eq!(decode_base64url("Zm8="), None);
+/// ```
+#[must_use]
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 

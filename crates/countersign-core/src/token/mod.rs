@@ -16,9 +16,8 @@ mod unverified;
 #[cfg(test)]
 mod vectors;
 
-pub(crate) use base64url::{
-    decode as decode_base64url, decode_into as decode_base64url_into, encode as encode_base64url,
-};
+pub use base64url::decode as decode_base64url;
+pub(crate) use base64url::{decode_into as decode_base64url_into, encode as encode_base64url};
 pub(crate) use compact::Compact;
 pub(crate) use header::{Header, TokenType};
 pub(crate) use json::{has_unique_names, parse_for_display};

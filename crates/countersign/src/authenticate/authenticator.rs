@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{NeedsKeys, Step};
+use countersign_core::integration::{NeedsKeys, Step, decode_base64url};
 use countersign_core::key::RefreshOutcome;
 use countersign_core::verify::{Outcome, Verified, Verifier};
-use http::{Request, Response, Uri};
+use http::{Request, Response, StatusCode, Uri};
 
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
@@ -128,11 +128,22 @@ impl Authenticator {
         {
             return Err(refusal);
         }
+        let decoded;
         let token = match credential::read(request, locations) {
             Credential::Bearer(token) => token,
+            Credential::Encoded(encoded) => {
+                decoded = decode_base64url(encoded).and_then(|token| String::from_utf8(token).ok());
+                let Some(token) = &decoded else {
+                    return Err(self.invalid_request("the subprotocol is not a token in canonical base64url"));
+                };
+                token.as_str()
+            }
             Credential::Malformed(reason) => return Err(self.invalid_request(reason)),
-            Credential::CrossSite => return Err(self.cross_site()),
+            Credential::CrossSite(reason) => return Err(self.cross_site(reason)),
             Credential::None => {
+                if let Some(scheme) = credential::other_scheme(request.headers()) {
+                    telemetry::other_scheme(scheme, &self.context.samples, self.context.clock.elapsed());
+                }
                 if let Some(preflights) = preflights.as_ref().filter(|_| is_preflight(request)) {
                     return Ok(Admission::AnswerPreflight(preflights.answer(request)));
                 }
@@ -162,6 +173,11 @@ impl Authenticator {
             }
             Step::NeedsKeys(keys) => Ok(Admission::AwaitKeys { keys, token: token.to_owned() }),
         }
+    }
+
+    /// The status with which a handshake that offers `bearer` and a token is accepted; `None` for any other request.
+    pub(super) fn pair_status<B>(&self, request: &Request<B>) -> Option<StatusCode> {
+        self.settings.locations.protocols.pair_status(request)
     }
 
     /// Continues after the key source has answered.
@@ -260,8 +276,8 @@ impl Authenticator {
         Refusal::InvalidRequest
     }
 
-    fn cross_site(&self) -> Refusal {
-        self.log_bad_credential("forbidden", "a token in a cookie, in a request that another site may have caused");
+    fn cross_site(&self, reason: &'static str) -> Refusal {
+        self.log_bad_credential("forbidden", reason);
         Refusal::Denied(Denial::Forbidden)
     }
 

@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::authenticated::LayerContext;
 use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
+use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
 use super::preflight::{PreflightEnd, Preflights};
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
@@ -150,7 +151,54 @@ impl AuthenticateLayerBuilder {
     /// `new WebSocket(url, ["chat.v1", "bearer." + token])`. Services behind the layer see only `chat.v1`, so that the token
     /// is never chosen and sent back.
     pub fn websocket_protocol(mut self) -> Self {
-        self.settings.locations.websocket_protocol = true;
+        self.settings.locations.protocols.prefixed = true;
+        self
+    }
+
+    /// Accepts the token in a WebSocket handshake as the subprotocol after `bearer` too, as many servers take it:
+    /// `new WebSocket(url, ["bearer", token])`.
+    ///
+    /// Services behind the layer see only `bearer` and the page's other subprotocols. If they choose none, the layer answers
+    /// `bearer`, which browsers need.
+    pub fn websocket_protocol_pair(mut self) -> Self {
+        self.settings.locations.protocols.pair = true;
+        self
+    }
+
+    /// Accepts the token in a WebSocket handshake as clients of Kubernetes write it too, as the subprotocol
+    /// `base64url.bearer.authorization.k8s.io.` followed by the token in base64url.
+    ///
+    /// The page must offer a subprotocol beside it that the service chooses. Services behind the layer see only that one.
+    pub fn websocket_protocol_kubernetes(mut self) -> Self {
+        self.settings.locations.protocols.kubernetes = true;
+        self
+    }
+
+    /// Accepts the token in this header too, with or without `Bearer` before it, such as `cf-access-jwt-assertion`; see
+    /// [`HeaderToken`].
+    ///
+    /// A request still brings exactly one credential: this header beside an `Authorization` header is 400.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).header("cf-access-jwt-assertion").build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn header(mut self, header: impl Into<HeaderToken>) -> Self {
+        self.settings.locations.header = Some(header.into());
+        self
+    }
+
+    /// Does not count a `Basic` credential in the `Authorization` header, for a proxy before the service that checks it, such as
+    /// that of a staging environment. Default: such a header beside a token in another location is 400.
+    ///
+    /// The credential lets nobody in: the request still needs a token.
+    pub fn ignore_basic(mut self) -> Self {
+        self.settings.locations.ignores_basic = true;
         self
     }
 
@@ -285,7 +333,7 @@ impl AuthenticateLayerBuilder {
     /// Builds the layer.
     ///
     /// # Errors
-    /// `ConfigError` with every fault, on fields `cookie` and `origins` (see [`CookieToken`]), `realm`,
+    /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
     /// `resource_metadata_url`, `grpc_paths`, `revocation` and `danger`.
     pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();

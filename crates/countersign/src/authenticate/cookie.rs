@@ -53,10 +53,7 @@ impl CookieToken {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let is_name = !self.name.is_empty() && self.name.bytes().all(allowed);
         let name = (!is_name).then(|| Fault::new("cookie", "not a cookie name; use letters, digits, - and _"));
-        let origins = self.origins.iter().filter(|origin| !is_origin(origin));
-        let origins =
-            origins.map(|_| Fault::new("origins", "not an origin; write scheme://host or scheme://host:port"));
-        name.into_iter().chain(origins)
+        name.into_iter().chain(origin_faults(&self.origins))
     }
 
     /// The values of the cookie, in the order of the request; `None` for one that is not UTF-8.
@@ -73,20 +70,32 @@ impl CookieToken {
 
     /// Returns whether the page that caused the request may use the cookie.
     pub(super) fn allows<B>(&self, request: &Request<B>) -> bool {
-        let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
-        if is_safe && !is_websocket(request) {
-            return true;
-        }
-        match single(request.headers(), "sec-fetch-site").map(HeaderValue::as_bytes) {
-            Some(b"same-origin" | b"none") => true,
-            _ => self.allows_origin(request.headers()),
-        }
+        let headers = request.headers();
+        is_safe(request) || is_same_origin(headers) || is_listed_origin(headers, &self.origins)
     }
+}
 
-    fn allows_origin(&self, headers: &HeaderMap) -> bool {
-        let origin = single(headers, header::ORIGIN.as_str()).and_then(|origin| origin.to_str().ok());
-        origin.is_some_and(|origin| self.origins.iter().any(|allowed| origin.eq_ignore_ascii_case(allowed)))
-    }
+/// Returns whether the request changes nothing by its method, and is no handshake.
+pub(super) fn is_safe<B>(request: &Request<B>) -> bool {
+    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE);
+    is_safe && !is_websocket(request)
+}
+
+/// Returns whether the browser says that a page of the service, or the user, caused the request.
+pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+    matches!(single(headers, "sec-fetch-site").map(HeaderValue::as_bytes), Some(b"same-origin" | b"none"))
+}
+
+/// Returns whether a page of one of these origins caused the request.
+pub(super) fn is_listed_origin(headers: &HeaderMap, origins: &[String]) -> bool {
+    let origin = single(headers, header::ORIGIN.as_str()).and_then(|origin| origin.to_str().ok());
+    origin.is_some_and(|origin| origins.iter().any(|allowed| origin.eq_ignore_ascii_case(allowed)))
+}
+
+/// The faults in origins.
+pub(super) fn origin_faults(origins: &[String]) -> impl Iterator<Item = Fault> {
+    let faulty = origins.iter().filter(|origin| !is_origin(origin));
+    faulty.map(|_| Fault::new("origins", "not an origin; write scheme://host or scheme://host:port"))
 }
 
 fn is_origin(text: &str) -> bool {

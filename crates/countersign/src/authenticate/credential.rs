@@ -4,7 +4,7 @@ use http::{HeaderMap, Request, Uri, header};
 
 use super::locations::TokenLocations;
 use super::query::{has_token, query_tokens};
-use super::websocket::protocol_tokens;
+use super::websocket::Offer;
 
 /// The credential that a request brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,10 +13,13 @@ pub(super) enum Credential<'r> {
     None,
     /// One token, whose [form](is_b64token) is not checked yet.
     Bearer(&'r str),
+    /// One token, encoded as base64url once more.
+    Encoded(&'r str),
     /// Several credentials or a malformed one: 400 `invalid_request`, with the reason for the log.
     Malformed(&'static str),
-    /// A token in a cookie, in a request that another site may have caused: 403.
-    CrossSite,
+    /// A token that browsers send by themselves, in a request that another site may have caused: 403, with the reason for the
+    /// log.
+    CrossSite(&'static str),
 }
 
 /// Reads the credential from the header and from `locations`.
@@ -29,16 +32,24 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
         return in_header;
     }
     // Other schemes count here: a request with another scheme and a token in a cookie brings two credentials.
-    let has_header = request.headers().get(header::AUTHORIZATION).is_some_and(|line| !line.is_empty());
+    let has_header = request.headers().get(header::AUTHORIZATION).is_some_and(|line| {
+        let is_left_to_proxy = locations.ignores_basic && is_basic(line.as_bytes());
+        !line.is_empty() && !is_left_to_proxy
+    });
     let mut found = in_header;
     let mut count = usize::from(has_header);
-    let mut add = |token: Option<&'r str>| {
+    let mut add = |credential: Option<Credential<'r>>| {
         count += 1;
-        found = token.map_or(Credential::Malformed("the token has characters that no token has"), Credential::Bearer);
+        found = credential.unwrap_or(Credential::Malformed("the token has characters that no token has"));
     };
-    if locations.websocket_protocol {
-        protocol_tokens(request).for_each(|token| add(Some(token)));
+    if !locations.protocols.is_off() {
+        locations.protocols.offered(request).for_each(|offer| match offer {
+            Offer::Token(token) => add(Some(Credential::Bearer(token))),
+            Offer::Encoded(token) => add(Some(Credential::Encoded(token))),
+            Offer::Name(_) => {}
+        });
     }
+    let mut add = |token: Option<&'r str>| add(token.map(Credential::Bearer));
     if locations.query {
         request.uri().query().into_iter().flat_map(query_tokens).for_each(&mut add);
     }
@@ -48,18 +59,50 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
         values.for_each(&mut add);
         Some(cookie)
     });
+    let proxy = locations.header.as_ref().and_then(|header| {
+        let mut values = header.values(request.headers()).peekable();
+        values.peek()?;
+        values.for_each(&mut add);
+        Some(header)
+    });
     if count == 1
-        && matches!(found, Credential::Bearer(_))
+        && matches!(found, Credential::Bearer(_) | Credential::Encoded(_))
         && !locations.query
         && request.uri().query().is_some_and(has_token)
     {
         return Credential::Malformed("one token in the request and one in the query");
     }
-    match (count, cookie) {
-        (0 | 1, Some(cookie)) if !cookie.allows(request) => Credential::CrossSite,
-        (0 | 1, _) => found,
-        _ => Credential::Malformed("credentials in more than one location"),
+    if count > 1 {
+        return Credential::Malformed("credentials in more than one location");
     }
+    if cookie.is_some_and(|cookie| !cookie.allows(request)) {
+        return Credential::CrossSite("a token in a cookie, in a request that another site may have caused");
+    }
+    if proxy.is_some_and(|header| !header.allows(request)) {
+        return Credential::CrossSite(
+            "a token in a header of a proxy, in a request of a page that is not listed; list its origin in HeaderToken::origins",
+        );
+    }
+    found
+}
+
+fn is_basic(line: &[u8]) -> bool {
+    let scheme = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    scheme.len() < line.len() && scheme.eq_ignore_ascii_case(b"basic")
+}
+
+/// The scheme of an `Authorization` header that holds no bearer token; `None` if there is no header. Of a closed set: an unknown
+/// word may be the token itself.
+pub(super) fn other_scheme(headers: &HeaderMap) -> Option<&'static str> {
+    const KNOWN: [&str; 11] =
+        ["Basic", "Digest", "DPoP", "Hawk", "HOBA", "JWT", "Mutual", "Negotiate", "NTLM", "PrivateToken", "Token"];
+    let line = headers.get(header::AUTHORIZATION).filter(|line| !line.is_empty())?.as_bytes();
+    let scheme = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    if scheme.len() == line.len() {
+        return Some("none");
+    }
+    let known = KNOWN.into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_bytes()));
+    Some(known.unwrap_or("unknown"))
 }
 
 /// Reads the credential in the `Authorization` header.
@@ -127,10 +170,10 @@ mod tests {
             request.headers_mut().append(header::AUTHORIZATION, value);
         }
         match super::read(&request, &TokenLocations::default()) {
-            Credential::CrossSite => "cross-site".into(),
+            Credential::CrossSite(_) => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
-            Credential::Bearer(token) => token.into(),
+            Credential::Bearer(token) | Credential::Encoded(token) => token.into(),
         }
     }
 
@@ -140,6 +183,22 @@ mod tests {
             assert_eq!(read(&[line.as_bytes()], "/"), "none", "{line}");
         }
         assert_eq!(read(&[], "/?access_token=abc"), "none", "S5.10");
+    }
+
+    #[test]
+    fn another_scheme_is_named_and_a_token_is_not() {
+        for (line, scheme) in [
+            ("", None),
+            ("basic dTpw", Some("Basic")),
+            ("JWT eyJ.eyJ.c2ln", Some("JWT")),
+            ("eyJ.eyJ.c2ln", Some("none")),
+            ("eyJ.eyJ.c2ln x", Some("unknown")),
+        ] {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_static(line))]);
+            assert_eq!(other_scheme(&headers), scheme, "{line}");
+        }
+        assert_eq!(other_scheme(&HeaderMap::new()), None);
+        assert!(is_basic(b"BASIC x") && !is_basic(b"Basic") && !is_basic(b"Basicx y"));
     }
 
     #[test]

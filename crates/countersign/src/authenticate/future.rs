@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::key::RefreshOutcome;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::authenticator::{Admission, Authenticator, VerifiedCaller};
 use super::preflight::PreflightFuture;
+use super::websocket::answer_pair;
 use crate::response::{Refusal, ResponseBody};
 use crate::revocation::RevocationFuture;
 use crate::rt;
@@ -49,7 +50,7 @@ pin_project! {
             suspended: Option<Box<(Suspended<S, ReqBody>, VerifiedCaller)>>,
         },
         Preflight { answer: PreflightFuture },
-        Inner { #[pin] future: F },
+        Inner { #[pin] future: F, pair: Option<StatusCode> },
     }
 }
 
@@ -64,8 +65,8 @@ impl<S, ReqBody> AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn inner(future: S::Future) -> Self {
-        AuthenticateFuture { state: State::Inner { future } }
+    pub(super) fn inner(future: S::Future, pair: Option<StatusCode>) -> Self {
+        AuthenticateFuture { state: State::Inner { future, pair } }
     }
 
     pub(super) fn response(response: Response<Bytes>) -> Self {
@@ -87,8 +88,11 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Inner { future } => {
-                    let result = ready!(future.poll(context));
+                StateProjection::Inner { future, pair } => {
+                    let mut result = ready!(future.poll(context));
+                    if let (Some(accepted), Ok(response)) = (*pair, &mut result) {
+                        answer_pair(response, accepted);
+                    }
                     return Poll::Ready(result.map(|response| response.map(ResponseBody::new)));
                 }
                 StateProjection::Response { response } => match response.take() {
@@ -128,7 +132,10 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
         S: Service<Request<ReqBody>>,
     {
         match admission {
-            Ok(Admission::Forward) => State::Inner { future: self.ready.call(self.request) },
+            Ok(Admission::Forward) => {
+                let pair = self.authenticator.pair_status(&self.request);
+                State::Inner { future: self.ready.call(self.request), pair }
+            }
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
             Ok(Admission::AnswerPreflight(answer)) => State::Preflight { answer },
             Ok(Admission::AwaitKeys { keys, token }) => {
@@ -143,7 +150,7 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             }
             Err(refusal) => match self.authenticator.refuse(refusal, &mut self.request) {
                 Some(response) => State::Response { response: Some(response) },
-                None => State::Inner { future: self.ready.call(self.request) },
+                None => State::Inner { future: self.ready.call(self.request), pair: None },
             },
         }
     }

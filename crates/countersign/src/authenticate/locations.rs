@@ -4,25 +4,30 @@ use countersign_core::error::Fault;
 use http::{Request, Uri, header};
 
 use super::cookie::CookieToken;
+use super::header::HeaderToken;
 use super::query::without_tokens;
-use super::websocket::strip_protocol_tokens;
+use super::websocket::TokenProtocols;
 
 /// The further locations in which a layer accepts a token.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TokenLocations {
     pub(super) cookie: Option<CookieToken>,
-    pub(super) websocket_protocol: bool,
+    pub(super) header: Option<HeaderToken>,
+    pub(super) protocols: TokenProtocols,
     pub(super) query: bool,
+    /// Leaves a `Basic` credential in the `Authorization` header to a proxy, instead of counting it.
+    pub(super) ignores_basic: bool,
 }
 
 impl TokenLocations {
     /// Returns whether the `Authorization` header is the only location.
     pub(super) fn is_header_only(&self) -> bool {
-        self.cookie.is_none() && !self.websocket_protocol && !self.query
+        self.cookie.is_none() && self.header.is_none() && self.protocols.is_off() && !self.query
     }
 
     pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
-        self.cookie.iter().flat_map(CookieToken::faults)
+        let header = self.header.iter().flat_map(HeaderToken::faults);
+        self.cookie.iter().flat_map(CookieToken::faults).chain(header)
     }
 
     /// Hides the token from services behind the layer, which might log it or send it back.
@@ -36,8 +41,11 @@ impl TokenLocations {
         {
             lines.iter_mut().for_each(|line| line.set_sensitive(true));
         }
-        if self.websocket_protocol {
-            strip_protocol_tokens(request.headers_mut());
+        if let Some(header) = &self.header {
+            header.hide(request.headers_mut());
+        }
+        if !self.protocols.is_off() {
+            self.protocols.strip(request.headers_mut());
         }
         if self.query {
             strip_query_tokens(request.uri_mut());

@@ -13,6 +13,7 @@ pub mod danger;
 #[cfg(feature = "axum")]
 mod form;
 mod future;
+mod header;
 mod layer;
 mod locations;
 mod preflight;
@@ -29,6 +30,7 @@ pub use cookie::CookieToken;
 #[cfg(feature = "axum")]
 pub use form::{FormToken, FormTokenLayer};
 pub use future::AuthenticateFuture;
+pub use header::HeaderToken;
 pub use layer::AuthenticateLayer;
 pub use preflight::PreflightEnd;
 pub use service::Authenticate;

@@ -58,7 +58,10 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.authenticator.authenticate(&mut request) {
-            Ok(Admission::Forward) => AuthenticateFuture::inner(self.inner.call(request)),
+            Ok(Admission::Forward) => {
+                let pair = self.authenticator.pair_status(&request);
+                AuthenticateFuture::inner(self.inner.call(request), pair)
+            }
             Ok(Admission::Respond(response)) => AuthenticateFuture::response(response),
             Ok(waiting) => {
                 // The service that was polled ready is the one that is called; its clone stays here.
@@ -69,7 +72,7 @@ where
             }
             Err(refusal) => match self.authenticator.refuse(refusal, &mut request) {
                 Some(response) => AuthenticateFuture::response(response),
-                None => AuthenticateFuture::inner(self.inner.call(request)),
+                None => AuthenticateFuture::inner(self.inner.call(request), None),
             },
         }
     }

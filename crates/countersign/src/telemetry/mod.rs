@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | a request was refused | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | DEBUG, at most 10 per second | the `Authorization` header holds no bearer token | `scheme` (of a closed set), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | a token could not be verified: keys unavailable | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | the revocation status of a token is unknown | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once per layer | a layer is weakened by `authenticate::danger` | |
@@ -74,7 +75,7 @@ pub(crate) use outbound::{
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
-    no_such_parameter, refused, repeated_parameter, revocation_unknown, token_ended, unknown,
+    no_such_parameter, other_scheme, refused, repeated_parameter, revocation_unknown, token_ended, unknown,
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, request_not_available};

@@ -48,6 +48,16 @@ pub(crate) fn bad_credential(code: &'static str, detail: &'static str, samples: 
     }
 }
 
+/// `scheme` is of a closed set, since an unknown one may be the token itself.
+pub(crate) fn other_scheme(scheme: &'static str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::OtherScheme, elapsed) {
+        tracing::debug!(
+            target: "countersign::authenticate", scheme, unlogged,
+            "another scheme than Bearer in the Authorization header; a token needs `Bearer` before it"
+        );
+    }
+}
+
 pub(crate) fn revocation_unknown(outcome: &'static str, samples: &Samples, elapsed: Duration) {
     if let Some(unlogged) = samples.admit(Event::RevocationUnknown, elapsed) {
         tracing::warn!(target: "countersign::authenticate", outcome, unlogged, "revocation status unknown");

@@ -14,6 +14,7 @@ const LOGGED_PER_SECOND: u64 = 10;
 pub(super) enum Event {
     Refused(VerifyErrorKind),
     BadCredential,
+    OtherScheme,
     InsufficientScope,
     StepUp,
     Forbidden,
@@ -29,7 +30,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 12;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 13;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -56,6 +57,7 @@ impl Event {
             Event::UnknownPart => 9,
             Event::TokenEnded => 10,
             Event::RequestNotAvailable => 11,
+            Event::OtherScheme => 12,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
@@ -130,7 +132,7 @@ mod tests {
         );
         indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
-        indexes.extend([Event::TokenEnded, Event::RequestNotAvailable].map(Event::index));
+        indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }
