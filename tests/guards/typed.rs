@@ -89,6 +89,17 @@ async fn tokens_of_older_schemas_reach_the_handler_in_the_form_it_asks_for() {
     assert!(log.text().contains("schema 3, and this service knows up to 2"), "{}", log.text());
     assert!(!log.text().contains("canary"), "{}", log.text());
 
+    // The field and the types, and no value.
+    let wrong = issuer.token().audience("api").claim("schema_version", 2).claim("tier", serde_json::json!(["canary"])).sign();
+    let request = axum::http::Request::get("/").header("authorization", format!("Bearer {wrong}"));
+    let request = request.body(axum::body::Body::empty()).expect("a request");
+    let answer = app(&issuer).oneshot(request).with_subscriber(log.subscriber()).await.expect("answered");
+    assert_eq!(answer.status(), 403);
+    let body = axum::body::to_bytes(answer.into_body(), 4096).await.expect("a body");
+    assert!(!String::from_utf8_lossy(&body).contains("tier"), "{body:?}");
+    assert!(log.text().contains("tier: expected a string, found a list"), "{}", log.text());
+    assert!(!log.text().contains("canary"), "{}", log.text());
+
     let seen = |schema| {
         let counted =
             |count: &countersign::claims::SchemaCount| count.requested.ends_with("V2") && count.seen == schema;

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
+
+use super::field::{describe, faulty_field};
+
 /// The token's claims do not have the type that the handler requests.
 ///
-/// Names the position in the JSON but never the content: claims may be personal data.
+/// Names the field and the types, or the position in the JSON, but never the content: claims may be personal data.
 ///
 /// ```
 /// use countersign_core::claims::{ClaimsError, ClaimsErrorKind};
@@ -37,6 +41,7 @@ pub enum ClaimsErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
     Form { line: usize, column: usize, category: &'static str },
+    Field(Box<str>),
     NewerSchema { found: u32, known: u32 },
     UnknownSchema { found: u32 },
 }
@@ -44,6 +49,24 @@ enum Reason {
 impl ClaimsError {
     pub(super) fn unreadable() -> Self {
         ClaimsError(Reason::Form { line: 1, column: 0, category: "not valid JSON" })
+    }
+
+    /// The error of the field at `path`.
+    pub(super) fn at(path: &str, error: &serde_json::Error) -> Self {
+        Self::field_or(describe(path, error), error)
+    }
+
+    /// The error of decoding `json` into `C`.
+    #[cold]
+    pub(super) fn decoding<C: DeserializeOwned>(json: &str, error: &serde_json::Error) -> Self {
+        Self::field_or(error.is_data().then(|| faulty_field::<C>(json)).flatten(), error)
+    }
+
+    fn field_or(field: Option<String>, error: &serde_json::Error) -> Self {
+        match field.filter(|_| error.is_data()) {
+            Some(field) => ClaimsError(Reason::Field(field.into())),
+            None => ClaimsError::from(error),
+        }
     }
 
     pub(super) fn newer_schema(found: u32, known: u32) -> Self {
@@ -58,7 +81,7 @@ impl ClaimsError {
     #[must_use]
     pub const fn kind(&self) -> ClaimsErrorKind {
         match self.0 {
-            Reason::Form { .. } => ClaimsErrorKind::Form,
+            Reason::Form { .. } | Reason::Field(_) => ClaimsErrorKind::Form,
             Reason::NewerSchema { .. } => ClaimsErrorKind::NewerSchema,
             Reason::UnknownSchema { .. } => ClaimsErrorKind::UnknownSchema,
         }
@@ -81,6 +104,7 @@ impl fmt::Display for ClaimsError {
             Reason::Form { line, column, category } => {
                 write!(f, "the claims do not decode into the requested type: {category} at line {line} column {column}")
             }
+            Reason::Field(field) => write!(f, "the claims do not decode into the requested type: {field}"),
             Reason::NewerSchema { found, known } => write!(
                 f,
                 "the claims are of schema {found}, and this service knows up to {known}; deploy services before the issuer"

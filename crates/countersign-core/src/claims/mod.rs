@@ -2,6 +2,7 @@
 
 mod budget;
 mod error;
+mod field;
 mod principal;
 mod schema;
 mod tenant;

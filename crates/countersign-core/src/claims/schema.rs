@@ -198,7 +198,7 @@ fn version_of<C: Schema>(json: &str) -> Result<u32, ClaimsError> {
     }
 
     let version = serde_json::Deserializer::from_str(json).deserialize_map(Search(C::VERSION_CLAIM));
-    version.map(|version| version.unwrap_or(C::UNMARKED)).map_err(|error| ClaimsError::from(&error))
+    version.map(|version| version.unwrap_or(C::UNMARKED)).map_err(|error| ClaimsError::at(C::VERSION_CLAIM, &error))
 }
 
 /// The schema of a token relative to the newest known one; a closed set for metric labels.
