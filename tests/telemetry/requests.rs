@@ -29,6 +29,28 @@ async fn status(app: &Router, path: &str, headers: &[(&str, &str)]) -> u16 {
     answer.status().as_u16()
 }
 
+/// Nothing of the header is in the record: a word that is no known scheme may be the token.
+#[tokio::test]
+async fn s5_01_another_scheme_leaves_a_line_without_the_token() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = app(&issuer);
+    let token = issuer.token().audience("api").sign();
+    for (line, scheme) in [
+        (format!("JWT {token}"), "JWT"),
+        (token.clone(), "none"),
+        (format!("{token} x"), "unknown"),
+        ("basic dTpw".to_owned(), "Basic"),
+    ] {
+        assert_eq!(status(&app, "/", &[("authorization", &line)]).await, 401);
+        let events = recorder.take("countersign::authenticate");
+        assert_eq!(events.iter().map(|event| event.field("scheme")).collect::<Vec<_>>(), [scheme]);
+        assert!(!format!("{events:?}").contains(&token));
+    }
+    assert_eq!(status(&app, "/", &[]).await, 401);
+    assert!(recorder.take("countersign::authenticate").is_empty(), "nothing was sent");
+}
+
 /// S10.04, CVE-2024-45808: one record, printable, short.
 #[tokio::test]
 async fn s10_04_foreign_text_is_escaped_and_cut_in_every_field() {
