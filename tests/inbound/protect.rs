@@ -145,8 +145,10 @@ fn the_same_table_feeds_openapi() {
         .path("/", PathItem::new(HttpMethod::Get, Operation::new()))
         .path("/not-in-the-table", PathItem::new(HttpMethod::Get, Operation::new()));
     let mut document = OpenApiBuilder::new().paths(paths).build();
-    routes().table().secure(&mut document, "token");
-    routes().table().secure(&mut document, "token"); // twice is once
+    let unmatched = routes().table().secure(&mut document, "token");
+    assert_eq!(unmatched.operations, ["GET /not-in-the-table"]);
+    assert!(unmatched.routes.iter().all(|route| !route.ends_with(" /orders") && !route.ends_with(" /health")));
+    assert_eq!(routes().table().secure(&mut document, "token"), unmatched, "twice is once");
     let document = serde_json::to_value(&document).expect("JSON");
     let scheme = &document["components"]["securitySchemes"]["token"];
     assert_eq!(

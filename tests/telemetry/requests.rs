@@ -51,6 +51,67 @@ async fn s5_01_another_scheme_leaves_a_line_without_the_token() {
     assert!(recorder.take("countersign::authenticate").is_empty(), "nothing was sent");
 }
 
+/// A second layer refuses the tokens of the first one's issuer: the log names both.
+#[tokio::test]
+async fn a_second_layer_says_that_one_was_there_and_whom_it_trusts() {
+    let (recorder, _guard) = Recorder::begin();
+    let (one, other) = (TestIssuer::new().with_name("https://one.test"), TestIssuer::new().with_name("https://other.test"));
+    let layer = |issuer: &TestIssuer| AuthenticateLayer::new(issuer.verifier_for("api"));
+    let app = Router::new().route("/", get(|| async { "in" })).layer(layer(&other)).layer(layer(&one));
+    let bearer = |issuer: &TestIssuer| format!("Bearer {}", issuer.token().audience("api").sign());
+    assert_eq!(status(&app, "/", &[("authorization", &bearer(&one))]).await, 401);
+    let events = recorder.take("countersign::authenticate");
+    let event = events.iter().find(|event| !event.field("trusted").is_empty()).expect("logged");
+    assert_eq!((event.field("accepted_by"), event.field("trusted")), ("https://one.test", "https://other.test"));
+    assert_eq!(status(&app, "/", &[("authorization", &bearer(&other))]).await, 401, "refused by the first");
+    assert!(recorder.all().iter().all(|event| event.field("trusted").is_empty()), "no layer accepted it");
+}
+
+/// `Claims` or a guard on a public path answers 401 to everybody; the log says why if a token was sent.
+#[tokio::test]
+async fn a_token_on_a_public_path_that_needs_a_caller_leaves_a_line() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).public(["/claims", "/guard", "/open"]);
+    let app = Router::new()
+        .route("/claims", get(|claims: Claims| async move { claims.subject().to_owned() }))
+        .route("/guard", get(|| async { "in" }).layer(require(scope("read"))))
+        .route("/open", get(|_: Option<Claims>| async { "in" }))
+        .layer(layer.build().expect("a layer"));
+    let bearer = format!("Bearer {}", issuer.token().audience("api").scope("read").sign());
+    for (path, headers, expected, lines) in [
+        ("/claims", vec![("authorization", &*bearer)], 401, 1),
+        ("/guard", vec![("authorization", &*bearer)], 401, 1),
+        ("/open", vec![("authorization", &*bearer)], 200, 0),
+        ("/claims", vec![], 401, 0),
+        ("/guard", vec![("authorization", "Basic dTpw")], 401, 0),
+    ] {
+        assert_eq!(status(&app, path, &headers).await, expected, "{path}");
+        let events = recorder.take("countersign::authenticate");
+        assert_eq!(events.iter().filter(|event| event.field("path") == path).count(), lines, "{path} {events:?}");
+    }
+}
+
+/// A misspelt path parameter is logged when the app is built, not at its first request.
+#[test]
+fn a_misspelt_path_parameter_is_logged_when_the_app_is_built() {
+    use countersign::app::{Routes, protect};
+
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = |parameter| {
+        let inner = Routes::<()>::new().get("/orders", tenant_in_path(parameter), || async { "orders" });
+        protect(Routes::new().nest("/{tenant}", inner), issuer.verifier_for("api"))
+    };
+    assert!(app("tenant").table().check_config().is_ok());
+    assert!(recorder.take("countersign::app").is_empty());
+    assert!(app("tennant").table().check_config().is_err());
+    let events = recorder.take("countersign::app");
+    assert_eq!(events.len(), 1);
+    let error = events[0].field("error");
+    assert!(error.contains("GET /{tenant}/orders") && error.contains("{tennant}"), "{error}");
+}
+
 /// S10.04, CVE-2024-45808: one record, printable, short.
 #[tokio::test]
 async fn s10_04_foreign_text_is_escaped_and_cut_in_every_field() {

@@ -90,6 +90,24 @@ impl From<&str> for Secret<String> {
     }
 }
 
+/// ```
+/// use countersign_core::secret::Secret;
+///
+/// let key: Secret<Vec<u8>> = vec![7; 32].into();
+/// assert_eq!(key.expose().len(), 32);
+/// ```
+impl From<Vec<u8>> for Secret<Vec<u8>> {
+    fn from(value: Vec<u8>) -> Self {
+        Secret(value)
+    }
+}
+
+impl From<&[u8]> for Secret<Vec<u8>> {
+    fn from(value: &[u8]) -> Self {
+        Secret(value.to_owned())
+    }
+}
+
 impl From<String> for Secret<String> {
     fn from(value: String) -> Self {
         Secret(value)

@@ -12,6 +12,8 @@ mod routes;
 mod table;
 
 pub use access::Access;
+#[cfg(feature = "utoipa")]
+pub use openapi::Unmatched;
 pub use protect::{Protected, protect};
 pub use routes::Routes;
 pub use table::{Route, RouteTable};

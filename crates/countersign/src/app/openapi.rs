@@ -5,7 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::openapi::{Components, OpenApi, PathItem};
 
 use super::access::Access;
-use super::table::{ANY, RouteTable};
+use super::table::{ANY, Route, RouteTable};
+use crate::telemetry;
 
 impl RouteTable {
     /// Writes the table into an OpenAPI document: a security scheme of this name (a JWT as bearer token), and for each
@@ -27,22 +28,42 @@ impl RouteTable {
     /// assert!(text.contains(r#""security":[{"bearer":["orders:read"]}]"#));
     /// # Ok::<(), serde_json::Error>(())
     /// ```
-    pub fn secure(&self, document: &mut OpenApi, scheme: &str) {
+    ///
+    /// Returns what the two do not have in common, and logs it at WARN: paths are compared as they are written, so `/orders/` is
+    /// not `/orders`.
+    pub fn secure(&self, document: &mut OpenApi, scheme: &str) -> Unmatched {
         let components = document.components.get_or_insert_with(Components::new);
         let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         components.add_security_scheme(scheme, SecurityScheme::Http(bearer));
         document.security = Some(vec![SecurityRequirement::new(scheme, NO_SCOPES)]);
+        let mut unmatched = Unmatched::default();
+        let mut described = vec![false; self.iter().count()];
         for (path, item) in &mut document.paths.paths {
             for (method, operation) in operations(item) {
-                self.secure_operation(method, path, operation, scheme);
+                let index = self.index_of(method, path);
+                self.secure_operation(index, operation, scheme);
+                match index.and_then(|index| described.get_mut(index)) {
+                    Some(is_described) => *is_described = true,
+                    None => unmatched.operations.push(format!("{method} {path}")),
+                }
             }
         }
+        let routes = self.iter().zip(described).filter(|(route, is_described)| !is_described && !is_catch_all(route));
+        unmatched.routes = routes.map(|(route, _)| format!("{} {}", route.method(), route.path())).collect();
+        if !unmatched.is_empty() {
+            telemetry::unmatched_operations(&unmatched.operations, &unmatched.routes);
+        }
+        unmatched
     }
 
-    fn secure_operation(&self, method: &str, path: &str, operation: &mut Operation, scheme: &str) {
-        let route = self
-            .iter()
-            .find(|route| route.path() == path && matches!(route.method(), known if known == method || known == ANY));
+    /// The route of an operation: that of its method, or that of every method.
+    fn index_of(&self, method: &str, path: &str) -> Option<usize> {
+        let of = |method| self.iter().position(|route| route.path() == path && route.method() == method);
+        of(method).or_else(|| of(ANY))
+    }
+
+    fn secure_operation(&self, index: Option<usize>, operation: &mut Operation, scheme: &str) {
+        let route = index.and_then(|index| self.iter().nth(index));
         let bearer = |scopes: Vec<&str>| SecurityRequirement::new(scheme, scopes);
         operation.security = Some(match route.map(|route| (route.access(), route.scopes())) {
             None | Some((Access::Authenticated, _)) => vec![bearer(Vec::new())],
@@ -59,6 +80,38 @@ impl RouteTable {
             }
         });
     }
+}
+
+/// The differences between an OpenAPI document and the routes of an app; [`RouteTable::secure`] returns them.
+///
+/// ```
+/// use countersign::app::{Access, Routes};
+/// use utoipa::openapi::{HttpMethod, OpenApiBuilder, PathsBuilder, PathItem, path::Operation};
+///
+/// let routes: Routes = Routes::new().get("/orders", Access::Authenticated, || async { "orders" });
+/// let paths = PathsBuilder::new().path("/orders/", PathItem::new(HttpMethod::Get, Operation::new()));
+/// let unmatched = routes.table().secure(&mut OpenApiBuilder::new().paths(paths).build(), "bearer");
+/// assert_eq!((unmatched.operations, unmatched.routes), (vec!["GET /orders/".into()], vec!["GET /orders".into()]));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unmatched {
+    /// Operations that no route answers, as `GET /orders/`: they need a token, and say nothing of scopes.
+    pub operations: Vec<String>,
+    /// Routes that the document does not describe. Routes for all paths below one are left out.
+    pub routes: Vec<String>,
+}
+
+impl Unmatched {
+    /// Returns whether document and routes agree.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && self.routes.is_empty()
+    }
+}
+
+fn is_catch_all(route: &Route) -> bool {
+    route.path().contains("{*")
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {

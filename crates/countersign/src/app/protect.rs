@@ -20,6 +20,7 @@ use super::hidden::{Routers, Stateful, hand_back};
 use super::routes::Routes;
 use super::table::{ANY, Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
+use crate::telemetry;
 
 /// Protects an app: every route and every unknown path needs a token, except routes with
 /// [`Access::Public`](super::Access::Public) or [`Access::Optional`](super::Access::Optional).
@@ -70,6 +71,9 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let (routes, layer) = (app.into(), authenticator.into());
+    if let Err(error) = routes.table().check_config() {
+        telemetry::faulty_routes(&error);
+    }
     // Of the routes themselves: the paths that the layer opens are no routes.
     let routed = routes.table().clone();
     let mut table = routed.clone();

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use countersign_core::authz::Requirement;
+use countersign_core::error::{ConfigError, Fault};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::access::Access;
@@ -107,6 +108,33 @@ impl RouteTable {
         self.iter().filter(|route| matches!(route.access, Access::Public | Access::Optional))
     }
 
+    /// Checks that each path has the parameters that its requirement names.
+    ///
+    /// A route without one of them refuses every caller. [`protect`](super::protect) logs these faults at ERROR. They are none if
+    /// the app is nested below a router whose path has the parameter.
+    ///
+    /// ```
+    /// use countersign::app::Routes;
+    /// use countersign::prelude::*;
+    ///
+    /// let routes: Routes = Routes::new().get("/{tenant}/orders", tenant_in_path("tennant"), || async { "orders" });
+    /// let error = routes.table().check_config().unwrap_err();
+    /// assert!(error.to_string().contains("{tennant}"), "{error}");
+    /// ```
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault, on the paths.
+    pub fn check_config(&self) -> Result<(), ConfigError> {
+        let faults = self.iter().flat_map(|route| {
+            let missing = route.rule().into_iter().flat_map(Requirement::path_parameters);
+            missing.filter(|name| !has_parameter(&route.path, name)).map(|name| {
+                let problem = format!("no parameter {{{name}}}, which its requirement names; name it in the path, or correct it");
+                Fault::new(format!("{} {}", route.method, route.path), problem)
+            })
+        });
+        ConfigError::check(faults.collect())
+    }
+
     /// The table as a JSON array of `{method, path, access, requirement, rule, scopes}`.
     ///
     /// `requirement` is text for people. `rule` is the requirement as [data](Requirement#data-form), and null for routes
@@ -115,6 +143,10 @@ impl RouteTable {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(&self.0).unwrap_or_default() // only strings, so it cannot fail
     }
+}
+
+fn has_parameter(path: &str, name: &str) -> bool {
+    path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}"))
 }
 
 /// The path below `prefix`, as axum joins them.

@@ -90,7 +90,7 @@ impl Authenticator {
 
     /// Decides about a request as far as cached keys allow.
     pub(super) fn authenticate<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
-        request.extensions_mut().remove::<Authenticated>();
+        let before = request.extensions_mut().remove::<Authenticated>().and_then(|before| before.verified);
         request.extensions_mut().remove::<CallerToken>();
         let earlier = request.extensions_mut().remove::<EarlierRefusal>();
         let is_grpc = !self.settings.grpc_paths.is_empty() && {
@@ -167,7 +167,12 @@ impl Authenticator {
         };
         match step {
             Step::Done(result) => {
-                let result = result.map_err(|error| self.mark_if_signed(error, token));
+                let result = result.map_err(|error| {
+                    if let Some(before) = &before {
+                        self.log_second_layer(before.issuer());
+                    }
+                    self.mark_if_signed(error, token)
+                });
                 let token = keeps_token.then(|| token.to_owned());
                 self.check_revocation(request, result, token)
             }
@@ -284,6 +289,13 @@ impl Authenticator {
     fn refused(&self, error: VerifyError) -> Refusal {
         telemetry::refused(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Token(error)
+    }
+
+    /// A layer before this one verified the same request.
+    #[cold]
+    fn log_second_layer(&self, accepted_by: &str) {
+        let trusted = self.verifier.issuers();
+        telemetry::second_layer(accepted_by, trusted, &self.context.samples, self.context.clock.elapsed());
     }
 
     fn log_bad_credential(&self, code: &'static str, reason: &'static str) {

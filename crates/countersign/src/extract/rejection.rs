@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::authenticate::{Authenticated, LayerContext};
-use crate::guard::{changed_parameter, evaluate};
+use crate::guard::{changed_parameter, evaluate, warn_of_ignored_token};
 use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
@@ -111,5 +111,10 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
 
 /// The verified caller; 401 for an anonymous one.
 pub(crate) fn caller(parts: &mut Parts) -> Result<Caller, Rejection> {
-    caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
+    caller_or_anonymous(parts)?.ok_or_else(|| {
+        if let Some(Authenticated { context, .. }) = parts.extensions.get() {
+            warn_of_ignored_token(&parts.headers, parts.uri.path(), context);
+        }
+        Rejection::refused(&Refusal::NoToken, parts)
+    })
 }

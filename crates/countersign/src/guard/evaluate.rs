@@ -5,6 +5,7 @@ use std::fmt::Display;
 use countersign_core::authz::{Decision, Requirement};
 use countersign_core::integration::{RequestContext, RequestFacts};
 use countersign_core::verify::Verified;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::authenticate::LayerContext;
 use crate::response::Refusal;
@@ -27,6 +28,17 @@ pub(crate) fn evaluate(
             telemetry::denied(requirement, &denial, verified, subjects.as_ref(), samples, clock.elapsed());
             Err(Refusal::Denied(denial))
         }
+    }
+}
+
+/// Warns if a caller without a record sent a token: the layer ignores it on public paths.
+#[cold]
+pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, path: &str, context: &LayerContext) {
+    let is_bearer = |line: &HeaderValue| {
+        line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "))
+    };
+    if headers.get(header::AUTHORIZATION).is_some_and(is_bearer) {
+        telemetry::token_ignored(path, &context.samples, context.clock.elapsed());
     }
 }
 

@@ -7,7 +7,7 @@ use countersign_core::authz::{Denial, Requirement};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::evaluate::{evaluate, warn_of_missing_parameters};
+use super::evaluate::{evaluate, warn_of_ignored_token, warn_of_missing_parameters};
 use super::future::RequireFuture;
 use super::request::{HttpFacts, changed_parameter, path_parameters};
 use crate::authenticate::{Authenticated, LayerContext};
@@ -67,7 +67,10 @@ impl<S> Require<S> {
             if !self.requirement.is_shadow() {
                 let refusal = match self.requirement.may_hide() {
                     true => Refusal::Denied(Denial::NotFound),
-                    false => Refusal::NoToken,
+                    false => {
+                        warn_of_ignored_token(request.headers(), request.uri().path(), context);
+                        Refusal::NoToken
+                    }
                 };
                 return Some(responder.refuse(&refusal, request.headers(), *form));
             }

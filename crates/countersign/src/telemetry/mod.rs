@@ -10,6 +10,10 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | a token could not be verified: keys unavailable | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | the revocation status of a token is unknown | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once per layer | a layer is weakened by `authenticate::danger` | |
+//! | `countersign::authenticate` | WARN, at most 10 per second | a token was refused that a layer before this one accepted | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, where a token was sent and ignored | `path`, `unlogged` |
+//! | `countersign::app` | ERROR, when built | a route lacks a path parameter that its requirement names | `error` |
+//! | `countersign::app` | WARN, when written | operations without a route, or routes without an operation, in an OpenAPI document | `operations`, `routes` (the first 8) |
 //! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | INFO, at most 10 per second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 per second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
@@ -44,6 +48,8 @@
 //! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |
 //! | `countersign::outbound` | INFO | a file with a secret or key has changed | `file` |
 
+#[cfg(feature = "axum")]
+mod app;
 pub(crate) mod counts;
 #[cfg(feature = "remote-keys")]
 mod issuers;
@@ -56,6 +62,10 @@ mod policy;
 mod requests;
 mod samples;
 
+#[cfg(feature = "axum")]
+pub(crate) use app::faulty_routes;
+#[cfg(feature = "utoipa")]
+pub(crate) use app::unmatched_operations;
 #[cfg(feature = "remote-keys")]
 pub(crate) use issuers::{
     issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,
@@ -75,7 +85,8 @@ pub(crate) use outbound::{
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
-    no_such_parameter, other_scheme, refused, repeated_parameter, revocation_unknown, token_ended, unknown,
+    no_such_parameter, other_scheme, refused, repeated_parameter, revocation_unknown, second_layer, token_ended,
+    token_ignored, unknown,
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, request_not_available};

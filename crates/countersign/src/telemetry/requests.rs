@@ -1,5 +1,6 @@
 //! Events of requests: authentication, guards, extractors, lifetimes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::authz::{Denial, Requirement};
@@ -9,6 +10,7 @@ use countersign_core::claims::TenantId;
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::integration::{Unknown, safe_text};
+use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 
@@ -54,6 +56,31 @@ pub(crate) fn other_scheme(scheme: &'static str, samples: &Samples, elapsed: Dur
         tracing::debug!(
             target: "countersign::authenticate", scheme, unlogged,
             "another scheme than Bearer in the Authorization header; a token needs `Bearer` before it"
+        );
+    }
+}
+
+/// `accepted_by` is the issuer for which the layer before accepted the token.
+pub(crate) fn second_layer(
+    accepted_by: &str,
+    trusted: impl Iterator<Item = Arc<TrustedIssuer>>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    if let Some(unlogged) = samples.admit(Event::SecondLayer, elapsed) {
+        let trusted = trusted.take(8).map(|issuer| issuer.issuer().to_owned()).collect::<Vec<_>>().join(", ");
+        tracing::warn!(
+            target: "countersign::authenticate", accepted_by, trusted, unlogged,
+            "refused a token that another authentication layer before this one accepted; use one layer whose verifier trusts all issuers"
+        );
+    }
+}
+
+pub(crate) fn token_ignored(path: &str, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::TokenIgnored, elapsed) {
+        tracing::warn!(
+            target: "countersign::authenticate", path = safe_text(path), unlogged,
+            "a token was sent and ignored, because the path is public; to read it, list the path in `optional` instead"
         );
     }
 }

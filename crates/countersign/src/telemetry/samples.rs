@@ -15,6 +15,8 @@ pub(super) enum Event {
     Refused(VerifyErrorKind),
     BadCredential,
     OtherScheme,
+    SecondLayer,
+    TokenIgnored,
     InsufficientScope,
     StepUp,
     Forbidden,
@@ -30,7 +32,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 13;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 15;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -58,6 +60,8 @@ impl Event {
             Event::TokenEnded => 10,
             Event::RequestNotAvailable => 11,
             Event::OtherScheme => 12,
+            Event::SecondLayer => 13,
+            Event::TokenIgnored => 14,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
@@ -133,6 +137,7 @@ mod tests {
         indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
         indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
+        indexes.extend([Event::SecondLayer, Event::TokenIgnored].map(Event::index));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }
