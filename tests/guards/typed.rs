@@ -90,7 +90,8 @@ async fn tokens_of_older_schemas_reach_the_handler_in_the_form_it_asks_for() {
     assert!(!log.text().contains("canary"), "{}", log.text());
 
     // The field and the types, and no value.
-    let wrong = issuer.token().audience("api").claim("schema_version", 2).claim("tier", serde_json::json!(["canary"])).sign();
+    let wrong =
+        issuer.token().audience("api").claim("schema_version", 2).claim("tier", serde_json::json!(["canary"])).sign();
     let request = axum::http::Request::get("/").header("authorization", format!("Bearer {wrong}"));
     let request = request.body(axum::body::Body::empty()).expect("a request");
     let answer = app(&issuer).oneshot(request).with_subscriber(log.subscriber()).await.expect("answered");

@@ -35,9 +35,8 @@ async fn ask(
     headers: &[(&str, &str)],
 ) -> (u16, Option<String>, String) {
     let app = Router::new().route("/", any(seen)).layer(builder.clone().build().expect("a layer"));
-    let request = headers.iter().fold(Request::builder().method(method), |request, (name, value)| {
-        request.header(*name, *value)
-    });
+    let request =
+        headers.iter().fold(Request::builder().method(method), |request, (name, value)| request.header(*name, *value));
     let answer = app.oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
     let chosen = answer.headers().get(PROTOCOL).map(|value| value.to_str().expect("text").to_owned());
     let status = answer.status().as_u16();

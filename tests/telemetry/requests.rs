@@ -55,7 +55,8 @@ async fn s5_01_another_scheme_leaves_a_line_without_the_token() {
 #[tokio::test]
 async fn a_second_layer_says_that_one_was_there_and_whom_it_trusts() {
     let (recorder, _guard) = Recorder::begin();
-    let (one, other) = (TestIssuer::new().with_name("https://one.test"), TestIssuer::new().with_name("https://other.test"));
+    let (one, other) =
+        (TestIssuer::new().with_name("https://one.test"), TestIssuer::new().with_name("https://other.test"));
     let layer = |issuer: &TestIssuer| AuthenticateLayer::new(issuer.verifier_for("api"));
     let app = Router::new().route("/", get(|| async { "in" })).layer(layer(&other)).layer(layer(&one));
     let bearer = |issuer: &TestIssuer| format!("Bearer {}", issuer.token().audience("api").sign());

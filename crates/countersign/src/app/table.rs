@@ -128,7 +128,8 @@ impl RouteTable {
         let faults = self.iter().flat_map(|route| {
             let missing = route.rule().into_iter().flat_map(Requirement::path_parameters);
             missing.filter(|name| !has_parameter(&route.path, name)).map(|name| {
-                let problem = format!("no parameter {{{name}}}, which its requirement names; name it in the path, or correct it");
+                let problem =
+                    format!("no parameter {{{name}}}, which its requirement names; name it in the path, or correct it");
                 Fault::new(format!("{} {}", route.method, route.path), problem)
             })
         });

@@ -34,9 +34,8 @@ pub(crate) fn evaluate(
 /// Warns if a caller without a record sent a token: the layer ignores it on public paths.
 #[cold]
 pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, path: &str, context: &LayerContext) {
-    let is_bearer = |line: &HeaderValue| {
-        line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "))
-    };
+    let is_bearer =
+        |line: &HeaderValue| line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
     if headers.get(header::AUTHORIZATION).is_some_and(is_bearer) {
         telemetry::token_ignored(path, &context.samples, context.clock.elapsed());
     }

@@ -11,7 +11,7 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | the revocation status of a token is unknown | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once per layer | a layer is weakened by `authenticate::danger` | |
 //! | `countersign::authenticate` | WARN, at most 10 per second | a token was refused that a layer before this one accepted | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
-//! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, where a token was sent and ignored | `path`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, and the token that was sent is ignored | `path`, `unlogged` |
 //! | `countersign::app` | ERROR, when built | a route lacks a path parameter that its requirement names | `error` |
 //! | `countersign::app` | WARN, when written | operations without a route, or routes without an operation, in an OpenAPI document | `operations`, `routes` (the first 8) |
 //! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met | `code`, `requirement`, `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
