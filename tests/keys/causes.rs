@@ -13,7 +13,7 @@ use countersign::outbound::{ClientCredentials, OutboundContext, TokenRequest, To
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
 use countersign::verify::Verifier;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -23,11 +23,12 @@ use crate::server::{Reply, Server, answer};
 use crate::sources::file;
 use crate::world::until;
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
-fn authority() -> Authority {
+pub fn authority() -> Authority {
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, format!("authority {}", fastrand::u64(..)));
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
 
@@ -70,7 +71,7 @@ async fn reasons(keys: Arc<dyn KeySource>) -> (String, String) {
 }
 
 /// A policy that tries once within the test, with this time limit.
-fn once(timeout: Duration) -> RefreshPolicy {
+pub fn once(timeout: Duration) -> RefreshPolicy {
     let long = Duration::from_secs(60);
     RefreshPolicy::default().timeout(timeout).max_wait(timeout).initial_backoff(long).max_backoff(long)
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod causes;
 mod cluster;
+mod connections;
 mod events;
 mod floods;
 mod locations;

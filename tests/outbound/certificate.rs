@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign::clock::SystemClock;
+use countersign::connection::ConnectionSettings;
 use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
+use countersign::secret::Secret;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
@@ -73,13 +75,13 @@ async fn ask(
     trusted: &Authority,
     identity: Option<(rcgen::Certificate, KeyPair)>,
 ) -> Result<(), OutboundError> {
-    let root = reqwest::Certificate::from_pem(trusted.pem().as_bytes()).expect("a certificate");
-    let mut tls = reqwest::Client::builder().no_proxy().tls_certs_only([root]);
+    let mut settings = ConnectionSettings::new().add_roots(trusted.pem()).only_added_roots();
+    let mut source = ClientCredentials::from_token_endpoint(url).client("orders", String::from("s3cret"));
     if let Some((certificate, key)) = identity {
-        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
-        tls = tls.identity(reqwest::Identity::from_pem(pem.as_bytes()).expect("an identity"));
+        settings = settings.certificate(certificate.pem(), Secret::from(key.serialize_pem()));
+        source = source.client_certificate("orders");
     }
-    let source = ClientCredentials::from_token_endpoint(url).client_certificate("orders", tls);
+    let source = source.connection(settings);
     let faults = source.attach(&OutboundContext::new(Arc::new(SystemClock)));
     assert!(faults.is_empty(), "{faults:?}");
     let token = source.token(&TokenRequest::default()).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use countersign::authenticate::CallerToken;
 use countersign::clock::UnixTime;
+use countersign::connection::ConnectionSettings;
 use countersign::outbound::{AttachTokenLayer, ClientCredentials, Outbound, TokenRequest, TokenSource};
 use countersign::secret::Secret;
 use countersign_test::ManualClock;
@@ -198,9 +199,10 @@ async fn s7_03_a_client_with_a_certificate_uses_the_alias_for_mutual_tls() {
             false => granted("t", 60),
         });
         let source = || ClientCredentials::from_issuer(&server.url);
-        let tls = reqwest::Client::builder().no_proxy();
+        let own = rcgen::generate_simple_self_signed(vec!["orders".to_owned()]).expect("a certificate");
+        let shown = ConnectionSettings::new().certificate(own.cert.pem(), Secret::from(own.signing_key.serialize_pem()));
         for (source, path) in [
-            (source().client_certificate("orders", tls), by_certificate),
+            (source().client_certificate("orders").connection(shown), by_certificate),
             (source().client("orders", String::from("s3cret-value")), "/token"),
         ] {
             source.token(&TokenRequest::default()).await.expect("a token");

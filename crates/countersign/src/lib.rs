@@ -17,6 +17,7 @@
 //! - [`issuers`]: issuers of known providers, and issuers that are resolved at run time.
 //! - [`health`]: whether a verifier has the keys that it needs.
 //! - [`outbound`]: tokens on calls to other services, and only to those.
+//! - [`connection`]: TLS roots, client certificate and proxy of the connections that fetch keys and tokens.
 //!
 //! The modules of `countersign-core` ([`policy`], [`verify`], [`authz`], [`key`], [`error`] and others) are re-exported under
 //! their own names. Most services need only the [`prelude`]:
@@ -76,6 +77,8 @@
 #[cfg(feature = "axum")]
 pub mod app;
 pub mod authenticate;
+#[cfg(feature = "_fetch")]
+pub mod connection;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[cfg(feature = "_fetch")]

@@ -105,8 +105,10 @@ impl VerifierBuilder {
         mut keys: impl FnMut(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Self {
         for issuer in &policy.issuers {
+            let connection = issuer.connection.as_ref().or(policy.connection.as_ref()).cloned();
+            let issuer = TrustedIssuerConfig { connection, ..issuer.clone() };
             // The build fails; with an empty source, it also reports the issuer's other faults.
-            let source = keys(issuer).unwrap_or_else(|error| {
+            let source = keys(&issuer).unwrap_or_else(|error| {
                 self.faults.extend_from_slice(error.faults());
                 Arc::new(StaticKeys::new([]))
             });

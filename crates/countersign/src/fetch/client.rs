@@ -7,6 +7,7 @@ use reqwest::{Client, ClientBuilder, redirect};
 
 use super::failure::FetchFailure;
 use super::reach::PublicNames;
+use super::settings::Kind;
 
 /// The time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -14,23 +15,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time limit for a whole request; callers' policies restrict it further.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The client of the process. The one for loopback uses no proxy, so that plain HTTP does not leave the machine.
-pub(super) fn shared(for_loopback: bool) -> Result<&'static Client, FetchFailure> {
+/// The client of the process for connections without settings. Only the one for proxies uses one, so that plain HTTP to
+/// loopback does not leave the machine, and addresses that others choose can be checked.
+pub(super) fn shared(kind: Kind) -> Result<&'static Client, FetchFailure> {
     static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
     static LOOPBACK: OnceLock<Option<Client>> = OnceLock::new();
-    let client = if for_loopback {
-        LOOPBACK.get_or_init(|| builder().no_proxy().build().ok())
-    } else {
-        CLIENT.get_or_init(|| builder().build().ok())
-    };
-    client.as_ref().ok_or(FetchFailure::NoClient)
-}
-
-/// The client of the process for addresses that others choose. It uses no proxy, whose connections could not be checked.
-pub(super) fn public_only() -> Result<&'static Client, FetchFailure> {
-    static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
+    static PUBLIC: OnceLock<Option<Client>> = OnceLock::new();
     let names = || std::sync::Arc::new(PublicNames::from_system());
-    let client = CLIENT.get_or_init(|| builder().no_proxy().dns_resolver(names()).build().ok());
+    let client = match kind {
+        Kind::Proxied => CLIENT.get_or_init(|| builder().build().ok()),
+        Kind::Direct => LOOPBACK.get_or_init(|| builder().no_proxy().build().ok()),
+        Kind::PublicOnly => PUBLIC.get_or_init(|| builder().no_proxy().dns_resolver(names()).build().ok()),
+    };
     client.as_ref().ok_or(FetchFailure::NoClient)
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::failure::FetchFailure;
 use super::form::unexpected_form;
 use super::reach::{Reach, is_private_literal};
+use super::settings::ConnectionSettings;
 use super::{checked_url_within, is_loopback, send_within};
 
 /// The largest metadata document, in bytes.
@@ -64,11 +65,16 @@ impl Endpoint {
 }
 
 /// Fetches the metadata and uses it only if it names exactly this issuer.
-pub(crate) async fn discover(issuer: &str, endpoint: Endpoint, reach: Reach) -> Result<Url, FetchFailure> {
+pub(crate) async fn discover(
+    settings: &ConnectionSettings,
+    issuer: &str,
+    endpoint: Endpoint,
+    reach: Reach,
+) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is not a usable URL");
     let [openid, oauth] = metadata_urls(reach, issuer).map_err(|_| BAD_ISSUER)?;
-    let metadata = match metadata_at(openid, reach).await {
-        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(oauth, reach).await?,
+    let metadata = match metadata_at(settings, openid, reach).await {
+        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(settings, oauth, reach).await?,
         other => other?,
     };
     if metadata.issuer != issuer {
@@ -127,10 +133,10 @@ fn leads_to_loopback(url: &Url) -> bool {
     is_loopback(url) || embeds_loopback || host == "localhost" || host.ends_with(".localhost")
 }
 
-async fn metadata_at(url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
+async fn metadata_at(settings: &ConnectionSettings, url: Url, reach: Reach) -> Result<Metadata, FetchFailure> {
     let mut request = Request::new(Method::GET, url);
     request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    let response = send_within(reach, request, MAX_METADATA_BYTES).await?;
+    let response = send_within(settings, reach, request, MAX_METADATA_BYTES).await?;
     if response.status != StatusCode::OK {
         return Err(response.unexpected_status());
     }

@@ -1,23 +1,31 @@
 //! All HTTP requests of this crate itself: HTTPS, without redirects, bounded in time and size.
 
+mod built;
 mod causes;
 mod client;
+mod config;
 mod connection;
 mod discovery;
 mod failure;
 mod form;
 mod freshness;
+mod pem;
 mod proxy;
 mod reach;
 mod response;
+mod settings;
 mod tls;
 
 use countersign_core::error::Fault;
 use reqwest::{Client, Request, Url};
 
+use settings::Kind;
+
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
 pub(crate) use client::bounded;
+pub(crate) use built::proxy_hides_address;
+pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 pub(crate) use failure::FetchFailure;
@@ -26,6 +34,7 @@ pub use freshness::{fresh_for, retry_after};
 pub(crate) use reach::Reach;
 pub(crate) use response::FetchedResponse;
 pub use response::redirect_target;
+pub use settings::ConnectionSettings;
 
 /// Parses a URL as the client does.
 #[cfg(feature = "remote-keys")]
@@ -67,28 +76,28 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// Sends `request` to an address within `reach` and reads a response of at most `max_bytes`.
 pub(crate) async fn send_within(
+    settings: &ConnectionSettings,
     reach: Reach,
     request: Request,
     max_bytes: usize,
 ) -> Result<FetchedResponse, FetchFailure> {
-    let client = match reach {
-        Reach::Anywhere | Reach::AnywhereInPlainHttp => client::shared(is_loopback(request.url()))?,
+    let kind = match reach {
         Reach::PublicOnly => {
             reach::refuse_private_literal(request.url())?;
-            client::public_only()?
+            Kind::PublicOnly
         }
+        Reach::Anywhere | Reach::AnywhereInPlainHttp if is_loopback(request.url()) => Kind::Direct,
+        Reach::Anywhere | Reach::AnywhereInPlainHttp => Kind::Proxied,
+    };
+    let client = match settings.is_default() {
+        true => client::shared(kind)?.clone(),
+        false => settings.client(kind).await?,
     };
     let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
     if reach == Reach::PublicOnly {
         reach::refuse_private_peer(&response)?;
     }
     FetchedResponse::read(response, max_bytes).await
-}
-
-/// Sends `request` to any address that the operator configured, as [`send_within`].
-#[cfg(feature = "outbound")]
-pub(crate) async fn send(request: Request, max_bytes: usize) -> Result<FetchedResponse, FetchFailure> {
-    send_within(Reach::Anywhere, request, max_bytes).await
 }
 
 /// Sends `request` with a client of its own, as [`send_within`].

@@ -7,6 +7,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{ProviderMapping, TrustedIssuer};
 
+use crate::fetch::ConnectionSettings;
 use crate::keys::RemoteKeys;
 
 /// The claim mapping of a provider: the locations of scopes, roles and tenant, and what its access tokens lack.
@@ -208,6 +209,12 @@ impl PresetIssuer {
     pub fn keys(mut self, keys: Arc<dyn KeySource>) -> Self {
         self.keys = keys;
         self
+    }
+
+    /// Finds the keys by discovery over connections with these settings.
+    pub fn connection(self, settings: ConnectionSettings) -> Self {
+        let keys = RemoteKeys::from_issuer(self.issuer.clone()).connection(settings);
+        self.keys(Arc::new(keys))
     }
 
     /// Adds an owner, by id, whose tokens are accepted. Needed for issuers that sign tokens for everybody, such as

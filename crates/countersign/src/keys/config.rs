@@ -7,6 +7,7 @@ use countersign_core::key::KeySource;
 use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 
 use super::{FileKeys, RemoteKeys};
+use crate::fetch;
 
 /// The key source that `issuer.keys` names: discovery, an address, a file, or keys in the policy itself.
 ///
@@ -27,10 +28,15 @@ use super::{FileKeys, RemoteKeys};
 /// ```
 ///
 /// # Errors
-/// `ConfigError` on field `keys` if keys in the policy are not usable, or if this version does not know the kind of location.
+/// `ConfigError` on field `keys` if keys in the policy are not usable, or if this version does not know the kind of location,
+/// and on field `connection` if its settings contradict each other.
 pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     // What weakens the issuer's own address weakens that of its keys; without it, a cluster's http address is refused.
-    let remote = |keys: RemoteKeys| if issuer.danger_plain_http { keys.danger_allow_plain_http() } else { keys };
+    let settings = fetch::settings(issuer.connection.as_ref())?;
+    let remote = |keys: RemoteKeys| {
+        let keys = keys.connection(settings);
+        if issuer.danger_plain_http { keys.danger_allow_plain_http() } else { keys }
+    };
     Ok(match &issuer.keys {
         KeysConfig::Discovery => Arc::new(remote(RemoteKeys::from_issuer(&issuer.issuer))),
         KeysConfig::JwksUrl(url) => Arc::new(remote(RemoteKeys::from_url(url))),

@@ -10,7 +10,9 @@ use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
 use super::location::{KeyLocation, KeyRequest, failure};
-use crate::fetch::{self, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls, unexpected_form};
+use crate::fetch::{
+    self, ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls, unexpected_form,
+};
 use crate::refresh::{FetchFuture, Fetched};
 
 /// The time that a discovered address is used before the discovery document is read again.
@@ -26,6 +28,7 @@ pub(super) struct HttpLocation {
     state: Mutex<State>,
     public_only: AtomicBool,
     plain_http_allowed: AtomicBool,
+    settings: Mutex<ConnectionSettings>,
 }
 
 #[derive(Debug)]
@@ -60,11 +63,20 @@ impl HttpLocation {
             state: Mutex::default(),
             public_only: AtomicBool::new(false),
             plain_http_allowed: AtomicBool::new(false),
+            settings: Mutex::default(),
         }
     }
 
     pub(super) fn allow_plain_http(&self) {
         self.plain_http_allowed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_connection(&self, settings: ConnectionSettings) {
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    fn settings(&self) -> ConnectionSettings {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn reach(&self) -> Reach {
@@ -120,7 +132,7 @@ impl HttpLocation {
         if let Some(address) = known.clone().filter(|_| elapsed < state.rediscover_at) {
             return Ok(address);
         }
-        let address = match (discover(issuer, Endpoint::Keys, self.reach()).await, known) {
+        let address = match (discover(&self.settings(), issuer, Endpoint::Keys, self.reach()).await, known) {
             (Ok(address), _) => {
                 state.rediscover_at = elapsed.saturating_add(REDISCOVER_AFTER);
                 address
@@ -149,7 +161,7 @@ impl HttpLocation {
         if let Some((etag, _)) = &known {
             headers.insert(header::IF_NONE_MATCH, etag.clone());
         }
-        let response = fetch::send_within(self.reach(), request, MAX_JWKS_BYTES).await?;
+        let response = fetch::send_within(&self.settings(), self.reach(), request, MAX_JWKS_BYTES).await?;
         // Copied: a header value keeps the buffer of the whole head in memory.
         let etag = response.headers.get(header::ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES);
         let etag = etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok());
@@ -196,10 +208,15 @@ impl KeyLocation for HttpLocation {
     }
 
     fn fault(&self) -> Option<Fault> {
-        match &self.target {
+        let settings = self.settings();
+        let of_address = match &self.target {
             Target::Issuer(issuer) => metadata_urls(self.reach(), issuer).err(),
             Target::Url(url) => fetch::checked_url_within(self.reach(), url, "jwks").err(),
-        }
+        };
+        let hides_address = self.reach() == Reach::PublicOnly && settings.has_proxy();
+        of_address
+            .or_else(|| hides_address.then(fetch::proxy_hides_address))
+            .or_else(|| settings.faults().into_iter().next())
     }
 }
 

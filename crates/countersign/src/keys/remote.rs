@@ -6,6 +6,7 @@ use countersign_core::key::{KeyCell, KeySource, KeySourceInfo, RefreshFuture, Re
 use super::http_location::HttpLocation;
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
+use crate::fetch::ConnectionSettings;
 use crate::refresh::RefreshPolicy;
 
 /// Keys fetched over HTTPS: at first use, then before they expire, and at once for an unknown `kid`, though never more often
@@ -40,6 +41,13 @@ impl RemoteKeys {
 
     fn new(location: HttpLocation) -> Self {
         RemoteKeys(RefreshingKeys::new(location, RefreshPolicy::default()))
+    }
+
+    /// The settings of the connections that fetch keys and discovery document. Default: roots and proxy of the system.
+    #[must_use]
+    pub fn connection(self, settings: ConnectionSettings) -> Self {
+        self.0.location.set_connection(settings);
+        self
     }
 
     /// Allows plain `http` off loopback for the keys and the discovery document: whoever controls the network path can then

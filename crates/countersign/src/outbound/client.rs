@@ -17,6 +17,7 @@ use super::retry::{Transport, send_with_retry};
 use super::source::TokenStats;
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
+use crate::fetch;
 
 /// The time limit for connecting, of the client that is made for a policy.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -72,9 +73,11 @@ impl Outbound {
     /// # Errors
     /// As [`OutboundBuilder::build`]; and if a binding lacks its client, secret or issuer, or an environment variable is unset.
     pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
-        let client = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT).build();
+        let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
+        let settings = fetch::settings(policy.connection.as_ref())?;
+        let builder = settings.applied_to(builder).map_err(|fault| ConfigError::new(fault.field, fault.problem))?;
         let problem = "the TLS client could not be set up; are there root certificates?";
-        let client = client.map_err(|_| ConfigError::new("outbound", problem))?;
+        let client = builder.build().map_err(|_| ConfigError::new("outbound", problem))?;
         Self::builder(client).config(policy).build()
     }
 

@@ -5,6 +5,7 @@ use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
 use countersign_core::secret::Secret;
 
 use super::source::{ClientCredentials, FileToken, SecretSource, TokenSource};
+use crate::fetch;
 
 /// The source of tokens that the binding names.
 pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dyn TokenSource>, ConfigError> {
@@ -18,6 +19,7 @@ pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dy
 
 fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Result<ClientCredentials, ConfigError> {
     let mut faults = Vec::new();
+    let connection = fetch::settings(binding.connection.as_ref().or(policy.connection.as_ref()))?;
     let mut source = match (&binding.token_endpoint, &binding.issuer, &policy.issuers[..]) {
         (Some(url), _, _) => ClientCredentials::from_token_endpoint(url),
         (None, Some(issuer), _) => ClientCredentials::from_issuer(issuer),
@@ -35,6 +37,7 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
             faults.push(Fault::new("key_algorithm", "missing; name the algorithm of the key"));
             source
         }
+        (None, None, None, None) if connection.has_certificate() => source.client_certificate(client),
         _ => {
             let problem = "exactly one of secret_file, secret_env and key_file must be set";
             faults.push(Fault::new("client", problem));
@@ -57,5 +60,6 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     if binding.client_secret_post {
         source = source.client_secret_post();
     }
+    source = source.connection(connection);
     Ok(if binding.danger_plain_http { source.danger_allow_plain_http() } else { source })
 }

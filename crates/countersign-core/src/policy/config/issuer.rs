@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
-use super::{AuthoritiesConfig, KeysConfig};
+use super::{AuthoritiesConfig, ConnectionConfig, KeysConfig};
 use crate::key::{Algorithm, KeySource};
 
 /// [`TrustedIssuer`] as plain data: issuer, accepted audiences and rules.
@@ -24,6 +24,9 @@ pub struct TrustedIssuerConfig {
     /// The location of the keys. Default: discovery.
     #[serde(default, skip_serializing_if = "is_default")]
     pub keys: KeysConfig,
+    /// The settings of the connections that fetch the keys. Default: those of the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionConfig>,
     /// The allowed algorithms. Default: [`Algorithm::DEFAULT`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithms: Option<Vec<Algorithm>>,
@@ -114,6 +117,7 @@ impl TrustedIssuerConfig {
             issuer: issuer.into(),
             audience: AudienceList::One(audience.into()),
             keys: KeysConfig::default(),
+            connection: None,
             algorithms: None,
             algorithm_of_unlabelled_rsa_keys: None,
             profile: Profile::default(),

@@ -1,6 +1,7 @@
 //! Policies as data, validated by the same checks as those of the builder.
 
 mod authorities;
+mod connection;
 mod issuer;
 mod keys;
 mod members;
@@ -10,6 +11,7 @@ mod preset;
 mod text;
 
 pub use authorities::AuthoritiesConfig;
+pub use connection::ConnectionConfig;
 pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
 pub use outbound::OutboundConfig;
@@ -72,6 +74,9 @@ pub struct Policy {
     /// The services that this one calls, for the outbound client. A verifier does not use them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbound: Vec<OutboundConfig>,
+    /// The settings of the connections that fetch keys and tokens, for issuers and bindings without `connection`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionConfig>,
     /// Refuses to build a verifier if any field that begins with `danger_` is in force.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deny_danger: bool,

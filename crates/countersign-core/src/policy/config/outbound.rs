@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AudienceList;
+use super::{AudienceList, ConnectionConfig};
 use crate::key::Algorithm;
 
 /// The origin of another service, and the tokens for calls to it.
@@ -70,6 +70,11 @@ pub struct OutboundConfig {
     /// The file with the token itself, in place of a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<String>,
+    /// The settings of the connections that fetch the tokens. Default: those of the policy.
+    ///
+    /// If `client` has no secret and no key here, the certificate of these settings authenticates it (RFC 8705 §2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionConfig>,
     /// Weakening: allows plain `http` for the origin and the token endpoint.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub danger_plain_http: bool,

@@ -101,7 +101,8 @@ impl Policy {
 }
 
 /// The fields of [`Policy`] itself; all others belong to the issuer.
-const POLICY_FIELDS: [&str; 5] = ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects", "outbound"];
+const POLICY_FIELDS: [&str; 6] =
+    ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects", "outbound", "connection"];
 
 /// Converts the text of a variable into the JSON value of its field.
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
@@ -121,7 +122,8 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "allowed_claim_values"
         | "kind_claim"
         | "reserved_subjects"
-        | "outbound" => {
+        | "outbound"
+        | "connection" => {
             let value =
                 serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?;
             if !has_unique_names(text) {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use countersign_core::error::Fault;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
-use reqwest::ClientBuilder;
 
 use super::assertion::Assertion;
 use super::context::OutboundContext;
@@ -17,7 +16,7 @@ use super::secret_source::SecretSource;
 use super::token_client::{Actor, TokenClient};
 use super::token_endpoint::TokenEndpoint;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource};
-use crate::fetch::{self, Reach};
+use crate::fetch::{ConnectionSettings, Reach};
 use crate::refresh::RefreshPolicy;
 
 /// The client-credentials grant. On behalf of a caller, the same client exchanges the caller's token (RFC 8693).
@@ -80,13 +79,26 @@ impl ClientCredentials {
         ClientCredentials(TokenClient { client: Some((id.into(), Credential::Assertion(assertion))), ..self.0 })
     }
 
-    /// The client and the TLS settings with the certificate that authenticates it (RFC 8705 §2).
+    /// The client that the certificate of its [`connection`](Self::connection) authenticates (RFC 8705 §2).
     ///
-    /// Redirects are always turned off, and the time limits of this crate apply.
+    /// ```
+    /// use countersign::connection::ConnectionSettings;
+    /// use countersign::outbound::ClientCredentials;
+    ///
+    /// let tokens = ClientCredentials::from_issuer("https://id.example.com")
+    ///     .client_certificate("orders")
+    ///     .connection(ConnectionSettings::new().certificate_files("/run/tls/tls.crt", "/run/tls/tls.key"));
+    /// # let _ = tokens;
+    /// ```
     #[must_use]
-    pub fn client_certificate(self, id: impl Into<String>, tls: ClientBuilder) -> Self {
-        let client = fetch::bounded(tls).build().ok();
-        ClientCredentials(TokenClient { client: Some((id.into(), Credential::Certificate(client))), ..self.0 })
+    pub fn client_certificate(self, id: impl Into<String>) -> Self {
+        ClientCredentials(TokenClient { client: Some((id.into(), Credential::Certificate)), ..self.0 })
+    }
+
+    /// The settings of the connections to the token endpoint and for its discovery. Default: roots and proxy of the system.
+    #[must_use]
+    pub fn connection(self, settings: ConnectionSettings) -> Self {
+        ClientCredentials(TokenClient { connection: settings, ..self.0 })
     }
 
     /// The issuer as the audience of assertions signed here, if only its token endpoint is given.

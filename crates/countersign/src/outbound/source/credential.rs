@@ -3,7 +3,6 @@
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
 use http::{HeaderMap, HeaderValue, header};
-use reqwest::Client;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::Assertion;
@@ -15,8 +14,8 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub(super) enum Credential {
     Secret(SecretSource),
     Assertion(Assertion),
-    /// The certificate of this TLS client (RFC 8705 §2); `None` if it could not be built.
-    Certificate(Option<Client>),
+    /// The certificate in the settings of the connections (RFC 8705 §2).
+    Certificate,
 }
 
 /// The location of a secret in the request.
@@ -33,7 +32,7 @@ impl Credential {
         match self {
             Credential::Secret(secret) => secret.may_change(),
             Credential::Assertion(assertion) => assertion.may_change(),
-            Credential::Certificate(_) => false,
+            Credential::Certificate => false,
         }
     }
 
@@ -41,7 +40,7 @@ impl Credential {
     pub(super) fn assertion(&self) -> Option<&Assertion> {
         match self {
             Credential::Assertion(assertion) => Some(assertion),
-            Credential::Secret(_) | Credential::Certificate(_) => None,
+            Credential::Secret(_) | Credential::Certificate => None,
         }
     }
 }
@@ -73,7 +72,7 @@ pub(super) fn authenticate(
                 .append_pair("client_assertion_type", ASSERTION_TYPE)
                 .append_pair("client_assertion", proof?.expose());
         }
-        (Credential::Certificate(_), _) => drop(form.append_pair("client_id", id)),
+        (Credential::Certificate, _) => drop(form.append_pair("client_id", id)),
     }
     Some(())
 }
@@ -93,10 +92,9 @@ pub(super) fn faults(id: &str, credential: &Credential, location: SecretLocation
             let has_colon = location == SecretLocation::RawBasic && id.contains(':');
             fault(has_colon, "the id has a colon, which raw_basic cannot send");
         }
-        Credential::Assertion(_) | Credential::Certificate(Some(_)) => {
+        Credential::Assertion(_) | Credential::Certificate => {
             fault(location != SecretLocation::Basic, "client_secret_post and raw_basic are for clients with a secret");
         }
-        Credential::Certificate(None) => fault(true, "the TLS client cannot be built; check certificate and key"),
     }
     faults
 }

@@ -19,7 +19,7 @@ use super::response::{is_invalid_client, token_in};
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
-use crate::fetch::{self, Endpoint, FetchedResponse, Reach};
+use crate::fetch::{self, ConnectionSettings, Endpoint, FetchedResponse, Reach};
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 use crate::telemetry;
@@ -51,6 +51,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// A client of a token service.
 pub(super) struct TokenClient {
     pub(super) endpoint: TokenEndpoint,
+    pub(super) connection: ConnectionSettings,
     pub(super) client: Option<(String, Credential)>,
     pub(super) secret_location: SecretLocation,
     pub(super) assertion_audience: Option<String>,
@@ -88,6 +89,7 @@ impl TokenClient {
     pub(super) fn new(endpoint: TokenEndpoint) -> Self {
         TokenClient {
             endpoint,
+            connection: ConnectionSettings::new(),
             client: None,
             secret_location: SecretLocation::Basic,
             assertion_audience: None,
@@ -110,6 +112,10 @@ impl TokenClient {
     pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
         let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
         faults.extend(self.endpoint.fault());
+        faults.extend(self.connection.faults());
+        if matches!(self.client, Some((_, Credential::Certificate))) && !self.connection.has_certificate() {
+            faults.push(Fault::new("client", "no certificate in the connection's settings; set it with `connection`"));
+        }
         if self.endpoint.reach == Reach::AnywhereInPlainHttp {
             faults.extend(context.plain_http_fault());
             if !context.denies_danger() && !self.has_warned_of_plain_http.swap(true, Ordering::Relaxed) {
@@ -149,10 +155,10 @@ impl TokenClient {
 
     pub(super) async fn request_token(&self, request: &TokenRequest) -> Result<OutboundToken, OutboundError> {
         let endpoint = match &self.client {
-            Some((_, Credential::Certificate(_))) => Endpoint::TokenWithCertificate,
+            Some((_, Credential::Certificate)) => Endpoint::TokenWithCertificate,
             _ => Endpoint::Token,
         };
-        let endpoint = self.endpoint.url(endpoint, &self.clock).await?;
+        let endpoint = self.endpoint.url(endpoint, &self.connection, &self.clock).await?;
         let answer = self.send(&endpoint, request).await?;
         // The flow of Entra does not state the kind of the token.
         let is_exchange = request.subject.is_some() && self.exchange == exchange::Flow::Standard;
@@ -181,12 +187,8 @@ impl TokenClient {
             let Some(http_request) = self.http_request(endpoint, request, &proofs) else {
                 return Err(OutboundError::refused("the client's id or secret does not fit into a header"));
             };
-            let sent = match &self.client {
-                Some((_, Credential::Certificate(Some(tls)))) => {
-                    fetch::send_by(tls, http_request, MAX_ANSWER_BYTES).await
-                }
-                _ => fetch::send(http_request, MAX_ANSWER_BYTES).await,
-            };
+            let reach = self.endpoint.reach;
+            let sent = fetch::send_within(&self.connection, reach, http_request, MAX_ANSWER_BYTES).await;
             if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
                 self.endpoint.has_failed(endpoint); // it has moved: the next request reads the metadata again
             }
@@ -217,7 +219,7 @@ impl TokenClient {
                 proofs.client = Some(Arc::new(assertion.token(assertion::CLIENT_AUTHENTICATION, audience).await?));
             }
             Some((_, Credential::Secret(secret))) => proofs.client = Some(secret.current().await?),
-            Some((_, Credential::Certificate(_))) | None => {}
+            Some((_, Credential::Certificate)) | None => {}
         }
         match (&request.subject, &self.grant, &self.actor) {
             (None, Some(grant), _) => proofs.grant = Some(grant.token(assertion::GRANT, audience).await?),
@@ -233,7 +235,7 @@ impl TokenClient {
             Some((_, credential)) if !credential.may_change() => None,
             Some((_, Credential::Secret(secret))) => Some(Arc::as_ptr(&secret.current().await?).addr()),
             Some((_, Credential::Assertion(assertion))) => assertion.key().await?.map(|key| Arc::as_ptr(&key).addr()),
-            Some((_, Credential::Certificate(_))) | None => None,
+            Some((_, Credential::Certificate)) | None => None,
         })
     }
 

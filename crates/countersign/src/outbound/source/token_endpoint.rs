@@ -8,7 +8,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::RefreshReason;
 use reqwest::Url;
 
-use crate::fetch::{Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls};
+use crate::fetch::{ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls};
 use crate::outbound::error::OutboundError;
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 
@@ -73,7 +73,12 @@ impl TokenEndpoint {
     }
 
     /// The address, of the `endpoint` in the metadata if it is discovered.
-    pub(super) async fn url(&self, endpoint: Endpoint, clock: &SourceClock) -> Result<Arc<Url>, OutboundError> {
+    pub(super) async fn url(
+        &self,
+        endpoint: Endpoint,
+        settings: &ConnectionSettings,
+        clock: &SourceClock,
+    ) -> Result<Arc<Url>, OutboundError> {
         let issuer = match &self.location {
             Location::Issuer(issuer) => issuer,
             Location::Url(url) => {
@@ -82,7 +87,8 @@ impl TokenEndpoint {
             }
         };
         let discovered = self.discovered.get_or_init(|| {
-            let discovery = Discovery { issuer: issuer.clone(), endpoint, reach: self.reach };
+            let (issuer, settings) = (issuer.clone(), settings.clone());
+            let discovery = Discovery { issuer, endpoint, reach: self.reach, settings };
             RefreshCache::new(discovery, discovery_policy(), Arc::clone(clock.get()))
         });
         let current = discovered.get().await.map_err(failure)?;
@@ -109,15 +115,17 @@ struct Discovery {
     issuer: String,
     endpoint: Endpoint,
     reach: Reach,
+    settings: ConnectionSettings,
 }
 
 impl Fetch<Url> for Discovery {
     type Error = FetchFailure;
 
     fn fetch(&self, _: Option<Arc<Url>>, _: bool) -> FetchFuture<Url, FetchFailure> {
-        let (issuer, endpoint, reach) = (self.issuer.clone(), self.endpoint, self.reach);
+        let (issuer, settings) = (self.issuer.clone(), self.settings.clone());
+        let (endpoint, reach) = (self.endpoint, self.reach);
         Box::pin(async move {
-            let url = discover(&issuer, endpoint, reach).await?;
+            let url = discover(&settings, &issuer, endpoint, reach).await?;
             Ok(Fetched { value: Arc::new(url), lifetime: None })
         })
     }

@@ -1,0 +1,136 @@
+//! The HTTP clients of connection settings, built again when a file has changed.
+
+use std::sync::{Arc, PoisonError};
+
+use countersign_core::error::Fault;
+use countersign_core::integration::sha256;
+use countersign_core::secret::Secret;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
+
+use super::client::bounded;
+use super::failure::FetchFailure;
+use super::pem::Pem;
+use super::reach::PublicNames;
+use super::settings::{BuiltClient, ConnectionSettings, Kind, Proxy};
+
+/// The schemes of proxies.
+const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+
+/// The PEM texts of the settings, with those of their files now.
+struct Contents {
+    roots: Vec<Arc<Secret<String>>>,
+    /// The chain and the key, one after the other.
+    identity: Option<Secret<String>>,
+}
+
+impl ConnectionSettings {
+    /// The client for this kind of address, with what the files have now.
+    pub(super) async fn client(&self, kind: Kind) -> Result<Client, FetchFailure> {
+        if !self.has_files() {
+            return self.current_client(kind);
+        }
+        let settings = self.clone();
+        let work = tokio::task::spawn_blocking(move || settings.current_client(kind));
+        work.await.unwrap_or(Err(FetchFailure::Broken))
+    }
+
+    fn current_client(&self, kind: Kind) -> Result<Client, FetchFailure> {
+        const NOT_USABLE: FetchFailure =
+            FetchFailure::Unusable("the connection settings are not usable; check their files, certificates and proxy");
+        let contents = self.contents().map_err(|_| NOT_USABLE)?;
+        let digest = contents.digest();
+        let mut built = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = built.iter().find(|built| built.kind == kind && built.digest == digest) {
+            return Ok(same.client.clone());
+        }
+        let builder = self.configure(bounded(Client::builder()), kind, &contents).map_err(|_| NOT_USABLE)?;
+        let client = builder.build().map_err(|_| FetchFailure::NoClient)?;
+        built.retain(|built| built.kind != kind);
+        built.push(BuiltClient { kind, digest, client: client.clone() });
+        Ok(client)
+    }
+
+    /// The faults of these settings. Files are read.
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        if self.is_default() {
+            return Vec::new();
+        }
+        self.applied_to(Client::builder()).and_then(build).err().into_iter().collect()
+    }
+
+    /// Applies these settings to another client.
+    pub(crate) fn applied_to(&self, builder: ClientBuilder) -> Result<ClientBuilder, Fault> {
+        if self.only_added_roots && self.roots.is_empty() {
+            return Err(fault("only_added_roots without added roots trusts nobody; add roots"));
+        }
+        self.configure(builder, Kind::Proxied, &self.contents()?)
+    }
+
+    fn contents(&self) -> Result<Contents, Fault> {
+        let roots = self.roots.iter().map(Pem::read).collect::<Result<_, _>>()?;
+        let identity = match &self.certificate {
+            Some((chain, key)) => {
+                Some(Secret::new(format!("{}\n{}\n", chain.read()?.expose(), key.read()?.expose())))
+            }
+            None => None,
+        };
+        Ok(Contents { roots, identity })
+    }
+
+    fn configure(&self, builder: ClientBuilder, kind: Kind, contents: &Contents) -> Result<ClientBuilder, Fault> {
+        let mut roots = Vec::new();
+        for pem in &contents.roots {
+            let bundle = Certificate::from_pem_bundle(pem.expose().as_bytes()).ok().filter(|bundle| !bundle.is_empty());
+            roots.extend(bundle.ok_or_else(|| fault("added roots have no certificate in PEM form"))?);
+        }
+        let builder = match self.only_added_roots {
+            true => builder.tls_certs_only(roots),
+            false if roots.is_empty() => builder,
+            false => builder.tls_certs_merge(roots),
+        };
+        let builder = match &contents.identity {
+            Some(pem) => {
+                let identity = Identity::from_pem(pem.expose().as_bytes());
+                builder.identity(identity.map_err(|_| fault("certificate or key is not PEM, or one of them is missing"))?)
+            }
+            None => builder,
+        };
+        match (kind, &self.proxy) {
+            (Kind::PublicOnly, Proxy::Url(_)) => Err(proxy_hides_address()),
+            (Kind::PublicOnly, _) => Ok(builder.no_proxy().dns_resolver(Arc::new(PublicNames::from_system()))),
+            (Kind::Direct, _) | (Kind::Proxied, Proxy::None) => Ok(builder.no_proxy()),
+            (Kind::Proxied, Proxy::Environment) => Ok(builder),
+            (Kind::Proxied, Proxy::Url(url)) => Ok(builder.no_proxy().proxy(proxy(url)?)),
+        }
+    }
+}
+
+impl Contents {
+    fn digest(&self) -> [u8; 32] {
+        let parts = self.roots.iter().map(|pem| &**pem).chain(&self.identity);
+        let digests: Vec<String> = parts.map(|pem| format!("{:?}", sha256(pem.expose()))).collect();
+        sha256(&format!("{digests:?}{}", self.identity.is_some()))
+    }
+}
+
+/// The fault of a proxy for connections that may go to public addresses only.
+pub(crate) fn proxy_hides_address() -> Fault {
+    fault("a proxy hides the server's address, which must be checked for issuers that are resolved at run time; \
+           use no proxy, or allow private addresses")
+}
+
+/// The proxy. It gets no request for loopback.
+fn proxy(url: &Secret<String>) -> Result<reqwest::Proxy, Fault> {
+    let parsed = Url::parse(url.expose()).ok().filter(|url| PROXY_SCHEMES.contains(&url.scheme()));
+    parsed.and_then(|url| reqwest::Proxy::all(url).ok()).ok_or_else(|| {
+        fault("proxy is not a URL with http, https, socks5 or socks5h; write for example http://proxy.internal:3128")
+    })
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, Fault> {
+    builder.build().map_err(|_| fault("the TLS client cannot be built; check roots, certificate and key"))
+}
+
+fn fault(problem: &'static str) -> Fault {
+    Fault::new("connection", problem)
+}
