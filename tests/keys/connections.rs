@@ -183,9 +183,8 @@ async fn a_proxy_is_used_off_loopback_and_its_password_stays_hidden() {
     let private = authority();
     let port = server(&private, None, jwks()).await;
     let (proxy, heads) = proxy_to(port).await;
-    let settings = ConnectionSettings::new()
-        .add_roots(private.pem())
-        .proxy(format!("http://user:s3cret-value@127.0.0.1:{proxy}"));
+    let settings =
+        ConnectionSettings::new().add_roots(private.pem()).proxy(format!("http://user:s3cret-value@127.0.0.1:{proxy}"));
     assert!(!format!("{settings:?}").contains("s3cret-value"));
     let keys = RemoteKeys::from_url("https://id.example/keys").connection(settings.clone());
     assert!(!format!("{keys:?}").contains("s3cret-value"));
@@ -275,7 +274,8 @@ async fn keys_and_tokens_may_have_internal_addresses_while_the_issuer_keeps_its_
     .await;
     let keys = Arc::new(RemoteKeys::from_url(format!("{}/keys", internal.url)));
     let verifier = Verifier::new(NeedsAudience::new("https://id.example", keys).audience("billing")).expect("good");
-    let tokens = ClientCredentials::from_token_endpoint(format!("{}/token", internal.url)).client("a", Secret::from("s"));
+    let tokens =
+        ClientCredentials::from_token_endpoint(format!("{}/token", internal.url)).client("a", Secret::from("s"));
     assert!(tokens.attach(&OutboundContext::new(Arc::new(SystemClock))).is_empty());
     let token = tokens.token(&TokenRequest::default()).await.expect("a token");
     let token = token.expose().trim_start_matches("Bearer ").to_owned();
@@ -317,9 +317,7 @@ async fn the_environment_names_roots_and_proxies() {
     let (good, wrong, folder) = (shown(&good), shown(&wrong), shown(&folder));
     let proxy = format!("http://127.0.0.1:{proxy}");
     let (on_loopback, outside) = (format!("https://127.0.0.1:{port}/keys"), "https://id.example/keys");
-    let run = |url: &str, variables: &[(&str, &str)]| {
-        tokio::task::block_in_place(|| in_environment(url, variables))
-    };
+    let run = |url: &str, variables: &[(&str, &str)]| tokio::task::block_in_place(|| in_environment(url, variables));
     let unknown = "certificate not trusted: unknown authority";
     assert_eq!(run(&on_loopback, &[]), unknown);
     assert_eq!(run(&on_loopback, &[("SSL_CERT_FILE", &good)]), "ready");

@@ -200,7 +200,8 @@ async fn s7_03_a_client_with_a_certificate_uses_the_alias_for_mutual_tls() {
         });
         let source = || ClientCredentials::from_issuer(&server.url);
         let own = rcgen::generate_simple_self_signed(vec!["orders".to_owned()]).expect("a certificate");
-        let shown = ConnectionSettings::new().certificate(own.cert.pem(), Secret::from(own.signing_key.serialize_pem()));
+        let shown =
+            ConnectionSettings::new().certificate(own.cert.pem(), Secret::from(own.signing_key.serialize_pem()));
         for (source, path) in [
             (source().client_certificate("orders").connection(shown), by_certificate),
             (source().client("orders", String::from("s3cret-value")), "/token"),

@@ -8,7 +8,9 @@ mod profile;
 mod provider;
 pub(crate) mod resolved;
 
-pub use config::{AudienceList, AuthoritiesConfig, ConnectionConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig};
+pub use config::{
+    AudienceList, AuthoritiesConfig, ConnectionConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig,
+};
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
 pub use issuer::{NeedsAudience, TrustedIssuer};

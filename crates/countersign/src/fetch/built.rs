@@ -69,9 +69,7 @@ impl ConnectionSettings {
     fn contents(&self) -> Result<Contents, Fault> {
         let roots = self.roots.iter().map(Pem::read).collect::<Result<_, _>>()?;
         let identity = match &self.certificate {
-            Some((chain, key)) => {
-                Some(Secret::new(format!("{}\n{}\n", chain.read()?.expose(), key.read()?.expose())))
-            }
+            Some((chain, key)) => Some(Secret::new(format!("{}\n{}\n", chain.read()?.expose(), key.read()?.expose()))),
             None => None,
         };
         Ok(Contents { roots, identity })
@@ -91,7 +89,8 @@ impl ConnectionSettings {
         let builder = match &contents.identity {
             Some(pem) => {
                 let identity = Identity::from_pem(pem.expose().as_bytes());
-                builder.identity(identity.map_err(|_| fault("certificate or key is not PEM, or one of them is missing"))?)
+                builder
+                    .identity(identity.map_err(|_| fault("certificate or key is not PEM, or one of them is missing"))?)
             }
             None => builder,
         };
@@ -115,8 +114,10 @@ impl Contents {
 
 /// The fault of a proxy for connections that may go to public addresses only.
 pub(crate) fn proxy_hides_address() -> Fault {
-    fault("a proxy hides the server's address, which must be checked for issuers that are resolved at run time; \
-           use no proxy, or allow private addresses")
+    fault(
+        "a proxy hides the server's address, which must be checked for issuers that are resolved at run time; \
+           use no proxy, or allow private addresses",
+    )
 }
 
 /// The proxy. It gets no request for loopback.

@@ -21,10 +21,10 @@ use reqwest::{Client, Request, Url};
 
 use settings::Kind;
 
+pub(crate) use built::proxy_hides_address;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
 pub(crate) use client::bounded;
-pub(crate) use built::proxy_hides_address;
 pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};

@@ -8,7 +8,9 @@ use countersign_core::error::Fault;
 use countersign_core::key::RefreshReason;
 use reqwest::Url;
 
-use crate::fetch::{ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls};
+use crate::fetch::{
+    ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls,
+};
 use crate::outbound::error::OutboundError;
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 
