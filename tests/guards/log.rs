@@ -12,12 +12,12 @@ pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
+        self.subscriber_at(LevelFilter::INFO)
+    }
+
+    pub(crate) fn subscriber_at(&self, level: LevelFilter) -> impl Subscriber + Send + Sync + 'static {
         let writer = self.clone();
-        tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_max_level(LevelFilter::INFO)
-            .with_writer(move || writer.clone())
-            .finish()
+        tracing_subscriber::fmt().with_ansi(false).with_max_level(level).with_writer(move || writer.clone()).finish()
     }
 
     pub(crate) fn text(&self) -> String {

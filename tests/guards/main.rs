@@ -8,6 +8,7 @@ mod log;
 mod matrix;
 mod names;
 mod orders;
+mod reasons;
 mod shadow;
 mod single;
 mod twice;

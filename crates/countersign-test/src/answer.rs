@@ -4,12 +4,16 @@ use std::fmt;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Response, StatusCode, header};
+use countersign_core::authz::Explanation;
 use serde_json::Value;
 
 /// The largest body read, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 /// A response with its body. Assertions can be chained, and print the response when they fail.
+///
+/// If a guard denied the request, they also print what of its requirement was unmet and what the caller has: `role Manager (the
+/// caller has roles clerk)`. The response itself does not contain that. A response that came over a socket has lost it.
 ///
 /// ```
 /// use axum::body::Body;
@@ -36,6 +40,8 @@ pub struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// The unmet parts of the requirement, which guards leave beside the answers to tokens of test keys.
+    unmet: Option<Explanation>,
 }
 
 impl Answer {
@@ -50,7 +56,8 @@ impl Answer {
     {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(Body::new(body), MAX_BODY_BYTES).await.expect("a body");
-        Answer { status: parts.status, headers: parts.headers, body }
+        let unmet = parts.extensions.get().cloned();
+        Answer { status: parts.status, headers: parts.headers, body, unmet }
     }
 
     /// Asserts a success status.
@@ -160,13 +167,14 @@ impl Answer {
     }
 }
 
-/// Shows status, challenge and body.
+/// Shows status, challenge and body, and what of a requirement was unmet.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
-            .field("status", &self.status())
-            .field("challenge", &self.challenge())
-            .field("body", &self.text())
-            .finish_non_exhaustive()
+        let mut answer = f.debug_struct("Answer");
+        answer.field("status", &self.status()).field("challenge", &self.challenge()).field("body", &self.text());
+        if let Some(unmet) = &self.unmet {
+            answer.field("unmet", &format_args!("{unmet}"));
+        }
+        answer.finish_non_exhaustive()
     }
 }

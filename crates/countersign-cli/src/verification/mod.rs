@@ -6,7 +6,7 @@ mod options;
 mod session;
 mod settings;
 
-pub(crate) use authorities::{AuthorityList, authority_lists};
+pub(crate) use authorities::authority_lists;
 pub(crate) use checks::{found_in_words, print_checks, remedy};
 pub(crate) use options::{VerifyOptions, algorithms};
 pub(crate) use session::{Session, report_without_waiting};

@@ -99,7 +99,7 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
     let tenant = crate::claims::TenantId::new("acme").ok();
     let grants = Grants { roles: names(&held.roles), scopes: names(&held.scopes), tenant, ..Grants::default() };
     let typed = TypedClaims::default();
-    requirement.check(&Facts {
+    let facts = Facts {
         grants: &grants,
         subject: "u1",
         client: "c1",
@@ -112,7 +112,11 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
         acr: None,
         claims: TokenClaims::new("{}", &typed),
         context: RequestContext::new(UnixTime::from_secs(0)),
-    })
+    };
+    let decision = requirement.check(&facts);
+    let explanation = requirement.explain(&facts);
+    assert_eq!(explanation.unmet().is_empty(), decision.is_allowed(), "{requirement}: {explanation}");
+    decision
 }
 
 fn allows(requirement: &Requirement, held: &Granted) -> bool {

@@ -123,6 +123,11 @@ impl VerifyingKey {
         })
     }
 
+    /// Returns whether it is a key of tests or of development, by its ID.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
+    }
+
     /// The `kid`, if it has one.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
-use crate::authz::{Decision, Grants, Requirement};
+use crate::authz::{Decision, Explanation, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::{Clock, UnixTime};
@@ -139,6 +139,12 @@ impl Verified {
         self.key.key_id()
     }
 
+    /// Returns whether the key that verified it is one of tests or of development: its ID begins with `test-only-`.
+    #[must_use]
+    pub fn is_signed_by_test_key(&self) -> bool {
+        self.key.is_for_tests()
+    }
+
     /// The algorithm of the key that verified it.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
@@ -183,9 +189,27 @@ impl Verified {
         self.check(requirement, RequestContext::from_clock(&*self.clock)).is_allowed()
     }
 
+    /// The parts of `requirement` that the token does not meet now, outside a request, and what its caller has of that kind.
+    ///
+    /// For logs of development and messages of tests: it contains names from the token, though no subject and no value of
+    /// another claim.
+    pub fn explain(&self, requirement: &Requirement) -> Explanation {
+        self.explain_in(requirement, RequestContext::from_clock(&*self.clock))
+    }
+
+    /// As [`explain`](Self::explain), in `context`.
+    pub fn explain_in(&self, requirement: &Requirement, context: RequestContext<'_>) -> Explanation {
+        requirement.explain(&self.facts(context))
+    }
+
     /// Checks `requirement` for this token in `context`.
     pub fn check(&self, requirement: &Requirement, context: RequestContext<'_>) -> Decision {
-        requirement.check(&Facts {
+        requirement.check(&self.facts(context))
+    }
+
+    #[inline]
+    fn facts<'f>(&'f self, context: RequestContext<'f>) -> Facts<'f> {
+        Facts {
             grants: &self.grants,
             subject: self.subject(),
             client: self.client_id().unwrap_or_default(),
@@ -198,7 +222,7 @@ impl Verified {
             acr: self.authentication_context(),
             claims: self.token_claims(),
             context,
-        })
+        }
     }
 
     fn token_claims(&self) -> TokenClaims<'_> {

@@ -174,7 +174,7 @@ pub(super) fn keys_for<'h>(
         return refused(Kind::AlgorithmNotAllowed, "alg is not a supported algorithm");
     };
     match current.set.find(header.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
-        Lookup::Found(keys) if danger_denied && keys.iter().any(|key| is_test_key(key)) => {
+        Lookup::Found(keys) if danger_denied && keys.iter().any(|key| key.is_for_tests()) => {
             refused(Kind::UnknownKey, "the key is a test key, and deny_danger forbids those")
         }
         Lookup::Found(keys) => Ok(keys),
@@ -182,11 +182,6 @@ pub(super) fn keys_for<'h>(
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token has no kid, and several keys fit"),
         Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
     }
-}
-
-/// Returns whether the key comes from `countersign-test`, by its `KEY_ID_PREFIX`.
-fn is_test_key(key: &VerifyingKey) -> bool {
-    key.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
 }
 
 /// Marks an error about times if the token is signed, so that only its owner learns it.

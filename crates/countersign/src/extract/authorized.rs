@@ -86,9 +86,9 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
             telemetry::repeated_parameter(parts.uri.path(), parameter, samples, clock.elapsed());
             return Err(Rejection::setup_fault(caller.form));
         }
-        if let Err(refusal) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
+        if let Err(denied) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
             warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
-            return Err(Rejection::new(&caller.context, &refusal, &parts.headers, caller.form));
+            return Err(Rejection::denied(&caller.context, denied, &parts.headers, caller.form));
         }
         Ok(Authorized { claims: decode(caller, parts)?, demand: PhantomData })
     }

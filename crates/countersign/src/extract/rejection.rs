@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::authenticate::{Authenticated, LayerContext};
-use crate::guard::{changed_parameter, evaluate, warn_of_ignored_token};
+use crate::guard::{Denied, changed_parameter, evaluate, warn_of_ignored_token};
 use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
@@ -34,6 +34,13 @@ impl Rejection {
     /// The answer of the layer that verified the caller.
     pub(super) fn new(context: &LayerContext, refusal: &Refusal, request: &HeaderMap, form: AnswerForm) -> Self {
         Rejection(Box::new(context.responder.refuse(refusal, request, form)))
+    }
+
+    /// The answer to a caller that does not meet a requirement.
+    pub(super) fn denied(context: &LayerContext, denied: Denied, request: &HeaderMap, form: AnswerForm) -> Self {
+        let mut rejection = Self::new(context, &denied.refusal, request, form);
+        denied.explain_in(&mut rejection.0);
+        rejection
     }
 
     pub(super) fn setup_fault(form: AnswerForm) -> Self {
@@ -75,7 +82,7 @@ impl Caller {
             return Err(Rejection::setup_fault(*form));
         }
         evaluate(requirement, verified, context, &NoRequest)
-            .map_err(|refusal| Rejection::new(context, &refusal, headers, *form))
+            .map_err(|denied| Rejection::denied(context, denied, headers, *form))
     }
 }
 

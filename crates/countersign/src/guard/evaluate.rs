@@ -2,14 +2,31 @@
 
 use std::fmt::Display;
 
-use countersign_core::authz::{Decision, Requirement};
+use countersign_core::authz::{Decision, Denial, Explanation, Requirement};
 use countersign_core::integration::{RequestContext, RequestFacts};
 use countersign_core::verify::Verified;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 
 use crate::authenticate::LayerContext;
 use crate::response::Refusal;
 use crate::telemetry;
+
+/// A denied request.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) refusal: Refusal,
+    /// Only for tokens of test keys: assertions of the test kit show it. It is never in an answer's headers or body.
+    explanation: Option<Explanation>,
+}
+
+impl Denied {
+    /// Leaves the explanation beside the answer, for the test kit.
+    pub(crate) fn explain_in<B>(self, answer: &mut Response<B>) {
+        if let Some(explanation) = self.explanation {
+            answer.extensions_mut().insert(explanation);
+        }
+    }
+}
 
 /// Evaluates `requirement` for `verified` and this request, and logs a denial.
 pub(crate) fn evaluate(
@@ -17,17 +34,14 @@ pub(crate) fn evaluate(
     verified: &Verified,
     context: &LayerContext,
     request: &dyn RequestFacts,
-) -> Result<(), Refusal> {
-    let LayerContext { clock, samples, subjects, .. } = context;
+) -> Result<(), Denied> {
+    let LayerContext { clock, samples, .. } = context;
     let on_shadow = |part: &dyn Display| telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
     let on_unknown = |part: &dyn Display, reason| telemetry::unknown(part, reason, verified, samples, clock.elapsed());
-    let request = RequestContext::from_clock(&**clock).request(request).on_shadow(&on_shadow).on_unknown(&on_unknown);
-    match verified.check(requirement, request) {
+    let plain = RequestContext::from_clock(&**clock).request(request);
+    match verified.check(requirement, plain.on_shadow(&on_shadow).on_unknown(&on_unknown)) {
         Decision::Allowed => Ok(()),
-        Decision::Denied(denial) => {
-            telemetry::denied(requirement, &denial, verified, subjects.as_ref(), samples, clock.elapsed());
-            Err(Refusal::Denied(denial))
-        }
+        Decision::Denied(denial) => Err(denied(requirement, denial, verified, context, plain)),
     }
 }
 
@@ -39,6 +53,20 @@ pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, path: &str, context: &L
     if headers.get(header::AUTHORIZATION).is_some_and(is_bearer) {
         telemetry::token_ignored(path, &context.samples, context.clock.elapsed());
     }
+}
+
+#[cold]
+fn denied(
+    requirement: &Requirement,
+    denial: Denial,
+    verified: &Verified,
+    LayerContext { clock, samples, subjects, .. }: &LayerContext,
+    request: RequestContext<'_>,
+) -> Denied {
+    let explain = || verified.explain_in(requirement, request);
+    telemetry::denied(requirement, &denial, verified, subjects.as_ref(), samples, clock.elapsed(), &explain);
+    let explanation = verified.is_signed_by_test_key().then(explain);
+    Denied { refusal: Refusal::Denied(denial), explanation }
 }
 
 /// Warns if the route lacks a path parameter that the requirement names, which denies everybody and is surely a mistake.

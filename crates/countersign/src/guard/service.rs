@@ -84,9 +84,11 @@ impl<S> Require<S> {
         {
             return Some(refuse_parameter(caller, request, parameter));
         }
-        let refusal = evaluate(&self.requirement, verified, context, &facts).err()?;
+        let denied = evaluate(&self.requirement, verified, context, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
-        Some(responder.refuse(&refusal, request.headers(), *form))
+        let mut answer = responder.refuse(&denied.refusal, request.headers(), *form);
+        denied.explain_in(&mut answer);
+        Some(answer)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::authz::{Denial, Requirement};
+use countersign_core::authz::{Denial, Explanation, Requirement};
 #[cfg(feature = "axum")]
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
@@ -13,6 +13,7 @@ use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
+use tracing::Level;
 
 use super::counts;
 use super::samples::{Event, Sampler, Samples};
@@ -91,6 +92,7 @@ pub(crate) fn revocation_unknown(outcome: &'static str, samples: &Samples, elaps
     }
 }
 
+/// The names that the caller has are in a DEBUG event of their own: they come from the token.
 pub(crate) fn denied(
     requirement: &Requirement,
     denial: &Denial,
@@ -98,12 +100,18 @@ pub(crate) fn denied(
     subjects: Option<&Pseudonyms>,
     samples: &Samples,
     elapsed: Duration,
+    explain: &dyn Fn() -> Explanation,
 ) {
-    if let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) {
-        let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
-        let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
-        tracing::info!(target: "countersign::guard", code, %requirement, issuer, tenant, subject, unlogged, "denied");
+    let Some(unlogged) = samples.admit(Event::denied(denial), elapsed) else { return };
+    if !tracing::enabled!(target: "countersign::guard", Level::INFO) {
+        return;
     }
+    let explanation = explain();
+    let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
+    let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
+    let unmet = explanation.parts();
+    tracing::info!(target: "countersign::guard", code, %requirement, unmet, issuer, tenant, subject, unlogged, "denied");
+    tracing::debug!(target: "countersign::guard", code, %requirement, unmet = %explanation, "what the denied caller has");
 }
 
 /// `verified` is `None` for an anonymous caller.
@@ -137,12 +145,7 @@ pub(crate) fn unknown(
         Unknown::Distributed => format!(
             "not in the token: {distributed}; it says that they are elsewhere. Have the issuer write them into the token"
         ),
-        Unknown::SeveralIssuers => {
-            "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))"
-                .to_owned()
-        }
-        Unknown::NotInRequest => "the request does not name it, or names it twice".to_owned(),
-        _ => "the token does not have it, or not in a form that can be compared".to_owned(),
+        other => other.to_string(),
     };
     tracing::info!(target: "countersign::guard", %part, issuer, detail, unlogged, "cannot be evaluated, so it refuses");
 }

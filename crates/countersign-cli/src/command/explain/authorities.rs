@@ -1,10 +1,11 @@
 //! The authorities of the caller, and the parts of a requirement that they do not meet.
 
-use countersign::authz::Grants;
+use countersign::authz::{Grants, Requirement};
 use countersign::claims::TenantId;
+use countersign::verify::Verified;
 use serde_json::{Value, json};
 
-use crate::verification::{AuthorityList, authority_lists};
+use crate::verification::authority_lists;
 
 pub(super) fn as_json(caller: &Grants) -> Value {
     let mut json = json!({ "tenant": caller.tenant.as_ref().map(TenantId::as_str) });
@@ -22,34 +23,11 @@ pub(super) fn text(caller: &Grants) -> String {
     lists.chain([format!("tenant {tenant}")]).collect::<Vec<_>>().join("; ")
 }
 
-/// The parts of `rule`, a requirement as data, that need a name which the caller does not have. Parts about the request are
-/// left out: only the service can evaluate them.
-pub(super) fn unmet(rule: &Value, caller: &Grants) -> Vec<String> {
-    let Some((kind, argument)) = rule.as_object().and_then(|object| object.iter().next()) else { return Vec::new() };
-    let parts = || argument.as_array().into_iter().flatten().map(|part| unmet(part, caller));
-    match kind.as_str() {
-        "all_of" => parts().flatten().collect(),
-        "hidden" => unmet(argument, caller),
-        "any_of" => {
-            let parts: Vec<Vec<String>> = parts().collect();
-            let is_met = parts.is_empty() || parts.iter().any(Vec::is_empty);
-            if is_met { Vec::new() } else { vec![format!("one of: {}", parts.concat().join("; "))] }
-        }
-        kind => authority_lists(caller)
-            .into_iter()
-            .find(|list| list.kind == kind)
-            .zip(argument.as_str())
-            .filter(|(list, wanted)| !list.names.contains(wanted))
-            .map(|(list, wanted)| missing(&list, wanted))
-            .into_iter()
-            .collect(),
-    }
-}
-
-fn missing(AuthorityList { kind, title, names }: &AuthorityList<'_>, wanted: &str) -> String {
-    let similar = names.iter().find(|name| name.eq_ignore_ascii_case(wanted));
-    let hint = similar.map(|name| format!("; {name} differs only by case")).unwrap_or_default();
-    format!("{kind} {wanted} (the caller has {title} {}{hint})", listed(names))
+/// The parts of `rule` that the caller does not meet, in words. Parts about the request are left out: only the service can
+/// evaluate them.
+pub(super) fn unmet(rule: &Requirement, caller: &Verified) -> Vec<String> {
+    let explanation = caller.explain(rule);
+    explanation.unmet().iter().filter(|part| !part.needs_request()).map(ToString::to_string).collect()
 }
 
 fn listed(names: &[&str]) -> String {

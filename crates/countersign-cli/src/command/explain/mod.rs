@@ -154,8 +154,10 @@ fn explained(
     let (response, body) = session.wait(response(app, request));
     let status = response.status().as_u16();
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
-    let caller = token.and_then(|token| session.verified(token)).map(|verified| verified.grants().clone());
-    let unmet = row.zip(caller.as_ref()).map(|(row, caller)| authorities::unmet(&row.rule, caller)).unwrap_or_default();
+    let verified = token.and_then(|token| session.verified(token));
+    let rule = row.and_then(|row| row.rule().ok());
+    let unmet = rule.zip(verified.as_ref()).map(|(rule, caller)| authorities::unmet(&rule, caller)).unwrap_or_default();
+    let caller = verified.map(|verified| verified.grants().clone());
     Ok(Explained {
         route: row.map(|row| format!("{} {}", row.method, row.path)),
         requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),

@@ -24,7 +24,7 @@ pub(super) struct Row {
     pub(super) path: String,
     access: String,
     #[serde(default)]
-    pub(super) rule: Value,
+    rule: Value,
 }
 
 /// Every route of an app.
@@ -113,7 +113,8 @@ impl Row {
         })
     }
 
-    fn rule(&self) -> Result<Requirement, Failure> {
+    /// The requirement; an error if the row has none.
+    pub(super) fn rule(&self) -> Result<Requirement, Failure> {
         let fault =
             |problem: &str| Failure::usage(format!("{} {}: {problem}", self.method, crate::output::safe(&self.path)));
         if self.rule.is_null() {

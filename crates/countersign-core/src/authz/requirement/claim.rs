@@ -79,6 +79,14 @@ impl Condition for ClaimIs {
         json!({ "path": self.pointer, "value": self.value })
     }
 
+    /// Values of claims are not named.
+    fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        match facts.claims.compare(&self.pointer, &self.value) {
+            Ok(Some(false)) => vec!["the claim is absent or has another value".to_owned()],
+            _ => Vec::new(),
+        }
+    }
+
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
         let elsewhere = &facts.grants.distributed;
         if !elsewhere.is_empty() && elsewhere.iter().any(|name| is_within(&self.pointer, name)) {
@@ -122,6 +130,10 @@ impl<F: Fn(&TokenClaims<'_>) -> Option<bool> + Send + Sync> Condition for Claims
             Some(is_met) => Verdict::met_if(is_met, || Denial::Forbidden),
             None => Verdict::Unknown(Denial::ClaimsSchema, Unknown::NotInToken),
         }
+    }
+
+    fn found(&self, _: &Facts<'_>) -> Vec<String> {
+        Vec::new()
     }
 
     /// The same closure, not only the same description.

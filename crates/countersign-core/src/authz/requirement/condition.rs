@@ -21,6 +21,9 @@ pub(super) trait Condition: fmt::Display + Send + Sync {
     /// Decides over the facts of one request.
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict;
 
+    /// A description of the caller's names of this kind, without subjects and values of claims. Only explanations of a denial ask.
+    fn found(&self, facts: &Facts<'_>) -> Vec<String>;
+
     /// Compares by kind and argument.
     fn is_same(&self, other: &dyn Condition) -> bool {
         self.kind() == other.kind() && self.argument() == other.argument()

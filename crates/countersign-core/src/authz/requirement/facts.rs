@@ -112,6 +112,22 @@ pub enum Unknown {
     NotInRequest,
 }
 
+/// Says it in words, with what to do.
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Unknown::NotInToken => "the token does not have it, or not in a form that can be compared",
+            Unknown::Distributed => {
+                "the token says that its claim is elsewhere; have the issuer write it into the token"
+            }
+            Unknown::SeveralIssuers => {
+                "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))"
+            }
+            Unknown::NotInRequest => "the request does not name it, or names it twice",
+        })
+    }
+}
+
 /// The facts of a request that a requirement can use.
 pub trait RequestFacts {
     /// The decoded path parameter of this name.

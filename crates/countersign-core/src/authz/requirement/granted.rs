@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::condition::{Condition, Escaped};
 use super::facts::{Facts, Unknown};
+use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
-use crate::authz::{Denial, Fact};
+use crate::authz::names::Names;
+use crate::authz::{Denial, Fact, Grants};
 
 /// The token has this scope. A refusal names it: 403 `insufficient_scope` (RFC 6750 §3.1).
 ///
@@ -60,6 +62,38 @@ enum List {
     Groups,
 }
 
+impl List {
+    const ALL: [List; 4] = [List::Scopes, List::Roles, List::Permissions, List::Groups];
+
+    fn names(self, grants: &Grants) -> &Names {
+        match self {
+            List::Scopes => &grants.scopes,
+            List::Roles => &grants.roles,
+            List::Permissions => &grants.permissions,
+            List::Groups => &grants.groups,
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            List::Scopes => "scopes",
+            List::Roles => "roles",
+            List::Permissions => "permissions",
+            List::Groups => "groups",
+        }
+    }
+
+    /// The setting that maps claims to the list.
+    fn setting(self) -> Option<&'static str> {
+        match self {
+            List::Scopes => None,
+            List::Roles => Some("roles_at"),
+            List::Permissions => Some("permissions_at"),
+            List::Groups => Some("groups_at"),
+        }
+    }
+}
+
 impl Condition for Granted {
     fn kind(&self) -> &'static str {
         match self.list {
@@ -75,20 +109,32 @@ impl Condition for Granted {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        let grants = facts.grants;
-        let (names, fact) = match self.list {
-            List::Scopes => (&grants.scopes, Fact::Scopes),
-            List::Roles => (&grants.roles, Fact::Roles),
-            List::Permissions => (&grants.permissions, Fact::Permissions),
-            List::Groups => (&grants.groups, Fact::Groups),
+        let fact = match self.list {
+            List::Scopes => Fact::Scopes,
+            List::Roles => Fact::Roles,
+            List::Permissions => Fact::Permissions,
+            List::Groups => Fact::Groups,
         };
-        if grants.unknown.contains(fact) {
+        if facts.grants.unknown.contains(fact) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
-        Verdict::met_if(names.contains(&self.name), || match self.list {
+        Verdict::met_if(self.list.names(facts.grants).contains(&self.name), || match self.list {
             List::Scopes => Denial::Scopes(vec![self.name.clone()]),
             _ => Denial::Forbidden,
         })
+    }
+
+    fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        let names = self.list.names(facts.grants);
+        let mut found = vec![found::list(self.list.title(), names)];
+        let near_miss = found::near_miss(&self.name, names.iter());
+        let setting = self.list.setting().filter(|_| names.is_empty());
+        found.extend(near_miss);
+        found
+            .extend(setting.map(|setting| format!("{setting} of the policy names the claims that they are read from")));
+        let others = List::ALL.into_iter().filter(|other| other.names(facts.grants).contains(&self.name));
+        found.extend(others.map(|other| format!("the name is one of the caller's {}", other.title())));
+        found
     }
 
     fn scope(&self) -> Option<&str> {

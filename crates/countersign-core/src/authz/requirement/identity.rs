@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::condition::{Condition, Escaped};
 use super::facts::{Facts, Unknown};
+use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
 use crate::claims::Principal;
+use crate::redact::safe_text;
 
 /// Any caller with a verified token.
 ///
@@ -117,6 +119,45 @@ impl Condition for Identity {
         match self.is_met(facts) {
             Ok(is_met) => Verdict::met_if(is_met, || Denial::Forbidden),
             Err(unknown) => Verdict::Unknown(Denial::Forbidden, unknown),
+        }
+    }
+
+    /// Subjects and actors may be people and are not named.
+    fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        let another = |wanted: &str, found: &str, whose: &str| match found::differs_by_case(wanted, found) {
+            true => format!("the token names another {whose}, which differs only by case"),
+            false => format!("the token names another {whose}"),
+        };
+        match self {
+            Identity::Any => Vec::new(),
+            Identity::IssuedBy(_) => vec![format!("the token is of {}", safe_text(facts.issuer))],
+            Identity::Subject(name) if !facts.subject.is_empty() && facts.subject != name => {
+                vec![another(name, facts.subject, "subject")]
+            }
+            Identity::Owner { subject, .. } if facts.subject == subject => {
+                vec!["the token is of another issuer".to_owned()]
+            }
+            Identity::Owner { subject, .. } => vec![another(subject, facts.subject, "subject")],
+            Identity::Client(_) if facts.client.is_empty() => {
+                vec![
+                    "the token names no client; client_at of the policy names the claim that it is read from"
+                        .to_owned(),
+                ]
+            }
+            Identity::Client(id) if facts.client == id => {
+                vec![
+                    "the token was issued to the client and is not the client's own: it has a user or an actor"
+                        .to_owned(),
+                ]
+            }
+            Identity::Client(id) => {
+                let near_miss = found::near_miss(id, std::iter::once(facts.client));
+                let is = format!("the token was issued to client {}", safe_text(facts.client));
+                [is].into_iter().chain(near_miss).collect()
+            }
+            Identity::Actor(_) if facts.actor.is_none() => vec!["nobody acts for the subject".to_owned()],
+            Identity::Actor(name) => vec![another(name, facts.actor.unwrap_or_default(), "actor")],
+            Identity::Subject(_) => Vec::new(),
         }
     }
 

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::condition::{Condition, Escaped};
 use super::facts::{Facts, Unknown};
+use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
+use crate::redact::safe_text;
 
 /// The tolerance for logins (`auth_time`) in the future; later ones are ignored.
 const LOGIN_AHEAD: Duration = Duration::from_secs(30);
@@ -102,6 +104,31 @@ impl Condition for Login {
             },
             Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => unknown(facts, "amr", step_up(None, &[])),
             Login::Amr(method) => Verdict::met_if(facts.grants.methods.contains(method), || step_up(None, &[])),
+        }
+    }
+
+    fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        match self {
+            Login::Within(_) if facts.is_clients_own => {
+                vec!["the token is a client's own, and nobody logged in".to_owned()]
+            }
+            Login::Within(_) => {
+                let ago = |at| facts.context.now().as_secs().saturating_sub(at);
+                let at = facts.grants.authenticated_at.map(crate::clock::UnixTime::as_secs);
+                at.map(|at| format!("the caller authenticated {} s ago", ago(at))).into_iter().collect()
+            }
+            Login::Acr(values) => {
+                let acr = facts.acr.filter(|acr| !acr.is_empty());
+                let near_miss =
+                    acr.and_then(|acr| values.iter().find_map(|value| found::near_miss(value, [acr].into_iter())));
+                let has = acr.map(|acr| format!("the token has acr {}", safe_text(acr)));
+                has.into_iter().chain(near_miss).collect()
+            }
+            Login::Amr(method) => {
+                let methods = &facts.grants.methods;
+                let near_miss = found::near_miss(method, methods.iter());
+                [found::list("methods", methods)].into_iter().chain(near_miss).collect()
+            }
         }
     }
 

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::condition::{Condition, Escaped};
 use super::facts::{Facts, RequestFacts, Unknown};
+use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
 use crate::claims::TenantId;
+use crate::redact::safe_text;
 
 /// The caller's tenant equals the path parameter of this name.
 ///
@@ -56,12 +58,19 @@ enum TenantLocation {
 impl TenantLocation {
     /// Returns whether the request names exactly this tenant; `None` if this location names none.
     fn names(&self, tenant: &TenantId, request: &dyn RequestFacts) -> Option<bool> {
+        let named = self.named(request)?;
+        Some(match self {
+            TenantLocation::Path(_) | TenantLocation::Header(_) => named == tenant.as_str(),
+            TenantLocation::HostUnder(_) => is_label_of(tenant.as_str(), named),
+        })
+    }
+
+    /// The text in which the request names a tenant.
+    fn named<'r>(&self, request: &'r dyn RequestFacts) -> Option<&'r str> {
         match self {
-            TenantLocation::Path(parameter) => Some(request.path_parameter(parameter)? == tenant.as_str()),
-            TenantLocation::Header(name) => Some(request.header(name)? == tenant.as_str()),
-            TenantLocation::HostUnder(domain) => {
-                Some(is_label_of(tenant.as_str(), label_before(request.host()?, domain)?))
-            }
+            TenantLocation::Path(parameter) => request.path_parameter(parameter),
+            TenantLocation::Header(name) => request.header(name),
+            TenantLocation::HostUnder(domain) => label_before(request.host()?, domain),
         }
     }
 }
@@ -92,6 +101,18 @@ impl Condition for TenantLocation {
             Some(is_same) => Verdict::met_if(is_same, || Denial::Forbidden),
             None => Verdict::Unknown(Denial::Forbidden, Unknown::NotInRequest),
         }
+    }
+
+    fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        let tenant = facts.grants.tenant.as_ref().map(TenantId::as_str);
+        let named = self.named(facts.context.request);
+        let mut found = vec![match tenant {
+            Some(tenant) => format!("the caller has tenant {}", safe_text(tenant)),
+            None => "the caller has no tenant; tenant_at of the policy names the claim that it is read from".to_owned(),
+        }];
+        found.extend(named.map(|named| format!("the request names {}", safe_text(named))));
+        found.extend(named.and_then(|named| found::near_miss(named, tenant.into_iter())));
+        found
     }
 
     fn path_parameter(&self) -> Option<&str> {
