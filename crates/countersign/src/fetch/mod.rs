@@ -21,9 +21,11 @@ use reqwest::{Client, Request, Url};
 
 use settings::Kind;
 
+#[cfg(feature = "remote-keys")]
 pub(crate) use built::proxy_hides_address;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
+#[cfg(feature = "remote-keys")]
 pub(crate) use client::bounded;
 pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
