@@ -25,6 +25,7 @@ use super::pem::Pem;
 /// use countersign::connection::ConnectionSettings;
 /// use countersign::keys::RemoteKeys;
 /// use countersign::prelude::*;
+/// use countersign::secret::Secret;
 ///
 /// let internal = ConnectionSettings::new().add_roots_file("/etc/company/ca.pem").without_proxy();
 /// let keys = RemoteKeys::from_issuer("https://id.internal").connection(internal.clone());
