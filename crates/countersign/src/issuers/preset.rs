@@ -219,7 +219,7 @@ impl PresetIssuer {
 
     /// Adds an owner, by id, whose tokens are accepted. Needed for issuers that sign tokens for everybody, such as
     /// [`Preset::GITHUB_ACTIONS`], which has an example; ignored by presets without an
-    /// [`owner_claim`](Preset::owner_claim).
+    /// [`owner_claim`](countersign_core::policy::ProviderMapping::owner_claim).
     pub fn allowed_owner(mut self, id: impl Into<String>) -> Self {
         self.owners.push(id.into());
         self
