@@ -158,3 +158,23 @@ fn the_quickstart_is_one_short_file() {
     let lines = read("examples/quickstart/main.rs").lines().count();
     assert!(lines < 60, "{lines} lines");
 }
+
+#[test]
+fn each_common_task_takes_a_few_lines() {
+    let page = read("docs/guides/recipes.md");
+    let (mut task, mut lines, mut tasks) = ("", None, 0);
+    for line in page.lines() {
+        match lines {
+            _ if line.starts_with("## ") => task = line,
+            None if line.starts_with("```rust") => lines = Some(0),
+            Some(count) if line == "```" => {
+                let most = if task == "## Publish metrics" { 1 } else { 6 };
+                assert!((1..=most).contains(&count), "{task}: {count} lines");
+                (lines, tasks) = (None, tasks + 1);
+            }
+            Some(count) if !line.starts_with("# ") => lines = Some(count + 1),
+            _ => {}
+        }
+    }
+    assert_eq!(tasks, 15);
+}

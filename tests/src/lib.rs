@@ -14,6 +14,7 @@ struct Readme;
 /// The code blocks of the guides, like those of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/guides/getting-started.md")]
+#[doc = include_str!("../../docs/guides/recipes.md")]
 #[doc = include_str!("../../docs/guides/layers.md")]
 #[doc = include_str!("../../docs/guides/policy.md")]
 #[doc = include_str!("../../docs/guides/calls.md")]
