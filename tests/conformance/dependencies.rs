@@ -1,6 +1,7 @@
 //! S2.31: what the kernel is built on, read from the lock file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 
 use toml::Value;
 
@@ -37,5 +38,40 @@ fn s2_31_no_signing_oracle_and_no_timing_leak_by_dependency() {
     assert!(service.contains("countersign-core"));
     for forbidden in ["rsa", "ed25519-dalek", "openssl"] {
         assert!(!service.contains(forbidden), "{forbidden}");
+    }
+}
+
+/// The crates that `package` builds on here with `features`, without itself.
+fn crates_of(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "tree",
+        "--offline",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--format",
+        "{p}",
+        "--package",
+        package,
+    ]);
+    let output = command.args(features).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let names = text.lines().skip(1).map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "));
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn a_service_builds_on_few_crates() {
+    for (package, features, most) in [
+        ("countersign-core", &[][..], 60),
+        ("countersign", &["--no-default-features"][..], 80),
+        ("countersign", &[][..], 140),
+    ] {
+        let crates = crates_of(package, features);
+        assert!(crates.len() > 40, "{crates:?}");
+        assert!(crates.len() <= most, "{package} {features:?}: {} crates, at most {most}", crates.len());
     }
 }

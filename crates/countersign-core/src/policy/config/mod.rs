@@ -5,6 +5,8 @@ mod connection;
 mod issuer;
 mod keys;
 mod members;
+#[cfg(not(feature = "config"))]
+mod no_text;
 mod outbound;
 mod preset;
 #[cfg(feature = "config")]
