@@ -101,7 +101,7 @@ impl Authenticator {
             AnswerForm::mark_grpc(request.extensions_mut());
         }
         #[cfg(feature = "axum")]
-        if self.verifier.denies_danger() && request.extensions().get::<super::form::TokenFromForm>().is_some() {
+        if request.extensions().get::<super::form::TokenFromForm>().is_some() && self.verifier.denies_danger() {
             return Err(self.invalid_request("a token in a form, which deny_danger forbids; remove token_in_form"));
         }
         let Settings {
@@ -119,8 +119,9 @@ impl Authenticator {
         if let Some(document) = document {
             return Ok(Admission::Respond(document));
         }
-        let is_optional = optional_paths.contains(requested.map(Uri::path));
-        if public_paths.contains(requested.map(Uri::path)) && !is_optional {
+        let path = requested.map(Uri::path);
+        let is_optional = optional_paths.contains(path);
+        if !is_optional && public_paths.contains(path) {
             return Ok(self.admit_anonymous(request));
         }
         if let Some(EarlierRefusal { refusal, context }) = earlier
