@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use countersign::issuers::Preset;
+use countersign::policy::TrustedIssuer;
 use countersign::verify::Verifier;
 use countersign_core::integration::Names;
 use countersign_test::TestIssuer;
@@ -168,7 +169,10 @@ fn shapes() -> Vec<Shape> {
 
 fn verifier(shape: &Shape, issuer: &TestIssuer) -> Verifier {
     let trusted = shape.preset.issuer(shape.issuer).keys(issuer.key_source()).allowed_owner("9919");
-    let trusted = trusted.audience(shape.audience);
+    let mut trusted = trusted.audience(shape.audience);
+    if shape.preset == Preset::GOOGLE {
+        trusted = trusted.allowed_claim_values("hd", ["example.com"]);
+    }
     Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a good policy")
 }
 
@@ -287,6 +291,35 @@ async fn s15_05_github_is_trusted_only_for_named_owners_and_its_tenants_are_not_
     }
     let forged = ours.token().audience(shape.audience).tenant("github.acme").sign();
     assert_eq!(verifier.verify(&forged).await.expect_err("not ours to say").code(), "invalid_claim");
+}
+
+/// With or without a preset: the audience is the caller's choice at these issuers.
+#[tokio::test]
+async fn s15_05_an_issuer_that_signs_for_everybody_is_trusted_only_for_named_owners() {
+    let build = |issuer: &str, limit: &dyn Fn(TrustedIssuer) -> TrustedIssuer| {
+        Verifier::new(limit(TestIssuer::new().with_name(issuer).trusted_for("orders")))
+    };
+    for (issuer, owner) in [
+        ("https://token.actions.githubusercontent.com", "repository_owner_id"),
+        ("https://gitlab.com", "namespace_id"),
+        ("https://accounts.google.com", "sub"),
+    ] {
+        let error = build(issuer, &|it| it).expect_err(issuer).to_string();
+        assert!(error.contains("anybody") && error.contains(owner), "{error}");
+        build(issuer, &|it| it.allowed_claim_values("environment", ["production"])).expect_err("anybody's to choose");
+        build(issuer, &|it| it.allowed_claim_values(owner, ["4711", "4712"])).expect(issuer);
+        build(issuer, &|it| it.required_claim_value(owner, "4711")).expect(issuer);
+        let clients = build(issuer, &|it| it.allowed_client("4711"));
+        assert_eq!(clients.is_ok(), issuer.ends_with("google.com"), "others name no client");
+    }
+    build("https://gitlab.example.com", &|it| it).expect("an instance of one's own");
+
+    let google = TestIssuer::new().with_name("https://accounts.google.com");
+    let trusted = google.trusted_for("orders").allowed_claim_values("hd", ["example.com"]);
+    let verifier = Verifier::builder().trust(trusted).clock(google.clock().clone()).build().expect("a domain is named");
+    let of = |domain: &str| google.token().audience("orders").claim("hd", domain).sign();
+    assert!(verifier.verify(&of("example.com")).await.is_ok());
+    assert_eq!(verifier.verify(&of("example.org")).await.expect_err("another domain").code(), "wrong_claim");
 }
 
 #[tokio::test]

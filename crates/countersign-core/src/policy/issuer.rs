@@ -460,6 +460,7 @@ impl TrustedIssuer {
             faults
                 .push(Fault::new("refused_subject_prefixes", "a prefix is empty and refuses every subject; remove it"));
         }
+        faults.extend(self.open_issuer_fault());
         faults.extend(self.authorities.faults());
         faults
     }

@@ -4,6 +4,7 @@ mod config;
 pub mod danger;
 mod fingerprint;
 pub(crate) mod issuer;
+mod open_issuers;
 mod profile;
 mod provider;
 pub(crate) mod resolved;

@@ -68,6 +68,19 @@ impl Preset {
 
     /// Google, tokens of service accounts for a service; issuer `https://accounts.google.com`. The tenant is the Workspace
     /// domain.
+    ///
+    /// Anyone with a Google account gets a token for any audience. A verifier therefore does not build until the callers are
+    /// limited, by client (the id of a service account), subject or domain.
+    ///
+    /// ```
+    /// use countersign::issuers::Preset;
+    /// use countersign::prelude::*;
+    ///
+    /// let google = || Preset::GOOGLE.issuer("https://accounts.google.com").audience("https://orders.example");
+    /// assert!(Verifier::new(google().allowed_client("113774264463038321964")).is_ok());
+    /// assert!(Verifier::new(google().allowed_claim_values("hd", ["example.com"])).is_ok());
+    /// assert!(Verifier::new(google()).is_err());
+    /// ```
     pub const GOOGLE: Preset = Preset(ProviderMapping::GOOGLE);
 
     /// GitHub Actions; issuer `https://token.actions.githubusercontent.com`. The tenant is the repository's owner.

@@ -1,0 +1,43 @@
+//! Issuers at which anybody gets a token for any audience.
+
+use super::TrustedIssuer;
+use crate::error::Fault;
+
+/// An issuer, and the claims that tell its owners apart and are never given to somebody else.
+struct OpenIssuer {
+    issuer: &'static str,
+    owner_claims: &'static [&'static str],
+    /// True if the preset of the issuer reads a client that the issuer vouches for.
+    has_clients: bool,
+}
+
+const OPEN_ISSUERS: [OpenIssuer; 3] = [
+    OpenIssuer {
+        issuer: "https://token.actions.githubusercontent.com",
+        owner_claims: &["repository_owner_id", "repository_id", "enterprise_id"],
+        has_clients: false,
+    },
+    OpenIssuer { issuer: "https://gitlab.com", owner_claims: &["namespace_id", "project_id"], has_clients: false },
+    OpenIssuer { issuer: "https://accounts.google.com", owner_claims: &["sub", "hd"], has_clients: true },
+];
+
+impl TrustedIssuer {
+    /// The fault of an issuer that signs for everybody, if the rules name none of those whose tokens are accepted.
+    pub(super) fn open_issuer_fault(&self) -> Option<Fault> {
+        let open = OPEN_ISSUERS.iter().find(|open| self.issuer() == open.issuer)?;
+        let (mut allowed, mut required) = (self.allowed_values.iter(), self.required_values.iter());
+        let names_owners = |claim: &str| open.owner_claims.contains(&claim);
+        // A list without values has a fault of its own.
+        let is_limited = allowed.any(|(claim, _)| names_owners(claim))
+            || required.any(|(claim, _)| names_owners(claim))
+            || (open.has_clients && !self.allowed_clients.is_empty());
+        let clients = if open.has_clients { ", or allowed_clients with its preset" } else { "" };
+        (!is_limited).then(|| {
+            let problem = format!(
+                "anybody gets tokens of this issuer for any audience; name those whose tokens are accepted, by {}{clients}",
+                open.owner_claims.join(" or "),
+            );
+            Fault::new("allowed_claim_values", problem)
+        })
+    }
+}
