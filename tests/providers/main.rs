@@ -2,4 +2,6 @@
 
 mod guide;
 mod keycloak;
+mod load;
+mod script;
 mod service;

@@ -28,7 +28,7 @@ async fn status(orders: &Service, credentials: ClientCredentials) -> Result<u16,
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
 async fn s7_03_each_way_of_client_authentication_is_accepted_by_keycloak() {
     let server = keycloak().await;
-    let orders = service::orders(verifier(server)).await;
+    let orders = service::orders(verifier(&server)).await;
     let secret = || Secret::from("replace-me-billing");
     let billing =
         || ClientCredentials::from_issuer(server.issuer("shop")).client("billing", secret()).scope("orders:read");
@@ -72,7 +72,7 @@ async fn s7_23_keycloak_exchanges_the_token_of_a_caller() {
     let outbound = Outbound::builder(reqwest::Client::new()).bind(seen.url(), credentials).build().expect("bound");
 
     let token = server.ann("openid orders:read").await;
-    let ann = verifier(server).verify(&token).await.expect("a good token");
+    let ann = verifier(&server).verify(&token).await.expect("a good token");
     let caller = CallerToken::unverified(&Secret::from(token), ann.expires_at());
     let outbound = outbound.on_behalf_of(&caller);
     let answer = outbound.send(outbound.client().get(format!("{}/invoices", seen.url()))).await.expect("an exchange");
@@ -84,7 +84,7 @@ async fn s7_23_keycloak_exchanges_the_token_of_a_caller() {
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
 async fn a_secret_that_changes_at_keycloak_while_calls_are_made_fails_none() {
     let server = keycloak().await;
-    let orders = service::orders(verifier(server)).await;
+    let orders = service::orders(verifier(&server)).await;
     let client = json!({
         "clientId": "rotating", "secret": "first-secret", "publicClient": false, "serviceAccountsEnabled": true,
         "standardFlowEnabled": false, "optionalClientScopes": ["orders:read"], "attributes": { "access.token.lifespan": "8" },

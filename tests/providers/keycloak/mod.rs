@@ -1,11 +1,13 @@
 //! Keycloak, set up as `docs/guides/keycloak.md` says.
 
 mod calls;
+mod outage;
 mod rotation;
 mod server;
 mod tokens;
 
 use server::{GUIDE_ISSUER, Keycloak};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
 
 use crate::guide::Guide;
 
@@ -14,14 +16,19 @@ fn guide() -> Guide {
 }
 
 /// The server that all tests share, which takes half a minute to start.
-async fn keycloak() -> &'static Keycloak {
-    static SERVER: tokio::sync::OnceCell<Keycloak> = tokio::sync::OnceCell::const_new();
+async fn shared() -> &'static RwLock<Keycloak> {
+    static SERVER: OnceCell<RwLock<Keycloak>> = OnceCell::const_new();
     let start = async || {
         let server = Keycloak::start().await;
         server.set_up(&guide()).await;
-        server
+        RwLock::new(server)
     };
     SERVER.get_or_init(start).await
+}
+
+/// The server, while nobody harms it.
+async fn keycloak() -> RwLockReadGuard<'static, Keycloak> {
+    shared().await.read().await
 }
 
 /// A verifier with the policy of the guide.

@@ -1,53 +1,49 @@
 //! A Keycloak of one's own, with the realm of the guide.
 
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use countersign_tests::parts::Part;
-use countersign_tests::peers;
 use serde_json::{Value, json};
 
 use crate::guide::Guide;
+use crate::script::{Script, free_ports, new_folder};
 
 /// The name that the guide's policy gives its issuer.
 pub const GUIDE_ISSUER: &str = "https://id.example.com/realms/shop";
 
-/// A running server. Its script ends it when its standard input ends, so also at the end of this process.
+/// A running server.
 pub struct Keycloak {
-    _input: ChildStdin,
-    _script: Child,
+    script: Option<Script>,
+    port: u16,
+    folder: PathBuf,
     address: String,
 }
 
 impl Keycloak {
     /// Starts one on a free port and waits until it answers.
     pub async fn start() -> Self {
-        Part::Keycloak.find(&peers::folder()).expect("run tests/peers/install");
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("bound").port();
-        drop(listener);
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("keycloak-{port}"));
-        let _ = std::fs::remove_dir_all(&folder); // of an earlier run
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let mut script = Command::new(peers::folder().join("keycloak/run"))
-            .arg(port.to_string())
-            .arg(&folder)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the script runs");
-        let server = Keycloak {
-            _input: script.stdin.take().expect("piped"),
-            _script: script,
-            address: format!("http://127.0.0.1:{port}"),
-        };
-        let http = reqwest::Client::new();
-        let limit = Instant::now() + Duration::from_secs(300);
-        while http.get(format!("{}/realms/master", server.address)).send().await.is_err() {
-            assert!(Instant::now() < limit, "no answer; see {}/log", folder.display());
-            tokio::time::sleep(Duration::from_millis(250)).await;
-        }
+        let [port] = free_ports();
+        let folder = new_folder(&format!("keycloak-{port}"));
+        let mut server = Keycloak { script: None, port, folder, address: format!("http://127.0.0.1:{port}") };
+        server.start_again().await;
         server
+    }
+
+    /// Starts it with the data that it had.
+    pub async fn start_again(&mut self) {
+        let script = Script::start(Part::Keycloak, "keycloak", &[self.port.to_string()], &self.folder);
+        script.ready(&self.issuer("master")).await;
+        self.script = Some(script);
+    }
+
+    /// Kills it.
+    pub fn kill(&mut self) {
+        self.script.take().expect("it runs").kill();
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&mut self, name: &str) {
+        self.script.as_mut().expect("it runs").signal(name);
     }
 
     /// The issuer of this realm.

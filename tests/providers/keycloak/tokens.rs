@@ -11,7 +11,7 @@ use crate::service;
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
 async fn a_service_calls_for_itself_and_users_have_their_roles() {
     let server = keycloak().await;
-    let orders = service::orders(verifier(server)).await;
+    let orders = service::orders(verifier(&server)).await;
 
     let billing = server.billing("orders:read").await;
     assert_eq!(orders.get("/orders", &billing).await.status, 200);
@@ -31,7 +31,7 @@ async fn a_service_calls_for_itself_and_users_have_their_roles() {
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
 async fn tokens_for_others_of_others_and_of_other_kinds_are_refused_with_their_code() {
     let server = keycloak().await;
-    let verifier = verifier(server);
+    let verifier = verifier(&server);
     let code = async |token: &str| verifier.verify(token).await.expect_err("refused").code();
 
     let secret = ("client_secret", "replace-me-billing");
