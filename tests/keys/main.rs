@@ -16,6 +16,7 @@ mod rotation;
 mod server;
 mod single_flight;
 mod sources;
+mod spiffe;
 mod tenant_names;
 mod tenants;
 mod withdrawal;

@@ -164,6 +164,16 @@ fn shapes() -> Vec<Shape> {
             permissions: &[],
             tenant: Some("shop"),
         },
+        Shape {
+            preset: Preset::SPIFFE,
+            issuer: "https://oidc.shop.example",
+            audience: "orders",
+            claims: json!({"aud": ["orders"], "sub": "spiffe://shop.example/billing"}),
+            scopes: &[],
+            roles: &[],
+            permissions: &[],
+            tenant: None,
+        },
     ]
 }
 
@@ -487,6 +497,16 @@ async fn s3_21_client_is_right_for_each_provider() {
                 assert!(!allows(&changed(&user)).await, "{user}");
             }
         }
+    }
+    // Workloads are clients, and all their tokens are their own.
+    for preset in [Preset::KUBERNETES, Preset::SPIFFE] {
+        let shape = shapes().into_iter().find(|shape| shape.preset == preset).expect("there");
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+        let subject = shape.claims["sub"].as_str().expect("a subject").to_owned();
+        let mut claims = shape.claims.clone();
+        claims["client_id"] = json!("somebody");
+        let verified = verifier(&shape, &issuer).verify(&sign(&issuer, &claims)).await.expect("a good token");
+        assert_eq!(verified.principal(), Principal::Client(&subject), "{}", preset.name);
     }
     // Tokens of another client are refused, whatever `client_id` says.
     let shape = shapes().remove(0);

@@ -172,7 +172,7 @@ fn key_source(location: &KeyLocation, settings: &Settings) -> Result<Arc<dyn Key
 
 /// The key source that a policy names for one of its issuers, as a service builds it.
 fn policy_source(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
-    if let KeysConfig::File(path) = &issuer.keys {
+    if let KeysConfig::File(path) | KeysConfig::SpiffeBundleFile(path) = &issuer.keys {
         input::file(path).map_err(|failure| ConfigError::new("keys", failure.to_string()))?;
     }
     keys::from_config(issuer)
@@ -184,6 +184,8 @@ fn origin(issuer: &TrustedIssuerConfig) -> String {
         KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),
         KeysConfig::File(path) => format!("the file {path}"),
+        KeysConfig::SpiffeBundleFile(path) => format!("the trust bundle {path}"),
+        KeysConfig::SpiffeBundleUrl(url) => format!("the trust bundle at {url}"),
         _ => "the policy itself".to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::client::{client_id, string_at};
+use super::client::{client_id, string_at, subject};
 use super::names::Names;
 use super::names_claim::NamesClaim;
 use super::namespaces::{NamedBy, Namespaces};
@@ -263,6 +263,9 @@ impl Authorities {
         payload: &'p Payload,
         claim_names: &[Box<str>],
     ) -> Result<Option<Cow<'p, str>>, VerifyError> {
+        if self.own_tokens == OwnTokens::Workload {
+            return Ok(subject(payload));
+        }
         if self.client_at.is_empty() {
             return Ok(client_id(payload));
         }
@@ -296,6 +299,7 @@ impl Authorities {
     /// The claims that name the client, as text.
     pub(crate) fn client_claims(&self) -> String {
         match self.client_at.is_empty() {
+            _ if self.own_tokens == OwnTokens::Workload => "sub".to_owned(),
             true => "client_id".to_owned(),
             false => {
                 self.client_at.iter().map(|pointer| pointer.trim_start_matches('/')).collect::<Vec<_>>().join(" or ")

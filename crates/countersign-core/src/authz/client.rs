@@ -31,6 +31,9 @@ pub enum OwnTokens {
     SubjectAtClients,
     /// The user is `service-account-ID`, and `client_id` is the client's id (Keycloak, whose subjects are never clients).
     ServiceAccount,
+    /// Every token: the issuer names no users, only workloads (Kubernetes, SPIFFE). The client is the subject, whatever
+    /// `client_at` and `client_id` say.
+    Workload,
     /// `idtyp` is `app`; without that optional claim, the subject is the object (`oid`), and no scope is delegated (Microsoft
     /// Entra ID).
     AppOnly,
@@ -40,7 +43,7 @@ impl OwnTokens {
     /// The claims that it reads besides the registered ones.
     pub(super) fn claim_names(self) -> &'static [&'static str] {
         match self {
-            OwnTokens::SubjectIsClient | OwnTokens::SubjectAtClients => &[],
+            OwnTokens::SubjectIsClient | OwnTokens::SubjectAtClients | OwnTokens::Workload => &[],
             OwnTokens::ServiceAccount => &["preferred_username", "clientId"],
             OwnTokens::AppOnly => &["idtyp", "oid"],
         }
@@ -52,6 +55,7 @@ impl OwnTokens {
             OwnTokens::SubjectIsClient => None,
             OwnTokens::SubjectAtClients => Some("subject_at_clients"),
             OwnTokens::ServiceAccount => Some("service_account"),
+            OwnTokens::Workload => Some("workload"),
             OwnTokens::AppOnly => Some("app_only"),
         }
     }
@@ -65,7 +69,7 @@ impl OwnTokens {
         }
         let claim = |pointer: &str| string_at(payload, claim_names, pointer);
         Ok(match self {
-            OwnTokens::SubjectIsClient => subject == client,
+            OwnTokens::SubjectIsClient | OwnTokens::Workload => subject == client,
             OwnTokens::SubjectAtClients => subject.strip_suffix("@clients") == Some(client),
             OwnTokens::ServiceAccount => {
                 let user = claim("/preferred_username")?;
@@ -83,6 +87,11 @@ impl OwnTokens {
             },
         })
     }
+}
+
+/// The claim `sub`.
+pub(super) fn subject(payload: &Payload) -> Option<Cow<'_, str>> {
+    payload.subject.map(|text| Cow::Borrowed(payload.text(text)))
 }
 
 /// The claim `client_id`.

@@ -14,6 +14,9 @@ use crate::token::{decode_base64url, encode_base64url as encode};
 /// The largest RSA modulus used, in bits: with larger ones, a cheap request costs an expensive check.
 const MAX_RSA_BITS: usize = 8192;
 
+/// The `use` of keys for JWT-SVIDs in a SPIFFE trust bundle.
+const JWT_SVID: &str = "jwt-svid";
+
 /// The smallest RSA modulus (RFC 7518 §3.3), in bits.
 const MIN_RSA_BITS: usize = 2048;
 
@@ -179,6 +182,21 @@ impl JwkFields {
 
     /// An error unless `use` and `key_ops` permit checking signatures and the entry is public. Empty ones say nothing.
     pub(crate) fn check_purpose(&self) -> Result<(), KeyRejected> {
+        self.check_use("sig", "use is not sig")
+    }
+
+    /// The same for an entry of a SPIFFE trust bundle, which must have a `kid`.
+    pub(crate) fn check_svid_purpose(&self) -> Result<(), KeyRejected> {
+        const OTHER: &str = "use is not jwt-svid; keys of a trust domain without a use are no trust bundle, but a JWK Set: read them as one";
+        self.check_use(JWT_SVID, OTHER)?;
+        match (self.purpose.as_deref(), self.key_id()) {
+            (None | Some(""), _) => Err(KeyRejected::new(Kind::WrongPurpose, OTHER)),
+            (_, Some(key_id)) if !key_id.is_empty() => Ok(()),
+            _ => Err(KeyRejected::new(Kind::Malformed, "a key for JWT-SVIDs has no kid")),
+        }
+    }
+
+    fn check_use(&self, expected: &str, other: &'static str) -> Result<(), KeyRejected> {
         if self.is_secret() {
             return Err(KeyRejected::new(
                 Kind::PrivateKey,
@@ -186,8 +204,8 @@ impl JwkFields {
             ));
         }
         let purpose = self.purpose.as_deref().filter(|purpose| !purpose.is_empty());
-        if purpose.is_some_and(|purpose| purpose != "sig") {
-            return Err(KeyRejected::new(Kind::WrongPurpose, "use is not sig"));
+        if purpose.is_some_and(|purpose| purpose != expected) {
+            return Err(KeyRejected::new(Kind::WrongPurpose, other));
         }
         let operations = self.key_ops.as_deref().unwrap_or_default();
         if !operations.is_empty() && !operations.iter().any(|operation| operation == "verify") {

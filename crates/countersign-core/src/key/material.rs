@@ -204,6 +204,11 @@ impl VerifyingKey {
 
     pub(crate) fn from_fields(fields: &JwkFields) -> Result<Self, KeyRejected> {
         fields.check_purpose()?;
+        Self::from_checked_fields(fields)
+    }
+
+    /// The key of fields whose purpose was checked.
+    pub(crate) fn from_checked_fields(fields: &JwkFields) -> Result<Self, KeyRejected> {
         let (public, algorithm) = fields.public()?;
         public.check_strength()?;
         let mut key = Self::from_public(&public, algorithm, fields.key_id())?;

@@ -77,6 +77,17 @@ impl KeySet {
     /// # Ok::<(), countersign_core::key::KeyRejected>(())
     /// ```
     pub fn from_jwks(json: &[u8]) -> Result<Self, KeyRejected> {
+        Self::read(json, |set, raw| {
+            raw.keys.into_iter().for_each(|entry| set.read_entry(entry.get(), JwkFields::check_purpose));
+            Ok(())
+        })
+    }
+
+    /// Reads the entries of a document within its bounds with `add`.
+    fn read(
+        json: &[u8],
+        add: impl FnOnce(&mut Self, RawSet<'_>) -> Result<(), KeyRejected>,
+    ) -> Result<Self, KeyRejected> {
         if json.len() > MAX_JWKS_BYTES {
             return Err(KeyRejected::new(Kind::TooLarge, "the key set is larger than 256 KiB"));
         }
@@ -86,21 +97,49 @@ impl KeySet {
             return Err(KeyRejected::new(Kind::NoKeys, "the key set is empty: the issuer states that it has no keys"));
         }
         let mut set = KeySet::new([]);
-        for entry in raw.keys {
-            set.read_entry(entry.get());
-        }
+        add(&mut set, raw)?;
         if set.all.is_empty() {
             return Err(KeyRejected::empty(set.skipped));
         }
         Ok(set)
     }
 
-    fn read_entry(&mut self, entry: &str) {
+    /// Reads the keys for JWT-SVIDs from the trust bundle of a SPIFFE trust domain: a JWK Set in which each key states its use.
+    ///
+    /// Only keys with `use` `jwt-svid` count; each needs a `kid`. Keys for X.509-SVIDs are passed over. Keys without a `use`, or
+    /// with another one, are skipped and listed, as the specification demands (SPIFFE Trust Domain and Bundle §4.2).
+    ///
+    /// # Errors
+    /// As [`from_jwks`](Self::from_jwks); a bundle without a key for JWT-SVIDs states that there is none.
+    ///
+    /// ```
+    /// use countersign_core::key::KeySet;
+    ///
+    /// let bundle = br#"{"spiffe_sequence":1,"spiffe_refresh_hint":300,"keys":[
+    ///     {"use":"x509-svid","kty":"EC","crv":"P-256","x5c":[]},
+    ///     {"use":"jwt-svid","kid":"k1","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    /// assert_eq!(KeySet::from_spiffe_bundle(bundle)?.len(), 1);
+    /// assert!(KeySet::from_jwks(bundle).is_err(), "not the keys of any other issuer");
+    /// # Ok::<(), countersign_core::key::KeyRejected>(())
+    /// ```
+    pub fn from_spiffe_bundle(json: &[u8]) -> Result<Self, KeyRejected> {
+        Self::read(json, |set, raw| {
+            let of_tokens = |entry: &&RawValue| !is_for_x509_svids(entry.get());
+            let entries: Vec<_> = raw.keys.into_iter().filter(of_tokens).collect();
+            if entries.is_empty() {
+                return Err(KeyRejected::new(Kind::NoKeys, "the trust bundle has no key for JWT-SVIDs"));
+            }
+            entries.into_iter().for_each(|entry| set.read_entry(entry.get(), JwkFields::check_svid_purpose));
+            Ok(())
+        })
+    }
+
+    fn read_entry(&mut self, entry: &str, check_purpose: fn(&JwkFields) -> Result<(), KeyRejected>) {
         if self.all.len() == MAX_KEYS {
             return self.skip(None, KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys"), false);
         }
         match serde_json::from_str::<JwkFields>(entry) {
-            Ok(fields) => match VerifyingKey::from_fields(&fields) {
+            Ok(fields) => match check_purpose(&fields).and_then(|()| VerifyingKey::from_checked_fields(&fields)) {
                 Ok(key) => self.insert(key),
                 Err(reason) => self.skip(fields.key_id(), reason, fields.is_secret()),
             },
@@ -201,6 +240,16 @@ impl KeySet {
         };
         self.all.len() == other.all.len() && self.all.iter().zip(&other.all).all(same)
     }
+}
+
+/// Returns whether an entry of a trust bundle states that it is for X.509-SVIDs.
+fn is_for_x509_svids(entry: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Purpose<'a> {
+        #[serde(rename = "use", borrow)]
+        purpose: Option<std::borrow::Cow<'a, str>>,
+    }
+    serde_json::from_str(entry).is_ok_and(|Purpose { purpose }| purpose.as_deref() == Some("x509-svid"))
 }
 
 impl fmt::Debug for KeySet {

@@ -108,6 +108,9 @@ impl TrustedIssuer {
         if let Some((name, values)) = &self.kind_claim {
             form.list(&format!("kind_claim {}:{name}", name.len()), values);
         }
+        if let Some(name) = &self.trust_domain {
+            form.list("spiffe_trust_domain", [name]);
+        }
         if self.nonce_allowed {
             form.list("nonce_in_access_tokens", ["yes"]);
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile};
+use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile, spiffe};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
@@ -25,9 +25,14 @@ pub struct NeedsAudience(TrustedIssuer);
 
 impl NeedsAudience {
     /// Trusts tokens whose `iss` is exactly `issuer`, signed by a key of `keys`.
+    ///
+    /// An issuer such as `spiffe://shop.example` is a SPIFFE trust domain. Its tokens (JWT-SVIDs) may have no `iss`: their `sub`
+    /// then names the trust domain. It must do so in any case; see [`TrustedIssuer::spiffe_trust_domain`].
     pub fn new(issuer: impl Into<String>, keys: Arc<dyn KeySource>) -> Self {
+        let issuer = issuer.into();
         NeedsAudience(TrustedIssuer {
-            issuer: issuer.into(),
+            trust_domain: spiffe::domain_of_id(&issuer).map(str::to_owned),
+            issuer,
             audiences: Vec::new(),
             any_audience: false,
             keys,
@@ -82,6 +87,8 @@ impl NeedsAudience {
 #[must_use]
 pub struct TrustedIssuer {
     pub(crate) issuer: String,
+    /// The SPIFFE trust domain that all subjects must belong to.
+    pub(crate) trust_domain: Option<String>,
     pub(crate) audiences: Vec<String>,
     pub(crate) any_audience: bool,
     pub(crate) keys: Arc<dyn KeySource>,
@@ -219,6 +226,25 @@ impl TrustedIssuer {
     /// Keeps an outside issuer from naming internal services.
     pub fn refused_subject_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.refused_subject_prefixes.push(prefix.into());
+        self
+    }
+
+    /// Accepts only SPIFFE IDs of this trust domain as subjects: `spiffe://shop.example/billing` with `shop.example`.
+    ///
+    /// For an issuer whose JWT-SVIDs have an `iss`, such as the OpenID Connect discovery provider of SPIRE. An issuer that is
+    /// itself named like a trust domain, as `spiffe://shop.example`, needs no such setting.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://oidc.shop.example", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .spiffe_trust_domain("shop.example");
+    /// # let _ = issuer;
+    /// ```
+    pub fn spiffe_trust_domain(mut self, name: impl Into<String>) -> Self {
+        self.trust_domain = Some(name.into());
         self
     }
 
@@ -391,6 +417,9 @@ impl TrustedIssuer {
         if let Some(problem) = self.issuer_fault() {
             faults.retain(|fault| fault.field != "issuer"); // the key source reports the same name
             faults.push(Fault::new("issuer", problem));
+        }
+        if let Some(problem) = self.trust_domain.as_ref().and_then(|name| spiffe::domain_fault(name, &self.issuer)) {
+            faults.push(Fault::new("spiffe_trust_domain", problem));
         }
         let mut fault = |field: &'static str, problem: &'static str| faults.push(Fault::new(field, problem));
         if !self.any_audience && (self.audiences.is_empty() || self.audiences.iter().any(String::is_empty)) {

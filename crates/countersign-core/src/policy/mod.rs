@@ -8,6 +8,7 @@ mod open_issuers;
 mod profile;
 mod provider;
 pub(crate) mod resolved;
+pub(crate) mod spiffe;
 
 pub use config::{
     AudienceList, AuthoritiesConfig, ConnectionConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig,

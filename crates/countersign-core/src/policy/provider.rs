@@ -157,15 +157,24 @@ impl ProviderMapping {
         ..PLAIN
     };
 
+    pub const SPIFFE: Self = ProviderMapping {
+        name: "SPIFFE",
+        config_name: "spiffe",
+        own_tokens: OwnTokens::Workload,
+        required_claims: &["sub"],
+        ..PLAIN
+    };
+
     pub const KUBERNETES: Self = ProviderMapping {
         name: "Kubernetes service accounts",
         config_name: "kubernetes",
         tenant_at: Some("/kubernetes.io/namespace"),
+        own_tokens: OwnTokens::Workload,
         required_claims: &["sub", "kubernetes.io"],
         ..PLAIN
     };
 
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::KEYCLOAK,
         Self::KEYCLOAK_REALM,
         Self::KEYCLOAK_WITH_REALM_ROLES,
@@ -177,6 +186,7 @@ impl ProviderMapping {
         Self::GOOGLE,
         Self::GITHUB_ACTIONS,
         Self::KUBERNETES,
+        Self::SPIFFE,
     ];
 }
 

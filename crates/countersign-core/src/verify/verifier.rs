@@ -19,6 +19,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
+use crate::policy::spiffe::trust_domain_id;
 use crate::policy::{Canonical, Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
@@ -220,6 +221,22 @@ impl Revision {
         }
     }
 
+    /// The trust domain that issued a token without `iss`: `sub` is then the SPIFFE ID of a workload (JWT-SVID §3).
+    #[inline(never)]
+    fn trust_domain_of(&self, payload: &Payload) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        let subject = payload.subject.map_or("", |text| payload.text(text));
+        let Some(name) = trust_domain_id(subject) else {
+            return Err(VerifyError::new(
+                Kind::MissingClaim,
+                "iss is absent; have the issuer write it into every token: only the SPIFFE ID of a workload may replace it",
+            ));
+        };
+        self.issuers.get(name).ok_or_else(|| {
+            let expected = "one of the trusted issuers";
+            VerifyError::mismatch(Kind::UnknownIssuer, "the trust domain of sub (iss is absent)", expected, name)
+        })
+    }
+
     /// Returns whether the source of a resolved issuer still returns the same issuer. Records its use.
     pub(super) fn is_still_trusted(&self, verified: &Verified, elapsed: Duration) -> bool {
         let issuer = verified.trusted_issuer();
@@ -362,7 +379,8 @@ impl Verifier {
         Ok(verified)
     }
 
-    /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others.
+    /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others. Without `iss`,
+    /// only a configured trust domain is the issuer of its own workloads.
     #[inline(always)]
     pub(super) fn issuer_of<'r>(
         &self,
@@ -371,7 +389,7 @@ impl Verifier {
         header: Option<&Header>,
     ) -> Result<TokenIssuer<'r>, Pending> {
         let Some(name) = payload.issuer.map(|issuer| payload.text(issuer)) else {
-            return Err(VerifyError::new(Kind::MissingClaim, "iss is absent; have the issuer write it into every token: there is no setting that accepts one without").into());
+            return Ok(TokenIssuer::Configured(revision.trust_domain_of(payload)?));
         };
         if let Some(issuer) = revision.issuers.get(name) {
             return Ok(TokenIssuer::Configured(issuer));

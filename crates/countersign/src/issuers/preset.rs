@@ -99,11 +99,18 @@ impl Preset {
     /// ```
     pub const GITHUB_ACTIONS: Preset = Preset(ProviderMapping::GITHUB_ACTIONS);
 
-    /// Kubernetes service accounts; the issuer is that of the cluster. The tenant is the namespace.
+    /// SPIFFE workloads; the issuer is the trust domain, such as `spiffe://shop.example`, or that of its OpenID Connect
+    /// discovery. The client is the workload: `client("spiffe://shop.example/billing")`.
+    ///
+    /// A trust domain has no discovery of its own: name its keys, as in [`FileKeys::from_spiffe_bundle`](crate::keys::FileKeys::from_spiffe_bundle).
+    pub const SPIFFE: Preset = Preset(ProviderMapping::SPIFFE);
+
+    /// Kubernetes service accounts; the issuer is that of the cluster. The tenant is the namespace, and the client is the
+    /// service account: `client("system:serviceaccount:shop:billing")`.
     pub const KUBERNETES: Preset = Preset(ProviderMapping::KUBERNETES);
 
     /// Every preset.
-    pub const ALL: [Preset; 10] = [
+    pub const ALL: [Preset; 11] = [
         Preset::KEYCLOAK,
         Preset::KEYCLOAK_REALM,
         Preset::AUTH0,
@@ -114,6 +121,7 @@ impl Preset {
         Preset::GOOGLE,
         Preset::GITHUB_ACTIONS,
         Preset::KUBERNETES,
+        Preset::SPIFFE,
     ];
 
     /// Also reads the roles of the realm, for [`KEYCLOAK`](Self::KEYCLOAK).

@@ -10,7 +10,7 @@ use countersign_core::key::{
 };
 use http::HeaderMap;
 
-use super::location::{KeyLocation, KeyRequest, failure};
+use super::location::{KeyDocument, KeyLocation, KeyRequest, failure};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::{FetchFailure, unexpected_form};
@@ -42,7 +42,28 @@ pub struct FileKeys(RefreshingKeys<FileLocation>);
 impl FileKeys {
     /// The keys in this file, now and as it changes.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        let path = path.into();
+        Self::with_document(path.into(), KeyDocument::JwkSet)
+    }
+
+    /// The keys for JWT-SVIDs in the trust bundle of a SPIFFE trust domain, now and as it changes.
+    ///
+    /// `spire-server bundle show -format spiffe` writes one. `spiffe-helper` writes a plain JWK Set, which [`new`](Self::new)
+    /// reads.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::issuers::Preset;
+    /// use countersign::keys::FileKeys;
+    ///
+    /// let keys = Arc::new(FileKeys::from_spiffe_bundle("/run/spiffe/bundle.json"));
+    /// let issuer = Preset::SPIFFE.issuer("spiffe://shop.example").keys(keys).audience("orders");
+    /// # let _ = issuer;
+    /// ```
+    pub fn from_spiffe_bundle(path: impl Into<PathBuf>) -> Self {
+        Self::with_document(path.into(), KeyDocument::SpiffeBundle)
+    }
+
+    fn with_document(path: PathBuf, document: KeyDocument) -> Self {
         let name = path.display().to_string();
         let policy = RefreshPolicy {
             default_lifetime: READ_EVERY,
@@ -54,7 +75,7 @@ impl FileKeys {
             max_backoff: READ_EVERY,
             ..RefreshPolicy::default()
         };
-        FileKeys(RefreshingKeys::new(FileLocation { path, name, last: Mutex::default() }, policy))
+        FileKeys(RefreshingKeys::new(FileLocation { path, name, document, last: Mutex::default() }, policy))
     }
 
     /// Sets lifetimes and pauses other than the defaults; impossible ones are reported when the verifier is built.
@@ -107,6 +128,7 @@ impl KeySource for FileKeys {
 struct FileLocation {
     path: PathBuf,
     name: String,
+    document: KeyDocument,
     /// The content last read, with its set.
     last: Mutex<Option<(Vec<u8>, Arc<KeySet>)>>,
 }
@@ -126,8 +148,8 @@ impl FileLocation {
             return Ok(Fetched { value: Arc::clone(set), lifetime: None });
         }
         let set =
-            KeySet::from_jwks(&content).map_err(|rejected| match unexpected_form(&HeaderMap::new(), &content) {
-                Some(form) => FetchFailure::Content(format!("the file is no JWK Set, but {form}")),
+            self.document.read(&content).map_err(|rejected| match unexpected_form(&HeaderMap::new(), &content) {
+                Some(form) => FetchFailure::Content(format!("the file is no {}, but {form}", self.document.name())),
                 None => failure(&rejected),
             })?;
         self.warn_about_permissions(&set);

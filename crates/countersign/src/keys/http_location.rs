@@ -9,7 +9,7 @@ use countersign_core::key::{KeyRejected, KeySet, MAX_JWKS_BYTES};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
-use super::location::{KeyLocation, KeyRequest, failure};
+use super::location::{KeyDocument, KeyLocation, KeyRequest, failure};
 use crate::fetch::{
     self, ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, discover, metadata_urls, unexpected_form,
 };
@@ -25,6 +25,7 @@ const MAX_ETAG_BYTES: usize = 256;
 #[derive(Debug)]
 pub(super) struct HttpLocation {
     target: Target,
+    document: KeyDocument,
     state: Mutex<State>,
     public_only: AtomicBool,
     plain_http_allowed: AtomicBool,
@@ -50,16 +51,17 @@ struct State {
 
 impl HttpLocation {
     pub(super) fn from_issuer(issuer: String) -> Self {
-        Self::new(Target::Issuer(issuer))
+        Self::new(Target::Issuer(issuer), KeyDocument::JwkSet)
     }
 
-    pub(super) fn from_url(url: String) -> Self {
-        Self::new(Target::Url(url))
+    pub(super) fn from_url(url: String, document: KeyDocument) -> Self {
+        Self::new(Target::Url(url), document)
     }
 
-    fn new(target: Target) -> Self {
+    fn new(target: Target, document: KeyDocument) -> Self {
         HttpLocation {
             target,
+            document,
             state: Mutex::default(),
             public_only: AtomicBool::new(false),
             plain_http_allowed: AtomicBool::new(false),
@@ -167,7 +169,7 @@ impl HttpLocation {
         let etag = etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok());
         let (value, etag) = match (response.status, known) {
             (StatusCode::NOT_MODIFIED, Some((old, set))) => (set, Some(etag.unwrap_or(old))),
-            (StatusCode::OK, _) => (read_set(&response)?, etag),
+            (StatusCode::OK, _) => (read_set(&response, self.document)?, etag),
             _ => return Err(response.unexpected_status()),
         };
         *validator = etag.map(|etag| (etag, Arc::clone(&value)));
@@ -220,10 +222,10 @@ impl KeyLocation for HttpLocation {
     }
 }
 
-pub(super) fn read_set(response: &FetchedResponse) -> Result<Arc<KeySet>, FetchFailure> {
+pub(super) fn read_set(response: &FetchedResponse, document: KeyDocument) -> Result<Arc<KeySet>, FetchFailure> {
     let rejected = |rejected: KeyRejected| match unexpected_form(&response.headers, &response.body) {
-        Some(form) => FetchFailure::Content(format!("not a JWK Set, but {form}")),
+        Some(form) => FetchFailure::Content(format!("not a {}, but {form}", document.name())),
         None => failure(&rejected),
     };
-    KeySet::from_jwks(&response.body).map(Arc::new).map_err(rejected)
+    document.read(&response.body).map(Arc::new).map_err(rejected)
 }

@@ -12,7 +12,7 @@ use reqwest::{Certificate, Client, Request};
 
 use super::file::read_bounded;
 use super::http_location::read_set;
-use super::location::{KeyLocation, KeyRequest};
+use super::location::{KeyDocument, KeyLocation, KeyRequest};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::{self, FetchFailure};
@@ -203,7 +203,7 @@ impl KeyLocation for ClusterLocation {
                 StatusCode::GONE if had_keys => return Err(FetchFailure::NoKeys),
                 _ => return Err(response.unexpected_status()),
             }
-            Ok(Fetched { value: read_set(&response)?, lifetime: response.fresh_for() })
+            Ok(Fetched { value: read_set(&response, KeyDocument::JwkSet)?, lifetime: response.fresh_for() })
         })
     }
 

@@ -39,6 +39,33 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
     }
 }
 
+/// The form of the document with the keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum KeyDocument {
+    /// A JWK Set.
+    #[default]
+    JwkSet,
+    /// The trust bundle of a SPIFFE trust domain.
+    SpiffeBundle,
+}
+
+impl KeyDocument {
+    pub(super) fn read(self, json: &[u8]) -> Result<KeySet, KeyRejected> {
+        match self {
+            KeyDocument::JwkSet => KeySet::from_jwks(json),
+            KeyDocument::SpiffeBundle => KeySet::from_spiffe_bundle(json),
+        }
+    }
+
+    /// Its name in messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            KeyDocument::JwkSet => "JWK Set",
+            KeyDocument::SpiffeBundle => "trust bundle",
+        }
+    }
+}
+
 /// One fetch of a key set.
 pub(super) struct KeyRequest {
     pub(super) current: Option<Arc<KeySet>>,

@@ -4,6 +4,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::{KeyCell, KeySource, KeySourceInfo, RefreshFuture, RefreshReason, SourceContext};
 
 use super::http_location::HttpLocation;
+use super::location::KeyDocument;
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::ConnectionSettings;
@@ -36,7 +37,22 @@ impl RemoteKeys {
 
     /// Keys at this address, without discovery.
     pub fn from_url(url: impl Into<String>) -> Self {
-        Self::new(HttpLocation::from_url(url.into()))
+        Self::new(HttpLocation::from_url(url.into(), KeyDocument::JwkSet))
+    }
+
+    /// The keys for JWT-SVIDs of a SPIFFE trust domain, from its bundle endpoint at this address (profile `https_web`).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::issuers::Preset;
+    /// use countersign::keys::RemoteKeys;
+    ///
+    /// let keys = Arc::new(RemoteKeys::from_spiffe_bundle("https://bundle.partner.example"));
+    /// let issuer = Preset::SPIFFE.issuer("spiffe://partner.example").keys(keys).audience("orders");
+    /// # let _ = issuer;
+    /// ```
+    pub fn from_spiffe_bundle(url: impl Into<String>) -> Self {
+        Self::new(HttpLocation::from_url(url.into(), KeyDocument::SpiffeBundle))
     }
 
     fn new(location: HttpLocation) -> Self {

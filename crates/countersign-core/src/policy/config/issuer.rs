@@ -60,6 +60,9 @@ pub struct TrustedIssuerConfig {
     /// The prefixes of refused subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_subject_prefixes: Vec<String>,
+    /// The SPIFFE trust domain that all subjects must belong to. Default: that of an `issuer` such as `spiffe://shop.example`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spiffe_trust_domain: Option<String>,
     /// The clients (`client_id`) whose tokens are accepted. Default: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_clients: Vec<String>,
@@ -129,6 +132,7 @@ impl TrustedIssuerConfig {
             required_claim_values: BTreeMap::new(),
             allowed_claim_values: BTreeMap::new(),
             refused_subject_prefixes: Vec::new(),
+            spiffe_trust_domain: None,
             allowed_clients: Vec::new(),
             client_id_for_absent_audience: false,
             kind_claim: BTreeMap::new(),
@@ -173,6 +177,9 @@ impl TrustedIssuerConfig {
         let allowed = self.allowed_claim_values.iter();
         issuer = allowed.fold(issuer, |issuer, (name, values)| issuer.allowed_claim_values(name, values));
         issuer = self.refused_subject_prefixes.iter().fold(issuer, TrustedIssuer::refused_subject_prefix);
+        if let Some(name) = &self.spiffe_trust_domain {
+            issuer = issuer.spiffe_trust_domain(name);
+        }
         issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allowed_client);
         if self.client_id_for_absent_audience {
             issuer = issuer.client_id_for_absent_audience();

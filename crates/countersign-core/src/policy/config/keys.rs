@@ -26,6 +26,10 @@ pub enum KeysConfig {
     JwksUrl(String),
     /// A JWK Set in this file: `{"file":"keys.json"}`.
     File(String),
+    /// A SPIFFE trust bundle in this file: `{"spiffe_bundle_file":"bundle.json"}`.
+    SpiffeBundleFile(String),
+    /// A SPIFFE trust bundle at this URL, the bundle endpoint of a trust domain: `{"spiffe_bundle_url":"https://…"}`.
+    SpiffeBundleUrl(String),
     /// A JWK Set as text, with only public keys: `{"inline":"{\"keys\":[…]}"}`.
     Inline(String),
 }

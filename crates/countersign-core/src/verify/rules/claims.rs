@@ -7,6 +7,7 @@ use super::names::refused_member;
 use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
+use crate::policy::spiffe::{domain_of_id, trust_domain_id};
 use crate::token::{ListClaim, RegisteredClaim, TokenKind, TokenType};
 
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
@@ -185,6 +186,13 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
             return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
         }
     }
+    if let Some(domain) = &case.issuer.trust_domain {
+        let subject = payload.subject.map_or("", |text| payload.text(text));
+        if trust_domain_id(subject).and_then(domain_of_id) != Some(domain) {
+            let expected = format!("the SPIFFE ID of a workload in trust domain {domain}");
+            return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, "sub", &expected, subject));
+        }
+    }
     let client = client(case)?.unwrap_or_default();
     let is_others_client = |(prefix, _): &(String, String)| client.starts_with(prefix.as_str());
     if starts_with(&case.issuer.refused_subject_prefixes, &client) || reserved.clone().any(is_others_client) {
@@ -205,6 +213,9 @@ fn compare_subject(case: &Case<'_>) -> Compared {
     if !issuer.refused_subject_prefixes.is_empty() {
         let prefixes = some_of(issuer.refused_subject_prefixes.iter().cloned());
         expected.push(format!("sub not beginning with {prefixes}"));
+    }
+    if let Some(domain) = &issuer.trust_domain {
+        expected.push(format!("sub a SPIFFE ID of {}", quoted(domain)));
     }
     if !issuer.allowed_clients.is_empty() {
         expected.push(format!(
