@@ -305,6 +305,34 @@ async fn s11_04_the_issuer_cache_is_bounded_and_drops_the_least_recently_used() 
     assert_eq!(tenants.database.asked(), 4, "1 was dropped and looked up again");
 }
 
+/// S15.07: cached tokens and the resolver's own copy of the issuer keep the key source in memory.
+#[tokio::test]
+async fn s15_07_the_keys_of_an_issuer_that_was_dropped_leave_memory() {
+    let tenants = Tenants::new().await;
+    let keys = Arc::new(RemoteKeys::from_url(format!("{}/shared", tenants.world.server.url)).refresh_policy(policy()));
+    for number in [0, 1] {
+        let source: Arc<dyn countersign::key::KeySource> = keys.clone();
+        tenants.database.put(NeedsAudience::new(tenants.name(number), source).audience("orders"));
+    }
+    let has_keys = || countersign::key::KeySource::cell(&*keys).current().is_some();
+    for number in [0, 1] {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+    }
+    let fetched = tenants.world.server.count();
+    tenants.issuers.forget(&tenants.name(0));
+    assert!(has_keys(), "another issuer uses the same source");
+    assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
+    tenants.issuers.forget(&tenants.name(1));
+    assert!(!has_keys() && keys.snapshot().is_none());
+    tenants.world.advance(Duration::from_secs(700)).await;
+    assert_eq!(tenants.world.server.count(), fetched, "and they are not refreshed");
+    for _ in 0..2 {
+        assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok", "the resolver still knows it");
+    }
+    assert!(has_keys());
+    assert_eq!(tenants.world.server.count(), fetched + 1);
+}
+
 #[tokio::test]
 async fn the_mapping_of_a_resolved_issuer_reads_its_claims() {
     let tenants = Tenants::new().await;

@@ -37,6 +37,7 @@ pub use crate::claims::typed::TokenClaims;
 pub use crate::clock::sweep::SweepTime;
 pub use crate::counter::Counter;
 pub use crate::digest::sha256;
+pub use crate::key::memory::KeyMemory;
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, safe_text, visible_text};

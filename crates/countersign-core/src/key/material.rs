@@ -38,6 +38,9 @@ enum Material {
     Hmac(Box<hmac::Key>),
 }
 
+/// The memory of a prepared key besides its numbers: its structures, and what the allocator adds.
+const PREPARED_OVERHEAD: usize = 768;
+
 impl VerifyingKey {
     /// Reads one public JWK (RFC 7517). A key without `alg` gets its curve's algorithm, RS256 if it is an RSA key.
     ///
@@ -192,6 +195,28 @@ impl VerifyingKey {
             jwk.as_object_mut()?.remove("alg");
         }
         Some(jwk)
+    }
+
+    /// The approximate memory that the key takes, with that of its prepared form outside of Rust's allocator.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let prepared = match &self.material {
+            Material::Public(public) => {
+                let encoded = public.as_ref().len();
+                // An RSA key holds its modulus, and two numbers of that size once it was used.
+                encoded * if Algorithm::RSA.contains(&self.algorithm) { 4 } else { 2 } + PREPARED_OVERHEAD
+            }
+            Material::Hmac(_) => size_of::<hmac::Key>(),
+        };
+        let relabelled = self.unlabelled.iter().flat_map(|relabelled| relabelled.iter());
+        let relabelled = relabelled.map(|key| {
+            size_of::<Option<Arc<Self>>>() * 2 + key.get().and_then(Option::as_ref).map_or(0, |key| key.memory_bytes())
+        });
+        size_of::<Self>()
+            + self.key_id().map_or(0, str::len)
+            + self.thumbprint.len()
+            + size_of_val(&*self.irregularities)
+            + prepared
+            + relabelled.sum::<usize>()
     }
 
     /// Returns whether `signature` is this key's over `message`. MACs are compared in full and in constant time.

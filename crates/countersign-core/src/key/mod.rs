@@ -7,6 +7,7 @@ mod info;
 mod jsonwebtoken;
 mod jwk;
 mod material;
+pub(crate) mod memory;
 mod pem;
 mod rejected;
 mod roca;

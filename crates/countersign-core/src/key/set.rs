@@ -24,6 +24,9 @@ pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 /// The largest number of keys of one `kid` and algorithm that are tried.
 const MAX_TRIED: usize = 4;
 
+/// The approximate memory of a key's places in a set, in bytes.
+const ENTRY_OVERHEAD: usize = 160;
+
 /// The public keys of an issuer at one time.
 pub struct KeySet {
     /// With a fast hash: it contains only names that the issuer chose, at most 128.
@@ -227,6 +230,20 @@ impl KeySet {
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
+    }
+
+    /// The approximate memory that the set takes, in bytes, with its list of skipped entries.
+    ///
+    /// ```
+    /// use countersign_core::key::KeySet;
+    ///
+    /// assert!(KeySet::new([]).memory_bytes() < 1_000);
+    /// ```
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let keys = self.all.iter().map(|key| key.memory_bytes() + key.key_id().map_or(0, str::len) + ENTRY_OVERHEAD);
+        let skipped = self.skipped.iter().map(|skipped| size_of::<SkippedKey>() * 2 + skipped.key_id.capacity());
+        size_of::<Self>() + keys.sum::<usize>() + skipped.sum::<usize>()
     }
 
     /// Returns whether `other` has the same keys under the same names.

@@ -119,11 +119,17 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     ///
     /// Called once for every verifier that is built with this source, and for every issuer that is resolved with it; before
     /// any other method. A source that measures time keeps a [`SourceClock`](crate::clock::SourceClock) and returns the fault of
-    /// its [`attach`](crate::clock::SourceClock::attach). A source that wraps others calls theirs.
+    /// its [`attach`](crate::clock::SourceClock::attach). A source that wraps others calls theirs, as in [`detach`](Self::detach).
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         let _ = context;
         Vec::new()
     }
+
+    /// Undoes one [`attach`](Self::attach) for an issuer that was resolved at run time and is no longer cached.
+    ///
+    /// A source that fetches keys drops them once nobody is attached: verified tokens that are still cached keep the source
+    /// itself in memory. Until the next `attach`, [`refresh`](Self::refresh) returns `Unavailable`.
+    fn detach(&self) {}
 }
 
 /// Keys that never change.

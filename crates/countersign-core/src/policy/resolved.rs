@@ -1,12 +1,13 @@
 //! Issuers that are resolved by name at run time.
 
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
+use crate::key::memory::KeyMemory;
 use crate::key::{RefreshFuture, SourceContext};
 
 /// Resolves issuers that are unknown at build time, such as tenants in a database.
@@ -71,6 +72,8 @@ pub struct ResolvedIssuer {
     pub(crate) admission: OnceLock<(u64, Result<(), String>)>,
     /// The second in which a token was last verified, plus one; zero if none was.
     last_used: AtomicU64,
+    key_memory: Option<Arc<KeyMemory>>,
+    is_released: AtomicBool,
 }
 
 impl ResolvedIssuer {
@@ -92,7 +95,7 @@ impl ResolvedIssuer {
                 "the issuer could say every role, permission and group; set name_prefix, or state with names_of whose these are",
             ));
         }
-        ConfigError::check(faults)?;
+        ConfigError::check(faults).inspect_err(|_| issuer.keys.detach())?;
         let is_weakened = issuer.weakenings().next().is_some();
         for weakening in issuer.weakenings() {
             tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
@@ -107,6 +110,8 @@ impl ResolvedIssuer {
             is_weakened,
             admission: OnceLock::new(),
             last_used: AtomicU64::new(0),
+            key_memory: context.key_memory().cloned(),
+            is_released: AtomicBool::new(false),
         })
     }
 
@@ -125,6 +130,26 @@ impl ResolvedIssuer {
         self.last_used.load(Ordering::Relaxed)
     }
 
+    /// The bytes of its fetched keys, as far as its key source counts them.
+    #[must_use]
+    pub fn key_bytes(&self) -> usize {
+        self.key_memory.as_ref().map_or(0, |memory| memory.bytes())
+    }
+
+    /// Detaches the key source, so that cached tokens and requests in progress keep no keys in memory. The issuer must not
+    /// be used for further tokens. Dropping it does the same.
+    pub fn release(&self) {
+        if !self.is_released.swap(true, Ordering::Relaxed) {
+            self.issuer.keys.detach();
+        }
+    }
+
+    /// Returns whether the key source was detached.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        self.is_released.load(Ordering::Relaxed)
+    }
+
     /// The issuer and its rules.
     #[must_use]
     pub fn issuer(&self) -> &Arc<TrustedIssuer> {
@@ -139,5 +164,11 @@ impl ResolvedIssuer {
     /// The claims that the rules and the mapping read.
     pub(crate) fn claim_names(&self) -> &[Box<str>] {
         &self.claim_names
+    }
+}
+
+impl Drop for ResolvedIssuer {
+    fn drop(&mut self) {
+        self.release();
     }
 }

@@ -17,6 +17,9 @@ use super::{checked_url_within, is_loopback, send_within};
 /// The largest metadata document, in bytes.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
+/// The longest endpoint in a metadata document, in bytes.
+const MAX_ENDPOINT_BYTES: usize = 2 * 1024;
+
 #[derive(Deserialize)]
 struct Metadata {
     issuer: String,
@@ -94,20 +97,29 @@ pub(crate) async fn discover(
     };
     let address =
         address.ok_or_else(|| FetchFailure::Content(format!("the discovery document lacks {}", endpoint.name())))?;
-    let address = checked_url_within(reach, &address, "endpoint").map_err(|fault| {
-        let (name, found) = (endpoint.name(), safe_text(&address));
+    checked_endpoint(endpoint, issuer, &address, reach)
+}
+
+/// The address that the metadata names, if it may be used.
+fn checked_endpoint(endpoint: Endpoint, issuer: &str, address: &str, reach: Reach) -> Result<Url, FetchFailure> {
+    let name = endpoint.name();
+    let url = checked_url_within(reach, address, "endpoint").map_err(|fault| {
+        let found = safe_text(address);
         let problem = match address.contains("://") {
             true => &*fault.problem,
             false => "relative; it must be a whole URL that begins with https://",
         };
         FetchFailure::Content(format!("{name} of the discovery document: \"{found}\" is {problem}"))
     })?;
-    if !may_name(issuer, &address) {
+    if url.as_str().len() > MAX_ENDPOINT_BYTES {
+        return Err(FetchFailure::Content(format!("{name} of the discovery document is longer than 2 KiB")));
+    }
+    if !may_name(issuer, &url) {
         return Err(FetchFailure::Unusable(
             "the discovery document of an issuer elsewhere names an endpoint in a private network",
         ));
     }
-    Ok(address)
+    Ok(url)
 }
 
 /// Returns whether the document of `issuer` may name this endpoint: one on the same host, one on loopback only if the issuer
@@ -174,6 +186,17 @@ mod tests {
         }
         let elsewhere = Url::parse("https://keys.example/keys").expect("a URL");
         assert!([public, local, private].iter().all(|issuer| may_name(issuer, &elsewhere)));
+    }
+
+    #[test]
+    fn s15_07_an_endpoint_has_a_bounded_length() {
+        let read = |length: usize| {
+            let address = format!("https://id.example/{}", "é".repeat(length));
+            checked_endpoint(Endpoint::Keys, "https://id.example", &address, Reach::Anywhere)
+        };
+        assert!(read(300).is_ok());
+        let failure = read(400).expect_err("longer than 2 KiB when it is escaped").to_string();
+        assert!(failure.contains("jwks_uri of the discovery document is longer than 2 KiB"), "{failure}");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The keys of one source: fetched into a cell, counted, refreshed while they are in use.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::key::{KeyCell, KeySet, KeyStats, VerifyingKey};
 
+use super::attachments::Attachments;
 use super::fetch_limit::FetchLimit;
 use super::location::{KeyLocation, KeyRequest};
 use crate::fetch::FetchFailure;
@@ -21,6 +22,7 @@ const WITHDRAWN_AFTER: Duration = Duration::from_secs(45);
 pub(super) struct CachedKeys {
     pub(super) cell: KeyCell,
     pub(super) usage: Usage,
+    attachments: Mutex<Attachments>,
     counters: Counters,
 }
 
@@ -76,6 +78,20 @@ impl Usage {
 }
 
 impl CachedKeys {
+    pub(super) fn attachments(&self) -> MutexGuard<'_, Attachments> {
+        self.attachments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes the use by a resolved issuer. Returns true if it was the last one: then the keys are dropped.
+    pub(super) fn detach(&self) -> bool {
+        let mut attachments = self.attachments();
+        let is_last = attachments.remove();
+        if is_last {
+            self.cell.clear();
+        }
+        is_last
+    }
+
     /// The counts, without what only the cache knows.
     pub(super) fn counts(&self) -> KeyStats {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -95,6 +111,8 @@ pub(super) struct KeyFetch {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) host: Option<String>,
     pub(super) limit: Arc<FetchLimit>,
+    /// The use of the source that the fetch belongs to.
+    pub(super) generation: u64,
 }
 
 impl Fetch<KeySet> for KeyFetch {
@@ -135,6 +153,11 @@ impl Fetch<KeySet> for KeyFetch {
     }
 
     fn on_change(&self, cached: &CachedValue<KeySet>) {
+        let mut attachments = self.keys.attachments();
+        if attachments.generation() != Some(self.generation) {
+            return; // the issuer was evicted meanwhile
+        }
+        attachments.count(Some(&cached.value));
         if cached.is_withdrawn {
             if !self.keys.cell.is_withdrawn() {
                 telemetry::keys_withdrawn(self.location.name(), WITHDRAWN_AFTER);
@@ -144,6 +167,13 @@ impl Fetch<KeySet> for KeyFetch {
             self.keys.cell.serve_stale(cached.usable_until);
         } else {
             self.keys.cell.store(Arc::clone(&cached.value), Some(cached.usable_until));
+        }
+    }
+
+    fn on_recorded(&self) {
+        let memory = self.keys.attachments().memory();
+        if let Some(memory) = memory {
+            memory.make_room();
         }
     }
 

@@ -82,6 +82,10 @@ impl KeySource for FailoverKeys {
         }
         faults
     }
+
+    fn detach(&self) {
+        self.sources.iter().for_each(|source| source.detach());
+    }
 }
 
 impl FailoverKeys {

@@ -123,6 +123,10 @@ impl KeySource for FileKeys {
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         self.0.attach(context)
     }
+
+    fn detach(&self) {
+        self.0.detach();
+    }
 }
 
 struct FileLocation {
@@ -181,6 +185,10 @@ impl KeyLocation for FileLocation {
 
     fn origin(&self) -> String {
         format!("file {}", self.name)
+    }
+
+    fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {

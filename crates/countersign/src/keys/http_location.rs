@@ -209,6 +209,10 @@ impl KeyLocation for HttpLocation {
         self.public_only.store(true, Ordering::Relaxed);
     }
 
+    fn forget(&self) {
+        self.store_state(State::default());
+    }
+
     fn fault(&self) -> Option<Fault> {
         let settings = self.settings();
         let of_address = match &self.target {

@@ -124,6 +124,10 @@ impl KeySource for KubernetesKeys {
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         self.0.attach(context)
     }
+
+    fn detach(&self) {
+        self.0.detach();
+    }
 }
 
 struct ClusterLocation {

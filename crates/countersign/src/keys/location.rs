@@ -33,6 +33,9 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
     /// Restricts fetches to public addresses from now on. Without effect if the operator chose the address.
     fn restrict_to_public_addresses(&self) {}
 
+    /// Drops what it keeps of earlier fetches.
+    fn forget(&self) {}
+
     /// Settings that cannot work.
     fn fault(&self) -> Option<Fault> {
         None

@@ -1,5 +1,6 @@
 //! Key sources: OIDC discovery, JWKS addresses, files, a Kubernetes cluster, and failover between sources.
 
+mod attachments;
 mod cached_keys;
 mod config;
 mod failover;

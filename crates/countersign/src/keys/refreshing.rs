@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::SourceClock;
@@ -21,6 +21,8 @@ use crate::rt;
 /// The shortest `Retry-After` for callers whose key could not be fetched.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+type KeyCache = RefreshCache<KeySet, KeyFetch>;
+
 /// Settings, then the keys of one location once somebody needs them.
 pub(super) struct RefreshingKeys<L> {
     pub(super) location: Arc<L>,
@@ -30,7 +32,7 @@ pub(super) struct RefreshingKeys<L> {
     keys: Arc<CachedKeys>,
     /// Of missing keys' names, which untrusted clients choose: with a random key.
     hasher: RandomState,
-    cache: OnceLock<RefreshCache<KeySet, KeyFetch>>,
+    cache: Mutex<Option<KeyCache>>,
 }
 
 impl<L: KeyLocation> RefreshingKeys<L> {
@@ -42,7 +44,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
             initial_snapshot: None,
             keys: Arc::default(),
             hasher: RandomState::new(),
-            cache: OnceLock::new(),
+            cache: Mutex::default(),
         }
     }
 
@@ -64,7 +66,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     /// Starts the refresh task that has ended, as keys are in use again: their freshness must not depend on a missing key.
     #[cold]
     fn refresh_again(&self) {
-        if let Some(cache) = self.cache.get().filter(|_| rt::has_runtime()) {
+        if let Some(cache) = self.current_cache().filter(|_| rt::has_runtime()) {
             self.keys.usage.set_refresh_ended(false);
             cache.spawn_refresh_task();
         }
@@ -73,7 +75,9 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     /// Fetches newer keys, within the cool-down. The first call spawns the refresh task.
     pub(super) fn refresh<'a>(&'a self, reason: RefreshReason, key_id: Option<&'a str>) -> RefreshFuture<'a> {
         Box::pin(async move {
-            let cache = self.cache();
+            let Some(cache) = self.cache() else {
+                return RefreshOutcome::Unavailable { retry_after: MIN_RETRY_AFTER };
+            };
             cache.spawn_refresh_task(); // before any await: a caller that gives up must not cancel it
             match cache.refresh(reason, key_id.map(|key_id| self.hasher.hash_one(key_id))).await {
                 Outcome::Refreshed => RefreshOutcome::Refreshed,
@@ -102,6 +106,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
         if !context.allows_private_addresses() {
             self.location.restrict_to_public_addresses();
         }
+        self.keys.attachments().add(context);
         let mut faults = self.policy.faults();
         faults.extend(self.clock.attach(context.clock()));
         faults.extend(self.location.fault());
@@ -111,9 +116,21 @@ impl<L: KeyLocation> RefreshingKeys<L> {
         faults
     }
 
+    /// Drops the keys after the last resolved issuer has gone, with what was recorded for further fetches.
+    pub(super) fn detach(&self) {
+        if !self.keys.detach() {
+            return;
+        }
+        let cache = self.lock_cache().take();
+        if let Some(cache) = cache {
+            cache.clear(); // callers that wait for a fetch keep the cache itself
+        }
+        self.location.forget();
+    }
+
     /// The current keys, for the next start; none that the issuer withdrew.
     pub(super) fn snapshot(&self) -> Option<KeySnapshot> {
-        let cached = self.cache.get()?.cached().filter(|cached| !cached.is_withdrawn)?;
+        let cached = self.current_cache()?.cached().filter(|cached| !cached.is_withdrawn)?;
         let clock = self.clock.get();
         let age = clock.elapsed().saturating_sub(cached.fetched_at);
         let lifetime = cached.fresh_until.saturating_sub(cached.fetched_at);
@@ -121,7 +138,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     }
 
     fn health(&self) -> KeyHealth {
-        let Some(cache) = self.cache.get() else {
+        let Some(cache) = self.current_cache() else {
             return KeyHealth::NotReady { reason: "not fetched yet: no request has needed its keys".into() };
         };
         let status = cache.status();
@@ -138,7 +155,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
 
     fn stats(&self) -> KeyStats {
         let mut stats = self.keys.counts();
-        if let Some(cached) = self.cache.get().and_then(RefreshCache::cached) {
+        if let Some(cached) = self.current_cache().and_then(|cache| cache.cached()) {
             let elapsed = self.clock.get().elapsed();
             stats.age = Some(elapsed.saturating_sub(cached.fetched_at));
             stats.is_stale = cached.may_be_stale() && elapsed >= cached.fresh_until;
@@ -146,23 +163,37 @@ impl<L: KeyLocation> RefreshingKeys<L> {
         stats
     }
 
-    fn cache(&self) -> &RefreshCache<KeySet, KeyFetch> {
-        self.cache.get_or_init(|| {
-            let fetch = KeyFetch {
-                location: Arc::clone(&self.location) as Arc<dyn KeyLocation>,
-                keys: Arc::clone(&self.keys),
-                clock: Arc::clone(self.clock.get()),
-                host: self.location.host(),
-                limit: FetchLimit::of_process(&**self.clock.get()),
-            };
-            let cache = RefreshCache::new(fetch, self.policy.clone(), Arc::clone(self.clock.get()));
-            if let Some(snapshot) = &self.initial_snapshot
-                && let Some((set, lifetime, age)) = snapshot.unpack(self.clock.get().now())
-            {
-                cache.preload(set, lifetime, age);
-            }
-            cache
-        })
+    /// The cache, which the first call makes; `None` if the source was detached.
+    fn cache(&self) -> Option<KeyCache> {
+        let mut cache = self.lock_cache();
+        let generation = self.keys.attachments().generation()?;
+        Some(cache.get_or_insert_with(|| self.new_cache(generation)).clone())
+    }
+
+    fn new_cache(&self, generation: u64) -> KeyCache {
+        let fetch = KeyFetch {
+            location: Arc::clone(&self.location) as Arc<dyn KeyLocation>,
+            keys: Arc::clone(&self.keys),
+            clock: Arc::clone(self.clock.get()),
+            host: self.location.host(),
+            limit: FetchLimit::of_process(&**self.clock.get()),
+            generation,
+        };
+        let cache = RefreshCache::new(fetch, self.policy.clone(), Arc::clone(self.clock.get()));
+        if let Some(snapshot) = &self.initial_snapshot
+            && let Some((set, lifetime, age)) = snapshot.unpack(self.clock.get().now())
+        {
+            cache.preload(set, lifetime, age);
+        }
+        cache
+    }
+
+    fn current_cache(&self) -> Option<KeyCache> {
+        self.lock_cache().clone()
+    }
+
+    fn lock_cache(&self) -> MutexGuard<'_, Option<KeyCache>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

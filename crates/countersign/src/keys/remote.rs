@@ -121,4 +121,8 @@ impl KeySource for RemoteKeys {
     fn attach(&self, context: &SourceContext) -> Vec<Fault> {
         self.0.attach(context)
     }
+
+    fn detach(&self) {
+        self.0.detach();
+    }
 }

@@ -107,6 +107,11 @@ where
         self.0.invalidate(value);
     }
 
+    /// Drops the value.
+    pub(crate) fn clear(&self) {
+        self.0.clear();
+    }
+
     /// Refreshes the value in the background from now on, until the cache is dropped.
     pub(crate) fn spawn_refresh_task(&self) {
         RefreshTask::spawn(&self.0);

@@ -27,6 +27,9 @@ pub(crate) trait Fetch<T>: Send + Sync + 'static {
     /// Called at the end of each fetch, cancelled ones included, with its error and the value cached until then.
     fn on_finish(&self, _error: Option<&Self::Error>, _forced: bool, _cached: Option<&CachedValue<T>>) {}
 
+    /// Called once the result of a fetch is recorded, without a lock, before its callers receive it.
+    fn on_recorded(&self) {}
+
     /// Returns whether a fetched value has something that the current one lacks, such as a new key.
     fn brings_news(&self, _current: &T, _fetched: &T) -> bool {
         false

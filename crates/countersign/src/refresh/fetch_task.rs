@@ -161,6 +161,7 @@ where
         self.is_finished = true;
         self.inner.fetch.on_finish(result.as_ref().err(), self.forced, self.inner.cached.load().as_deref());
         let result = self.inner.finish(&self.leader, result, self.started);
+        self.inner.fetch.on_recorded();
         self.leader.publish(result);
     }
 }

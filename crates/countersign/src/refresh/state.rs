@@ -223,6 +223,11 @@ where
         }
     }
 
+    pub(super) fn clear(&self) {
+        let _state = self.lock();
+        self.cached.store(None);
+    }
+
     pub(super) fn preload(&self, value: Arc<T>, lifetime: Duration, age: Duration) {
         let _state = self.lock();
         if self.cached.load().is_some() {

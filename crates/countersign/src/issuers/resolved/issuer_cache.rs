@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::entry::{CachedEntry, Entries, Entry};
+use super::eviction;
 use super::policy::ResolvePolicy;
 use super::resolver::NotResolved;
 use super::uncached::{Started, Uncached};
@@ -13,19 +15,8 @@ use super::uncached::{Started, Uncached};
 /// Maps names to issuers of type `I`. Cached issuers are read without a lock.
 pub(super) struct IssuerCache<I> {
     policy: ResolvePolicy,
-    cached: ArcSwap<HashMap<Box<str>, Arc<Entry<I>>>>,
+    cached: ArcSwap<Entries<I>>,
     uncached: Mutex<Uncached<Entry<I>>>,
-}
-
-/// An issuer, or its lookup.
-pub(super) struct Entry<I> {
-    pub(super) issuer: I,
-}
-
-/// The order in which cached issuers make room.
-pub(super) trait LastUsed {
-    /// A number that is lower the earlier a token was last verified.
-    fn last_used(&self) -> u64;
 }
 
 /// The next step of a caller whose issuer is not cached.
@@ -46,7 +37,7 @@ pub(super) struct Finished {
     pub(super) known_names_changed: bool,
 }
 
-impl<I: LastUsed> IssuerCache<I> {
+impl<I: CachedEntry> IssuerCache<I> {
     pub(super) fn new(policy: ResolvePolicy) -> Self {
         let uncached = Mutex::new(Uncached::new(&policy));
         IssuerCache { policy, cached: ArcSwap::default(), uncached }
@@ -98,13 +89,14 @@ impl<I: LastUsed> IssuerCache<I> {
 
     /// Records the end of a lookup.
     pub(super) fn finish(&self, name: &str, failure: Option<NotResolved>, elapsed: Duration) -> Finished {
+        let mut evicted = None; // dropped after the lock
         let mut uncached = self.lock();
         let pending = uncached.take_pending(name);
         let mut finished = Finished { was_pending: pending.is_some(), was_cached: false, known_names_changed: false };
         match failure {
             None => {
                 if let Some(entry) = pending {
-                    self.insert(name, entry);
+                    evicted = self.insert(name, entry);
                     finished.known_names_changed = uncached.trust(name);
                 }
             }
@@ -114,19 +106,46 @@ impl<I: LastUsed> IssuerCache<I> {
                 }
             }
             Some(NotResolved::Refused) => {
-                finished.was_cached = self.remove(name);
+                evicted = self.remove(name);
+                finished.was_cached = evicted.is_some();
                 finished.known_names_changed = uncached.known.remove(name);
                 uncached.refuse(name, elapsed, self.policy.refused_for);
             }
         }
+        drop(uncached);
+        release(evicted);
         finished
     }
 
     /// Drops all that is known of `name`.
     pub(super) fn forget(&self, name: &str) {
-        let mut uncached = self.lock();
-        uncached.forget(name);
-        self.remove(name);
+        let evicted = {
+            let mut uncached = self.lock();
+            uncached.forget(name);
+            self.remove(name)
+        };
+        release(evicted);
+    }
+
+    /// Evicts issuers until the keys of the others are within the bound, after those of `newest` were fetched: first idle
+    /// ones, then among the rest those whose keys take more than an equal share. Returns true if `newest` is among them.
+    pub(super) fn make_room(&self, newest: &str, elapsed: Duration) -> bool {
+        let evicted = {
+            let mut uncached = self.lock();
+            let mut cached = HashMap::clone(&self.cached.load());
+            let evicted = eviction::exceeding(&mut cached, &uncached, self.policy.max_key_bytes, newest, elapsed);
+            if evicted.is_empty() {
+                return false;
+            }
+            self.cached.store(Arc::new(cached));
+            if evicted.iter().any(|(name, _)| **name == *newest) {
+                uncached.pause(newest, elapsed); // or each of its tokens would cause a fetch
+            }
+            evicted
+        };
+        let is_among_them = evicted.iter().any(|(name, _)| **name == *newest);
+        release(evicted.into_iter().map(|(_, entry)| entry));
+        is_among_them
     }
 
     /// Records names that were trusted in an earlier run.
@@ -152,29 +171,108 @@ impl<I: LastUsed> IssuerCache<I> {
     }
 
     /// Called under the lock only, as [`remove`](Self::remove). Copies the map: lookups are rare, and readers take no lock.
-    fn insert(&self, name: &str, entry: Arc<Entry<I>>) {
+    /// Returns the entry that made room.
+    fn insert(&self, name: &str, entry: Arc<Entry<I>>) -> Option<Arc<Entry<I>>> {
+        let mut evicted = None;
         let mut cached = HashMap::clone(&self.cached.load());
         if cached.len() >= self.policy.max_issuers && !cached.contains_key(name) {
             let unused = cached.iter().min_by_key(|(_, entry)| entry.issuer.last_used());
             if let Some(name) = unused.map(|(name, _)| name.clone()) {
-                cached.remove(&name);
+                evicted = cached.remove(&name);
             }
         }
         cached.insert(name.into(), entry);
         self.cached.store(Arc::new(cached));
+        evicted
     }
 
-    fn remove(&self, name: &str) -> bool {
+    fn remove(&self, name: &str) -> Option<Arc<Entry<I>>> {
         if !self.cached.load().contains_key(name) {
-            return false;
+            return None;
         }
         let mut cached = HashMap::clone(&self.cached.load());
-        cached.remove(name);
+        let removed = cached.remove(name);
         self.cached.store(Arc::new(cached));
-        true
+        removed
     }
 
     fn lock(&self) -> MutexGuard<'_, Uncached<Entry<I>>> {
         self.uncached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Never called under the lock: it calls the user's code.
+fn release<I: CachedEntry>(evicted: impl IntoIterator<Item = Arc<Entry<I>>>) {
+    evicted.into_iter().for_each(|entry| entry.issuer.release());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Issuer {
+        last_used: AtomicU64,
+        key_bytes: AtomicUsize,
+    }
+
+    impl CachedEntry for Issuer {
+        fn last_used(&self) -> u64 {
+            self.last_used.load(Ordering::Relaxed)
+        }
+
+        fn key_bytes(&self) -> usize {
+            self.key_bytes.load(Ordering::Relaxed)
+        }
+
+        fn release(&self) {
+            self.key_bytes.store(0, Ordering::Relaxed);
+        }
+    }
+
+    const MIB: usize = 1024 * 1024;
+
+    /// A cache of ten MiB with issuers of these names, seconds of the last use, and MiB.
+    fn cache(issuers: &[(&str, u64, usize)]) -> IssuerCache<Issuer> {
+        let cache = IssuerCache::new(ResolvePolicy::default().max_key_bytes(10 * MIB));
+        for (name, last_used, mib) in issuers {
+            let issuer = Issuer { last_used: (*last_used).into(), key_bytes: (mib * MIB).into() };
+            cache.insert(name, Arc::new(Entry { issuer }));
+        }
+        cache
+    }
+
+    /// The names that are still cached after the keys of `newest` were fetched in second 1000.
+    fn left(issuers: &[(&str, u64, usize)], newest: &str) -> String {
+        let cache = cache(issuers);
+        let is_evicted = cache.make_room(newest, Duration::from_secs(1000));
+        let mut names: Vec<_> = cache.cached.load().keys().map(ToString::to_string).collect();
+        names.sort();
+        assert_eq!(is_evicted, !names.iter().any(|name| name == newest));
+        names.concat()
+    }
+
+    #[test]
+    fn s15_07_idle_issuers_make_room_for_keys_and_those_in_use_only_beyond_an_equal_share() {
+        let idle = [("a", 990, 4), ("b", 900, 3), ("c", 0, 2), ("d", 500, 1), ("n", 0, 2)];
+        assert_eq!(left(&idle, "n"), "abdn", "the one that was never used first");
+        let idle = [("a", 990, 4), ("b", 900, 3), ("d", 500, 1), ("n", 0, 3)];
+        assert_eq!(left(&idle, "n"), "abn", "then the one used longest ago");
+        assert_eq!(left(&[("a", 990, 4), ("b", 990, 4), ("n", 0, 4)], "n"), "ab", "none in use, however new");
+        assert_eq!(left(&[("a", 990, 6), ("b", 990, 2), ("n", 0, 3)], "n"), "bn", "but one with more than its share");
+        assert_eq!(left(&[("a", 990, 6), ("b", 990, 4), ("n", 0, 0)], "n"), "abn", "within the bound");
+        assert_eq!(left(&[("a", 990, 5), ("b", 990, 6)], "b"), "a", "keys that grew");
+        assert_eq!(left(&[("a", 990, 11)], "a"), "", "a single issuer beyond the bound");
+    }
+
+    #[test]
+    fn s15_07_a_newcomer_without_room_is_not_looked_up_again_at_once() {
+        let cache = cache(&[("a", 990, 5), ("b", 990, 5), ("n", 0, 5)]);
+        let elapsed = Duration::from_secs(1000);
+        assert!(cache.make_room("n", elapsed));
+        let (admission, _) = cache.admit("n", Some("host"), elapsed, |_| true, |_| Issuer::default());
+        assert!(matches!(admission, Admission::RetryAfter(_)));
     }
 }

@@ -1,12 +1,13 @@
 //! Lookups of issuers: cached, refreshed in the background, shared by all callers of one name.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use countersign_core::integration::{IssuerLookup, ResolvedIssuer};
+use countersign_core::integration::{IssuerLookup, KeyMemory, ResolvedIssuer};
 
-use super::issuer_cache::{Admission, IssuerCache, LastUsed};
+use super::entry::CachedEntry;
+use super::issuer_cache::{Admission, IssuerCache};
 use super::known_names;
 use super::resolver::{NotResolved, Resolver};
 use crate::fetch::parse_url;
@@ -24,6 +25,8 @@ pub(super) type CachedIssuer = RefreshCache<ResolvedIssuer, Lookup>;
 pub(super) struct Lookups {
     resolver: Resolver,
     pub(super) cache: IssuerCache<CachedIssuer>,
+    /// The bytes of the fetched keys of all issuers.
+    key_bytes: Arc<AtomicUsize>,
     is_saving: AtomicBool,
     /// Locked while the file of names is written.
     file: Mutex<()>,
@@ -32,7 +35,7 @@ pub(super) struct Lookups {
 impl Lookups {
     pub(super) fn new(resolver: Resolver) -> Self {
         let cache = IssuerCache::new(resolver.policy.clone());
-        Lookups { resolver, cache, is_saving: AtomicBool::new(false), file: Mutex::new(()) }
+        Lookups { resolver, cache, key_bytes: Arc::default(), is_saving: AtomicBool::new(false), file: Mutex::new(()) }
     }
 
     /// The cached answer for `name`. Takes no lock for a trusted issuer.
@@ -62,7 +65,8 @@ impl Lookups {
         let host = parse_url(name).filter(|_| is_accepted).map(|url| url.authority().to_owned());
         let is_usable = |issuer: &CachedIssuer| issuer.usable().is_some();
         let (admission, others) = self.cache.admit(name, host.as_deref(), elapsed, is_usable, |name| {
-            let lookup = Lookup { lookups: Arc::downgrade(self), name: name.into() };
+            let key_memory = self.key_memory(name);
+            let lookup = Lookup { lookups: Arc::downgrade(self), name: name.into(), key_memory };
             let policy = self.resolver.policy.for_one_issuer();
             RefreshCache::new(lookup, policy, Arc::clone(self.resolver.clock.get()))
         });
@@ -71,6 +75,27 @@ impl Lookups {
             telemetry::issuer_not_accepted(name, "lookup limit reached", elapsed);
         }
         admission
+    }
+
+    /// Counts the memory of one issuer's keys.
+    fn key_memory(self: &Arc<Self>, name: &str) -> Arc<KeyMemory> {
+        let (lookups, name): (_, Box<str>) = (Arc::downgrade(self), name.into());
+        Arc::new(KeyMemory::new(Arc::clone(&self.key_bytes), move || {
+            if let Some(lookups) = lookups.upgrade() {
+                lookups.make_room(&name);
+            }
+        }))
+    }
+
+    /// Evicts issuers if all keys together exceed the bound, after those of `newest` were fetched.
+    fn make_room(&self, newest: &str) {
+        if self.key_bytes.load(Ordering::Relaxed) <= self.resolver.policy.max_key_bytes {
+            return;
+        }
+        let elapsed = self.resolver.elapsed();
+        if self.cache.make_room(newest, elapsed) {
+            telemetry::issuer_not_accepted(newest, "no room for its keys within max_key_bytes", elapsed);
+        }
     }
 
     /// Reads the names that were trusted in an earlier run.
@@ -125,9 +150,19 @@ impl Lookups {
     }
 }
 
-impl LastUsed for CachedIssuer {
+impl CachedEntry for CachedIssuer {
     fn last_used(&self) -> u64 {
         self.cached().map_or(0, |cached| cached.value.last_used())
+    }
+
+    fn key_bytes(&self) -> usize {
+        self.cached().map_or(0, |cached| cached.value.key_bytes())
+    }
+
+    fn release(&self) {
+        if let Some(cached) = self.cached() {
+            cached.value.release();
+        }
     }
 }
 
@@ -135,6 +170,8 @@ impl LastUsed for CachedIssuer {
 pub(super) struct Lookup {
     lookups: Weak<Lookups>,
     name: Box<str>,
+    /// The same for each answer.
+    key_memory: Arc<KeyMemory>,
 }
 
 impl Fetch<ResolvedIssuer> for Lookup {
@@ -144,9 +181,9 @@ impl Fetch<ResolvedIssuer> for Lookup {
         let Some(lookups) = self.lookups.upgrade() else {
             return Box::pin(std::future::ready(Err(NotResolved::Failed)));
         };
-        let name = self.name.clone();
+        let (name, key_memory) = (self.name.clone(), Arc::clone(&self.key_memory));
         Box::pin(async move {
-            let resolved = lookups.resolver.resolve(&name, current).await;
+            let resolved = lookups.resolver.resolve(&name, current, key_memory).await;
             resolved.map(|value| Fetched { value, lifetime: None })
         })
     }

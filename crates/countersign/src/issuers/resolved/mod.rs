@@ -1,5 +1,7 @@
 //! Issuers that are resolved by name at run time, such as tenants in a database.
 
+mod entry;
+mod eviction;
 mod issuer_cache;
 mod issuers;
 mod known_names;

@@ -6,6 +6,9 @@ use countersign_core::error::Fault;
 
 use crate::refresh::RefreshPolicy;
 
+/// The smallest setting of the memory for keys, in bytes.
+const MIN_KEY_BYTES: usize = 4 * 1024 * 1024;
+
 /// Settings for resolving issuers and caching them.
 ///
 /// Impossible values are reported when the verifier is built.
@@ -23,6 +26,13 @@ use crate::refresh::RefreshPolicy;
 pub struct ResolvePolicy {
     /// The number of cached issuers; the least recently used one makes room for the next. Default 10,000.
     pub max_issuers: usize,
+    /// The memory for the fetched keys of all these issuers together, in bytes. Default 128 MiB: 10,000 issuers with five RSA
+    /// keys of 2,048 bits each.
+    ///
+    /// If it is used up, issuers that no token was verified of in the last minute make room, those of the longest ago first.
+    /// If all are in use, the ones whose keys take more than an equal share do. Tokens of an issuer without room are answered
+    /// with 503.
+    pub max_key_bytes: usize,
     /// The time that an issuer is trusted before the resolver must confirm it, which happens ahead of that. Default 5 min.
     pub max_age: Duration,
     /// The time that a name that the resolver does not know is refused without asking it again. Default 1 min.
@@ -44,6 +54,7 @@ impl Default for ResolvePolicy {
     fn default() -> Self {
         ResolvePolicy {
             max_issuers: 10_000,
+            max_key_bytes: 128 * 1024 * 1024,
             max_age: Duration::from_secs(300),
             refused_for: Duration::from_secs(60),
             stale_for: Duration::from_secs(3600),
@@ -60,6 +71,12 @@ impl ResolvePolicy {
     #[must_use]
     pub fn max_issuers(self, max_issuers: usize) -> Self {
         ResolvePolicy { max_issuers, ..self }
+    }
+
+    /// Sets the memory for the fetched keys of all issuers, in bytes.
+    #[must_use]
+    pub fn max_key_bytes(self, max_key_bytes: usize) -> Self {
+        ResolvePolicy { max_key_bytes, ..self }
     }
 
     /// Sets how long an issuer is trusted before the resolver must confirm it.
@@ -110,6 +127,11 @@ impl ResolvePolicy {
         };
         let second = Duration::from_secs(1);
         fault(!(1..=1_000_000).contains(&self.max_issuers), "max_issuers", "not between 1 and 1,000,000");
+        fault(
+            self.max_key_bytes < MIN_KEY_BYTES,
+            "max_key_bytes",
+            "below 4 MiB; the largest key set of one issuer would not leave room for others",
+        );
         fault(self.max_age < second, "max_age", "below 1 s; every token would cause a call of the resolver");
         fault(
             self.refused_for < second,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::SourceClock;
-use countersign_core::integration::ResolvedIssuer;
+use countersign_core::integration::{KeyMemory, ResolvedIssuer};
 use countersign_core::key::SourceContext;
 use countersign_core::policy::TrustedIssuer;
 
@@ -60,6 +60,7 @@ impl Resolver {
         &self,
         name: &str,
         current: Option<Arc<ResolvedIssuer>>,
+        key_memory: Arc<KeyMemory>,
     ) -> Result<Arc<ResolvedIssuer>, NotResolved> {
         let issuer = match (self.resolve)(name.to_owned()).await {
             Ok(Some(issuer)) => issuer,
@@ -74,13 +75,14 @@ impl Resolver {
             return Err(NotResolved::Refused);
         }
         let context = SourceContext::new(Arc::clone(self.clock.get())).resolved(self.private_addresses_allowed);
+        let context = context.with_key_memory(key_memory);
         let resolved = ResolvedIssuer::new(issuer, &context).map_err(|error| {
             self.log_failure(name, &error.to_string());
             NotResolved::Refused
         })?;
         // With the same rules and key location, the cached keys and verified tokens stay valid.
         Ok(match current {
-            Some(current) if is_equivalent(&current, &resolved) => current,
+            Some(current) if !current.is_released() && is_equivalent(&current, &resolved) => current,
             _ => Arc::new(resolved),
         })
     }
