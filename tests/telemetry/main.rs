@@ -1,5 +1,6 @@
-//! Events for the operators of a service: CONFORMANCE S10.04 to S10.06 and S10.11. Every event is in
+//! Events and spans for the operators of a service: CONFORMANCE S10.04 to S10.06 and S10.11. Every event is in
 //! `docs/telemetry.md`.
 
 mod recorder;
 mod requests;
+mod spans;

@@ -136,9 +136,12 @@ async fn s10_04_foreign_text_is_escaped_and_cut_in_every_field() {
     }
     let events = recorder.all();
     assert!(events.len() >= 20, "{}", events.len());
-    for (event, (name, value)) in events.iter().flat_map(|event| event.fields.iter().map(move |field| (event, field))) {
-        assert!(value.chars().all(|c| matches!(c, ' '..='~' | '…')), "{name} of {event:?}");
-        assert!(!value.contains(&long[..65]), "{name} of {event:?}");
+    let spans = recorder.take_spans();
+    assert!(spans.len() >= 20, "{}", spans.len());
+    let fields = events.iter().map(|event| &event.fields).chain(spans.iter().map(|span| &span.fields));
+    for (name, value) in fields.flatten() {
+        assert!(value.chars().all(|c| matches!(c, ' '..='~' | '…')), "{name}: {value:?}");
+        assert!(!value.contains(&long[..65]), "{name}: {value:?}");
     }
 }
 
@@ -164,11 +167,15 @@ async fn s10_05_labels_come_from_closed_sets() {
     }
     let events = recorder.all();
     assert!(events.len() > 1000, "{}", events.len());
+    let spans = recorder.take_spans();
+    assert!(spans.len() > 1000, "{}", spans.len());
     let values = |label: &str| -> BTreeSet<String> {
-        events.iter().filter_map(|event| event.fields.get(label).cloned()).collect()
+        let of_spans = spans.iter().filter_map(|span| span.fields.get(label));
+        events.iter().filter_map(|event| event.fields.get(label)).chain(of_spans).cloned().collect()
     };
     let codes: BTreeSet<&str> = VerifyErrorKind::ALL.iter().map(|kind| kind.code()).chain(["forbidden"]).collect();
     assert!(values("code").iter().all(|code| codes.contains(code.as_str())), "{:?}", values("code"));
+    assert!(values("error.type").iter().all(|code| codes.contains(code.as_str())), "{:?}", values("error.type"));
     assert!(values("code").len() >= 3, "several causes were met: {:?}", values("code"));
     assert_eq!(values("issuer"), BTreeSet::from([issuer.name().to_owned()]), "only trusted ones");
     assert_eq!(values("requirement"), BTreeSet::from(["role admin".to_owned()]));

@@ -22,7 +22,7 @@
 //!     Step::Done(result) => result,
 //!     Step::NeedsKeys(keys) => {
 //!         let outcome = keys.refresh().await;
-//!         verifier.verify_after_refresh(token, &outcome)
+//!         keys.span().finish(|| verifier.verify_after_refresh(token, &outcome))
 //!     }
 //! };
 //! assert!(result.is_err());
@@ -47,4 +47,5 @@ pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::replaceable::still_accepts;
 pub use crate::verify::signature::Signed;
+pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::verifier::{Step, Uncached};

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::needs_keys::Pending;
+use super::span::VerificationSpan;
 use super::verified::Verified;
 use super::verifier::{Uncached, Verifier};
 use crate::clock::UnixTime;
@@ -31,15 +33,14 @@ pub async fn verify_enqueued(
         check_times(enqueued_at, max_age, now)?;
         verifier.run(Uncached::enqueued(verifier, token, enqueued_at.min(now)))
     };
-    let needs_keys = match verify() {
-        Ok(verified) => return Ok(verified),
-        Err(pending) => match pending.keys() {
-            Ok(needs_keys) => needs_keys,
-            Err(error) => return Err(verifier.refuse(error)),
-        },
+    let span = VerificationSpan::begin();
+    let needs_keys = match span.run(verify).map_err(Pending::keys) {
+        Err(Ok(needs_keys)) => needs_keys.within(span),
+        Err(Err(error)) => return span.finish(|| Err(verifier.refuse(error))),
+        Ok(verified) => return span.finish(|| Ok(verified)),
     };
     let outcome: RefreshOutcome = needs_keys.refresh().await;
-    verify().map_err(|pending| verifier.refuse(pending.after(&outcome)))
+    needs_keys.span().finish(|| verify().map_err(|pending| verifier.refuse(pending.after(&outcome))))
 }
 
 fn check_times(enqueued_at: UnixTime, max_age: Duration, now: UnixTime) -> Result<(), VerifyError> {

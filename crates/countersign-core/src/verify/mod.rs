@@ -12,6 +12,7 @@ mod report;
 mod revision;
 mod rules;
 pub(crate) mod signature;
+pub(crate) mod span;
 mod verified;
 pub(crate) mod verifier;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::revision::RevisionMark;
+use super::span::VerificationSpan;
 use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
@@ -26,6 +27,8 @@ pub struct NeedsKeys {
     need: Need,
     /// The policy that found the key missing, if it can be replaced.
     revision: Option<RevisionMark>,
+    /// The span of the verification, if it is enabled.
+    span: Option<Box<VerificationSpan>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +47,7 @@ struct TokenKey {
 impl NeedsKeys {
     pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
         let need = Need::Keys { source: Arc::clone(&issuer.keys), reason, key_id: key_id.map(Box::from) };
-        NeedsKeys { need, revision: None }
+        NeedsKeys { need, revision: None, span: None }
     }
 
     pub(super) fn from_resolver(
@@ -55,19 +58,35 @@ impl NeedsKeys {
     ) -> Self {
         let key_id = header.and_then(|header| header.key_id.as_deref()).map(Box::from);
         let key = TokenKey { key_id, algorithm: header.and_then(|header| header.algorithm) };
-        NeedsKeys { need: Need::Issuer { source, name: name.into(), key, clock }, revision: None }
+        let need = Need::Issuer { source, name: name.into(), key, clock };
+        NeedsKeys { need, revision: None, span: None }
     }
 
     /// Asks the source for newer keys, within its cool-down and its time limits.
     ///
     /// If the verifier's policy was replaced meanwhile, its keys may be those of another source, which was not asked.
     pub async fn refresh(&self) -> RefreshOutcome {
-        match self.refresh_source().await {
+        let outcome = match &self.span {
+            Some(span) => span.wait(self.refresh_source()).await,
+            None => self.refresh_source().await,
+        };
+        match outcome {
             RefreshOutcome::Refreshed if self.revision.as_ref().is_some_and(RevisionMark::is_over) => {
                 RefreshOutcome::Deferred { retry_after: RETRY_AFTER }
             }
             outcome => outcome,
         }
+    }
+
+    /// The span of the verification, for its last part.
+    #[must_use]
+    pub fn span(&self) -> VerificationSpan {
+        self.span.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// The same keys, needed by the verification of this span.
+    pub(super) fn within(self, span: VerificationSpan) -> Self {
+        NeedsKeys { span: span.is_enabled().then(|| Box::new(span)), ..self }
     }
 
     async fn refresh_source(&self) -> RefreshOutcome {
@@ -125,7 +144,7 @@ impl Pending {
     #[inline]
     pub(super) fn marked(self, revision: impl FnOnce() -> Option<RevisionMark>) -> Self {
         match self {
-            Pending::NeedsKeys(NeedsKeys { need, .. }) => Pending::NeedsKeys(NeedsKeys { need, revision: revision() }),
+            Pending::NeedsKeys(needs) => Pending::NeedsKeys(NeedsKeys { revision: revision(), ..needs }),
             refused => refused,
         }
     }

@@ -13,6 +13,7 @@ use super::needs_keys::{NeedsKeys, Pending};
 use super::revision::{Current, InForce, Revision};
 use super::rules::{self, Case};
 use super::signature::Signed;
+use super::span::VerificationSpan;
 use super::verified::Verified;
 use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
@@ -136,11 +137,14 @@ impl Uncached<'_> {
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
         let verifier = self.verifier;
-        match verifier.run(self) {
-            Ok(verified) => Step::Done(Ok(verified)),
-            Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
-            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
-        }
+        let span = VerificationSpan::begin();
+        let result = match span.run(|| verifier.run(self)) {
+            Ok(verified) => Ok(verified),
+            Err(Pending::Refused(error)) => Err(verifier.refuse(error)),
+            Err(Pending::NeedsKeys(keys)) => return Step::NeedsKeys(keys.within(span)),
+        };
+        span.record(&result);
+        Step::Done(result)
     }
 }
 
@@ -272,7 +276,7 @@ impl Verifier {
             Step::Done(result) => result,
             Step::NeedsKeys(keys) => {
                 let outcome = keys.refresh().await;
-                self.verify_after_refresh(token, &outcome)
+                keys.span().finish(|| self.verify_after_refresh(token, &outcome))
             }
         }
     }

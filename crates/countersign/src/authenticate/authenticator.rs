@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{NeedsKeys, Step, decode_base64url};
+use countersign_core::integration::{NeedsKeys, Step, VerificationSpan, decode_base64url};
 use countersign_core::key::RefreshOutcome;
 use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, StatusCode, Uri};
@@ -192,8 +192,9 @@ impl Authenticator {
         request: &mut Request<B>,
         token: String,
         outcome: &RefreshOutcome,
+        span: &VerificationSpan,
     ) -> Result<Admission, Refusal> {
-        let result = self.verifier.verify_after_refresh(&token, outcome);
+        let result = span.finish(|| self.verifier.verify_after_refresh(&token, outcome));
         let result = result.map_err(|error| self.mark_if_signed(error, &token));
         self.check_revocation(request, result, Some(token))
     }

@@ -68,6 +68,21 @@ impl ConnectionFailure {
         causes(error).find_map(of_io).or_else(unknown)
     }
 
+    /// The failure as the `error.type` of a span.
+    pub(super) const fn error_type(self) -> &'static str {
+        match self {
+            ConnectionFailure::NameNotFound => "name_not_found",
+            ConnectionFailure::Refused => "connection_refused",
+            ConnectionFailure::Unreachable => "host_unreachable",
+            ConnectionFailure::TimedOut => "timeout",
+            ConnectionFailure::Closed => "connection_closed",
+            ConnectionFailure::NotTrusted(_) => "certificate_not_trusted",
+            ConnectionFailure::Handshake(_) => "tls_handshake_failed",
+            ConnectionFailure::Proxy(_) => "proxy_failed",
+            ConnectionFailure::Other => "no_connection",
+        }
+    }
+
     /// Returns whether the same connection may succeed a moment later.
     #[cfg(feature = "outbound")]
     pub(crate) const fn may_pass(self) -> bool {

@@ -1,5 +1,6 @@
 //! The reasons why a fetch yields no usable response.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -45,6 +46,24 @@ impl FetchFailure {
     #[cfg(feature = "remote-keys")]
     pub(crate) const fn is_about_content(&self) -> bool {
         matches!(self, FetchFailure::Unusable(_) | FetchFailure::Content(_) | FetchFailure::TooLarge)
+    }
+
+    /// The failure as the `error.type` of a span: of a closed set, or the status.
+    pub(crate) fn error_type(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            FetchFailure::NoClient => "no_tls_client",
+            FetchFailure::Connection(failure) => failure.error_type(),
+            FetchFailure::NotPublic => "private_address",
+            FetchFailure::Timeout => "timeout",
+            FetchFailure::Broken => "connection_broken",
+            FetchFailure::TooLarge => "response_too_large",
+            FetchFailure::Status(status, _) | FetchFailure::Redirect(status, _) => {
+                return Cow::Owned(status.as_str().to_owned());
+            }
+            #[cfg(feature = "remote-keys")]
+            FetchFailure::NoKeys => "no_keys",
+            FetchFailure::Unusable(_) | FetchFailure::Content(_) => "unusable_content",
+        })
     }
 
     pub(super) fn from_reqwest(error: &reqwest::Error) -> Self {

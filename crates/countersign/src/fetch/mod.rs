@@ -14,6 +14,7 @@ mod proxy;
 mod reach;
 mod response;
 mod settings;
+mod span;
 mod tls;
 
 use countersign_core::error::Fault;
@@ -37,6 +38,7 @@ pub(crate) use reach::Reach;
 pub(crate) use response::FetchedResponse;
 pub use response::redirect_target;
 pub use settings::ConnectionSettings;
+pub(crate) use span::in_span;
 
 /// Parses a URL as the client does.
 #[cfg(feature = "remote-keys")]
@@ -95,11 +97,7 @@ pub(crate) async fn send_within(
         true => client::shared(kind)?.clone(),
         false => settings.client(kind).await?,
     };
-    let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
-    if reach == Reach::PublicOnly {
-        reach::refuse_private_peer(&response)?;
-    }
-    FetchedResponse::read(response, max_bytes).await
+    execute(&client, reach, request, max_bytes).await
 }
 
 /// Sends `request` with a client of its own, as [`send_within`].
@@ -108,6 +106,21 @@ pub(crate) async fn send_by(
     request: Request,
     max_bytes: usize,
 ) -> Result<FetchedResponse, FetchFailure> {
-    let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
-    FetchedResponse::read(response, max_bytes).await
+    execute(client, Reach::Anywhere, request, max_bytes).await
+}
+
+async fn execute(
+    client: &Client,
+    reach: Reach,
+    request: Request,
+    max_bytes: usize,
+) -> Result<FetchedResponse, FetchFailure> {
+    let send = |request| async move {
+        let response = client.execute(request).await.map_err(|error| FetchFailure::from_reqwest(&error))?;
+        if reach == Reach::PublicOnly {
+            reach::refuse_private_peer(&response)?;
+        }
+        FetchedResponse::read(response, max_bytes).await
+    };
+    span::request_in_span(request, send).await
 }

@@ -10,7 +10,7 @@ use countersign_core::key::{KeyCell, KeySet, KeyStats, VerifyingKey};
 use super::attachments::Attachments;
 use super::fetch_limit::FetchLimit;
 use super::location::{KeyLocation, KeyRequest};
-use crate::fetch::FetchFailure;
+use crate::fetch::{FetchFailure, in_span};
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched};
 use crate::telemetry;
 
@@ -127,11 +127,15 @@ impl Fetch<KeySet> for KeyFetch {
         let elapsed = request.elapsed;
         let fetch = Arc::clone(&location).fetch(request);
         Box::pin(async move {
-            let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
-            if let Ok(fetched) = &result {
-                telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value, elapsed);
-            }
-            result
+            let span = telemetry::key_fetch_span(location.name(), forced);
+            let fetch_and_log = async {
+                let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
+                if let Ok(fetched) = &result {
+                    telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value, elapsed);
+                }
+                result
+            };
+            in_span(span, fetch_and_log, FetchFailure::error_type).await
         })
     }
 

@@ -48,6 +48,15 @@
 //! | `countersign::outbound` | WARN, at most 10 per second | a request was not sent: its origin is not bound | `origin`, `bound` |
 //! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |
 //! | `countersign::outbound` | INFO | a file with a secret or key has changed | `file` |
+//!
+//! Spans, of `tracing` too:
+//!
+//! | target | level | span | fields |
+//! |---|---|---|---|
+//! | `countersign::verify` | DEBUG | `verify token`: a token that is not cached, with the wait for its keys | `otel.kind`, `issuer` (the trusted one), `waited_for_keys`, `error.type` (the code), `otel.status_code` |
+//! | `countersign::keys` | INFO | `fetch keys`: one fetch of a key set | `otel.kind`, `source`, `forced`, `error.type`, `otel.status_code` |
+//! | `countersign::outbound` | INFO | `fetch token`: one fetch of a token for a bound origin | `otel.kind`, `origin`, `is_exchange`, `error.type` (the code), `otel.status_code` |
+//! | `countersign::fetch` | INFO | `HTTP request`: one request of such a fetch | `otel.kind`, `otel.name`, `http.request.method`, `url.full`, `server.address`, `server.port`, `http.response.status_code`, `error.type`, `otel.status_code` |
 
 #[cfg(feature = "axum")]
 mod app;
@@ -74,13 +83,13 @@ pub(crate) use issuers::{
 #[cfg(all(feature = "remote-keys", unix))]
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
-pub(crate) use keys::{key_fetch_failed, key_refresh_skipped, keys_fetched, keys_withdrawn};
+pub(crate) use keys::{key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn};
 #[cfg(all(feature = "outbound", feature = "axum"))]
 pub(crate) use outbound::call_failed;
 #[cfg(feature = "outbound")]
 pub(crate) use outbound::{
     origin_not_bound, plain_http_allowed, secret_file_changed, secret_file_unusable, token_dropped, token_fetch_failed,
-    token_fetched, token_lifetime_unreadable,
+    token_fetch_span, token_fetched, token_lifetime_unreadable,
 };
 #[cfg(feature = "remote-keys")]
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};

@@ -5,7 +5,24 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
 
+use tracing::Span;
+use tracing::field::Empty;
+
 use super::samples::Sampler;
+
+/// The span of one fetch of a token. It has no parent: the fetch serves every caller that waits for it.
+pub(crate) fn token_fetch_span(origin: &str, is_exchange: bool) -> Span {
+    tracing::info_span!(
+        target: "countersign::outbound",
+        parent: None,
+        "fetch token",
+        "otel.kind" = "internal",
+        origin,
+        is_exchange,
+        "error.type" = Empty,
+        "otel.status_code" = Empty,
+    )
+}
 
 pub(crate) fn token_fetched(origin: &str, is_exchange: bool, lifetime: Option<Duration>) {
     let lifetime = lifetime.map(|lifetime| lifetime.as_secs());

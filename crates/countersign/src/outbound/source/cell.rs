@@ -10,6 +10,7 @@ use super::callers::{Callers, Digest};
 use super::token::OutboundToken;
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
+use crate::fetch::in_span;
 use crate::outbound::error::OutboundError;
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched, RefreshCache, RefreshPolicy};
 use crate::telemetry;
@@ -105,7 +106,9 @@ impl Fetch<OutboundToken> for TokenFetch {
             counters.fetches.fetch_add(1, Ordering::Relaxed);
             counters.refreshes.fetch_add(u64::from(current.is_some()), Ordering::Relaxed);
             let is_exchange = request.subject.is_some();
-            let token = shared.source.token(&request).await.inspect_err(|error| {
+            let span = telemetry::token_fetch_span(&shared.used_for, is_exchange);
+            let fetch = in_span(span, shared.source.token(&request), |error| error.code().into());
+            let token = fetch.await.inspect_err(|error| {
                 counters.failures.fetch_add(1, Ordering::Relaxed);
                 telemetry::token_fetch_failed(&shared.used_for, is_exchange, error, elapsed);
             })?;

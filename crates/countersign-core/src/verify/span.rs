@@ -1,0 +1,101 @@
+//! The span of a verification, for tracing in OpenTelemetry's terms.
+
+use std::sync::Arc;
+
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
+
+use super::verified::Verified;
+use crate::error::{VerifyError, VerifyErrorKind as Kind};
+
+/// The span of the verification of one token that is not cached, from the first step to the decision. It includes the wait for
+/// keys, and holds no text of the token.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::integration::Step;
+/// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+///
+/// # async fn example(verifier: &Verifier, token: &str) {
+/// if let Step::NeedsKeys(keys) = verifier.verify_with_cached_keys(token) {
+///     let outcome = keys.refresh().await;
+///     let result = keys.span().finish(|| verifier.verify_after_refresh(token, &outcome));
+///     # drop(result);
+/// }
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct VerificationSpan(Span);
+
+impl VerificationSpan {
+    /// Begins a span within the current one, or one that records nothing if no subscriber is interested.
+    #[inline]
+    pub(super) fn begin() -> Self {
+        VerificationSpan(tracing::debug_span!(
+            target: "countersign::verify",
+            "verify token",
+            "otel.kind" = "internal",
+            issuer = Empty,
+            waited_for_keys = Empty,
+            "error.type" = Empty,
+            "otel.status_code" = Empty,
+        ))
+    }
+
+    pub(super) fn is_enabled(&self) -> bool {
+        !self.0.is_disabled()
+    }
+
+    /// Runs a part of the verification in the span.
+    #[inline]
+    pub(super) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
+        self.0.in_scope(part)
+    }
+
+    /// Runs the last part of the verification in the span, and records the decision.
+    ///
+    /// # Errors
+    /// The error of `part`.
+    pub fn finish(
+        &self,
+        part: impl FnOnce() -> Result<Arc<Verified>, VerifyError>,
+    ) -> Result<Arc<Verified>, VerifyError> {
+        let result = self.run(part);
+        self.record(&result);
+        result
+    }
+
+    /// Waits for keys in the span.
+    pub(super) async fn wait<T>(&self, keys: impl Future<Output = T>) -> T {
+        self.0.record("waited_for_keys", true);
+        keys.instrument(self.0.clone()).await
+    }
+
+    #[inline]
+    pub(super) fn record(&self, result: &Result<Arc<Verified>, VerifyError>) {
+        if self.is_enabled() {
+            self.record_enabled(result);
+        }
+    }
+
+    /// A refusal is a correct result, and no error of the operation; missing keys are one.
+    #[cold]
+    fn record_enabled(&self, result: &Result<Arc<Verified>, VerifyError>) {
+        match result {
+            Ok(verified) => drop(self.0.record("issuer", verified.issuer())),
+            Err(error) => {
+                self.0.record("error.type", error.code());
+                if error.kind() == Kind::KeysUnavailable {
+                    self.0.record("otel.status_code", "ERROR");
+                }
+            }
+        }
+    }
+}
+
+/// A span that records nothing.
+impl Default for VerificationSpan {
+    fn default() -> Self {
+        VerificationSpan(Span::none())
+    }
+}
