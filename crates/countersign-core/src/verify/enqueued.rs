@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::needs_keys::Pending;
-use super::span::VerificationSpan;
 use super::verified::Verified;
-use super::verifier::{Uncached, Verifier};
+use super::verifier::{Step, Uncached, Verifier};
 use crate::clock::UnixTime;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::RefreshOutcome;
@@ -33,11 +32,14 @@ pub async fn verify_enqueued(
         check_times(enqueued_at, max_age, now)?;
         verifier.run(Uncached::enqueued(verifier, token, enqueued_at.min(now)))
     };
-    let span = VerificationSpan::begin();
-    let needs_keys = match span.run(verify).map_err(Pending::keys) {
-        Err(Ok(needs_keys)) => needs_keys.within(span),
-        Err(Err(error)) => return span.finish(|| Err(verifier.refuse(error))),
-        Ok(verified) => return span.finish(|| Ok(verified)),
+    let step = || match verify() {
+        Ok(verified) => Step::Done(Ok(verified)),
+        Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
+        Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
+    };
+    let needs_keys = match Step::in_span(step) {
+        Step::Done(result) => return result,
+        Step::NeedsKeys(keys) => keys,
     };
     let outcome: RefreshOutcome = needs_keys.refresh().await;
     needs_keys.span().finish(|| verify().map_err(|pending| verifier.refuse(pending.after(&outcome))))

@@ -85,8 +85,8 @@ impl NeedsKeys {
     }
 
     /// The same keys, needed by the verification of this span.
-    pub(super) fn within(self, span: VerificationSpan) -> Self {
-        NeedsKeys { span: span.is_enabled().then(|| Box::new(span)), ..self }
+    pub(super) fn within(self, span: Box<VerificationSpan>) -> Self {
+        NeedsKeys { span: Some(span), ..self }
     }
 
     async fn refresh_source(&self) -> RefreshOutcome {
@@ -146,14 +146,6 @@ impl Pending {
         match self {
             Pending::NeedsKeys(needs) => Pending::NeedsKeys(NeedsKeys { revision: revision(), ..needs }),
             refused => refused,
-        }
-    }
-
-    /// The keys to wait for, or the error that decides.
-    pub(super) fn keys(self) -> Result<NeedsKeys, VerifyError> {
-        match self {
-            Pending::Refused(error) => Err(error),
-            Pending::NeedsKeys(keys) => Ok(keys),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tracing::field::Empty;
+use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
 use super::verified::Verified;
@@ -28,10 +29,15 @@ use crate::error::{VerifyError, VerifyErrorKind as Kind};
 pub struct VerificationSpan(Span);
 
 impl VerificationSpan {
-    /// Begins a span within the current one, or one that records nothing if no subscriber is interested.
+    /// Begins a span within the current one; `None` if no subscriber is interested, which costs one comparison.
     #[inline]
-    pub(super) fn begin() -> Self {
-        VerificationSpan(tracing::debug_span!(
+    pub(super) fn begin() -> Option<Box<Self>> {
+        if LevelFilter::current() < LevelFilter::DEBUG { None } else { Self::begin_if_enabled() }
+    }
+
+    #[cold]
+    fn begin_if_enabled() -> Option<Box<Self>> {
+        let span = tracing::debug_span!(
             target: "countersign::verify",
             "verify token",
             "otel.kind" = "internal",
@@ -39,15 +45,11 @@ impl VerificationSpan {
             waited_for_keys = Empty,
             "error.type" = Empty,
             "otel.status_code" = Empty,
-        ))
-    }
-
-    pub(super) fn is_enabled(&self) -> bool {
-        !self.0.is_disabled()
+        );
+        (!span.is_disabled()).then(|| Box::new(VerificationSpan(span)))
     }
 
     /// Runs a part of the verification in the span.
-    #[inline]
     pub(super) fn run<T>(&self, part: impl FnOnce() -> T) -> T {
         self.0.in_scope(part)
     }
@@ -71,16 +73,8 @@ impl VerificationSpan {
         keys.instrument(self.0.clone()).await
     }
 
-    #[inline]
-    pub(super) fn record(&self, result: &Result<Arc<Verified>, VerifyError>) {
-        if self.is_enabled() {
-            self.record_enabled(result);
-        }
-    }
-
     /// A refusal is a correct result, and no error of the operation; missing keys are one.
-    #[cold]
-    fn record_enabled(&self, result: &Result<Arc<Verified>, VerifyError>) {
+    pub(super) fn record(&self, result: &Result<Arc<Verified>, VerifyError>) {
         match result {
             Ok(verified) => drop(self.0.record("issuer", verified.issuer())),
             Err(error) => {

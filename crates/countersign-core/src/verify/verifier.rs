@@ -110,6 +110,20 @@ pub enum Step {
     NeedsKeys(NeedsKeys),
 }
 
+impl Step {
+    /// Takes the step in a span, if a subscriber is interested.
+    #[inline]
+    pub(super) fn in_span(step: impl FnOnce() -> Step) -> Step {
+        match VerificationSpan::begin() {
+            None => step(),
+            Some(span) => match span.run(step) {
+                Step::Done(result) => Step::Done(span.finish(|| result)),
+                Step::NeedsKeys(keys) => Step::NeedsKeys(keys.within(span)),
+            },
+        }
+    }
+}
+
 /// A token that is not cached, with the clock readings of the lookup; returned by [`Verifier::cached`].
 #[must_use]
 pub struct Uncached<'v> {
@@ -137,14 +151,11 @@ impl Uncached<'_> {
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
         let verifier = self.verifier;
-        let span = VerificationSpan::begin();
-        let result = match span.run(|| verifier.run(self)) {
-            Ok(verified) => Ok(verified),
-            Err(Pending::Refused(error)) => Err(verifier.refuse(error)),
-            Err(Pending::NeedsKeys(keys)) => return Step::NeedsKeys(keys.within(span)),
-        };
-        span.record(&result);
-        Step::Done(result)
+        Step::in_span(|| match verifier.run(self) {
+            Ok(verified) => Step::Done(Ok(verified)),
+            Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
+            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
+        })
     }
 }
 
