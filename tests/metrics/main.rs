@@ -47,6 +47,7 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
     let service = Service::start().await;
     let before = service.scrape().await;
     service.requests().await;
+    service.issuer_requests().await;
     let after = service.scrape().await;
     let grown = |labels: &str| {
         let series = format!("countersign_requests_total{{{labels}}}");
@@ -73,6 +74,30 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
     ] {
         assert!(value(&after, &series) >= expected, "{series}");
     }
+    let issuer = service.embedded.name();
+    for (metric, labels, expected) in [
+        ("token_requests_total", r#"grant="client_credentials",outcome="ok",code="ok""#, 1.0),
+        ("token_requests_total", r#"grant="client_credentials",outcome="refused",code="invalid_target""#, 1.0),
+        ("token_requests_total", r#"grant="client_credentials",outcome="refused",code="invalid_client""#, 1.0),
+        ("token_requests_total", r#"grant="other",outcome="refused",code="unsupported_grant_type""#, 1.0),
+        ("token_requests_total", r#"grant="token_exchange",outcome="ok",code="ok""#, 0.0),
+        (
+            "token_requests_total",
+            r#"grant="client_credentials",outcome="throttled",code="temporarily_unavailable""#,
+            0.0,
+        ),
+        ("introspections_total", r#"outcome="ok",code="ok""#, 1.0),
+        ("introspections_total", r#"outcome="ok",code="inactive""#, 1.0),
+        ("revocations_total", r#"outcome="ok",code="ok""#, 1.0),
+        ("keys", r#"state="active""#, 1.0),
+        ("key_maintenance_total", r#"result="failed""#, 0.0),
+    ] {
+        let series = format!(r#"countersign_issuer_{metric}{{issuer="{issuer}",{labels}}}"#);
+        assert_eq!(value(&after, &series), expected, "{series}");
+    }
+    assert!(value(&after, &format!(r#"countersign_issuer_key_age_seconds{{issuer="{issuer}"}}"#)) < 600.0);
+    assert!(value(&after, r#"countersign_issuer_store_duration_seconds_count{result="ok"}"#) >= 3.0);
+    assert!(!after.contains("nobody-at-all") && !after.contains("shop"), "no client is a label");
     assert!(value(&after, "countersign_verification_duration_seconds_count") >= 2.0);
 
     // The names and labels are those of the documentation, all of them.
@@ -101,7 +126,9 @@ async fn s10_05_opentelemetry_reads_the_same_numbers() {
     global::set_meter_provider(provider.clone());
     let service = Service::start().await;
     service.metrics().observe();
+    countersign_issuer::IssuerMetrics::new(&service.embedded).observe();
     service.requests().await;
+    service.issuer_requests().await;
     provider.force_flush().expect("flushed");
     let finished = exporter.get_finished_metrics().expect("metrics");
     let mut seen = BTreeMap::<String, u64>::new();
@@ -120,4 +147,6 @@ async fn s10_05_opentelemetry_reads_the_same_numbers() {
     assert_eq!(seen.keys().cloned().collect::<BTreeSet<_>>(), documented);
     assert!(seen["countersign.requests"] >= 7 && seen["countersign.verification.duration"] >= 2, "{seen:?}");
     assert_eq!(seen["countersign.outbound.token_fetches"], 1);
+    assert_eq!((seen["countersign.issuer.token_requests"], seen["countersign.issuer.introspections"]), (4, 2));
+    assert!(seen["countersign.issuer.store.duration"] >= 3);
 }

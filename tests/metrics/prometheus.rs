@@ -88,13 +88,14 @@ async fn a_real_prometheus_evaluates_every_panel_and_every_alert() {
     let service = Service::start().await;
     let prometheus = Prometheus::start(service.url.trim_start_matches("http://"));
     let expressions = panel_expressions();
-    assert!(expressions.len() >= 12);
+    assert!(expressions.len() >= 20);
     // Each panel shows something after a few scrapes of a service that is used.
     let began = Instant::now();
     let mut empty = expressions.clone();
     while !empty.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(60), "panels without data: {empty:?}");
         service.requests().await;
+        service.issuer_requests().await;
         tokio::time::sleep(Duration::from_millis(300)).await; // until the next scrape
         if prometheus.get("/-/ready", &[]).await.is_none() && began.elapsed() < Duration::from_secs(2) {
             continue;
@@ -112,7 +113,7 @@ async fn a_real_prometheus_evaluates_every_panel_and_every_alert() {
     }
     let answer = prometheus.get("/api/v1/rules", &[("type", "alert")]).await.expect("answered");
     let rules = answer["data"]["groups"][0]["rules"].as_array().expect("rules").clone();
-    assert!(rules.len() >= 8, "{answer}");
+    assert!(rules.len() >= 10, "{answer}");
     for rule in &rules {
         assert_eq!((&rule["health"], &rule["lastError"]), (&"ok".into(), &Value::Null), "{rule}");
         let expression = rule["query"].as_str().expect("an expression");

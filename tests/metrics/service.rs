@@ -9,6 +9,7 @@ use axum::routing::{get, post};
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
+use countersign_issuer::{Audience, Client, Issuer, IssuerMetrics, STORE_TIME_BUCKETS, SecretHash};
 use countersign_test::{Provider, TestIssuer};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -21,6 +22,8 @@ pub struct Service {
     for_another: String,
     outbound: Outbound,
     verifier: Verifier,
+    pub embedded: Issuer,
+    embedded_secret: String,
     _provider: Provider,
 }
 
@@ -29,9 +32,25 @@ fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
         let duration = Matcher::Full("countersign_verification_duration_seconds".to_owned());
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(duration, &DURATION_BUCKETS);
+        let store = Matcher::Full("countersign_issuer_store_duration_seconds".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(duration, &DURATION_BUCKETS).expect("buckets");
+        let builder = builder.set_buckets_for_metric(store, &STORE_TIME_BUCKETS);
         builder.expect("buckets").install_recorder().expect("the only recorder")
     })
+}
+
+/// An issuer with one client and its secret.
+async fn embedded_issuer() -> (Issuer, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let (secret, hash) = SecretHash::generate().expect("a secret");
+    let client = Client::new("shop").secret(hash).audiences(["billing"]).scopes(["invoices:read"]);
+    let issuer =
+        Issuer::builder(url).add_audience(Audience::new("billing").scopes(["invoices:read"])).add_client(client);
+    let issuer = issuer.build().expect("an issuer");
+    let app = issuer.router();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (issuer, secret.expose().to_owned())
 }
 
 async fn serve(app: Router) -> String {
@@ -55,10 +74,14 @@ impl Service {
         let outbound = Outbound::builder(reqwest::Client::new()).bind(&target, source).build().expect("bound");
         Metrics::new(&verifier).outbound(&outbound).publish_every(Duration::from_millis(100));
         let current = Metrics::new(&verifier).outbound(&outbound);
+        let (embedded, embedded_secret) = embedded_issuer().await;
+        IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
+        let of_issuer = IssuerMetrics::new(&embedded);
         let scrape = move || {
-            let metrics = current.clone();
+            let (metrics, of_issuer) = (current.clone(), of_issuer.clone());
             async move {
                 metrics.publish();
+                of_issuer.publish();
                 recorder.render()
             }
         };
@@ -78,6 +101,8 @@ impl Service {
             _provider: provider,
             outbound,
             verifier,
+            embedded,
+            embedded_secret,
         }
     }
 
@@ -87,6 +112,25 @@ impl Service {
 
     pub async fn scrape(&self) -> String {
         reqwest::get(format!("{}/metrics", self.url)).await.expect("answered").text().await.expect("text")
+    }
+
+    /// At the issuer: a token, its introspection and revocation, and requests that are refused.
+    pub async fn issuer_requests(&self) {
+        let http = reqwest::Client::new();
+        let post = async |path: &str, client: &str, form: &[(&str, &str)]| {
+            let request =
+                http.post(format!("{}{path}", self.embedded.name())).basic_auth(client, Some(&self.embedded_secret));
+            request.form(form).send().await.expect("answered").json::<serde_json::Value>().await.expect("JSON")
+        };
+        let grant = ("grant_type", "client_credentials");
+        let answer = post("/token", "shop", &[grant, ("audience", "billing")]).await;
+        let token = answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        assert_eq!(post("/introspect", "shop", &[("token", token)]).await["active"], true);
+        post("/revoke", "shop", &[("token", token)]).await;
+        assert_eq!(post("/introspect", "shop", &[("token", token)]).await["active"], false);
+        assert_eq!(post("/token", "shop", &[("grant_type", "password")]).await["error"], "unsupported_grant_type");
+        assert_eq!(post("/token", "shop", &[grant, ("audience", "payroll")]).await["error"], "invalid_target");
+        post("/token", "nobody-at-all", &[grant]).await; // invalid_client, or throttled
     }
 
     /// Three good requests, one that is denied, and three that are refused; and one call.

@@ -32,7 +32,7 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: ISSUER,
-        modules: "audit oauth policy jti store throttle rotation client service grant mint endpoint builder config",
+        modules: "audit oauth policy counts jti store throttle rotation client service metrics grant mint endpoint builder config",
     },
     Order { krate: TEST, modules: "clock ring answer identity draft issuer request provider mock_service hostile" },
     Order {

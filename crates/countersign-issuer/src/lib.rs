@@ -38,11 +38,13 @@
 //! | `file` | yes | [`FileStore`]: state in one crash-safe file |
 //! | `postgres` | no | `PostgresStore`: state in PostgreSQL, for several instances |
 //! | `config` | no | [`IssuerConfig`] from TOML |
+//! | `metrics` | no | [`IssuerMetrics`]: numbers for the recorder of the crate `metrics` |
+//! | `otel` | no | [`IssuerMetrics`]: numbers for OpenTelemetry's meter provider |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
 #![cfg_attr(
-    not(all(feature = "file", feature = "postgres", feature = "config")),
+    not(all(feature = "file", feature = "postgres", feature = "config", feature = "metrics")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -50,9 +52,12 @@ mod audit;
 mod builder;
 mod client;
 mod config;
+mod counts;
 mod endpoint;
 mod grant;
 mod jti;
+#[cfg(any(feature = "metrics", feature = "otel"))]
+mod metrics;
 mod mint;
 mod oauth;
 mod policy;
@@ -64,6 +69,8 @@ mod throttle;
 pub use builder::IssuerBuilder;
 pub use client::{Client, ClientSecret, SecretHash};
 pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
+#[cfg(any(feature = "metrics", feature = "otel"))]
+pub use metrics::{IssuerMetrics, STORE_TIME_BUCKETS};
 pub use mint::{MintError, MintedToken};
 pub use policy::{Audience, ExchangeRule, Federation, Grant};
 pub use rotation::{KeyState, PublishedKey, RotationError};

@@ -76,6 +76,7 @@ impl IssuerBuilder {
             own_tokens,
             store,
             refusals: Refusals::default(),
+            counts: Arc::default(),
         }))
     }
 

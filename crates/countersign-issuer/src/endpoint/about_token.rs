@@ -6,14 +6,16 @@ use axum::response::Response;
 use super::peer::peer;
 use super::refusal::refuse;
 use crate::client::Client;
+use crate::counts::{Counts, Outcome};
 use crate::oauth::{ClientIdentification, Form, OAuthError};
 use crate::service::Issuer;
 
-/// Authenticates the client, reads the token, and calls `answer` with both.
+/// Authenticates the client, reads the token, and calls `answer` with both. Passes the outcome to `count`.
 pub(super) async fn about_token(
     issuer: &Issuer,
     request: Request,
-    answer: impl AsyncFnOnce(&Issuer, &Client, &str) -> Result<Response, OAuthError>,
+    count: impl Fn(&Counts, Outcome),
+    answer: impl AsyncFnOnce(&Issuer, &Client, &str) -> Result<(Response, Outcome), OAuthError>,
 ) -> Response {
     let peer = peer(&request);
     let answered = async {
@@ -22,5 +24,8 @@ pub(super) async fn about_token(
         let token = form.one("token").ok_or(OAuthError::invalid_request("token is missing"))?;
         answer(issuer, &client, token).await
     };
-    answered.await.unwrap_or_else(|error| refuse(issuer, None, peer, error))
+    let answered = answered.await;
+    let outcome = answered.as_ref().map_or_else(Outcome::of_error, |(_, outcome)| *outcome);
+    count(issuer.counts(), outcome);
+    answered.map_or_else(|error| refuse(issuer, None, peer, error), |(response, _)| response)
 }

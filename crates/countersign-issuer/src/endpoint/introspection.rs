@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::about_token::about_token;
 use crate::client::Client;
+use crate::counts::{Counts, Outcome};
 use crate::oauth::{OAuthError, json_response};
 use crate::policy::{CLIENT_SUBJECT_CLAIM, TENANT_CLAIM};
 use crate::service::Issuer;
@@ -16,12 +17,12 @@ const MEMBERS: [&str; 12] =
     ["iss", "sub", "aud", "client_id", "scope", "exp", "iat", "nbf", "jti", "act", TENANT_CLAIM, CLIENT_SUBJECT_CLAIM];
 
 pub(super) async fn introspection(State(issuer): State<Issuer>, request: Request) -> Response {
-    about_token(&issuer, request, describe).await
+    about_token(&issuer, request, Counts::introspection, describe).await
 }
 
-async fn describe(issuer: &Issuer, client: &Client, token: &str) -> Result<Response, OAuthError> {
+async fn describe(issuer: &Issuer, client: &Client, token: &str) -> Result<(Response, Outcome), OAuthError> {
     // The same answer for an invalid token and for one that the client may not introspect.
-    let inactive = || json_response(StatusCode::OK, &json!({ "active": false }));
+    let inactive = || (json_response(StatusCode::OK, &json!({ "active": false })), Outcome::Inactive);
     let Some(verified) = issuer.verify_own(token, client).await? else { return Ok(inactive()) };
     let may_introspect = verified.client_id() == Some(client.id())
         || verified.audiences().any(|audience| audience == client.id() || client.may_introspect(audience));
@@ -35,5 +36,5 @@ async fn describe(issuer: &Issuer, client: &Client, token: &str) -> Result<Respo
             body[name] = value.clone();
         }
     }
-    Ok(json_response(StatusCode::OK, &body))
+    Ok((json_response(StatusCode::OK, &body), Outcome::Ok))
 }

@@ -7,15 +7,17 @@ use axum::response::Response;
 use super::about_token::about_token;
 use crate::audit;
 use crate::client::Client;
+use crate::counts::{Counts, Outcome};
 use crate::oauth::{OAuthError, json_response};
 use crate::service::Issuer;
 
 pub(super) async fn revocation(State(issuer): State<Issuer>, request: Request) -> Response {
-    about_token(&issuer, request, revoke).await
+    about_token(&issuer, request, Counts::revocation, revoke).await
 }
 
-async fn revoke(issuer: &Issuer, client: &Client, token: &str) -> Result<Response, OAuthError> {
+async fn revoke(issuer: &Issuer, client: &Client, token: &str) -> Result<(Response, Outcome), OAuthError> {
     // An invalid token needs no revocation (RFC 7009 §2.2). `token_type_hint` is ignored.
+    let mut outcome = Outcome::Inactive;
     if let Some(verified) = issuer.verify_own_at_issue(token).await? {
         if verified.client_id() != Some(client.id()) {
             return Err(OAuthError::invalid_request("the token was issued to another client"));
@@ -23,6 +25,7 @@ async fn revoke(issuer: &Issuer, client: &Client, token: &str) -> Result<Respons
         let token_id = verified.token_id().unwrap_or_default(); // the profile requires one
         issuer.revoke_for(client, token_id, verified.expires_at()).await?;
         audit::token_revoked(client.id(), token_id);
+        outcome = Outcome::Ok;
     }
-    Ok(json_response(StatusCode::OK, &serde_json::json!({})))
+    Ok((json_response(StatusCode::OK, &serde_json::json!({})), outcome))
 }

@@ -11,6 +11,7 @@ use super::peer::peer;
 use super::refusal::refuse;
 use crate::audit::{self, Issued};
 use crate::client::Client;
+use crate::counts::{Outcome, TokenGrant};
 use crate::grant;
 use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential};
 use crate::policy::Grant;
@@ -19,8 +20,11 @@ use crate::service::Issuer;
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
     issuer.maintain_keys().await;
     let peer = peer(&request);
-    let mut client_id = None;
-    let answer = match Form::from_request(request).await {
+    let (mut client_id, mut grant) = (None, TokenGrant::default());
+    let form = Form::from_request(request).await.inspect(|(_, form)| {
+        grant = TokenGrant::from_name(form.one("grant_type"));
+    });
+    let answer = match form {
         Ok((headers, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => {
             jwt_bearer(&issuer, &headers, &form).await
         }
@@ -33,6 +37,8 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         },
         Err(error) => Err(error),
     };
+    let outcome = answer.as_ref().map_or_else(Outcome::of_error, |_| Outcome::Ok);
+    issuer.counts().token_request(grant, outcome);
     answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer, error))
 }
 

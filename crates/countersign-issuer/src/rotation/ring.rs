@@ -15,6 +15,7 @@ use super::error::MAX_KEYS;
 use super::key::{KeyState, PublishedKey, RingKey};
 use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR, READ_AHEAD, RESET_FOR, STALE_FOR};
 use super::{Published, RotationError, encoding};
+use crate::counts::StoreTimer;
 use crate::store::{Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};
 
 /// The attempts at a change before other instances that wrote first make it fail.
@@ -142,6 +143,13 @@ impl KeyRing {
     pub(crate) fn keys(&self) -> Vec<PublishedKey> {
         self.published();
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).current.iter().map(RingKey::describe).collect()
+    }
+
+    /// The time since which the active key signs.
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn active_since(&self) -> Option<UnixTime> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.current.iter().find(|key| key.state == KeyState::Active).map(|key| key.since)
     }
 
     /// The time of the last successful read of the store.
@@ -312,7 +320,10 @@ impl KeyRing {
 /// Reads the stored keys if another instance has written since.
 fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
     const RESET: StoreError = StoreError::new(StoreErrorKind::Reset);
-    let Some(StoredKeys { version, keys: stored }) = settings.store.keys()? else {
+    let timer = StoreTimer::start();
+    let stored = settings.store.keys();
+    timer.stop(stored.is_err());
+    let Some(StoredKeys { version, keys: stored }) = stored? else {
         // Somebody removed them, for example after a compromise.
         return if keys.version == 0 { Ok(()) } else { Err(RESET.into()) };
     };

@@ -17,6 +17,7 @@ use super::own_tokens;
 use super::revocation::{self, RevocationError};
 use crate::audit::{self, Refusals};
 use crate::client::{AuthenticationError, Client, ClientAuthenticator};
+use crate::counts::Counts;
 use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
 use crate::rotation::{KeyRing, MAX_WAIT, Published, PublishedKey, RingKeys, RotationError};
@@ -56,6 +57,7 @@ pub(crate) struct Parts {
     pub(crate) own_tokens: Verifier,
     pub(crate) store: AsyncStore,
     pub(crate) refusals: Refusals,
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Issuer {
@@ -156,17 +158,18 @@ impl Issuer {
             return;
         }
         if !self.0.keys.may_block() {
-            return maintain(&self.0.keys);
+            return maintain(&self.0.keys, &self.0.counts);
         }
         let keys = Arc::clone(&self.0.keys);
-        let maintained = tokio::task::spawn_blocking(move || maintain(&keys));
+        let counts = Arc::clone(&self.0.counts);
+        let maintained = tokio::task::spawn_blocking(move || maintain(&keys, &counts));
         let _ = tokio::time::timeout(MAX_WAIT, maintained).await; // it goes on in the background
     }
 
     /// As [`maintain_keys`](Self::maintain_keys), on this thread, unless that may take long in a runtime.
     pub(crate) fn maintain_keys_unless_slow(&self) {
         if self.slow_runtime().is_none() && self.0.keys.is_maintenance_due() {
-            maintain(&self.0.keys);
+            maintain(&self.0.keys, &self.0.counts);
         }
     }
 
@@ -176,7 +179,8 @@ impl Issuer {
             && self.0.keys.is_maintenance_due()
         {
             let keys = Arc::clone(&self.0.keys);
-            drop(runtime.spawn_blocking(move || maintain(&keys)));
+            let counts = Arc::clone(&self.0.counts);
+            drop(runtime.spawn_blocking(move || maintain(&keys, &counts)));
         }
     }
 
@@ -247,6 +251,16 @@ impl Issuer {
         &self.0.refusals
     }
 
+    /// The time since which the active key signs.
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn active_key_since(&self) -> Option<UnixTime> {
+        self.0.keys.active_since()
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.0.counts
+    }
+
     /// Returns whether a client has this id.
     pub(crate) fn is_client(&self, id: &str) -> bool {
         self.0.clients.clients.find(id).is_some()
@@ -278,8 +292,10 @@ impl Issuer {
     }
 }
 
-fn maintain(keys: &KeyRing) {
-    if let Err(error) = keys.maintain() {
+fn maintain(keys: &KeyRing, counts: &Counts) {
+    let result = keys.maintain();
+    counts.maintenance(result.is_err());
+    if let Err(error) = result {
         audit::key_maintenance_failed(&error, 0); // at most once in 5 s
     }
 }

@@ -9,6 +9,7 @@ use countersign_core::integration::{OccupancyBudget, Standing, sha256};
 use super::share::ExpiryClock;
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind};
 use crate::audit::{self, Sampler};
+use crate::counts::StoreTimer;
 
 /// The most calls of a blocking store at the same time: half of the threads that tokio has for them. A client gets as many as
 /// are still free.
@@ -77,7 +78,9 @@ impl AsyncStore {
         client: &str,
         call: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let timer = StoreTimer::start();
         let result = if self.store.is_blocking() { self.call_blocking(client, call).await } else { call(&*self.store) };
+        timer.stop(result.is_err());
         result.inspect_err(|error| {
             if let Some(unlogged) = self.log.admit(self.clock.elapsed()) {
                 audit::store_failed(error, unlogged);
