@@ -20,11 +20,13 @@ pub enum Part {
     Prometheus,
     /// The Keycloak server.
     Keycloak,
+    /// The Ory Hydra server.
+    Hydra,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 7] = [
+    pub const ALL: [(Part, &'static str); 8] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -32,6 +34,7 @@ impl Part {
         (Part::Postgres, "has_postgres"),
         (Part::Prometheus, "has_prometheus"),
         (Part::Keycloak, "has_keycloak"),
+        (Part::Hydra, "has_hydra"),
     ];
 
     /// The file that shows that this part is installed; `peers` is the folder `tests/peers`.
@@ -44,6 +47,7 @@ impl Part {
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
             Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),
             Part::Keycloak => peers.join("keycloak/server/ready"),
+            Part::Hydra => peers.join("hydra/server/ready"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

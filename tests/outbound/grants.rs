@@ -92,7 +92,7 @@ async fn an_assertion_is_a_grant_too() {
     let issuer = Server::issuing().await;
     let source = ClientCredentials::from_token_endpoint(&issuer.url)
         .assertion_audience("https://id.example.com")
-        .jwt_bearer(Assertion::new("https://orders.internal", "ann", signer()))
+        .jwt_bearer(Assertion::new("https://orders.internal", "ann", signer()).add_audience("billing"))
         .scope("invoices:write");
     let faults = source.attach(&context());
     assert!(faults.is_empty(), "{faults:?}");
@@ -101,6 +101,11 @@ async fn an_assertion_is_a_grant_too() {
     assert!(body.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion="), "{body}");
     let (_, claims) = jwt_in(body, "assertion");
     assert_eq!((&claims["iss"], &claims["sub"]), (&"https://orders.internal".into(), &"ann".into()));
+    assert_eq!(claims["aud"], serde_json::json!(["https://id.example.com", "billing"]));
+
+    let nameless = Assertion::new("https://orders.internal", "ann", signer()).add_audience("");
+    let source = ClientCredentials::from_issuer("https://id.example.com").jwt_bearer(nameless);
+    assert_eq!(source.attach(&context()).len(), 1, "an empty audience");
 }
 
 #[tokio::test]

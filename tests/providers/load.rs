@@ -62,11 +62,6 @@ pub fn rotations() -> u32 {
     std::env::var("ROTATIONS").map_or(5, |count| count.parse().expect("a number"))
 }
 
-/// The time for which a test keeps its provider away; `OUTAGE_SECONDS` sets another.
-pub fn outage() -> Duration {
-    Duration::from_secs(std::env::var("OUTAGE_SECONDS").map_or(5, |count| count.parse().expect("a number")))
-}
-
 /// The `kid` of a token.
 pub fn kid(token: &str) -> String {
     let header = token.split('.').next().expect("a header");

@@ -1,7 +1,9 @@
 //! Servers of providers that nobody here wrote, set up by the words of their guides.
 
 mod guide;
+mod hydra;
 mod keycloak;
 mod load;
+mod outage;
 mod script;
 mod service;

@@ -8,55 +8,58 @@ use std::time::{Duration, Instant};
 use countersign_tests::parts::Part;
 use countersign_tests::peers;
 
-/// A running script. It ends its server when its standard input ends, so also at the end of this process.
-pub struct Script {
-    input: ChildStdin,
-    child: Child,
+/// A server that runs in a folder of its own. Its script ends it when the script's standard input ends, so also at the end of
+/// this process.
+pub struct Server {
+    command: Command,
     folder: PathBuf,
+    ready: String,
+    running: Option<Child>,
+    input: Option<ChildStdin>,
 }
 
-impl Script {
-    /// Starts the script of the server in the folder `name` of the peers, with these arguments and then a folder for its data.
-    pub fn start(part: Part, name: &str, arguments: &[String], folder: &Path) -> Self {
+impl Server {
+    /// The server whose scripts are in the folder `name` of the peers. Its script `run` gets these arguments and then the folder;
+    /// the server is ready when the address `ready` answers with success.
+    pub fn new(part: Part, name: &str, ports: &[u16], ready: String) -> Self {
         part.find(&peers::folder()).expect("run tests/peers/install");
-        let mut child = Command::new(peers::folder().join(name).join("run"))
-            .args(arguments)
-            .arg(folder)
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the script runs");
-        Script { input: child.stdin.take().expect("piped"), child, folder: folder.to_owned() }
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", ports[0]));
+        let _ = std::fs::remove_dir_all(&folder); // of an earlier run
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mut command = Command::new(peers::folder().join(name).join("run"));
+        command.args(ports.iter().map(u16::to_string)).arg(&folder).stdin(Stdio::piped());
+        Server { command, folder, ready, running: None, input: None }
     }
 
-    /// Waits until this address answers with a status of success.
-    pub async fn ready(&self, url: &str) {
+    /// The folder with its data.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts it, with the data that it had, and waits until it answers.
+    pub async fn start(&mut self) {
+        let mut script = self.command.spawn().expect("the script runs");
+        self.input = script.stdin.take();
+        self.running = Some(script);
         let http = reqwest::Client::new();
         let limit = Instant::now() + Duration::from_secs(300);
-        while !http.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !http.get(&self.ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
             assert!(Instant::now() < limit, "no answer; see {}/log", self.folder.display());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Sends the server a signal: `STOP` lets it hang, `CONT` lets it go on, `KILL` ends it at once.
+    /// Sends it a signal: `STOP` lets it hang, `CONT` lets it go on.
     pub fn signal(&mut self, name: &str) {
-        writeln!(self.input, "{name}").expect("the script reads");
+        writeln!(self.input.as_mut().expect("it runs"), "{name}").expect("the script reads");
     }
 
-    /// Kills the server and waits for its end.
-    pub fn kill(mut self) {
+    /// Kills it and waits for its end.
+    pub fn kill(&mut self) {
         self.signal("KILL");
-        drop(self.input);
-        self.child.wait().expect("an end");
+        self.input = None;
+        self.running.take().expect("it runs").wait().expect("an end");
     }
-}
-
-/// A new folder for the data of a server.
-pub fn new_folder(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder); // of an earlier run
-    std::fs::create_dir_all(&folder).expect("a folder");
-    folder
 }
 
 /// Ports that nobody uses.

@@ -1,49 +1,28 @@
 //! A Keycloak of one's own, with the realm of the guide.
 
-use std::path::PathBuf;
-
 use countersign_tests::parts::Part;
 use serde_json::{Value, json};
 
 use crate::guide::Guide;
-use crate::script::{Script, free_ports, new_folder};
+use crate::script::{Server, free_ports};
 
 /// The name that the guide's policy gives its issuer.
 pub const GUIDE_ISSUER: &str = "https://id.example.com/realms/shop";
 
 /// A running server.
 pub struct Keycloak {
-    script: Option<Script>,
-    port: u16,
-    folder: PathBuf,
+    pub server: Server,
     address: String,
 }
 
 impl Keycloak {
     /// Starts one on a free port and waits until it answers.
     pub async fn start() -> Self {
-        let [port] = free_ports();
-        let folder = new_folder(&format!("keycloak-{port}"));
-        let mut server = Keycloak { script: None, port, folder, address: format!("http://127.0.0.1:{port}") };
-        server.start_again().await;
-        server
-    }
-
-    /// Starts it with the data that it had.
-    pub async fn start_again(&mut self) {
-        let script = Script::start(Part::Keycloak, "keycloak", &[self.port.to_string()], &self.folder);
-        script.ready(&self.issuer("master")).await;
-        self.script = Some(script);
-    }
-
-    /// Kills it.
-    pub fn kill(&mut self) {
-        self.script.take().expect("it runs").kill();
-    }
-
-    /// Sends it a signal.
-    pub fn signal(&mut self, name: &str) {
-        self.script.as_mut().expect("it runs").signal(name);
+        let ports = free_ports::<1>();
+        let address = format!("http://127.0.0.1:{}", ports[0]);
+        let mut server = Server::new(Part::Keycloak, "keycloak", &ports, format!("{address}/realms/master"));
+        server.start().await;
+        Keycloak { server, address }
     }
 
     /// The issuer of this realm.

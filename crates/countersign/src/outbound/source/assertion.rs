@@ -10,6 +10,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::context::OutboundContext;
@@ -27,7 +28,8 @@ pub(super) const GRANT: &str = "JWT";
 
 /// A JWT that authenticates a client or acts as a grant: signed for each request, or read from a file.
 ///
-/// A signed one lasts a minute, has the token service's issuer as its only audience, and is used once.
+/// A signed one lasts a minute, is used once, and has the token service's issuer as its only audience, unless others are
+/// [added](Self::add_audience).
 ///
 /// ```
 /// use countersign::key::Algorithm;
@@ -47,7 +49,7 @@ pub struct Assertion {
 
 #[derive(Clone)]
 enum Origin {
-    Signed { issuer: String, subject: String, key: Key },
+    Signed { issuer: String, subject: String, audiences: Vec<String>, key: Key },
     File(PathBuf),
 }
 
@@ -94,7 +96,31 @@ impl Assertion {
     }
 
     fn signed(issuer: String, subject: String, key: Key) -> Self {
-        Assertion { origin: Origin::Signed { issuer, subject, key }, clock: SourceClock::default() }
+        let origin = Origin::Signed { issuer, subject, audiences: Vec::new(), key };
+        Assertion { origin, clock: SourceClock::default() }
+    }
+
+    /// Adds an audience besides the token service, for services that give the audiences of a grant to the token, such as Ory
+    /// Hydra.
+    ///
+    /// Each audience that receives the assertion can present it to the others. An assertion in a file has its own audiences, and
+    /// ignores these.
+    ///
+    /// ```
+    /// use countersign::key::Algorithm;
+    /// use countersign::mint::Signer;
+    /// use countersign::outbound::Assertion;
+    ///
+    /// let signer = Signer::generate(Algorithm::ES256).unwrap();
+    /// let grant = Assertion::new("https://partner.example", "ann", signer).add_audience("orders");
+    /// # let _ = grant;
+    /// ```
+    #[must_use]
+    pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
+        if let Origin::Signed { audiences, .. } = &mut self.origin {
+            audiences.push(audience.into());
+        }
+        self
     }
 
     /// Reads the assertion from this file for every use, such as a projected workload token.
@@ -123,10 +149,13 @@ impl Assertion {
 
     pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
         let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
-        if let Origin::Signed { issuer, subject, .. } = &self.origin
-            && (issuer.is_empty() || subject.is_empty())
-        {
-            faults.push(Fault::new("assertion", "its issuer or subject is empty; name both"));
+        if let Origin::Signed { issuer, subject, audiences, .. } = &self.origin {
+            if issuer.is_empty() || subject.is_empty() {
+                faults.push(Fault::new("assertion", "its issuer or subject is empty; name both"));
+            }
+            if audiences.iter().any(String::is_empty) {
+                faults.push(Fault::new("assertion", "an added audience is empty; name the service"));
+            }
         }
         faults
     }
@@ -135,13 +164,17 @@ impl Assertion {
     pub(super) async fn token(&self, token_type: &str, audience: &str) -> Result<Secret<String>, OutboundError> {
         match &self.origin {
             Origin::File(path) => read_text(path, "token").await,
-            Origin::Signed { issuer, subject, key } => {
+            Origin::Signed { issuer, subject, audiences, key } => {
                 let signer = key.current().await?;
                 let now = self.clock.get().now();
+                let audience = match &audiences[..] {
+                    [] => json!(audience),
+                    others => json!([&[audience.to_owned()], others].concat()),
+                };
                 Draft::with_type(token_type)
                     .issuer(issuer.as_str())
                     .subject(subject.as_str())
-                    .audience(audience)
+                    .claim("aud", audience)
                     .issued_at(now)
                     .expires_at(now.saturating_add(ASSERTION_LIFETIME))
                     .token_id(Uuid::now_v7().to_string())

@@ -1,0 +1,34 @@
+//! Ory Hydra, set up as `docs/guides/hydra.md` says.
+
+mod calls;
+mod federation;
+mod login;
+mod outage;
+mod rotation;
+mod server;
+mod tokens;
+
+use server::{GUIDE_ISSUER, Hydra};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard};
+
+use crate::guide::Guide;
+
+fn guide() -> Guide {
+    Guide::read("hydra")
+}
+
+/// The server that all tests share.
+async fn shared() -> &'static RwLock<Hydra> {
+    static SERVER: OnceCell<RwLock<Hydra>> = OnceCell::const_new();
+    SERVER.get_or_init(async || RwLock::new(Hydra::start(&guide()).await)).await
+}
+
+/// The server, while nobody harms it.
+async fn hydra() -> RwLockReadGuard<'static, Hydra> {
+    shared().await.read().await
+}
+
+/// A verifier with the policy of the guide.
+fn verifier(server: &Hydra) -> countersign::verify::Verifier {
+    crate::service::verifier(guide().file("policy.toml"), GUIDE_ISSUER, server.issuer())
+}

@@ -1,0 +1,92 @@
+//! A Hydra of one's own, with the clients of the guide.
+
+use std::process::Command;
+
+use countersign_tests::parts::Part;
+use countersign_tests::peers;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::guide::Guide;
+use crate::script::{Server, free_ports};
+
+/// The name that the guide's files give their issuer.
+pub const GUIDE_ISSUER: &str = "https://id.example.com";
+
+/// The address that the guide gives the administration.
+const GUIDE_ADMIN: &str = "http://127.0.0.1:4445";
+
+/// A running server.
+pub struct Hydra {
+    pub server: Server,
+    issuer: String,
+    admin: String,
+}
+
+impl Hydra {
+    /// Starts one on free ports and does what the guide says.
+    pub async fn start(guide: &Guide) -> Self {
+        let ports @ [public, admin] = free_ports();
+        let [issuer, admin] = [public, admin].map(|port| format!("http://127.0.0.1:{port}"));
+        let ready = format!("{issuer}/health/ready");
+        let mut server = Server::new(Part::Hydra, "hydra", &ports, ready);
+        let folder = server.folder().to_owned();
+        for name in ["hydra.yaml", "clients.json"] {
+            std::fs::write(folder.join(name), guide.file(name)).expect("a file");
+        }
+        server.start().await;
+        for words in guide.commands("hydra ").filter(|words| words.first() == Some(&"import")) {
+            let words = words.iter().map(|word| word.replace(GUIDE_ADMIN, &admin));
+            let mut command = Command::new(peers::folder().join("hydra/server/hydra"));
+            let done = command.args(words).current_dir(&folder).output().expect("it runs");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+        let hydra = Hydra { server, issuer, admin };
+        hydra.billing_for_orders().await; // the first token waits for the new RSA key of 4,096 bits
+        hydra
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The address of its token endpoint, which assertions must name.
+    pub fn token_endpoint(&self) -> String {
+        format!("{}/oauth2/token", self.issuer)
+    }
+
+    /// What the token endpoint answers to these fields.
+    pub async fn grant(&self, fields: &[(&str, &str)]) -> Value {
+        let answer = reqwest::Client::new().post(self.token_endpoint()).form(fields).send().await.expect("an answer");
+        answer.json().await.expect("JSON")
+    }
+
+    /// The token of the service `billing` for itself, with further fields.
+    pub async fn billing(&self, fields: &[(&str, &str)]) -> String {
+        let request =
+            reqwest::Client::new().post(self.token_endpoint()).basic_auth("billing", Some("replace-me-billing"));
+        let fields = [&[("grant_type", "client_credentials"), ("scope", "orders:read")], fields].concat();
+        let answer: Value = request.form(&fields).send().await.expect("an answer").json().await.expect("JSON");
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// The token of the service `billing` for `orders`.
+    pub async fn billing_for_orders(&self) -> String {
+        self.billing(&[("audience", "orders")]).await
+    }
+
+    /// A new signing key, which takes the place of the current one at once.
+    pub async fn rotate(&self) {
+        let key = json!({ "alg": "ES256", "use": "sig", "kid": format!("key-{}", fastrand::u64(..)) });
+        self.admin(Method::POST, "keys/hydra.jwt.access-token", &key).await;
+    }
+
+    /// What the administration answers.
+    pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
+        let url = format!("{}/admin/{path}", self.admin);
+        let answer = reqwest::Client::new().request(method, url).json(body).send().await.expect("an answer");
+        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        assert!(status.is_success(), "{path} {body}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+}

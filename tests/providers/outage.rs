@@ -1,0 +1,61 @@
+//! A provider that hangs, is killed and comes back while requests arrive.
+
+use std::time::{Duration, Instant};
+
+use countersign::keys::{RefreshPolicy, RemoteKeys};
+use countersign::verify::Verifier;
+use countersign_test::TestIssuer;
+
+use crate::load::Load;
+use crate::script::Server;
+
+/// The time for which a test keeps its provider away; `OUTAGE_SECONDS` sets another.
+fn outage() -> Duration {
+    Duration::from_secs(std::env::var("OUTAGE_SECONDS").map_or(5, |count| count.parse().expect("a number")))
+}
+
+/// Keys of this issuer that are fetched every two seconds.
+pub fn keys_that_are_fetched_often(issuer: &str) -> RemoteKeys {
+    let second = Duration::from_secs(1);
+    let policy = RefreshPolicy::default().default_lifetime(2 * second).min_lifetime(second).max_lifetime(2 * second);
+    RemoteKeys::from_issuer(issuer).refresh_policy(policy)
+}
+
+/// Lets the server hang, and kills it. Meanwhile `token` is accepted, and the token `unknown` of a key that nobody knows gets 503.
+pub async fn hang_and_die(
+    server: &mut Server,
+    verifier: &Verifier,
+    token: String,
+    unknown: impl Fn(&TestIssuer) -> String,
+) -> Load {
+    let load = Load::start(verifier, token).await;
+    for harm in ["STOP", "KILL"] {
+        match harm {
+            "STOP" => server.signal("STOP"),
+            _ => server.kill(),
+        }
+        tokio::time::sleep(outage()).await;
+        let error = verifier.verify(&unknown(&TestIssuer::with_system_clock())).await.expect_err("invented");
+        assert_eq!(error.code(), "keys_unavailable", "{harm}: an unknown key may be a new one");
+        match harm {
+            "STOP" => server.signal("CONT"),
+            _ => server.start().await,
+        }
+    }
+    load
+}
+
+/// Expects that no request failed, and that the token of a new key is accepted as soon as the pause after the last failed fetch
+/// is over, which is no longer than the outage was.
+pub async fn recover(load: Load, verifier: &Verifier, renewed: &str) {
+    let codes = load.end().await;
+    println!("hung and gone for {:?} each: {codes:?}", outage());
+    assert!(codes.keys().eq(&["ok"]), "{codes:?}");
+    let began = Instant::now();
+    while let Err(error) = verifier.verify(renewed).await {
+        assert_eq!(error.code(), "keys_unavailable");
+        assert!(began.elapsed() < outage() + Duration::from_secs(10), "{error}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("the new key was known after {:?}", began.elapsed());
+}
