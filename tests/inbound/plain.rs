@@ -109,3 +109,16 @@ async fn a_layer_of_one_method_covers_the_methods_before_it_too() {
     let bearer = format!("Authorization: Bearer {reader}");
     assert_eq!(service.request("POST /merged", &[&bearer]).await.status, 403);
 }
+
+/// The app's own answer to a method that a path does not have, for verified callers only.
+#[tokio::test]
+async fn s5_22_the_apps_own_answer_to_another_method_is_kept() {
+    let issuer = TestIssuer::new();
+    let own = || async { (axum::http::StatusCode::METHOD_NOT_ALLOWED, "my own") };
+    let app = Router::new().route("/orders", get(who)).method_not_allowed_fallback(own);
+    let service = Service::start(Router::new().fallback_service(protect(app, issuer.verifier_for("api")))).await;
+    let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());
+    let answer = service.request("DELETE /orders", &[&bearer]).await;
+    assert_eq!((answer.status, &*answer.body), (405, "my own"));
+    assert_eq!(service.request("DELETE /orders", &[]).await.status, 401);
+}

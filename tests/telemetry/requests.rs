@@ -7,13 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
-use countersign::authenticate::AuthenticateLayerBuilder;
+use countersign::authenticate::{AuthenticateLayerBuilder, CookieToken};
 use countersign::error::VerifyErrorKind;
 use countersign::prelude::*;
 use countersign::pseudonym::Pseudonyms;
 use countersign::response::Detail;
 use countersign::secret::Secret;
-use countersign_test::TestIssuer;
+use countersign_test::{Provider, TestIssuer};
 use tower::ServiceExt;
 
 use crate::recorder::Recorder;
@@ -68,6 +68,51 @@ async fn a_second_layer_says_that_one_was_there_and_whom_it_trusts() {
     assert!(recorder.all().iter().all(|event| event.field("trusted").is_empty()), "no layer accepted it");
 }
 
+/// The same if the second layer had to wait for keys.
+#[tokio::test]
+async fn a_second_layer_that_waits_for_keys_says_so_too() {
+    let (recorder, _guard) = Recorder::begin();
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let other = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let second = Verifier::new(jwks(provider.url(), other.jwks_url()).audience("api")).expect("a policy");
+    let app = Router::new()
+        .route("/", get(|| async { "in" }))
+        .layer(AuthenticateLayer::new(second))
+        .layer(AuthenticateLayer::new(provider.issuer().verifier_for("api")));
+    let bearer = format!("Bearer {}", provider.token().audience("api").sign());
+    assert_eq!(status(&app, "/", &[("authorization", &bearer)]).await, 401);
+    let events = recorder.take("countersign::authenticate");
+    let event = events.iter().find(|event| !event.field("trusted").is_empty()).expect("logged");
+    assert_eq!((event.field("accepted_by"), event.field("trusted")), (provider.url(), provider.url()));
+    // Keys that cannot be fetched say nothing about the layers.
+    other.answer_jwks_with(500, "", &[]);
+    let unready = Verifier::new(jwks(provider.url(), other.jwks_url()).audience("api")).expect("a policy");
+    let app = Router::new()
+        .route("/", get(|| async { "in" }))
+        .layer(AuthenticateLayer::new(unready))
+        .layer(AuthenticateLayer::new(provider.issuer().verifier_for("api")));
+    assert_eq!(status(&app, "/", &[("authorization", &bearer)]).await, 503);
+    assert!(recorder.all().iter().all(|event| event.field("trusted").is_empty()), "{:?}", recorder.all());
+}
+
+/// Every denial leaves a line, that of the extractor too.
+#[tokio::test]
+async fn a_handler_that_needs_a_tenant_says_that_the_caller_has_none() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = Router::new()
+        .route("/", get(|tenant: Tenant| async move { tenant.to_string() }))
+        .layer(AuthenticateLayer::new(issuer.verifier_for("api")));
+    let bearer = format!("Bearer {}", issuer.token().audience("api").sign());
+    assert_eq!(status(&app, "/", &[("authorization", &bearer)]).await, 403);
+    let [event] = recorder.take("countersign::guard").try_into().expect("one");
+    assert_eq!((event.field("message"), event.field("code")), ("denied", "forbidden"));
+    assert_eq!((event.field("requirement"), event.field("issuer")), ("a tenant", issuer.name()));
+    let bearer = format!("Bearer {}", issuer.token().audience("api").tenant("acme").sign());
+    assert_eq!(status(&app, "/", &[("authorization", &bearer)]).await, 200);
+    assert!(recorder.take("countersign::guard").is_empty());
+}
+
 /// `Claims` or a guard on a public path answers 401 to everybody; the log says why if a token was sent.
 #[tokio::test]
 async fn a_token_on_a_public_path_that_needs_a_caller_leaves_a_line() {
@@ -93,6 +138,38 @@ async fn a_token_on_a_public_path_that_needs_a_caller_leaves_a_line() {
     }
 }
 
+/// The same for each further location that the layer reads, and for no other.
+#[tokio::test]
+async fn a_token_in_another_location_on_a_public_path_leaves_a_line_too() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let app = |change: fn(AuthenticateLayerBuilder) -> AuthenticateLayerBuilder| {
+        let layer = change(AuthenticateLayer::builder(issuer.verifier_for("api")).public(["/claims"]));
+        Router::new()
+            .route("/claims", get(|claims: Claims| async move { claims.subject().to_owned() }))
+            .layer(layer.build().expect("a layer"))
+    };
+    let token = issuer.token().audience("api").sign();
+    let (cookie, pair) = (format!("session={token}"), format!("bearer, {token}"));
+    let plain = app(|layer| layer);
+    let with_header = app(|layer| layer.header("x-forwarded-access-token"));
+    let with_cookie = app(|layer| layer.cookie(CookieToken::new("session")));
+    let with_pair = app(|layer| layer.websocket_protocol_pair());
+    let handshake = [("upgrade", "websocket"), ("sec-websocket-protocol", &pair)];
+    for (name, app, headers, lines) in [
+        ("header", &with_header, vec![("x-forwarded-access-token", &*token)], 1),
+        ("header, not read", &plain, vec![("x-forwarded-access-token", &*token)], 0),
+        ("cookie", &with_cookie, vec![("cookie", &*cookie)], 1),
+        ("another cookie", &with_cookie, vec![("cookie", "theme=dark")], 0),
+        ("pair", &with_pair, handshake.to_vec(), 1),
+        ("no pair", &with_pair, vec![("upgrade", "websocket"), ("sec-websocket-protocol", "chat")], 0),
+    ] {
+        assert_eq!(status(app, "/claims", &headers).await, 401, "{name}");
+        let events = recorder.take("countersign::authenticate");
+        assert_eq!(events.iter().filter(|event| event.field("path") == "/claims").count(), lines, "{name} {events:?}");
+    }
+}
+
 /// A misspelt path parameter is logged when the app is built, not at its first request.
 #[test]
 fn a_misspelt_path_parameter_is_logged_when_the_app_is_built() {
@@ -106,6 +183,9 @@ fn a_misspelt_path_parameter_is_logged_when_the_app_is_built() {
     };
     assert!(app("tenant").table().check_config().is_ok());
     assert!(recorder.take("countersign::app").is_empty());
+    let escaped = Routes::<()>::new().get("/{{tenant}}", tenant_in_path("tenant"), || async { "orders" });
+    assert!(protect(escaped, issuer.verifier_for("api")).table().check_config().is_err(), "the braces are of the path");
+    assert_eq!(recorder.take("countersign::app").len(), 1);
     assert!(app("tennant").table().check_config().is_err());
     let events = recorder.take("countersign::app");
     assert_eq!(events.len(), 1);

@@ -30,6 +30,7 @@ impl TokenView {
         match segments.len() {
             3 => {}
             5 => faults.push("five segments: an encrypted token (JWE); its claims cannot be read".to_owned()),
+            1 => faults.push("1 segment; a signed token has three, separated by dots".to_owned()),
             found => faults.push(format!("{found} segments; a signed token has three, separated by dots")),
         }
         let mut part = |index: usize, name: &str| -> Value {

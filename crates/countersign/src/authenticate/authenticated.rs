@@ -5,8 +5,9 @@ use std::sync::Arc;
 use countersign_core::clock::Clock;
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
-use http::Extensions;
+use http::{Extensions, HeaderMap, Uri};
 
+use super::locations::TokenLocations;
 use crate::response::{AnswerForm, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -33,6 +34,14 @@ pub(crate) struct LayerContext {
     pub(crate) samples: Samples,
     pub(crate) subjects: Option<Pseudonyms>,
     pub(crate) revocation: Option<Revocation>,
+    pub(super) locations: TokenLocations,
+}
+
+impl LayerContext {
+    /// Returns whether a request seems to have a token, in one of the locations that the layer reads.
+    pub(crate) fn seems_to_have_token(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        self.locations.seem_to_have_token(headers, uri)
+    }
 }
 
 /// Authentication status of a request, as guards and extractors see it.

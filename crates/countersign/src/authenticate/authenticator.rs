@@ -52,9 +52,17 @@ pub(super) enum Admission {
     /// Answers a CORS preflight with the layer that the service gave for it.
     AnswerPreflight(PreflightFuture),
     /// Waits for the key that the token needs.
-    AwaitKeys { keys: NeedsKeys, token: String },
+    AwaitKeys { keys: NeedsKeys, suspended: SuspendedToken },
     /// Waits for the revocation status of a verified token.
     AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
+}
+
+/// A token that waits for keys.
+pub(super) struct SuspendedToken {
+    token: String,
+    span: VerificationSpan,
+    /// What a layer before this one verified.
+    before: Option<Arc<Verified>>,
 }
 
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
@@ -177,7 +185,10 @@ impl Authenticator {
                 let token = keeps_token.then(|| token.to_owned());
                 self.check_revocation(request, result, token)
             }
-            Step::NeedsKeys(keys) => Ok(Admission::AwaitKeys { keys, token: token.to_owned() }),
+            Step::NeedsKeys(keys) => {
+                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before };
+                Ok(Admission::AwaitKeys { keys, suspended })
+            }
         }
     }
 
@@ -190,12 +201,16 @@ impl Authenticator {
     pub(super) fn resume_with_keys<B>(
         &self,
         request: &mut Request<B>,
-        token: String,
+        SuspendedToken { token, span, before }: SuspendedToken,
         outcome: &RefreshOutcome,
-        span: &VerificationSpan,
     ) -> Result<Admission, Refusal> {
         let result = span.finish(|| self.verifier.verify_after_refresh(&token, outcome));
-        let result = result.map_err(|error| self.mark_if_signed(error, &token));
+        let result = result.map_err(|error| {
+            if let Some(before) = before.filter(|_| !error.is_unavailable()) {
+                self.log_second_layer(before.issuer());
+            }
+            self.mark_if_signed(error, &token)
+        });
         self.check_revocation(request, result, Some(token))
     }
 

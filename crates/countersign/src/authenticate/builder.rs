@@ -370,6 +370,7 @@ impl AuthenticateLayerBuilder {
             samples: Samples::default(),
             subjects,
             revocation,
+            locations: settings.locations.clone(),
         };
         AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }
     }

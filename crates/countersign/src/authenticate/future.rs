@@ -8,13 +8,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::integration::VerificationSpan;
 use countersign_core::key::RefreshOutcome;
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::authenticator::{Admission, Authenticator, VerifiedCaller};
+use super::authenticator::{Admission, Authenticator, SuspendedToken, VerifiedCaller};
 use super::preflight::PreflightFuture;
 use super::websocket::answer_pair;
 use crate::response::{Refusal, ResponseBody};
@@ -44,7 +43,7 @@ pin_project! {
         Response { response: Option<Response<Bytes>> },
         RefreshingKeys {
             refresh: Pin<Box<dyn Future<Output = RefreshOutcome> + Send>>,
-            suspended: Option<Box<(Suspended<S, ReqBody>, String, VerificationSpan)>>,
+            suspended: Option<Box<(Suspended<S, ReqBody>, SuspendedToken)>>,
         },
         CheckingRevocation {
             status: RevocationFuture,
@@ -105,11 +104,11 @@ where
                 }
                 StateProjection::RefreshingKeys { refresh, suspended } => {
                     let outcome = ready!(refresh.as_mut().poll(context));
-                    let Some((mut suspended, token, span)) = suspended.take().map(|boxed| *boxed) else {
+                    let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
                         return Poll::Pending;
                     };
                     let Suspended { authenticator, request, .. } = &mut suspended;
-                    let admission = authenticator.resume_with_keys(request, token, &outcome, &span);
+                    let admission = authenticator.resume_with_keys(request, token, &outcome);
                     suspended.proceed(admission)
                 }
                 StateProjection::CheckingRevocation { status, suspended } => {
@@ -139,13 +138,12 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             }
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
             Ok(Admission::AnswerPreflight(answer)) => State::Preflight { answer },
-            Ok(Admission::AwaitKeys { keys, token }) => {
-                let span = keys.span();
+            Ok(Admission::AwaitKeys { keys, suspended: token }) => {
                 let refresh = Box::pin(async move {
                     let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
                     rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out)
                 });
-                State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token, span))) }
+                State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token))) }
             }
             Ok(Admission::AwaitRevocation { status, caller }) => {
                 State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }

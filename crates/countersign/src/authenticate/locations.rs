@@ -1,11 +1,11 @@
 //! Locations of a token besides the `Authorization` header; each is off by default.
 
 use countersign_core::error::Fault;
-use http::{Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
 
 use super::cookie::CookieToken;
 use super::header::HeaderToken;
-use super::query::without_tokens;
+use super::query::{has_token, without_tokens};
 use super::websocket::TokenProtocols;
 
 /// The further locations in which a layer accepts a token.
@@ -28,6 +28,17 @@ impl TokenLocations {
     pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
         let header = self.header.iter().flat_map(HeaderToken::faults);
         self.cookie.iter().flat_map(CookieToken::faults).chain(header)
+    }
+
+    /// Returns whether these headers or this address seem to have a token. Its form is not checked.
+    pub(super) fn seem_to_have_token(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let is_bearer =
+            |line: &HeaderValue| line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
+        headers.get(header::AUTHORIZATION).is_some_and(is_bearer)
+            || self.cookie.as_ref().is_some_and(|cookie| cookie.values(headers).next().is_some())
+            || self.header.as_ref().is_some_and(|header| header.values(headers).next().is_some())
+            || self.protocols.have_token(headers)
+            || (self.query && uri.query().is_some_and(has_token))
     }
 
     /// Hides the token from services behind the layer, which might log it or send it back.

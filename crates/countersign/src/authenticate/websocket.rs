@@ -66,6 +66,11 @@ impl TokenProtocols {
         })
     }
 
+    /// Returns whether the headers offer a token.
+    pub(super) fn have_token(self, headers: &HeaderMap) -> bool {
+        !self.is_off() && self.offers(headers).any(|offer| !matches!(offer, Offer::Name(_)))
+    }
+
     fn offers(self, headers: &HeaderMap) -> impl Iterator<Item = Offer<'_>> {
         let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
         let offers = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|offer| !offer.is_empty());

@@ -120,7 +120,7 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
 pub(crate) fn caller(parts: &mut Parts) -> Result<Caller, Rejection> {
     caller_or_anonymous(parts)?.ok_or_else(|| {
         if let Some(Authenticated { context, .. }) = parts.extensions.get() {
-            warn_of_ignored_token(&parts.headers, parts.uri.path(), context);
+            warn_of_ignored_token(&parts.headers, &parts.uri, context);
         }
         Rejection::refused(&Refusal::NoToken, parts)
     })

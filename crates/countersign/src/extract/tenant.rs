@@ -8,8 +8,10 @@ use countersign_core::authz::Denial;
 use countersign_core::claims::TenantId;
 use http::request::Parts;
 
-use super::rejection::{Rejection, caller};
+use super::rejection::{Caller, Rejection, caller};
+use crate::authenticate::LayerContext;
 use crate::response::Refusal;
+use crate::telemetry;
 
 /// The tenant of the caller's token. A token without one is refused with 403.
 ///
@@ -45,9 +47,12 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        match caller(parts)?.verified.tenant() {
-            Some(tenant) => Ok(Tenant(tenant.clone())),
-            None => Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), parts)),
+        let Caller { verified, context, .. } = caller(parts)?;
+        if let Some(tenant) = verified.tenant() {
+            return Ok(Tenant(tenant.clone()));
         }
+        let LayerContext { clock, samples, subjects, .. } = &*context;
+        telemetry::no_tenant(&verified, subjects.as_ref(), samples, clock.elapsed());
+        Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), parts))
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use countersign_core::authz::{Decision, Denial, Explanation, Requirement};
 use countersign_core::integration::{RequestContext, RequestFacts};
 use countersign_core::verify::Verified;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, Response, Uri};
 
 use crate::authenticate::LayerContext;
 use crate::response::Refusal;
@@ -47,11 +47,9 @@ pub(crate) fn evaluate(
 
 /// Warns if a caller without a record sent a token: the layer ignores it on public paths.
 #[cold]
-pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, path: &str, context: &LayerContext) {
-    let is_bearer =
-        |line: &HeaderValue| line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
-    if headers.get(header::AUTHORIZATION).is_some_and(is_bearer) {
-        telemetry::token_ignored(path, &context.samples, context.clock.elapsed());
+pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, uri: &Uri, context: &LayerContext) {
+    if context.seems_to_have_token(headers, uri) {
+        telemetry::token_ignored(uri.path(), &context.samples, context.clock.elapsed());
     }
 }
 

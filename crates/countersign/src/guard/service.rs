@@ -68,7 +68,7 @@ impl<S> Require<S> {
                 let refusal = match self.requirement.may_hide() {
                     true => Refusal::Denied(Denial::NotFound),
                     false => {
-                        warn_of_ignored_token(request.headers(), request.uri().path(), context);
+                        warn_of_ignored_token(request.headers(), request.uri(), context);
                         Refusal::NoToken
                     }
                 };

@@ -114,6 +114,16 @@ pub(crate) fn denied(
     tracing::debug!(target: "countersign::guard", code, %requirement, unmet = %explanation, "what the denied caller has");
 }
 
+/// A handler needs the caller's tenant, and the token has none.
+#[cfg(feature = "axum")]
+pub(crate) fn no_tenant(verified: &Verified, subjects: Option<&Pseudonyms>, samples: &Samples, elapsed: Duration) {
+    let Some(unlogged) = samples.admit(Event::denied(&Denial::Forbidden), elapsed) else { return };
+    let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
+    let (code, issuer, requirement) = (Denial::Forbidden.code(), verified.issuer(), "a tenant");
+    let unmet = "a tenant (the token has none, or the policy does not map its claim)";
+    tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, subject, unlogged, "denied");
+}
+
 /// `verified` is `None` for an anonymous caller.
 pub(crate) fn denied_in_shadow(
     requirement: &dyn std::fmt::Display,
