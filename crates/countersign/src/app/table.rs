@@ -146,7 +146,7 @@ impl RouteTable {
     }
 }
 
-/// Returns whether the path has this parameter. Doubled braces are braces of the path itself.
+/// Returns whether the path has this parameter. `{{` and `}}` are braces of the path itself.
 fn has_parameter(path: &str, name: &str) -> bool {
     let path = path.replace("{{", "").replace("}}", "");
     path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}"))

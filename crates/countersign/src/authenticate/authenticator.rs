@@ -61,7 +61,7 @@ pub(super) enum Admission {
 pub(super) struct SuspendedToken {
     token: String,
     span: VerificationSpan,
-    /// What a layer before this one verified.
+    /// The caller that a layer before this one verified.
     before: Option<Arc<Verified>>,
 }
 
