@@ -7,3 +7,4 @@ mod load;
 mod outage;
 mod script;
 mod service;
+mod spire;
