@@ -46,6 +46,8 @@ struct ApiServer {
     identity: Mutex<TlsAcceptor>,
     token: Mutex<String>,
     keys: Mutex<String>,
+    /// The status of an answer without keys.
+    refusal: Mutex<&'static str>,
     heads: Mutex<Vec<String>>,
 }
 
@@ -57,6 +59,7 @@ impl ApiServer {
             identity: Mutex::new(identity(authority)),
             token: Mutex::new(token.to_owned()),
             keys: Mutex::new(keys),
+            refusal: Mutex::new("401 Unauthorized"),
             heads: Mutex::default(),
         });
         let serving = Arc::clone(&server);
@@ -82,7 +85,7 @@ impl ApiServer {
         let shown = format!("authorization: Bearer {}\r\n", self.token.lock().expect("sound"));
         let (status, body) = match head.starts_with("GET /openid/v1/jwks ") && head.contains(&shown) {
             true => ("200 OK", self.keys.lock().expect("sound").clone()),
-            false => ("401 Unauthorized", "{}".to_owned()),
+            false => (*self.refusal.lock().expect("sound"), "{}".to_owned()),
         };
         self.heads.lock().expect("sound").push(head);
         let length = body.len();
@@ -206,6 +209,69 @@ async fn unusable_files_are_reported_and_nothing_is_sent() {
     let here = Arc::new(KubernetesKeys::from_cluster());
     let built = Verifier::new(NeedsAudience::new(NAME, here).audience("orders"));
     assert_eq!(built.is_ok(), std::env::var_os("KUBERNETES_SERVICE_HOST").is_some());
+}
+
+/// An API server answers 401 for a token that it does not know, and 403 for a service account without the role.
+#[tokio::test]
+async fn a_refusal_of_the_api_server_states_what_the_cluster_lacks() {
+    let (world, authority) = (World::honest().await, authority());
+    let server = ApiServer::start(&authority, "pod-1", world.issuer.jwks()).await;
+    let (authority_file, token_file) = (file("refusing-ca.crt"), file("refusing-token"));
+    std::fs::write(&authority_file, authority.pem()).expect("written");
+    std::fs::write(&token_file, "pod-2").expect("written");
+    for (status, remedy) in [
+        ("401 Unauthorized", "status 401: the API server does not accept the token"),
+        ("403 Forbidden", "bind the cluster role system:service-account-issuer-discovery"),
+    ] {
+        *server.refusal.lock().expect("sound") = status;
+        let (_, verifier) = trusting(&world, KubernetesKeys::from_server(&server.url, &authority_file, &token_file));
+        assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
+        let KeyHealth::NotReady { reason } = keys_health(&verifier) else { panic!("no keys") };
+        assert!(reason.contains(remedy), "{reason}");
+        assert!(!reason.contains("pod-2"), "{reason}");
+    }
+}
+
+/// The tokens of Secrets, which have another issuer and neither audience nor end, and the pod's own for the API server.
+#[tokio::test]
+async fn tokens_of_secrets_and_for_the_api_server_are_refused() {
+    let (world, authority) = (World::honest().await, authority());
+    let server = ApiServer::start(&authority, "pod-1", world.issuer.jwks()).await;
+    let (authority_file, token_file) = (file("legacy-ca.crt"), file("legacy-token"));
+    std::fs::write(&authority_file, authority.pem()).expect("written");
+    std::fs::write(&token_file, "pod-1").expect("written");
+    let (_, verifier) = trusting(&world, KubernetesKeys::from_server(&server.url, authority_file, token_file));
+    let verified = verifier.verify(&pods_token(&world)).await.expect("good");
+    assert_eq!(verified.client_id(), Some("system:serviceaccount:shop:web"));
+
+    let mut secret = world.issuer.clone().with_name("kubernetes/serviceaccount").token();
+    for name in ["aud", "exp", "iat", "jti", "client_id", "scope"] {
+        secret = secret.without_claim(name);
+    }
+    let secret = secret
+        .subject("system:serviceaccount:shop:web")
+        .claim("kubernetes.io/serviceaccount/namespace", "shop")
+        .claim("kubernetes.io/serviceaccount/secret.name", "web-token-x2x9k")
+        .claim("kubernetes.io/serviceaccount/service-account.name", "web")
+        .claim("kubernetes.io/serviceaccount/service-account.uid", "5c9c5d5e-1f0d-4c39-b2b0-5a6b2f0f3d5a");
+    assert_eq!(verifier.verify(&secret.sign()).await.expect_err("a Secret's").code(), "unknown_issuer");
+    let own = account_token(&world).audience(NAME).sign();
+    assert_eq!(verifier.verify(&own).await.expect_err("for the API server").code(), "wrong_audience");
+}
+
+/// The policy of the guide. Outside a cluster its keys are a fault and not an outage.
+#[test]
+fn a_policy_names_the_keys_of_the_cluster() {
+    let guide = include_str!("../../docs/guides/kubernetes.md");
+    let (_, rest) = guide.split_once("`policy.toml`:\n\n```toml\n").expect("a policy");
+    let (text, _) = rest.split_once("```").expect("its end");
+    let policy = countersign::policy::Policy::from_toml(text).expect("a policy");
+    assert_eq!(policy.issuers[0].issuer, NAME);
+    let built = Verifier::builder().policy(&policy, countersign::keys::from_config).build();
+    match std::env::var_os("KUBERNETES_SERVICE_HOST") {
+        Some(_) => assert!(built.is_ok()),
+        None => assert_eq!(built.expect_err("no cluster").faults()[0].field, "keys"),
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]
 #[doc = include_str!("../../docs/guides/spire.md")]
+#[doc = include_str!("../../docs/guides/kubernetes.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
 #[doc = include_str!("../../docs/guides/from-spring-security.md")]

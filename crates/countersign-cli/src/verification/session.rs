@@ -184,6 +184,7 @@ fn origin(issuer: &TrustedIssuerConfig) -> String {
         KeysConfig::Discovery => format!("discovery at {}", issuer.issuer),
         KeysConfig::JwksUrl(url) => format!("the key set at {url}"),
         KeysConfig::File(path) => format!("the file {path}"),
+        KeysConfig::Kubernetes => "the Kubernetes cluster".to_owned(),
         KeysConfig::SpiffeBundleFile(path) => format!("the trust bundle {path}"),
         KeysConfig::SpiffeBundleUrl(url) => format!("the trust bundle at {url}"),
         _ => "the policy itself".to_owned(),

@@ -6,11 +6,11 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 
-use super::{FileKeys, RemoteKeys};
+use super::{FileKeys, KubernetesKeys, RemoteKeys};
 use crate::fetch;
 
-/// The key source that `issuer.keys` names: discovery, an address, a file, a SPIFFE trust bundle, or keys in the
-/// policy itself.
+/// The key source that `issuer.keys` names: discovery, an address, a file, a SPIFFE trust bundle, the Kubernetes
+/// cluster, or keys in the policy itself.
 ///
 /// With `danger_plain_http`, fetched keys may come over plain `http` too. `keys.jwks_url` may be an internal address of an
 /// issuer whose tokens carry its public name.
@@ -42,6 +42,7 @@ pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, C
         KeysConfig::Discovery => Arc::new(remote(RemoteKeys::from_issuer(&issuer.issuer))),
         KeysConfig::JwksUrl(url) => Arc::new(remote(RemoteKeys::from_url(url))),
         KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
+        KeysConfig::Kubernetes => Arc::new(KubernetesKeys::from_cluster()),
         KeysConfig::SpiffeBundleFile(path) => Arc::new(FileKeys::from_spiffe_bundle(path)),
         KeysConfig::SpiffeBundleUrl(url) => Arc::new(remote(RemoteKeys::from_spiffe_bundle(url))),
         inline => {

@@ -27,6 +27,13 @@ const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 /// The file in every pod with its own token.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// The failure for a pod whose own token is not accepted.
+const REFUSED_TOKEN: &str = "status 401: the API server does not accept the token in the pod's file; it must be a token for the API server itself";
+
+/// The failure in a cluster that removed the binding which every cluster has by default.
+const NO_PERMISSION: &str = "status 403: the pod's service account may not read the keys; bind the cluster role \
+                             system:service-account-issuer-discovery to it";
+
 /// The largest certificate or token file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 
@@ -34,7 +41,8 @@ const MAX_FILE_BYTES: usize = 1024 * 1024;
 ///
 /// The connection trusts only the certificate authority in the pod's `ca.crt`, and requests carry the pod's token. Both
 /// files are read again for each fetch, because the cluster replaces them at run time. The token is sent nowhere else. By
-/// default, clusters let every service account read these keys (role `system:service-account-issuer-discovery`).
+/// default, clusters let every service account read these keys. If yours does not, give the pod's service account the cluster
+/// role `system:service-account-issuer-discovery`. In a policy file, these keys are `keys = "kubernetes"`.
 ///
 /// The issuer's name is the cluster's own; `kubectl get --raw /.well-known/openid-configuration` shows it.
 ///
@@ -204,6 +212,8 @@ impl KeyLocation for ClusterLocation {
             let response = fetch::send_by(&client, request, MAX_JWKS_BYTES).await?;
             match response.status {
                 StatusCode::OK => {}
+                StatusCode::UNAUTHORIZED => return Err(FetchFailure::Unusable(REFUSED_TOKEN)),
+                StatusCode::FORBIDDEN => return Err(FetchFailure::Unusable(NO_PERMISSION)),
                 StatusCode::GONE if had_keys => return Err(FetchFailure::NoKeys),
                 _ => return Err(response.unexpected_status()),
             }

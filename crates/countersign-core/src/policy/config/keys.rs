@@ -30,6 +30,8 @@ pub enum KeysConfig {
     SpiffeBundleFile(String),
     /// A SPIFFE trust bundle at this URL, the bundle endpoint of a trust domain: `{"spiffe_bundle_url":"https://…"}`.
     SpiffeBundleUrl(String),
+    /// The keys of the Kubernetes cluster that the process runs in, from its API server: `"kubernetes"`.
+    Kubernetes,
     /// A JWK Set as text, with only public keys: `{"inline":"{\"keys\":[…]}"}`.
     Inline(String),
 }
