@@ -12,7 +12,7 @@ use super::tokens::orders;
 use super::{guide, placed, shop, verifier};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn a_call_sends_the_svid_that_is_in_the_file_now() {
     let server = shop().await;
     let orders = orders(verifier("policy.toml", server, None)).await;
@@ -32,7 +32,7 @@ async fn a_call_sends_the_svid_that_is_in_the_file_now() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn an_svid_authenticates_the_client_of_our_own_issuer() {
     let server = shop().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -24,7 +24,7 @@ async fn rotated(server: &Spire, publish: impl AsyncFnOnce()) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn s4_31_rotations_of_spire_under_load_fail_no_request() {
     let server = shop().await;
     let load = Load::start(&verifier("policy.toml", server, None), server.token("orders", "billing")).await;
@@ -38,7 +38,7 @@ async fn s4_31_rotations_of_spire_under_load_fail_no_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn s4_31_rotations_of_spire_behind_discovery_fail_no_request() {
     let (shop, server) = (shop().await, partner().await);
     let verifier = verifier("policy-discovery.toml", shop, Some(server));

@@ -1,7 +1,7 @@
 //! A SPIRE server and agent of one's own, with the workloads of the guide.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use countersign_tests::parts::Part;
@@ -9,11 +9,12 @@ use countersign_tests::peers;
 use serde_json::Value;
 
 use crate::guide::Guide;
-use crate::script::{Script, free_ports};
+use crate::script::free_ports;
 
-/// A running server and agent.
+/// A running server and agent. Their script ends them when its standard input ends, so also at the end of this process.
 pub struct Spire {
-    _script: Script,
+    _input: ChildStdin,
+    _script: Child,
     folder: PathBuf,
     domain: &'static str,
     discovery: String,
@@ -23,6 +24,7 @@ impl Spire {
     /// Starts both for this trust domain, and registers the workloads of the guide in it. With `has_issuer`, tokens have an
     /// `iss`: the address of the discovery provider.
     pub async fn start(domain: &'static str, has_issuer: bool, guide: &Guide) -> Self {
+        Part::Spire.find(&peers::folder()).expect("run tests/peers/install all");
         let [port, discovery_port] = free_ports();
         let discovery = format!("http://localhost:{discovery_port}");
         // The path of a socket has at most 107 bytes.
@@ -30,8 +32,14 @@ impl Spire {
         std::fs::create_dir_all(&folder).expect("a folder");
         let issuer = if has_issuer { discovery.clone() } else { String::new() };
         let arguments = [domain.to_owned(), port.to_string(), discovery_port.to_string(), issuer];
-        let script = Script::start(Part::Spire, "spire", &arguments, &folder);
-        let server = Spire { _script: script, folder, domain, discovery };
+        let mut script = Command::new(peers::folder().join("spire/run"))
+            .args(&arguments)
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the script runs");
+        let input = script.stdin.take().expect("piped");
+        let server = Spire { _input: input, _script: script, folder, domain, discovery };
         let limit = Instant::now() + Duration::from_secs(120);
         while !server.folder.join("ready").exists() {
             assert!(Instant::now() < limit, "not ready; see {}/log", server.folder.display());

@@ -24,7 +24,7 @@ pub async fn orders(verifier: Verifier) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn s3_31_a_workload_is_known_by_its_spiffe_id_and_its_trust_domain() {
     let (shop, partner) = (shop().await, partner().await);
     let only_shop = orders(verifier("policy.toml", shop, None)).await;
@@ -47,7 +47,7 @@ async fn s3_31_a_workload_is_known_by_its_spiffe_id_and_its_trust_domain() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn tokens_of_spire_for_others_and_of_others_are_refused_with_their_code() {
     let (shop, partner) = (shop().await, partner().await);
     let only_shop = verifier("policy.toml", shop, None);
@@ -77,7 +77,7 @@ async fn tokens_of_spire_for_others_and_of_others_are_refused_with_their_code() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install")]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn the_workload_api_gives_a_plain_key_set() {
     let shop = shop().await;
     let path = shop.folder().join("jwt_bundle.json");
