@@ -44,6 +44,7 @@ pub mod clock;
 mod counter;
 mod digest;
 pub mod error;
+pub mod fips;
 pub mod inspect;
 pub mod integration;
 pub mod key;

@@ -125,5 +125,5 @@ mod telemetry;
 #[cfg(feature = "outbound")]
 pub use countersign_core::mint;
 pub use countersign_core::{
-    authz, claims, clock, error, inspect, key, policy, pseudonym, requirement, secret, token, verify,
+    authz, claims, clock, error, fips, inspect, key, policy, pseudonym, requirement, secret, token, verify,
 };
