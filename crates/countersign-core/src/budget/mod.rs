@@ -12,7 +12,8 @@
 //! | rate | [`RateBudget`] | at the end of its window of time |
 //! | occupancy | [`OccupancyBudget`] | when its [`Permit`] is dropped |
 //!
-//! [`RankedQueue`] orders keys that found no unit: those that were good before, then those that most requests ask for.
+//! [`RankedQueue`] orders keys that found no unit: those that were good before, then those that most requests ask for and,
+//! by lot, all others.
 //!
 //! Memory is bounded by the bound itself: only keys that have a unit are counted. Keys are hashed with a random seed. Times
 //! are readings of the clock's `elapsed`, so that a change of the wall clock has no effect.

@@ -1,19 +1,28 @@
 //! The order among keys that wait for a unit.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::rate::RateBudget;
 use super::shares::Standing;
 
-/// Keys that wait for a unit of a budget. Known keys go first, then those that most requests ask for, then the oldest.
+/// Every this many units, one goes by lot.
+const LOT_EVERY: u64 = 2;
+
+/// The requests drawn for one unit until one of them is for a key that may have it.
+const MAX_DRAWS: usize = 16;
+
+/// Keys that wait for a unit of a budget. Known keys go first. Of the others, every second unit goes to the key that most
+/// requests ask for, or to the oldest such key, and every second one by lot to the key of one of the latest requests.
 ///
-/// An untrusted client that invents keys must therefore send many requests for each to get ahead of a key that several
-/// callers ask for. A key is remembered for a time after its last request, whether or not a caller still waits. If the queue
-/// is full, the key with the fewest and oldest requests is dropped.
+/// The rank limits the wait of a key that is asked for again and again: an untrusted client that invents keys must send as
+/// many requests for each of them. The lot gives a key that is asked for a few times its share of the requests, although
+/// somebody sends a few more for each invented one. A key is remembered for a time after its last request, whether or not a
+/// caller still waits. If the queue is full, the key with the fewest and oldest requests is dropped.
 ///
 /// Keys belong to groups, such as the hosts of URLs, so that one group without a unit does not delay the others.
 ///
@@ -40,6 +49,10 @@ pub struct RankedQueue<V> {
     heads: BTreeMap<Rank, Arc<str>>,
     /// The worst key is dropped first.
     by_age: BTreeMap<(Standing, u32, u64), Arc<str>>,
+    /// The key of each of the latest requests, of which lots are drawn.
+    latest: VecDeque<Arc<str>>,
+    granted: u64,
+    lots: Lots,
 }
 
 /// Higher ranks go first. The last part is unique.
@@ -77,6 +90,9 @@ impl<V> RankedQueue<V> {
             groups: HashMap::new(),
             heads: BTreeMap::new(),
             by_age: BTreeMap::new(),
+            latest: VecDeque::new(),
+            granted: 0,
+            lots: Lots::new(),
         }
     }
 
@@ -106,19 +122,43 @@ impl<V> RankedQueue<V> {
             self.heads.insert(*head, Arc::clone(&entry.group));
         }
         self.by_age.insert(entry.age(), Arc::clone(&key));
+        if self.latest.len() >= self.max_keys {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(Arc::clone(&key));
         self.waiting.insert(key, entry);
     }
 
-    /// Spends a unit of `budget` for the first key whose group has one left, and removes and returns that key.
+    /// Spends a unit of `budget` for the next key whose group has one left, and removes and returns that key.
     ///
     /// Groups share the budget. A key counts as known once it was requested twice, so that keys that somebody invents for one
     /// request each leave half of the budget to others.
     pub fn grant(&mut self, budget: &RateBudget, elapsed: Duration) -> Option<(Arc<str>, V)> {
         budget.check(elapsed).ok()?;
-        self.pop(elapsed, |group, standing, count| {
+        let mut admit = |group: &str, standing, count| {
             let standing = if count > 1 { Standing::Known } else { standing };
             budget.spend(group, standing, elapsed).is_ok()
-        })
+        };
+        let is_known_first =
+            self.heads.last_key_value().is_some_and(|((standing, ..), _)| *standing == Standing::Known);
+        let is_by_lot = !is_known_first && self.granted % LOT_EVERY == LOT_EVERY - 1;
+        let drawn = if is_by_lot { self.draw(elapsed, &mut admit) } else { None };
+        let next = drawn.or_else(|| self.pop(elapsed, admit))?;
+        self.granted += 1;
+        Some(next)
+    }
+
+    /// Removes and returns the key of one of the latest requests, if `admit` accepts it.
+    fn draw(&mut self, elapsed: Duration, mut admit: impl FnMut(&str, Standing, u32) -> bool) -> Option<(Arc<str>, V)> {
+        for _ in 0..MAX_DRAWS {
+            let key = Arc::clone(self.latest.get(self.lots.next(self.latest.len()))?);
+            let Some(entry) = self.waiting.get(&key) else { continue };
+            let is_remembered = elapsed <= entry.last_at.saturating_add(self.remember_for);
+            if is_remembered && admit(&entry.group, entry.standing, entry.count) {
+                return self.take(&key).map(|(key, entry)| (key, entry.value));
+            }
+        }
+        None
     }
 
     /// Removes and returns the first key that `admit` accepts. It is called for the first key of each group, best first.
@@ -175,6 +215,23 @@ impl<V> RankedQueue<V> {
             }
         }
         Some((key, entry))
+    }
+}
+
+/// Numbers that nobody outside can predict (xorshift64 with a random seed).
+struct Lots(u64);
+
+impl Lots {
+    fn new() -> Self {
+        Lots(RandomState::new().hash_one(0) | 1)
+    }
+
+    /// A number below `bound`.
+    fn next(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or_default() % bound.max(1)
     }
 }
 

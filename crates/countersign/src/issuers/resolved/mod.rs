@@ -9,6 +9,8 @@ mod lookup;
 mod name;
 mod policy;
 mod resolver;
+#[cfg(test)]
+mod simulated_floods;
 mod uncached;
 
 pub use issuers::ResolvedIssuers;

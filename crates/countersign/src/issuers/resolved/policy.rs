@@ -41,7 +41,8 @@ pub struct ResolvePolicy {
     pub stale_for: Duration,
     /// The number of names without a cached answer that may be resolved per second, whoever sends them. Default 20.
     ///
-    /// Half of it is for names that several requests ask for, and one host gets at most half. Names that were trusted before
+    /// Half of it is for names that several requests ask for, and one host gets at most half. Of the names that wait, those
+    /// that most requests ask for take turns with names drawn by lot. Names that were trusted before
     /// do not count; of those, ten times as many may be resolved.
     pub max_lookups_per_second: u32,
     /// The time limit of one call of the resolver. Default 5 s.

@@ -15,8 +15,8 @@ const MAX_REFUSED: usize = 10_000;
 /// The number of names that wait for a lookup.
 const MAX_WAITING: usize = 4096;
 
-/// The time that a name waits for a lookup after the last request for it.
-const REMEMBER_FOR: Duration = Duration::from_secs(5);
+/// The time that a name waits for a lookup after the last request for it: a tenant that is seldom asked for gathers requests.
+const REMEMBER_FOR: Duration = Duration::from_secs(60);
 
 /// Lookups per second of names that were trusted before, as a multiple of those of other names.
 const KNOWN_NAMES_FACTOR: u32 = 10;
@@ -81,7 +81,7 @@ impl<L> Uncached<L> {
     }
 
     /// Starts the lookup of `name`, or lets it wait. Names that were trusted before are looked up first, then those that most
-    /// requests ask for. Each host has a share, and a name that failed waits on its own.
+    /// requests ask for, and some by lot. Each host has a share, and a name that failed waits on its own.
     pub(super) fn start(
         &mut self,
         name: &str,
