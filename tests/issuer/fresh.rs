@@ -12,7 +12,7 @@ use countersign_issuer::{
 };
 use countersign_test::ManualClock;
 use countersign_tests::peers::Postgres;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::direct::{CC, post};
 use crate::store::{is_active, issuer, mint};
@@ -26,6 +26,8 @@ pub struct Blocking {
     pub fails: AtomicBool,
     /// Takes three seconds for each answer.
     pub is_slow: AtomicBool,
+    /// Takes these milliseconds for each answer.
+    delay: AtomicU64,
     /// Replaces the stored keys in the answers.
     reset: std::sync::Mutex<Option<Reset>>,
 }
@@ -42,6 +44,7 @@ impl Blocking {
         if self.is_slow.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_secs(3));
         }
+        std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed)));
         let fails = self.fails.load(Ordering::Relaxed);
         if fails { Err(StoreError::new(StoreErrorKind::Unavailable)) } else { Ok(&self.inner) }
     }
@@ -160,6 +163,42 @@ async fn s15_10_a_key_revoked_in_the_database_is_refused_everywhere_within_five_
 async fn s15_10_a_token_of_a_key_that_is_new_elsewhere_is_valid_and_revocable_at_once() {
     check_new_keys(&same(MemoryStore::new())).await;
     check_new_keys(&same(Blocking::default())).await;
+}
+
+/// S15.10: nobody signs with a key that another instance has removed, also the first ones who ask an idle instance.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn s15_10_an_idle_instance_signs_nothing_with_a_removed_key() {
+    let clock = clock();
+    let store = Arc::new(Blocking::default());
+    let instance = || issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+    let ((one, _), (other, credentials)) = (instance(), instance());
+    for has_endpoint in [false, true] {
+        let removed = mint(&other).key_id().to_owned();
+        assert_eq!(one.revoke_key(&removed), Ok(true));
+        clock.advance(Duration::from_secs(3600));
+        store.delay.store(100, Ordering::Relaxed);
+        let asking = (0..8).map(|_| {
+            let (other, credentials) = (other.clone(), credentials.clone());
+            tokio::spawn(async move {
+                if !has_endpoint {
+                    return mint(&other).key_id().to_owned();
+                }
+                let (status, _, body) = post(&other, "/token", &credentials, CC).await;
+                assert_eq!(status, StatusCode::OK, "{body}");
+                let token = body["access_token"].as_str().expect("a token");
+                let header = token.split('.').next().unwrap_or_default();
+                let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).expect("base64url");
+                serde_json::from_slice::<serde_json::Value>(&header).expect("JSON")["kid"]
+                    .as_str()
+                    .expect("a kid")
+                    .to_owned()
+            })
+        });
+        for signed_with in asking.collect::<Vec<_>>() {
+            assert_ne!(signed_with.await.expect("no panic"), removed, "at the endpoint: {has_endpoint}");
+        }
+        store.delay.store(0, Ordering::Relaxed);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::name::name_fault;
 use crate::audit::Refusals;
 use crate::client::{AssertionCheck, Client, ClientAuthenticator, Registry, SecretCheck, pepper_key};
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
-use crate::rotation::{KeyRing, RingKeys, RingSettings, RotationError};
+use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
 use crate::service::{Federations, Issuer, Parts, own_token_verifier};
 use crate::store::{AsyncStore, MemoryStore};
 
@@ -61,6 +61,8 @@ impl IssuerBuilder {
             store.clone(),
         )?;
         let key_source = Arc::new(RingKeys::new(Arc::clone(&keys)));
+        let counts = Arc::default();
+        let maintenance = Maintenance::new(Arc::clone(&keys), Arc::clone(&counts));
         let source = Arc::clone(&key_source) as Arc<dyn KeySource>;
         let clock = Arc::clone(&self.clock);
         let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
@@ -73,10 +75,11 @@ impl IssuerBuilder {
             clock: self.clock,
             keys,
             key_source,
+            maintenance,
             own_tokens,
             store,
             refusals: Refusals::default(),
-            counts: Arc::default(),
+            counts,
         }))
     }
 

@@ -20,8 +20,8 @@ impl Issuer {
     /// application must. A subject with the name of a client is refused, because services would take its token for the
     /// client's own; a client requests its own tokens at the token endpoint.
     ///
-    /// At most every 5 s it has the store read for changes of other instances: in the background if this is a thread of a
-    /// tokio runtime, otherwise before it signs.
+    /// At most every 5 s it has the store read for changes of other instances before it signs, and waits for that: on a thread
+    /// of a tokio runtime at most a second. If the store does not answer, it signs with the keys of the last read.
     ///
     /// ```
     /// use countersign_core::mint::Draft;
@@ -53,10 +53,8 @@ impl Issuer {
             Some(end) => Some(UnixTime::from_secs(end.as_u64().ok_or(MintError::InvalidExpiry)?)),
         };
         let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
-        self.maintain_keys_unless_slow();
-        let minted = self.sign(draft, audience, not_after);
-        self.maintain_keys_soon();
-        minted
+        self.maintain_keys_blocking();
+        self.sign(draft, audience, not_after)
     }
 
     /// Signs the token that a grant allows.

@@ -6,6 +6,7 @@
 mod encoding;
 mod error;
 mod key;
+mod maintenance;
 mod published;
 mod ring;
 mod source;
@@ -13,7 +14,8 @@ mod timing;
 
 pub use error::RotationError;
 pub use key::{KeyState, PublishedKey};
+pub(crate) use maintenance::Maintenance;
 pub(crate) use published::Published;
 pub(crate) use ring::{KeyRing, RingSettings};
 pub(crate) use source::RingKeys;
-pub(crate) use timing::{JWKS_MAX_AGE, MAX_WAIT};
+pub(crate) use timing::JWKS_MAX_AGE;

@@ -20,7 +20,7 @@ use crate::client::{AuthenticationError, Client, ClientAuthenticator};
 use crate::counts::Counts;
 use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
-use crate::rotation::{KeyRing, MAX_WAIT, Published, PublishedKey, RingKeys, RotationError};
+use crate::rotation::{KeyRing, Maintenance, Published, PublishedKey, RingKeys, RotationError};
 use crate::store::{AsyncStore, StoreError, StoreErrorKind};
 
 /// A token service. Clones are cheap and share their state.
@@ -51,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) token_lifetime: Duration,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) maintenance: Maintenance,
     pub(crate) clients: ClientAuthenticator,
     pub(crate) federations: Federations,
     pub(crate) key_source: Arc<RingKeys>,
@@ -152,41 +153,15 @@ impl Issuer {
         revocation::revoke(&self.0.store, client.id(), token_id, expires_at).await
     }
 
-    /// Maintains the keys if it is due: reads changes of other instances, follows the schedule.
+    /// Maintains the keys if it is due: reads changes of other instances, follows the schedule. Whoever signs a token calls
+    /// it first, so that an instance that was idle does not sign with a key that another instance has removed.
     pub(crate) async fn maintain_keys(&self) {
-        if !self.0.keys.is_maintenance_due() {
-            return;
-        }
-        if !self.0.keys.may_block() {
-            return maintain(&self.0.keys, &self.0.counts);
-        }
-        let keys = Arc::clone(&self.0.keys);
-        let counts = Arc::clone(&self.0.counts);
-        let maintained = tokio::task::spawn_blocking(move || maintain(&keys, &counts));
-        let _ = tokio::time::timeout(MAX_WAIT, maintained).await; // it goes on in the background
+        self.0.maintenance.maintain().await;
     }
 
-    /// As [`maintain_keys`](Self::maintain_keys), on this thread, unless that may take long in a runtime.
-    pub(crate) fn maintain_keys_unless_slow(&self) {
-        if self.slow_runtime().is_none() && self.0.keys.is_maintenance_due() {
-            maintain(&self.0.keys, &self.0.counts);
-        }
-    }
-
-    /// As [`maintain_keys`](Self::maintain_keys), in the background, if it may take long in a runtime.
-    pub(crate) fn maintain_keys_soon(&self) {
-        if let Some(runtime) = self.slow_runtime()
-            && self.0.keys.is_maintenance_due()
-        {
-            let keys = Arc::clone(&self.0.keys);
-            let counts = Arc::clone(&self.0.counts);
-            drop(runtime.spawn_blocking(move || maintain(&keys, &counts)));
-        }
-    }
-
-    /// The current runtime, if maintenance may take long.
-    fn slow_runtime(&self) -> Option<tokio::runtime::Handle> {
-        self.0.keys.may_take_long().then(tokio::runtime::Handle::try_current)?.ok()
+    /// As [`maintain_keys`](Self::maintain_keys), for a caller that is not async.
+    pub(crate) fn maintain_keys_blocking(&self) {
+        self.0.maintenance.maintain_blocking();
     }
 
     pub(crate) async fn authenticate(
@@ -289,14 +264,6 @@ impl Issuer {
 
     pub(crate) fn token_lifetime(&self) -> Duration {
         self.0.token_lifetime
-    }
-}
-
-fn maintain(keys: &KeyRing, counts: &Counts) {
-    let result = keys.maintain();
-    counts.maintenance(result.is_err());
-    if let Err(error) = result {
-        audit::key_maintenance_failed(&error, 0); // at most once in 5 s
     }
 }
 
