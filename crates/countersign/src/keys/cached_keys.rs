@@ -152,7 +152,10 @@ impl Fetch<KeySet> for KeyFetch {
         let age = cached.map(|cached| self.clock.elapsed().saturating_sub(cached.fetched_at));
         telemetry::key_fetch_failed(self.location.name(), forced, error, age);
         if *error == FetchFailure::NoKeys && cached.is_none() {
-            self.keys.cell.withdraw(Duration::ZERO);
+            let attachments = self.keys.attachments();
+            if attachments.generation() == Some(self.generation) {
+                self.keys.cell.withdraw(Duration::ZERO);
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Missed {
         if self.asked.len() >= MAX_REMEMBERED && !self.asked.contains_key(&key) {
             self.asked.retain(|_, count| *count > 1); // invented keys are rarely asked for twice
             if self.asked.len() >= MAX_REMEMBERED {
-                self.asked.clear();
+                self.asked = HashMap::new();
             }
         }
         let count = self.asked.entry(key).or_default();
@@ -48,10 +48,12 @@ impl Missed {
     /// Records the start of a forced fetch, by its number. It looks for all keys asked for until now.
     pub(super) fn start(&mut self, fetch: u64) {
         self.last_start = fetch;
-        if self.absent.len() + self.asked.len() > MAX_REMEMBERED {
-            self.absent.clear();
+        // New maps: a flood of invented keys at many sources must leave no memory behind.
+        let asked = std::mem::take(&mut self.asked);
+        if self.absent.len() + asked.len() > MAX_REMEMBERED {
+            self.absent = HashSet::new();
         }
-        self.absent.extend(self.asked.drain().map(|(key, _)| key));
+        self.absent.extend(asked.into_keys());
     }
 
     /// Records the success of a fetch, forced or not.
@@ -63,7 +65,7 @@ impl Missed {
 
     /// Records that a fetch failed or was cancelled: it looked for no key.
     pub(super) fn failed(&mut self) {
-        self.absent.clear();
+        self.absent = HashSet::new();
     }
 
     /// The latest forced fetch.
@@ -102,5 +104,7 @@ mod tests {
         assert!(missed.record(1));
         (0..10).for_each(|fetch| missed.start(fetch));
         assert!(missed.absent.len() <= MAX_REMEMBERED);
+        missed.failed();
+        assert_eq!((missed.asked.capacity(), missed.absent.capacity()), (0, 0), "nothing is left in memory");
     }
 }
