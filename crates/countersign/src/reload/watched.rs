@@ -250,6 +250,7 @@ fn location(issuer: &TrustedIssuerConfig) -> TrustedIssuerConfig {
     location.required_claim_values = rules.required_claim_values;
     location.allowed_claim_values = rules.allowed_claim_values;
     location.refused_subject_prefixes = rules.refused_subject_prefixes;
+    location.spiffe_trust_domain = None;
     location.allowed_clients = rules.allowed_clients;
     location.kind_claim = rules.kind_claim;
     location
