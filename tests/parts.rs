@@ -24,11 +24,13 @@ pub enum Part {
     Hydra,
     /// SPIRE's server and agent.
     Spire,
+    /// The service of `tests/peers/spring`, built.
+    Spring,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 9] = [
+    pub const ALL: [(Part, &'static str); 10] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -38,6 +40,7 @@ impl Part {
         (Part::Keycloak, "has_keycloak"),
         (Part::Hydra, "has_hydra"),
         (Part::Spire, "has_spire"),
+        (Part::Spring, "has_spring"),
     ];
 
     /// Returns whether building the part takes longer than a run of CI has: only `tests/peers/install all` builds it.
@@ -57,6 +60,7 @@ impl Part {
             Part::Keycloak => peers.join("keycloak/server/ready"),
             Part::Hydra => peers.join("hydra/server/ready"),
             Part::Spire => peers.join("spire/server/ready"),
+            Part::Spring => peers.join("spring/server/orders.jar"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

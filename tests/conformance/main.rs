@@ -6,6 +6,7 @@
 mod dependencies;
 mod fixture;
 mod http;
+mod interop;
 mod number;
 mod properties;
 mod reasons;

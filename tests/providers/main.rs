@@ -5,6 +5,8 @@ mod hydra;
 mod keycloak;
 mod load;
 mod outage;
+mod recorded;
 mod script;
 mod service;
 mod spire;
+mod spring;

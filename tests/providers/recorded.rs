@@ -1,0 +1,110 @@
+//! Tokens as the servers of this folder gave them, with invented names: what holds without the servers.
+
+use countersign::policy::Policy;
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use serde_json::{Value, json};
+
+use crate::guide::Guide;
+use crate::service;
+
+/// A verifier by the policy of a guide, for its issuer.
+fn verifier(guide: &str, issuer: &TestIssuer) -> Verifier {
+    let policy = Policy::from_toml(Guide::read(guide).file("policy.toml")).expect("a policy");
+    let builder = Verifier::builder().clock(issuer.clock().clone());
+    builder.policy(&policy, |_| Ok(issuer.key_source())).build().expect("a verifier")
+}
+
+/// A token with exactly these claims besides `iss` and the times.
+fn token(issuer: &TestIssuer, claims: &Value) -> String {
+    let draft = ["sub", "aud", "client_id", "jti", "scope"]
+        .iter()
+        .fold(issuer.token().header("typ", "JWT"), |draft, name| draft.without_claim(*name));
+    let claims = claims.as_object().expect("an object").clone();
+    claims.into_iter().fold(draft, |draft, (name, value)| draft.claim(name, value)).sign()
+}
+
+/// The statuses of `GET /orders` (scope), `POST /orders` (role), `GET /invoices` (own client) and the body of `GET /me`.
+async fn answers(verifier: &Verifier, token: &str) -> (u16, u16, u16, String) {
+    let orders = service::orders(verifier.clone()).await;
+    let create = orders.request("POST /orders", &[&format!("Authorization: Bearer {token}")]).await;
+    let [read, invoices] = [orders.get("/orders", token).await, orders.get("/invoices", token).await];
+    (read.status, create.status, invoices.status, orders.get("/me", token).await.body)
+}
+
+/// What Keycloak 26.7 puts into every token of the service `billing`.
+fn keycloak_service(more: Value) -> Value {
+    let mut claims = json!({
+        "jti": "trrtcc:c298bd05", "aud": ["orders", "account"], "sub": "2fced282", "typ": "Bearer", "azp": "billing",
+        "realm_access": { "roles": ["offline_access", "default-roles-shop", "uma_authorization"] },
+        "resource_access": { "account": { "roles": ["manage-account", "view-profile"] } },
+        "scope": "orders:read", "clientHost": "192.0.2.1", "clientAddress": "192.0.2.1", "client_id": "billing",
+    });
+    claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    claims
+}
+
+#[tokio::test]
+async fn a_keycloak_service_is_known_by_the_scope_profile_and_not_without_it() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com/realms/shop");
+    let verifier = verifier("keycloak", &issuer);
+    let own =
+        keycloak_service(json!({ "scope": "profile orders:read", "preferred_username": "service-account-billing" }));
+    assert_eq!(answers(&verifier, &token(&issuer, &own)).await, (200, 403, 200, "2fced282".into()));
+    let unmarked = keycloak_service(json!({}));
+    assert_eq!(answers(&verifier, &token(&issuer, &unmarked)).await, (200, 403, 403, "2fced282".into()));
+    let unasked = keycloak_service(json!({ "scope": "profile", "aud": "account" }));
+    assert_eq!(verifier.verify(&token(&issuer, &unasked)).await.expect_err("refused").code(), "wrong_audience");
+    // `client.use.lightweight.access.token.enabled`
+    let light = json!({
+        "jti": "trltcc:7341e12a", "sub": "04d3c572", "typ": "Bearer", "azp": "billing", "scope": "profile orders:read",
+    });
+    assert_eq!(verifier.verify(&token(&issuer, &light)).await.expect_err("refused").code(), "wrong_audience");
+}
+
+#[tokio::test]
+async fn a_keycloak_user_without_the_scope_basic_has_roles_and_no_name() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com/realms/shop");
+    let verifier = verifier("keycloak", &issuer);
+    let user = json!({
+        "jti": "onrtro:c9c82fd5", "aud": ["orders", "account"], "typ": "Bearer", "azp": "billing", "sid": "xvL2l8nf",
+        "realm_access": { "roles": ["manager", "offline_access", "default-roles-shop"] },
+        "resource_access": { "account": { "roles": ["manage-account"] } }, "scope": "orders:read",
+    });
+    let (read, create, invoices, _) = answers(&verifier, &token(&issuer, &user)).await;
+    assert_eq!((read, create, invoices), (200, 200, 403), "a user of billing's is not billing");
+    let refresh = json!({
+        "jti": "79327c3a", "aud": "orders", "sub": "b59009df", "typ": "Refresh", "azp": "web", "scope": "openid orders:read",
+        "aud_x": ["orders", "account"], "prov": "default",
+    });
+    let id = json!({
+        "jti": "968d1000", "aud": "orders", "sub": "b59009df", "typ": "ID", "azp": "web", "at_hash": "VLzKchuqkaLiXAfAcv1UHw",
+    });
+    for other in [refresh, id] {
+        assert!(verifier.verify(&token(&issuer, &other)).await.is_err(), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn hydra_names_scopes_in_a_list_and_an_audience_only_if_it_was_requested() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com");
+    let verifier = verifier("hydra", &issuer);
+    let service = json!({
+        "aud": ["orders"], "client_id": "billing", "ext": {}, "jti": "1b4c188d", "scp": ["orders:read"], "sub": "billing",
+    });
+    assert_eq!(answers(&verifier, &token(&issuer, &service)).await, (200, 403, 200, "billing".into()));
+    let user = json!({
+        "aud": ["orders"], "client_id": "web", "ext": { "roles": ["manager"] }, "jti": "4e6f7701", "sub": "user-1",
+        "scp": ["openid", "offline", "orders:read"],
+    });
+    assert_eq!(answers(&verifier, &token(&issuer, &user)).await, (200, 200, 403, "user-1".into()));
+    let unasked =
+        json!({ "aud": [], "client_id": "billing", "ext": {}, "jti": "fd068f94", "scp": [], "sub": "billing" });
+    let error = verifier.verify(&token(&issuer, &unasked)).await.expect_err("refused");
+    assert_eq!(error.code(), "wrong_audience");
+    let id = json!({
+        "aud": ["orders"], "at_hash": "6Fy2aTchHi3oTFrn6ed4nQ", "auth_time": 1, "jti": "38405208", "rat": 1, "sid": "d0d7f977",
+        "sub": "user-1",
+    });
+    assert_eq!(verifier.verify(&token(&issuer, &id)).await.expect_err("refused").code(), "id_token");
+}
