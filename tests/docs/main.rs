@@ -41,6 +41,16 @@ fn every_event_stands_in_the_page_on_telemetry() {
 }
 
 #[test]
+fn the_code_of_every_page_is_compiled() {
+    let compiled = read("tests/src/lib.rs");
+    for page in pages() {
+        let is_compiled = compiled.contains(&format!("include_str!(\"../../{page}\")"));
+        let has_code = read(&page).lines().any(|line| line.starts_with("```rust"));
+        assert!(is_compiled || !has_code, "tests/src/lib.rs does not include {page}");
+    }
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let documents = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(str::to_owned);

@@ -150,6 +150,23 @@ async fn s5_21_the_usual_pairs_of_subprotocols_bring_the_token_and_are_answered(
     assert_eq!(ask(&pair, "GET", &unaccepted).await.1, None, "no handshake took place");
 }
 
+/// Two layers answer the pair once: browsers end a connection with two chosen subprotocols.
+#[tokio::test]
+async fn s5_21_two_layers_answer_the_pair_once() {
+    let issuer = TestIssuer::new();
+    let layer = || builder(&issuer).websocket_protocol_pair();
+    let app = Router::new()
+        .route("/", any(|| async { StatusCode::SWITCHING_PROTOCOLS }))
+        .layer(layer().allow_anonymous().build().expect("a layer"))
+        .layer(layer().build().expect("a layer"));
+    let offers = format!("bearer, {}", good(&issuer).sign());
+    let request = [UPGRADE[0], UPGRADE[1], (PROTOCOL, &*offers)].into_iter();
+    let request = request.fold(Request::get("/"), |request, (name, value)| request.header(name, value));
+    let answer = app.oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
+    let chosen = answer.headers().get_all(PROTOCOL).iter().map(|name| name.to_str().expect("text")).collect::<Vec<_>>();
+    assert_eq!((answer.status().as_u16(), chosen), (101, vec!["bearer"]));
+}
+
 /// The credential of a staging proxy lets nobody in, and is a second credential unless it is ignored.
 #[tokio::test]
 async fn s5_09_a_basic_credential_beside_a_cookie_is_ignored_only_if_that_is_set() {

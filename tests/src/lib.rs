@@ -22,12 +22,14 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]
+#[doc = include_str!("../../docs/guides/hydra.md")]
 #[doc = include_str!("../../docs/guides/spire.md")]
 #[doc = include_str!("../../docs/guides/kubernetes.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
 #[doc = include_str!("../../docs/guides/from-jsonwebtoken.md")]
 #[doc = include_str!("../../docs/guides/from-spring-security.md")]
 #[doc = include_str!("../../docs/guides/drills.md")]
+#[doc = include_str!("../../docs/guides/fips.md")]
 #[doc = include_str!("../../docs/telemetry.md")]
 struct Guides;
 
