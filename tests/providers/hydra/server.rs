@@ -81,11 +81,19 @@ impl Hydra {
         self.admin(Method::POST, "keys/hydra.jwt.access-token", &key).await;
     }
 
-    /// What the administration answers.
+    /// What the administration answers. SQLite refuses a writer that meets another: such a request is sent again.
     pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Value {
         let url = format!("{}/admin/{path}", self.admin);
-        let answer = reqwest::Client::new().request(method, url).json(body).send().await.expect("an answer");
-        let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+        let (mut status, mut text) = (reqwest::StatusCode::INTERNAL_SERVER_ERROR, String::new());
+        for _ in 0..20 {
+            let request = reqwest::Client::new().request(method.clone(), &url).json(body);
+            let answer = request.send().await.expect("an answer");
+            (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+            if status != reqwest::StatusCode::INTERNAL_SERVER_ERROR {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
         assert!(status.is_success(), "{path} {body}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
