@@ -330,4 +330,48 @@ mod tests {
         queue.request("tenant", "tenant", Standing::New, SECOND, ());
         assert_eq!(queue.grant(&budget, SECOND).map(|(key, ())| key).as_deref(), Some("tenant"));
     }
+
+    /// Returns the key that a queue grants after a first unit, when the next one goes by lot.
+    fn after_the_first(queue: &mut RankedQueue<()>, elapsed: Duration) -> Option<String> {
+        let budget = RateBudget::new(1_000, SECOND);
+        let mut grant = |queue: &mut RankedQueue<()>| queue.grant(&budget, elapsed).map(|(key, ())| key.to_string());
+        queue.request("first", "first", Standing::Known, elapsed, ());
+        assert_eq!(grant(queue).as_deref(), Some("first"));
+        grant(queue)
+    }
+
+    #[test]
+    fn s15_03_no_lot_is_drawn_while_a_known_key_waits() {
+        for _ in 0..20 {
+            let mut queue = queue();
+            for n in 0..50 {
+                queue.request("new", &format!("new-{n}"), Standing::New, SECOND, ());
+            }
+            let budget = RateBudget::new(1_000, SECOND);
+            for key in ["first", "second"] {
+                queue.request("known", key, Standing::Known, SECOND, ());
+            }
+            let mut next = || queue.grant(&budget, SECOND).map(|(key, ())| key.to_string());
+            assert_eq!([next(), next()].map(Option::unwrap_or_default), ["first", "second"]);
+        }
+    }
+
+    #[test]
+    fn s15_01_lots_are_drawn_of_bounded_requests_that_still_count() {
+        let mut queue = queue();
+        for n in 0..10_000 {
+            queue.request("old", &format!("old-{}", n % 50), Standing::New, SECOND, ());
+        }
+        assert_eq!(queue.latest.len(), 100);
+        queue.request("new", "new", Standing::New, SECOND * 60, ());
+        assert_eq!(after_the_first(&mut queue, SECOND * 60).as_deref(), Some("new"), "the others are forgotten");
+        let mut drawn = std::collections::HashSet::new();
+        for _ in 0..200 {
+            let mut queue = self::queue();
+            (0..9).for_each(|_| queue.request("often", "often", Standing::New, SECOND, ()));
+            queue.request("seldom", "seldom", Standing::New, SECOND, ());
+            drawn.extend(after_the_first(&mut queue, SECOND));
+        }
+        assert_eq!(drawn.len(), 2, "a key that is asked for less often has a chance");
+    }
 }
