@@ -334,7 +334,7 @@ mod tests {
     /// Returns the key that a queue grants after a first unit, when the next one goes by lot.
     fn after_the_first(queue: &mut RankedQueue<()>, elapsed: Duration) -> Option<String> {
         let budget = RateBudget::new(1_000, SECOND);
-        let mut grant = |queue: &mut RankedQueue<()>| queue.grant(&budget, elapsed).map(|(key, ())| key.to_string());
+        let grant = |queue: &mut RankedQueue<()>| queue.grant(&budget, elapsed).map(|(key, ())| key.to_string());
         queue.request("first", "first", Standing::Known, elapsed, ());
         assert_eq!(grant(queue).as_deref(), Some("first"));
         grant(queue)
