@@ -55,6 +55,21 @@ pub struct RankedQueue<V> {
     lots: Lots,
 }
 
+/// The answer for the first key of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    Granted,
+    Refused,
+    /// Refused, as all keys of a lower rank are.
+    NotBelow,
+}
+
+impl<T, E> From<Result<T, E>> for Admission {
+    fn from(spent: Result<T, E>) -> Self {
+        if spent.is_ok() { Admission::Granted } else { Admission::Refused }
+    }
+}
+
 /// Higher ranks go first. The last part is unique.
 type Rank = (Standing, u32, Reverse<u64>);
 
@@ -135,9 +150,13 @@ impl<V> RankedQueue<V> {
     /// request each leave half of the budget to others.
     pub fn grant(&mut self, budget: &RateBudget, elapsed: Duration) -> Option<(Arc<str>, V)> {
         budget.check(elapsed).ok()?;
-        let mut admit = |group: &str, standing, count| {
-            let standing = if count > 1 { Standing::Known } else { standing };
-            budget.spend(group, standing, elapsed).is_ok()
+        let is_newcomer = |standing, count| standing == Standing::New && count < 2;
+        // All newcomers are refused alike: a flood of them must not cost a look at each.
+        let is_closed = budget.is_full_for_newcomers(elapsed);
+        let mut admit = |group: &str, standing, count| match is_newcomer(standing, count) {
+            true if is_closed => Admission::NotBelow,
+            true => budget.spend(group, Standing::New, elapsed).into(),
+            false => budget.spend(group, Standing::Known, elapsed).into(),
         };
         let is_known_first =
             self.heads.last_key_value().is_some_and(|((standing, ..), _)| *standing == Standing::Known);
@@ -149,12 +168,16 @@ impl<V> RankedQueue<V> {
     }
 
     /// Removes and returns the key of one of the latest requests, if `admit` accepts it.
-    fn draw(&mut self, elapsed: Duration, mut admit: impl FnMut(&str, Standing, u32) -> bool) -> Option<(Arc<str>, V)> {
+    fn draw(
+        &mut self,
+        elapsed: Duration,
+        mut admit: impl FnMut(&str, Standing, u32) -> Admission,
+    ) -> Option<(Arc<str>, V)> {
         for _ in 0..MAX_DRAWS {
             let key = Arc::clone(self.latest.get(self.lots.next(self.latest.len()))?);
             let Some(entry) = self.waiting.get(&key) else { continue };
             let is_remembered = elapsed <= entry.last_at.saturating_add(self.remember_for);
-            if is_remembered && admit(&entry.group, entry.standing, entry.count) {
+            if is_remembered && admit(&entry.group, entry.standing, entry.count) == Admission::Granted {
                 return self.take(&key).map(|(key, entry)| (key, entry.value));
             }
         }
@@ -162,7 +185,11 @@ impl<V> RankedQueue<V> {
     }
 
     /// Removes and returns the first key that `admit` accepts. It is called for the first key of each group, best first.
-    fn pop(&mut self, elapsed: Duration, mut admit: impl FnMut(&str, Standing, u32) -> bool) -> Option<(Arc<str>, V)> {
+    fn pop(
+        &mut self,
+        elapsed: Duration,
+        mut admit: impl FnMut(&str, Standing, u32) -> Admission,
+    ) -> Option<(Arc<str>, V)> {
         let mut below: Option<Rank> = None;
         loop {
             let next = match below {
@@ -176,10 +203,11 @@ impl<V> RankedQueue<V> {
                 self.take(&key); // its group may have another head, below this rank
                 continue;
             }
-            if admit(&group, rank.0, rank.1) {
-                return self.take(&key).map(|(key, entry)| (key, entry.value));
+            match admit(&group, rank.0, rank.1) {
+                Admission::Granted => return self.take(&key).map(|(key, entry)| (key, entry.value)),
+                Admission::Refused => below = Some(rank),
+                Admission::NotBelow => return None,
             }
-            below = Some(rank);
         }
     }
 
@@ -252,7 +280,7 @@ mod tests {
     }
 
     fn next(queue: &mut RankedQueue<()>, elapsed: Duration) -> Option<String> {
-        queue.pop(elapsed, |_, _, _| true).map(|(key, ())| key.to_string())
+        queue.pop(elapsed, |_, _, _| Admission::Granted).map(|(key, ())| key.to_string())
     }
 
     #[test]
@@ -296,12 +324,26 @@ mod tests {
         let mut asked = Vec::new();
         let next = queue.pop(SECOND, |group, _, _| {
             asked.push(group.to_owned());
-            group == "quiet"
+            if group == "quiet" { Admission::Granted } else { Admission::Refused }
         });
         assert_eq!(next.map(|(key, ())| key.to_string()).as_deref(), Some("quiet/1"));
         assert_eq!(asked, ["busy", "quiet"], "each group is asked once");
-        assert!(queue.pop(SECOND, |_, _, _| false).is_none());
+        assert!(queue.pop(SECOND, |_, _, _| Admission::Refused).is_none());
         assert_eq!(queue.len(), 50);
+    }
+
+    #[test]
+    fn a_flood_of_newcomers_that_are_all_refused_is_not_looked_at_one_by_one() {
+        let mut queue = queue();
+        for n in 0..100 {
+            queue.request(&format!("host-{n}"), &format!("key-{n}"), Standing::New, SECOND, ());
+        }
+        let mut asked = 0;
+        let next = queue.pop(SECOND, |_, _, _| {
+            asked += 1;
+            Admission::NotBelow
+        });
+        assert_eq!((next.is_none(), asked, queue.len()), (true, 1, 100));
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl RateBudget {
         if current.shares.is_full() { Err(OverBudget { retry_after: self.left(&current, elapsed) }) } else { Ok(()) }
     }
 
+    /// Returns whether every newcomer would be refused.
+    pub(super) fn is_full_for_newcomers(&self, elapsed: Duration) -> bool {
+        self.lock(elapsed).shares.is_full_for_newcomers()
+    }
+
     /// The window at `elapsed`. A clock that goes back stays in its window.
     fn lock(&self, elapsed: Duration) -> std::sync::MutexGuard<'_, Window> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

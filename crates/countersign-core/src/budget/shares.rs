@@ -103,6 +103,11 @@ impl Shares {
         self.total >= self.bound
     }
 
+    /// Returns whether no newcomer would get a unit.
+    pub(super) fn is_full_for_newcomers(&self) -> bool {
+        self.total.saturating_add(self.newcomers) >= self.bound
+    }
+
     pub(super) fn give_back(&mut self, key: KeyHash, standing: Standing, units: u32) {
         let Some(count) = self.counts.get_mut(&key) else { return };
         *count = count.saturating_sub(units);
