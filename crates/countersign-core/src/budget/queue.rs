@@ -151,7 +151,7 @@ impl<V> RankedQueue<V> {
     pub fn grant(&mut self, budget: &RateBudget, elapsed: Duration) -> Option<(Arc<str>, V)> {
         budget.check(elapsed).ok()?;
         let is_newcomer = |standing, count| standing == Standing::New && count < 2;
-        // All newcomers are refused alike: a flood of them must not cost a look at each.
+        // All newcomers are refused alike: a flood of them must not cost a check of each.
         let is_closed = budget.is_full_for_newcomers(elapsed);
         let mut admit = |group: &str, standing, count| match is_newcomer(standing, count) {
             true if is_closed => Admission::NotBelow,
