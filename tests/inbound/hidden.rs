@@ -173,6 +173,18 @@ async fn a_hidden_route_gets_its_state_its_layers_and_the_parameters_of_outer_ro
     assert_eq!(service.get("/t/acme/o/7", &poor).await.status, 403, "one's own is no secret");
 }
 
+#[tokio::test]
+async fn braces_of_a_hidden_path_are_no_parameters_of_it() {
+    let issuer = TestIssuer::new();
+    let rule = tenant_in_path("tenant").hidden();
+    let handler = |Path((tenant, id)): Path<(String, String)>| async move { format!("{tenant} {id}") };
+    let app = protect(Routes::new().get("/{{o}}/{id}", rule, handler), issuer.verifier_for("api"));
+    let service = Service::start(Router::new().nest("/t/{tenant}", app.into_router())).await;
+    let token = good(&issuer).tenant("acme").sign();
+    assert_eq!(service.get("/t/acme/{o}/7", &token).await.body, "acme 7");
+    assert_eq!(service.get("/t/globex/{o}/7", &token).await.status, 404);
+}
+
 countersign::requirement! {
     /// Hidden from all but admins.
     Admins = role("admin").hidden();

@@ -18,6 +18,7 @@ use countersign_core::authz::Requirement;
 use http::{Extensions, StatusCode, Uri};
 use tower_service::Service;
 
+use super::table::parameters;
 use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::guard::{Require, path_parameters};
 
@@ -62,7 +63,7 @@ pub(super) struct Routers<S> {
 impl<S: Clone + Send + Sync + 'static> Routers<S> {
     /// Answers every method of the hidden path `path`.
     pub(super) fn method_router(self: &Arc<Self>, path: &str) -> MethodRouter<S> {
-        let (routers, own_parameters) = (Arc::clone(self), path.matches('{').count());
+        let (routers, own_parameters) = (Arc::clone(self), parameters(path).count());
         any(move |State(state): State<S>, request: Request| async move {
             routers.answer(request, state, own_parameters).await
         })

@@ -146,10 +146,27 @@ impl RouteTable {
     }
 }
 
-/// Returns whether the path has this parameter. `{{` and `}}` are braces of the path itself.
+/// Returns whether the path has this parameter.
 fn has_parameter(path: &str, name: &str) -> bool {
-    let path = path.replace("{{", "").replace("}}", "");
-    path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}"))
+    parameters(path).any(|parameter| parameter.strip_prefix('*').unwrap_or(parameter) == name)
+}
+
+/// The parameters of a path, a wildcard with its `*`. `{{` and `}}` are braces of the path itself.
+pub(super) fn parameters(path: &str) -> impl Iterator<Item = &str> {
+    let mut rest = path;
+    std::iter::from_fn(move || {
+        loop {
+            let start = rest.find('{')? + 1;
+            rest = &rest[start..];
+            if let Some(after) = rest.strip_prefix('{') {
+                rest = after;
+                continue;
+            }
+            let (parameter, after) = rest.split_once('}')?;
+            rest = after;
+            return Some(parameter);
+        }
+    })
 }
 
 /// The path below `prefix`, as axum joins them.
