@@ -60,6 +60,8 @@ async fn s10_04_the_wait_for_keys_is_within_the_span_and_the_fetch_has_its_own()
     let (recorder, _guard) = Recorder::begin();
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
     let url = format!("{}?key={CANARY}", provider.jwks_url());
+    let keys = countersign::keys::RemoteKeys::from_url(&url);
+    assert!(!format!("{keys:?}").contains(CANARY), "{keys:?}");
     let verifier = Verifier::new(jwks(provider.url(), url).audience("api")).expect("a policy");
     let app = Router::new().route("/", get(|| async { "in" })).layer(AuthenticateLayer::new(verifier.clone()));
     let token = provider.token().audience("api").sign();

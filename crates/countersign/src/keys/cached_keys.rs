@@ -127,11 +127,11 @@ impl Fetch<KeySet> for KeyFetch {
         let elapsed = request.elapsed;
         let fetch = Arc::clone(&location).fetch(request);
         Box::pin(async move {
-            let span = telemetry::key_fetch_span(location.name(), forced);
+            let span = telemetry::key_fetch_span(location.shown_name(), forced);
             let fetch_and_log = async {
                 let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
                 if let Ok(fetched) = &result {
-                    telemetry::keys_fetched(location.name(), forced, current.as_deref(), &fetched.value, elapsed);
+                    telemetry::keys_fetched(location.shown_name(), forced, current.as_deref(), &fetched.value, elapsed);
                 }
                 result
             };
@@ -150,7 +150,7 @@ impl Fetch<KeySet> for KeyFetch {
         };
         self.keys.counters.failed.fetch_add(1, Ordering::Relaxed);
         let age = cached.map(|cached| self.clock.elapsed().saturating_sub(cached.fetched_at));
-        telemetry::key_fetch_failed(self.location.name(), forced, error, age);
+        telemetry::key_fetch_failed(self.location.shown_name(), forced, error, age);
         if *error == FetchFailure::NoKeys && cached.is_none() {
             let attachments = self.keys.attachments();
             if attachments.generation() == Some(self.generation) {
@@ -167,7 +167,7 @@ impl Fetch<KeySet> for KeyFetch {
         attachments.count(Some(&cached.value));
         if cached.is_withdrawn {
             if !self.keys.cell.is_withdrawn() {
-                telemetry::keys_withdrawn(self.location.name(), WITHDRAWN_AFTER);
+                telemetry::keys_withdrawn(self.location.shown_name(), WITHDRAWN_AFTER);
             }
             self.keys.cell.withdraw(cached.usable_until);
         } else if cached.may_be_stale() {
@@ -214,7 +214,7 @@ impl Fetch<KeySet> for KeyFetch {
 
     fn on_suppressed(&self) {
         self.keys.counters.suppressed.fetch_add(1, Ordering::Relaxed);
-        telemetry::key_refresh_skipped(self.location.name(), self.clock.elapsed());
+        telemetry::key_refresh_skipped(self.location.shown_name(), self.clock.elapsed());
     }
 
     fn is_needed(&self) -> bool {

@@ -184,6 +184,10 @@ impl KeyLocation for HttpLocation {
         }
     }
 
+    fn shown_name(&self) -> &str {
+        self.name().split(['?', '#']).next().unwrap_or_default() // a query may hold a secret
+    }
+
     fn origin(&self) -> String {
         match &self.target {
             Target::Issuer(issuer) => format!("discovery at {issuer}"),

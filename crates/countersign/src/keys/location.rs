@@ -14,6 +14,11 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
     /// The name of the location in events and snapshots.
     fn name(&self) -> &str;
 
+    /// The name for logs and `Debug`, without what may be secret.
+    fn shown_name(&self) -> &str {
+        self.name()
+    }
+
     /// The location as text that distinguishes it from others of any kind.
     fn origin(&self) -> String;
 
@@ -43,10 +48,9 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
 }
 
 /// The form of the document with the keys.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum KeyDocument {
     /// A JWK Set.
-    #[default]
     JwkSet,
     /// The trust bundle of a SPIFFE trust domain.
     SpiffeBundle,

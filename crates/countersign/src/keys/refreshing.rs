@@ -200,7 +200,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
 impl<L: KeyLocation> fmt::Debug for RefreshingKeys<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RefreshingKeys")
-            .field("location", &self.location.name())
+            .field("location", &self.location.shown_name())
             .field("cell", &self.keys.cell)
             .finish_non_exhaustive()
     }

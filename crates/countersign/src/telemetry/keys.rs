@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use countersign_core::integration::safe_text;
 use countersign_core::key::{KeySet, SkippedKey, VerifyingKey};
-
 use tracing::Span;
 use tracing::field::Empty;
 
@@ -22,25 +21,17 @@ pub(crate) fn key_fetch_span(source: &str, forced: bool) -> Span {
         parent: None,
         "fetch keys",
         "otel.kind" = "internal",
-        source = shown(source),
+        source,
         forced,
         "error.type" = Empty,
         "otel.status_code" = Empty,
     )
 }
 
-/// An address without its query, which may hold a secret; a path of a file as it is.
-fn shown(source: &str) -> &str {
-    match source.contains("://") {
-        true => source.split(['?', '#']).next().unwrap_or_default(),
-        false => source,
-    }
-}
-
 pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, elapsed: Duration) {
     let keys = now.len();
     if before.is_some_and(|before| before.has_same_keys(now)) {
-        tracing::debug!(target: "countersign::keys", source = shown(source), forced, keys, "keys fetched, unchanged");
+        tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
         return;
     }
     let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
@@ -48,7 +39,7 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
     let joined = |some: Vec<&String>| some.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     let added = joined(after.difference(&before).collect());
     let removed = joined(before.difference(&after).collect());
-    tracing::info!(target: "countersign::keys", source = shown(source), forced, keys, added, removed, "keys fetched");
+    tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
     keys_skipped(source, now, elapsed);
     keys_irregular(source, now, elapsed);
 }
@@ -62,9 +53,9 @@ fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
         let Some(unlogged) = (!skipped.is_empty()).then(|| sample.admit(elapsed)).flatten() else { continue };
         let (count, entries) = (skipped.len(), listed(skipped.iter().map(ToString::to_string)));
         if is_private {
-            tracing::error!(target: "countersign::keys", source = shown(source), count, entries, unlogged, "published keys are private: replace them now");
+            tracing::error!(target: "countersign::keys", source, count, entries, unlogged, "published keys are private: replace them now");
         } else {
-            tracing::warn!(target: "countersign::keys", source = shown(source), count, entries, unlogged, "key set entries not used");
+            tracing::warn!(target: "countersign::keys", source, count, entries, unlogged, "key set entries not used");
         }
     }
 }
@@ -76,7 +67,7 @@ fn keys_irregular(source: &str, set: &KeySet, elapsed: Duration) {
     let count = irregular().count();
     let Some(unlogged) = (count > 0).then(|| SAMPLE.admit(elapsed)).flatten() else { return };
     let entries = listed(irregular().map(|key| format!("{}: {}", name(key), key.irregularities().join(", "))));
-    tracing::info!(target: "countersign::keys", source = shown(source), count, entries, unlogged, "keys are written irregularly");
+    tracing::info!(target: "countersign::keys", source, count, entries, unlogged, "keys are written irregularly");
 }
 
 /// The first entries, and the number of the others.
@@ -89,22 +80,22 @@ fn listed(entries: impl Iterator<Item = String>) -> String {
 
 pub(crate) fn key_fetch_failed(source: &str, forced: bool, error: &FetchFailure, age: Option<Duration>) {
     let age = age.map(|age| age.as_secs());
-    tracing::warn!(target: "countersign::keys", source = shown(source), forced, %error, age, "key fetch failed");
+    tracing::warn!(target: "countersign::keys", source, forced, %error, age, "key fetch failed");
 }
 
 pub(crate) fn keys_withdrawn(source: &str, used_for: Duration) {
     let used_for = used_for.as_secs();
-    tracing::error!(target: "countersign::keys", source = shown(source), used_for, "issuer withdrew all its keys: tokens will be refused");
+    tracing::error!(target: "countersign::keys", source, used_for, "issuer withdrew all its keys: tokens will be refused");
 }
 
 pub(crate) fn key_refresh_skipped(source: &str, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
     if SAMPLE.admit(elapsed).is_some() {
-        tracing::debug!(target: "countersign::keys", source = shown(source), "key refresh skipped: cool-down active");
+        tracing::debug!(target: "countersign::keys", source, "key refresh skipped: cool-down active");
     }
 }
 
 #[cfg(unix)]
 pub(crate) fn key_file_permissions(source: &str, problem: &'static str) {
-    tracing::warn!(target: "countersign::keys", source = shown(source), problem, "key file has unsafe permissions");
+    tracing::warn!(target: "countersign::keys", source, problem, "key file has unsafe permissions");
 }

@@ -4,7 +4,6 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
-
 use tracing::Span;
 use tracing::field::Empty;
 
