@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::needs_keys::Pending;
 use super::verified::Verified;
 use super::verifier::{Step, Uncached, Verifier};
 use crate::clock::UnixTime;
@@ -32,12 +31,7 @@ pub async fn verify_enqueued(
         check_times(enqueued_at, max_age, now)?;
         verifier.run(Uncached::enqueued(verifier, token, enqueued_at.min(now)))
     };
-    let step = || match verify() {
-        Ok(verified) => Step::Done(Ok(verified)),
-        Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
-        Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
-    };
-    let needs_keys = match Step::in_span(step) {
+    let needs_keys = match verifier.step(verify) {
         Step::Done(result) => return result,
         Step::NeedsKeys(keys) => keys,
     };

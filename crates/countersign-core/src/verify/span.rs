@@ -74,7 +74,7 @@ impl VerificationSpan {
     }
 
     /// A refusal is a correct result, and no error of the operation; missing keys are one.
-    pub(super) fn record(&self, result: &Result<Arc<Verified>, VerifyError>) {
+    fn record(&self, result: &Result<Arc<Verified>, VerifyError>) {
         match result {
             Ok(verified) => drop(self.0.record("issuer", verified.issuer())),
             Err(error) => {

@@ -110,20 +110,6 @@ pub enum Step {
     NeedsKeys(NeedsKeys),
 }
 
-impl Step {
-    /// Takes the step in a span, if a subscriber is interested.
-    #[inline]
-    pub(super) fn in_span(step: impl FnOnce() -> Step) -> Step {
-        match VerificationSpan::begin() {
-            None => step(),
-            Some(span) => match span.run(step) {
-                Step::Done(result) => Step::Done(span.finish(|| result)),
-                Step::NeedsKeys(keys) => Step::NeedsKeys(keys.within(span)),
-            },
-        }
-    }
-}
-
 /// A token that is not cached, with the clock readings of the lookup; returned by [`Verifier::cached`].
 #[must_use]
 pub struct Uncached<'v> {
@@ -151,11 +137,7 @@ impl Uncached<'_> {
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
         let verifier = self.verifier;
-        Step::in_span(|| match verifier.run(self) {
-            Ok(verified) => Step::Done(Ok(verified)),
-            Err(Pending::Refused(error)) => Step::Done(Err(verifier.refuse(error))),
-            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
-        })
+        verifier.step(|| verifier.run(self))
     }
 }
 
@@ -392,6 +374,23 @@ impl Verifier {
             inner.insert(&verified, elapsed);
         }
         Ok(verified)
+    }
+
+    /// Verifies with the cached keys by `run`, in a span if a subscriber is interested. Counts a refusal.
+    #[inline]
+    pub(super) fn step(&self, run: impl FnOnce() -> Result<Arc<Verified>, Pending>) -> Step {
+        let step = || match run() {
+            Ok(verified) => Step::Done(Ok(verified)),
+            Err(Pending::Refused(error)) => Step::Done(Err(self.refuse(error))),
+            Err(Pending::NeedsKeys(keys)) => Step::NeedsKeys(keys),
+        };
+        match VerificationSpan::begin() {
+            None => step(),
+            Some(span) => match span.run(step) {
+                Step::Done(result) => Step::Done(span.finish(|| result)),
+                Step::NeedsKeys(keys) => Step::NeedsKeys(keys.within(span)),
+            },
+        }
     }
 
     /// Finds the issuer by an exact match on `iss`: among the configured issuers, then with the source of others. Without `iss`,
