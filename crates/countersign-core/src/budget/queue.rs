@@ -52,7 +52,9 @@ pub struct RankedQueue<V> {
     /// The key of each of the latest requests, of which lots are drawn.
     latest: VecDeque<Arc<str>>,
     granted: u64,
-    lots: Lots,
+    /// The hashes of the numbers of draws are lots that nobody outside can predict.
+    lots: RandomState,
+    draws: u64,
 }
 
 /// The answer for the first key of a group.
@@ -107,7 +109,8 @@ impl<V> RankedQueue<V> {
             by_age: BTreeMap::new(),
             latest: VecDeque::new(),
             granted: 0,
-            lots: Lots::new(),
+            lots: RandomState::new(),
+            draws: 0,
         }
     }
 
@@ -174,7 +177,9 @@ impl<V> RankedQueue<V> {
         mut admit: impl FnMut(&str, Standing, u32) -> Admission,
     ) -> Option<(Arc<str>, V)> {
         for _ in 0..MAX_DRAWS {
-            let key = Arc::clone(self.latest.get(self.lots.next(self.latest.len()))?);
+            self.draws += 1;
+            let lot = usize::try_from(self.lots.hash_one(self.draws) >> 33).unwrap_or_default();
+            let key = Arc::clone(self.latest.get(lot % self.latest.len().max(1))?);
             let Some(entry) = self.waiting.get(&key) else { continue };
             let is_remembered = elapsed <= entry.last_at.saturating_add(self.remember_for);
             if is_remembered && admit(&entry.group, entry.standing, entry.count) == Admission::Granted {
@@ -243,23 +248,6 @@ impl<V> RankedQueue<V> {
             }
         }
         Some((key, entry))
-    }
-}
-
-/// Numbers that nobody outside can predict (xorshift64 with a random seed).
-struct Lots(u64);
-
-impl Lots {
-    fn new() -> Self {
-        Lots(RandomState::new().hash_one(0) | 1)
-    }
-
-    /// A number below `bound`.
-    fn next(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).unwrap_or_default() % bound.max(1)
     }
 }
 
