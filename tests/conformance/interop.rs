@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::table::{lines, root, shown};
+use crate::table::{check_page, lines, root, shown};
 
 /// A column and the texts that the names of its tests have.
 type Column = (&'static str, &'static [&'static str]);
@@ -145,12 +145,7 @@ fn page() -> String {
 
 #[test]
 fn the_interop_page_is_up_to_date() {
-    let (path, page) = (root().join("docs/interop.md"), page());
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &page).expect("writable");
-    }
-    let present = fs::read_to_string(&path).unwrap_or_default();
-    assert!(present == page, "docs/interop.md is out of date; run this test with UPDATE_DOCS=1");
+    check_page("docs/interop.md", &page());
 }
 
 #[test]

@@ -199,14 +199,19 @@ fn page(shown: &Shown) -> String {
     page
 }
 
+/// Compares the file at `path` with what it must be; with `UPDATE_DOCS`, writes it.
+pub fn check_page(path: &str, page: &str) {
+    let file = root().join(path);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(&file, page).expect("writable");
+    }
+    let present = fs::read_to_string(&file).unwrap_or_default();
+    assert!(present == page, "{path} is out of date; run this test with UPDATE_DOCS=1");
+}
+
 #[test]
 fn the_table_in_the_docs_is_up_to_date() {
-    let (path, page) = (root().join("docs/conformance.md"), page(&shown()));
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, &page).expect("writable");
-    }
-    let present = fs::read_to_string(&path).unwrap_or_default();
-    assert!(present == page, "docs/conformance.md is out of date; run this test with UPDATE_DOCS=1");
+    check_page("docs/conformance.md", &page(&shown()));
 }
 
 #[test]

@@ -57,6 +57,13 @@ impl Load {
     }
 }
 
+/// Asserts that nobody got a 401, and less than one request in a hundred a 503.
+pub fn assert_hardly_any_unavailable(codes: &Codes) {
+    assert!(codes.keys().all(|code| ["ok", "keys_unavailable"].contains(code)), "nobody is told 401: {codes:?}");
+    let unavailable = codes.get("keys_unavailable").copied().unwrap_or(0);
+    assert!(unavailable * 100 < codes.values().sum(), "under one in a hundred: {codes:?}");
+}
+
 /// The rotations of a test; `ROTATIONS` sets another number.
 pub fn rotations() -> u32 {
     std::env::var("ROTATIONS").map_or(5, |count| count.parse().expect("a number"))

@@ -48,7 +48,7 @@ async fn s10_04_a_verification_is_a_span_unless_the_token_is_cached() {
     for refused in [other.as_str(), "not.a.token"] {
         assert_eq!(status(&app, refused).await, 401);
         let [span] = recorder.take_spans().try_into().expect("one");
-        assert_eq!(span.fields.len(), 2, "the kind and the code alone: {span:?}");
+        assert_eq!(span.fields.len(), 2, "only the kind and the code: {span:?}");
         assert!(["wrong_audience", "malformed"].contains(&span.field("error.type")), "{span:?}");
         assert!(!format!("{span:?}").contains(refused));
     }

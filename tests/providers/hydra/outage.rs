@@ -18,8 +18,8 @@ async fn s4_20_while_hydra_hangs_or_is_gone_its_known_keys_verify_all_tokens() {
     let trusted = TrustedIssuerConfig::new(&issuer, "orders").to_trusted_issuer(keys);
     let verifier = Verifier::new(trusted).expect("a verifier");
     let token = hydra.billing_for_orders().await;
-    let load = hang_and_die(&mut hydra.server, &verifier, token.clone(), |stranger| {
-        stranger.clone().with_name(&issuer).token().audience("orders").header("kid", "invented").sign()
+    let load = hang_and_die(&mut hydra.server, &verifier, token.clone(), |other_issuer| {
+        other_issuer.clone().with_name(&issuer).token().audience("orders").header("kid", "invented").sign()
     })
     .await;
     hydra.rotate().await;

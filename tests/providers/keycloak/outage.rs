@@ -19,9 +19,9 @@ async fn s4_20_while_keycloak_hangs_or_is_gone_its_known_keys_verify_all_tokens(
     let verifier =
         Verifier::new(Preset::KEYCLOAK.config(&issuer, "orders").to_trusted_issuer(keys)).expect("a verifier");
     let token = keycloak.billing("orders:read").await;
-    let load = hang_and_die(&mut keycloak.server, &verifier, token.clone(), |stranger| {
-        let stranger = stranger.clone().with_name(&issuer);
-        stranger.token().audience("orders").claim("typ", "Bearer").header("kid", "invented").sign()
+    let load = hang_and_die(&mut keycloak.server, &verifier, token.clone(), |other_issuer| {
+        let other_issuer = other_issuer.clone().with_name(&issuer);
+        other_issuer.token().audience("orders").claim("typ", "Bearer").header("kid", "invented").sign()
     })
     .await;
     keycloak.rotate(next_priority()).await;

@@ -59,8 +59,12 @@ async fn s8_14_spring_verifies_tokens_of_the_embedded_issuer_and_follows_a_rotat
     assert_eq!(status(&first).await, 200);
     assert_eq!(status(&token(&issuer, "billing", "orders:read")).await, 401, "for another service");
     assert_eq!(status(&token(&issuer, "orders", "other")).await, 403, "without the scope");
-    let stranger = countersign_test::TestIssuer::with_system_clock().with_name(issuer.name());
-    assert_eq!(status(&stranger.token().audience("orders").scope("orders:read").sign()).await, 401, "of another key");
+    let other_issuer = countersign_test::TestIssuer::with_system_clock().with_name(issuer.name());
+    assert_eq!(
+        status(&other_issuer.token().audience("orders").scope("orders:read").sign()).await,
+        401,
+        "of another key"
+    );
 
     for _ in 0..3 {
         issuer.rotate_now().expect("a key");
