@@ -11,18 +11,17 @@ use graph::Graph;
 use order::{EXCEPTIONS, Exception, ORDERS, Order};
 use source::{code, crates, files};
 
-/// The places that publish numbers.
-const METRICS: &[&str] = &[
-    "countersign/src/metrics/",
-    "countersign/src/telemetry/counts/",
-    "countersign-issuer/src/metrics/",
-    "countersign-issuer/src/counts/store_time.rs",
-];
-
 /// A foreign crate and the only places that may name it.
 const HOMES: [(&str, &[&str]); 8] = [
-    (" ::metrics", METRICS),
-    ("opentelemetry", METRICS),
+    (
+        " ::metrics",
+        &[
+            "countersign-core/src/metrics/",
+            "countersign/src/telemetry/counts/",
+            "countersign-issuer/src/counts/store_time.rs",
+        ],
+    ),
+    ("opentelemetry", &["countersign-core/src/metrics/"]),
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
     ("tonic", &["countersign/src/grpc/"]),

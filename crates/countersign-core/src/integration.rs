@@ -38,6 +38,12 @@ pub use crate::clock::sweep::SweepTime;
 pub use crate::counter::Counter;
 pub use crate::digest::sha256;
 pub use crate::key::memory::KeyMemory;
+#[cfg(feature = "otel")]
+pub use crate::metrics::{DurationHistogram, observe_metrics};
+#[cfg(any(feature = "metrics", feature = "otel"))]
+pub use crate::metrics::{Metric, MetricKind, MetricValue, Sample};
+#[cfg(feature = "metrics")]
+pub use crate::metrics::{describe_metrics, publish_sample};
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, safe_text, visible_text};

@@ -48,6 +48,8 @@ pub mod fips;
 pub mod inspect;
 pub mod integration;
 pub mod key;
+#[cfg(any(feature = "metrics", feature = "otel"))]
+mod metrics;
 #[cfg(feature = "sign")]
 pub mod mint;
 pub mod policy;

@@ -46,17 +46,18 @@ mod enabled {
             ::metrics::histogram!(STORE_TIME_NAME, "result" => result).record(seconds);
             #[cfg(feature = "otel")]
             if let Some(histogram) = HISTOGRAM.get() {
-                histogram.record(seconds, &[opentelemetry::KeyValue::new("result", result)]);
+                histogram.record(seconds, &[("result", result)]);
             }
         }
     }
 
     #[cfg(feature = "otel")]
-    static HISTOGRAM: std::sync::OnceLock<opentelemetry::metrics::Histogram<f64>> = std::sync::OnceLock::new();
+    static HISTOGRAM: std::sync::OnceLock<countersign_core::integration::DurationHistogram> =
+        std::sync::OnceLock::new();
 
     /// Sends the times to this histogram from now on.
     #[cfg(feature = "otel")]
-    pub(crate) fn set_store_histogram(histogram: opentelemetry::metrics::Histogram<f64>) {
+    pub(crate) fn set_store_histogram(histogram: countersign_core::integration::DurationHistogram) {
         let _ = HISTOGRAM.set(histogram);
     }
 }

@@ -1,6 +1,8 @@
 //! The numbers of an issuer at one moment.
 
-use super::names::{INTROSPECTIONS, KEY_AGE, KEY_MAINTENANCE, KEYS, Metric, REVOCATIONS, TOKEN_REQUESTS};
+use countersign_core::integration::{Metric, MetricValue, Sample};
+
+use super::names::{INTROSPECTIONS, KEY_AGE, KEY_MAINTENANCE, KEYS, REVOCATIONS, TOKEN_REQUESTS};
 use crate::rotation::KeyState;
 use crate::service::Issuer;
 
@@ -17,19 +19,6 @@ use crate::service::Issuer;
 #[derive(Clone, Debug)]
 pub struct IssuerMetrics(Issuer);
 
-/// One number.
-pub(super) struct Sample {
-    pub(super) metric: &'static Metric,
-    pub(super) labels: Vec<(&'static str, String)>,
-    pub(super) value: Value,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Value {
-    Count(u64),
-    Level(f64),
-}
-
 impl IssuerMetrics {
     /// The numbers of this issuer. Times of store calls are those of all issuers of the process.
     #[must_use]
@@ -40,7 +29,7 @@ impl IssuerMetrics {
     /// Calls `add` with each number of now.
     pub(super) fn collect(&self, mut add: impl FnMut(Sample)) {
         let issuer = &self.0;
-        let mut sample = |metric: &'static Metric, labels: &[(&'static str, &str)], value: Value| {
+        let mut sample = |metric: &'static Metric, labels: &[(&'static str, &str)], value: MetricValue| {
             let named = std::iter::once(("issuer", issuer.name()));
             let labels = named.chain(labels.iter().copied()).map(|(name, value)| (name, value.to_owned())).collect();
             add(Sample { metric, labels, value });
@@ -48,15 +37,15 @@ impl IssuerMetrics {
         for (grant, outcome, count) in issuer.counts().token_requests() {
             let (outcome, code) = outcome.labels();
             let labels = [("grant", grant.label()), ("outcome", outcome), ("code", code)];
-            sample(&TOKEN_REQUESTS, &labels, Value::Count(count));
+            sample(&TOKEN_REQUESTS, &labels, MetricValue::Count(count));
         }
         for (outcome, count) in issuer.counts().introspections() {
             let (outcome, code) = outcome.labels();
-            sample(&INTROSPECTIONS, &[("outcome", outcome), ("code", code)], Value::Count(count));
+            sample(&INTROSPECTIONS, &[("outcome", outcome), ("code", code)], MetricValue::Count(count));
         }
         for (outcome, count) in issuer.counts().revocations() {
             let (outcome, code) = outcome.labels();
-            sample(&REVOCATIONS, &[("outcome", outcome), ("code", code)], Value::Count(count));
+            sample(&REVOCATIONS, &[("outcome", outcome), ("code", code)], MetricValue::Count(count));
         }
         let keys = issuer.keys();
         let mut states = [("pending", 0_u32), ("active", 0), ("retiring", 0)];
@@ -71,14 +60,14 @@ impl IssuerMetrics {
             }
         }
         for (state, count) in states {
-            sample(&KEYS, &[("state", state)], Value::Level(f64::from(count)));
+            sample(&KEYS, &[("state", state)], MetricValue::Level(f64::from(count)));
         }
         if let Some(since) = issuer.active_key_since() {
             let age = issuer.clock().now().saturating_since(since);
-            sample(&KEY_AGE, &[], Value::Level(age.as_secs_f64()));
+            sample(&KEY_AGE, &[], MetricValue::Level(age.as_secs_f64()));
         }
         for (result, count) in ["ok", "failed"].into_iter().zip(issuer.counts().maintenances()) {
-            sample(&KEY_MAINTENANCE, &[("result", result)], Value::Count(count));
+            sample(&KEY_MAINTENANCE, &[("result", result)], MetricValue::Count(count));
         }
     }
 }

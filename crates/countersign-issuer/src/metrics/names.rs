@@ -1,5 +1,7 @@
 //! The metrics, with their names in both systems.
 
+use countersign_core::integration::{Metric, MetricKind};
+
 use crate::counts::STORE_TIME_NAME;
 
 /// The upper limits of the buckets for times of store calls, in seconds.
@@ -13,70 +15,50 @@ use crate::counts::STORE_TIME_NAME;
 pub const STORE_TIME_BUCKETS: [f64; 12] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
 
-/// A metric.
-#[derive(Debug, PartialEq)]
-#[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "the other names and units"))]
-pub(super) struct Metric {
-    /// The name in Prometheus.
-    pub(super) name: &'static str,
-    /// The name in OpenTelemetry.
-    pub(super) otel_name: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
 pub(super) const TOKEN_REQUESTS: Metric = Metric {
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     name: "countersign_issuer_token_requests_total",
     otel_name: "countersign.issuer.token_requests",
     unit: "{request}",
     help: "Token requests by grant, outcome and code",
 };
 pub(super) const INTROSPECTIONS: Metric = Metric {
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     name: "countersign_issuer_introspections_total",
     otel_name: "countersign.issuer.introspections",
     unit: "{request}",
     help: "Introspections by outcome and code",
 };
 pub(super) const REVOCATIONS: Metric = Metric {
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     name: "countersign_issuer_revocations_total",
     otel_name: "countersign.issuer.revocations",
     unit: "{request}",
     help: "Revocations by outcome and code",
 };
 pub(super) const KEYS: Metric = Metric {
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     name: "countersign_issuer_keys",
     otel_name: "countersign.issuer.keys",
     unit: "{key}",
     help: "Published signing keys by state: pending, active, retiring",
 };
 pub(super) const KEY_AGE: Metric = Metric {
-    kind: Kind::Gauge,
+    kind: MetricKind::Gauge,
     name: "countersign_issuer_key_age_seconds",
     otel_name: "countersign.issuer.key_age",
     unit: "s",
     help: "Time since the active key began to sign",
 };
 pub(super) const KEY_MAINTENANCE: Metric = Metric {
-    kind: Kind::Counter,
+    kind: MetricKind::Counter,
     name: "countersign_issuer_key_maintenance_total",
     otel_name: "countersign.issuer.key_maintenance",
     unit: "{run}",
     help: "Reads and changes of the stored signing keys by result: ok, failed",
 };
 pub(super) const STORE_TIME: Metric = Metric {
-    kind: Kind::Histogram,
+    kind: MetricKind::Histogram,
     name: STORE_TIME_NAME,
     otel_name: "countersign.issuer.store.duration",
     unit: "s",

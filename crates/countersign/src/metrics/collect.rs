@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_core::integration::{Metric, MetricValue, Sample};
 use countersign_core::verify::Verifier;
 
 use super::names::{
-    CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, Metric, REQUESTS, VERIFICATIONS,
+    CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REQUESTS, VERIFICATIONS,
 };
 #[cfg(feature = "outbound")]
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
@@ -25,19 +26,6 @@ struct Sources {
     verifier: Verifier,
     #[cfg(feature = "outbound")]
     outbound: Option<Outbound>,
-}
-
-/// One number.
-pub(super) struct Sample {
-    pub(super) metric: &'static Metric,
-    pub(super) labels: Vec<(&'static str, String)>,
-    pub(super) value: Value,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Value {
-    Count(u64),
-    Level(f64),
 }
 
 impl Metrics {
@@ -61,12 +49,12 @@ impl Metrics {
     /// Calls `add` with each number of now.
     pub(super) fn collect(&self, mut add: impl FnMut(Sample)) {
         let verifier = &self.0.verifier;
-        let mut count = |metric: &'static Metric, labels: &[(&'static str, &str)], value: Value| {
+        let mut count = |metric: &'static Metric, labels: &[(&'static str, &str)], value: MetricValue| {
             let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
             add(Sample { metric, labels, value });
         };
         for (outcome, code, number) in counts::requests() {
-            count(&REQUESTS, &[("outcome", outcome), ("code", code)], Value::Count(number));
+            count(&REQUESTS, &[("outcome", outcome), ("code", code)], MetricValue::Count(number));
         }
         let stats = verifier.stats();
         for (result, number) in [
@@ -75,28 +63,28 @@ impl Metrics {
             ("refused", stats.refused),
             ("undecided", stats.undecided),
         ] {
-            count(&VERIFICATIONS, &[("result", result)], Value::Count(number));
+            count(&VERIFICATIONS, &[("result", result)], MetricValue::Count(number));
         }
         count(&CACHED, &[], level(verifier.cached_tokens()));
         for issuer in verifier.issuers() {
             let (info, name) = (issuer.key_source().describe(), ("issuer", issuer.issuer()));
             let stats = info.stats;
-            count(&KEYS_READY, &[name], Value::Level(f64::from(u8::from(info.health.is_ready()))));
-            count(&KEYS_STALE, &[name], Value::Level(f64::from(u8::from(stats.is_stale))));
+            count(&KEYS_READY, &[name], MetricValue::Level(f64::from(u8::from(info.health.is_ready()))));
+            count(&KEYS_STALE, &[name], MetricValue::Level(f64::from(u8::from(stats.is_stale))));
             if let Some(age) = stats.age {
-                count(&KEY_AGE, &[name], Value::Level(age.as_secs_f64()));
+                count(&KEY_AGE, &[name], MetricValue::Level(age.as_secs_f64()));
             }
-            count(&KEY_FETCHES, &[name, ("result", "ok")], Value::Count(stats.fetched));
-            count(&KEY_FETCHES, &[name, ("result", "failed")], Value::Count(stats.failed));
-            count(&KEY_REFRESHES_SUPPRESSED, &[name], Value::Count(stats.suppressed));
+            count(&KEY_FETCHES, &[name, ("result", "ok")], MetricValue::Count(stats.fetched));
+            count(&KEY_FETCHES, &[name, ("result", "failed")], MetricValue::Count(stats.failed));
+            count(&KEY_REFRESHES_SUPPRESSED, &[name], MetricValue::Count(stats.suppressed));
         }
         #[cfg(feature = "outbound")]
         for (origin, stats) in self.0.outbound.iter().flat_map(Outbound::stats) {
             let name = ("origin", origin.as_str());
             let granted = stats.fetches.saturating_sub(stats.failures);
-            count(&TOKEN_FETCHES, &[name, ("result", "ok")], Value::Count(granted));
-            count(&TOKEN_FETCHES, &[name, ("result", "failed")], Value::Count(stats.failures));
-            count(&TOKEN_RENEWALS, &[name], Value::Count(stats.renewals));
+            count(&TOKEN_FETCHES, &[name, ("result", "ok")], MetricValue::Count(granted));
+            count(&TOKEN_FETCHES, &[name, ("result", "failed")], MetricValue::Count(stats.failures));
+            count(&TOKEN_RENEWALS, &[name], MetricValue::Count(stats.renewals));
             count(&CALLERS, &[name], level(stats.callers));
             count(&CALLER_BYTES, &[name], level(stats.caller_bytes));
         }
@@ -104,8 +92,8 @@ impl Metrics {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-fn level(number: usize) -> Value {
-    Value::Level(number as f64)
+fn level(number: usize) -> MetricValue {
+    MetricValue::Level(number as f64)
 }
 
 impl fmt::Debug for Metrics {

@@ -1,5 +1,7 @@
 //! The metrics, with their names in both systems.
 
+use countersign_core::integration::{Metric, MetricKind};
+
 use crate::telemetry::counts;
 
 /// The upper limits of the buckets for times of verifications, in seconds.
@@ -13,28 +15,8 @@ use crate::telemetry::counts;
 pub const DURATION_BUCKETS: [f64; 11] =
     [0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25];
 
-/// A metric.
-#[derive(Debug, PartialEq)]
-#[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "the other names and units"))]
-pub(super) struct Metric {
-    /// The name in Prometheus.
-    pub(super) name: &'static str,
-    /// The name in OpenTelemetry.
-    pub(super) otel_name: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) kind: Kind,
-    pub(super) help: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Kind {
-    Counter,
-    Gauge,
-    Histogram,
-}
-
 const fn metric(
-    kind: Kind,
+    kind: MetricKind,
     name: &'static str,
     otel_name: &'static str,
     unit: &'static str,
@@ -44,91 +26,91 @@ const fn metric(
 }
 
 pub(super) const REQUESTS: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_requests_total",
     "countersign.requests",
     "{request}",
     "Requests by outcome and code; a denied one was authenticated before",
 );
 pub(super) const VERIFICATIONS: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_verifications_total",
     "countersign.verifications",
     "{token}",
     "Tokens by result: verified, cached, refused, undecided",
 );
 pub(super) const DURATION: Metric = metric(
-    Kind::Histogram,
+    MetricKind::Histogram,
     counts::DURATION_NAME,
     "countersign.verification.duration",
     "s",
     "Time of one verification with current keys, without those that the cache saved",
 );
 pub(super) const CACHED: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_cached_tokens",
     "countersign.cached_tokens",
     "{token}",
     "Verified tokens in the cache",
 );
 pub(super) const KEY_AGE: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_keys_age_seconds",
     "countersign.keys.age",
     "s",
     "Time since the current keys of the issuer were fetched",
 );
 pub(super) const KEYS_READY: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_keys_ready",
     "countersign.keys.ready",
     "1",
     "1 if the issuer has usable keys, else 0",
 );
 pub(super) const KEYS_STALE: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_keys_stale",
     "countersign.keys.stale",
     "1",
     "1 if the issuer's keys are used past their lifetime because fetches fail, else 0",
 );
 pub(super) const KEY_FETCHES: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_key_fetches_total",
     "countersign.key_fetches",
     "{fetch}",
     "Fetches of the issuer's keys by result: ok, failed",
 );
 pub(super) const KEY_REFRESHES_SUPPRESSED: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_key_refreshes_suppressed_total",
     "countersign.key_refreshes_suppressed",
     "{request}",
     "Refreshes of the issuer's keys that the cool-down or a back-off suppressed",
 );
 pub(super) const TOKEN_FETCHES: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_outbound_token_fetches_total",
     "countersign.outbound.token_fetches",
     "{fetch}",
     "Token requests for the origin by result: ok, failed",
 );
 pub(super) const TOKEN_RENEWALS: Metric = metric(
-    Kind::Counter,
+    MetricKind::Counter,
     "countersign_outbound_token_renewals_total",
     "countersign.outbound.token_renewals",
     "{token}",
     "Tokens dropped because the origin answered 401",
 );
 pub(super) const CALLERS: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_outbound_callers",
     "countersign.outbound.callers",
     "{caller}",
     "Callers with cached tokens for the origin",
 );
 pub(super) const CALLER_BYTES: Metric = metric(
-    Kind::Gauge,
+    MetricKind::Gauge,
     "countersign_outbound_caller_bytes",
     "countersign.outbound.caller_memory",
     "By",

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use countersign_core::integration::{describe_metrics, publish_sample};
 
-use super::collect::{Metrics, Sample, Value};
-use super::names::{ALL, Kind, Metric};
+use super::collect::Metrics;
+use super::names::ALL;
 use crate::rt;
 
 /// The shortest time between two publications.
@@ -14,20 +14,14 @@ const MIN_PERIOD: Duration = Duration::from_millis(100);
 impl Metrics {
     /// Publishes the numbers of now to the recorder of the crate `metrics`, such as when they are scraped.
     pub fn publish(&self) {
-        self.collect(|Sample { metric, labels, value }| {
-            let labels: Vec<Label> = labels.into_iter().map(|(name, value)| Label::new(name, value)).collect();
-            match value {
-                Value::Count(number) => counter!(metric.name, labels).absolute(number),
-                Value::Level(number) => gauge!(metric.name, labels).set(number),
-            }
-        });
+        self.collect(publish_sample);
     }
 
     /// Describes the metrics to the recorder and publishes the numbers now and at this interval, as long as the runtime lives.
     ///
     /// Call it on a tokio runtime, after the recorder is installed.
     pub fn publish_every(self, interval: Duration) {
-        ALL.iter().for_each(describe);
+        describe_metrics(&ALL);
         self.publish();
         rt::spawn(async move {
             loop {
@@ -35,18 +29,5 @@ impl Metrics {
                 self.publish();
             }
         });
-    }
-}
-
-fn describe(metric: &Metric) {
-    let unit = match metric.unit {
-        "s" => Unit::Seconds,
-        "By" => Unit::Bytes,
-        _ => Unit::Count,
-    };
-    match metric.kind {
-        Kind::Counter => describe_counter!(metric.name, unit, metric.help),
-        Kind::Gauge => describe_gauge!(metric.name, unit, metric.help),
-        Kind::Histogram => describe_histogram!(metric.name, unit, metric.help),
     }
 }

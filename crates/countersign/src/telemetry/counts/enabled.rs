@@ -87,11 +87,11 @@ impl VerificationTimer {
 }
 
 #[cfg(feature = "otel")]
-static DURATION: std::sync::OnceLock<opentelemetry::metrics::Histogram<f64>> = std::sync::OnceLock::new();
+static DURATION: std::sync::OnceLock<countersign_core::integration::DurationHistogram> = std::sync::OnceLock::new();
 
 /// Sends the times of verifications to this histogram from now on.
 #[cfg(feature = "otel")]
-pub(crate) fn set_duration_histogram(histogram: opentelemetry::metrics::Histogram<f64>) {
+pub(crate) fn set_duration_histogram(histogram: countersign_core::integration::DurationHistogram) {
     let _ = DURATION.set(histogram);
 }
 
