@@ -10,9 +10,6 @@ use countersign_issuer::FileStore;
 
 use crate::store::{TempPath, is_active, issuer, mint};
 
-/// The number of kills.
-const KILLS: usize = 200;
-
 /// The environment variable with the path of the file, for the killed process.
 const FILE: &str = "COUNTERSIGN_CRASH_FILE";
 
@@ -64,11 +61,12 @@ impl Acknowledged {
 }
 
 #[tokio::test]
-async fn s8_15_two_hundred_kills_lose_nothing_that_was_acknowledged() {
+async fn s8_15_kills_lose_nothing_that_was_acknowledged() {
+    let kills = countersign_tests::repeats(40, 200);
     let path = TempPath::new("crash");
     let mut all = Acknowledged::default();
     let mut writes = 0;
-    for round in 0..KILLS {
+    for round in 0..kills {
         let mut child = Command::new(std::env::current_exe().expect("this test"))
             .args(["crash::the_killed_process", "--exact", "--ignored", "--nocapture"])
             .env(FILE, &path.0)
@@ -109,7 +107,7 @@ async fn s8_15_two_hundred_kills_lose_nothing_that_was_acknowledged() {
         assert!(!is_active(&issuer, &credentials, token).await);
     }
     println!("{} keys, {} dropped, {} revocations", all.keys.len(), all.dropped.len(), all.revoked.len());
-    assert!(all.keys.len() > KILLS / 2 && all.dropped.len() > KILLS / 4 && all.revoked.len() > KILLS / 4);
+    assert!(all.keys.len() > kills / 2 && all.dropped.len() > kills / 4 && all.revoked.len() > kills / 4);
 }
 
 fn key_of(token: &str) -> String {

@@ -95,7 +95,7 @@ fn held(issuer: &TestIssuer, address: &str, max_key_bytes: usize, pause: Duratio
     (held, accepted)
 }
 
-pub fn s15_07_the_largest_key_sets_of_resolved_issuers_stay_within_twice_the_setting() {
+pub fn the_largest_key_sets_of_resolved_issuers_stay_within_twice_the_setting() {
     let issuer = TestIssuer::new();
     let address = serve((0..ISSUERS).map(|number| largest_set(&issuer, number)).collect());
     let (bytes, accepted) = held(&issuer, &address, usize::MAX / 2, Duration::ZERO);

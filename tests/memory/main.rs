@@ -1,13 +1,14 @@
 //! The memory that is really held at the worst tokens, counted by this program's allocator: within twice each setting
 //! (S15.07, S11.04).
 //!
-//! A program of its own with one test, because the count is of the whole process.
+//! Each part runs in a process of its own, because the count is of the whole process.
 
 mod issuers;
 mod outbound;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use countersign::authz::claim;
@@ -126,8 +127,36 @@ fn decode_all(number: usize, verified: &Verified) {
 
 #[test]
 fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
-    issuers::s15_07_the_largest_key_sets_of_resolved_issuers_stay_within_twice_the_setting();
-    outbound::s15_07_the_callers_of_outbound_tokens_stay_within_twice_the_setting();
+    let parts = ["key_sets", "callers", "nested", "plain", "revocation_lists"];
+    let spawn = |part: &str| {
+        let mut command = Command::new(std::env::current_exe().expect("this test"));
+        command.args([&format!("part_{part}"), "--exact", "--ignored", "--nocapture"]).stdout(Stdio::piped());
+        command.spawn().expect("it starts")
+    };
+    let parts = parts.map(|part| (part, spawn(part)));
+    let results = parts.map(|(part, child)| (part, child.wait_with_output().expect("it ends")));
+    for (part, output) in &results {
+        let text = String::from_utf8_lossy(&output.stdout);
+        print!("{text}");
+        assert!(output.status.success() && text.contains("1 passed"), "{part}");
+    }
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn part_key_sets() {
+    issuers::the_largest_key_sets_of_resolved_issuers_stay_within_twice_the_setting();
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn part_callers() {
+    outbound::the_callers_of_outbound_tokens_stay_within_twice_the_setting();
+}
+
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn part_nested() {
     for (name, value) in nested() {
         let draft = |issuer: &TestIssuer, number: usize| {
             issuer.token().subject(format!("u{number}")).audience("orders").claim("x", value.clone())
@@ -136,8 +165,12 @@ fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
         println!("{name}: {:.1} MiB for {cached} tokens", bytes as f64 / MIB);
         assert!(bytes <= 2 * SETTING, "{name}: {bytes} bytes for {cached} tokens");
     }
+}
 
-    // Tokens of 1,000 bytes, as a service meets them: the setting is used well, and decoded types are weighed.
+/// Tokens of 1,000 bytes, as a service meets them: the setting is used well, and decoded types are weighed.
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn part_plain() {
     let filled = |issuer: &TestIssuer, number: usize| {
         let draft = issuer.token().subject(format!("user-{number:06}")).audience("orders").scope("orders:read");
         draft.role("clerk").tenant("acme").claim("filling", "x".repeat(424))
@@ -152,14 +185,15 @@ fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
     let (bytes, cached) = held(11_500, filled, decode_all);
     println!("decoded: {:.1} MiB for {cached} tokens", bytes as f64 / MIB);
     assert!(bytes <= 2 * SETTING, "{bytes} bytes for {cached} tokens");
-    revocation_lists();
 }
 
 /// The bytes that the documentation of both lists states for an entry.
 const ENTRY: usize = 500;
 
 /// Lists of revoked and of used tokens, filled by two issuers with the longest names that a token can have.
-fn revocation_lists() {
+#[test]
+#[ignore = "run by the test above, in a process of its own"]
+fn part_revocation_lists() {
     const ENTRIES: usize = 2_048;
     let issuers =
         ["a", "b"].map(|name| TestIssuer::new().with_name(format!("https://{name}.test/{}", "x".repeat(100))));

@@ -59,7 +59,7 @@ fn callers_held(length: usize, has_one_subject: bool) -> usize {
     held
 }
 
-pub fn s15_07_the_callers_of_outbound_tokens_stay_within_twice_the_setting() {
+pub fn the_callers_of_outbound_tokens_stay_within_twice_the_setting() {
     for length in [40, 1_000, 16_000] {
         for has_one_subject in [false, true] {
             let held = callers_held(length, has_one_subject);

@@ -6,6 +6,12 @@ pub mod http;
 pub mod parts;
 pub mod peers;
 
+/// How often a test repeats what it does: `in_ci` times in CI, less often where somebody waits for it.
+#[must_use]
+pub fn repeats(elsewhere: usize, in_ci: usize) -> usize {
+    if std::env::var_os("CI").is_some() { in_ci } else { elsewhere }
+}
+
 /// Every code block of the README compiles, and runs where it needs no network.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
