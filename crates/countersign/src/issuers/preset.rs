@@ -59,11 +59,14 @@ impl Preset {
     /// Microsoft Entra ID, version 1 tokens; issuer `https://sts.windows.net/TENANT/`.
     pub const ENTRA_V1: Preset = Preset(ProviderMapping::ENTRA_V1);
 
-    /// Microsoft Entra ID, version 2 tokens; issuer `https://login.microsoftonline.com/TENANT/v2.0`.
+    /// Microsoft Entra ID, version 2 tokens; issuer `https://login.microsoftonline.com/TENANT/v2.0`. The audience is the
+    /// application's ID, never its URI (`api://…`).
     pub const ENTRA_V2: Preset = Preset(ProviderMapping::ENTRA_V2);
 
-    /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. The audience is the ID of the app
-    /// client, read from `client_id`, which its ID tokens lack.
+    /// Amazon Cognito; issuer `https://cognito-idp.REGION.amazonaws.com/POOL`. Its access tokens have no `aud`: the audiences
+    /// are the IDs of the app clients whose tokens the service accepts, read from `client_id`, which its ID tokens lack.
+    ///
+    /// That tells who got a token, not for which service. Require a scope of the service's own resource server everywhere.
     pub const COGNITO: Preset = Preset(ProviderMapping::COGNITO);
 
     /// Google, tokens of service accounts for a service; issuer `https://accounts.google.com`. The tenant is the Workspace
@@ -170,7 +173,7 @@ impl Preset {
     /// let mut builder = Verifier::builder();
     /// for tenant in ["72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad"] {
     ///     let issuer = Preset::ENTRA_V2.tenant(tenant)?.names_of("https://login.microsoftonline.com");
-    ///     builder = builder.trust(issuer.audience("api://orders"));
+    ///     builder = builder.trust(issuer.audience("6e74172b-be56-4843-9ff4-e66a39bb12e3"));
     /// }
     /// assert!(builder.build().is_ok());
     /// # Ok::<(), countersign::error::ConfigError>(())

@@ -67,7 +67,7 @@ impl Policy {
     /// let vars = [("AUTH_ISSUER", "https://id.example.com"), ("AUTH_AUDIENCE", "orders,billing")];
     /// let policy = Policy::from_vars("AUTH_", vars)?;
     /// assert_eq!(policy.issuers[0].audience.names(), ["orders", "billing"]);
-    /// let vars = [("AUTH_PRESET", "entra_v2"), ("AUTH_PRESET_TENANT", "72f988bf-86f1"), ("AUTH_AUDIENCE", "api://orders")];
+    /// let vars = [("AUTH_PRESET", "entra_v1"), ("AUTH_PRESET_TENANT", "72f988bf-86f1"), ("AUTH_AUDIENCE", "api://orders")];
     /// assert_eq!(Policy::from_vars("AUTH_", vars)?.issuers[0].required_claim_values["tid"], "72f988bf-86f1");
     /// assert!(Policy::from_vars("AUTH_", [("AUTH_ISUER", "x")]).is_err());
     /// # Ok::<(), countersign_core::error::ConfigError>(())
