@@ -136,6 +136,15 @@ fn page() -> String {
     for (peer, test) in notes("peer") {
         writeln!(page, "| {peer} | `{test}` |").expect("a string takes all");
     }
+    page.push_str(
+        "\n## From public documents\n\n\
+         Nobody ran Countersign against these providers. The tests sign tokens of the form that the public documents have, and serve\n\
+         keys and a discovery document of that form.\n\n\
+         | provider | test |\n|---|---|\n",
+    );
+    for (guide, test) in notes("documents") {
+        writeln!(page, "| {guide} | `{test}` |").expect("a string takes all");
+    }
     page.push_str("\n## What does not work\n\n");
     for (provider, note) in notes("not") {
         writeln!(page, "- {provider}: {note}").expect("a string takes all");
@@ -149,9 +158,9 @@ fn the_interop_page_is_up_to_date() {
 }
 
 #[test]
-fn the_tests_of_other_libraries_exist() {
+fn the_tests_of_other_libraries_and_of_hosted_providers_exist() {
     let shown = shown();
-    for (peer, test) in notes("peer") {
+    for (peer, test) in notes("peer").chain(notes("documents")) {
         assert!(shown.has_test(test), "{peer}: there is no test {test}");
     }
 }

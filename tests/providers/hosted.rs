@@ -1,0 +1,215 @@
+//! Hosted providers, set up by the words of their guides, which follow public documents: the tokens of each page, signed here,
+//! with a key set and a discovery document of the provider's form.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::Uri;
+use countersign::claims::Principal;
+use countersign::key::Algorithm;
+use countersign::policy::Policy;
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use countersign_tests::http::Service;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+
+use crate::guide::Guide;
+
+mod auth0;
+mod cognito;
+mod entra;
+mod okta;
+
+/// The form of a provider's keys and tokens.
+struct Form {
+    algorithm: Algorithm,
+    kid: &'static str,
+    /// Members of each key besides its numbers.
+    key: Value,
+    /// The header of tokens besides `alg` and `kid`.
+    header: Value,
+}
+
+/// A provider of whose addresses a service on loopback takes the place.
+struct Provider {
+    guide: Guide,
+    hosts: &'static [&'static str],
+    form: Form,
+    signer: TestIssuer,
+    service: Service,
+}
+
+impl Provider {
+    /// Serves the documents of `hosted/NAME.json`, the provider of `docs/guides/NAME.md`, whose addresses begin with `hosts`.
+    async fn start(name: &str, hosts: &'static [&'static str], form: Form) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers/hosted");
+        let document = std::fs::read_to_string(folder.join(format!("{name}.json"))).expect("a discovery document");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let document: Value = serde_json::from_str(&placed(&document, hosts, &url)).expect("JSON");
+        let path = |address: &str| address.strip_prefix(&url).expect("an address of the provider").to_owned();
+        let issuer = path(document["issuer"].as_str().expect("an issuer")).trim_end_matches('/').to_owned();
+        let keys = path(document["jwks_uri"].as_str().expect("an address of keys"));
+        let discovery = format!("{issuer}/.well-known/openid-configuration");
+
+        let signer = TestIssuer::with_algorithm(form.algorithm);
+        let (document, set) = (document.to_string(), key_set(&signer, &form));
+        let answer = move |uri: Uri| {
+            let body = match uri.path() {
+                path if path == discovery => Some(document.clone()),
+                path if path == keys => Some(set.clone()),
+                _ => None,
+            };
+            async move { body.ok_or(axum::http::StatusCode::NOT_FOUND) }
+        };
+        let service = Service::on(listener, Router::new().fallback(answer));
+        Provider { guide: Guide::read(name), hosts, form, signer, service }
+    }
+
+    /// A file of the guide with the addresses of the service in place of the provider's.
+    fn file(&self, name: &str) -> String {
+        placed(self.guide.file(name), self.hosts, &self.service.url())
+    }
+
+    /// The verifier of a policy of the guide, with keys by discovery.
+    fn verifier(&self, policy: &str) -> Verifier {
+        self.verifier_of(&self.file(policy)).expect("a verifier")
+    }
+
+    fn verifier_of(&self, policy: &str) -> Result<Verifier, countersign::error::ConfigError> {
+        let policy = Policy::from_toml(policy)?;
+        let builder = Verifier::builder().clock(Arc::new(self.signer.clock().clone()));
+        builder.policy(&policy, countersign::keys::from_config).build()
+    }
+
+    /// The claims in a file of the guide, with these in their place or, if `null`, without them.
+    fn claims(&self, file: &str, changes: Value) -> Map<String, Value> {
+        let mut claims: Map<String, Value> = serde_json::from_str(&self.file(file)).expect("claims");
+        claims.extend(changes.as_object().expect("an object").clone());
+        claims.retain(|_, value| !value.is_null());
+        claims
+    }
+
+    /// A token with exactly these claims and the provider's header.
+    fn sign(&self, claims: Map<String, Value>) -> String {
+        self.sign_with(claims, json!({}))
+    }
+
+    /// A token with these members of the header too.
+    fn sign_with(&self, claims: Map<String, Value>, header: Value) -> String {
+        let draft = ["sub", "client_id", "jti", "iat", "nbf"]
+            .iter()
+            .fold(self.signer.token(), |draft, name| draft.without_claim(*name))
+            .without_header("typ")
+            .header("kid", self.form.kid);
+        let members = [&self.form.header, &header].into_iter().flat_map(|part| part.as_object().expect("an object"));
+        let draft = members.fold(draft, |draft, (name, value)| draft.header(name, value.clone()));
+        claims.into_iter().fold(draft, |draft, (name, value)| draft.claim(name, value)).sign()
+    }
+
+    /// The identity that the guide's policy reads from a token of the guide.
+    async fn identity(&self, verifier: &Verifier, file: &str, changes: Value) -> Identity {
+        let token = self.sign(self.claims(file, changes));
+        Identity::of(&verifier.verify(&token).await.unwrap_or_else(|error| panic!("{file}: {error}")))
+    }
+
+    /// The code with which a token of the guide is refused after these changes.
+    async fn refusal(&self, verifier: &Verifier, file: &str, changes: Value) -> &'static str {
+        let token = self.sign(self.claims(file, changes.clone()));
+        verifier.verify(&token).await.map(|_| ()).expect_err(&changes.to_string()).code()
+    }
+
+    /// The bindings in this file of the guide, beside its policy, are accepted.
+    fn check_calls(&self, file: &str) {
+        let text = format!("{}\n{}", self.file("policy.toml"), self.file(file));
+        Outbound::from_config(&Policy::from_toml(&text).expect("a policy")).expect("bound");
+    }
+}
+
+fn placed(text: &str, hosts: &[&str], url: &str) -> String {
+    hosts.iter().fold(text.to_owned(), |text, host| text.replace(host, url))
+}
+
+/// The key of `signer` in the provider's form, and another one that signs nothing yet.
+fn key_set(signer: &TestIssuer, form: &Form) -> String {
+    let (own, next) = (signer.jwks(), TestIssuer::with_algorithm(form.algorithm).jwks());
+    let key = |set: &str, kid: &str| {
+        let set: Value = serde_json::from_str(set).expect("a key set");
+        let mut key = set["keys"][0].as_object().expect("a key").clone();
+        key.remove("alg");
+        key.remove("use");
+        key.extend(form.key.as_object().expect("an object").clone());
+        key.insert("kid".to_owned(), json!(kid));
+        key
+    };
+    json!({ "keys": [key(&own, form.kid), key(&next, "next-of-these")] }).to_string()
+}
+
+/// What a verifier reads from a token.
+#[derive(Debug, PartialEq)]
+struct Identity {
+    subject: String,
+    client: Option<String>,
+    /// The client got the token for itself.
+    is_own: bool,
+    scopes: Vec<String>,
+    roles: Vec<String>,
+    permissions: Vec<String>,
+    tenant: Option<String>,
+}
+
+impl Identity {
+    fn of(verified: &countersign::verify::Verified) -> Self {
+        let grants = verified.grants();
+        let names = |names: &countersign_core::integration::Names| names.iter().map(ToOwned::to_owned).collect();
+        Identity {
+            subject: verified.subject().to_owned(),
+            client: verified.client_id().map(ToOwned::to_owned),
+            is_own: matches!(verified.principal(), Principal::Client(_)),
+            scopes: names(&grants.scopes),
+            roles: names(&grants.roles),
+            permissions: names(&grants.permissions),
+            tenant: verified.tenant().map(ToString::to_string),
+        }
+    }
+
+    /// A client with a token of its own.
+    fn service(subject: &str, client: &str) -> Self {
+        Identity { is_own: true, ..Identity::user(subject, client) }
+    }
+
+    /// A user of a client.
+    fn user(subject: &str, client: &str) -> Self {
+        Identity {
+            subject: subject.to_owned(),
+            client: Some(client.to_owned()),
+            is_own: false,
+            scopes: Vec::new(),
+            roles: Vec::new(),
+            permissions: Vec::new(),
+            tenant: None,
+        }
+    }
+
+    fn scopes(self, scopes: &[&str]) -> Self {
+        Identity { scopes: owned(scopes), ..self }
+    }
+
+    fn roles(self, roles: &[&str]) -> Self {
+        Identity { roles: owned(roles), ..self }
+    }
+
+    fn permissions(self, permissions: &[&str]) -> Self {
+        Identity { permissions: owned(permissions), ..self }
+    }
+
+    fn tenant(self, tenant: &str) -> Self {
+        Identity { tenant: Some(tenant.to_owned()), ..self }
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
