@@ -135,13 +135,13 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
         }
     }
     for (name, values) in &case.issuer.allowed_values {
-        let found = match text_of(case, name) {
+        let wrong =
+            |found: &str| Err(VerifyError::mismatch(Kind::WrongClaim, name, "one of the allowed values", found));
+        match text_of(case, name) {
             None => return missing(name),
-            Some(Ok(found)) => found,
-            Some(Err(json)) => Cow::Borrowed(json),
-        };
-        if !values.iter().any(|value| *value == found) {
-            return Err(VerifyError::mismatch(Kind::WrongClaim, name, "one of the allowed values", &found));
+            Some(Ok(found)) if values.iter().any(|value| *value == found) => {}
+            Some(Ok(found)) => return wrong(&found),
+            Some(Err(json)) => return wrong(json),
         }
     }
     Ok(())
