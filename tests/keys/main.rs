@@ -6,7 +6,6 @@ mod cluster;
 mod connections;
 mod events;
 mod floods;
-mod github;
 mod locations;
 mod new_keys;
 mod outage;

@@ -22,6 +22,11 @@ impl Guide {
         &block[..block.find("```").expect("its end")]
     }
 
+    /// Returns whether the page has this text.
+    pub fn says(&self, text: &str) -> bool {
+        self.text.contains(text)
+    }
+
     /// The arguments of each line that calls `program`.
     pub fn commands<'a>(&'a self, program: &'a str) -> impl Iterator<Item = Vec<&'a str>> {
         self.text.lines().filter_map(move |line| Some(line.strip_prefix(program)?.split_whitespace().collect()))

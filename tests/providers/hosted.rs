@@ -1,11 +1,12 @@
 //! Hosted providers, set up by the words of their guides, which follow public documents: the tokens of each page, signed here,
 //! with a key set and a discovery document of the provider's form.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use countersign::claims::Principal;
 use countersign::key::Algorithm;
 use countersign::policy::Policy;
@@ -20,6 +21,8 @@ use crate::guide::Guide;
 mod auth0;
 mod cognito;
 mod entra;
+mod github_actions;
+mod google;
 mod okta;
 
 /// The form of a provider's keys and tokens.
@@ -46,23 +49,29 @@ impl Provider {
     async fn start(name: &str, hosts: &'static [&'static str], form: Form) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("providers/hosted");
         let document = std::fs::read_to_string(folder.join(format!("{name}.json"))).expect("a discovery document");
+        let pages = |url: &str, set: String| {
+            let document: Value = serde_json::from_str(&placed(&document, hosts, url)).expect("JSON");
+            let path = |name: &str| document[name].as_str().and_then(|address| address.strip_prefix(url)).expect(name);
+            let discovery = format!("{}/.well-known/openid-configuration", path("issuer").trim_end_matches('/'));
+            HashMap::from([(discovery, document.to_string()), (path("jwks_uri").to_owned(), set)])
+        };
+        Self::serve(name, hosts, form, pages).await
+    }
+
+    /// Serves these pages, by their paths. They are made from the address of the service and the key set.
+    async fn serve(
+        name: &str,
+        hosts: &'static [&'static str],
+        form: Form,
+        pages: impl FnOnce(&str, String) -> HashMap<String, String>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
-        let document: Value = serde_json::from_str(&placed(&document, hosts, &url)).expect("JSON");
-        let path = |address: &str| address.strip_prefix(&url).expect("an address of the provider").to_owned();
-        let issuer = path(document["issuer"].as_str().expect("an issuer")).trim_end_matches('/').to_owned();
-        let keys = path(document["jwks_uri"].as_str().expect("an address of keys"));
-        let discovery = format!("{issuer}/.well-known/openid-configuration");
-
         let signer = TestIssuer::with_algorithm(form.algorithm);
-        let (document, set) = (document.to_string(), key_set(&signer, &form));
+        let pages = pages(&url, key_set(&signer, &form));
         let answer = move |uri: Uri| {
-            let body = match uri.path() {
-                path if path == discovery => Some(document.clone()),
-                path if path == keys => Some(set.clone()),
-                _ => None,
-            };
-            async move { body.ok_or(axum::http::StatusCode::NOT_FOUND) }
+            let page = pages.get(uri.path()).cloned();
+            async move { page.ok_or(StatusCode::NOT_FOUND) }
         };
         let service = Service::on(listener, Router::new().fallback(answer));
         Provider { guide: Guide::read(name), hosts, form, signer, service }
