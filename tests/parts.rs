@@ -26,11 +26,13 @@ pub enum Part {
     Spire,
     /// The service of `tests/peers/spring`, built.
     Spring,
+    /// The server of `tests/peers/spring_authorization`, built.
+    SpringAuthorization,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 10] = [
+    pub const ALL: [(Part, &'static str); 11] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -41,6 +43,7 @@ impl Part {
         (Part::Hydra, "has_hydra"),
         (Part::Spire, "has_spire"),
         (Part::Spring, "has_spring"),
+        (Part::SpringAuthorization, "has_spring_authorization"),
     ];
 
     /// Returns whether building the part takes longer than a run of CI has: only `tests/peers/install all` builds it.
@@ -61,6 +64,7 @@ impl Part {
             Part::Hydra => peers.join("hydra/server/ready"),
             Part::Spire => peers.join("spire/server/ready"),
             Part::Spring => peers.join("spring/server/orders.jar"),
+            Part::SpringAuthorization => peers.join("spring_authorization/server/id.jar"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

@@ -1,5 +1,6 @@
 //! Servers of providers that nobody here wrote, set up by the words of their guides.
 
+mod browser;
 mod guide;
 mod hosted;
 mod hydra;
@@ -11,3 +12,4 @@ mod script;
 mod service;
 mod spire;
 mod spring;
+mod spring_authorization;

@@ -2,7 +2,7 @@
 
 use countersign::policy::Policy;
 use countersign::prelude::*;
-use countersign_test::TestIssuer;
+use countersign_test::{TestIssuer, TokenDraft};
 use serde_json::{Value, json};
 
 use crate::guide::Guide;
@@ -17,11 +17,15 @@ fn verifier(guide: &str, issuer: &TestIssuer) -> Verifier {
 
 /// A token with exactly these claims besides `iss` and the times.
 fn token(issuer: &TestIssuer, claims: &Value) -> String {
+    draft(issuer, claims).header("typ", "JWT").sign()
+}
+
+fn draft(issuer: &TestIssuer, claims: &Value) -> TokenDraft {
     let draft = ["sub", "aud", "client_id", "jti", "scope"]
         .iter()
-        .fold(issuer.token().header("typ", "JWT"), |draft, name| draft.without_claim(*name));
+        .fold(issuer.token(), |draft, name| draft.without_claim(*name));
     let claims = claims.as_object().expect("an object").clone();
-    claims.into_iter().fold(draft, |draft, (name, value)| draft.claim(name, value)).sign()
+    claims.into_iter().fold(draft, |draft, (name, value)| draft.claim(name, value))
 }
 
 /// The statuses of `GET /orders` (scope), `POST /orders` (role), `GET /invoices` (own client) and the body of `GET /me`.
@@ -107,4 +111,22 @@ async fn hydra_names_scopes_in_a_list_and_an_audience_only_if_it_was_requested()
         "sub": "user-1",
     });
     assert_eq!(verifier.verify(&token(&issuer, &id)).await.expect_err("refused").code(), "id_token");
+}
+
+#[tokio::test]
+async fn springs_authorization_server_lists_scopes_and_names_the_client_as_audience_by_default() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com");
+    let strict = verifier("spring-authorization-server", &issuer);
+    let service = json!({ "sub": "billing", "aud": "orders", "scope": ["orders:read"], "jti": "0e5c3240", "client_id": "billing" });
+    assert_eq!(answers(&strict, &draft(&issuer, &service).sign()).await, (200, 403, 200, "billing".into()));
+    let user = json!({
+        "sub": "ann", "aud": "orders", "scope": ["openid", "orders:read"], "jti": "8f0d1c2e", "client_id": "web", "roles": ["manager"],
+    });
+    assert_eq!(answers(&strict, &draft(&issuer, &user).sign()).await, (200, 200, 403, "ann".into()));
+
+    // Without the customizer of the guide, an access token is like an ID token, for the client.
+    let default = json!({ "sub": "ann", "aud": "web", "scope": ["openid", "orders:read"], "jti": "8f0d1c2f" });
+    let default = draft(&issuer, &default).without_header("typ").sign();
+    assert_eq!(strict.verify(&default).await.expect_err("refused").code(), "wrong_type");
+    assert_eq!(issuer.verifier_for("orders").verify(&default).await.expect_err("refused").code(), "wrong_audience");
 }

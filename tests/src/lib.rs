@@ -35,6 +35,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/cognito.md")]
 #[doc = include_str!("../../docs/guides/google.md")]
 #[doc = include_str!("../../docs/guides/github-actions.md")]
+#[doc = include_str!("../../docs/guides/spring-authorization-server.md")]
 #[doc = include_str!("../../docs/guides/spire.md")]
 #[doc = include_str!("../../docs/guides/kubernetes.md")]
 #[doc = include_str!("../../docs/guides/from-jwt-authorizer.md")]
