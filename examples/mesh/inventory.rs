@@ -6,6 +6,8 @@ use axum::{Json, Router};
 use countersign::prelude::*;
 use serde_json::{Value, json};
 
+use crate::policy::asked_by;
+
 pub fn app(verifier: Verifier) -> Router {
     Router::new()
         .route("/stock/{item}", get(stock).layer(require(scope("stock:read"))))
@@ -18,7 +20,7 @@ async fn stock(Path(item): Path<String>, claims: Claims) -> Json<Value> {
         "item": item,
         "count": 42,
         "asked_for": claims.subject(),
-        "asked_by": claims.actor(),
+        "asked_by": asked_by(&claims),
         "token_was_for": audience,
     }))
 }

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --example mesh` runs nine steps and exits with 0 only if every check holds.
 //! `cargo run --example mesh -- --serve` keeps the services running and prints commands to try.
+//! `--issuer keycloak` uses Keycloak in place of the embedded issuer, if `tests/peers/keycloak/install` was run.
 
 mod forge;
 mod gateway;
@@ -15,16 +16,13 @@ mod tokens;
 
 use std::process::ExitCode;
 
+use tokens::IssuerKind;
+
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match std::env::args().nth(1).as_deref() {
-        None => scenario::run().await,
-        Some("--serve") => serve().await,
-        Some(other) => Err(format!("unknown argument {other}; run it without arguments, or with --serve").into()),
-    };
-    match result {
+    match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("the mesh failed: {error}");
@@ -33,14 +31,33 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn run() -> Result<()> {
+    let (mut kind, mut is_served) = (IssuerKind::default(), false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--serve" => is_served = true,
+            "--issuer" => {
+                kind = match arguments.next().as_deref() {
+                    Some("keycloak") => IssuerKind::Keycloak,
+                    _ => return Err("--issuer takes keycloak; leave it out for the embedded issuer".into()),
+                }
+            }
+            other => {
+                return Err(
+                    format!("unknown argument {other}; the known ones are --serve and --issuer keycloak").into()
+                );
+            }
+        }
+    }
+    if is_served { serve(kind).await } else { scenario::run(kind).await }
+}
+
 /// Keeps the mesh running until Ctrl-C.
-async fn serve() -> Result<()> {
-    let mesh = mesh::Mesh::start().await?;
-    let [reader, manager] = [("ann", "clerk"), ("meg", "manager")].map(|(subject, role)| {
-        let person = tokens::Person { subject, role, tenant: "acme" };
-        mesh.tokens.for_person(&person, "gateway", "orders:read stock:read")
-    });
-    let (reader, manager) = (reader?, manager?);
+async fn serve(kind: IssuerKind) -> Result<()> {
+    let mesh = mesh::Mesh::start(kind).await?;
+    let reader = mesh.tokens.for_person(&scenario::ANN, "gateway", scenario::READS).await?;
+    let manager = mesh.tokens.for_person(&scenario::MEG, "gateway", scenario::READS).await?;
     let gateway = &mesh.gateway.url;
     println!("issuer     {}", mesh.tokens.url());
     println!("gateway    {gateway}");

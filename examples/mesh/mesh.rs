@@ -5,9 +5,8 @@ use countersign::secret::Secret;
 
 use crate::gateway::{self, Gateway};
 use crate::orders::{self, Orders};
-use crate::policy::trusted;
 use crate::server::Server;
-use crate::tokens::{GATEWAY, ORDERS, TokenService};
+use crate::tokens::{GATEWAY, IssuerKind, ORDERS, TokenService};
 use crate::{Result, inventory};
 
 /// The four services, running.
@@ -21,24 +20,24 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    pub async fn start() -> Result<Self> {
+    pub async fn start(kind: IssuerKind) -> Result<Self> {
         let http = reqwest::Client::new();
-        let tokens = TokenService::start().await?;
+        let tokens = TokenService::start(kind).await?;
         let issuer = tokens.url();
 
-        let inventory_verifier = Verifier::new(trusted(issuer, "inventory"))?;
+        let inventory_verifier = Verifier::new(tokens.trusted("inventory"))?;
         let inventory = Server::on_free_port(inventory::app(inventory_verifier.clone())).await?;
 
         let for_inventory = client(issuer, ORDERS, tokens.secret_of(ORDERS)).audience("inventory").scope("stock:read");
         let outbound = Outbound::builder(http.clone()).bind(&inventory.url, for_inventory).build()?;
         let settings = Orders { http: http.clone(), outbound, inventory: inventory.url.clone() };
-        let orders = orders::app(Verifier::new(trusted(issuer, "orders"))?, settings)?;
+        let orders = orders::app(Verifier::new(tokens.trusted("orders"))?, settings)?;
         let orders = Server::on_free_port(orders).await?;
 
         let for_orders = client(issuer, GATEWAY, tokens.secret_of(GATEWAY)).audience("orders");
         let outbound = Outbound::builder(http.clone()).bind(&orders.url, for_orders).build()?;
         let settings = Gateway { http, outbound, orders: orders.url.clone() };
-        let gateway = gateway::app(Verifier::new(trusted(issuer, "gateway"))?, settings)?;
+        let gateway = gateway::app(Verifier::new(tokens.trusted("gateway"))?, settings)?;
         let gateway = Server::on_free_port(gateway).await?;
 
         Ok(Mesh { tokens, gateway, orders, inventory, inventory_verifier })

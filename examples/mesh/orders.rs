@@ -12,7 +12,7 @@ use countersign::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::policy::may_write;
+use crate::policy::{asked_by, may_write};
 
 /// Schema 2 of the claims, which added `region`. Tokens of schema 1 still decode.
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ async fn list(State(orders): State<Orders>, claims: Claims, caller: CallerToken)
     let request = orders.http.get(format!("{}/stock/bolts", orders.inventory));
     let response = orders.outbound.on_behalf_of(&caller).send(request).await?;
     let stock: Value = response.error_for_status()?.json().await?;
-    Ok(Json(json!({ "orders_of": claims.subject(), "asked_by": claims.actor(), "stock": stock })))
+    Ok(Json(json!({ "orders_of": claims.subject(), "asked_by": asked_by(&claims), "stock": stock })))
 }
 
 async fn create(claims: Claims) -> Json<Value> {

@@ -87,7 +87,28 @@ async fn the_served_mesh_answers_as_its_printed_commands_show() {
 
 #[test]
 fn all_nine_steps_hold() {
-    let mut child = Command::new(program()).stdout(Stdio::piped()).spawn().expect("it starts");
+    check_steps(&[]);
+}
+
+#[test]
+#[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
+fn all_nine_steps_hold_with_keycloak_as_the_issuer() {
+    check_steps(&["--issuer", "keycloak"]);
+}
+
+#[test]
+fn another_issuer_is_refused_with_a_sentence() {
+    let output = Command::new(program()).args(["--issuer", "other"]).output().expect("it starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.contains("--issuer takes keycloak"), "{error}");
+}
+
+/// Runs the scenario with these arguments to its end.
+fn check_steps(arguments: &[&str]) {
+    let mut command = Command::new(program());
+    let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
     let mut output = String::new();
     child.stdout.take().expect("piped").read_to_string(&mut output).expect("text");
     assert!(child.wait().expect("it ends").success(), "{output}");

@@ -9,7 +9,6 @@ use super::calls::{ANN, READS};
 use super::report::Report;
 use crate::Result;
 use crate::mesh::Mesh;
-use crate::policy::trusted;
 
 /// How often the token is sent, and over how many connections.
 const TIMES: u32 = 10_000;
@@ -20,7 +19,7 @@ const UNCACHED: usize = 1_000;
 
 pub async fn ten_thousand_times(report: &mut Report, mesh: &Mesh) -> Result<()> {
     report.step(8, "the same token 10,000 times");
-    let token = mesh.tokens.for_person(&ANN, "inventory", READS)?;
+    let token = mesh.tokens.for_person(&ANN, "inventory", READS).await?;
     let before = mesh.inventory_verifier.stats();
     let started = Instant::now();
     let http = reqwest::Client::new();
@@ -45,7 +44,7 @@ pub async fn ten_thousand_times(report: &mut Report, mesh: &Mesh) -> Result<()> 
     let line = format!("{verified} verified, {cached} from the cache");
     report.check(&line, verified + cached == u64::from(TIMES) && (1..=u64::from(CONNECTIONS)).contains(&verified));
 
-    let uncached = Verifier::builder().trust(trusted(mesh.tokens.url(), "inventory")).cache_bytes(0).build()?;
+    let uncached = Verifier::builder().trust(mesh.tokens.trusted("inventory")).cache_bytes(0).build()?;
     uncached.verify(&token).await?; // fetches the keys
     let mut full = time(&uncached, &token, UNCACHED).await?;
     let mut cached_times = time(&mesh.inventory_verifier, &token, TIMES as usize).await?;

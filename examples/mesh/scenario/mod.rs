@@ -8,12 +8,14 @@ mod rotation;
 
 use crate::Result;
 use crate::mesh::Mesh;
+use crate::tokens::IssuerKind;
+pub use calls::{ANN, MEG, READS};
 use report::Report;
 
 /// Runs every step. Returns an error if a check failed.
-pub async fn run() -> Result<()> {
+pub async fn run(kind: IssuerKind) -> Result<()> {
     println!("starting issuer, gateway, orders and inventory on loopback ...");
-    let mut mesh = Mesh::start().await?;
+    let mut mesh = Mesh::start(kind).await?;
     println!(
         "issuer {}  gateway {}  orders {}  inventory {}",
         mesh.tokens.url(),

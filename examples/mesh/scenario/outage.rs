@@ -8,7 +8,6 @@ use countersign::prelude::*;
 use super::calls::{ANN, READS};
 use super::report::Report;
 use crate::mesh::Mesh;
-use crate::policy::trusted;
 use crate::server::Server;
 use crate::{Result, inventory};
 
@@ -17,20 +16,19 @@ const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 pub async fn of_the_issuer(report: &mut Report, mesh: &mut Mesh) -> Result<()> {
     report.step(7, "the issuer is stopped");
-    let through = mesh.tokens.for_person(&ANN, "gateway", READS)?;
+    let through = mesh.tokens.for_person(&ANN, "gateway", READS).await?;
+    let token = mesh.tokens.for_person(&ANN, "inventory", READS).await?;
     let gateway = format!("{}/orders", mesh.gateway.url);
     let before = report.get(&gateway, Some(&through)).await?; // from now on its exchanged tokens are cached
     report.expect("GET /orders as ann, before", &before, 200, "\"orders_of\":\"ann\"");
-    mesh.tokens.stop().await;
+    mesh.tokens.stop().await?;
 
     let cached = report.get(&gateway, Some(&through)).await?;
     report.expect("GET /orders as ann, with the issuer down", &cached, 200, "\"orders_of\":\"ann\"");
-    let token = mesh.tokens.for_person(&ANN, "inventory", READS)?;
     let fresh = report.get(&format!("{}/stock/bolts", mesh.inventory.url), Some(&token)).await?;
     report.expect("a token new to inventory, verified with cached keys", &fresh, 200, "\"asked_for\":\"ann\"");
 
-    let restarted =
-        Server::on_free_port(inventory::app(Verifier::new(trusted(mesh.tokens.url(), "inventory"))?)).await?;
+    let restarted = Server::on_free_port(inventory::app(Verifier::new(mesh.tokens.trusted("inventory"))?)).await?;
     let url = format!("{}/stock/bolts", restarted.url);
     let without_keys = report.get(&url, Some(&token)).await?;
     report.expect("the same token at a newly started inventory", &without_keys, 503, "keys_unavailable");

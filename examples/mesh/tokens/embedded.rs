@@ -1,4 +1,4 @@
-//! The token service of the mesh: an embedded issuer, its clients, and the tokens that each may request.
+//! The embedded issuer, its clients, and the tokens that each may request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,22 +11,16 @@ use countersign::clock::{Clock, SystemClock, UnixTime};
 use countersign::secret::Secret;
 use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
-use serde_json::{Value, json};
 
+use super::{GATEWAY, ORDERS, Person};
 use crate::Result;
 use crate::server::{Server, listen, listen_again};
-
-/// The client id of the gateway, and the audience of tokens for it.
-pub const GATEWAY: &str = "gateway";
-
-/// The client id of orders, and the audience of tokens for it.
-pub const ORDERS: &str = "orders";
 
 /// Claims about a person that an exchange copies.
 const COPIED: [&str; 3] = ["roles", "plan", "region"];
 
 /// The issuer with its server, the secrets of its clients, and statistics.
-pub struct TokenService {
+pub struct Embedded {
     issuer: Issuer,
     url: String,
     secrets: [(&'static str, Secret<String>); 2],
@@ -35,14 +29,7 @@ pub struct TokenService {
     server: Option<Server>,
 }
 
-/// A person who has logged in to the application.
-pub struct Person {
-    pub subject: &'static str,
-    pub role: &'static str,
-    pub tenant: &'static str,
-}
-
-impl TokenService {
+impl Embedded {
     pub async fn start() -> Result<Self> {
         let (listener, url) = listen().await?;
         let (gateway_secret, gateway_hash) = SecretHash::generate()?;
@@ -73,7 +60,7 @@ impl TokenService {
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
             .build()?;
         let secrets = [(GATEWAY, gateway_secret), (ORDERS, orders_secret)];
-        let mut service = TokenService { issuer, url, secrets, clock, key_fetches: Arc::default(), server: None };
+        let mut service = Embedded { issuer, url, secrets, clock, key_fetches: Arc::default(), server: None };
         service.server = Some(service.serve(listener));
         Ok(service)
     }
@@ -87,16 +74,10 @@ impl TokenService {
         found.unwrap_or_else(|| Secret::from(String::new()))
     }
 
-    /// A token for a person, as the application requests it after the login.
     pub fn for_person(&self, person: &Person, audience: &str, scope: &str) -> Result<String> {
-        let claims = json!({ "tenant": person.tenant, "roles": [person.role], "plan": "gold", "region": "north" });
-        self.with_claims(person.subject, audience, scope, claims)
-    }
-
-    /// A token with claims of the application.
-    pub fn with_claims(&self, subject: &str, audience: &str, scope: &str, claims: Value) -> Result<String> {
-        let mut draft = Draft::access_token().subject(subject).audience(audience).client_id("web-shop").scope(scope);
-        for (name, value) in claims.as_object().into_iter().flatten() {
+        let mut draft =
+            Draft::access_token().subject(person.subject).audience(audience).client_id("web-shop").scope(scope);
+        for (name, value) in person.claims()?.as_object().into_iter().flatten() {
             draft = draft.claim(name, value.clone());
         }
         Ok(self.issuer.mint(&draft)?.as_str().to_owned())
@@ -110,13 +91,11 @@ impl TokenService {
         token
     }
 
-    /// Signs with a new key from now on. The old key stays published.
     pub fn rotate(&self) -> Result<()> {
         self.issuer.rotate_now()?;
         Ok(())
     }
 
-    /// The number of requests for the key set.
     pub fn key_fetches(&self) -> u64 {
         self.key_fetches.load(Ordering::SeqCst)
     }
