@@ -3,16 +3,17 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use countersign::claims::Principal;
 use countersign::key::Algorithm;
 use countersign::policy::Policy;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
@@ -42,6 +43,17 @@ struct Provider {
     form: Form,
     signer: TestIssuer,
     service: Service,
+    /// The last request to the token endpoint.
+    requested: Arc<Mutex<Option<Requested>>>,
+}
+
+/// A request to a token endpoint.
+#[derive(Clone, Debug)]
+struct Requested {
+    path: String,
+    /// It has an `Authorization` header.
+    has_header: bool,
+    fields: HashMap<String, String>,
 }
 
 impl Provider {
@@ -69,12 +81,19 @@ impl Provider {
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let signer = TestIssuer::with_algorithm(form.algorithm);
         let pages = pages(&url, key_set(&signer, &form));
-        let answer = move |uri: Uri| {
-            let page = pages.get(uri.path()).cloned();
+        let requested = Arc::<Mutex<Option<Requested>>>::default();
+        let last = Arc::clone(&requested);
+        let answer = move |method: Method, uri: Uri, headers: HeaderMap, body: String| {
+            let mut page = pages.get(uri.path()).cloned();
+            if method == Method::POST {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Requested::new(&uri, &headers, &body));
+                page =
+                    Some(json!({ "access_token": "issued", "token_type": "Bearer", "expires_in": 3600 }).to_string());
+            }
             async move { page.ok_or(StatusCode::NOT_FOUND) }
         };
         let service = Service::on(listener, Router::new().fallback(answer));
-        Provider { guide: Guide::read(name), hosts, form, signer, service }
+        Provider { guide: Guide::read(name), hosts, form, signer, service, requested }
     }
 
     /// A file of the guide with the addresses of the service in place of the provider's.
@@ -130,10 +149,43 @@ impl Provider {
         verifier.verify(&token).await.map(|_| ()).expect_err(&changes.to_string()).code()
     }
 
-    /// The bindings in this file of the guide, beside its policy, are accepted.
-    fn check_calls(&self, file: &str) {
+    /// The request for a token that a call by this file of the guide causes.
+    async fn token_request(&self, file: &str) -> Requested {
+        let secrets =
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosted-{}", self.form.kid.replace('/', "-")));
+        std::fs::create_dir_all(&secrets).expect("a folder");
+        std::fs::write(secrets.join("billing"), "replace-me").expect("a secret");
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key").serialize_pem();
+        std::fs::write(secrets.join("billing.pem"), key).expect("a key");
         let text = format!("{}\n{}", self.file("policy.toml"), self.file(file));
-        Outbound::from_config(&Policy::from_toml(&text).expect("a policy")).expect("bound");
+        let text = text.replace("/run/secrets", secrets.to_str().expect("text"));
+        let text = text.replace("https://orders.internal", &self.service.url());
+        let outbound = Outbound::from_config(&Policy::from_toml(&text).expect("a policy")).expect("bound");
+        let call = outbound.client().get(format!("{}/orders", self.service.url()));
+        let _ = outbound.send(call).await.expect("a token and an answer");
+        self.requested.lock().unwrap_or_else(PoisonError::into_inner).take().expect("a request")
+    }
+}
+
+impl Requested {
+    fn new(uri: &Uri, headers: &HeaderMap, body: &str) -> Self {
+        let form = reqwest::Url::parse(&format!("http://form.test/?{body}")).expect("a form");
+        Requested {
+            path: uri.path().to_owned(),
+            has_header: headers.contains_key("authorization"),
+            fields: form.query_pairs().into_owned().collect(),
+        }
+    }
+
+    /// Checks the path and the fields, of those the header or the assertion that authenticates only the presence.
+    fn check(&self, path: &str, fields: &[(&str, &str)]) {
+        assert_eq!(self.path, path);
+        assert!(self.has_header != self.fields.contains_key("client_assertion"), "{self:?}");
+        let mut found = self.fields.clone();
+        found.retain(|name, _| !name.starts_with("client_"));
+        let grant = [("grant_type", "client_credentials")];
+        let expected = grant.iter().chain(fields).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        assert_eq!(found, expected.collect());
     }
 }
 

@@ -41,7 +41,8 @@ async fn s3_21_tokens_of_auth0_in_both_profiles_are_read_as_its_guide_says() {
     let with_roles = auth0.verifier("roles.toml");
     let roles = json!({ "https://shop.example.com/roles": ["manager"] });
     assert_eq!(auth0.identity(&with_roles, "user-token.json", roles).await, ann().roles(&["manager"]));
-    auth0.check_calls("calls.toml");
+    let audience = ("audience", "https://orders.example.com");
+    auth0.token_request("calls.toml").await.check("/oauth/token", &[audience]);
 }
 
 #[tokio::test]

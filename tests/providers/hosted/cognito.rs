@@ -28,7 +28,7 @@ async fn s3_21_tokens_of_cognito_are_read_as_its_guide_says() {
     let billing = Identity::service("1billing2example3client4", "1billing2example3client4").scopes(&["orders/read"]);
     assert_eq!(cognito.identity(&verifier, "service-token.json", json!({})).await, billing);
     assert_eq!(cognito.identity(&verifier, "user-token.json", json!({})).await, ann());
-    cognito.check_calls("calls.toml");
+    cognito.token_request("calls.toml").await.check("/oauth2/token", &[("scope", "orders/read")]);
 
     let bound = cognito.verifier("policy-bound.toml");
     let to_orders = json!({ "aud": "https://orders.example.com" });

@@ -54,7 +54,8 @@ async fn s3_21_tokens_of_entra_are_read_as_its_guide_says() {
     let verified = verifier.verify(&token).await.expect("a token of the tenant");
     let allows = |requirement: Requirement| verified.meets(&requirement);
     assert!(!allows(scope("Orders.Read").or(role("Orders.Read.All"))) && !allows(client(BILLING)));
-    entra.check_calls("calls.toml");
+    let path = format!("/{TENANT}/oauth2/v2.0/token");
+    entra.token_request("calls.toml").await.check(&path, &[("scope", "api://orders/.default")]);
 }
 
 #[tokio::test]

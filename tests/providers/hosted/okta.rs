@@ -1,7 +1,8 @@
 //! Okta by its public documents, as `docs/guides/okta.md` says.
 
+use base64_simd::URL_SAFE_NO_PAD;
 use countersign::key::Algorithm;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Form, Identity, Provider};
 
@@ -24,8 +25,16 @@ async fn s3_21_tokens_of_okta_are_read_as_its_guide_says() {
     let ann = Identity::user("ann@shop.example.com", "0oa3web4example").scopes(&["openid", "orders:read"]);
     let ann = ann.roles(&["managers"]);
     assert_eq!(okta.identity(&verifier, "user-token.json", json!({})).await, ann);
-    okta.check_calls("calls.toml");
-    okta.check_calls("calls-with-a-key.toml");
+
+    let (path, scope) = ("/oauth2/aus1shop2example3/v1/token", ("scope", "orders:read"));
+    okta.token_request("calls.toml").await.check(path, &[scope]);
+    let request = okta.token_request("calls-with-a-key.toml").await;
+    request.check(path, &[scope]);
+    let assertion = request.fields["client_assertion"].split('.').nth(1).expect("claims");
+    let claims: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode_to_vec(assertion).expect("base64url")).expect("JSON");
+    assert_eq!(claims["aud"], format!("{}{path}", okta.service.url()));
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!("0oa1billing2example"), &json!("0oa1billing2example")));
 }
 
 #[tokio::test]
