@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use countersign::connection::ConnectionSettings;
 use countersign::health::Health;
 use countersign::issuers::Preset;
 use countersign::key::KeyHealth;
@@ -298,4 +299,37 @@ async fn s4_29_an_untrusted_certificate_ends_the_fetch() {
     let (_, verifier) = trusting(&world, cluster);
     assert!(verifier.verify(&pods_token(&world)).await.expect_err("refused").is_unavailable());
     assert_eq!(server.heads(), Vec::<String>::new(), "no request was sent, and thus no token");
+}
+
+#[tokio::test]
+async fn s4_29_connection_settings_count_besides_the_authority_of_the_cluster() {
+    let world = World::honest().await;
+    let (private, another) = (authority(), authority());
+    let server = ApiServer::start(&private, "pods-token", world.issuer.jwks()).await;
+    let (authority_file, token_file) = (file("settings-ca.crt"), file("settings-token"));
+    std::fs::write(&token_file, "pods-token").expect("written");
+    let new = ConnectionSettings::new;
+    for (authority, settings, is_trusted) in [
+        (&private, new(), true),
+        (&private, new().add_roots(another.pem()), true),
+        (&another, new().add_roots(private.pem()), true),
+        (&another, new(), false),
+        (&another, new().add_roots(another.pem()), false),
+    ] {
+        std::fs::write(&authority_file, authority.pem()).expect("written");
+        let cluster = KubernetesKeys::from_server(&server.url, &authority_file, &token_file).connection(settings);
+        let (_, verifier) = trusting(&world, cluster);
+        let result = verifier.verify(&pods_token(&world)).await;
+        assert_eq!(result.is_ok(), is_trusted, "{result:?}");
+        if !is_trusted {
+            let health = keys_health(&verifier); // both authorities have one name, so the reason may be the signature
+            assert!(
+                matches!(&health, KeyHealth::NotReady { reason } if reason.starts_with("certificate not trusted: "))
+            );
+        }
+    }
+    let unusable = KubernetesKeys::from_server(&server.url, &authority_file, &token_file)
+        .connection(new().add_roots_file("/not/there.pem"));
+    let error = Verifier::new(NeedsAudience::new(NAME, Arc::new(unusable)).audience("orders")).expect_err("no file");
+    assert!(error.to_string().contains("/not/there.pem cannot be read"), "{error}");
 }

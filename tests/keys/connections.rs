@@ -133,8 +133,16 @@ async fn s4_29_added_roots_are_trusted_and_a_file_is_read_again() {
     assert_eq!(with(settings.clone()).await, unknown);
     std::fs::write(&path, private.pem()).expect("written");
     assert_eq!(with(settings.clone()).await, "ready", "the authority was replaced");
+    let keys = RemoteKeys::from_url(&url).connection(settings.clone()).refresh_policy(once(Duration::from_secs(5)));
+    let keys: Arc<dyn KeySource> = Arc::new(keys);
+    let trusted = NeedsAudience::new("https://id.example", Arc::clone(&keys)).audience("orders");
+    let verifier = Verifier::new(trusted).expect("a good file");
     std::fs::write(&path, "").expect("written");
-    assert!(with(settings).await.contains("connection: added roots have no certificate"));
+    let problem = format!("added roots in the file {} have no certificate in PEM form", path.display());
+    assert_eq!(with(settings).await, format!("connection: {problem}"));
+    let _ = keys.refresh(RefreshReason::NoUsableKeys).await;
+    let KeyHealth::NotReady { reason } = Health::new(&verifier).report().remove(0).1 else { panic!("no keys") };
+    assert_eq!(reason, format!("the connection settings are not usable: {problem}"), "while the service runs");
 }
 
 #[tokio::test]

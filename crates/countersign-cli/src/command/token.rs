@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::claim_text;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::fetch::ConnectionOptions;
 use crate::tools::keyring;
 use crate::{input, output, runtime};
 
@@ -69,6 +70,8 @@ struct Get {
     /// Exchange this token (RFC 8693): @FILE, or - for standard input
     #[arg(long, value_name = "@FILE|-")]
     subject_token: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     /// Print one JSON object: access_token, token_type, expires_in, scope
     #[arg(long)]
     json: bool,
@@ -133,6 +136,7 @@ impl Get {
         if let (Some(_), Some(issuer)) = (&self.endpoint, &self.issuer) {
             source = source.assertion_audience(issuer);
         }
+        source = source.connection(self.connection.settings()?);
         if self.post {
             source = source.client_secret_post();
         }

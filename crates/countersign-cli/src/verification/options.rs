@@ -5,6 +5,7 @@ use countersign::clock::{Clock, SystemClock, UnixTime};
 use countersign::key::Algorithm;
 
 use crate::exit::Failure;
+use crate::fetch::ConnectionOptions;
 use crate::output;
 
 /// The trusted issuer, the audience and the keys.
@@ -43,6 +44,8 @@ pub(crate) struct VerifyOptions {
     /// The table of the policy within that file, such as auth or services.auth
     #[arg(long, value_name = "TABLE", requires = "policy")]
     pub(crate) at: Option<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionOptions,
 }
 
 /// The system clock, or a clock with a fixed wall time and running elapsed time.

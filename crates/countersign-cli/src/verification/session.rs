@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use countersign::clock::Clock;
+use countersign::connection::ConnectionSettings;
 use countersign::error::ConfigError;
-use countersign::key::{Algorithm, KeySource, StaticKeys};
+use countersign::health::Health;
+use countersign::key::{Algorithm, KeyHealth, KeySource, StaticKeys};
 use countersign::keys::{self, RemoteKeys};
 use countersign::policy::{KeysConfig, TrustedIssuerConfig};
 use countersign::token::Unverified;
@@ -70,6 +72,16 @@ impl Session {
     pub(crate) fn verified(&mut self, token: &str) -> Option<Arc<Verified>> {
         let verifier = self.verifier_for(token);
         self.runtime.block_on(verifier.verify(token)).ok()
+    }
+
+    /// The reasons why keys of the token's verifier are missing, each with its issuer.
+    pub(crate) fn key_failures(&mut self, token: &str) -> Vec<String> {
+        let report = Health::new(&self.verifier_for(token)).report();
+        let failures = report.into_iter().filter_map(|(issuer, health)| match health {
+            KeyHealth::NotReady { reason } => Some(format!("{issuer}: {reason}")),
+            _ => None,
+        });
+        failures.collect()
     }
 
     /// Runs `work` on the session's runtime.
@@ -162,11 +174,21 @@ fn key_source(location: &KeyLocation, settings: &Settings) -> Result<Arc<dyn Key
         KeyLocation::Pem { text, .. } => {
             Arc::new(StaticKeys::new(keyfile::from_pem(text, &algorithms(settings), None)?))
         }
-        KeyLocation::Address(url) => Arc::new(RemoteKeys::from_url(url)),
+        KeyLocation::Address(url) => Arc::new(remote(settings, RemoteKeys::from_url(url))?),
         KeyLocation::Discovery => {
             let issuer = settings.policy.issuers.first().map(|issuer| issuer.issuer.as_str()).unwrap_or_default();
-            Arc::new(RemoteKeys::from_issuer(issuer))
+            Arc::new(remote(settings, RemoteKeys::from_issuer(issuer))?)
         }
+    })
+}
+
+/// Keys with the connection settings of the single issuer.
+fn remote(settings: &Settings, keys: RemoteKeys) -> Result<RemoteKeys, Failure> {
+    let issuer = settings.policy.issuers.first();
+    let config = issuer.and_then(|issuer| issuer.connection.as_ref()).or(settings.policy.connection.as_ref());
+    Ok(match config {
+        Some(config) => keys.connection(ConnectionSettings::from_config(config)?),
+        None => keys,
     })
 }
 

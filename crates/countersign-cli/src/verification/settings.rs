@@ -91,6 +91,7 @@ impl Settings {
             if let Some(name) = &options.typ {
                 apply_type(issuer, name)?;
             }
+            issuer.connection = options.connection.config().or_else(|| issuer.connection.take());
             issuer.leeway_seconds = options.leeway.or(issuer.leeway_seconds);
         }
         let is_url = |issuer: &TrustedIssuerConfig| is_url(&issuer.issuer);

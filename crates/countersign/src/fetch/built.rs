@@ -1,8 +1,9 @@
 //! The HTTP clients of connection settings, built again when a file has changed.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
-use countersign_core::error::Fault;
+use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::sha256;
 use countersign_core::secret::Secret;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
@@ -35,15 +36,15 @@ impl ConnectionSettings {
     }
 
     fn current_client(&self, kind: Kind) -> Result<Client, FetchFailure> {
-        const NOT_USABLE: FetchFailure =
-            FetchFailure::Unusable("the connection settings are not usable; check their files, certificates and proxy");
-        let contents = self.contents().map_err(|_| NOT_USABLE)?;
+        let not_usable =
+            |fault: Fault| FetchFailure::Content(format!("the connection settings are not usable: {}", fault.problem));
+        let contents = self.contents().map_err(not_usable)?;
         let digest = contents.digest();
         let mut built = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(same) = built.iter().find(|built| built.kind == kind && built.digest == digest) {
             return Ok(same.client.clone());
         }
-        let builder = self.configure(bounded(Client::builder()), kind, &contents).map_err(|_| NOT_USABLE)?;
+        let builder = self.configure(bounded(Client::builder()), kind, &contents).map_err(not_usable)?;
         let client = builder.build().map_err(|_| FetchFailure::NoClient)?;
         built.retain(|built| built.kind != kind);
         built.push(BuiltClient { kind, digest, client: client.clone() });
@@ -77,22 +78,25 @@ impl ConnectionSettings {
 
     fn configure(&self, builder: ClientBuilder, kind: Kind, contents: &Contents) -> Result<ClientBuilder, Fault> {
         let mut roots = Vec::new();
-        for pem in &contents.roots {
+        for (source, pem) in self.roots.iter().zip(&contents.roots) {
             let bundle = Certificate::from_pem_bundle(pem.expose().as_bytes()).ok().filter(|bundle| !bundle.is_empty());
-            roots.extend(bundle.ok_or_else(|| fault("added roots have no certificate in PEM form"))?);
+            let empty = || fault(format!("added roots{} have no certificate in PEM form", source.in_words()));
+            roots.extend(bundle.ok_or_else(empty)?);
         }
         let builder = match self.only_added_roots {
             true => builder.tls_certs_only(roots),
             false if roots.is_empty() => builder,
             false => builder.tls_certs_merge(roots),
         };
-        let builder = match &contents.identity {
-            Some(pem) => {
+        let builder = match (&contents.identity, &self.certificate) {
+            (Some(pem), Some((chain, key))) => {
                 let identity = Identity::from_pem(pem.expose().as_bytes());
-                builder
-                    .identity(identity.map_err(|_| fault("certificate or key is not PEM, or one of them is missing"))?)
+                builder.identity(identity.map_err(|_| {
+                    let (chain, key) = (chain.in_words(), key.in_words());
+                    fault(format!("certificate{chain} or key{key} is not PEM, or one of them is missing"))
+                })?)
             }
-            None => builder,
+            _ => builder,
         };
         match (kind, &self.proxy) {
             (Kind::PublicOnly, Proxy::Url(_)) => Err(proxy_hides_address()),
@@ -128,10 +132,18 @@ fn proxy(url: &Secret<String>) -> Result<reqwest::Proxy, Fault> {
     })
 }
 
+/// Applies these settings to a client with rules of its own.
+///
+/// # Errors
+/// `ConfigError` on field `connection` if the settings cannot be used, or a file of them cannot be read.
+pub fn with_connection(builder: ClientBuilder, settings: &ConnectionSettings) -> Result<ClientBuilder, ConfigError> {
+    settings.applied_to(builder).map_err(|fault| ConfigError::new(fault.field, fault.problem))
+}
+
 fn build(builder: ClientBuilder) -> Result<Client, Fault> {
     builder.build().map_err(|_| fault("the TLS client cannot be built; check roots, certificate and key"))
 }
 
-fn fault(problem: &'static str) -> Fault {
+fn fault(problem: impl Into<Cow<'static, str>>) -> Fault {
     Fault::new("connection", problem)
 }

@@ -36,7 +36,7 @@ fn builder() -> ClientBuilder {
 }
 
 /// Applies the rules of all clients to a builder with additional settings, such as a certificate.
-pub(crate) fn bounded(builder: ClientBuilder) -> ClientBuilder {
+pub(super) fn bounded(builder: ClientBuilder) -> ClientBuilder {
     builder
         .redirect(redirect::Policy::none())
         .retry(reqwest::retry::never())

@@ -8,8 +8,22 @@ use super::settings::ConnectionSettings;
 
 /// The settings that a policy names; the defaults if it names none.
 pub(crate) fn settings(config: Option<&ConnectionConfig>) -> Result<ConnectionSettings, ConfigError> {
+    config.map_or_else(|| Ok(ConnectionSettings::new()), ConnectionSettings::from_config)
+}
+
+impl ConnectionSettings {
+    /// The settings that a policy holds as data.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `connection` if fields contradict each other or the proxy has a password, and on the name of the
+    /// variable in `proxy_env` if it is not set. Files are read later, when the settings are used.
+    pub fn from_config(config: &ConnectionConfig) -> Result<Self, ConfigError> {
+        of_config(config)
+    }
+}
+
+fn of_config(config: &ConnectionConfig) -> Result<ConnectionSettings, ConfigError> {
     let mut settings = ConnectionSettings::new();
-    let Some(config) = config else { return Ok(settings) };
     settings = config.roots_files.iter().fold(settings, ConnectionSettings::add_roots_file);
     if config.only_added_roots {
         settings = settings.only_added_roots();

@@ -24,10 +24,9 @@ use settings::Kind;
 
 #[cfg(feature = "remote-keys")]
 pub(crate) use built::proxy_hides_address;
+pub use built::with_connection;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
-#[cfg(feature = "remote-keys")]
-pub(crate) use client::bounded;
 pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
@@ -98,15 +97,6 @@ pub(crate) async fn send_within(
         false => settings.client(kind).await?,
     };
     execute(&client, reach, request, max_bytes).await
-}
-
-/// Sends `request` with a client of its own, as [`send_within`].
-pub(crate) async fn send_by(
-    client: &Client,
-    request: Request,
-    max_bytes: usize,
-) -> Result<FetchedResponse, FetchFailure> {
-    execute(client, Reach::Anywhere, request, max_bytes).await
 }
 
 async fn execute(

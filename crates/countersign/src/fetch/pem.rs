@@ -33,6 +33,14 @@ impl Pem {
         }
     }
 
+    /// ` in the file …`, or nothing.
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Pem::Text(_) => String::new(),
+            Pem::File(path) => format!(" in the file {}", safe_text(&path.to_string_lossy())),
+        }
+    }
+
     /// Returns whether the text may change.
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Pem::File(_))

@@ -1,6 +1,8 @@
 //! The settings of connections: TLS roots, client certificate and proxy.
 
 use std::fmt;
+#[cfg(feature = "remote-keys")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -130,6 +132,16 @@ impl ConnectionSettings {
     pub fn without_proxy(mut self) -> Self {
         self.proxy = Proxy::None;
         self.changed()
+    }
+
+    /// These settings for a cluster's API server: its authority in this file is trusted too, the system's roots are not, and
+    /// the proxy of the environment is not used.
+    #[cfg(feature = "remote-keys")]
+    pub(crate) fn within_cluster(mut self, authority_file: &Path) -> Self {
+        if matches!(self.proxy, Proxy::Environment) {
+            self.proxy = Proxy::None;
+        }
+        self.add_roots_file(authority_file).only_added_roots()
     }
 
     /// The clients of other settings are not those of these.

@@ -35,14 +35,14 @@ pub fn from_config(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, C
     // What weakens the issuer's own address weakens that of its keys; without it, a cluster's http address is refused.
     let settings = fetch::settings(issuer.connection.as_ref())?;
     let remote = |keys: RemoteKeys| {
-        let keys = keys.connection(settings);
+        let keys = keys.connection(settings.clone());
         if issuer.danger_plain_http { keys.danger_allow_plain_http() } else { keys }
     };
     Ok(match &issuer.keys {
         KeysConfig::Discovery => Arc::new(remote(RemoteKeys::from_issuer(&issuer.issuer))),
         KeysConfig::JwksUrl(url) => Arc::new(remote(RemoteKeys::from_url(url))),
         KeysConfig::File(path) => Arc::new(FileKeys::new(path)),
-        KeysConfig::Kubernetes => Arc::new(KubernetesKeys::from_cluster()),
+        KeysConfig::Kubernetes => Arc::new(KubernetesKeys::from_cluster().connection(settings)),
         KeysConfig::SpiffeBundleFile(path) => Arc::new(FileKeys::from_spiffe_bundle(path)),
         KeysConfig::SpiffeBundleUrl(url) => Arc::new(remote(RemoteKeys::from_spiffe_bundle(url))),
         inline => {

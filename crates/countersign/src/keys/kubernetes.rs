@@ -8,14 +8,14 @@ use countersign_core::key::{
     KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
 };
 use http::{HeaderValue, Method, StatusCode, header};
-use reqwest::{Certificate, Client, Request};
+use reqwest::Request;
 
 use super::file::read_bounded;
 use super::http_location::read_set;
 use super::location::{KeyDocument, KeyLocation, KeyRequest};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
-use crate::fetch::{self, FetchFailure};
+use crate::fetch::{self, ConnectionSettings, FetchFailure, Reach};
 use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 
 /// The path of the keys for service account tokens on an API server.
@@ -34,7 +34,7 @@ const REFUSED_TOKEN: &str = "status 401: the API server does not accept the toke
 const NO_PERMISSION: &str = "status 403: the pod's service account may not read the keys; bind the cluster role \
                              system:service-account-issuer-discovery to it";
 
-/// The largest certificate or token file, in bytes.
+/// The largest token file, in bytes.
 const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// Keys for the service account tokens of a Kubernetes cluster, from its API server (`/openid/v1/jwks`).
@@ -78,13 +78,24 @@ impl KubernetesKeys {
         authority_file: impl Into<PathBuf>,
         token_file: impl Into<PathBuf>,
     ) -> Self {
+        let authority_file = authority_file.into();
         let location = ClusterLocation {
             address: format!("{}{PATH}", server.into().trim_end_matches('/')),
-            authority_file: authority_file.into(),
+            connection: Mutex::new(Connection::new(ConnectionSettings::new(), &authority_file)),
+            authority_file,
             token_file: token_file.into(),
-            client: Mutex::default(),
         };
         KubernetesKeys(RefreshingKeys::new(location, RefreshPolicy::default()))
+    }
+
+    /// The settings of the connections to the API server. Their roots are trusted besides the cluster's authority, those of
+    /// the system never. Without a proxy in the settings none is used, whatever the environment says.
+    #[must_use]
+    pub fn connection(self, settings: ConnectionSettings) -> Self {
+        let location = &self.0.location;
+        let connection = Connection::new(settings, &location.authority_file);
+        *location.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+        self
     }
 
     /// Sets lifetimes and pauses other than the defaults; impossible ones are reported when the verifier is built.
@@ -142,28 +153,26 @@ struct ClusterLocation {
     address: String,
     authority_file: PathBuf,
     token_file: PathBuf,
-    /// The client, with the certificates that it trusts.
-    client: Mutex<Option<(Vec<u8>, Client)>>,
+    connection: Mutex<Connection>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    /// The operator's settings.
+    stated: ConnectionSettings,
+    /// The same, with the cluster's authority.
+    effective: ConnectionSettings,
+}
+
+impl Connection {
+    fn new(stated: ConnectionSettings, authority_file: &Path) -> Self {
+        Connection { effective: stated.clone().within_cluster(authority_file), stated }
+    }
 }
 
 impl ClusterLocation {
-    /// A client that trusts the certificates now in the file.
-    fn client(&self) -> Result<Client, FetchFailure> {
-        let certificates = read_bounded(&self.authority_file, MAX_FILE_BYTES)?;
-        let mut cached = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, client)) = &*cached
-            && *same == certificates
-        {
-            return Ok(client.clone());
-        }
-        let authority = Certificate::from_pem_bundle(&certificates)
-            .ok()
-            .filter(|authority| !authority.is_empty())
-            .ok_or(FetchFailure::Unusable("the file of the cluster's certificate authority has no certificate"))?;
-        let client = fetch::bounded(Client::builder()).no_proxy().tls_certs_only(authority);
-        let client = client.build().map_err(|_| FetchFailure::NoClient)?;
-        *cached = Some((certificates, client.clone()));
-        Ok(client)
+    fn connection(&self) -> Connection {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn request(&self) -> Result<Request, FetchFailure> {
@@ -207,9 +216,10 @@ impl KeyLocation for ClusterLocation {
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         let had_keys = request.current.is_some();
         Box::pin(async move {
-            let prepared = tokio::task::spawn_blocking(move || Ok((self.client()?, self.request()?))).await;
-            let (client, request) = prepared.unwrap_or(Err(FetchFailure::Broken))?;
-            let response = fetch::send_by(&client, request, MAX_JWKS_BYTES).await?;
+            let settings = self.connection().effective;
+            let prepared = tokio::task::spawn_blocking(move || self.request()).await;
+            let request = prepared.unwrap_or(Err(FetchFailure::Broken))?;
+            let response = fetch::send_within(&settings, Reach::Anywhere, request, MAX_JWKS_BYTES).await?;
             match response.status {
                 StatusCode::OK => {}
                 StatusCode::UNAUTHORIZED => return Err(FetchFailure::Unusable(REFUSED_TOKEN)),
@@ -223,11 +233,12 @@ impl KeyLocation for ClusterLocation {
 
     fn fault(&self) -> Option<Fault> {
         let is_usable = self.address.starts_with("https://") && fetch::checked_url(&self.address, "keys").is_ok();
-        (!is_usable).then(|| {
-            Fault::new(
+        if !is_usable {
+            return Some(Fault::new(
                 "keys",
                 "the cluster's API server has no https address; outside a cluster, name it with `from_server`",
-            )
-        })
+            ));
+        }
+        self.connection().stated.faults().into_iter().next() // the pod's own files may come later
     }
 }

@@ -75,7 +75,7 @@ impl Outbound {
     pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
         let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
         let settings = fetch::settings(policy.connection.as_ref())?;
-        let builder = settings.applied_to(builder).map_err(|fault| ConfigError::new(fault.field, fault.problem))?;
+        let builder = fetch::with_connection(builder, &settings)?;
         let problem = "the TLS client could not be set up; are there root certificates?";
         let client = builder.build().map_err(|_| ConfigError::new("outbound", problem))?;
         Self::builder(client).config(policy).build()

@@ -12,6 +12,7 @@ use countersign_test::{Attack, TestIssuer, TokenDraft};
 
 use super::dev::{self, Shape, User};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::fetch::ConnectionOptions;
 use crate::tools::keyring;
 use crate::{output, runtime};
 use results::{Row, Run};
@@ -51,6 +52,8 @@ pub(crate) struct Arguments {
     /// Write the results as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     /// Print one JSON object: url, message, proves, valid, without_token, attacks
     #[arg(long)]
     json: bool,
@@ -63,7 +66,7 @@ impl Arguments {
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| Failure::usage(format!("{}: not a URL", output::safe(&self.url))))?;
         let draft = self.draft()?;
-        let target = Target::new(url, &self.method)?;
+        let target = Target::new(&self.connection, url, &self.method)?;
         let runtime = runtime::current_thread()?;
         let run = runtime.block_on(attack(&target, &draft));
         if let Some(path) = self.junit.take() {

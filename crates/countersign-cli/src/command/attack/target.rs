@@ -6,7 +6,8 @@ use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, Url, redirect};
 
 use crate::exit::Failure;
-use crate::{fetch, output};
+use crate::fetch::{self, ConnectionOptions};
+use crate::output;
 
 /// Timeout for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -25,17 +26,14 @@ pub(super) struct Answer {
 }
 
 impl Target {
-    pub(super) fn new(url: Url, method: &str) -> Result<Self, Failure> {
+    pub(super) fn new(connection: &ConnectionOptions, url: Url, method: &str) -> Result<Self, Failure> {
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
             .map_err(|_| Failure::usage("--method is not an HTTP method"))?;
-        let builder = Client::builder();
-        let builder = if fetch::is_loopback(url.host_str().unwrap_or_default()) { builder.no_proxy() } else { builder };
-        let client = builder
+        let builder = Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(ANSWER_WITHIN)
-            .user_agent(concat!("countersign-attack/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|_| Failure::usage("the HTTP client could not be set up; are there root certificates?"))?;
+            .user_agent(concat!("countersign-attack/", env!("CARGO_PKG_VERSION")));
+        let client = connection.client(url.host_str().unwrap_or_default(), builder)?;
         Ok(Target { client, url, method })
     }
 

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::fetch::{self, ConnectionOptions};
+use crate::input;
 use crate::output::{self, Tone, toned};
 use crate::verification::{Session, Settings, VerifyOptions, print_checks};
-use crate::{fetch, input};
 use table::Table;
 
 /// Maximum size of a local response body, in bytes.
@@ -99,7 +100,9 @@ impl Arguments {
         let mut session = Session::new(Settings::from_options(&self.options)?)?;
         let explained = explained(&mut session, &table, &method, &path, &headers, token.as_deref())?;
         let live = match &url {
-            Some(url) => Some(session.wait(live_response(method.clone(), url, &path, headers))?),
+            Some(url) => {
+                Some(session.wait(live_response(&self.options.connection, method.clone(), url, &path, headers))?)
+            }
             None => None,
         };
         match self.json {
@@ -185,13 +188,19 @@ async fn response(app: Router, request: Request<Body>) -> (Response<Body>, Value
 }
 
 /// The live service's response to the same request.
-async fn live_response(method: Method, url: &Url, path: &str, headers: HeaderMap) -> Result<Value, Failure> {
+async fn live_response(
+    connection: &ConnectionOptions,
+    method: Method,
+    url: &Url,
+    path: &str,
+    headers: HeaderMap,
+) -> Result<Value, Failure> {
     let joined = url.join(path).map_err(|_| Failure::usage("the path cannot be joined with the URL"))?;
     if joined.origin() != url.origin() {
         return Err(Failure::usage("--path names another host than --curl"));
     }
     let url = joined;
-    let response = fetch::request(method, &url, headers)
+    let response = fetch::send(connection, method, &url, headers, Vec::new())
         .await
         .map_err(|problem| Failure::usage(format!("{}: {problem}", output::safe(url.as_str()))))?;
     let challenges: Vec<String> = response

@@ -129,7 +129,10 @@ async fn exchange(control: &ControlFile, url: &Url, request: String) -> Exchange
 async fn post(url: &Url, message: &impl serde::Serialize) -> Option<Vec<u8>> {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let body = serde_json::to_vec(message).unwrap_or_default();
-    fetch::send(Method::POST, url, headers, body).await.ok().map(|answer| answer.body)
+    fetch::send(&fetch::ConnectionOptions::default(), Method::POST, url, headers, body)
+        .await
+        .ok()
+        .map(|answer| answer.body)
 }
 
 /// Works on the store directly; a file store refuses while a service holds its lock.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::findings::{Findings, Level};
 use crate::exit::{EXIT_CODES, Exit, Outcome};
-use crate::fetch;
+use crate::fetch::{self, ConnectionOptions};
 use crate::output::{self, Tone, toned};
 
 /// Check an issuer's keys as a service would fetch them.
@@ -14,6 +14,8 @@ use crate::output::{self, Tone, toned};
 pub(crate) struct Arguments {
     /// The issuer, or the address of its key set
     url: String,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     /// Print one JSON object: issuer, jwks_uri, keys, findings, clock_difference_seconds, fresh_for_seconds
     #[arg(long)]
     json: bool,
@@ -21,7 +23,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(self) -> Outcome {
-        let found = Findings::of(&fetch::address(&self.url)?).await;
+        self.connection.settings()?;
+        let found = Findings::of(&self.connection, &fetch::address(&self.url)?).await;
         if self.json {
             let findings: Vec<Value> = found
                 .list

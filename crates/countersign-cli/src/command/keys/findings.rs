@@ -8,7 +8,7 @@ use countersign::keys::RefreshPolicy;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use crate::fetch::{self, Fetched};
+use crate::fetch::{self, ConnectionOptions, Fetched};
 use crate::output;
 
 /// Reported clock difference, in seconds: half of the default leeway.
@@ -50,28 +50,30 @@ impl Findings {
     }
 
     /// Examines `address`: a key set, or an issuer whose metadata names one.
-    pub(super) async fn of(address: &Url) -> Self {
+    pub(super) async fn of(connection: &ConnectionOptions, address: &Url) -> Self {
         let mut findings = Findings::default();
-        match fetch::get(address).await {
+        match fetch::get(connection, address).await {
             Ok(answer) if has_keys(&answer) => {
                 findings.jwks_uri = Some(address.to_string());
                 findings.key_set(&answer);
             }
             Ok(answer) if answer.status == 200 => {
                 let form = unexpected_form(&answer.headers, &answer.body);
-                findings.by_discovery(address, form.map(|form| format!("{address}: {form}"))).await;
+                findings.by_discovery(connection, address, form.map(|form| format!("{address}: {form}"))).await;
             }
-            _ => findings.by_discovery(address, None).await,
+            _ => findings.by_discovery(connection, address, None).await,
         }
         findings
     }
 
     /// `first` states what came from the address itself, if that was odd.
-    async fn by_discovery(&mut self, address: &Url, first: Option<String>) {
+    async fn by_discovery(&mut self, connection: &ConnectionOptions, address: &Url, first: Option<String>) {
         let mut why = Vec::from_iter(first);
         for document in metadata_addresses(address) {
-            match fetch::get(&document).await {
-                Ok(answer) if answer.status == 200 => return self.metadata(address, &document, &answer).await,
+            match fetch::get(connection, &document).await {
+                Ok(answer) if answer.status == 200 => {
+                    return self.metadata(connection, address, &document, &answer).await;
+                }
                 Ok(answer) => why.push(format!("{document}: {}", answer.status_text())),
                 Err(problem) => why.push(format!("{document}: {problem}")),
             }
@@ -80,7 +82,7 @@ impl Findings {
         self.note(Level::Fault, "reachable", format!("neither a key set nor metadata: {}", why.join("; ")));
     }
 
-    async fn metadata(&mut self, address: &Url, document: &Url, answer: &Fetched) {
+    async fn metadata(&mut self, connection: &ConnectionOptions, address: &Url, document: &Url, answer: &Fetched) {
         self.note(Level::Ok, "discovery", document.as_str());
         let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
             let form = unexpected_form(&answer.headers, &answer.body).unwrap_or("not JSON");
@@ -119,7 +121,7 @@ impl Findings {
             let text = format!("{uri}: on loopback, though the issuer is not; services refuse it");
             return self.note(Level::Fault, "jwks_uri", text);
         }
-        match fetch::get(&uri).await {
+        match fetch::get(connection, &uri).await {
             Ok(keys) if keys.status == 200 => self.key_set(&keys),
             Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: {}", keys.status_text())),
             Err(problem) => {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::findings::Findings;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::{fetch, output, times};
+use crate::fetch::{self, ConnectionOptions};
+use crate::{output, times};
 
 /// Watch an issuer's keys and report changes. Stops on Ctrl-C, or after --count fetches.
 #[derive(Args)]
@@ -17,6 +18,8 @@ use crate::{fetch, output, times};
 pub(crate) struct Arguments {
     /// The issuer, or the address of its key set
     url: String,
+    #[command(flatten)]
+    connection: ConnectionOptions,
     /// The interval between two fetches, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..))]
     every: u64,
@@ -30,12 +33,13 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(super) async fn run(self) -> Outcome {
+        self.connection.settings()?;
         let url = fetch::address(&self.url)?;
         let mut known: Option<BTreeSet<String>> = None;
         let mut is_unreachable = false;
         let mut fetched = 0;
         loop {
-            let found = Findings::of(&url).await;
+            let found = Findings::of(&self.connection, &url).await;
             let now: BTreeSet<String> = found.keys.iter().map(name).collect();
             if now.is_empty() {
                 if !is_unreachable {

@@ -4,6 +4,7 @@ mod batch;
 mod report;
 
 use clap::Args;
+use countersign::verify::Verdict;
 
 use crate::exit::{EXIT_CODES, Failure, Outcome};
 use crate::verification::{Session, Settings, VerifyOptions};
@@ -44,7 +45,9 @@ impl Arguments {
         if self.json {
             output::line(&report::json(&report)?)?;
         } else {
-            report::print(&report, &session.origin(&report), session.now())?;
+            let is_undecided = matches!(report.verdict, Verdict::Undecided { .. });
+            let failures = if is_undecided { session.key_failures(&token) } else { Vec::new() };
+            report::print(&report, &session.origin(&report), &failures, session.now())?;
         }
         Ok(report::exit(&report))
     }

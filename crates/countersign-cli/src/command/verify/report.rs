@@ -22,8 +22,8 @@ pub(super) fn json(report: &Report) -> Result<String, Failure> {
     json.map_err(|_| Failure::usage("the report cannot be written as JSON"))
 }
 
-/// Prints a report for people.
-pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failure> {
+/// Prints a report for people; `failures` are the reasons why keys are missing.
+pub(super) fn print(report: &Report, origin: &str, failures: &[String], now: i64) -> Result<(), Failure> {
     let (tone, text) = match &report.verdict {
         Verdict::Accepted => (Tone::Good, "ACCEPTED".to_owned()),
         Verdict::Undecided { code, message } => (Tone::Doubt, format!("COULD NOT BE DECIDED  {code}: {message}")),
@@ -35,6 +35,9 @@ pub(super) fn print(report: &Report, origin: &str, now: i64) -> Result<(), Failu
     let is_wanted = is_used || matches!(report.verdict, Verdict::Undecided { .. });
     let keys = if is_wanted { "keys from" } else { "no key was needed; keys would come from" };
     output::line(&format!("{keys} {}", output::safe(origin)))?;
+    for failure in failures {
+        output::line(&toned(Tone::Doubt, &output::safe(&format!("no keys: {failure}"))))?;
+    }
     output::line("")?;
     print_checks(report, now)?;
     if let Some(remedy) = report.verdict.code().and_then(remedy) {

@@ -1,5 +1,7 @@
 //! Bounded HTTP requests of the command itself. Services fetch with the library's code.
 
+mod connection;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use reqwest::{Client, Method, Url, redirect};
 
 use crate::exit::Failure;
 use crate::output;
+pub(crate) use connection::ConnectionOptions;
 
 /// Timeout for a response, equal to that of services.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -74,27 +77,24 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// Sends a GET request to `url`; `Err` is the reason for a missing response.
-pub(crate) async fn get(url: &Url) -> Result<Fetched, String> {
-    request(Method::GET, url, HeaderMap::new()).await
-}
-
-/// Sends a request without a body; `Err` is the reason for a missing response.
-pub(crate) async fn request(method: Method, url: &Url, headers: HeaderMap) -> Result<Fetched, String> {
-    send(method, url, headers, Vec::new()).await
+pub(crate) async fn get(connection: &ConnectionOptions, url: &Url) -> Result<Fetched, String> {
+    send(connection, Method::GET, url, HeaderMap::new(), Vec::new()).await
 }
 
 /// Sends a request without following redirects; `Err` is the reason for a missing response.
-pub(crate) async fn send(method: Method, url: &Url, headers: HeaderMap, body: Vec<u8>) -> Result<Fetched, String> {
-    let builder = Client::builder();
-    // Plain http is only used on loopback, which must not go through a proxy.
-    let builder = if url.scheme() == "http" { builder.no_proxy() } else { builder };
-    let client = builder
+pub(crate) async fn send(
+    connection: &ConnectionOptions,
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Fetched, String> {
+    let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
         .timeout(ANSWER_WITHIN)
-        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|_| "the HTTP client could not be set up; are there root certificates?".to_owned())?;
+        .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+    let client = connection.client(url.host_str().unwrap_or_default(), builder).map_err(|fault| fault.to_string())?;
     let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
     let mut response = sent.map_err(|error| failure_reason(&error, ANSWER_WITHIN))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
