@@ -14,6 +14,6 @@ mod table;
 pub use access::Access;
 #[cfg(feature = "utoipa")]
 pub use openapi::Unmatched;
-pub use protect::{Protected, protect};
+pub use protect::{Protected, protect, try_protect};
 pub use routes::Routes;
 pub use table::{Route, RouteTable};

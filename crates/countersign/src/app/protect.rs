@@ -12,6 +12,7 @@ use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Route as AnyRoute, any};
 use axum::serve::{IncomingStream, Listener};
+use countersign_core::error::ConfigError;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -48,7 +49,8 @@ use crate::telemetry;
 /// # let _ = serve;
 /// ```
 ///
-/// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own.
+/// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own. A requirement that names a path
+/// parameter which its route does not have is logged at ERROR and refuses every caller; [`try_protect`] returns it as an error.
 ///
 /// ```
 /// use countersign::app::{Access, Routes, protect};
@@ -70,10 +72,48 @@ pub fn protect<S>(app: impl Into<Routes<S>>, authenticator: impl Into<Authentica
 where
     S: Clone + Send + Sync + 'static,
 {
-    let (routes, layer) = (app.into(), authenticator.into());
+    let routes = app.into();
     if let Err(error) = routes.table().check_config() {
         telemetry::faulty_routes(&error);
     }
+    wrapped(routes, authenticator.into())
+}
+
+/// As [`protect`], for an app that must not start with a faulty table of routes.
+///
+/// ```
+/// use countersign::app::{Protected, Routes, try_protect};
+/// use countersign::error::ConfigError;
+/// use countersign::prelude::*;
+///
+/// fn app(verifier: Verifier) -> Result<Protected, ConfigError> {
+///     let routes = Routes::new().get("/{tenant}/orders", tenant_in_path("tennant"), || async { "orders" });
+///     try_protect(routes, verifier)
+/// }
+/// # let issuer = countersign_test::TestIssuer::new();
+/// let error = app(issuer.verifier_for("orders")).unwrap_err();
+/// assert!(error.to_string().contains("{tennant}") && error.to_string().contains("{tenant}"), "{error}");
+/// ```
+///
+/// # Errors
+/// `ConfigError` with every requirement that names a path parameter which its route does not have
+/// ([`RouteTable::check_config`]).
+pub fn try_protect<S>(
+    app: impl Into<Routes<S>>,
+    authenticator: impl Into<AuthenticateLayer>,
+) -> Result<Protected<S>, ConfigError>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let routes = app.into();
+    routes.table().check_config()?;
+    Ok(wrapped(routes, authenticator.into()))
+}
+
+fn wrapped<S>(routes: Routes<S>, layer: AuthenticateLayer) -> Protected<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     // Of the routes themselves: the paths that the layer opens are no routes.
     let routed = routes.table().clone();
     let mut table = routed.clone();

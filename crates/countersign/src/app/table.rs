@@ -110,8 +110,8 @@ impl RouteTable {
 
     /// Checks that each path has the parameters that its requirement names.
     ///
-    /// A route without one of them refuses every caller. [`protect`](super::protect) logs these faults at ERROR. They are none if
-    /// the app is nested below a router whose path has the parameter.
+    /// A route without one of them refuses every caller. [`try_protect`](super::try_protect) returns these faults, and
+    /// [`protect`](super::protect) logs them at ERROR. They are none if the app is nested below a router whose path has the parameter.
     ///
     /// ```
     /// use countersign::app::Routes;
@@ -126,10 +126,13 @@ impl RouteTable {
     /// `ConfigError` with every fault, on the paths.
     pub fn check_config(&self) -> Result<(), ConfigError> {
         let faults = self.iter().flat_map(|route| {
+            let known: Vec<&str> = parameters(&route.path).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { format!("{{{}}}", known.join("}, {")) };
             let missing = route.rule().into_iter().flat_map(Requirement::path_parameters);
-            missing.filter(|name| !has_parameter(&route.path, name)).map(|name| {
-                let problem =
-                    format!("no parameter {{{name}}}, which its requirement names; name it in the path, or correct it");
+            missing.filter(|name| !has_parameter(&route.path, name)).map(move |name| {
+                let problem = format!(
+                    "no parameter {{{name}}}, which its requirement names; name it in the path, or correct it (parameters there: {known})"
+                );
                 Fault::new(format!("{} {}", route.method, route.path), problem)
             })
         });
