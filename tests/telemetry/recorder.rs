@@ -15,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 #[derive(Clone, Debug)]
 pub struct Recorded {
     pub target: &'static str,
+    pub level: Level,
     pub fields: BTreeMap<&'static str, String>,
 }
 
@@ -111,7 +112,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
             let mut fields = Fields::default();
             event.record(&mut fields);
             let metadata = event.metadata();
-            let recorded = Recorded { target: metadata.target(), fields: fields.0 };
+            let recorded = Recorded { target: metadata.target(), level: *event.metadata().level(), fields: fields.0 };
             self.0.lock().expect("unpoisoned").push(recorded);
         }
     }

@@ -113,6 +113,38 @@ async fn a_handler_that_needs_a_tenant_says_that_the_caller_has_none() {
     assert!(recorder.take("countersign::guard").is_empty());
 }
 
+/// A handler's own decision leaves the line of a denied requirement, with a code of its own.
+#[tokio::test]
+async fn a_handler_that_denies_leaves_a_line() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let pseudonyms = Pseudonyms::new(&Secret::new(vec![7; 32])).expect("a key");
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).log_subjects(pseudonyms);
+    let app = Router::new()
+        .route("/forbidden", get(|claims: Claims| async move { claims.forbidden() }))
+        .route("/missing", get(|claims: Claims| async move { claims.not_found() }))
+        .route("/guard", get(|| async { "in" }).layer(require(role("admin"))))
+        .layer(layer.build().expect("a layer"));
+    let bearer = format!("Bearer {}", issuer.token().audience("api").tenant("acme").sign());
+    let mut fields = Vec::new();
+    for (path, expected, code) in
+        [("/forbidden", 403, "handler_forbidden"), ("/missing", 404, "handler_not_found"), ("/guard", 403, "forbidden")]
+    {
+        assert_eq!(status(&app, path, &[("authorization", &bearer)]).await, expected);
+        let events = recorder.take("countersign::guard");
+        let event = events.first().expect("a line");
+        let own = ["message", "code", "issuer", "tenant"].map(|name| event.field(name));
+        assert_eq!(own, ["denied", code, issuer.name(), "acme"]);
+        assert_eq!(event.field("requirement") == "a rule of the handler", path != "/guard");
+        fields.push((event.level, event.fields.keys().copied().collect::<BTreeSet<_>>()));
+    }
+    assert!(fields.windows(2).all(|pair| pair[0] == pair[1]), "the same level and fields: {fields:?}");
+    for _ in 0..100 {
+        assert_eq!(status(&app, "/forbidden", &[("authorization", &bearer)]).await, 403);
+    }
+    assert!(recorder.take("countersign::guard").len() <= 10, "at most 10 in a second");
+}
+
 /// `Claims` or a guard on a public path answers 401 to everybody; the log says why if a token was sent.
 #[tokio::test]
 async fn a_token_on_a_public_path_that_needs_a_caller_leaves_a_line() {
@@ -173,7 +205,7 @@ async fn a_token_in_another_location_on_a_public_path_leaves_a_line_too() {
 /// A misspelt path parameter is logged when the app is built, not at its first request.
 #[test]
 fn a_misspelt_path_parameter_is_logged_when_the_app_is_built() {
-    use countersign::app::{Routes, protect};
+    use countersign::app::{Routes, protect, try_protect};
 
     let (recorder, _guard) = Recorder::begin();
     let issuer = TestIssuer::new();
@@ -191,6 +223,19 @@ fn a_misspelt_path_parameter_is_logged_when_the_app_is_built() {
     assert_eq!(events.len(), 1);
     let error = events[0].field("error");
     assert!(error.contains("GET /{tenant}/orders") && error.contains("{tennant}"), "{error}");
+
+    let routes = |parameter| {
+        let inner = Routes::<()>::new().get("/orders/{*rest}", tenant_in_path(parameter), || async { "orders" });
+        Routes::new().nest("/{tenant}", inner).get("/all", tenant_in_path(parameter).not(), || async { "all" })
+    };
+    let error = try_protect(routes("tennant"), issuer.verifier_for("api")).expect_err("a fault");
+    let [all, nested] = error.faults() else { panic!("{error}") };
+    assert_eq!((&*all.field, &*nested.field), ("GET /all", "GET /{tenant}/orders/{*rest}"));
+    assert!(all.problem.contains("{tennant}") && all.problem.contains("parameters there: none"), "{error}");
+    assert!(nested.problem.contains("parameters there: {tenant}, {*rest}"), "{error}");
+    assert!(recorder.take("countersign::app").is_empty(), "an error is no line too");
+    assert_eq!(try_protect(routes("tenant"), issuer.verifier_for("api")).expect_err("/all").faults().len(), 1);
+    assert!(try_protect(Routes::<()>::new(), issuer.verifier_for("api")).is_ok());
 }
 
 /// S10.04, CVE-2024-45808: one record, printable, short.

@@ -117,7 +117,8 @@ impl<C> Claims<C> {
     }
 
     /// The answer of a hidden resource, for a handler that found none for this caller; the layer's
-    /// [`not_found`](crate::authenticate::AuthenticateLayerBuilder::not_found) sets it.
+    /// [`not_found`](crate::authenticate::AuthenticateLayerBuilder::not_found) sets it. The log has the code
+    /// `handler_not_found`.
     ///
     /// ```
     /// use countersign::extract::Rejection;
@@ -134,7 +135,8 @@ impl<C> Claims<C> {
         self.caller.denied(Denial::NotFound)
     }
 
-    /// The answer of a guard that denies, for a handler with a rule of its own: 403.
+    /// The answer of a guard that denies, for a handler with a rule of its own: 403. The log has the code
+    /// `handler_forbidden`.
     ///
     /// ```
     /// use countersign::extract::Rejection;

@@ -89,6 +89,8 @@ impl Caller {
 impl Caller {
     /// The answer to a caller whom a handler's own rule denies.
     pub(super) fn denied(&self, denial: Denial) -> Rejection {
+        let LayerContext { clock, samples, subjects, .. } = &*self.context;
+        telemetry::denied_by_handler(&denial, &self.verified, subjects.as_ref(), samples, clock.elapsed());
         Rejection::new(&self.context, &Refusal::Denied(denial), &HeaderMap::new(), self.form)
     }
 }

@@ -99,5 +99,5 @@ pub(crate) use requests::{
     token_ignored, unknown,
 };
 #[cfg(feature = "axum")]
-pub(crate) use requests::{claims_schema, no_tenant, request_not_available};
+pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
 pub(crate) use samples::Samples;

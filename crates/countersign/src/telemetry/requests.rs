@@ -124,6 +124,23 @@ pub(crate) fn no_tenant(verified: &Verified, subjects: Option<&Pseudonyms>, samp
     tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, subject, unlogged, "denied");
 }
 
+/// A handler denied the caller by a rule of its own.
+#[cfg(feature = "axum")]
+pub(crate) fn denied_by_handler(
+    denial: &Denial,
+    verified: &Verified,
+    subjects: Option<&Pseudonyms>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
+    let Some(unlogged) = samples.admit(Event::DeniedByHandler, elapsed) else { return };
+    let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
+    let (issuer, tenant) = (verified.issuer(), verified.tenant().map(TenantId::as_str));
+    let code = if *denial == Denial::NotFound { "handler_not_found" } else { "handler_forbidden" };
+    let (requirement, unmet) = ("a rule of the handler", "a rule of the handler");
+    tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, tenant, subject, unlogged, "denied");
+}
+
 /// `verified` is `None` for an anonymous caller.
 pub(crate) fn denied_in_shadow(
     requirement: &dyn std::fmt::Display,

@@ -29,10 +29,12 @@ pub(super) enum Event {
     TokenEnded,
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only extractors check in handlers"))]
     RequestNotAvailable,
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only extractors check in handlers"))]
+    DeniedByHandler,
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 15;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 16;
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -62,6 +64,7 @@ impl Event {
             Event::OtherScheme => 12,
             Event::SecondLayer => 13,
             Event::TokenIgnored => 14,
+            Event::DeniedByHandler => 15,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
