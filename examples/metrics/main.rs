@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
+use countersign::app::protect;
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::prelude::*;
+use countersign_issuer::STORE_TIME_BUCKETS;
 use countersign_test::TestIssuer;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 
@@ -14,15 +16,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("orders");
 
-    // The recorder and its page belong to the service; the line after them is all that Countersign needs.
-    let duration = Matcher::Full("countersign_verification_duration_seconds".to_owned());
-    let recorder = PrometheusBuilder::new().set_buckets_for_metric(duration, &DURATION_BUCKETS)?.install_recorder()?;
+    // The recorder and its page belong to the service; the line after them is all that Countersign needs. A service without an
+    // embedded issuer leaves the second histogram out.
+    let histogram = |name: &str| Matcher::Full(name.to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(histogram("countersign_verification_duration_seconds"), &DURATION_BUCKETS)?
+        .set_buckets_for_metric(histogram("countersign_issuer_store_duration_seconds"), &STORE_TIME_BUCKETS)?
+        .install_recorder()?;
     Metrics::new(&verifier).publish_every(Duration::from_millis(200));
 
-    let app = Router::new()
+    let router = Router::new()
         .route("/orders", get(|| async { "orders" }).layer(require(scope("orders:read"))))
-        .layer(AuthenticateLayer::new(verifier))
-        .route("/metrics", get(move || async move { recorder.render() })); // after the layer: without a token
+        .route("/metrics", get(move || async move { recorder.render() }));
+    let app = protect(router, AuthenticateLayer::builder(verifier).public(["/metrics"]).build()?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -38,6 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         r#"countersign_requests_total{outcome="authenticated",code="ok"} 2"#,
         r#"countersign_requests_total{outcome="denied",code="insufficient_scope"} 1"#,
         r#"countersign_requests_total{outcome="refused",code="expired"} 1"#,
+        r#"countersign_verification_duration_seconds_bucket{le="+Inf"} 3"#,
     ] {
         println!("{line}");
         if !page.contains(line) {
