@@ -7,7 +7,7 @@ use countersign::integration::with_connection;
 use countersign::policy::ConnectionConfig;
 use reqwest::{Client, ClientBuilder};
 
-use super::is_loopback;
+use super::loopback::is_loopback;
 use crate::exit::Failure;
 
 /// The trusted authorities, the client's certificate and the proxy.

@@ -1,8 +1,8 @@
 //! Bounded HTTP requests of the command itself. Services fetch with the library's code.
 
 mod connection;
+mod loopback;
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use countersign::clock::{Clock, SystemClock};
@@ -15,6 +15,7 @@ use reqwest::{Client, Method, Url, redirect};
 use crate::exit::Failure;
 use crate::output;
 pub(crate) use connection::ConnectionOptions;
+pub(crate) use loopback::{is_loopback, literal_ip};
 
 /// Timeout for a response, equal to that of services.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -61,19 +62,6 @@ pub(crate) fn address(text: &str) -> Result<Url, Failure> {
         "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(url),
         _ => Err(Failure::usage(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
     }
-}
-
-/// The IP address of a literal host (IPv6 with or without brackets) or of `localhost`. Resolves nothing.
-pub(crate) fn literal_ip(host: &str) -> Option<IpAddr> {
-    match host.trim_start_matches('[').trim_end_matches(']') {
-        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
-        literal => literal.parse().ok(),
-    }
-}
-
-/// Returns whether `host` is `localhost` or a literal loopback address.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    literal_ip(host).is_some_and(|ip| ip.is_loopback())
 }
 
 /// Sends a GET request to `url`; `Err` is the reason for a missing response.
