@@ -14,7 +14,7 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, and the token that was sent is ignored | `path`, `unlogged` |
 //! | `countersign::app` | ERROR, when built | a route lacks a path parameter that its requirement names | `error` |
 //! | `countersign::app` | WARN, when written | operations without a route, or routes without an operation, in an OpenAPI document | `operations`, `routes` (the first 8) |
-//! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met, or a handler's `Tenant` is missing | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met, a handler's `Tenant` is missing, or the handler itself denied (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | DEBUG, with each event of the line before | what the denied caller has | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
 //! | `countersign::guard` | INFO, at most 10 per second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 per second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
