@@ -5,16 +5,22 @@ use countersign::key::KeyHealth;
 use countersign::keys::RemoteKeys;
 use countersign::verify::Verifier;
 use countersign_core::error::VerifyError;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::events::Events;
 use crate::server::{Reply, Server, answer, ok};
 use crate::world::World;
 
-/// The reason in `Health` after a first fetch that got this response.
+/// The reason in `Health` and in the log after a first fetch that got this response.
 async fn reason(reply: Reply) -> String {
+    let events = Events::of_this_thread();
     let world = World::with(move |_, _| reply.clone()).await;
     assert_eq!(world.verdict(&world.token()).await, "keys_unavailable");
-    health(&world)
+    let reason = health(&world);
+    let lines = events.take();
+    let line = lines.iter().find(|line| line.starts_with("WARN key fetch failed")).expect("a line");
+    assert!(line.contains(&format!("error={reason}")), "{line}");
+    reason
 }
 
 fn health(world: &World) -> String {
@@ -30,6 +36,7 @@ async fn s4_07_a_set_without_usable_keys_names_its_entries_and_their_faults() {
     let cases = [
         (json!([{"kty": "RSA", "kid": "k1", "e": "AQAB", "n": "A=A"}]), "k1: a member is not canonical base64url"),
         (json!([{"x5c": ["MIIB"]}]), "without kid: not a JWK"),
+        (json!([{"kty": "RSA", "kid": "k1", "use": "sig", "x5c": ["MIIB"]}]), "k1: a required member is missing"),
         (json!([entry(json!(5))]), "without kid: not a JWK: no object, a duplicate member or a wrong type"),
         (json!([{"kty": "oct", "kid": "s", "k": "AAAA"}]), "s: private or symmetric material"),
         (json!([entry(json!("a")), entry(json!("b"))]), "a: kty is not RSA, EC, OKP or AKP; b: kty is not"),
@@ -43,6 +50,27 @@ async fn s4_07_a_set_without_usable_keys_names_its_entries_and_their_faults() {
     }
 }
 
+/// A key whose numbers are written loosely is used, and the log says what is odd about it.
+#[tokio::test]
+async fn s2_09_s2_12_s2_16_a_loosely_written_key_is_used_and_leaves_a_line() {
+    type Change = fn(&mut Value);
+    let cases: [(Change, &str); 4] = [
+        (|key| key["x"] = json!(format!("{}=", key["x"].as_str().expect("x"))), "a number is padded with ="),
+        (|key| key["key_ops"] = json!([]), "alg, use or key_ops is empty"),
+        (|key| key["oth"] = json!([]), "a private member is present and empty"),
+        (|key| key["d"] = json!(""), "a private member is present and empty"),
+    ];
+    for (change, part) in cases {
+        let (world, events) = (World::honest().await, Events::of_this_thread());
+        let mut set: Value = serde_json::from_str(&world.issuer.jwks()).expect("JSON");
+        change(&mut set["keys"][0]);
+        world.server.now(move |_, _| ok(set.to_string()));
+        assert_eq!(world.verdict(&world.token()).await, "ok", "{part}");
+        let lines = events.take();
+        assert!(lines.iter().any(|line| line.starts_with("INFO ") && line.contains(part)), "{part}: {lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn s4_06_an_odd_body_is_named() {
     let gzip = [("content-encoding", "gzip")];
@@ -53,6 +81,7 @@ async fn s4_06_an_odd_body_is_named() {
         (ok(b"\xef\xbb\xbf{\"keys\":[]}"), "a byte-order mark"),
         (answer(200, &[("content-type", "text/html")], "\n<!doctype html><p>please sign in"), "HTML"),
         (ok(""), "an empty body"),
+        (ok(r#"{"keys":[]}"#), "the issuer states that it has no keys"),
         (ok("{}"), "not a JWK Set: expected an object with an array keys"),
         (answer(302, &[("location", "https://login.test/x?y=z")], ""), "https://login.test"),
     ];

@@ -7,6 +7,7 @@ mod run;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
+use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
 use countersign_test::{Provider, TestIssuer};
@@ -64,6 +65,10 @@ async fn a_set_that_cannot_be_used_says_why() {
         ("<html>please sign in</html>", "HTML or XML"),
         ("\u{feff}{\"keys\":[]}", "byte-order mark"),
         (r#"{"keys":[{"kty":"RSA","kid":"k1","e":"AQAB","n":"A=A"}]}"#, "k1: a member is not canonical base64url"),
+        (r#"{"keys":[{"kty":"RSA","kid":5,"e":"AQAB","n":"AQAB"}]}"#, "a duplicate member or a wrong type"),
+        (r#"{"keys":[{"kty":"RSA","kid":"k1","x5c":["MIIB"]}]}"#, "k1: a required member is missing"),
+        (r#"{"keys":[]}"#, "the key set is empty: the issuer states that it has no keys"),
+        ("{}", "not a JWK Set"),
     ] {
         provider.answer_jwks_with(200, body.to_owned(), &json);
         for url in [provider.url().to_owned(), provider.jwks_url()] {
@@ -71,6 +76,43 @@ async fn a_set_that_cannot_be_used_says_why() {
             assert!(code != 0 && report["findings"].to_string().contains(part), "{part}: {report}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loosely_written_key_is_usable_and_reported() {
+    let provider = Provider::start(&TestIssuer::with_algorithm(Algorithm::RS256)).await.expect("a port");
+    let jwks: Value = serde_json::from_str(&provider.issuer().jwks()).expect("JSON");
+    let n = jwks["keys"][0]["n"].as_str().expect("a modulus").to_owned();
+    let bytes = [vec![0], base64_simd::URL_SAFE_NO_PAD.decode_to_vec(&n).expect("base64url")].concat();
+    for (member, value, part) in [
+        ("n", json!(base64_simd::URL_SAFE_NO_PAD.encode_to_string(&bytes)), "begins with a zero octet"),
+        ("n", json!(format!("{n}{}", &"=="[..(4 - n.len() % 4) % 4])), "padded with ="),
+        ("key_ops", json!([]), "key_ops is empty"),
+        ("oth", json!([]), "a private member is present and empty"),
+        ("d", json!(""), "a private member is present and empty"),
+    ] {
+        let mut odd = jwks.clone();
+        odd["keys"][0][member] = value;
+        provider.answer_jwks_with(200, odd.to_string(), &[("content-type", "application/json")]);
+        let (code, report) = checked(provider.url()).await;
+        assert_eq!((code, levels(&report, "irregular_key")), (0, vec!["warning".to_owned()]), "{part}: {report}");
+        assert!(report["findings"].to_string().contains(part), "{part}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_no_key_set_is_named_with_its_form() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let gzip = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    provider.answer_jwks_with(200, "packed", &gzip);
+    for url in [provider.url().to_owned(), provider.jwks_url()] {
+        let (code, report) = checked(&url).await;
+        assert!(code != 0 && report["findings"].to_string().contains("gzip, which was not asked for"), "{report}");
+    }
+    let relative = json!({ "issuer": provider.url(), "jwks_uri": "/keys" }).to_string();
+    provider.answer_discovery_with(200, relative, &[("content-type", "application/json")]);
+    let (code, report) = checked(provider.url()).await;
+    assert!(code != 0 && report["findings"].to_string().contains("/keys is relative"), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +156,7 @@ async fn each_fault_is_reported() {
     second["keys"][0]["kid"] = key["kid"].clone();
     provider.answer_jwks_with(200, answered(json!([key, second["keys"][0]])), &json);
     assert_eq!(levels(&checked(&url).await.1, "duplicate_kid"), ["warning"]);
-    let rsa = TestIssuer::with_algorithm(countersign_core::key::Algorithm::RS256);
+    let rsa = TestIssuer::with_algorithm(Algorithm::RS256);
     let mut unlabelled: Value = serde_json::from_str(&rsa.jwks()).expect("JSON");
     unlabelled["keys"][0].as_object_mut().expect("an object").remove("alg");
     provider.answer_jwks_with(200, unlabelled.to_string(), &json);

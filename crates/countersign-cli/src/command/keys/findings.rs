@@ -59,7 +59,8 @@ impl Findings {
             }
             Ok(answer) if answer.status == 200 => {
                 let form = unexpected_form(&answer.headers, &answer.body);
-                findings.by_discovery(connection, address, form.map(|form| format!("{address}: {form}"))).await;
+                let form = form.unwrap_or("not a JWK Set (no object with an array keys)");
+                findings.by_discovery(connection, address, Some(format!("{address}: {form}"))).await;
             }
             _ => findings.by_discovery(connection, address, None).await,
         }
