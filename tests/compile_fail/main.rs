@@ -1,5 +1,6 @@
 //! Code that must not compile, because a type rules it out.
 
+mod missing_features;
 mod valid_counterparts;
 
 /// In CVE-2024-51744, CVE-2026-1529 and CVE-2023-23928, claims were used without a signature check. Here the types rule that

@@ -1,5 +1,7 @@
 //! The health of a verifier's key sources, for readiness endpoints.
 
+#[cfg(not(feature = "axum"))]
+mod no_route;
 mod readiness;
 
 use std::sync::Arc;

@@ -7,6 +7,8 @@ mod client;
 mod federation;
 mod file;
 mod issuer;
+#[cfg(not(feature = "config"))]
+mod no_text;
 mod store;
 
 pub use audience::AudienceConfig;

@@ -4,6 +4,8 @@
 //! values: the names of issuers, grants, outcomes and error codes. No client is among them.
 
 mod collect;
+#[cfg(not(all(feature = "metrics", feature = "otel")))]
+mod missing;
 mod names;
 #[cfg(feature = "otel")]
 mod otel;

@@ -5,6 +5,8 @@
 
 mod access;
 mod hidden;
+#[cfg(not(feature = "utoipa"))]
+mod no_openapi;
 #[cfg(feature = "utoipa")]
 mod openapi;
 mod protect;

@@ -24,6 +24,8 @@
 //! With OpenTelemetry, set the global meter provider, and then call `Metrics::observe`.
 
 mod collect;
+#[cfg(not(all(feature = "metrics", feature = "otel", feature = "outbound")))]
+mod missing;
 mod names;
 #[cfg(feature = "otel")]
 mod otel;
