@@ -40,6 +40,7 @@ fn kinds() -> Vec<Kind> {
             &["oauth-authz-req+jwt"],
             json!({ "response_type": "code", "redirect_uri": "https://app.test/", "scope": "openid" }),
         ),
+        kind("authorization response", &[], json!({ "code": "c", "state": "s", "sub": null, "client_id": null })),
     ]
 }
 
@@ -104,7 +105,9 @@ fn s3_30_s3_17_each_kind_is_refused_by_the_verifier_of_every_other() {
                     beside if beside.starts_with("beside") && kind.is_access() => is_own_type || is_untyped,
                     // Client assertions were untyped before they had a type of their own.
                     "beside client-authentication+jwt" if kind.name == "client assertion" => is_own_type || is_untyped,
-                    _ => typ.is_some_and(|typ| family(typ) == family(kind.types[0]) && names(typ)),
+                    _ => typ.is_some_and(|typ| {
+                        kind.types.first().is_some_and(|own| family(typ) == family(own)) && names(typ)
+                    }),
                 };
                 // Of another type, a client assertion differs from an access token by nothing but that type.
                 let is_unmarked = kind.name == "client assertion" && !is_own_type && !is_untyped;
@@ -161,6 +164,30 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
         ("token_introspection", json!({})),
         ("response_type", json!("code")),
         ("req_wl", json!("w")),
+        ("azd", json!({})),
+        ("purp", json!("trade")),
+        ("rt_hash", json!("h")),
+        ("urn:openid:params:jwt:claim:rt_hash", json!("h")),
+        ("urn:openid:params:jwt:claim:auth_req_id", json!("a")),
+        ("credentialSubject", json!({ "id": "did:example:1" })),
+        ("verifiableCredential", json!([])),
+        ("vp_token", json!({})),
+        ("code_challenge", json!("c")),
+        ("id_token_hint", json!("e30.e30.")),
+        ("tokenType", json!("RefreshToken")),
+        ("token_kind", json!("id_token")),
+        ("tokenUse", json!("id")),
+        ("use", json!("refresh")),
+        ("kind", json!("logout_token")),
+        ("token_type", json!("vc+jwt")),
+        ("token_type", json!("txn_token")),
+        ("token_type", json!("authorization_code")),
+        ("token_type", json!("urn:ietf:params:oauth:token-type:refresh_token")),
+        ("token_type", json!("URN:ietf:params:oauth:token-type:id_token")),
+        ("type", json!("urn:ietf:params:oauth:token-type:id_token")),
+        ("token_type", json!("urn:ietf:params:oauth:token-type:id-jag")),
+        ("token_use", json!("urn:ietf:params:oauth:token-type:refresh_token")),
+        ("typ", json!("urn:ietf:params:oauth:token-type:id_token")),
     ];
     type Policy = fn() -> TrustedIssuer;
     let profiles: [(&str, Policy); 3] = [
@@ -195,6 +222,21 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
             ("sid", json!("s")),
             ("azp", json!(AUDIENCE)),
             ("txn", json!("t")),
+            ("token_use", json!("urn:ietf:params:oauth:token-type:access_token")),
+            ("typ", json!("urn:ietf:params:oauth:token-type:access_token")),
+            ("token_type", json!("urn:ietf:params:oauth:token-type:access_token")),
+            ("token_type", json!("urn:ietf:params:oauth:token-type:jwt")),
+            ("token_type", json!("access")),
+            ("tokenType", json!("JWTToken")),
+            ("tokenName", json!("access_token")),
+            ("token_kind", json!("user")),
+            ("use", json!("sig")),
+            ("type", json!("action")),
+            ("purpose", json!("registration")),
+            ("state", json!("Bavaria")),
+            ("code", json!("DE")),
+            ("error", json!(null)),
+            ("redirect_uri", json!("https://app.test/")),
         ] {
             let token = valid().claim(name, value.clone()).sign();
             assert_eq!(super::fixture::code(&strict, &token), OK, "{profile} {name} {value}");
@@ -231,4 +273,55 @@ fn s3_30_a_claim_typ_that_names_no_access_token_refuses() {
     {
         assert_eq!(with(other), "wrong_type", "{other}");
     }
+}
+
+/// A response names nobody; a caller may have a `code` and live in a `state`.
+#[test]
+fn s3_17_s3_30_claims_that_declare_a_kind_together_do_so_in_every_profile() {
+    let verifier = |profile| verifier(policy().profile(profile).token_type("JWT"));
+    let response = |names: &[&str]| {
+        let token = valid().header("typ", "JWT").without("sub").without("client_id").without("jti");
+        names.iter().fold(token, |token, name| token.claim(name, "x"))
+    };
+    for profile in [Profile::Compatible, Profile::Named] {
+        let verifier = verifier(profile);
+        for names in [
+            &["code", "state"][..],
+            &["error", "state"],
+            &["error", "error_description", "state"],
+            &["access_token", "state"],
+            &["id_token", "state"],
+            &["code"],
+            &["error"],
+        ] {
+            assert_eq!(code(&verifier, &response(names).sign()), "wrong_type", "{profile:?} {names:?}");
+            let of_somebody = names.iter().fold(valid().header("typ", "JWT"), |token, name| token.claim(name, "x"));
+            assert_eq!(code(&verifier, &of_somebody.sign()), OK, "{profile:?} {names:?}");
+        }
+        let of_client = response(&["code", "state"]).claim("client_id", "c1").sign();
+        assert_eq!(code(&verifier, &of_client), "wrong_type", "{profile:?}");
+        assert_eq!(code(&verifier, &response(&["state"]).sign()), OK, "{profile:?}");
+        assert_eq!(code(&verifier, &response(&["code"]).claim("client_id", "c1").sign()), OK, "{profile:?}");
+        let request = response(&["redirect_uri", "state"]).claim("client_id", "c1").sign();
+        assert_eq!(code(&verifier, &request), "wrong_type", "{profile:?}");
+    }
+}
+
+#[test]
+fn s3_17_s3_30_a_content_type_that_names_a_kind_of_token_counts() {
+    for typ in ["at+jwt", "JWT"] {
+        let token = |cty: &str| valid().header("typ", typ).header("cty", cty).sign();
+        let compatible = verifier(policy().profile(Profile::Compatible));
+        for cty in
+            ["vc", "VP", "application/vc", "dc+sd-jwt", "logout+jwt", "application/secevent+jwt", "RT+JWT", "other+jwt"]
+        {
+            assert_eq!(code(&compatible, &token(cty)), "wrong_type", "{typ} {cty}");
+            assert_eq!(code(&verifier(danger::any_type(policy())), &token(cty)), OK, "{typ} {cty}");
+        }
+        for cty in ["at+jwt", "application/at+jwt", "json", "application/json", "", "text/plain"] {
+            assert_eq!(code(&compatible, &token(cty)), OK, "{typ} {cty}");
+        }
+    }
+    let logout = valid().header("typ", "logout+jwt").header("cty", "logout+jwt").sign();
+    assert_eq!(code(&verifier(policy().profile(Profile::Named).token_type("logout+jwt")), &logout), OK);
 }

@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 
 use super::json::{MAX_HEADER_DEPTH, NotJson, Reader};
+use super::kind::TokenKind;
 use super::text::Text;
 use super::{MAX_HEADER_BYTES, MAX_KEY_ID_BYTES, base64url};
 use crate::algorithm::Algorithm;
@@ -18,6 +19,8 @@ pub(crate) struct Header {
     pub(crate) algorithm_name: Box<str>,
     pub(crate) key_id: Option<CompactString>,
     pub(crate) token_type: TokenType,
+    /// The kind of token that `cty` names.
+    pub(crate) content_kind: Option<TokenKind>,
 }
 
 /// The `typ` of a header as a media type (RFC 7515 §4.1.9), compared without regard to case.
@@ -146,6 +149,7 @@ impl RawHeader {
         }
         if self
             .content_type
+            .as_ref()
             .is_some_and(|cty| cty.eq_ignore_ascii_case("jwt") || cty.eq_ignore_ascii_case("application/jwt"))
         {
             return Err(VerifyError::new(Kind::Nested, "cty is JWT; nested tokens are not supported"));
@@ -162,6 +166,7 @@ impl RawHeader {
             algorithm_name: if algorithm.is_some() { Box::default() } else { safe_text(&name).into() },
             key_id: self.key_id,
             token_type: self.token_type.as_deref().map_or(TokenType::Absent, TokenType::from_name),
+            content_kind: self.content_type.as_deref().and_then(TokenKind::from_content_type),
         })
     }
 }

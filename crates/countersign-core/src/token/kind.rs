@@ -25,12 +25,14 @@ pub(crate) enum TokenKind {
     Introspection,
     /// An authorization request object (RFC 9101).
     AuthorizationRequest,
+    /// The signed response of an authorization endpoint (JARM).
+    AuthorizationResponse,
     /// A kind that the claims name, but that has no variant here.
     Unlisted,
 }
 
 /// Each kind, in the order of the variants: its name, and the media types that it has in a header.
-const KINDS: [(TokenKind, &str, &[&str]); 12] = [
+const KINDS: [(TokenKind, &str, &[&str]); 13] = [
     (TokenKind::Access, "an access token", &["at+jwt"]),
     (TokenKind::Id, "an ID token", &["jwt", "id_token+jwt"]),
     (TokenKind::WithNonce, "an ID token, by its nonce", &[]),
@@ -42,6 +44,7 @@ const KINDS: [(TokenKind, &str, &[&str]); 12] = [
     (TokenKind::Credential, "a credential", &["vc+jwt", "vp+jwt", "dc+sd-jwt", "vc+sd-jwt", "kb+jwt"]),
     (TokenKind::Introspection, "an introspection response", &["token-introspection+jwt"]),
     (TokenKind::AuthorizationRequest, "an authorization request", &["oauth-authz-req+jwt"]),
+    (TokenKind::AuthorizationResponse, "an authorization response", &[]),
     (TokenKind::Unlisted, "a token of another kind", &[]),
 ];
 
@@ -55,6 +58,17 @@ impl TokenKind {
     fn from_type(name: &str) -> Option<Self> {
         let has = |types: &[&str]| types.iter().any(|known| known.eq_ignore_ascii_case(name));
         KINDS.iter().find(|(_, _, types)| has(types)).map(|(kind, ..)| *kind)
+    }
+
+    /// The kind that the content type of a header (`cty`) names, if it names one.
+    pub(super) fn from_content_type(name: &str) -> Option<Self> {
+        let lower = name.to_ascii_lowercase();
+        let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+        let is_token = || bare.ends_with("+jwt") || bare.ends_with("+sd-jwt");
+        match bare {
+            "vc" | "vp" => Some(TokenKind::Credential),
+            _ => Self::from_type(bare).or_else(|| is_token().then_some(TokenKind::Unlisted)),
+        }
     }
 }
 
@@ -93,13 +107,58 @@ impl TokenKinds {
         }
         KINDS.iter().map(|(kind, ..)| *kind).find(|kind| rest & 1 << *kind as u16 != 0)
     }
+}
 
-    /// Adds the kind that the claim `name` with this JSON value declares.
+/// The kinds of token that the claims of one token declare.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DeclaredKinds {
+    kinds: TokenKinds,
+    /// The claims that declare a kind only together, as bits.
+    marks: u8,
+}
+
+/// A parameter of an authorization response.
+const RESPONSE: u8 = 1;
+/// `state`, which is also a part of an address.
+const STATE: u8 = 2;
+/// `redirect_uri`
+const REDIRECT: u8 = 4;
+
+impl DeclaredKinds {
+    /// Adds what the claim `name` with this JSON value declares.
     #[inline]
     pub(super) fn add(&mut self, name: &str, json: &str) {
-        if let Some(kind) = declared(name, json) {
-            self.0 |= 1 << kind as u16;
+        if let Some(sign) = Sign::from_name(name) {
+            self.add_sign(sign, json);
         }
+    }
+
+    #[cold]
+    fn add_sign(&mut self, sign: Sign, json: &str) {
+        match sign {
+            Sign::With(mark) if text(json).is_some() => self.marks |= mark,
+            sign => self.kinds = sign.kind(json).map_or(self.kinds, |kind| self.kinds.and(kind)),
+        }
+    }
+
+    /// The kinds, for a token that has a subject or a client, or neither.
+    #[inline]
+    pub(crate) fn kinds(self, has_subject: bool, has_client: bool) -> TokenKinds {
+        if self.marks == 0 { self.kinds } else { self.with_marks(has_subject, has_client) }
+    }
+
+    /// A response is addressed to a client and names nobody, so `code` and `state` of somebody are claims like others.
+    #[cold]
+    fn with_marks(self, has_subject: bool, has_client: bool) -> TokenKinds {
+        let has = |mark| self.marks & mark != 0;
+        let mut kinds = self.kinds;
+        if has(RESPONSE) && !has_subject && (has(STATE) || !has_client) {
+            kinds = kinds.and(TokenKind::AuthorizationResponse);
+        }
+        if has(REDIRECT) && has(STATE) {
+            kinds = kinds.and(TokenKind::AuthorizationRequest);
+        }
+        kinds
     }
 }
 
@@ -114,8 +173,12 @@ enum Sign {
     /// `typ` of the claims. Providers write the kind there, so a text that is not understood is another kind: a token for the
     /// verification of an address, or an action.
     Type,
+    /// A name of the kind of a token: texts that name no kind count for nothing.
+    Kind,
     /// A name that also has other uses: only values that name a kind beyond doubt count.
     Vague,
+    /// The claim declares a kind together with others.
+    With(u8),
 }
 
 impl Sign {
@@ -124,33 +187,40 @@ impl Sign {
     fn from_name(name: &str) -> Option<Self> {
         Some(match name.as_bytes() {
             b"nonce" => Sign::OfNull(TokenKind::WithNonce),
-            b"at_hash" | b"c_hash" => Sign::OfNull(TokenKind::Id),
+            b"at_hash" | b"c_hash" | b"rt_hash" => Sign::OfNull(TokenKind::Id),
+            b"urn:openid:params:jwt:claim:rt_hash" | b"urn:openid:params:jwt:claim:auth_req_id" => {
+                Sign::OfNull(TokenKind::Id)
+            }
             b"s_hash" => Sign::Of(TokenKind::Id),
             b"events" => Sign::Of(TokenKind::SecurityEvent),
             b"htm" | b"htu" | b"wth" => Sign::Of(TokenKind::Proof),
-            b"tctx" | b"rctx" | b"req_wl" => Sign::Of(TokenKind::Transaction),
+            // `azd` and `purp` are the names of `tctx` and `scope` in earlier drafts.
+            b"tctx" | b"rctx" | b"req_wl" | b"azd" | b"purp" => Sign::Of(TokenKind::Transaction),
             b"_sd" | b"_sd_alg" | b"sd_hash" | b"vct" | b"vc" | b"vp" => Sign::Of(TokenKind::Credential),
+            b"credentialSubject" | b"verifiableCredential" | b"vp_token" => Sign::Of(TokenKind::Credential),
             b"token_introspection" => Sign::Of(TokenKind::Introspection),
-            b"response_type" => Sign::Of(TokenKind::AuthorizationRequest),
+            b"response_type" | b"code_challenge" | b"code_challenge_method" => {
+                Sign::Of(TokenKind::AuthorizationRequest)
+            }
+            b"id_token_hint" | b"login_hint_token" | b"client_notification_token" => {
+                Sign::Of(TokenKind::AuthorizationRequest)
+            }
+            b"code" | b"error" | b"access_token" | b"id_token" => Sign::With(RESPONSE),
+            b"state" => Sign::With(STATE),
+            b"redirect_uri" => Sign::With(REDIRECT),
             b"token_use" => Sign::Use,
             b"typ" => Sign::Type,
-            b"token_type" | b"tokenName" | b"type" | b"purpose" => Sign::Vague,
+            b"token_type" | b"tokenType" | b"token_kind" | b"tokenKind" | b"tokenUse" | b"tokenName" => Sign::Kind,
+            b"type" | b"use" | b"kind" | b"purpose" => Sign::Vague,
             _ => return None,
         })
     }
 }
 
-/// The kind that the claim `name` with this JSON value declares.
-#[inline]
-fn declared(name: &str, json: &str) -> Option<TokenKind> {
-    Sign::from_name(name).and_then(|sign| sign.kind(json))
-}
-
 impl Sign {
     /// The kind that a claim with this name and this JSON value declares.
-    #[cold]
     fn kind(self, json: &str) -> Option<TokenKind> {
-        use TokenKind::{ClientAssertion, Id, Refresh, SecurityEvent, Unlisted};
+        use TokenKind::{Access, Transaction, Unlisted};
         match self {
             Sign::OfNull(kind) => Some(kind),
             _ if json == "null" => None,
@@ -161,10 +231,12 @@ impl Sign {
                 Some(text) => Some(named(&text).unwrap_or(Unlisted)),
                 None => Some(Unlisted),
             },
+            Sign::Kind => text(json).and_then(|text| named(&text)).filter(|kind| *kind != Access),
             Sign::Vague => {
                 let kind = text(json).and_then(|text| named(&text));
-                kind.filter(|kind| matches!(kind, Id | Refresh | SecurityEvent | ClientAssertion))
+                kind.filter(|kind| !matches!(kind, Access | Transaction | Unlisted))
             }
+            Sign::With(_) => None,
         }
     }
 }
@@ -183,10 +255,12 @@ fn is_jwt(text: &str) -> bool {
     ["jwt", "application/jwt"].iter().any(|name| name.eq_ignore_ascii_case(text.trim()))
 }
 
-/// The kind that a text names: `ID`, `id_token`, `Refresh`, `logout+jwt` and so on, in any case.
+/// The kind that a text names: `ID`, `id_token`, `Refresh`, `logout+jwt`, `urn:ietf:params:oauth:token-type:id_token` and so
+/// on, in any case.
 fn named(text: &str) -> Option<TokenKind> {
     let lower = text.trim().to_ascii_lowercase();
-    let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+    let lower = lower.rsplit_once(":token-type:").map_or(&*lower, |(_, kind)| kind);
+    let bare = lower.strip_prefix("application/").unwrap_or(lower);
     let media_type = bare.strip_suffix("+jwt").or_else(|| bare.strip_suffix("+sd-jwt"));
     let letters: String = media_type.unwrap_or(bare).chars().filter(char::is_ascii_alphanumeric).collect();
     match letters.strip_suffix("token").unwrap_or(&letters) {
@@ -198,6 +272,8 @@ fn named(text: &str) -> Option<TokenKind> {
         "refresh" | "rt" | "offline" => Some(TokenKind::Refresh),
         "logout" | "backchannellogout" | "secevent" | "securityevent" => Some(TokenKind::SecurityEvent),
         "clientauthentication" | "clientassertion" => Some(TokenKind::ClientAssertion),
+        "txn" => Some(TokenKind::Transaction),
+        "idjag" | "devicesecret" => Some(TokenKind::Unlisted),
         "initial" | "initialaccess" | "registration" | "registrationaccess" | "authorizationcode" | "action" => {
             Some(TokenKind::Unlisted)
         }
@@ -209,6 +285,11 @@ fn named(text: &str) -> Option<TokenKind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The kind that one claim declares.
+    fn declared(name: &str, json: &str) -> Option<TokenKind> {
+        Sign::from_name(name).and_then(|sign| sign.kind(json))
+    }
 
     #[test]
     fn the_table_is_in_the_order_of_the_variants() {

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_duplicate};
 use super::json_text::{JsonText, NotText};
-use super::kind::TokenKinds;
+use super::kind::DeclaredKinds;
 use super::registered::RegisteredClaim;
 use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
@@ -40,7 +40,7 @@ pub(crate) struct Payload {
     /// `hasgroups`: the groups are elsewhere (Microsoft Entra ID).
     has_groups_elsewhere: bool,
     /// The kinds of token that the claims declare.
-    pub(crate) declared_kinds: TokenKinds,
+    pub(crate) declared_kinds: DeclaredKinds,
     pub(crate) json: JsonText,
     unescaped: Box<str>,
     pub(crate) auth_time: Option<UnixTime>,

@@ -8,7 +8,7 @@ use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
 use crate::policy::spiffe::{domain_of_id, trust_domain_id};
-use crate::token::{ListClaim, RegisteredClaim, TokenKind, TokenType};
+use crate::token::{ListClaim, RegisteredClaim, Text, TokenKind, TokenType};
 
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
 
@@ -34,7 +34,9 @@ fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
 /// The first kind that the claims declare and the policy does not accept.
 fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
     let payload = case.payload;
-    let declared = payload.declared_kinds.beyond(case.issuer.permitted_kinds(case.token_type));
+    let names = |text: Option<Text>| text.is_some_and(|text| !payload.text(text).is_empty());
+    let declared = payload.declared_kinds.kinds(names(payload.subject), names(payload.client_id));
+    let declared = declared.beyond(case.issuer.permitted_kinds(case.token_type));
     declared.or_else(|| {
         // A client assertion names its author twice, and an untyped one has no other mark (RFC 7523 §3).
         let is_untyped = matches!(case.token_type, TokenType::Absent | TokenType::Jwt);

@@ -4,7 +4,7 @@ use super::super::compared::{Compared, quoted, some_of};
 use super::rule::Rule;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::TrustedIssuer;
-use crate::token::{Header, TokenType};
+use crate::token::{Header, TokenKind, TokenKinds, TokenType};
 
 pub(super) const ALGORITHM: Rule = Rule::Header { name: "algorithm", decide: algorithm, compare: compare_algorithm };
 
@@ -36,9 +36,21 @@ pub(super) const TYPE: Rule = Rule::Header { name: "type", decide: token_type, c
 #[inline]
 fn token_type(header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
     if issuer.takes_type(&header.token_type) {
-        return Ok(());
+        return header.content_kind.map_or(Ok(()), |content| content_type(content, header, issuer));
     }
     Err(VerifyError::mismatch(Kind::WrongType, "typ", &issuer.expected_types(), header.token_type.name()))
+}
+
+/// A `cty` that names a kind of token names one that the policy accepts.
+#[cold]
+fn content_type(content: TokenKind, header: &Header, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    match TokenKinds::one(content).beyond(issuer.permitted_kinds(&header.token_type)) {
+        None => Ok(()),
+        Some(other) => {
+            let detail = format!("cty names {}, which the policy does not accept", other.name());
+            Err(VerifyError::new(Kind::WrongType, detail))
+        }
+    }
 }
 
 fn compare_token_type(header: &Header, issuer: &TrustedIssuer) -> Compared {
