@@ -76,6 +76,36 @@ fn words(text: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_06_no_user_has_the_name_of_a_client() {
+    let home = new_path("home");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port"); // so that no version starts
+    let dev_at_taken = format!("dev --port {}", taken.local_addr().expect("bound").port());
+    for shape in ["plain", "keycloak", "auth0"] {
+        for arguments in ["--user web", "--user ann --user web", "--client ann --user ann", "--user ann --client ann"] {
+            let given = words(&format!("{dev_at_taken} --like {shape} {arguments}"));
+            let refused = command(home.path(), given, String::new()).await;
+            assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{shape} {arguments}");
+            assert!(refused.stderr.contains("would take it for the client"), "{shape} {arguments}: {}", refused.stderr);
+        }
+        let dev = Dev::start(home.path(), &["--like", shape, "--user", "svc:clerk", "--user", "ann"]);
+        for (username, client, expected) in
+            [("svc", "svc", 400), ("ann", "ann", 400), ("svc", "web", 200), ("ann", "svc", 200)]
+        {
+            let form = [("grant_type", "password"), ("username", username), ("client_id", client)];
+            let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+            assert_eq!(answer.status(), expected, "{shape} {username} {client}");
+        }
+        // A service with roles is described as a user is, and calls for itself.
+        let form = [("grant_type", "client_credentials"), ("client_id", "svc")];
+        let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK, "{shape}");
+    }
+    let users = file("users.toml", "[[user]]\nname = \"ann\"\nclaims = { sub = \"web\" }\n");
+    let refused = command(home.path(), words(&format!("{dev_at_taken} --users {}", users.path())), String::new()).await;
+    assert!(refused.stderr.contains("would take it for the client"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_with_the_printed_policy_takes_the_tokens_of_each_shape() {
     let home = new_path("home");
     for shape in ["plain", "keycloak", "auth0"] {

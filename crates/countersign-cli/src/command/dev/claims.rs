@@ -91,3 +91,13 @@ impl Claims<'_> {
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 }
+
+/// Returns whether a service could take a token of `user`, logged in at `client`, for the client's own (RFC 9068 §5).
+pub(super) fn is_taken_for_client(shape: Shape, user: &User, client: &str) -> bool {
+    let claims = Claims { shape, issuer: "", audience: "", client, user, is_service: false }.build();
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    let service = text("preferred_username").strip_prefix("service-account-").unwrap_or_default();
+    let names = [user.name.as_str(), text("sub"), text("sub").strip_suffix("@clients").unwrap_or_default(), service];
+    let clients = [client, text("client_id"), text("azp")];
+    clients.iter().any(|client| !client.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(client)))
+}

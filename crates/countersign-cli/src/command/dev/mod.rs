@@ -19,6 +19,7 @@ use crate::server::{Limits, serve};
 use crate::tools::keyring;
 use crate::{output, runtime, times};
 pub(super) use claims::Claims;
+use claims::is_taken_for_client;
 use provider::Provider;
 pub(super) use shape::Shape;
 pub(super) use users::User;
@@ -69,6 +70,13 @@ impl Arguments {
             Some(path) => users::from_file(path)?,
             None => users::from_flags(&self.users)?,
         };
+        if let Some(user) = users.iter().find(|user| is_taken_for_client(self.like, user, &self.client)) {
+            return Err(Failure::usage(format!(
+                "user {}: a service would take it for the client {}; name another --user or --client",
+                output::safe(&user.name),
+                output::safe(&self.client)
+            )));
+        }
         let life = times::length(&self.life)?;
         let signer = keyring::development_key(Algorithm::ES256)?;
         let runtime = runtime::with_threads(2)?;

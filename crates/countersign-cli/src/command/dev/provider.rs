@@ -12,7 +12,7 @@ use countersign::mint::Signer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::claims::Claims;
+use super::claims::{Claims, is_taken_for_client};
 use super::{Shape, User};
 use crate::times;
 
@@ -148,10 +148,16 @@ async fn token(
     let client = request.client_id.or_else(|| basic_user(&headers));
     let audience = request.audience.as_deref();
     let token = match (request.grant_type.as_str(), &request.username, &client) {
-        ("password", Some(name), client) => match provider.user(name) {
-            Some(user) => provider.token(user, client.as_ref().unwrap_or(&provider.client), audience, false),
-            None => return refused("invalid_grant", "no such user; add --user"),
-        },
+        ("password", Some(name), client) => {
+            let client = client.as_ref().unwrap_or(&provider.client);
+            match provider.user(name) {
+                Some(user) if is_taken_for_client(provider.shape, user, client) => {
+                    return refused("invalid_grant", "the user has the name of the client; a user is never a client");
+                }
+                Some(user) => provider.token(user, client, audience, false),
+                None => return refused("invalid_grant", "no such user; add --user"),
+            }
+        }
         ("client_credentials", _, Some(client)) => {
             let service = provider.user(client).cloned();
             let service = service.unwrap_or_else(|| User { name: client.clone(), ..User::default() });
