@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::authz::{Authorities, actor, claim, client, group, issued_by, owner, subject};
+use countersign::authz::{Authorities, acr, actor, amr, claim, client, group, issued_by, owner, subject};
 use countersign::claims::Principal;
 use countersign::clock::UnixTime;
 use countersign::error::ConfigError;
+use countersign::issuers::Preset;
+use countersign::policy::TrustedIssuer;
 use countersign::prelude::*;
 use countersign::revocation::MemoryRevocations;
 use countersign_test::{TestIssuer, TokenDraft};
@@ -116,6 +118,104 @@ async fn s15_05_a_revocation_of_one_issuers_name_does_not_revoke_the_others() {
     revoked.revoke_subject(ours.name(), "billing", UnixTime::MAX, std::time::Duration::ZERO).expect("room");
     assert_eq!(service.get("/x", &by_subject[0]).await.status, 401);
     assert_eq!(service.get("/x", &by_subject[1]).await.status, 200);
+}
+
+#[tokio::test]
+async fn s15_05_a_revocation_of_an_actor_counts_with_the_issuer_of_the_actor() {
+    let (ours, partner) = issuers();
+    let acts = [
+        (json!({ "sub": "gateway" }), ours.name()),
+        (json!({ "sub": "gateway", "iss": null }), ours.name()),
+        (json!({ "sub": "gateway", "iss": ours.name() }), ours.name()),
+        (json!({ "sub": "gateway", "iss": PARTNER }), PARTNER),
+        (json!({ "sub": "gateway", "iss": "" }), ""),
+    ];
+    for (act, actor_issuer) in acts {
+        let token = saying_all(&ours).claim("act", act.clone()).sign();
+        let verified = two(&ours, &partner).verify(&token).await.expect("good");
+        assert_eq!((verified.actor(), verified.actor_issuer()), (Some("gateway"), Some(actor_issuer)), "{act}");
+        let delegated = Principal::Delegated { subject: "billing", actor: "gateway", actor_issuer };
+        assert_eq!(verified.principal(), delegated, "{act}");
+        for revoked_at in [ours.name(), PARTNER] {
+            let revoked = Arc::new(MemoryRevocations::new());
+            let layer = AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked));
+            let app = Router::new().route("/{tenant}", get(|| async { "in" }));
+            let service = Service::start(app.layer(layer.build().expect("a layer"))).await;
+            revoked.revoke_subject(revoked_at, "gateway", UnixTime::MAX, std::time::Duration::ZERO).expect("room");
+            let expected = if revoked_at == actor_issuer { 401 } else { 200 };
+            assert_eq!(service.get("/x", &token).await.status, expected, "{act} revoked at {revoked_at}");
+        }
+    }
+    let alone = two(&ours, &partner).verify(&saying_all(&ours).sign()).await.expect("good");
+    assert_eq!(alone.actor_issuer(), None);
+}
+
+#[tokio::test]
+async fn s15_05_a_way_of_login_and_a_claim_that_names_the_caller_count_with_their_issuer() {
+    let (ours, partner) = issuers();
+    let full = |issuer: &TestIssuer| {
+        let act = json!({ "sub": "gateway", "client_id": "gateway" });
+        let draft = saying_all(issuer).claim("act", act).claim("may_act", json!({ "sub": "job" }));
+        let draft = draft.claim("azp", "billing").claim("cid", "billing").claim("appid", "billing");
+        draft.claim("acr", "gold").claim("amr", json!(["mfa"])).claim("plan", "gold").claim("own_id", "billing").sign()
+    };
+    let mapped = || {
+        let partners = Authorities::new().client_at("/own_id");
+        let builder =
+            Verifier::builder().trust(ours.trusted_for("api").authorities(Authorities::new().client_at("own_id")));
+        let builder = builder.trust(partner.trusted_for("api").authorities(partners));
+        builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers")
+    };
+    let alone = || {
+        let trusted = ours.trusted_for("api").authorities(Authorities::new().client_at("/own_id"));
+        Verifier::builder().trust(trusted).clock(Arc::new(ours.clock().clone())).build().expect("an issuer")
+    };
+    let (our_token, partner_token) = (full(&ours), full(&partner));
+    let names = [
+        acr(["gold"]),
+        amr("mfa"),
+        claim("sub", "billing"),
+        claim("/sub", "billing"),
+        claim("/act/sub", "gateway"),
+        claim("/act/client_id", "gateway"),
+        claim("/may_act/sub", "job"),
+        claim("client_id", "billing"),
+        claim("azp", "billing"),
+        claim("cid", "billing"),
+        claim("appid", "billing"),
+        claim("own_id", "billing"),
+        claim("acr", "gold"),
+        claim("amr", json!(["mfa"])),
+    ];
+    for name in names {
+        let data = serde_json::to_value(&name).expect("data");
+        let read: Requirement = serde_json::from_value(data).expect("a requirement");
+        for name in [name, read] {
+            let verifier = mapped();
+            let (of_ours, of_partner) = (
+                verifier.verify(&our_token).await.expect("good"),
+                verifier.verify(&partner_token).await.expect("good"),
+            );
+            for ambiguous in [name.clone(), name.clone().not(), name.clone().or(role("none"))] {
+                assert!(!of_ours.meets(&ambiguous) && !of_partner.meets(&ambiguous), "{ambiguous}");
+                assert!(of_ours.explain(&ambiguous).to_string().contains("add .and(issued_by(...))"), "{ambiguous}");
+            }
+            let whole = name.clone().and(issued_by(ours.name()));
+            assert!(of_ours.meets(&whole) && !of_partner.meets(&whole), "{whole}");
+            let negated = name.clone().not().and(issued_by(ours.name()));
+            assert!(!of_ours.meets(&negated) && !of_partner.meets(&negated), "{negated}");
+            // With one issuer, the short form suffices.
+            assert!(alone().verify(&our_token).await.expect("good").meets(&name), "{name}");
+        }
+    }
+    // No login at another issuer would help, so none is asked for.
+    let service = guarded(mapped(), acr(["gold"]).and(issued_by(ours.name()))).await;
+    assert_eq!(service.get("/acme", &partner_token).await.status, 403);
+    assert_eq!(service.get("/acme", &our_token).await.status, 200);
+    let service = guarded(mapped(), acr(["gold"])).await;
+    assert_eq!(service.get("/acme", &our_token).await.status, 403);
+    let service = guarded(mapped(), claim("plan", "gold")).await;
+    assert_eq!(service.get("/acme", &partner_token).await.status, 200, "a claim that names nobody");
 }
 
 #[tokio::test]
@@ -255,6 +355,70 @@ fn s15_05_with_several_issuers_each_tenant_mapping_names_its_owner_or_a_prefix()
     ] {
         let error = Verifier::new(ours.trusted_for("api").authorities(mapping)).expect_err("senseless");
         assert_eq!(error.faults()[0].field, field);
+    }
+}
+
+/// The ways to write that an issuer has one tenant.
+type OneTenant = fn(TrustedIssuer, &str) -> TrustedIssuer;
+
+fn ways_to_fix_a_tenant() -> [OneTenant; 2] {
+    [
+        |issuer, tenant| issuer.authorities(Authorities::new().tenant(tenant)),
+        |issuer, tenant| {
+            issuer.authorities(Authorities::new().tenant_at("/tenant")).required_claim_value("tenant", tenant)
+        },
+    ]
+}
+
+#[test]
+fn s15_05_a_pinned_tenant_is_kept_apart_as_a_fixed_one() {
+    let (ours, partner) = issuers();
+    let tenants = || Authorities::new().tenant_at("/tenant");
+    let fields = |built: Result<Verifier, ConfigError>| -> Vec<String> {
+        let faults = built.err().map(|error| error.faults().to_vec()).unwrap_or_default();
+        faults.iter().map(|fault| fault.field.to_string()).collect()
+    };
+    let named = |mapping: Authorities| partner.trusted_for("api").authorities(mapping);
+    for fix in ways_to_fix_a_tenant() {
+        let own = || fix(ours.trusted_for("api"), "acme");
+        for (other, faults) in [
+            (named(tenants()), 1),
+            (named(tenants().tenants_of(PARTNER)), 1),
+            (named(tenants().tenant_prefix("a")), 1),
+            (named(tenants().tenant_prefix("acme")), 1),
+            (named(tenants().tenant_prefix("p.")), 0),
+            (named(tenants().tenants_of(ours.name())), 0),
+            (named(Authorities::new()), 0),
+            (fix(partner.trusted_for("api"), "globex"), 0),
+            (fix(partner.trusted_for("api"), "acme"), 0),
+        ] {
+            for order in [[own(), other.clone()], [other.clone(), own()]] {
+                let built =
+                    order.into_iter().fold(Verifier::builder(), |builder, issuer| builder.trust(issuer)).build();
+                assert_eq!(fields(built), vec!["tenant"; faults], "{other:?}");
+            }
+        }
+    }
+    // It may be stated whose tenant it is.
+    let pinned =
+        ours.trusted_for("api").authorities(tenants().tenants_of(PARTNER)).required_claim_value("tenant", "acme");
+    assert!(Verifier::builder().trust(pinned).trust(named(tenants().tenants_of(PARTNER))).build().is_ok());
+    // A prefix is enough for both.
+    let pinned = ours.trusted_for("api").authorities(tenants().tenant_prefix("o.")).required_claim_value("tenant", "a");
+    assert!(Verifier::builder().trust(pinned).trust(named(tenants().tenants_of(PARTNER))).build().is_ok());
+}
+
+#[test]
+fn s15_05_an_entra_tenant_is_kept_apart_from_those_that_others_name() {
+    let [one, other] = ["72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad"];
+    let (ours, _) = issuers();
+    for preset in [Preset::ENTRA_V1, Preset::ENTRA_V2] {
+        let entra =
+            |id: &str| preset.tenant(id).expect("an id").keys(ours.key_source()).names_of(PARTNER).audience("api");
+        assert!(Verifier::builder().trust(entra(one)).trust(entra(other)).build().is_ok());
+        let any_tenant = Authorities::new().tenant_at("/tenant").tenants_of(ours.name());
+        let builder = Verifier::builder().trust(entra(one)).trust(ours.trusted_for("api").authorities(any_tenant));
+        assert_eq!(builder.build().expect_err("it could name the tenant").faults()[0].field, "tenant");
     }
 }
 

@@ -152,3 +152,29 @@ async fn s15_05_an_issuer_that_is_no_longer_trusted_keeps_no_prefix() {
     assert_eq!(service.verdict(OTHER, |token| token.role("admin")).await, "ok");
     assert_eq!(service.verdict(ONE, |token| token).await, "unknown_issuer");
 }
+
+#[tokio::test]
+async fn s15_05_the_pinned_tenant_of_a_resolved_issuer_is_nobody_elses() {
+    // Its tenant is pinned by a required value, as that of a preset is.
+    let ours = TestIssuer::new();
+    let signer = ours.clone();
+    let issuers = Arc::new(ResolvedIssuers::new(move |name: String| {
+        let trusted = signer.clone().with_name(&name).trusted_for("api");
+        let trusted = match name.as_str() {
+            ONE => trusted.authorities(tenants()).required_claim_value("tenant", "acme"),
+            _ => trusted.authorities(tenants().tenants_of(OTHER)),
+        };
+        async move { Ok(Some(trusted)) }
+    }));
+    for (first, second) in [(ONE, OTHER), (OTHER, ONE)] {
+        let verifier = Verifier::builder()
+            .trust_resolved(issuers.clone())
+            .clock(Arc::new(ours.clock().clone()))
+            .build()
+            .expect("a policy");
+        let token = |name: &str| ours.clone().with_name(name).token().audience("api").tenant("acme").sign();
+        assert!(verifier.verify(&token(first)).await.is_ok(), "{first}");
+        let refused = verifier.verify(&token(second)).await.expect_err("the same tenant");
+        assert_eq!(refused.code(), "unknown_issuer", "{second}");
+    }
+}

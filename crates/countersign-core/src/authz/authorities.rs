@@ -296,6 +296,11 @@ impl Authorities {
         self.own_tokens.is_own(payload, claim_names, client)
     }
 
+    /// The pointers of the claims that name the client; none for `client_id`.
+    pub(crate) fn client_pointers(&self) -> &[String] {
+        &self.client_at
+    }
+
     /// The claims that name the client, as text.
     pub(crate) fn client_claims(&self) -> String {
         match self.client_at.is_empty() {
@@ -318,15 +323,18 @@ impl Authorities {
         Some((self.tenant_at.as_deref()?, &self.tenant_prefix, self.tenants_of.as_deref()))
     }
 
-    /// The names that tokens of `issuer` can have. A tenant that is pinned is the policy's own choice, as a fixed one is.
-    pub(crate) fn named_by<'a>(&'a self, issuer: &'a str, is_tenant_pinned: bool) -> NamedBy<'a> {
+    /// The names that tokens of `issuer` can have.
+    ///
+    /// A tenant claim without a prefix that is pinned to one value is a fixed tenant: others must not be able to name it.
+    pub(crate) fn named_by<'a>(&'a self, issuer: &'a str, pinned_tenant: Option<&'a str>) -> NamedBy<'a> {
         let of = self.tenants_of.as_deref();
         let tenants = self.tenant_claim().map(|(_, prefix, of)| (prefix, of));
+        let pinned = pinned_tenant.filter(|_| self.tenant_prefix.is_empty());
         NamedBy {
             issuer,
             names: self.names_claim(),
-            tenants: tenants.filter(|(prefix, _)| !prefix.is_empty() || !is_tenant_pinned),
-            fixed_tenant: self.tenant.as_deref().map(|tenant| (tenant, of)),
+            tenants: tenants.filter(|_| pinned.is_none()),
+            fixed_tenant: self.tenant.as_deref().or(pinned).map(|tenant| (tenant, of)),
         }
     }
 

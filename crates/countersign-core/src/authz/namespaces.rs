@@ -21,7 +21,7 @@ struct Namespace {
     prefixes: BTreeMap<String, String>,
     /// The issuer whose names have no prefix.
     owner: Option<String>,
-    /// The tenants that policies give to issuers, as (tenant, issuer), each with the stated owner of its namespace.
+    /// The tenants that policies fix or pin for issuers, as (tenant, issuer), each with the stated owner of its namespace.
     fixed: BTreeMap<(String, String), Option<String>>,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct NamedBy<'a> {
     pub(crate) names: Option<(&'a str, Option<&'a str>)>,
     /// The same for tenants that are read from tokens.
     pub(crate) tenants: Option<(&'a str, Option<&'a str>)>,
-    /// The tenant of every token, and the issuer that it is stated to be of.
+    /// The tenant of every token, fixed or pinned, and the issuer that it is stated to be of.
     pub(crate) fixed_tenant: Option<(&'a str, Option<&'a str>)>,
 }
 
@@ -163,7 +163,8 @@ impl Namespace {
                 );
                 return Some(self.collision(issuer, &problem, None));
             }
-            let other = self.fixed.iter().find(|((_, other), stated)| other != issuer && stated.as_deref() != Some(of));
+            let may_say = |other: &str, stated: Option<&str>| other == issuer || other == of || stated == Some(of);
+            let other = self.fixed.iter().find(|((_, other), stated)| !may_say(other, stated.as_deref()));
             if let Some(((tenant, other), _)) = other {
                 let problem = format!(
                     "the issuer could say the tenant {} of {}; set {setting}",

@@ -26,17 +26,19 @@ pub enum Principal<'t> {
         subject: &'t str,
         /// The subject of the outermost actor.
         actor: &'t str,
+        /// The issuer of the actor: the one that the token names (`act.iss`), or that of the token.
+        actor_issuer: &'t str,
     },
     /// Nobody is named: the token has no `sub`.
     Unknown,
 }
 
 impl<'t> Principal<'t> {
-    /// `subject` and `client` are empty if the token does not name them. `is_own` tells whether the client got the token for
-    /// itself.
-    pub(crate) fn new(subject: &'t str, client: &'t str, actor: Option<&'t str>, is_own: bool) -> Self {
+    /// `subject` and `client` are empty if the token does not name them; `actor` is with its issuer. `is_own` tells whether the
+    /// client got the token for itself.
+    pub(crate) fn new(subject: &'t str, client: &'t str, actor: Option<(&'t str, &'t str)>, is_own: bool) -> Self {
         match actor {
-            Some(actor) => Principal::Delegated { subject, actor },
+            Some((actor, actor_issuer)) => Principal::Delegated { subject, actor, actor_issuer },
             None if subject.is_empty() => Principal::Unknown,
             None if is_own => Principal::Client(client),
             None => Principal::Subject(subject),
@@ -53,8 +55,8 @@ mod tests {
         assert_eq!(Principal::new("billing", "billing", None, true), Principal::Client("billing"));
         assert_eq!(Principal::new("9f3a", "billing", None, true), Principal::Client("billing"));
         assert_eq!(Principal::new("ann", "billing", None, false), Principal::Subject("ann"));
-        let delegated = Principal::Delegated { subject: "billing", actor: "billing" };
-        assert_eq!(Principal::new("billing", "billing", Some("billing"), true), delegated);
+        let delegated = Principal::Delegated { subject: "billing", actor: "billing", actor_issuer: "https://a.test" };
+        assert_eq!(Principal::new("billing", "billing", Some(("billing", "https://a.test")), true), delegated);
         assert_eq!(Principal::new("", "", None, false), Principal::Unknown);
         assert_eq!(Principal::new("", "billing", None, false), Principal::Unknown);
     }

@@ -376,9 +376,10 @@ impl TrustedIssuer {
         self.authorities.claim_names().chain(of_rules)
     }
 
-    /// Returns whether the tenant claim can have only one value.
-    pub(crate) fn pins_tenant(&self) -> bool {
-        self.required_values.iter().any(|(name, _)| self.authorities.has_tenant_claim(name))
+    /// The only value that the tenant claim can have, if a required value pins it.
+    pub(crate) fn pinned_tenant(&self) -> Option<&str> {
+        let mut pinned = self.required_values.iter().filter(|(name, _)| self.authorities.has_tenant_claim(name));
+        pinned.next().map(|(_, tenant)| tenant.as_str())
     }
 
     /// The weakenings in force, as text.

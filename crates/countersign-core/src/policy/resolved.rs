@@ -83,7 +83,9 @@ impl ResolvedIssuer {
     /// `ConfigError` with every fault of this issuer.
     pub fn new(mut issuer: TrustedIssuer, context: &SourceContext) -> Result<Self, ConfigError> {
         let mut faults = issuer.faults(context);
-        if let Some((pointer, "", None)) = issuer.authorities.tenant_claim().filter(|_| !issuer.pins_tenant()) {
+        if let Some((pointer, "", None)) =
+            issuer.authorities.tenant_claim().filter(|_| issuer.pinned_tenant().is_none())
+        {
             faults.push(Fault::new(
                 "tenant",
                 format!("the issuer could name every tenant in {pointer}; fix its tenant, or set tenant_prefix or tenants_of"),

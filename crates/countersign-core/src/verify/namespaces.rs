@@ -112,5 +112,5 @@ impl IssuerNames {
 }
 
 fn named_by(issuer: &TrustedIssuer) -> NamedBy<'_> {
-    issuer.authorities.named_by(issuer.issuer(), issuer.pins_tenant())
+    issuer.authorities.named_by(issuer.issuer(), issuer.pinned_tenant())
 }

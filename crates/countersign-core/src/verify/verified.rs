@@ -103,16 +103,26 @@ impl Verified {
         self.strings.audiences()
     }
 
-    /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1).
+    /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1). With
+    /// [`actor_issuer`](Self::actor_issuer) it is the identity of the actor.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.strings.get(StringClaim::Actor)
     }
 
+    /// The issuer of the outermost actor: the one that the token names (`act.iss`), or that of the token.
+    ///
+    /// The issuer of the token vouches for the name; the issuer of the actor need not be trusted.
+    #[must_use]
+    pub fn actor_issuer(&self) -> Option<&str> {
+        self.actor().map(|_| self.strings.get(StringClaim::ActorIssuer).unwrap_or_else(|| self.issuer()))
+    }
+
     /// The party that the token speaks for.
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
-        Principal::new(self.subject(), self.client_id().unwrap_or_default(), self.actor(), self.is_clients_own)
+        let actor = self.actor().zip(self.actor_issuer());
+        Principal::new(self.subject(), self.client_id().unwrap_or_default(), actor, self.is_clients_own)
     }
 
     /// The expiry (`exp`).
@@ -219,6 +229,7 @@ impl Verified {
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
             issuer_in_force: None,
+            client_at: self.issuer.authorities.client_pointers(),
             acr: self.authentication_context(),
             claims: self.token_claims(),
             context,

@@ -71,10 +71,17 @@ impl<C> Claims<C> {
         self.caller.verified.subject()
     }
 
-    /// The party that acts for the subject (`act.sub`), outermost.
+    /// The party that acts for the subject (`act.sub`), outermost. With [`actor_issuer`](Self::actor_issuer) it is the
+    /// identity of the actor.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.caller.verified.actor()
+    }
+
+    /// The issuer of the actor: the one that the token names (`act.iss`), or that of the token.
+    #[must_use]
+    pub fn actor_issuer(&self) -> Option<&str> {
+        self.caller.verified.actor_issuer()
     }
 
     /// The expiry of the token (`exp`).

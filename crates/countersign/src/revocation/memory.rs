@@ -133,7 +133,8 @@ impl MemoryRevocations {
     }
 
     /// Revokes every token of this subject that was issued before `issued_before` or has no time of issue: those in whose name
-    /// it acts itself (`sub`, or `client_id` in a token without `sub`), and those with which it acts for others (`act.sub`).
+    /// it acts itself (`sub`, or `client_id` in a token without `sub`), and those with which it acts for others (`act.sub`),
+    /// also tokens of another issuer that name this one as the actor's (`act.iss`).
     ///
     /// `max_lifetime` is the longest lifetime of the issuer's tokens; the revocation is removed after it. Issuers write whole
     /// seconds: a subject that signs in again within the same second may have to do so once more.
@@ -229,6 +230,7 @@ impl MemoryRevocations {
         }
         if !self.is_empty() {
             let issuer = token.issuer();
+            let actor = token.actor_issuer().zip(token.actor());
             let (entries, kinds) = (self.entries.pin(), self.kinds.pin());
             let is_revoked = |name| {
                 let of_time = |before| token.issued_at().is_none_or(|issued| issued < before);
@@ -236,7 +238,7 @@ impl MemoryRevocations {
             };
             if id.is_some_and(|id| is_revoked(NameRef::token(issuer, id)))
                 || subject.is_some_and(|subject| is_revoked(NameRef::subject(issuer, subject)))
-                || token.actor().is_some_and(|actor| is_revoked(NameRef::subject(issuer, actor)))
+                || actor.is_some_and(|(issuer, actor)| is_revoked(NameRef::subject(issuer, actor)))
                 || client.is_some_and(|client| is_revoked(NameRef::client(issuer, client)))
             {
                 return RevocationStatus::Revoked;

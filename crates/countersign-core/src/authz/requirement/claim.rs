@@ -17,6 +17,10 @@ use crate::claims::typed::TokenClaims;
 /// An absent claim, or `null`, is another value. A claim of another JSON type, or on the way to it, cannot be compared: it
 /// refuses, and so does the negation. Numbers are equal in every spelling: `3.0` and `3e0` are `3`.
 ///
+/// If several issuers are trusted, a claim that names who calls or how (`sub`, `act`, `may_act`, `acr`, `amr`, and the claims of
+/// clients: `client_id`, `azp`, `cid`, `appid` and those of `client_at`) may mean something else at each: combine it with
+/// [`issued_by`](super::issued_by), as with [`subject`](super::subject). Any other claim counts from every trusted issuer.
+///
 /// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
 /// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.
 ///
@@ -32,7 +36,8 @@ pub fn claim(path: impl Into<String>, value: impl Into<Value>) -> Requirement {
         true => path,
         false => format!("/{}", path.replace('~', "~0").replace('/', "~1")),
     };
-    Requirement::from_condition(ClaimIs { pointer, value: value.into() })
+    let is_identity = IDENTITY.iter().any(|name| is_within(&pointer, name));
+    Requirement::from_condition(ClaimIs { pointer, value: value.into(), is_identity })
 }
 
 /// The claims, decoded as the type `C`, meet a condition; `description` names it in logs and tables.
@@ -59,15 +64,31 @@ pub fn claims_where<C: FromClaims>(
     Requirement::from_condition(ClaimsWhere { description: description.into(), holds })
 }
 
+/// The claims that name who calls or how. They count only together with their issuer.
+const IDENTITY: [&str; 9] = ["sub", "act", "may_act", "client_id", "azp", "cid", "appid", "acr", "amr"];
+
+/// The top-level claim that `pointer` leads to or into, escaped.
+fn head(pointer: &str) -> &str {
+    pointer.split('/').nth(1).unwrap_or_default()
+}
+
 /// Returns whether `pointer` leads to the top-level claim `name` or into it.
 fn is_within(pointer: &str, name: &str) -> bool {
-    let head = pointer.split('/').nth(1).unwrap_or_default();
-    head.replace("~1", "/").replace("~0", "~") == name
+    head(pointer).replace("~1", "/").replace("~0", "~") == name
 }
 
 struct ClaimIs {
     pointer: String,
     value: Value,
+    /// True if the claim names who calls or how, at any issuer.
+    is_identity: bool,
+}
+
+impl ClaimIs {
+    /// Returns whether the claim counts only together with its issuer.
+    fn needs_issuer(&self, facts: &Facts<'_>) -> bool {
+        self.is_identity || facts.client_at.iter().any(|pointer| head(pointer) == head(&self.pointer))
+    }
 }
 
 impl Condition for ClaimIs {
@@ -92,7 +113,13 @@ impl Condition for ClaimIs {
         if !elsewhere.is_empty() && elsewhere.iter().any(|name| is_within(&self.pointer, name)) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
+        let is_named = match self.needs_issuer(facts) {
+            true => facts.is_named_issuer(),
+            false => Some(true),
+        };
         match facts.claims.compare(&self.pointer, &self.value) {
+            Ok(_) if is_named.is_none() => Verdict::Unknown(Denial::Forbidden, Unknown::SeveralIssuers),
+            Ok(_) if is_named == Some(false) => Verdict::met_if(false, || Denial::Forbidden),
             Ok(Some(is_same)) => Verdict::met_if(is_same, || Denial::Forbidden),
             Ok(None) => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
             Err(_) => Verdict::Unknown(Denial::ClaimsSchema, Unknown::NotInToken),

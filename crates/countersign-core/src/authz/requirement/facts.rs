@@ -29,6 +29,8 @@ pub struct Facts<'f> {
     pub(crate) is_clients_own: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.
     pub(crate) issuer_in_force: Option<&'f str>,
+    /// The pointers of the claims that name the client in the issuer's mapping.
+    pub(crate) client_at: &'f [String],
     /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,
     /// The token's claims, decoded only if a requirement reads them.
@@ -106,7 +108,7 @@ pub enum Unknown {
     NotInToken,
     /// The token declares claims that are elsewhere, and the part depends on them.
     Distributed,
-    /// The part names a subject, client or actor without its issuer, and several issuers are trusted.
+    /// The part names a subject, client, actor or way of login without its issuer, and several issuers are trusted.
     SeveralIssuers,
     /// The request lacks what the part compares with, or has it twice.
     NotInRequest,
@@ -121,7 +123,7 @@ impl fmt::Display for Unknown {
                 "the token says that its claim is elsewhere; have the issuer write it into the token"
             }
             Unknown::SeveralIssuers => {
-                "several issuers are trusted, and the name may be another one's at each; add .and(issued_by(...))"
+                "several issuers are trusted, and the name may mean something else at each; add .and(issued_by(...))"
             }
             Unknown::NotInRequest => "the request does not name it, or names it twice",
         })
@@ -161,7 +163,8 @@ impl RequestFacts for NoRequest {
 impl<'f> Facts<'f> {
     /// The party that the token speaks for.
     pub(super) fn principal(&self) -> Principal<'f> {
-        Principal::new(self.subject, self.client, self.actor, self.is_clients_own)
+        let actor = self.actor.map(|actor| (actor, self.actor_issuer.unwrap_or(self.issuer)));
+        Principal::new(self.subject, self.client, actor, self.is_clients_own)
     }
 
     /// Returns whether the claim `name` is elsewhere.

@@ -18,6 +18,8 @@ const LOGIN_AHEAD: Duration = Duration::from_secs(30);
 
 /// The subject authenticated at most `age` ago (`auth_time`); otherwise a step-up challenge with `max_age`.
 ///
+/// A time means the same at every issuer, so it needs no [`issued_by`](super::issued_by).
+///
 /// A client's own token (subject and client are equal) never meets it, nor the negation, because nobody logged in.
 ///
 /// ```
@@ -32,6 +34,9 @@ pub fn authenticated_within(age: Duration) -> Requirement {
 
 /// The subject authenticated in one of these ways (`acr`); otherwise a step-up challenge names them.
 ///
+/// If several issuers are trusted, the same value may mean something else at each: combine it with
+/// [`issued_by`](super::issued_by). Without an issuer, it is then never met, and neither is its negation.
+///
 /// ```
 /// assert_eq!(countersign_core::authz::acr(["gold", "silver"]).to_string(), "acr gold or silver");
 /// ```
@@ -41,7 +46,8 @@ pub fn acr(values: impl IntoIterator<Item = impl Into<String>>) -> Requirement {
 
 /// The subject authenticated by this method, possibly among others (`amr`, RFC 8176): `mfa`, `hwk`, `pin`.
 ///
-/// The step-up challenge cannot name a method; combine it with [`acr`] if the issuer has a value for it.
+/// The step-up challenge cannot name a method; combine it with [`acr`] if the issuer has a value for it. If several issuers are
+/// trusted, combine it with [`issued_by`](super::issued_by), as with [`acr`].
 ///
 /// ```
 /// use countersign_core::authz::{acr, amr};
@@ -99,11 +105,11 @@ impl Condition for Login {
             // No login would help, and the negation of nothing is nothing.
             Login::Acr(values) if values.is_empty() => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
             Login::Acr(values) => match facts.acr.filter(|acr| !acr.is_empty() && !facts.is_elsewhere("acr")) {
-                Some(acr) => Verdict::met_if(values.iter().any(|value| value == acr), || step_up(None, values)),
+                Some(acr) => of_issuer(facts, values.iter().any(|value| value == acr), || step_up(None, values)),
                 None => unknown(facts, "acr", step_up(None, values)),
             },
             Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => unknown(facts, "amr", step_up(None, &[])),
-            Login::Amr(method) => Verdict::met_if(facts.grants.methods.contains(method), || step_up(None, &[])),
+            Login::Amr(method) => of_issuer(facts, facts.grants.methods.contains(method), || step_up(None, &[])),
         }
     }
 
@@ -138,6 +144,15 @@ impl Condition for Login {
             Login::Acr(values) => Some(step_up(None, values)),
             Login::Amr(_) => None,
         }
+    }
+}
+
+/// The verdict on a name of the login, which counts only together with its issuer. No login at another issuer would help.
+fn of_issuer(facts: &Facts<'_>, is_met: bool, denial: impl FnOnce() -> Denial) -> Verdict {
+    match facts.is_named_issuer() {
+        Some(true) => Verdict::met_if(is_met, denial),
+        Some(false) => Verdict::met_if(false, || Denial::Forbidden),
+        None => Verdict::Unknown(Denial::Forbidden, Unknown::SeveralIssuers),
     }
 }
 
