@@ -2,8 +2,9 @@
 
 use axum::Router;
 use axum::extract::{Path, RawPathParams, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign::app::{Access, Routes, protect};
 use countersign::extract::{Authorized, Rejection};
@@ -171,6 +172,31 @@ async fn a_hidden_route_gets_its_state_its_layers_and_the_parameters_of_outer_ro
     assert_eq!((other.status, other.body.as_str()), (404, "no mine"));
     let poor = issuer.token().subject("u1").audience("api").tenant("acme").sign();
     assert_eq!(service.get("/t/acme/o/7", &poor).await.status, 403, "one's own is no secret");
+}
+
+/// A layer of the routes, which runs after authentication: it may ask for the caller, answer itself, or change the request.
+#[tokio::test]
+async fn s15_08_layers_of_the_routes_tell_nothing_of_a_hidden_one() {
+    async fn own(claims: Claims, mut request: Request, next: Next) -> Response {
+        if claims.subject() == "blocked" {
+            return (StatusCode::CONFLICT, "blocked").into_response();
+        }
+        request.headers_mut().append("x-passed", HeaderValue::from_static("1"));
+        request.extensions_mut().remove::<axum::extract::OriginalUri>();
+        let answer = next.run(request).await;
+        (answer.status(), answer.into_body()).into_response() // without its extensions
+    }
+    let issuer = TestIssuer::new();
+    let bare = || Routes::new().get("/orders", Access::Authenticated, who).fallback(own_fallback);
+    let hidden = || bare().get("/secret", role("admin").hidden(), who).post("/orders", role("admin").hidden(), who);
+    let app = |routes: Routes| protect(routes.layer(from_fn(own)), issuer.verifier_for("api")).into_router();
+    let service = Service::start(app(hidden())).await;
+    let reference = Service::start(app(bare())).await;
+    assert_same(&service, &reference, &["/secret", "/nothing", "/orders"], &credentials(&issuer)).await;
+    let blocked = vec![format!("Authorization: Bearer {}", good(&issuer).subject("blocked").sign())];
+    assert_same(&service, &reference, &["/secret", "/nothing"], &[blocked]).await;
+    let admin = good(&issuer).role("admin").sign();
+    assert_eq!(service.get("/secret", &admin).await.body, "u1");
 }
 
 #[tokio::test]

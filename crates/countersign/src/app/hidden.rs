@@ -2,10 +2,11 @@
 //!
 //! They are in a router of their own. If its guard refuses, it hands the request back, and the router without hidden routes
 //! answers it. So status, headers and body are those of the app itself, whatever it answers to an unknown path or method.
+//! Layers of the routes do not see a request without a verified token, and what they change is undone.
 
 use std::any::TypeId;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 
 use axum::Router;
@@ -22,9 +23,15 @@ use super::table::parameters;
 use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::guard::{Require, path_parameters};
 
-/// A request that a hidden route does not admit, in the extensions of its response.
-#[derive(Clone)]
+/// In the extensions of a request: holds the request after a hidden route did not admit it.
+#[derive(Clone, Default)]
 struct HandedBack(Arc<Mutex<Option<Request>>>);
+
+impl HandedBack {
+    fn slot(&self) -> MutexGuard<'_, Option<Request>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Returns whether a route with this requirement is hidden.
 pub(super) fn is_hidden(requirement: &Requirement) -> bool {
@@ -44,9 +51,25 @@ pub(super) async fn guard(requirement: Requirement, mut request: Request, next: 
 }
 
 /// Hands the request back. It is also the handler of all other methods of hidden routes.
-pub(super) async fn hand_back(request: Request) -> Response {
-    let mut response = StatusCode::NOT_FOUND.into_response();
-    response.extensions_mut().insert(HandedBack(Arc::new(Mutex::new(Some(request)))));
+pub(super) async fn hand_back(mut request: Request) -> Response {
+    if let Some(handed_back) = request.extensions_mut().remove::<HandedBack>() {
+        *handed_back.slot() = Some(request);
+    }
+    StatusCode::NOT_FOUND.into_response()
+}
+
+/// Runs outside all layers of the routes: without a verified token the request goes back at once, and one that the guard
+/// hands back is as it was before these layers.
+pub(super) async fn verified_only(request: Request, next: Next) -> Response {
+    if !matches!(Authenticated::status(request.extensions()), AuthenticationStatus::Verified(_)) {
+        return hand_back(request).await;
+    }
+    let (original, body) = request.into_parts();
+    let response = next.run(Request::from_parts(original.clone(), body)).await;
+    if let Some(handed_back) = original.extensions.get::<HandedBack>().cloned() {
+        let mut slot = handed_back.slot();
+        *slot = slot.take().map(|request| Request::from_parts(original, request.into_body()));
+    }
     response
 }
 
@@ -82,10 +105,11 @@ impl<S: Clone + Send + Sync + 'static> Routers<S> {
             }
         };
         reset(&mut request);
+        let handed_back = HandedBack::default();
+        request.extensions_mut().insert(handed_back.clone());
         let response = call(self.hidden.router(&state), request).await;
-        let handed_back = response.extensions().get::<HandedBack>();
-        let handed_back = handed_back.and_then(|it| it.0.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(mut request) = handed_back else { return response };
+        let Some(mut request) = handed_back.slot().take() else { return response };
+        request.extensions_mut().remove::<HandedBack>();
         *request.uri_mut() = with_path(request.uri(), uri);
         reset(&mut request);
         let others = match Authenticated::status(request.extensions()) {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::extract::Request;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{Route as AnyRoute, any};
 use axum::serve::{IncomingStream, Listener};
@@ -17,7 +18,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::access::Access;
-use super::hidden::{Routers, Stateful, hand_back};
+use super::hidden::{Routers, Stateful, hand_back, verified_only};
 use super::routes::Routes;
 use super::table::{ANY, Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
@@ -131,7 +132,7 @@ where
     let has_all_methods = |path: &str| routed.iter().any(|route| route.path() == path && route.method() == ANY);
     let without_all_methods = routes.hidden_paths.iter().filter(|path| !has_all_methods(path));
     let hidden = without_all_methods.fold(routes.hidden.clone(), |hidden, path| hidden.route(path, any(hand_back)));
-    let hidden = hidden.layer(layer.with_refused_callers());
+    let hidden = hidden.layer(from_fn(verified_only)).layer(layer.with_refused_callers());
     let open = open.merge(optional);
     // Merged last, so that its answers to unknown paths and methods are used.
     let others_verified = open.clone().merge(routes.closed.clone());

@@ -122,6 +122,9 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// Wraps all routes so far in a layer that runs after authentication and before the guards.
+    ///
+    /// Of a hidden route it sees only requests with a verified token. If it answers such a request itself, it must answer all
+    /// paths alike: the header `Allow` that axum adds on a path with other methods would be missing for a hidden method.
     pub fn layer<L>(mut self, layer: L) -> Self
     where
         L: Layer<AnyRoute> + Clone + Send + Sync + 'static,
