@@ -49,20 +49,28 @@ impl HttpFacts<'_> {
     }
 }
 
-/// In place of a line that is not text: names a host in either header, and no request's.
+/// In place of a line that readers may split in different ways: names a host in either header, and no request's.
 const UNREADABLE: &str = "host=";
 
 /// The hosts that proxies name, by either header.
 fn forwarded_hosts(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = |name: &'static str| {
-        headers.get_all(name).iter().flat_map(|line| line.to_str().unwrap_or(UNREADABLE).split(',')).map(str::trim)
+        let texts = headers.get_all(name).iter().map(|line| line.to_str().ok().filter(|line| has_plain_quotes(line)));
+        texts.flat_map(|line| line.unwrap_or(UNREADABLE).split(',')).map(str::trim)
     };
-    lines("x-forwarded-host").chain(lines("forwarded").filter_map(host_of))
+    lines("x-forwarded-host").chain(lines("forwarded").flat_map(hosts_of))
 }
 
-/// The `host` of one element of a `Forwarded` header (RFC 7239 §4).
-fn host_of(element: &str) -> Option<&str> {
-    element.split(';').find_map(|pair| {
+/// Returns whether no quoted text has a separator or an escape in it, or does not end.
+fn has_plain_quotes(line: &str) -> bool {
+    let mut parts = line.split('"');
+    let is_plain = parts.by_ref().skip(1).step_by(2).all(|quoted| !quoted.contains([',', ';', '\\']));
+    is_plain && line.bytes().filter(|byte| *byte == b'"').count().is_multiple_of(2)
+}
+
+/// Every `host` of one element of a `Forwarded` header (RFC 7239 §4), which may have one.
+fn hosts_of(element: &str) -> impl Iterator<Item = &str> {
+    element.split(';').filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("host").then(|| value.trim().trim_matches('"'))
     })
@@ -161,6 +169,7 @@ mod tests {
             ("x-forwarded-host", "ACME.example.com:443, acme.example.com"),
             ("forwarded", "for=192.0.2.1;proto=https;Host=\"acme.example.com:443\", for=192.0.2.2"),
             ("forwarded", "for=192.0.2.1"),
+            ("forwarded", "for=\"[2001:db8::1]:4711\";host=acme.example.com"),
         ] {
             assert_eq!(host(name, value).as_deref(), Some("acme.example.com:8443"), "{name}: {value}");
         }
@@ -170,6 +179,12 @@ mod tests {
             ("x-forwarded-host", ""),
             ("forwarded", "host=globex.example.com"),
             ("forwarded", "for=x, host = globex.example.com"),
+            ("forwarded", "host=acme.example.com;host=globex.example.com"),
+            ("forwarded", "for=\"x;host=acme.example.com\";host=globex.example.com"),
+            ("forwarded", "for=\"x;host=acme.example.com\""),
+            ("forwarded", "for=\"x, y\""),
+            ("forwarded", "for=\"x\\\"y\""),
+            ("forwarded", "for=\"x"),
         ] {
             assert_eq!(host(name, value), None, "{name}: {value}");
         }
