@@ -140,6 +140,23 @@ async fn s5_09_s5_10_credentials_in_two_locations_are_a_bad_request() {
     }
 }
 
+/// Some handlers decode the names of cookies, and a browser guards `__Host-` only as it is written.
+#[tokio::test]
+async fn s15_09_an_escaped_name_of_the_cookie_is_a_bad_request() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let service = serve(builder(&issuer).cookie(cookie())).await;
+    for (cookies, status) in [
+        (format!("__Host-token={token}; __Host%2Dtoken={token}"), 400),
+        (format!("__Host%2dtoken={token}"), 400),
+        (format!("%5F%5fHost-toke%6e=x; __Host-token={token}"), 400),
+        (format!("__Host-token={token}; __Host%2Dtokens=x; %zz=1; a%20b=2"), 200),
+    ] {
+        let answer = service.request("GET /", &[&format!("Cookie: {cookies}")]).await;
+        assert_eq!(answer.status, status, "{}", cookies.replace(&token, "TOKEN"));
+    }
+}
+
 #[tokio::test]
 async fn s5_21_a_subprotocol_carries_the_token_and_no_handler_sees_it() {
     let issuer = TestIssuer::new();
@@ -172,6 +189,28 @@ async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_n
     assert_eq!(service.request("GET /?access_token=abc", &[]).await.status, 401);
     let plain = serve(builder(&issuer)).await;
     assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
+}
+
+/// Nobody asks for it there, yet it may come.
+#[tokio::test]
+async fn s5_10_s5_21_s10_02_a_token_on_an_open_path_is_hidden_too() {
+    let issuer = TestIssuer::new();
+    let token = good(&issuer).sign();
+    let all = || danger::token_in_query(builder(&issuer).cookie(cookie()).websocket_protocol_pair());
+    for layer in [all().public(["/"]), all().allow_anonymous().public(["/"])] {
+        let service = serve(layer).await;
+        let offer = format!("Sec-WebSocket-Protocol: bearer, {token}, chat.v1");
+        let (header, cookie) = (format!("Authorization: Bearer {token}"), format!("Cookie: __Host-token={token}"));
+        for (query, lines, left) in [
+            ("", vec![UPGRADE[0], UPGRADE[1], &offer], "/ bearer, chat.v1 None"),
+            (&*format!("?a=1&access_token={token}"), vec![], "/?a=1 - None"),
+            ("", vec![&*header], "/ - Some(Sensitive)"),
+            ("", vec![&*cookie], "/ - Some(Sensitive)"),
+        ] {
+            let answer = service.request(&format!("GET /{query}"), &lines).await;
+            assert_eq!(answer.body, format!("nobody {left}"));
+        }
+    }
 }
 
 /// Checked before keys are needed, and not counted as a refused token.

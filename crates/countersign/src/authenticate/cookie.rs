@@ -56,15 +56,20 @@ impl CookieToken {
         name.into_iter().chain(origin_faults(&self.origins))
     }
 
-    /// The values of the cookie, in the order of the request; `None` for one that is not UTF-8.
+    /// The values of the cookie, in the order of the request; `None` for one that is not UTF-8, or whose name is escaped:
+    /// some handlers decode names, and browsers guard the prefix `__Host-` only as it is.
     pub(super) fn values<'r>(&self, headers: &'r HeaderMap) -> impl Iterator<Item = Option<&'r str>> {
         let pairs = headers.get_all(header::COOKIE).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
         pairs.filter_map(move |pair| {
             let end = pair.iter().position(|byte| *byte == b'=')?;
             let (name, value) = pair.split_at(end);
             // Handlers that parse cookies trim both too, so that they see the same ones.
-            let is_token = name.trim_ascii() == self.name.as_bytes();
-            is_token.then(|| std::str::from_utf8(value[1..].trim_ascii()).ok()) // value starts with =
+            let name = name.trim_ascii();
+            if name == self.name.as_bytes() {
+                return Some(std::str::from_utf8(value[1..].trim_ascii()).ok()); // value starts with =
+            }
+            let is_escaped = name.contains(&b'%') && form_urlencoded::parse(name).any(|(name, _)| name == self.name);
+            is_escaped.then_some(None)
         })
     }
 
