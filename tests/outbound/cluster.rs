@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use countersign::authenticate::CallerToken;
 use countersign::clock::{SystemClock, UnixTime};
 use countersign::outbound::{ClientCredentials, Outbound, OutboundContext, OutboundError, StaticToken, TokenSource};
 use countersign_test::ManualClock;
@@ -109,16 +110,23 @@ async fn answer_of(outbound: Outbound, url: String) -> (u16, axum::http::HeaderM
 async fn a_failed_call_is_answered_without_a_word_of_the_other_service() {
     let step_up = r#"Bearer error="insufficient_user_authentication", acr_values="gold", max_age="5", error_description="inside""#;
     let ok = || Server::start(|_, _| json(200, "{}".into()));
-    for (token_status, body, target, expected) in [
-        (503, r#"{"error":"inside"}"#, ok().await, (503, "upstream_unavailable")),
-        (400, r#"{"error":"invalid_client","error_description":"inside"}"#, ok().await, (502, "upstream_refused")),
-        (200, "<html>inside</html>", ok().await, (502, "upstream_refused")),
+    let asks = || Server::start(move |_, _| unauthorized(step_up));
+    const TOKEN: &str = r#"{"access_token":"t","token_type":"Bearer",
+        "issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}"#;
+    let ann = CallerToken::unverified(&"ann".into(), UnixTime::from_secs(2000));
+    for (token_status, body, target, caller, expected) in [
+        (503, r#"{"error":"inside"}"#, ok().await, None, (503, "upstream_unavailable")),
         (
-            200,
-            r#"{"access_token":"t","token_type":"Bearer"}"#,
-            Server::start(move |_, _| unauthorized(step_up)).await,
-            (401, "insufficient_user_authentication"),
+            400,
+            r#"{"error":"invalid_client","error_description":"inside"}"#,
+            ok().await,
+            None,
+            (502, "upstream_refused"),
         ),
+        (200, "<html>inside</html>", ok().await, None, (502, "upstream_refused")),
+        (200, TOKEN, asks().await, Some(&ann), (401, "insufficient_user_authentication")),
+        // Of this service itself, no login of the caller's meets the challenge.
+        (200, TOKEN, asks().await, None, (502, "upstream_refused")),
     ] {
         let issuer = Server::start(move |_, _| {
             let mut answer = json(token_status, body.into());
@@ -130,6 +138,7 @@ async fn a_failed_call_is_answered_without_a_word_of_the_other_service() {
         let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1000)));
         let outbound = Outbound::builder(reqwest::Client::new()).clock(clock).bind(&target.url, source);
         let outbound = outbound.build().expect("bound");
+        let outbound = caller.map_or_else(|| outbound.clone(), |caller| outbound.on_behalf_of(caller));
         let (status, headers, body) = answer_of(outbound, target.url.clone()).await;
         assert_eq!(status, expected.0, "{body}");
         assert!(body.contains(&format!(r#""code":"{}""#, expected.1)), "{body}");
@@ -158,7 +167,7 @@ async fn a_failed_call_is_answered_without_a_word_of_the_other_service() {
     let (status, _, body) = answer_of(outbound, "https://elsewhere.test/".into()).await;
     assert_eq!(status, 500);
     assert!(body.contains("internal_error") && !body.contains("elsewhere"), "{body}");
-    let expired = countersign::authenticate::CallerToken::unverified(&"e30.e30.AA".into(), UnixTime::from_secs(1));
+    let expired = CallerToken::unverified(&"e30.e30.AA".into(), UnixTime::from_secs(1));
     let target = ok().await;
     let source = ClientCredentials::from_token_endpoint(&target.url).client("orders", "s3cret-value");
     let outbound = Outbound::builder(reqwest::Client::new()).bind(&target.url, source).build().expect("bound");

@@ -19,7 +19,7 @@ const MAX_ACR_VALUES: usize = 8;
 /// | error | answer |
 /// |---|---|
 /// | transient | 503 `upstream_unavailable` with `Retry-After` |
-/// | `step_up_required` | 401 with the same challenge for the caller (RFC 9470) |
+/// | `step_up_required` of a call on behalf of the caller | 401 with the same challenge for the caller (RFC 9470) |
 /// | `subject_expired` | 401 `token_expired` |
 /// | `origin_not_bound`, `authorization_already_set`, `no_caller` | 500 `internal_error`: a mistake of this service |
 /// | any other | 502 `upstream_refused` |
@@ -33,7 +33,9 @@ impl IntoResponse for OutboundError {
             | OutboundErrorKind::AuthorizationAlreadySet
             | OutboundErrorKind::NoCaller => return SetupFault.response(AnswerForm::Http).map(Body::from),
             OutboundErrorKind::SubjectExpired => Refusal::CallerExpired,
-            OutboundErrorKind::StepUpRequired => Refusal::Denied(step_up(self.required_step_up())),
+            OutboundErrorKind::StepUpRequired if self.is_for_caller() => {
+                Refusal::Denied(step_up(self.required_step_up()))
+            }
             _ if self.is_transient() => Refusal::UpstreamUnavailable(self.retry_after()),
             _ => Refusal::UpstreamRefused,
         };

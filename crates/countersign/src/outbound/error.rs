@@ -60,6 +60,8 @@ struct Inner {
     retry_after: Option<Duration>,
     is_transient: bool,
     step_up: Option<StepUpChallenge>,
+    /// The call was made for the caller, with a token of the caller's.
+    is_for_caller: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -85,10 +87,10 @@ impl OutboundError {
         OutboundError(Arc::new(Inner { oauth_error: Some(error), ..inner }))
     }
 
-    pub(super) fn step_up(step_up: StepUpChallenge) -> Self {
+    pub(super) fn step_up(step_up: StepUpChallenge, is_for_caller: bool) -> Self {
         let detail = "the service requires a fresher or stronger authentication of the user";
         let inner = Inner::new(OutboundErrorKind::StepUpRequired, detail.into());
-        OutboundError(Arc::new(Inner { step_up: Some(step_up), ..inner }))
+        OutboundError(Arc::new(Inner { step_up: Some(step_up), is_for_caller, ..inner }))
     }
 
     pub(super) fn call(error: impl Into<Box<dyn Error + Send + Sync>>, is_transient: bool) -> Self {
@@ -145,6 +147,11 @@ impl OutboundError {
         self.0.retry_after
     }
 
+    /// Returns whether the caller of this service can do what a step-up requires.
+    pub(super) fn is_for_caller(&self) -> bool {
+        self.0.is_for_caller
+    }
+
     /// The required authentication, if the kind is [`OutboundErrorKind::StepUpRequired`].
     #[must_use]
     pub fn required_step_up(&self) -> Option<&StepUpChallenge> {
@@ -173,7 +180,7 @@ impl OutboundErrorKind {
 impl Inner {
     fn new(kind: OutboundErrorKind, detail: Cow<'static, str>) -> Self {
         let (oauth_error, retry_after, step_up, source) = (None, None, None, None);
-        Inner { kind, detail, oauth_error, retry_after, is_transient: false, step_up, source }
+        Inner { kind, detail, oauth_error, retry_after, is_transient: false, step_up, is_for_caller: false, source }
     }
 }
 

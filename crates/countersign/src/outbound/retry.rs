@@ -60,7 +60,7 @@ pub(super) async fn send_with_retry<T: Transport>(
     if second.status() == StatusCode::UNAUTHORIZED
         && let Challenge::StepUp(step_up) = Challenge::from_headers(second.headers())
     {
-        return Err(failed(OutboundError::step_up(step_up)));
+        return Err(failed(OutboundError::step_up(step_up, subject.is_some())));
     }
     Ok(second)
 }
@@ -77,7 +77,7 @@ pub(super) fn drop_refused_token(
 ) -> Result<bool, OutboundError> {
     match Challenge::from_headers(headers) {
         Challenge::Other => Ok(false),
-        Challenge::StepUp(step_up) => Err(OutboundError::step_up(step_up)),
+        Challenge::StepUp(step_up) => Err(OutboundError::step_up(step_up, subject.is_some())),
         Challenge::InvalidToken => {
             binding.tokens.reject(subject, sent);
             Ok(true)
