@@ -125,8 +125,9 @@ impl Authorities {
     /// name.
     ///
     /// Needed only if several issuers are trusted. Mappings without a prefix must then all name the same issuer, because
-    /// a tenant without a prefix is one and the same for all of them. So must an issuer with a fixed [`tenant`](Self::tenant)
-    /// that another issuer's tokens could name.
+    /// a tenant without a prefix is one and the same for all of them. So must an issuer with a fixed [`tenant`](Self::tenant),
+    /// or one that is pinned by [`required_claim_value`](crate::policy::TrustedIssuer::required_claim_value), that another
+    /// issuer's tokens could name.
     pub fn tenants_of(mut self, issuer: impl Into<String>) -> Self {
         self.tenants_of = Some(issuer.into());
         self

@@ -190,7 +190,8 @@ impl TrustedIssuer {
 
     /// Requires a top-level claim to be exactly this string.
     ///
-    /// For example the tenant, if the issuer serves several.
+    /// For example the tenant, if the issuer serves several. The tenant claim of the mapping is then pinned: with several trusted
+    /// issuers, none of the others may name that tenant, as with [`Authorities::tenant`].
     pub fn required_claim_value(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.required_values.push((name.into(), value.into()));
         self
