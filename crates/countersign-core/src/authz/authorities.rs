@@ -84,6 +84,12 @@ impl Authorities {
         self
     }
 
+    /// The mapping of the client alone.
+    pub(crate) fn clients_only(self) -> Self {
+        let Authorities { client_at, own_tokens, .. } = self;
+        Authorities { client_at, own_tokens, ..Authorities::new() }
+    }
+
     /// States how the issuer marks the tokens that a client got for itself. Default: the subject is the client's id.
     pub fn own_tokens(mut self, mark: OwnTokens) -> Self {
         self.own_tokens = mark;

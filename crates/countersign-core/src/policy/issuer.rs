@@ -298,6 +298,12 @@ impl TrustedIssuer {
         self
     }
 
+    /// Keeps only the client of the mapping, for a service that uses neither roles nor tenants of this issuer.
+    pub fn clients_only(mut self) -> Self {
+        self.authorities = self.authorities.clients_only();
+        self
+    }
+
     /// The exact `iss` of this issuer's tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use countersign_core::authz::Authorities;
+use countersign_core::claims::Principal;
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::verify::Verifier;
@@ -40,9 +40,9 @@ impl Federations {
             for (subject, client) in &federation.subjects {
                 clients.insert((federation.trusted.issuer().to_owned(), subject.clone()), client.clone());
             }
-            // Only the subject is used, so the tenants of two federations need no owner.
+            // Neither roles nor tenants are used, so those of two federations need no owner.
             // Assertions name their author as issuer and subject (RFC 7523 §3).
-            let trusted = federation.trusted.clone().authorities(Authorities::new());
+            let trusted = federation.trusted.clone().clients_only();
             builder = builder.trust(trusted.token_type("client-authentication+jwt"));
         }
         Ok(Federations(Some(Inner { verifier: builder.build()?, clients })))
@@ -60,8 +60,14 @@ impl Federations {
             log(&error);
             if error.is_unavailable() { FederationError::KeysUnavailable } else { FederationError::Rejected }
         })?;
-        if verified.actor().is_some() {
-            return Err(FederationError::Rejected); // who has an actor does not speak for itself
+        // Who has an actor, or got the token through a client, does not speak for itself: a user may have a workload's name.
+        let is_workload = match verified.principal() {
+            Principal::Client(_) => true,
+            Principal::Subject(_) => verified.client_id().is_none(),
+            _ => false,
+        };
+        if !is_workload {
+            return Err(FederationError::Rejected);
         }
         let identity = (verified.issuer().to_owned(), verified.subject().to_owned());
         let client = clients.get(&identity).and_then(|id| registry.find(id));

@@ -43,7 +43,7 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
         .add_federation(federation)
         .build()
         .expect("a sound configuration");
-    let token = |subject: &str| platform.token().subject(subject).audience(NAME);
+    let token = |subject: &str| platform.token().without_claim("client_id").subject(subject).audience(NAME);
 
     let (status, body) = ask(&issuer, &token("system:serviceaccount:shop:orders").sign()).await;
     assert_eq!((status, &body["scope"]), (StatusCode::OK, &"read".into()), "{body}");
@@ -64,6 +64,7 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
             "somebody who acts for the workload",
             token("system:serviceaccount:shop:orders").claim("act", serde_json::json!({ "sub": "other" })).sign(),
         ),
+        ("a user of the same name", token("system:serviceaccount:shop:orders").claim("client_id", "web").sign()),
         ("garbage", "x".to_owned()),
     ] {
         let (status, body) = ask(&issuer, &assertion).await;
@@ -125,6 +126,7 @@ async fn a_workload_gets_only_the_grants_of_its_client() {
         .add_federation(federation)
         .build()
         .expect("a sound configuration");
-    let (status, body) = ask(&issuer, &platform.token().subject("orders").audience(NAME).sign()).await;
+    let (status, body) =
+        ask(&issuer, &platform.token().without_claim("client_id").subject("orders").audience(NAME).sign()).await;
     assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"unauthorized_client".into()));
 }
