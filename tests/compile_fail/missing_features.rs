@@ -41,7 +41,7 @@ fn errors(name: &str, dependencies: &str, program: &str) -> String {
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--color", "never"])
         .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("missing"))
         .output()
         .expect("cargo runs");
     assert!(!output.status.success(), "it compiles");
