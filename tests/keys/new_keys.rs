@@ -8,6 +8,7 @@ use countersign::keys::{FailoverKeys, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
 
+use crate::server::answer;
 use crate::world::{World, policy};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,4 +111,24 @@ async fn a_request_does_not_wait_while_the_clock_of_a_test_stands_still() {
     tokio::time::advance(SECOND * 2).await; // the runtime's time only
     assert_eq!(waiting.await.expect("no panic"), "keys_unavailable");
     assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "keys_unavailable", "at once");
+}
+
+/// A cache between service and provider that gives its copy in spite of `no-cache`.
+#[tokio::test]
+async fn s4_15_a_key_that_a_shared_cache_does_not_have_yet_is_not_unknown() {
+    let world = World::honest().await;
+    let cached = |age: &'static str, set: String| move |_: usize, _: &str| answer(200, &[("age", age)], &set);
+    world.server.now(cached("0", world.issuer.jwks()));
+    assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+    assert_eq!(verdict(&world.verifier, &world.with_unknown_key(0)).await, "unknown_key", "just fetched");
+    let old = world.issuer.jwks();
+    world.issuer.rotate();
+    let token = world.token();
+    world.server.now(cached("200", old));
+    world.advance(SECOND * 11).await;
+    let error = world.verifier.verify(&token).await.expect_err("the cache has the older set");
+    assert_eq!((error.code(), error.retry_after()), ("keys_unavailable", Some(SECOND)));
+    world.server.now(cached("0", world.issuer.jwks()));
+    world.advance(SECOND * 11).await;
+    assert_eq!(verdict(&world.verifier, &token).await, "ok");
 }

@@ -28,6 +28,7 @@ pub(super) struct HttpLocation {
     document: KeyDocument,
     state: Mutex<State>,
     public_only: AtomicBool,
+    answered_from_cache: AtomicBool,
     plain_http_allowed: AtomicBool,
     settings: Mutex<ConnectionSettings>,
 }
@@ -64,6 +65,7 @@ impl HttpLocation {
             document,
             state: Mutex::default(),
             public_only: AtomicBool::new(false),
+            answered_from_cache: AtomicBool::new(false),
             plain_http_allowed: AtomicBool::new(false),
             settings: Mutex::default(),
         }
@@ -173,6 +175,7 @@ impl HttpLocation {
             _ => return Err(response.unexpected_status()),
         };
         *validator = etag.map(|etag| (etag, Arc::clone(&value)));
+        self.answered_from_cache.store(response.is_from_cache(), Ordering::Relaxed);
         Ok(Fetched { value, lifetime: response.fresh_for() })
     }
 }
@@ -202,6 +205,10 @@ impl KeyLocation for HttpLocation {
 
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         Box::pin(async move { self.fetch_keys(request).await })
+    }
+
+    fn answered_from_cache(&self) -> bool {
+        self.answered_from_cache.load(Ordering::Relaxed)
     }
 
     fn weakenings(&self) -> Vec<&'static str> {

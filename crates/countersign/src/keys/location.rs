@@ -30,6 +30,11 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
     /// Fetches the key set. If nothing has changed, returns the current set itself.
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure>;
 
+    /// Returns whether the last answer came from a cache on the way, so that it may be older than the request for it.
+    fn answered_from_cache(&self) -> bool {
+        false
+    }
+
     /// Settings that weaken the source, in words.
     fn weakenings(&self) -> Vec<&'static str> {
         Vec::new()
