@@ -114,6 +114,8 @@ async fn the_next_source_is_used_if_the_preferred_one_is_unavailable() {
     assert!(!Health::new(&verifier).is_ready());
     assert!(verifier.verify(&token).await.is_ok(), "by the second source");
     assert!(matches!(keys.describe().health, KeyHealth::Degraded { .. }), "and the health reports it");
+    let missing = verifier.verify(&world.with_unknown_key(0)).await.expect_err("it may be new at the first");
+    assert_eq!(missing.code(), "keys_unavailable");
 
     // The first source returns without the old key, which is then unknown, even for cached tokens.
     world.issuer.rotate();

@@ -11,8 +11,8 @@ use countersign_core::key::{
 
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
 ///
-/// A later source is refreshed only if the earlier ones are unavailable. If a refreshed source lacks a key, the key counts as
-/// unknown. If a source states that the issuer has no keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
+/// A later source is refreshed only if the earlier ones are unavailable. If the preferred source was refreshed and lacks a
+/// key, the key counts as unknown; if only a later one was, the answer is 503. If a source states that the issuer has no keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -101,7 +101,12 @@ impl FailoverKeys {
                     RefreshOutcome::Unavailable { retry_after } => {
                         soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
                     }
-                    refreshed => return refreshed,
+                    // A key that this one lacks may be new at the one that did not answer.
+                    RefreshOutcome::Refreshed => {
+                        let deferred = |retry_after| RefreshOutcome::Deferred { retry_after };
+                        return soonest.map_or(RefreshOutcome::Refreshed, deferred);
+                    }
+                    deferred => return deferred,
                 }
                 if source.cell().is_withdrawn() {
                     break;
