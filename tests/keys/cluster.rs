@@ -84,7 +84,9 @@ impl ApiServer {
         }
         let head = String::from_utf8_lossy(&head).into_owned();
         let shown = format!("authorization: Bearer {}\r\n", self.token.lock().expect("sound"));
-        let (status, body) = match head.starts_with("GET /openid/v1/jwks ") && head.contains(&shown) {
+        // The real one answers 406 to a request that accepts `application/json` alone.
+        let is_accepted = head.contains(&shown) && head.contains("accept: application/jwk-set+json");
+        let (status, body) = match head.starts_with("GET /openid/v1/jwks ") && is_accepted {
             true => ("200 OK", self.keys.lock().expect("sound").clone()),
             false => (*self.refusal.lock().expect("sound"), "{}".to_owned()),
         };
@@ -221,7 +223,7 @@ async fn a_refusal_of_the_api_server_states_what_the_cluster_lacks() {
     std::fs::write(&authority_file, authority.pem()).expect("written");
     std::fs::write(&token_file, "pod-2").expect("written");
     for (status, remedy) in [
-        ("401 Unauthorized", "status 401: the API server does not accept the token"),
+        ("401 Unauthorized", "of a pod that exists, by a key that the API server still knows"),
         ("403 Forbidden", "bind the cluster role system:service-account-issuer-discovery"),
     ] {
         *server.refusal.lock().expect("sound") = status;

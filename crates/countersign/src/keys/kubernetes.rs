@@ -28,7 +28,8 @@ const AUTHORITY: &str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /// The failure for a pod whose own token is not accepted.
-const REFUSED_TOKEN: &str = "status 401: the API server does not accept the token in the pod's file; it must be a token for the API server itself";
+const REFUSED_TOKEN: &str = "status 401: the API server does not accept the token in the pod's file; it must be a token for the \
+                             API server itself, of a pod that exists, by a key that the API server still knows";
 
 /// The failure in a cluster that removed the binding which every cluster has by default.
 const NO_PERMISSION: &str = "status 403: the pod's service account may not read the keys; bind the cluster role \
