@@ -24,6 +24,8 @@ pub enum Part {
     Hydra,
     /// SPIRE's server and agent.
     Spire,
+    /// Kubernetes' API server and etcd.
+    Kubernetes,
     /// The service of `tests/peers/spring`, built.
     Spring,
     /// The server of `tests/peers/spring_authorization`, built.
@@ -32,7 +34,7 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 11] = [
+    pub const ALL: [(Part, &'static str); 12] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -42,13 +44,14 @@ impl Part {
         (Part::Keycloak, "has_keycloak"),
         (Part::Hydra, "has_hydra"),
         (Part::Spire, "has_spire"),
+        (Part::Kubernetes, "has_kubernetes"),
         (Part::Spring, "has_spring"),
         (Part::SpringAuthorization, "has_spring_authorization"),
     ];
 
     /// Returns whether building the part takes longer than a run of CI has: only `tests/peers/install all` builds it.
     const fn is_slow_to_build(self) -> bool {
-        matches!(self, Part::Spire)
+        matches!(self, Part::Spire | Part::Kubernetes)
     }
 
     /// The file that shows that this part is installed; `peers` is the folder `tests/peers`.
@@ -63,6 +66,7 @@ impl Part {
             Part::Keycloak => peers.join("keycloak/server/ready"),
             Part::Hydra => peers.join("hydra/server/ready"),
             Part::Spire => peers.join("spire/server/ready"),
+            Part::Kubernetes => peers.join("kubernetes/server/ready"),
             Part::Spring => peers.join("spring/server/orders.jar"),
             Part::SpringAuthorization => peers.join("spring_authorization/server/id.jar"),
             Part::Postgres => {

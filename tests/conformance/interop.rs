@@ -111,7 +111,7 @@ fn page() -> String {
         "# Interoperability\n\n\
          Servers and libraries that the tests run Countersign against, as of November 2026. This page is made from the names of the\n\
          tests, do not edit it: `UPDATE_DOCS=1 cargo test -p countersign-tests --test conformance the_interop_page`.\n\n\
-         `tests/peers/install` installs them all. A test whose server is missing is reported as ignored. \"yes\" means that a test\n\
+         `tests/peers/install all` installs them. A test whose server is missing is reported as ignored. \"yes\" means that a test\n\
          of this name runs against the server, set up as its guide says; \"no\" means that there is none, because the server lacks\n\
          the feature or because nobody wrote it. [What does not work](#what-does-not-work) has the reasons that are known.\n\n\
          More rotations and a longer outage than in every run:\n\

@@ -5,6 +5,7 @@ mod guide;
 mod hosted;
 mod hydra;
 mod keycloak;
+mod kubernetes;
 mod load;
 mod outage;
 mod recorded;

@@ -14,11 +14,15 @@ fn outage() -> Duration {
     Duration::from_secs(std::env::var("OUTAGE_SECONDS").map_or(5, |count| count.parse().expect("a number")))
 }
 
+/// Keys are fetched every two seconds.
+pub fn often() -> RefreshPolicy {
+    let second = Duration::from_secs(1);
+    RefreshPolicy::default().default_lifetime(2 * second).min_lifetime(second).max_lifetime(2 * second)
+}
+
 /// Keys of this issuer that are fetched every two seconds.
 pub fn keys_that_are_fetched_often(issuer: &str) -> RemoteKeys {
-    let second = Duration::from_secs(1);
-    let policy = RefreshPolicy::default().default_lifetime(2 * second).min_lifetime(second).max_lifetime(2 * second);
-    RemoteKeys::from_issuer(issuer).refresh_policy(policy)
+    RemoteKeys::from_issuer(issuer).refresh_policy(often())
 }
 
 /// Lets the server hang, and kills it. Meanwhile `token` is accepted, and the token `unknown` of a key that nobody knows gets 503.

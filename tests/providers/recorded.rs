@@ -1,8 +1,13 @@
-//! Tokens as the servers of this folder gave them, with invented names: what holds without the servers.
+//! Tokens and answers as the servers of this folder gave them, with invented names: what holds without the servers.
 
-use countersign::policy::Policy;
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign::key::Algorithm;
+use countersign::keys::RemoteKeys;
+use countersign::policy::{Policy, TrustedIssuerConfig};
 use countersign::prelude::*;
-use countersign_test::{TestIssuer, TokenDraft};
+use countersign_test::{Provider, TestIssuer, TokenDraft};
 use serde_json::{Value, json};
 
 use crate::guide::Guide;
@@ -129,4 +134,58 @@ async fn springs_authorization_server_lists_scopes_and_names_the_client_as_audie
     let default = draft(&issuer, &default).without_header("typ").sign();
     assert_eq!(strict.verify(&default).await.expect_err("refused").code(), "wrong_type");
     assert_eq!(issuer.verifier_for("orders").verify(&default).await.expect_err("refused").code(), "wrong_audience");
+}
+
+/// A token of Kubernetes 1.34 for a pod: no `typ`, and no claim that names a client.
+fn account_token(issuer: &TestIssuer, audience: &str, seconds: u64, claims: Value) -> String {
+    let draft = issuer.token().without_header("typ").without_claim("client_id").without_claim("scope");
+    let draft =
+        draft.audience(audience).subject("system:serviceaccount:shop:billing").lifetime(Duration::from_secs(seconds));
+    let began = draft.claims()["iat"].clone();
+    draft.claim("nbf", began).claim("kubernetes.io", claims).sign()
+}
+
+#[tokio::test]
+async fn a_pods_own_token_is_for_the_api_server_alone_and_lasts_a_year() {
+    let cluster = "https://kubernetes.default.svc.cluster.local";
+    let issuer = TestIssuer::with_algorithm(Algorithm::RS256).with_name(cluster);
+    let verifier = verifier("kubernetes", &issuer);
+    let place = json!({
+        "namespace": "shop", "pod": { "name": "billing", "uid": "c3258d0d" },
+        "serviceaccount": { "name": "billing", "uid": "006c607c" },
+    });
+    let verified = verifier.verify(&account_token(&issuer, "orders", 3600, place.clone())).await.expect("projected");
+    assert_eq!(verified.client_id(), Some("system:serviceaccount:shop:billing"));
+    assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), Some("shop"));
+
+    let mut own = place;
+    own["warnafter"] = json!(1_795_970_902); // the end of the hour that the pod asked for
+    let own = account_token(&issuer, cluster, 31_536_000, own);
+    assert_eq!(verifier.verify(&own).await.expect_err("refused").code(), "wrong_audience");
+}
+
+/// The API server answers 406 to a request for its keys that accepts `application/json` alone.
+#[tokio::test]
+async fn s4_06_a_request_for_keys_accepts_the_type_of_key_sets_and_one_for_discovery_plain_json() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a provider");
+    let accepted = |kind: &str| {
+        let headers = provider.last_request_headers();
+        assert!(headers["accept"].split(", ").any(|accepted| accepted == kind), "{headers:?}");
+    };
+    for keys in [RemoteKeys::from_url(provider.jwks_url()), RemoteKeys::from_issuer(provider.url())] {
+        let trusted = TrustedIssuerConfig::new(provider.url(), "orders").to_trusted_issuer(Arc::new(keys));
+        Verifier::new(trusted)
+            .expect("a verifier")
+            .verify(&provider.token().audience("orders").sign())
+            .await
+            .expect("good");
+        accepted("application/jwk-set+json");
+    }
+    provider.answer_discovery_with(503, "", &[]);
+    let keys = RemoteKeys::from_issuer(provider.url());
+    let trusted = TrustedIssuerConfig::new(provider.url(), "orders").to_trusted_issuer(Arc::new(keys));
+    let verifier = Verifier::new(trusted).expect("a verifier");
+    let error = verifier.verify(&provider.token().audience("orders").sign()).await.expect_err("no discovery");
+    assert_eq!(error.code(), "keys_unavailable");
+    accepted("application/json");
 }

@@ -14,6 +14,7 @@ pub struct Server {
     command: Command,
     folder: PathBuf,
     ready: String,
+    http: reqwest::Client,
     running: Option<Child>,
     input: Option<ChildStdin>,
 }
@@ -28,7 +29,12 @@ impl Server {
         std::fs::create_dir_all(&folder).expect("a folder");
         let mut command = Command::new(peers::folder().join(name).join("run"));
         command.args(ports.iter().map(u16::to_string)).arg(&folder).stdin(Stdio::piped());
-        Server { command, folder, ready, running: None, input: None }
+        Server { command, folder, ready, http: reqwest::Client::new(), running: None, input: None }
+    }
+
+    /// Asks by this client whether it is ready.
+    pub fn asked_by(self, http: reqwest::Client) -> Self {
+        Server { http, ..self }
     }
 
     /// The folder with its data.
@@ -41,9 +47,8 @@ impl Server {
         let mut script = self.command.spawn().expect("the script runs");
         self.input = script.stdin.take();
         self.running = Some(script);
-        let http = reqwest::Client::new();
         let limit = Instant::now() + Duration::from_secs(300);
-        while !http.get(&self.ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+        while !self.http.get(&self.ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
             assert!(Instant::now() < limit, "no answer; see {}/log", self.folder.display());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
