@@ -140,7 +140,7 @@ mod tests {
         indexes.extend([Event::NotFound, Event::DeniedInShadow, Event::NoSuchParameter].map(Event::index));
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
         indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
-        indexes.extend([Event::SecondLayer, Event::TokenIgnored].map(Event::index));
+        indexes.extend([Event::SecondLayer, Event::TokenIgnored, Event::DeniedByHandler].map(Event::index));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }
