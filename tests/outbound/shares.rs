@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::response::IntoResponse;
 use countersign::authenticate::CallerToken;
 use countersign::clock::UnixTime;
 use countersign::outbound::{AttachTokenLayer, OutboundError, OutboundToken, TokenFuture, TokenRequest, TokenSource};
@@ -70,6 +71,83 @@ async fn s15_01_a_client_with_ten_thousand_fresh_tokens_removes_no_other_caller(
     }
     let stats = &layer.stats()[0].1;
     assert!(stats.caller_bytes <= 8 * 1024 * 1024 && stats.callers < 12_200, "{stats:?}");
+}
+
+/// Answers once the test lets it.
+#[derive(Debug)]
+struct SlowService {
+    asked: AtomicUsize,
+    answers: tokio::sync::watch::Sender<bool>,
+}
+
+impl TokenSource for SlowService {
+    fn token<'a>(&'a self, _: &'a TokenRequest) -> TokenFuture<'a> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut answers = self.answers.subscribe();
+        Box::pin(async move {
+            let _ = answers.wait_for(|answers| *answers).await;
+            OutboundToken::from_bearer(&Secret::from("exchanged"), Some(Duration::from_secs(3000)))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_01_a_caller_with_many_tokens_leaves_a_slow_token_service_to_others() {
+    let issuer = TestIssuer::new();
+    let service = Arc::new(SlowService { asked: AtomicUsize::new(0), answers: tokio::sync::watch::Sender::new(false) });
+    let layer =
+        AttachTokenLayer::builder().bind("https://billing.test", Arc::clone(&service)).build().expect("a layer");
+    let start = |caller: CallerToken| {
+        let layer = layer.clone();
+        tokio::spawn(async move { call(&layer, &caller).await })
+    };
+    let asked = || service.asked.load(Ordering::SeqCst);
+    let busy = || token(issuer.token().subject("busy"));
+
+    // Calls that are dropped leave their exchanges in progress.
+    let dropped: Vec<_> = (0..8).map(|_| start(busy())).collect();
+    while asked() < 8 {
+        tokio::task::yield_now().await;
+    }
+    dropped.iter().for_each(tokio::task::JoinHandle::abort);
+    let flood: Vec<_> = (0..500).map(|_| start(busy())).collect();
+    let others: Vec<_> = (0..50).map(|n| start(token(issuer.token().subject(format!("user-{n}"))))).collect();
+    let same_name = TestIssuer::new().with_name("https://other.test").token().subject("busy");
+    let another = start(token(same_name));
+    let own = tokio::spawn(
+        layer
+            .layer(tower::service_fn::<Inner>(answer))
+            .oneshot(http::Request::get("https://billing.test/").body(()).expect("a request")),
+    );
+    let (mut waiting, mut refused) = (Vec::new(), 0);
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked(), 16 + 50 + 1 + 1, "16 of one subject, however many tokens it has, and everybody else's");
+    for call in flood {
+        match call.is_finished() {
+            false => waiting.push(call),
+            true => {
+                let error = call.await.expect("no panic").expect_err("over its share");
+                assert!(error.is_transient() && error.retry_after() == Some(Duration::from_secs(1)), "{error}");
+                let answer = error.into_response();
+                assert_eq!(
+                    (answer.status().as_u16(), &answer.headers()["retry-after"]),
+                    (503, &"1".parse().expect("a value"))
+                );
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((waiting.len(), refused), (8, 492));
+
+    service.answers.send_replace(true);
+    for call in others.into_iter().chain(waiting).chain([another]) {
+        call.await.expect("no panic").expect("a token in its turn");
+    }
+    own.await.expect("no panic").expect("a token of the service itself");
+    call(&layer, &busy()).await.expect("its share is free again");
+    assert_eq!(asked(), 69);
 }
 
 /// Hangs in its first fetch.

@@ -12,6 +12,7 @@ use countersign_core::integration::sha256;
 use super::callers::{Callers, NewCaller};
 use super::cell::{Cell, Counters, Owner, Shared, cell_bytes, timed_out};
 use super::context::OutboundContext;
+use super::exchanges::{Admission, Exchanges};
 use super::party::Party;
 use super::token::OutboundToken;
 use super::token_policy::policy_faults;
@@ -70,7 +71,7 @@ impl CachedTokens {
     ) -> Self {
         let policy = source.refresh_policy();
         let (used_for, counters) = (used_for.to_owned(), Counters::default());
-        let shared = Arc::new(Shared { source, clock, policy, used_for, counters });
+        let shared = Arc::new(Shared { source, clock, policy, used_for, counters, exchanges: Exchanges::new() });
         let own = Cell::new(&shared, None);
         CachedTokens(Arc::new(Inner { shared, own, callers: Arc::new(Mutex::new(Callers::new(caller_cache_bytes))) }))
     }
@@ -138,7 +139,13 @@ impl CachedTokens {
             return cell.clone();
         }
         let party = Party::of(subject);
-        let owner = Owner { caller: subject.clone(), digest, list: Arc::downgrade(&self.0.callers) };
+        let owner = Owner {
+            caller: subject.clone(),
+            names: self.0.shared.exchanges.names(&party),
+            admission: Admission::default(),
+            digest,
+            list: Arc::downgrade(&self.0.callers),
+        };
         let cell = Cell::new(&self.0.shared, Some(owner));
         let (bytes, expires_at) = (cell_bytes(subject, None), subject.expires_at());
         let now = self.0.shared.clock.now();

@@ -1,12 +1,11 @@
 //! The callers with cached tokens: bounded in bytes, with shares for issuers, clients and subjects.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 
 use countersign_core::clock::UnixTime;
-use countersign_core::integration::{OccupancyBudget, Permit, Standing};
 
 use super::party::Party;
+use super::shares::{Names, Place, Shares};
 
 /// Each subject gets at most this part of the bytes; each client and each issuer gets at most as many as are free.
 const SUBJECT_PART: u32 = 4;
@@ -30,7 +29,6 @@ pub(super) struct Callers<C> {
     uses: u64,
     max_bytes: u32,
     shares: Shares,
-    hasher: RandomState,
 }
 
 /// A caller to be added.
@@ -45,20 +43,16 @@ struct Entry<C> {
     value: C,
     used: u64,
     expires_at: UnixTime,
-    party: [Option<u64>; 3],
+    names: Names,
     units: u32,
-    _place: [Option<Permit>; 3],
+    _place: Place,
 }
-
-/// The budgets of subjects, clients and issuers, in the order of eviction.
-struct Shares([OccupancyBudget; 3]);
 
 impl<C> Callers<C> {
     pub(super) fn new(max_bytes: usize) -> Self {
         let max_bytes = u32::try_from(max_bytes).unwrap_or(u32::MAX);
-        let budget = || OccupancyBudget::new(max_bytes);
-        let shares = Shares([budget().share(max_bytes / SUBJECT_PART), budget(), budget()]);
-        Callers { entries: HashMap::new(), uses: 0, max_bytes, shares, hasher: RandomState::new() }
+        let shares = Shares::new(max_bytes, max_bytes / SUBJECT_PART);
+        Callers { entries: HashMap::new(), uses: 0, max_bytes, shares }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -67,7 +61,7 @@ impl<C> Callers<C> {
 
     /// The bytes of all entries.
     pub(super) fn bytes(&self) -> usize {
-        self.shares.0[2].in_use() as usize
+        self.shares.in_use() as usize
     }
 
     pub(super) fn get(&mut self, digest: &Digest) -> Option<&C> {
@@ -79,15 +73,13 @@ impl<C> Callers<C> {
 
     /// Adds a caller, unless it is larger than its share.
     pub(super) fn insert(&mut self, digest: Digest, caller: NewCaller<C>, now: UnixTime) -> Vec<C> {
-        let NewCaller { value, party: Party { issuer, client, subject }, bytes, expires_at } = caller;
-        let issuer_hash = self.hasher.hash_one(&issuer);
-        let of_issuer = |name: Option<String>| name.map(|name| self.hasher.hash_one((issuer_hash, name)));
-        let party = [of_issuer(subject), of_issuer(client), Some(issuer_hash)];
+        let NewCaller { value, party, bytes, expires_at } = caller;
+        let names = self.shares.names(&party);
         let units = self.units(bytes);
         self.uses += 1; // or callers that were added without a use between them would be removed together
-        let (place, mut removed) = self.make_room(party, units, now);
+        let (place, mut removed) = self.make_room(names, units, now);
         if let Some(place) = place {
-            let entry = Entry { value, used: self.uses, expires_at, party, units, _place: place };
+            let entry = Entry { value, used: self.uses, expires_at, names, units, _place: place };
             removed.extend(self.entries.insert(digest, entry).map(|entry| entry.value));
         }
         removed
@@ -99,11 +91,11 @@ impl<C> Callers<C> {
         if self.entries.get(digest).is_none_or(|entry| entry.units == units) {
             return Vec::new();
         }
-        let Some(Entry { value, used, expires_at, party, .. }) = self.entries.remove(digest) else { return Vec::new() };
-        let (place, mut removed) = self.make_room(party, units, now);
+        let Some(Entry { value, used, expires_at, names, .. }) = self.entries.remove(digest) else { return Vec::new() };
+        let (place, mut removed) = self.make_room(names, units, now);
         match place {
             Some(place) => {
-                let entry = Entry { value, used, expires_at, party, units, _place: place };
+                let entry = Entry { value, used, expires_at, names, units, _place: place };
                 self.entries.insert(*digest, entry);
             }
             None => removed.push(value),
@@ -115,21 +107,16 @@ impl<C> Callers<C> {
         u32::try_from(bytes.max(self.max_bytes as usize / MAX_CALLERS).max(1)).unwrap_or(u32::MAX)
     }
 
-    fn make_room(
-        &mut self,
-        party: [Option<u64>; 3],
-        units: u32,
-        now: UnixTime,
-    ) -> (Option<[Option<Permit>; 3]>, Vec<C>) {
+    fn make_room(&mut self, names: Names, units: u32, now: UnixTime) -> (Option<Place>, Vec<C>) {
         let mut removed = Vec::new();
         loop {
-            if let Some(place) = self.shares.place(party, units) {
+            if let Ok(place) = self.shares.place(names, units) {
                 return (Some(place), removed);
             }
             let before = removed.len();
             removed.extend(self.entries.extract_if(|_, entry| entry.expires_at <= now).map(|(_, entry)| entry.value));
             if removed.len() == before {
-                self.remove_least_recently_used(party, &mut removed);
+                self.remove_least_recently_used(names, &mut removed);
             }
             if removed.len() == before {
                 return (None, removed);
@@ -138,10 +125,10 @@ impl<C> Callers<C> {
     }
 
     /// Removes the least recently used callers of the narrowest share that has some.
-    fn remove_least_recently_used(&mut self, party: [Option<u64>; 3], removed: &mut Vec<C>) {
-        for share in 0..=party.len() {
-            let is_in_share = |entry: &Entry<C>| match party.get(share) {
-                Some(name) => name.is_some() && entry.party.get(share) == Some(name),
+    fn remove_least_recently_used(&mut self, names: Names, removed: &mut Vec<C>) {
+        for share in 0..=names.len() {
+            let is_in_share = |entry: &Entry<C>| match names.get(share) {
+                Some(name) => name.is_some() && entry.names.get(share) == Some(name),
                 None => true,
             };
             let mut uses: Vec<u64> =
@@ -155,19 +142,6 @@ impl<C> Callers<C> {
             removed.extend(oldest.map(|(_, entry)| entry.value));
             return;
         }
-    }
-}
-
-impl Shares {
-    /// A place in each share, or none.
-    fn place(&self, party: [Option<u64>; 3], units: u32) -> Option<[Option<Permit>; 3]> {
-        let mut place = [None, None, None];
-        for ((place, budget), name) in place.iter_mut().zip(&self.0).zip(party) {
-            if let Some(name) = name {
-                *place = Some(budget.acquire_many(&name, Standing::Known, units).ok()?);
-            }
-        }
-        Some(place)
     }
 }
 

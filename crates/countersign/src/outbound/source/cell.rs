@@ -7,6 +7,8 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 
 use super::callers::{Callers, Digest};
+use super::exchanges::{Admission, Exchanges};
+use super::shares::{Names, Place};
 use super::token::OutboundToken;
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
@@ -42,6 +44,7 @@ pub(super) struct Shared {
     pub(super) policy: Option<RefreshPolicy>,
     pub(super) used_for: String,
     pub(super) counters: Counters,
+    pub(super) exchanges: Exchanges,
 }
 
 #[derive(Debug, Default)]
@@ -52,9 +55,11 @@ pub(super) struct Counters {
     pub(super) renewals: AtomicU64,
 }
 
-/// The caller that a cell belongs to, and the list that weighs it.
+/// The caller that a cell belongs to, the shares that its exchanges count in, and the list that weighs it.
 pub(super) struct Owner {
     pub(super) caller: CallerToken,
+    pub(super) names: Names,
+    pub(super) admission: Admission,
     pub(super) digest: Digest,
     pub(super) list: Weak<Mutex<Callers<Cell>>>,
 }
@@ -90,6 +95,14 @@ pub(super) fn cell_bytes(caller: &CallerToken, token: Option<&OutboundToken>) ->
     CELL_BYTES + caller.expose().len() + token.map_or(0, OutboundToken::bytes)
 }
 
+impl TokenFetch {
+    /// The place of a fetch that starts; the service's own tokens need none.
+    fn place(&self) -> Result<Option<Place>, OutboundError> {
+        let Some(owner) = &self.owner else { return Ok(None) };
+        owner.admission.start(&self.shared.exchanges, owner.names)
+    }
+}
+
 impl Fetch<OutboundToken> for TokenFetch {
     type Error = OutboundError;
 
@@ -100,8 +113,10 @@ impl Fetch<OutboundToken> for TokenFetch {
         let now = shared.clock.now();
         let subject_left = request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(now));
         let elapsed = shared.clock.elapsed();
+        let place = self.place();
         let (default_lifetime, max_lifetime) = self.limits;
         Box::pin(async move {
+            let _place = place?; // until the fetch ends, whoever waits for it
             let counters = &shared.counters;
             counters.fetches.fetch_add(1, Ordering::Relaxed);
             counters.refreshes.fetch_add(u64::from(current.is_some()), Ordering::Relaxed);
@@ -123,13 +138,25 @@ impl Fetch<OutboundToken> for TokenFetch {
         })
     }
 
+    /// Before the fetch, so that a refusal is no failure of the token service and causes no back-off.
+    fn admit(&self, _: bool, _: bool, _: Duration) -> Result<(), Duration> {
+        let Some(owner) = &self.owner else { return Ok(()) };
+        owner.admission.take(&self.shared.exchanges, owner.names)
+    }
+
+    fn on_finish(&self, _: Option<&OutboundError>, _: bool, _: Option<&CachedValue<OutboundToken>>) {
+        if let Some(owner) = &self.owner {
+            owner.admission.end();
+        }
+    }
+
     fn timeout_error(&self) -> OutboundError {
         timed_out(None)
     }
 
     /// Weighs the caller again, with the new token.
     fn on_change(&self, cached: &CachedValue<OutboundToken>) {
-        let Some(Owner { caller, digest, list }) = &self.owner else { return };
+        let Some(Owner { caller, digest, list, .. }) = &self.owner else { return };
         let Some(list) = list.upgrade() else { return };
         let (bytes, now) = (cell_bytes(caller, Some(&cached.value)), self.shared.clock.now());
         let removed = list.lock().unwrap_or_else(PoisonError::into_inner).resize(digest, bytes, now);

@@ -1,0 +1,58 @@
+//! The exchanges of callers' tokens that are in progress: bounded, with shares for subjects, clients and issuers.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::party::Party;
+use super::shares::{Names, Place, Shares};
+use crate::outbound::error::OutboundError;
+
+/// The most exchanges in progress for each binding. One issuer gets at most as many as are free, so at most half.
+const MAX_EXCHANGES: u32 = 1024;
+
+/// The most exchanges in progress for one subject, or for one client whose tokens have no subject.
+const MAX_OF_SUBJECT: u32 = 16;
+
+/// The exchanges of one binding that are in progress.
+pub(super) struct Exchanges(Shares);
+
+/// The place of one caller's exchange, from its admission to its start. The exchange then holds it until its end.
+#[derive(Default)]
+pub(super) struct Admission(Mutex<Option<Place>>);
+
+impl Exchanges {
+    pub(super) fn new() -> Self {
+        Exchanges(Shares::new(MAX_EXCHANGES, MAX_OF_SUBJECT))
+    }
+
+    pub(super) fn names(&self, party: &Party) -> Names {
+        let [subject, client, issuer] = self.0.names(party);
+        [subject.or(client), client, issuer]
+    }
+}
+
+impl Admission {
+    /// Takes a place, unless the caller has one.
+    ///
+    /// # Errors
+    /// The time until the next attempt makes sense, if a share is used up.
+    pub(super) fn take(&self, exchanges: &Exchanges, names: Names) -> Result<(), Duration> {
+        let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_none() {
+            *place = Some(exchanges.0.place(names, 1).map_err(|refused| refused.retry_after)?);
+        }
+        Ok(())
+    }
+
+    /// The place for an exchange that starts.
+    pub(super) fn start(&self, exchanges: &Exchanges, names: Names) -> Result<Option<Place>, OutboundError> {
+        self.take(exchanges, names)
+            .map_err(|retry_after| OutboundError::unavailable("too many exchanges in progress", Some(retry_after)))?;
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
+    }
+
+    /// Returns the place of an exchange that never started.
+    pub(super) fn end(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
