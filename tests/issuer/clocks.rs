@@ -8,7 +8,8 @@ use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
-use countersign_issuer::{Client, FileStore, Issuer, IssuerBuilder, MemoryStore, PostgresStore, Store};
+use countersign_core::verify::Verifier;
+use countersign_issuer::{Client, FileStore, Issuer, IssuerBuilder, KeyState, MemoryStore, PostgresStore, Store};
 use countersign_test::ManualClock;
 use countersign_tests::peers::Postgres;
 use serde_json::json;
@@ -178,4 +179,65 @@ fn s8_14_a_rotation_under_a_clock_years_ahead_does_not_stop_later_ones() {
     assert_eq!(mint(&issuer).key_id(), first);
     clock.advance(Duration::from_secs(421));
     assert_eq!(mint(&issuer).key_id(), next, "it signs after the usual time");
+}
+
+/// The clock of one of two instances is wrong for one maintenance, while it runs or from its start on.
+async fn check_wrong_clock(wrong: UnixTime, starts_wrong: bool) {
+    let start = UnixTime::from_secs(1_700_000_000);
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let clock = ManualClock::new(start);
+    let other_clock = ManualClock::new(if starts_wrong { wrong } else { start });
+    let open = |clock: &ManualClock| issuer(Arc::clone(&store), |builder| builder.clock(Arc::new(clock.clone()))).0;
+    let right = open(&clock);
+    let verifier = Verifier::builder().trust(right.trusted_for("orders")).clock(Arc::new(clock.clone())).build();
+    let verifier = verifier.expect("sound");
+    let first = mint(&right);
+    right.rotate_now().expect("a key");
+    let second = mint(&right);
+    let third = right.rotate().expect("a pending key").key_id;
+    let other = open(&other_clock);
+    let pass = |seconds| {
+        for clock in [&clock, &other_clock] {
+            clock.advance(Duration::from_secs(seconds));
+        }
+    };
+    other_clock.step_wall(wrong);
+    pass(5);
+    mint(&other);
+    other_clock.step_wall(clock.now());
+    pass(5);
+    mint(&other);
+    mint(&right);
+    let context = format!("{wrong:?}, from the start: {starts_wrong}");
+    let state = |id: &str| right.keys().into_iter().find(|key| key.key_id == id).map(|key| key.state);
+    assert!(matches!(state(first.key_id()), Some(KeyState::Retiring { .. })), "{context}");
+    assert_eq!(state(second.key_id()), Some(KeyState::Active), "no cache may have the next key, {context}");
+    for token in [&first, &second] {
+        assert!(verifier.verify(token.as_str()).await.is_ok(), "{context}");
+    }
+
+    // The pending key signs at its time, and the one before stays for its tokens.
+    pass(400);
+    let last = mint(&right);
+    assert_eq!((last.key_id(), state(&third).is_some()), (second.key_id(), true), "{context}");
+    pass(15);
+    mint(&other);
+    pass(5);
+    assert_eq!(mint(&right).key_id(), third, "{context}");
+    pass(200);
+    mint(&other);
+    mint(&right);
+    assert!(verifier.verify(last.as_str()).await.is_ok(), "{context}");
+}
+
+#[tokio::test]
+async fn s8_14_s8_15_a_wrong_clock_at_one_instance_removes_and_activates_no_key() {
+    let start = UnixTime::from_secs(1_700_000_000);
+    let wrong = [start.saturating_add(Duration::from_secs(7200)), start.saturating_add(DAY * 3650)];
+    let behind = [start.saturating_sub(Duration::from_secs(3 * 3600)), UnixTime::from_secs(1_000)];
+    for wrong in wrong.into_iter().chain(behind) {
+        for starts_wrong in [false, true] {
+            check_wrong_clock(wrong, starts_wrong).await;
+        }
+    }
 }

@@ -72,7 +72,7 @@ fn s8_15_a_clock_set_back_restores_no_key() {
     let second = kid(&token(&issuer));
     clock.step_wall(UnixTime::from_secs(1_600_000_000));
     assert_eq!(kid(&token(&issuer)), second, "the active key goes on signing");
-    clock.step_wall(UnixTime::from_secs(1_700_100_000));
+    clock.advance(Duration::from_secs(300 + 300 + 60)); // by the monotonic clock, whatever the wall clock says
     assert_eq!(issuer.keys().len(), 1);
     clock.step_wall(UnixTime::from_secs(1_700_000_000));
     assert_eq!(issuer.keys().len(), 1, "a removed key stays removed");

@@ -1,6 +1,7 @@
 //! The stored form of the signing keys.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::key::Algorithm;
@@ -70,12 +71,13 @@ pub(super) fn encode(keys: &[RingKey], issuer: &str, store_key: Option<&StoreKey
     }
 }
 
-/// Decodes stored keys. Keys among `known` are not parsed again.
+/// Decodes stored keys at the monotonic time `elapsed`. Keys among `known` are not parsed again.
 pub(super) fn decode(
     stored: &[u8],
     issuer: &str,
     store_key: Option<&StoreKey>,
     known: &[RingKey],
+    elapsed: Duration,
 ) -> Result<Vec<RingKey>, StoreError> {
     const UNREADABLE: StoreError = StoreError::new(StoreErrorKind::Unreadable);
     let opened = match (store_key, StoreKey::is_sealed(stored)) {
@@ -89,14 +91,15 @@ pub(super) fn decode(
     if document.format != FORMAT || document.issuer != issuer {
         return Err(StoreError::new(StoreErrorKind::OtherIssuer));
     }
-    document.keys.iter().map(|entry| read(entry, known).ok_or(UNREADABLE)).collect()
+    document.keys.iter().map(|entry| read(entry, known, elapsed).ok_or(UNREADABLE)).collect()
 }
 
-fn read(entry: &Entry, known: &[RingKey]) -> Option<RingKey> {
+fn read(entry: &Entry, known: &[RingKey], elapsed: Duration) -> Option<RingKey> {
     let algorithm: Algorithm = entry.algorithm.parse().ok()?;
     let pkcs8 = Secret::new(base64_simd::STANDARD.decode_to_vec(&entry.pkcs8).ok()?);
     let is_same = |key: &&RingKey| key.signer.private_key().expose() == pkcs8.expose();
-    let signer = match known.iter().find(is_same) {
+    let known = known.iter().find(is_same);
+    let signer = match known {
         Some(known) => Arc::clone(&known.signer),
         None => Arc::new(Signer::from_pkcs8_der(pkcs8, algorithm).ok()?),
     };
@@ -105,5 +108,7 @@ fn read(entry: &Entry, known: &[RingKey]) -> Option<RingKey> {
         State::Active => KeyState::Active,
         State::Retiring { until } => KeyState::Retiring { until: UnixTime::from_secs(until) },
     };
-    Some(RingKey { signer, state, since: UnixTime::from_secs(entry.since) })
+    let is_in_state = |key: &&RingKey| std::mem::discriminant(&key.state) == std::mem::discriminant(&state);
+    let seen_at = known.filter(is_in_state).map_or(elapsed, |key| key.seen_at);
+    Some(RingKey { signer, state, seen_at, since: UnixTime::from_secs(entry.since) })
 }

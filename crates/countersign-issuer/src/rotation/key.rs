@@ -1,6 +1,7 @@
 //! One signing key and its state.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::mint::Signer;
@@ -11,14 +12,14 @@ use countersign_core::mint::Signer;
 pub enum KeyState {
     /// Published, so that verifiers learn the key before it signs.
     Pending {
-        /// The time from which it signs.
+        /// The planned time from which it signs: at an instance that restarts meanwhile, 420 s after the restart.
         signs_from: UnixTime,
     },
     /// Signs new tokens.
     Active,
     /// Published, so that its tokens stay valid; signs nothing any more.
     Retiring {
-        /// The time at which it is removed.
+        /// The planned time at which it is removed.
         until: UnixTime,
     },
 }
@@ -49,6 +50,8 @@ pub(super) struct RingKey {
     pub(super) signer: Arc<Signer>,
     pub(super) state: KeyState,
     pub(super) since: UnixTime,
+    /// The monotonic time since which this instance has seen it in that state.
+    pub(super) seen_at: Duration,
 }
 
 impl RingKey {
@@ -58,13 +61,5 @@ impl RingKey {
 
     pub(super) fn describe(&self) -> PublishedKey {
         PublishedKey { key_id: self.signer.key_id().to_owned(), state: self.state }
-    }
-
-    /// The time of the next change of state, if time brings one.
-    pub(super) fn next_change(&self) -> Option<UnixTime> {
-        match self.state {
-            KeyState::Active => None,
-            KeyState::Pending { signs_from: at } | KeyState::Retiring { until: at } => Some(at),
-        }
     }
 }

@@ -10,6 +10,7 @@ mod maintenance;
 mod published;
 mod ring;
 mod source;
+mod states;
 mod timing;
 
 pub use error::RotationError;

@@ -1,15 +1,15 @@
 //! The published key set.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
-use countersign_core::clock::UnixTime;
 use countersign_core::key::KeySet;
 use countersign_core::mint::Signer;
 use serde_json::json;
 
-use super::RotationError;
 use super::key::{KeyState, RingKey};
+use super::{RotationError, states};
 
 /// The active key and the key set, read without a lock.
 pub(crate) struct Published {
@@ -17,13 +17,13 @@ pub(crate) struct Published {
     pub(crate) jwks: Bytes,
     pub(crate) etag: String,
     pub(super) set: Arc<KeySet>,
-    /// The time of the next change of state, if time brings one.
-    pub(super) next_change: Option<UnixTime>,
+    /// The monotonic time of the next change of state, if time brings one.
+    pub(super) next_change: Option<Duration>,
 }
 
 impl Published {
     /// Encodes the set for HTTP, and for verifiers in this process.
-    pub(super) fn new(keys: &[RingKey]) -> Result<Self, RotationError> {
+    pub(super) fn new(keys: &[RingKey], retire_for: Duration) -> Result<Self, RotationError> {
         let active = keys.iter().find(|key| key.state == KeyState::Active).ok_or(RotationError::NoActiveKey)?;
         let jwks: Vec<_> = keys.iter().filter_map(|key| key.signer.public_jwk()).collect();
         let jwks = json!({ "keys": jwks }).to_string();
@@ -32,7 +32,7 @@ impl Published {
             signer: Arc::clone(&active.signer),
             etag: format!("\"{}\"", base64_simd::URL_SAFE_NO_PAD.encode_to_string(digest.as_ref())),
             set: Arc::new(KeySet::from_jwks(jwks.as_bytes())?),
-            next_change: keys.iter().filter_map(RingKey::next_change).min(),
+            next_change: keys.iter().filter_map(|key| states::next_change(key, retire_for)).min(),
             jwks: Bytes::from(jwks),
         })
     }

@@ -7,12 +7,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::integration::SweepTime;
 use countersign_core::key::{Algorithm, KeyCell};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
 
 use super::error::MAX_KEYS;
 use super::key::{KeyState, PublishedKey, RingKey};
+use super::states::{self, Moment};
 use super::timing::{MAINTENANCE_INTERVAL, MARGIN, PENDING_FOR, READ_AHEAD, RESET_FOR, STALE_FOR};
 use super::{Published, RotationError, encoding};
 use crate::counts::StoreTimer;
@@ -36,6 +38,7 @@ pub(crate) struct RingSettings {
 pub(crate) struct KeyRing {
     settings: RingSettings,
     keys: Mutex<Keys>,
+    swept_by: SweepTime,
     published: ArcSwap<Published>,
     /// The keys for verifiers in this process.
     pub(super) cell: KeyCell,
@@ -70,19 +73,20 @@ impl KeyRing {
             if keys.version > 0 {
                 break;
             }
-            let now = settings.clock.now();
+            let (since, seen_at) = (settings.clock.now(), settings.clock.elapsed());
             let signer = Arc::new(Signer::generate(settings.algorithm)?);
-            let first = RingKey { signer, state: KeyState::Active, since: now };
+            let first = RingKey { signer, state: KeyState::Active, since, seen_at };
             write(&settings, &mut keys, vec![first])?; // if another instance wrote first, its key is read next
         }
         if keys.current.iter().any(|key| key.signer.algorithm() != settings.algorithm) {
             return Err(StoreError::new(StoreErrorKind::OtherAlgorithm).into());
         }
-        let (cell, published) = (KeyCell::new(), Published::new(&keys.current)?);
+        let (cell, published) = (KeyCell::new(), Published::new(&keys.current, settings.retire_for())?);
         let due_at = settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
         let ring = KeyRing {
             settings,
             keys: Mutex::new(keys),
+            swept_by: SweepTime::default(),
             published: ArcSwap::from_pointee(published),
             cell,
             maintenance_at: AtomicU64::new(millis(due_at)),
@@ -96,8 +100,8 @@ impl KeyRing {
     /// The published keys. Applies due changes of state first; the store gets them with the next write.
     pub(crate) fn published(&self) -> Arc<Published> {
         let published = self.published.load();
-        let now = self.settings.clock.now();
-        if published.next_change.is_none_or(|at| now < at) {
+        let elapsed = self.settings.clock.elapsed();
+        if published.next_change.is_none_or(|at| elapsed < at) {
             return Arc::clone(&published);
         }
         drop(published);
@@ -108,9 +112,9 @@ impl KeyRing {
             Err(TryLockError::WouldBlock) => return self.published.load_full(),
         };
         let mut next = keys.current.clone();
-        self.advance(&mut next, now);
+        states::advance(&mut next, self.moment(), self.settings.retire_for());
         // No key is generated here, so it fails only for keys that were accepted before.
-        if let Ok(published) = Published::new(&next) {
+        if let Ok(published) = Published::new(&next, self.settings.retire_for()) {
             keys.current = next;
             keys.is_advanced = true;
             self.publish(published, keys.usable_until);
@@ -120,21 +124,21 @@ impl KeyRing {
 
     /// Publishes a key that signs after every verifier has it. Returns the pending key if there is one.
     pub(crate) fn rotate(&self) -> Result<PublishedKey, RotationError> {
-        self.change(|keys, now| self.add_pending(keys, now))
+        self.change(|keys, moment| self.add_pending(keys, moment))
     }
 
     /// Signs with another key from now on: the pending one, or a new one.
     pub(crate) fn rotate_now(&self) -> Result<PublishedKey, RotationError> {
-        self.change(|keys, now| self.activate_next(keys, now))
+        self.change(|keys, moment| self.activate_next(keys, moment))
     }
 
     /// Removes a key at once. Activates another one if it was the active key.
     pub(crate) fn revoke(&self, key_id: &str) -> Result<bool, RotationError> {
-        self.change(|keys, now| {
+        self.change(|keys, moment| {
             let Some(index) = keys.iter().position(|key| key.signer.key_id() == key_id) else { return Ok(false) };
             let was_active = keys.remove(index).state == KeyState::Active;
             if was_active {
-                self.activate_next(keys, now)?;
+                self.activate_next(keys, moment)?;
             }
             Ok(true)
         })
@@ -203,11 +207,11 @@ impl KeyRing {
 
     /// Reads changes of other instances, writes changes of state, and adds a key if the schedule requires it.
     pub(crate) fn maintain(&self) -> Result<(), RotationError> {
-        self.change(|keys, now| {
+        self.change(|keys, moment| {
             let active = keys.iter().find(|key| key.state == KeyState::Active);
-            let age = active.map(|key| now.saturating_since(key.since)).unwrap_or_default();
+            let age = active.map(|key| moment.lowest.saturating_since(key.since)).unwrap_or_default();
             match self.settings.rotation_interval {
-                Some(interval) if age >= interval => self.add_pending(keys, now).map(drop),
+                Some(interval) if age >= interval => self.add_pending(keys, moment).map(drop),
                 _ => Ok(()),
             }
         })
@@ -217,7 +221,7 @@ impl KeyRing {
     /// over if another instance wrote first.
     fn change<T>(
         &self,
-        change: impl Fn(&mut Vec<RingKey>, UnixTime) -> Result<T, RotationError>,
+        change: impl Fn(&mut Vec<RingKey>, Moment) -> Result<T, RotationError>,
     ) -> Result<T, RotationError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let read_at = self.settings.clock.elapsed();
@@ -228,10 +232,10 @@ impl KeyRing {
             let is_reset = matches!(&result, Err(RotationError::Store(error)) if error.kind() == StoreErrorKind::Reset);
             self.is_reset.store(is_reset, Ordering::Relaxed);
             result?;
-            let now = self.settings.clock.now();
+            let moment = self.moment();
             let mut next = keys.current.clone();
-            self.advance(&mut next, now);
-            let result = change(&mut next, now)?;
+            states::advance(&mut next, moment, self.settings.retire_for());
+            let result = change(&mut next, moment)?;
             let described = |keys: &[RingKey]| keys.iter().map(RingKey::describe).collect::<Vec<_>>();
             let is_changed = keys.is_advanced || described(&next) != described(&keys.current);
             if !is_changed && keys.version == version_before {
@@ -240,7 +244,7 @@ impl KeyRing {
                 self.cell.store(Arc::clone(&self.published.load().set), Some(usable_until));
                 return Ok(result);
             }
-            let published = Published::new(&next)?;
+            let published = Published::new(&next, self.settings.retire_for())?;
             if is_changed && !write(&self.settings, &mut keys, next)? {
                 continue;
             }
@@ -257,63 +261,44 @@ impl KeyRing {
         self.published.store(Arc::new(published));
     }
 
-    /// Applies due changes of state. States only move forward, so a clock that is set back restores no key.
-    fn advance(&self, keys: &mut Vec<RingKey>, now: UnixTime) {
-        for key in keys.iter_mut() {
-            // Written by an instance whose clock was ahead: it would wait for years, or never be rotated.
-            key.since = key.since.min(now);
-            if let KeyState::Pending { signs_from } = &mut key.state {
-                *signs_from = (*signs_from).min(now.saturating_add(PENDING_FOR));
-            }
-        }
-        let due = |key: &RingKey| matches!(key.state, KeyState::Pending { signs_from } if signs_from <= now);
-        if let Some(index) = keys.iter().position(due) {
-            let next = keys.remove(index);
-            // The planned time, so that every instance computes the same state.
-            let since = match next.state {
-                KeyState::Pending { signs_from } => signs_from,
-                _ => now,
-            };
-            self.activate(keys, next, since);
-        }
-        keys.retain(|key| !matches!(key.state, KeyState::Retiring { until } if until <= now));
+    fn moment(&self) -> Moment {
+        let clock = &*self.settings.clock;
+        Moment { now: clock.now(), lowest: self.swept_by.read(clock), elapsed: clock.elapsed() }
     }
 
     /// Activates the pending key, or a new one.
-    fn activate_next(&self, keys: &mut Vec<RingKey>, now: UnixTime) -> Result<PublishedKey, RotationError> {
+    fn activate_next(&self, keys: &mut Vec<RingKey>, moment: Moment) -> Result<PublishedKey, RotationError> {
         let next = match keys.iter().position(RingKey::is_pending) {
             Some(index) => keys.remove(index),
-            None => self.generate(keys, KeyState::Active, now)?,
+            None => self.generate(keys, KeyState::Active, moment)?,
         };
-        Ok(self.activate(keys, next, now))
+        Ok(states::activate(keys, next, moment, self.settings.retire_for()))
     }
 
-    fn activate(&self, keys: &mut Vec<RingKey>, next: RingKey, since: UnixTime) -> PublishedKey {
-        let retire_for = self.settings.max_token_lifetime.saturating_add(MAX_LEEWAY).saturating_add(MARGIN);
-        for key in keys.iter_mut().filter(|key| key.state == KeyState::Active) {
-            key.state = KeyState::Retiring { until: since.saturating_add(retire_for) };
-        }
-        let next = RingKey { state: KeyState::Active, since, ..next };
-        let described = next.describe();
-        keys.insert(0, next);
-        described
-    }
-
-    fn add_pending(&self, keys: &mut Vec<RingKey>, now: UnixTime) -> Result<PublishedKey, RotationError> {
+    fn add_pending(&self, keys: &mut Vec<RingKey>, moment: Moment) -> Result<PublishedKey, RotationError> {
         if let Some(pending) = keys.iter().find(|key| key.is_pending()) {
             return Ok(pending.describe());
         }
-        let next = self.generate(keys, KeyState::Pending { signs_from: now.saturating_add(PENDING_FOR) }, now)?;
+        let state = KeyState::Pending { signs_from: moment.now.saturating_add(PENDING_FOR) };
+        let next = self.generate(keys, state, moment)?;
         let described = next.describe();
         keys.push(next);
         Ok(described)
     }
 
-    fn generate(&self, keys: &[RingKey], state: KeyState, now: UnixTime) -> Result<RingKey, RotationError> {
+    fn generate(&self, keys: &[RingKey], state: KeyState, moment: Moment) -> Result<RingKey, RotationError> {
         if keys.len() >= MAX_KEYS {
             return Err(RotationError::TooManyKeys);
         }
-        Ok(RingKey { signer: Arc::new(Signer::generate(self.settings.algorithm)?), state, since: now })
+        let signer = Arc::new(Signer::generate(self.settings.algorithm)?);
+        Ok(RingKey { signer, state, since: moment.now, seen_at: moment.elapsed })
+    }
+}
+
+impl RingSettings {
+    /// The time for which a key is published after it has signed.
+    fn retire_for(&self) -> Duration {
+        self.max_token_lifetime.saturating_add(MAX_LEEWAY).saturating_add(MARGIN)
     }
 }
 
@@ -333,7 +318,13 @@ fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
         return Err(RESET.into());
     }
     if version > keys.version {
-        let current = encoding::decode(&stored, &settings.issuer, settings.store_key.as_ref(), &keys.current)?;
+        let current = encoding::decode(
+            &stored,
+            &settings.issuer,
+            settings.store_key.as_ref(),
+            &keys.current,
+            settings.clock.elapsed(),
+        )?;
         *keys = Keys { current, version, digest, is_advanced: false, usable_until: keys.usable_until };
     }
     Ok(())

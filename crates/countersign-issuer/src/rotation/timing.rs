@@ -14,6 +14,9 @@ pub(super) const MARGIN: Duration = Duration::from_secs(60);
 /// The time that a key is published before it signs.
 pub(super) const PENDING_FOR: Duration = JWKS_MAX_AGE.saturating_add(VERIFIER_COOL_DOWN).saturating_add(MARGIN);
 
+/// The time for which a key must be seen as retiring before it is removed by the wall clock, which may have been wrong.
+pub(super) const TRUSTED_AFTER: Duration = Duration::from_secs(3600);
+
 /// The time after which the store is read again for changes of other instances.
 pub(super) const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(5);
 
