@@ -61,6 +61,7 @@ struct Inner {
     is_transient: bool,
     step_up: Option<StepUpChallenge>,
     /// The call was made for the caller, with a token of the caller's.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only answers of handlers read it"))]
     is_for_caller: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -148,6 +149,7 @@ impl OutboundError {
     }
 
     /// Returns whether the caller of this service can do what a step-up requires.
+    #[cfg(feature = "axum")]
     pub(super) fn is_for_caller(&self) -> bool {
         self.0.is_for_caller
     }
