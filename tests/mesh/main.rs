@@ -9,7 +9,9 @@ fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a path");
     let program = test.parent().and_then(|deps| deps.parent()).expect("a target folder").join("examples/mesh");
     if !program.exists() {
-        let built = Command::new(env!("CARGO")).args(["build", "--quiet", "--example", "mesh"]).status();
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "-p", "countersign-examples", "--example", "mesh"])
+            .status();
         assert!(built.is_ok_and(|status| status.success()), "the mesh does not build");
     }
     program
