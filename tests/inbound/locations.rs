@@ -191,28 +191,6 @@ async fn s5_10_s10_10_a_token_in_the_query_needs_the_dangerous_switch_and_goes_n
     assert_eq!(plain.request(&format!("GET /?access_token={token}"), &[]).await.status, 401);
 }
 
-/// Nobody asks for it there, yet it may come.
-#[tokio::test]
-async fn s5_10_s5_21_s10_02_a_token_on_an_open_path_is_hidden_too() {
-    let issuer = TestIssuer::new();
-    let token = good(&issuer).sign();
-    let all = || danger::token_in_query(builder(&issuer).cookie(cookie()).websocket_protocol_pair());
-    for layer in [all().public(["/"]), all().allow_anonymous().public(["/"])] {
-        let service = serve(layer).await;
-        let offer = format!("Sec-WebSocket-Protocol: bearer, {token}, chat.v1");
-        let (header, cookie) = (format!("Authorization: Bearer {token}"), format!("Cookie: __Host-token={token}"));
-        for (query, lines, left) in [
-            ("", vec![UPGRADE[0], UPGRADE[1], &offer], "/ bearer, chat.v1 None"),
-            (&*format!("?a=1&access_token={token}"), vec![], "/?a=1 - None"),
-            ("", vec![&*header], "/ - Some(Sensitive)"),
-            ("", vec![&*cookie], "/ - Some(Sensitive)"),
-        ] {
-            let answer = service.request(&format!("GET /{query}"), &lines).await;
-            assert_eq!(answer.body, format!("nobody {left}"));
-        }
-    }
-}
-
 /// Checked before keys are needed, and not counted as a refused token.
 #[tokio::test]
 async fn s5_02_a_malformed_token_is_a_bad_request_in_every_location_even_without_its_key() {

@@ -282,9 +282,7 @@ impl Authenticator {
         self.record(request, Some(verified))
     }
 
-    /// Also a token that nobody asked for is hidden from the service.
     fn admit_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
-        self.settings.locations.hide_token(request);
         self.record(request, None)
     }
 
