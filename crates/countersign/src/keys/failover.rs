@@ -12,7 +12,8 @@ use countersign_core::key::{
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
 ///
 /// A later source is refreshed only if the earlier ones are unavailable. If the preferred source was refreshed and lacks a
-/// key, the key counts as unknown; if only a later one was, the answer is 503. If a source states that the issuer has no keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
+/// key, the key counts as unknown; if only a later one was, the answer is 503. If a source states that the issuer has no
+/// keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
 ///
 /// ```
 /// use std::sync::Arc;
