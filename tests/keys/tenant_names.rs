@@ -154,6 +154,26 @@ async fn s15_05_an_issuer_that_is_no_longer_trusted_keeps_no_prefix() {
 }
 
 #[tokio::test]
+async fn s15_05_the_refusal_of_an_issuer_ends_once_the_other_one_is_gone() {
+    for (one, other) in [
+        (roles().name_prefix("acme:"), roles().name_prefix("acme:")),
+        (roles().names_of(ONE), roles().names_of(OTHER)),
+        (tenants().tenants_of(ONE), Authorities::new().tenant("acme")),
+    ] {
+        let service = Service::new(Authorities::new());
+        service.put(ONE, one);
+        service.put(OTHER, other.clone());
+        assert_eq!(service.verdict(ONE, |token| token).await, "ok");
+        assert_eq!(service.verdict(OTHER, |token| token).await, "unknown_issuer", "{other:?}");
+        service.mappings.lock().expect("sound").remove(ONE);
+        service.issuers.forget(ONE);
+        // The resolver is not asked for the other one again.
+        service.mappings.lock().expect("sound").remove(OTHER);
+        assert_eq!(service.verdict(OTHER, |token| token).await, "ok", "{other:?}");
+    }
+}
+
+#[tokio::test]
 async fn s15_05_the_pinned_tenant_of_a_resolved_issuer_is_nobody_elses() {
     // Its tenant is pinned by a required value, as that of a preset is.
     let ours = TestIssuer::new();

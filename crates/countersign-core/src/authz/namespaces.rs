@@ -1,6 +1,6 @@
 //! Names of several issuers: the prefixes that keep them apart, and the issuer that owns those without a prefix.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use crate::error::Fault;
@@ -19,10 +19,26 @@ struct Namespace {
     kind: Kind,
     /// The issuer of each prefix. No prefix starts with another.
     prefixes: BTreeMap<String, String>,
-    /// The issuer whose names have no prefix.
-    owner: Option<String>,
+    /// The owner of the names without a prefix.
+    owner: Option<Owner>,
     /// The tenants that policies fix or pin for issuers, as (tenant, issuer), each with the stated owner of its namespace.
     fixed: BTreeMap<(String, String), Option<String>>,
+    /// The entries of each issuer, so that its removal does not search all others.
+    entries: HashMap<String, Entry>,
+}
+
+/// The issuer whose names have no prefix, and the issuers that say such names. It owns them as long as there is one.
+#[derive(Clone, Debug)]
+struct Owner {
+    issuer: String,
+    said_by: BTreeSet<String>,
+}
+
+/// The entries of one issuer.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    prefix: Option<String>,
+    fixed: Option<String>,
 }
 
 /// The kind of names, for messages.
@@ -59,7 +75,13 @@ pub(crate) struct NamedBy<'a> {
 
 impl Default for Namespaces {
     fn default() -> Self {
-        let empty = |kind| Namespace { kind, prefixes: BTreeMap::new(), owner: None, fixed: BTreeMap::new() };
+        let empty = |kind| Namespace {
+            kind,
+            prefixes: BTreeMap::new(),
+            owner: None,
+            fixed: BTreeMap::new(),
+            entries: HashMap::new(),
+        };
         Namespaces { names: empty(NAMES), tenants: empty(TENANTS) }
     }
 }
@@ -90,24 +112,19 @@ impl Namespaces {
 
     /// Frees the prefixes and tenants of an issuer.
     pub(crate) fn remove(&mut self, issuer: &str) {
-        for namespace in [&mut self.names, &mut self.tenants] {
-            namespace.prefixes.retain(|_, owner| owner != issuer);
-            namespace.fixed.retain(|(_, owner), _| owner != issuer);
-        }
+        self.names.remove(issuer);
+        self.tenants.remove(issuer);
+    }
+
+    /// Returns whether an issuer has prefixes or tenants, or says names without a prefix.
+    pub(crate) fn contains(&self, issuer: &str) -> bool {
+        self.names.entries.contains_key(issuer) || self.tenants.entries.contains_key(issuer)
     }
 
     /// The number of prefixes and tenants.
     pub(crate) fn len(&self) -> usize {
         let count = |namespace: &Namespace| namespace.prefixes.len() + namespace.fixed.len();
         count(&self.names) + count(&self.tenants)
-    }
-
-    /// The issuers of all prefixes and tenants.
-    pub(crate) fn issuers(&self) -> impl Iterator<Item = &str> {
-        [&self.names, &self.tenants].into_iter().flat_map(|namespace| {
-            let fixed = namespace.fixed.keys().map(|(_, issuer)| issuer);
-            namespace.prefixes.values().chain(fixed).map(String::as_str)
-        })
     }
 
     /// Returns whether a role, permission or group of `issuer` starts with the prefix of another issuer.
@@ -156,12 +173,12 @@ impl Namespace {
                 );
                 return Some(self.collision(issuer, &problem, None));
             };
-            if let Some(owner) = self.owner.as_deref().filter(|owner| *owner != of) {
-                let owner = safe_text(owner);
+            if let Some(owner) = self.owner.as_ref().filter(|owner| owner.issuer != of) {
+                let name = safe_text(&owner.issuer);
                 let problem = format!(
-                    "{what} without a prefix are already those of {owner}; set {setting}, or {statement} to {owner}"
+                    "{what} without a prefix are already those of {name}; set {setting}, or {statement} to {name}"
                 );
-                return Some(self.collision(issuer, &problem, None));
+                return Some(self.collision(issuer, &problem, owner.first()));
             }
             let may_say = |other: &str, stated: Option<&str>| other == issuer || other == of || stated == Some(of);
             let other = self.fixed.iter().find(|((_, other), stated)| !may_say(other, stated.as_deref()));
@@ -173,7 +190,9 @@ impl Namespace {
                 );
                 return Some(self.collision(issuer, &problem, Some(other)));
             }
-            self.owner = Some(of.to_owned());
+            let new = || Owner { issuer: of.to_owned(), said_by: BTreeSet::new() };
+            self.owner.get_or_insert_with(new).said_by.insert(issuer.to_owned());
+            self.entry(issuer).prefix = Some(String::new());
             return None;
         }
         if let Some(other) = self.prefix_owner(prefix).or_else(|| self.longer_prefix(prefix)) {
@@ -194,6 +213,7 @@ impl Namespace {
             return Some(self.collision(issuer, &problem, Some(other)));
         }
         self.prefixes.insert(prefix.to_owned(), issuer.to_owned());
+        self.entry(issuer).prefix = Some(prefix.to_owned());
         None
     }
 
@@ -204,21 +224,48 @@ impl Namespace {
                 format!("the tenant of the issuer starts with the {setting} of {}; choose another", safe_text(other));
             return Some(self.collision(issuer, &problem, Some(other)));
         }
-        if let Some(owner) = self.owner.as_deref().filter(|owner| *owner != issuer && Some(*owner) != of) {
+        let is_of_another = |owner: &&Owner| owner.issuer != issuer && Some(&*owner.issuer) != of;
+        if let Some(owner) = self.owner.as_ref().filter(is_of_another) {
             let problem = format!(
                 "tokens with the tenants of {0} could say the tenant of this issuer; if it is the same tenant, set \
                  {statement} to {0}, else set {setting} for the others",
-                safe_text(owner)
+                safe_text(&owner.issuer)
             );
-            return Some(self.collision(issuer, &problem, None));
+            return Some(self.collision(issuer, &problem, owner.first()));
         }
         self.fixed.insert((tenant.to_owned(), issuer.to_owned()), of.map(str::to_owned));
+        self.entry(issuer).fixed = Some(tenant.to_owned());
         None
+    }
+
+    fn entry(&mut self, issuer: &str) -> &mut Entry {
+        self.entries.entry(issuer.to_owned()).or_default()
+    }
+
+    fn remove(&mut self, issuer: &str) {
+        let Some(Entry { prefix, fixed }) = self.entries.remove(issuer) else { return };
+        if let Some(tenant) = fixed {
+            self.fixed.remove(&(tenant, issuer.to_owned()));
+        }
+        if let Some(prefix) = prefix {
+            self.prefixes.remove(&prefix);
+        }
+        if let Some(owner) = &mut self.owner {
+            owner.said_by.remove(issuer);
+        }
+        self.owner.take_if(|owner| owner.said_by.is_empty());
     }
 
     fn collision(&self, issuer: &str, problem: &str, other: Option<&str>) -> Collision {
         let fault = Fault::new(self.kind.field, format!("{problem} (issuer \"{}\")", safe_text(issuer)));
         Collision { fault, other: other.map(str::to_owned) }
+    }
+}
+
+impl Owner {
+    /// The first issuer that says its names.
+    fn first(&self) -> Option<&str> {
+        self.said_by.first().map(String::as_str)
     }
 }
 
@@ -262,7 +309,35 @@ mod tests {
             all.remove("other");
             assert!(all.add_resolved(&named("third", other)).is_ok());
             assert!(all.add_resolved(&named("third", other)).is_ok(), "its own prefix");
-            assert_eq!((all.len(), all.issuers().count()), (1, 1));
+            assert_eq!((all.len(), all.contains("third"), all.contains("one")), (1, true, false));
         }
+    }
+
+    #[test]
+    fn s15_05_the_removal_of_many_issuers_takes_no_time_for_each_pair_of_them() {
+        let mut all = Namespaces::default();
+        let issuers: Vec<(String, String)> = (0..32_768).map(|n| (format!("i{n}"), format!("{n}."))).collect();
+        for (issuer, prefix) in &issuers {
+            let named = NamedBy { tenants: Some((prefix, None)), ..named(issuer, prefix) };
+            assert!(all.add_resolved(&named).is_ok());
+        }
+        assert_eq!(all.len(), 65_536);
+        let began = std::time::Instant::now();
+        issuers.iter().for_each(|(issuer, _)| all.remove(issuer));
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "{:?}", began.elapsed());
+        assert_eq!((all.len(), all.contains("i0")), (0, false));
+    }
+
+    #[test]
+    fn s15_05_names_without_a_prefix_are_free_once_no_issuer_says_them() {
+        let of = |issuer, owner| NamedBy { names: Some(("", Some(owner))), ..named(issuer, "") };
+        let mut all = Namespaces::default();
+        assert!(all.add_resolved(&of("one", "corp")).is_ok() && all.add_resolved(&of("two", "corp")).is_ok());
+        for gone in ["one", "two"] {
+            let collision = all.add_resolved(&of("three", "other")).expect_err("a collision");
+            assert_eq!(collision.other.as_deref(), Some(gone), "the first that says them");
+            all.remove(gone);
+        }
+        assert!(all.add_resolved(&of("three", "other")).is_ok());
     }
 }

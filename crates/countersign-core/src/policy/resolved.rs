@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::TrustedIssuer;
@@ -68,8 +68,8 @@ pub struct ResolvedIssuer {
     issuer: Arc<TrustedIssuer>,
     claim_names: Box<[Box<str>]>,
     is_weakened: bool,
-    /// The decision of the first verifier that met the issuer on its names, with the number of that verifier.
-    pub(crate) admission: OnceLock<(u64, Result<(), String>)>,
+    /// Its number among the resolved issuers of the process.
+    number: u64,
     /// The second in which a token was last verified, plus one; zero if none was.
     last_used: AtomicU64,
     key_memory: Option<Arc<KeyMemory>>,
@@ -82,6 +82,7 @@ impl ResolvedIssuer {
     /// # Errors
     /// `ConfigError` with every fault of this issuer.
     pub fn new(mut issuer: TrustedIssuer, context: &SourceContext) -> Result<Self, ConfigError> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let mut faults = issuer.faults(context);
         if let Some((pointer, "", None)) =
             issuer.authorities.tenant_claim().filter(|_| issuer.pinned_tenant().is_none())
@@ -110,7 +111,7 @@ impl ResolvedIssuer {
             issuer: Arc::new(issuer),
             claim_names: claim_names.into(),
             is_weakened,
-            admission: OnceLock::new(),
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             last_used: AtomicU64::new(0),
             key_memory: context.key_memory().cloned(),
             is_released: AtomicBool::new(false),
@@ -156,6 +157,11 @@ impl ResolvedIssuer {
     #[must_use]
     pub fn issuer(&self) -> &Arc<TrustedIssuer> {
         &self.issuer
+    }
+
+    /// A number that no other resolved issuer of the process has, not even one of the same name.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Returns whether the issuer is weakened by [`danger`](super::danger).

@@ -1,5 +1,6 @@
 //! Verification of tokens by the policy and the keys of their issuer.
 
+mod admissions;
 mod builder;
 mod compared;
 pub(crate) mod enqueued;

@@ -1,8 +1,8 @@
 //! The namespaces of a verifier: those of the configured issuers, and those that resolved issuers add.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use super::admissions::{Admissions, Refusal};
 use super::verified::Caller;
 use crate::authz::Grants;
 use crate::authz::namespaces::{NamedBy, Namespaces};
@@ -10,30 +10,27 @@ use crate::error::{Fault, VerifyError, VerifyErrorKind as Kind};
 use crate::policy::{IssuerLookup, IssuerSource, ResolvedIssuer, TrustedIssuer};
 use crate::token::Payload;
 
-/// The most prefixes and tenants of one verifier.
-const MAX_NAMES: usize = 65_536;
-
 /// The most issuers that are asked about to admit another one.
 const MAX_ASKED: usize = 8;
 
+/// The number of issuers of earlier admissions that each admission checks, so that those no longer trusted keep no names.
+const CHECKED: usize = 8;
+
 /// Keeps the names of all issuers of a verifier apart.
 pub(super) struct IssuerNames {
-    /// The identity of the verifier among those of the process.
-    id: u64,
     configured: Namespaces,
     /// With the names of resolved issuers; only if there is a source of them. Cached tokens do not need it.
-    all: Option<RwLock<Namespaces>>,
+    all: Option<RwLock<Admissions>>,
 }
 
 impl IssuerNames {
     /// The names of the configured issuers, and their faults.
     pub(super) fn new(issuers: &[TrustedIssuer], has_resolved: bool) -> (Self, Vec<Fault>) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         let named: Vec<NamedBy<'_>> = issuers.iter().map(named_by).collect();
         let (configured, faults) = Namespaces::of_all(&named);
-        let all = has_resolved.then(|| RwLock::new(configured.clone()));
+        let all = has_resolved.then(|| RwLock::new(Admissions::new(configured.clone())));
         let faults = if named.len() > 1 || has_resolved { faults } else { Vec::new() };
-        (IssuerNames { id: NEXT.fetch_add(1, Ordering::Relaxed), configured, all }, faults)
+        (IssuerNames { configured, all }, faults)
     }
 
     /// Reads the caller of a token of `issuer`.
@@ -60,57 +57,140 @@ impl IssuerNames {
         let read = |namespaces: &Namespaces| issuer.authorities.read(issuer.issuer(), payload, claim_names, namespaces);
         match &self.all {
             None => read(&self.configured),
-            Some(all) => read(&all.read().unwrap_or_else(PoisonError::into_inner)),
+            Some(all) => read(&all.read().unwrap_or_else(PoisonError::into_inner).names),
         }
     }
 
-    /// Admits a resolved issuer if its names cannot be those of another issuer. Decided once for each answer of the source.
+    /// Admits a resolved issuer if its names cannot be those of another issuer. Decided once for each answer of the source,
+    /// and again after a refusal once the other issuer is no longer trusted.
     pub(super) fn admit(&self, found: &Arc<ResolvedIssuer>, source: &dyn IssuerSource) -> Result<(), VerifyError> {
-        let admission = found.admission.get_or_init(|| (self.id, self.add(found, source)));
-        match admission {
-            (id, result) if *id == self.id => result.clone(),
-            // The source serves several verifiers, and another one was first.
-            _ => self.add(found, source),
+        let Some(all) = &self.all else { return Ok(()) };
+        let decision = all.read().unwrap_or_else(PoisonError::into_inner).decision(found);
+        let is_trusted = |name: &str| matches!(source.lookup(name), IssuerLookup::Trusted(_));
+        match decision {
+            Some(Ok(())) => Ok(()),
+            Some(Err(Refusal { detail, other: Some(other) })) if self.is_current(&other, is_trusted) => Err(detail),
+            _ => self.add(all, found, is_trusted),
         }
         .map_err(|detail| VerifyError::new(Kind::UnknownIssuer, detail))
     }
 
-    fn add(&self, found: &ResolvedIssuer, source: &dyn IssuerSource) -> Result<(), String> {
-        let Some(all) = &self.all else { return Ok(()) };
-        let lock = || -> RwLockWriteGuard<'_, Namespaces> { all.write().unwrap_or_else(PoisonError::into_inner) };
-        let is_trusted = |name: &str| matches!(source.lookup(name), IssuerLookup::Trusted(_));
-        if lock().len() >= MAX_NAMES {
-            let mut names: Vec<String> = lock().issuers().map(str::to_owned).collect();
-            names.retain(|name| !self.is_configured(name) && !is_trusted(name)); // never under the lock
-            names.iter().for_each(|name| lock().remove(name));
-        }
-        let mut refused = format!("the issuers have more than {MAX_NAMES} prefixes and tenants");
+    /// The source is never called under the lock.
+    #[cold]
+    fn add(
+        &self,
+        all: &RwLock<Admissions>,
+        found: &ResolvedIssuer,
+        is_trusted: impl Fn(&str) -> bool,
+    ) -> Result<(), String> {
+        let lock = || all.write().unwrap_or_else(PoisonError::into_inner);
+        let mut to_check = lock().next_to_check(CHECKED);
+        to_check.retain(|name| !is_trusted(name));
+        let named = named_by(found.issuer());
+        lock().forget(&to_check);
         for _ in 0..MAX_ASKED {
-            let collision = {
-                let mut names = lock();
-                if names.len() >= MAX_NAMES {
-                    break;
-                }
-                match names.add_resolved(&named_by(found.issuer())) {
-                    Ok(()) => return Ok(()),
-                    Err(collision) => collision,
-                }
-            };
-            refused = collision.fault.problem.into_owned();
+            let Err(refusal) = lock().add(found, &named) else { return Ok(()) };
             // An issuer that is no longer trusted keeps no names.
-            match collision.other.filter(|other| !self.is_configured(other) && !is_trusted(other)) {
-                Some(other) => lock().remove(&other),
-                None => break,
+            match refusal.other.filter(|other| !self.is_current(other, &is_trusted)) {
+                Some(other) => lock().forget(&[other]),
+                None => return Err(refusal.detail),
             }
         }
-        Err(refused)
+        Err("the names of the issuer are those of several that are no longer trusted, and become free".to_owned())
     }
 
-    fn is_configured(&self, name: &str) -> bool {
-        self.configured.issuers().any(|issuer| issuer == name)
+    /// Returns whether an issuer is configured or still trusted, and therefore keeps its names.
+    fn is_current(&self, name: &str, is_trusted: impl Fn(&str) -> bool) -> bool {
+        self.configured.contains(name) || is_trusted(name)
     }
 }
 
 fn named_by(issuer: &TrustedIssuer) -> NamedBy<'_> {
     issuer.authorities.named_by(issuer.issuer(), issuer.pinned_tenant())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::authz::Authorities;
+    use crate::clock::SystemClock;
+    use crate::key::{RefreshFuture, RefreshOutcome, SourceContext, StaticKeys};
+    use crate::policy::NeedsAudience;
+
+    /// Trusted issuers by name.
+    #[derive(Debug, Default)]
+    struct Source(Mutex<HashMap<String, Arc<ResolvedIssuer>>>);
+
+    impl Source {
+        fn put(&self, found: &Arc<ResolvedIssuer>) {
+            let name = found.issuer().issuer().to_owned();
+            self.0.lock().expect("sound").insert(name, Arc::clone(found));
+        }
+
+        fn remove(&self, found: &ResolvedIssuer) {
+            self.0.lock().expect("sound").remove(found.issuer().issuer());
+        }
+    }
+
+    impl IssuerSource for Source {
+        fn lookup(&self, name: &str) -> IssuerLookup {
+            let found = self.0.lock().expect("sound").get(name).cloned();
+            found.map_or(IssuerLookup::Unknown, IssuerLookup::Trusted)
+        }
+
+        fn resolve<'a>(&'a self, _: &'a str) -> RefreshFuture<'a> {
+            Box::pin(std::future::ready(RefreshOutcome::Refreshed))
+        }
+    }
+
+    fn found(name: &str, mapping: Authorities, keys: &Arc<StaticKeys>) -> Arc<ResolvedIssuer> {
+        let issuer = NeedsAudience::new(format!("https://{name}"), keys.clone()).audience("api").authorities(mapping);
+        let context = SourceContext::new(Arc::new(SystemClock)).resolved(false);
+        Arc::new(ResolvedIssuer::new(issuer, &context).expect("good rules"))
+    }
+
+    fn roles() -> Authorities {
+        Authorities::new().roles_at("/roles")
+    }
+
+    #[test]
+    fn s15_05_an_issuer_that_lost_its_names_while_it_was_not_trusted_is_not_admitted_again() {
+        let (names, _) = IssuerNames::new(&[], true);
+        let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
+        let one = found("one.test", roles().name_prefix("acme:"), &keys);
+        let other = found("other.test", roles().name_prefix("acme:"), &keys);
+        source.put(&one);
+        source.put(&other);
+        assert!(names.admit(&one, &source).is_ok());
+        assert!(names.admit(&other, &source).is_err() && names.admit(&other, &source).is_err());
+        source.remove(&one);
+        assert!(names.admit(&other, &source).is_ok(), "the names are free: the refusal ends");
+        source.put(&one); // the very same answer, for example after an outage
+        assert!(names.admit(&one, &source).is_err() && names.admit(&one, &source).is_err());
+        assert!(names.admit(&other, &source).is_ok());
+    }
+
+    #[test]
+    fn s15_05_at_the_limit_issuers_that_are_no_longer_trusted_make_room() {
+        let (names, _) = IssuerNames::new(&[], true);
+        let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
+        let with_two = |n: usize| {
+            let mapping = roles().name_prefix(format!("{n}.")).tenant_at("/tenant").tenant_prefix(format!("{n}."));
+            let issuer = found(&format!("i{n}.test"), mapping, &keys);
+            source.put(&issuer);
+            issuer
+        };
+        let issuers: Vec<_> = (0..32_768).map(with_two).collect();
+        issuers.iter().for_each(|issuer| names.admit(issuer, &source).expect("room"));
+        let late = with_two(99_999);
+        assert!(names.admit(&late, &source).is_err() && names.admit(&late, &source).is_err());
+        // Half of them are evicted. None of their names is asked for.
+        issuers.iter().skip(1).step_by(2).for_each(|issuer| source.remove(issuer));
+        assert!(names.admit(&late, &source).is_ok());
+        (50_000..51_000).for_each(|n| names.admit(&with_two(n), &source).expect("room"));
+        issuers.iter().step_by(2).for_each(|issuer| names.admit(issuer, &source).expect("it kept its names"));
+    }
 }

@@ -83,6 +83,7 @@ fn toml_and_variables_say_the_same_as_json() {
     assert_eq!(fields, ["X_ISUER", "X_LEEWAY_SECONDS", "X_DENY_DANGER"]);
 }
 
+#[cfg(feature = "config")]
 #[test]
 fn s15_09_a_field_that_is_set_twice_is_a_fault() {
     let base = [("X_ISSUER", "https://a.test"), ("X_AUDIENCE", "orders")];
