@@ -11,6 +11,7 @@ use countersign::key::KeyHealth;
 use countersign::keys::RemoteKeys;
 use countersign::policy::{NeedsAudience, TrustedIssuer};
 use countersign::verify::Verifier;
+use countersign_core::integration::Step;
 use countersign_test::TestIssuer;
 
 use crate::server::{Reply, Server, answer, ok};
@@ -303,6 +304,36 @@ async fn s11_04_the_issuer_cache_is_bounded_and_drops_the_least_recently_used() 
     assert_eq!(tenants.database.asked(), 3, "0 stayed cached");
     assert_eq!(tenants.verdict(&tenants.token(1)).await, "ok");
     assert_eq!(tenants.database.asked(), 4, "1 was dropped and looked up again");
+}
+
+#[tokio::test]
+async fn s15_03_new_issuers_do_not_displace_each_other_before_their_first_token() {
+    let tenants = Tenants::with(|issuers| issuers.resolve_policy(ResolvePolicy::default().max_issuers(4))).await;
+    (0..9).for_each(|number| tenants.database.put(tenants.tenant(number)));
+    for number in 0..4 {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+        tenants.world.advance(Duration::from_secs(1)).await;
+    }
+    let new = [4, 5].map(|number| tenants.token(number));
+    let mut outcomes = Vec::new();
+    for token in &new {
+        match tenants.verifier.verify_with_cached_keys(token) {
+            Step::NeedsKeys(needs) => outcomes.push(needs.refresh().await),
+            Step::Done(done) => panic!("{done:?}"),
+        }
+    }
+    for (token, outcome) in new.iter().zip(&outcomes) {
+        assert!(tenants.verifier.verify_after_refresh(token, outcome).is_ok());
+    }
+    // Once they were used, a flood of unsigned tokens displaces issuers that were used longer ago.
+    for number in 6..9 {
+        assert_ne!(tenants.verdict(&crate::floods::unsigned(&tenants.name(number), "k")).await, "ok");
+    }
+    let asked = tenants.database.asked();
+    for number in [4, 5] {
+        assert_eq!(tenants.verdict(&tenants.token(number)).await, "ok");
+    }
+    assert_eq!(tenants.database.asked(), asked);
 }
 
 /// S15.07: cached tokens and the resolver's own copy of the issuer keep the key source in memory.

@@ -1,4 +1,4 @@
-//! The order in which cached issuers make room for the keys of others.
+//! The order in which cached issuers make room for others and for their keys.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -9,6 +9,28 @@ use super::uncached::Uncached;
 
 /// An issuer is in use for this time after a token of it was verified, in seconds.
 const IN_USE_FOR: u64 = 60;
+
+/// Issuers that no token was verified of yet may take one of so many places.
+const UNUSED_SHARE: usize = 8;
+
+/// The number of places that they may take in any case, up to half of all.
+const MIN_UNUSED: usize = 16;
+
+/// The issuer that makes room for another one if there are `max_issuers`.
+///
+/// Issuers that no token was verified of yet make room for each other only if they take their share: a new one lives until its
+/// first token is verified, and a flood of tokens that nobody signed displaces few issuers in use, those used longest ago.
+pub(super) fn next<I: CachedEntry>(cached: &Entries<I>, max_issuers: usize) -> Option<Box<str>> {
+    let share = (max_issuers / UNUSED_SHARE).max(MIN_UNUSED).min(max_issuers / 2).max(1);
+    let (unused, used): (Vec<_>, Vec<_>) = cached.iter().partition(|(_, entry)| entry.is_unused());
+    let oldest_unused = || unused.iter().min_by_key(|(_, entry)| entry.inserted());
+    let least_recent = || used.iter().min_by_key(|(_, entry)| entry.issuer.last_used());
+    let next = match unused.len() < share {
+        true => least_recent().or_else(oldest_unused),
+        false => oldest_unused(),
+    };
+    next.map(|(name, _)| (*name).clone())
+}
 
 /// The parts of the order in which issuers make room for keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

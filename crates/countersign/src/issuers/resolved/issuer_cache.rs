@@ -1,6 +1,7 @@
 //! The cache of issuers by name.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(super) struct IssuerCache<I> {
     policy: ResolvePolicy,
     cached: ArcSwap<Entries<I>>,
     uncached: Mutex<Uncached<Entry<I>>>,
+    insertions: AtomicU64,
 }
 
 /// The next step of a caller whose issuer is not cached.
@@ -40,7 +42,7 @@ pub(super) struct Finished {
 impl<I: CachedEntry> IssuerCache<I> {
     pub(super) fn new(policy: ResolvePolicy) -> Self {
         let uncached = Mutex::new(Uncached::new(&policy));
-        IssuerCache { policy, cached: ArcSwap::default(), uncached }
+        IssuerCache { policy, cached: ArcSwap::default(), uncached, insertions: AtomicU64::new(0) }
     }
 
     /// Reads a cached issuer.
@@ -80,7 +82,7 @@ impl<I: CachedEntry> IssuerCache<I> {
         };
         // An expired entry stays in the cache and is looked up again, within the same limits.
         let entry = |name: &str| {
-            let new = || Arc::new(Entry { issuer: new(name) });
+            let new = || Arc::new(Entry::new(new(name)));
             cached.get(name).map_or_else(new, Arc::clone)
         };
         let Started { own, others } = uncached.start(name, host, elapsed, entry);
@@ -176,11 +178,10 @@ impl<I: CachedEntry> IssuerCache<I> {
         let mut evicted = None;
         let mut cached = HashMap::clone(&self.cached.load());
         if cached.len() >= self.policy.max_issuers && !cached.contains_key(name) {
-            let unused = cached.iter().min_by_key(|(_, entry)| entry.issuer.last_used());
-            if let Some(name) = unused.map(|(name, _)| name.clone()) {
-                evicted = cached.remove(&name);
-            }
+            let next = eviction::next(&cached, self.policy.max_issuers);
+            evicted = next.and_then(|name| cached.remove(&name));
         }
+        entry.set_inserted(self.insertions.fetch_add(1, Ordering::Relaxed));
         cached.insert(name.into(), entry);
         self.cached.store(Arc::new(cached));
         evicted
@@ -208,7 +209,7 @@ fn release<I: CachedEntry>(evicted: impl IntoIterator<Item = Arc<Entry<I>>>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -239,7 +240,7 @@ mod tests {
         let cache = IssuerCache::new(ResolvePolicy::default().max_key_bytes(10 * MIB));
         for (name, last_used, mib) in issuers {
             let issuer = Issuer { last_used: (*last_used).into(), key_bytes: (mib * MIB).into() };
-            cache.insert(name, Arc::new(Entry { issuer }));
+            cache.insert(name, Arc::new(Entry::new(issuer)));
         }
         cache
     }
@@ -252,6 +253,39 @@ mod tests {
         names.sort();
         assert_eq!(is_evicted, !names.iter().any(|name| name == newest));
         names.concat()
+    }
+
+    /// A full cache of issuers that were used in this order, each named by its second.
+    fn full(max_issuers: usize) -> IssuerCache<Issuer> {
+        let cache = IssuerCache::new(ResolvePolicy::default().max_issuers(max_issuers));
+        for second in 1..=max_issuers {
+            insert(&cache, &format!("u{second}"), second as u64);
+        }
+        cache
+    }
+
+    fn insert(cache: &IssuerCache<Issuer>, name: &str, last_used: u64) {
+        cache.insert(name, Arc::new(Entry::new(Issuer { last_used: last_used.into(), ..Issuer::default() })));
+    }
+
+    #[test]
+    fn s15_03_new_issuers_take_few_places_and_each_has_time_for_its_first_token() {
+        for (max_issuers, share) in [(1, 1), (2, 1), (3, 1), (4, 2), (8, 4), (40, 16), (400, 50)] {
+            let cache = full(max_issuers);
+            for number in 0..3 * max_issuers {
+                insert(&cache, &format!("n{number}"), 0);
+                let has_place = |name: String| cache.read(&name, |_| ()).is_some();
+                assert!((number.saturating_sub(share - 1)..=number).all(|number| has_place(format!("n{number}"))));
+                assert!((share + 1..=max_issuers).all(|used| has_place(format!("u{used}"))), "{max_issuers}: {number}");
+                assert!(cache.len() <= max_issuers);
+            }
+        }
+        // Once a token was verified, an issuer is as good as the others.
+        let cache = full(4);
+        insert(&cache, "n1", 0);
+        cache.read("n1", |issuer| issuer.last_used.store(9, Ordering::Relaxed)).expect("in the cache");
+        (2..9).for_each(|number| insert(&cache, &format!("n{number}"), 0));
+        assert!(cache.read("n1", |_| ()).is_some());
     }
 
     #[test]

@@ -25,6 +25,9 @@ const MIN_KEY_BYTES: usize = 4 * 1024 * 1024;
 #[non_exhaustive]
 pub struct ResolvePolicy {
     /// The number of cached issuers; the least recently used one makes room for the next. Default 10,000.
+    ///
+    /// Issuers that no token was verified of yet take at most an eighth of the places (or 16, or half if there are few); then
+    /// the oldest of them makes room.
     pub max_issuers: usize,
     /// The memory for the fetched keys of all these issuers together, in bytes. Default 128 MiB: 10,000 issuers with five RSA
     /// keys of 2,048 bits each.
