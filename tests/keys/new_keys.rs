@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::Clock;
 use countersign::issuers::ResolvedIssuers;
+use countersign::key::{Algorithm, KeySource};
 use countersign::keys::{FailoverKeys, RemoteKeys};
 use countersign::policy::NeedsAudience;
 use countersign::verify::Verifier;
+use countersign_core::mint::Signer;
+use countersign_test::{Attack, TestIssuer};
 
-use crate::server::answer;
+use crate::server::{answer, ok};
 use crate::world::{World, policy};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -131,4 +135,92 @@ async fn s4_15_a_key_that_a_shared_cache_does_not_have_yet_is_not_unknown() {
     world.server.now(cached("0", world.issuer.jwks()));
     world.advance(SECOND * 11).await;
     assert_eq!(verdict(&world.verifier, &token).await, "ok");
+}
+
+/// A key with this name, of another algorithm than the key of the world's issuer.
+fn again(world: &World, algorithm: Algorithm) -> TestIssuer {
+    let key = Signer::generate(algorithm).expect("a key").with_key_id(world.issuer.key_id());
+    let issuer = TestIssuer::with_algorithm(algorithm).with_name(&world.server.url).with_key(key);
+    issuer.clock().step_wall(Clock::now(world.issuer.clock()));
+    issuer
+}
+
+fn by(issuer: &TestIssuer) -> String {
+    issuer.token().audience("orders").lifetime(Duration::from_secs(86_400)).sign()
+}
+
+#[tokio::test]
+async fn s4_15_a_key_replaced_under_its_name_is_looked_for_as_a_new_one() {
+    let world = World::honest().await;
+    assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+    let (first, second) = (again(&world, Algorithm::Ed25519), again(&world, Algorithm::RS256));
+    assert_eq!(world.issuer.algorithm(), Algorithm::ES256);
+    let jwks = first.jwks();
+    world.server.now(move |_, _| ok(&jwks));
+    assert_eq!(verdict(&world.verifier, &by(&first)).await, "ok", "found by one fetch");
+    assert_eq!(world.server.count(), 2);
+
+    // And again, within the cool-down.
+    let jwks = second.jwks();
+    world.server.now(move |_, _| ok(&jwks));
+    let error = world.verifier.verify(&by(&second)).await.expect_err("not fetched yet");
+    assert_eq!((error.code(), error.retry_after()), ("keys_unavailable", Some(SECOND)));
+    world.advance(SECOND + Duration::from_millis(1)).await;
+    assert_eq!(verdict(&world.verifier, &by(&second)).await, "ok");
+}
+
+#[tokio::test]
+async fn s4_15_tokens_with_the_name_of_a_key_and_another_algorithm_cause_one_fetch_in_a_cool_down() {
+    let world = World::honest().await;
+    assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+    let forged = by(&again(&world, Algorithm::Ed25519));
+    assert_eq!(verdict(&world.verifier, &forged).await, "key_mismatch", "the fetch began after the request");
+    for _ in 0..100 {
+        assert_eq!(verdict(&world.verifier, &forged).await, "keys_unavailable", "it may have been replaced since");
+        assert_eq!(verdict(&world.verifier, &world.token()).await, "ok", "and good tokens are verified");
+    }
+    assert_eq!(world.server.count(), 2);
+}
+
+/// What no newer key set could make good is refused at once.
+#[tokio::test]
+async fn s2_03_an_algorithm_that_the_policy_does_not_allow_causes_no_fetch() {
+    let world = World::honest().await;
+    assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+    let honest = world.issuer.token().audience("orders");
+    for attack in [Attack::HmacWithPem, Attack::HmacWithJwk, Attack::AlgNone, Attack::AlgLowerCase] {
+        let forged = honest.clone().hostile(attack).sign();
+        assert_eq!(verdict(&world.verifier, &forged).await, "algorithm_not_allowed", "{}", attack.name());
+    }
+    // A list of symmetric algorithms over a set of public keys, by mistake.
+    let source: Arc<dyn KeySource> = world.keys.clone();
+    let hmac = NeedsAudience::new(&world.server.url, source).audience("orders").algorithms([Algorithm::HS256]);
+    let clock = Arc::new(world.issuer.clock().clone());
+    let verifier = Verifier::builder().trust(hmac).clock(clock).build().expect("a policy");
+    for attack in [Attack::HmacWithPem, Attack::HmacWithDer, Attack::HmacWithJwk] {
+        assert_eq!(verdict(&verifier, &honest.clone().hostile(attack).sign()).await, "key_mismatch", "{}", attack.name());
+    }
+    assert_eq!(world.server.count(), 1);
+}
+
+/// The keys of an issuer that is resolved with the same keys as another one, which are in memory.
+#[tokio::test]
+async fn s4_15_a_key_replaced_under_its_name_is_looked_for_when_the_issuer_is_resolved() {
+    let world = World::honest().await;
+    let (keys, name) = (world.keys.clone(), world.server.url.clone());
+    let issuers = Arc::new(
+        ResolvedIssuers::new(move |_: String| {
+            let source: Arc<dyn KeySource> = keys.clone();
+            let trusted = NeedsAudience::new(&name, source).audience("orders");
+            async move { Ok(Some(trusted)) }
+        })
+        .danger_allow_private_addresses(),
+    );
+    let clock = Arc::new(world.issuer.clock().clone());
+    let verifier = Verifier::builder().trust_resolved(issuers).clock(clock).build().expect("a policy");
+    assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+    let replaced = again(&world, Algorithm::Ed25519);
+    let jwks = replaced.jwks();
+    world.server.now(move |_, _| ok(&jwks));
+    assert_eq!(verdict(&verifier, &by(&replaced)).await, "ok");
 }

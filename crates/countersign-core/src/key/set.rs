@@ -40,7 +40,10 @@ pub(crate) enum Lookup<'s> {
     /// Keys that may have signed it, at most four.
     Found(SmallVec<[&'s Arc<VerifyingKey>; 1]>),
     /// The `kid` exists, but for another algorithm.
-    OtherAlgorithm,
+    OtherAlgorithm {
+        /// The token's algorithm is symmetric and every key of this `kid` is public: no newer set can have such a key.
+        is_confusion: bool,
+    },
     /// The token has no `kid`, and several keys fit.
     Ambiguous,
     /// The set has no such `kid`; or the token has none, and no key fits.
@@ -184,7 +187,11 @@ impl KeySet {
                 None => Lookup::Missing,
                 Some(keys) => {
                     let found: SmallVec<_> = keys.iter().filter_map(read).filter(fits).take(MAX_TRIED).collect();
-                    if found.is_empty() { Lookup::OtherAlgorithm } else { Lookup::Found(found) }
+                    if found.is_empty() {
+                        let is_public = || keys.iter().all(|key| !key.algorithm().is_symmetric());
+                        return Lookup::OtherAlgorithm { is_confusion: algorithm.is_symmetric() && is_public() };
+                    }
+                    Lookup::Found(found)
                 }
             },
             None => {

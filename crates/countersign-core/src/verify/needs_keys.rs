@@ -1,7 +1,7 @@
 //! The keys that a verification still needs, and the error if they stay missing.
 //!
 //! [`Pending::after`] decides between 401 and 503: a key missing from a set that was fetched after the request came is an
-//! `unknown_key` (401); what cannot be fetched now, or not yet, is `keys_unavailable` (503).
+//! `unknown_key` (401), or `key_mismatch` if it is there for another algorithm; what cannot be fetched now, or not yet, is `keys_unavailable` (503).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,29 @@ pub struct NeedsKeys {
 
 #[derive(Clone, Debug)]
 enum Need {
-    Keys { source: Arc<dyn KeySource>, reason: RefreshReason, key_id: Option<Box<str>> },
+    Keys { source: Arc<dyn KeySource>, lack: Lack, key_id: Option<Box<str>> },
     Issuer { source: Arc<dyn IssuerSource>, name: Box<str>, key: TokenKey, clock: Arc<dyn Clock> },
+}
+
+/// The lack of the current keys that only the source can end.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lack {
+    /// No set is usable.
+    UsableKeys,
+    /// The set lacks the key.
+    Key,
+    /// The set has a key of this name for another algorithm than this one. The issuer may have replaced it under the same name,
+    /// or publish another of the same name.
+    KeyFor(Algorithm),
+}
+
+impl Lack {
+    fn reason(self) -> RefreshReason {
+        match self {
+            Lack::UsableKeys => RefreshReason::NoUsableKeys,
+            Lack::Key | Lack::KeyFor(_) => RefreshReason::MissingKey,
+        }
+    }
 }
 
 /// The key that a token names, to be fetched along with its issuer.
@@ -45,8 +66,8 @@ struct TokenKey {
 }
 
 impl NeedsKeys {
-    pub(super) fn from_source(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
-        let need = Need::Keys { source: Arc::clone(&issuer.keys), reason, key_id: key_id.map(Box::from) };
+    pub(super) fn from_source(issuer: &TrustedIssuer, lack: Lack, key_id: Option<&str>) -> Self {
+        let need = Need::Keys { source: Arc::clone(&issuer.keys), lack, key_id: key_id.map(Box::from) };
         NeedsKeys { need, revision: None, span: None }
     }
 
@@ -91,7 +112,7 @@ impl NeedsKeys {
 
     async fn refresh_source(&self) -> RefreshOutcome {
         match &self.need {
-            Need::Keys { source, reason, key_id } => refresh(&**source, *reason, key_id.as_deref()).await,
+            Need::Keys { source, lack, key_id } => refresh(&**source, lack.reason(), key_id.as_deref()).await,
             Need::Issuer { source, name, key, clock } => match source.resolve(name).await {
                 RefreshOutcome::Refreshed => match source.lookup(name) {
                     IssuerLookup::Trusted(found) => key.fetch(found.issuer(), clock.elapsed()).await,
@@ -118,7 +139,7 @@ impl TokenKey {
             match current.as_ref().filter(|keys| keys.is_usable(elapsed)).zip(self.algorithm) {
                 Some((keys, algorithm)) => {
                     match keys.set.find(self.key_id.as_deref(), algorithm, issuer.unlabelled_rsa) {
-                        Lookup::Missing => RefreshReason::MissingKey,
+                        Lookup::Missing | Lookup::OtherAlgorithm { is_confusion: false } => RefreshReason::MissingKey,
                         _ => return RefreshOutcome::Refreshed,
                     }
                 }
@@ -136,8 +157,8 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    pub(super) fn needs(issuer: &TrustedIssuer, reason: RefreshReason, key_id: Option<&str>) -> Self {
-        Pending::NeedsKeys(NeedsKeys::from_source(issuer, reason, key_id))
+    pub(super) fn needs(issuer: &TrustedIssuer, lack: Lack, key_id: Option<&str>) -> Self {
+        Pending::NeedsKeys(NeedsKeys::from_source(issuer, lack, key_id))
     }
 
     /// Marks the revision that found the keys missing.
@@ -149,7 +170,8 @@ impl Pending {
         }
     }
 
-    /// The final error after a refresh: a key missing from a set that is newer than the request is 401, all else 503.
+    /// The final error after a refresh: a key missing from a set that is newer than the request, or there for another algorithm,
+    /// is 401, all else 503.
     pub(super) fn after(self, outcome: &RefreshOutcome) -> VerifyError {
         let need = match self {
             Pending::Refused(error) => return error,
@@ -159,14 +181,17 @@ impl Pending {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
-            (Need::Keys { source, key_id, .. }, RefreshOutcome::Deferred { retry_after }) => {
-                let missing = missing_key(&*source, key_id.as_deref());
+            (Need::Keys { source, key_id, lack }, RefreshOutcome::Deferred { retry_after }) => {
+                let missing = lack.describe(&*source, key_id.as_deref());
                 VerifyError::unavailable(*retry_after, format!("{missing}; its source may not be asked again yet"))
             }
-            (Need::Keys { reason: RefreshReason::MissingKey, source, key_id }, RefreshOutcome::Refreshed) => {
-                VerifyError::new(Kind::UnknownKey, missing_key(&*source, key_id.as_deref()))
+            (Need::Keys { lack: lack @ Lack::Key, source, key_id }, RefreshOutcome::Refreshed) => {
+                VerifyError::new(Kind::UnknownKey, lack.describe(&*source, key_id.as_deref()))
             }
-            (Need::Keys { reason: RefreshReason::NoUsableKeys, .. }, RefreshOutcome::Refreshed) => {
+            (Need::Keys { lack: lack @ Lack::KeyFor(_), source, key_id }, RefreshOutcome::Refreshed) => {
+                VerifyError::new(Kind::KeyMismatch, lack.describe(&*source, key_id.as_deref()))
+            }
+            (Need::Keys { lack: Lack::UsableKeys, .. }, RefreshOutcome::Refreshed) => {
                 VerifyError::unavailable(RETRY_AFTER, "no key set of the issuer is usable now")
             }
             (
@@ -200,7 +225,19 @@ impl Pending {
     }
 }
 
-/// The key that a token names, and those of the current set.
+impl Lack {
+    /// The key that a token names, and those of the current set.
+    fn describe(self, source: &dyn KeySource, key_id: Option<&str>) -> String {
+        match (self, key_id) {
+            (Lack::KeyFor(algorithm), Some(key_id)) => format!(
+                "kid: the key \"{}\" of the issuer's current key set is for another algorithm than {algorithm}",
+                safe_text(key_id)
+            ),
+            _ => missing_key(source, key_id),
+        }
+    }
+}
+
 fn missing_key(source: &dyn KeySource, key_id: Option<&str>) -> String {
     let current = source.cell().current();
     let keys = || current.iter().flat_map(|set| set.keys());

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use smallvec::SmallVec;
 
 use super::CACHE_MAX_AGE;
-use super::needs_keys::{NeedsKeys, Pending};
+use super::needs_keys::{Lack, NeedsKeys, Pending};
 use super::revision::{Current, InForce, Revision};
 use super::rules::{self, Case};
 use super::signature::Signed;
@@ -19,7 +19,7 @@ use crate::cache::TokenCache;
 use crate::clock::{Clock, UnixTime};
 use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
-use crate::key::{CurrentKeys, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
+use crate::key::{CurrentKeys, Lookup, RefreshOutcome, VerifyingKey};
 use crate::policy::spiffe::trust_domain_id;
 use crate::policy::{Canonical, Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
@@ -157,7 +157,7 @@ pub(super) fn usable_keys<'h>(
     current
         .map(AsRef::as_ref)
         .filter(|keys| keys.is_usable(elapsed))
-        .ok_or_else(|| Pending::needs(issuer, RefreshReason::NoUsableKeys, None))
+        .ok_or_else(|| Pending::needs(issuer, Lack::UsableKeys, None))
 }
 
 /// The keys that may have signed a token with this header: one, or up to four of the same `kid`.
@@ -176,9 +176,14 @@ pub(super) fn keys_for<'h>(
             refused(Kind::UnknownKey, "the key is a test key, and deny_danger forbids those")
         }
         Lookup::Found(keys) => Ok(keys),
-        Lookup::Missing => Err(Pending::needs(issuer, RefreshReason::MissingKey, header.key_id.as_deref())),
+        Lookup::Missing => Err(Pending::needs(issuer, Lack::Key, header.key_id.as_deref())),
         Lookup::Ambiguous => refused(Kind::UnknownKey, "the token has no kid, and several keys fit"),
-        Lookup::OtherAlgorithm => refused(Kind::KeyMismatch, "the key of this kid is for another algorithm"),
+        Lookup::OtherAlgorithm { is_confusion: true } => {
+            refused(Kind::KeyMismatch, "alg is symmetric, and the key of this kid is a public key")
+        }
+        Lookup::OtherAlgorithm { is_confusion: false } => {
+            Err(Pending::needs(issuer, Lack::KeyFor(algorithm), header.key_id.as_deref()))
+        }
     }
 }
 
