@@ -314,16 +314,27 @@ fn s3_23_a_named_mapping_says_how_to_read_names() {
         (at().member("name"), json!([{ "name": 1 }]), None),
         (at().member("name"), json!(["admin"]), None),
         (at().separator(","), json!("admin, clerk,,"), Some(vec!["admin", "clerk"])),
-        (at().separator(","), json!(["a,b"]), Some(vec!["a,b"])),
+        (at().separator(","), json!(["b,a", " c ", ""]), Some(vec!["a", "b", "c"])),
+        (at().separator(","), json!(["a", 7]), None),
         (at().separator(","), json!(7), None),
         (at(), json!("a,b"), Some(vec!["a,b"])),
+        (at(), json!(["", "a"]), Some(vec!["a"])),
+        (at(), json!(""), Some(vec![])),
+        (at().member("name"), json!([{ "name": "" }, { "name": "a" }]), Some(vec!["a"])),
+        (at().keys(), json!({ "": true, "a": true }), Some(vec!["a"])),
         (at().keys(), json!(null), Some(vec![])),
     ] {
         let verifier = verifier(policy().authorities(Authorities::new().roles_at(claim.clone())));
         let read = judge(&verifier, &valid().claim("roles", value.clone()).sign());
         let read = read.map(|verified| verified.grants().roles.iter().map(str::to_owned).collect::<Vec<_>>());
         match roles {
-            Some(roles) => assert_eq!(read.expect("read"), roles, "{claim:?} {value}"),
+            Some(roles) => {
+                assert_eq!(read.expect("read"), roles, "{claim:?} {value}");
+                let prefixed = Authorities::new().roles_at(claim.clone()).name_prefix("p:");
+                let prefixed = super::fixture::verifier(policy().authorities(prefixed));
+                let verified = judge(&prefixed, &valid().claim("roles", value.clone()).sign()).expect("read");
+                assert_eq!(verified.grants().roles.len(), roles.len(), "a prefix makes no name of an empty string");
+            }
             None => assert!(read.expect_err("another form").detail().starts_with("/roles: expected "), "{value}"),
         }
     }

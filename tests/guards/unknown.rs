@@ -6,6 +6,8 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::authz::{
     Authorities, acr, actor, all_of, amr, any_of, at_least, claim, claims_where, client, group, owner, subject,
 };
+use countersign::claims::Principal;
+use countersign::policy::TrustedIssuer;
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use serde_json::{Value, json};
@@ -113,6 +115,78 @@ async fn s3_23_rules_over_claims_that_are_elsewhere_refuse_negated_or_not() {
         let token = draft().claim("_claim_names", malformed.clone()).sign();
         assert_eq!(status(&verifier, &scope("none").not(), &token).await, 401, "{malformed}");
     }
+}
+
+/// Names that are elsewhere may be any: those of a client in its own name, of another service, or of a client not allowed.
+#[tokio::test]
+async fn s3_23_names_that_are_elsewhere_pass_no_rule_of_the_policy() {
+    let issuer = TestIssuer::new();
+    let verifier = |change: fn(TrustedIssuer) -> TrustedIssuer| {
+        let builder = Verifier::builder().trust(change(issuer.trusted_for("api")));
+        builder.clock(std::sync::Arc::new(issuer.clock().clone())).build().expect("a policy")
+    };
+    let own = || issuer.token().audience("api").subject("billing").client_id("billing");
+    let (plain, allowed, refused) = (
+        verifier(|trusted| trusted),
+        verifier(|trusted| trusted.allowed_client("billing")),
+        verifier(|trusted| trusted.refused_subject_prefix("svc:")),
+    );
+    for verifier in [&plain, &allowed, &refused] {
+        let verified = verifier.verify(&own().sign()).await.expect("a client's own token");
+        assert_eq!(verified.principal(), Principal::Client("billing"));
+        assert!(!verified.is_actor_unknown() && !verified.is_client_unknown());
+    }
+    let code = async |verifier: &Verifier, name: &str| {
+        let token = own().claim("_claim_names", json!({ name: "src1" })).sign();
+        let explained = verifier.explain(&token).await.is_accepted();
+        let verified = verifier.verify(&token).await;
+        assert_eq!(verified.is_ok(), explained, "{name}");
+        verified.map_or_else(
+            |error| error.code(),
+            |verified| {
+                let is_client = matches!(verified.principal(), Principal::Client(_));
+                assert_eq!(is_client, name == "other", "{name}");
+                assert_eq!(
+                    (verified.is_actor_unknown(), verified.is_client_unknown()),
+                    (name == "act", name == "client_id")
+                );
+                "ok"
+            },
+        )
+    };
+    for (name, expected) in [
+        ("other", ["ok", "ok", "ok"]),
+        ("act", ["ok", "ok", "subject_not_allowed"]),
+        ("client_id", ["ok", "subject_not_allowed", "subject_not_allowed"]),
+        ("cnf", ["proof_required"; 3]),
+    ] {
+        let codes = [code(&plain, name).await, code(&allowed, name).await, code(&refused, name).await];
+        assert_eq!(codes, expected, "{name}");
+    }
+}
+
+/// An empty string is no scope, role, permission, group or method; nor does a rule mean one.
+#[tokio::test]
+async fn s3_23_an_empty_string_is_no_name() {
+    let issuer = TestIssuer::new();
+    let verifier = verifier(&issuer);
+    let empty = json!([""]);
+    let token = issuer.token().audience("api").subject("u1");
+    let token = token.claim("scp", empty.clone()).claim("realm", json!({ "roles": empty })).claim("amr", empty.clone());
+    let token = token.claim("groups", empty.clone()).claim("permissions", empty).sign();
+    let verified = verifier.verify(&token).await.expect("valid");
+    let grants = verified.grants();
+    let names = [&grants.scopes, &grants.roles, &grants.permissions, &grants.groups, &grants.methods];
+    assert!(names.iter().all(|names| names.is_empty()), "{grants:?}");
+    for rule in [scope(""), role(""), permission(""), group(""), amr(""), amr("pwd")] {
+        for rule in [rule.clone(), rule.clone().not()] {
+            assert!(matches!(status(&verifier, &rule, &token).await, 401 | 403), "{rule}");
+        }
+    }
+    let stated = issuer.token().audience("api").claim("amr", json!([])).sign();
+    assert_eq!(status(&verifier, &amr("pwd").not(), &stated).await, 200, "an empty list states that there is none");
+    let some = issuer.token().audience("api").claim("amr", json!(["", "otp"])).sign();
+    assert_eq!(status(&verifier, &amr("otp").and(amr("pwd").not()), &some).await, 200);
 }
 
 #[tokio::test]

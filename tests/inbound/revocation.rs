@@ -431,6 +431,44 @@ async fn s11_06_a_token_that_no_revocation_could_name_is_unknown() {
     assert_eq!((status("no sub"), status("whole")), (Revoked, Valid));
 }
 
+/// S3.23: a name that the token says is elsewhere may be a revoked one.
+#[tokio::test]
+async fn s3_23_s11_06_a_token_whose_actor_or_client_is_elsewhere_is_unknown() {
+    use RevocationStatus::{Unknown, Valid};
+    let issuer = TestIssuer::new();
+    let authorities = TestIssuer::authorities().client_at("/azp").client_at("/client_id");
+    let verifier = Verifier::builder()
+        .trust(issuer.trusted_for("api").authorities(authorities))
+        .clock(Arc::new(issuer.clock().clone()))
+        .build()
+        .expect("a policy");
+    let now = issuer.clock().now().saturating_add(Duration::from_secs(1));
+    let hour = Duration::from_secs(3600);
+    let draft = || good(&issuer).claim("jti", "one").claim("client_id", "web");
+    let lists = ["nothing", "token", "subject", "client"].map(|kind| {
+        let list = Arc::new(MemoryRevocations::new());
+        builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+        match kind {
+            "token" => list.revoke_token(issuer.name(), "x", UnixTime::MAX).expect("room"),
+            // The actor may be a subject of another issuer.
+            "subject" => list.revoke_subject("https://other.test", "x", now, hour).expect("room"),
+            "client" => list.revoke_client(issuer.name(), "x", now, hour).expect("room"),
+            _ => {}
+        }
+        (kind, list)
+    });
+    for (name, unknown) in
+        [("act", "subject"), ("client_id", "client"), ("azp", "client"), ("jti", "token"), ("other", "")]
+    {
+        let token = draft().claim("_claim_names", serde_json::json!({ name: "src1" })).sign();
+        let verified = verifier.verify(&token).await.expect("valid");
+        for (kind, list) in &lists {
+            let expected = if *kind == unknown { Unknown } else { Valid };
+            assert_eq!(status_of(&**list, &verified), expected, "{name} elsewhere, with a revoked {kind}");
+        }
+    }
+}
+
 /// An entry has an end, and what it may have been about is unknown after that.
 #[tokio::test]
 async fn s15_01_no_entry_reaches_further_than_its_longest_retention() {

@@ -198,7 +198,12 @@ async fn s2_03_an_algorithm_that_the_policy_does_not_allow_causes_no_fetch() {
     let clock = Arc::new(world.issuer.clock().clone());
     let verifier = Verifier::builder().trust(hmac).clock(clock).build().expect("a policy");
     for attack in [Attack::HmacWithPem, Attack::HmacWithDer, Attack::HmacWithJwk] {
-        assert_eq!(verdict(&verifier, &honest.clone().hostile(attack).sign()).await, "key_mismatch", "{}", attack.name());
+        assert_eq!(
+            verdict(&verifier, &honest.clone().hostile(attack).sign()).await,
+            "key_mismatch",
+            "{}",
+            attack.name()
+        );
     }
     assert_eq!(world.server.count(), 1);
 }

@@ -102,6 +102,14 @@ async fn a_workloads_own_token_is_the_grant_and_no_secret_is_needed() {
     let claims = claims_at_billing(&issuer, source(), None).await.expect("let in");
     assert_eq!((&claims["client_id"], &claims["scope"]), (&json!("orders"), &json!("read")));
 
+    // Who acts for the workload, or through which client a user got the token, is unknown.
+    for name in ["act", "client_id", "sub"] {
+        let token = platform.token().without_claim("client_id").subject("shop:orders").audience(issuer.name());
+        std::fs::write(&path, token.claim("_claim_names", json!({ name: "src1" })).sign()).expect("written");
+        let error = claims_at_billing(&issuer, source(), None).await.expect_err(name);
+        assert_eq!(error.oauth_error(), Some("invalid_grant"), "{name}");
+    }
+
     std::fs::write(&path, platform.token().subject("shop:orders").audience("another").sign()).expect("written");
     let error = claims_at_billing(&issuer, source(), None).await.expect_err("for another service");
     std::fs::remove_file(&path).expect("removed");

@@ -303,6 +303,19 @@ impl Authorities {
         self.own_tokens.is_own(payload, claim_names, client)
     }
 
+    /// Returns whether a claim that names the client is elsewhere, of which `is_elsewhere` decides by name.
+    pub(crate) fn is_client_elsewhere(&self, is_elsewhere: impl Fn(&str) -> bool) -> bool {
+        if self.own_tokens == OwnTokens::Workload {
+            return is_elsewhere("sub");
+        }
+        match self.client_at.is_empty() {
+            true => is_elsewhere("client_id"),
+            false => {
+                self.client_at.iter().any(|pointer| head_and_tail(pointer).is_some_and(|(head, _)| is_elsewhere(&head)))
+            }
+        }
+    }
+
     /// The pointers of the claims that name the client; none for `client_id`.
     pub(crate) fn client_pointers(&self) -> &[String] {
         &self.client_at
@@ -409,11 +422,11 @@ impl Authorities {
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is not a list of strings"));
         }
-        let is_empty = |text| payload.text(text).is_empty();
-        if payload.amr == ListClaim::Absent || matches!(payload.amr, ListClaim::One(text) if is_empty(text)) {
-            grants.unknown.insert(Fact::Methods);
-        }
         grants.methods.extend(payload.texts(&payload.amr));
+        let is_empty_list = matches!(&payload.amr, ListClaim::Many(_)) && payload.texts(&payload.amr).next().is_none();
+        if grants.methods.is_empty() && !is_empty_list {
+            grants.unknown.insert(Fact::Methods); // absent, or empty strings only
+        }
         for claim in &self.groups_at {
             grants.groups.extend(self.prefixed(names_at(claim)?));
         }
@@ -451,10 +464,7 @@ impl Authorities {
         let is_elsewhere = |pointer: &str| head_and_tail(pointer).is_some_and(|(head, _)| distributed.contains(&head));
         let are_elsewhere = |claims: &[NamesClaim]| claims.iter().any(|claim| is_elsewhere(claim.pointer()));
         let are_roles_elsewhere = are_elsewhere(&self.roles_at);
-        let is_client_elsewhere = match self.client_at.is_empty() {
-            true => distributed.contains("client_id"),
-            false => self.client_at.iter().any(|pointer| is_elsewhere(pointer)),
-        };
+        let is_client_elsewhere = self.is_client_elsewhere(|name| distributed.contains(name));
         let is_mark_elsewhere = self.own_tokens.claim_names().iter().any(|name| distributed.contains(name));
         for (fact, is_unknown) in [
             (Fact::Scopes, distributed.contains("scope") || self.reads_scp && distributed.contains("scp")),

@@ -59,7 +59,8 @@ impl NamesClaim {
         NamesClaim { form: Form::Member(name.into()), ..self }
     }
 
-    /// The names are the parts of a string, with `text` between them. Spaces around a name are removed.
+    /// The names are the parts of a string, or of each string of a list, with `text` between them. Spaces around a name are
+    /// removed.
     pub fn separator(self, text: impl Into<String>) -> Self {
         NamesClaim { form: Form::Separated(text.into()), ..self }
     }
@@ -89,8 +90,14 @@ impl NamesClaim {
         }
     }
 
-    /// The names in the claims.
+    /// The names in the claims. An empty string is no name.
     pub(super) fn read(&self, payload: &Payload, claim_names: &[Box<str>]) -> Result<Vec<String>, VerifyError> {
+        let mut names = self.read_all(payload, claim_names)?;
+        names.retain(|name| !name.is_empty());
+        Ok(names)
+    }
+
+    fn read_all(&self, payload: &Payload, claim_names: &[Box<str>]) -> Result<Vec<String>, VerifyError> {
         let pointer = &*self.pointer;
         let wrong = |expected: &str, found: &Value| Err(mismatch(pointer, expected, type_of(found)));
         let Some(value) = value_at(payload, claim_names, pointer)? else { return Ok(Vec::new()) };
@@ -105,22 +112,30 @@ impl NamesClaim {
             }
             (Form::Member(name), item @ Value::Object(_)) => Ok(vec![member_of(pointer, name, item)?]),
             (Form::Member(_), other) => wrong("a list of objects", &other),
-            (Form::Separated(separator), Value::String(text)) => {
-                let names = text.split(separator.as_str()).map(str::trim).filter(|name| !name.is_empty());
-                Ok(names.map(str::to_owned).collect())
+            (Form::Separated(separator), Value::String(text)) => Ok(separated(&text, separator).collect()),
+            (Form::Separated(separator), Value::Array(items)) => {
+                let texts = strings(pointer, items)?;
+                Ok(texts.iter().flat_map(|text| separated(text, separator)).collect())
             }
-            (Form::Separated(_) | Form::OneOrMany, Value::Array(items)) => items
-                .into_iter()
-                .map(|item| match item {
-                    Value::String(text) => Ok(text),
-                    other => Err(mismatch(pointer, "a list of strings only", &format!("{} in it", type_of(&other)))),
-                })
-                .collect(),
+            (Form::OneOrMany, Value::Array(items)) => strings(pointer, items),
             (Form::OneOrMany, Value::String(one)) => Ok(vec![one]),
             (Form::Separated(_), other) => wrong("a string", &other),
             (Form::OneOrMany, other) => wrong("a list of strings", &other),
         }
     }
+}
+
+/// The strings of a list that has nothing else.
+fn strings(pointer: &str, items: Vec<Value>) -> Result<Vec<String>, VerifyError> {
+    let text = |item| match item {
+        Value::String(text) => Ok(text),
+        other => Err(mismatch(pointer, "a list of strings only", &format!("{} in it", type_of(&other)))),
+    };
+    items.into_iter().map(text).collect()
+}
+
+fn separated<'t>(text: &'t str, separator: &'t str) -> impl Iterator<Item = String> + 't {
+    text.split(separator).map(|name| name.trim().to_owned())
 }
 
 fn member_of(pointer: &str, name: &str, item: Value) -> Result<String, VerifyError> {

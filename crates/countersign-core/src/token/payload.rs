@@ -140,6 +140,12 @@ impl Payload {
         Ok(names)
     }
 
+    /// Returns whether the token declares that the top-level claim `name` is elsewhere, or anything that is no such declaration.
+    pub(crate) fn is_elsewhere(&self, name: &str) -> bool {
+        // Few tokens declare anything.
+        self.claim_names.is_some() && self.distributed().map_or(true, |names| names.iter().any(|other| other == name))
+    }
+
     /// The JSON of the claim `name`, if `names`, with which these claims were read, contain it.
     pub(crate) fn captured(&self, names: &[Box<str>], name: &str) -> Option<&str> {
         let is_named = |index: usize| names.get(index).is_some_and(|captured| **captured == *name);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
-use crate::authz::{Decision, Explanation, Grants, Requirement};
+use crate::authz::{Decision, Explanation, Fact, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::{Clock, UnixTime};
@@ -118,11 +118,29 @@ impl Verified {
         self.actor().map(|_| self.strings.get(StringClaim::ActorIssuer).unwrap_or_else(|| self.issuer()))
     }
 
-    /// The party that the token speaks for.
+    /// Returns whether the token states that its actor is elsewhere (`_claim_names` of OpenID Connect Core §5.6.2).
+    ///
+    /// [`actor`](Self::actor) then tells nothing: a party may act for the subject even if it returns `None`.
+    #[must_use]
+    pub fn is_actor_unknown(&self) -> bool {
+        self.grants.distributed.contains("act")
+    }
+
+    /// Returns whether the token states that a claim which names its client is elsewhere.
+    ///
+    /// [`client_id`](Self::client_id) then tells nothing: the token may be that of any client.
+    #[must_use]
+    pub fn is_client_unknown(&self) -> bool {
+        self.grants.unknown.contains(Fact::Client)
+    }
+
+    /// The party that the token speaks for. It is never a client if the [actor](Self::is_actor_unknown) or the
+    /// [client](Self::is_client_unknown) is unknown.
     #[must_use]
     pub fn principal(&self) -> Principal<'_> {
         let actor = self.actor().zip(self.actor_issuer());
-        Principal::new(self.subject(), self.client_id().unwrap_or_default(), actor, self.is_clients_own)
+        let is_own = self.is_clients_own && !self.is_actor_unknown() && !self.is_client_unknown();
+        Principal::new(self.subject(), self.client_id().unwrap_or_default(), actor, is_own)
     }
 
     /// The expiry (`exp`).

@@ -61,11 +61,14 @@ impl Federations {
             if error.is_unavailable() { FederationError::KeysUnavailable } else { FederationError::Rejected }
         })?;
         // Who has an actor, or got the token through a client, does not speak for itself: a user may have a workload's name.
-        let is_workload = match verified.principal() {
-            Principal::Client(_) => true,
-            Principal::Subject(_) => verified.client_id().is_none(),
-            _ => false,
-        };
+        let is_elsewhere = |name: &str| verified.grants().distributed.contains(name);
+        let is_anybody = is_elsewhere("sub") || verified.is_actor_unknown() || verified.is_client_unknown();
+        let is_workload = !is_anybody
+            && match verified.principal() {
+                Principal::Client(_) => true,
+                Principal::Subject(_) => verified.client_id().is_none(),
+                _ => false,
+            };
         if !is_workload {
             return Err(FederationError::Rejected);
         }

@@ -39,6 +39,12 @@ pub(super) enum Kind {
     Client,
 }
 
+impl Name {
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
 impl<'n> NameRef<'n> {
     pub(super) fn token(issuer: &'n str, token_id: &'n str) -> Self {
         NameRef::new(Kind::Token, issuer, token_id)

@@ -115,6 +115,9 @@ impl Condition for Granted {
             List::Permissions => Fact::Permissions,
             List::Groups => Fact::Groups,
         };
+        if self.name.is_empty() {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken); // no token has an empty name
+        }
         if facts.grants.unknown.contains(fact) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }

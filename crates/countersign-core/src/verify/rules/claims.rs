@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::compared::{Compared, list, quoted, some_of, text};
-use super::names::refused_member;
+use super::names::{NAMING_MEMBERS, refused_member};
 use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
@@ -187,6 +187,11 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
             let detail = format!("{member} starts with a prefix that is reserved for another issuer");
             return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
         }
+        if let Some(member) = NAMING_MEMBERS.into_iter().find(|member| payload.is_elsewhere(member)) {
+            let detail =
+                format!("{member} is not in the token, which says that it is elsewhere; its prefix is unknown");
+            return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
+        }
     }
     if let Some(domain) = &case.issuer.trust_domain {
         let subject = payload.subject.map_or("", |text| payload.text(text));
@@ -202,6 +207,13 @@ fn subject(case: &Case<'_>) -> Result<(), VerifyError> {
         return Err(VerifyError::new(Kind::SubjectNotAllowed, detail));
     }
     let allowed = &case.issuer.allowed_clients;
+    if !allowed.is_empty() && case.issuer.authorities.is_client_elsewhere(|name| payload.is_elsewhere(name)) {
+        let claims = case.issuer.authorities.client_claims();
+        return Err(VerifyError::new(
+            Kind::SubjectNotAllowed,
+            format!("{claims}: not in the token, which says that it is elsewhere"),
+        ));
+    }
     if !allowed.is_empty() && !allowed.iter().any(|name| *name == client) {
         let claims = case.issuer.authorities.client_claims();
         return Err(VerifyError::mismatch(Kind::SubjectNotAllowed, &claims, "an allowed client", &client));
@@ -236,7 +248,7 @@ pub(super) const PROOF_OF_POSSESSION: Rule =
 
 /// Refuses tokens that are bound to a key: proofs of possession are not supported.
 fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
-    if case.payload.has_confirmation {
+    if is_bound(case) {
         return Err(VerifyError::new(
             Kind::ProofRequired,
             "it is bound to a key (cnf) and cannot be used as a plain bearer token",
@@ -245,6 +257,11 @@ fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
+/// Returns whether the token is bound to a key, stated in it or elsewhere.
+fn is_bound(case: &Case<'_>) -> bool {
+    case.payload.has_confirmation || case.payload.is_elsewhere("cnf")
+}
+
 fn compare_confirmation(case: &Case<'_>) -> Compared {
-    Compared::new("no cnf", if case.payload.has_confirmation { "cnf" } else { "no cnf" })
+    Compared::new("no cnf", if is_bound(case) { "cnf" } else { "no cnf" })
 }

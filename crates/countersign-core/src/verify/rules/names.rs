@@ -5,7 +5,10 @@ use serde_json::Value;
 
 use crate::token::Payload;
 
-/// The members by which tokens name who calls; all others are skipped.
+/// The members by which tokens name who calls.
+pub(super) const NAMING_MEMBERS: [&str; 7] = ["sub", "client_id", "azp", "cid", "appid", "act", "may_act"];
+
+/// Their values; all other members are skipped.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Named {
@@ -21,15 +24,8 @@ struct Named {
 /// The first member that holds a name for which `is_refused` is true, at any depth.
 pub(super) fn refused_member(payload: &Payload, is_refused: &dyn Fn(&str) -> bool) -> Option<&'static str> {
     let Ok(named) = serde_json::from_str::<Named>(&payload.json) else { return Some("a claim") };
-    let members = [
-        ("sub", &named.sub),
-        ("client_id", &named.client_id),
-        ("azp", &named.azp),
-        ("cid", &named.cid),
-        ("appid", &named.appid),
-        ("act", &named.act),
-        ("may_act", &named.may_act),
-    ];
+    let Named { sub, client_id, azp, cid, appid, act, may_act } = &named;
+    let members = NAMING_MEMBERS.into_iter().zip([sub, client_id, azp, cid, appid, act, may_act]);
     members.into_iter().find(|(_, value)| holds(value, is_refused)).map(|(member, _)| member)
 }
 
