@@ -120,7 +120,7 @@ impl Verified {
 
     /// Returns whether the token states that its actor is elsewhere (`_claim_names` of OpenID Connect Core §5.6.2).
     ///
-    /// [`actor`](Self::actor) then tells nothing: a party may act for the subject even if it returns `None`.
+    /// [`actor`](Self::actor) is then incomplete: a party may act for the subject even if it returns `None`.
     #[must_use]
     pub fn is_actor_unknown(&self) -> bool {
         self.grants.distributed.contains("act")
@@ -128,7 +128,7 @@ impl Verified {
 
     /// Returns whether the token states that a claim which names its client is elsewhere.
     ///
-    /// [`client_id`](Self::client_id) then tells nothing: the token may be that of any client.
+    /// [`client_id`](Self::client_id) is then incomplete: the token may be that of any client.
     #[must_use]
     pub fn is_client_unknown(&self) -> bool {
         self.grants.unknown.contains(Fact::Client)
