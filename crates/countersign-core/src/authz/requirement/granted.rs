@@ -115,16 +115,17 @@ impl Condition for Granted {
             List::Permissions => Fact::Permissions,
             List::Groups => Fact::Groups,
         };
-        if self.name.is_empty() {
-            return Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken); // no token has an empty name
-        }
         if facts.grants.unknown.contains(fact) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
-        Verdict::met_if(self.list.names(facts.grants).contains(&self.name), || match self.list {
+        let denial = || match self.list {
             List::Scopes => Denial::Scopes(vec![self.name.clone()]),
             _ => Denial::Forbidden,
-        })
+        };
+        if self.name.is_empty() {
+            return Verdict::Unknown(denial(), Unknown::NotInToken); // an empty name is nobody's
+        }
+        Verdict::met_if(self.list.names(facts.grants).contains(&self.name), denial)
     }
 
     fn found(&self, facts: &Facts<'_>) -> Vec<String> {

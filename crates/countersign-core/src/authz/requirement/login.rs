@@ -108,7 +108,7 @@ impl Condition for Login {
                 Some(acr) => of_issuer(facts, values.iter().any(|value| value == acr), || step_up(None, values)),
                 None => unknown(facts, "acr", step_up(None, values)),
             },
-            Login::Amr(method) if method.is_empty() => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
+            Login::Amr(method) if method.is_empty() => Verdict::Unknown(step_up(None, &[]), Unknown::NotInToken),
             Login::Amr(_) if facts.grants.unknown.contains(Fact::Methods) => unknown(facts, "amr", step_up(None, &[])),
             Login::Amr(method) => of_issuer(facts, facts.grants.methods.contains(method), || step_up(None, &[])),
         }
