@@ -113,6 +113,38 @@ fn a_policy_is_checked_as_at_start_up() {
         let fields = answer.json()["faults"].to_string();
         assert!(fields.contains(&format!("\"field\":\"{field}")) || fields.contains(field), "{text}: {fields}");
     }
+    // A binding is checked as the outbound client checks it.
+    let issuer = toml.replace("danger_any_audience = true\n", "");
+    let binding = "[[outbound]]\norigin = \"https://billing.internal\"\nclient = \"orders\"\n";
+    let secret = "secret_file = \"/run/secrets/orders\"\n";
+    let sound = check(&format!("{issuer}{binding}{secret}"));
+    assert_eq!(sound.code, 0, "{}", sound.stdout);
+    let shown = countersign(&["policy", "check", "-"], &format!("{issuer}{binding}{secret}")).stdout;
+    assert!(shown.contains("calls https://billing.internal with tokens of the client orders"), "{shown}");
+    let plain = binding.replace("https://b", "http://b");
+    for (text, field, problem) in [
+        (format!("{issuer}{binding}"), "client", "exactly one of secret_file, secret_env and key_file"),
+        (format!("{issuer}{binding}secret_env = \"COUNTERSIGN_UNSET\""), "COUNTERSIGN_UNSET", "is unset"),
+        (format!("{issuer}{plain}{secret}"), "origin", "not https"),
+        (
+            format!("{issuer}{binding}{secret}token_endpoint = \"http://id.example.com/token\""),
+            "token_endpoint",
+            "not https",
+        ),
+        (format!("{issuer}{binding}{secret}{binding}{secret}"), "origin", "bound twice"),
+        (format!("deny_danger = true\n{issuer}{binding}{secret}danger_plain_http = true"), "danger", "deny_danger"),
+        (format!("{issuer}{binding}{secret}[outbound.connection]\nkey_file = \"k\""), "connection", "belong together"),
+        (format!("{issuer}[connection]\nproxy = \"http://a:b@c\""), "connection", "proxy"),
+    ] {
+        let answer = check(&text);
+        assert_form("policy_check", &answer.json());
+        let faults = answer.json()["faults"].as_array().expect("faults").clone();
+        assert_eq!(answer.code, 1, "{text}: {faults:?}");
+        assert!(!faults.is_empty() && faults.iter().all(|fault| fault["field"] == field), "{text}: {faults:?}");
+        assert!(faults[0]["problem"].as_str().is_some_and(|found| found.contains(problem)), "{faults:?}");
+    }
+    let weak = check(&format!("{issuer}{plain}{secret}danger_plain_http = true")).json();
+    assert_eq!((&weak["usable"], &weak["weakenings"]), (&json!(true), &json!(["binding 1: danger_plain_http"])));
     let preset = "[[issuers]]\npreset = \"auth0\"\nissuer = \"https://a.eu.auth0.com/\"\naudience = \"orders\"";
     assert_eq!(check(preset).json()["policy"]["issuers"][0]["authorities"]["permissions_at"], json!(["/permissions"]));
     let shown = countersign(&["policy", "show", "-"], preset);

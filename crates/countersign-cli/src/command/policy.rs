@@ -1,7 +1,9 @@
 //! `countersign policy`: validates a policy as a service does at start-up, and prints it as read.
 
 use clap::{Args, Subcommand};
+use countersign::error::{ConfigError, Fault};
 use countersign::keys;
+use countersign::outbound::Outbound;
 use countersign::policy::Policy;
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
@@ -106,28 +108,35 @@ fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
 
 /// Every fault that prevents a service from starting.
 fn faults(policy: &Policy) -> Vec<Value> {
-    match Verifier::builder().policy(policy, keys::from_config).build() {
-        Ok(_) => Vec::new(),
-        Err(error) => {
-            error.faults().iter().map(|fault| json!({ "field": fault.field, "problem": fault.problem })).collect()
+    let verifier = Verifier::builder().policy(policy, keys::from_config).build().err();
+    // Without bindings, a service makes a client only for the sake of its issuers; the connection's own faults are the same.
+    let has_calls = !policy.outbound.is_empty() || policy.connection.is_some();
+    let outbound = has_calls.then(|| Outbound::from_config(policy).err()).flatten();
+    let mut faults: Vec<Fault> = Vec::new();
+    for fault in [verifier, outbound].iter().flatten().flat_map(ConfigError::faults) {
+        if !faults.contains(fault) {
+            faults.push(fault.clone()); // both read the connection
         }
     }
+    faults.iter().map(|fault| json!({ "field": fault.field, "problem": fault.problem })).collect()
 }
 
 /// The active fields that weaken a check.
 fn weakenings(policy: &Policy) -> Vec<String> {
     let json: Value = serde_json::from_str(&policy.to_json()).unwrap_or_default();
-    let issuers = json.get("issuers").and_then(Value::as_array).cloned().unwrap_or_default();
-    issuers
-        .iter()
-        .flat_map(|issuer| {
-            let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let members = issuer.as_object().cloned().unwrap_or_default();
-            let weak =
-                members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == json!(true));
-            weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
-        })
-        .collect()
+    let entries = |section: &str| json.get(section).and_then(Value::as_array).cloned().unwrap_or_default();
+    let issuers = entries("issuers").into_iter().map(|issuer| {
+        let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
+        (name, issuer)
+    });
+    // An origin is not repeated: it may hold a password.
+    let bindings = (1..).zip(entries("outbound")).map(|(number, binding)| (format!("binding {number}"), binding));
+    let weak = |(name, entry): (String, Value)| {
+        let members = entry.as_object().cloned().unwrap_or_default();
+        let weak = members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == json!(true));
+        weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
+    };
+    issuers.chain(bindings).flat_map(weak).collect()
 }
 
 fn fingerprint(policy: &Policy) -> Option<String> {
@@ -160,6 +169,13 @@ fn print(
             output::safe(&issuer.issuer),
             output::safe(&issuer.audience.names().join(" or "))
         ))?;
+    }
+    for binding in policy.iter().flat_map(|policy| &policy.outbound).filter(|_| faults.is_empty()) {
+        let tokens = match (&binding.client, &binding.token_file) {
+            (Some(client), _) => format!("tokens of the client {client}"),
+            (None, file) => format!("the token in {}", file.as_deref().unwrap_or_default()),
+        };
+        output::line(&output::safe(&format!("  calls {} with {tokens}", binding.origin)))?;
     }
     match fingerprint {
         Some(fingerprint) => output::line(&format!("fingerprint {fingerprint}")),
