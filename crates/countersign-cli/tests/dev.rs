@@ -10,9 +10,11 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use countersign::authenticate::AuthenticateLayer;
+use countersign::authenticate::{AuthenticateLayer, CallerToken};
 use countersign::authz::role;
+use countersign::clock::UnixTime;
 use countersign::keys;
+use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::policy::Policy;
 use countersign::verify::Verifier;
 use run::{Server, assert_form, countersign_with, file, new_path};
@@ -161,6 +163,49 @@ async fn keys_stay_the_same_and_mint_and_jwks_build_name_them_alike() {
     let verify = words(&format!("verify --issuer https://dev.test --audience orders --jwks {} -", set.path()));
     let verified = command(home.path(), verify, minted["token"].as_str().expect("text").to_owned()).await;
     assert_eq!(verified.code, 0, "{}", verified.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_users_token_has_its_scopes_and_is_exchanged_for_another_audience() {
+    let home = new_path("home");
+    for shape in ["plain", "keycloak", "auth0"] {
+        let dev = Dev::start(home.path(), &["--like", shape, "--user", "ann:clerk", "--scope", "ann=orders:read a:x"]);
+        let policy = dev.text("policy").to_owned();
+        assert_eq!(policy.contains("preset = "), shape != "plain", "{policy}");
+        let token = dev.token_of("ann").await;
+        let decoded = command(home.path(), words("decode --json -"), token.clone()).await.json();
+        let scope = decoded["payload"]["scope"].as_str().expect("scopes").to_owned();
+        assert!(scope.ends_with("orders:read a:x"), "{shape}: {scope}");
+
+        let source = ClientCredentials::from_issuer(dev.text("issuer")).client("orders", "any").audience("billing");
+        let target =
+            serve(Router::new().route(
+                "/orders",
+                get(|headers: axum::http::HeaderMap| async move {
+                    headers["authorization"].to_str().expect("text").to_owned()
+                }),
+            ))
+            .await;
+        let outbound = Outbound::builder(reqwest::Client::new()).bind(target.trim_end_matches("/orders"), source);
+        let outbound = outbound.build().expect("bound");
+        let caller = CallerToken::unverified(&token.as_str().into(), UnixTime::from_secs(u64::MAX / 4));
+        let answer = outbound.on_behalf_of(&caller).send(reqwest::Client::new().get(&target)).await.expect("exchanged");
+        let exchanged = answer.text().await.expect("text").trim_start_matches("Bearer ").to_owned();
+        let claims = command(home.path(), words("decode --json -"), exchanged).await.json()["payload"].clone();
+        assert_eq!((&claims["aud"], &claims["sub"]), (&json!("billing"), &decoded["payload"]["sub"]), "{shape}");
+        assert_eq!((&claims["act"]["sub"], claims["scope"].as_str()), (&json!("orders"), Some(scope.as_str())));
+        for forged in [format!("{token}x"), String::new(), token.replacen('.', ".e30", 1)] {
+            let form = [("grant_type", exchange()), ("client_id", "orders"), ("subject_token", &forged)];
+            let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+        }
+    }
+    let refused = command(home.path(), words("dev --port 0 --user ann --scope eve=x"), String::new()).await;
+    assert!(refused.code == 2 && refused.stderr.contains("no user has the name eve"), "{}", refused.stderr);
+}
+
+fn exchange() -> &'static str {
+    "urn:ietf:params:oauth:grant-type:token-exchange"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -237,8 +237,8 @@ attacks! {
     SubjectNumber => "subject_number", [InvalidClaim];
     /// `scope` as a list with two scopes in one entry.
     ScopeList => "scope_list", [InvalidClaim];
-    /// An ID token (`nonce`), which is for the client.
-    IdToken => "id_token", [IdToken];
+    /// An ID token (`nonce`; `typ` or `token_use` if the draft has that claim), which is for the client.
+    IdToken => "id_token", [IdToken, WrongType];
     /// The `typ` of a logout token.
     TypLogout => "typ_logout", [WrongType];
     /// The `typ` of a DPoP proof.

@@ -220,7 +220,13 @@ impl Forge<'_> {
             Attack::IssuedInFuture => sign(&draft().claim("iat", later).claim("exp", later + 60)),
             Attack::SubjectNumber => self.with_claim("sub", 42),
             Attack::ScopeList => self.with_claim("scope", json!(["orders:read orders:write"])),
-            Attack::IdToken => self.with_claim("nonce", "n-0S6_WzA2Mj"),
+            Attack::IdToken => {
+                // A provider that marks access tokens by a claim marks ID tokens there too.
+                let marks = [("typ", "ID"), ("token_use", "id")].into_iter();
+                let marks = marks.filter(|(name, _)| self.claims.contains_key(*name));
+                let marked = marks.fold(draft(), |draft, (name, value)| draft.claim(name, value));
+                sign(&marked.claim("nonce", "n-0S6_WzA2Mj"))
+            }
             Attack::TypLogout => self.with_header("typ", "logout+jwt"),
             Attack::TypDpopProof => self.with_header("typ", "dpop+jwt"),
             Attack::TypClientAssertion => self.with_header("typ", "client-authentication+jwt"),

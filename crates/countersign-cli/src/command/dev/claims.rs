@@ -96,8 +96,15 @@ impl Claims<'_> {
 pub(super) fn is_taken_for_client(shape: Shape, user: &User, client: &str) -> bool {
     let claims = Claims { shape, issuer: "", audience: "", client, user, is_service: false }.build();
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
-    let service = text("preferred_username").strip_prefix("service-account-").unwrap_or_default();
-    let names = [user.name.as_str(), text("sub"), text("sub").strip_suffix("@clients").unwrap_or_default(), service];
     let clients = [client, text("client_id"), text("azp")];
-    clients.iter().any(|client| !client.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(client)))
+    let is_name = |client: &str| !client.is_empty() && user.name.eq_ignore_ascii_case(client);
+    clients.iter().any(|client| is_name(client) || is_about_client(&claims, client))
+}
+
+/// Returns whether a service could take the caller of these claims for `client` itself.
+pub(super) fn is_about_client(claims: &Map<String, Value>, client: &str) -> bool {
+    let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    let service = text("preferred_username").strip_prefix("service-account-").unwrap_or_default();
+    let names = [text("sub"), text("sub").strip_suffix("@clients").unwrap_or_default(), service];
+    !client.is_empty() && names.iter().any(|name| name.eq_ignore_ascii_case(client))
 }

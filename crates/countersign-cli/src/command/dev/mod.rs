@@ -1,6 +1,7 @@
 //! `countersign dev`: a provider for development on loopback, with users from flags or a file.
 
 mod claims;
+mod exchange;
 mod provider;
 mod shape;
 mod users;
@@ -27,6 +28,9 @@ pub(super) use users::User;
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
+/// The address of the service in the guide for beginners.
+const SERVICE: &str = "http://127.0.0.1:8080/orders";
+
 /// The port, so that the policy stays the same from run to run.
 pub(super) const PORT: u16 = 4100;
 
@@ -50,6 +54,10 @@ pub(crate) struct Arguments {
     /// A user: NAME, NAME:ROLE,ROLE or NAME:ROLE@TENANT; may be repeated. Default: ann:clerk@acme and bob
     #[arg(long = "user", value_name = "USER")]
     users: Vec<String>,
+    /// Scopes of a user: NAME=SCOPE, or several separated by spaces; may be repeated. Default: orders:read, for ann
+    /// orders:write too
+    #[arg(long = "scope", value_name = "NAME=SCOPE", conflicts_with = "file")]
+    scopes: Vec<String>,
     /// Users in TOML: a list of tables named user, each with name, roles, permissions, scopes, tenant and claims
     #[arg(long = "users", value_name = "FILE", conflicts_with = "users")]
     file: Option<PathBuf>,
@@ -68,7 +76,7 @@ impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let users = match &self.file {
             Some(path) => users::from_file(path)?,
-            None => users::from_flags(&self.users)?,
+            None => users::from_flags(&self.users, &self.scopes)?,
         };
         if let Some(user) = users.iter().find(|user| is_taken_for_client(self.like, user, &self.client)) {
             return Err(Failure::usage(format!(
@@ -113,10 +121,15 @@ fn print(provider: &Provider) -> Result<(), Failure> {
     }
     let (url, client) = (provider.token_url(), "svc");
     output::line(&format!("curl -s {url} -d grant_type=client_credentials -d client_id={client}"))?;
-    if let Some(url) = provider.user_urls().first() {
-        output::line("\nA request to your service:\n")?;
-        let url = output::safe(url);
-        output::line(&format!("curl -i -H \"Authorization: Bearer $(curl -s {url})\" http://127.0.0.1:3000/"))?;
+    if let Some(user) = provider.user_urls().first() {
+        let user = output::safe(user);
+        output::line("\nThe same user's token, exchanged by a service for another audience (RFC 8693):\n")?;
+        output::line(&format!(
+            "curl -s {url} -d client_id={client} -d audience=billing -d grant_type={} -d subject_token=$(curl -s {user})",
+            exchange::GRANT
+        ))?;
+        output::line("\nA request to the service of the guide Getting started; put the address of yours there:\n")?;
+        output::line(&format!("curl -i -H \"Authorization: Bearer $(curl -s {user})\" {SERVICE}"))?;
     }
     Ok(())
 }

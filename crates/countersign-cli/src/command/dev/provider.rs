@@ -12,8 +12,8 @@ use countersign::mint::Signer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::claims::{Claims, is_taken_for_client};
-use super::{Shape, User};
+use super::claims::{Claims, is_about_client, is_taken_for_client};
+use super::{Shape, User, exchange};
 use crate::times;
 
 /// A provider for development.
@@ -69,7 +69,11 @@ impl Provider {
     fn token(&self, user: &User, client: &str, audience: Option<&str>, is_service: bool) -> Option<String> {
         let audience = audience.unwrap_or(&self.audience);
         let claims = Claims { shape: self.shape, issuer: &self.issuer, audience, client, user, is_service };
-        let mut claims = claims.build();
+        self.signed(claims.build())
+    }
+
+    /// Signs `claims` with the times of a new token.
+    fn signed(&self, mut claims: serde_json::Map<String, Value>) -> Option<String> {
         let now = u64::try_from(times::now()).unwrap_or_default();
         claims.insert("iat".to_owned(), json!(now));
         claims.insert("exp".to_owned(), json!(now.saturating_add(self.life)));
@@ -109,7 +113,7 @@ async fn discovery(State(provider): State<Arc<Provider>>) -> Json<Value> {
         "issuer": provider.issuer,
         "jwks_uri": provider.jwks_url(),
         "token_endpoint": provider.token_url(),
-        "grant_types_supported": ["password", "client_credentials"],
+        "grant_types_supported": ["password", "client_credentials", exchange::GRANT],
         "id_token_signing_alg_values_supported": [provider.signer.algorithm().name()],
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],
@@ -136,9 +140,10 @@ struct TokenRequest {
     username: Option<String>,
     client_id: Option<String>,
     audience: Option<String>,
+    subject_token: Option<String>,
 }
 
-/// Grants `password` (any password) and `client_credentials` (any secret).
+/// Grants `password` (any password), `client_credentials` and token exchange (any secret).
 async fn token(
     State(provider): State<Arc<Provider>>,
     headers: HeaderMap,
@@ -163,12 +168,27 @@ async fn token(
             let service = service.unwrap_or_else(|| User { name: client.clone(), ..User::default() });
             provider.token(&service, client, audience, true)
         }
-        ("password" | "client_credentials", ..) => {
+        (exchange::GRANT, _, Some(client)) => {
+            let subject = request.subject_token.as_deref();
+            let claims = exchange::subject(subject.unwrap_or_default(), &provider.issuer, &provider.signer).await;
+            let Some(claims) = claims else {
+                return refused("invalid_request", "subject_token is missing, expired or not of this provider");
+            };
+            if is_about_client(&claims, client) {
+                return refused("invalid_request", "the subject is the client itself");
+            }
+            provider.signed(exchange::exchanged(claims, audience.unwrap_or(&provider.audience), client))
+        }
+        ("password" | "client_credentials" | exchange::GRANT, ..) => {
             return refused("invalid_request", "username, or client_id, is missing");
         }
-        _ => return refused("unsupported_grant_type", "use password or client_credentials"),
+        _ => return refused("unsupported_grant_type", "use password, client_credentials or token exchange"),
     };
-    Json(json!({ "access_token": token, "token_type": "Bearer", "expires_in": provider.life })).into_response()
+    let mut answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": provider.life });
+    if request.grant_type == exchange::GRANT {
+        answer["issued_token_type"] = json!(exchange::ISSUED);
+    }
+    Json(answer).into_response()
 }
 
 fn refused(error: &str, description: &str) -> Response {

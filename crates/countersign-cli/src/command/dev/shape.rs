@@ -56,14 +56,17 @@ impl Shape {
 
     /// The policy of a service for its tokens.
     pub(super) fn policy(self, issuer: &str, audience: &str) -> String {
-        let authorities = match self {
-            Shape::Plain => "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\"",
-            Shape::Keycloak => "roles_at = [\"/realm_access/roles\"]\ntenant_at = \"/tenant\"",
-            Shape::Auth0 => "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/org_id\"",
+        // What the preset gives is not repeated.
+        let (preset, authorities) = match self {
+            Shape::Plain => {
+                ("", "roles_at = [\"/roles\"]\npermissions_at = [\"/permissions\"]\ntenant_at = \"/tenant\"")
+            }
+            Shape::Keycloak => ("preset = \"keycloak_realm\"\n", "tenant_at = \"/tenant\""),
+            Shape::Auth0 => ("preset = \"auth0\"\n", "roles_at = [\"/roles\"]"),
         };
         let text = |text: &str| serde_json::Value::from(text).to_string(); // the escapes of TOML too
         format!(
-            "[[issuers]]\nissuer = {}\naudience = {}\n\n[issuers.authorities]\n{authorities}\n",
+            "[[issuers]]\n{preset}issuer = {}\naudience = {}\n\n[issuers.authorities]\n{authorities}\n",
             text(issuer),
             text(audience)
         )

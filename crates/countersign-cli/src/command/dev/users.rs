@@ -31,6 +31,12 @@ struct File {
     user: Vec<User>,
 }
 
+/// The users without flags.
+const DEFAULT_USERS: [&str; 2] = ["ann:clerk@acme", "bob"];
+
+/// Their scopes.
+const DEFAULT_SCOPES: [&str; 2] = ["ann=orders:read orders:write", "bob=orders:read"];
+
 pub(super) fn from_file(path: &Path) -> Result<Vec<User>, Failure> {
     let fault = |problem: String| Failure::usage(format!("{}: {problem}", path.display()));
     let file: File =
@@ -39,11 +45,27 @@ pub(super) fn from_file(path: &Path) -> Result<Vec<User>, Failure> {
     Ok(file.user)
 }
 
-pub(super) fn from_flags(flags: &[String]) -> Result<Vec<User>, Failure> {
-    if flags.is_empty() {
-        return ["ann:clerk@acme", "bob"].into_iter().map(User::parse).collect();
+/// The users of `flags`, with their `scopes`. Those by default may do what the guide for beginners asks for.
+pub(super) fn from_flags(flags: &[String], scopes: &[String]) -> Result<Vec<User>, Failure> {
+    let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let (flags, scopes) = match (flags, scopes) {
+        ([], []) => (text(&DEFAULT_USERS), text(&DEFAULT_SCOPES)),
+        ([], scopes) => (text(&DEFAULT_USERS), scopes.to_vec()),
+        (flags, scopes) => (flags.to_vec(), scopes.to_vec()),
+    };
+    let mut users = flags.iter().map(|flag| User::parse(flag)).collect::<Result<Vec<User>, Failure>>()?;
+    for scope in &scopes {
+        let (name, scope) = scope.split_once('=').unwrap_or((scope, ""));
+        if scope.trim().is_empty() {
+            return Err(Failure::usage(format!("--scope {}: write NAME=SCOPE", output::safe(name))));
+        }
+        let user = users.iter_mut().find(|user| user.name == name);
+        let user = user.ok_or_else(|| {
+            Failure::usage(format!("--scope: no user has the name {}; add --user", output::safe(name)))
+        })?;
+        user.scopes.extend(scope.split_ascii_whitespace().map(str::to_owned));
     }
-    flags.iter().map(|flag| User::parse(flag)).collect()
+    Ok(users)
 }
 
 impl User {
@@ -76,6 +98,21 @@ fn check(user: &User) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scopes_belong_to_the_users_that_are_named() {
+        let flags = |users: &[&str], scopes: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            from_flags(&owned(users), &owned(scopes))
+        };
+        let users = flags(&["ann", "bob"], &["ann=a:x b=c", "ann=d"]).expect("users");
+        assert_eq!((users[0].scopes.join(" ").as_str(), users[1].scopes.len()), ("a:x b=c d", 0));
+        assert_eq!(flags(&[], &[]).expect("users")[0].scopes.join(" "), "orders:read orders:write");
+        assert!(flags(&["ann"], &[]).expect("users")[0].scopes.is_empty());
+        for bad in ["eve=a", "ann", "ann=", "=a"] {
+            assert!(flags(&["ann"], &[bad]).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_user_is_read_from_a_flag() {
