@@ -175,7 +175,20 @@ fn s4_29_every_command_that_connects_takes_authorities_and_a_certificate() {
     let (right, wrong) = (policy(files.roots.path()), policy(files.certificate.path()));
     assert_eq!(countersign(&["verify", "-", "--policy", right.path()], &token).code, 0);
     assert_eq!(countersign(&["verify", "-", "--discover", "--policy", right.path()], &token).code, 0);
-    assert_eq!(countersign(&["verify", "-", "--policy", wrong.path()], &token).code, 3);
+    assert_eq!(countersign(&["keys", "check", "--policy", right.path()], "").code, 0);
+    let routes = ["explain", "--path", "/", "-", "--policy"];
+    assert_eq!(countersign(&[&routes[..], &[right.path()]].concat(), &token).code, 0);
+    for command in [
+        &["keys", "check", "--policy", wrong.path()][..],
+        &["verify", "-", "--policy", wrong.path()],
+        &["verify", "-", "--discover", "--policy", wrong.path()],
+        &[&routes[..], &[wrong.path()]].concat(),
+        &[&routes[..], &[wrong.path(), "--discover"]].concat(),
+    ] {
+        let output = countersign(command, &token);
+        assert_eq!(output.code, 3, "{command:?}: {}", output.stdout);
+        assert!(output.stdout.contains("certificate not trusted"), "{command:?}: {}", output.stdout);
+    }
     let over = [&["verify", "-", "--policy", wrong.path()], files.all().as_slice()].concat();
     assert_eq!(countersign(&over, &token).code, 0);
 }

@@ -68,6 +68,19 @@ impl World {
 }
 
 #[test]
+fn a_misspelt_path_parameter_is_the_reason() {
+    let routes: Routes =
+        Routes::new().get("/tenants/{tenant}/orders/{id}", tenant_in_path("tennant"), || async { "orders" });
+    let table = file("routes", &routes.table().to_json());
+    let world = World { table, ..World::new() };
+    let token = world.token().tenant("acme").sign();
+    let answer = world.explain("GET", "/tenants/acme/orders/7", Some(&token), &[]);
+    let unmet = answer.json()["unmet"].to_string();
+    assert_eq!(answer.code, 1);
+    assert!(unmet.contains("no parameter {tennant}") && unmet.contains("parameters there: {tenant}, {id}"), "{unmet}");
+}
+
+#[test]
 fn rule_decision_status_and_challenge_are_reported() {
     let world = World::new();
     let reader = world.token().scope("orders:read").role("customer").tenant("acme").sign();

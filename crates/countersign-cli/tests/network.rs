@@ -172,7 +172,7 @@ async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_reported() {
     let document = |issuer: &str| json!({ "issuer": issuer, "jwks_uri": provider.jwks_url() }).to_string();
     for (issuer, level, code) in [
         ("https://another.example".to_owned(), "fault", 1),
-        (format!("{}/", provider.url()), "ok", 0),
+        (format!("{}/", provider.url()), "fault", 1),
         (provider.url().to_owned(), "ok", 0),
         (format!("{}/tenant", provider.url()), "fault", 1),
     ] {
@@ -180,6 +180,10 @@ async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_reported() {
         let (found, report) = checked(provider.url()).await;
         assert_eq!((found, levels(&report, "issuer")), (code, vec![level.to_owned()]), "{issuer}: {report}");
     }
+    // Either name of the two is another one than the other.
+    provider.answer_discovery_with(200, document(provider.url()), &[("content-type", "application/json")]);
+    let (found, report) = checked(&format!("{}/", provider.url())).await;
+    assert_eq!((found, levels(&report, "issuer")), (1, vec!["fault".to_owned()]), "{report}");
     let redirected = json!({ "issuer": provider.url(), "jwks_uri": "http://id.example.com/keys" }).to_string();
     provider.answer_discovery_with(200, redirected, &[]);
     assert_eq!(levels(&checked(provider.url()).await.1, "jwks_uri"), ["fault"], "plain http is not fetched");
@@ -187,6 +191,42 @@ async fn a_document_of_another_issuer_is_a_fault_and_a_slash_is_reported() {
     let (code, report) = checked(provider.url()).await;
     assert_eq!((code, levels(&report, "reachable")), (3, vec!["fault".to_owned()]));
     assert_eq!(run(&["keys", "check", "http://id.example.com"], "", &[]).await.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_issuers_of_a_policy_are_checked_where_it_says_that_their_keys_are() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    let (url, jwks) = (provider.url().to_owned(), provider.issuer().jwks());
+    let set = file("keys.json", &jwks);
+    let closed = "http://127.0.0.1:1";
+    let policy = json!({ "auth": { "issuers": [
+        { "issuer": url, "audience": "orders" },
+        { "issuer": "https://id.example", "audience": "orders", "keys": { "jwks_url": provider.jwks_url() } },
+        { "issuer": "https://a.example", "audience": "orders", "keys": { "file": set.path() } },
+        { "issuer": "https://b.example", "audience": "orders", "keys": { "inline": jwks } },
+        { "issuer": "https://c.example", "audience": "orders", "keys": "kubernetes" },
+        { "issuer": format!("{url}/"), "audience": "orders" },
+        { "issuer": closed, "audience": "orders" },
+    ] } });
+    let policy = file("policy.json", &policy.to_string());
+    let arguments = ["keys", "check", "--policy", policy.path(), "--at", "auth", "--json"];
+    let all = run(&arguments, "", &[]).await;
+    assert_form("keys_check_policy", &all.json());
+    let report = all.json();
+    let level = |number: usize, name: &str| levels(&report["issuers"][number], name);
+    assert_eq!((all.code, report["issuers"].as_array().map(Vec::len)), (3, Some(7)), "{}", all.stdout);
+    for usable in 0..4 {
+        assert_eq!(level(usable, "keys"), ["ok"], "{report}");
+    }
+    assert_eq!(level(4, "location"), ["warning"]);
+    assert_eq!(level(5, "issuer"), ["fault"], "another name by its slash");
+    assert_eq!(level(6, "reachable"), ["fault"]);
+    for (issuer, code) in [(url.as_str(), 0), (&format!("{url}/"), 1), (closed, 3), ("https://nobody.example", 2)] {
+        let one = run(&[&arguments[..], &["--issuer", issuer]].concat(), "", &[]).await;
+        assert_eq!(one.code, code, "{issuer}: {} {}", one.stdout, one.stderr);
+    }
+    let text = run(&arguments[..6], "", &[]).await.stdout;
+    assert!(text.contains(closed) && text.contains("connection refused"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     /// The algorithm; defaults to the one that fits the key
     #[arg(long, value_name = "ALG")]
     alg: Option<String>,
-    /// The key ID; defaults to the thumbprint
+    /// The key ID; defaults to the thumbprint of --key, to shared for --secret, and to that of the development key
     #[arg(long, value_name = "KID", allow_hyphen_values = true)]
     kid: Option<String>,
     /// Make the token invalid, to test refusals

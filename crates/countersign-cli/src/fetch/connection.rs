@@ -47,6 +47,18 @@ impl ConnectionOptions {
         (config != ConnectionConfig::default()).then_some(config)
     }
 
+    /// The options that a policy holds as data.
+    pub(crate) fn from_config(config: &ConnectionConfig) -> Self {
+        ConnectionOptions {
+            roots: config.roots_files.clone(),
+            only_added_roots: config.only_added_roots,
+            certificate: config.certificate_file.clone(),
+            certificate_key: config.key_file.clone(),
+            proxy: config.proxy.clone(),
+            proxy_env: config.proxy_env.clone(),
+        }
+    }
+
     /// The settings for the library's own connections.
     pub(crate) fn settings(&self) -> Result<ConnectionSettings, ConfigError> {
         if self.proxy.as_ref().is_some_and(|proxy| proxy.contains('@')) {

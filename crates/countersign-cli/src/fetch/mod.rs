@@ -55,11 +55,16 @@ impl Fetched {
 
 /// Parses an allowed URL: https, or http on loopback.
 pub(crate) fn address(text: &str) -> Result<Url, Failure> {
+    address_within(text, false)
+}
+
+/// As [`address`]; with `allows_plain_http`, http on any host too.
+pub(crate) fn address_within(text: &str, allows_plain_http: bool) -> Result<Url, Failure> {
     let url = Url::parse(text)
         .map_err(|_| Failure::usage(format!("{}: not a URL; begin with https://", output::safe(text))))?;
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback(url.host_str().unwrap_or_default()) => Ok(url),
+        "http" if allows_plain_http || is_loopback(url.host_str().unwrap_or_default()) => Ok(url),
         _ => Err(Failure::usage(format!("{}: not https; plain http is for loopback only", output::safe(text)))),
     }
 }

@@ -182,9 +182,11 @@ fn key_source(location: &KeyLocation, settings: &Settings) -> Result<Arc<dyn Key
     })
 }
 
-/// Keys with the connection settings of the single issuer.
+/// Keys with the connection settings of the single issuer, and with its permission of plain HTTP.
 fn remote(settings: &Settings, keys: RemoteKeys) -> Result<RemoteKeys, Failure> {
     let issuer = settings.policy.issuers.first();
+    let is_plain = issuer.is_some_and(|issuer| issuer.danger_plain_http);
+    let keys = if is_plain { keys.danger_allow_plain_http() } else { keys };
     let config = issuer.and_then(|issuer| issuer.connection.as_ref()).or(settings.policy.connection.as_ref());
     Ok(match config {
         Some(config) => keys.connection(ConnectionSettings::from_config(config)?),

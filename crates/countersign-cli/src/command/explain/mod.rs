@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
     /// Send the request to this live service too, and compare the responses
     #[arg(long, value_name = "URL")]
     curl: Option<String>,
-    /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, caller, unmet, live
+    /// Print one JSON object: method, path, route, requirement, decision, status, challenges, body, token, caller, unmet, missing_keys, live
     #[arg(long)]
     json: bool,
 }
@@ -71,6 +71,8 @@ struct Explained {
     caller: Option<Grants>,
     /// The parts of the requirement that the caller does not meet.
     unmet: Vec<String>,
+    /// The reasons why keys are missing, if the request cannot be decided without them.
+    missing_keys: Vec<String>,
     now: i64,
 }
 
@@ -159,8 +161,14 @@ fn explained(
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     let verified = token.and_then(|token| session.verified(token));
     let rule = row.and_then(|row| row.rule().ok());
-    let unmet = rule.zip(verified.as_ref()).map(|(rule, caller)| authorities::unmet(&rule, caller)).unwrap_or_default();
+    let mut unmet =
+        rule.zip(verified.as_ref()).map(|(rule, caller)| authorities::unmet(&rule, caller)).unwrap_or_default();
+    unmet.extend(row.map(table::Row::faults).unwrap_or_default());
     let caller = verified.map(|verified| verified.grants().clone());
+    let missing_keys = match (status, token) {
+        (503, Some(token)) => session.key_failures(token),
+        _ => Vec::new(),
+    };
     Ok(Explained {
         route: row.map(|row| format!("{} {}", row.method, row.path)),
         requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),
@@ -175,6 +183,7 @@ fn explained(
         report,
         caller,
         unmet,
+        missing_keys,
         now: session.now(),
     })
 }
@@ -238,6 +247,7 @@ impl Explained {
             "token": self.report,
             "caller": self.caller.as_ref().map(authorities::as_json),
             "unmet": self.unmet,
+            "missing_keys": self.missing_keys,
         });
         if let Some(live) = live {
             json["live"] = live.clone();
@@ -261,6 +271,9 @@ impl Explained {
         }
         for part in &self.unmet {
             output::line(&toned(Tone::Bad, &output::safe(&format!("unmet        {part}"))))?;
+        }
+        for failure in &self.missing_keys {
+            output::line(&toned(Tone::Doubt, &output::safe(&format!("no keys      {failure}"))))?;
         }
         let predicted = json!({ "status": self.status, "challenges": self.challenges });
         let shown = if self.decision == "allowed" { "the handler's response".to_owned() } else { line_of(&predicted) };

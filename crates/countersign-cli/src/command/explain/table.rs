@@ -123,6 +123,14 @@ impl Row {
         Requirement::from_json(&self.rule.to_string()).map_err(|error| fault(&error.to_string()))
     }
 
+    /// The faults of the row that refuse every caller: path parameters that the requirement names and the path lacks.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let Ok(rule) = self.rule() else { return Vec::new() };
+        let routes: Routes = Routes::new().get(&self.path, rule, || async {});
+        let Err(error) = routes.table().check_config() else { return Vec::new() };
+        error.faults().iter().map(|fault| fault.problem.clone().into_owned()).collect()
+    }
+
     /// The requirement as text.
     pub(super) fn text(&self) -> String {
         self.rule().map_or_else(|_| self.access.clone(), |rule| rule.to_string())

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use countersign::integration::{fresh_for, unexpected_form};
-use countersign::key::{KeySet, SkippedKey};
+use countersign::key::SkippedKey;
 use countersign::keys::RefreshPolicy;
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use crate::fetch::{self, ConnectionOptions, Fetched};
+use super::target::{Form, Location, Target};
+use crate::fetch::{self, Fetched};
 use crate::output;
 
 /// Reported clock difference, in seconds: half of the default leeway.
@@ -49,41 +51,83 @@ impl Findings {
         self.list.push(Finding { level, name, text: output::safe(&text.into()) });
     }
 
-    /// Examines `address`: a key set, or an issuer whose metadata names one.
-    pub(super) async fn of(connection: &ConnectionOptions, address: &Url) -> Self {
+    /// Examines the keys of `target`.
+    pub(super) async fn of(target: &Target) -> Self {
         let mut findings = Findings::default();
-        match fetch::get(connection, address).await {
-            Ok(answer) if has_keys(&answer) => {
-                findings.jwks_uri = Some(address.to_string());
-                findings.key_set(&answer);
+        match &target.location {
+            Location::Either => findings.either(target).await,
+            Location::Discovery => {
+                if let Some(address) = findings.address(target, "issuer", &target.name) {
+                    findings.by_discovery(target, &address, None).await;
+                }
             }
-            Ok(answer) if answer.status == 200 => {
-                let form = unexpected_form(&answer.headers, &answer.body);
-                let form = form.unwrap_or("not a JWK Set (no object with an array keys)");
-                findings.by_discovery(connection, address, Some(format!("{address}: {form}"))).await;
+            Location::KeySet(url, form) => {
+                findings.jwks_uri = Some(url.clone());
+                if let Some(url) = findings.address(target, "jwks_uri", url) {
+                    findings.fetched_set(target, &url, *form).await;
+                }
             }
-            _ => findings.by_discovery(connection, address, None).await,
+            Location::Text(text, origin, form) => {
+                findings.note(Level::Ok, "location", origin.as_str());
+                findings.keys(text.as_bytes(), &HeaderMap::new(), *form);
+            }
+            Location::Elsewhere(why) => findings.note(Level::Warning, "location", *why),
         }
         findings
     }
 
+    /// The address that `text` is, or a fault.
+    fn address(&mut self, target: &Target, name: &'static str, text: &str) -> Option<Url> {
+        match fetch::address_within(text, target.allows_plain_http) {
+            Ok(url) => Some(url),
+            Err(_) if !text.contains("://") => {
+                let text = format!("{text} is relative; it must be a whole URL that begins with https://");
+                self.note(Level::Fault, name, text);
+                None
+            }
+            Err(failure) => {
+                self.note(Level::Fault, name, failure.to_string());
+                None
+            }
+        }
+    }
+
+    /// Examines a key set, or the metadata of an issuer.
+    async fn either(&mut self, target: &Target) {
+        let Some(address) = self.address(target, "issuer", &target.name) else { return };
+        match fetch::get(&target.connection, &address).await {
+            Ok(answer) if has_keys(&answer) => {
+                self.jwks_uri = Some(address.to_string());
+                self.key_set(&answer, Form::Jwks);
+            }
+            Ok(answer) if answer.status == 200 => {
+                let form = unexpected_form(&answer.headers, &answer.body);
+                let form = form.unwrap_or("not a JWK Set (no object with an array keys)");
+                self.by_discovery(target, &address, Some(format!("{address}: {form}"))).await;
+            }
+            _ => self.by_discovery(target, &address, None).await,
+        }
+    }
+
     /// `first` states what came from the address itself, if that was odd.
-    async fn by_discovery(&mut self, connection: &ConnectionOptions, address: &Url, first: Option<String>) {
+    async fn by_discovery(&mut self, target: &Target, address: &Url, first: Option<String>) {
+        let is_set_possible = matches!(target.location, Location::Either);
         let mut why = Vec::from_iter(first);
         for document in metadata_addresses(address) {
-            match fetch::get(connection, &document).await {
+            match fetch::get(&target.connection, &document).await {
                 Ok(answer) if answer.status == 200 => {
-                    return self.metadata(connection, address, &document, &answer).await;
+                    return self.metadata(target, address, &document, &answer).await;
                 }
                 Ok(answer) => why.push(format!("{document}: {}", answer.status_text())),
                 Err(problem) => why.push(format!("{document}: {problem}")),
             }
         }
         self.is_unreachable = true;
-        self.note(Level::Fault, "reachable", format!("neither a key set nor metadata: {}", why.join("; ")));
+        let missing = if is_set_possible { "neither a key set nor metadata" } else { "no metadata" };
+        self.note(Level::Fault, "reachable", format!("{missing}: {}", why.join("; ")));
     }
 
-    async fn metadata(&mut self, connection: &ConnectionOptions, address: &Url, document: &Url, answer: &Fetched) {
+    async fn metadata(&mut self, target: &Target, address: &Url, document: &Url, answer: &Fetched) {
         self.note(Level::Ok, "discovery", document.as_str());
         let Ok(json) = serde_json::from_slice::<Value>(&answer.body) else {
             let form = unexpected_form(&answer.headers, &answer.body).unwrap_or("not JSON");
@@ -91,15 +135,17 @@ impl Findings {
         };
         let text = |name: &str| json.get(name).and_then(Value::as_str);
         self.issuer = text("issuer").map(str::to_owned);
-        let asked = address.as_str().trim_end_matches('/');
-        let is_document = address == document;
+        let asked = target.name.as_str();
+        let bare = |name: &str| name.trim_end_matches('/').to_owned();
         match text("issuer") {
             None => self.note(Level::Fault, "issuer", "issuer is missing from the metadata"),
-            Some(issuer) if is_document || issuer == address.as_str() || issuer == asked => {
+            Some(issuer) if address == document || issuer == asked => {
                 self.note(Level::Ok, "issuer", format!("{issuer}: iss in tokens must equal this exactly"));
             }
-            Some(issuer) if issuer.trim_end_matches('/') == asked => {
-                self.note(Level::Warning, "issuer", format!("{issuer}: the trailing slash is part of the name"));
+            Some(issuer) if bare(issuer) == bare(asked) => {
+                let text =
+                    format!("expected {asked}, found {issuer}: the last slash is part of the name; services refuse it");
+                self.note(Level::Fault, "issuer", text);
             }
             Some(issuer) => {
                 self.note(Level::Fault, "issuer", format!("expected {asked}, found {issuer}: services refuse it"));
@@ -109,21 +155,18 @@ impl Findings {
             return self.note(Level::Fault, "jwks_uri", "jwks_uri is missing from the metadata");
         };
         self.jwks_uri = Some(uri.to_owned());
-        let uri = match fetch::address(uri) {
-            Ok(uri) => uri,
-            Err(_) if !uri.contains("://") => {
-                let text = format!("{uri} is relative; it must be a whole URL that begins with https://");
-                return self.note(Level::Fault, "jwks_uri", text);
-            }
-            Err(failure) => return self.note(Level::Fault, "jwks_uri", failure.to_string()),
-        };
+        let Some(uri) = self.address(target, "jwks_uri", uri) else { return };
         let is_local = |url: &Url| fetch::is_loopback(url.host_str().unwrap_or_default());
         if is_local(&uri) && !is_local(document) {
             let text = format!("{uri}: on loopback, though the issuer is not; services refuse it");
             return self.note(Level::Fault, "jwks_uri", text);
         }
-        match fetch::get(connection, &uri).await {
-            Ok(keys) if keys.status == 200 => self.key_set(&keys),
+        self.fetched_set(target, &uri, Form::Jwks).await;
+    }
+
+    async fn fetched_set(&mut self, target: &Target, uri: &Url, form: Form) {
+        match fetch::get(&target.connection, uri).await {
+            Ok(keys) if keys.status == 200 => self.key_set(&keys, form),
             Ok(keys) => self.note(Level::Fault, "reachable", format!("{uri}: {}", keys.status_text())),
             Err(problem) => {
                 self.is_unreachable = true;
@@ -132,7 +175,8 @@ impl Findings {
         }
     }
 
-    fn key_set(&mut self, answer: &Fetched) {
+    /// Examines the response with a key set.
+    fn key_set(&mut self, answer: &Fetched, form: Form) {
         self.note(Level::Ok, "reachable", format!("{} bytes", answer.body.len()));
         if answer.is_cut {
             self.note(Level::Fault, "size", "larger than 256 KiB, the maximum that services read");
@@ -143,11 +187,16 @@ impl Findings {
         if !kind.contains("json") {
             self.note(Level::Warning, "content_type", format!("\"{kind}\" where application/jwk-set+json is usual"));
         }
-        let set = match KeySet::from_jwks(&answer.body) {
+        self.keys(&answer.body, &answer.headers, form);
+    }
+
+    /// Examines the keys of a set.
+    fn keys(&mut self, body: &[u8], headers: &HeaderMap, form: Form) {
+        let set = match form.read(body) {
             Ok(set) => set,
             Err(rejected) => {
                 self.skipped(rejected.skipped());
-                let form = unexpected_form(&answer.headers, &answer.body);
+                let form = unexpected_form(headers, body);
                 let text = form.map_or_else(|| rejected.to_string(), |form| format!("not a key set, but {form}"));
                 return self.note(Level::Fault, "keys", text);
             }
@@ -176,7 +225,7 @@ impl Findings {
                 }
             }
         }
-        self.unlabelled(answer);
+        self.unlabelled(body);
         let usable = set.len();
         self.note(if usable == 0 { Level::Fault } else { Level::Ok }, "keys", format!("{usable} usable"));
     }
@@ -189,8 +238,8 @@ impl Findings {
     }
 
     /// RSA keys without `alg` count as RS256 (Entra publishes such keys).
-    fn unlabelled(&mut self, answer: &Fetched) {
-        let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    fn unlabelled(&mut self, body: &[u8]) {
+        let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let entries = json.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
         let is_open = |entry: &&Value| entry["kty"] == "RSA" && entry.get("alg").is_none();
         let count = entries.iter().filter(is_open).count();

@@ -2,6 +2,7 @@
 
 mod check;
 mod findings;
+mod target;
 mod watch;
 
 use clap::{Args, Subcommand};

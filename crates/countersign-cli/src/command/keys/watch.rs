@@ -8,8 +8,9 @@ use countersign::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use super::findings::Findings;
+use super::target::Target;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::fetch::{self, ConnectionOptions};
+use crate::fetch::ConnectionOptions;
 use crate::{output, times};
 
 /// Watch an issuer's keys and report changes. Stops on Ctrl-C, or after --count fetches.
@@ -34,12 +35,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(super) async fn run(self) -> Outcome {
         self.connection.settings()?;
-        let url = fetch::address(&self.url)?;
+        let target = Target::at(&self.url, &self.connection)?;
         let mut known: Option<BTreeSet<String>> = None;
         let mut is_unreachable = false;
         let mut fetched = 0;
         loop {
-            let found = Findings::of(&self.connection, &url).await;
+            let found = Findings::of(&target).await;
             let now: BTreeSet<String> = found.keys.iter().map(name).collect();
             if now.is_empty() {
                 if !is_unreachable {
