@@ -25,13 +25,13 @@ pub(super) enum Location {
     Discovery,
     /// A key set at this address.
     KeySet(String, Form),
-    /// A key set in this text, and where that is.
+    /// A key set in this text, and its location in words.
     Text(String, String, Form),
     /// Keys that only the service itself can fetch, and why.
     Elsewhere(&'static str),
 }
 
-/// How a key set is written.
+/// The form of a key set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Jwks,
