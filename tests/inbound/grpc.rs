@@ -43,6 +43,10 @@ async fn method(name: &str, request: Request<String>) -> Result<Response<String>
             request.require(&role("admin"))?;
             "welcome".to_owned()
         }
+        "Hidden" => {
+            request.require(&role("admin").hidden())?;
+            "welcome".to_owned()
+        }
         "Path" => {
             request.require(&tenant_in_path("tenant"))?;
             "never".to_owned()
@@ -187,6 +191,46 @@ async fn s5_22_s5_24_anonymous_callers_and_a_missing_layer() {
     }
     let guarded = serve!(Server::builder().add_service(grpc(require(scope("read"))).layer(Desk)));
     assert_eq!(call(guarded, "Who", Some(&token)).await.expect_err("refused").code(), Code::Internal);
+}
+
+#[tokio::test]
+async fn s15_08_a_hidden_resource_is_told_to_no_anonymous_caller() {
+    let issuer = TestIssuer::new();
+    let address = serve_all(builder(&issuer).allow_anonymous().build().expect("a layer")).await;
+    let token = bearer(good(&issuer).sign());
+    for credential in [None, Some(&*token)] {
+        let status = call(address, "Hidden", credential).await.expect_err("refused");
+        assert_eq!(status.code(), Code::Unimplemented, "{credential:?}");
+    }
+    let admin = bearer(good(&issuer).role("admin").sign());
+    assert_eq!(call(address, "Hidden", Some(&admin)).await.expect("an answer"), "welcome");
+}
+
+/// A guard compares a parameter of the path; a method of the tonic service behind it reads the same request.
+#[tokio::test]
+async fn a_method_behind_a_guard_of_the_path_knows_its_caller() {
+    let issuer = TestIssuer::new();
+    let desk = grpc(layer(&issuer)).layer(grpc(require(tenant_in_path("tenant"))).layer(Desk));
+    let app = axum::Router::new().nest_service("/{tenant}", desk);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
+    let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
+    for (tenant, code) in [("acme", Code::Ok), ("globex", Code::PermissionDenied)] {
+        let mut client = Grpc::new(channel.clone());
+        client.ready().await.expect("ready");
+        let mut request = Request::new("hello".to_owned());
+        let token = bearer(good(&issuer).tenant("acme").sign());
+        request.metadata_mut().insert("authorization", token.parse().expect("ascii"));
+        let path: PathAndQuery = format!("/{tenant}/test.Desk/Who").parse().expect("a path");
+        let answer = client.unary(request, path, ProstCodec::<String, String>::default()).await;
+        let (answered, status) = match answer {
+            Ok(answer) => (answer.into_inner(), Status::ok("")),
+            Err(status) => (String::new(), status),
+        };
+        assert_eq!(status.code(), code, "{tenant}: {status:?}");
+        assert_eq!(answered == "u1", code == Code::Ok);
+    }
 }
 
 /// A source that never has keys.

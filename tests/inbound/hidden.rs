@@ -199,6 +199,43 @@ async fn s15_08_layers_of_the_routes_tell_nothing_of_a_hidden_one() {
     assert_eq!(service.get("/secret", &admin).await.body, "u1");
 }
 
+/// Answers in gRPC form have status 200, and a mistake in the set-up is no reason to tell either.
+#[tokio::test]
+async fn s15_08_a_hidden_route_tells_nothing_in_grpc_form_or_by_a_parameter_that_occurs_twice() {
+    let issuer = TestIssuer::new();
+    let bare = || Routes::new().post("/shop.v1.Orders/Get", Access::Authenticated, who);
+    let hidden = bare().post("/shop.v1.Orders/Purge", role("admin").hidden(), who);
+    let twice = hidden.get("/o/{id}", tenant_in_path("id").hidden(), who);
+    let app = |routes| {
+        let layer = builder(&issuer).grpc_paths(["/shop.v1.Orders/"]).build().expect("a layer");
+        Router::new().nest("/t/{id}", protect(routes, layer).into_router())
+    };
+    let service = Service::start(app(twice)).await;
+    let reference = Service::start(app(bare())).await;
+    let paths = ["/t/1/shop.v1.Orders/Purge", "/t/1/shop.v1.Orders/Nope", "/t/1/o/7"];
+    assert_same(&service, &reference, &paths, &credentials(&issuer)).await;
+    let admin = format!("Authorization: Bearer {}", good(&issuer).role("admin").sign());
+    assert_eq!(service.request("POST /t/1/shop.v1.Orders/Purge", &[&admin]).await.body, "u1");
+}
+
+/// A hidden part that decides nothing changes no answer: one in shadow mode, or a negated one.
+#[tokio::test]
+async fn s5_26_s15_08_a_hidden_part_that_is_not_in_force_hides_nothing() {
+    let issuer = TestIssuer::new();
+    for part in [role("clerk").hidden().shadowed(), role("guest").hidden().not()] {
+        let rule = scope("read").and(part);
+        let anonymous = builder(&issuer).allow_anonymous().build().expect("a layer");
+        let guarded = Router::new().route("/orders", get(who).layer(require(rule.clone()))).layer(anonymous);
+        let service = Service::start(guarded).await;
+        assert_eq!(service.request("GET /orders", &[]).await.status, 401, "{rule}");
+        let app = protect(Routes::new().get("/orders", rule.clone(), who), issuer.verifier_for("api"));
+        let service = Service::start(app.into_router()).await;
+        let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+        let answer = service.request("POST /orders", &[&token]).await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{rule}");
+    }
+}
+
 #[tokio::test]
 async fn braces_of_a_hidden_path_are_no_parameters_of_it() {
     let issuer = TestIssuer::new();

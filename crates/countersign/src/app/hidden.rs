@@ -45,8 +45,8 @@ pub(super) async fn guard(requirement: Requirement, mut request: Request, next: 
     }
     match Require::new((), requirement).refusal(&mut request) {
         None => next.run(request).await,
-        Some(refusal) if refusal.status() == StatusCode::NOT_FOUND => hand_back(request).await,
-        Some(refusal) => refusal.map(Body::from),
+        Some(refused) if refused.is_hidden => hand_back(request).await,
+        Some(refused) => refused.answer.map(Body::from),
     }
 }
 

@@ -5,15 +5,14 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
-use countersign_core::authz::{Demand, Denial};
+use countersign_core::authz::Demand;
 use countersign_core::claims::FromClaims;
 use http::request::Parts;
 
 use super::claims::{Claims, Registered, decode};
-use super::rejection::{Rejection, caller_or_anonymous};
+use super::rejection::{Rejection, caller_for};
 use crate::authenticate::LayerContext;
 use crate::guard::{HttpFacts, evaluate, path_parameters, warn_of_missing_parameters};
-use crate::response::Refusal;
 use crate::telemetry;
 
 /// The claims of a caller that meets the requirement `D`; no other caller reaches a handler with this argument.
@@ -71,13 +70,7 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let requirement = D::requirement();
-        let Some(caller) = caller_or_anonymous(parts)? else {
-            let refusal = match requirement.may_hide() {
-                true => Refusal::Denied(Denial::NotFound),
-                false => Refusal::NoToken,
-            };
-            return Err(Rejection::refused(&refusal, parts));
-        };
+        let caller = caller_for(requirement, parts)?;
         let needs_path = requirement.path_parameters().next().is_some();
         let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
         let facts = HttpFacts { parameters: &parameters, headers: &parts.headers, uri: &parts.uri };

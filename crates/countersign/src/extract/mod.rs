@@ -13,5 +13,5 @@ pub(crate) use claims::decode;
 pub use claims::{Claims, Registered};
 pub use rejection::Rejection;
 #[cfg(feature = "grpc")]
-pub(crate) use rejection::{caller, caller_or_anonymous};
+pub(crate) use rejection::{caller, caller_for, caller_or_anonymous};
 pub use tenant::Tenant;

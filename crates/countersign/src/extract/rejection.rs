@@ -127,3 +127,11 @@ pub(crate) fn caller(parts: &mut Parts) -> Result<Caller, Rejection> {
         Rejection::refused(&Refusal::NoToken, parts)
     })
 }
+
+/// The verified caller of what `requirement` protects; for an anonymous one 401, or 404 if it may be hidden.
+pub(crate) fn caller_for(requirement: &Requirement, parts: &mut Parts) -> Result<Caller, Rejection> {
+    if !requirement.may_hide() {
+        return caller(parts);
+    }
+    caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::Denied(Denial::NotFound), parts))
+}

@@ -6,7 +6,7 @@ use tonic::{Code, Request, Status};
 
 use crate::authenticate::Authenticated;
 use crate::claims::FromClaims;
-use crate::extract::{Claims, Rejection, caller, caller_or_anonymous, decode};
+use crate::extract::{Claims, Rejection, caller, caller_for, caller_or_anonymous, decode};
 use crate::response::AnswerForm;
 
 /// Access to the caller of a gRPC method; implemented for [`tonic::Request`].
@@ -36,9 +36,8 @@ pub trait CallerExt {
     /// error in the log.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for an anonymous caller or if a step-up would help, `UNIMPLEMENTED` for a hidden
-    /// resource, as for a method that does not exist, otherwise
-    /// `PERMISSION_DENIED`.
+    /// `UNIMPLEMENTED` for a hidden resource, as for a method that does not exist, also to an anonymous caller.
+    /// `UNAUTHENTICATED` for an anonymous caller of any other, or if a step-up would help. Otherwise `PERMISSION_DENIED`.
     fn require(&self, requirement: &Requirement) -> Result<(), Status>;
 }
 
@@ -55,13 +54,14 @@ impl<T> CallerExt for Request<T> {
 
     fn require(&self, requirement: &Requirement) -> Result<(), Status> {
         let mut parts = parts(self);
-        Ok(caller(&mut parts)?.require(requirement, &parts.headers)?)
+        Ok(caller_for(requirement, &mut parts)?.require(requirement, &parts.headers)?)
     }
 }
 
-/// The request in the form that extractors read: the layer's record, marked as gRPC.
+/// The request in the form that extractors read, marked as gRPC: the layer's record, and what a router before it left.
 fn parts<T>(request: &Request<T>) -> Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.extensions = request.extensions().clone();
     AnswerForm::mark_grpc(&mut parts.extensions);
     if let Some(authenticated) = request.extensions().get::<Authenticated>() {
         parts.extensions.insert(Authenticated { form: AnswerForm::Grpc, ..authenticated.clone() });

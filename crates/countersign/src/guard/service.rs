@@ -22,6 +22,14 @@ pub struct Require<S> {
     needs_path: bool,
 }
 
+/// The answer to a refused request.
+pub(crate) struct Refused {
+    pub(crate) answer: Response<Bytes>,
+    /// Set if a hidden route answers as if it did not exist: for a denial that says so, and for a mistake in the set-up,
+    /// which the log states.
+    pub(crate) is_hidden: bool,
+}
+
 impl<S> Require<S> {
     pub(crate) fn new(inner: S, requirement: Requirement) -> Self {
         let needs_path = requirement.path_parameters().next().is_some();
@@ -29,7 +37,7 @@ impl<S> Require<S> {
     }
 
     /// Evaluates the requirement; `None` lets the request through.
-    pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+    pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Refused> {
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let refusal = match request.extensions().get::<Authenticated>() {
             None => Some(refuse_without_layer(request)),
@@ -60,7 +68,7 @@ impl<S> Require<S> {
         caller: &Authenticated,
         request: &Request<B>,
         parameters: &[(String, String)],
-    ) -> Option<Response<Bytes>> {
+    ) -> Option<Refused> {
         let Authenticated { verified, context, form, .. } = caller;
         let LayerContext { clock, samples, responder, .. } = &**context;
         let Some(verified) = verified else {
@@ -72,7 +80,7 @@ impl<S> Require<S> {
                         Refusal::NoToken
                     }
                 };
-                return Some(responder.refuse(&refusal, request.headers(), *form));
+                return Some(Refused::new(responder.refuse(&refusal, request.headers(), *form), &refusal));
             }
             self.requirement.count_unmet_in_shadow();
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
@@ -86,25 +94,35 @@ impl<S> Require<S> {
         }
         let denied = evaluate(&self.requirement, verified, context, &facts).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
-        let mut answer = responder.refuse(&denied.refusal, request.headers(), *form);
-        denied.explain_in(&mut answer);
-        Some(answer)
+        let mut refused = Refused::new(responder.refuse(&denied.refusal, request.headers(), *form), &denied.refusal);
+        denied.explain_in(&mut refused.answer);
+        Some(refused)
+    }
+}
+
+impl Refused {
+    fn new(answer: Response<Bytes>, refusal: &Refusal) -> Self {
+        Refused { answer, is_hidden: matches!(refusal, Refusal::Denied(Denial::NotFound)) }
+    }
+
+    fn setup_fault(form: AnswerForm) -> Self {
+        Refused { answer: SetupFault.response(form), is_hidden: true }
     }
 }
 
 /// The answer to a request that passed no layer.
 #[cold]
-fn refuse_without_layer<B>(request: &Request<B>) -> Response<Bytes> {
+fn refuse_without_layer<B>(request: &Request<B>) -> Refused {
     telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-    SetupFault.response(AnswerForm::from_extensions(request.extensions()))
+    Refused::setup_fault(AnswerForm::from_extensions(request.extensions()))
 }
 
 /// The answer to a path parameter that two routers read differently, or that occurs twice.
 #[cold]
-fn refuse_parameter<B>(caller: &Authenticated, request: &Request<B>, parameter: &str) -> Response<Bytes> {
+fn refuse_parameter<B>(caller: &Authenticated, request: &Request<B>, parameter: &str) -> Refused {
     let LayerContext { clock, samples, .. } = &*caller.context;
     telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
-    SetupFault.response(caller.form)
+    Refused::setup_fault(caller.form)
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>
@@ -122,7 +140,7 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.refusal(&mut request) {
             None => RequireFuture::inner(self.inner.call(request)),
-            Some(response) => RequireFuture::response(response),
+            Some(refused) => RequireFuture::response(refused.answer),
         }
     }
 }

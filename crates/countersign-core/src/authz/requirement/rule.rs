@@ -301,16 +301,8 @@ impl Requirement {
     #[cfg(test)]
     pub(crate) fn named_scopes(&self) -> Vec<&str> {
         let mut names = Vec::new();
-        let mut open = vec![self];
-        while let Some(next) = open.pop() {
-            match next.part() {
-                Part::Condition(condition) => {
-                    names
-                        .extend(condition.scope().filter(|name| !names.contains(name)).into_iter().collect::<Vec<_>>());
-                }
-                Part::Combined(Rule::Not(_) | Rule::Shadow(..)) => {}
-                Part::Combined(rule) => open.extend(rule.parts().iter().rev()),
-            }
+        for part in self.parts_in_force() {
+            names.extend(part.scope().filter(|name| !names.contains(name)).into_iter().collect::<Vec<_>>());
         }
         names
     }
@@ -330,9 +322,11 @@ impl Requirement {
     }
 
     /// Returns whether it may answer 404, because it or a part of it is [hidden](Self::hidden).
+    ///
+    /// Parts in shadow mode and negated parts do not count: they decide no answer of this kind.
     #[must_use]
     pub fn may_hide(&self) -> bool {
-        self.all_parts().any(|part| matches!(part.rule(), Some(Rule::Hidden(_))))
+        self.parts_in_force().any(|part| matches!(part.rule(), Some(Rule::Hidden(_))))
     }
 
     /// Returns whether the requirement reads the request.
@@ -345,10 +339,20 @@ impl Requirement {
 
     /// Itself and everything in it, outer before inner.
     fn all_parts(&self) -> impl Iterator<Item = &Requirement> {
+        self.parts_within(|_| true)
+    }
+
+    /// Itself and the parts whose own denial may become its denial: nothing negated, and nothing in shadow mode.
+    fn parts_in_force(&self) -> impl Iterator<Item = &Requirement> {
+        self.parts_within(|rule| !matches!(rule, Rule::Not(_) | Rule::Shadow(..)))
+    }
+
+    /// Itself and everything within the rules that `enters` selects, outer before inner.
+    fn parts_within(&self, enters: impl Fn(&Rule) -> bool) -> impl Iterator<Item = &Requirement> {
         let mut open: SmallVec<[&Requirement; 8]> = smallvec![self];
         std::iter::from_fn(move || {
             let next = open.pop()?;
-            open.extend(next.rule().into_iter().flat_map(Rule::parts).rev());
+            open.extend(next.rule().filter(|rule| enters(rule)).into_iter().flat_map(Rule::parts).rev());
             Some(next)
         })
     }
