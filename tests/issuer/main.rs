@@ -20,3 +20,4 @@ mod store;
 mod timing;
 mod token;
 mod upgrades;
+mod withdrawal;

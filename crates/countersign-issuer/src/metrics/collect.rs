@@ -62,10 +62,8 @@ impl IssuerMetrics {
         for (state, count) in states {
             sample(&KEYS, &[("state", state)], MetricValue::Level(f64::from(count)));
         }
-        if let Some(since) = issuer.active_key_since() {
-            let age = issuer.clock().now().saturating_since(since);
-            sample(&KEY_AGE, &[], MetricValue::Level(age.as_secs_f64()));
-        }
+        let age = issuer.clock().now().saturating_since(issuer.active_key_since());
+        sample(&KEY_AGE, &[], MetricValue::Level(age.as_secs_f64()));
         for (result, count) in ["ok", "failed"].into_iter().zip(issuer.counts().maintenances()) {
             sample(&KEY_MAINTENANCE, &[("result", result)], MetricValue::Count(count));
         }

@@ -29,7 +29,8 @@ pub enum MintError {
     InvalidExpiry,
     /// The token would be larger than 7 KiB.
     TooLarge,
-    /// The store has no signing keys any more: somebody removed them, or restored older ones.
+    /// The store has no signing keys any more that this instance can use: somebody removed them, restored older ones, or wrote
+    /// newer ones that it cannot read, for example with another store key.
     KeysWithdrawn,
     /// The key could not sign, or the system provides no randomness.
     Signing,
@@ -51,7 +52,7 @@ impl fmt::Display for MintError {
                 f.write_str("the token would be larger than 7 KiB; refer to data instead of carrying it")
             }
             MintError::KeysWithdrawn => {
-                f.write_str("the store has no signing keys any more; restart every instance to use what is stored")
+                f.write_str("the store has no usable signing keys any more; restart every instance to use what is stored")
             }
             MintError::Signing => f.write_str("the key could not sign"),
         }

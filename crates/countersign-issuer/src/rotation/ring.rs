@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::clock::Clock;
 use countersign_core::integration::SweepTime;
 use countersign_core::key::{Algorithm, KeyCell};
 use countersign_core::mint::Signer;
@@ -46,7 +46,7 @@ pub(crate) struct KeyRing {
     maintenance_at: AtomicU64,
     /// The time of the last successful read of the store, in milliseconds of the clock.
     read_at: AtomicU64,
-    /// True if the store had no keys, or older ones, at the last read.
+    /// True if the last answer of the store had no keys, older ones, or ones that cannot be used.
     is_reset: AtomicBool,
 }
 
@@ -77,9 +77,6 @@ impl KeyRing {
             let signer = Arc::new(Signer::generate(settings.algorithm)?);
             let first = RingKey { signer, state: KeyState::Active, since, seen_at };
             write(&settings, &mut keys, vec![first])?; // if another instance wrote first, its key is read next
-        }
-        if keys.current.iter().any(|key| key.signer.algorithm() != settings.algorithm) {
-            return Err(StoreError::new(StoreErrorKind::OtherAlgorithm).into());
         }
         let (cell, published) = (KeyCell::new(), Published::new(&keys.current, settings.retire_for())?);
         let due_at = settings.clock.elapsed().saturating_add(MAINTENANCE_INTERVAL);
@@ -144,30 +141,18 @@ impl KeyRing {
         })
     }
 
-    pub(crate) fn keys(&self) -> Vec<PublishedKey> {
-        self.published();
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).current.iter().map(RingKey::describe).collect()
-    }
-
-    /// The time since which the active key signs.
-    #[cfg(any(feature = "metrics", feature = "otel"))]
-    pub(crate) fn active_since(&self) -> Option<UnixTime> {
-        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.current.iter().find(|key| key.state == KeyState::Active).map(|key| key.since)
-    }
-
     /// The time of the last successful read of the store.
     pub(super) fn read_at(&self) -> Duration {
         Duration::from_millis(self.read_at.load(Ordering::Relaxed))
     }
 
-    /// Returns whether the store had no keys, or older ones, at the last read.
+    /// Returns whether the last answer of the store had no keys, older ones, or ones that cannot be used.
     pub(super) fn is_reset(&self) -> bool {
         self.is_reset.load(Ordering::Relaxed)
     }
 
     /// The time up to which the keys of the last read are used if the store does not confirm them: an hour while it is
-    /// unavailable, a minute if it answers that they are gone.
+    /// unavailable, a minute if it answered that they are gone or replaced.
     pub(super) fn stale_until(&self) -> Duration {
         let stale_for = if self.is_reset() { RESET_FOR } else { STALE_FOR };
         self.read_at().saturating_add(stale_for)
@@ -225,35 +210,44 @@ impl KeyRing {
     ) -> Result<T, RotationError> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let read_at = self.settings.clock.elapsed();
-        let usable_until = read_at.saturating_add(READ_AHEAD);
         for _ in 0..MAX_ATTEMPTS {
-            let version_before = keys.version;
-            let result = read(&self.settings, &mut keys);
-            let is_reset = matches!(&result, Err(RotationError::Store(error)) if error.kind() == StoreErrorKind::Reset);
-            self.is_reset.store(is_reset, Ordering::Relaxed);
-            result?;
+            self.read(&mut keys, read_at)?;
             let moment = self.moment();
             let mut next = keys.current.clone();
             states::advance(&mut next, moment, self.settings.retire_for());
             let result = change(&mut next, moment)?;
             let described = |keys: &[RingKey]| keys.iter().map(RingKey::describe).collect::<Vec<_>>();
-            let is_changed = keys.is_advanced || described(&next) != described(&keys.current);
-            if !is_changed && keys.version == version_before {
-                keys.usable_until = usable_until;
-                self.read_at.store(millis(read_at), Ordering::Relaxed);
-                self.cell.store(Arc::clone(&self.published.load().set), Some(usable_until));
+            if !keys.is_advanced && described(&next) == described(&keys.current) {
                 return Ok(result);
             }
             let published = Published::new(&next, self.settings.retire_for())?;
-            if is_changed && !write(&self.settings, &mut keys, next)? {
-                continue;
+            if write(&self.settings, &mut keys, next)? {
+                self.publish(published, keys.usable_until);
+                return Ok(result);
             }
-            keys.usable_until = usable_until;
-            self.read_at.store(millis(read_at), Ordering::Relaxed);
-            self.publish(published, usable_until);
-            return Ok(result);
         }
         Err(StoreError::new(StoreErrorKind::Contended).into())
+    }
+
+    /// Reads the stored keys and publishes them, whether or not a change of them can be written afterwards.
+    fn read(&self, keys: &mut Keys, read_at: Duration) -> Result<(), RotationError> {
+        let version_before = keys.version;
+        let result = read(&self.settings, keys);
+        // An outage confirms nothing: what the store answered before it still counts.
+        if result.as_ref().map_or_else(is_answer, |()| true) {
+            self.is_reset.store(result.is_err(), Ordering::Relaxed);
+        }
+        result?;
+        keys.usable_until = read_at.saturating_add(READ_AHEAD);
+        self.read_at.store(millis(read_at), Ordering::Relaxed);
+        if keys.version == version_before {
+            self.cell.store(Arc::clone(&self.published.load().set), Some(keys.usable_until));
+            return Ok(());
+        }
+        let mut current = keys.current.clone();
+        states::advance(&mut current, self.moment(), self.settings.retire_for());
+        self.publish(Published::new(&current, self.settings.retire_for())?, keys.usable_until);
+        Ok(())
     }
 
     fn publish(&self, published: Published, usable_until: Duration) {
@@ -325,9 +319,22 @@ fn read(settings: &RingSettings, keys: &mut Keys) -> Result<(), RotationError> {
             &keys.current,
             settings.clock.elapsed(),
         )?;
+        if current.iter().any(|key| key.signer.algorithm() != settings.algorithm) {
+            return Err(StoreError::new(StoreErrorKind::OtherAlgorithm).into());
+        }
+        Published::new(&current, settings.retire_for())?; // fails without an active key
         *keys = Keys { current, version, digest, is_advanced: false, usable_until: keys.usable_until };
     }
     Ok(())
+}
+
+/// Returns whether a failed read is an answer of the store that it does not have the current keys.
+fn is_answer(error: &RotationError) -> bool {
+    match error {
+        RotationError::Store(error) => !error.is_transient(),
+        RotationError::NoActiveKey | RotationError::Generation(_) => true,
+        RotationError::TooManyKeys => false,
+    }
 }
 
 fn digest(stored: &[u8]) -> [u8; 32] {

@@ -26,7 +26,7 @@ pub(super) const READ_AHEAD: Duration = Duration::from_millis(2_500);
 /// The longest wait of a request for a read of the store.
 pub(super) const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// The longest time after the last good read that keys are used which the store does not have any more.
+/// The longest time after the last good read that keys are used that the store does not have any more.
 pub(super) const RESET_FOR: Duration = Duration::from_secs(60);
 
 /// The longest time that verifiers in this process use the keys of the last read while the store is unavailable.

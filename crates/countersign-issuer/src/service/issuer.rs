@@ -129,7 +129,7 @@ impl Issuer {
     /// The published keys, the active one first.
     #[must_use]
     pub fn keys(&self) -> Vec<PublishedKey> {
-        self.0.keys.keys()
+        self.published().keys.clone()
     }
 
     /// Revokes a token of this issuer by its `jti` until it expires. Introspection then reports it as inactive, and it
@@ -228,8 +228,8 @@ impl Issuer {
 
     /// The time since which the active key signs.
     #[cfg(any(feature = "metrics", feature = "otel"))]
-    pub(crate) fn active_key_since(&self) -> Option<UnixTime> {
-        self.0.keys.active_since()
+    pub(crate) fn active_key_since(&self) -> UnixTime {
+        self.published().active_since
     }
 
     pub(crate) fn counts(&self) -> &Arc<Counts> {
@@ -269,6 +269,9 @@ impl Issuer {
 
 impl fmt::Debug for Issuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Issuer").field("name", &self.0.name).field("keys", &self.keys()).finish_non_exhaustive()
+        f.debug_struct("Issuer")
+            .field("name", &self.0.name)
+            .field("keys", &self.published().keys)
+            .finish_non_exhaustive()
     }
 }
