@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::authz::{Authorities, acr, actor, amr, claim, client, group, issued_by, owner, subject};
+use countersign::authz::{Authorities, OwnTokens, acr, actor, amr, claim, client, group, issued_by, owner, subject};
 use countersign::claims::Principal;
 use countersign::clock::UnixTime;
 use countersign::error::ConfigError;
@@ -497,4 +497,40 @@ fn what_names_mean_is_part_of_the_fingerprint() {
     for (index, one) in prints.iter().enumerate() {
         assert!(prints.iter().skip(index + 1).all(|other| other != one), "{index}");
     }
+}
+
+/// A claim that names who calls at one issuer is a claim like any other at the next, which may let its users choose it.
+#[tokio::test]
+async fn s15_05_a_claim_that_names_the_caller_at_one_issuer_is_not_taken_from_another() {
+    let (ours, partner) = issuers();
+    let mapping =
+        Authorities::new().client_at("/app").roles_at("/realm/roles").permissions_at("may").groups_at("teams");
+    let mapping = mapping.tenant_at("/org/id").tenant_prefix("our.").own_tokens(OwnTokens::ServiceAccount);
+    let builder = Verifier::builder().trust(ours.trusted_for("api").authorities(mapping));
+    let builder = builder.trust(partner.trusted_for("api").authorities(Authorities::new()));
+    let verifier = builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers");
+    let claims = json!({
+        "app": "billing", "realm": { "roles": ["admin"] }, "may": ["pay"], "teams": ["staff"], "org": { "id": "acme" },
+        "clientId": "billing", "email": "ann@shop.test", "preferred_username": "ann", "upn": "ann", "oid": "1", "uid": "1",
+        "username": "ann", "repository": "acme/x", "repository_owner_id": "1", "namespace_id": "1", "tid": "acme",
+    });
+    let claims = claims.as_object().expect("an object");
+    let signed = |issuer: &TestIssuer| {
+        let draft = issuer.token().audience("api").claim("plan", "gold");
+        claims.iter().fold(draft, |draft, (name, value)| draft.claim(name, value.clone())).sign()
+    };
+    let (own, partners) = (verifier.verify(&signed(&ours)).await, verifier.verify(&signed(&partner)).await);
+    let (own, partners) = (own.expect("ours"), partners.expect("the partner's"));
+    let mut rules: Vec<Requirement> = claims.iter().map(|(name, value)| claim(name, value.clone())).collect();
+    rules.extend([claim("/realm/roles/0", "admin"), claim("/org/id", "acme")]);
+    for rule in rules {
+        for either in [rule.clone(), rule.clone().not()] {
+            assert!(!own.meets(&either) && !partners.meets(&either), "{either}");
+        }
+        let of_ours = rule.clone().and(issued_by(ours.name()));
+        assert_eq!((own.meets(&of_ours), partners.meets(&of_ours)), (true, false), "{rule}");
+        let alone = ours.verifier_for("api").verify(&signed(&ours)).await.expect("one issuer");
+        assert!(alone.meets(&rule), "{rule}");
+    }
+    assert!(own.meets(&claim("plan", "gold")) && partners.meets(&claim("plan", "gold")), "it names nobody");
 }

@@ -198,3 +198,20 @@ async fn s15_05_the_pinned_tenant_of_a_resolved_issuer_is_nobody_elses() {
         assert_eq!(refused.code(), "unknown_issuer", "{second}");
     }
 }
+
+#[tokio::test]
+async fn s15_05_a_claim_that_a_mapping_reads_is_a_name_of_its_issuer_in_tokens_of_resolved_issuers_too() {
+    use countersign::authz::{claim, issued_by};
+    let service = Service::new(Authorities::new().client_at("/app"));
+    let tenant = "https://tenant.test";
+    service.put(tenant, Authorities::new().groups_at("/teams").name_prefix("t."));
+    let issuer = service.ours.clone().with_name(tenant);
+    let token = issuer.token().audience("api").claim("app", "billing").claim("teams", "staff").claim("plan", "gold");
+    let verified = service.verifier.verify(&token.sign()).await.expect("a resolved issuer");
+    for rule in [claim("app", "billing"), claim("teams", "staff"), claim("/teams", "staff").not()] {
+        assert!(!verified.meets(&rule) && !verified.meets(&rule.clone().not()), "{rule}");
+        assert!(!verified.meets(&rule.and(issued_by(service.ours.name()))));
+    }
+    assert!(verified.meets(&claim("app", "billing").and(issued_by(tenant))));
+    assert!(verified.meets(&claim("plan", "gold")), "it names nobody");
+}

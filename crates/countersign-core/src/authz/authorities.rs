@@ -316,11 +316,6 @@ impl Authorities {
         }
     }
 
-    /// The pointers of the claims that name the client; none for `client_id`.
-    pub(crate) fn client_pointers(&self) -> &[String] {
-        &self.client_at
-    }
-
     /// The claims that name the client, as text.
     pub(crate) fn client_claims(&self) -> String {
         match self.client_at.is_empty() {

@@ -109,7 +109,7 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
         has_several_issuers: false,
         is_clients_own: false,
         issuer_in_force: None,
-        client_at: &[],
+        identity_claims: [&[], &[]],
         acr: None,
         claims: TokenClaims::new("{}", &typed),
         context: RequestContext::new(UnixTime::from_secs(0)),

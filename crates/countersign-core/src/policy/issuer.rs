@@ -56,6 +56,7 @@ impl NeedsAudience {
             plain_http_allowed: false,
             is_resolved: false,
             is_only_issuer: false,
+            identity_claims: Arc::default(),
         })
     }
 
@@ -115,6 +116,8 @@ pub struct TrustedIssuer {
     pub(crate) is_resolved: bool,
     /// Set if the verifier trusts no other issuer.
     pub(crate) is_only_issuer: bool,
+    /// The claims that the mappings of all configured issuers read; of a resolved issuer, those of its own mapping.
+    pub(crate) identity_claims: Arc<Vec<Box<str>>>,
 }
 
 impl TrustedIssuer {
@@ -155,7 +158,9 @@ impl TrustedIssuer {
     /// Also accepts tokens of this `typ`; with [`Profile::Named`], only of the types named here.
     ///
     /// `name` is a media type without `application/`; case does not matter (RFC 7515 §4.1.9). `JWT` stands for ID tokens with
-    /// [`Profile::Named`], and for access tokens with the others.
+    /// [`Profile::Named`], and for access tokens with the others. A `JWT` with a claim of access tokens (`scope`, `scp`,
+    /// `client_id`, or one by which a provider names the client) is an ID token only if another claim says so, such as `nonce`
+    /// or `at_hash`.
     ///
     /// An issuer that signs tokens about itself, with equal `sub` and `iss` and without `client_id`, writes client assertions
     /// (RFC 7523): name `client-authentication+jwt` to accept them, also if their `typ` is `JWT` or absent.
@@ -352,6 +357,11 @@ impl TrustedIssuer {
         } else {
             TokenKinds::of_type(found.name())
         }
+    }
+
+    /// Returns whether only ID tokens of the type `found` are accepted, which is also that of other tokens.
+    pub(crate) fn takes_only_id_tokens(&self, found: &TokenType) -> bool {
+        *found == TokenType::Jwt && self.profile == Profile::Named && !self.any_type
     }
 
     /// Returns whether tokens of every kind are accepted.

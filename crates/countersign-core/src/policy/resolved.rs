@@ -104,6 +104,7 @@ impl ResolvedIssuer {
             tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
         }
         issuer.is_resolved = true;
+        issuer.identity_claims = Arc::new(issuer.authorities.claim_names().map(Box::from).collect());
         let mut claim_names: Vec<Box<str>> = issuer.claim_names().map(Box::from).collect();
         claim_names.sort();
         claim_names.dedup();

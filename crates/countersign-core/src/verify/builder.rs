@@ -249,7 +249,12 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
-        self.issuers.iter_mut().for_each(|issuer| issuer.is_only_issuer = is_single);
+        let mapped = self.issuers.iter().flat_map(|issuer| issuer.authorities.claim_names()).map(Box::from);
+        let identity_claims = Arc::new(mapped.collect::<BTreeSet<Box<str>>>().into_iter().collect::<Vec<_>>());
+        for issuer in &mut self.issuers {
+            issuer.is_only_issuer = is_single;
+            issuer.identity_claims = Arc::clone(&identity_claims);
+        }
         let claim_names: BTreeSet<Box<str>> =
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
@@ -260,6 +265,7 @@ impl VerifierBuilder {
             issuers,
             resolved: self.resolved,
             names,
+            identity_claims,
             reserved_subjects: self.reserved_subjects,
             danger_denied: self.danger_denied,
             max_token_bytes: self.max_token_bytes,

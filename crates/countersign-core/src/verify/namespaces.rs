@@ -44,7 +44,7 @@ impl IssuerNames {
         let grants = self.read_grants(issuer, payload, claim_names)?;
         let client = issuer.authorities.client(payload, claim_names)?;
         let is_clients_own = issuer.authorities.is_own(payload, claim_names, client.as_deref().unwrap_or_default())?;
-        Ok(Caller { grants, client, is_clients_own })
+        Ok(Caller { grants, client, is_clients_own, configured_claims: None })
     }
 
     #[inline(always)]

@@ -25,6 +25,8 @@ pub(super) struct Revision {
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
     /// The names that each issuer may use.
     pub(super) names: IssuerNames,
+    /// The claims that the mappings of the configured issuers read.
+    pub(super) identity_claims: Arc<Vec<Box<str>>>,
     /// Prefixes of subjects, each with the one issuer that may use it.
     pub(super) reserved_subjects: Vec<(String, String)>,
     /// The claims that the rules and mappings of the configured issuers read.

@@ -29,6 +29,8 @@ pub struct Verified {
     token: Option<Arc<str>>,
     typed: TypedClaims,
     key: Arc<VerifyingKey>,
+    /// The claims that the mappings of the configured issuers read, if the issuer is a resolved one.
+    configured_claims: Option<Arc<Vec<Box<str>>>>,
     is_clients_own: bool,
     issued_at: Option<UnixTime>,
     not_before: Option<UnixTime>,
@@ -44,6 +46,8 @@ pub(super) struct Caller<'t> {
     pub(super) client: Option<Cow<'t, str>>,
     /// True if the client got the token for itself.
     pub(super) is_clients_own: bool,
+    /// The claims that the mappings of the configured issuers read, if the issuer is not one of them.
+    pub(super) configured_claims: Option<Arc<Vec<Box<str>>>>,
 }
 
 impl Verified {
@@ -51,7 +55,7 @@ impl Verified {
     pub(super) fn new(
         token: &str,
         signed: &Signed<'_>,
-        Caller { grants, client, is_clients_own }: Caller<'_>,
+        Caller { grants, client, is_clients_own, configured_claims }: Caller<'_>,
         issuer: Arc<TrustedIssuer>,
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
@@ -68,6 +72,7 @@ impl Verified {
             expires: payload.expires,
             key: Arc::clone(&signed.key),
             is_clients_own,
+            configured_claims,
             epoch,
             issuer,
             clock,
@@ -247,7 +252,10 @@ impl Verified {
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
             issuer_in_force: None,
-            client_at: self.issuer.authorities.client_pointers(),
+            identity_claims: [
+                self.issuer.identity_claims.as_slice(),
+                self.configured_claims.as_ref().map_or(&[], |names| names.as_slice()),
+            ],
             acr: self.authentication_context(),
             claims: self.token_claims(),
             context,

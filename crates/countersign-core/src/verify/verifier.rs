@@ -367,7 +367,8 @@ impl Verifier {
             found.record_use(elapsed);
         }
         let payload = &signed.token.payload;
-        let caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
+        let mut caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
+        caller.configured_claims = issuer.is_resolved.then(|| Arc::clone(&inner.identity_claims));
         let budget = inner.decoded.clone();
         let verified =
             Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget, Arc::clone(&self.0.clock));

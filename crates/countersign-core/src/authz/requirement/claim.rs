@@ -9,6 +9,7 @@ use super::facts::{Facts, Unknown};
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::Denial;
+use crate::authz::pointer::head_and_tail;
 use crate::claims::FromClaims;
 use crate::claims::typed::TokenClaims;
 
@@ -17,9 +18,12 @@ use crate::claims::typed::TokenClaims;
 /// An absent claim, or `null`, is another value. A claim of another JSON type, or on the way to it, cannot be compared: it
 /// refuses, and so does the negation. Numbers are equal in every spelling: `3.0` and `3e0` are `3`.
 ///
-/// If several issuers are trusted, a claim that names who calls or how (`sub`, `act`, `may_act`, `acr`, `amr`, and the claims of
-/// clients: `client_id`, `azp`, `cid`, `appid` and those of `client_at`) may mean something else at each: combine it with
-/// [`issued_by`](super::issued_by), as with [`subject`](super::subject). Any other claim counts from every trusted issuer.
+/// If several issuers are trusted, a claim that names who calls or how may mean something else at each: combine it with
+/// [`issued_by`](super::issued_by), as with [`subject`](super::subject). Such claims are those that the mapping of any issuer
+/// reads (client, roles, permissions, groups, tenant), and these by their usual names: `sub`, `act`, `may_act`, `acr` and `amr`;
+/// `client_id`, `azp`, `cid`, `appid` and `clientId`; `email`, `phone_number`, `preferred_username`, `username`, `user_name`,
+/// `cognito:username`, `unique_name`, `upn`, `oid`, `uid` and `user_id`; `tid`, `hd` and `org_id`; and of build services `actor`,
+/// `actor_id`, and all that begins with `repository`, `project_` or `namespace_`. Any other claim counts from every trusted issuer.
 ///
 /// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
 /// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.
@@ -36,13 +40,15 @@ pub fn claim(path: impl Into<String>, value: impl Into<Value>) -> Requirement {
         true => path,
         false => format!("/{}", path.replace('~', "~0").replace('/', "~1")),
     };
-    let is_identity = IDENTITY.iter().any(|name| is_within(&pointer, name));
-    Requirement::from_condition(ClaimIs { pointer, value: value.into(), is_identity })
+    let head = head_and_tail(&pointer).map_or_else(String::new, |(head, _)| head.into_owned());
+    let is_identity = IDENTITY.contains(&&*head) || IDENTITY_PREFIXES.iter().any(|prefix| head.starts_with(prefix));
+    Requirement::from_condition(ClaimIs { pointer, head, value: value.into(), is_identity })
 }
 
 /// The claims, decoded as the type `C`, meet a condition; `description` names it in logs and tables.
 ///
-/// A token whose claims do not decode as `C` is refused with the code `claims_schema`, and so is the negation. As
+/// If several issuers are trusted, the closure sees the claims of each: combine it with [`issued_by`](super::issued_by) if it
+/// reads who calls. A token whose claims do not decode as `C` is refused with the code `claims_schema`, and so is the negation. As
 /// [data](Requirement#data-form), only the description is written.
 ///
 /// ```
@@ -65,20 +71,42 @@ pub fn claims_where<C: FromClaims>(
 }
 
 /// The claims that name who calls or how. They count only together with their issuer.
-const IDENTITY: [&str; 9] = ["sub", "act", "may_act", "client_id", "azp", "cid", "appid", "acr", "amr"];
+const IDENTITY: [&str; 26] = [
+    "sub",
+    "act",
+    "may_act",
+    "acr",
+    "amr",
+    "client_id",
+    "azp",
+    "cid",
+    "appid",
+    "clientId",
+    "email",
+    "phone_number",
+    "preferred_username",
+    "username",
+    "user_name",
+    "cognito:username",
+    "unique_name",
+    "upn",
+    "oid",
+    "uid",
+    "user_id",
+    "tid",
+    "hd",
+    "org_id",
+    "actor",
+    "actor_id",
+];
 
-/// The top-level claim that `pointer` leads to or into, escaped.
-fn head(pointer: &str) -> &str {
-    pointer.split('/').nth(1).unwrap_or_default()
-}
-
-/// Returns whether `pointer` leads to the top-level claim `name` or into it.
-fn is_within(pointer: &str, name: &str) -> bool {
-    head(pointer).replace("~1", "/").replace("~0", "~") == name
-}
+/// The beginnings of further such claims, at build services.
+const IDENTITY_PREFIXES: [&str; 3] = ["repository", "project_", "namespace_"];
 
 struct ClaimIs {
     pointer: String,
+    /// The top-level claim that the pointer leads to or into.
+    head: String,
     value: Value,
     /// True if the claim names who calls or how, at any issuer.
     is_identity: bool,
@@ -87,7 +115,7 @@ struct ClaimIs {
 impl ClaimIs {
     /// Returns whether the claim counts only together with its issuer.
     fn needs_issuer(&self, facts: &Facts<'_>) -> bool {
-        self.is_identity || facts.client_at.iter().any(|pointer| head(pointer) == head(&self.pointer))
+        self.is_identity || facts.identity_claims.iter().any(|names| names.iter().any(|name| **name == *self.head))
     }
 }
 
@@ -109,8 +137,7 @@ impl Condition for ClaimIs {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
-        let elsewhere = &facts.grants.distributed;
-        if !elsewhere.is_empty() && elsewhere.iter().any(|name| is_within(&self.pointer, name)) {
+        if facts.is_elsewhere(&self.head) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
         let is_named = match self.needs_issuer(facts) {

@@ -29,8 +29,8 @@ pub struct Facts<'f> {
     pub(crate) is_clients_own: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.
     pub(crate) issuer_in_force: Option<&'f str>,
-    /// The pointers of the claims that name the client in the issuer's mapping.
-    pub(crate) client_at: &'f [String],
+    /// The claims that the mappings read: those of the configured issuers, and of this one if it was resolved.
+    pub(crate) identity_claims: [&'f [Box<str>]; 2],
     /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,
     /// The token's claims, decoded only if a requirement reads them.

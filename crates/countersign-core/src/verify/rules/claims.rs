@@ -8,7 +8,7 @@ use super::rule::{Case, Rule};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
 use crate::policy::spiffe::{domain_of_id, trust_domain_id};
-use crate::token::{ListClaim, RegisteredClaim, Text, TokenKind, TokenType};
+use crate::token::{ListClaim, Payload, RegisteredClaim, Text, TokenKind, TokenKinds, TokenType};
 
 pub(super) const KIND: Rule = Rule::Claims { name: "kind", decide: kind, compare: compare_kind };
 
@@ -36,6 +36,10 @@ fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
     let payload = case.payload;
     let names = |text: Option<Text>| text.is_some_and(|text| !payload.text(text).is_empty());
     let declared = payload.declared_kinds.kinds(names(payload.subject), names(payload.client_id));
+    let id_token = TokenKinds::one(TokenKind::Id).and(TokenKind::WithNonce);
+    if case.issuer.takes_only_id_tokens(case.token_type) && !declared.has_any(id_token) && has_access_claims(payload) {
+        return Some(TokenKind::Access);
+    }
     let declared = declared.beyond(case.issuer.permitted_kinds(case.token_type));
     declared.or_else(|| {
         // A client assertion names its author twice, and an untyped one has no other mark (RFC 7523 §3).
@@ -44,6 +48,12 @@ fn other_kind(case: &Case<'_>) -> Option<TokenKind> {
         let is_assertion = is_untyped && is_own() && client(case).is_ok_and(|client| client.is_none());
         (is_assertion && !case.issuer.takes_client_assertions()).then_some(TokenKind::ClientAssertion)
     })
+}
+
+/// Returns whether a claim is there that belongs into access tokens (RFC 9068 §2.2), or that only theirs have.
+fn has_access_claims(payload: &Payload) -> bool {
+    let has_scope = payload.scope != ListClaim::Absent || payload.scp != ListClaim::Absent;
+    has_scope || payload.client_id.is_some() || payload.declared_kinds.is_like_access()
 }
 
 /// The client of the token, read by the issuer's mapping.
@@ -70,7 +80,8 @@ fn audience(case: &Case<'_>) -> Result<(), VerifyError> {
     match &payload.audience {
         ListClaim::Absent if case.issuer.client_id_for_absent_audience => {
             let client = client(case)?.unwrap_or_default();
-            if !client.is_empty() && case.issuer.audiences.iter().any(|audience| *audience == client) {
+            let is_known = !case.issuer.authorities.is_client_elsewhere(|name| payload.is_elsewhere(name));
+            if is_known && !client.is_empty() && case.issuer.audiences.iter().any(|audience| *audience == client) {
                 return Ok(());
             }
             Err(VerifyError::mismatch(Kind::WrongAudience, "client_id in place of aud", &expected(), &client))
@@ -248,7 +259,7 @@ pub(super) const PROOF_OF_POSSESSION: Rule =
 
 /// Refuses tokens that are bound to a key: proofs of possession are not supported.
 fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
-    if is_bound(case) {
+    if case.payload.has_confirmation {
         return Err(VerifyError::new(
             Kind::ProofRequired,
             "it is bound to a key (cnf) and cannot be used as a plain bearer token",
@@ -257,11 +268,6 @@ fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// Returns whether the token is bound to a key, stated in it or elsewhere.
-fn is_bound(case: &Case<'_>) -> bool {
-    case.payload.has_confirmation || case.payload.is_elsewhere("cnf")
-}
-
 fn compare_confirmation(case: &Case<'_>) -> Compared {
-    Compared::new("no cnf", if is_bound(case) { "cnf" } else { "no cnf" })
+    Compared::new("no cnf", if case.payload.has_confirmation { "cnf" } else { "no cnf" })
 }
