@@ -146,7 +146,7 @@ fn shapes() -> Vec<Shape> {
             scopes: &[],
             roles: &[],
             permissions: &[],
-            tenant: Some("octo-org"),
+            tenant: Some("9919"),
         },
         Shape {
             preset: Preset::KUBERNETES,
@@ -285,7 +285,7 @@ async fn s15_05_github_is_trusted_only_for_named_owners_and_its_tenants_are_not_
         let builder = Verifier::builder().trust(ours.trusted_for(shape.audience)).trust(github_issuer);
         builder.clock(Arc::new(github.clock().clone())).build()
     };
-    let named = || preset().allowed_owner("9919");
+    let named = || preset().allowed_owner("9919").allowed_owner("65");
     assert_eq!(fields(both(named().audience(shape.audience)).expect_err("whose tenants?")), ["tenant"]);
     let verifier = both(named().tenant_prefix("github.").audience(shape.audience)).expect("a prefix");
     let token = |owner: &str, id: &str| {
@@ -293,8 +293,13 @@ async fn s15_05_github_is_trusted_only_for_named_owners_and_its_tenants_are_not_
         (claims["repository_owner"], claims["repository_owner_id"]) = (json!(owner), json!(id));
         sign(&github, &claims)
     };
-    let tenant = verifier.verify(&token("acme", "9919")).await.expect("a named owner");
-    assert_eq!(tenant.tenant().map(ToString::to_string).as_deref(), Some("github.acme"));
+    // A name that its owner gave up is free for another owner.
+    for (owner, id, expected) in
+        [("acme", "9919", "github.9919"), ("acme", "65", "github.65"), ("65", "9919", "github.9919")]
+    {
+        let tenant = verifier.verify(&token(owner, id)).await.expect("a named owner");
+        assert_eq!(tenant.tenant().map(ToString::to_string).as_deref(), Some(expected));
+    }
     for (owner, id) in [("octo-org", "666"), ("octo-org", "99190"), ("octo-org", ""), ("octo-org", "octo-org")] {
         let refused = verifier.verify(&token(owner, id)).await.expect_err("another owner");
         assert_eq!(refused.code(), "wrong_claim", "{id}");
@@ -313,6 +318,12 @@ async fn s15_05_an_issuer_that_signs_for_everybody_is_trusted_only_for_named_own
         ("https://token.actions.githubusercontent.com", "repository_owner_id"),
         ("https://gitlab.com", "namespace_id"),
         ("https://accounts.google.com", "sub"),
+        ("accounts.google.com", "hd"),
+        ("https://agent.buildkite.com", "organization_id"),
+        ("https://app.terraform.io", "terraform_organization_id"),
+        ("https://app.eu.terraform.io", "terraform_workspace_id"),
+        ("https://oidc.vercel.com", "owner_id"),
+        ("https://confidentialcomputing.googleapis.com", "sub"),
     ] {
         let error = build(issuer, &|it| it).expect_err(issuer).to_string();
         assert!(error.contains("anybody") && error.contains(owner), "{error}");
@@ -321,9 +332,11 @@ async fn s15_05_an_issuer_that_signs_for_everybody_is_trusted_only_for_named_own
         build(issuer, &|it| it.allowed_claim_values(owner, ["4711", "4712"])).expect(issuer);
         build(issuer, &|it| it.required_claim_value(owner, "4711")).expect(issuer);
         let clients = build(issuer, &|it| it.allowed_client("4711"));
-        assert_eq!(clients.is_ok(), issuer.ends_with("google.com"), "others name no client");
+        assert_eq!(clients.is_ok(), issuer.ends_with("accounts.google.com"), "others name no client");
     }
-    build("https://gitlab.example.com", &|it| it).expect("an instance of one's own");
+    for own in ["https://gitlab.example.com", "https://oidc.vercel.com/acme", "https://agent.buildkite.com.example"] {
+        build(own, &|it| it).expect("of one owner");
+    }
 
     let google = TestIssuer::new().with_name("https://accounts.google.com");
     let trusted = google.trusted_for("orders").allowed_claim_values("hd", ["example.com"]);
@@ -360,7 +373,8 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
         let verifier = builder.build().expect("a good policy");
         let code = async |tenant_in_name: &str, tid: Value| {
             let issuer = provider.clone().with_name(pattern.replace("{tenant}", tenant_in_name));
-            let claims = json!({"aud": "api://orders", "sub": "a", "scp": "Orders.Read", "tid": tid});
+            let claims =
+                json!({"aud": "api://orders", "sub": "a", "scp": "Orders.Read", "tid": tid, "azp": "c", "appid": "c"});
             match verifier.verify(&sign(&issuer, &claims)).await {
                 Ok(verified) => verified.tenant().map(ToString::to_string).unwrap_or_default(),
                 Err(error) => error.code().to_owned(),
@@ -378,7 +392,7 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
         }
         assert_eq!(code(first, Value::Null).await, "missing_claim", "null is absence");
         let unnamed = provider.clone().with_name(pattern.replace("{tenant}", first));
-        let claims = json!({"aud": "api://orders", "sub": "a"});
+        let claims = json!({"aud": "api://orders", "sub": "a", "azp": "c", "appid": "c"});
         let error = verifier.verify(&sign(&unnamed, &claims)).await.expect_err("no tid");
         assert_eq!(error.code(), "missing_claim");
 
@@ -389,6 +403,56 @@ async fn s3_27_a_tenants_issuer_accepts_only_tokens_of_that_tenant() {
         assert_eq!(preset.tenant_from_issuer(&pattern.replace("{tenant}", first)), Some(first));
     }
     assert!(Preset::GOOGLE.tenant(first).is_err(), "it has no pattern");
+}
+
+/// The name of the issuer says which tenant it signs for, also without the parameter, and for the clouds of nations.
+#[tokio::test]
+async fn s3_27_an_issuer_by_name_accepts_only_tokens_of_the_tenant_in_its_name() {
+    let (own, other) = ("72f988bf-86f1-41af-91ab-2d7cd011db47", "9122040d-6c67-4c5b-b112-36a304b66dad");
+    for (preset, pattern) in [
+        (Preset::ENTRA_V1, "https://sts.windows.net/{tenant}/"),
+        (Preset::ENTRA_V2, "https://login.microsoftonline.com/{tenant}/v2.0"),
+        (Preset::ENTRA_V2, "https://login.microsoftonline.us/{tenant}/v2.0"),
+        (Preset::ENTRA_V2, "https://acme.ciamlogin.com/{tenant}/v2.0/"),
+    ] {
+        let name = pattern.replace("{tenant}", own);
+        let provider = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(&name);
+        let trusted = || preset.issuer(&name).keys(provider.key_source()).audience("orders");
+        let with_clock = || Verifier::builder().clock(Arc::new(provider.clock().clone()));
+        let resolved = countersign::issuers::ResolvedIssuers::new({
+            let trusted = trusted().clients_only();
+            move |_: String| std::future::ready(Ok(Some(trusted.clone())))
+        });
+        for verifier in [with_clock().trust(trusted()), with_clock().trust_resolved(Arc::new(resolved))] {
+            let verifier = verifier.build().expect("a policy");
+            let token = |tid: &str| {
+                let claims = json!({"aud": "orders", "sub": "a", "tid": tid, "azp": "c", "appid": "c"});
+                sign(&provider, &claims)
+            };
+            assert!(verifier.verify(&token(own)).await.is_ok(), "{name}");
+            assert_eq!(verifier.verify(&token(other)).await.expect_err(&name).code(), "wrong_claim");
+        }
+    }
+}
+
+/// An ID token without `nonce` has nothing but the lack of a client to tell it by.
+#[tokio::test]
+async fn s3_19_s3_30_an_id_token_is_no_access_token_of_entra_and_okta() {
+    for (preset, client, others) in [
+        (Preset::ENTRA_V1, "appid", ["appidacr", "scp"]),
+        (Preset::ENTRA_V2, "azp", ["azpacr", "scp"]),
+        (Preset::OKTA, "cid", ["uid", "scp"]),
+    ] {
+        let shape = shapes().into_iter().find(|shape| shape.preset == preset).expect("there");
+        let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+        let mut claims = shape.claims.clone();
+        claims["roles"] = json!(["Clerk"]);
+        for name in [client, others[0], others[1]] {
+            claims.as_object_mut().expect("an object").remove(name);
+        }
+        let refused = verifier(&shape, &issuer).verify(&sign(&issuer, &claims)).await.expect_err("an ID token");
+        assert_eq!(refused.code(), "missing_claim", "{}", shape.preset.name);
+    }
 }
 
 /// The `typ` of the providers' access tokens is accepted, that of their other tokens refused.

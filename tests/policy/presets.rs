@@ -92,6 +92,25 @@ fn parameters_belong_to_the_presets_that_have_them() {
     let elsewhere = toml(&elsewhere).expect("another cloud").issuers.remove(0);
     assert!(elsewhere.issuer.contains(".us/") && elsewhere.required_claim_values["tid"] == tenant);
 
+    // Without the parameter, the name of the issuer says which tenant it signs for.
+    let by_name = format!("preset = \"entra_v2\"\nissuer = \"https://login.microsoftonline.com/{tenant}/v2.0\"");
+    let by_name = toml(&by_name).expect("a policy");
+    assert_eq!(by_name.issuers[0].required_claim_values["tid"], tenant);
+    assert_eq!(build(&by_name).expect("sound").fingerprint(), in_rust);
+    let entra = |fields: &str| {
+        problem(toml(&format!(
+            "preset = \"entra_v2\"\nissuer = \"https://login.microsoftonline.us/a-1/v2.0\"\n{fields}"
+        )))
+    };
+    for (fields, field) in [
+        ("preset_tenant = \"b-2\"", "preset_tenant"),
+        ("required_claim_values = { tid = \"b-2\" }", "required_claim_values"),
+        ("preset_tenant = \"a-1\"\nrequired_claim_values = { tid = \"b-2\" }", "required_claim_values"),
+    ] {
+        let found = entra(fields);
+        assert!(found.contains(&format!("{field}: another tenant than that of issuer")), "{found}");
+    }
+
     for (fields, expected) in [
         ("preset = \"entra_v2\"", "preset_tenant or issuer"),
         ("preset = \"entra_v2\"\npreset_tenant = \"a/b\"", "preset_tenant: not an ID"),

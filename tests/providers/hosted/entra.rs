@@ -69,6 +69,8 @@ async fn s3_27_other_tokens_of_entra_are_refused_with_the_codes_of_its_guide() {
         (json!({ "aud": "00000003-0000-0000-c000-000000000000" }), "wrong_audience"),
         (json!({ "aud": "c7777777-8888-4999-8aaa-bbbbbbbbbbbb", "azp": null, "scp": null }), "wrong_audience"),
         (json!({ "nonce": "n1", "scp": null }), "id_token"),
+        // An ID token of the service's own application, by the flow with a code.
+        (json!({ "azp": null, "azpacr": null, "scp": null }), "missing_claim"),
         (json!({ "tid": other }), "wrong_claim"),
         (json!({ "tid": null }), "missing_claim"),
         (json!({ "iss": format!("{url}/{other}/v2.0"), "tid": other }), "unknown_issuer"),

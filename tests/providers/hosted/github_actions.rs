@@ -19,7 +19,7 @@ async fn github() -> Provider {
 
 /// A job of the guide's workflow, with this subject.
 fn deployer(subject: &str) -> Identity {
-    Identity { client: None, ..Identity::user(subject, "") }.tenant("acme-shop")
+    Identity { client: None, ..Identity::user(subject, "") }.tenant("65")
 }
 
 #[tokio::test]

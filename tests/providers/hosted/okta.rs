@@ -53,6 +53,8 @@ async fn other_tokens_of_okta_are_refused_with_the_codes_of_its_guide() {
         "at_hash": "cpqKfdQA5eH891Ff5oJr_Q",
     });
     assert_eq!(okta.refusal(&verifier, "user-token.json", id_token).await, "id_token");
+    let unmarked = json!({ "cid": null, "uid": null, "scp": null });
+    assert_eq!(okta.refusal(&verifier, "user-token.json", unmarked).await, "missing_claim");
     let token = okta.sign_with(okta.claims("user-token.json", json!({})), json!({ "kid": "pinned-by-a-client" }));
     assert_eq!(verifier.verify(&token).await.expect_err("another key").code(), "unknown_key");
 }

@@ -106,6 +106,7 @@ impl ProviderMapping {
         roles_at: &["/groups"],
         client_at: &["/cid"],
         scopes_in_scp: true,
+        required_claims: &["cid"],
         ..PLAIN
     };
 
@@ -118,7 +119,7 @@ impl ProviderMapping {
         own_tokens: OwnTokens::AppOnly,
         scopes_in_scp: true,
         issuer_pattern: Some("https://sts.windows.net/{tenant}/"),
-        required_claims: &["tid"],
+        required_claims: &["tid", "appid"],
         ..PLAIN
     };
 
@@ -127,6 +128,7 @@ impl ProviderMapping {
         config_name: "entra_v2",
         issuer_pattern: Some("https://login.microsoftonline.com/{tenant}/v2.0"),
         client_at: &["/azp"],
+        required_claims: &["tid", "azp"],
         ..Self::ENTRA_V1
     };
 
@@ -151,9 +153,10 @@ impl ProviderMapping {
     pub const GITHUB_ACTIONS: Self = ProviderMapping {
         name: "GitHub Actions",
         config_name: "github_actions",
-        tenant_at: Some("/repository_owner"),
+        // The id: a name that its owner gave up can be taken by somebody else.
+        tenant_at: Some("/repository_owner_id"),
         owner_claim: Some("repository_owner_id"),
-        required_claims: &["sub", "repository", "repository_owner"],
+        required_claims: &["sub", "repository", "repository_owner_id"],
         ..PLAIN
     };
 
@@ -216,6 +219,15 @@ impl ProviderMapping {
             return Err(fault("not an ID of letters, digits, hyphens and underscores"));
         }
         Ok(pattern.replace("{tenant}", tenant))
+    }
+
+    /// The only tenant whose tokens an issuer of this name signs, at any host: that of a national cloud too.
+    pub(super) fn tenant_of_issuer<'i>(&self, issuer: &'i str) -> Option<&'i str> {
+        let path =
+            |url: &'i str| url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+        let (before, after) = path(self.issuer_pattern?)?.split_once("{tenant}")?;
+        let rest = path(issuer)?.strip_prefix(before)?.trim_end_matches('/');
+        rest.strip_suffix(after.trim_end_matches('/')).filter(|tenant| is_tenant_id(tenant))
     }
 
     /// The tenant that an issuer's name refers to. It does not mean that the tenant is trusted.

@@ -12,12 +12,16 @@ use crate::redact::safe_text;
 impl ProviderMapping {
     /// The rules for an issuer of this provider, as data. `audience` replaces `{audience}` in the locations of roles.
     ///
-    /// If the provider signs tokens for everybody, no owner is allowed yet, and a verifier does not build.
+    /// If the provider signs tokens for everybody, no owner is allowed yet, and a verifier does not build. If it has one issuer per
+    /// tenant, only tokens of the tenant that `issuer` names are accepted.
     #[must_use]
     pub fn config(&self, issuer: impl Into<String>, audience: impl Into<String>) -> TrustedIssuerConfig {
         let audience = audience.into();
         let client = audience.replace('~', "~0").replace('/', "~1");
         let mut config = TrustedIssuerConfig::new(issuer, audience);
+        if let (Some(tenant), Some(claim)) = (self.tenant_of_issuer(&config.issuer), self.tenant_claim()) {
+            config.required_claim_values.insert(claim.to_owned(), tenant.to_owned());
+        }
         let authorities = &mut config.authorities;
         authorities.roles_at = self.roles_at.iter().map(|at| at.replace("{audience}", &client).into()).collect();
         authorities.permissions_at = self.permissions_at.iter().map(|at| (*at).into()).collect();
@@ -77,6 +81,7 @@ fn with_preset(mut stated: Map<String, Value>) -> Result<Map<String, Value>, Con
         let problem = format!("preset {} needs preset_tenant or issuer; state one of them", mapping.config_name);
         return Err(ConfigError::new("issuer", problem));
     }
+    pin_tenant(&mut given, &mapping, &stated)?;
     let Ok(Value::Object(mut whole)) = serde_json::to_value(&given) else { return Ok(stated) };
     if given.issuer.is_empty() {
         whole.remove("issuer"); // a missing one is reported as such
@@ -123,6 +128,30 @@ fn set_tenant(
     if let Some(claim) = mapping.tenant_claim() {
         given.required_claim_values.insert(claim.to_owned(), tenant);
     }
+    Ok(())
+}
+
+/// Accepts only tokens of the tenant that the stated issuer names, which nothing else that is stated may contradict.
+fn pin_tenant(
+    given: &mut TrustedIssuerConfig,
+    mapping: &ProviderMapping,
+    stated: &Map<String, Value>,
+) -> Result<(), ConfigError> {
+    let Some(claim) = mapping.tenant_claim().filter(|_| mapping.issuer_pattern.is_some()) else { return Ok(()) };
+    let issuer = stated.get("issuer").and_then(Value::as_str);
+    let named = issuer.and_then(|issuer| mapping.tenant_of_issuer(issuer));
+    let in_claims = stated.get("required_claim_values").and_then(|values| values.get(claim)).and_then(Value::as_str);
+    let parameter = given.required_claim_values.get(claim).cloned();
+    let tenants = [("issuer", named), ("preset_tenant", parameter.as_deref()), ("required_claim_values", in_claims)];
+    let mut tenants = tenants.into_iter().filter_map(|(field, tenant)| Some((field, tenant?)));
+    let Some((first, tenant)) = tenants.next() else { return Ok(()) };
+    if let Some((field, _)) = tenants.find(|(_, other)| *other != tenant) {
+        let problem =
+            format!("another tenant than that of {first}; an issuer signs for one tenant: state each on its own");
+        return Err(ConfigError::new(field, problem));
+    }
+    let tenant = tenant.to_owned();
+    given.required_claim_values.insert(claim.to_owned(), tenant);
     Ok(())
 }
 
