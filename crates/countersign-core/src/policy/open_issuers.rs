@@ -5,26 +5,36 @@ use crate::error::Fault;
 
 /// An issuer, and the claims that tell its owners apart and are never given to somebody else.
 struct OpenIssuer {
+    /// Without its scheme: some write none.
     issuer: &'static str,
     owner_claims: &'static [&'static str],
     /// True if the preset of the issuer reads a client that the issuer vouches for.
     has_clients: bool,
 }
 
-const OPEN_ISSUERS: [OpenIssuer; 3] = [
+const OPEN_ISSUERS: [OpenIssuer; 8] = [
     OpenIssuer {
-        issuer: "https://token.actions.githubusercontent.com",
+        issuer: "token.actions.githubusercontent.com",
         owner_claims: &["repository_owner_id", "repository_id", "enterprise_id"],
         has_clients: false,
     },
-    OpenIssuer { issuer: "https://gitlab.com", owner_claims: &["namespace_id", "project_id"], has_clients: false },
-    OpenIssuer { issuer: "https://accounts.google.com", owner_claims: &["sub", "hd"], has_clients: true },
+    OpenIssuer { issuer: "gitlab.com", owner_claims: &["namespace_id", "project_id"], has_clients: false },
+    OpenIssuer { issuer: "accounts.google.com", owner_claims: &["sub", "hd"], has_clients: true },
+    OpenIssuer { issuer: "agent.buildkite.com", owner_claims: &["organization_id", "pipeline_id"], has_clients: false },
+    OpenIssuer { issuer: "app.terraform.io", owner_claims: TERRAFORM, has_clients: false },
+    OpenIssuer { issuer: "app.eu.terraform.io", owner_claims: TERRAFORM, has_clients: false },
+    OpenIssuer { issuer: "oidc.vercel.com", owner_claims: &["owner_id", "project_id"], has_clients: false },
+    // The project is in a member of a member only.
+    OpenIssuer { issuer: "confidentialcomputing.googleapis.com", owner_claims: &["sub"], has_clients: false },
 ];
+
+const TERRAFORM: &[&str] = &["terraform_organization_id", "terraform_project_id", "terraform_workspace_id"];
 
 impl TrustedIssuer {
     /// The fault of an issuer that signs for everybody, if the rules name none of those whose tokens are accepted.
     pub(super) fn open_issuer_fault(&self) -> Option<Fault> {
-        let open = OPEN_ISSUERS.iter().find(|open| self.issuer() == open.issuer)?;
+        let name = self.issuer().split_once("://").map_or(self.issuer(), |(_, name)| name).trim_end_matches('/');
+        let open = OPEN_ISSUERS.iter().find(|open| name.eq_ignore_ascii_case(open.issuer))?;
         let (mut allowed, mut required) = (self.allowed_values.iter(), self.required_values.iter());
         let names_owners = |claim: &str| open.owner_claims.contains(&claim);
         // A list without values has a fault of its own.
