@@ -49,7 +49,8 @@ impl NamesClaim {
         NamesClaim { pointer: normalized(path.into()), form: Form::OneOrMany }
     }
 
-    /// The names are the keys of an object. A key whose value is `false` or `null` does not count.
+    /// The names are the keys of an object. A key counts if its value is `true`, or an object or list that is not empty; the
+    /// token is refused if a value is a number or a string.
     pub fn keys(self) -> Self {
         NamesClaim { form: Form::Keys, ..self }
     }
@@ -103,8 +104,11 @@ impl NamesClaim {
         let Some(value) = value_at(payload, claim_names, pointer)? else { return Ok(Vec::new()) };
         match (&self.form, value) {
             (Form::Keys, Value::Object(members)) => {
-                let is_granted = |value: &Value| !matches!(value, Value::Null | Value::Bool(false));
-                Ok(members.into_iter().filter(|(_, value)| is_granted(value)).map(|(name, _)| name).collect())
+                let granted = |(name, value)| match is_granted(&value) {
+                    Some(is_granted) => Ok(is_granted.then_some(name)),
+                    None => Err(mismatch(pointer, "true, an object or a list for each name", type_of(&value))),
+                };
+                members.into_iter().filter_map(|member| granted(member).transpose()).collect()
             }
             (Form::Keys, other) => wrong("an object whose keys are names", &other),
             (Form::Member(name), Value::Array(items)) => {
@@ -122,6 +126,17 @@ impl NamesClaim {
             (Form::Separated(_), other) => wrong("a string", &other),
             (Form::OneOrMany, other) => wrong("a list of strings", &other),
         }
+    }
+}
+
+/// Returns whether a key with this value is granted; `None` if the value does not tell.
+fn is_granted(value: &Value) -> Option<bool> {
+    match value {
+        Value::Null => Some(false),
+        Value::Bool(is_granted) => Some(*is_granted),
+        Value::Object(members) => Some(!members.is_empty()),
+        Value::Array(items) => Some(!items.is_empty()),
+        Value::Number(_) | Value::String(_) => None,
     }
 }
 

@@ -39,11 +39,19 @@ pub(crate) struct Reader<'j> {
     at: usize,
     /// The strings that had escapes, unescaped and joined.
     unescaped: String,
+    /// True if an object within the value has a name of selective disclosure.
+    has_disclosures: bool,
 }
 
 impl<'j> Reader<'j> {
     pub(crate) fn new(json: &'j str) -> Self {
-        Reader { json, at: 0, unescaped: String::new() }
+        Reader { json, at: 0, unescaped: String::new(), has_disclosures: false }
+    }
+
+    /// Returns whether an object that was read by [`members`](Self::members) or skipped stands for members or items that are
+    /// disclosed elsewhere (`_sd` and `...` of RFC 9901 §4.2.4).
+    pub(crate) fn has_disclosures(&self) -> bool {
+        self.has_disclosures
     }
 
     /// The strings that had escapes, unescaped and joined.
@@ -117,6 +125,7 @@ impl<'j> Reader<'j> {
         let mut names = Names::default();
         self.object(|reader, name| {
             names.add(name, reader)?;
+            reader.has_disclosures |= matches!(reader.text(name).as_bytes(), b"_sd" | b"...");
             member(reader, name)
         })?;
         names.finish(self)
@@ -284,7 +293,12 @@ pub(crate) fn parse_for_display(json: &[u8]) -> Option<Value> {
 /// An error for names that are internal marks of `serde_json`: with some of its features, it parses their values as JSON
 /// or numbers, which bypasses every rule.
 fn refuse_private(name: &str) -> Result<(), NotJson> {
-    if name.starts_with("$serde_json::private::") { Err(NotJson) } else { Ok(()) }
+    if is_private(name) { Err(NotJson) } else { Ok(()) }
+}
+
+/// Returns whether a name is an internal mark of `serde_json`.
+pub(super) fn is_private(name: &str) -> bool {
+    name.starts_with("$serde_json::private::")
 }
 
 fn is_part_of_number(byte: &u8) -> bool {

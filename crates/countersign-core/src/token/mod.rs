@@ -3,6 +3,7 @@
 mod base64url;
 mod compact;
 mod decimal;
+mod elsewhere;
 mod header;
 mod json;
 mod json_text;
@@ -12,6 +13,7 @@ mod payload;
 pub(crate) mod registered;
 mod strings;
 mod text;
+mod unique;
 mod unverified;
 #[cfg(test)]
 mod vectors;
@@ -27,6 +29,7 @@ pub(crate) use payload::Payload;
 pub(crate) use registered::RegisteredClaim;
 pub(crate) use strings::{StringClaim, Strings};
 pub(crate) use text::{ListClaim, Text};
+pub(crate) use unique::Unique;
 pub use unverified::Unverified;
 
 /// The longest token read by default, in bytes.

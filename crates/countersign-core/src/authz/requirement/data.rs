@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::claim::{CLAIMS_WHERE, claim};
 use super::error::{RequirementError, RequirementErrorKind as Kind};
@@ -17,7 +16,7 @@ use super::login::{acr, amr, authenticated_within};
 use super::rule::{Part, Requirement, Rule};
 use super::tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
 use crate::redact::{safe_text, short_text};
-use crate::token::has_unique_names;
+use crate::token::{Unique, has_unique_names};
 
 /// The longest text read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -132,7 +131,7 @@ impl Reader<'_> {
             "client" => client(map.next_value::<String>()?),
             "issued_by" => issued_by(map.next_value::<String>()?),
             "actor" => actor(map.next_value::<String>()?),
-            "claim" => map.next_value::<Claim>().map(|named| claim(named.path, named.value))?,
+            "claim" => map.next_value::<Claim>().map(|named| claim(named.path, named.value.0))?,
             "tenant_in_path" => tenant_in_path(map.next_value::<String>()?),
             "tenant_in_header" => tenant_in_header(map.next_value::<String>()?),
             "tenant_in_host" => tenant_in_host(map.next_value::<String>()?),
@@ -271,7 +270,7 @@ struct Owner {
 #[serde(deny_unknown_fields)]
 struct Claim {
     path: String,
-    value: Value,
+    value: Unique,
 }
 
 #[derive(Deserialize)]

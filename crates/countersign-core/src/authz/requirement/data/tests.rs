@@ -78,6 +78,18 @@ fn s10_04_s15_09_data_that_reads_in_two_ways_or_hides_text_is_refused() {
     ] {
         assert_eq!(Requirement::from_json(json).expect_err(json).kind(), Kind::Malformed);
     }
+    // Also where a service reads the requirement as part of its own settings.
+    for twice in [
+        r#"{"claim":{"path":"/a","value":{"b":1,"b":2}}}"#,
+        r#"{"not":{"claim":{"path":"/a","value":[{"b":{"c":1,"\u0063":2}}]}}}"#,
+        r#"{"claim":{"path":"/a","value":{"$serde_json::private::RawValue":"{\"b\":1,\"b\":2}"}}}"#,
+    ] {
+        assert!(serde_json::from_str::<Requirement>(twice).is_err(), "{twice}");
+    }
+    for value in [json!(3), json!(-3), json!(2.5), json!(null), json!({ "a": [true, "x", { "b": 1 }] })] {
+        let rule = claim("/a", value);
+        assert_eq!(serde_json::from_str::<Requirement>(&rule.to_json()).expect("data"), rule);
+    }
     let evil = format!("x\\nlevel=ERROR \\u202e{}", "y".repeat(200_000));
     for json in [
         format!(r#"{{"owner":{{"{evil}":1}}}}"#),
