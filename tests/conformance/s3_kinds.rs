@@ -170,6 +170,19 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
         ("urn:openid:params:jwt:claim:rt_hash", json!("h")),
         ("urn:openid:params:jwt:claim:auth_req_id", json!("a")),
         ("credentialSubject", json!({ "id": "did:example:1" })),
+        ("@context", json!(["https://www.w3.org/ns/credentials/v2"])),
+        ("type", json!("VerifiableCredential")),
+        ("type", json!(["VerifiableCredential", "ExampleDegree"])),
+        ("type", json!(["ExampleEnvelope", "VerifiablePresentation"])),
+        ("token_type", json!(["id_token"])),
+        ("token_type", json!("sd-jwt")),
+        ("token_type", json!("application/sd-jwt")),
+        ("realm_access", json!({ "_sd": ["h"] })),
+        ("realm_access", json!({ "\u{5f}sd": [] })),
+        ("address", json!([[{ "region": { "_sd": ["h"], "country": "DE" } }]])),
+        ("act", json!({ "sub": "gateway", "_sd": ["h"] })),
+        ("groups", json!(["staff", { "...": "h" }])),
+        ("cnf-like", json!({ "x": [{ "...": "h" }] })),
         ("verifiableCredential", json!([])),
         ("vp_token", json!({})),
         ("code_challenge", json!("c")),
@@ -263,6 +276,89 @@ fn s3_19_s3_30_jwt_stands_for_id_tokens_only_under_the_named_profile() {
     }
 }
 
+/// Most issuers sign both with the same `typ`, and few write a claim that says which is which.
+#[test]
+fn s3_19_s3_30_an_access_token_of_type_jwt_is_no_id_token() {
+    let named = verifier(policy().profile(Profile::Named).token_type("JWT"));
+    let bare = || valid().header("typ", "JWT").without("scope").without("client_id").without("jti");
+    for (name, value) in [
+        ("scope", json!("read")),
+        ("scope", json!("")),
+        ("scp", json!(["read"])),
+        ("client_id", json!("c1")),
+        ("cid", json!("c1")),
+        ("appid", json!("c1")),
+        ("appidacr", json!("1")),
+        ("azpacr", json!("0")),
+        ("gty", json!("client-credentials")),
+    ] {
+        let access = bare().claim(name, value.clone());
+        assert_eq!(code(&named, &access.clone().sign()), "wrong_type", "{name}");
+        assert_eq!(code(&named, &access.claim("nonce", "n").sign()), OK, "{name}");
+    }
+    // The ID tokens of providers, by the flow with a code and without `nonce`.
+    for (provider, claims) in [
+        ("Keycloak", json!({ "typ": "ID", "azp": "web", "sid": "s", "at_hash": "h", "acr": "1" })),
+        ("Google", json!({ "azp": "web", "at_hash": "h", "email": "ann@shop.test", "hd": "shop.test" })),
+        ("Entra", json!({ "ver": "2.0", "oid": "o", "tid": "t", "rh": "r", "uti": "u", "roles": ["Clerk"] })),
+        ("Auth0", json!({ "sid": "s", "nickname": "ann", "updated_at": "2026-11-01T00:00:00Z" })),
+        ("Okta", json!({ "ver": 1, "idp": "i", "amr": ["pwd"], "auth_time": 1_699_999_000, "at_hash": "h" })),
+        ("Cognito", json!({ "token_use": "id", "cognito:username": "ann", "origin_jti": "j", "event_id": "e" })),
+        ("Hydra", json!({ "at_hash": "h", "auth_time": 1_699_999_000, "rat": 1_699_999_000, "sid": "s" })),
+        ("Zitadel", json!({ "azp": "web", "client_id": "web", "at_hash": "h", "amr": ["password"] })),
+    ] {
+        let claims = claims.as_object().expect("an object");
+        let id = claims.iter().fold(bare(), |token, (name, value)| token.claim(name, value.clone()));
+        assert_eq!(code(&named, &id.sign()), OK, "{provider}");
+    }
+}
+
+/// Hidden roles are not absent ones: a rule that denies a role would be met.
+#[test]
+fn s3_30_s5_26_claims_that_are_disclosed_elsewhere_make_no_access_token() {
+    use countersign::authz::{Authorities, role};
+    let mapped = policy().authorities(Authorities::new().roles_at("/realm_access/roles"));
+    let plain = valid().claim("realm_access", json!({ "roles": ["clerk"] })).sign();
+    assert!(super::fixture::judge(&verifier(mapped.clone()), &plain).expect("plain").meets(&role("admin").not()));
+    for hidden in [json!({ "_sd": ["h"] }), json!({ "roles": [{ "...": "h" }] }), json!({ "roles": [], "_sd": ["h"] })]
+    {
+        let token = valid().claim("realm_access", hidden.clone()).sign();
+        assert_eq!(code(&verifier(mapped.clone()), &token), "wrong_type", "{hidden}");
+    }
+}
+
+/// What is elsewhere is not absent: not the key that a token is bound to, nor what tells its kind.
+#[test]
+fn s3_23_s3_24_s3_30_no_claim_that_decides_validity_is_elsewhere() {
+    let policies = [
+        policy(),
+        policy().profile(Profile::Compatible),
+        policy().profile(Profile::Compatible).client_id_for_absent_audience().audience("c1"),
+        danger::any_type(policy()),
+    ];
+    let refused = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce", "at_hash", "c_hash", "s_hash"];
+    let kinds = ["events", "token_use", "typ", "token_type", "type", "htm", "_sd", "vct", "vc", "code", "redirect_uri"];
+    for policy in policies {
+        let verifier = verifier(policy);
+        for name in refused.into_iter().chain(kinds) {
+            let there = valid().claim("aud", json!([AUDIENCE, "c1"]));
+            for token in [there.clone(), there.without(name)] {
+                let token = token.claim("_claim_names", json!({ "other": "s", name: "s" }));
+                assert_eq!(code(&verifier, &token.sign()), "invalid_claim", "{name}");
+            }
+        }
+        for name in ["other", "roles", "acr", "amr", "auth_time", "scope", "scp"] {
+            let token = valid().claim("aud", json!([AUDIENCE, "c1"])).claim("_claim_names", json!({ name: "s" }));
+            assert_eq!(code(&verifier, &token.sign()), OK, "{name}: the rules over it know");
+        }
+    }
+    let by_client = policy().profile(Profile::Compatible).client_id_for_absent_audience().audience("c1");
+    let token = valid().without("aud");
+    assert_eq!(code(&verifier(by_client.clone()), &token.clone().sign()), OK);
+    let elsewhere = token.claim("_claim_names", json!({ "client_id": "s" })).sign();
+    assert_eq!(code(&verifier(by_client), &elsewhere), "wrong_audience");
+}
+
 #[test]
 fn s3_30_a_claim_typ_that_names_no_access_token_refuses() {
     let with = |typ: &str| code(&verifier(policy()), &valid().claim("typ", typ).sign());
@@ -280,7 +376,7 @@ fn s3_30_a_claim_typ_that_names_no_access_token_refuses() {
 fn s3_17_s3_30_claims_that_declare_a_kind_together_do_so_in_every_profile() {
     let verifier = |profile| verifier(policy().profile(profile).token_type("JWT"));
     let response = |names: &[&str]| {
-        let token = valid().header("typ", "JWT").without("sub").without("client_id").without("jti");
+        let token = valid().header("typ", "JWT").without("sub").without("client_id").without("jti").without("scope");
         names.iter().fold(token, |token, name| token.claim(name, "x"))
     };
     for profile in [Profile::Compatible, Profile::Named] {
@@ -295,13 +391,16 @@ fn s3_17_s3_30_claims_that_declare_a_kind_together_do_so_in_every_profile() {
             &["error"],
         ] {
             assert_eq!(code(&verifier, &response(names).sign()), "wrong_type", "{profile:?} {names:?}");
-            let of_somebody = names.iter().fold(valid().header("typ", "JWT"), |token, name| token.claim(name, "x"));
+            let of_somebody = valid().header("typ", "JWT").without("scope").without("client_id");
+            let of_somebody = names.iter().fold(of_somebody, |token, name| token.claim(name, "x"));
             assert_eq!(code(&verifier, &of_somebody.sign()), OK, "{profile:?} {names:?}");
         }
         let of_client = response(&["code", "state"]).claim("client_id", "c1").sign();
         assert_eq!(code(&verifier, &of_client), "wrong_type", "{profile:?}");
         assert_eq!(code(&verifier, &response(&["state"]).sign()), OK, "{profile:?}");
-        assert_eq!(code(&verifier, &response(&["code"]).claim("client_id", "c1").sign()), OK, "{profile:?}");
+        let with_client = response(&["code"]).claim("client_id", "c1").sign();
+        let expected = if profile == Profile::Named { "wrong_type" } else { OK };
+        assert_eq!(code(&verifier, &with_client), expected, "{profile:?}: it is no ID token");
         let request = response(&["redirect_uri", "state"]).claim("client_id", "c1").sign();
         assert_eq!(code(&verifier, &request), "wrong_type", "{profile:?}");
     }
@@ -314,6 +413,9 @@ fn s3_17_s3_30_a_content_type_that_names_a_kind_of_token_counts() {
         let compatible = verifier(policy().profile(Profile::Compatible));
         for cty in
             ["vc", "VP", "application/vc", "dc+sd-jwt", "logout+jwt", "application/secevent+jwt", "RT+JWT", "other+jwt"]
+                .into_iter()
+                .chain(["sd-jwt", "application/sd-jwt", "vc+ld+json", "vp+ld+json", "vc+cose", "VC; x=y"])
+                .chain(["credential-claims-set+json", "application/credential-claims-set+json", "vc+sd-jwt ; a=b"])
         {
             assert_eq!(code(&compatible, &token(cty)), "wrong_type", "{typ} {cty}");
             assert_eq!(code(&verifier(danger::any_type(policy())), &token(cty)), OK, "{typ} {cty}");

@@ -158,7 +158,9 @@ async fn s3_23_names_that_are_elsewhere_pass_no_rule_of_the_policy() {
         ("other", ["ok", "ok", "ok"]),
         ("act", ["ok", "ok", "subject_not_allowed"]),
         ("client_id", ["ok", "subject_not_allowed", "subject_not_allowed"]),
-        ("cnf", ["proof_required"; 3]),
+        ("cnf", ["invalid_claim"; 3]),
+        ("sub", ["invalid_claim"; 3]),
+        ("nbf", ["invalid_claim"; 3]),
     ] {
         let codes = [code(&plain, name).await, code(&allowed, name).await, code(&refused, name).await];
         assert_eq!(codes, expected, "{name}");

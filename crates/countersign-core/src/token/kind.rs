@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 /// A kind of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -63,10 +65,11 @@ impl TokenKind {
     /// The kind that the content type of a header (`cty`) names, if it names one.
     pub(super) fn from_content_type(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();
-        let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+        let media_type = lower.split(';').next().unwrap_or_default().trim();
+        let bare = media_type.strip_prefix("application/").unwrap_or(media_type);
         let is_token = || bare.ends_with("+jwt") || bare.ends_with("+sd-jwt");
-        match bare {
-            "vc" | "vp" => Some(TokenKind::Credential),
+        match bare.split('+').next().unwrap_or_default() {
+            "vc" | "vp" | "sd-jwt" | "credential-claims-set" => Some(TokenKind::Credential),
             _ => Self::from_type(bare).or_else(|| is_token().then_some(TokenKind::Unlisted)),
         }
     }
@@ -98,6 +101,11 @@ impl TokenKinds {
         TokenKinds(1 << kind as u16)
     }
 
+    /// Returns whether it has one of the kinds of `others`.
+    pub(crate) fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
     /// The first kind that `permitted` lacks.
     #[inline]
     pub(crate) fn beyond(self, permitted: Self) -> Option<TokenKind> {
@@ -123,6 +131,8 @@ const RESPONSE: u8 = 1;
 const STATE: u8 = 2;
 /// `redirect_uri`
 const REDIRECT: u8 = 4;
+/// A claim that providers write only into access tokens.
+const ACCESS: u8 = 8;
 
 impl DeclaredKinds {
     /// Adds what the claim `name` with this JSON value declares.
@@ -131,6 +141,17 @@ impl DeclaredKinds {
         if let Some(sign) = Sign::from_name(name) {
             self.add_sign(sign, json);
         }
+    }
+
+    /// Adds a kind that other things than a claim's name declare.
+    #[cold]
+    pub(super) fn add_kind(&mut self, kind: TokenKind) {
+        self.kinds = self.kinds.and(kind);
+    }
+
+    /// Returns whether a claim is one that providers write only into access tokens.
+    pub(crate) fn is_like_access(self) -> bool {
+        self.marks & ACCESS != 0
     }
 
     #[cold]
@@ -197,7 +218,9 @@ impl Sign {
             // `azd` and `purp` are the names of `tctx` and `scope` in earlier drafts.
             b"tctx" | b"rctx" | b"req_wl" | b"azd" | b"purp" => Sign::Of(TokenKind::Transaction),
             b"_sd" | b"_sd_alg" | b"sd_hash" | b"vct" | b"vc" | b"vp" => Sign::Of(TokenKind::Credential),
-            b"credentialSubject" | b"verifiableCredential" | b"vp_token" => Sign::Of(TokenKind::Credential),
+            b"@context" | b"credentialSubject" | b"verifiableCredential" | b"vp_token" => {
+                Sign::Of(TokenKind::Credential)
+            }
             b"token_introspection" => Sign::Of(TokenKind::Introspection),
             b"response_type" | b"code_challenge" | b"code_challenge_method" => {
                 Sign::Of(TokenKind::AuthorizationRequest)
@@ -208,6 +231,7 @@ impl Sign {
             b"code" | b"error" | b"access_token" | b"id_token" => Sign::With(RESPONSE),
             b"state" => Sign::With(STATE),
             b"redirect_uri" => Sign::With(REDIRECT),
+            b"cid" | b"appid" | b"appidacr" | b"azpacr" | b"gty" => Sign::With(ACCESS),
             b"token_use" => Sign::Use,
             b"typ" => Sign::Type,
             b"token_type" | b"tokenType" | b"token_kind" | b"tokenKind" | b"tokenUse" | b"tokenName" => Sign::Kind,
@@ -215,6 +239,11 @@ impl Sign {
             _ => return None,
         })
     }
+}
+
+/// Returns whether the claim `name` can declare another kind than that of an access token.
+pub(super) fn declares_kind(name: &str) -> bool {
+    !matches!(Sign::from_name(name), None | Some(Sign::With(ACCESS)))
 }
 
 impl Sign {
@@ -231,10 +260,14 @@ impl Sign {
                 Some(text) => Some(named(&text).unwrap_or(Unlisted)),
                 None => Some(Unlisted),
             },
-            Sign::Kind => text(json).and_then(|text| named(&text)).filter(|kind| *kind != Access),
+            Sign::Kind => texts(json).iter().filter_map(|text| named(text)).find(|kind| *kind != Access),
             Sign::Vague => {
-                let kind = text(json).and_then(|text| named(&text));
-                kind.filter(|kind| !matches!(kind, Access | Transaction | Unlisted))
+                // The types of a credential are a list, and those of other things may be.
+                let is_clear = |kind: &TokenKind| match json.starts_with('[') {
+                    true => *kind == TokenKind::Credential,
+                    false => !matches!(kind, Access | Transaction | Unlisted),
+                };
+                texts(json).iter().filter_map(|text| named(text)).find(is_clear)
             }
             Sign::With(_) => None,
         }
@@ -247,6 +280,18 @@ fn text(json: &str) -> Option<Cow<'_, str>> {
     match inner.contains('\\') {
         false => Some(Cow::Borrowed(inner)),
         true => serde_json::from_str(json).ok().map(Cow::Owned),
+    }
+}
+
+/// The string that `json` is, or the strings of the list that it is.
+fn texts(json: &str) -> Vec<Cow<'_, str>> {
+    match json.starts_with('[') {
+        false => text(json).into_iter().collect(),
+        true => {
+            let items: Vec<Value> = serde_json::from_str(json).unwrap_or_default();
+            let text = |item| if let Value::String(text) = item { Some(Cow::Owned(text)) } else { None };
+            items.into_iter().filter_map(text).collect()
+        }
     }
 }
 
@@ -273,6 +318,10 @@ fn named(text: &str) -> Option<TokenKind> {
         "logout" | "backchannellogout" | "secevent" | "securityevent" => Some(TokenKind::SecurityEvent),
         "clientauthentication" | "clientassertion" => Some(TokenKind::ClientAssertion),
         "txn" => Some(TokenKind::Transaction),
+        "sdjwt" | "sdjwtvc" if media_type.is_none() => Some(TokenKind::Credential),
+        name if name.ends_with("verifiablecredential") || name.ends_with("verifiablepresentation") => {
+            Some(TokenKind::Credential)
+        }
         "idjag" | "devicesecret" => Some(TokenKind::Unlisted),
         "initial" | "initialaccess" | "registration" | "registrationaccess" | "authorizationcode" | "action" => {
             Some(TokenKind::Unlisted)

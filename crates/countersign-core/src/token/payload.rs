@@ -1,12 +1,10 @@
 //! Claims, read in one pass: registered ones as fields, all others as JSON text.
 
-use std::collections::BTreeMap;
-
 use smallvec::SmallVec;
 
 use super::json::{MAX_CLAIMS_DEPTH, Names, NotJson, Number, Reader, refuse_duplicate};
 use super::json_text::{JsonText, NotText};
-use super::kind::DeclaredKinds;
+use super::kind::{DeclaredKinds, TokenKind};
 use super::registered::RegisteredClaim;
 use super::text::{ListClaim, Text};
 use crate::clock::UnixTime;
@@ -36,9 +34,9 @@ pub(crate) struct Payload {
     /// The registered claims that are `null`, one bit each; they count as absent.
     nulls: u32,
     /// `_claim_names`: the claims that are elsewhere (OpenID Connect Core §5.6.2).
-    claim_names: Option<Text>,
+    pub(super) claim_names: Option<Text>,
     /// `hasgroups`: the groups are elsewhere (Microsoft Entra ID).
-    has_groups_elsewhere: bool,
+    pub(super) has_groups_elsewhere: bool,
     /// The kinds of token that the claims declare.
     pub(crate) declared_kinds: DeclaredKinds,
     pub(crate) json: JsonText,
@@ -73,8 +71,14 @@ impl Payload {
                 format!("{} does not have the JSON type or range of its definition", claim.name()),
             ),
         })?;
+        if reader.has_disclosures() {
+            payload.declared_kinds.add_kind(TokenKind::Credential);
+        }
         payload.unescaped = reader.into_unescaped().into();
         payload.json = json;
+        if payload.has_claim_names() {
+            payload.check_claim_names()?;
+        }
         Ok(payload)
     }
 
@@ -124,26 +128,6 @@ impl Payload {
             _ => None,
         };
         text.map(|text| self.text(text))
-    }
-
-    /// The top-level claims that the token declares, but that are elsewhere.
-    pub(crate) fn distributed(&self) -> Result<Vec<String>, VerifyError> {
-        let mut names = Vec::new();
-        if let Some(json) = self.claim_names {
-            let sources: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_str(self.text(json))
-                .map_err(|_| VerifyError::new(Kind::InvalidClaim, "_claim_names is not an object of claim names"))?;
-            names.extend(sources.into_keys());
-        }
-        if self.has_groups_elsewhere {
-            names.push("groups".to_owned());
-        }
-        Ok(names)
-    }
-
-    /// Returns whether the token declares that the top-level claim `name` is elsewhere, or anything that is no such declaration.
-    pub(crate) fn is_elsewhere(&self, name: &str) -> bool {
-        // Few tokens declare anything.
-        self.claim_names.is_some() && self.distributed().map_or(true, |names| names.iter().any(|other| other == name))
     }
 
     /// The JSON of the claim `name`, if `names`, with which these claims were read, contain it.

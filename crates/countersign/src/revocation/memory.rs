@@ -225,7 +225,6 @@ impl MemoryRevocations {
         let present = |name: &&str| !name.is_empty();
         let (id, client) = (token.token_id().filter(present), token.client_id().filter(present));
         let subject = Some(token.subject()).filter(present).or(client);
-        let elsewhere = &token.grants().distributed;
         if id.is_none() && subject.is_none() {
             return RevocationStatus::Unknown; // no revocation could name it
         }
@@ -245,8 +244,8 @@ impl MemoryRevocations {
                 return RevocationStatus::Revoked;
             }
             let is_unnamed = |kind, is_named: bool| !is_named && kinds.contains_key(&NameRef::all(kind, issuer));
-            if is_unnamed(Kind::Token, id.is_some() && !elsewhere.contains("jti"))
-                || is_unnamed(Kind::Subject, subject.is_some() && !elsewhere.contains("sub"))
+            if is_unnamed(Kind::Token, id.is_some())
+                || is_unnamed(Kind::Subject, subject.is_some())
                 || is_unnamed(Kind::Client, client.is_some() && !token.is_client_unknown())
             {
                 return RevocationStatus::Unknown;
