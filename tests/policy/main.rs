@@ -4,6 +4,7 @@ mod dangers;
 mod presets;
 mod queue;
 mod readiness;
+mod reasons;
 mod reload;
 
 use std::sync::Arc;

@@ -46,7 +46,7 @@ pub struct Health(Verifier);
 /// }
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 #[non_exhaustive]
 pub struct NotReady {
@@ -162,6 +162,13 @@ impl std::fmt::Display for NotReady {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("no keys of")?;
         self.waiting_for.iter().try_for_each(|(issuer, reason)| write!(f, " {issuer} ({reason})"))
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), NotReady>` prints a readable line.
+impl std::fmt::Debug for NotReady {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }
 

@@ -22,7 +22,7 @@ use super::field::{describe, faulty_field};
 /// }
 /// # let _ = advice;
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ClaimsError(Reason);
 
@@ -116,6 +116,13 @@ impl fmt::Display for ClaimsError {
                 )
             }
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), ClaimsError>` prints a readable line.
+impl fmt::Debug for ClaimsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Fault {
 }
 
 /// An invalid configuration, with every fault found and the field of each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct ConfigError {
     faults: Vec<Fault>,
@@ -57,6 +57,13 @@ impl fmt::Display for ConfigError {
             write!(f, "{separator}{}: {}", visible_text(&fault.field), visible_text(&fault.problem))?;
         }
         Ok(())
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), ConfigError>` prints a readable line.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -25,7 +25,7 @@ use crate::redact::safe_text;
 /// }
 /// # let _ = status;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct VerifyError {
     kind: VerifyErrorKind,
@@ -116,6 +116,13 @@ impl VerifyError {
 impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code(), self.detail)
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), VerifyError>` prints a readable line.
+impl fmt::Debug for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -13,7 +13,7 @@ const MAX_LISTED: usize = 4;
 /// let rejected = VerifyingKey::from_jwk(r#"{"kty":"oct","k":"c2VjcmV0"}"#).unwrap_err();
 /// assert_eq!(rejected.kind(), KeyRejectedKind::PrivateKey);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct KeyRejected {
     kind: KeyRejectedKind,
@@ -109,6 +109,13 @@ impl fmt::Display for KeyRejected {
             0 => Ok(()),
             more => write!(f, "; and {more} more"),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), KeyRejected>` prints a readable line.
+impl fmt::Debug for KeyRejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Draft {
 }
 
 /// The reason why a draft cannot be signed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum SignError {
@@ -59,6 +59,13 @@ impl fmt::Display for SignError {
             }
             SignError::Signing => f.write_str("the key could not sign"),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), SignError>` prints a readable line.
+impl fmt::Debug for SignError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

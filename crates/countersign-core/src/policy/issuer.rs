@@ -8,6 +8,7 @@ use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile, spiffe};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
+use crate::redact::safe_text;
 use crate::token::{RegisteredClaim, TokenKind, TokenKinds, TokenType};
 
 /// An issuer without an audience; it becomes usable when one is named.
@@ -413,10 +414,10 @@ impl TrustedIssuer {
             return Some("issuer is empty; set it to the tokens' iss".into());
         }
         if self.issuer.starts_with("http://") && !self.plain_http_allowed && !is_loopback(&self.issuer) {
-            return Some(
-                "issuer is plain http; use https (loopback is exempt), or danger::plain_http_issuer (danger_plain_http in a policy file)"
-                    .into(),
-            );
+            // A user part may hold a password.
+            let shown = if self.issuer.contains('@') { "the issuer".to_owned() } else { safe_text(&self.issuer) };
+            let way_out = "danger::plain_http_issuer (danger_plain_http in a policy file)";
+            return Some(format!("{shown} is plain http; use https (loopback is exempt), or {way_out}").into());
         }
         if self.issuer.starts_with("http") && self.issuer.contains(['?', '#', '@']) {
             return Some(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::CACHE_BYTES;
+use super::compared::some_of;
 use super::namespaces::IssuerNames;
 use super::revision::{Current, Revision};
 use super::verifier::Verifier;
@@ -184,14 +185,15 @@ impl VerifierBuilder {
         self
     }
 
-    /// The faults of all issuers; each names its issuer if there are several.
+    /// The faults of all issuers; each names its issuer.
     fn issuer_faults(&self, context: &SourceContext) -> Vec<Fault> {
-        let is_single = self.issuers.len() < 2;
         let of = |issuer: &TrustedIssuer| {
             let name = safe_text(issuer.issuer());
-            let named = move |fault: Fault| Fault::new(fault.field, format!("{} (issuer \"{name}\")", fault.problem));
-            let faults = issuer.faults(context).into_iter();
-            if is_single { faults.collect() } else { faults.map(named).collect::<Vec<_>>() }
+            let named = move |fault: Fault| match name.is_empty() || fault.problem.contains(&name) {
+                true => fault,
+                false => Fault::new(fault.field, format!("{} (issuer \"{name}\")", fault.problem)),
+            };
+            issuer.faults(context).into_iter().map(named).collect::<Vec<_>>()
         };
         self.issuers.iter().flat_map(of).collect()
     }
@@ -259,8 +261,12 @@ impl VerifierBuilder {
             self.issuers.iter().flat_map(TrustedIssuer::claim_names).map(Box::from).collect();
         let issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState> =
             self.issuers.iter().map(|issuer| (issuer.issuer().into(), Arc::new(issuer.clone()))).collect();
+        let configured = self.issuers.iter().map(|issuer| safe_text(issuer.issuer()));
+        let others = self.resolved.iter().map(|_| "those found at run time".to_owned());
+        let trusted_names = some_of(configured.chain(others)).into_boxed_str();
         Ok(Revision {
             number: 0,
+            trusted_names,
             claim_names: claim_names.into_iter().collect(),
             issuers,
             resolved: self.resolved,

@@ -21,6 +21,8 @@ pub(super) struct Revision {
     pub(super) number: u64,
     /// With a fast hash: tokens add no names to it.
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
+    /// The names of the first issuers, as text for errors.
+    pub(super) trusted_names: Box<str>,
     /// The source of issuers that are not configured.
     pub(super) resolved: Option<Arc<dyn IssuerSource>>,
     /// The names that each issuer may use.

@@ -219,8 +219,13 @@ impl Revision {
             Some(known) => {
                 VerifyError::mismatch(Kind::UnknownIssuer, "iss differs only in its last slash", known, name)
             }
-            None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", "one of the trusted issuers", name),
+            None => VerifyError::mismatch(Kind::UnknownIssuer, "iss", &self.trusted(), name),
         }
+    }
+
+    /// The trusted issuers in words, for the log.
+    fn trusted(&self) -> String {
+        format!("a trusted issuer ({})", self.trusted_names)
     }
 
     /// The trust domain that issued a token without `iss`: `sub` is then the SPIFFE ID of a workload (JWT-SVID §3).
@@ -234,8 +239,7 @@ impl Revision {
             ));
         };
         self.issuers.get(name).ok_or_else(|| {
-            let expected = "one of the trusted issuers";
-            VerifyError::mismatch(Kind::UnknownIssuer, "the trust domain of sub (iss is absent)", expected, name)
+            VerifyError::mismatch(Kind::UnknownIssuer, "the trust domain of sub (iss is absent)", &self.trusted(), name)
         })
     }
 

@@ -13,7 +13,7 @@ use std::fmt;
 /// assert_eq!(error, MintError::MissingClaim("client_id"));
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum MintError {
@@ -56,6 +56,13 @@ impl fmt::Display for MintError {
             }
             MintError::Signing => f.write_str("the key could not sign"),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), MintError>` prints a readable line.
+impl fmt::Debug for MintError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const MAX_KEYS: usize = 16;
 /// assert_eq!(issuer.rotate_now(), Err(RotationError::TooManyKeys));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum RotationError {
@@ -45,6 +45,13 @@ impl fmt::Display for RotationError {
             RotationError::NoActiveKey => f.write_str("the stored keys have no active key"),
             RotationError::Generation(reason) => write!(f, "the key could not be generated: {reason}"),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), RotationError>` prints a readable line.
+impl fmt::Debug for RotationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::store::{AsyncStore, IdList, Insertion, StoreError};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum RevocationError {
@@ -38,6 +38,13 @@ impl fmt::Display for RevocationError {
             }
             RevocationError::Store(error) => error.fmt(f),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), RevocationError>` prints a readable line.
+impl fmt::Debug for RevocationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -14,7 +14,7 @@ use std::fmt;
 /// assert!(error.is_transient());
 /// assert_eq!(error.to_string(), "the store is unavailable: connection refused");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -100,6 +100,13 @@ impl fmt::Display for StoreError {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
         }
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), StoreError>` prints a readable line.
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 /// assert_eq!(error.kind(), RequirementErrorKind::OnlyCode);
 /// assert!(error.to_string().contains("a golden plan"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct RequirementError {
     kind: RequirementErrorKind,
@@ -51,6 +51,13 @@ impl RequirementError {
 impl fmt::Display for RequirementError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
+    }
+}
+
+/// As `Display`, so that `fn main() -> Result<(), RequirementError>` prints a readable line.
+impl fmt::Debug for RequirementError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

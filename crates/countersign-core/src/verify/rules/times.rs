@@ -63,15 +63,21 @@ pub(super) const ISSUED_AT: Rule = Rule::Claims { name: "issued at", decide: iss
 
 fn issued_at(case: &Case<'_>) -> Result<(), VerifyError> {
     let issued = case.payload.issued_at;
-    if issued.is_some_and(|at| is_early(at, case.issuer.leeway, case.valid_at)) {
-        return Err(VerifyError::new(Kind::IssuedInFuture, "iat is in the future; compare clocks"));
+    if let Some(at) = issued.filter(|at| is_early(*at, case.issuer.leeway, case.valid_at)) {
+        let ahead = at.saturating_since(case.valid_at).as_secs();
+        let leeway = case.issuer.leeway.as_secs();
+        let detail = format!("iat is {ahead} s in the future, with {leeway} s of leeway; compare clocks");
+        return Err(VerifyError::new(Kind::IssuedInFuture, detail));
     }
     let Some(max_age) = case.issuer.max_age else { return Ok(()) };
     let Some(issued) = issued else {
         return Err(VerifyError::new(Kind::MissingClaim, "iat is absent, and the policy bounds the token's age"));
     };
     if case.now > issued.saturating_add(max_age).saturating_add(case.issuer.leeway) {
-        return Err(VerifyError::new(Kind::TooOld, format!("issued more than {} s ago", max_age.as_secs())));
+        let (ago, most) = (case.now.saturating_since(issued).as_secs(), max_age.as_secs());
+        let leeway = case.issuer.leeway.as_secs();
+        let detail = format!("issued {ago} s ago, at most {most} s are permitted, with {leeway} s of leeway");
+        return Err(VerifyError::new(Kind::TooOld, detail));
     }
     Ok(())
 }
@@ -93,10 +99,12 @@ pub(super) const LIFETIME: Rule = Rule::Claims { name: "lifetime", decide: lifet
 fn lifetime(case: &Case<'_>) -> Result<(), VerifyError> {
     let payload = case.payload;
     let Some(expires) = payload.expires else { return Ok(()) };
-    if payload.not_before.is_some_and(|start| expires <= start)
-        || payload.issued_at.is_some_and(|start| expires <= start)
-    {
-        return Err(VerifyError::new(Kind::LifetimeTooLong, "exp is not after iat and nbf"));
+    for (name, start) in [("nbf", payload.not_before), ("iat", payload.issued_at)] {
+        if let Some(start) = start.filter(|start| expires <= *start) {
+            let early = start.saturating_since(expires).as_secs();
+            let detail = format!("exp is not after {name}: it is {early} s before it");
+            return Err(VerifyError::new(Kind::LifetimeTooLong, detail));
+        }
     }
     let Some(bound) = case.issuer.lifetime_bound() else { return Ok(()) };
     let Some(issued) = payload.issued_at else {
