@@ -84,7 +84,8 @@ async fn assert_reason(url: &str, expected: &str) {
     let tokens = ClientCredentials::from_token_endpoint(format!("{url}/token")).client("a", Secret::from("s"));
     assert!(tokens.attach(&OutboundContext::new(Arc::new(SystemClock))).is_empty());
     let error = tokens.token(&TokenRequest::default()).await.expect_err(expected);
-    assert!(error.to_string().ends_with(expected), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&format!(": {expected}; asked at {url}/token")), "{text}");
 }
 
 /// Answers whatever comes with a response in plain text.

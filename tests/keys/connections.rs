@@ -139,7 +139,7 @@ async fn s4_29_added_roots_are_trusted_and_a_file_is_read_again() {
     let verifier = Verifier::new(trusted).expect("a good file");
     std::fs::write(&path, "").expect("written");
     let problem = format!("added roots in the file {} have no certificate in PEM form", path.display());
-    assert_eq!(with(settings).await, format!("connection: {problem}"));
+    assert_eq!(with(settings).await, format!("connection: {problem} (issuer \"https://id.example\")"));
     let _ = keys.refresh(RefreshReason::NoUsableKeys).await;
     let KeyHealth::NotReady { reason } = Health::new(&verifier).report().remove(0).1 else { panic!("no keys") };
     assert_eq!(reason, format!("the connection settings are not usable: {problem}"), "while the service runs");

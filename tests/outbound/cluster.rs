@@ -94,7 +94,7 @@ async fn an_unbound_origin_is_named_with_those_that_are_bound_and_a_near_miss() 
 }
 
 /// The answer of a handler that calls `target` with `?`.
-async fn answer_of(outbound: Outbound, url: String) -> (u16, axum::http::HeaderMap, String) {
+pub(crate) async fn answer_of(outbound: Outbound, url: String) -> (u16, axum::http::HeaderMap, String) {
     let handler = move || async move {
         outbound.send(reqwest::Client::new().get(&url)).await?;
         Ok::<_, OutboundError>("sent")

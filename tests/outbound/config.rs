@@ -83,7 +83,7 @@ fn a_binding_that_cannot_work_is_refused_with_its_name() {
         ("client = \"orders\"\nsecret_file = \"a\"\ntoken_file = \"b\"", "token_file: set beside a client"),
         (
             "client = \"orders\"\nsecret_file = \"a\"\ntoken_endpoint = \"http://id.test/t\"",
-            "token_endpoint: not https",
+            "token_endpoint: not https (http://id.test)",
         ),
         (
             "client = \"orders\"\nkey_file = \"a\"\nkey_algorithm = \"ES256\"\ntoken_endpoint = \"https://id.test/t\"",

@@ -9,6 +9,7 @@ mod embedded;
 mod grants;
 mod hostile;
 mod outage;
+mod refusals;
 mod secrets;
 mod servers;
 mod shares;

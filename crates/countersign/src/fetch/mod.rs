@@ -18,6 +18,7 @@ mod span;
 mod tls;
 
 use countersign_core::error::Fault;
+use countersign_core::integration::safe_text;
 use reqwest::{Client, Request, Url};
 
 use settings::Kind;
@@ -60,10 +61,12 @@ pub(crate) fn checked_url_within(reach: Reach, url: &str, field: &'static str) -
         _ => false,
     };
     if !safe_scheme {
-        return Err(Fault::new(
-            field,
-            "not https; plain http is allowed on loopback only, or with danger_allow_plain_http (danger_plain_http in a policy file)",
-        ));
+        // Without path and query, which may hold a secret.
+        let origin = parsed.origin();
+        let shown = if origin.is_tuple() { safe_text(&origin.ascii_serialization()) } else { "the address".to_owned() };
+        let way_out = "danger_allow_plain_http (danger_plain_http in a policy file)";
+        let problem = format!("not https ({shown}); plain http is allowed on loopback only, or with {way_out}");
+        return Err(Fault::new(field, problem));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() || parsed.fragment().is_some() {
         return Err(Fault::new(field, "has user information or a fragment; remove it"));

@@ -24,10 +24,10 @@ const MAX_ACR_VALUES: usize = 8;
 /// | `origin_not_bound`, `authorization_already_set`, `no_caller` | 500 `internal_error`: a mistake of this service |
 /// | any other | 502 `upstream_refused` |
 ///
-/// The error is logged at WARN.
+/// The error is logged at WARN, unless it is in the log already, as that of a token that was not fetched is.
 impl IntoResponse for OutboundError {
     fn into_response(self) -> Response {
-        telemetry::call_failed(self.code(), &self);
+        telemetry::call_failed(self.code(), &self, self.is_logged());
         let refusal = match self.kind() {
             OutboundErrorKind::OriginNotBound
             | OutboundErrorKind::AuthorizationAlreadySet

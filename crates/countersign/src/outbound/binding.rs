@@ -58,9 +58,10 @@ impl Bindings {
             self.0.iter().find_map(near)
         });
         let hint = near.map_or_else(String::new, |(near, why)| format!("; {} is near: {why}", safe_text(&near)));
-        telemetry::origin_not_bound(&requested, &bound);
         let detail = format!("no token source is bound to {requested}; bind one (bound: {bound}){hint}");
-        OutboundError::new(OutboundErrorKind::OriginNotBound, detail)
+        let error = OutboundError::new(OutboundErrorKind::OriginNotBound, detail);
+        error.set_logged(telemetry::origin_not_bound(&requested, &bound));
+        error
     }
 
     pub(super) fn stats(&self) -> Vec<(String, TokenStats)> {

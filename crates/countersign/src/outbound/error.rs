@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::challenge::StepUpChallenge;
@@ -63,6 +64,8 @@ struct Inner {
     /// The call was made for the caller, with a token of the caller's.
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only answers of handlers read it"))]
     is_for_caller: bool,
+    /// The error is in the log, so that the answer to the request does not repeat it there.
+    is_logged: AtomicBool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -84,8 +87,31 @@ impl OutboundError {
 
     /// `error` must be safe to print.
     pub(super) fn oauth(error: String) -> Self {
-        let inner = Inner::new(OutboundErrorKind::TokenRefused, "the token service refused".into());
+        let detail = format!("the token service refused ({error})");
+        let inner = Inner::new(OutboundErrorKind::TokenRefused, detail.into());
         OutboundError(Arc::new(Inner { oauth_error: Some(error), ..inner }))
+    }
+
+    /// Adds to the description of a new error. One that others have too stays as it is.
+    pub(super) fn with_context(self, context: impl fmt::Display) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => {
+                let detail = format!("{}{context}", inner.detail).into();
+                OutboundError(Arc::new(Inner { detail, ..inner }))
+            }
+            Err(shared) => OutboundError(shared),
+        }
+    }
+
+    /// Records whether the error is in the log.
+    pub(super) fn set_logged(&self, is_logged: bool) {
+        self.0.is_logged.fetch_or(is_logged, Ordering::Relaxed);
+    }
+
+    /// Returns whether the error is in the log.
+    #[cfg(feature = "axum")]
+    pub(super) fn is_logged(&self) -> bool {
+        self.0.is_logged.load(Ordering::Relaxed)
     }
 
     pub(super) fn step_up(step_up: StepUpChallenge, is_for_caller: bool) -> Self {
@@ -182,7 +208,18 @@ impl OutboundErrorKind {
 impl Inner {
     fn new(kind: OutboundErrorKind, detail: Cow<'static, str>) -> Self {
         let (oauth_error, retry_after, step_up, source) = (None, None, None, None);
-        Inner { kind, detail, oauth_error, retry_after, is_transient: false, step_up, is_for_caller: false, source }
+        let is_logged = AtomicBool::new(false);
+        Inner {
+            kind,
+            detail,
+            oauth_error,
+            retry_after,
+            is_transient: false,
+            step_up,
+            is_for_caller: false,
+            is_logged,
+            source,
+        }
     }
 }
 
@@ -213,14 +250,14 @@ impl From<FetchFailure> for OutboundError {
 
 impl fmt::Display for OutboundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code(), self.0.detail)?;
-        self.0.oauth_error.as_ref().map_or(Ok(()), |error| write!(f, " ({error})"))
+        write!(f, "{}: {}", self.code(), self.0.detail)
     }
 }
 
+/// As `Display`, so that `fn main() -> Result<(), OutboundError>` prints a readable line.
 impl fmt::Debug for OutboundError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "OutboundError({self})")
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -40,10 +40,11 @@
 //! | `countersign::outbound` | DEBUG | a token was fetched | `origin`, `is_exchange`, `lifetime` (seconds) |
 //! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
-//! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` |
+//! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a cure) |
 //! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
 //! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a request was answered by the error of a call to another service | `code`, `error` |
+//! | `countersign::outbound` | DEBUG | the same, and the error is logged already | `code` |
 //! | `countersign::outbound` | WARN, when built | plain HTTP is allowed by `danger_allow_plain_http` | `setting` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a request was not sent: its origin is not bound | `origin`, `bound` |
 //! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |

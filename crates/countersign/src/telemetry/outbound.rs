@@ -28,11 +28,14 @@ pub(crate) fn token_fetched(origin: &str, is_exchange: bool, lifetime: Option<Du
     tracing::debug!(target: "countersign::outbound", origin, is_exchange, lifetime, "token fetched");
 }
 
-pub(crate) fn token_fetch_failed(origin: &str, is_exchange: bool, error: &dyn Display, elapsed: Duration) {
+/// Returns whether the event was logged.
+pub(crate) fn token_fetch_failed(origin: &str, is_exchange: bool, error: &dyn Display, elapsed: Duration) -> bool {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admit(elapsed).is_some() {
+    let is_logged = SAMPLE.admit(elapsed).is_some();
+    if is_logged {
         tracing::warn!(target: "countersign::outbound", origin, is_exchange, %error, "token fetch failed");
     }
+    is_logged
 }
 
 pub(crate) fn token_lifetime_unreadable(endpoint: &str) {
@@ -50,17 +53,22 @@ pub(crate) fn plain_http_allowed(setting: &'static str) {
     );
 }
 
-pub(crate) fn origin_not_bound(origin: &str, bound: &str) {
+/// Returns whether the event was logged.
+pub(crate) fn origin_not_bound(origin: &str, bound: &str) -> bool {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admit(SystemClock.elapsed()).is_some() {
+    let is_logged = SAMPLE.admit(SystemClock.elapsed()).is_some();
+    if is_logged {
         tracing::warn!(target: "countersign::outbound", origin, bound, "request not sent: its origin is not bound");
     }
+    is_logged
 }
 
 #[cfg(feature = "axum")]
-pub(crate) fn call_failed(code: &'static str, error: &dyn Display) {
+pub(crate) fn call_failed(code: &'static str, error: &dyn Display, is_logged: bool) {
     static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admit(SystemClock.elapsed()).is_some() {
+    if is_logged {
+        tracing::debug!(target: "countersign::outbound", code, "request answered by an error that is logged already");
+    } else if SAMPLE.admit(SystemClock.elapsed()).is_some() {
         tracing::warn!(target: "countersign::outbound", code, %error, "request answered by the error of a call");
     }
 }

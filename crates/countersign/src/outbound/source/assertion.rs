@@ -1,7 +1,7 @@
 //! JWTs that authenticate a client, or act as a grant, at a token service (RFC 7521, RFC 7523 as updated by RFC 10070).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,6 +132,15 @@ impl Assertion {
     /// Returns whether another key or assertion may be read later.
     pub(super) fn may_change(&self) -> bool {
         matches!(self.origin, Origin::Signed { key: Key::File(_), .. } | Origin::File(_))
+    }
+
+    /// The file that has the key or the assertion, if a file does.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::Signed { key: Key::File(file), .. } => Some(file.path()),
+            Origin::Signed { key: Key::Value(_), .. } => None,
+            Origin::File(path) => Some(path),
+        }
     }
 
     /// The identity of the key that signs now; `None` if the assertion itself is read.

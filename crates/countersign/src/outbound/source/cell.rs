@@ -123,9 +123,11 @@ impl Fetch<OutboundToken> for TokenFetch {
             let is_exchange = request.subject.is_some();
             let span = telemetry::token_fetch_span(&shared.used_for, is_exchange);
             let fetch = in_span(span, shared.source.token(&request), |error| error.code().into());
-            let token = fetch.await.inspect_err(|error| {
+            let token = fetch.await.map_err(|error| {
+                let error = error.with_context(format_args!(" (for {})", shared.used_for));
                 counters.failures.fetch_add(1, Ordering::Relaxed);
-                telemetry::token_fetch_failed(&shared.used_for, is_exchange, error, elapsed);
+                error.set_logged(telemetry::token_fetch_failed(&shared.used_for, is_exchange, &error, elapsed));
+                error
             })?;
             telemetry::token_fetched(&shared.used_for, is_exchange, token.lifetime());
             let lifetime = token

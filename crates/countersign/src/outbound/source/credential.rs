@@ -1,6 +1,7 @@
 //! Client authentication at the token endpoint: one method for each request, never two.
 
 use countersign_core::error::Fault;
+use countersign_core::integration::visible_text;
 use countersign_core::secret::Secret;
 use http::{HeaderMap, HeaderValue, header};
 use url::form_urlencoded::{Serializer, byte_serialize};
@@ -33,6 +34,19 @@ impl Credential {
             Credential::Secret(secret) => secret.may_change(),
             Credential::Assertion(assertion) => assertion.may_change(),
             Credential::Certificate => false,
+        }
+    }
+
+    /// The credential in words, with the file that has it.
+    pub(super) fn in_words(&self) -> String {
+        let (kind, file) = match self {
+            Credential::Secret(secret) => ("secret", secret.file()),
+            Credential::Assertion(assertion) => ("key or assertion", assertion.file()),
+            Credential::Certificate => ("certificate in the connection's settings", None),
+        };
+        match file {
+            Some(file) => format!("{kind} in {}", visible_text(&file.display().to_string())),
+            None => kind.to_owned(),
         }
     }
 

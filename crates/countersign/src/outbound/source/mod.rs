@@ -12,6 +12,7 @@ mod exchanges;
 mod file_token;
 mod forwarded_token;
 mod party;
+mod refusal;
 mod response;
 mod secret_source;
 mod self_signed_token;

@@ -31,6 +31,7 @@ struct Granted {
 #[derive(Deserialize)]
 struct Denied {
     error: String,
+    error_description: Option<String>,
 }
 
 /// Deserializes directly into a hidden value.
@@ -82,11 +83,7 @@ pub(super) fn token_in(
 }
 
 fn failure_of(answer: &FetchedResponse) -> OutboundError {
-    let denied = match answer.status {
-        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => object::<Denied>(&answer.body),
-        _ => None,
-    };
-    match denied {
+    match denied_in(answer) {
         Some(denied) => OutboundError::oauth(code_of(&denied)),
         None => answer.unexpected_status().into(),
     }
@@ -98,7 +95,20 @@ pub(super) fn is_invalid_client(answer: &FetchedResponse) -> bool {
     is_refusal && object::<Denied>(&answer.body).is_some_and(|denied| denied.error == "invalid_client")
 }
 
-/// The error code, if it is one. The description is never repeated: a service may echo a secret into either.
+/// The description of a refusal, as it was received.
+pub(super) fn description_in(answer: &FetchedResponse) -> Option<String> {
+    denied_in(answer)?.error_description
+}
+
+/// The refusal of the service, if the response is one.
+fn denied_in(answer: &FetchedResponse) -> Option<Denied> {
+    match answer.status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => object(&answer.body),
+        _ => None,
+    }
+}
+
+/// The error code, if it is one: a service may echo a secret into it.
 fn code_of(denied: &Denied) -> String {
     let is_code = denied.error.len() <= MAX_CODE_BYTES
         && denied.error.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -256,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn s7_14_the_error_code_is_told_and_its_description_is_not() {
+    fn s7_14_the_error_code_is_told_and_its_description_only_after_a_check() {
         let body = r#"{"error":"invalid_client","error_description":"\u001b[31m{} secret"}"#;
         let error = read(&answer(401, body), false).expect_err("refused");
         assert_eq!((error.oauth_error(), error.is_transient()), (Some("invalid_client"), false));

@@ -1,6 +1,7 @@
 //! The secret of a client: a value, or a file.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::secret::{FileSecret, Secret};
@@ -35,6 +36,14 @@ impl SecretSource {
         match &self.0 {
             Origin::Value(secret) => Ok(Arc::clone(secret)),
             Origin::File(file) => file.current().await,
+        }
+    }
+
+    /// The file that has the secret, if a file does.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Origin::Value(_) => None,
+            Origin::File(file) => Some(file.path()),
         }
     }
 

@@ -8,17 +8,19 @@ use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
 use http::{HeaderValue, Method, header};
 use reqwest::{Request, Url};
-use url::form_urlencoded::Serializer;
+use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::{self, Assertion};
 use super::cached::{CachedTokens, attach_source};
 use super::context::OutboundContext;
 use super::credential::{self, Credential, SecretLocation};
 use super::exchange;
-use super::response::{is_invalid_client, token_in};
+use super::refusal::{self, Refused};
+use super::response::{description_in, is_invalid_client, token_in};
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
+use crate::authenticate::CallerToken;
 use crate::fetch::{self, ConnectionSettings, Endpoint, FetchedResponse, Reach};
 use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
@@ -83,6 +85,12 @@ struct Proofs {
     client: Option<Arc<Secret<String>>>,
     grant: Option<Secret<String>>,
     actor: Option<Arc<OutboundToken>>,
+}
+
+/// The response to a request, and what the request had that no log may show.
+struct Sent {
+    answer: FetchedResponse,
+    secrets: Vec<Secret<String>>,
 }
 
 impl TokenClient {
@@ -159,7 +167,13 @@ impl TokenClient {
             _ => Endpoint::Token,
         };
         let endpoint = self.endpoint.url(endpoint, &self.connection, &self.clock).await?;
-        let answer = self.send(&endpoint, request).await?;
+        let refused = |code: Option<&str>, description: Option<String>| {
+            let client = self.client.as_ref().map(|(id, credential)| (id.as_str(), credential));
+            let (scopes, is_exchange) = (&self.scopes[..], request.subject.is_some());
+            Refused { endpoint: &endpoint, client, scopes, is_exchange }.context(code, description.as_deref())
+        };
+        let sent = self.send(&endpoint, request).await;
+        let Sent { answer, secrets } = sent.map_err(|error| error.with_context(refused(None, None)))?;
         // The flow of Entra does not state the kind of the token.
         let is_exchange = request.subject.is_some() && self.exchange == exchange::Flow::Standard;
         let token = token_in(&answer, is_exchange, &self.refresh_policy, || {
@@ -168,18 +182,25 @@ impl TokenClient {
                 let shown = format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
                 telemetry::token_lifetime_unreadable(&shown);
             }
+        });
+        let token = token.map_err(|error| {
+            let secrets = secrets.iter().map(|secret| secret.expose().as_str());
+            let description = description_in(&answer).and_then(|text| refusal::description(&text, secrets));
+            let context = refused(error.oauth_error(), description);
+            error.with_context(context)
         })?;
         let lacks_one = token.scope().is_some_and(|granted| {
             self.scopes.iter().any(|requested| !granted.split_ascii_whitespace().any(|scope| scope == requested))
         });
         if self.requires_all_scopes && lacks_one {
-            return Err(OutboundError::refused("not all scopes were granted, and all are required"));
+            let error = OutboundError::refused("not all scopes were granted, and all are required");
+            return Err(error.with_context(refused(Some("invalid_scope"), None)));
         }
         Ok(token)
     }
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
-    async fn send(&self, endpoint: &Arc<Url>, request: &TokenRequest) -> Result<FetchedResponse, OutboundError> {
+    async fn send(&self, endpoint: &Arc<Url>, request: &TokenRequest) -> Result<Sent, OutboundError> {
         let (mut attempt, mut was_refused) = (0, false);
         loop {
             let used = self.credential_in_use().await?;
@@ -187,6 +208,7 @@ impl TokenClient {
             let Some(http_request) = self.http_request(endpoint, request, &proofs) else {
                 return Err(OutboundError::refused("the client's id or secret does not fit into a header"));
             };
+            let secrets = secrets_in(&http_request, request, &proofs);
             let reach = self.endpoint.reach;
             let sent = fetch::send_within(&self.connection, reach, http_request, MAX_ANSWER_BYTES).await;
             if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
@@ -201,7 +223,7 @@ impl TokenClient {
                 continue;
             }
             let Some(delay) = retry_delay(&sent, attempt) else {
-                return sent.map_err(|failure| {
+                return sent.map(|answer| Sent { answer, secrets }).map_err(|failure| {
                     self.endpoint.has_failed(endpoint);
                     failure.into()
                 });
@@ -291,6 +313,17 @@ impl TokenClient {
         *http_request.body_mut() = Some(form.finish().into());
         Some(http_request)
     }
+}
+
+/// The secret texts of a request, in the forms in which they were sent and in which they are known.
+fn secrets_in(http_request: &Request, request: &TokenRequest, proofs: &Proofs) -> Vec<Secret<String>> {
+    let header = http_request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let client = proofs.client.as_deref().map(Secret::expose);
+    let encoded = client.map(|secret| byte_serialize(secret.as_bytes()).collect::<String>());
+    let known = [client, proofs.grant.as_ref().map(Secret::expose)].into_iter().flatten().map(String::as_str);
+    let known = known.chain(header).chain(request.subject.as_ref().map(CallerToken::expose)).map(Secret::from);
+    let actor = proofs.actor.iter().map(|token| Secret::from(token.expose()));
+    known.chain(encoded.map(Secret::new)).chain(actor).collect()
 }
 
 impl Actor {

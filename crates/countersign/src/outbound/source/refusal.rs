@@ -1,0 +1,103 @@
+//! The description of what a token service refused: where, for which client, and what to do.
+
+use countersign_core::integration::safe_text;
+use reqwest::Url;
+
+use super::credential::Credential;
+
+/// The number of consecutive characters that a description may have in common with something secret.
+const MAX_SHARED: usize = 5;
+
+/// The longest part of a description that is compared, in characters. Less of it is shown.
+const MAX_COMPARED: usize = 256;
+
+/// The request that was refused.
+pub(super) struct Refused<'a> {
+    pub(super) endpoint: &'a Url,
+    pub(super) client: Option<(&'a str, &'a Credential)>,
+    pub(super) scopes: &'a [String],
+    pub(super) is_exchange: bool,
+}
+
+impl Refused<'_> {
+    /// The end of the error's text. `code` is the OAuth code, and `description` is of the service and safe to print.
+    pub(super) fn context(&self, code: Option<&str>, description: Option<&str>) -> String {
+        let described = description.map(|text| format!(": \"{text}\"")).unwrap_or_default();
+        // Without the query, which may hold a secret.
+        let endpoint = format!("{}{}", self.endpoint.origin().ascii_serialization(), self.endpoint.path());
+        let client = self.client.map(|(id, _)| format!(" by client \"{}\"", safe_text(id))).unwrap_or_default();
+        let cure = code.and_then(|code| self.cure(code)).map(|cure| format!("; {cure}")).unwrap_or_default();
+        format!("{described}; asked at {}{client}{cure}", cut(&endpoint))
+    }
+
+    fn cure(&self, code: &str) -> Option<String> {
+        let grant = if self.is_exchange { "token exchange" } else { "this grant" };
+        Some(match code {
+            "invalid_client" => {
+                let credential =
+                    self.client.map_or_else(|| "credential".to_owned(), |(_, credential)| credential.in_words());
+                format!("compare the client's id and its {credential} with those at the token service")
+            }
+            "unauthorized_client" => format!("allow the client {grant} at the token service"),
+            "unsupported_grant_type" => format!("enable {grant} at the token service, if it has it"),
+            "invalid_grant" if self.is_exchange => {
+                "the service does not take the caller's token: is it for this client, and from this issuer?".to_owned()
+            }
+            "invalid_grant" => {
+                "the service does not take the assertion: compare its issuer, audience and times".to_owned()
+            }
+            "invalid_scope" if self.scopes.is_empty() => "name the scopes to request".to_owned(),
+            "invalid_scope" => {
+                let scopes = safe_text(&self.scopes.join(" "));
+                format!("allow the client these scopes, or request others: {scopes}")
+            }
+            "invalid_target" => "the service does not know the audience or resource, or not for this client".to_owned(),
+            "invalid_request" => "a parameter is missing or too many: audience, resource or scope".to_owned(),
+            _ => return None,
+        })
+    }
+}
+
+/// A service's description of an error, escaped and short; `None` if it repeats a part of something secret.
+///
+/// A service may put what it received into the description.
+pub(super) fn description<'s>(text: &str, mut secrets: impl Iterator<Item = &'s str>) -> Option<String> {
+    let compared: String = text.chars().take(MAX_COMPARED).collect::<String>().to_ascii_lowercase();
+    let repeats = secrets.any(|secret| repeats(&compared, &secret.to_ascii_lowercase()));
+    (!text.trim().is_empty() && !repeats).then(|| safe_text(text.trim()))
+}
+
+/// Returns whether `text` has more than a few consecutive characters of `secret`, or all of them.
+fn repeats(text: &str, secret: &str) -> bool {
+    let secret: Vec<char> = secret.chars().collect();
+    let length = secret.len().min(MAX_SHARED + 1);
+    length > 0 && secret.windows(length).any(|part| text.contains(&part.iter().collect::<String>()))
+}
+
+fn cut(endpoint: &str) -> String {
+    /// The longest address shown, in characters.
+    const MAX_SHOWN: usize = 200;
+    endpoint.chars().take(MAX_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s10_01_a_description_that_repeats_a_part_of_a_secret_is_not_shown() {
+        let secrets = || ["s3cret-value", "Basic b3JkZXJzOnMzY3JldA==", "pin"].into_iter();
+        for shown in ["AADSTS7000215: Invalid client secret provided", "unknown client", "a pi and an n"] {
+            assert_eq!(description(shown, secrets()).as_deref(), Some(shown));
+        }
+        for hidden in ["got s3cret-value", "S3CRET", "ret-value is wrong", "b3JkZXJz", "your PIN", "", " "] {
+            assert_eq!(description(hidden, secrets()), None, "{hidden}");
+        }
+        let long = format!("{} s3cret-value", "x".repeat(300));
+        let shown = description(&long, secrets()).expect("cut before it");
+        assert!(shown.chars().count() <= 65 && !shown.contains('s'), "{shown}");
+        assert_eq!(description("a\u{1b}[31m\nb", secrets()).as_deref(), Some("a\\u{1b}[31m\\nb"));
+        let at_the_cut = format!("{} s3cret-value", "x".repeat(60));
+        assert_eq!(description(&at_the_cut, secrets()), None, "a part of it would be shown");
+    }
+}
