@@ -27,12 +27,12 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: MAIN,
-        modules: "rt fetch connection telemetry refresh response revocation queue keys issuers health reload authenticate outbound metrics guard lifetime \
+        modules: "rt file fetch connection telemetry refresh response revocation queue keys issuers health reload authenticate outbound metrics guard lifetime \
                   extract grpc app integration prelude",
     },
     Order {
         krate: ISSUER,
-        modules: "audit oauth policy counts jti store throttle rotation client service metrics grant mint endpoint builder config",
+        modules: "file audit oauth policy counts jti store throttle rotation client service metrics grant mint endpoint builder config",
     },
     Order { krate: TEST, modules: "clock ring answer identity draft issuer request provider mock_service hostile" },
     Order {

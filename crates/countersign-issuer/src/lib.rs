@@ -54,6 +54,7 @@ mod client;
 mod config;
 mod counts;
 mod endpoint;
+mod file;
 mod grant;
 mod jti;
 #[cfg(any(feature = "metrics", feature = "otel"))]

@@ -3,4 +3,5 @@
 //! Other code has no need of these items, and they may change in any release.
 
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
+pub use crate::file::read_text;
 pub use countersign_core::integration::{is_visible, visible_text};

@@ -87,6 +87,9 @@ pub mod extract;
     allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
 )]
 mod fetch;
+#[cfg(feature = "_fetch")]
+#[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "keys and tokens each use a part of it"))]
+mod file;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod guard;

@@ -1,13 +1,15 @@
 //! A verifier built from verification settings, with its keys and runtime.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use countersign::clock::Clock;
 use countersign::connection::ConnectionSettings;
 use countersign::error::ConfigError;
 use countersign::health::Health;
-use countersign::key::{Algorithm, KeyHealth, KeySource, StaticKeys};
+use countersign::integration::read_text;
+use countersign::key::{Algorithm, KeyHealth, KeySource, MAX_JWKS_BYTES, StaticKeys};
 use countersign::keys::{self, RemoteKeys};
 use countersign::policy::{KeysConfig, TrustedIssuerConfig};
 use countersign::token::Unverified;
@@ -17,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::options::VerifyClock;
 use super::settings::{KeyLocation, Settings};
 use crate::exit::Failure;
-use crate::{input, keyfile, output, runtime};
+use crate::{keyfile, output, runtime};
 
 /// Maximum number of cached verifiers for a pinned PEM key.
 const MAX_PINNED_NAMES: usize = 64;
@@ -197,7 +199,9 @@ fn remote(settings: &Settings, keys: RemoteKeys) -> Result<RemoteKeys, Failure> 
 /// The key source that a policy names for one of its issuers, as a service builds it.
 fn policy_source(issuer: &TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> {
     if let KeysConfig::File(path) | KeysConfig::SpiffeBundleFile(path) = &issuer.keys {
-        input::file(path).map_err(|failure| ConfigError::new("keys", failure.to_string()))?;
+        // As the source reads it: a pipe would wait for a writer.
+        let read = read_text(Path::new(path), MAX_JWKS_BYTES);
+        read.map_err(|error| ConfigError::new("keys", format!("{path}: {error}")))?;
     }
     keys::from_config(issuer)
 }

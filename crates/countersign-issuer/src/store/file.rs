@@ -308,6 +308,9 @@ fn private_file(path: &Path) -> Result<File, ConfigError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let file = options.open(path).map_err(|error| fault(format!("the file cannot be opened: {error}")))?;
+    if !file.metadata().is_ok_and(|about| about.is_file()) {
+        return Err(fault("not a regular file, but a pipe or device; name a file".to_owned()));
+    }
     super::seal::check_mode(&file, "store")?;
     Ok(file)
 }

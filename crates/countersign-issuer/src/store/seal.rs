@@ -2,15 +2,19 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 
+use crate::file;
+
 /// The length of a key, in bytes.
 const KEY_BYTES: usize = 32;
+
+/// The longest file with a key, in bytes.
+const MAX_FILE_BYTES: usize = 1024;
 
 /// The length of the nonce before the ciphertext, in bytes.
 const NONCE_BYTES: usize = 12;
@@ -59,14 +63,12 @@ impl StoreKey {
     /// Reads a key from a file that only its owner may access.
     ///
     /// # Errors
-    /// `ConfigError` if the file cannot be read, is accessible to others, or does not hold a key.
+    /// `ConfigError` if the file cannot be read, is not a regular file of at most 1 KiB, is accessible to others, or does not hold a key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
-        let unreadable = |_| ConfigError::new("store_key", "the file cannot be read");
-        let file = File::open(path).map_err(unreadable)?;
-        check_mode(&file, "store_key")?;
-        let mut text = String::new();
-        file.take(1024).read_to_string(&mut text).map_err(unreadable)?;
-        Self::parse(&Secret::new(text))
+        let path = path.as_ref();
+        let opened = file::open(path, "store_key")?;
+        check_mode(&opened, "store_key")?;
+        Self::parse(&file::read(opened, path, MAX_FILE_BYTES, "store_key")?)
     }
 
     /// Reads a key from an environment variable.

@@ -1,5 +1,6 @@
 //! Keys from a JWK Set file, such as a mounted secret, read again as it changes.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::{FetchFailure, unexpected_form};
 use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
-use crate::telemetry;
+use crate::{file, telemetry};
 
 /// The interval between reads of the file.
 const READ_EVERY: Duration = Duration::from_secs(10);
@@ -201,36 +202,16 @@ impl KeyLocation for FileLocation {
 
 /// Returns whether there is no file, in contrast to one that cannot be read.
 fn is_gone(path: &Path) -> bool {
-    std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    std::fs::metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Reads a file of at most `max_bytes`.
 pub(super) fn read_bounded(path: &Path, max_bytes: usize) -> Result<Vec<u8>, FetchFailure> {
-    use std::io::Read;
-    let file = open_regular(path).map_err(|error| {
-        FetchFailure::Unusable(match error.kind() {
-            std::io::ErrorKind::InvalidInput => "the path leads to no regular file, but to a folder, pipe or device",
-            _ => "the file cannot be opened",
-        })
-    })?;
-    let mut content = Vec::new();
-    let read = file.take(max_bytes as u64 + 1).read_to_end(&mut content);
-    read.map_err(|_| FetchFailure::Unusable("the file cannot be read"))?;
-    if content.len() > max_bytes { Err(FetchFailure::TooLarge) } else { Ok(content) }
-}
-
-/// Opens a regular file, also through links, as mounted secrets have them. A pipe would wait for a writer, and a device may
-/// never end.
-///
-/// # Errors
-/// `InvalidInput` if it is not a regular file.
-pub(crate) fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
-    let checked = |about: std::fs::Metadata| match about.is_file() {
-        true => Ok(()),
-        false => Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")),
-    };
-    checked(std::fs::metadata(path)?)?;
-    let file = std::fs::File::open(path)?;
-    checked(file.metadata()?)?; // it may have been replaced in between
-    Ok(file)
+    file::read_bytes(path, max_bytes).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => FetchFailure::TooLarge,
+        ErrorKind::InvalidInput => {
+            FetchFailure::Unusable("the path leads to no regular file, but to a folder, pipe or device")
+        }
+        _ => FetchFailure::Unusable("the file cannot be read"),
+    })
 }

@@ -17,7 +17,6 @@ pub use crate::refresh::RefreshPolicy;
 pub use config::from_config;
 pub use failover::FailoverKeys;
 pub use file::FileKeys;
-pub(crate) use file::open_regular;
 pub use kubernetes::KubernetesKeys;
 pub use remote::RemoteKeys;
 pub use snapshot::KeySnapshot;

@@ -1,28 +1,29 @@
 //! The content of a policy file.
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use countersign_core::error::ConfigError;
 use countersign_core::policy::Policy;
+
+use crate::file::read_text;
 
 /// The largest policy file that is read, in bytes.
 const MAX_POLICY_BYTES: usize = 1024 * 1024;
 
 /// Reads the file, as text of bounded size.
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
-    let fault = |problem: String| ConfigError::new("policy_file", problem);
-    let broken = |error: std::io::Error| fault(format!("not readable: {error}"));
-    if !std::fs::metadata(path).map_err(broken)?.is_file() {
-        return Err(fault("not a file; name the policy file itself".to_owned()));
-    }
-    let mut content = Vec::new();
-    let file = std::fs::File::open(path).map_err(broken)?;
-    file.take(MAX_POLICY_BYTES as u64 + 1).read_to_end(&mut content).map_err(broken)?;
-    if content.len() > MAX_POLICY_BYTES {
-        return Err(fault(format!("longer than {MAX_POLICY_BYTES} bytes; shorten it")));
-    }
-    String::from_utf8(content).map_err(|_| fault("not UTF-8 text; write TOML or JSON".to_owned()))
+    read_text(path, MAX_POLICY_BYTES).map_err(|error| {
+        ConfigError::new(
+            "policy_file",
+            match error.kind() {
+                ErrorKind::InvalidInput => "not a regular file; name the policy file itself".to_owned(),
+                ErrorKind::FileTooLarge => format!("longer than {MAX_POLICY_BYTES} bytes; shorten it"),
+                ErrorKind::InvalidData => "not UTF-8 text; write TOML or JSON".to_owned(),
+                _ => format!("not readable: {error}"),
+            },
+        )
+    })
 }
 
 /// Reads JSON if the text begins with `{`, otherwise TOML.

@@ -1,13 +1,13 @@
 //! The names of issuers that were trusted before, and their file.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 
-use crate::keys::open_regular;
+use crate::file::read_text;
 
 /// The largest file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Names that the resolver trusted, at most as many as issuers are cached.
 pub(super) struct KnownNames {
@@ -59,16 +59,11 @@ impl KnownNames {
 /// # Errors
 /// If it cannot be read, is not a regular file, or is larger than 16 MiB.
 pub(super) fn read(file: &Path) -> std::io::Result<Vec<String>> {
-    let mut text = String::new();
-    match open_regular(file) {
-        Ok(opened) => opened.take(MAX_FILE_BYTES + 1).read_to_string(&mut text)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    if text.len() as u64 > MAX_FILE_BYTES {
-        return Err(std::io::Error::other("larger than 16 MiB"));
+    match read_text(file, MAX_FILE_BYTES) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
     }
-    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// Replaces the file in one step.

@@ -1,7 +1,6 @@
 //! Text files of tokens, secrets and keys, read on a thread for blocking work.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use countersign_core::secret::Secret;
 
 use crate::outbound::error::OutboundError;
-use crate::telemetry;
+use crate::{file, telemetry};
 
 /// The longest file read, in bytes.
-const MAX_FILE_BYTES: u64 = 16 * 1024;
+const MAX_FILE_BYTES: usize = 16 * 1024;
 
 /// Reads the text in a file without the white space around it. `content` names it in errors.
 pub(super) async fn read_text(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
@@ -21,17 +20,12 @@ pub(super) async fn read_text(path: &Path, content: &'static str) -> Result<Secr
 }
 
 fn read(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
-    // Opening a pipe would wait for a writer.
-    if !std::fs::metadata(path).is_ok_and(|about| about.is_file()) {
-        return Err(unreadable(content));
-    }
-    let file = File::open(path).map_err(|_| unreadable(content))?;
-    let mut text = String::new();
-    file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text).map_err(|_| unreadable(content))?;
-    let text = Secret::new(text);
-    match text.expose().len() as u64 > MAX_FILE_BYTES {
-        true => Err(OutboundError::refused(format!("the {content} file is over 16 KiB"))),
-        false => Ok(Secret::from(text.expose().trim())),
+    match file::read_text(path, MAX_FILE_BYTES) {
+        Ok(text) => Ok(Secret::from(Secret::new(text).expose().trim())),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(OutboundError::refused(format!("the {content} file is over 16 KiB")))
+        }
+        Err(_) => Err(unreadable(content)),
     }
 }
 
