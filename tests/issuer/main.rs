@@ -6,6 +6,7 @@ mod crash;
 mod direct;
 mod discovery;
 mod exchange;
+mod files;
 mod fresh;
 mod gateway;
 mod keys;

@@ -40,7 +40,7 @@ pub struct ClientConfig {
     /// More keyed hashes, so that it can change its secret without a pause.
     #[serde(default)]
     pub more_secrets: Vec<StoredSecret>,
-    /// A file with the public keys that verify its assertions (a JWK Set).
+    /// A file with the public keys that verify its assertions (a JWK Set). It is read at the start.
     pub public_keys: Option<String>,
     /// The allowed grants, by `grant_type`. Default: `client_credentials`, and token exchange if it has a rule.
     pub grants: Option<Vec<String>>,

@@ -106,18 +106,19 @@ impl IssuerConfig {
         Ok(IssuerConfig { folder, ..Self::from_toml(text.expose())? })
     }
 
-    /// Builds the issuer. The keys of federations must be inline or in files.
+    /// Builds the issuer. The keys of federations must be inline.
     ///
     /// # Errors
     /// `ConfigError` with every fault found, each naming its field.
     pub fn build(&self) -> Result<Issuer, ConfigError> {
         self.build_with(|trusted| {
-            let problem = "keys from the network need `build_with`; name a file, or give the keys inline";
+            let problem = "keys from a file or the network change, and need `build_with`; or give the keys inline";
             Err(ConfigError::new(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
         })
     }
 
-    /// Builds the issuer. `remote` makes the key source of a federation whose keys are neither inline nor in a file.
+    /// Builds the issuer. `remote` makes the key source of a federation whose keys are not inline, such as
+    /// `countersign::keys::from_config`, which reads a file again as it changes. Paths are complete when it gets them.
     ///
     /// # Errors
     /// As [`build`](Self::build).
