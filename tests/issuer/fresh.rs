@@ -24,6 +24,8 @@ pub struct Blocking {
     /// Used as one that does not block.
     is_direct: bool,
     pub fails: AtomicBool,
+    /// Panics at each question.
+    panics: AtomicBool,
     /// Takes three seconds for each answer.
     pub is_slow: AtomicBool,
     /// Takes these milliseconds for each answer.
@@ -59,6 +61,7 @@ impl Blocking {
             std::thread::sleep(Duration::from_secs(3));
         }
         std::thread::sleep(Duration::from_millis(self.delay.load(Ordering::Relaxed)));
+        assert!(!self.panics.load(Ordering::Relaxed), "the store has a fault");
         let fails = self.fails.load(Ordering::Relaxed);
         if fails { Err(StoreError::new(StoreErrorKind::Unavailable)) } else { Ok(&self.inner) }
     }
@@ -66,7 +69,8 @@ impl Blocking {
 
 impl Store for Blocking {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        match self.reset.lock().expect("no panic").clone() {
+        let reset = self.reset.lock().expect("no panic").clone();
+        match reset {
             None => self.up()?.keys(),
             Some(Reset::Removed) => self.up().map(|_| None),
             Some(Reset::Replaced(keys)) => self.up().map(|_| Some(keys)),
@@ -263,4 +267,31 @@ async fn s15_02_a_silent_store_holds_up_neither_verifiers_nor_mint() {
         let _ = mint(&issuer);
     }
     assert!(start.elapsed() < Duration::from_millis(2_500), "{:?}", start.elapsed());
+}
+
+// S15.10
+#[tokio::test]
+async fn s15_10_a_read_of_the_keys_that_panics_is_followed_by_others() {
+    for is_direct in [false, true] {
+        let clock = clock();
+        let store = Arc::new(Blocking { is_direct, ..Blocking::default() });
+        let instance = || issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+        let ((other, _), (reading, _)) = (instance(), instance());
+        let verifier = verifier(&reading, &clock);
+        let token = mint(&other);
+        store.panics.store(true, Ordering::Relaxed);
+        clock.advance(Duration::from_secs(60));
+        let verified = tokio::spawn({
+            let (verifier, token) = (verifier.clone(), token.as_str().to_owned());
+            async move { verifier.verify(&token).await.is_ok() }
+        });
+        let _ = verified.await; // a store that does not block panics in its caller
+        store.panics.store(false, Ordering::Relaxed);
+        for _ in 0..30 {
+            clock.advance(Duration::from_secs(299));
+            let token = mint(&other);
+            let verified = verifier.verify(token.as_str()).await;
+            assert!(verified.is_ok(), "direct: {is_direct}: {:?}", verified.err());
+        }
+    }
 }

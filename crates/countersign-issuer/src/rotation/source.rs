@@ -112,28 +112,44 @@ impl RingKeys {
         self.reads.outcome()
     }
 
-    /// A read of the store, unless one is running.
+    /// A read of the store, unless one is running. It counts as running until it has ended or was dropped.
     fn start(&self) -> Option<impl FnOnce() + Send + 'static> {
         if self.reads.is_running.swap(true, Ordering::AcqRel) {
             return None;
         }
         self.reads.started.fetch_add(1, Ordering::AcqRel);
-        let (ring, reads) = (Arc::clone(&self.ring), Arc::clone(&self.reads));
+        let mut running = Running { ring: Arc::clone(&self.ring), reads: Arc::clone(&self.reads), is_done: false };
         Some(move || {
-            let maintained = ring.maintain();
-            reads.has_failed.store(maintained.is_err(), Ordering::Release);
-            if let Err(error) = &maintained {
-                serve_current(&ring);
+            let Running { ring, reads, .. } = &running;
+            if let Err(error) = ring.maintain() {
                 if let Some(unlogged) = reads.log.admit(ring.clock().elapsed()) {
-                    audit::key_maintenance_failed(error, unlogged);
+                    audit::key_maintenance_failed(&error, unlogged);
                 }
+                return;
             }
-            reads.is_running.store(false, Ordering::Release);
+            running.is_done = true;
         })
     }
 
     fn serve_current(&self) {
         serve_current(&self.ring);
+    }
+}
+
+/// A read of the store in progress. One that panics, or that the runtime drops before it begins, has failed.
+struct Running {
+    ring: Arc<KeyRing>,
+    reads: Arc<Reads>,
+    is_done: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_done {
+            serve_current(&self.ring);
+        }
+        self.reads.has_failed.store(!self.is_done, Ordering::Release);
+        self.reads.is_running.store(false, Ordering::Release);
     }
 }
 
