@@ -264,6 +264,28 @@ async fn s11_06_what_was_removed_at_its_time_is_not_accepted_when_the_clock_goes
     assert_eq!(list.len(), 1);
 }
 
+/// A machine whose clock reads 1970 until it is set, as one without a battery does.
+#[tokio::test]
+async fn s11_06_a_revocation_made_in_1970_stands_after_the_clock_is_set() {
+    let issuer = TestIssuer::new();
+    let list = Arc::new(MemoryRevocations::new().max_entries(2));
+    let service = serve(&issuer, Arc::clone(&list)).await;
+    let start = issuer.clock().now();
+    let month = Duration::from_secs(30 * 86_400);
+    let token = good(&issuer).lifetime(month).claim("jti", "revoked").sign();
+    issuer.clock().step_wall(UnixTime::from_secs(5));
+    list.revoke_token(issuer.name(), "revoked", start.saturating_add(month)).expect("room");
+    issuer.clock().step_wall(start);
+    for number in 0..3 {
+        // A full list is swept.
+        issuer.clock().advance(Duration::from_secs(3601));
+        let _ = list.revoke_token(issuer.name(), &format!("other {number}"), start.saturating_add(month));
+    }
+    assert_eq!(service.get("/", &token).await.status, 401);
+    let other = good(&issuer).claim("jti", "good").sign();
+    assert_eq!(service.get("/", &other).await.status, 200);
+}
+
 /// Thousands of random steps of the clock: no token whose revocation, or use, was acknowledged is ever valid again.
 #[tokio::test]
 async fn s11_06_no_sequence_of_clock_steps_makes_a_list_forget() {

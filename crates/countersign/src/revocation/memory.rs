@@ -53,7 +53,7 @@ const MAX_RETENTION: Duration = Duration::from_secs(366 * 86_400);
 pub struct MemoryRevocations {
     entries: papaya::HashMap<Name, Entry>,
     /// The kinds of names that an issuer has entries of.
-    kinds: papaya::HashMap<Name, UnixTime>,
+    kinds: papaya::HashMap<Name, Term>,
     /// The place of each entry. Held while an entry is added, so that the bound is exact.
     places: Mutex<HashMap<Name, Place>>,
     shares: ListShares,
@@ -201,7 +201,7 @@ impl MemoryRevocations {
                     }
                     is_kept
                 });
-                self.kinds.pin().retain(|_, keep_until| *keep_until >= now);
+                self.kinds.pin().retain(|_, term| !self.retention.is_over(*term, now));
                 place()
             });
             places.insert(name.into(), place.ok_or(RevocationsFull)?);
@@ -215,8 +215,8 @@ impl MemoryRevocations {
         }
         let kinds = self.kinds.pin();
         let all = NameRef::all(name.kind(), name.issuer());
-        let kind_until = kinds.get(&all).copied().unwrap_or_default().max(entry.term.keep_until);
-        kinds.insert(all.into(), kind_until);
+        let kind_term = kinds.get(&all).map_or(entry.term, |known| known.join(entry.term));
+        kinds.insert(all.into(), kind_term);
         entries.insert(name.into(), entry);
         Ok(())
     }

@@ -16,38 +16,72 @@ const KEEP_AFTER_EXPIRY: Duration = Duration::from_secs(300);
 /// The wall clock may be set ahead and back again at any time. Two rules keep that harmless. A reading counts only after the
 /// clock has read alike for an hour of monotonic time; the earlier of two readings decides until then. And a token that
 /// expires no later than the latest entry that was removed is never reported as valid: its entry may have been removed.
+///
+/// How long an entry was kept counts by monotonic time: a clock that read 1970 when it was made does not end it.
 #[derive(Debug, Default)]
 pub(super) struct Retention {
-    clock: OnceLock<Arc<dyn Clock>>,
+    /// The clock, and its monotonic reading when it was attached.
+    clock: OnceLock<(Arc<dyn Clock>, Duration)>,
     swept_by: SweepTime,
     /// The latest `keep_until` of a removed entry, in milliseconds.
     removed_until: AtomicU64,
     /// The latest time of issue of tokens whose entries were removed before the tokens expired, in milliseconds.
     forgotten_until: AtomicU64,
+    /// The latest monotonic time at which such an entry was made, in milliseconds.
+    forgotten_at: AtomicU64,
 }
 
 /// The time for which an entry is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Term {
-    pub(super) keep_until: UnixTime,
-    /// Set if the entry's token may outlive the entry: tokens issued until this time may be meant.
-    pub(super) meant_until: Option<UnixTime>,
+    keep_until: UnixTime,
+    made: Made,
+    /// Set if the entry's token may outlive the entry.
+    bound: Option<Bound>,
+}
+
+/// The end of an entry whose token may outlive it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Bound {
+    /// The longest age of the entry.
+    longest: Duration,
+    /// Tokens issued until this time may be meant, by the wall clock when the entry was made.
+    meant_until: UnixTime,
+}
+
+/// The monotonic time at which an entry was made: by the attached clock, or before by the system clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Made {
+    by_attached: bool,
+    elapsed: Duration,
 }
 
 impl Term {
+    pub(super) fn keep_until(self) -> UnixTime {
+        self.keep_until
+    }
+
     /// The term of an entry that stands for both.
     pub(super) fn join(self, other: Term) -> Term {
-        Term { keep_until: self.keep_until.max(other.keep_until), meant_until: self.meant_until.max(other.meant_until) }
+        Term {
+            keep_until: self.keep_until.max(other.keep_until),
+            made: self.made.max(other.made),
+            bound: self.bound.max(other.bound),
+        }
     }
 }
 
 impl Retention {
     /// Takes the clock, unless there is one already. A different one is a fault.
     pub(super) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
-        let attached = self.clock.get_or_init(|| {
+        let (attached, _) = self.clock.get_or_init(|| {
             // Readings of the system clock, which was used so far, do not count for this one.
             self.swept_by.reset();
-            Arc::clone(clock)
+            let elapsed = clock.elapsed();
+            if self.forgotten_at.load(Ordering::SeqCst) > 0 {
+                self.forgotten_at.store(mark(elapsed), Ordering::SeqCst);
+            }
+            (Arc::clone(clock), elapsed)
         });
         self.sweep_time();
         if attached.id() == clock.id() {
@@ -61,21 +95,23 @@ impl Retention {
         expires_at.saturating_add(KEEP_AFTER_EXPIRY)
     }
 
+    /// The term of an entry about a token with this expiry, which does not outlive the entry.
+    pub(super) fn term_of(&self, expires_at: UnixTime) -> Term {
+        let by_attached = self.clock.get().is_some();
+        let made = Made { by_attached, elapsed: self.clock().elapsed() };
+        Term { keep_until: Self::keep_until(expires_at), made, bound: None }
+    }
+
     /// The term of an entry about tokens that expire by `expires_at` and were issued before `issued_before`: an entry is kept
     /// for at most `longest`, so that no caller fills a list for years.
     pub(super) fn term(&self, expires_at: UnixTime, issued_before: Option<UnixTime>, longest: Duration) -> Term {
         let now = self.clock().now();
-        let bound = now.saturating_add(longest);
-        match expires_at <= bound {
-            true => Term { keep_until: Self::keep_until(expires_at), meant_until: None },
+        let bound = self.outlives(expires_at, longest).then(|| Bound {
+            longest: longest.saturating_add(KEEP_AFTER_EXPIRY),
             // Clocks of issuers differ by up to the leeway.
-            false => Term {
-                keep_until: Self::keep_until(bound),
-                meant_until: Some(
-                    issued_before.map_or(now, |before| before.max(now)).saturating_add(KEEP_AFTER_EXPIRY),
-                ),
-            },
-        }
+            meant_until: issued_before.map_or(now, |before| before.max(now)).saturating_add(KEEP_AFTER_EXPIRY),
+        });
+        Term { bound, ..self.term_of(expires_at) }
     }
 
     /// Returns whether a token with this expiry outlives an entry that is made now.
@@ -89,28 +125,53 @@ impl Retention {
     }
 
     fn clock(&self) -> &dyn Clock {
-        self.clock.get().map_or(&SystemClock, |clock| &**clock)
+        self.clock.get().map_or(&SystemClock, |(clock, _)| &**clock)
+    }
+
+    /// The monotonic time at which an entry was made, or at which the clock was attached if that was later.
+    fn made_at(&self, made: Made) -> Duration {
+        match self.clock.get() {
+            Some((_, attached_at)) if !made.by_attached => *attached_at,
+            _ => made.elapsed,
+        }
+    }
+
+    /// Returns whether an entry may be removed at `sweep_time`.
+    pub(super) fn is_over(&self, term: Term, sweep_time: UnixTime) -> bool {
+        sweep_time > term.keep_until || self.is_too_old(term)
+    }
+
+    fn is_too_old(&self, term: Term) -> bool {
+        let age = || self.clock().elapsed().saturating_sub(self.made_at(term.made));
+        term.bound.is_some_and(|bound| age() > bound.longest)
     }
 
     /// Returns whether an entry may be removed at `sweep_time`. If so, tokens whose entries may be gone are refused from
     /// now on; the caller removes the entry afterwards.
     pub(super) fn may_remove(&self, term: Term, sweep_time: UnixTime) -> bool {
-        let is_over = sweep_time > term.keep_until;
-        if is_over {
-            self.removed_until.fetch_max(millis(term.keep_until).saturating_add(1), Ordering::SeqCst);
-            if let Some(meant_until) = term.meant_until {
-                self.forgotten_until.fetch_max(millis(meant_until).saturating_add(1), Ordering::SeqCst);
-            }
+        if sweep_time > term.keep_until {
+            self.removed_until.fetch_max(mark(since_1970(term.keep_until)), Ordering::SeqCst);
+        } else if !self.is_too_old(term) {
+            return false;
         }
-        is_over
+        if let Some(bound) = term.bound {
+            self.forgotten_until.fetch_max(mark(since_1970(bound.meant_until)), Ordering::SeqCst);
+            self.forgotten_at.fetch_max(mark(self.made_at(term.made)), Ordering::SeqCst);
+        }
+        true
     }
 
     /// Returns whether a token with this time of issue may be one whose entry was removed before the token expired.
     pub(super) fn may_have_forgotten(&self, issued_at: Option<UnixTime>) -> bool {
-        match self.forgotten_until.load(Ordering::SeqCst) {
-            0 => false,
-            until => issued_at.is_none_or(|issued| millis(issued) < until),
-        }
+        let made_at = match self.forgotten_at.load(Ordering::SeqCst) {
+            0 => return false,
+            mark => Duration::from_millis(mark),
+        };
+        // The wall clock may have been wrong when the entry was made: its time counts by the present clock too.
+        let age = self.clock().elapsed().saturating_sub(made_at);
+        let made = self.clock().now().saturating_sub(age).saturating_add(KEEP_AFTER_EXPIRY);
+        let until = self.forgotten_until.load(Ordering::SeqCst).max(mark(since_1970(made)));
+        issued_at.is_none_or(|issued| since_1970(issued) < Duration::from_millis(until))
     }
 
     /// Returns whether the entry of a token with this expiry may have been removed, although the token may be accepted
@@ -121,8 +182,9 @@ impl Retention {
     }
 }
 
-fn millis(time: UnixTime) -> u64 {
-    u64::try_from(since_1970(time).as_millis()).unwrap_or(u64::MAX)
+/// The milliseconds of a time, rounded up, so that 0 stands for no time.
+fn mark(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 fn since_1970(time: UnixTime) -> Duration {
@@ -174,7 +236,8 @@ mod tests {
     fn tokens_whose_entries_may_be_gone_are_known() {
         let (retention, clock) = attached();
         let at = UnixTime::from_secs;
-        let may_remove = |keep_until| retention.may_remove(Term { keep_until, meant_until: None }, clock.now());
+        let may_remove =
+            |keep_until| retention.may_remove(Term { keep_until, ..retention.term_of(clock.now()) }, clock.now());
         assert!(!may_remove(clock.now()) && !retention.may_have_removed(at(0)));
         assert!(may_remove(at(999_999)));
         assert!(!retention.may_have_forgotten(None));
@@ -186,14 +249,47 @@ mod tests {
     fn an_entry_is_kept_for_a_bounded_time_and_tokens_that_outlive_it_are_known() {
         let (retention, clock) = attached();
         let (at, day) = (UnixTime::from_secs, Duration::from_secs(86_400));
-        assert_eq!(retention.term(at(1_086_400), None, day), Term { keep_until: at(1_086_700), meant_until: None });
+        let whole = retention.term(at(1_086_400), None, day);
+        assert_eq!((whole.keep_until, whole.bound), (at(1_086_700), None));
         let term = retention.term(UnixTime::MAX, None, day);
-        assert_eq!(term, Term { keep_until: at(1_086_700), meant_until: Some(at(1_000_300)) });
+        let longest = day + KEEP_AFTER_EXPIRY;
+        assert_eq!(term.bound, Some(Bound { longest, meant_until: at(1_000_300) }));
         assert!(retention.outlives(at(1_086_401), day) && !retention.outlives(at(1_086_400), day));
-        clock.advance(Duration::from_secs(86_701));
+        clock.advance(Duration::from_secs(86_700));
+        assert!(!retention.may_remove(term, clock.now()));
+        clock.advance(Duration::from_secs(1));
         assert!(!retention.may_have_forgotten(None));
         assert!(retention.may_remove(term, clock.now()));
         assert!(retention.may_have_forgotten(None) && retention.may_have_forgotten(Some(at(1_000_300))));
         assert!(!retention.may_have_forgotten(Some(at(1_000_301))), "issued after the revocation");
+    }
+
+    #[test]
+    fn an_entry_made_in_1970_is_kept_as_long_as_any_other() {
+        let (retention, clock) = attached();
+        let (at, day) = (UnixTime::from_secs, Duration::from_secs(86_400));
+        clock.step_wall(at(5));
+        let term = retention.term(at(1_700_003_600), None, day);
+        clock.step_wall(at(1_700_000_000));
+        for _ in 0..3 {
+            clock.advance(Duration::from_secs(3600));
+            assert!(!retention.may_remove(term, retention.sweep_time()));
+        }
+        clock.advance(day);
+        assert!(retention.may_remove(term, retention.sweep_time()));
+        assert!(retention.may_have_forgotten(Some(at(1_699_999_000))), "issued before the entry was made");
+        assert!(!retention.may_have_forgotten(Some(at(1_700_000_400))), "issued after it");
+    }
+
+    #[test]
+    fn entries_made_before_the_clock_is_attached_count_from_then() {
+        let retention = Retention::default();
+        let term = retention.term(UnixTime::MAX, None, Duration::ZERO);
+        let clock = ManualClock::new(UnixTime::from_secs(1_000_000));
+        clock.advance(Duration::from_secs(10_000_000));
+        let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+        assert!(retention.attach(&shared).is_empty() && !retention.may_remove(term, clock.now()));
+        clock.advance(KEEP_AFTER_EXPIRY + Duration::from_secs(1));
+        assert!(retention.may_remove(term, clock.now()));
     }
 }

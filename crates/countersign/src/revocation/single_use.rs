@@ -56,7 +56,7 @@ pub struct SingleUse {
 /// The used tokens, and until when they are remembered. Each check may write, so a lock serves better than a concurrent map.
 #[derive(Debug)]
 struct Shard {
-    used: HashMap<Name, (UnixTime, Place)>,
+    used: HashMap<Name, (Term, Place)>,
     shares: ListShares,
     /// The earliest time at which an entry can be removed.
     sweep_after: UnixTime,
@@ -108,9 +108,9 @@ impl SingleUse {
             shard.place(token)
         });
         let Some(place) = place else { return RevocationStatus::Unknown };
-        let keep_until = Retention::keep_until(token.expires_at());
-        shard.sweep_after = shard.sweep_after.min(keep_until);
-        shard.used.insert(name, (keep_until, place));
+        let term = self.retention.term_of(token.expires_at());
+        shard.sweep_after = shard.sweep_after.min(term.keep_until());
+        shard.used.insert(name, (term, place));
         RevocationStatus::Valid
     }
 
@@ -138,10 +138,8 @@ impl Shard {
         if now <= self.sweep_after {
             return;
         }
-        self.used.retain(|_, (keep_until, _)| {
-            !retention.may_remove(Term { keep_until: *keep_until, meant_until: None }, now)
-        });
-        let next = self.used.values().map(|(keep_until, _)| *keep_until).min();
+        self.used.retain(|_, (term, _)| !retention.may_remove(*term, now));
+        let next = self.used.values().map(|(term, _)| term.keep_until()).min();
         self.sweep_after = next.unwrap_or(UnixTime::from_secs(u64::MAX));
     }
 }
