@@ -400,3 +400,74 @@ async fn a_stream_ends_within_a_minute_of_a_policy_that_refuses_its_token() {
         assert_eq!(start.elapsed().as_secs(), expected, "{audience} {roles}");
     }
 }
+
+/// A source that hangs, of an issuer that is new, stops neither the policy nor later reloads.
+#[tokio::test(start_paused = true)]
+async fn s15_10_a_key_source_that_hangs_does_not_stop_later_reloads() {
+    let (issuer, folder) = (TestIssuer::new(), Folder::new("hangs"));
+    folder.write(&policy("orders", ""));
+    let keys = issuer.key_source();
+    let file = PolicyFile::new(folder.file()).interval(Duration::from_secs(86_400)).clock(issuer.clock().clone());
+    let watched = file.keys(move |of| match of.issuer.as_str() {
+        "https://issuer.test" => Ok(Arc::clone(&keys)),
+        _ => Ok(Arc::new(Slow::default()) as Arc<dyn KeySource>),
+    });
+    let watched = watched.build().expect("a policy");
+    let other = "\n[[issuers]]\nissuer = \"https://two.test\"\naudience = \"orders\"\n";
+    let limit = Duration::from_secs(60);
+    folder.write(&policy("billing", other));
+    let reloaded = tokio::time::timeout(limit, watched.reload()).await;
+    assert_eq!(reloaded.expect("it ends"), Ok(true));
+    folder.write(&policy("shipping", other));
+    let reloaded = tokio::time::timeout(limit, watched.reload()).await;
+    assert_eq!(reloaded.expect("it ends"), Ok(true));
+    assert_eq!(code(watched.verifier(), &issuer.token().audience("shipping")).await, "accepted");
+}
+
+async fn until(verifier: &Verifier, is_reached: impl Fn(Option<String>) -> bool) {
+    let health = Health::new(verifier);
+    let reached = async {
+        while !is_reached(health.policy_error().map(|error| error.to_string())) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("reached");
+}
+
+/// A function of the service that panics neither ends the watch nor goes unnoticed.
+#[tokio::test]
+async fn s15_10_a_reload_that_panics_is_reported_and_followed_by_others() {
+    let (issuer, folder) = (TestIssuer::new(), Folder::new("panics"));
+    folder.write(&policy("orders", ""));
+    let keys = issuer.key_source();
+    let file = PolicyFile::new(folder.file()).interval(Duration::from_millis(20)).clock(issuer.clock().clone());
+    let watched = file.keys(move |of| {
+        assert_ne!(of.issuer, "https://two.test", "a fault of the service");
+        Ok(Arc::clone(&keys))
+    });
+    let watched = watched.build().expect("a policy");
+    folder.write(&policy("billing", "\n[[issuers]]\nissuer = \"https://two.test\"\naudience = \"orders\"\n"));
+    until(watched.verifier(), |error| error.is_some_and(|error| error.contains("panicked"))).await;
+    folder.write(&policy("billing", ""));
+    until(watched.verifier(), |error| error.is_none()).await;
+    assert_eq!(code(watched.verifier(), &issuer.token().audience("billing")).await, "accepted");
+}
+
+/// The file is not watched any more once the runtime has ended that the policy was built on.
+#[tokio::test]
+async fn s15_10_a_watch_that_has_ended_is_reported() {
+    let (issuer, folder) = (TestIssuer::new(), Folder::new("ended"));
+    folder.write(&policy("orders", ""));
+    let (of_issuer, path) = (issuer.clone(), folder.file());
+    let built = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async { watch(&of_issuer, &path) })
+    });
+    let watched = built.join().expect("no panic").expect("a policy");
+    let health = Health::new(watched.verifier());
+    let error = || health.policy_error().map(|error| error.to_string()).unwrap_or_default();
+    assert!(error().contains("not watched any more"), "{}", error());
+    folder.write(&policy("billing", ""));
+    assert_eq!(watched.reload().await, Ok(true));
+    assert!(error().contains("not watched any more"), "by hand only: {}", error());
+}

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// The reads of a file that goes on changing.
 const MAX_READS: usize = 20;
+
+/// The longest wait for the keys of new issuers, during which no other policy is read.
+const MAX_KEY_WAIT: Duration = Duration::from_secs(5);
 
 /// A policy in force, which follows its [`PolicyFile`].
 ///
@@ -51,6 +55,8 @@ struct Watch {
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
+    /// True if nobody reads the file at intervals any more.
+    has_ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -98,8 +104,9 @@ impl WatchedPolicy {
             replacer,
             turn: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
+            has_ended: AtomicBool::new(false),
         });
-        rt::spawn(follow(Arc::clone(&watch), file.interval));
+        rt::spawn(follow(Following(Arc::clone(&watch)), file.interval));
         Ok(WatchedPolicy { verifier, watch })
     }
 
@@ -135,9 +142,9 @@ impl Watch {
         let is_current = read.as_ref().is_ok_and(|text| *text == self.state().text);
         if is_current {
             if self.state().refused.take().is_some() {
-                self.replacer.record_error(None);
                 telemetry::policy_usable(&self.path);
             }
+            self.record(None);
             return Ok(false);
         }
         let seen = read.as_ref().cloned().map_err(ToString::to_string);
@@ -145,12 +152,13 @@ impl Watch {
         match &result {
             Ok(is_new) => {
                 self.state().refused = None;
+                self.record(None);
                 if *is_new {
                     self.fetch_new_keys().await;
                 }
             }
             Err(error) => {
-                self.replacer.record_error(Some(error.clone()));
+                self.record(Some(error.clone()));
                 let is_reported = self.state().refused.replace(seen.clone()) == Some(seen);
                 if !is_reported {
                     telemetry::policy_refused(&self.path, error);
@@ -160,14 +168,29 @@ impl Watch {
         result
     }
 
-    /// Fetches the keys of new issuers before requests need them. The policy is in force already.
+    /// Fetches the keys of new issuers before requests need them. The policy is in force already. A source that takes longer
+    /// is asked again by the requests that need it.
     async fn fetch_new_keys(&self) {
         let sources: Vec<_> = self.state().keys.iter().map(|(_, source)| Arc::clone(source)).collect();
         let mut refreshes = JoinSet::new();
         for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
             refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
         }
-        while refreshes.join_next().await.is_some() {}
+        let all = async { while refreshes.join_next().await.is_some() {} };
+        let _ = rt::within(MAX_KEY_WAIT, all).await;
+    }
+
+    /// Records the error of the last reload, or none. A watch that has ended stays an error: the file may change unnoticed.
+    fn record(&self, error: Option<ConfigError>) {
+        let ended = || self.has_ended.load(Ordering::SeqCst).then(ended);
+        self.replacer.record_error(error.or_else(ended));
+    }
+
+    /// Records an error that is not one of the file.
+    fn record_fault(&self, error: ConfigError) {
+        telemetry::policy_refused(&self.path, &error);
+        self.state().refused = None; // the next reload reports its own
+        self.replacer.record_error(Some(error));
     }
 
     /// Reads the file; a changed one until two reads are equal.
@@ -200,7 +223,7 @@ impl Watch {
             let mut state = self.state();
             if *state.policy == policy {
                 state.text = text;
-                self.replacer.record_error(None);
+                self.record(None);
                 return Ok(false);
             }
             state.keys.clone()
@@ -257,14 +280,43 @@ fn location(issuer: &TrustedIssuerConfig) -> TrustedIssuerConfig {
 }
 
 /// Reads the file at each interval, until no verifier is left.
-async fn follow(watch: Arc<Watch>, interval: Duration) {
+async fn follow(following: Following, interval: Duration) {
+    let watch = &following.0;
     loop {
         rt::sleep(interval).await;
         if !watch.replacer.has_verifier() {
             return;
         }
-        let _ = watch.reload().await; // an error is logged and recorded
+        let mut reload = JoinSet::new();
+        let reloaded = Arc::clone(watch);
+        reload.spawn(async move { reloaded.reload().await }); // an error is logged and recorded
+        if let Some(Err(error)) = reload.join_next().await
+            && error.is_panic()
+        {
+            let problem =
+                "the reload panicked, perhaps in the function that makes key sources; see the panic's message";
+            watch.record_fault(ConfigError::new("policy_file", problem));
+        }
     }
+}
+
+/// The task that follows the file. If it ends before the last verifier, such as with its runtime, that is an error.
+struct Following(Arc<Watch>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if self.0.replacer.has_verifier() {
+            self.0.has_ended.store(true, Ordering::SeqCst);
+            self.0.record_fault(ended());
+        }
+    }
+}
+
+fn ended() -> ConfigError {
+    ConfigError::new(
+        "policy_file",
+        "not watched any more: the runtime of its task has ended; build it on one that stays",
+    )
 }
 
 impl fmt::Debug for WatchedPolicy {
