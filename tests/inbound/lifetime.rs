@@ -308,3 +308,41 @@ async fn s5_21_a_websocket_is_closed_with_1008_when_the_token_ends() {
     ending.read_exact(&mut close).await.expect("a frame");
     assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1008));
 }
+
+/// A revocation check that answers once and then hangs, with a limit that is longer than the token lives.
+#[derive(Debug, Default)]
+struct Hanging(std::sync::atomic::AtomicBool);
+
+impl countersign::revocation::RevocationCheck for Hanging {
+    fn check(&self, _: &Arc<countersign::verify::Verified>) -> countersign::revocation::RevocationQuery {
+        use countersign::revocation::{RevocationQuery, RevocationStatus};
+        match self.0.swap(true, Ordering::SeqCst) {
+            false => RevocationQuery::Known(RevocationStatus::Valid),
+            true => RevocationQuery::Pending(Box::pin(std::future::pending())),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_10_a_stream_ends_with_its_token_while_the_revocation_check_hangs() {
+    use countersign::revocation::Revocation;
+    let issuer = TestIssuer::new();
+    let clock: Arc<dyn Clock> = Arc::new(Paused {
+        base: issuer.clock().now(),
+        start: tokio::time::Instant::now(),
+        ahead: AtomicU64::new(0),
+        behind: AtomicU64::new(0),
+    });
+    let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(clock).build().expect("a policy");
+    let revocation = Revocation::new(Arc::new(Hanging::default())).timeout(LIFE * 10);
+    let router = Router::new()
+        .route("/", get((|| async { ticks() }).layer(end_with_token(TokenEndAction::Finish("end".into())))))
+        .layer(AuthenticateLayer::builder(verifier).revocation(revocation).build().expect("a layer"));
+    let token = good(&issuer).lifetime(LIFE).sign();
+    let request = Request::get("/").header("authorization", format!("Bearer {token}"));
+    let answer = router.oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
+    let start = tokio::time::Instant::now();
+    let (text, error) = read(answer.into_body()).await;
+    assert!(error.is_none() && text.ends_with("end"), "{error:?}");
+    assert!((299..=301).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}

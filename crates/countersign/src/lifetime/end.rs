@@ -1,6 +1,8 @@
 //! The expiry of a token as a future.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use countersign_core::clock::UnixTime;
 use countersign_core::integration::still_accepts;
 use countersign_core::verify::Verified;
 use http::Extensions;
+use tokio::time::timeout;
 
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::revocation::{RevocationOutcome, RevocationQuery};
@@ -69,7 +72,8 @@ impl TokenEnd {
         self.remaining().is_zero()
     }
 
-    /// Completes when the token expires, was revoked, or is no longer accepted by the policy in force. The future can be dropped at any time. It needs a tokio runtime.
+    /// Completes when the token expires, was revoked, or is no longer accepted by the policy in force. The future can be
+    /// dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
         self.after_end().await;
     }
@@ -82,8 +86,22 @@ impl TokenEnd {
                 return self;
             }
             tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
-            if !self.is_accepted().await {
+            if self.has_end_within(self.is_accepted()).await {
                 return self;
+            }
+        }
+    }
+
+    /// Returns whether the token is refused, or expires before `is_accepted` has answered.
+    async fn has_end_within(&self, is_accepted: impl Future<Output = bool>) -> bool {
+        let mut is_accepted = pin!(is_accepted);
+        loop {
+            let remaining = self.remaining();
+            if remaining.is_zero() {
+                return true;
+            }
+            if let Ok(accepted) = timeout(remaining.min(CLOCK_CHECK_INTERVAL), &mut is_accepted).await {
+                return !accepted;
             }
         }
     }
