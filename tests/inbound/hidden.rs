@@ -309,3 +309,31 @@ async fn s15_08_a_bare_guard_answers_as_the_service_says_and_with_nothing_by_def
         assert_eq!(service.request("GET /guard", &[&admin]).await.status, 200);
     }
 }
+
+/// `nest` joins paths as axum does, with a slash at the end of the prefix too.
+#[tokio::test]
+async fn s15_08_a_prefix_with_a_slash_at_its_end_joins_as_in_axum() {
+    let issuer = TestIssuer::new();
+    let inner = || {
+        Routes::new().get("/", role("admin").hidden(), who).get("/list", role("admin").hidden(), who).get(
+            "/plain",
+            role("admin"),
+            who,
+        )
+    };
+    let app = protect(Routes::new().nest("/admin/", inner()).nest("/other", inner()), issuer.verifier_for("api"));
+    let paths: Vec<String> = app.table().iter().map(|route| route.path().to_owned()).collect();
+    assert_eq!(paths, ["/admin/", "/admin/list", "/admin/plain", "/other", "/other/list", "/other/plain"]);
+    let service = Service::start(app.into_router()).await;
+    let admin = format!("Authorization: Bearer {}", good(&issuer).claim("roles", ["admin"]).sign());
+    let user = format!("Authorization: Bearer {}", good(&issuer).sign());
+    for path in &paths {
+        let line = format!("GET {path}");
+        assert_eq!(service.request(&line, &[&admin]).await.status, 200, "{path}");
+        let refused = if path.ends_with("plain") { 403 } else { 404 };
+        assert_eq!(service.request(&line, &[&user]).await.status, refused, "{path}");
+    }
+    for path in ["/admin", "/other/"] {
+        assert_eq!(service.request(&format!("GET {path}"), &[&admin]).await.status, 404, "{path}");
+    }
+}

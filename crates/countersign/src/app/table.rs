@@ -174,8 +174,11 @@ pub(super) fn parameters(path: &str) -> impl Iterator<Item = &str> {
 
 /// The path below `prefix`, as axum joins them.
 pub(super) fn below(prefix: &str, path: &str) -> String {
-    let prefix = prefix.trim_end_matches('/');
-    format!("{prefix}{}", if path == "/" { "" } else { path })
+    match path {
+        _ if prefix.ends_with('/') => format!("{prefix}{}", path.trim_start_matches('/')),
+        "/" => prefix.to_owned(),
+        _ => format!("{prefix}{path}"),
+    }
 }
 
 impl fmt::Display for RouteTable {
