@@ -150,3 +150,26 @@ async fn s10_05_opentelemetry_reads_the_same_numbers() {
     assert_eq!((seen["countersign.issuer.token_requests"], seen["countersign.issuer.introspections"]), (4, 2));
     assert!(seen["countersign.issuer.store.duration"] >= 3);
 }
+
+/// An issuer that a new policy lacks is in no alarm: the recorder would keep its gauges as they were.
+#[tokio::test]
+#[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
+async fn gauges_of_a_removed_issuer_are_no_numbers_any_more() {
+    use countersign::metrics::Metrics;
+    use countersign::verify::Verifier;
+    use countersign_test::TestIssuer;
+    let _exclusive = exclusive();
+    let recorder = service::recorder();
+    let (stays, goes) =
+        (TestIssuer::new().with_name("https://stays.test"), TestIssuer::new().with_name("https://goes.test"));
+    let trusted = |issuer: &TestIssuer| Verifier::builder().trust(issuer.trusted_for("api"));
+    let both = trusted(&stays).trust(goes.trusted_for("api"));
+    let (verifier, replacer) = both.build_replaceable().expect("a policy");
+    let metrics = Metrics::new(&verifier);
+    metrics.publish();
+    let ready = |name: &str| value(&recorder.render(), &format!("countersign_keys_ready{{issuer=\"{name}\"}}"));
+    assert!(!ready("https://stays.test").is_nan() && !ready("https://goes.test").is_nan());
+    replacer.replace(trusted(&stays)).expect("a policy");
+    metrics.publish();
+    assert!(!ready("https://stays.test").is_nan() && ready("https://goes.test").is_nan());
+}

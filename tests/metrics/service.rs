@@ -28,7 +28,7 @@ pub struct Service {
 }
 
 /// The recorder of this process.
-fn recorder() -> &'static PrometheusHandle {
+pub fn recorder() -> &'static PrometheusHandle {
     static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
     RECORDER.get_or_init(|| {
         let duration = Matcher::Full("countersign_verification_duration_seconds".to_owned());

@@ -43,7 +43,7 @@ pub use crate::metrics::{DurationHistogram, observe_metrics};
 #[cfg(any(feature = "metrics", feature = "otel"))]
 pub use crate::metrics::{Metric, MetricKind, MetricValue, Sample};
 #[cfg(feature = "metrics")]
-pub use crate::metrics::{describe_metrics, publish_sample};
+pub use crate::metrics::{Publisher, describe_metrics};
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, safe_text, visible_text};

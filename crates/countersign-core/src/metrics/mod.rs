@@ -10,4 +10,4 @@ pub use metric::{Metric, MetricKind, MetricValue, Sample};
 #[cfg(feature = "otel")]
 pub use otel::{DurationHistogram, observe_metrics};
 #[cfg(feature = "metrics")]
-pub use recorder::{describe_metrics, publish_sample};
+pub use recorder::{Publisher, describe_metrics};

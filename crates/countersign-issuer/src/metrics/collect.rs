@@ -1,5 +1,10 @@
 //! The numbers of an issuer at one moment.
 
+#[cfg(feature = "metrics")]
+use std::sync::Arc;
+
+#[cfg(feature = "metrics")]
+use countersign_core::integration::Publisher;
 use countersign_core::integration::{Metric, MetricValue, Sample};
 
 use super::names::{INTROSPECTIONS, KEY_AGE, KEY_MAINTENANCE, KEYS, REVOCATIONS, TOKEN_REQUESTS};
@@ -17,18 +22,26 @@ use crate::service::Issuer;
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct IssuerMetrics(Issuer);
+pub struct IssuerMetrics {
+    issuer: Issuer,
+    #[cfg(feature = "metrics")]
+    pub(super) publisher: Arc<Publisher>,
+}
 
 impl IssuerMetrics {
     /// The numbers of this issuer. Times of store calls are those of all issuers of the process.
     #[must_use]
     pub fn new(issuer: &Issuer) -> Self {
-        IssuerMetrics(issuer.clone())
+        IssuerMetrics {
+            issuer: issuer.clone(),
+            #[cfg(feature = "metrics")]
+            publisher: Arc::default(),
+        }
     }
 
     /// Calls `add` with each number of now.
     pub(super) fn collect(&self, mut add: impl FnMut(Sample)) {
-        let issuer = &self.0;
+        let issuer = &self.issuer;
         let mut sample = |metric: &'static Metric, labels: &[(&'static str, &str)], value: MetricValue| {
             let named = std::iter::once(("issuer", issuer.name()));
             let labels = named.chain(labels.iter().copied()).map(|(name, value)| (name, value.to_owned())).collect();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_core::integration::{describe_metrics, publish_sample};
+use countersign_core::integration::describe_metrics;
 
 use super::collect::IssuerMetrics;
 use super::names::ALL;
@@ -13,7 +13,7 @@ const MIN_PERIOD: Duration = Duration::from_millis(100);
 impl IssuerMetrics {
     /// Publishes the numbers of now to the recorder of the crate `metrics`, such as when they are scraped.
     pub fn publish(&self) {
-        self.collect(publish_sample);
+        self.publisher.publish(|add| self.collect(add));
     }
 
     /// Describes the metrics to the recorder and publishes the numbers now and at this interval, as long as the runtime lives.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "metrics")]
+use countersign_core::integration::Publisher;
 use countersign_core::integration::{Metric, MetricValue, Sample};
 use countersign_core::verify::Verifier;
 
@@ -26,6 +28,8 @@ struct Sources {
     verifier: Verifier,
     #[cfg(feature = "outbound")]
     outbound: Option<Outbound>,
+    #[cfg(feature = "metrics")]
+    publisher: Arc<Publisher>,
 }
 
 impl Metrics {
@@ -36,6 +40,8 @@ impl Metrics {
             verifier: verifier.clone(),
             #[cfg(feature = "outbound")]
             outbound: None,
+            #[cfg(feature = "metrics")]
+            publisher: Arc::default(),
         }))
     }
 
@@ -44,6 +50,11 @@ impl Metrics {
     #[must_use]
     pub fn outbound(self, outbound: &Outbound) -> Self {
         Metrics(Arc::new(Sources { outbound: Some(outbound.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn publisher(&self) -> &Publisher {
+        &self.0.publisher
     }
 
     /// Calls `add` with each number of now.
