@@ -32,7 +32,7 @@ async fn s7_14_a_refusal_names_endpoint_client_code_description_and_secret_file(
     let mut on_behalf = TokenRequest::default();
     on_behalf.subject = Some(ann);
     let file = format!("its secret in {}", secret.display());
-    for (code, request, cure) in [
+    for (code, request, fix) in [
         ("invalid_client", &own, file.as_str()),
         ("unauthorized_client", &own, "allow the client this grant"),
         ("unauthorized_client", &on_behalf, "allow the client token exchange"),
@@ -46,7 +46,7 @@ async fn s7_14_a_refusal_names_endpoint_client_code_description_and_secret_file(
         let text = error.to_string();
         assert_eq!(error.oauth_error(), Some(code));
         for part in
-            [code, "\"AADSTS7000215: nothing is right\"", "client \"orders\"", &format!("{}/token", issuer.url), cure]
+            [code, "\"AADSTS7000215: nothing is right\"", "client \"orders\"", &format!("{}/token", issuer.url), fix]
         {
             assert!(text.contains(part), "{part} is not in {text}");
         }

@@ -52,6 +52,7 @@ use crate::telemetry;
 ///
 /// `authenticator` is a verifier, or an [`AuthenticateLayer`] with settings of its own. A requirement that names a path
 /// parameter which its route does not have is logged at ERROR and refuses every caller; [`try_protect`] returns it as an error.
+/// The routes that need no token are logged at INFO, so that one that is open by mistake is seen at start.
 ///
 /// ```
 /// use countersign::app::{Access, Routes, protect};
@@ -127,6 +128,8 @@ where
     if let Some(path) = layer.metadata_path() {
         table.push(Route::new("GET", path.to_owned(), Access::Public));
     }
+    let listed = table.public().map(|route| format!("{} {} ({})", route.method(), route.path(), route.access().kind()));
+    telemetry::open_routes(&listed.collect::<Vec<_>>());
     let open = routes.open.layer(layer.with_all_paths_public());
     let optional = routes.optional.layer(layer.with_anonymous_callers());
     let has_all_methods = |path: &str| routed.iter().any(|route| route.path() == path && route.method() == ANY);

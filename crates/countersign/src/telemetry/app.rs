@@ -8,6 +8,17 @@ pub(crate) fn faulty_routes(error: &ConfigError) {
     );
 }
 
+/// `routes` are those that need no token.
+pub(crate) fn open_routes(routes: &[String]) {
+    /// The most routes that the event lists.
+    const MAX_LISTED: usize = 16;
+    let mut listed = routes.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if let Some(more) = routes.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
+        listed = format!("{listed}, and {more} more");
+    }
+    tracing::info!(target: "countersign::app", routes = listed, "routes that need no token; all others do");
+}
+
 /// `operations` and `routes` are the first few of each.
 #[cfg(feature = "utoipa")]
 pub(crate) fn unmatched_operations(operations: &[String], routes: &[String]) {

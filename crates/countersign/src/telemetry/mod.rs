@@ -13,6 +13,7 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | a token was refused that a layer before this one accepted | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, and the token that was sent is ignored | `path`, `unlogged` |
 //! | `countersign::app` | ERROR, when built | a route lacks a path parameter that its requirement names | `error` |
+//! | `countersign::app` | INFO, when built | the routes and paths of an app that need no token | `routes` (the first 16, with their access) |
 //! | `countersign::app` | WARN, when written | operations without a route, or routes without an operation, in an OpenAPI document | `operations`, `routes` (the first 8) |
 //! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met, a handler's `Tenant` is missing, or the handler itself denied (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | DEBUG, with each event of the line before | what the denied caller has | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
@@ -40,7 +41,7 @@
 //! | `countersign::outbound` | DEBUG | a token was fetched | `origin`, `is_exchange`, `lifetime` (seconds) |
 //! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
-//! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a cure) |
+//! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
 //! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
 //! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a request was answered by the error of a call to another service | `code`, `error` |
@@ -73,10 +74,10 @@ mod policy;
 mod requests;
 mod samples;
 
-#[cfg(feature = "axum")]
-pub(crate) use app::faulty_routes;
 #[cfg(feature = "utoipa")]
 pub(crate) use app::unmatched_operations;
+#[cfg(feature = "axum")]
+pub(crate) use app::{faulty_routes, open_routes};
 #[cfg(feature = "remote-keys")]
 pub(crate) use issuers::{
     issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,

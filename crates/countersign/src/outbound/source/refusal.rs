@@ -26,11 +26,11 @@ impl Refused<'_> {
         // Without the query, which may hold a secret.
         let endpoint = format!("{}{}", self.endpoint.origin().ascii_serialization(), self.endpoint.path());
         let client = self.client.map(|(id, _)| format!(" by client \"{}\"", safe_text(id))).unwrap_or_default();
-        let cure = code.and_then(|code| self.cure(code)).map(|cure| format!("; {cure}")).unwrap_or_default();
-        format!("{described}; asked at {}{client}{cure}", cut(&endpoint))
+        let fix = code.and_then(|code| self.fix(code)).map(|fix| format!("; {fix}")).unwrap_or_default();
+        format!("{described}; asked at {}{client}{fix}", cut(&endpoint))
     }
 
-    fn cure(&self, code: &str) -> Option<String> {
+    fn fix(&self, code: &str) -> Option<String> {
         let grant = if self.is_exchange { "token exchange" } else { "this grant" };
         Some(match code {
             "invalid_client" => {

@@ -78,7 +78,7 @@ fn s10_04_s15_09_data_that_reads_in_two_ways_or_hides_text_is_refused() {
     ] {
         assert_eq!(Requirement::from_json(json).expect_err(json).kind(), Kind::Malformed);
     }
-    // Also where a service reads the requirement as part of its own settings.
+    // Also when a service reads the requirement as part of its own settings.
     for twice in [
         r#"{"claim":{"path":"/a","value":{"b":1,"b":2}}}"#,
         r#"{"not":{"claim":{"path":"/a","value":[{"b":{"c":1,"\u0063":2}}]}}}"#,
