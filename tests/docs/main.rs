@@ -186,5 +186,5 @@ fn each_common_task_takes_a_few_lines() {
             _ => {}
         }
     }
-    assert_eq!(tasks, 15);
+    assert_eq!(tasks, 16);
 }
