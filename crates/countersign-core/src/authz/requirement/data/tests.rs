@@ -1,7 +1,7 @@
 //! The data form: read as it was written, and within bounds.
 
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::authz::{all_of, any_of, at_least, claims_where};
