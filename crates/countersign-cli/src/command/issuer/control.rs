@@ -3,10 +3,11 @@
 //! The secret is never sent. Service and command prove to each other that they have it, because after the end of a service
 //! anybody on the machine can listen on its port.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use axum::extract::State;
@@ -25,8 +26,8 @@ use crate::tools::{keyring, secret};
 /// The largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
-/// The most nonces that wait for their request.
-const MAX_NONCES: usize = 64;
+/// The time that a nonce can be used for a request.
+const NONCE_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The contents of the control file: the control endpoint and its secret.
 #[derive(Debug, Deserialize, Serialize)]
@@ -102,29 +103,64 @@ pub(super) fn proof(secret: &str, parts: [&str; 3]) -> String {
 struct Endpoint {
     issuer: Issuer,
     secret: String,
-    /// Nonces that no request has used yet.
-    nonces: Mutex<VecDeque<String>>,
+    nonces: Nonces,
 }
 
 impl Endpoint {
     fn welcome(&self, hello: &Hello) -> Welcome {
-        let nonce = secret::random();
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.truncate(MAX_NONCES - 1);
-        nonces.push_front(nonce.clone());
+        let nonce = self.nonces.issue(&self.secret);
         Welcome { proof: proof(&self.secret, ["welcome", &hello.nonce, &nonce]), nonce }
     }
 
     /// The request, if its sender has the secret and its nonce was not used before.
     fn request(&self, order: &Order) -> Option<ControlRequest> {
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = nonces.iter().position(|nonce| *nonce == order.nonce)?;
         let expected = proof(&self.secret, ["request", &order.nonce, &order.request]);
-        if !secret::is_same(&order.proof, &expected) {
+        if !secret::is_same(&order.proof, &expected) || !self.nonces.take(&self.secret, &order.nonce) {
             return None;
         }
-        nonces.remove(index);
         serde_json::from_str(&order.request).ok()
+    }
+}
+
+/// Nonces that are good for one request. Anybody on the machine can ask for one, so the service remembers only those that a
+/// proven request has used.
+struct Nonces {
+    began: Instant,
+    /// Used ones, with the end of their lifetime.
+    used: Mutex<HashMap<String, Duration>>,
+}
+
+impl Nonces {
+    fn new() -> Self {
+        Nonces { began: Instant::now(), used: Mutex::default() }
+    }
+
+    /// A nonce with the millisecond of its issue, which its proof protects.
+    fn issue(&self, secret: &str) -> String {
+        let (issued_at, random) = (self.began.elapsed().as_millis().to_string(), secret::random());
+        let proof = proof(secret, ["nonce", &issued_at, &random]);
+        format!("{issued_at}.{random}.{proof}")
+    }
+
+    /// Uses up a nonce of this service. Only for requests whose sender has the secret.
+    fn take(&self, secret: &str, nonce: &str) -> bool {
+        self.take_at(secret, nonce, self.began.elapsed())
+    }
+
+    fn take_at(&self, secret: &str, nonce: &str, now: Duration) -> bool {
+        let mut parts = nonce.split('.');
+        let (Some(issued_at), Some(random), Some(own), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return false;
+        };
+        if !secret::is_same(own, &proof(secret, ["nonce", issued_at, random])) {
+            return false;
+        }
+        let Ok(issued_at) = issued_at.parse().map(Duration::from_millis) else { return false };
+        let ends_at = issued_at.saturating_add(NONCE_LIFETIME);
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.retain(|_, ends_at| now < *ends_at);
+        now < ends_at && used.insert(nonce.to_owned(), ends_at).is_none()
     }
 }
 
@@ -180,7 +216,7 @@ pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuar
     let _ = std::fs::remove_file(path); // left by a service that was killed; the store's lock shows a running one
     let text = serde_json::to_string(&control).unwrap_or_default();
     keyring::write_private(path, text.as_bytes())?;
-    let endpoint = Endpoint { issuer, secret: control.secret, nonces: Mutex::default() };
+    let endpoint = Endpoint { issuer, secret: control.secret, nonces: Nonces::new() };
     let welcome =
         |State(endpoint): State<Arc<Endpoint>>, Json(hello): Json<Hello>| async move { Json(endpoint.welcome(&hello)) };
     let router = Router::new().route("/hello", post(welcome)).route("/", post(respond)).with_state(Arc::new(endpoint));
@@ -199,4 +235,43 @@ async fn respond(State(endpoint): State<Arc<Endpoint>>, Json(order): Json<Order>
     };
     let proof = proof(&endpoint.secret, ["answer", &order.nonce, &answer]);
     Ok(Json(Answer { answer, proof }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "of this run";
+
+    #[test]
+    fn s15_01_nonces_of_others_do_not_displace_that_of_a_request() {
+        let nonces = Nonces::new();
+        let own = nonces.issue(SECRET);
+        for _ in 0..1_000 {
+            nonces.issue(SECRET);
+            nonces.take(SECRET, "1.invented.nonce");
+        }
+        assert!(nonces.take(SECRET, &own));
+        assert!(!nonces.take(SECRET, &own), "only once");
+    }
+
+    #[test]
+    fn a_nonce_is_of_this_service_and_of_this_minute() {
+        let nonces = Nonces::new();
+        let own = nonces.issue(SECRET);
+        let [issued_at, random, proof] = [0, 1, 2].map(|part| own.split('.').nth(part).expect("three parts"));
+        let later = format!("{}.{random}.{proof}", issued_at.parse::<u64>().expect("a number") + 60_000);
+        for forged in [&later, &format!("{own}."), &format!("{issued_at}.{random}"), "", "..", ".x."] {
+            assert!(!nonces.take(SECRET, forged), "{forged}");
+        }
+        assert!(!nonces.take("of another run", &own));
+        assert!(!nonces.take_at(SECRET, &own, NONCE_LIFETIME * 2), "too late");
+        assert!(nonces.take_at(SECRET, &own, NONCE_LIFETIME / 2));
+        let other = nonces.issue(SECRET);
+        assert!(nonces.take_at(SECRET, &other, Duration::ZERO));
+        assert!(!nonces.take_at(SECRET, &own, Duration::ZERO), "used");
+        let last = nonces.issue(SECRET);
+        assert!(nonces.take_at(SECRET, &last, NONCE_LIFETIME - Duration::from_secs(5)));
+        assert_eq!(nonces.used.lock().expect("sound").len(), 3);
+    }
 }
