@@ -19,7 +19,7 @@ use crate::secret::Secret;
 
 /// A key that checks signatures of exactly one algorithm.
 pub struct VerifyingKey {
-    key_id: Option<Box<str>>,
+    label: Arc<KeyLabel>,
     algorithm: Algorithm,
     thumbprint: Box<str>,
     material: Material,
@@ -27,6 +27,28 @@ pub struct VerifyingKey {
     irregularities: Box<[&'static str]>,
     /// Present if an RSA key has no `alg`: the same key for the algorithms that a policy may name for it.
     unlabelled: Option<Box<Relabelled>>,
+}
+
+/// The name and algorithm of a key. Verified tokens have it instead of the key, whose memory ends with its set.
+#[derive(Debug)]
+pub(crate) struct KeyLabel {
+    key_id: Option<Box<str>>,
+    algorithm: Algorithm,
+}
+
+impl KeyLabel {
+    pub(crate) fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Returns whether it is a key of tests or of development, by its ID.
+    pub(crate) fn is_for_tests(&self) -> bool {
+        self.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
+    }
 }
 
 /// An RSA key prepared for the algorithms of [`Algorithm::RSA`], each on first use.
@@ -117,7 +139,7 @@ impl VerifyingKey {
             ));
         }
         Ok(VerifyingKey {
-            key_id: key_id.map(Into::into),
+            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm }),
             algorithm,
             thumbprint: "hmac".into(), // a digest of a secret would invite guessing
             material: Material::Hmac(Box::new(hmac::Key::new(hmac_algorithm, bytes))),
@@ -128,13 +150,18 @@ impl VerifyingKey {
 
     /// Returns whether it is a key of tests or of development, by its ID.
     pub(crate) fn is_for_tests(&self) -> bool {
-        self.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
+        self.label.is_for_tests()
+    }
+
+    /// Its name and algorithm.
+    pub(crate) fn label(&self) -> &Arc<KeyLabel> {
+        &self.label
     }
 
     /// The `kid`, if it has one.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.key_id.as_deref()
+        self.label.key_id()
     }
 
     /// The one algorithm that this key checks.
@@ -212,6 +239,7 @@ impl VerifyingKey {
             size_of::<Option<Arc<Self>>>() * 2 + key.get().and_then(Option::as_ref).map_or(0, |key| key.memory_bytes())
         });
         size_of::<Self>()
+            + size_of::<KeyLabel>()
             + self.key_id().map_or(0, str::len)
             + self.thumbprint.len()
             + size_of_val(&*self.irregularities)
@@ -273,7 +301,7 @@ impl VerifyingKey {
             }
         };
         Ok(VerifyingKey {
-            key_id: key_id.map(Into::into),
+            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm }),
             algorithm,
             thumbprint: thumbprint(public, algorithm).into(),
             material: Material::Public(parsed),
@@ -286,7 +314,7 @@ impl VerifyingKey {
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifyingKey")
-            .field("key_id", &self.key_id)
+            .field("key_id", &self.label.key_id)
             .field("algorithm", &self.algorithm)
             .field("thumbprint", &self.thumbprint)
             .finish_non_exhaustive()

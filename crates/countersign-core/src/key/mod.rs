@@ -22,6 +22,7 @@ pub use context::SourceContext;
 pub use info::{KeyHealth, KeySourceInfo, KeyStats};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
+pub(crate) use material::KeyLabel;
 pub use material::VerifyingKey;
 #[cfg(feature = "sign")]
 pub(crate) use pem::decode as decode_pem;

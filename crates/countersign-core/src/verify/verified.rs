@@ -11,7 +11,7 @@ use crate::authz::{Decision, Explanation, Fact, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::{Clock, UnixTime};
-use crate::key::{Algorithm, VerifyingKey};
+use crate::key::{Algorithm, KeyLabel};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
 use crate::token::{StringClaim, Strings};
@@ -28,7 +28,8 @@ pub struct Verified {
     /// `strings` has them.
     token: Option<Arc<str>>,
     typed: TypedClaims,
-    key: Arc<VerifyingKey>,
+    /// Not the key itself: a cached token would keep the keys of a set in memory that was replaced.
+    key: Arc<KeyLabel>,
     /// The claims that the mappings of the configured issuers read, if the issuer is a resolved one.
     configured_claims: Option<Arc<Vec<Box<str>>>>,
     is_clients_own: bool,
@@ -70,7 +71,7 @@ impl Verified {
             not_before: payload.not_before,
             issued_at: payload.issued_at,
             expires: payload.expires,
-            key: Arc::clone(&signed.key),
+            key: Arc::clone(signed.key.label()),
             is_clients_own,
             configured_claims,
             epoch,
@@ -318,9 +319,36 @@ mod tests {
     use std::mem::offset_of;
 
     use super::*;
+    use crate::clock::SystemClock;
+    use crate::key::{KeySet, KeySource, Lookup, StaticKeys};
+    use crate::mint::{Draft, Signer};
+    use crate::policy::NeedsAudience;
+    use crate::verify::verifier::{Step, Verifier};
 
     /// The size of a cache line on common machines, in bytes.
     const LINE: usize = 64;
+
+    #[test]
+    fn s15_07_a_cached_token_keeps_no_key_of_a_replaced_set() {
+        let signer = Signer::generate(Algorithm::ES256).expect("a key").with_key_id("k1");
+        let set = Arc::new(KeySet::new([signer.verifying_key().expect("a public key")]));
+        let Lookup::Found(found) = set.find(Some("k1"), Algorithm::ES256, Algorithm::RS256) else { panic!("no key") };
+        let key = Arc::downgrade(found[0]);
+        let keys = Arc::new(StaticKeys::new([]));
+        keys.cell().store(Arc::clone(&set), None);
+        drop(set);
+        let trusted = NeedsAudience::new("https://id.test", keys.clone()).audience("orders");
+        let verifier = Verifier::new(trusted).expect("a policy");
+        let (now, draft) = (SystemClock.now(), Draft::access_token().issuer("https://id.test").audience("orders"));
+        let draft =
+            draft.subject("ann").issued_at(now).expires_at(now.saturating_add(std::time::Duration::from_secs(300)));
+        let token = draft.sign(&signer).expect("signed");
+        let Step::Done(Ok(verified)) = verifier.verify_with_cached_keys(&token) else { panic!("not verified") };
+        assert!(key.upgrade().is_some() && verifier.cached_tokens() == 1);
+        keys.cell().store(Arc::new(KeySet::new([])), None);
+        assert!(key.upgrade().is_none(), "the key is still in memory");
+        assert_eq!((verified.key_id(), verified.algorithm()), (Some("k1"), Algorithm::ES256));
+    }
 
     #[test]
     fn fields_of_a_hit_share_a_cache_line_without_the_reference_counts() {
