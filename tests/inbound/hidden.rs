@@ -337,3 +337,51 @@ async fn s15_08_a_prefix_with_a_slash_at_its_end_joins_as_in_axum() {
         assert_eq!(service.request(&format!("GET {path}"), &[&admin]).await.status, 404, "{path}");
     }
 }
+
+/// The answers of handlers depend on the request like those of guards: browsers of other origins may read the challenge, and
+/// the service's own answers get the headers.
+#[tokio::test]
+async fn s5_17_refusals_by_handlers_depend_on_the_headers_of_the_request() {
+    async fn role_needed(claims: Claims) -> Result<&'static str, Rejection> {
+        claims.require(&scope("admin"))?;
+        Ok("in")
+    }
+    async fn missing(claims: Claims) -> Result<&'static str, Rejection> {
+        Err(claims.not_found())
+    }
+    async fn forbidden(claims: Claims) -> Result<&'static str, Rejection> {
+        Err(claims.forbidden())
+    }
+    let issuer = TestIssuer::new();
+    let routes = || {
+        Router::new()
+            .route("/require", get(role_needed))
+            .route("/forbidden", get(forbidden))
+            .route("/missing", get(missing))
+            .route("/guard", get(who).layer(require(scope("admin"))))
+            .route("/hidden", get(who).layer(require(scope("admin").hidden())))
+    };
+    let language = |headers: &HeaderMap| {
+        let language = headers.get("accept-language").and_then(|value| value.to_str().ok()).unwrap_or("none");
+        axum::http::Response::new(bytes::Bytes::from(language.to_owned()))
+    };
+    let render = move |_: &countersign::response::Problem, headers: &HeaderMap| language(headers);
+    let own = builder(&issuer).render(render).not_found(language).build().expect("a layer");
+    let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+    for (router, body) in [(routes().layer(layer(&issuer)), None), (routes().layer(own), Some("de"))] {
+        let service = Service::start(router).await;
+        for path in ["/guard", "/require", "/forbidden", "/hidden", "/missing"] {
+            let is_hidden = matches!(path, "/hidden" | "/missing");
+            for origin in [None, Some("Origin: https://app.test")] {
+                let lines: Vec<&str> = [&*token, "Accept-Language: de"].into_iter().chain(origin).collect();
+                let answer = service.request(&format!("GET {path}"), &lines).await;
+                let exposed = answer.header("access-control-expose-headers");
+                let expected = (origin.is_some() && !is_hidden).then_some("www-authenticate, retry-after");
+                assert_eq!(exposed, expected, "{path} {origin:?}");
+                if let Some(body) = body {
+                    assert_eq!(answer.body, body, "{path}");
+                }
+            }
+        }
+    }
+}

@@ -10,7 +10,6 @@ use countersign_core::claims::{FromClaims, TenantId};
 use countersign_core::clock::UnixTime;
 use countersign_core::integration::RequestContext;
 use countersign_core::verify::Verified;
-use http::HeaderMap;
 use http::request::Parts;
 
 use super::rejection::{Caller, Rejection, caller, caller_or_anonymous};
@@ -120,7 +119,7 @@ impl<C> Claims<C> {
     /// header or its host, which are not available here, is answered with 500 and an error in the log: guard the route with
     /// it, or use [`Authorized`](super::Authorized).
     pub fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
-        self.caller.require(requirement, &HeaderMap::new())
+        self.caller.require(requirement)
     }
 
     /// The answer of a hidden resource, for a handler that found none for this caller; the layer's

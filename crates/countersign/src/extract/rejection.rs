@@ -8,8 +8,8 @@ use bytes::Bytes;
 use countersign_core::authz::{Denial, Requirement};
 use countersign_core::integration::NoRequest;
 use countersign_core::verify::Verified;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue, header};
 
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::guard::{Denied, changed_parameter, evaluate, warn_of_ignored_token};
@@ -71,18 +71,46 @@ pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
     pub(super) context: Arc<LayerContext>,
     pub(super) form: AnswerForm,
+    /// The headers of the request, as far as answers to it may depend on them.
+    headers: AnswerHeaders,
+}
+
+/// The headers of a request that its answers need, for a handler that no longer has the request.
+#[derive(Clone)]
+enum AnswerHeaders {
+    Origin(Option<HeaderValue>),
+    /// For the application's own answers.
+    All(Arc<HeaderMap>),
+}
+
+impl AnswerHeaders {
+    fn of(headers: &HeaderMap, context: &LayerContext) -> Self {
+        match context.responder.reads_all_headers() {
+            true => AnswerHeaders::All(Arc::new(headers.clone())),
+            false => AnswerHeaders::Origin(headers.get(header::ORIGIN).cloned()),
+        }
+    }
+
+    fn read<R>(&self, read: impl FnOnce(&HeaderMap) -> R) -> R {
+        match self {
+            AnswerHeaders::All(headers) => read(headers),
+            AnswerHeaders::Origin(origin) => {
+                read(&origin.iter().map(|origin| (header::ORIGIN, origin.clone())).collect())
+            }
+        }
+    }
 }
 
 impl Caller {
-    /// Evaluates `requirement` without the request, of which the answer uses only `headers`.
-    pub(crate) fn require(&self, requirement: &Requirement, headers: &HeaderMap) -> Result<(), Rejection> {
-        let Caller { verified, context, form } = self;
+    /// Evaluates `requirement` without the request, of which only the answer uses headers.
+    pub(crate) fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
+        let Caller { verified, context, form, headers } = self;
         if requirement.needs_request() {
             telemetry::request_not_available(requirement, &context.samples, context.clock.elapsed());
             return Err(Rejection::setup_fault(*form));
         }
         evaluate(requirement, verified, context, &NoRequest)
-            .map_err(|denied| Rejection::denied(context, denied, headers, *form))
+            .map_err(|denied| headers.read(|headers| Rejection::denied(context, denied, headers, *form)))
     }
 }
 
@@ -91,7 +119,8 @@ impl Caller {
     pub(super) fn denied(&self, denial: Denial) -> Rejection {
         let LayerContext { clock, samples, subjects, .. } = &*self.context;
         telemetry::denied_by_handler(&denial, &self.verified, subjects.as_ref(), samples, clock.elapsed());
-        Rejection::new(&self.context, &Refusal::Denied(denial), &HeaderMap::new(), self.form)
+        let answer = |headers: &HeaderMap| Rejection::new(&self.context, &Refusal::Denied(denial), headers, self.form);
+        self.headers.read(answer)
     }
 }
 
@@ -103,7 +132,10 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
     let Authenticated { verified, context, form, compared } = authenticated;
-    let caller = verified.clone().map(|verified| Caller { verified, context: Arc::clone(context), form: *form });
+    let caller = verified.clone().map(|verified| {
+        let headers = AnswerHeaders::of(&parts.headers, context);
+        Caller { verified, context: Arc::clone(context), form: *form, headers }
+    });
     if compared.is_empty() {
         return Ok(caller);
     }

@@ -54,7 +54,7 @@ impl<T> CallerExt for Request<T> {
 
     fn require(&self, requirement: &Requirement) -> Result<(), Status> {
         let mut parts = parts(self);
-        Ok(caller_for(requirement, &mut parts)?.require(requirement, &parts.headers)?)
+        Ok(caller_for(requirement, &mut parts)?.require(requirement)?)
     }
 }
 

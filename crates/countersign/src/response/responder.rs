@@ -79,6 +79,12 @@ impl Responder {
         Responder { not_found: Some(NotFound(Arc::new(answer))), ..self }
     }
 
+    /// Returns whether answers may depend on any header of the request, and not only on `Origin`.
+    #[cfg(feature = "axum")]
+    pub(crate) fn reads_all_headers(&self) -> bool {
+        self.renderer.is_some() || self.not_found.is_some()
+    }
+
     /// The settings that a challenge cannot hold; they are refused rather than left out silently.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let problem = "a challenge holds only printable ASCII without quotes and backslashes, and it must not be empty";
