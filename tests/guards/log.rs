@@ -16,6 +16,7 @@ impl Log {
     }
 
     pub(crate) fn subscriber_at(&self, level: LevelFilter) -> impl Subscriber + Send + Sync + 'static {
+        countersign_tests::events::enable_events_on_every_thread();
         let writer = self.clone();
         tracing_subscriber::fmt().with_ansi(false).with_max_level(level).with_writer(move || writer.clone()).finish()
     }

@@ -145,3 +145,26 @@ fn the_kernel_reads_no_file_opens_no_socket_and_has_no_runtime() {
         }
     }
 }
+
+/// `tracing` caches whether anyone listens to an event. Without a subscriber for all threads, a test whose own thread listens
+/// misses events that another test's thread emitted first.
+#[test]
+fn tests_that_listen_on_their_thread_enable_events_on_all_threads() {
+    const ENABLE: &str = "enable_events_on_every_thread()";
+    let tests = crates().join("../tests");
+    let mut listening = 0;
+    for folder in std::fs::read_dir(&tests).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        if !folder.is_dir() || ["structure", "peers"].iter().any(|name| folder.ends_with(name)) {
+            continue;
+        }
+        for (path, text) in files(&folder) {
+            let code = code(&text);
+            // Of the log that `log.rs` of that crate defines.
+            let shares_log = code.matches(".with_subscriber(").count() == code.matches(".with_subscriber(log.").count();
+            let is_own = code.contains("::set_default(") || !shares_log || path == "log.rs";
+            listening += usize::from(is_own);
+            assert!(!is_own || code.contains(ENABLE), "{}/{path}: call {ENABLE} first", folder.display());
+        }
+    }
+    assert!(listening > 3, "{listening} files");
+}
