@@ -2,16 +2,20 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use countersign::health::Health;
+use countersign::issuers::{ResolvePolicy, ResolvedIssuers};
 use countersign::key::{KeySet, KeySource, KeyStats};
+use countersign::keys::RemoteKeys;
+use countersign::policy::NeedsAudience;
+use countersign::verify::Verifier;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::server::{answer, ok};
-use crate::world::{World, until};
+use crate::world::{World, policy, until};
 
 thread_local! {
     static EVENTS: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
@@ -43,7 +47,7 @@ struct ToThread;
 
 impl<S: tracing::Subscriber> Layer<S> for ToThread {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() == "countersign::keys" {
+        if matches!(event.metadata().target(), "countersign::keys" | "countersign::issuers") {
             let mut line = Line(event.metadata().level().to_string());
             event.record(&mut line);
             EVENTS.with_borrow_mut(|logged| {
@@ -87,13 +91,13 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     assert_eq!(world.keys.describe().stats, KeyStats::default());
 
     assert_eq!(world.verdict(&world.token()).await, "ok");
-    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=1 added={first} removed=")]);
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=1 added={first} removed= unlogged=0")]);
     assert_eq!(counted(&world), (1, 0, 1, 0));
 
     world.issuer.rotate();
     let second = thumbprints(&world).remove(0);
     assert_eq!(world.verdict(&world.token()).await, "ok");
-    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=2 added={second} removed=")]);
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=true keys=2 added={second} removed= unlogged=0")]);
 
     assert_eq!(world.verdict(&world.with_unknown_key(1)).await, "keys_unavailable");
     assert_eq!(events.take(), ["DEBUG key refresh skipped: cool-down active"]);
@@ -102,7 +106,7 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     world.issuer.withdraw_old_keys();
     world.advance(Duration::from_secs(481)).await;
     until("the set is there", || world.keys.describe().stats.fetched == 3).await;
-    assert_eq!(events.take(), [format!("INFO keys fetched forced=false keys=1 added= removed={first}")]);
+    assert_eq!(events.take(), [format!("INFO keys fetched forced=false keys=1 added= removed={first} unlogged=0")]);
 
     world.server.now(|_, _| answer(503, &[], ""));
     world.advance(Duration::from_secs(482)).await; // timers are a millisecond late
@@ -110,6 +114,7 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     let logged = events.take();
     assert_eq!(logged.len() as u64, world.keys.describe().stats.failed, "{logged:?}");
     let age = logged[0].strip_prefix("WARN key fetch failed forced=false error=status 503 age=");
+    let age = age.and_then(|rest| rest.strip_suffix(" unlogged=0"));
     assert!(age.and_then(|age| age.parse().ok()).is_some_and(|age: u64| (480..=483).contains(&age)), "{logged:?}");
     assert!(!world.keys.describe().stats.is_stale, "still within its lifetime");
     world.advance(Duration::from_secs(200)).await;
@@ -167,8 +172,47 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
         logged[0].starts_with("WARN key fetch failed forced=true error=the issuer states that it has no keys"),
         "{logged:?}"
     );
-    assert_eq!(logged[1], "ERROR issuer withdrew all its keys: tokens will be refused used_for=45");
+    assert_eq!(logged[1], "ERROR issuer withdrew all its keys: tokens will be refused used_for=45 unlogged=0");
     assert_eq!(logged.len(), 2, "{logged:?}");
+}
+
+/// S10.09: untrusted clients decide which resolved issuers are looked up, and how often.
+#[tokio::test]
+async fn s10_09_events_of_resolved_issuers_and_their_keys_are_sampled() {
+    let events = Events::of_this_thread();
+    let world = World::honest().await;
+    let issuers = ResolvedIssuers::new(|name: String| async move {
+        let keys = RemoteKeys::from_url(format!("{name}/jwks")).refresh_policy(policy());
+        Ok(Some(NeedsAudience::new(name, Arc::new(keys)).audience("orders")))
+    });
+    let issuers = issuers.danger_allow_private_addresses();
+    let issuers = Arc::new(issuers.resolve_policy(ResolvePolicy::default().max_lookups_per_second(1_000)));
+    let clock = Arc::new(world.issuer.clock().clone());
+    let verifier = Verifier::builder().trust_resolved(issuers.clone()).clock(clock).build().expect("good");
+    let mut verified = 0;
+    for number in 0..60 {
+        let name = format!("{}/t{number}", world.server.url);
+        let token = world.issuer.clone().with_name(&name).token().audience("orders").sign();
+        verified += usize::from(verifier.verify(&token).await.is_ok());
+    }
+    assert!(verified >= 20, "{verified}");
+    let logged = events.take();
+    for event in ["issuer resolved", "keys fetched"] {
+        let count = logged.iter().filter(|line| line.contains(event)).count();
+        assert!(count <= 10, "{count}: {event}");
+    }
+}
+
+#[tokio::test]
+async fn s10_09_an_event_lists_a_few_keys_of_a_large_set() {
+    let events = Events::of_this_thread();
+    let world = World::honest().await;
+    (0..19).for_each(|_| world.issuer.rotate());
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let logged = events.take();
+    let [line] = &logged[..] else { panic!("{logged:?}") };
+    assert!(line.starts_with("INFO keys fetched forced=true keys=20 added="), "{line}");
+    assert!(line.ends_with(" and 12 more removed= unlogged=0") && line.len() < 500, "{line}");
 }
 
 /// The public key of another issuer, so that the set counts as changed.

@@ -9,6 +9,7 @@ use super::TrustedIssuer;
 use crate::error::{ConfigError, Fault};
 use crate::key::memory::KeyMemory;
 use crate::key::{RefreshFuture, SourceContext};
+use crate::redact::safe_text;
 
 /// Resolves issuers that are unknown at build time, such as tenants in a database.
 ///
@@ -100,8 +101,8 @@ impl ResolvedIssuer {
         }
         ConfigError::check(faults).inspect_err(|_| issuer.keys.detach())?;
         let is_weakened = issuer.weakenings().next().is_some();
-        for weakening in issuer.weakenings() {
-            tracing::warn!(issuer = issuer.issuer(), weakening, "a resolved issuer is weakened by policy::danger");
+        if is_weakened {
+            log_weakenings(&issuer, context.clock().elapsed());
         }
         issuer.is_resolved = true;
         issuer.identity_claims = Arc::new(issuer.authorities.claim_names().map(Box::from).collect());
@@ -173,6 +174,17 @@ impl ResolvedIssuer {
     /// The claims that the rules and the mapping read.
     pub(crate) fn claim_names(&self) -> &[Box<str>] {
         &self.claim_names
+    }
+}
+
+/// At most one event per second, since untrusted clients decide how often issuers are resolved.
+#[cold]
+fn log_weakenings(issuer: &TrustedIssuer, elapsed: Duration) {
+    static LOGGED_IN: AtomicU64 = AtomicU64::new(0);
+    let second = elapsed.as_secs().saturating_add(1);
+    if LOGGED_IN.swap(second, Ordering::Relaxed) != second {
+        let (name, weakenings) = (safe_text(issuer.issuer()), issuer.weakenings().collect::<Vec<_>>().join("; "));
+        tracing::warn!(issuer = name, weakenings, "a resolved issuer is weakened by policy::danger");
     }
 }
 

@@ -12,7 +12,7 @@ use super::fetch_limit::FetchLimit;
 use super::location::{KeyLocation, KeyRequest};
 use crate::fetch::{FetchFailure, in_span};
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched};
-use crate::telemetry;
+use crate::telemetry::{self, FetchEvents};
 
 /// The time that keys are used after their issuer stated that it has none, in case that was a mistake of a moment.
 const WITHDRAWN_AFTER: Duration = Duration::from_secs(45);
@@ -115,6 +115,12 @@ pub(super) struct KeyFetch {
     pub(super) generation: u64,
 }
 
+impl KeyFetch {
+    fn events(&self) -> FetchEvents {
+        FetchEvents { is_resolved: self.keys.usage.is_limited(), elapsed: self.clock.elapsed() }
+    }
+}
+
 impl Fetch<KeySet> for KeyFetch {
     type Error = FetchFailure;
 
@@ -124,14 +130,14 @@ impl Fetch<KeySet> for KeyFetch {
         if forced {
             self.keys.counters.forced.fetch_add(1, Ordering::Relaxed);
         }
-        let elapsed = request.elapsed;
+        let events = self.events();
         let fetch = Arc::clone(&location).fetch(request);
         Box::pin(async move {
             let span = telemetry::key_fetch_span(location.shown_name(), forced);
             let fetch_and_log = async {
                 let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
                 if let Ok(fetched) = &result {
-                    telemetry::keys_fetched(location.shown_name(), forced, current.as_deref(), &fetched.value, elapsed);
+                    telemetry::keys_fetched(location.shown_name(), forced, current.as_deref(), &fetched.value, events);
                 }
                 result
             };
@@ -150,7 +156,7 @@ impl Fetch<KeySet> for KeyFetch {
         };
         self.keys.counters.failed.fetch_add(1, Ordering::Relaxed);
         let age = cached.map(|cached| self.clock.elapsed().saturating_sub(cached.fetched_at));
-        telemetry::key_fetch_failed(self.location.shown_name(), forced, error, age);
+        telemetry::key_fetch_failed(self.location.shown_name(), forced, error, age, self.events());
         if *error == FetchFailure::NoKeys && cached.is_none() {
             let attachments = self.keys.attachments();
             if attachments.generation() == Some(self.generation) {
@@ -167,7 +173,7 @@ impl Fetch<KeySet> for KeyFetch {
         attachments.count(Some(&cached.value));
         if cached.is_withdrawn {
             if !self.keys.cell.is_withdrawn() {
-                telemetry::keys_withdrawn(self.location.shown_name(), WITHDRAWN_AFTER);
+                telemetry::keys_withdrawn(self.location.shown_name(), WITHDRAWN_AFTER, self.events());
             }
             self.keys.cell.withdraw(cached.usable_until);
         } else if cached.may_be_stale() {

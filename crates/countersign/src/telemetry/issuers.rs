@@ -6,12 +6,18 @@ use countersign_core::integration::safe_text;
 
 use super::samples::Sampler;
 
-pub(crate) fn issuer_resolved(issuer: &str) {
-    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer resolved");
+pub(crate) fn issuer_resolved(issuer: &str, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if let Some(unlogged) = SAMPLE.admit(elapsed) {
+        tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), unlogged, "issuer resolved");
+    }
 }
 
-pub(crate) fn issuer_removed(issuer: &str) {
-    tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), "issuer no longer trusted");
+pub(crate) fn issuer_removed(issuer: &str, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if let Some(unlogged) = SAMPLE.admit(elapsed) {
+        tracing::info!(target: "countersign::issuers", issuer = safe_text(issuer), unlogged, "issuer no longer trusted");
+    }
 }
 
 pub(crate) fn issuer_names_file(file: &str, error: &std::io::Error) {

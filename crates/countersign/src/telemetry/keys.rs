@@ -11,7 +11,7 @@ use tracing::field::Empty;
 use super::samples::Sampler;
 use crate::fetch::FetchFailure;
 
-/// The number of odd entries that one record lists, so that a hostile issuer does not fill the log.
+/// The number of entries that one record lists, so that a hostile issuer does not fill the log.
 const MAX_LISTED: usize = 8;
 
 /// The span of one fetch of keys. It has no parent: the fetch serves every caller that waits for it.
@@ -28,18 +28,35 @@ pub(crate) fn key_fetch_span(source: &str, forced: bool) -> Span {
     )
 }
 
-pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, elapsed: Duration) {
-    let keys = now.len();
+/// The events of fetches of one kind: those of the sources that an operator configured are few, and all are logged. Untrusted
+/// clients decide which resolved issuers are looked up, and how often: their events are sampled over all of them.
+#[derive(Clone, Copy)]
+pub(crate) struct FetchEvents {
+    pub(crate) is_resolved: bool,
+    pub(crate) elapsed: Duration,
+}
+
+impl FetchEvents {
+    /// The number of events not logged since the last one, if this one is to be logged.
+    fn admit(self, sample: &Sampler) -> Option<u64> {
+        if self.is_resolved { sample.admit(self.elapsed) } else { Some(0) }
+    }
+}
+
+pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, events: FetchEvents) {
+    static SAMPLE: Sampler = Sampler::new();
+    let (keys, elapsed) = (now.len(), events.elapsed);
     if before.is_some_and(|before| before.has_same_keys(now)) {
         tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
         return;
     }
-    let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
-    let (before, after) = (before.map(thumbprints).unwrap_or_default(), thumbprints(now));
-    let joined = |some: Vec<&String>| some.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-    let added = joined(after.difference(&before).collect());
-    let removed = joined(before.difference(&after).collect());
-    tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, "keys fetched");
+    if let Some(unlogged) = events.admit(&SAMPLE) {
+        let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
+        let (before, after) = (before.map(thumbprints).unwrap_or_default(), thumbprints(now));
+        let added = listed(" ", after.difference(&before).cloned());
+        let removed = listed(" ", before.difference(&after).cloned());
+        tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, unlogged, "keys fetched");
+    }
     keys_skipped(source, now, elapsed);
     keys_irregular(source, now, elapsed);
 }
@@ -51,7 +68,7 @@ fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
         let skipped: Vec<&SkippedKey> =
             set.skipped().iter().filter(|skipped| skipped.is_private_key == is_private).collect();
         let Some(unlogged) = (!skipped.is_empty()).then(|| sample.admit(elapsed)).flatten() else { continue };
-        let (count, entries) = (skipped.len(), listed(skipped.iter().map(ToString::to_string)));
+        let (count, entries) = (skipped.len(), listed("; ", skipped.iter().map(ToString::to_string)));
         if is_private {
             tracing::error!(target: "countersign::keys", source, count, entries, unlogged, "published keys are private: replace them now");
         } else {
@@ -66,26 +83,39 @@ fn keys_irregular(source: &str, set: &KeySet, elapsed: Duration) {
     let irregular = || set.keys().filter(|key| !key.irregularities().is_empty());
     let count = irregular().count();
     let Some(unlogged) = (count > 0).then(|| SAMPLE.admit(elapsed)).flatten() else { return };
-    let entries = listed(irregular().map(|key| format!("{}: {}", name(key), key.irregularities().join(", "))));
+    let entries = listed("; ", irregular().map(|key| format!("{}: {}", name(key), key.irregularities().join(", "))));
     tracing::info!(target: "countersign::keys", source, count, entries, unlogged, "keys are written irregularly");
 }
 
 /// The first entries, and the number of the others.
-fn listed(entries: impl Iterator<Item = String>) -> String {
+fn listed(separator: &str, entries: impl Iterator<Item = String>) -> String {
     let entries: Vec<String> = entries.collect();
     let more = entries.len().saturating_sub(MAX_LISTED);
-    let list = entries.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join("; ");
-    if more > 0 { format!("{list}; and {more} more") } else { list }
+    let list = entries.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join(separator);
+    if more > 0 { format!("{list}{separator}and {more} more") } else { list }
 }
 
-pub(crate) fn key_fetch_failed(source: &str, forced: bool, error: &FetchFailure, age: Option<Duration>) {
+pub(crate) fn key_fetch_failed(
+    source: &str,
+    forced: bool,
+    error: &FetchFailure,
+    age: Option<Duration>,
+    events: FetchEvents,
+) {
+    static SAMPLE: Sampler = Sampler::new();
+    let Some(unlogged) = events.admit(&SAMPLE) else { return };
     let age = age.map(|age| age.as_secs());
-    tracing::warn!(target: "countersign::keys", source, forced, %error, age, "key fetch failed");
+    tracing::warn!(target: "countersign::keys", source, forced, %error, age, unlogged, "key fetch failed");
 }
 
-pub(crate) fn keys_withdrawn(source: &str, used_for: Duration) {
+pub(crate) fn keys_withdrawn(source: &str, used_for: Duration, events: FetchEvents) {
+    static SAMPLE: Sampler = Sampler::new();
+    let Some(unlogged) = events.admit(&SAMPLE) else { return };
     let used_for = used_for.as_secs();
-    tracing::error!(target: "countersign::keys", source, used_for, "issuer withdrew all its keys: tokens will be refused");
+    tracing::error!(
+        target: "countersign::keys", source, used_for, unlogged,
+        "issuer withdrew all its keys: tokens will be refused"
+    );
 }
 
 pub(crate) fn key_refresh_skipped(source: &str, elapsed: Duration) {

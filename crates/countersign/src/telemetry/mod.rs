@@ -24,9 +24,9 @@
 //! | `countersign::guard` | ERROR, at most 10 per second | a check in a handler needs the request, which only a guard can see | `requirement`, `fix`, `unlogged` |
 //! | `countersign::lifetime` | INFO, at most 10 per second | a response outlived its caller's token | `outcome`, `unlogged` |
 //! | `countersign::extract` | INFO, at most 10 per second | claims do not match the handler's type | `expected`, `error`, `unlogged` |
-//! | `countersign::keys` | INFO if keys changed, else DEBUG | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (thumbprints) |
-//! | `countersign::keys` | WARN | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys) |
-//! | `countersign::keys` | ERROR | an issuer withdrew all its keys, which are used for the seconds in `used_for` | `source`, `used_for` |
+//! | `countersign::keys` | INFO if keys changed, else DEBUG; of resolved issuers at most 10 per second | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (the first 8 thumbprints), `unlogged` |
+//! | `countersign::keys` | WARN, of resolved issuers at most 10 per second | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys), `unlogged` |
+//! | `countersign::keys` | ERROR, of resolved issuers at most 10 per second | an issuer withdrew all its keys, which are used for the seconds in `used_for` | `source`, `used_for`, `unlogged` |
 //! | `countersign::keys` | DEBUG, at most 10 per second | a key refresh was skipped: cool-down active, or too many refreshes | `source` |
 //! | `countersign::keys` | INFO, at most 10 per second | keys of a new set are written irregularly, and used | `source`, `count`, `entries` (the first 8), `unlogged` |
 //! | `countersign::keys` | WARN | a key file can be written by others, or holds a private key that others can read | `source`, `problem` |
@@ -34,7 +34,7 @@
 //! | `countersign::policy` | INFO | the policy of a file was replaced | `file`, `fingerprint` |
 //! | `countersign::policy` | ERROR, once per change | the policy of a file was refused, and the last good one stays in force | `file`, `error` |
 //! | `countersign::policy` | INFO | a file that was refused has the policy in force again | `file` |
-//! | `countersign::issuers` | INFO | an issuer was resolved, or is no longer trusted | `issuer` |
+//! | `countersign::issuers` | INFO, each at most 10 per second | an issuer was resolved, or is no longer trusted | `issuer`, `unlogged` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |
 //! | `countersign::issuers` | WARN | the file of known issuers cannot be read or written | `file`, `error` |
@@ -42,7 +42,7 @@
 //! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
-//! | `countersign::outbound` | INFO, at most once per cool-down | a token was dropped after a 401 from its service | `origin` |
+//! | `countersign::outbound` | INFO, at most 10 per second and origin | a token was dropped after a 401 from its service | `origin`, `unlogged` |
 //! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
 //! | `countersign::outbound` | WARN, at most 10 per second | a request was answered by the error of a call to another service | `code`, `error` |
 //! | `countersign::outbound` | DEBUG | the same, and the error is logged already | `code` |
@@ -85,7 +85,9 @@ pub(crate) use issuers::{
 #[cfg(all(feature = "remote-keys", unix))]
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
-pub(crate) use keys::{key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn};
+pub(crate) use keys::{
+    FetchEvents, key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn,
+};
 #[cfg(all(feature = "outbound", feature = "axum"))]
 pub(crate) use outbound::call_failed;
 #[cfg(feature = "outbound")]
@@ -102,4 +104,6 @@ pub(crate) use requests::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
+#[cfg(feature = "outbound")]
+pub(crate) use samples::Sampler;
 pub(crate) use samples::Samples;

@@ -84,6 +84,9 @@ pub(crate) fn secret_file_unusable(file: &str, error: &dyn Display) {
     );
 }
 
-pub(crate) fn token_dropped(origin: &str) {
-    tracing::info!(target: "countersign::outbound", origin, "token dropped after a 401");
+/// `sample` is that of the origin, which is configured: a flood at one hides no event of another.
+pub(crate) fn token_dropped(origin: &str, sample: &Sampler, elapsed: Duration) {
+    if let Some(unlogged) = sample.admit(elapsed) {
+        tracing::info!(target: "countersign::outbound", origin, unlogged, "token dropped after a 401");
+    }
 }

@@ -88,14 +88,14 @@ impl Samples {
 
 /// Admits a limited number of events per second, and counts the others.
 #[derive(Debug)]
-pub(super) struct Sampler {
+pub(crate) struct Sampler {
     second: AtomicU64,
     seen: AtomicU64,
     unlogged: AtomicU64,
 }
 
 impl Sampler {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
     }
 

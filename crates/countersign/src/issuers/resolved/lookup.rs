@@ -140,8 +140,8 @@ impl Lookups {
         }
         match failure {
             Some(NotResolved::TimedOut) => self.resolver.log_failure(name, "the resolver did not answer in time"),
-            None if finished.was_pending => telemetry::issuer_resolved(name),
-            Some(NotResolved::Refused) if finished.was_cached => telemetry::issuer_removed(name),
+            None if finished.was_pending => telemetry::issuer_resolved(name, elapsed),
+            Some(NotResolved::Refused) if finished.was_cached => telemetry::issuer_removed(name, elapsed),
             Some(NotResolved::Refused) => {
                 telemetry::issuer_not_accepted(name, "unknown to the resolver", elapsed);
             }

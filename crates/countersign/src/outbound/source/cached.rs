@@ -20,6 +20,7 @@ use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::Outcome;
+use crate::telemetry::Sampler;
 use crate::{rt, telemetry};
 
 /// The memory for the cached tokens of callers, for each binding.
@@ -71,7 +72,8 @@ impl CachedTokens {
     ) -> Self {
         let policy = source.refresh_policy();
         let (used_for, counters) = (used_for.to_owned(), Counters::default());
-        let shared = Arc::new(Shared { source, clock, policy, used_for, counters, exchanges: Exchanges::new() });
+        let (exchanges, dropped) = (Exchanges::new(), Sampler::new());
+        let shared = Arc::new(Shared { source, clock, policy, used_for, counters, exchanges, dropped });
         let own = Cell::new(&shared, None);
         CachedTokens(Arc::new(Inner { shared, own, callers: Arc::new(Mutex::new(Callers::new(caller_cache_bytes))) }))
     }
@@ -119,7 +121,7 @@ impl CachedTokens {
     /// Drops `sent` if it is still the cached token: a service refused it. Newer ones stay, and a service that refuses
     /// every token causes one renewal per cool-down.
     pub(in crate::outbound) fn reject(&self, subject: Option<&CallerToken>, sent: &Arc<OutboundToken>) {
-        let Shared { clock, policy, used_for, counters, .. } = &*self.0.shared;
+        let Shared { clock, policy, used_for, counters, dropped, .. } = &*self.0.shared;
         if policy.is_none() {
             return;
         }
@@ -128,7 +130,7 @@ impl CachedTokens {
         if is_current && cell.may_renew(clock.elapsed()) {
             cell.tokens.invalidate(sent);
             counters.renewals.fetch_add(1, Ordering::Relaxed);
-            telemetry::token_dropped(used_for);
+            telemetry::token_dropped(used_for, dropped, clock.elapsed());
         }
     }
 

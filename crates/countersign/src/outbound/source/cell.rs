@@ -15,7 +15,7 @@ use crate::authenticate::CallerToken;
 use crate::fetch::in_span;
 use crate::outbound::error::OutboundError;
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched, RefreshCache, RefreshPolicy};
-use crate::telemetry;
+use crate::telemetry::{self, Sampler};
 
 /// A token is not sent in its last seconds, so that it does not expire in transit; at most half of a short lifetime is unused.
 const HARD_STOP: Duration = Duration::from_secs(10);
@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) used_for: String,
     pub(super) counters: Counters,
     pub(super) exchanges: Exchanges,
+    /// Samples the events of dropped tokens.
+    pub(super) dropped: Sampler,
 }
 
 #[derive(Debug, Default)]
