@@ -332,8 +332,10 @@ mod tests {
     fn s15_07_a_cached_token_keeps_no_key_of_a_replaced_set() {
         let signer = Signer::generate(Algorithm::ES256).expect("a key").with_key_id("k1");
         let set = Arc::new(KeySet::new([signer.verifying_key().expect("a public key")]));
-        let Lookup::Found(found) = set.find(Some("k1"), Algorithm::ES256, Algorithm::RS256) else { panic!("no key") };
-        let key = Arc::downgrade(found[0]);
+        let key = match set.find(Some("k1"), Algorithm::ES256, Algorithm::RS256) {
+            Lookup::Found(found) => Arc::downgrade(found[0]),
+            _ => panic!("no key"),
+        };
         let keys = Arc::new(StaticKeys::new([]));
         keys.cell().store(Arc::clone(&set), None);
         drop(set);
