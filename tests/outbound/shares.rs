@@ -150,6 +150,60 @@ async fn s15_01_a_caller_with_many_tokens_leaves_a_slow_token_service_to_others(
     assert_eq!(asked(), 69);
 }
 
+/// As [`SlowService`], without a cache.
+#[derive(Debug)]
+struct Uncached(Arc<SlowService>);
+
+impl TokenSource for Uncached {
+    fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
+        self.0.token(request)
+    }
+
+    fn refresh_policy(&self) -> Option<countersign::outbound::RefreshPolicy> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_01_a_caller_leaves_a_slow_token_service_to_others_if_tokens_are_not_cached() {
+    let issuer = TestIssuer::new();
+    let service = Arc::new(SlowService { asked: AtomicUsize::new(0), answers: tokio::sync::watch::Sender::new(false) });
+    let source = Uncached(Arc::clone(&service));
+    let layer = AttachTokenLayer::builder().bind("https://billing.test", source).build().expect("a layer");
+    let start = |caller: CallerToken| {
+        let layer = layer.clone();
+        tokio::spawn(async move { call(&layer, &caller).await })
+    };
+    let busy = || token(issuer.token().subject("busy"));
+    let flood: Vec<_> = (0..500).map(|_| start(busy())).collect();
+    let others: Vec<_> = (0..50).map(|n| start(token(issuer.token().subject(format!("user-{n}"))))).collect();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let asked = || service.asked.load(Ordering::SeqCst);
+    assert_eq!(asked(), 16 + 50, "16 of one subject, and everybody else's");
+    let (waiting, refused): (Vec<_>, Vec<_>) = flood.into_iter().partition(|call| !call.is_finished());
+    assert_eq!((waiting.len(), refused.len()), (16, 484));
+    for call in refused {
+        let error = call.await.expect("no panic").expect_err("over its share");
+        assert!(error.is_transient() && error.retry_after() == Some(Duration::from_secs(1)), "{error}");
+    }
+    // Calls that are dropped end their exchanges.
+    waiting.iter().take(8).for_each(tokio::task::JoinHandle::abort);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let again: Vec<_> = (0..8).map(|_| start(busy())).collect();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(asked(), 16 + 50 + 8);
+    service.answers.send_replace(true);
+    for call in others.into_iter().chain(waiting.into_iter().skip(8)).chain(again) {
+        call.await.expect("no panic").expect("a token in its turn");
+    }
+}
+
 /// Hangs in its first fetch.
 #[derive(Debug, Default)]
 struct HangsOnce(AtomicUsize);

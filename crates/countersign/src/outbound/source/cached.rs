@@ -98,7 +98,7 @@ impl CachedTokens {
         &self,
         subject: Option<&CallerToken>,
     ) -> Result<Arc<OutboundToken>, OutboundError> {
-        let Shared { source, clock, policy, .. } = &*self.0.shared;
+        let Shared { source, clock, policy, exchanges, .. } = &*self.0.shared;
         if let Some(subject) = subject
             && clock.now() >= subject.expires_at()
         {
@@ -106,6 +106,8 @@ impl CachedTokens {
         }
         if policy.is_none() {
             let request = TokenRequest { subject: subject.cloned() };
+            let counted = subject.filter(|_| source.may_wait());
+            let _place = counted.map(|subject| exchanges.place(&Party::of(subject))).transpose()?;
             let token = rt::within(UNCACHED_TIMEOUT, source.token(&request)).await;
             return token.unwrap_or_else(|| Err(timed_out(None))).map(Arc::new);
         }

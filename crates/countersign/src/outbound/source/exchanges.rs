@@ -29,6 +29,15 @@ impl Exchanges {
         let [subject, client, issuer] = self.0.names(party);
         [subject.or(client), client, issuer]
     }
+
+    /// A place for an exchange whose token is not cached. The exchange holds it until its end.
+    pub(super) fn place(&self, party: &Party) -> Result<Place, OutboundError> {
+        self.0.place(self.names(party), 1).map_err(|refused| too_many(refused.retry_after))
+    }
+}
+
+fn too_many(retry_after: Duration) -> OutboundError {
+    OutboundError::unavailable("too many exchanges in progress", Some(retry_after))
 }
 
 impl Admission {
@@ -46,8 +55,7 @@ impl Admission {
 
     /// The place for an exchange that starts.
     pub(super) fn start(&self, exchanges: &Exchanges, names: Names) -> Result<Option<Place>, OutboundError> {
-        self.take(exchanges, names)
-            .map_err(|retry_after| OutboundError::unavailable("too many exchanges in progress", Some(retry_after)))?;
+        self.take(exchanges, names).map_err(too_many)?;
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 

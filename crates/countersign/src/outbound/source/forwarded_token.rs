@@ -71,6 +71,10 @@ impl TokenSource for ForwardedToken {
         None
     }
 
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     fn attach(&self, _: &OutboundContext) -> Vec<Fault> {
         let is_empty = self.0.is_empty();
         is_empty.then(|| Fault::new("audience", "empty; give the target's name in `aud`")).into_iter().collect()

@@ -62,6 +62,14 @@ pub trait TokenSource: Debug + Send + Sync + 'static {
         Some(RefreshPolicy::for_tokens())
     }
 
+    /// Returns whether a request on behalf of a caller may wait, for example for an exchange at a token service. The default.
+    ///
+    /// Such requests count in the shares of callers while they are in progress, also if the source has no cache: one caller
+    /// cannot occupy the token service. A source that answers at once returns false.
+    fn may_wait(&self) -> bool {
+        true
+    }
+
     /// Attaches the source to what it is bound to, and returns the faults of its settings.
     ///
     /// Called when an [`OutboundBuilder`](crate::outbound::OutboundBuilder) is built, once for each binding.
@@ -80,6 +88,10 @@ impl<S: TokenSource + ?Sized> TokenSource for Arc<S> {
         S::refresh_policy(self)
     }
 
+    fn may_wait(&self) -> bool {
+        S::may_wait(self)
+    }
+
     fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
         S::attach(self, context)
     }
@@ -92,6 +104,10 @@ impl<S: TokenSource + ?Sized> TokenSource for Box<S> {
 
     fn refresh_policy(&self) -> Option<RefreshPolicy> {
         S::refresh_policy(self)
+    }
+
+    fn may_wait(&self) -> bool {
+        S::may_wait(self)
     }
 
     fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
