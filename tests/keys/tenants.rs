@@ -137,6 +137,28 @@ async fn only_issuers_that_the_resolver_knows_are_trusted() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_is_asked_for_before_it_is_registered_is_trusted_soon_after() {
+    let tenants = Tenants::new().await;
+    assert_eq!(tenants.verdict(&tenants.token(9)).await, "unknown_issuer");
+    tenants.database.put(tenants.tenant(9));
+    assert_eq!(tenants.verdict(&tenants.token(9)).await, "unknown_issuer", "the refusal is cached");
+    tenants.world.advance(Duration::from_secs(6)).await;
+    assert_eq!(tenants.verdict(&tenants.token(9)).await, "ok");
+
+    // A name that stays unknown is looked up ever more seldom, and at once after `forget`.
+    let asked = tenants.database.asked();
+    for _ in 0..180 {
+        assert_eq!(tenants.verdict(&tenants.token(8)).await, "unknown_issuer");
+        tenants.world.advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(tenants.database.asked() - asked, 6, "after 5, 10, 20, 40 and 60 s");
+    tenants.database.put(tenants.tenant(8));
+    assert_eq!(tenants.verdict(&tenants.token(8)).await, "unknown_issuer");
+    tenants.issuers.forget(&tenants.name(8));
+    assert_eq!(tenants.verdict(&tenants.token(8)).await, "ok");
+}
+
+#[tokio::test]
 async fn s4_17_a_thousand_first_requests_cause_one_lookup_and_one_fetch() {
     let tenants = Tenants::new().await;
     let token = tenants.token(0);
@@ -277,7 +299,7 @@ async fn s4_08_tokens_of_a_deleted_or_forgotten_issuer_are_refused_even_if_cache
     assert_eq!(tenants.verdict(&deleted).await, "unknown_issuer");
     assert_eq!(tenants.fetches(2), 1, "an unchanged answer keeps the keys");
     let asked = tenants.database.asked();
-    assert!(asked <= 3 + 1 + 2 + 1, "one refresh each, and one lookup after the refusal expired: {asked}");
+    assert!(asked <= 3 + 1 + 2 + 3, "one refresh each, and lookups after refusals of 5, 10 and 20 s: {asked}");
 }
 
 #[tokio::test]

@@ -116,6 +116,9 @@ impl ResolvedIssuers {
     }
 
     /// Drops the cached answer for this issuer: the resolver is called again for its next token, even one verified before.
+    ///
+    /// Call it after a tenant was removed or changed, and after one was registered: its name may have been asked for before,
+    /// and the refusal is cached.
     pub fn forget(&self, issuer: &str) {
         self.lookups().cache.forget(issuer);
     }

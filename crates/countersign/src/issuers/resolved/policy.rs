@@ -38,7 +38,10 @@ pub struct ResolvePolicy {
     pub max_key_bytes: usize,
     /// The time that an issuer is trusted before the resolver must confirm it, which happens ahead of that. Default 5 min.
     pub max_age: Duration,
-    /// The time that a name that the resolver does not know is refused without asking it again. Default 1 min.
+    /// The longest time that a name that the resolver does not know is refused without asking it again. Default 1 min.
+    ///
+    /// The first refusal lasts 5 s, and each further one in a row twice as long. After a tenant was registered, call
+    /// [`ResolvedIssuers::forget`](super::ResolvedIssuers::forget) to have it trusted at once.
     pub refused_for: Duration,
     /// The time past `max_age` that an issuer is trusted while the resolver fails. Default 1 h.
     pub stale_for: Duration,
@@ -89,7 +92,7 @@ impl ResolvePolicy {
         ResolvePolicy { max_age, ..self }
     }
 
-    /// Sets how long an unknown name is refused without asking the resolver again.
+    /// Sets how long at most an unknown name is refused without asking the resolver again.
     #[must_use]
     pub fn refused_for(self, refused_for: Duration) -> Self {
         ResolvePolicy { refused_for, ..self }

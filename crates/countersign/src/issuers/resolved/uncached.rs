@@ -24,6 +24,10 @@ const KNOWN_NAMES_FACTOR: u32 = 10;
 /// The time in which lookups are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// The lifetime of the first refusal of a name; it doubles with each further one, up to the setting. A tenant that is asked for
+/// before it is registered is trusted soon after.
+const FIRST_REFUSAL: Duration = Duration::from_secs(5);
+
 /// The pause of a name after its lookup failed; it doubles with each further failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,8 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Uncached<L> {
     /// First lookups in progress. Their number is bounded by the budgets and the time limit of a lookup.
     pending: HashMap<Box<str>, Arc<L>>,
-    /// The end of each refusal.
-    refused: HashMap<Box<str>, Duration>,
+    /// The end of each refusal, and the number of refusals in a row.
+    refused: HashMap<Box<str>, (Duration, u32)>,
     /// Names whose lookup failed, with the end of their pause and the number of failures in a row.
     paused: HashMap<Box<str>, (Duration, u32)>,
     pub(super) known: KnownNames,
@@ -116,13 +120,17 @@ impl<L> Uncached<L> {
     }
 
     pub(super) fn is_refused(&self, name: &str, elapsed: Duration) -> bool {
-        self.refused.get(name).is_some_and(|until| elapsed < *until)
+        self.refused.get(name).is_some_and(|(until, _)| elapsed < *until)
     }
 
     pub(super) fn refuse(&mut self, name: &str, elapsed: Duration, refused_for: Duration) {
         self.paused.remove(name);
-        make_room(&mut self.refused, |until| elapsed < *until);
-        self.refused.insert(name.into(), elapsed.saturating_add(refused_for));
+        // Refusals are counted for a while after the end of the last one.
+        let is_recent = |(until, _): &&(Duration, u32)| elapsed < until.saturating_add(refused_for);
+        let refusals = self.refused.get(name).filter(is_recent).map_or(0, |(_, refusals)| *refusals);
+        let lifetime = FIRST_REFUSAL.saturating_mul(1_u32.checked_shl(refusals).unwrap_or(u32::MAX)).min(refused_for);
+        make_room(&mut self.refused, |(until, _)| elapsed < *until);
+        self.refused.insert(name.into(), (elapsed.saturating_add(lifetime), refusals.saturating_add(1)));
     }
 
     /// Pauses lookups of this name only, after a failure.
