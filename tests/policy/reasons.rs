@@ -32,8 +32,6 @@ async fn an_error_that_ends_main_prints_its_text() {
     let issuer = TestIssuer::new();
     let refused = verifier(&issuer, issuer.trusted_for("orders")).verify("a.b").await.expect_err("refused");
     assert_readable(&refused, "malformed");
-    let unready =
-        Verifier::new(NeedsAudience::new("https://id.example.com", keys()).audience("orders")).expect("built");
     let unready = Verifier::new(oidc("http://127.0.0.1:1").audience("orders")).expect("built");
     let unready = Health::new(&unready).ready_within(Duration::from_millis(1)).await.expect_err("no keys");
     assert_readable(&unready, "no keys of http://127.0.0.1:1");

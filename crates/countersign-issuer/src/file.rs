@@ -11,10 +11,10 @@ use countersign_core::secret::Secret;
 /// Opens a regular file, also through links, as mounted secrets have them. A pipe would wait for a writer, and a device may
 /// never end. `field` names its purpose in errors.
 pub(crate) fn open(path: &Path, field: &'static str) -> Result<File, ConfigError> {
-    let unreadable = |error: std::io::Error| fault(path, field, format!("cannot be read: {error}"));
+    let unreadable = |error: std::io::Error| fault(path, field, &format!("cannot be read: {error}"));
     let checked = |about: std::fs::Metadata| match about.is_file() {
         true => Ok(()),
-        false => Err(fault(path, field, "is not a regular file, but a folder, pipe or device; name a file".to_owned())),
+        false => Err(fault(path, field, "is not a regular file, but a folder, pipe or device; name a file")),
     };
     checked(std::fs::metadata(path).map_err(unreadable)?)?;
     let file = File::open(path).map_err(unreadable)?;
@@ -32,16 +32,16 @@ pub(crate) fn read(
     let mut content = zeroize::Zeroizing::new(Vec::new());
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(1);
     let read = file.take(limit).read_to_end(&mut content);
-    read.map_err(|error| fault(path, field, format!("cannot be read: {error}")))?;
+    read.map_err(|error| fault(path, field, &format!("cannot be read: {error}")))?;
     if content.len() > max_bytes {
-        return Err(fault(path, field, format!("is longer than {max_bytes} bytes; shorten it")));
+        return Err(fault(path, field, &format!("is longer than {max_bytes} bytes; shorten it")));
     }
     match std::str::from_utf8(&content) {
         Ok(text) => Ok(Secret::from(text)),
-        Err(_) => Err(fault(path, field, "is not UTF-8 text".to_owned())),
+        Err(_) => Err(fault(path, field, "is not UTF-8 text")),
     }
 }
 
-fn fault(path: &Path, field: &'static str, problem: String) -> ConfigError {
+fn fault(path: &Path, field: &'static str, problem: &str) -> ConfigError {
     ConfigError::new(field, format!("the file {} {problem}", safe_text(&path.to_string_lossy())))
 }
