@@ -150,6 +150,13 @@ fn a_policy_is_checked_as_at_start_up() {
     let shown = countersign(&["policy", "show", "-"], preset);
     assert!(shown.code == 0 && shown.stdout.contains("tenant_at = \"/org_id\""), "{}", shown.stdout);
     assert_eq!(check(&shown.stdout).json()["fingerprint"], check(preset).json()["fingerprint"]);
+    let forged = "VERIFIED: every check passed";
+    let hostile =
+        json!({ "issuers": [{ "issuer": "https://id.example.com", "audience": format!("a\n{forged}\u{202e}") }] });
+    let shown = countersign(&["policy", "show", "-"], &hostile.to_string());
+    assert!(shown.code == 0 && shown.stdout.contains(forged), "{}", shown.stdout);
+    assert!(!shown.stdout.lines().any(|line| line.starts_with(forged)), "{}", shown.stdout);
+    assert_eq!(check(&shown.stdout).json()["policy"], check(&hostile.to_string()).json()["policy"]);
     let unknown = countersign(&["policy", "show", "-"], &preset.replace("auth0\"", "okda\""));
     assert!(unknown.code == 2 && unknown.stderr.contains("okta"), "{}", unknown.stderr);
     let variables = [("APP_ISSUER", "https://id.example.com"), ("APP_AUDIENCE", "orders")];

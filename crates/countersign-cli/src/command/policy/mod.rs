@@ -1,5 +1,7 @@
 //! `countersign policy`: validates a policy as a service does at start-up, and prints it as read.
 
+mod toml_text;
+
 use clap::{Args, Subcommand};
 use countersign::error::{ConfigError, Fault};
 use countersign::keys;
@@ -68,7 +70,7 @@ impl Arguments {
         match self.action {
             Action::Check { source, json } => check(source.read()?, json),
             Action::Show { source } => {
-                output::line(source.read()??.to_toml().trim_end())?;
+                output::line(toml_text::with_visible_strings(&source.read()??.to_toml()).trim_end())?;
                 Ok(Exit::Done)
             }
         }
