@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::facts::{Facts, RequestContext, RequestFacts};
 use super::*;
-use crate::authz::{Decision, Denial, Grants};
+use crate::authz::unknown::UnknownFacts;
+use crate::authz::{Decision, Denial, Fact, Grants};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{TenantId, TypedClaims};
 use crate::clock::UnixTime;
@@ -41,9 +42,13 @@ impl RequestFacts for OfAcme {
 }
 
 fn check_with(requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) -> Decision {
-    let (grants, typed) = (grants(), TypedClaims::default());
+    check_of(&grants(), requirement, change)
+}
+
+fn check_of(grants: &Grants, requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) -> Decision {
+    let typed = TypedClaims::default();
     let mut facts = Facts {
-        grants: &grants,
+        grants,
         subject: "u1",
         client: "c1",
         issuer: "https://issuer.test",
@@ -200,25 +205,7 @@ fn s5_16_a_login_of_no_user_or_of_the_future_is_none() {
     assert_eq!(check_with(&recent, |facts| facts.is_clients_own = true), asked, "a client's own token");
     for (ahead, met) in [(30, true), (31, false)] {
         let ahead = Grants { authenticated_at: Some(UnixTime::from_secs(1_300 + ahead)), ..grants() };
-        let facts = |requirement: &Requirement| {
-            let typed = TypedClaims::default();
-            requirement.check(&Facts {
-                grants: &ahead,
-                subject: "u1",
-                client: "c1",
-                issuer: "",
-                actor: None,
-                actor_issuer: None,
-                has_several_issuers: false,
-                is_clients_own: false,
-                issuer_in_force: None,
-                identity_claims: [&[], &[]],
-                acr: None,
-                claims: TokenClaims::new("{}", &typed),
-                context: RequestContext::new(UnixTime::from_secs(1_300)),
-            })
-        };
-        assert_eq!(facts(&recent).is_allowed(), met, "{ahead:?}");
+        assert_eq!(check_of(&ahead, &recent, |_| {}).is_allowed(), met, "{ahead:?}");
     }
 }
 
@@ -276,6 +263,30 @@ fn s5_26_what_cannot_be_evaluated_refuses_and_so_does_its_negation() {
     let no_such_parameter = tenant_in_path("org");
     for open in [no_such_parameter.clone(), no_such_parameter.not(), tenant_in_header("x-org").not()] {
         assert_eq!(check(&open), denied(Denial::Forbidden), "{open}");
+    }
+}
+
+#[test]
+fn s3_23_a_claim_that_is_elsewhere_is_known_by_its_whole_name() {
+    let elsewhere = Grants { distributed: ["https://a.test/x"].into(), ..grants() };
+    let is_met = |requirement: Requirement| check_of(&elsewhere, &requirement, |_| {}).is_allowed();
+    assert!(!is_met(claim("https://a.test/x", true)) && !is_met(claim("https://a.test/x", false).not()));
+    assert!(is_met(claim("plan", "gold")) && is_met(claim("plan", "free").not()), "the others are decided");
+}
+
+#[test]
+fn s3_23_a_client_that_is_elsewhere_leaves_open_whose_token_it_is() {
+    let mut unknown = UnknownFacts::default();
+    unknown.insert(Fact::Client);
+    let no_client = Grants { unknown, ..grants() };
+    let no_subject = Grants { distributed: ["sub"].into(), ..grants() };
+    let logged_in = authenticated_within(Duration::from_secs(300));
+    let too_long_ago = authenticated_within(Duration::from_secs(299)).not();
+    assert!(check(&logged_in).is_allowed() && check(&too_long_ago).is_allowed());
+    for grants in [no_client, no_subject] {
+        for rule in [&logged_in, &too_long_ago, &client("c1"), &client("c1").not(), &client("c2").not()] {
+            assert!(!check_of(&grants, rule, |facts| facts.actor = None).is_allowed(), "{rule} of {grants:?}");
+        }
     }
 }
 
