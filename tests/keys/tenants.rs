@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use countersign::authz::Authorities;
+use countersign::connection::ConnectionSettings;
 use countersign::issuers::{ResolvePolicy, ResolvedIssuers, oidc};
-use countersign::key::KeyHealth;
+use countersign::key::{KeyHealth, KeySource};
 use countersign::keys::RemoteKeys;
 use countersign::policy::{NeedsAudience, TrustedIssuer};
 use countersign::verify::Verifier;
 use countersign_core::integration::Step;
 use countersign_test::TestIssuer;
 
+use crate::causes::authority;
 use crate::server::{Reply, Server, answer, ok};
 use crate::world::{World, policy, until};
 
@@ -313,6 +315,37 @@ async fn changed_rules_apply_to_cached_tokens() {
         let _ = tenants.verdict(&token).await;
     }
     assert_eq!(tenants.verdict(&token).await, "missing_claim");
+}
+
+#[tokio::test]
+async fn s4_08_changed_connections_and_times_of_a_tenants_keys_apply_although_it_is_cached() {
+    let tenants = Tenants::new().await;
+    let keys = || RemoteKeys::from_url(format!("{}/t0/jwks", tenants.world.server.url)).refresh_policy(policy());
+    let roots = |pem: &str| keys().connection(ConnectionSettings::new().add_roots(pem).only_added_roots());
+    let (one, other) = (authority().pem(), authority().pem());
+    let versions = [
+        keys(),
+        roots(&one),
+        roots(&other),
+        keys().connection(ConnectionSettings::new().add_roots(&other)),
+        keys().connection(ConnectionSettings::new().proxy("http://ann:s3cret-value@127.0.0.1:9")),
+        keys().connection(ConnectionSettings::new().proxy("http://ann:another-value@127.0.0.1:9")),
+        keys().connection(ConnectionSettings::new().without_proxy()),
+        keys().refresh_policy(policy().stale_for(Duration::from_secs(60))),
+    ];
+    let token = tenants.token(0);
+    for (number, keys) in versions.into_iter().enumerate() {
+        assert!(!format!("{:?}", keys.describe()).contains("-value"), "nothing secret is shown");
+        let trusted = |keys| NeedsAudience::new(tenants.name(0), keys).audience("orders");
+        let shared = Arc::new(keys);
+        tenants.database.put(trusted(shared.clone()));
+        for _ in 0..302 {
+            let _ = tenants.verdict(&token).await;
+            tenants.world.advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(tenants.verdict(&token).await, "ok");
+        assert!(shared.snapshot().is_some(), "the keys of version {number} are in use");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The state of a key source, for readiness endpoints, metrics and logs.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::clock::UnixTime;
@@ -66,7 +69,37 @@ pub struct KeyStats {
     pub is_stale: bool,
 }
 
-/// The description of a key source: health, counts, origin and weakenings.
+/// A digest of a key source's settings: its connections and its times.
+///
+/// Two digests of one process are equal if the settings are. The key of the digest is random and never leaves the process, so
+/// that nothing can be learned from it about secret settings.
+///
+/// ```
+/// use countersign_core::key::SettingsDigest;
+///
+/// assert_eq!(SettingsDigest::of("ca.pem"), SettingsDigest::of("ca.pem"));
+/// assert_ne!(SettingsDigest::of("ca.pem"), SettingsDigest::of("other.pem"));
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SettingsDigest(u64);
+
+impl SettingsDigest {
+    /// The digest of these settings.
+    #[must_use]
+    pub fn of(settings: &(impl Hash + ?Sized)) -> Self {
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        SettingsDigest(KEY.get_or_init(RandomState::new).hash_one(settings))
+    }
+}
+
+/// Shows nothing: the settings may be secret.
+impl fmt::Debug for SettingsDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SettingsDigest(..)")
+    }
+}
+
+/// The description of a key source: health, counts, origin, settings and weakenings.
 ///
 /// ```
 /// use countersign_core::key::{KeyHealth, KeySourceInfo};
@@ -87,14 +120,22 @@ pub struct KeySourceInfo {
     pub stats: KeyStats,
     /// The location of its keys, unique to that location; `None` if the source itself contains the keys.
     pub origin: Option<Cow<'static, str>>,
+    /// Its settings. An issuer that is resolved again with the same rules and origin but other settings replaces its keys.
+    pub settings: SettingsDigest,
     /// The weakened checks: logged when a verifier is built, and refused by `deny_danger`.
     pub weakenings: Vec<&'static str>,
 }
 
 impl KeySourceInfo {
-    /// A source of this health without counts, origin or weakenings.
+    /// A source of this health without counts, origin, settings or weakenings.
     pub fn new(health: KeyHealth) -> Self {
-        KeySourceInfo { health, stats: KeyStats::default(), origin: None, weakenings: Vec::new() }
+        KeySourceInfo {
+            health,
+            stats: KeyStats::default(),
+            origin: None,
+            settings: SettingsDigest::default(),
+            weakenings: Vec::new(),
+        }
     }
 
     /// Replaces the counts.
@@ -106,6 +147,12 @@ impl KeySourceInfo {
     /// Replaces the origin.
     pub fn origin(mut self, origin: impl Into<Cow<'static, str>>) -> Self {
         self.origin = Some(origin.into());
+        self
+    }
+
+    /// Replaces the digest of the settings.
+    pub fn settings(mut self, settings: SettingsDigest) -> Self {
+        self.settings = settings;
         self
     }
 

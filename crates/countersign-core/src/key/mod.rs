@@ -19,7 +19,7 @@ pub use crate::algorithm::Algorithm;
 pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
 pub use context::SourceContext;
-pub use info::{KeyHealth, KeySourceInfo, KeyStats};
+pub use info::{KeyHealth, KeySourceInfo, KeyStats, SettingsDigest};
 #[cfg(feature = "sign")]
 pub(crate) use jwk::PublicFields;
 pub(crate) use material::KeyLabel;

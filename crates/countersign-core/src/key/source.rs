@@ -107,7 +107,7 @@ pub trait KeySource: Send + Sync + Debug + 'static {
     /// can send them.
     fn record_use(&self) {}
 
-    /// Health, counts, origin and weakenings; for readiness endpoints and logs, never to decide on a token.
+    /// Health, counts, origin, settings and weakenings; for readiness endpoints and logs, never to decide on a token.
     fn describe(&self) -> KeySourceInfo {
         KeySourceInfo::new(match self.cell().current() {
             Some(_) => KeyHealth::Ready,

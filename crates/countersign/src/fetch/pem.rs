@@ -1,6 +1,7 @@
 //! PEM text, given or in a file.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,6 +51,16 @@ impl Pem {
 impl From<Secret<String>> for Pem {
     fn from(text: Secret<String>) -> Self {
         Pem::Text(Arc::new(text))
+    }
+}
+
+/// By its text, or by the path of its file.
+impl Hash for Pem {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Pem::Text(text) => (0_u8, text.expose()).hash(state),
+            Pem::File(path) => (1_u8, path).hash(state),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The settings of connections: TLS roots, client certificate and proxy.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 #[cfg(feature = "remote-keys")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use countersign_core::key::SettingsDigest;
 use countersign_core::secret::Secret;
 use reqwest::Client;
 
@@ -149,6 +151,12 @@ impl ConnectionSettings {
         ConnectionSettings { clients: Arc::default(), ..self }
     }
 
+    /// A digest of everything that is set, of files by their paths.
+    pub(crate) fn digest(&self) -> SettingsDigest {
+        let ConnectionSettings { roots, only_added_roots, certificate, proxy, clients: _ } = self;
+        SettingsDigest::of(&(roots, only_added_roots, certificate, proxy))
+    }
+
     /// Returns whether nothing was set.
     pub(crate) fn is_default(&self) -> bool {
         self.roots.is_empty()
@@ -171,6 +179,16 @@ impl ConnectionSettings {
     /// Returns whether connections go through a proxy of these settings.
     pub(crate) fn has_proxy(&self) -> bool {
         matches!(self.proxy, Proxy::Url(_))
+    }
+}
+
+impl Hash for Proxy {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let url = match self {
+            Proxy::Environment | Proxy::None => None,
+            Proxy::Url(url) => Some(url.expose()),
+        };
+        (std::mem::discriminant(self), url).hash(state);
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext,
+    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SettingsDigest,
+    SourceContext,
 };
 
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
@@ -68,6 +69,7 @@ impl KeySource for FailoverKeys {
         let sources: Vec<KeySourceInfo> = self.sources.iter().map(|source| source.describe()).collect();
         let mut info = KeySourceInfo::new(self.health(&sources)).stats(self.stats(&sources));
         info.weakenings = sources.iter().flat_map(|source| source.weakenings.iter().copied()).collect();
+        info.settings = SettingsDigest::of(&sources.iter().map(|source| source.settings).collect::<Vec<_>>());
         let origins: Option<Vec<&str>> = sources.iter().map(|source| source.origin.as_deref()).collect();
         match origins {
             Some(origins) => info.origin(origins.join(", else ")),

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
+    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SettingsDigest,
+    SourceContext,
 };
 use http::HeaderMap;
 
@@ -186,6 +187,10 @@ impl KeyLocation for FileLocation {
 
     fn origin(&self) -> String {
         format!("file {}", self.name)
+    }
+
+    fn settings(&self) -> SettingsDigest {
+        SettingsDigest::of(&self.document)
     }
 
     fn forget(&self) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyRejected, KeySet, MAX_JWKS_BYTES};
+use countersign_core::key::{KeyRejected, KeySet, MAX_JWKS_BYTES, SettingsDigest};
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
@@ -79,7 +79,7 @@ impl HttpLocation {
         *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    fn settings(&self) -> ConnectionSettings {
+    fn connection(&self) -> ConnectionSettings {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -136,7 +136,7 @@ impl HttpLocation {
         if let Some(address) = known.clone().filter(|_| elapsed < state.rediscover_at) {
             return Ok(address);
         }
-        let address = match (discover(&self.settings(), issuer, Endpoint::Keys, self.reach()).await, known) {
+        let address = match (discover(&self.connection(), issuer, Endpoint::Keys, self.reach()).await, known) {
             (Ok(address), _) => {
                 state.rediscover_at = elapsed.saturating_add(REDISCOVER_AFTER);
                 address
@@ -165,7 +165,7 @@ impl HttpLocation {
         if let Some((etag, _)) = &known {
             headers.insert(header::IF_NONE_MATCH, etag.clone());
         }
-        let response = fetch::send_within(&self.settings(), self.reach(), request, MAX_JWKS_BYTES).await?;
+        let response = fetch::send_within(&self.connection(), self.reach(), request, MAX_JWKS_BYTES).await?;
         // Copied: a header value keeps the buffer of the whole head in memory.
         let etag = response.headers.get(header::ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES);
         let etag = etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok());
@@ -198,6 +198,10 @@ impl KeyLocation for HttpLocation {
         }
     }
 
+    fn settings(&self) -> SettingsDigest {
+        SettingsDigest::of(&(self.connection().digest(), self.document))
+    }
+
     fn host(&self) -> Option<String> {
         let url = Url::parse(self.name()).ok()?;
         Some(url.authority().to_owned())
@@ -225,7 +229,7 @@ impl KeyLocation for HttpLocation {
     }
 
     fn fault(&self) -> Option<Fault> {
-        let settings = self.settings();
+        let settings = self.connection();
         let of_address = match &self.target {
             Target::Issuer(issuer) => metadata_urls(self.reach(), issuer).err(),
             Target::Url(url) => fetch::checked_url_within(self.reach(), url, "jwks").err(),

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SourceContext,
+    KeyCell, KeySet, KeySource, KeySourceInfo, MAX_JWKS_BYTES, RefreshFuture, RefreshReason, SettingsDigest,
+    SourceContext,
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::Request;
@@ -207,6 +208,10 @@ impl KeyLocation for ClusterLocation {
 
     fn origin(&self) -> String {
         format!("cluster keys at {}", self.address)
+    }
+
+    fn settings(&self) -> SettingsDigest {
+        SettingsDigest::of(&(self.connection().stated.digest(), &self.authority_file, &self.token_file))
     }
 
     fn host(&self) -> Option<String> {

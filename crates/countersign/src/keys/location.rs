@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::error::Fault;
-use countersign_core::key::{KeyRejected, KeyRejectedKind, KeySet};
+use countersign_core::key::{KeyRejected, KeyRejectedKind, KeySet, SettingsDigest};
 
 use crate::fetch::FetchFailure;
 use crate::refresh::FetchFuture;
@@ -21,6 +21,9 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
 
     /// The location as text that distinguishes it from others of any kind.
     fn origin(&self) -> String;
+
+    /// Everything but the origin that decides which keys a fetch accepts.
+    fn settings(&self) -> SettingsDigest;
 
     /// The host that a fetch asks, with its port; `None` if a fetch costs nobody else anything.
     fn host(&self) -> Option<String> {
@@ -53,7 +56,7 @@ pub(super) trait KeyLocation: Send + Sync + 'static {
 }
 
 /// The form of the document with the keys.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum KeyDocument {
     /// A JWK Set.
     JwkSet,

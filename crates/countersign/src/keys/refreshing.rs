@@ -8,7 +8,8 @@ use std::time::Duration;
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SourceContext,
+    KeyCell, KeyHealth, KeySet, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SettingsDigest,
+    SourceContext,
 };
 
 use super::cached_keys::{CachedKeys, KeyFetch};
@@ -98,7 +99,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
     pub(super) fn describe(&self) -> KeySourceInfo {
         let mut info = KeySourceInfo::new(self.health()).stats(self.stats()).origin(self.location.origin());
         info.weakenings = self.location.weakenings();
-        info
+        info.settings(SettingsDigest::of(&(self.location.settings(), self.policy.digest())))
     }
 
     /// Takes the verifier's clock. Keys of an issuer that was resolved at run time are refreshed only while they are in use,

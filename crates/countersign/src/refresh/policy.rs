@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::error::Fault;
+use countersign_core::key::SettingsDigest;
 
 use super::cool_down::{COOL_DOWN, MIN_COOL_DOWN};
 
@@ -196,6 +197,11 @@ impl RefreshPolicy {
             "not between 100 ms and max_backoff",
         );
         faults
+    }
+
+    /// A digest of every field.
+    pub(crate) fn digest(&self) -> SettingsDigest {
+        SettingsDigest::of(&format!("{self:?}")) // derived, so that it has each field
     }
 
     /// The lifetime to use, given the one that a response states.

@@ -80,7 +80,7 @@ impl Resolver {
             self.log_failure(name, &error.to_string());
             NotResolved::Refused
         })?;
-        // With the same rules and key location, the cached keys and verified tokens stay valid.
+        // With the same rules, key location and settings, the cached keys and verified tokens stay valid.
         Ok(match current {
             Some(current) if !current.is_released() && is_equivalent(&current, &resolved) => current,
             _ => Arc::new(resolved),
@@ -97,8 +97,10 @@ impl Resolver {
 }
 
 fn is_equivalent(current: &ResolvedIssuer, new: &ResolvedIssuer) -> bool {
-    let origin = |resolved: &ResolvedIssuer| resolved.issuer().key_source().describe().origin;
-    origin(current).is_some()
-        && origin(current) == origin(new)
-        && current.issuer().fingerprint() == new.issuer().fingerprint()
+    let source = |resolved: &ResolvedIssuer| {
+        let info = resolved.issuer().key_source().describe();
+        info.origin.map(|origin| (origin, info.settings, info.weakenings))
+    };
+    let known = source(current);
+    known.is_some() && known == source(new) && current.issuer().fingerprint() == new.issuer().fingerprint()
 }
