@@ -191,6 +191,30 @@ async fn s4_07_no_later_source_replaces_one_that_withdrew_its_keys() {
     assert!(failover().verify(&token).await.is_ok());
 }
 
+/// A later source with an empty set, such as a placeholder, takes nothing from an earlier one that cannot be reached.
+#[tokio::test]
+async fn s4_20_an_empty_later_source_takes_no_keys_from_an_earlier_one() {
+    let world = World::honest().await;
+    let path = file("placeholder.json");
+    std::fs::write(&path, EMPTY).expect("written");
+    let remote = Arc::new(RemoteKeys::from_url(format!("{}/jwks", world.server.url)).refresh_policy(policy()));
+    let sources = [remote.clone() as Arc<dyn KeySource>, Arc::new(FileKeys::new(&path))];
+    let verifier = verifier(&world, Arc::new(FailoverKeys::new(sources)));
+    let token = world.token();
+    assert!(verifier.verify(&token).await.is_ok());
+    world.server.now(|_, _| answer(503, &[], ""));
+    world.advance(Duration::from_secs(700)).await;
+    assert!(!remote.describe().health.is_ready() || remote.describe().stats.is_stale);
+    assert!(verifier.verify(&token).await.is_ok(), "stale keys");
+    for number in 0..3 {
+        let unknown = verifier.verify(&world.with_unknown_key(number)).await.expect_err("no such key");
+        assert!(unknown.is_unavailable(), "{unknown}");
+        assert!(accepted(&world, &verifier, &token, 60).await.iter().all(|ok| *ok), "after invented key {number}");
+    }
+    world.advance(Duration::from_secs(3600)).await;
+    assert!(verifier.verify(&token).await.expect_err("too old").is_unavailable(), "the placeholder brings none");
+}
+
 #[tokio::test]
 async fn a_cold_start_with_an_empty_set_is_503() {
     let server = Server::start(|_, _| Reply::Hang).await;

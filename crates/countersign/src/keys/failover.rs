@@ -6,15 +6,16 @@ use std::sync::Arc;
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::{
-    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason, SettingsDigest,
-    SourceContext,
+    KeyCell, KeyHealth, KeySource, KeySourceInfo, KeyStats, RefreshFuture, RefreshOutcome, RefreshReason,
+    SettingsDigest, SourceContext,
 };
 
 /// Keys of the first source that has fresh ones, else of the first that has usable ones.
 ///
 /// A later source is refreshed only if the earlier ones are unavailable. If the preferred source was refreshed and lacks a
 /// key, the key counts as unknown; if only a later one was, the answer is 503. If a source states that the issuer has no
-/// keys, later sources are not used. All sources must belong to the same issuer, because each can make a token valid.
+/// keys, later sources are not used; keys of an earlier source stay in use for as long as they are usable. All sources must
+/// belong to the same issuer, because each can make a token valid.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -40,16 +41,14 @@ impl FailoverKeys {
 impl KeySource for FailoverKeys {
     fn cell(&self) -> &KeyCell {
         let elapsed = self.clock.get().elapsed();
-        // A source that states that there are no keys overrules those behind it.
+        // A source that states that there are no keys overrules those behind it, and none before it.
         let withdrawn = self.sources.iter().position(|source| source.cell().is_withdrawn());
-        let counted = withdrawn.map_or(self.sources.len(), |last| last + 1);
-        let cells = || self.sources.iter().take(counted).map(|source| source.cell());
+        let preferred = withdrawn.unwrap_or(self.sources.len());
+        let cells = || self.sources.iter().take(preferred).map(|source| source.cell());
         let fresh = cells().find(|cell| cell.is_fresh(elapsed));
-        let other = || match withdrawn {
-            Some(_) => cells().next_back(),
-            None => cells().find(|cell| cell.is_usable(elapsed)),
-        };
-        fresh.or_else(other).unwrap_or(&self.none)
+        let usable = || cells().find(|cell| cell.is_usable(elapsed));
+        let withdrawn = || withdrawn.and_then(|index| self.sources.get(index)).map(|source| source.cell());
+        fresh.or_else(usable).or_else(withdrawn).unwrap_or(&self.none)
     }
 
     fn refresh(&self, reason: RefreshReason) -> RefreshFuture<'_> {
