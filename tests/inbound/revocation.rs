@@ -390,6 +390,37 @@ async fn s15_01_one_subject_or_issuer_cannot_use_up_the_places_of_used_tokens() 
     assert_eq!(spend("busy".into(), 7).await, RevocationStatus::Revoked, "what was used stays used");
 }
 
+/// Tokens without a subject belong to their clients: one client at full speed takes no place of another.
+#[tokio::test]
+async fn s15_01_s15_05_one_client_without_subjects_cannot_use_up_the_places_of_others() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("api");
+    let used = Arc::new(SingleUse::new().max_entries(6_400));
+    let list = Arc::new(MemoryRevocations::new().max_entries(1_000));
+    builder(&issuer).revocation(Arc::clone(&used)).build().expect("it takes the verifier's clock");
+    builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+    let token = async |client: &str, id: usize| {
+        let draft = good(&issuer).without_claim("sub").claim("client_id", client).claim("jti", id.to_string());
+        verifier.verify(&draft.sign()).await.expect("verified")
+    };
+    let (mut unknown, mut full) = (0, 0);
+    for id in 0..8_000 {
+        let token = token("busy", id).await;
+        unknown += usize::from(status_of(&*used, &token) == RevocationStatus::Unknown);
+        full += usize::from(list.revoke(&token).is_err());
+    }
+    assert!((4_700..5_000).contains(&unknown) && full == 7_500, "{unknown} and {full} of 8,000");
+    for id in 0..400 {
+        let token = token(&format!("client {id}"), 10_000 + id).await;
+        assert_eq!(status_of(&*used, &token), RevocationStatus::Valid, "{id}");
+        list.revoke(&token).expect("room for every other client");
+    }
+    let of_user = good(&issuer).subject("busy").claim("client_id", "web").claim("jti", "x").sign();
+    let of_user = verifier.verify(&of_user).await.expect("verified");
+    assert_eq!(status_of(&*used, &of_user), RevocationStatus::Valid, "a subject of that name is another");
+    list.revoke(&of_user).expect("room for a subject of that name");
+}
+
 fn status_of(check: &dyn RevocationCheck, token: &Arc<Verified>) -> RevocationStatus {
     match check.check(token) {
         RevocationQuery::Known(status) => status,

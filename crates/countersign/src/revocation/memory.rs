@@ -12,7 +12,7 @@ use countersign_core::verify::Verified;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::name::{Kind, Name, NameRef};
 use super::retention::{Retention, Term};
-use super::shares::{ListShares, Place};
+use super::shares::{Holder, ListShares, Place};
 
 /// The most revocations of one issuer in a list.
 const MAX_REVOCATIONS: usize = 65_536;
@@ -112,15 +112,15 @@ impl MemoryRevocations {
         self
     }
 
-    /// Revokes this token, such as at its holder's sign-out. Its subject fills at most half of its issuer's share, so that a
-    /// user who revokes own tokens without end keeps nobody else from it.
+    /// Revokes this token, such as at its holder's sign-out. Its subject (its client if it has none) fills at most half of its
+    /// issuer's share, so that a user who revokes own tokens without end keeps nobody else from it.
     ///
     /// # Errors
     /// [`RevocationsFull`], also for a token without `jti`; the token is still accepted then.
     pub fn revoke(&self, token: &Verified) -> Result<(), RevocationsFull> {
         let id = token.token_id().ok_or(RevocationsFull)?;
         let name = NameRef::token(token.issuer(), id);
-        self.add(name, Some(token.subject()), None, token.expires_at())
+        self.add(name, Some(Holder::of(token)), None, token.expires_at())
     }
 
     /// Revokes the token that `issuer` identifies by `token_id` (`jti`) and that expires at `expires_at`; pass
@@ -183,7 +183,7 @@ impl MemoryRevocations {
     fn add(
         &self,
         name: NameRef<'_>,
-        subject: Option<&str>,
+        holder: Option<Holder<'_>>,
         issued_before: Option<UnixTime>,
         expires_at: UnixTime,
     ) -> Result<(), RevocationsFull> {
@@ -191,7 +191,7 @@ impl MemoryRevocations {
         let entries = self.entries.pin();
         let known = entries.get(&name).copied();
         if known.is_none() {
-            let place = || self.shares.place(name.issuer(), subject).filter(|_| self.max_entries > 0);
+            let place = || self.shares.place(name.issuer(), holder).filter(|_| self.max_entries > 0);
             let place = place().or_else(|| {
                 let now = self.retention.sweep_time();
                 entries.retain(|name, entry| {

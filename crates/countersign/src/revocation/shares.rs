@@ -1,39 +1,58 @@
-//! Shares of issuers and subjects in a list of bounded size.
+//! Shares of issuers and of whom tokens belong to, in a list of bounded size.
 
 use countersign_core::integration::{OccupancyBudget, Permit, Standing};
+use countersign_core::verify::Verified;
 
-/// The parts of the list that issuers and subjects may fill.
+/// The parts of the list that issuers and holders may fill.
 ///
-/// The list has room for twice `max_entries`. One busy issuer gets half of it, and one subject half of that, so that all
+/// The list has room for twice `max_entries`. One busy issuer gets half of it, and one holder half of that, so that all
 /// others find room.
 #[derive(Debug)]
 pub(super) struct ListShares {
     issuers: OccupancyBudget,
-    subjects: OccupancyBudget,
+    holders: OccupancyBudget,
 }
 
 /// The places of one entry, free again when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     _issuer: Permit,
-    _subject: Option<Permit>,
+    _holder: Option<Permit>,
+}
+
+/// Whom a token belongs to: its subject, else its client. A subject and a client of the same name are two.
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) enum Holder<'t> {
+    Subject(&'t str),
+    Client(&'t str),
+    Nobody,
+}
+
+impl<'t> Holder<'t> {
+    pub(super) fn of(token: &'t Verified) -> Self {
+        let client = || token.client_id().filter(|client| !client.is_empty());
+        match token.subject() {
+            "" => client().map_or(Holder::Nobody, Holder::Client),
+            subject => Holder::Subject(subject),
+        }
+    }
 }
 
 impl ListShares {
     pub(super) fn new(max_entries: usize) -> Self {
         let entries = u32::try_from(max_entries).unwrap_or(u32::MAX);
         let bound = entries.saturating_mul(2);
-        let one_subject = entries.div_ceil(2);
+        let one_holder = entries.div_ceil(2);
         ListShares {
             issuers: OccupancyBudget::new(bound).share(entries),
-            subjects: OccupancyBudget::new(bound).share(one_subject),
+            holders: OccupancyBudget::new(bound).share(one_holder),
         }
     }
 
-    /// The place of an entry about a token of `subject`, or of nobody in particular; `None` if the share is used up.
-    pub(super) fn place(&self, issuer: &str, subject: Option<&str>) -> Option<Place> {
+    /// The place of an entry about a token of `holder`, or of the operator's; `None` if the share is used up.
+    pub(super) fn place(&self, issuer: &str, holder: Option<Holder<'_>>) -> Option<Place> {
         let issuer_place = self.issuers.acquire(issuer, Standing::Known).ok()?;
-        let subject = subject.map(|subject| self.subjects.acquire(&(issuer, subject), Standing::Known));
-        Some(Place { _issuer: issuer_place, _subject: subject.transpose().ok()? })
+        let holder = holder.map(|holder| self.holders.acquire(&(issuer, holder), Standing::Known));
+        Some(Place { _issuer: issuer_place, _holder: holder.transpose().ok()? })
     }
 }

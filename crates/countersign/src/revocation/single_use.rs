@@ -13,7 +13,7 @@ use countersign_core::verify::Verified;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use super::name::{Name, NameRef};
 use super::retention::{Retention, Term};
-use super::shares::{ListShares, Place};
+use super::shares::{Holder, ListShares, Place};
 
 /// The most used tokens that are remembered.
 const MAX_USED: usize = 65_536;
@@ -29,7 +29,8 @@ const SHARDS: usize = 64;
 /// The first request with an (issuer, `jti`) is accepted; every other is refused until the token expires. A token without
 /// `jti` is never accepted. Use it for one-time links and for calls that must not be replayed.
 ///
-/// One issuer fills at most half of the entries, and one subject a quarter; the tokens of others are still served.
+/// One issuer fills at most half of the entries, and one subject a quarter, or one client whose tokens have no subject; the
+/// tokens of others are still served.
 ///
 /// Several instances of a service need a shared store behind a [`RevocationCheck`] of their own. If all entries of its share
 /// are taken by tokens that have not expired, the status is unknown: keep the default
@@ -129,7 +130,7 @@ fn shards(max_entries: usize) -> Box<[Mutex<Shard>]> {
 
 impl Shard {
     fn place(&self, token: &Verified) -> Option<Place> {
-        self.shares.place(token.issuer(), Some(token.subject()))
+        self.shares.place(token.issuer(), Some(Holder::of(token)))
     }
 
     /// Removes the tokens whose time is over, if there can be any.
