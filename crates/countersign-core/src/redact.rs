@@ -48,18 +48,27 @@ pub fn visible_text(foreign: &str) -> String {
     visible
 }
 
-/// Returns whether a character is visible: no control, format or line character, and no white space but U+0020.
+/// Returns whether a character is visible: no control, format, private or line character, no noncharacter, nothing that is
+/// shown as blank or not at all, and no white space but U+0020.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     match character {
         ' ' => true,
         _ if character.is_control() || character.is_whitespace() => false,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{70f}' | '\u{8e2}' | '\u{feff}' | '\u{3164}' | '\u{ffa0}' => false,
+        // Format characters, those that a renderer ignores by default, and blank letters.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' => false,
         '\u{600}'..='\u{605}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' => false,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' => false,
-        '\u{fe00}'..='\u{fe0f}' | '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}' => false,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => false,
+        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{110bd}' | '\u{110cd}' => {
+            false
+        }
+        '\u{13430}'..='\u{1345f}' | '\u{16fe4}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d159}' => false,
         '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' => false,
-        _ => true,
+        // Private use, whose shape each font decides.
+        '\u{e000}'..='\u{f8ff}' | '\u{f0000}'.. => false,
+        // Noncharacters, which XML 1.0 forbids in part.
+        '\u{fdd0}'..='\u{fdef}' => false,
+        _ => u32::from(character) & 0xfffe != 0xfffe,
     }
 }
 

@@ -35,7 +35,7 @@ export async function post(endpoint, request) {
 }
 
 /** Text in which nothing is hidden, and nothing changes the direction or the colour of what stands beside it. */
-const hidden = /(?![ \n\t])[\p{Cc}\p{Cf}\p{Z}\p{Cs}\p{Co}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\u{e0100}-\u{e01ef}]/gu;
+const hidden = /(?![ \n\t])[\p{Cc}\p{Cf}\p{Z}\p{Cs}\p{Co}\p{DI}\p{NChar}\u2800\ufffc\u{13430}-\u{1345f}\u{16fe4}\u{1d159}]/gu;
 export const visible = (text) => text.replace(hidden, (letter) => `\\u{${letter.codePointAt(0).toString(16)}}`);
 
 /** An element with attributes and children; text is never parsed as HTML. */
