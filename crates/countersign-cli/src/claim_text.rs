@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::times;
+use crate::{output, times};
 
 /// The longest value shown in a table, in characters.
 const MAX_SHOWN: usize = 200;
@@ -48,7 +48,7 @@ pub(crate) fn in_words(name: &str, value: &Value, now: i64) -> Option<String> {
     match name {
         "exp" | "nbf" | "iat" | "auth_time" | "updated_at" => seconds(value).map(|at| time(at, now)),
         "scope" => {
-            let scopes: Vec<&str> = value.as_str()?.split_ascii_whitespace().collect();
+            let scopes: Vec<String> = value.as_str()?.split_ascii_whitespace().map(output::word).collect();
             (scopes.len() > 1).then(|| format!("{} scopes: {}", scopes.len(), scopes.join(", ")))
         }
         _ => None,

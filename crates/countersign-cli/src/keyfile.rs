@@ -67,7 +67,7 @@ fn take(raw: &str, index: usize, algorithms: &[Algorithm], loaded: &mut Loaded) 
         return loaded.skipped.push(format!("key {index}: not a JWK"));
     };
     let name =
-        entry.kid.as_deref().map_or_else(|| format!("key {index}"), |kid| format!("key {}", crate::output::safe(kid)));
+        entry.kid.as_deref().map_or_else(|| format!("key {index}"), |kid| format!("key {}", crate::output::word(kid)));
     if entry.kty == "oct" {
         let symmetric: Vec<Algorithm> =
             algorithms.iter().copied().filter(|algorithm| algorithm.is_symmetric()).collect();

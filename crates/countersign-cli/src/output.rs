@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::exit::Failure;
 
+/// The longest quotation of untrusted text, in characters.
+const MAX_QUOTED_CHARS: usize = 256;
+
 /// Colours by meaning.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tone {
@@ -96,6 +99,29 @@ pub(crate) fn safe(text: &str) -> String {
     visible_text(text)
 }
 
+/// Untrusted text as a part of a line of ours: [`safe`], in single quotes, cut after 256 characters.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("'");
+    for letter in text.chars().take(MAX_QUOTED_CHARS) {
+        match letter {
+            '\'' | '\\' => quoted.extend(['\\', letter]),
+            letter => quoted.push_str(&safe(letter.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    quoted.push('\'');
+    if text.chars().nth(MAX_QUOTED_CHARS).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+/// An untrusted name as a part of a line of ours: as it is if it is one word without separators, else [`quoted`].
+pub(crate) fn word(name: &str) -> String {
+    let separates = |letter: char| !is_visible(letter) || " '\",;\\…".contains(letter);
+    let is_word = !matches!(name, "" | "-" | "none") && !name.contains(separates);
+    if is_word && name.chars().nth(MAX_QUOTED_CHARS).is_none() { name.to_owned() } else { quoted(name) }
+}
+
 /// Escapes the same in several lines, except line breaks and, on a terminal, the codes of [`toned`].
 fn visible_lines(text: &str) -> String {
     let is_terminal = std::io::stdout().is_terminal();
@@ -120,7 +146,21 @@ const CODES: [&str; 6] = ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m", "\u{1b}[2m",
 
 #[cfg(test)]
 mod tests {
-    use super::{ascii_json, safe, visible_lines};
+    use super::{ascii_json, quoted, safe, visible_lines, word};
+
+    #[test]
+    fn s10_04_s10_13_a_quotation_ends_where_it_says_and_a_name_is_one_word() {
+        assert_eq!(quoted("x'). None got through. ('"), "'x\\'). None got through. (\\''");
+        assert_eq!(quoted("\\' \n"), "'\\\\\\' \\n'");
+        assert_eq!(quoted(&"ü".repeat(300)), format!("'{}'…", "ü".repeat(256)));
+        for name in ["orders:read", "https://id.example/a?b=c", "grüße", "a|b(c)"] {
+            assert_eq!(word(name), name);
+        }
+        for name in ["", "-", "none", "a b", "clerk; tenant acme", "a,b", "'a'", "a\u{2003}b", "a\nb", &"a".repeat(257)]
+        {
+            assert_eq!(word(name), quoted(name));
+        }
+    }
 
     #[test]
     fn s10_04_no_terminal_escape_gets_through() {

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::routing::get;
 use countersign::authenticate::{AuthenticateLayer, CallerToken};
 use countersign::authz::role;
@@ -278,4 +278,23 @@ async fn attacks_that_get_through_fail_the_run() {
     let limited = serve(Router::new().route("/orders", get(limited))).await;
     let found = command(home.path(), words(&format!("attack {limited}")), String::new()).await;
     assert!(found.code == 3 && found.stdout.contains("rate limit"), "{}", found.stdout);
+}
+
+/// A challenge that reads as the verdict, or goes on for long, or breaks the results in XML.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_04_s10_13_a_service_cannot_write_the_verdict_on_it() {
+    let home = new_path("home");
+    let junit = new_path("junit.xml");
+    let forged = format!("). None of 62 attacks got through. (' \u{ffff}\u{fffe}{}", "x".repeat(4000));
+    let refuse = move || async move {
+        let challenge = HeaderValue::from_bytes(forged.as_bytes()).expect("opaque");
+        (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+    };
+    let url = serve(Router::new().route("/orders", get(refuse))).await;
+    let found = command(home.path(), words(&format!("attack {url} --junit {}", junit.path())), String::new()).await;
+    assert_eq!(found.code, 3, "{}", found.stdout);
+    let start = "was answered with 401 (WWW-Authenticate: '). None of 62 attacks got through. (\\' ";
+    assert!(found.stdout.contains(start) && found.stdout.len() < 1_000, "{}", found.stdout);
+    let xml = std::fs::read_to_string(junit.path()).expect("written");
+    assert!(xml.len() < 20_000 && !xml.contains(['\u{ffff}', '\u{fffe}']) && xml.contains("None of 62"), "{xml}");
 }

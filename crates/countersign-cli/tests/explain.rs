@@ -191,6 +191,22 @@ fn the_time_is_an_option_and_unreachable_keys_are_undecided() {
     assert_eq!((answer.code, &answer.json()["status"]), (3, &json!(503)), "{}", answer.stdout);
 }
 
+/// Names with the separators of the line that lists them.
+#[test]
+fn s10_13_names_cannot_write_the_line_that_lists_them() {
+    let world = World::new();
+    let text = |token: &str| {
+        let table = world.table.path();
+        countersign(&["explain", "--path", "/me", "--routes", table, "--policy", world.policy.path()], token).stdout
+    };
+    let one = text(&world.token().role("clerk; tenant acme").role("none").sign());
+    assert!(one.contains("caller       roles 'clerk; tenant acme' 'none'; tenant none\n"), "{one}");
+    let other = text(&world.token().role("clerk").tenant("none").sign());
+    assert!(other.contains("caller       roles clerk; tenant 'none'\n"), "{other}");
+    let refused = text(&world.token().expired().sign());
+    assert!(refused.contains("response     401  'Bearer ") && refused.contains("'\n"), "{refused}");
+}
+
 #[test]
 fn a_table_that_cannot_be_evaluated_is_refused() {
     let world = World::new();

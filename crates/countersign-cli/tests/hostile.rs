@@ -4,19 +4,22 @@
 
 mod run;
 
+use std::collections::BTreeSet;
+
 use axum::http::{StatusCode, header};
 use axum::routing::any;
 use axum::{Json, Router};
 use countersign::integration::is_visible;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
+use regex_syntax::hir::{Class, HirKind};
 use run::{Output, countersign_with, file};
 use serde_json::{Value, json};
 
 /// Line breaks of every kind, terminal codes of 7 and 8 bits, changes of direction, and characters that nobody sees.
 const EVIL: &str = "x\nFORGED: every check passed\r\nFORGED\u{85}FORGED\u{2028}FORGED\u{2029}FORGED\u{b}\u{c}\
     \u{1b}[32mFORGED\u{1b}]0;title\u{7}\u{9b}31m\u{202e}evil\u{2066}\u{61c}\u{200b}\u{200d}\u{feff}\u{ad}\u{180e}\u{7f}\
-    \u{0}\u{e0041}\u{e007f}\u{fe0f}\u{3164}\u{2800}\t";
+    \u{0}\u{e0041}\u{e007f}\u{fe0f}\u{3164}\u{2800}\u{13430}\u{110bd}\u{16fe4}\u{1d159}\u{e000}\u{10fffd}\u{fdd0}\u{ffff}\t";
 
 /// An object whose names and values are hostile, beside what makes it pass for one of its kind.
 fn evil(good: &Value) -> Value {
@@ -81,6 +84,58 @@ async fn provider() -> String {
         );
     tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
     address
+}
+
+/// The characters of a class, from Unicode's tables.
+fn of_class(class: &str) -> BTreeSet<char> {
+    let class = regex_syntax::parse(class).expect("a class");
+    let HirKind::Class(Class::Unicode(class)) = class.kind() else { panic!("not a class: {class:?}") };
+    class.iter().flat_map(|range| range.start()..=range.end()).collect()
+}
+
+#[test]
+fn s10_04_nothing_that_unicode_calls_a_format_private_or_ignorable_character_is_visible() {
+    let hidden = r"\p{Cc}\p{Cf}\p{Co}\p{Z}\p{Noncharacter_Code_Point}\p{Default_Ignorable_Code_Point}";
+    let blank = r"\u{2800}\u{fffc}\u{13430}-\u{1345f}\u{16fe4}\u{1d159}";
+    let visible = of_class(&format!("[{hidden}{blank}--[ ]]")).into_iter().find(|letter| is_visible(*letter));
+    assert_eq!(visible, None, "{}", visible.map(|letter| letter.escape_unicode().to_string()).unwrap_or_default());
+    let lost = of_class(&format!(r"[\p{{L}}\p{{N}}\p{{P}}\p{{S}}--[{hidden}{blank}]]"))
+        .into_iter()
+        .find(|letter| !is_visible(*letter));
+    assert_eq!(lost, None, "{}", lost.map(|letter| letter.escape_unicode().to_string()).unwrap_or_default());
+}
+
+#[test]
+fn s10_04_the_inspectors_page_hides_the_same_characters() {
+    let page = include_str!("../src/inspector/page/api.js");
+    let class = page
+        .split_once("const hidden = /(?![ \\n\\t])")
+        .and_then(|(_, rest)| rest.split_once("/gu;"))
+        .expect("it has one")
+        .0;
+    let hidden = of_class(&class.replace(r"\p{Cs}", "")); // a `char` is never a surrogate
+    for letter in (char::MIN..=char::MAX).filter(|letter| !" \n\t".contains(*letter)) {
+        assert_eq!(hidden.contains(&letter), !is_visible(letter), "{}", letter.escape_unicode());
+    }
+}
+
+/// A key whose name has the separators of the lines that name it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s10_13_a_key_cannot_write_the_lines_about_it() {
+    const KID: &str = "x  removed: prod RS256 abc, y";
+    let keys = json!({ "keys": [Signer::generate(Algorithm::ES256).expect("a key").with_key_id(KID).public_jwk().expect("one")] });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/keys", listener.local_addr().expect("an address"));
+    let router = Router::new().route("/keys", any(move || async move { Json(keys) }));
+    tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
+    let shown = tokio::task::spawn_blocking(move || {
+        let watched = check(&["keys", "watch", &url, "--count", "1"], "").stdout;
+        let json = check(&["keys", "watch", &url, "--count", "1", "--json"], "").json()["keys"][0].to_string();
+        [watched, json, check(&["keys", "check", &url], "").stdout]
+    });
+    for text in shown.await.expect("ran") {
+        assert_eq!(text.matches("removed").count(), text.matches(&format!("'{KID}'")).count(), "{text}");
+    }
 }
 
 /// Of duplicate names only the last value is shown, so the others must not go unmentioned.

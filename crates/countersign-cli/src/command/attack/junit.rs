@@ -39,7 +39,7 @@ fn case(name: &str, problem: &str) -> String {
     format!("  <testcase classname=\"countersign.attack\" name=\"{name}\">{problem}</testcase>\n")
 }
 
-/// Text as the value of an XML attribute.
+/// Text as the value of an XML attribute. What XML 1.0 forbids is not visible, so [`safe`](crate::output::safe) escapes it.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in crate::output::safe(text).chars() {

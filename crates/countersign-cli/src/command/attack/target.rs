@@ -21,7 +21,7 @@ pub(super) struct Target {
 /// The answer of the service.
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// The challenge in parentheses, or nothing.
+    /// The challenge, quoted and in parentheses, or nothing.
     pub(super) challenge: String,
 }
 
@@ -49,7 +49,9 @@ impl Target {
             format!("{}: {reason}", output::safe(self.url.as_str()))
         })?;
         let challenge = response.headers().get(WWW_AUTHENTICATE);
-        let challenge = challenge.map(|value| format!(" ({})", String::from_utf8_lossy(value.as_bytes())));
+        let challenge = challenge.map(|value| {
+            format!(" (WWW-Authenticate: {})", output::quoted(&String::from_utf8_lossy(value.as_bytes())))
+        });
         Ok(Answer { status: response.status().as_u16(), challenge: challenge.unwrap_or_default() })
     }
 }

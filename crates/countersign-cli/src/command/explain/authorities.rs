@@ -5,6 +5,7 @@ use countersign::claims::TenantId;
 use countersign::verify::Verified;
 use serde_json::{Value, json};
 
+use crate::output;
 use crate::verification::authority_lists;
 
 pub(super) fn as_json(caller: &Grants) -> Value {
@@ -15,11 +16,11 @@ pub(super) fn as_json(caller: &Grants) -> Value {
     json
 }
 
-/// One line: `scopes orders:read; roles clerk; tenant acme`.
+/// One line: `scopes orders:read; roles clerk; tenant acme`. Names that are not one word are quoted.
 pub(super) fn text(caller: &Grants) -> String {
     let lists = authority_lists(caller).into_iter().filter(|list| !list.names.is_empty() || list.kind == "role");
     let lists = lists.map(|list| format!("{} {}", list.title, listed(&list.names)));
-    let tenant = caller.tenant.as_ref().map_or("none", TenantId::as_str);
+    let tenant = caller.tenant.as_ref().map_or_else(|| "none".to_owned(), |tenant| output::word(tenant.as_str()));
     lists.chain([format!("tenant {tenant}")]).collect::<Vec<_>>().join("; ")
 }
 
@@ -31,5 +32,6 @@ pub(super) fn unmet(rule: &Requirement, caller: &Verified) -> Vec<String> {
 }
 
 fn listed(names: &[&str]) -> String {
-    if names.is_empty() { "none".to_owned() } else { names.join(" ") }
+    let words: Vec<String> = names.iter().map(|name| output::word(name)).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(" ") }
 }

@@ -294,9 +294,9 @@ impl Explained {
     }
 }
 
-/// Status and challenges on one line.
+/// Status and challenges on one line, each challenge in quotes.
 fn line_of(response: &Value) -> String {
     let challenges = response["challenges"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let challenges: Vec<&str> = challenges.collect();
+    let challenges: Vec<String> = challenges.map(output::quoted).collect();
     format!("{}  {}", response["status"], challenges.join("  "))
 }

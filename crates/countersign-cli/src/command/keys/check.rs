@@ -103,7 +103,7 @@ fn print(found: &Findings) -> Result<(), Failure> {
         output::line(&format!("{mark} {:<13} {}", finding.name, finding.text))?;
     }
     for key in &found.keys {
-        let text = |name: &str| key[name].as_str().unwrap_or("-").to_owned();
+        let text = |name: &str| key[name].as_str().map_or_else(|| "-".to_owned(), output::word);
         let line = format!("        {:<9} {:<44} {}", text("alg"), text("thumbprint"), text("kid"));
         output::line(&output::safe(&line))?;
     }

@@ -81,7 +81,8 @@ impl Findings {
         match fetch::address_within(text, target.allows_plain_http) {
             Ok(url) => Some(url),
             Err(_) if !text.contains("://") => {
-                let text = format!("{text} is relative; it must be a whole URL that begins with https://");
+                let text =
+                    format!("{} is relative; it must be a whole URL that begins with https://", output::word(text));
                 self.note(Level::Fault, name, text);
                 None
             }
@@ -140,15 +141,21 @@ impl Findings {
         match text("issuer") {
             None => self.note(Level::Fault, "issuer", "issuer is missing from the metadata"),
             Some(issuer) if address == document || issuer == asked => {
-                self.note(Level::Ok, "issuer", format!("{issuer}: iss in tokens must equal this exactly"));
+                self.note(
+                    Level::Ok,
+                    "issuer",
+                    format!("{}: iss in tokens must equal this exactly", output::word(issuer)),
+                );
             }
             Some(issuer) if bare(issuer) == bare(asked) => {
+                let found = output::word(issuer);
                 let text =
-                    format!("expected {asked}, found {issuer}: the last slash is part of the name; services refuse it");
+                    format!("expected {asked}, found {found}: the last slash is part of the name; services refuse it");
                 self.note(Level::Fault, "issuer", text);
             }
             Some(issuer) => {
-                self.note(Level::Fault, "issuer", format!("expected {asked}, found {issuer}: services refuse it"));
+                let text = format!("expected {asked}, found {}: services refuse it", output::word(issuer));
+                self.note(Level::Fault, "issuer", text);
             }
         }
         let Some(uri) = text("jwks_uri") else {
@@ -185,7 +192,11 @@ impl Findings {
         self.cache(answer);
         let kind = answer.header("content-type").unwrap_or_default();
         if !kind.contains("json") {
-            self.note(Level::Warning, "content_type", format!("\"{kind}\" where application/jwk-set+json is usual"));
+            self.note(
+                Level::Warning,
+                "content_type",
+                format!("{} where application/jwk-set+json is usual", output::quoted(kind)),
+            );
         }
         self.keys(&answer.body, &answer.headers, form);
     }
@@ -205,7 +216,7 @@ impl Findings {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         for key in set.keys() {
             for problem in key.irregularities() {
-                let name = key.key_id().unwrap_or(key.thumbprint());
+                let name = output::word(key.key_id().unwrap_or(key.thumbprint()));
                 self.note(Level::Warning, "irregular_key", format!("{name}: {problem}; services use it"));
             }
             self.keys.push(json!({
@@ -221,7 +232,11 @@ impl Findings {
                 ("", count) => self.note(Level::Warning, "kid", format!("{count} keys without kid beside others")),
                 (_, 1) => {}
                 (name, count) => {
-                    self.note(Level::Warning, "duplicate_kid", format!("{count} keys have the kid {name}"));
+                    self.note(
+                        Level::Warning,
+                        "duplicate_kid",
+                        format!("{count} keys have the kid {}", output::word(name)),
+                    );
                 }
             }
         }

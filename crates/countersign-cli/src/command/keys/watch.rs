@@ -93,8 +93,9 @@ impl Arguments {
     }
 }
 
-/// Identifies a key by its ID, algorithm and thumbprint: two keys with the same ID are two keys.
+/// Identifies a key by its ID, algorithm and thumbprint: two keys with the same ID are two keys. An ID that is not one word is
+/// quoted.
 fn name(key: &Value) -> String {
-    let text = |name: &str| key[name].as_str().unwrap_or("-").to_owned();
+    let text = |name: &str| key[name].as_str().map_or_else(|| "-".to_owned(), output::word);
     format!("{} {} {}", text("kid"), text("alg"), text("thumbprint"))
 }

@@ -78,7 +78,7 @@ function show(verdict) {
   $('report').replaceChildren(...verdict.checks.map(reportRow));
   $('report-part').hidden = verdict.checks.length === 0;
   fill($('authorities'), (verdict.authorities ?? []).flatMap(({ name, values }) =>
-    [element('dt', {}, name), element('dd', {}, values.join(' ') || '–')]));
+    [element('dt', {}, name), ...(values.length ? values : ['–']).map((value) => element('dd', {}, value))]));
 }
 
 export function reportRow(check) {
