@@ -1,6 +1,8 @@
 //! Clocks and points in time. This crate reads time only from a [`Clock`] that it is given.
 
 mod source;
+#[cfg(target_os = "linux")]
+mod suspended;
 pub(crate) mod sweep;
 
 use std::any::TypeId;
@@ -12,6 +14,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::time::ClockId as MachineClock;
 
 pub use source::SourceClock;
+#[cfg(target_os = "linux")]
+use suspended::Suspended;
 
 /// A point in time since 1970-01-01T00:00:00Z, as in a `NumericDate` (RFC 7519 §2).
 ///
@@ -76,7 +80,8 @@ pub trait Clock: Send + Sync + Debug + 'static {
     /// The wall clock, for `exp`, `nbf` and `iat`.
     fn now(&self) -> UnixTime;
 
-    /// The monotonic time since a fixed point, for the ages of keys and cache entries.
+    /// The monotonic time since a fixed point, for the ages of keys and cache entries. The time for which the machine was
+    /// suspended should count: keys grow old meanwhile.
     fn elapsed(&self) -> Duration;
 
     /// The identity of this clock: equal for two values that always read the same time.
@@ -180,18 +185,20 @@ impl ClockId {
 /// The clocks of the operating system.
 ///
 /// On Linux it reads the coarse clocks, which lag by a few milliseconds at most and cost a tenth: checking a cached token
-/// takes less time than two precise readings.
+/// takes less time than two precise readings. The time for which the machine was suspended counts, at the latest a second
+/// after it goes on. On other systems that depends on the clock of [`Instant`](std::time::Instant).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 #[cfg(target_os = "linux")]
 impl Clock for SystemClock {
     fn now(&self) -> UnixTime {
-        UnixTime(coarse(MachineClock::RealtimeCoarse))
+        UnixTime(reading(MachineClock::RealtimeCoarse))
     }
 
     fn elapsed(&self) -> Duration {
-        coarse(MachineClock::MonotonicCoarse)
+        static SUSPENDED: Suspended = Suspended::new();
+        SUSPENDED.added_to(reading(MachineClock::MonotonicCoarse), suspended_time)
     }
 
     fn id(&self) -> ClockId {
@@ -200,7 +207,13 @@ impl Clock for SystemClock {
 }
 
 #[cfg(target_os = "linux")]
-fn coarse(clock: MachineClock) -> Duration {
+fn suspended_time() -> Duration {
+    let since_start = reading(MachineClock::Boottime);
+    since_start.saturating_sub(reading(MachineClock::Monotonic)) // read last, so that a pause between the two takes off
+}
+
+#[cfg(target_os = "linux")]
+fn reading(clock: MachineClock) -> Duration {
     let time = rustix::time::clock_gettime(clock);
     // Before 1970 reads as 1970; nanoseconds are below 10^9.
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
@@ -274,6 +287,13 @@ mod tests {
             assert!(began.elapsed() < Duration::from_secs(10), "it stands still");
         }
         assert!(clock.elapsed() > before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn s4_07_s15_10_the_time_for_which_the_machine_was_suspended_counts() {
+        let apart = reading(MachineClock::Boottime).abs_diff(SystemClock.elapsed());
+        assert!(apart < Duration::from_secs(10), "{apart:?}");
     }
 
     #[test]
