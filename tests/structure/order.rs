@@ -34,7 +34,10 @@ pub const ORDERS: [Order; 5] = [
         krate: ISSUER,
         modules: "file audit oauth policy counts jti store throttle rotation client service metrics grant mint endpoint builder config",
     },
-    Order { krate: TEST, modules: "clock ring answer identity draft issuer request provider mock_service hostile" },
+    Order {
+        krate: TEST,
+        modules: "clock ring answer identity draft issuer request server provider mock_service hostile",
+    },
     Order {
         krate: CLI,
         modules: "exit output runtime server times claim_text encoding input keyfile fetch tools \

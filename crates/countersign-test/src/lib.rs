@@ -44,6 +44,7 @@ mod mock_service;
 mod provider;
 mod request;
 mod ring;
+mod server;
 
 pub use answer::Answer;
 pub use clock::ManualClock;

@@ -11,12 +11,20 @@ use axum::response::{IntoResponse, Response};
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+
+use crate::server::Server;
+
+/// The most bytes of recorded requests. Further requests are refused.
+const MAX_RECORDED_BYTES: usize = 64 * 1024 * 1024;
+
+/// The memory of a header beside its text, about.
+const HEADER_BYTES: usize = 128;
 
 /// A mock service on loopback, for tests of outbound calls.
 ///
 /// Bind tokens to its [`url`](Self::url), let the app call it, and inspect [`requests`](Self::requests). It does not check
-/// tokens; queue the responses that the app must handle.
+/// tokens; queue the responses that the app must handle. It records up to 64 MiB and answers further requests with 507; a
+/// request has a head of 64 KiB and a body of 16 MiB at most, and 30 s for each.
 ///
 /// ```
 /// use countersign_test::MockService;
@@ -31,12 +39,13 @@ use tokio::task::JoinHandle;
 pub struct MockService {
     url: String,
     shared: Arc<Mutex<Shared>>,
-    task: JoinHandle<()>,
+    _server: Server,
 }
 
 #[derive(Default)]
 struct Shared {
     requests: Vec<RecordedRequest>,
+    recorded_bytes: usize,
     responses: std::collections::VecDeque<(StatusCode, HeaderMap, String)>,
 }
 
@@ -57,7 +66,7 @@ pub struct RecordedRequest {
 }
 
 impl MockService {
-    /// Starts on a free port. The service stops when it is dropped.
+    /// Starts on a free port. Port and connections close when it is dropped.
     ///
     /// # Panics
     /// If no port is free.
@@ -66,8 +75,7 @@ impl MockService {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let shared = Arc::<Mutex<Shared>>::default();
         let app = Router::new().fallback(record).with_state(Arc::clone(&shared));
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
-        MockService { url, shared, task }
+        MockService { url, shared, _server: Server::start(listener, |_| app) }
     }
 
     /// The service's origin, to bind tokens to.
@@ -140,16 +148,16 @@ impl RecordedRequest {
 
 async fn record(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 16 * 1024 * 1024).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, MAX_RECORDED_BYTES).await.unwrap_or_default(); // the server has read it
+    let names = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
+    let bytes = body.len() + parts.uri.path().len() + parts.uri.query().map_or(0, str::len) + names.sum::<usize>();
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    if shared.recorded_bytes + bytes > MAX_RECORDED_BYTES {
+        return StatusCode::INSUFFICIENT_STORAGE.into_response();
+    }
+    shared.recorded_bytes += bytes;
     shared.requests.push(RecordedRequest { method: parts.method, uri: parts.uri, headers: parts.headers, body });
     shared.responses.pop_front().unwrap_or((StatusCode::OK, HeaderMap::new(), "{}".to_owned())).into_response()
-}
-
-impl Drop for MockService {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 impl fmt::Debug for MockService {
@@ -162,5 +170,56 @@ impl fmt::Debug for MockService {
 impl fmt::Debug for RecordedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordedRequest").field("method", &self.method).field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    async fn open(service: &MockService) -> TcpStream {
+        TcpStream::connect(service.url().trim_start_matches("http://")).await.expect("open")
+    }
+
+    #[tokio::test]
+    async fn its_connections_close_when_it_is_dropped() {
+        let service = MockService::start().await;
+        let (mut idle, mut halfway) = (open(&service).await, open(&service).await);
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.expect("sent");
+        idle.read_exact(&mut [0; 12]).await.expect("a response");
+        halfway.write_all(b"GET / HTTP/1.1\r\nho").await.expect("sent");
+        drop(service);
+        for mut stream in [idle, halfway] {
+            let mut rest = Vec::new();
+            let closed = tokio::time::timeout(std::time::Duration::from_secs(5), stream.read_to_end(&mut rest));
+            let _ = closed.await.expect("closed in time"); // in order, or by a reset
+        }
+    }
+
+    #[tokio::test]
+    async fn what_it_records_is_bounded() {
+        let service = MockService::start().await;
+        let mut statuses = Vec::new();
+        for _ in 0..6 {
+            let mut stream = open(&service).await;
+            let body = vec![b'x'; 15 * 1024 * 1024];
+            let head =
+                format!("POST / HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            stream.write_all(&body).await.expect("sent");
+            let mut response = String::new();
+            stream.read_to_string(&mut response).await.expect("a response");
+            statuses.push(response[9..12].to_owned());
+        }
+        assert_eq!(statuses, ["200", "200", "200", "200", "507", "507"]);
+        assert_eq!(service.requests().len(), 4);
+        let mut stream = open(&service).await;
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: test\r\ncontent-length: 99999999\r\n\r\n").await.expect("sent");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.expect("a response");
+        assert!(status.ends_with(b"413"));
     }
 }

@@ -15,13 +15,10 @@ use axum::routing::get;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::draft::TokenDraft;
 use crate::issuer::TestIssuer;
-
-/// The longest time that [`Provider::refuse_connections`] waits for responses in progress.
-const CLOSING: Duration = Duration::from_secs(1);
+use crate::server::{Server, until_stopped};
 
 /// A provider on `127.0.0.1`: an issuer's discovery document and JWKS, with faults on demand.
 ///
@@ -43,18 +40,13 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// # });
 /// ```
 ///
-/// It stops when it is dropped.
+/// Port and connections close when it is dropped. Clients have limits: 256 connections, 30 s for a request head or body, heads
+/// of 64 KiB.
 #[derive(Debug)]
 pub struct Provider {
     address: SocketAddr,
     site: Arc<Site>,
     server: Mutex<Option<Server>>,
-}
-
-#[derive(Debug)]
-struct Server {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<io::Result<()>>,
 }
 
 /// The state shared by handlers and test.
@@ -98,7 +90,7 @@ impl Provider {
             discovery_requests: watch::Sender::new(0),
             last_headers: Mutex::default(),
         });
-        let server = Mutex::new(Some(Server::start(listener, &site)));
+        let server = Mutex::new(Some(serve(listener, &site)));
         Ok(Provider { address, site, server })
     }
 
@@ -160,7 +152,7 @@ impl Provider {
         *self.faults() = Faults::default();
         if self.server().is_none() {
             let listener = TcpListener::bind(self.address).await?;
-            *self.server() = Some(Server::start(listener, &self.site));
+            *self.server() = Some(serve(listener, &self.site));
         }
         Ok(())
     }
@@ -239,33 +231,14 @@ impl Provider {
     }
 }
 
-impl Drop for Provider {
-    fn drop(&mut self) {
-        if let Some(server) = self.server().take() {
-            let _ = server.stop.send(true); // open connections close
-            server.task.abort();
-        }
-    }
-}
-
-impl Server {
-    fn start(listener: TcpListener, site: &Arc<Site>) -> Self {
-        let (stop, stopped) = watch::channel(false);
-        let routes = Router::new()
+fn serve(listener: TcpListener, site: &Arc<Site>) -> Server {
+    Server::start(listener, |stopped| {
+        Router::new()
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/.well-known/oauth-authorization-server", get(discovery))
             .route("/jwks", get(jwks))
-            .with_state(Serving { site: Arc::clone(site), stopped: stopped.clone() });
-        let served = axum::serve(listener, routes).with_graceful_shutdown(until_stopped(stopped));
-        Server { stop, task: tokio::spawn(served.into_future()) }
-    }
-
-    async fn stop(mut self) {
-        let _ = self.stop.send(true);
-        if tokio::time::timeout(CLOSING, &mut self.task).await.is_err() {
-            self.task.abort();
-        }
-    }
+            .with_state(Serving { site: Arc::clone(site), stopped })
+    })
 }
 
 #[derive(Clone)]
@@ -344,10 +317,6 @@ fn answer(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> Response {
     response
 }
 
-async fn until_stopped(mut stopped: watch::Receiver<bool>) {
-    let _ = stopped.wait_for(|stopped| *stopped).await; // a dropped sender is a stop too
-}
-
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -415,5 +384,17 @@ mod tests {
         assert!(ask(&provider, "/jwks").await.is_err());
         provider.come_back().await.expect("the port is free again");
         assert!(ask(&provider, "/jwks").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_half_a_request_has_a_limit_and_the_others_are_served() {
+        let provider = provider().await;
+        let mut halfway = TcpStream::connect(provider.address).await.expect("open");
+        halfway.write_all(b"GET /jwks HTTP/1.1\r\nho").await.expect("sent");
+        assert!(ask(&provider, "/jwks").await.expect("an answer").contains("test-only-1"));
+        tokio::time::pause();
+        let mut rest = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(60), halfway.read_to_end(&mut rest)).await;
+        let _ = closed.expect("closed within the limit"); // in order, or by a reset
     }
 }
