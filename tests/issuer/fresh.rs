@@ -28,6 +28,8 @@ pub struct Blocking {
     panics: AtomicBool,
     /// Takes three seconds for each answer.
     pub is_slow: AtomicBool,
+    /// Does not answer until this is false again.
+    pub is_hung: AtomicBool,
     /// Takes these milliseconds for each answer.
     delay: AtomicU64,
     /// Replaces the stored keys in the answers.
@@ -57,6 +59,9 @@ impl Blocking {
 
     fn up(&self) -> Result<&MemoryStore, StoreError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        while self.is_hung.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         if self.is_slow.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_secs(3));
         }

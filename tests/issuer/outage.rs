@@ -199,3 +199,61 @@ async fn an_outage_of_the_store_writes_sampled_log_lines() {
     assert!((5..=15).contains(&count), "{count} lines for 1,000 refusals in 5 s:\n{text}");
     assert!(text.contains("store failed") && text.contains("unlogged=199"), "{text}");
 }
+
+// S15.02
+#[tokio::test(start_paused = true)]
+async fn s15_02_a_store_that_never_answers_fails_a_request_after_ten_seconds() {
+    let store = Arc::new(Blocking::new(true));
+    let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+    let (issuer, credentials) = issuer(store.clone(), |builder| builder.clock(Arc::new(clock)));
+    let form = format!("token={}", mint(&issuer).as_str());
+    assert_eq!(post(&issuer, "/introspect", &credentials, &form).await.0, StatusCode::OK);
+    store.is_hung.store(true, Ordering::Relaxed);
+    let until = Instant::now() + Duration::from_secs(20);
+    let watchdog = std::thread::spawn({
+        let store = Arc::clone(&store);
+        move || {
+            while store.is_hung.load(Ordering::Relaxed) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            store.is_hung.swap(false, Ordering::Relaxed) // true if nobody gave the call up
+        }
+    });
+    let calls = store.calls.load(Ordering::Relaxed);
+    let asked = tokio::spawn(async move { post(&issuer, "/introspect", &credentials, &form).await.0 });
+    while store.calls.load(Ordering::Relaxed) == calls {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert_eq!(asked.await.expect("no panic"), StatusCode::SERVICE_UNAVAILABLE);
+    store.is_hung.store(false, Ordering::Relaxed);
+    assert!(!watchdog.join().expect("no panic"));
+}
+
+// S15.02
+#[test]
+#[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
+fn s15_02_expired_ids_of_a_large_list_are_removed_in_parts() {
+    let database = Postgres::start();
+    let open = || PostgresStore::connect(&Secret::from(database.settings())).expect("a store");
+    let insert = |store: &PostgresStore, n: u64, expires_at: u64| {
+        let (digest, ends) = (countersign_core::integration::sha256(&n.to_string()), UnixTime::from_secs(expires_at));
+        let now = UnixTime::from_secs(100_000);
+        store.insert_id(IdList::RevokedTokens, "web", &digest, ends, now).expect("it answers")
+    };
+    let large = open();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let large = &large;
+            scope.spawn(move || {
+                for n in 0..1_500 {
+                    assert_eq!(insert(large, thread * 10_000 + n, n), Insertion::New);
+                }
+            });
+        }
+    });
+    let full = open().max_ids(10);
+    let mut next = (100_000..).map(|n| insert(&full, n, 200_000));
+    assert_eq!(next.by_ref().take(2).collect::<Vec<_>>(), [Insertion::Full, Insertion::New]);
+    assert_eq!(next.take_while(|inserted| *inserted == Insertion::New).take(20).count(), 4, "a client has half of 10");
+}

@@ -1,6 +1,7 @@
 //! Shares: no client, and nobody without a credential, uses up what belongs to all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -250,6 +251,37 @@ async fn s15_01_a_flood_of_invented_clients_delays_no_secret_that_was_right() {
     assert!(statuses.iter().all(|status| [401, 503].contains(&status.as_u16())));
 }
 
+/// After a restart, behind one ingress: no secret was right before, and all requests come from one address.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_01_a_client_that_tries_again_gets_in_during_a_flood_of_invented_ones() {
+    let issuer = with_secret(&clock());
+    let (numbers, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let flood: Vec<_> = (0..200)
+        .map(|_| {
+            let (issuer, numbers, busy) = (issuer.clone(), Arc::clone(&numbers), Arc::clone(&busy));
+            tokio::spawn(async move {
+                loop {
+                    let number = numbers.fetch_add(1, Ordering::Relaxed);
+                    let status = ask(&issuer, &format!("nobody-{number}"), SECRET).await;
+                    busy.fetch_add(usize::from(status == StatusCode::SERVICE_UNAVAILABLE), Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(40)).await;
+                }
+            })
+        })
+        .collect();
+    while busy.load(Ordering::Relaxed) < 200 {
+        tokio::task::yield_now().await;
+    }
+    let mut attempts = 1;
+    while ask(&issuer, "orders", SECRET).await != StatusCode::OK {
+        attempts += 1;
+        tokio::time::sleep(Duration::from_secs(1)).await; // Retry-After
+        assert!(attempts <= 4, "it does not get in, {} requests later", numbers.load(Ordering::Relaxed));
+    }
+    println!("attempt {attempts}, during {} requests", numbers.load(Ordering::Relaxed));
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 // S15.01
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s15_01_one_client_leaves_calls_of_a_slow_store_to_others() {
@@ -270,7 +302,7 @@ async fn s15_01_one_client_leaves_calls_of_a_slow_store_to_others() {
         .build()
         .expect("sound");
     let form = format!("token={}", token(&post(&issuer, "/token", &quiet_credentials, CC).await.2));
-    store.is_slow.store(true, std::sync::atomic::Ordering::Relaxed);
+    store.is_slow.store(true, Ordering::Relaxed);
     let flood: Vec<_> = (0..400)
         .map(|_| {
             let (issuer, credentials, form) = (issuer.clone(), busy_credentials.clone(), form.clone());

@@ -1,5 +1,6 @@
 //! Clients: what each is allowed, and how it authenticates.
 
+mod asked;
 mod assertion;
 mod authenticator;
 mod error;
@@ -8,6 +9,7 @@ mod registration;
 mod registry;
 mod secret;
 mod secret_check;
+mod turns;
 mod upgrades;
 mod verified_secrets;
 

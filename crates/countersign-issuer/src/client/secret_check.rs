@@ -10,17 +10,18 @@ use countersign_core::clock::Clock;
 use countersign_core::error::ConfigError;
 use countersign_core::integration::{OccupancyBudget, Standing};
 use countersign_core::secret::Secret;
-use tokio::sync::{AcquireError, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::error::Busy;
 use super::secret::{Checked, DUMMY, KEYED_PREFIX, SecretHash, bcrypt_dummy, check_slowly};
+use super::turns::Turns;
 use super::upgrades::Upgrades;
 use super::verified_secrets::{History, VerifiedSecrets};
 use super::{AuthenticationError, Client, Registry};
 use crate::store::AsyncStore;
 use crate::throttle::Throttle;
 
-/// The most requests that may wait for a check, beyond the running ones.
+/// The most requests with secrets that were right before that may wait for a check, beyond the running ones.
 const MAX_WAITING: usize = 256;
 
 /// The longest wait of a request for its check.
@@ -36,19 +37,18 @@ const SLOW_CHECKS: (Duration, Duration) = (Duration::from_millis(60), Duration::
 /// a hash of the client, a dummy is compared.
 ///
 /// Only the slow checks are limited. A secret that was right before goes first: no failure of others delays it, and a part
-/// of the running checks and of the places to wait is out of reach of secrets that were never right. Those share by address.
+/// of the running checks and all of its places to wait are out of reach of secrets that were never right. Those take turns.
 pub(crate) struct SecretCheck {
     pepper: Option<hmac::Key>,
     /// Failures by client and address.
     throttle: Throttle,
     /// Failures by client, address and secret.
     wrong_secrets: Throttle,
+    /// The places of secrets that were right before, by client.
     places: OccupancyBudget,
-    /// The places of secrets that were never right, by address.
-    unproven_places: OccupancyBudget,
-    running: Arc<Semaphore>,
     /// The checks that secrets which were never right may run.
-    running_unproven: Arc<Semaphore>,
+    turns: Turns,
+    running: Arc<Semaphore>,
     verified: VerifiedSecrets,
     upgrades: Upgrades,
     bcrypt_dummy: Option<Arc<str>>,
@@ -62,11 +62,13 @@ pub(crate) struct PresentedSecret<'a> {
     pub(crate) elapsed: Duration,
 }
 
-/// The holder of a place to wait.
-#[derive(Hash)]
-enum Party<'a> {
-    Client(&'a str),
-    Address(Option<IpAddr>),
+/// Who asks for a slow check.
+struct Party<'a> {
+    client_id: &'a str,
+    peer: Option<IpAddr>,
+    elapsed: Duration,
+    /// True if the secret was right before.
+    is_proven: bool,
 }
 
 impl SecretCheck {
@@ -89,9 +91,8 @@ impl SecretCheck {
             throttle: Throttle::new(),
             wrong_secrets: Throttle::new(),
             places: OccupancyBudget::new(places),
-            unproven_places: OccupancyBudget::new(places).share(unproven_share(unproven, bcrypt_cost)),
+            turns: Turns::new(unproven, unproven_share(unproven, bcrypt_cost)),
             running: Arc::new(Semaphore::new(concurrent)),
-            running_unproven: Arc::new(Semaphore::new(unproven)),
             verified: VerifiedSecrets::new(cache_lifetime, clock)?,
             upgrades,
             bcrypt_dummy: bcrypt_cost.map(|cost| bcrypt_dummy(cost).into()),
@@ -132,10 +133,7 @@ impl SecretCheck {
                 }
             }
         }
-        let party = match history {
-            History::Unknown => Party::Address(peer),
-            _ => Party::Client(client_id),
-        };
+        let party = Party { client_id, peer, elapsed, is_proven: history != History::Unknown };
         // A client that disconnects meanwhile has made its attempt.
         let mut attempt = Attempt { throttle: &self.throttle, pair, elapsed, is_over: history != History::Unknown };
         let checked = self.check_slowly(&party, stored, secret).await;
@@ -155,19 +153,15 @@ impl SecretCheck {
 
     /// Checks on the blocking pool. The permits move with the work, so that a disconnect does not free them early.
     async fn check_slowly(&self, party: &Party<'_>, stored: String, secret: Secret<String>) -> Result<Checked, Busy> {
-        let is_proven = matches!(party, Party::Client(_));
-        let standing = if is_proven { Standing::Known } else { Standing::New };
-        let _place = self.places.acquire(party, standing).map_err(|_| Busy)?;
-        let unproven_place = (!is_proven).then(|| self.unproven_places.acquire(party, standing));
-        let _unproven_place = unproven_place.transpose().map_err(|_| Busy)?;
         let turn = async {
-            let unproven = match is_proven {
-                true => None,
-                false => Some(Arc::clone(&self.running_unproven).acquire_owned().await?),
+            let (place, turn) = match party.is_proven {
+                true => (Some(self.places.acquire(party.client_id, Standing::Known).map_err(|_| Busy)?), None),
+                false => (None, Some(self.turns.turn(party.peer, party.client_id, party.elapsed).await?)),
             };
-            Ok::<_, AcquireError>((unproven, Arc::clone(&self.running).acquire_owned().await?))
+            let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| Busy)?;
+            Ok::<_, Busy>((place, turn, running))
         };
-        let permits = tokio::time::timeout(MAX_WAIT, turn).await.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        let permits = tokio::time::timeout(MAX_WAIT, turn).await.map_err(|_| Busy)??;
         let bcrypt_dummy = self.bcrypt_dummy.clone();
         let check = tokio::task::spawn_blocking(move || {
             let checked = check_slowly(&stored, bcrypt_dummy.as_deref(), &secret);
@@ -180,12 +174,12 @@ impl SecretCheck {
 
 /// The places of one address for secrets that were never right: as many as are checked within half of the longest wait, so
 /// that invented clients of one address leave time for those of another, whatever a check costs.
-fn unproven_share(running: usize, bcrypt_cost: Option<u32>) -> u32 {
+fn unproven_share(running: usize, bcrypt_cost: Option<u32>) -> usize {
     let (argon2id, bcrypt) = SLOW_CHECKS;
     let doublings = bcrypt_cost.map(|cost| 1_u32.checked_shl(cost.saturating_sub(10)).unwrap_or(u32::MAX));
     let check = argon2id.saturating_add(doublings.map_or(Duration::ZERO, |times| bcrypt.saturating_mul(times)));
     let in_turn = (MAX_WAIT / 2).as_millis().checked_div(check.as_millis()).unwrap_or_default().max(1);
-    u32::try_from(in_turn).unwrap_or(u32::MAX).saturating_mul(u32::try_from(running).unwrap_or(u32::MAX))
+    usize::try_from(in_turn).unwrap_or(usize::MAX).saturating_mul(running)
 }
 
 /// The network that counts as one address: an IPv4 address, or the /64 of an IPv6 address.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::integration::{OccupancyBudget, Standing, sha256};
@@ -14,6 +15,10 @@ use crate::counts::StoreTimer;
 /// The most calls of a blocking store at the same time: half of the threads that tokio has for them. A client gets as many as
 /// are still free.
 const MAX_CALLS: u32 = 256;
+
+/// The longest wait for a call, for example of a file on a disk that does not answer. The stores of this crate give up
+/// earlier if they can.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// Calls a blocking store off the runtime's threads and logs its failures. Clients share the calls.
 #[derive(Clone)]
@@ -88,23 +93,27 @@ impl AsyncStore {
         })
     }
 
-    /// The permit moves with the work, so that a request that is given up does not free it early.
+    /// The permit moves with the work, so that a call that is given up does not free it early.
     async fn call_blocking<T: Send + 'static>(
         &self,
         client: &str,
         call: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        const TOO_MANY: StoreError = StoreError::new(StoreErrorKind::Unavailable);
+        const UNAVAILABLE: StoreError = StoreError::new(StoreErrorKind::Unavailable);
         let permit = self.calls.acquire(client, Standing::Known);
         let permit =
-            permit.map_err(|_| TOO_MANY.with_detail("too many calls of the client, or of all, wait for it"))?;
+            permit.map_err(|_| UNAVAILABLE.with_detail("too many calls of the client, or of all, wait for it"))?;
         let store = Arc::clone(&self.store);
         let joined = tokio::task::spawn_blocking(move || {
             let result = call(&*store);
             drop(permit);
             result
         });
-        joined.await.unwrap_or_else(|_| Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")))
+        match tokio::time::timeout(MAX_WAIT, joined).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")),
+            Err(_) => Err(UNAVAILABLE.with_detail("it did not answer within 10 s; the call goes on")),
+        }
     }
 }
 

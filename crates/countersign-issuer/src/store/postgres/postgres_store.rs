@@ -9,7 +9,7 @@ use tokio_postgres::config::Host;
 use tokio_postgres::{Config, Row};
 
 use super::connection::{Connection, Database, QueryResult, failed};
-use super::statement::Statement;
+use super::statement::{MAX_REMOVED, Statement};
 use crate::store::interface::MAX_IDS;
 use crate::store::share::Sweeps;
 use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
@@ -113,8 +113,9 @@ impl Store for PostgresStore {
             if inserted != Insertion::Full || !may_sweep {
                 return Ok((inserted, false));
             }
-            connection.execute(Statement::RemoveExpired, &[&number_of_list, &expired]).await?;
-            Ok((insert().await?, true))
+            let rows = connection.query(Statement::RemoveExpired, &[&number_of_list, &expired]).await?;
+            let removed = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))?;
+            Ok((insert().await?, removed < MAX_REMOVED))
         })?;
         if has_swept {
             self.sweeps.done(list, expired_before);

@@ -21,6 +21,9 @@ pub(super) const SCHEMA: &str = "
 /// Ends a statement on the server at the latest when its caller has given up.
 pub(super) const SESSION: &str = "SET statement_timeout = 5000";
 
+/// The most ids that one statement removes.
+pub(super) const MAX_REMOVED: i64 = 10_000;
+
 /// A statement that is prepared at its first use on a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Statement {
@@ -62,21 +65,28 @@ impl Statement {
                         EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
                         EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $4 <= until)"
             }
-            // Never later than the clock of the database, which all instances share.
+            // Never later than the clock of the database, which all instances share. At most 10,000 ids (`MAX_REMOVED`), since
+            // a statement that takes over 5 s is undone.
             Statement::RemoveExpired => {
-                "WITH removed AS (
-                     DELETE FROM countersign_ids
-                     WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM clock_timestamp()))::bigint)
-                     RETURNING client, expires_at
+                "WITH expired AS (
+                     SELECT list, digest FROM countersign_ids
+                     WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM now()))::bigint)
+                     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+                 ), removed AS (
+                     DELETE FROM countersign_ids AS ids USING expired
+                     WHERE ids.list = expired.list AND ids.digest = expired.digest
+                     RETURNING ids.client, ids.expires_at
                  ), lost AS (
                      SELECT client, count(*) AS ids FROM removed GROUP BY client
                  ), marked AS (
                      INSERT INTO countersign_removed_ids AS marks (list, until)
                      SELECT $1, max(expires_at) FROM removed HAVING count(*) > 0
                      ON CONFLICT (list) DO UPDATE SET until = greatest(marks.until, excluded.until)
+                 ), counted AS (
+                     UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
+                     WHERE counts.list = $1 AND counts.client = lost.client
                  )
-                 UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
-                 WHERE counts.list = $1 AND counts.client = lost.client"
+                 SELECT count(*) FROM removed"
             }
             Statement::FindId => {
                 "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
