@@ -8,7 +8,7 @@ Exit codes:
   0  accepted, or done
   1  rejected
   2  invalid use: a bad option, an unreadable file
-  3  undecided: keys unreachable";
+  3  undecided: keys or service not reachable";
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

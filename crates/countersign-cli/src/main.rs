@@ -7,7 +7,7 @@
 //! | 0 | accepted, or done |
 //! | 1 | rejected |
 //! | 2 | invalid use: a bad option, an unreadable file |
-//! | 3 | undecided: keys unreachable |
+//! | 3 | undecided: keys or service not reachable |
 
 mod claim_text;
 mod command;

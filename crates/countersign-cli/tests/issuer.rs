@@ -109,3 +109,25 @@ fn half_sent_requests_stop_neither_the_service_nor_its_end() {
     assert!(issuer.child.wait().expect("it ends").success(), "it ends by itself");
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
 }
+
+/// With few files the service closes idle connections for new ones, although it may have more connections than files.
+#[cfg(target_os = "linux")]
+#[test]
+fn s15_03_idle_connections_stop_nobody_if_few_files_are_left() {
+    let config = file("issuer.toml", &configuration(""));
+    for limit in [24, 64] {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_countersign");
+        command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), program]);
+        let issuer = Server::start_command("issuer", command, &["--config", config.path()]);
+        let address = issuer.text("address");
+        let idle: Vec<_> = (0..200).map(|_| TcpStream::connect(address).expect("it listens")).collect();
+        let start = Instant::now();
+        for _ in 0..10 {
+            let (status, body) = post(address, "/token", "grant_type=client_credentials");
+            assert_eq!(status, "HTTP/1.1 200 OK", "{body}");
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "with {limit} files: {:?}", start.elapsed());
+        drop(idle);
+    }
+}

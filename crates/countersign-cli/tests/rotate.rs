@@ -5,6 +5,7 @@
 mod run;
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -148,6 +149,54 @@ fn another_listener_on_the_port_of_a_killed_service_learns_nothing() {
         !told.is_empty() && told.iter().all(|text| !text.contains(&secret) && !text.contains("rotate")),
         "{told:?}"
     );
+}
+
+/// Answers the first request with the service's answer; hands the second one on, and never answers it.
+fn without_second_answer(service: &str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let own = listener.local_addr().expect("an address");
+    let service = service.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().enumerate() {
+            let (mut stream, mut server) =
+                (stream.expect("a connection"), TcpStream::connect(&service).expect("it runs"));
+            let mut request = vec![0; 16_384];
+            let read = stream.read(&mut request).expect("a request");
+            server.write_all(&request[..read]).expect("sent");
+            let read = server.read(&mut request).expect("an answer");
+            if number == 0 {
+                let answer = String::from_utf8_lossy(&request[..read]).replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                stream.write_all(answer.as_bytes()).expect("sent");
+            }
+        }
+    });
+    format!("http://{own}/")
+}
+
+#[test]
+fn a_request_whose_answer_is_lost_is_neither_reported_as_refused_nor_made_again() {
+    let folder = Folder::new("lost-answer");
+    let stored = folder.config("");
+    let in_memory = folder.0.join("memory.toml");
+    std::fs::write(
+        &in_memory,
+        std::fs::read_to_string(&stored).expect("there").replace("[store]\nfile = \"state.redb\"\n", ""),
+    )
+    .expect("written");
+    for (config, control) in [(stored.as_str(), "state.control"), (in_memory.to_str().expect("text"), "memory.control")]
+    {
+        let issuer = Server::start("issuer", &["--config", config]);
+        let path = folder.0.join(control);
+        let original = std::fs::read_to_string(&path).expect("there");
+        let mut changed: Value = serde_json::from_str(&original).expect("JSON");
+        changed["url"] = json!(without_second_answer(changed["url"].as_str().expect("text")));
+        std::fs::write(&path, changed.to_string()).expect("written");
+        let lost = countersign(&["rotate", "--config", config], "");
+        assert!(lost.code == 3 && lost.stderr.contains("rotate --list"), "{}: {}", lost.code, lost.stderr);
+        std::fs::write(&path, original).expect("written");
+        assert_eq!(states(&rotated(config, &["--list"])), ["active", "pending"], "the service obeyed");
+        drop(issuer);
+    }
 }
 
 #[cfg(unix)]

@@ -82,18 +82,30 @@ pub(crate) async fn send(
     headers: HeaderMap,
     body: Vec<u8>,
 ) -> Result<Fetched, String> {
+    send_within(ANSWER_WITHIN, connection, method, url, headers, body).await
+}
+
+/// As [`send`], with this timeout.
+pub(crate) async fn send_within(
+    limit: Duration,
+    connection: &ConnectionOptions,
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Fetched, String> {
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
-        .timeout(ANSWER_WITHIN)
+        .timeout(limit)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")));
     let client = connection.client(url.host_str().unwrap_or_default(), builder).map_err(|fault| fault.to_string())?;
     let sent = client.request(method, url.clone()).headers(headers).body(body).send().await;
-    let mut response = sent.map_err(|error| failure_reason(&error, ANSWER_WITHIN))?;
+    let mut response = sent.map_err(|error| failure_reason(&error, limit))?;
     let (status, headers) = (response.status().as_u16(), std::mem::take(response.headers_mut()));
     let mut body = Vec::new();
     let mut is_cut = false;
-    while let Some(chunk) = response.chunk().await.map_err(|error| failure_reason(&error, ANSWER_WITHIN))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| failure_reason(&error, limit))? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_JWKS_BYTES {
             body.truncate(MAX_JWKS_BYTES);

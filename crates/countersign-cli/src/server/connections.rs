@@ -3,10 +3,14 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+
+/// The pause between two looks whether a closed connection has ended.
+const CHECK_EVERY: Duration = Duration::from_millis(1);
 
 /// The open connections.
 ///
@@ -55,9 +59,26 @@ impl Connections {
         }
     }
 
+    /// Closes the waiting connection that has to give way, because no file is left for a new one, and waits for its end up to
+    /// `limit`. Returns `false` if none waits.
+    pub(super) async fn give_way(&self, limit: Duration) -> bool {
+        let task = {
+            let mut table = self.table();
+            let Some(closed) = table.close_one() else { return false };
+            closed.task
+        };
+        let is_closed = async {
+            while task.as_ref().is_some_and(|task| !task.is_finished()) {
+                tokio::time::sleep(CHECK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, is_closed).await;
+        true
+    }
+
     fn try_place(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let mut table = self.table();
-        if table.open.len() >= self.max && !table.close_one() {
+        if table.open.len() >= self.max && table.close_one().is_none() {
             return None;
         }
         let (id, peer) = (table.next_id, network(peer));
@@ -73,17 +94,17 @@ impl Connections {
 }
 
 impl Table {
-    /// Closes the waiting connection that has to give way. Returns `false` if none waits.
-    fn close_one(&mut self) -> bool {
+    /// Closes the waiting connection that has to give way, and returns it if one waits.
+    fn close_one(&mut self) -> Option<Open> {
         let waiting = self.open.iter().filter_map(|(id, open)| Some((*id, open, open.waits_since?)));
         let last = waiting.max_by_key(|(id, open, since)| {
             (self.peers.get(&open.peer).copied(), std::cmp::Reverse(*since), std::cmp::Reverse(*id))
         });
-        let Some(id) = last.map(|(id, ..)| id) else { return false };
-        if let Some(task) = self.remove(id).and_then(|open| open.task) {
+        let closed = self.remove(last.map(|(id, ..)| id)?)?;
+        if let Some(task) = &closed.task {
             task.abort();
         }
-        true
+        Some(closed)
     }
 
     fn remove(&mut self, id: u64) -> Option<Open> {

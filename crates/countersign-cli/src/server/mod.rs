@@ -2,6 +2,7 @@
 
 mod connections;
 mod limits;
+mod open_files;
 mod serve;
 mod stream;
 

@@ -23,27 +23,30 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
-use super::Limits;
 use super::connections::{Connections, Place};
 use super::stream::TimedStream;
+use super::{Limits, open_files};
 
 /// The largest request head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The pause after the system refuses to accept a connection, for example because no file is left.
+/// The pause after the system refuses to accept a connection, unless another one gives way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves `router` until `shutdown`, then answers the requests in progress within the drain timeout.
 ///
 /// The router gets each request with its whole body, and with the peer as `ConnectInfo<SocketAddr>`.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
-    let connections = Connections::new(limits.max_connections);
+    // Half of the files are for everything else.
+    let files = open_files::limit().map_or(usize::MAX, |limit| (limit / 2).max(1));
+    let connections = Connections::new(limits.max_connections.min(files));
     let (drain, drains) = watch::channel(());
     let mut tasks = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     let accept = async || loop {
         match listener.accept().await {
             Ok((stream, peer)) => return (connections.place(peer.ip()).await, stream, peer),
+            Err(error) if open_files::is_none_left(&error) && connections.give_way(ACCEPT_PAUSE).await => {}
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     };

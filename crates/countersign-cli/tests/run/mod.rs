@@ -74,8 +74,14 @@ impl Server {
     /// Like [`start`](Self::start), with other settings of the process.
     pub(crate) fn start_with(name: &str, arguments: &[&str], set: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        set(&mut command);
+        Self::start_command(name, command, arguments)
+    }
+
+    /// Like [`start_with`](Self::start_with), with a command that runs the binary.
+    pub(crate) fn start_command(name: &str, mut command: Command, arguments: &[&str]) -> Self {
         command.args([name, "--json"]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = set(&mut command).spawn().expect("the binary starts");
+        let mut child = command.spawn().expect("the binary starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));

@@ -1,6 +1,7 @@
 //! `countersign rotate`: rotates the keys of a running service, or those in its store.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use countersign::keys::from_config;
@@ -13,6 +14,12 @@ use super::control::{self, Answer, ControlFile, ControlRequest, Hello, Order, We
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::tools::secret;
 use crate::{fetch, input, output, runtime, times};
+
+/// Timeout for the proof of a service that it has its secret.
+const PROOF_WITHIN: Duration = Duration::from_secs(5);
+
+/// Timeout for the outcome of a request, which the service may be carrying out.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Rotate the keys of a token service: of the running service with this configuration, otherwise in its store.
 ///
@@ -48,8 +55,15 @@ impl Arguments {
             _ => ControlRequest::Rotate,
         };
         let answer = match in_service(&config, &self.config, &request)? {
-            Some(answer) => answer,
-            None => in_store(&config, &request)?,
+            InService::Answer(answer) => answer,
+            InService::Nobody => in_store(&config, &request)?,
+            InService::Unknown => {
+                output::warn(
+                    "the service received the request and did not answer, so the result is unknown; \
+                     run `countersign rotate --list` with the same configuration",
+                );
+                return Ok(Exit::Undecided);
+            }
         };
         match (answer, self.json) {
             (Err(problem), _) => {
@@ -72,27 +86,37 @@ impl Arguments {
 /// The resulting keys, or the reason why nothing was done.
 type ControlResult = Result<Value, String>;
 
-/// Sends the request to the running service; `None` if none is running.
-fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> Result<Option<ControlResult>, Failure> {
-    let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(None) };
+/// The outcome of a request to the running service.
+enum InService {
+    Answer(ControlResult),
+    /// No service has received it.
+    Nobody,
+    /// A service has received it; it is not known whether it was carried out.
+    Unknown,
+}
+
+/// Sends the request to the running service, if there is one.
+fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> Result<InService, Failure> {
+    let Some(path) = control::path(config, file).filter(|path| path.exists()) else { return Ok(InService::Nobody) };
     let control: ControlFile = serde_json::from_str(&input::file(&path.to_string_lossy())?)
         .map_err(|_| Failure::usage(format!("{}: not a control file", path.display())))?;
     let runtime = runtime::current_thread()?;
     let text = serde_json::to_string(request).unwrap_or_default();
     match runtime.block_on(exchange(&control, &fetch::address(&control.url)?, text)) {
-        Exchange::Answer(json) => Ok(Some(match json["error"].as_str() {
+        Exchange::Answer(json) => Ok(InService::Answer(match json["error"].as_str() {
             None => Ok(json),
             Some(problem) => Err(problem.to_owned()),
         })),
+        Exchange::Unknown => Ok(InService::Unknown),
         // The service was killed and left its control file; the store's lock decides.
-        Exchange::Nobody => Ok(None),
+        Exchange::Nobody => Ok(InService::Nobody),
         Exchange::Unproven => {
             output::warn(&format!(
                 "{}: the service at {} does not have its secret and received no request; trying the store",
                 path.display(),
                 control.url
             ));
-            Ok(None)
+            Ok(InService::Nobody)
         }
     }
 }
@@ -100,17 +124,21 @@ fn in_service(config: &IssuerConfig, file: &Path, request: &ControlRequest) -> R
 /// The outcome of an exchange with the control endpoint.
 enum Exchange {
     Answer(Value),
-    /// No connection, or no answer.
+    /// No connection, or no answer; the request was not sent.
     Nobody,
-    /// Somebody answered who does not have the secret.
+    /// Somebody answered who does not have the secret; the request was not sent.
     Unproven,
+    /// The request was sent, and no proven answer came.
+    Unknown,
 }
 
 /// Sends the request once the service has proved that it has the secret, and takes only an answer with such a proof.
 async fn exchange(control: &ControlFile, url: &Url, request: String) -> Exchange {
     let own = secret::random();
     let (Ok(hello), nonce) = (url.join("hello"), own.as_str()) else { return Exchange::Nobody };
-    let Some(answered) = post(&hello, &Hello { nonce: nonce.to_owned() }).await else { return Exchange::Nobody };
+    let Some(answered) = post(&hello, &Hello { nonce: nonce.to_owned() }, PROOF_WITHIN).await else {
+        return Exchange::Nobody;
+    };
     let welcome = serde_json::from_slice::<Welcome>(&answered).ok();
     let is_proven = |welcome: &Welcome| {
         secret::is_same(&welcome.proof, &control::proof(&control.secret, ["welcome", nonce, &welcome.nonce]))
@@ -118,18 +146,18 @@ async fn exchange(control: &ControlFile, url: &Url, request: String) -> Exchange
     let Some(welcome) = welcome.filter(is_proven) else { return Exchange::Unproven };
     let proof = control::proof(&control.secret, ["request", &welcome.nonce, &request]);
     let order = Order { nonce: welcome.nonce.clone(), request, proof };
-    let Some(answered) = post(url, &order).await else { return Exchange::Nobody };
-    let Ok(Answer { answer, proof }) = serde_json::from_slice(&answered) else { return Exchange::Unproven };
+    let Some(answered) = post(url, &order, ANSWER_WITHIN).await else { return Exchange::Unknown };
+    let Ok(Answer { answer, proof }) = serde_json::from_slice(&answered) else { return Exchange::Unknown };
     if !secret::is_same(&proof, &control::proof(&control.secret, ["answer", &welcome.nonce, &answer])) {
-        return Exchange::Unproven;
+        return Exchange::Unknown;
     }
-    serde_json::from_str(&answer).map_or(Exchange::Unproven, Exchange::Answer)
+    serde_json::from_str(&answer).map_or(Exchange::Unknown, Exchange::Answer)
 }
 
-async fn post(url: &Url, message: &impl serde::Serialize) -> Option<Vec<u8>> {
+async fn post(url: &Url, message: &impl serde::Serialize, limit: Duration) -> Option<Vec<u8>> {
     let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
     let body = serde_json::to_vec(message).unwrap_or_default();
-    fetch::send(&fetch::ConnectionOptions::default(), Method::POST, url, headers, body)
+    fetch::send_within(limit, &fetch::ConnectionOptions::default(), Method::POST, url, headers, body)
         .await
         .ok()
         .map(|answer| answer.body)
@@ -139,7 +167,7 @@ async fn post(url: &Url, message: &impl serde::Serialize) -> Option<Vec<u8>> {
 fn in_store(config: &IssuerConfig, request: &ControlRequest) -> Result<ControlResult, Failure> {
     if config.store.is_none() {
         return Err(Failure::usage(
-            "no service is running with this configuration, and the configuration names no store: nothing to rotate",
+            "no service with this configuration answers, and the configuration names no store: nothing to rotate",
         ));
     }
     let runtime = runtime::with_threads(1)?;
