@@ -99,7 +99,7 @@ pub(crate) fn safe(text: &str) -> String {
     visible_text(text)
 }
 
-/// Untrusted text as a part of a line of ours: [`safe`], in single quotes, cut after 256 characters.
+/// Untrusted text as a part of an output line: [`safe`], in single quotes, cut after 256 characters.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("'");
     for letter in text.chars().take(MAX_QUOTED_CHARS) {
@@ -115,7 +115,7 @@ pub(crate) fn quoted(text: &str) -> String {
     quoted
 }
 
-/// An untrusted name as a part of a line of ours: as it is if it is one word without separators, else [`quoted`].
+/// An untrusted name as a part of an output line: as it is if it is one word without separators, else [`quoted`].
 pub(crate) fn word(name: &str) -> String {
     let separates = |letter: char| !is_visible(letter) || " '\",;\\…".contains(letter);
     let is_word = !matches!(name, "" | "-" | "none") && !name.contains(separates);

@@ -49,13 +49,13 @@ pub fn visible_text(foreign: &str) -> String {
 }
 
 /// Returns whether a character is visible: no control, format, private or line character, no noncharacter, nothing that is
-/// shown as blank or not at all, and no white space but U+0020.
+/// shown as a space or not at all, and no white space but U+0020.
 #[must_use]
 pub fn is_visible(character: char) -> bool {
     match character {
         ' ' => true,
         _ if character.is_control() || character.is_whitespace() => false,
-        // Format characters, those that a renderer ignores by default, and blank letters.
+        // Format characters, those that a renderer ignores by default, and letters without a shape.
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' => false,
         '\u{600}'..='\u{605}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' => false,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' => false,

@@ -10,7 +10,7 @@ pub(super) fn is_none_left(error: &io::Error) -> bool {
     cfg!(unix) && error.raw_os_error().is_some_and(|code| TOO_MANY_OPEN_FILES.contains(&code))
 }
 
-/// The limit, where the system states it in a file.
+/// The limit, if the system states it in a file.
 pub(super) fn limit() -> Option<usize> {
     of_limits(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }

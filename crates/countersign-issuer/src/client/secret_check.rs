@@ -62,7 +62,7 @@ pub(crate) struct PresentedSecret<'a> {
     pub(crate) elapsed: Duration,
 }
 
-/// Who asks for a slow check.
+/// The client id and address that ask for a slow check.
 struct Party<'a> {
     client_id: &'a str,
     peer: Option<IpAddr>,

@@ -20,7 +20,7 @@ pub(super) struct Place {
     _holder: Option<Permit>,
 }
 
-/// Whom a token belongs to: its subject, else its client. A subject and a client of the same name are two.
+/// The holder of a token: its subject, else its client. A subject and a client of the same name are two.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) enum Holder<'t> {
     Subject(&'t str),
