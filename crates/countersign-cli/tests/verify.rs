@@ -99,6 +99,7 @@ fn s3_17_types_pass_by_rule() {
     let issuer = TestIssuer::new();
     let typed = |name: &str| issuer.token().audience("orders").header("typ", name).sign();
     let absent = issuer.token().audience("orders").without_header("typ").sign();
+    let id_token = issuer.token().audience("orders").header("typ", "JWT").claim("nonce", "n-1").sign();
     for (token, option, code) in [
         (&absent, None, 0),
         (&typed("JWT"), None, 0),
@@ -111,7 +112,8 @@ fn s3_17_types_pass_by_rule() {
         (&typed("JWT"), Some("at+jwt"), 1),
         (&typed("at+jwt"), Some("at+jwt"), 0),
         (&typed("at+jwt"), Some("JWT"), 1),
-        (&typed("JWT"), Some("JWT"), 0),
+        (&typed("JWT"), Some("JWT"), 1), // an access token, and JWT stands for ID tokens
+        (&id_token, Some("JWT"), 0),
     ] {
         let more: Vec<&str> = option.map_or(Vec::new(), |name| vec!["--typ", name]);
         let answer = verify(&issuer, token, &more);

@@ -269,7 +269,7 @@ mod tests {
         let (retention, clock) = attached();
         let (at, day) = (UnixTime::from_secs, Duration::from_secs(86_400));
         clock.step_wall(at(5));
-        let term = retention.term(at(1_700_003_600), None, day);
+        let term = retention.term(at(1_700_864_000), None, day);
         clock.step_wall(at(1_700_000_000));
         for _ in 0..3 {
             clock.advance(Duration::from_secs(3600));

@@ -13,8 +13,9 @@ use crate::{input, output};
 /// Verify a token as a service does: issuer, audience, times, type, algorithm and signature.
 ///
 /// Issuer and audience are required, as options or in the policy file. Without --typ, tokens whose typ is absent, JWT or
-/// at+jwt pass; at+jwt selects the RFC 9068 profile with its required claims; any accepts every type. Without --alg every
-/// asymmetric algorithm that the keys allow passes; HMAC requires --alg HS256 (384, 512) and an oct key from a file.
+/// at+jwt pass; at+jwt selects the RFC 9068 profile with its required claims, JWT stands for ID tokens, and any accepts
+/// every type. Without --alg every asymmetric algorithm that the keys allow passes; HMAC requires --alg HS256 (384, 512)
+/// and an oct key from a file.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {

@@ -18,7 +18,11 @@ fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
     if let Some(other) = other_kind(case) {
         let is_id = matches!(other, TokenKind::Id | TokenKind::WithNonce);
         let kind = if is_id { Kind::IdToken } else { Kind::WrongType };
-        let detail = format!("its claims declare {}, which the policy does not accept", other.name());
+        let remedy = match other == TokenKind::Access && case.issuer.takes_only_id_tokens(case.token_type) {
+            true => ": JWT as the only type stands for ID tokens, and the compatible profile accepts access tokens",
+            false => "",
+        };
+        let detail = format!("its claims declare {}, which the policy does not accept{remedy}", other.name());
         return Err(VerifyError::new(kind, detail));
     }
     let Some((name, values)) = case.issuer.kind_claim.as_ref().filter(|_| !case.issuer.takes_any_type()) else {
