@@ -27,6 +27,7 @@ pub(crate) struct Refused {
     pub(crate) answer: Response<Bytes>,
     /// Set if a hidden route answers as if it did not exist: for a denial that says so, and for a mistake in the set-up,
     /// which the log states.
+    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only apps have hidden routes"))]
     pub(crate) is_hidden: bool,
 }
 
