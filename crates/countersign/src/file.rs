@@ -37,7 +37,8 @@ pub(crate) fn read_bytes(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
 /// Reads a whole file as text.
 ///
 /// # Errors
-/// As [`read_bytes`], and `InvalidData` if it is not UTF-8.
+/// `InvalidInput` if it is no regular file, `FileTooLarge` if it has more than `max_bytes`, `InvalidData` if it is not UTF-8,
+/// and those of opening and reading it.
 pub fn read_text(path: &Path, max_bytes: usize) -> Result<String> {
     let not_text = |_| Error::new(ErrorKind::InvalidData, "not UTF-8 text");
     String::from_utf8(read_bytes(path, max_bytes)?).map_err(not_text)
