@@ -27,16 +27,18 @@ impl Flood {
         if self.is_slow { 25 } else { usual }
     }
 
-    /// Sends `requests` good requests, each after one of the flood or of the harmless load. Only good ones are timed.
+    /// Sends two good requests after each of `requests` of the flood or of the harmless load. Only good ones are timed.
     pub(crate) async fn run(&self, round: usize, is_hostile: bool, effect: &mut Effect, requests: usize) {
         let load = if is_hostile { &self.hostile } else { &self.harmless };
         for number in round * requests..(round + 1) * requests {
             load(number).await;
-            let start = Instant::now();
-            let is_served = (self.good)(number).await;
-            effect.took += start.elapsed();
-            effect.sent += 1;
-            effect.served += usize::from(is_served);
+            for took in &mut effect.took {
+                let start = Instant::now();
+                let is_served = (self.good)(number).await;
+                *took += start.elapsed();
+                effect.sent += 1;
+                effect.served += usize::from(is_served);
+            }
         }
     }
 }
