@@ -253,18 +253,20 @@ countersign::requirement! {
     Admins = role("admin").hidden();
 }
 
+async fn missing(claims: Claims) -> Result<&'static str, Rejection> {
+    Err(claims.not_found())
+}
+
+async fn forbidden(claims: Claims) -> Result<&'static str, Rejection> {
+    Err(claims.forbidden())
+}
+
 /// Guards, extractors and handlers of a plain router answer as axum does to an unknown path, or as the service says.
 #[tokio::test]
 async fn s15_08_a_bare_guard_answers_as_the_service_says_and_with_nothing_by_default() {
     async fn handler(claims: Claims) -> Result<&'static str, Rejection> {
         claims.require(&role("admin").hidden())?;
         Ok("in")
-    }
-    async fn missing(claims: Claims) -> Result<&'static str, Rejection> {
-        Err(claims.not_found())
-    }
-    async fn forbidden(claims: Claims) -> Result<&'static str, Rejection> {
-        Err(claims.forbidden())
     }
     let issuer = TestIssuer::new();
     let routes = || {
@@ -345,12 +347,6 @@ async fn s5_17_refusals_by_handlers_depend_on_the_headers_of_the_request() {
     async fn role_needed(claims: Claims) -> Result<&'static str, Rejection> {
         claims.require(&scope("admin"))?;
         Ok("in")
-    }
-    async fn missing(claims: Claims) -> Result<&'static str, Rejection> {
-        Err(claims.not_found())
-    }
-    async fn forbidden(claims: Claims) -> Result<&'static str, Rejection> {
-        Err(claims.forbidden())
     }
     let issuer = TestIssuer::new();
     let routes = || {

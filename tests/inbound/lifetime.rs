@@ -32,6 +32,18 @@ struct Paused {
     behind: AtomicU64,
 }
 
+impl Paused {
+    /// A clock that begins now, at the time of the issuer.
+    fn new(issuer: &TestIssuer) -> Arc<Self> {
+        Arc::new(Paused {
+            base: issuer.clock().now(),
+            start: tokio::time::Instant::now(),
+            ahead: AtomicU64::new(0),
+            behind: AtomicU64::new(0),
+        })
+    }
+}
+
 impl Clock for Paused {
     fn now(&self) -> UnixTime {
         let ahead = Duration::from_secs(self.ahead.load(Ordering::SeqCst));
@@ -73,12 +85,7 @@ struct App {
 impl App {
     fn new(action: TokenEndAction) -> Self {
         let issuer = TestIssuer::new();
-        let clock = Arc::new(Paused {
-            base: issuer.clock().now(),
-            start: tokio::time::Instant::now(),
-            ahead: AtomicU64::new(0),
-            behind: AtomicU64::new(0),
-        });
+        let clock = Paused::new(&issuer);
         let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
         let layer = AuthenticateLayer::builder(verifier.build().expect("a policy")).public(["/open"]);
         let layer = layer.build().expect("a layer");
@@ -121,12 +128,7 @@ async fn s11_06_a_stream_ends_within_a_minute_of_the_revocation_of_its_token() {
         [(Revocation::new(Arc::clone(&list)), true), (Revocation::new(Arc::new(SingleUse::new())), false)]
     {
         let issuer = TestIssuer::new();
-        let clock: Arc<dyn Clock> = Arc::new(Paused {
-            base: issuer.clock().now(),
-            start: tokio::time::Instant::now(),
-            ahead: AtomicU64::new(0),
-            behind: AtomicU64::new(0),
-        });
+        let clock: Arc<dyn Clock> = Paused::new(&issuer);
         let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock));
         let layer = AuthenticateLayer::builder(verifier.build().expect("a policy")).revocation(revocation);
         let router = Router::new()
@@ -239,8 +241,7 @@ async fn the_expiry_is_a_future_that_can_be_polled_again() {
         }
         std::future::ready(Ok::<_, Infallible>(axum::response::Response::new(Body::empty())))
     });
-    let (base, start) = (issuer.clock().now(), tokio::time::Instant::now());
-    let clock = Arc::new(Paused { base, start, ahead: AtomicU64::new(0), behind: AtomicU64::new(0) });
+    let clock = Paused::new(&issuer);
     let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(Arc::clone(&clock) as Arc<dyn Clock>);
     let service = tower::Layer::layer(&AuthenticateLayer::new(verifier.build().expect("a policy")), keep);
     let token = good(&issuer).lifetime(LIFE).sign();
@@ -327,12 +328,7 @@ impl countersign::revocation::RevocationCheck for Hanging {
 async fn s15_10_a_stream_ends_with_its_token_while_the_revocation_check_hangs() {
     use countersign::revocation::Revocation;
     let issuer = TestIssuer::new();
-    let clock: Arc<dyn Clock> = Arc::new(Paused {
-        base: issuer.clock().now(),
-        start: tokio::time::Instant::now(),
-        ahead: AtomicU64::new(0),
-        behind: AtomicU64::new(0),
-    });
+    let clock: Arc<dyn Clock> = Paused::new(&issuer);
     let verifier = Verifier::builder().trust(issuer.trusted_for("api")).clock(clock).build().expect("a policy");
     let revocation = Revocation::new(Arc::new(Hanging::default())).timeout(LIFE * 10);
     let router = Router::new()
