@@ -65,10 +65,12 @@ fuzz_target!(|claims: &[u8]| {
     assert!(!breaks_a_rule(&json, claims), "accepted against a rule");
     let members = json.as_object().expect("accepted, so that it is an object");
     assert_eq!(unverified.issuer(), members.get("iss").and_then(|issuer| issuer.as_str()));
+    // One of these that is `null` is absent.
+    let claim = |name| members.get(name).filter(|claim| !claim.is_null());
     for name in ["sub", "jti", "client_id"] {
-        assert!(members.get(name).is_none_or(|claim| claim.is_string()), "{name}");
+        assert!(claim(name).is_none_or(Value::is_string), "{name}");
     }
-    assert!(members.get("act").is_none_or(|act| act.is_object()), "act");
+    assert!(claim("act").is_none_or(Value::is_object), "act");
     for name in ["exp", "nbf", "iat", "auth_time"] {
         let in_range = |number: f64| (0.0..253_402_300_800.0).contains(&number);
         assert!(members.get(name).is_none_or(|claim| claim.as_f64().is_some_and(in_range)), "{name}");
