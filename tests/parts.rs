@@ -18,6 +18,12 @@ pub enum Part {
     Postgres,
     /// The Prometheus server and `promtool`.
     Prometheus,
+    /// The proxy nginx, of Debian.
+    Nginx,
+    /// The proxy HAProxy, of Debian.
+    Haproxy,
+    /// The proxy Caddy, of Debian.
+    Caddy,
     /// The Keycloak server.
     Keycloak,
     /// The Ory Hydra server.
@@ -34,13 +40,16 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 12] = [
+    pub const ALL: [(Part, &'static str); 15] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
         (Part::Prometheus, "has_prometheus"),
+        (Part::Nginx, "has_nginx"),
+        (Part::Haproxy, "has_haproxy"),
+        (Part::Caddy, "has_caddy"),
         (Part::Keycloak, "has_keycloak"),
         (Part::Hydra, "has_hydra"),
         (Part::Spire, "has_spire"),
@@ -63,6 +72,9 @@ impl Part {
             Part::Envoy => peers.join("venv/bin/envoy"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
             Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),
+            Part::Nginx => PathBuf::from("/usr/sbin/nginx"),
+            Part::Haproxy => PathBuf::from("/usr/sbin/haproxy"),
+            Part::Caddy => PathBuf::from("/usr/bin/caddy"),
             Part::Keycloak => peers.join("keycloak/server/ready"),
             Part::Hydra => peers.join("hydra/server/ready"),
             Part::Spire => peers.join("spire/server/ready"),

@@ -8,6 +8,7 @@ mod keycloak;
 mod kubernetes;
 mod load;
 mod outage;
+mod proxies;
 mod recorded;
 mod script;
 mod service;
