@@ -63,6 +63,7 @@ async fn s8_18_metadata_names_only_what_is_served() {
         assert_eq!(document["token_endpoint"], format!("{name}/token"));
         assert_eq!(document["jwks_uri"], format!("{name}/jwks"));
         assert_eq!(document["response_types_supported"], serde_json::json!([]));
+        assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["ES256"]));
         assert!(!answer.text.contains("none"), "no algorithm or method is called none");
         for (member, value) in document.as_object().expect("an object") {
             let is_endpoint = member.ends_with("_endpoint") || member == "jwks_uri";

@@ -22,6 +22,9 @@ pub(super) fn response(document: Bytes) -> Response {
 }
 
 /// The document. It names only served endpoints, so it has no authorization endpoint.
+///
+/// No ID token is issued. Verifiers for ID tokens, which proxies use for access tokens, read the algorithm of all tokens from
+/// `id_token_signing_alg_values_supported` and accept only RS256 without it.
 pub(super) fn document(issuer: &Issuer) -> Value {
     let scopes: BTreeSet<&str> =
         issuer.audiences().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
@@ -35,6 +38,7 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "revocation_endpoint": format!("{name}/revoke"),
         "jwks_uri": format!("{name}/jwks"),
         "response_types_supported": [],
+        "id_token_signing_alg_values_supported": [issuer.algorithm().name()],
         "grant_types_supported": Grant::ALL.map(Grant::name),
         "scopes_supported": scopes,
         "token_endpoint_auth_methods_supported": methods,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, FixedClock, UnixTime};
 use countersign_core::error::VerifyError;
-use countersign_core::key::{KeySet, KeySource, StaticKeys};
+use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::verify::{Verified, Verifier};
 
@@ -72,6 +72,11 @@ impl Issuer {
         &self.0.name
     }
 
+    /// The algorithm of all its keys.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.0.keys.algorithm()
+    }
+
     /// The issuer as a verifier in the same process trusts it: keys without a network, its algorithm, RFC 9068.
     ///
     /// ```
@@ -89,7 +94,7 @@ impl Issuer {
     /// ```
     pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
         let keys = Arc::clone(&self.0.key_source) as Arc<dyn KeySource>;
-        own_tokens::trusted_for(&self.0.name, keys, self.0.keys.algorithm(), audience)
+        own_tokens::trusted_for(&self.0.name, keys, self.algorithm(), audience)
     }
 
     /// Publishes a new key, which signs after every verifier's cache has it (420 s). The active key then retires: it stays
@@ -203,7 +208,7 @@ impl Issuer {
         let keys = KeySet::from_jwks(&self.published().jwks).ok().filter(|_| !error.is_unavailable());
         let Some((issued_at, keys)) = own_tokens::issued_at(token).zip(keys) else { return self.not_verified(&error) };
         let (keys, clock) = (Arc::new(StaticKeys::from_set(keys)), FixedClock::new(issued_at));
-        let algorithm = self.0.keys.algorithm();
+        let algorithm = self.algorithm();
         let verifier = own_tokens::own_token_verifier(&self.0.name, keys, algorithm, self.audiences(), Arc::new(clock));
         match verifier.cache_bytes(0).build() {
             Ok(verifier) => verifier.verify(token).await.map(Some).or_else(|error| self.not_verified(&error)),
