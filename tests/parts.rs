@@ -24,6 +24,8 @@ pub enum Part {
     Haproxy,
     /// The proxy Caddy, of Debian.
     Caddy,
+    /// oauth2-proxy.
+    Oauth2Proxy,
     /// The Keycloak server.
     Keycloak,
     /// The Ory Hydra server.
@@ -40,7 +42,7 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 15] = [
+    pub const ALL: [(Part, &'static str); 16] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -50,6 +52,7 @@ impl Part {
         (Part::Nginx, "has_nginx"),
         (Part::Haproxy, "has_haproxy"),
         (Part::Caddy, "has_caddy"),
+        (Part::Oauth2Proxy, "has_oauth2_proxy"),
         (Part::Keycloak, "has_keycloak"),
         (Part::Hydra, "has_hydra"),
         (Part::Spire, "has_spire"),
@@ -75,6 +78,7 @@ impl Part {
             Part::Nginx => PathBuf::from("/usr/sbin/nginx"),
             Part::Haproxy => PathBuf::from("/usr/sbin/haproxy"),
             Part::Caddy => PathBuf::from("/usr/bin/caddy"),
+            Part::Oauth2Proxy => peers.join("oauth2_proxy/server/oauth2-proxy"),
             Part::Keycloak => peers.join("keycloak/server/ready"),
             Part::Hydra => peers.join("hydra/server/ready"),
             Part::Spire => peers.join("spire/server/ready"),

@@ -39,9 +39,18 @@ impl Browser {
         self.send(url, request).await
     }
 
-    async fn send(&mut self, url: Url, request: RequestBuilder) -> Page {
+    fn cookies(&self) -> String {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header("cookie", cookies.join("; ")).header("accept", "text/html");
+        cookies.join("; ")
+    }
+
+    /// The header line with its cookies.
+    pub fn cookie_line(&self) -> String {
+        format!("Cookie: {}", self.cookies())
+    }
+
+    async fn send(&mut self, url: Url, request: RequestBuilder) -> Page {
+        let request = request.header("cookie", self.cookies()).header("accept", "text/html");
         let answer = request.send().await.expect("an answer");
         for cookie in answer.headers().get_all("set-cookie") {
             let pair = cookie.to_str().expect("text").split(';').next().and_then(|pair| pair.split_once('='));

@@ -3,6 +3,7 @@
 mod caddy;
 mod haproxy;
 mod nginx;
+mod oauth2_proxy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

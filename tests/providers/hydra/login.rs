@@ -23,6 +23,16 @@ pub async fn login(server: &Hydra, user: &str, session: Value) -> Value {
         ("code_challenge", PROOF[1]),
     ];
     let start = Url::parse_with_params(&format!("{}/oauth2/auth", server.issuer()), fields).expect("an address");
+    let back = consent(server, &mut browser, start, user, session).await;
+    assert!(back.as_str().starts_with(CALLBACK), "{back}");
+    let code = parameter(&back, "code");
+    let fields =
+        [("grant_type", "authorization_code"), ("client_id", "web"), ("redirect_uri", CALLBACK), ("code", &code)];
+    server.grant(&[&fields[..], &[("code_verifier", PROOF[0])]].concat()).await
+}
+
+/// The address of the client at which the browser ends that began at `start`, once this user has logged in and consented.
+pub async fn consent(server: &Hydra, browser: &mut Browser, start: Url, user: &str, session: Value) -> Url {
     let at_login = browser.get(start).await.next();
     let accepted = json!({ "subject": user });
     let at_consent = browser.get(accept(server, "login", &at_login, &accepted).await).await.next();
@@ -30,12 +40,7 @@ pub async fn login(server: &Hydra, user: &str, session: Value) -> Value {
         "grant_scope": ["openid", "offline", "orders:read"], "grant_access_token_audience": ["orders"],
         "session": { "access_token": session },
     });
-    let back = browser.get(accept(server, "consent", &at_consent, &accepted).await).await.next();
-    assert!(back.as_str().starts_with(CALLBACK), "{back}");
-    let code = parameter(&back, "code");
-    let fields =
-        [("grant_type", "authorization_code"), ("client_id", "web"), ("redirect_uri", CALLBACK), ("code", &code)];
-    server.grant(&[&fields[..], &[("code_verifier", PROOF[0])]].concat()).await
+    browser.get(accept(server, "consent", &at_consent, &accepted).await).await.next()
 }
 
 /// The address at which the browser goes on, once the login or the consent application has accepted.

@@ -2,10 +2,10 @@
 
 mod calls;
 mod federation;
-mod login;
+pub mod login;
 mod outage;
 mod rotation;
-mod server;
+pub mod server;
 mod tokens;
 
 use server::{GUIDE_ISSUER, Hydra};
@@ -24,11 +24,11 @@ async fn shared() -> &'static RwLock<Hydra> {
 }
 
 /// The server, while nobody harms it.
-async fn hydra() -> RwLockReadGuard<'static, Hydra> {
+pub async fn hydra() -> RwLockReadGuard<'static, Hydra> {
     shared().await.read().await
 }
 
 /// A verifier with the policy of the guide.
-fn verifier(server: &Hydra) -> countersign::verify::Verifier {
+pub fn verifier(server: &Hydra) -> countersign::verify::Verifier {
     crate::service::verifier(guide().file("policy.toml"), GUIDE_ISSUER, server.issuer())
 }

@@ -42,7 +42,10 @@ impl Hydra {
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         }
         let hydra = Hydra { server, issuer, admin };
-        hydra.billing_for_orders().await; // the first token waits for the new RSA key of 4,096 bits
+        // While Hydra makes an RSA key of 4,096 bits, its database is locked: for the first token, and for the first key set.
+        hydra.billing_for_orders().await;
+        let keys = reqwest::get(format!("{}/.well-known/jwks.json", hydra.issuer)).await.expect("an answer");
+        assert!(keys.status().is_success(), "{keys:?}");
         hydra
     }
 
