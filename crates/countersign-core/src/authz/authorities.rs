@@ -406,7 +406,7 @@ impl Authorities {
         claim_names: &[Box<str>],
         namespaces: &Namespaces,
     ) -> Result<Grants, VerifyError> {
-        let names_at = |claim: &NamesClaim| self.names_at(payload, claim_names, claim, issuer, namespaces);
+        let names_at = |claim: &NamesClaim| self.names_at(payload, claim_names, claim, namespaces);
         let distributed: Names = payload.distributed()?.into_iter().collect();
         let unknown = self.unknown_facts(&distributed);
         let mut grants = Grants { authenticated_at: payload.auth_time, distributed, unknown, ..Grants::default() };
@@ -501,12 +501,11 @@ impl Authorities {
         payload: &Payload,
         claim_names: &[Box<str>],
         claim: &NamesClaim,
-        issuer: &str,
         namespaces: &Namespaces,
     ) -> Result<Vec<String>, VerifyError> {
         let names = claim.read(payload, claim_names)?;
-        // A name with the prefix of this issuer starts with no other.
-        let is_foreign = |name: &String| self.prefix.is_empty() && namespaces.is_name_of_another(issuer, name);
+        // A name with the prefix of this issuer starts with no other, and without one the issuer has none of its own.
+        let is_foreign = |name: &String| self.prefix.is_empty() && namespaces.has_name_prefix(name);
         match names.iter().any(is_foreign) {
             true => {
                 Err(wrong_type(format!("{}: a name starts with the name prefix of another issuer", claim.pointer())))

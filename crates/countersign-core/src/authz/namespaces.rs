@@ -127,12 +127,12 @@ impl Namespaces {
         count(&self.names) + count(&self.tenants)
     }
 
-    /// Returns whether a role, permission or group of `issuer` starts with the prefix of another issuer.
-    pub(super) fn is_name_of_another(&self, issuer: &str, name: &str) -> bool {
-        self.names.prefix_owner(name).is_some_and(|owner| owner != issuer)
+    /// Returns whether a role, permission or group starts with the prefix of an issuer.
+    pub(super) fn has_name_prefix(&self, name: &str) -> bool {
+        self.names.prefix_owner(name).is_some()
     }
 
-    /// As [`is_name_of_another`](Self::is_name_of_another), for tenants.
+    /// Returns whether a tenant of `issuer` starts with the prefix of another issuer.
     pub(super) fn is_tenant_of_another(&self, issuer: &str, tenant: &str) -> bool {
         self.tenants.prefix_owner(tenant).is_some_and(|owner| owner != issuer)
     }
@@ -180,7 +180,8 @@ impl Namespace {
                 );
                 return Some(self.collision(issuer, &problem, owner.first()));
             }
-            let may_say = |other: &str, stated: Option<&str>| other == issuer || other == of || stated == Some(of);
+            // Its own fixed tenant is added later.
+            let may_say = |other: &str, stated: Option<&str>| other == of || stated == Some(of);
             let other = self.fixed.iter().find(|((_, other), stated)| !may_say(other, stated.as_deref()));
             if let Some(((tenant, other), _)) = other {
                 let problem = format!(
@@ -203,7 +204,7 @@ impl Namespace {
             return Some(self.collision(issuer, &problem, Some(other)));
         }
         let from = (prefix.to_owned(), String::new());
-        let next = self.fixed.range(from..).find(|((_, other), _)| other != issuer);
+        let next = self.fixed.range(from..).next();
         if let Some(((tenant, other), _)) = next.filter(|((tenant, _), _)| tenant.starts_with(prefix)) {
             let problem = format!(
                 "the tenant {} of {} starts with this {setting}; choose another",
@@ -295,6 +296,38 @@ mod tests {
             ("zz", None),
         ] {
             assert_eq!(all.names.prefix_owner(name), owner, "{name}");
+        }
+    }
+
+    #[test]
+    fn s15_05_neighbours_in_order_are_no_overlap() {
+        let (_, faults) = Namespaces::of_all(&["b.", "a.", "ab."].map(|prefix| named(prefix, prefix)));
+        assert!(faults.is_empty(), "{faults:?}");
+        let mut all = Namespaces::default();
+        let fixed = |issuer, tenant| NamedBy { issuer, names: None, tenants: None, fixed_tenant: Some((tenant, None)) };
+        let prefixed =
+            |issuer, prefix| NamedBy { issuer, names: None, tenants: Some((prefix, None)), fixed_tenant: None };
+        assert!(all.add_resolved(&fixed("one", "b.1")).is_ok());
+        assert!(all.add_resolved(&prefixed("two", "a.")).is_ok(), "the tenant starts otherwise");
+        assert!(all.add_resolved(&prefixed("three", "b.")).is_err());
+    }
+
+    #[test]
+    fn s15_05_tenants_without_a_prefix_are_those_of_one_issuer_and_of_who_states_it() {
+        let fixed = |issuer, of| NamedBy { issuer, names: None, tenants: None, fixed_tenant: Some(("acme", of)) };
+        let says = NamedBy { issuer: "two", names: None, tenants: Some(("", Some("corp"))), fixed_tenant: None };
+        for (other, is_allowed) in [
+            (fixed("corp", None), true),
+            (fixed("one", Some("corp")), true),
+            (fixed("one", None), false),
+            (fixed("one", Some("one")), false),
+        ] {
+            let mut all = Namespaces::default();
+            assert!(all.add_resolved(&other).is_ok());
+            assert_eq!(all.add_resolved(&says).is_ok(), is_allowed, "{} {:?}", other.issuer, other.fixed_tenant);
+            all.remove(other.issuer);
+            assert!(all.add_resolved(&says).is_ok(), "the tenant is free");
+            assert_eq!(all.add_resolved(&other).is_ok(), is_allowed, "in the other order");
         }
     }
 

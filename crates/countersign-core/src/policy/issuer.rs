@@ -546,8 +546,10 @@ fn is_loopback(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::authz::OwnTokens;
     use crate::clock::SystemClock;
     use crate::key::StaticKeys;
+    use crate::verify::{Verifier, VerifierBuilder};
 
     fn named(issuer: &str) -> NeedsAudience {
         NeedsAudience::new(issuer, Arc::new(StaticKeys::new([])))
@@ -583,6 +585,22 @@ mod tests {
             assert_eq!(faulty_fields(&named(bad).audience("a")), ["issuer"], "{bad}");
         }
         assert_eq!(faulty_fields(&danger_http()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn s15_05_an_issuer_that_is_asked_only_for_clients_says_no_names_and_no_tenant() {
+        let mapping = || Authorities::new().client_at("azp").own_tokens(OwnTokens::Workload);
+        let all = mapping().roles_at("/roles").groups_at("/groups").tenant_at("/org").scopes_in_scp();
+        let two = ["https://a.example", "https://b.example"]
+            .map(|name| named(name).audience("orders").authorities(all.clone()));
+        let built = |issuers: [TrustedIssuer; 2]| {
+            let builder = issuers.into_iter().fold(Verifier::builder(), VerifierBuilder::trust);
+            builder.build().map(drop)
+        };
+        assert!(built(two.clone()).is_err(), "each could say the roles and the tenant of the other");
+        let two = two.map(TrustedIssuer::clients_only);
+        assert!(two.iter().all(|issuer| issuer.authorities == mapping()));
+        assert!(built(two).is_ok());
     }
 
     fn danger_http() -> TrustedIssuer {

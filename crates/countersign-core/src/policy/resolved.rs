@@ -193,3 +193,35 @@ impl Drop for ResolvedIssuer {
         self.release();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authz::Authorities;
+    use crate::clock::SystemClock;
+    use crate::key::StaticKeys;
+    use crate::policy::NeedsAudience;
+
+    /// The fields at fault in an issuer that was resolved with this mapping, and with this one pinned value.
+    fn faults(mapping: Authorities, pinned: Option<(&str, &str)>) -> Vec<String> {
+        let issuer = NeedsAudience::new("https://id.test", Arc::new(StaticKeys::new([]))).audience("orders");
+        let issuer = pinned
+            .into_iter()
+            .fold(issuer.authorities(mapping), |issuer, (name, value)| issuer.required_claim_value(name, value));
+        let context = SourceContext::new(Arc::new(SystemClock)).resolved(false);
+        let error = ResolvedIssuer::new(issuer, &context).err();
+        error.iter().flat_map(ConfigError::faults).map(|fault| fault.field.to_string()).collect()
+    }
+
+    #[test]
+    fn s15_05_a_resolved_issuer_names_no_tenant_of_another() {
+        let at = || Authorities::new().tenant_at("/org");
+        let (fine, faulty) = (Vec::<String>::new(), ["tenant"]);
+        assert_eq!(faults(at(), None), faulty);
+        assert_eq!(faults(at(), Some(("plan", "acme"))), faulty, "another claim is pinned");
+        assert_eq!(faults(at(), Some(("org", "acme"))), fine);
+        assert_eq!(faults(at().tenant_prefix("acme."), None), fine);
+        assert_eq!(faults(at().tenants_of("https://id.test"), None), fine);
+        assert_eq!(faults(Authorities::new().tenant("acme"), None), fine);
+    }
+}

@@ -113,6 +113,7 @@ fn named_by(issuer: &TrustedIssuer) -> NamedBy<'_> {
 mod tests {
     use std::collections::HashMap;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
     use crate::authz::Authorities;
@@ -120,9 +121,9 @@ mod tests {
     use crate::key::{RefreshFuture, RefreshOutcome, SourceContext, StaticKeys};
     use crate::policy::NeedsAudience;
 
-    /// Trusted issuers by name.
+    /// Trusted issuers by name, and the number of times that it was asked.
     #[derive(Debug, Default)]
-    struct Source(Mutex<HashMap<String, Arc<ResolvedIssuer>>>);
+    struct Source(Mutex<HashMap<String, Arc<ResolvedIssuer>>>, AtomicUsize);
 
     impl Source {
         fn put(&self, found: &Arc<ResolvedIssuer>) {
@@ -137,6 +138,7 @@ mod tests {
 
     impl IssuerSource for Source {
         fn lookup(&self, name: &str) -> IssuerLookup {
+            self.1.fetch_add(1, Ordering::Relaxed);
             let found = self.0.lock().expect("sound").get(name).cloned();
             found.map_or(IssuerLookup::Unknown, IssuerLookup::Trusted)
         }
@@ -171,6 +173,35 @@ mod tests {
         source.put(&one); // the very same answer, for example after an outage
         assert!(names.admit(&one, &source).is_err() && names.admit(&one, &source).is_err());
         assert!(names.admit(&other, &source).is_ok());
+    }
+
+    #[test]
+    fn s15_05_a_changed_answer_of_the_source_is_decided_anew() {
+        let (names, _) = IssuerNames::new(&[], true);
+        let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
+        let put = |name: &str, prefix: &str| {
+            let issuer = found(name, roles().name_prefix(prefix), &keys);
+            source.put(&issuer);
+            names.admit(&issuer, &source).is_ok()
+        };
+        assert!(put("one.test", "acme:") && put("other.test", "globex:"));
+        assert!(!put("one.test", "globex:"), "its earlier prefix was good, this one is taken");
+        assert!(put("one.test", "initech:"), "and a refusal ends with its cause");
+    }
+
+    /// Tokens that nobody has verified yet ask for it.
+    #[test]
+    fn s15_05_an_answer_of_the_source_is_decided_once() {
+        let (names, _) = IssuerNames::new(&[], true);
+        let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
+        let one = found("one.test", roles().name_prefix("acme:"), &keys);
+        source.put(&one);
+        assert!(names.admit(&one, &source).is_ok());
+        let asked = source.1.load(Ordering::Relaxed);
+        assert!((0..100).all(|_| names.admit(&one, &source).is_ok()));
+        assert_eq!(source.1.load(Ordering::Relaxed), asked);
+        assert!(names.admit(&found("one.test", roles().name_prefix("acme:"), &keys), &source).is_ok());
+        assert!(source.1.load(Ordering::Relaxed) > asked, "a decision asks");
     }
 
     #[test]
