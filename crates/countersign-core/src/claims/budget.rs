@@ -45,3 +45,17 @@ pub(super) fn decoded_bytes(json: &str) -> usize {
     // Signs within strings count too, which errs on the safe side. Strings have a heap block of their own each.
     json.bytes().fold(2 * json.len(), sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s11_04_decoded_claims_take_no_more_than_the_budget() {
+        let budget = DecodedBudget::new(10);
+        assert!(budget.take(4) && budget.take(6), "all of it");
+        assert!(!budget.take(1) && !budget.take(usize::MAX));
+        budget.release(6);
+        assert!(!budget.take(7) && budget.take(6));
+    }
+}

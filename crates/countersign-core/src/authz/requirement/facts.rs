@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::authz::Grants;
-use crate::claims::Principal;
 use crate::claims::typed::TokenClaims;
 use crate::clock::{Clock, UnixTime};
 
@@ -160,13 +159,7 @@ impl RequestFacts for NoRequest {
     }
 }
 
-impl<'f> Facts<'f> {
-    /// The party that the token speaks for.
-    pub(super) fn principal(&self) -> Principal<'f> {
-        let actor = self.actor.map(|actor| (actor, self.actor_issuer.unwrap_or(self.issuer)));
-        Principal::new(self.subject, self.client, actor, self.is_clients_own)
-    }
-
+impl Facts<'_> {
     /// Returns whether the claim `name` is elsewhere.
     pub(super) fn is_elsewhere(&self, name: &str) -> bool {
         self.grants.distributed.contains(name)

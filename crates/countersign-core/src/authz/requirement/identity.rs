@@ -10,7 +10,6 @@ use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
-use crate::claims::Principal;
 use crate::redact::safe_text;
 
 /// Any caller with a verified token.
@@ -202,7 +201,7 @@ impl Identity {
                 if facts.is_elsewhere("act") {
                     return Err(Unknown::Distributed);
                 }
-                Ok(of_issuer()? && facts.principal() == Principal::Client(id))
+                Ok(of_issuer()? && facts.is_clients_own && facts.actor.is_none() && facts.client == id)
             }
             Identity::Actor(subject) => {
                 if facts.is_elsewhere("act") {

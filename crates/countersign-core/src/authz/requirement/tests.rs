@@ -196,6 +196,15 @@ fn s3_21_a_user_named_like_a_client_is_not_that_client() {
     assert!(!check(&client("u1")).is_allowed());
     assert!(check(&subject("u1")).is_allowed());
     assert!(!check(&subject("")).is_allowed());
+    for (name, is_own, actor, is_met) in [
+        ("c1", true, None, true),
+        ("c2", true, None, false),
+        ("c1", false, None, false),
+        ("c1", true, Some("gateway"), false),
+    ] {
+        let change = |facts: &mut Facts<'_>| (facts.is_clients_own, facts.actor) = (is_own, actor);
+        assert_eq!(check_with(&client(name), change).is_allowed(), is_met, "{name} {is_own} {actor:?}");
+    }
 }
 
 #[test]
@@ -334,7 +343,21 @@ fn what_is_hidden_is_not_found() {
     assert_eq!(check(&missing().and(others())), denied(Denial::NotFound));
     assert_eq!(check(&others().or(role("admin"))), denied(Denial::NotFound));
     assert_eq!(check(&at_least(1, [others(), role("admin")])), denied(Denial::NotFound));
+    assert_eq!(check(&all_of([]).hidden()), denied(Denial::NotFound), "a faulty part is no reason to tell");
     assert_eq!(check(&tenant_in_path("org").hidden()), denied(Denial::NotFound), "not even if it cannot be evaluated");
+}
+
+/// One who is called alike at another issuer learns no more than anybody else.
+#[test]
+fn s5_26_s15_08_a_hidden_name_of_another_issuer_is_not_found() {
+    let plan: &'static [Box<str>] = Box::leak(Box::new([Box::from("plan")]));
+    let hidden = || [subject("u1"), actor("gateway"), acr(["silver"]), amr("pwd"), claim("plan", "gold")];
+    for named in hidden().map(Requirement::hidden) {
+        let check = |requirement: &Requirement| check_with(requirement, |facts| facts.identity_claims = [plan, &[]]);
+        assert!(check(&named.clone().and(issued_by("https://issuer.test"))).is_allowed(), "{named}");
+        assert_eq!(check(&named.clone().and(issued_by("https://other.test"))), denied(Denial::NotFound), "{named}");
+        assert_eq!(check(&issued_by("https://other.test").and(named.clone())), denied(Denial::NotFound), "{named}");
+    }
 }
 
 #[test]
