@@ -122,6 +122,17 @@ fn s3_30_s3_17_each_kind_is_refused_by_the_verifier_of_every_other() {
     }
 }
 
+/// An issuer that calls as a client of its own: its token names that client, and an assertion does not.
+#[test]
+fn s3_30_an_untyped_token_of_an_issuer_for_itself_is_an_assertion_only_without_a_client() {
+    let verifier = verifier(policy().profile(Profile::Compatible));
+    for own in [valid().claim("sub", ISSUER).without_header("typ"), valid().claim("sub", ISSUER).header("typ", "JWT")] {
+        assert_eq!(code(&verifier, &own.clone().sign()), OK);
+        assert_eq!(code(&verifier, &own.clone().claim("sub", "u1").without("client_id").sign()), OK, "another's");
+        assert_eq!(code(&verifier, &own.without("client_id").sign()), "wrong_type");
+    }
+}
+
 #[test]
 fn s3_30_a_workload_identity_token_and_an_sd_jwt_with_disclosures_are_never_bearer_tokens() {
     let wit = |typ: &str| valid().header("typ", typ).claim("cnf", json!({ "jwk": {} })).sign();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign::clock::UnixTime;
 use countersign::policy::{Profile, TrustedIssuer};
+use countersign::verify::Outcome;
 use countersign_test::ManualClock;
 use serde_json::json;
 
@@ -63,6 +64,12 @@ fn s3_03_before_nbf_less_leeway_it_is_not_yet_valid() {
 #[test]
 fn s3_04_iat_is_there_and_not_in_the_future() {
     assert_eq!(code_of(&valid().without("iat").sign()), "missing_claim");
+    // The profile requires it, also where no bound of the lifetime needs it.
+    let report = verifier(policy()).explain_with_cached_keys(&valid().without("iat").sign());
+    for name in ["lifetime", "required claims"] {
+        let outcome = &report.check(name).expect("checked").outcome;
+        assert!(matches!(outcome, Outcome::Failed { code: "missing_claim", .. }), "{name}: {outcome:?}");
+    }
     assert_eq!(code_of(&valid().claim("iat", T + 60).sign()), OK);
     assert_eq!(code_of(&valid().claim("iat", T + 61).sign()), "issued_in_future");
     let compatible = verifier(policy().profile(Profile::Compatible));
