@@ -111,6 +111,25 @@ async fn s15_09_a_parameter_that_an_inner_router_adds_after_the_guard_is_refused
     assert_eq!(call("/s/globex/other/7".into()).await, 403);
 }
 
+/// A guard in shadow mode decides nothing, and so compares no parameter: what an inner router adds is for its own guards.
+#[tokio::test]
+async fn s5_26_s15_09_a_parameter_that_only_a_guard_in_shadow_mode_reads_may_come_again() {
+    let issuer = TestIssuer::new();
+    let inner =
+        || Router::new().route("/{tenant}", get(|_: Claims, path: Path<HashMap<String, String>>| reads_path(path)));
+    let app = |rule: Requirement| {
+        let around = Router::new().nest_service("/s/{tenant}", inner()).layer(require(rule));
+        around.layer(AuthenticateLayer::new(issuer.verifier_for("api")))
+    };
+    let token = issuer.token().audience("api").tenant("acme").sign();
+    for (rule, status) in [(tenant_in_path("tenant"), 500), (tenant_in_path("tenant").shadowed(), 200)] {
+        let request = axum::http::Request::get("/s/acme/globex").header("authorization", format!("Bearer {token}"));
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        let answer = tower::ServiceExt::oneshot(app(rule.clone()), request).await.expect("answered");
+        assert_eq!(answer.status().as_u16(), status, "{rule}");
+    }
+}
+
 #[tokio::test]
 async fn s15_09_headers_and_hosts_that_could_be_read_differently_are_refused() {
     let issuer = TestIssuer::new();

@@ -236,6 +236,20 @@ async fn s5_26_s15_08_a_hidden_part_that_is_not_in_force_hides_nothing() {
     }
 }
 
+/// Nor does a hidden requirement of which all parts are in shadow mode.
+#[tokio::test]
+async fn s5_26_s15_08_a_hidden_requirement_in_shadow_mode_hides_nothing() {
+    let issuer = TestIssuer::new();
+    let rule = role("admin").shadowed().hidden();
+    let app = protect(Routes::new().get("/orders", rule.clone(), who), issuer.verifier_for("api"));
+    let service = Service::start(app.into_router()).await;
+    assert_eq!(service.request("GET /orders", &[]).await.status, 401);
+    let token = format!("Authorization: Bearer {}", good(&issuer).sign());
+    assert_eq!(service.request("GET /orders", &[&token]).await.status, 200);
+    let answer = service.request("POST /orders", &[&token]).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")));
+}
+
 #[tokio::test]
 async fn braces_of_a_hidden_path_are_no_parameters_of_it() {
     let issuer = TestIssuer::new();

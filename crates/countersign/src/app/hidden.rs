@@ -38,11 +38,8 @@ pub(super) fn is_hidden(requirement: &Requirement) -> bool {
     requirement.may_hide() && !requirement.is_shadow()
 }
 
-/// The guard of a hidden route. It needs no token: without one the route does not exist either.
+/// The guard of a hidden route, behind [`verified_only`].
 pub(super) async fn guard(requirement: Requirement, mut request: Request, next: Next) -> Response {
-    if !matches!(Authenticated::status(request.extensions()), AuthenticationStatus::Verified(_)) {
-        return hand_back(request).await;
-    }
     match Require::new((), requirement).refusal(&mut request) {
         None => next.run(request).await,
         Some(refused) if refused.is_hidden => hand_back(request).await,
