@@ -80,7 +80,9 @@ impl Origin {
     fn matches_authority(&self, authority: &Authority, default_port: u16) -> bool {
         // `port_u16` is `None` for a port that does not parse too, so the text decides whether there is one.
         let port = match authority.as_str().rsplit_once(':') {
-            Some((_, port)) if !port.ends_with(']') => authority.port_u16().filter(|_| !port.is_empty()),
+            Some((_, port)) if !port.ends_with(']') => {
+                authority.port_u16().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit())) // no `+443`
+            }
             _ => Some(default_port),
         };
         authority.host().eq_ignore_ascii_case(&self.host)
@@ -116,6 +118,8 @@ mod tests {
             "https://billing.example.evil.test/",
             "https://billing.example@evil.test/",
             "https://me:pw@billing.example/",
+            "https://me@billing.example/",
+            "https://:pw@billing.example/",
             "https://billing.example./",
             "https://evil.test/billing.example",
         ];
@@ -146,6 +150,9 @@ mod tests {
         assert!(holds("billing.example") && holds("Billing.Example:443"));
         for neighbour in ["stock.example", "billing.example:8443", "billing.example.", "x@billing.example", "", "a b"] {
             assert!(!holds(neighbour), "{neighbour}");
+        }
+        for unusual in ["billing.example:", "billing.example:+443", "billing.example:65979", "billing.example::443"] {
+            assert!(!holds(unusual), "{unusual}");
         }
     }
 
