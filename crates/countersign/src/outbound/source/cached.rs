@@ -240,6 +240,9 @@ mod tests {
         clock.advance(Duration::from_secs(4));
         let error = cached.token(Some(&subject)).await.expect_err("over");
         assert_eq!((error.code(), source.0.load(Ordering::SeqCst)), ("subject_expired", 1));
+        clock.step_wall(UnixTime::from_secs(1000));
+        cached.token(Some(&subject)).await.expect("the token service decides");
+        assert_eq!(source.0.load(Ordering::SeqCst), 2, "a clock that is set back prolongs no exchanged token");
     }
 
     #[tokio::test]

@@ -64,3 +64,26 @@ impl Admission {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s15_01_a_client_whose_tokens_have_no_subject_has_the_share_of_one_and_not_that_of_its_namesake() {
+        let exchanges = Exchanges::new();
+        let place_at = |issuer: &str, client: &str, subject: Option<&str>| {
+            let (client, subject) = (Some(client.to_owned()), subject.map(str::to_owned));
+            exchanges.place(&Party { issuer: issuer.to_owned(), client, subject })
+        };
+        let place = |client, subject| place_at("https://id.test", client, subject);
+        let busy: Vec<_> = (0..MAX_OF_SUBJECT).map(|_| place("ann", None).expect("its share")).collect();
+        assert!(place("ann", None).expect_err("used up").is_transient());
+        assert!(place("other", None).is_ok());
+        assert!(place_at("https://other.test", "ann", None).is_ok(), "the client of that name of another issuer");
+        assert!(place("web", Some("ann")).is_ok(), "the subject of that name");
+        assert!(place("ann", Some("bob")).is_ok(), "a subject at that client");
+        drop(busy);
+        assert!(place("ann", None).is_ok());
+    }
+}

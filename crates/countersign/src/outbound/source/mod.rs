@@ -11,6 +11,8 @@ mod exchange;
 mod exchanges;
 mod file_token;
 mod forwarded_token;
+#[cfg(test)]
+mod many_callers;
 mod party;
 mod refusal;
 mod response;
