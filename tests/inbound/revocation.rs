@@ -176,6 +176,7 @@ async fn s3_25_s11_06_a_token_of_single_use_passes_once_also_of_two_at_once() {
     assert_eq!(service.get("/", &again).await.status, 401, "other bytes, the same token");
     assert_eq!(service.get("/", &good(&issuer).claim("jti", "other").sign()).await.status, 200);
     assert_eq!(service.get("/", &good(&issuer).without_claim("jti").sign()).await.status, 401);
+    assert_eq!(service.get("/", &good(&issuer).claim("jti", "").sign()).await.status, 401, "it names no token");
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ impl MemoryRevocations {
         let entries = self.entries.pin();
         let known = entries.get(&name).copied();
         if known.is_none() {
-            let place = || self.shares.place(name.issuer(), holder).filter(|_| self.max_entries > 0);
+            let place = || self.shares.place(name.issuer(), holder);
             let place = place().or_else(|| {
                 let now = self.retention.sweep_time();
                 entries.retain(|name, entry| {
@@ -295,3 +295,36 @@ impl fmt::Display for RevocationsFull {
 }
 
 impl std::error::Error for RevocationsFull {}
+
+#[cfg(test)]
+mod tests {
+    use countersign_test::TestIssuer;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A token that no revocation of a token could name.
+    #[tokio::test]
+    async fn s11_06_a_token_without_jti_is_unknown_for_as_long_as_its_issuer_has_a_revocation_of_one() {
+        for (lasts, expected) in [(HOUR * 10, RevocationStatus::Unknown), (HOUR / 60, RevocationStatus::Valid)] {
+            let issuer = TestIssuer::new();
+            let (list, clock) = (MemoryRevocations::new().max_entries(2), issuer.clock().clone());
+            assert!(list.attach(&(Arc::new(clock.clone()) as Arc<dyn Clock>)).is_empty());
+            let in_a_minute = clock.now().saturating_add(HOUR / 60);
+            list.revoke_token(issuer.name(), "short", in_a_minute).expect("room");
+            list.revoke_token(issuer.name(), "other", clock.now().saturating_add(lasts)).expect("room");
+            clock.advance(HOUR);
+            list.revoke_subject(issuer.name(), "ann", clock.now(), HOUR).expect("room: one is over");
+            let token = issuer.token().audience("api").subject("bob").lifetime(HOUR).without_claim("jti").sign();
+            let token = issuer.verifier_for("api").verify(&token).await.expect("good");
+            assert_eq!(list.status(&token), expected, "{lasts:?}");
+        }
+    }
+
+    #[test]
+    fn s15_01_a_list_without_entries_takes_none() {
+        let list = MemoryRevocations::new().max_entries(0);
+        assert!(list.revoke_token("https://id.test", "one", UnixTime::MAX).is_err() && list.is_empty());
+    }
+}

@@ -242,7 +242,8 @@ mod tests {
         assert!(may_remove(at(999_999)));
         assert!(!retention.may_have_forgotten(None));
         assert!(retention.may_have_removed(at(999_699)) && retention.may_have_removed(at(5)));
-        assert!(!retention.may_have_removed(at(999_700)), "this one expires later");
+        let later = at(999_699).saturating_add(Duration::from_millis(1));
+        assert!(!retention.may_have_removed(at(999_700)) && !retention.may_have_removed(later), "these expire later");
     }
 
     #[test]
@@ -261,7 +262,8 @@ mod tests {
         assert!(!retention.may_have_forgotten(None));
         assert!(retention.may_remove(term, clock.now()));
         assert!(retention.may_have_forgotten(None) && retention.may_have_forgotten(Some(at(1_000_300))));
-        assert!(!retention.may_have_forgotten(Some(at(1_000_301))), "issued after the revocation");
+        let after = at(1_000_300).saturating_add(Duration::from_millis(2)); // two times are rounded up
+        assert!(!retention.may_have_forgotten(Some(after)), "issued after the revocation");
     }
 
     #[test]

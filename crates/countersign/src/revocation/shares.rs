@@ -56,3 +56,24 @@ impl ListShares {
         Some(Place { _issuer: issuer_place, _holder: holder.transpose().ok()? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s15_01_a_holder_is_one_of_its_issuer() {
+        let shares = ListShares::new(4);
+        let place = |issuer, holder| shares.place(issuer, Some(holder));
+        let taken = [place("one", Holder::Subject("ann")), place("one", Holder::Subject("ann"))];
+        assert!(
+            taken.iter().all(Option::is_some) && place("one", Holder::Subject("ann")).is_none(),
+            "half of the share"
+        );
+        let others = [place("two", Holder::Subject("ann")), place("two", Holder::Subject("ann"))];
+        assert!(others.iter().all(Option::is_some), "the ann of another issuer");
+        assert!(place("one", Holder::Client("ann")).is_some(), "and the client of that name");
+        drop(taken);
+        assert!(place("one", Holder::Subject("ann")).is_some());
+    }
+}

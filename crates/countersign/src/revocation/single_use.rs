@@ -172,3 +172,50 @@ impl fmt::Debug for SingleUse {
         f.debug_struct("SingleUse").field("max_entries", &self.max_entries).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use countersign_test::TestIssuer;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// A list with the clock of `issuer`, which has accepted the token `id`.
+    async fn with_used(issuer: &TestIssuer, id: &str) -> (SingleUse, Arc<Verified>, Name) {
+        let (used, clock) = (SingleUse::new(), Arc::new(issuer.clock().clone()) as Arc<dyn Clock>);
+        assert!(used.attach(&clock).is_empty());
+        let token = issuer.token().audience("api").lifetime(HOUR).claim("jti", id).sign();
+        let token = issuer.verifier_for("api").verify(&token).await.expect("good");
+        assert_eq!(used.redeem(&token), RevocationStatus::Valid);
+        (used, token, NameRef::token(issuer.name(), id).into())
+    }
+
+    #[tokio::test]
+    async fn s3_25_s11_06_a_used_token_whose_entry_is_gone_stays_used_when_the_clock_goes_back() {
+        let issuer = TestIssuer::new();
+        let (used, token, name) = with_used(&issuer, "one").await;
+        let start = issuer.clock().now();
+        issuer.clock().advance(HOUR * 2);
+        used.shard(&name).sweep(&used.retention);
+        assert!(used.shard(&name).used.is_empty());
+        issuer.clock().step_wall(start);
+        assert_eq!(used.redeem(&token), RevocationStatus::Unknown);
+    }
+
+    /// A flood that finds no room must not cost a search for each token.
+    #[tokio::test]
+    async fn s15_01_a_part_is_searched_only_once_a_token_of_it_may_be_over() {
+        let issuer = TestIssuer::new();
+        let (used, _, name) = with_used(&issuer, "one").await;
+        let mut shard = used.shard(&name);
+        let over_at = shard.sweep_after;
+        shard.sweep_after = UnixTime::from_secs(u64::MAX);
+        issuer.clock().advance(HOUR * 2);
+        shard.sweep(&used.retention);
+        assert_eq!(shard.used.len(), 1, "nothing can be over");
+        shard.sweep_after = over_at;
+        shard.sweep(&used.retention);
+        assert_eq!(shard.used.len(), 0);
+    }
+}
