@@ -77,3 +77,24 @@ pub fn redirect_target(url: &str, headers: &HeaderMap) -> Option<String> {
     let origin = Url::parse(url).ok()?.join(location).ok()?.origin();
     origin.is_tuple().then(|| safe_text(&origin.ascii_serialization()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_15_only_an_answer_that_states_an_age_is_of_a_cache() {
+        for (age, is_from_cache) in
+            [(None, false), (Some("0"), false), (Some("1"), true), (Some(" 31536000 "), true), (Some("old"), false)]
+        {
+            let headers = age.map(|age| (header::AGE, http::HeaderValue::from_static(age)));
+            let response = FetchedResponse {
+                status: StatusCode::OK,
+                headers: headers.into_iter().collect(),
+                body: Bytes::new(),
+                url: Url::parse("https://id.example/keys").expect("a URL"),
+            };
+            assert_eq!(response.is_from_cache(), is_from_cache, "{age:?}");
+        }
+    }
+}

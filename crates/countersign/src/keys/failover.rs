@@ -156,3 +156,105 @@ impl fmt::Debug for FailoverKeys {
         f.debug_struct("FailoverKeys").field("sources", &self.sources).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use countersign_core::key::{KeySet, VerifyingKey};
+
+    use super::*;
+
+    const fn unavailable(seconds: u64) -> RefreshOutcome {
+        RefreshOutcome::Unavailable { retry_after: Duration::from_secs(seconds) }
+    }
+
+    /// The keys in a cell.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Keys {
+        None,
+        Fresh,
+        Stale,
+        Withdrawn,
+    }
+    use Keys::{Fresh, Stale, Withdrawn};
+
+    #[derive(Debug)]
+    struct Source {
+        cell: KeyCell,
+        outcome: RefreshOutcome,
+        asked: AtomicUsize,
+    }
+
+    impl Source {
+        fn new(keys: Keys, outcome: RefreshOutcome) -> Arc<Self> {
+            let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+            let cell = KeyCell::new();
+            if keys != Keys::None {
+                cell.store(Arc::new(KeySet::new([VerifyingKey::from_jwk(jwk).expect("a key")])), None);
+            }
+            match keys {
+                Stale => cell.serve_stale(Duration::MAX),
+                Withdrawn => cell.withdraw(Duration::ZERO),
+                Keys::None | Fresh => {}
+            }
+            Arc::new(Source { cell, outcome, asked: AtomicUsize::new(0) })
+        }
+    }
+
+    impl KeySource for Source {
+        fn cell(&self) -> &KeyCell {
+            &self.cell
+        }
+
+        fn refresh(&self, _: RefreshReason) -> RefreshFuture<'_> {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            Box::pin(std::future::ready(self.outcome.clone()))
+        }
+    }
+
+    fn failover(sources: &[Arc<Source>]) -> FailoverKeys {
+        FailoverKeys::new(sources.iter().map(|source| Arc::clone(source) as Arc<dyn KeySource>))
+    }
+
+    #[test]
+    fn s4_07_fresh_keys_go_before_stale_ones_and_never_before_a_withdrawal() {
+        for (states, used) in [
+            (vec![Stale, Fresh], Some(1)),
+            (vec![Fresh, Fresh], Some(0)),
+            (vec![Keys::None, Stale], Some(1)),
+            (vec![Stale, Stale], Some(0)),
+            (vec![Withdrawn, Fresh], Some(0)),
+            (vec![Stale, Withdrawn, Fresh], Some(0)),
+            (vec![Keys::None, Withdrawn, Fresh], Some(1)),
+            (vec![Keys::None, Keys::None], None),
+        ] {
+            let sources: Vec<_> = states.iter().map(|keys| Source::new(*keys, RefreshOutcome::Refreshed)).collect();
+            let keys = failover(&sources);
+            let cell = keys.cell();
+            let found = sources.iter().position(|source| std::ptr::eq(&source.cell, cell));
+            assert_eq!(found, used, "{states:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s4_07_later_sources_are_asked_only_if_the_earlier_ones_are_unavailable_and_withdraw_nothing() {
+        let refreshed = RefreshOutcome::Refreshed;
+        let deferred = |seconds| RefreshOutcome::Deferred { retry_after: Duration::from_secs(seconds) };
+        for (outcomes, expected, asked) in [
+            (vec![(Fresh, refreshed.clone()), (Fresh, unavailable(3))], refreshed.clone(), vec![1, 0]),
+            (vec![(Fresh, deferred(7)), (Fresh, unavailable(3))], deferred(7), vec![1, 0]),
+            (vec![(Stale, unavailable(5)), (Fresh, refreshed.clone())], deferred(5), vec![1, 1]),
+            (vec![(Stale, unavailable(5)), (Stale, unavailable(3))], unavailable(3), vec![1, 1]),
+            (vec![(Stale, unavailable(3)), (Stale, unavailable(5))], unavailable(3), vec![1, 1]),
+            (vec![(Withdrawn, unavailable(5)), (Fresh, refreshed)], unavailable(5), vec![1, 0]),
+        ] {
+            let sources: Vec<_> = outcomes.iter().map(|(keys, outcome)| Source::new(*keys, outcome.clone())).collect();
+            let outcome = failover(&sources).refresh(RefreshReason::MissingKey).await;
+            assert_eq!(outcome, expected, "{outcomes:?}");
+            let counts: Vec<usize> = sources.iter().map(|source| source.asked.load(Ordering::SeqCst)).collect();
+            assert_eq!(counts, asked, "{outcomes:?}");
+        }
+    }
+}

@@ -131,6 +131,20 @@ mod tests {
     }
 
     #[test]
+    fn s15_04_a_permission_that_was_not_used_ends() {
+        let limit = FetchLimit::new();
+        let now = SECOND * 10;
+        (0..MAX_FORCED_PER_SECOND).for_each(|n| {
+            assert!(limit.admit(&format!("host-{n}"), &format!("source-{n}"), true, now).is_ok());
+        });
+        for (until, is_permitted) in [(now, true), (now - Duration::from_nanos(1), false)] {
+            limit.waiting.lock().expect("sound").permitted.insert("late".into(), until);
+            assert_eq!(limit.admit("other", "late", false, now).is_ok(), is_permitted, "{until:?}");
+            assert!(limit.waiting.lock().expect("sound").permitted.is_empty(), "it takes no memory");
+        }
+    }
+
+    #[test]
     fn sources_with_one_clock_share_a_limit() {
         let (one, other) = (FetchLimit::of_process(&SystemClock), FetchLimit::of_process(&SystemClock));
         assert!(Arc::ptr_eq(&one, &other));

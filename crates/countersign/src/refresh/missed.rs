@@ -94,6 +94,28 @@ mod tests {
     }
 
     #[test]
+    fn s4_15_only_the_latest_forced_fetch_answers_who_misses_a_key() {
+        let mut missed = Missed::default();
+        missed.start(3);
+        missed.succeeded(4);
+        assert_eq!((missed.last_start(), missed.last_success()), (3, 0), "not forced: caches may have answered it");
+        missed.succeeded(3);
+        assert_eq!(missed.last_success(), 3);
+    }
+
+    #[test]
+    fn s4_15_keys_that_were_looked_for_are_bounded() {
+        let mut missed = Missed::default();
+        for fetch in 1..=10 {
+            (0..MAX_REMEMBERED as u64 / 2 + 1).for_each(|key| {
+                missed.record(fetch * 1_000 + key);
+            });
+            missed.start(fetch);
+            assert!((1..=MAX_REMEMBERED).contains(&missed.absent.len()), "{}", missed.absent.len());
+        }
+    }
+
+    #[test]
     fn s4_15_invented_keys_are_bounded_and_displace_no_key_asked_for_twice() {
         let mut missed = Missed::default();
         assert_eq!([1, 1].map(|key| missed.record(key)), [false, true]);

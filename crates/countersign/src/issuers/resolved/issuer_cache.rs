@@ -302,6 +302,25 @@ mod tests {
     }
 
     #[test]
+    fn s15_07_an_issuer_that_was_never_used_is_idle_from_the_first_second_on() {
+        let cache = cache(&[("a", 20, 4), ("b", 0, 4), ("n", 20, 3)]);
+        assert!(!cache.make_room("n", Duration::from_secs(30)));
+        assert!(cache.read("a", |_| ()).is_some() && cache.read("b", |_| ()).is_none());
+    }
+
+    #[test]
+    fn s15_07_an_issuer_that_is_looked_up_again_keeps_its_keys() {
+        let cache = cache(&[("a", 500, 6), ("b", 900, 3), ("n", 0, 4)]);
+        let elapsed = Duration::from_secs(1000);
+        let (admission, _) = cache.admit("a", Some("host"), elapsed, |_| false, |_| Issuer::default());
+        assert!(matches!(admission, Admission::Wait(_)));
+        assert!(!cache.make_room("n", elapsed));
+        assert!(cache.read("b", |_| ()).is_none(), "the next one makes room");
+        cache.finish("a", None, elapsed);
+        assert_eq!(cache.read("a", Issuer::key_bytes), Some(6 * MIB));
+    }
+
+    #[test]
     fn s15_07_a_newcomer_without_room_is_not_looked_up_again_at_once() {
         let cache = cache(&[("a", 990, 5), ("b", 990, 5), ("n", 0, 5)]);
         let elapsed = Duration::from_secs(1000);

@@ -168,3 +168,26 @@ fn make_room<V>(names: &mut HashMap<Box<str>, V>, is_current: impl Fn(&V) -> boo
         names.remove(&any);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names that were trusted before wait ahead of others too, once their own limit is used up.
+    #[test]
+    fn s15_03_a_known_name_beyond_its_limit_is_looked_up_before_popular_new_ones() {
+        let mut uncached = Uncached::<String>::new(&ResolvePolicy::default().max_lookups_per_second(1));
+        let known: Vec<String> = (0..=KNOWN_NAMES_FACTOR).map(|n| format!("known-{n}")).collect();
+        assert!(known.iter().all(|name| uncached.known.insert(name)));
+        let mut start = |name: &str, second| {
+            uncached.start(name, name, Duration::from_secs(second), |name| Arc::new(name.to_owned()))
+        };
+        assert!(start("new", 10).own.is_ok(), "the one lookup of this second");
+        (0..100).for_each(|_| assert!(start("popular", 10).own.is_err()));
+        let admitted = known.iter().filter(|name| start(name, 10).own.is_ok()).count();
+        assert_eq!(admitted, KNOWN_NAMES_FACTOR as usize);
+        let Started { own, others } = start("another", 11);
+        assert!(own.is_err());
+        assert_eq!(others, [Arc::new(format!("known-{KNOWN_NAMES_FACTOR}"))]);
+    }
+}
