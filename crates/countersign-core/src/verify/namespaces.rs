@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn s15_05_a_changed_answer_of_the_source_is_decided_anew() {
+    fn s15_05_a_changed_answer_of_the_source_is_decided_again() {
         let (names, _) = IssuerNames::new(&[], true);
         let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
         let put = |name: &str, prefix: &str| {

@@ -20,7 +20,7 @@ use crate::authenticate::CallerToken;
 /// The share of one subject.
 const SHARE: usize = 16;
 
-/// A token service that answers as soon as it is told to.
+/// A token service that answers once the test lets it.
 #[derive(Debug)]
 struct Service {
     asked: AtomicUsize,
