@@ -38,11 +38,13 @@ pub enum Part {
     Spring,
     /// The server of `tests/peers/spring_authorization`, built.
     SpringAuthorization,
+    /// The server of `tests/peers/zitadel`, built.
+    Zitadel,
 }
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 16] = [
+    pub const ALL: [(Part, &'static str); 17] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
@@ -59,6 +61,7 @@ impl Part {
         (Part::Kubernetes, "has_kubernetes"),
         (Part::Spring, "has_spring"),
         (Part::SpringAuthorization, "has_spring_authorization"),
+        (Part::Zitadel, "has_zitadel"),
     ];
 
     /// Returns whether building the part takes longer than a run of CI has: only `tests/peers/install all` builds it.
@@ -85,6 +88,7 @@ impl Part {
             Part::Kubernetes => peers.join("kubernetes/server/ready"),
             Part::Spring => peers.join("spring/server/orders.jar"),
             Part::SpringAuthorization => peers.join("spring_authorization/server/id.jar"),
+            Part::Zitadel => peers.join("zitadel/server/id"),
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

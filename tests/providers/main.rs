@@ -15,3 +15,4 @@ mod service;
 mod spire;
 mod spring;
 mod spring_authorization;
+mod zitadel;

@@ -189,3 +189,25 @@ async fn s4_06_a_request_for_keys_accepts_the_type_of_key_sets_and_one_for_disco
     assert_eq!(error.code(), "keys_unavailable");
     accepted("application/json");
 }
+
+#[tokio::test]
+async fn an_id_token_of_zitadels_library_is_refused_though_it_names_client_and_service() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com");
+    let policy = Policy::from_toml(crate::zitadel::POLICY).expect("a policy");
+    let builder = Verifier::builder().clock(issuer.clock().clone());
+    let verifier = builder.policy(&policy, |_| Ok(issuer.key_source())).build().expect("a verifier");
+    let at_login = json!({
+        "sub": "id1", "aud": ["orders", "web"], "auth_time": 1_699_999_000, "amr": ["pwd"], "azp": "web", "client_id": "web",
+        "at_hash": "iEINqWrtnW7k4eQW7ZAqLg", "nonce": "12345678", "c_hash": "kENdXRu3dVm-uS5_vL0geA",
+    });
+    let mut refreshed = at_login.clone();
+    refreshed.as_object_mut().expect("an object").retain(|name, _| !["nonce", "c_hash"].contains(&name.as_str()));
+    for claims in [at_login, refreshed] {
+        let error = verifier.verify(&token(&issuer, &claims)).await.expect_err("refused");
+        assert_eq!(error.code(), "id_token", "{claims}");
+    }
+    let access = json!({
+        "sub": "id1", "aud": ["orders"], "client_id": "web", "jti": "32e91d56", "roles": ["manager"], "scope": "openid orders:read",
+    });
+    assert_eq!(answers(&verifier, &token(&issuer, &access)).await, (200, 200, 403, "id1".into()));
+}
