@@ -202,9 +202,11 @@ async fn an_id_token_of_zitadels_library_is_refused_though_it_names_client_and_s
     });
     let mut refreshed = at_login.clone();
     refreshed.as_object_mut().expect("an object").retain(|name, _| !["nonce", "c_hash"].contains(&name.as_str()));
-    for claims in [at_login, refreshed] {
+    let mut exchanged = refreshed.clone();
+    exchanged.as_object_mut().expect("an object").retain(|name, _| !["amr", "at_hash"].contains(&name.as_str()));
+    for (claims, code) in [(at_login, "id_token"), (refreshed, "id_token"), (exchanged, "missing_claim")] {
         let error = verifier.verify(&token(&issuer, &claims)).await.expect_err("refused");
-        assert_eq!(error.code(), "id_token", "{claims}");
+        assert_eq!(error.code(), code, "{claims}");
     }
     let access = json!({
         "sub": "id1", "aud": ["orders"], "client_id": "web", "jti": "32e91d56", "roles": ["manager"], "scope": "openid orders:read",

@@ -22,12 +22,12 @@ async fn zitadel() -> RwLockReadGuard<'static, Zitadel> {
     shared().await.read().await
 }
 
-/// What a service needs to know of the server.
+/// What a service needs to know of the server. An ID token has no `jti`.
 pub const POLICY: &str = r#"
     [[issuers]]
     issuer = "https://id.example.com"
     audience = "orders"
-    required_claims = ["client_id"]
+    required_claims = ["client_id", "jti"]
     authorities.roles_at = ["/roles"]
 "#;
 

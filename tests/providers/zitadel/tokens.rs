@@ -68,3 +68,30 @@ async fn a_token_is_refused_after_its_end() {
     clock.advance(std::time::Duration::from_secs(331)); // five minutes and the leeway
     assert_eq!(verifier.verify(&token).await.expect_err("refused").code(), "expired");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_zitadel), ignore = "needs Zitadel's library: tests/peers/install")]
+async fn s3_30_an_id_token_that_zitadels_library_gives_for_an_access_token_is_refused() {
+    let server = zitadel().await;
+    let ann = login(&server, USERS[0], "openid orders:read").await;
+    let kind = |name: &str| format!("urn:ietf:params:oauth:token-type:{name}");
+    let exchange = async |requested: &str| {
+        let (subject, requested) = (kind("access_token"), kind(requested));
+        let fields = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+            ("subject_token", ann["access_token"].as_str().expect("a token")),
+            ("subject_token_type", &subject),
+            ("requested_token_type", &requested),
+            ("audience", "orders"),
+            ("scope", "openid orders:read"),
+        ];
+        let answer = server.grant("web", &fields).await;
+        assert_eq!(answer["issued_token_type"], requested.as_str(), "{answer}");
+        answer["access_token"].as_str().expect("a token").to_owned()
+    };
+    let orders = verifier(&server);
+    let error = orders.verify(&exchange("id_token").await).await.expect_err("an ID token");
+    assert_eq!(error.code(), "missing_claim", "{error}: only `jti` tells");
+    let token = orders.verify(&exchange("access_token").await).await.expect("an access token");
+    assert_eq!((token.subject(), token.client_id()), ("id1", Some("web")));
+}
