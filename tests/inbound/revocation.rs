@@ -391,6 +391,57 @@ async fn s15_01_one_subject_or_issuer_cannot_use_up_the_places_of_used_tokens() 
     assert_eq!(spend("busy".into(), 7).await, RevocationStatus::Revoked, "what was used stays used");
 }
 
+/// Many subjects of one issuer revoke and spend tokens at full speed: each other subject still can, and so can the operator.
+#[tokio::test]
+async fn s15_01_many_busy_subjects_keep_neither_others_nor_the_operator_from_revoking() {
+    let issuer = TestIssuer::new();
+    let verifier = issuer.verifier_for("api");
+    let used = Arc::new(SingleUse::new().max_entries(12_800));
+    let list = Arc::new(MemoryRevocations::new().max_entries(1_000));
+    builder(&issuer).revocation(Arc::clone(&used)).build().expect("it takes the verifier's clock");
+    builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+    let token = async |subject: String, id: String| {
+        verifier.verify(&good(&issuer).subject(subject).claim("jti", id).sign()).await.expect("verified")
+    };
+    let mut refused = 0;
+    for id in 0..600 {
+        for busy in 0..5 {
+            let token = token(format!("busy {busy}"), format!("{busy}-{id}")).await;
+            let is_over = status_of(&*used, &token) == RevocationStatus::Unknown;
+            refused += usize::from(list.revoke(&token).is_err() || is_over);
+        }
+    }
+    assert!(refused > 2_000, "{refused}");
+    for user in 0..20 {
+        let token = token(format!("user {user}"), format!("of user {user}")).await;
+        list.revoke(&token).expect("room for every other subject");
+        assert_eq!(status_of(&*used, &token), RevocationStatus::Valid, "{user}");
+    }
+    let (now, hour) = (issuer.clock().now(), Duration::from_secs(3600));
+    for number in 0..200 {
+        list.revoke_token(issuer.name(), &format!("leaked {number}"), UnixTime::MAX).expect("room for the operator");
+    }
+    list.revoke_subject(issuer.name(), "busy 0", now, hour).expect("room for the operator");
+    list.revoke_client(issuer.name(), "web", now, hour).expect("room for the operator");
+}
+
+/// A refused revocation costs no search through the list, except once a second.
+#[tokio::test]
+async fn s15_01_a_full_list_is_searched_at_most_once_a_second() {
+    let issuer = TestIssuer::new();
+    let list = Arc::new(MemoryRevocations::new().max_entries(1));
+    builder(&issuer).revocation(Arc::clone(&list)).build().expect("it takes the verifier's clock");
+    let revoke = |id: &str, expires_at| list.revoke_token(issuer.name(), id, expires_at);
+    let half = Duration::from_millis(500);
+    revoke("first", issuer.clock().now()).expect("room");
+    issuer.clock().advance(Duration::from_secs(300)); // for which it is kept
+    revoke("second", UnixTime::MAX).expect_err("searched, and nothing was over");
+    issuer.clock().advance(half);
+    revoke("second", UnixTime::MAX).expect_err("searched just now");
+    issuer.clock().advance(half);
+    revoke("second", UnixTime::MAX).expect("room");
+}
+
 /// Tokens without a subject belong to their clients: one client at full speed takes no place of another.
 #[tokio::test]
 async fn s15_01_s15_05_one_client_without_subjects_cannot_use_up_the_places_of_others() {

@@ -150,6 +150,35 @@ async fn s15_01_a_caller_with_many_tokens_leaves_a_slow_token_service_to_others(
     assert_eq!(asked(), 69);
 }
 
+#[tokio::test(start_paused = true)]
+async fn s15_01_one_client_with_many_subjects_leaves_a_slow_token_service_to_other_clients() {
+    let issuer = TestIssuer::new();
+    let service = Arc::new(SlowService { asked: AtomicUsize::new(0), answers: tokio::sync::watch::Sender::new(false) });
+    let layer =
+        AttachTokenLayer::builder().bind("https://billing.test", Arc::clone(&service)).build().expect("a layer");
+    let start = |client: &str, subject: String| {
+        let (layer, caller) = (layer.clone(), token(issuer.token().client_id(client).subject(subject)));
+        tokio::spawn(async move { call(&layer, &caller).await })
+    };
+    let asked = async || {
+        for _ in 0..3_000 {
+            tokio::task::yield_now().await;
+        }
+        service.asked.load(Ordering::SeqCst)
+    };
+    let flood: Vec<_> = (0..1_000).map(|n| start("partner", format!("s-{n}"))).collect();
+    assert_eq!(asked().await, 512);
+    let second: Vec<_> = (0..1_000).map(|n| start("other-partner", format!("t-{n}"))).collect();
+    assert_eq!(asked().await, 512 + 256);
+    let others: Vec<_> = (0..100).map(|n| start("web", format!("user-{n}"))).collect();
+    assert_eq!(asked().await, 512 + 256 + 100, "every user of another client");
+    service.answers.send_replace(true);
+    for call in others {
+        call.await.expect("no panic").expect("a token");
+    }
+    drop((flood, second));
+}
+
 /// As [`SlowService`], without a cache.
 #[derive(Debug)]
 struct Uncached(Arc<SlowService>);

@@ -32,7 +32,9 @@
 
 pub use crate::authz::names::Names;
 pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts, Unknown};
-pub use crate::budget::{OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing, fair_share};
+pub use crate::budget::{
+    NestedBudget, NestedPermit, OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing, fair_share,
+};
 pub use crate::claims::typed::TokenClaims;
 pub use crate::clock::sweep::SweepTime;
 pub use crate::counter::Counter;

@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | rate | [`RateBudget`] | at the end of its window of time |
 //! | occupancy | [`OccupancyBudget`] | when its [`Permit`] is dropped |
+//! | occupancy, in levels | [`NestedBudget`] | when its [`NestedPermit`] is dropped |
 //!
 //! [`RankedQueue`] orders keys that found no unit: those that were good before, then those that most requests ask for and,
 //! by lot, all others.
@@ -18,11 +19,13 @@
 //! Memory is bounded by the bound itself: only keys that have a unit are counted. Keys are hashed with a random seed. Times
 //! are readings of the clock's `elapsed`, so that a change of the wall clock has no effect.
 
+mod nested;
 mod occupancy;
 mod queue;
 mod rate;
 mod shares;
 
+pub use nested::{NestedBudget, NestedPermit};
 pub use occupancy::{OccupancyBudget, Permit};
 pub use queue::RankedQueue;
 pub use rate::{RateBudget, Spent};

@@ -17,6 +17,9 @@ use super::shares::{Holder, ListShares, Place};
 /// The most revocations of one issuer in a list.
 const MAX_REVOCATIONS: usize = 65_536;
 
+/// The time between two searches for entries that are over, so that refused revocations cost no search each.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// The longest time for which a revocation is kept.
 const MAX_RETENTION: Duration = Duration::from_secs(366 * 86_400);
 
@@ -24,7 +27,8 @@ const MAX_RETENTION: Duration = Duration::from_secs(366 * 86_400);
 ///
 /// Share it in an `Arc` with the code that learns of revocations. An entry is removed once every token that it could stop
 /// has expired. A full list refuses new entries: removing an older one would accept its token again. One issuer fills at most
-/// half of the list, and one subject that [revokes its own tokens](Self::revoke) at most a quarter: the others find room.
+/// half of the list, and one subject that [revokes its own tokens](Self::revoke) at most a quarter: the others find room. What the
+/// operator revokes counts apart from what subjects do.
 ///
 /// A token is only valid if the list would name it. If the issuer has revocations of tokens, the status of a token without
 /// `jti` is unknown; so is that of one without `client_id` if it has revocations of clients, and of one without both `sub`
@@ -54,12 +58,20 @@ pub struct MemoryRevocations {
     entries: papaya::HashMap<Name, Entry>,
     /// The kinds of names that an issuer has entries of.
     kinds: papaya::HashMap<Name, Term>,
-    /// The place of each entry. Held while an entry is added, so that the bound is exact.
-    places: Mutex<HashMap<Name, Place>>,
+    /// Held while an entry is added, so that the bound is exact.
+    places: Mutex<Places>,
     shares: ListShares,
     max_entries: usize,
     max_retention: Duration,
     retention: Retention,
+}
+
+/// The place of each entry.
+#[derive(Default)]
+struct Places {
+    of_entries: HashMap<Name, Place>,
+    /// The monotonic time of the last search for entries that are over.
+    swept_at: Option<Duration>,
 }
 
 #[derive(Clone, Copy)]
@@ -97,7 +109,8 @@ impl MemoryRevocations {
         }
     }
 
-    /// Sets the most revocations of one issuer. All issuers together get twice as many, so that one cannot fill the list.
+    /// Sets the most revocations of one issuer by subjects and clients, and the most by the operator. All together get twice as
+    /// many, so that one issuer cannot fill the list.
     #[must_use]
     pub fn max_entries(mut self, revocations: usize) -> Self {
         self.max_entries = revocations;
@@ -193,18 +206,10 @@ impl MemoryRevocations {
         if known.is_none() {
             let place = || self.shares.place(name.issuer(), holder);
             let place = place().or_else(|| {
-                let now = self.retention.sweep_time();
-                entries.retain(|name, entry| {
-                    let is_kept = !self.retention.may_remove(entry.term, now);
-                    if !is_kept {
-                        places.remove(name);
-                    }
-                    is_kept
-                });
-                self.kinds.pin().retain(|_, term| !self.retention.is_over(*term, now));
+                self.sweep(&mut places);
                 place()
             });
-            places.insert(name.into(), place.ok_or(RevocationsFull)?);
+            places.of_entries.insert(name.into(), place.ok_or(RevocationsFull)?);
         }
         let mut entry =
             Entry { issued_before, term: self.retention.term(expires_at, issued_before, self.max_retention) };
@@ -219,6 +224,24 @@ impl MemoryRevocations {
         kinds.insert(all.into(), kind_term);
         entries.insert(name.into(), entry);
         Ok(())
+    }
+
+    /// Removes the entries that are over, unless that was done just now.
+    fn sweep(&self, places: &mut Places) {
+        let elapsed = self.retention.elapsed();
+        if places.swept_at.is_some_and(|last| elapsed.abs_diff(last) < SWEEP_EVERY) {
+            return;
+        }
+        places.swept_at = Some(elapsed);
+        let now = self.retention.sweep_time();
+        self.entries.pin().retain(|name, entry| {
+            let is_kept = !self.retention.may_remove(entry.term, now);
+            if !is_kept {
+                places.of_entries.remove(name);
+            }
+            is_kept
+        });
+        self.kinds.pin().retain(|_, term| !self.retention.is_over(*term, now));
     }
 
     fn status(&self, token: &Verified) -> RevocationStatus {

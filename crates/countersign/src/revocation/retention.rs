@@ -124,6 +124,10 @@ impl Retention {
         self.swept_by.read(self.clock())
     }
 
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock().elapsed()
+    }
+
     fn clock(&self) -> &dyn Clock {
         self.clock.get().map_or(&SystemClock, |(clock, _)| &**clock)
     }

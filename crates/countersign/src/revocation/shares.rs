@@ -1,24 +1,18 @@
 //! Shares of issuers and of whom tokens belong to, in a list of bounded size.
 
-use countersign_core::integration::{OccupancyBudget, Permit, Standing};
+use countersign_core::integration::{NestedBudget, NestedPermit};
 use countersign_core::verify::Verified;
 
 /// The parts of the list that issuers and holders may fill.
 ///
-/// The list has room for twice `max_entries`. One busy issuer gets half of it, and one holder half of that, so that all
-/// others find room.
+/// The list has room for twice `max_entries`. The holders of one issuer get half of it, and one holder as many entries as are
+/// free in that part. The operator's entries about an issuer are apart, so that its holders never keep the operator from
+/// revoking.
 #[derive(Debug)]
-pub(super) struct ListShares {
-    issuers: OccupancyBudget,
-    holders: OccupancyBudget,
-}
+pub(super) struct ListShares(NestedBudget<2>);
 
-/// The places of one entry, free again when it is dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    _issuer: Permit,
-    _holder: Option<Permit>,
-}
+/// The place of one entry, free again when it is dropped.
+pub(super) type Place = NestedPermit<2>;
 
 /// The holder of a token: its subject, else its client. A subject and a client of the same name are two.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -41,19 +35,14 @@ impl<'t> Holder<'t> {
 impl ListShares {
     pub(super) fn new(max_entries: usize) -> Self {
         let entries = u32::try_from(max_entries).unwrap_or(u32::MAX);
-        let bound = entries.saturating_mul(2);
-        let one_holder = entries.div_ceil(2);
-        ListShares {
-            issuers: OccupancyBudget::new(bound).share(entries),
-            holders: OccupancyBudget::new(bound).share(one_holder),
-        }
+        ListShares(NestedBudget::new(entries.saturating_mul(2), [entries, entries]))
     }
 
     /// The place of an entry about a token of `holder`, or of the operator's; `None` if the share is used up.
     pub(super) fn place(&self, issuer: &str, holder: Option<Holder<'_>>) -> Option<Place> {
-        let issuer_place = self.issuers.acquire(issuer, Standing::Known).ok()?;
-        let holder = holder.map(|holder| self.holders.acquire(&(issuer, holder), Standing::Known));
-        Some(Place { _issuer: issuer_place, _holder: holder.transpose().ok()? })
+        let outer = self.0.key(&(issuer, holder.is_some()));
+        let inner = holder.map(|holder| self.0.key(&(issuer, holder)));
+        self.0.acquire([Some(outer), inner]).ok()
     }
 }
 

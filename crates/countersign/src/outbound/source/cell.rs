@@ -7,8 +7,7 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 
 use super::callers::{Callers, Digest};
-use super::exchanges::{Admission, Exchanges};
-use super::shares::{Names, Place};
+use super::exchanges::{Admission, Exchanges, Names, Place};
 use super::token::OutboundToken;
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;

@@ -3,18 +3,26 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use countersign_core::integration::{NestedBudget, NestedPermit};
+
 use super::party::Party;
-use super::shares::{Names, Place, Shares};
 use crate::outbound::error::OutboundError;
 
-/// The most exchanges in progress for each binding. One issuer gets at most as many as are free, so at most half.
-const MAX_EXCHANGES: u32 = 1024;
+/// The most exchanges in progress for each binding: one issuer gets at most 1,024 of them, and one client of it 512, so that
+/// others find room.
+const MAX_EXCHANGES: u32 = 2048;
 
 /// The most exchanges in progress for one subject, or for one client whose tokens have no subject.
 const MAX_OF_SUBJECT: u32 = 16;
 
-/// The exchanges of one binding that are in progress.
-pub(super) struct Exchanges(Shares);
+/// The exchanges of one binding that are in progress, by issuer, client and subject.
+pub(super) struct Exchanges(NestedBudget<3>);
+
+/// The issuer, client and subject of an exchange. A client counts as the subject of tokens that have none.
+pub(super) type Names = [Option<u64>; 3];
+
+/// The place of an exchange. Dropping it returns it.
+pub(super) type Place = NestedPermit<3>;
 
 /// The place of one caller's exchange, from its admission to its start. The exchange then holds it until its end.
 #[derive(Default)]
@@ -22,17 +30,19 @@ pub(super) struct Admission(Mutex<Option<Place>>);
 
 impl Exchanges {
     pub(super) fn new() -> Self {
-        Exchanges(Shares::new(MAX_EXCHANGES, MAX_OF_SUBJECT))
+        Exchanges(NestedBudget::new(MAX_EXCHANGES, [MAX_EXCHANGES, MAX_EXCHANGES, MAX_OF_SUBJECT]))
     }
 
     pub(super) fn names(&self, party: &Party) -> Names {
-        let [subject, client, issuer] = self.0.names(party);
-        [subject.or(client), client, issuer]
+        let Party { issuer, client, subject } = party;
+        let of_issuer = |kind, name: &Option<String>| name.as_ref().map(|name| self.0.key(&(issuer, kind, name)));
+        let client = of_issuer("client", client);
+        [Some(self.0.key(issuer)), client, of_issuer("subject", subject).or(client)]
     }
 
     /// A place for an exchange whose token is not cached. The exchange holds it until its end.
     pub(super) fn place(&self, party: &Party) -> Result<Place, OutboundError> {
-        self.0.place(self.names(party), 1).map_err(|refused| too_many(refused.retry_after))
+        self.0.acquire(self.names(party)).map_err(|refused| too_many(refused.retry_after))
     }
 }
 
@@ -48,7 +58,7 @@ impl Admission {
     pub(super) fn take(&self, exchanges: &Exchanges, names: Names) -> Result<(), Duration> {
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
-            *place = Some(exchanges.0.place(names, 1).map_err(|refused| refused.retry_after)?);
+            *place = Some(exchanges.0.acquire(names).map_err(|refused| refused.retry_after)?);
         }
         Ok(())
     }
