@@ -435,9 +435,9 @@ async fn s15_01_a_full_list_is_searched_at_most_once_a_second() {
     let half = Duration::from_millis(500);
     revoke("first", issuer.clock().now()).expect("room");
     issuer.clock().advance(Duration::from_secs(300)); // for which it is kept
-    revoke("second", UnixTime::MAX).expect_err("searched, and nothing was over");
+    assert!(revoke("second", UnixTime::MAX).is_err(), "searched, and nothing was over");
     issuer.clock().advance(half);
-    revoke("second", UnixTime::MAX).expect_err("searched just now");
+    assert!(revoke("second", UnixTime::MAX).is_err(), "searched just now");
     issuer.clock().advance(half);
     revoke("second", UnixTime::MAX).expect("room");
 }
@@ -589,7 +589,9 @@ async fn s15_01_no_entry_reaches_further_than_its_longest_retention() {
     let (old, innocent) = (verify(endless("old")).await, verify(endless("innocent")).await);
     assert_eq!(status_of(&*used, &old), RevocationStatus::Unknown, "it would take its place for ever");
     list.revoke(&old).expect("room");
-    list.revoke_token(issuer.name(), "unknown expiry", UnixTime::MAX).expect("room");
+    for id in ["unknown expiry", "another"] {
+        list.revoke_token(issuer.name(), id, UnixTime::MAX).expect("room");
+    }
     assert_eq!(status_of(&*list, &old), RevocationStatus::Revoked);
     assert_eq!(status_of(&*list, &innocent), RevocationStatus::Valid);
     issuer.clock().advance(day + Duration::from_secs(302));
