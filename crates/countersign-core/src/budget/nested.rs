@@ -166,7 +166,8 @@ mod tests {
     fn s15_01_however_many_keys_of_one_issuer_are_busy_another_finds_room() {
         let budget = NestedBudget::new(1_024, [1_024, 1_024, 16]);
         let mut permits = Permits::new();
-        let busy: usize = (0..1_000).map(|subject| fill(&budget, &mut permits, [Some(1), Some(1), Some(subject)])).sum();
+        let busy: usize =
+            (0..1_000).map(|subject| fill(&budget, &mut permits, [Some(1), Some(1), Some(subject)])).sum();
         assert_eq!(busy, 256, "half of the issuer's half");
         let second: usize =
             (0..1_000).map(|subject| fill(&budget, &mut permits, [Some(1), Some(2), Some(5_000 + subject)])).sum();
@@ -181,7 +182,10 @@ mod tests {
         }
         permits.clear();
         assert_eq!(budget.in_use(), 0);
-        assert!(budget.inner.lock().counts.iter().all(HashMap::is_empty), "nothing is remembered of keys without units");
+        assert!(
+            budget.inner.lock().counts.iter().all(HashMap::is_empty),
+            "nothing is remembered of keys without units"
+        );
     }
 
     #[test]
