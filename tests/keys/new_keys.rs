@@ -135,6 +135,19 @@ async fn s4_15_a_key_that_a_shared_cache_does_not_have_yet_is_not_unknown() {
     world.server.now(cached("0", world.issuer.jwks()));
     world.advance(SECOND * 11).await;
     assert_eq!(verdict(&world.verifier, &token).await, "ok");
+    world.advance(SECOND * 11).await;
+    assert_eq!(verdict(&world.verifier, &world.with_unknown_key(1)).await, "unknown_key", "by the provider itself");
+}
+
+#[tokio::test]
+async fn s4_15_a_key_that_the_first_answer_of_a_shared_cache_does_not_have_is_not_unknown_either() {
+    let world = World::honest().await;
+    let (old, known) = (world.issuer.jwks(), world.token());
+    world.issuer.rotate();
+    world.server.now(move |_, _| answer(200, &[("age", "200")], &old));
+    let error = world.verifier.verify(&world.token()).await.expect_err("the cache has the older set");
+    assert_eq!((error.code(), error.retry_after()), ("keys_unavailable", Some(SECOND)));
+    assert_eq!(verdict(&world.verifier, &known).await, "ok");
 }
 
 /// A key with this name, of another algorithm than the key of the world's issuer.

@@ -82,7 +82,7 @@ impl<L: KeyLocation> RefreshingKeys<L> {
             cache.spawn_refresh_task(); // before any await: a caller that gives up must not cancel it
             match cache.refresh(reason, key_id.map(|key_id| self.hasher.hash_one(key_id))).await {
                 // A key that an older answer lacks may be a new one.
-                Outcome::Refreshed if reason == RefreshReason::MissingKey && self.location.answered_from_cache() => {
+                Outcome::Refreshed if self.location.answered_from_cache() => {
                     RefreshOutcome::Deferred { retry_after: MIN_RETRY_AFTER }
                 }
                 Outcome::Refreshed => RefreshOutcome::Refreshed,
