@@ -43,6 +43,16 @@ fn saying_all(issuer: &TestIssuer) -> TokenDraft {
 }
 
 #[tokio::test]
+async fn s15_05_a_name_that_gets_a_prefix_may_start_with_any() {
+    let (ours, partner) = issuers();
+    let service = guarded(two(&ours, &partner), role("partner:partner:admin")).await;
+    for (issuer, status) in [(&partner, 200), (&ours, 401)] {
+        let token = issuer.token().audience("api").role("partner:admin").sign();
+        assert_eq!(service.get("/acme", &token).await.status, status, "{}", issuer.name());
+    }
+}
+
+#[tokio::test]
 async fn s15_05_two_issuers_that_say_the_same_name_say_it_of_two() {
     let (ours, partner) = issuers();
     let of = |name: Requirement| (name.clone().and(issued_by(ours.name())), name.and(issued_by(PARTNER)));
