@@ -54,11 +54,13 @@ impl AssertionCheck {
         let Ok(verified) = self.0.verify(assertion.expose()).await else { return Ok(false) };
         let now = self.0.clock().now();
         let expires_at = verified.expires_at();
-        let has_one_audience = verified.audiences().count() == 1 && verified.actor().is_none();
+        let has_one_audience = verified.audiences().count() == 1;
+        // Its author speaks for itself, and hides nobody who acts for it.
+        let is_own = verified.subject() == client.id() && verified.actor().is_none() && !verified.is_actor_unknown();
         let is_short = expires_at <= now.saturating_add(MAX_AHEAD);
         let id = verified.token_id().filter(|id| (1..=MAX_ID_BYTES).contains(&id.len()));
         match id {
-            Some(id) if has_one_audience && is_short && verified.subject() == client.id() => {
+            Some(id) if has_one_audience && is_own && is_short => {
                 // Stored for longer than the leeway within which the assertion is still valid.
                 let id = format!("{} {} {id}", client.id().len(), client.id());
                 let until = expires_at.saturating_add(MAX_AHEAD);
@@ -91,5 +93,87 @@ fn has_right_type(assertion: &str) -> bool {
             matches!(name.trim_start_matches("application/"), "jwt" | "client-authentication+jwt")
         }
         Some(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::key::Algorithm;
+    use countersign_core::mint::{Draft, Signer};
+    use countersign_test::ManualClock;
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const ISSUER: &str = "https://sts.test";
+
+    struct Setup {
+        clock: ManualClock,
+        signer: Signer,
+        check: AssertionCheck,
+        store: AsyncStore,
+    }
+
+    fn setup(store: MemoryStore) -> Setup {
+        let clock = ManualClock::new(countersign_core::clock::UnixTime::from_secs(1_700_000_000));
+        let signer = Signer::generate(Algorithm::ES256).expect("a key");
+        let jwks = json!({ "keys": [signer.public_jwk()] }).to_string();
+        let check = AssertionCheck::new("orders", jwks.as_bytes(), ISSUER, Arc::new(clock.clone())).expect("a key");
+        let store = AsyncStore::new(Arc::new(store), Arc::new(clock.clone()));
+        Setup { clock, signer, check, store }
+    }
+
+    impl Setup {
+        fn draft(&self, id: &str, seconds: u64) -> Draft {
+            let expires_at = self.clock.now().saturating_add(Duration::from_secs(seconds));
+            let draft = Draft::with_type("JWT").issuer("orders").subject("orders").audience(ISSUER);
+            draft.expires_at(expires_at).token_id(id)
+        }
+
+        /// `None` if the check cannot be made now.
+        async fn proves(&self, draft: &Draft) -> Option<bool> {
+            let assertion = Secret::new(draft.sign(&self.signer).expect("signed"));
+            self.check.proves(&Client::new("orders"), &assertion, &self.store).await.ok()
+        }
+    }
+
+    #[tokio::test]
+    async fn s8_19_an_assertion_of_somebody_who_acts_for_the_client_proves_nothing() {
+        let setup = setup(MemoryStore::new());
+        let elsewhere = json!({ "act": "src1" });
+        for (name, value) in [("act", json!({ "sub": "reports" })), ("_claim_names", elsewhere)] {
+            let draft = setup.draft("a", 60).claim(name, value);
+            assert_eq!(setup.proves(&draft).await, Some(false), "{name}");
+        }
+        assert_eq!(setup.proves(&setup.draft("a", 60)).await, Some(true));
+    }
+
+    #[tokio::test]
+    async fn s8_19_an_id_has_1_to_256_bytes() {
+        let setup = setup(MemoryStore::new());
+        for (bytes, is_fine) in [(0, false), (1, true), (256, true), (257, false)] {
+            let draft = setup.draft(&"a".repeat(bytes), 60);
+            assert_eq!(setup.proves(&draft).await, Some(is_fine), "{bytes}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s8_19_an_assertion_ends_within_300_seconds() {
+        let setup = setup(MemoryStore::new());
+        for (seconds, is_fine) in [(300, true), (301, false)] {
+            let draft = setup.draft(&seconds.to_string(), seconds);
+            assert_eq!(setup.proves(&draft).await, Some(is_fine), "{seconds}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s8_19_an_id_is_known_for_as_long_as_its_assertion_is_valid() {
+        let setup = setup(MemoryStore::new().max_ids(2));
+        let first = setup.draft("first", 1);
+        assert_eq!(setup.proves(&first).await, Some(true));
+        setup.clock.advance(Duration::from_secs(30)); // past its end, within the leeway
+        assert_eq!(setup.proves(&setup.draft("second", 60)).await, None, "the list is full of ids that still count");
+        assert_eq!(setup.proves(&first).await, Some(false), "a replay");
     }
 }

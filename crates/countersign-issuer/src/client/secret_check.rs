@@ -222,7 +222,93 @@ fn is_keyed_secret_of(pepper: &hmac::Key, client: Option<&Client>, presented: &S
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+
+    use countersign_core::clock::UnixTime;
+    use countersign_test::ManualClock;
+
     use super::*;
+    use crate::store::MemoryStore;
+
+    const SECRET: &str = "quaint-heron-lifts-49";
+    const LIFETIME: Duration = Duration::from_secs(300);
+
+    type Asked<'a> = Pin<Box<dyn Future<Output = Result<bool, AuthenticationError>> + 'a>>;
+
+    struct Setup {
+        clock: ManualClock,
+        client: Client,
+        check: SecretCheck,
+    }
+
+    /// Two checks run at the same time, one of them of a secret that was never right.
+    fn setup() -> Setup {
+        let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+        let mut client = Client::new("orders").secret(Secret::from(SECRET));
+        assert_eq!(client.hash_secrets(), []);
+        let clients = [client.clone()].into_iter().collect();
+        let shared = Arc::new(clock.clone());
+        let store = AsyncStore::new(Arc::new(MemoryStore::new()), shared.clone());
+        let check = SecretCheck::new(None, 2, LIFETIME, shared, &clients, store).expect("randomness");
+        Setup { clock, client, check }
+    }
+
+    impl Setup {
+        fn ask(&self, secret: &str) -> Asked<'_> {
+            let (secret, elapsed) = (Secret::from(secret), self.clock.elapsed());
+            let presented = PresentedSecret { client_id: "orders", peer: None, secret, elapsed };
+            Box::pin(self.check.is_right(Some(&self.client), presented))
+        }
+
+        /// A request that waits for its check.
+        fn begin(&self, secret: &str) -> Asked<'_> {
+            let mut asked = self.ask(secret);
+            assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "{secret}");
+            asked
+        }
+    }
+
+    #[tokio::test]
+    async fn s8_27_an_attempt_counts_although_its_caller_has_gone() {
+        let setup = setup();
+        for n in 0..10 {
+            drop(setup.begin(&format!("a-wrong-secret-{n}")));
+        }
+        let answer = setup.ask("another-wrong-secret").await;
+        assert!(matches!(answer, Err(AuthenticationError::Throttled { .. })), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn s15_03_a_caller_with_a_right_secret_that_goes_makes_no_failed_attempt() {
+        let setup = setup();
+        assert!(matches!(setup.ask(SECRET).await, Ok(true)));
+        setup.clock.advance(LIFETIME);
+        for _ in 0..10 {
+            drop(setup.begin(SECRET));
+        }
+        let answer = setup.ask("a-new-secret-of-theirs").await;
+        assert!(matches!(answer, Ok(false)), "{answer:?}");
+    }
+
+    #[test]
+    fn s15_03_one_check_is_out_of_reach_of_secrets_that_were_never_right() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let setup = setup();
+            assert!(matches!(setup.ask(SECRET).await, Ok(true)));
+            setup.clock.advance(LIFETIME);
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || held.recv()); // no check begins, so none ends
+            let free = || setup.check.running.available_permits();
+            let wrong = [setup.begin("a-wrong-secret"), setup.begin("another-wrong-secret")];
+            assert_eq!(free(), 1, "one takes the turn, the other one waits");
+            let right = setup.begin(SECRET);
+            assert_eq!(free(), 0, "it needs no turn");
+            drop((wrong, right, release));
+        });
+    }
 
     #[test]
     fn s15_01_one_address_queues_no_more_than_half_of_the_longest_wait() {

@@ -48,11 +48,9 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
     let actor_name = actor_name(client, actor.as_deref())?;
     check_may_act(issuer, &claims, actor_name)?;
 
-    // A client that exchanges its own token keeps speaking for itself.
-    let is_own = is_client_subject && subject.actor().is_none() && subject.client_id() == Some(client.id());
     let mut copied = copied_claims(issuer, rule, &claims, actor.is_some(), actor_name)?;
-    if is_own && subject.subject() == client.id() && actor.is_none() {
-        copied.remove("act");
+    if is_own(&subject, client) && actor.is_none() {
+        copied.remove("act"); // it keeps speaking for itself
     } else if is_client_subject {
         copied.insert(CLIENT_SUBJECT_CLAIM.into(), Value::from(true));
     }
@@ -92,6 +90,11 @@ async fn presented(
     issuer.verify_own(token, client).await?.map(Some).ok_or(NOT_ACCEPTED)
 }
 
+/// Returns whether the token is the client's own, with no other subject, client or actor.
+fn is_own(token: &Verified, client: &Client) -> bool {
+    token.subject() == client.id() && token.client_id() == Some(client.id()) && token.actor().is_none()
+}
+
 /// Returns whether the subject of the token is a client: it is the client's own token, or was exchanged from one.
 fn is_client_subject(subject: &Verified, claims: &Map<String, Value>) -> bool {
     let is_marked = claims.get(CLIENT_SUBJECT_CLAIM) == Some(&Value::from(true));
@@ -120,9 +123,11 @@ fn check_tenant(client: &Client, subject: &Verified) -> Result<(), GrantError> {
 
 /// The actor, which is the authenticated client. An actor token must be the client's own.
 fn actor_name<'a>(client: &'a Client, actor: Option<&Verified>) -> Result<&'a str, GrantError> {
-    let Some(actor) = actor else { return Ok(client.id()) };
-    let is_own = actor.subject() == client.id() && actor.client_id() == Some(client.id()) && actor.actor().is_none();
-    if is_own { Ok(client.id()) } else { Err(GrantError::InvalidRequest("actor_token was not issued to this client")) }
+    if actor.is_none_or(|actor| is_own(actor, client)) {
+        Ok(client.id())
+    } else {
+        Err(GrantError::InvalidRequest("actor_token was not issued to this client"))
+    }
 }
 
 /// If the subject token names who may act, nobody else may (RFC 8693 §4.4).

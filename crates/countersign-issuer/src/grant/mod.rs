@@ -10,3 +10,6 @@ mod request;
 pub(crate) use error::GrantError;
 pub(crate) use evaluate::evaluate;
 pub(crate) use granted::Granted;
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,22 @@ impl ExchangeRule {
         faults
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s8_20_a_rule_holds_for_its_targets_subjects_and_audiences() {
+        let rule = ExchangeRule::new(["billing"]).subject_audiences(["orders", "shop"]).subject_prefixes(["user:"]);
+        let allows =
+            |target: &str, subject: &str, audiences: &[&str]| rule.allows(target, subject, audiences.iter().copied());
+        assert!(allows("billing", "user:ann", &["orders"]));
+        assert!(allows("billing", "user:ann", &["elsewhere", "shop"]));
+        assert!(!allows("ledger", "user:ann", &["orders"]), "another target");
+        assert!(!allows("billing", "service:reports", &["orders"]), "another kind of subject");
+        assert!(!allows("billing", "ann user:", &["orders"]), "not at the start");
+        assert!(!allows("billing", "user:ann", &["ledger"]), "a token for another service");
+        assert!(!allows("billing", "user:ann", &[]), "a token for nobody");
+    }
+}

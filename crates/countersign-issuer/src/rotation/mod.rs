@@ -20,3 +20,6 @@ pub(crate) use published::Published;
 pub(crate) use ring::{KeyRing, RingSettings};
 pub(crate) use source::RingKeys;
 pub(crate) use timing::JWKS_MAX_AGE;
+
+#[cfg(test)]
+mod tests;

@@ -64,23 +64,32 @@ mod tests {
     fn s15_01_one_client_takes_half_and_every_other_finds_room() {
         let fill = |clients: &[&str]| {
             let mut counts = HashMap::new();
-            loop {
-                let before: u64 = counts.values().sum();
+            for _ in 0..200 {
                 for client in clients {
                     let own = counts.get(client).copied().unwrap_or(0);
                     if has_room(client, 120, counts.values().sum(), own) {
                         *counts.entry(*client).or_default() += 1;
                     }
                 }
-                if counts.values().sum::<u64>() == before {
-                    return clients.iter().map(|client| counts[client]).collect::<Vec<_>>();
-                }
             }
+            clients.iter().map(|client| counts[client]).collect::<Vec<u64>>()
         };
         assert_eq!(fill(&["a"]), [60]);
         assert_eq!(fill(&["a", "b"]), [40, 40]);
         assert_eq!(fill(&["a", "b", "c"]), [30, 30, 30]);
         assert_eq!(fill(&[""]), [120], "the issuer itself has no share");
+    }
+
+    #[test]
+    fn s15_01_a_full_list_is_searched_once_a_second() {
+        let (sweeps, list) = (Sweeps::default(), IdList::UsedAssertions);
+        let at = UnixTime::from_secs;
+        assert!(sweeps.is_due(list, at(100)));
+        sweeps.done(list, at(100));
+        assert!(!sweeps.is_due(list, at(100)), "each refused id would cost a search");
+        assert!(sweeps.is_due(list, at(101)));
+        assert!(sweeps.is_due(list, at(99)), "the clock was ahead, and may have been for years");
+        assert!(sweeps.is_due(IdList::RevokedTokens, at(100)), "another list");
     }
 
     #[test]
