@@ -110,3 +110,16 @@ fn s8_14_a_key_is_rotated_when_its_interval_is_over() {
         assert_eq!(ring.published().keys.len(), keys, "{passed:?}");
     }
 }
+
+#[test]
+fn s8_16_a_revoked_key_that_signs_nothing_leaves_the_active_one() {
+    let (store, clock): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), ManualClock::new(START));
+    let ring = ring(&store, &clock, None);
+    let (retiring, signing) = (active(&ring), ring.rotate_now().expect("a key").key_id);
+    let pending = ring.rotate().expect("a key").key_id;
+    for key_id in [pending, retiring] {
+        assert_eq!(ring.revoke(&key_id), Ok(true));
+        assert_eq!(active(&ring), signing);
+    }
+    assert_eq!(ring.published().keys.len(), 1);
+}

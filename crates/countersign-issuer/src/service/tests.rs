@@ -54,6 +54,10 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
     let other_key = TestIssuer::new().with_name("https://cluster.test");
     let own =
         issuer.mint(&countersign_core::mint::Draft::access_token().subject("x").audience("billing").client_id("y"));
+    let elsewhere = |name: &str| {
+        let names = serde_json::json!({ name: "src1" });
+        token("system:serviceaccount:shop:orders").claim("_claim_names", names).sign()
+    };
     for (what, assertion) in [
         ("another subject", token("system:serviceaccount:shop:billing").sign()),
         ("a locked client", token("system:serviceaccount:shop:locked").sign()),
@@ -65,6 +69,9 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
             token("system:serviceaccount:shop:orders").claim("act", serde_json::json!({ "sub": "other" })).sign(),
         ),
         ("a user of the same name", token("system:serviceaccount:shop:orders").claim("client_id", "web").sign()),
+        ("a name that is elsewhere", elsewhere("sub")),
+        ("an actor who is elsewhere", elsewhere("act")),
+        ("a client that is elsewhere", elsewhere("client_id")),
         ("garbage", "x".to_owned()),
     ] {
         let (status, body) = ask(&issuer, &assertion).await;
