@@ -61,8 +61,7 @@ impl Federations {
             if error.is_unavailable() { FederationError::KeysUnavailable } else { FederationError::Rejected }
         })?;
         // Who has an actor, or got the token through a client, does not speak for itself: a user may have a workload's name.
-        let is_elsewhere = |name: &str| verified.grants().distributed.contains(name);
-        let is_anybody = is_elsewhere("sub") || verified.is_actor_unknown() || verified.is_client_unknown();
+        let is_anybody = verified.is_actor_unknown() || verified.is_client_unknown();
         let is_workload = !is_anybody
             && match verified.principal() {
                 Principal::Client(_) => true,
