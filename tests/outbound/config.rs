@@ -77,6 +77,10 @@ fn a_binding_that_cannot_work_is_refused_with_its_name() {
         ("client = \"orders\"\nsecret_file = \"a\"\nkey_file = \"b\"", "client: exactly one"),
         ("client = \"orders\"\nkey_file = \"b\"", "key_algorithm: missing"),
         (
+            "client = \"orders\"\nsecret_file = \"a\"\ncertificate_file = \"b\"",
+            "certificate_file: set without key_file",
+        ),
+        (
             "client = \"orders\"\nsecret_env = \"COUNTERSIGN_UNSET\"",
             "COUNTERSIGN_UNSET: the environment variable is unset",
         ),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
-use countersign::outbound::{ClientCredentials, TokenRequest, TokenSource};
+use countersign::outbound::{Assertion, ClientCredentials, TokenRequest, TokenSource};
 use countersign::secret::Secret;
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::Value;
 
 use crate::calls::Recorder;
@@ -141,6 +141,40 @@ async fn s7_04_a_signing_key_in_a_file_is_read_again_as_it_changes() {
     expected.push(expected[3].clone());
     assert_eq!(*seen_kids.lock().expect("not poisoned"), expected);
     assert_ne!(expected[0], expected[3]);
+}
+
+#[tokio::test]
+async fn s7_04_a_certificate_is_read_again_as_it_changes_and_never_with_its_private_key() {
+    let (key_file, certificate_file) = (File::new("certified-key"), File::new("certificate"));
+    let issuer = Server::issuing().await;
+    let assertion = Assertion::with_key_file("orders", "orders", &key_file.0, Algorithm::ES256);
+    let source = ClientCredentials::from_token_endpoint(&issuer.url)
+        .assertion_audience("https://id.example.com/token")
+        .client_assertion("orders", assertion.certificate_file(&certificate_file.0));
+    let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    key_file.write(&pair.serialize_pem());
+    let certificate = || {
+        let parameters = CertificateParams::new(["orders".to_owned()]).expect("a name");
+        parameters.self_signed(&pair).expect("a certificate")
+    };
+    let [first, second] = [certificate(), certificate()];
+    for unusable in [format!("{}{}", first.pem(), pair.serialize_pem()), pair.public_key_pem()] {
+        certificate_file.write(&unusable);
+        let error = source.token(&TokenRequest::default()).await.expect_err("no certificate");
+        assert!(error.to_string().contains("the certificate file has no certificate"), "{error}");
+    }
+    assert_eq!(issuer.count(), 0);
+    for (chain, expected) in [(format!("{}{}", first.pem(), second.pem()), &first), (second.pem(), &second)] {
+        certificate_file.write(&chain);
+        source.token(&TokenRequest::default()).await.expect("a token");
+        let body = issuer.seen().last().expect("a request").body.clone();
+        let header = body.split("client_assertion=").nth(1).and_then(|rest| rest.split('.').next()).expect("a header");
+        let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(header).expect("base64url");
+        let header: Value = serde_json::from_slice(&header).expect("JSON");
+        let thumbprint = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, expected.der());
+        let thumbprint = base64_simd::URL_SAFE_NO_PAD.encode_to_string(thumbprint.as_ref());
+        assert_eq!(header, serde_json::json!({ "alg": "ES256", "typ": "JWT", "x5t#S256": thumbprint }));
+    }
 }
 
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 //! with a key set and a discovery document of the provider's form.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -149,11 +149,17 @@ impl Provider {
         verifier.verify(&token).await.map(|_| ()).expect_err(&changes.to_string()).code()
     }
 
-    /// The request for a token that a call by this file of the guide causes.
-    async fn token_request(&self, file: &str) -> Requested {
+    /// The folder of secrets.
+    fn secrets(&self) -> PathBuf {
         let secrets =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosted-{}", self.form.kid.replace('/', "-")));
         std::fs::create_dir_all(&secrets).expect("a folder");
+        secrets
+    }
+
+    /// The request for a token that a call by this file of the guide causes.
+    async fn token_request(&self, file: &str) -> Requested {
+        let secrets = self.secrets();
         std::fs::write(secrets.join("billing"), "replace-me").expect("a secret");
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key").serialize_pem();
         std::fs::write(secrets.join("billing.pem"), key).expect("a key");

@@ -1,9 +1,12 @@
 //! Microsoft Entra ID by its public documents, as `docs/guides/entra.md` says.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use countersign::authz::{Requirement, client};
 use countersign::error::ConfigError;
 use countersign::key::Algorithm;
 use countersign::prelude::*;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 
 use super::{Form, Identity, Provider};
@@ -108,4 +111,33 @@ async fn s3_21_tokens_of_version_1_are_read_as_the_guide_of_entra_says() -> Resu
         assert_eq!(Identity::of(&verifier.verify(&user).await.expect("a user")), ann());
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn s7_04_a_certificate_names_the_key_as_the_guide_of_entra_says() {
+    let entra = entra().await;
+    let key = KeyPair::generate_for(&PKCS_RSA_SHA256).expect("a key");
+    let certificate =
+        CertificateParams::new(["billing".to_owned()]).expect("a name").self_signed(&key).expect("signed");
+    std::fs::write(entra.secrets().join("billing-rsa.pem"), key.serialize_pem()).expect("a file");
+    std::fs::write(entra.secrets().join("billing.crt"), certificate.pem()).expect("a file");
+    let requested = entra.token_request("calls-with-a-certificate.toml").await;
+    let path = format!("/{TENANT}/oauth2/v2.0/token");
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    requested.check(&path, &[("scope", "api://orders/.default")]);
+    assert_eq!((&*requested.fields["client_id"], &*requested.fields["client_assertion_type"]), (BILLING, kind));
+
+    let parts: Vec<_> = requested.fields["client_assertion"].split('.').collect();
+    let decoded = |part: &str| base64_simd::URL_SAFE_NO_PAD.decode_to_vec(part).expect("base64url");
+    let json_of = |part: &str| -> Value { serde_json::from_slice(&decoded(part)).expect("JSON") };
+    let thumbprint = digest(&SHA256, certificate.der());
+    let thumbprint = base64_simd::URL_SAFE_NO_PAD.encode_to_string(thumbprint.as_ref());
+    assert_eq!(json_of(parts[0]), json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint }));
+    let claims = json_of(parts[1]);
+    assert_eq!((&claims["iss"], &claims["sub"]), (&json!(BILLING), &json!(BILLING)));
+    assert_eq!(claims["aud"], json!(format!("{}{path}", entra.service.url())));
+    assert_eq!(claims["nbf"], claims["iat"]);
+    let public = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, key.public_key_raw());
+    let signed = format!("{}.{}", parts[0], parts[1]);
+    public.verify(signed.as_bytes(), &decoded(parts[2])).expect("signed by the key of the certificate");
 }

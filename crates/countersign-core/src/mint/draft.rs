@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::certificate::CertificateThumbprint;
 use super::signer::Signer;
 use crate::clock::UnixTime;
 use crate::token::encode_base64url;
@@ -34,6 +35,7 @@ const MAX_MINTED_BYTES: usize = 7 * 1024;
 #[must_use = "a draft is not a token until it is signed"]
 pub struct Draft {
     token_type: Option<String>,
+    certificate: Option<CertificateThumbprint>,
     claims: Map<String, Value>,
 }
 
@@ -79,7 +81,13 @@ impl Draft {
 
     /// A token of another type.
     pub fn with_type(token_type: impl Into<String>) -> Self {
-        Draft { token_type: Some(token_type.into()), claims: Map::new() }
+        Draft { token_type: Some(token_type.into()), certificate: None, claims: Map::new() }
+    }
+
+    /// Names the key by its certificate (`x5t#S256`, RFC 7515 §4.1.8) in place of `kid`.
+    pub fn certificate(mut self, thumbprint: CertificateThumbprint) -> Self {
+        self.certificate = Some(thumbprint);
+        self
     }
 
     /// The issuer (`iss`).
@@ -149,7 +157,11 @@ impl Draft {
                 return Err(SignError::MissingClaim(name));
             }
         }
-        let mut header = json!({ "alg": signer.algorithm().name(), "kid": signer.key_id() });
+        let (name, key) = match &self.certificate {
+            Some(thumbprint) => ("x5t#S256", thumbprint.as_str()),
+            None => ("kid", signer.key_id()),
+        };
+        let mut header = json!({ "alg": signer.algorithm().name(), name: key });
         if let Some(token_type) = &self.token_type {
             header["typ"] = json!(token_type);
         }

@@ -4,7 +4,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
 use countersign_core::secret::Secret;
 
-use super::source::{ClientCredentials, FileToken, SecretSource, TokenSource};
+use super::source::{Assertion, ClientCredentials, FileToken, SecretSource, TokenSource};
 use crate::fetch;
 
 /// The source of tokens that the binding names.
@@ -32,7 +32,11 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     source = match (&binding.secret_file, &binding.secret_env, &binding.key_file, binding.key_algorithm) {
         (Some(path), None, None, None) => source.client(client, Secret::from_file(path)),
         (None, Some(variable), None, None) => source.client(client, SecretSource::from(Secret::from_env(variable)?)),
-        (None, None, Some(path), Some(algorithm)) => source.client_key_file(client, path, algorithm),
+        (None, None, Some(path), Some(algorithm)) => {
+            let assertion = Assertion::with_key_file(client, client, path, algorithm);
+            let certificate = binding.certificate_file.as_ref();
+            source.client_assertion(client, certificate.into_iter().fold(assertion, Assertion::certificate_file))
+        }
         (None, None, Some(_), None) => {
             faults.push(Fault::new("key_algorithm", "missing; name the algorithm of the key"));
             source
@@ -44,6 +48,9 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
             source
         }
     };
+    if binding.certificate_file.is_some() && binding.key_file.is_none() {
+        faults.push(Fault::new("certificate_file", "set without key_file; name the file with its key"));
+    }
     ConfigError::check(faults)?;
     if let Some(issuer) = binding.assertion_audience.as_ref().or(binding.issuer.as_ref()) {
         source = source.assertion_audience(issuer);

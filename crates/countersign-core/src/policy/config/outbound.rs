@@ -55,6 +55,10 @@ pub struct OutboundConfig {
     /// The algorithm of the client's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_algorithm: Option<Algorithm>,
+    /// The PEM file with the certificate of the client's key, whose thumbprint assertions then have (`x5t#S256`); needs `key_file`.
+    /// It is read again as it changes, and must not have the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate_file: Option<String>,
     /// The audience of assertions signed with the key: the issuer. Needed if only `token_endpoint` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assertion_audience: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use countersign_core::clock::SourceClock;
 use countersign_core::error::Fault;
 use countersign_core::key::Algorithm;
-use countersign_core::mint::{Draft, Signer};
+use countersign_core::mint::{CertificateThumbprint, Draft, Signer};
 use countersign_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
@@ -49,9 +49,11 @@ pub struct Assertion {
 
 #[derive(Clone)]
 enum Origin {
-    Signed { issuer: String, subject: String, audiences: Vec<String>, key: Key },
+    Signed { issuer: String, subject: String, audiences: Vec<String>, key: Key, certificate: Option<CertificateFile> },
     File(PathBuf),
 }
+
+type CertificateFile = Arc<RotatingFile<CertificateThumbprint>>;
 
 /// The key that signs.
 #[derive(Clone)]
@@ -96,7 +98,7 @@ impl Assertion {
     }
 
     fn signed(issuer: String, subject: String, key: Key) -> Self {
-        let origin = Origin::Signed { issuer, subject, audiences: Vec::new(), key };
+        let origin = Origin::Signed { issuer, subject, audiences: Vec::new(), key, certificate: None };
         Assertion { origin, clock: SourceClock::default() }
     }
 
@@ -119,6 +121,33 @@ impl Assertion {
     pub fn add_audience(mut self, audience: impl Into<String>) -> Self {
         if let Origin::Signed { audiences, .. } = &mut self.origin {
             audiences.push(audience.into());
+        }
+        self
+    }
+
+    /// Names the key by the thumbprint of its certificate (`x5t#S256`, RFC 7515 §4.1.8), which is the first in this PEM file, read
+    /// again at each use: for Microsoft Entra.
+    ///
+    /// The assertion then has the form that Entra documents: no `kid`, the type `JWT`, and `nbf`. A file that has a private key is refused;
+    /// the key is in a file of its own. An assertion in a file ignores the certificate.
+    ///
+    /// ```
+    /// use countersign::key::Algorithm;
+    /// use countersign::outbound::Assertion;
+    ///
+    /// let client = "b1111111-2222-4333-8444-555555555555";
+    /// let assertion = Assertion::with_key_file(client, client, "/run/secrets/billing.pem", Algorithm::PS256)
+    ///     .certificate_file("/run/secrets/billing.crt");
+    /// # let _ = assertion;
+    /// ```
+    #[must_use]
+    pub fn certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
+        let parse = |pem: &Secret<String>| {
+            let problem = "the certificate file has no certificate (PEM), or has a private key too";
+            CertificateThumbprint::from_pem(pem.expose()).ok_or_else(|| OutboundError::refused(problem))
+        };
+        if let Origin::Signed { certificate, .. } = &mut self.origin {
+            *certificate = Some(Arc::new(RotatingFile::new(path.into(), "certificate", parse)));
         }
         self
     }
@@ -173,14 +202,21 @@ impl Assertion {
     pub(super) async fn token(&self, token_type: &str, audience: &str) -> Result<Secret<String>, OutboundError> {
         match &self.origin {
             Origin::File(path) => read_text(path, "token").await,
-            Origin::Signed { issuer, subject, audiences, key } => {
+            Origin::Signed { issuer, subject, audiences, key, certificate } => {
                 let signer = key.current().await?;
                 let now = self.clock.get().now();
+                let draft = match certificate {
+                    Some(file) => {
+                        let thumbprint = CertificateThumbprint::clone(&*file.current().await?);
+                        Draft::with_type(GRANT).certificate(thumbprint).not_before(now)
+                    }
+                    None => Draft::with_type(token_type),
+                };
                 let audience = match &audiences[..] {
                     [] => json!(audience),
                     others => json!([&[audience.to_owned()], others].concat()),
                 };
-                Draft::with_type(token_type)
+                draft
                     .issuer(issuer.as_str())
                     .subject(subject.as_str())
                     .claim("aud", audience)
