@@ -13,7 +13,7 @@ use crate::table::{check_page, lines, root, shown};
 /// A column and the texts that the names of its tests have.
 type Column = (&'static str, &'static [&'static str]);
 
-const INBOUND: [Column; 7] = [
+const INBOUND: [Column; 8] = [
     ("service accepted", &["service_calls_for_itself", "workload_is_known", "service_account"]),
     ("user accepted", &["users_have"]),
     ("others refused", &["refused_with_their_code"]),
@@ -21,6 +21,7 @@ const INBOUND: [Column; 7] = [
     ("rotations under load", &["rotations_of"]),
     ("two rotations, an invented `kid` between", &["invented_kid"]),
     ("hangs, dies, comes back", &["hangs_or_is_gone"]),
+    ("loses its database", &["lost_its_database"]),
 ];
 
 const OUTBOUND: [Column; 5] = [

@@ -35,18 +35,36 @@ impl Hydra {
             std::fs::write(folder.join(name), guide.file(name)).expect("a file");
         }
         server.start().await;
+        let hydra = Hydra { server, issuer, admin };
+        hydra.fill(guide).await;
+        hydra
+    }
+
+    /// Fills the empty database.
+    async fn fill(&self, guide: &Guide) {
         for words in guide.commands("hydra ").filter(|words| words.first() == Some(&"import")) {
-            let words = words.iter().map(|word| word.replace(GUIDE_ADMIN, &admin));
+            let words = words.iter().map(|word| word.replace(GUIDE_ADMIN, &self.admin));
             let mut command = Command::new(peers::folder().join("hydra/server/hydra"));
-            let done = command.args(words).current_dir(&folder).output().expect("it runs");
+            let done = command.args(words).current_dir(self.server.folder()).output().expect("it runs");
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         }
-        let hydra = Hydra { server, issuer, admin };
         // While Hydra makes an RSA key of 4,096 bits, its database is locked: for the first token, and for the first key set.
-        hydra.billing_for_orders().await;
-        let keys = reqwest::get(format!("{}/.well-known/jwks.json", hydra.issuer)).await.expect("an answer");
+        self.billing_for_orders().await;
+        let keys = reqwest::get(format!("{}/.well-known/jwks.json", self.issuer)).await.expect("an answer");
         assert!(keys.status().is_success(), "{keys:?}");
-        hydra
+    }
+
+    /// Kills it, and starts it with an empty database.
+    pub async fn lose_database(&mut self, guide: &Guide) {
+        self.server.kill();
+        for file in std::fs::read_dir(self.server.folder()).expect("a folder") {
+            let path = file.expect("an entry").path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("hydra.sqlite")) {
+                std::fs::remove_file(path).expect("removed");
+            }
+        }
+        self.server.start().await;
+        self.fill(guide).await;
     }
 
     pub fn issuer(&self) -> &str {
