@@ -40,6 +40,41 @@ fn every_event_stands_in_the_page_on_telemetry() {
     }
 }
 
+/// The messages in the tables of events are those that a log has: somebody will search for them.
+#[test]
+fn every_message_in_the_page_on_telemetry_is_one_of_the_code() {
+    let sources: String = rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates")).collect();
+    // A message may be continued on the next line of its literal.
+    let sources = sources.split("\\\n").map(str::trim_start).collect::<String>();
+    let page = read("docs/telemetry.md");
+    let tables = page.split("| target | level | message |").skip(1);
+    let mut messages = 0;
+    for row in tables.flat_map(|table| table.lines().skip(2).take_while(|line| line.starts_with('|'))) {
+        let cell = row.split(" | ").nth(2).expect("a message");
+        // The first code and those after `or` are messages; the others explain.
+        for message in cell.split(" or `").map(|part| part.trim_start_matches('`').split('`').next().expect("text")) {
+            let literal = format!("\"{}", message.trim_end_matches('…').trim_end());
+            assert!(sources.contains(&literal), "no message of the code begins with {literal}");
+            messages += 1;
+        }
+    }
+    assert!(messages > 50, "{messages} messages");
+}
+
+/// The text of every Rust file below `folder`.
+fn rust_files(folder: &Path) -> Box<dyn Iterator<Item = String>> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    Box::new(entries.flat_map(|path| -> Box<dyn Iterator<Item = String>> {
+        match path.is_dir() {
+            true => rust_files(&path),
+            false if path.extension().is_some_and(|extension| extension == "rs") => {
+                Box::new(std::iter::once(std::fs::read_to_string(path).expect("text")))
+            }
+            false => Box::new(std::iter::empty()),
+        }
+    }))
+}
+
 #[test]
 fn the_code_of_every_page_is_compiled() {
     let compiled = read("tests/src/lib.rs");
@@ -186,5 +221,5 @@ fn each_common_task_takes_a_few_lines() {
             _ => {}
         }
     }
-    assert_eq!(tasks, 16);
+    assert_eq!(tasks, 17);
 }

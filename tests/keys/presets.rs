@@ -478,6 +478,23 @@ async fn the_types_of_access_tokens_pass_and_others_do_not() {
     }
 }
 
+/// What is added to the mapping of a preset leaves its roles and client alone.
+#[tokio::test]
+async fn s3_21_s3_23_a_preset_keeps_its_mapping_if_something_is_added() {
+    let issuer = TestIssuer::new().with_name("https://id.example.com/realms/staff");
+    let trusted = Preset::KEYCLOAK_REALM.issuer(issuer.name()).keys(issuer.key_source()).audience("orders");
+    let trusted = trusted.map_authorities(|mapping| mapping.tenant_at("/tenant").hierarchy("manager > clerk"));
+    let verifier =
+        Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone())).build().expect("a policy");
+    let token = issuer.token().subject("ann").audience("orders").claim("typ", "Bearer").claim("azp", "web");
+    let token = token.claim("realm_access", json!({"roles": ["manager"]})).claim("tenant", "acme").sign();
+    let verified = verifier.verify(&token).await.expect("good");
+    let tenant = verified.tenant().map(ToString::to_string);
+    assert_eq!((verified.client_id(), tenant.as_deref()), (Some("web"), Some("acme")));
+    let roles: Vec<_> = verified.grants().roles.iter().map(ToString::to_string).collect();
+    assert_eq!(roles, ["clerk", "manager"]);
+}
+
 /// Each provider writes the client and its own tokens in its own way.
 #[tokio::test]
 async fn s3_21_client_is_right_for_each_provider() {

@@ -298,9 +298,29 @@ impl TrustedIssuer {
         self
     }
 
-    /// Sets the mapping from claims to scopes, roles, permissions and tenant.
+    /// Sets the mapping from claims to scopes, roles, permissions, tenant and client.
+    ///
+    /// It replaces the whole mapping, also the one of a preset. [`map_authorities`](Self::map_authorities) adds to it.
     pub fn authorities(mut self, authorities: Authorities) -> Self {
         self.authorities = authorities;
+        self
+    }
+
+    /// Changes the mapping, such as the one that a preset set: what `change` leaves alone stays.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::authz::Authorities;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .authorities(Authorities::new().roles_at("/roles"))
+    ///     .map_authorities(|mapping| mapping.tenant_at("/tenant").hierarchy("admin > clerk"));
+    /// # let _ = issuer;
+    /// ```
+    pub fn map_authorities(mut self, change: impl FnOnce(Authorities) -> Authorities) -> Self {
+        self.authorities = change(self.authorities);
         self
     }
 

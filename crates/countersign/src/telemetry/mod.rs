@@ -2,54 +2,55 @@
 //!
 //! The caller's tenant is also recorded in the current span, if that span has an empty field `tenant`.
 //!
-//! | target | level | event | fields |
+//! | target | level | message | fields |
 //! |---|---|---|---|
-//! | `countersign::authenticate` | DEBUG | a request was authenticated | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
-//! | `countersign::authenticate` | INFO, at most 10 per second and code | a request was refused | `code`, `detail`, `unlogged` |
-//! | `countersign::authenticate` | DEBUG, at most 10 per second | the `Authorization` header holds no bearer token | `scheme` (of a closed set), `unlogged` |
-//! | `countersign::authenticate` | WARN, at most 10 per second | a token could not be verified: keys unavailable | `code`, `detail`, `unlogged` |
-//! | `countersign::authenticate` | WARN, at most 10 per second | the revocation status of a token is unknown | `outcome`, `unlogged` |
-//! | `countersign::authenticate` | WARN, once per layer | a layer is weakened by `authenticate::danger` | |
-//! | `countersign::authenticate` | WARN, at most 10 per second | a token was refused that a layer before this one accepted | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
-//! | `countersign::authenticate` | WARN, at most 10 per second | a guard or extractor found no caller on a public path, and the token that was sent is ignored | `path`, `unlogged` |
-//! | `countersign::app` | ERROR, when built | a route lacks a path parameter that its requirement names | `error` |
-//! | `countersign::app` | INFO, when built | the routes and paths of an app that need no token | `routes` (the first 16, with their access) |
-//! | `countersign::app` | WARN, when written | operations without a route, or routes without an operation, in an OpenAPI document | `operations`, `routes` (the first 8) |
-//! | `countersign::guard` | INFO, at most 10 per second and code | a requirement was not met, a handler's `Tenant` is missing, or the handler itself denied (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
-//! | `countersign::guard` | DEBUG, with each event of the line before | what the denied caller has | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
-//! | `countersign::guard` | INFO, at most 10 per second | a requirement in shadow mode was not met | `requirement`, `issuer`, `tenant`, `unlogged` |
-//! | `countersign::guard` | WARN, at most 10 per second | a route lacks a path parameter that its requirement names | `path`, `parameter`, `unlogged` |
-//! | `countersign::guard` | ERROR | a guard has a requirement that cannot be met | `requirement`, `error` |
-//! | `countersign::guard` | ERROR, at most 10 per second | a guard or extractor has no authentication layer before it | `path`, `fix`, `unlogged` |
-//! | `countersign::guard` | ERROR, at most 10 per second | a check in a handler needs the request, which only a guard can see | `requirement`, `fix`, `unlogged` |
-//! | `countersign::lifetime` | INFO, at most 10 per second | a response outlived its caller's token | `outcome`, `unlogged` |
-//! | `countersign::extract` | INFO, at most 10 per second | claims do not match the handler's type | `expected`, `error`, `unlogged` |
-//! | `countersign::keys` | INFO if keys changed, else DEBUG; of resolved issuers at most 10 per second | keys were fetched | `source`, `forced`, `keys`, `added`, `removed` (the first 8 thumbprints), `unlogged` |
-//! | `countersign::keys` | WARN, of resolved issuers at most 10 per second | a key fetch failed | `source`, `forced`, `error`, `age` (seconds, of the current keys), `unlogged` |
-//! | `countersign::keys` | ERROR, of resolved issuers at most 10 per second | an issuer withdrew all its keys, which are used for the seconds in `used_for` | `source`, `used_for`, `unlogged` |
-//! | `countersign::keys` | DEBUG, at most 10 per second | a key refresh was skipped: cool-down active, or too many refreshes | `source` |
-//! | `countersign::keys` | INFO, at most 10 per second | keys of a new set are written irregularly, and used | `source`, `count`, `entries` (the first 8), `unlogged` |
-//! | `countersign::keys` | WARN | a key file can be written by others, or holds a private key that others can read | `source`, `problem` |
-//! | `countersign::keys` | WARN, or ERROR for private keys; each at most 10 per second | entries of a new set are not used | `source`, `count`, `entries` (the first 8, with their reasons), `unlogged` |
-//! | `countersign::policy` | INFO | the policy of a file was replaced | `file`, `fingerprint` |
-//! | `countersign::policy` | ERROR, once per change | the policy of a file was refused, and the last good one stays in force | `file`, `error` |
-//! | `countersign::policy` | INFO | a file that was refused has the policy in force again | `file` |
-//! | `countersign::issuers` | INFO, each at most 10 per second | an issuer was resolved, or is no longer trusted | `issuer`, `unlogged` |
-//! | `countersign::issuers` | DEBUG, at most 10 per second | an issuer was refused, or not looked up because of the limit | `issuer`, `reason` |
-//! | `countersign::issuers` | WARN, at most 10 per second | the resolution of an issuer failed | `issuer`, `error` |
-//! | `countersign::issuers` | WARN | the file of known issuers cannot be read or written | `file`, `error` |
-//! | `countersign::outbound` | DEBUG | a token was fetched | `origin`, `is_exchange`, `lifetime` (seconds) |
-//! | `countersign::guard` | INFO, at most 10 per second | a part of a requirement cannot be evaluated, and refuses | `part`, `issuer`, `detail` |
-//! | `countersign::guard` | ERROR, at most 10 per second | nested routers have a path parameter twice; answering 500 | `path`, `parameter` |
-//! | `countersign::outbound` | WARN, at most 10 per second | a token fetch failed | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
-//! | `countersign::outbound` | INFO, at most 10 per second and origin | a token was dropped after a 401 from its service | `origin`, `unlogged` |
-//! | `countersign::outbound` | WARN, once per source | a token response states a lifetime that cannot be read | `endpoint`, `member` |
-//! | `countersign::outbound` | WARN, at most 10 per second | a request was answered by the error of a call to another service | `code`, `error` |
-//! | `countersign::outbound` | DEBUG | the same, and the error is logged already | `code` |
-//! | `countersign::outbound` | WARN, when built | plain HTTP is allowed by `danger_allow_plain_http` | `setting` |
-//! | `countersign::outbound` | WARN, at most 10 per second | a request was not sent: its origin is not bound | `origin`, `bound` |
-//! | `countersign::outbound` | WARN, once until it is usable again | a file with a secret or key cannot be used | `file`, `error` |
-//! | `countersign::outbound` | INFO | a file with a secret or key has changed | `file` |
+//! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
+//! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: keys unavailable` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `revocation status unknown` | `outcome`, `unlogged` |
+//! | `countersign::authenticate` | WARN, once per layer | `tokens in the query are accepted: …` or `tokens in forms are accepted: …`, by `authenticate::danger` | |
+//! | `countersign::authenticate` | ERROR, once per layer | `tokens in the query are ignored: deny_danger forbids them` | |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `refused a token that another authentication layer before this one accepted; …` | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `a token was sent and ignored, because the path is public; …` | `path`, `unlogged` |
+//! | `countersign::app` | ERROR, when built | `routes refuse every caller, unless an outer router's path has the parameter` | `error` |
+//! | `countersign::app` | INFO, when built | `routes that need no token; all others do` | `routes` (the first 16, with their access) |
+//! | `countersign::app` | WARN, when written | `the OpenAPI document has operations without a route, or lacks routes` | `operations`, `routes` (the first 8) |
+//! | `countersign::guard` | INFO, at most 10 per second and code | `denied`: by a requirement, a handler's `Tenant`, or the handler itself (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
+//! | `countersign::guard` | DEBUG, with each event of the line before | `what the denied caller has` | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
+//! | `countersign::guard` | INFO, at most 10 per second | `would be denied (shadow mode)` | `requirement`, `issuer`, `tenant`, `unlogged` |
+//! | `countersign::guard` | WARN, at most 10 per second | `the route lacks the path parameter; denying every request` | `path`, `parameter`, `unlogged` |
+//! | `countersign::guard` | ERROR | `the requirement cannot be met; denying every request` | `requirement`, `error` |
+//! | `countersign::guard` | ERROR, at most 10 per second | `no authentication layer before the guard or extractor; answering 500` | `path`, `fix`, `unlogged` |
+//! | `countersign::guard` | ERROR, at most 10 per second | `a check in a handler cannot see the request; answering 500` | `requirement`, `fix`, `unlogged` |
+//! | `countersign::lifetime` | INFO, at most 10 per second | `response outlived its token` | `outcome`, `unlogged` |
+//! | `countersign::extract` | INFO, at most 10 per second | `claims do not match the expected type` | `expected`, `error`, `unlogged` |
+//! | `countersign::keys` | INFO if keys changed, else DEBUG; of resolved issuers at most 10 per second | `keys fetched` or `keys fetched, unchanged` | `source`, `forced`, `keys`, `added`, `removed` (the first 8 thumbprints), `unlogged` |
+//! | `countersign::keys` | WARN, of resolved issuers at most 10 per second | `key fetch failed` | `source`, `forced`, `error`, `age` (seconds, of the current keys), `unlogged` |
+//! | `countersign::keys` | ERROR, of resolved issuers at most 10 per second | `issuer withdrew all its keys: tokens will be refused`; they are used for the seconds in `used_for` | `source`, `used_for`, `unlogged` |
+//! | `countersign::keys` | DEBUG, at most 10 per second | `key refresh skipped: cool-down active`; too many refreshes count too | `source` |
+//! | `countersign::keys` | INFO, at most 10 per second | `keys are written irregularly`; they are used | `source`, `count`, `entries` (the first 8), `unlogged` |
+//! | `countersign::keys` | WARN | `key file has unsafe permissions`: others can write it, or read the private key in it | `source`, `problem` |
+//! | `countersign::keys` | WARN, or ERROR for private keys; each at most 10 per second | `key set entries not used` or `published keys are private: replace them now` | `source`, `count`, `entries` (the first 8, with their reasons), `unlogged` |
+//! | `countersign::policy` | INFO | `policy replaced` | `file`, `fingerprint` |
+//! | `countersign::policy` | ERROR, once per change | `policy refused; the last good one stays in force` | `file`, `error` |
+//! | `countersign::policy` | INFO | `policy file has the policy in force again` | `file` |
+//! | `countersign::issuers` | INFO, each at most 10 per second | `issuer resolved` or `issuer no longer trusted` | `issuer`, `unlogged` |
+//! | `countersign::issuers` | DEBUG, at most 10 per second | `issuer not accepted`: refused, or not looked up because of the limit | `issuer`, `reason` |
+//! | `countersign::issuers` | WARN, at most 10 per second | `issuer resolution failed` | `issuer`, `error` |
+//! | `countersign::issuers` | WARN | `file of known issuers not usable`: it cannot be read or written | `file`, `error` |
+//! | `countersign::outbound` | DEBUG | `token fetched` | `origin`, `is_exchange`, `lifetime` (seconds) |
+//! | `countersign::guard` | INFO, at most 10 per second | `cannot be evaluated, so it refuses` | `part`, `issuer`, `detail` |
+//! | `countersign::guard` | ERROR, at most 10 per second | `nested routers have the path parameter twice, …` | `path`, `parameter` |
+//! | `countersign::outbound` | WARN, at most 10 per second | `token fetch failed` | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
+//! | `countersign::outbound` | INFO, at most 10 per second and origin | `token dropped after a 401` | `origin`, `unlogged` |
+//! | `countersign::outbound` | WARN, once per source | `token response has a lifetime that is not a number; …` | `endpoint`, `member` |
+//! | `countersign::outbound` | WARN, at most 10 per second | `request answered by the error of a call` | `code`, `error` |
+//! | `countersign::outbound` | DEBUG | `request answered by an error that is logged already` | `code` |
+//! | `countersign::outbound` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `setting` |
+//! | `countersign::outbound` | WARN, at most 10 per second | `request not sent: its origin is not bound` | `origin`, `bound` |
+//! | `countersign::outbound` | WARN, once until it is usable again | `secret or key file is unusable; …` | `file`, `error` |
+//! | `countersign::outbound` | INFO | `secret or key file changed` | `file` |
 //!
 //! Spans, of `tracing` too:
 //!
