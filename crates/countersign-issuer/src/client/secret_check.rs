@@ -67,8 +67,16 @@ struct Party<'a> {
     client_id: &'a str,
     peer: Option<IpAddr>,
     elapsed: Duration,
+    cache_key: [u8; 32],
     /// True if the secret was right before.
     is_proven: bool,
+}
+
+/// The end of a request for a slow check.
+enum Answer {
+    Checked(Checked),
+    /// Another request proved the same secret while this one waited.
+    Proven,
 }
 
 impl SecretCheck {
@@ -133,26 +141,36 @@ impl SecretCheck {
                 }
             }
         }
-        let party = Party { client_id, peer, elapsed, is_proven: history != History::Unknown };
+        let (secret, is_proven) = (Arc::new(secret), history != History::Unknown);
+        let party = Party { client_id, peer, elapsed, cache_key, is_proven };
         // A client that disconnects meanwhile has made its attempt.
-        let mut attempt = Attempt { throttle: &self.throttle, pair, elapsed, is_over: history != History::Unknown };
-        let checked = self.check_slowly(&party, stored, secret).await;
+        let mut attempt = Attempt { throttle: &self.throttle, pair, elapsed, is_over: is_proven };
+        let answer = self.check_slowly(&party, stored, Arc::clone(&secret)).await;
         attempt.is_over = true;
-        let Checked { is_right, upgraded } = checked?;
+        let Answer::Checked(Checked { is_right, upgraded }) = answer? else { return Ok(true) };
         let Some(client) = client.filter(|_| is_right && hash.is_some()) else {
             self.throttle.failed(&pair, elapsed);
             self.wrong_secrets.failed(&same_secret, elapsed);
             return Ok(false);
         };
-        match upgraded {
-            Some(upgraded) => self.upgrades.apply(client, upgraded).await,
-            None => self.verified.insert(cache_key),
+        self.verified.insert(cache_key);
+        if let Some(upgraded) = upgraded {
+            // Later requests compare with the new hash.
+            let by_new_hash = upgraded.slow().map(|stored| self.verified.cache_key(client_id, stored, &secret));
+            by_new_hash.into_iter().for_each(|cache_key| self.verified.insert(cache_key));
+            self.upgrades.apply(client, upgraded).await;
         }
         Ok(true)
     }
 
-    /// Checks on the blocking pool. The permits move with the work, so that a disconnect does not free them early.
-    async fn check_slowly(&self, party: &Party<'_>, stored: String, secret: Secret<String>) -> Result<Checked, Busy> {
+    /// Checks on the blocking pool. The permits move with the work, so that a disconnect does not free them early. Of the
+    /// requests that wait with one secret, the first that is checked answers for all.
+    async fn check_slowly(
+        &self,
+        party: &Party<'_>,
+        stored: String,
+        secret: Arc<Secret<String>>,
+    ) -> Result<Answer, Busy> {
         let turn = async {
             let (place, turn) = match party.is_proven {
                 true => (Some(self.places.acquire(party.client_id, Standing::Known).map_err(|_| Busy)?), None),
@@ -162,13 +180,16 @@ impl SecretCheck {
             Ok::<_, Busy>((place, turn, running))
         };
         let permits = tokio::time::timeout(MAX_WAIT, turn).await.map_err(|_| Busy)??;
+        if self.verified.history(&party.cache_key) == History::Right {
+            return Ok(Answer::Proven);
+        }
         let bcrypt_dummy = self.bcrypt_dummy.clone();
         let check = tokio::task::spawn_blocking(move || {
             let checked = check_slowly(&stored, bcrypt_dummy.as_deref(), &secret);
             drop(permits);
             checked
         });
-        check.await.map_err(|_| Busy)
+        check.await.map(Answer::Checked).map_err(|_| Busy)
     }
 }
 
@@ -245,8 +266,11 @@ mod tests {
 
     /// Two checks run at the same time, one of them of a secret that was never right.
     fn setup() -> Setup {
+        setup_of(Client::new("orders").secret(Secret::from(SECRET)))
+    }
+
+    fn setup_of(mut client: Client) -> Setup {
         let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
-        let mut client = Client::new("orders").secret(Secret::from(SECRET));
         assert_eq!(client.hash_secrets(), []);
         let clients = [client.clone()].into_iter().collect();
         let shared = Arc::new(clock.clone());
@@ -307,6 +331,40 @@ mod tests {
             let right = setup.begin(SECRET);
             assert_eq!(free(), 0, "it needs no turn");
             drop((wrong, right, release));
+        });
+    }
+
+    // The longest wait is measured by tokio's clock, which stands still while a thread works.
+    #[test]
+    fn s15_01_a_secret_whose_check_ended_is_hashed_once_for_all_that_wait() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(async {
+            let stored = SecretHash::parse(&bcrypt::hash(SECRET, 10).expect("hashed")).expect("a hash");
+            let setup = setup_of(Client::new("orders").secret(stored));
+            assert!(matches!(setup.ask(SECRET).await, Ok(true)));
+            let upgraded = setup.check.upgrades.slow_hash_of(&setup.client).expect("a hash");
+            assert_eq!(upgraded.bcrypt_cost(), None);
+            let cache_key =
+                setup.check.verified.cache_key("orders", upgraded.slow().expect("slow"), &Secret::from(SECRET));
+            let history = || setup.check.verified.history(&cache_key);
+            assert_eq!(history(), History::Right, "it counts with the new hash too");
+
+            setup.clock.advance(LIFETIME);
+            assert_eq!(history(), History::RightBefore);
+            let checked = [setup.begin(SECRET), setup.begin(SECRET)];
+            let waiting = [(); 100].map(|()| setup.begin(SECRET));
+            for asked in checked {
+                assert!(matches!(asked.await, Ok(true)));
+            }
+            let (release, held) = std::sync::mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || held.recv_timeout(Duration::from_secs(60))); // no other check begins
+            let start = std::time::Instant::now();
+            for asked in waiting {
+                assert!(matches!(asked.await, Ok(true)));
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "they need no check");
+            drop(release);
         });
     }
 
