@@ -1,14 +1,18 @@
 //! Federation: workloads of other issuers.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
+use countersign_core::key::{KeyCell, KeySource, RefreshFuture, RefreshOutcome, RefreshReason};
+use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
-use countersign_test::TestIssuer;
-use tower::ServiceExt;
-
-use std::sync::Arc;
-
 use countersign_core::verify::Verifier;
+use countersign_test::TestIssuer;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use crate::client::Client;
 use crate::policy::{Audience, Federation};
@@ -136,4 +140,64 @@ async fn a_workload_gets_only_the_grants_of_its_client() {
     let (status, body) =
         ask(&issuer, &platform.token().without_claim("client_id").subject("orders").audience(NAME).sign()).await;
     assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"unauthorized_client".into()));
+}
+
+/// The keys of a platform that does not answer until it is released.
+#[derive(Debug)]
+struct Silent {
+    cell: KeyCell,
+    answers: Semaphore,
+}
+
+impl KeySource for Silent {
+    fn cell(&self) -> &KeyCell {
+        &self.cell
+    }
+
+    fn refresh(&self, _: RefreshReason) -> RefreshFuture<'_> {
+        Box::pin(async {
+            drop(self.answers.acquire().await);
+            RefreshOutcome::Unavailable { retry_after: Duration::from_secs(1) }
+        })
+    }
+}
+
+#[tokio::test]
+async fn s15_02_a_platform_that_does_not_answer_holds_up_few_requests_and_only_its_own() {
+    const REQUESTS: usize = 200;
+    const WAITING: usize = 64;
+    let silent = Arc::new(Silent { cell: KeyCell::new(), answers: Semaphore::new(0) });
+    let platform = TestIssuer::new().with_name("https://cluster.test");
+    let down = NeedsAudience::new("https://down.test", Arc::<Silent>::clone(&silent)).audience(NAME);
+    let issuer = Issuer::builder(NAME)
+        .clock(Arc::new(platform.clock().clone()))
+        .add_audience(Audience::new("billing"))
+        .add_client(Client::new("orders").audiences(["billing"]))
+        .add_federation(Federation::new(down).add_subject("orders", "orders"))
+        .add_federation(Federation::new(platform.trusted_for(NAME)).add_subject("orders", "orders"))
+        .build()
+        .expect("a sound configuration");
+    let token = |platform: &TestIssuer| {
+        let token = platform.token().without_claim("client_id").subject("orders").audience(NAME);
+        token.sign().to_string()
+    };
+    let unsigned = token(&platform.clone().with_name("https://down.test"));
+    let mut waiting = JoinSet::new();
+    for _ in 0..REQUESTS {
+        let (issuer, unsigned) = (issuer.clone(), unsigned.clone());
+        waiting.spawn(async move { ask(&issuer, &unsigned).await.0 });
+    }
+    let mut next = async || {
+        let next = tokio::time::timeout(Duration::from_secs(60), waiting.join_next()).await;
+        let next = next.expect("it does not wait").map(|status| status.expect("no panic"));
+        (next, waiting.len())
+    };
+    for left in (WAITING..REQUESTS).rev() {
+        assert_eq!(next().await, (Some(StatusCode::SERVICE_UNAVAILABLE), left));
+    }
+    assert_eq!(ask(&issuer, &token(&platform)).await.0, StatusCode::OK);
+    silent.answers.add_permits(1);
+    for left in (0..WAITING).rev() {
+        assert_eq!(next().await, (Some(StatusCode::SERVICE_UNAVAILABLE), left));
+    }
 }
