@@ -12,7 +12,7 @@ use countersign_core::clock::UnixTime;
 use countersign_core::secret::Secret;
 use countersign_issuer::{IdList, Insertion, PostgresStore, Store, StoreErrorKind};
 use countersign_test::ManualClock;
-use countersign_tests::peers::Postgres;
+use countersign_tests::peers::{Postgres, private_folder};
 
 use crate::direct::post;
 use crate::fresh::Blocking;
@@ -32,7 +32,7 @@ impl Proxy {
         let server = Path::new(&server).join(".s.PGSQL.5432");
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("cs-proxy-{}-{number}", std::process::id()));
+        let folder = private_folder().join(format!("cs-proxy-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let socket = folder.join(".s.PGSQL.5432");
         let _ = std::fs::remove_file(&socket);
@@ -131,7 +131,7 @@ fn s15_02_a_silent_connection_is_replaced_after_one_time_limit() {
 #[test]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 fn s15_02_a_database_that_is_silent_for_new_connections_too_fails_all_waiting_queries_at_once() {
-    let folder = std::env::temp_dir().join(format!("cs-silent-{}", std::process::id()));
+    let folder = private_folder().join(format!("cs-silent-{}", std::process::id()));
     let database = Postgres::start();
     let proxy = Proxy::start(&database);
     let store = PostgresStore::connect(&proxy.settings()).expect("a store");

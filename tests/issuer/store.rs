@@ -127,6 +127,10 @@ fn check_removal(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     let (now, ahead) = (UnixTime::from_secs(10), UnixTime::from_secs(1_000_000));
     let (ends, later) = (UnixTime::from_secs(300), UnixTime::from_secs(301));
     assert_eq!(one.insert_id(list, "swept", &[30; 32], ends, now), Ok(Insertion::New));
+    assert_eq!(one.insert_id(list, "kept", &[33; 32], ends, now), Ok(Insertion::New));
+    for until in [ahead.saturating_add(Duration::from_secs(1)), ends] {
+        assert_eq!(other.insert_id(list, "a", &[33; 32], until, now), Ok(Insertion::Present));
+    }
     let mut number = 100;
     while one.insert_id(list, "", &[number; 32], ends, now) == Ok(Insertion::New) {
         number += 1;
@@ -135,6 +139,7 @@ fn check_removal(one: &Arc<dyn Store>, other: &Arc<dyn Store>) {
     for store in [one, other] {
         let error = store.contains_id(list, &[30; 32], ends).expect_err("it was removed");
         assert_eq!(error.kind(), StoreErrorKind::Removed);
+        assert_eq!(store.contains_id(list, &[33; 32], ends), Ok(true), "the later expiry counts");
         assert_eq!(store.contains_id(list, &[32; 32], later), Ok(false), "it would not have been removed");
         assert_eq!(store.contains_id(list, &[31; 32], later), Ok(true));
     }
@@ -239,7 +244,8 @@ async fn s8_15_postgres_meets_the_contract_across_instances_and_restarts() {
 #[test]
 fn a_remote_database_is_refused_and_one_that_is_down_is_reported() {
     let folder = std::env::temp_dir().join(format!("countersign-open-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let inner = folder.join("inner");
+    std::fs::create_dir_all(&inner).expect("a folder");
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(&folder, open).expect("changed");
     for (settings, problem) in [
@@ -247,6 +253,8 @@ fn a_remote_database_is_refused_and_one_that_is_down_is_reported() {
         ("host=localhost user=issuer".to_owned(), "TCP"),
         ("host=/run/postgresql hostaddr=127.0.0.1 user=issuer".to_owned(), "TCP"),
         (format!("host={} user=issuer", folder.display()), "everybody may write"),
+        (format!("host={} user=issuer", inner.display()), "everybody may write"),
+        ("host=/tmp/nobody-has-made-it-yet user=issuer".to_owned(), "everybody may write"),
     ] {
         let fault = PostgresStore::connect(&Secret::from(settings)).expect_err(problem).to_string();
         assert!(fault.contains(problem) && !fault.contains("hidden-value"), "{fault}");

@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
-use countersign_issuer::{Audience, Issuer, IssuerMetrics, MemoryStore, MintError, Store, StoreKey, StoredKeys};
+use countersign_issuer::{
+    Audience, FileStore, Issuer, IssuerMetrics, MemoryStore, MintError, Store, StoreKey, StoredKeys,
+};
 
 use crate::direct::{CC, post};
 use crate::fresh::{Blocking, Reset, clock, verifier};
-use crate::store::{issuer, jwks_status, mint};
+use crate::store::{TempPath, issuer, jwks_status, mint};
 
 /// Keys that are gone from the store, that are older or others than those in use, or newer ones that cannot be used, end the
 /// use of the current ones. An outage of the store afterwards changes nothing.
@@ -150,4 +153,39 @@ fn s15_02_a_silent_store_holds_up_neither_metrics_nor_a_list_of_the_keys() {
     assert!(start.elapsed() < Duration::from_secs(1), "nobody waits: {:?}", start.elapsed());
     rotating.join().expect("no panic").expect("a key");
     assert_eq!(issuer.keys().len(), 2);
+}
+
+// S4.07, S8.15: redb goes on with the file that it has opened.
+#[tokio::test]
+async fn s4_07_s8_15_the_store_of_a_file_that_was_deleted_or_replaced_is_not_used() {
+    for is_replaced in [false, true] {
+        let (clock, path, backup) = (clock(), TempPath::new("gone"), TempPath::new("backup"));
+        let store = Arc::new(FileStore::open(&path.0).expect("a file"));
+        let (issuer, credentials) = issuer(store.clone(), |builder| builder.clock(Arc::new(clock.clone())));
+        let verifier = verifier(&issuer, &clock);
+        let token = mint(&issuer);
+        let introspect =
+            async || post(&issuer, "/introspect", &credentials, &format!("token={}", token.as_str())).await.0;
+        assert_eq!(introspect().await, StatusCode::OK);
+        std::fs::copy(&path.0, &backup.0).expect("copied");
+        match is_replaced {
+            true => std::fs::rename(&backup.0, &path.0).expect("replaced"),
+            false => std::fs::remove_file(&path.0).expect("deleted"),
+        }
+
+        let end = clock.now().saturating_add(Duration::from_secs(300));
+        let _ = issuer.revoke_token(token.token_id(), end).expect_err("it would be lost at the next start");
+        let _ = store.put_secret_hash("web", "hash").expect_err("lost too");
+        assert_eq!(introspect().await, StatusCode::SERVICE_UNAVAILABLE);
+        let error = issuer.rotate().expect_err("an error").to_string();
+        let what = if is_replaced { "the file was replaced" } else { "the file was deleted" };
+        assert!(error.contains(RESTART) && error.contains(what), "{error}");
+        for _ in 0..12 {
+            clock.advance(Duration::from_secs(5));
+            let _ = post(&issuer, "/token", &credentials, CC).await;
+        }
+        let draft = Draft::access_token().subject("ann").audience("orders").client_id("web");
+        assert_eq!(issuer.mint(&draft).expect_err("a minute later"), MintError::KeysWithdrawn);
+        assert!(verifier.verify(token.as_str()).await.expect_err("no keys").is_unavailable());
+    }
 }

@@ -140,7 +140,7 @@ impl OpenIdProvider {
     }
 }
 
-/// A PostgreSQL server of one's own, on a socket in a temporary folder.
+/// A PostgreSQL server of one's own, on a socket in a folder of its own.
 #[derive(Debug)]
 pub struct Postgres {
     server: Child,
@@ -152,7 +152,7 @@ impl Postgres {
     /// Starts one.
     pub fn start() -> Self {
         let programs = installed(Part::Postgres).parent().expect("a folder").to_owned();
-        let folder = std::env::temp_dir().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
+        let folder = private_folder().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
         std::fs::create_dir_all(&folder).expect("a folder");
         unprivileged(&folder);
         let data = folder.join("data");
@@ -189,6 +189,16 @@ impl Drop for Postgres {
         let _ = self.server.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A folder that not everybody may write to, as the store requires, and with a short path, as a socket requires.
+pub fn private_folder() -> PathBuf {
+    let folder = match std::env::home_dir() {
+        Some(home) if !is_root() => home.join(".cache/countersign-tests"),
+        _ => PathBuf::from("/run"), // `nobody` cannot reach the home of root
+    };
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
 }
 
 fn next_number() -> usize {

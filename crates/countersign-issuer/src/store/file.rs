@@ -10,6 +10,7 @@ use countersign_core::error::ConfigError;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
+use super::file_place::FilePlace;
 use super::interface::MAX_IDS;
 use super::share::{Sweeps, has_room};
 use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
@@ -37,7 +38,8 @@ const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("sec
 
 /// Stores the state of one instance in one file. Every write reaches the disk before it is acknowledged.
 ///
-/// The file is created with mode 0600. A file that others may read or write is refused.
+/// The file is created with mode 0600. A file that others may read or write is refused. Do not delete or replace the file of a
+/// running service: its store then answers calls with an error, until it is opened again.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,6 +55,7 @@ const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("sec
 /// ```
 pub struct FileStore {
     database: Database,
+    place: FilePlace,
     sweeps: Sweeps,
     max_ids: u64,
 }
@@ -64,10 +67,11 @@ impl FileStore {
     /// `ConfigError` if the file is not usable, is accessible to others, or is in use by another process.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let file = private_file(path.as_ref())?;
+        let place = FilePlace::new(path.as_ref(), &file)?;
         let unusable = |error: &dyn fmt::Display| ConfigError::new("store", format!("the file is not usable: {error}"));
         let file = FileBackend::new(file).map_err(|error| unusable(&error))?; // locks it
         let database = redb::Builder::new().create_with_backend(file).map_err(|error| unusable(&error))?;
-        let store = FileStore { database, sweeps: Sweeps::default(), max_ids: MAX_IDS };
+        let store = FileStore { database, place, sweeps: Sweeps::default(), max_ids: MAX_IDS };
         store.create_tables().map_err(|error| unusable(&error))?;
         Ok(store)
     }
@@ -130,7 +134,13 @@ impl FileStore {
             let mut ids = write.open_table(IDS)?;
             let mut counts = write.open_table(COUNTS)?;
             let mut removed = write.open_table(REMOVED)?;
-            if ids.get((number, digest))?.is_some() {
+            let stored = ids.get((number, digest))?.map(|stored| (stored.value().0, stored.value().1.to_owned()));
+            if let Some((until, owner)) = stored {
+                if until < expires_at {
+                    ids.insert((number, digest), (expires_at, owner.as_str()))?;
+                    drop((ids, counts, removed));
+                    write.commit()?;
+                }
                 return Ok(Insertion::Present);
             }
             let mut own;
@@ -253,11 +263,15 @@ fn remove_expired(
 
 impl Store for FileStore {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
+        // The keys of a file that somebody removed or replaced are not to be used any more.
+        self.place.check(StoreErrorKind::Reset)?;
         self.read_keys().map_err(|error| failed(&error))
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
-        self.write_keys(expected_version, keys).map_err(|error| failed(&error))
+        let is_written = self.write_keys(expected_version, keys).map_err(|error| failed(&error))?;
+        self.place.check(StoreErrorKind::Reset)?;
+        Ok(is_written)
     }
 
     fn insert_id(
@@ -269,10 +283,13 @@ impl Store for FileStore {
         expired_before: UnixTime,
     ) -> Result<Insertion, StoreError> {
         let written = self.write_id(list, client, (*digest, expires_at.as_secs()), expired_before);
-        written.map_err(|error| failed(&error))
+        let inserted = written.map_err(|error| failed(&error))?;
+        self.place.check(StoreErrorKind::Failed)?;
+        Ok(inserted)
     }
 
     fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
+        self.place.check(StoreErrorKind::Failed)?;
         let is_stored = self.has_id(list.number(), *digest, expires_at.as_secs()).map_err(|error| failed(&error))?;
         is_stored.ok_or(StoreError::new(StoreErrorKind::Removed))
     }
@@ -282,7 +299,8 @@ impl Store for FileStore {
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
-        self.write_secret_hash(client_id, hash).map_err(|error| failed(&error))
+        self.write_secret_hash(client_id, hash).map_err(|error| failed(&error))?;
+        self.place.check(StoreErrorKind::Failed)
     }
 
     fn may_wait(&self) -> bool {

@@ -44,7 +44,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `StoreError` if the outcome is unknown.
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError>;
 
-    /// Stores the digest of an id until `expires_at`. Of two concurrent calls, one returns [`Insertion::New`].
+    /// Stores the digest of an id until `expires_at`. Of two concurrent calls, one returns [`Insertion::New`]. An id that is
+    /// stored already is kept until the later of both times.
     ///
     /// The id takes a place of `client`; the issuer itself has an empty name. A client may have as many ids in a list as are
     /// still free, so that none can fill it for the others. The ids that expire until `expired_before` may be removed. A

@@ -126,7 +126,8 @@ impl Store for MemoryStore {
     ) -> Result<Insertion, StoreError> {
         let mut contents = self.contents();
         let ids = contents.ids.entry(list).or_default();
-        if ids.stored.contains_key(digest) {
+        if let Some((until, _)) = ids.stored.get_mut(digest) {
+            *until = (*until).max(expires_at);
             return Ok(Insertion::Present);
         }
         if !ids.has_room(client, self.max_ids) && self.sweeps.is_due(list, expired_before) {

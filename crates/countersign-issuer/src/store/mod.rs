@@ -4,6 +4,8 @@ mod async_store;
 mod error;
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "file")]
+mod file_place;
 mod interface;
 mod memory;
 #[cfg(feature = "postgres")]

@@ -18,8 +18,8 @@ use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredK
 ///
 /// One database, or schema, serves one issuer. It is reached through a Unix socket: that of a database on this machine, or of
 /// a local proxy that uses TLS to a remote one. On a loopback address any user of the machine can listen while the database
-/// is down, receive its password and answer in its place. So TCP is refused, and a socket in a folder that everybody may
-/// write to.
+/// is down, receive its password and answer in its place. So TCP is refused, and a socket in or below a folder that
+/// everybody may write to, such as `/tmp`.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -106,7 +106,12 @@ impl Store for PostgresStore {
                     (true, _, false, false) => Insertion::New,
                     (true, _, false, true) => Insertion::Unknown,
                     (false, false, false, _) => Insertion::Full,
-                    _ => Insertion::Present, // stored before, or by another instance at this moment
+                    (false, true, false, _) => {
+                        // Another instance stored it at this moment, perhaps with an earlier expiry.
+                        connection.query(Statement::InsertId, &values).await?;
+                        Insertion::Present
+                    }
+                    _ => Insertion::Present,
                 })
             };
             let inserted = insert().await?;
@@ -170,7 +175,7 @@ fn address_fault(config: &Config) -> Option<&'static str> {
     }
     #[cfg(unix)]
     if hosts.iter().any(|host| matches!(host, Host::Unix(folder) if is_open_to_all(folder))) {
-        return Some("the socket is in a folder that everybody may write to; use one of the database's own");
+        return Some("the socket is in or below a folder that everybody may write to; use one of the database's own");
     }
     None
 }
@@ -185,10 +190,14 @@ fn is_local(host: &Host) -> bool {
     }
 }
 
+/// Returns whether everybody may write to a folder on the way, also behind links. The sticky bit of such a folder protects only
+/// what is there: after a restart of the machine, anybody may be the first to create it in `/tmp`.
 #[cfg(unix)]
 fn is_open_to_all(folder: &std::path::Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o002 != 0)
+    let resolved = std::fs::canonicalize(folder).unwrap_or_default();
+    let mut on_the_way = folder.ancestors().chain(resolved.ancestors());
+    on_the_way.any(|folder| std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o002 != 0))
 }
 
 fn number(value: u64) -> i64 {

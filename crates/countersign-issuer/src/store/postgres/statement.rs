@@ -57,6 +57,8 @@ impl Statement {
                      INSERT INTO countersign_ids (list, digest, client, expires_at)
                      SELECT $1, $2, $3, $4 FROM room WHERE is_free
                      ON CONFLICT DO NOTHING RETURNING list, client
+                 ), prolonged AS (
+                     UPDATE countersign_ids SET expires_at = $4 WHERE list = $1 AND digest = $2 AND expires_at < $4
                  ), counted AS (
                      INSERT INTO countersign_id_counts AS counts (list, client, ids) SELECT list, client, 1 FROM added
                      ON CONFLICT (list, client) DO UPDATE SET ids = counts.ids + 1
