@@ -40,7 +40,7 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: CLI,
-        modules: "exit output runtime server times claim_text encoding input keyfile fetch tools \
+        modules: "exit output log runtime server times claim_text encoding input keyfile fetch tools \
                   token_view verification inspector command",
     },
 ];

@@ -17,6 +17,7 @@ mod fetch;
 mod input;
 mod inspector;
 mod keyfile;
+mod log;
 mod output;
 mod runtime;
 mod server;

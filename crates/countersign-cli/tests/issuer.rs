@@ -23,6 +23,7 @@ fn configuration(more: &str) -> String {
 /// Posts a form as `orders`; returns status line and body.
 fn post(address: &str, path: &str, form: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
     let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {pair}\r\nconnection: close\r\n\
@@ -130,4 +131,25 @@ fn s15_03_idle_connections_stop_nobody_if_few_files_are_left() {
         assert!(start.elapsed() < Duration::from_secs(5), "with {limit} files: {:?}", start.elapsed());
         drop(idle);
     }
+}
+
+// S15.02: a reader of the log that stops.
+#[test]
+fn s15_02_a_log_that_nobody_reads_stops_neither_the_service_nor_its_end() {
+    let config = file("unread.toml", &configuration(""));
+    let mut issuer =
+        Server::start_with("issuer", &["--config", config.path()], |command| command.stderr(Stdio::piped()));
+    let address = issuer.text("address").to_owned();
+    for n in 0..600 {
+        let (status, body) = post(&address, "/token", "grant_type=client_credentials");
+        assert_eq!(status, "HTTP/1.1 200 OK", "{n} unread lines: {body}");
+    }
+    let start = Instant::now();
+    let signalled = Command::new("kill").arg(issuer.child.id().to_string()).status().expect("kill runs");
+    assert!(signalled.success());
+    assert!(issuer.child.wait().expect("it ends").success(), "it ends by itself");
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+    let mut log = String::new();
+    issuer.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    assert!(log.len() > 32 * 1024, "the pipe was full: {} bytes", log.len());
 }

@@ -1,8 +1,7 @@
 //! Accepts requests only from the inspector's own page and host name. Refuses other pages, other names (DNS rebinding) and frames.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -30,39 +29,44 @@ const HEADERS: [(&str, &str); 8] = [
     ("permissions-policy", "camera=(), microphone=(), geolocation=(), clipboard-read=()"),
 ];
 
-/// Refuses foreign requests, and adds the security headers to every response.
-pub(super) async fn check_request(State(state): State<Arc<Inspector>>, request: Request, next: Next) -> Response {
-    let mut response = match check(&state, &request) {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    };
+/// Adds the security headers to every response.
+pub(super) async fn add_headers(request: Request, next: Next) -> Response {
+    with_headers(next.run(request).await)
+}
+
+fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }
 
-fn check(state: &Inspector, request: &Request) -> Result<(), (StatusCode, &'static str)> {
-    let headers = request.headers();
+/// The refusal of a foreign request, by its head: nobody else makes the inspector read a body.
+pub(super) fn refusal(state: &Inspector, request: &Parts) -> Option<Response> {
+    check(state, request).err().map(|refusal| with_headers(refusal.into_response()))
+}
+
+fn check(state: &Inspector, request: &Parts) -> Result<(), (StatusCode, &'static str)> {
+    let headers = &request.headers;
     let host = only(headers, header::HOST.as_str())
         .ok_or((StatusCode::BAD_REQUEST, "exactly one Host header is required\n"))?;
     let is_ours = |authority: &str| names(state).any(|name| name == authority);
-    if !is_ours(host) || request.uri().authority().is_some_and(|authority| !is_ours(authority.as_str())) {
+    if !is_ours(host) || request.uri.authority().is_some_and(|authority| !is_ours(authority.as_str())) {
         return Err((StatusCode::FORBIDDEN, "this server only serves its loopback address\n"));
     }
     // Services under test fetch the test keys, which are public.
-    if request.uri().path().starts_with("/.well-known/") {
+    if request.uri.path().starts_with("/.well-known/") {
         return Ok(());
     }
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     if site.is_some_and(|site| !matches!(site, "none" | "same-origin")) {
         return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
     }
-    if !request.uri().path().starts_with("/api/") {
+    if !request.uri.path().starts_with("/api/") {
         return Ok(());
     }
     let origin = only(headers, header::ORIGIN.as_str());
-    if request.method() == Method::POST && origin.is_none_or(|origin| origin != format!("http://{host}")) {
+    if request.method == Method::POST && origin.is_none_or(|origin| origin != format!("http://{host}")) {
         return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
     }
     match only(headers, SECRET_HEADER).is_some_and(|shown| is_same(shown, &state.secret)) {

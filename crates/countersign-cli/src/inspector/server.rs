@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use clap::Args;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use super::state::Inspector;
 use super::{api, open, page, request_guard};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::server::{Limits, serve};
+use crate::server::{Limits, serve_guarded};
 use crate::{output, runtime};
 
 /// Maximum size of a request body, in bytes.
@@ -62,7 +63,10 @@ impl Arguments {
         if !self.no_open && !open::browser(&url) {
             output::warn("no browser could be opened; open the address above");
         }
-        serve(listener, router(state), Limits::new(MAX_ASK_BYTES), std::future::pending()).await; // until Ctrl-C
+        let guarded = Arc::clone(&state);
+        let guard = move |request: &Parts| request_guard::refusal(&guarded, request);
+        // Until Ctrl-C.
+        serve_guarded(listener, guard, router(state), Limits::new(MAX_ASK_BYTES), std::future::pending()).await;
         Ok(Exit::Done)
     }
 }
@@ -77,7 +81,7 @@ fn router(state: Arc<Inspector>) -> Router {
         .route(JWKS, get(|State(state): State<Arc<Inspector>>| async move { Json(state.jwks()) }))
         .route("/.well-known/openid-configuration", get(discovery))
         .layer(DefaultBodyLimit::max(MAX_ASK_BYTES))
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), request_guard::check_request))
+        .layer(middleware::from_fn(request_guard::add_headers))
         .with_state(state)
 }
 

@@ -7,7 +7,7 @@ mod serve;
 mod stream;
 
 pub(crate) use limits::Limits;
-pub(crate) use serve::serve;
+pub(crate) use serve::{serve, serve_guarded};
 
 #[cfg(test)]
 mod tests;

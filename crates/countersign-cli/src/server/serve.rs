@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Json, Router};
 use http_body_util::LengthLimitError;
@@ -33,10 +34,36 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// The pause after the system refuses to accept a connection, unless another one gives way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// The longest wait for the end of requests that the drain timeout has aborted.
+const ABORT_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// The refusal of a request by its head, if it is refused.
+type Guard = dyn Fn(&Parts) -> Option<Response<Body>> + Send + Sync;
+
+/// What a connection serves.
+#[derive(Clone)]
+struct Service {
+    guard: Arc<Guard>,
+    router: Router,
+    limits: Limits,
+}
+
 /// Serves `router` until `shutdown`, then answers the requests in progress within the drain timeout.
 ///
 /// The router gets each request with its whole body, and with the peer as `ConnectInfo<SocketAddr>`.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+    serve_guarded(listener, |_| None, router, limits, shutdown).await;
+}
+
+/// As [`serve`], for a router whose requests `guard` can refuse by their heads. Their bodies are not read.
+pub(crate) async fn serve_guarded(
+    listener: TcpListener,
+    guard: impl Fn(&Parts) -> Option<Response<Body>> + Send + Sync + 'static,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let service = Service { guard: Arc::new(guard), router, limits };
     // Half of the files are for everything else.
     let files = open_files::limit().map_or(usize::MAX, |limit| (limit / 2).max(1));
     let connections = Connections::new(limits.max_connections.min(files));
@@ -58,12 +85,13 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         };
         while tasks.try_join_next().is_some() {}
         let id = place.id();
-        let task = tasks.spawn(connection(stream, peer, place, router.clone(), limits, drains.clone()));
+        let task = tasks.spawn(connection(stream, peer, place, service.clone(), drains.clone()));
         Place::served_by(id, &connections, task);
     }
     drop((listener, drain)); // ends each connection after its current request
     let _ = tokio::time::timeout(limits.drain_timeout, async { while tasks.join_next().await.is_some() {} }).await;
-    tasks.shutdown().await;
+    // A task ends at its next await. One that does not come to it is left behind.
+    let _ = tokio::time::timeout(ABORT_TIMEOUT, tasks.shutdown()).await;
 }
 
 /// Serves one connection until it ends, or until its current request is answered after `drain`.
@@ -71,15 +99,14 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     place: Place,
-    router: Router,
-    limits: Limits,
+    service: Service,
     mut drain: watch::Receiver<()>,
 ) {
     let _ = stream.set_nodelay(true); // responses are small
-    let place = Arc::new(place);
+    let (place, limits) = (Arc::new(place), service.limits);
     let respond = |request| {
-        let (place, router) = (Arc::clone(&place), router.clone());
-        async move { Ok::<_, Infallible>(respond(request, peer, &place, router, limits).await) }
+        let (place, service) = (Arc::clone(&place), service.clone());
+        async move { Ok::<_, Infallible>(respond(request, peer, &place, service).await) }
     };
     let stream = TokioIo::new(TimedStream::new(stream, limits.write_timeout));
     let connection = http1::Builder::new()
@@ -95,16 +122,14 @@ async fn connection(
     let _ = connection.await; // a broken connection concerns only its client
 }
 
-/// Reads the body, then calls the router.
-async fn respond(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    place: &Place,
-    router: Router,
-    limits: Limits,
-) -> Response<Body> {
+/// Asks the guard, reads the body, then calls the router.
+async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, service: Service) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
-    let body = match read(body, limits).await {
+    if let Some(mut refusal) = (service.guard)(&parts) {
+        refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return refusal;
+    }
+    let body = match read(body, service.limits).await {
         Ok(body) => body,
         Err((status, problem)) => {
             let headers = [(header::CONNECTION, "close"), (header::CACHE_CONTROL, "no-store")];
@@ -115,7 +140,7 @@ async fn respond(
     };
     parts.extensions.insert(ConnectInfo(peer));
     place.set_in_progress(true);
-    let Ok(response) = router.oneshot(Request::from_parts(parts, body)).await;
+    let Ok(response) = service.router.oneshot(Request::from_parts(parts, body)).await;
     place.set_in_progress(false);
     response
 }

@@ -1,6 +1,7 @@
 //! Clients that send or read nothing, over real sockets.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -31,13 +32,17 @@ struct Running {
 
 impl Running {
     async fn start(settings: impl FnOnce(&mut Limits)) -> Self {
-        let mut limits = Limits::new(1000);
-        settings(&mut limits);
         let router = Router::new()
             .route("/", get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() }))
             .route("/", post(|body: Bytes| async move { body.len().to_string() }))
             .route("/slow", get(async || tokio::time::sleep(SHORT * 3).await))
             .route("/large", get(async || "x".repeat(1 << 20)));
+        Self::start_with(router, settings).await
+    }
+
+    async fn start_with(router: Router, settings: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::new(1000);
+        settings(&mut limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("bound");
         let (shutdown, end) = oneshot::channel();
@@ -193,4 +198,24 @@ async fn shutdown_answers_requests_in_progress_and_waits_for_nobody_else() {
     timeout(SOON, running.server).await.expect("it ends").expect("no panic");
     assert!(start.elapsed() < SHORT * 10, "{:?}", start.elapsed());
     assert!(TcpStream::connect(running.address).await.is_err(), "it listens no more");
+}
+
+// S15.02: a task that never comes to its next await cannot be aborted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_blocks_its_thread_does_not_stop_the_end() {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
+    let released = std::sync::Mutex::new(released);
+    let blocking = Arc::new(move || {
+        let _ = began.send(());
+        let _ = released.lock().expect("no panic").recv();
+    });
+    let router = Router::new().route("/", get(async move || blocking()));
+    let running = Running::start_with(router, |limits| limits.drain_timeout = SHORT).await;
+    let _held = running.send(GET).await;
+    begun.recv().await.expect("in progress");
+    running.shutdown.send(()).expect("running");
+    let ended = timeout(SOON, running.server).await;
+    drop(release); // or the runtime waits for it
+    ended.expect("it ends").expect("no panic");
 }

@@ -181,3 +181,24 @@ fn the_browser_is_opened_and_the_page_ends_with_the_command() {
     assert!(TcpStream::connect(inspector.authority()).is_err(), "the port is closed");
     let _ = std::fs::remove_dir_all(folder);
 }
+
+// S15.01: bodies of strangers are not read.
+#[test]
+fn s15_01_a_foreign_request_is_refused_by_its_head() {
+    let inspector = Inspector::start(&["--no-open"]);
+    let (host, secret) = (inspector.authority(), secret(&inspector));
+    let begin = |headers: &str| {
+        let mut stream = TcpStream::connect(inspector.authority()).expect("it listens");
+        let head = format!("POST /api/read HTTP/1.1\r\n{headers}content-length: 500000\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("set"); // less than the limit of a body
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer)
+    };
+    let origin = format!("origin: http://{host}\r\n");
+    for headers in [format!("host: rebound.example\r\n{origin}"), format!("host: {host}\r\n{origin}")] {
+        let answer = begin(&headers).expect("an answer before the body");
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("frame-ancestors 'none'"), "{answer}");
+    }
+    let _ = begin(&format!("host: {host}\r\n{origin}x-countersign-run: {secret}\r\n")).expect_err("it reads the body");
+}

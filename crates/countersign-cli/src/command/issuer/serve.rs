@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use super::control;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve};
-use crate::{fetch, output, runtime};
+use crate::{fetch, log, output, runtime};
 
 /// The largest request body, in bytes. The issuer itself refuses those over 64 KiB.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -45,6 +45,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let config = IssuerConfig::from_file(&self.config).map_err(|error| invalid(&error))?;
+        let _log = log::start()?; // before the issuer is built, which logs what is weakened
         let runtime = runtime::with_all_cores()?;
         let within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
@@ -64,7 +65,6 @@ impl Arguments {
             let problem = "is beyond loopback; add --behind-tls if a proxy terminates TLS";
             return Err(Failure::usage(format!("listen: {address} {problem}")));
         }
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let unusable = |error: std::io::Error| Failure::usage(format!("listen: {address}: {error}"));
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
