@@ -1,4 +1,4 @@
-//! The HTTP server of the kit, on loopback. Every wait for a client has a limit.
+//! The accept loop, and the service of one connection.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,12 +14,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt;
 
-/// The most open connections. Others wait.
-const MAX_CONNECTIONS: usize = 256;
+use super::connections::{Connections, Place};
+
+/// The most open connections.
+pub(super) const MAX_CONNECTIONS: usize = 256;
 
 /// The largest request head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -73,12 +75,11 @@ pub(crate) async fn until_stopped(mut stopped: watch::Receiver<bool>) {
 }
 
 async fn serve(listener: TcpListener, routes: Router, stopped: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut connections = JoinSet::new();
+    let connections = Connections::new(MAX_CONNECTIONS);
+    let mut tasks = JoinSet::new();
     let accept = async || loop {
-        let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, _)) => return (place, stream),
+            Ok((stream, _)) => return (connections.place().await, stream),
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     };
@@ -87,23 +88,23 @@ async fn serve(listener: TcpListener, routes: Router, stopped: watch::Receiver<b
             () = until_stopped(stopped.clone()) => break,
             accepted = accept() => accepted,
         };
-        while connections.try_join_next().is_some() {}
-        let served = connection(stream, routes.clone(), stopped.clone());
-        connections.spawn(async move {
-            let _ = tokio::time::timeout(MAX_CONNECTION_TIME, served).await;
-            drop(place);
-        });
+        while tasks.try_join_next().is_some() {}
+        let id = place.id();
+        let served = connection(stream, place, routes.clone(), stopped.clone());
+        let task = tasks.spawn(async move { drop(tokio::time::timeout(MAX_CONNECTION_TIME, served).await) });
+        connections.serve(id, task);
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Serves one connection until it ends, or until its current request is answered after the stop.
-async fn connection(stream: TcpStream, routes: Router, stopped: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, place: Place, routes: Router, stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true); // responses are small
+    let place = Arc::new(place);
     let respond = |request| {
-        let routes = routes.clone();
-        async move { Ok::<_, Infallible>(respond(request, routes).await) }
+        let (place, routes) = (Arc::clone(&place), routes.clone());
+        async move { Ok::<_, Infallible>(respond(request, &place, routes).await) }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -119,7 +120,7 @@ async fn connection(stream: TcpStream, routes: Router, stopped: watch::Receiver<
 }
 
 /// Reads the body, then calls the routes.
-async fn respond(request: Request<Incoming>, routes: Router) -> Response<Body> {
+async fn respond(request: Request<Incoming>, place: &Place, routes: Router) -> Response<Body> {
     let (parts, body) = request.into_parts();
     if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > MAX_BODY_BYTES) {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
@@ -129,6 +130,8 @@ async fn respond(request: Request<Incoming>, routes: Router) -> Response<Body> {
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
+    place.set_in_progress(true);
     let Ok(response) = routes.oneshot(Request::from_parts(parts, Body::from(body))).await;
+    place.set_in_progress(false);
     response
 }
