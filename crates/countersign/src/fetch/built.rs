@@ -13,6 +13,7 @@ use super::failure::FetchFailure;
 use super::pem::Pem;
 use super::reach::PublicNames;
 use super::settings::{BuiltClient, ConnectionSettings, Kind, Proxy};
+use crate::file;
 
 /// The schemes of proxies.
 const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
@@ -27,12 +28,10 @@ struct Contents {
 impl ConnectionSettings {
     /// The client for this kind of address, with what the files have now.
     pub(super) async fn client(&self, kind: Kind) -> Result<Client, FetchFailure> {
-        if !self.has_files() {
-            return self.current_client(kind);
-        }
+        let Some(path) = self.first_file() else { return self.current_client(kind) };
         let settings = self.clone();
-        let work = tokio::task::spawn_blocking(move || settings.current_client(kind));
-        work.await.unwrap_or(Err(FetchFailure::Broken))
+        let work = file::in_turn(path, move || settings.current_client(kind)).await;
+        work.unwrap_or(Err(FetchFailure::Broken))
     }
 
     fn current_client(&self, kind: Kind) -> Result<Client, FetchFailure> {

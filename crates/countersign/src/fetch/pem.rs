@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use countersign_core::error::Fault;
@@ -42,9 +42,12 @@ impl Pem {
         }
     }
 
-    /// Returns whether the text may change.
-    pub(super) fn is_file(&self) -> bool {
-        matches!(self, Pem::File(_))
+    /// The file, if the text may change.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Pem::Text(_) => None,
+            Pem::File(path) => Some(path),
+        }
     }
 }
 

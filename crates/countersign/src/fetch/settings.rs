@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-#[cfg(feature = "remote-keys")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use countersign_core::key::SettingsDigest;
@@ -165,10 +163,10 @@ impl ConnectionSettings {
             && matches!(self.proxy, Proxy::Environment)
     }
 
-    /// Returns whether something is read again for each fetch.
-    pub(super) fn has_files(&self) -> bool {
+    /// The first of the files that are read again for each fetch.
+    pub(super) fn first_file(&self) -> Option<&Path> {
         let certificate = self.certificate.iter().flat_map(|(chain, key)| [chain, key]);
-        self.roots.iter().chain(certificate).any(Pem::is_file)
+        self.roots.iter().chain(certificate).find_map(Pem::file)
     }
 
     /// Returns whether there is a certificate of the client.

@@ -199,8 +199,9 @@ impl KeyLocation for FileLocation {
 
     fn fetch(self: Arc<Self>, request: KeyRequest) -> FetchFuture<KeySet, FetchFailure> {
         Box::pin(async move {
-            let read = tokio::task::spawn_blocking(move || self.read(request.current.as_ref()));
-            read.await.unwrap_or(Err(FetchFailure::Broken))
+            let path = self.path.clone();
+            let read = file::in_turn(&path, move || self.read(request.current.as_ref())).await;
+            read.unwrap_or(Err(FetchFailure::Broken))
         })
     }
 }

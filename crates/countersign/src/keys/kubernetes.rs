@@ -17,6 +17,7 @@ use super::location::{KeyDocument, KeyLocation, KeyRequest};
 use super::refreshing::RefreshingKeys;
 use super::snapshot::KeySnapshot;
 use crate::fetch::{self, ConnectionSettings, FetchFailure, Reach};
+use crate::file;
 use crate::refresh::{FetchFuture, Fetched, RefreshPolicy};
 
 /// The path of the keys for service account tokens on an API server.
@@ -223,7 +224,8 @@ impl KeyLocation for ClusterLocation {
         let had_keys = request.current.is_some();
         Box::pin(async move {
             let settings = self.connection().effective;
-            let prepared = tokio::task::spawn_blocking(move || self.request()).await;
+            let path = self.token_file.clone();
+            let prepared = file::in_turn(&path, move || self.request()).await;
             let request = prepared.unwrap_or(Err(FetchFailure::Broken))?;
             let response = fetch::send_within(&settings, Reach::Anywhere, request, MAX_JWKS_BYTES).await?;
             match response.status {

@@ -14,13 +14,16 @@ use tokio::task::JoinSet;
 
 use super::content;
 use super::file::{MakeKeys, PolicyFile};
-use crate::{rt, telemetry};
+use crate::{file, rt, telemetry};
 
 /// The pause after which a changed file must have the same content, so that a file in the middle of a write is not read.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// The reads of a file that goes on changing.
 const MAX_READS: usize = 20;
+
+/// The longest read of the file.
+const MAX_READ: Duration = Duration::from_secs(10);
 
 /// The longest wait for the keys of new issuers, during which no other policy is read.
 const MAX_KEY_WAIT: Duration = Duration::from_secs(5);
@@ -212,8 +215,12 @@ impl Watch {
 
     async fn read(self: &Arc<Self>) -> Result<String, ConfigError> {
         let watch = Arc::clone(self);
-        let read = tokio::task::spawn_blocking(move || content::read(&watch.path)).await;
-        read.unwrap_or_else(|_| Err(ConfigError::new("policy_file", "not readable: the read was aborted")))
+        let fault = |problem| Err(ConfigError::new("policy_file", problem));
+        match rt::within(MAX_READ, file::in_turn(&self.path, move || content::read(&watch.path))).await {
+            Some(Some(read)) => read,
+            Some(None) => fault("not readable: the read was aborted"),
+            None => fault("not readable: the read takes over 10 s; its disk may hang"),
+        }
     }
 
     /// Puts the policy of `text` in force; returns whether it is another one.
@@ -322,5 +329,29 @@ fn ended() -> ConfigError {
 impl fmt::Debug for WatchedPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchedPolicy").field("path", &self.watch.path).field("verifier", &self.verifier).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use countersign_core::key::{Algorithm, StaticKeys};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn s15_02_a_read_of_the_policy_that_hangs_is_reported_and_ends() {
+        let path = std::env::temp_dir().join(format!("countersign-hanging-policy-{}", std::process::id()));
+        let issuer = r#"{"issuer":"https://id.test","audience":"orders"}"#;
+        std::fs::write(&path, format!(r#"{{"issuers":[{issuer}]}}"#)).expect("written");
+        let keys = countersign_core::mint::Signer::generate(Algorithm::ES256).expect("a key");
+        let keys: Arc<dyn KeySource> = Arc::new(StaticKeys::new(keys.verifying_key()));
+        let policy = PolicyFile::new(&path).keys(move |_| Ok(Arc::clone(&keys))).interval(Duration::from_secs(3600));
+        let policy = policy.build().expect("sound");
+        let hanging = file::turn(&path).await; // of a thread that does not come back
+        let error = policy.reload().await.expect_err("no answer").to_string();
+        assert!(error.contains("disk may hang"), "{error}");
+        drop(hanging);
+        assert_eq!(policy.reload().await, Ok(false));
+        std::fs::remove_file(&path).expect("removed");
     }
 }

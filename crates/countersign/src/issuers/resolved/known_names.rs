@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::file::read_text;
 
-/// The largest file that is read, in bytes.
+/// The largest file that is written and read, in bytes.
 const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Names that the resolver trusted, at most as many as issuers are cached.
@@ -46,11 +46,21 @@ impl KnownNames {
         self.names.remove(name).is_some()
     }
 
-    /// All names, one per line, the latest last.
+    /// The names, one per line, the latest last. Those that were looked up longest ago are left out if the file would be too
+    /// large.
     pub(super) fn to_text(&self) -> String {
+        self.latest(MAX_FILE_BYTES)
+    }
+
+    fn latest(&self, max_bytes: usize) -> String {
         let mut names: Vec<_> = self.names.iter().collect();
-        names.sort_by_key(|(_, lookup)| **lookup);
-        names.into_iter().map(|(name, _)| format!("{name}\n")).collect()
+        names.sort_by_key(|(_, lookup)| std::cmp::Reverse(**lookup));
+        let mut bytes = 0_usize;
+        names.retain(|(name, _)| {
+            bytes = bytes.saturating_add(name.len()).saturating_add(1);
+            bytes <= max_bytes
+        });
+        names.into_iter().rev().map(|(name, _)| format!("{name}\n")).collect()
     }
 }
 
@@ -90,5 +100,18 @@ mod tests {
         assert!(names.contains("a") && !names.contains("b"));
         assert_eq!(names.to_text(), "a\nc\n");
         assert!(names.remove("a") && !names.remove("a"));
+    }
+
+    #[test]
+    fn s15_03_a_file_that_would_be_too_large_keeps_the_latest_names() {
+        let mut names = KnownNames::new(10);
+        for name in ["long", "a", "b", "c"] {
+            names.insert(name);
+        }
+        names.insert("a");
+        for (max_bytes, text) in [(11, "long\nb\nc\na\n"), (10, "b\nc\na\n"), (5, "c\na\n"), (0, "")] {
+            assert_eq!(names.latest(max_bytes), text);
+        }
+        assert_eq!(names.latest(MAX_FILE_BYTES), names.to_text());
     }
 }

@@ -1,7 +1,7 @@
 //! Lookups of issuers: cached, refreshed in the background, shared by all callers of one name.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use countersign_core::integration::{IssuerLookup, KeyMemory, ResolvedIssuer};
@@ -12,8 +12,7 @@ use super::known_names;
 use super::resolver::{NotResolved, Resolver};
 use crate::fetch::parse_url;
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched, RefreshCache};
-use crate::rt;
-use crate::telemetry;
+use crate::{file, rt, telemetry};
 
 /// The time in which changes of the known names are collected before the file is written.
 const SAVE_AFTER: Duration = Duration::from_secs(1);
@@ -28,14 +27,12 @@ pub(super) struct Lookups {
     /// The bytes of the fetched keys of all issuers.
     key_bytes: Arc<AtomicUsize>,
     is_saving: AtomicBool,
-    /// Locked while the file of names is written.
-    file: Mutex<()>,
 }
 
 impl Lookups {
     pub(super) fn new(resolver: Resolver) -> Self {
         let cache = IssuerCache::new(resolver.policy.clone());
-        Lookups { resolver, cache, key_bytes: Arc::default(), is_saving: AtomicBool::new(false), file: Mutex::new(()) }
+        Lookups { resolver, cache, key_bytes: Arc::default(), is_saving: AtomicBool::new(false) }
     }
 
     /// The cached answer for `name`. Takes no lock for a trusted issuer.
@@ -109,7 +106,7 @@ impl Lookups {
 
     /// Writes the names after a moment, once for all changes until then.
     fn save_known_names(self: &Arc<Self>) {
-        let Some(file) = self.resolver.known_names_file.clone() else { return };
+        let Some(path) = self.resolver.known_names_file.clone() else { return };
         if self.is_saving.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -117,15 +114,14 @@ impl Lookups {
         let saving = Saving(lookups); // without a runtime it is dropped here, and the next change tries again
         let _ = rt::spawn(async move {
             rt::sleep(SAVE_AFTER).await;
+            let turn = file::turn(&path).await; // a write that hangs is the last one
             let lookups = Arc::clone(&saving.0);
             drop(saving); // changes from now on are saved again
             let written = tokio::task::spawn_blocking(move || {
-                let result = {
-                    let _one_at_a_time = lookups.file.lock().unwrap_or_else(PoisonError::into_inner);
-                    known_names::write(&file, &lookups.cache.known_names())
-                };
+                let result = known_names::write(&path, &lookups.cache.known_names());
+                drop(turn);
                 if let Err(error) = result {
-                    telemetry::issuer_names_file(&file.display().to_string(), &error);
+                    telemetry::issuer_names_file(&path.display().to_string(), &error);
                 }
             });
             let _ = written.await;

@@ -4,19 +4,24 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use countersign_core::secret::Secret;
 
 use crate::outbound::error::OutboundError;
-use crate::{file, telemetry};
+use crate::{file, rt, telemetry};
 
 /// The longest file read, in bytes.
 const MAX_FILE_BYTES: usize = 16 * 1024;
 
+/// The longest wait for a file, which may be on a disk that hangs.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
 /// Reads the text in a file without the white space around it. `content` names it in errors.
 pub(super) async fn read_text(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
-    let path = path.to_owned();
-    tokio::task::spawn_blocking(move || read(&path, content)).await.map_err(|_| unreadable(content))?
+    let owned = path.to_owned();
+    let read = file::in_turn(path, move || read(&owned, content));
+    rt::within(MAX_WAIT, read).await.flatten().unwrap_or_else(|| Err(unreadable(content)))
 }
 
 fn read(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
@@ -95,5 +100,27 @@ impl<T> RotatingFile<T> {
 
     fn last(&self) -> MutexGuard<'_, Option<(Secret<String>, Arc<T>)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn s15_02_while_a_read_hangs_the_last_value_is_used() {
+        let path = std::env::temp_dir().join(format!("countersign-hanging-{}", std::process::id()));
+        std::fs::write(&path, " secret\n").expect("written");
+        let rotating = RotatingFile::new(path.clone(), "secret", |text| Ok(text.clone()));
+        let hanging = file::turn(&path).await; // of a thread that does not come back
+        assert!(rotating.current().await.is_err(), "there is no last value");
+        drop(hanging);
+        let value = rotating.current().await.expect("readable");
+        assert_eq!(value.expose(), "secret");
+        let _hanging = file::turn(&path).await;
+        let start = tokio::time::Instant::now();
+        assert!(Arc::ptr_eq(&rotating.current().await.expect("the last value"), &value));
+        assert_eq!(start.elapsed(), MAX_WAIT);
+        std::fs::remove_file(&path).expect("removed");
     }
 }

@@ -1,4 +1,4 @@
-//! Files that may be replaced or chosen badly: only regular ones are read, and only up to a limit.
+//! Reads of regular files, up to a limit.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -9,7 +9,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// `InvalidInput` if it is not a regular file.
-pub(crate) fn open_regular(path: &Path) -> Result<File> {
+pub(super) fn open_regular(path: &Path) -> Result<File> {
     let checked = |about: std::fs::Metadata| match about.is_file() {
         true => Ok(()),
         false => Err(Error::new(ErrorKind::InvalidInput, "not a regular file")),

@@ -1,0 +1,9 @@
+//! Files that may be replaced or chosen badly, or lie on a disk that hangs: only regular ones are read, up to a limit, and one
+//! thread at a time for each path.
+
+mod regular;
+mod turn;
+
+pub(crate) use regular::read_bytes;
+pub use regular::read_text;
+pub(crate) use turn::{in_turn, turn};
