@@ -139,7 +139,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(60);
 
-    /// A reader that goes on with the next write only when it is told to.
+    /// A reader that goes on with the next write only when it may.
     struct Slow {
         read: mpsc::Sender<String>,
         may_go_on: mpsc::Receiver<()>,

@@ -40,7 +40,7 @@ const ABORT_TIMEOUT: Duration = Duration::from_millis(250);
 /// The refusal of a request by its head, if it is refused.
 type Guard = dyn Fn(&Parts) -> Option<Response<Body>> + Send + Sync;
 
-/// What a connection serves.
+/// The parts of a server that each connection uses.
 #[derive(Clone)]
 struct Service {
     guard: Arc<Guard>,

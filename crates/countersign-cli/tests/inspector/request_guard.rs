@@ -182,7 +182,7 @@ fn the_browser_is_opened_and_the_page_ends_with_the_command() {
     let _ = std::fs::remove_dir_all(folder);
 }
 
-// S15.01: bodies of strangers are not read.
+// S15.01: bodies of foreign requests are not read.
 #[test]
 fn s15_01_a_foreign_request_is_refused_by_its_head() {
     let inspector = Inspector::start(&["--no-open"]);
