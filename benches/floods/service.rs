@@ -1,6 +1,7 @@
 //! Floods of a service: unknown keys, invented issuers, forged signatures, malformed tokens.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,10 +17,12 @@ use http::Request;
 use tower_service::Service as _;
 
 use crate::Result;
-use crate::flood::{Flood, Send};
+use crate::flood::{Flood, Load, Size};
 
 /// Good tokens in turn. They fit into the cache; a round begins with tokens that it has already seen.
 const TOKENS: usize = 100;
+
+const SIZE: Size = Size { rounds: 20, followed: 1_000, beside: (Duration::from_millis(250), Duration::from_millis(1)) };
 
 pub(crate) struct Service {
     router: Router,
@@ -71,7 +74,7 @@ impl Service {
         ]
     }
 
-    fn flood(&self, name: &'static str, hostile: impl Fn(usize) -> String + 'static) -> Flood {
+    fn flood(&self, name: &'static str, hostile: impl Fn(usize) -> String + Send + Sync + 'static) -> Flood {
         let (good, issuer) = (Arc::clone(&self.good), self.issuer.clone());
         // Tokens that the service has not seen before.
         let harmless =
@@ -81,16 +84,16 @@ impl Service {
             hostile: self.send(hostile),
             harmless: self.send(harmless),
             good: self.send(move |number| good[number % TOKENS].clone()),
-            is_slow: false,
+            size: SIZE,
         }
     }
 
-    fn send(&self, token: impl Fn(usize) -> String + 'static) -> Send {
+    fn send(&self, token: impl Fn(usize) -> String + Send + Sync + 'static) -> Load {
         let router = self.router.clone();
-        Box::new(move |number| {
+        Load::new(move |number| {
             let request = Request::get("/").header("authorization", format!("Bearer {}", token(number)));
             let answer = router.clone().call(request.body(Body::empty()).expect("a request"));
-            Box::pin(async move { answer.await.is_ok_and(|answer| answer.status() == 200) })
+            async move { answer.await.is_ok_and(|answer| answer.status() == 200) }
         })
     }
 }
