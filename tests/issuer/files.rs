@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use countersign::keys::from_config;
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::key::Algorithm;
+use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Issuer, IssuerConfig, StoreKey};
-use countersign_test::TestIssuer;
+use countersign_test::{ManualClock, TestIssuer};
+use serde_json::json;
 
-use crate::direct::post;
+use crate::direct::{CC, post};
 
 /// A folder that is removed at the end.
 struct Folder(PathBuf);
@@ -72,6 +76,75 @@ async fn s4_07_a_rotated_key_file_of_a_federation_is_noticed() {
     folder.write("keys.json", "not keys");
     platform.clock().advance(Duration::from_secs(11));
     assert_eq!(status(&issuer, &platform).await, StatusCode::OK, "the last good keys");
+}
+
+fn client_config(keys: &str) -> String {
+    format!(
+        "issuer = \"{NAME}\"\n[[audience]]\nname = \"billing\"\n[[client]]\nid = \"orders\"\npublic_keys = \"{keys}\"\n\
+         audiences = [\"billing\"]\n"
+    )
+}
+
+fn jwks(signer: &Signer) -> String {
+    json!({ "keys": [signer.public_jwk()] }).to_string()
+}
+
+/// A client's key file is read again as it changes; a broken one leaves the last good keys in use.
+#[tokio::test]
+async fn s4_30_s8_19_a_replaced_key_file_of_a_client_is_noticed() {
+    let folder = Folder::new("client");
+    let [old, new] = [(); 2].map(|()| Signer::generate(Algorithm::ES256).expect("a key"));
+    folder.write("keys.json", &jwks(&old));
+    let path = folder.write("issuer.toml", &client_config("keys.json"));
+    let config = IssuerConfig::from_file(&path).expect("readable");
+    let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+    let builder = config.builder(from_config).expect("a path from the folder of the configuration");
+    let issuer = builder.clock(clock.clone()).build().expect("sound");
+    let mut number = 0;
+    let mut status = async |signer: &Signer| {
+        number += 1;
+        let draft = Draft::with_type("client-authentication+jwt").issuer("orders").subject("orders").audience(NAME);
+        let draft = draft.expires_at(clock.now().saturating_add(Duration::from_secs(60))).token_id(number.to_string());
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let assertion = draft.sign(signer).expect("signed");
+        let form = format!("{CC}&client_assertion_type={kind}&client_assertion={assertion}");
+        post(&issuer, "/token", "", &form).await.0
+    };
+    assert_eq!(status(&old).await, StatusCode::OK);
+
+    folder.write("keys.json", &jwks(&new));
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(status(&new).await, StatusCode::OK, "an unknown key is looked for at once");
+    assert_eq!(status(&old).await, StatusCode::SERVICE_UNAVAILABLE, "it may be newer than the last look");
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(status(&old).await, StatusCode::UNAUTHORIZED, "the replaced key");
+
+    folder.write("keys.json", "not keys");
+    clock.advance(Duration::from_secs(11));
+    assert_eq!(status(&new).await, StatusCode::OK, "the last good keys");
+}
+
+#[test]
+fn faults_of_a_clients_key_file_are_reported_at_the_start() {
+    let folder = Folder::new("client-faults");
+    folder.write("broken.json", "not keys");
+    let secret = r#"{"keys":[{"kty":"oct","k":"c29tZSBzZWNyZXQgb2YgMzIgYnl0ZXMgb3IgbW9yZQ"}]}"#;
+    folder.write("secret.json", secret);
+    for (keys, field) in [
+        ("missing.json", "public_keys"),
+        ("broken.json", "client orders: public_keys"),
+        ("secret.json", "client orders: public_keys"),
+    ] {
+        let path = folder.write("issuer.toml", &client_config(keys));
+        let config = IssuerConfig::from_file(&path).expect("readable");
+        let error = config.build_with(from_config).expect_err(keys);
+        assert_eq!(error.faults()[0].field, field, "{error}");
+    }
+    folder.write("keys.json", &jwks(&Signer::generate(Algorithm::ES256).expect("a key")));
+    let path = folder.write("issuer.toml", &client_config("keys.json"));
+    let error = IssuerConfig::from_file(&path).expect("readable").build().expect_err("who reads it again?");
+    assert_eq!(error.faults()[0].field, "client orders: public_keys");
+    assert!(error.to_string().contains("build_with"), "{error}");
 }
 
 #[test]

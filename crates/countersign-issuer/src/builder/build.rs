@@ -11,7 +11,7 @@ use countersign_core::key::KeySource;
 use super::IssuerBuilder;
 use super::name::name_fault;
 use crate::audit::Refusals;
-use crate::client::{AssertionCheck, Client, ClientAuthenticator, Registry, SecretCheck, pepper_key};
+use crate::client::{AssertionCheck, Client, ClientAuthenticator, PublicKeys, Registry, SecretCheck, pepper_key};
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
 use crate::service::{Federations, Issuer, Parts, own_token_verifier};
@@ -139,8 +139,9 @@ fn assertion_checks(
     issuer: &str,
     clock: &Arc<dyn Clock>,
 ) -> Result<HashMap<String, AssertionCheck>, ConfigError> {
-    let with_keys = clients.iter().filter_map(|client| Some((client.id(), client.jwks.as_ref()?)));
-    let check =
-        |(id, jwks): (&str, &Vec<u8>)| Ok((id.to_owned(), AssertionCheck::new(id, jwks, issuer, Arc::clone(clock))?));
+    let with_keys = clients.iter().filter_map(|client| Some((client.id(), client.public_keys.as_ref()?)));
+    let check = |(id, keys): (&str, &PublicKeys)| {
+        Ok((id.to_owned(), AssertionCheck::new(id, keys, issuer, Arc::clone(clock))?))
+    };
     with_keys.map(check).collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::key::{KeySet, StaticKeys};
+use countersign_core::key::{KeySet, KeySource, StaticKeys};
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
@@ -21,27 +21,42 @@ const MAX_AHEAD: Duration = Duration::from_secs(300);
 /// The longest accepted `jti`, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
+/// The registered public keys of a client.
+#[derive(Clone, Debug)]
+pub(crate) enum PublicKeys {
+    /// A JWK Set.
+    Set(Vec<u8>),
+    Source(Arc<dyn KeySource>),
+}
+
 /// Verifies the assertions of one client.
 pub(crate) struct AssertionCheck(Verifier);
 
 impl AssertionCheck {
-    /// `jwks` are the client's registered public keys; keys in an assertion are ignored.
-    pub(crate) fn new(client: &str, jwks: &[u8], issuer: &str, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        let field = || format!("client {}: public_keys", client.escape_debug());
-        let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::new(field(), reason.to_string()))?;
-        if let Some(skipped) = keys.skipped().first() {
-            return Err(ConfigError::new(field(), format!("a key is not usable: {}", skipped.reason)));
-        }
-        let trusted = NeedsAudience::new(client, Arc::new(StaticKeys::from_set(keys))).audience(issuer);
+    /// Keys in an assertion are ignored.
+    pub(crate) fn new(
+        client: &str,
+        keys: &PublicKeys,
+        issuer: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ConfigError> {
+        let keys = match keys {
+            PublicKeys::Set(jwks) => {
+                Arc::new(StaticKeys::from_set(registered_keys(client, jwks)?)) as Arc<dyn KeySource>
+            }
+            PublicKeys::Source(keys) => Arc::clone(keys),
+        };
+        let trusted = NeedsAudience::new(client, keys).audience(issuer);
         let trusted = trusted.token_type("client-authentication+jwt");
         // No cache: an assertion is accepted only once.
         Verifier::builder().trust(trusted).clock(clock).cache_bytes(0).build().map(AssertionCheck).map_err(|error| {
             let problems = error.faults().iter().map(|fault| fault.problem.as_ref()).collect::<Vec<_>>();
-            ConfigError::check(vec![Fault::new(field(), problems.join("; "))]).err().unwrap_or(error)
+            ConfigError::check(vec![Fault::new(field(client), problems.join("; "))]).err().unwrap_or(error)
         })
     }
 
-    /// Returns whether `assertion` is valid for `client` and has not been used before.
+    /// Returns whether `assertion` is valid for `client` and has not been used before. `Busy` if the client's keys are not
+    /// available now, or its key may be a new one.
     pub(crate) async fn proves(
         &self,
         client: &Client,
@@ -51,7 +66,11 @@ impl AssertionCheck {
         if !has_right_type(assertion.expose()) {
             return Ok(false);
         }
-        let Ok(verified) = self.0.verify(assertion.expose()).await else { return Ok(false) };
+        let verified = match self.0.verify(assertion.expose()).await {
+            Ok(verified) => verified,
+            Err(error) if error.is_unavailable() => return Err(Busy),
+            Err(_) => return Ok(false),
+        };
         let now = self.0.clock().now();
         let expires_at = verified.expires_at();
         let has_one_audience = verified.audiences().count() == 1;
@@ -79,6 +98,19 @@ impl fmt::Debug for AssertionCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AssertionCheck").finish_non_exhaustive()
     }
+}
+
+/// The keys in the JWK Set of a client, all of which must be usable.
+pub(crate) fn registered_keys(client: &str, jwks: &[u8]) -> Result<KeySet, ConfigError> {
+    let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::new(field(client), reason.to_string()))?;
+    match keys.skipped().first() {
+        None => Ok(keys),
+        Some(skipped) => Err(ConfigError::new(field(client), format!("a key is not usable: {}", skipped.reason))),
+    }
+}
+
+fn field(client: &str) -> String {
+    format!("client {}: public_keys", client.escape_debug())
 }
 
 /// Refuses other kinds of tokens: `typ` must be absent, `JWT` or `client-authentication+jwt`.

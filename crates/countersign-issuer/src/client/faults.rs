@@ -30,7 +30,7 @@ impl Client {
         if slow > 1 || keyed > MAX_KEYED_HASHES {
             fault("secret", "more than one Argon2id or bcrypt hash, or more than four keyed hashes; remove some");
         }
-        if slow + keyed == 0 && self.jwks.is_none() && !is_federated {
+        if slow + keyed == 0 && self.public_keys.is_none() && !is_federated {
             fault("secret", "neither a secret nor public keys; the client could never authenticate");
         }
         if self.grants.is_empty() {

@@ -13,7 +13,7 @@ mod turns;
 mod upgrades;
 mod verified_secrets;
 
-pub(crate) use assertion::AssertionCheck;
+pub(crate) use assertion::{AssertionCheck, PublicKeys, registered_keys};
 pub(crate) use authenticator::ClientAuthenticator;
 pub(crate) use error::AuthenticationError;
 pub use registration::{Client, ClientSecret};

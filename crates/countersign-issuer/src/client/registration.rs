@@ -1,11 +1,14 @@
 //! The registration of a client. It allows nothing that is not named.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use countersign_core::claims::TenantId;
 use countersign_core::error::Fault;
+use countersign_core::key::KeySource;
 use countersign_core::secret::Secret;
 
+use super::assertion::PublicKeys;
 use super::secret::SecretHash;
 use crate::policy::{ExchangeRule, Grant, ScopeSet};
 
@@ -64,7 +67,7 @@ pub struct Client {
     id: String,
     plain: Vec<Secret<String>>,
     pub(super) hashes: Vec<SecretHash>,
-    pub(crate) jwks: Option<Vec<u8>>,
+    pub(crate) public_keys: Option<PublicKeys>,
     pub(crate) grants: BTreeSet<Grant>,
     pub(crate) audiences: Vec<String>,
     pub(super) default_audience: Option<String>,
@@ -82,7 +85,7 @@ impl Client {
             id: id.into(),
             plain: Vec::new(),
             hashes: Vec::new(),
-            jwks: None,
+            public_keys: None,
             introspected_audiences: Vec::new(),
             grants: BTreeSet::from([Grant::ClientCredentials]),
             audiences: Vec::new(),
@@ -113,7 +116,15 @@ impl Client {
 
     /// The public keys (a JWK Set, RFC 7517 §5) that verify its assertions (`private_key_jwt`). It then needs no secret.
     pub fn public_keys(mut self, jwks: impl Into<Vec<u8>>) -> Self {
-        self.jwks = Some(jwks.into());
+        self.public_keys = Some(PublicKeys::Set(jwks.into()));
+        self
+    }
+
+    /// A source of the public keys that verify its assertions, in place of [`public_keys`](Self::public_keys), such as
+    /// `FileKeys` of the crate `countersign`, which reads a file again as it changes. While the source has no keys, or cannot
+    /// look for a new one yet, the client gets 503.
+    pub fn key_source(mut self, keys: Arc<dyn KeySource>) -> Self {
+        self.public_keys = Some(PublicKeys::Source(keys));
         self
     }
 

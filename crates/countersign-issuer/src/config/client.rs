@@ -1,13 +1,16 @@
 //! A client as data.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use countersign_core::claims::TenantId;
-use countersign_core::error::ConfigError;
+use countersign_core::error::{ConfigError, Fault};
+use countersign_core::key::KeySource;
+use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use serde::Deserialize;
 
-use super::file::read_file;
-use crate::client::{Client, SecretHash};
+use super::file::{joined, read_file};
+use crate::client::{Client, SecretHash, registered_keys};
 use crate::policy::{ExchangeRule, Grant};
 
 /// A service that requests tokens.
@@ -40,7 +43,8 @@ pub struct ClientConfig {
     /// More keyed hashes, so that it can change its secret without a pause.
     #[serde(default)]
     pub more_secrets: Vec<StoredSecret>,
-    /// A file with the public keys that verify its assertions (a JWK Set). It is read at the start.
+    /// A file with the public keys that verify its assertions (a JWK Set). It is read again as it changes; a wrong one
+    /// is an error at the start, and later leaves the last good keys in use.
     pub public_keys: Option<String>,
     /// The allowed grants, by `grant_type`. Default: `client_credentials`, and token exchange if it has a rule.
     pub grants: Option<Vec<String>>,
@@ -94,7 +98,12 @@ pub struct ExchangeConfig {
 }
 
 impl ClientConfig {
-    pub(super) fn to_client(&self, folder: &Path) -> Result<Client, ConfigError> {
+    pub(super) fn to_client(
+        &self,
+        issuer: &str,
+        folder: &Path,
+        remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
+    ) -> Result<Client, ConfigError> {
         let field = |name: &str| format!("client {}: {name}", self.id.escape_debug());
         let mut client = Client::new(&self.id).audiences(&self.audiences).scopes(&self.scopes);
         if let Some(grants) = &self.grants {
@@ -111,7 +120,15 @@ impl ClientConfig {
             client = client.add_secret(stored);
         }
         if let Some(path) = &self.public_keys {
-            client = client.public_keys(read_file(&folder.join(path), "public_keys")?.expose().clone());
+            let path = joined(folder, path, "public_keys")?;
+            registered_keys(&self.id, read_file(Path::new(&path), "public_keys")?.expose().as_bytes())?;
+            let mut keys = TrustedIssuerConfig::new(&self.id, issuer);
+            keys.keys = KeysConfig::File(path);
+            client = client.key_source(remote(&keys).map_err(|error| {
+                let renamed =
+                    error.faults().iter().map(|fault| Fault::new(field("public_keys"), fault.problem.clone()));
+                ConfigError::check(renamed.collect()).err().unwrap_or(error)
+            })?);
         }
         if let Some(audience) = &self.default_audience {
             client = client.default_audience(audience);

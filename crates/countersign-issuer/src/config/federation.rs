@@ -9,7 +9,7 @@ use countersign_core::key::{KeySet, KeySource};
 use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use serde::Deserialize;
 
-use super::file::read_file;
+use super::file::{joined, read_file};
 use crate::policy::Federation;
 
 /// Another issuer, the rules under which it is trusted, and the client of each of its subjects.
@@ -73,8 +73,7 @@ impl FederationConfig {
             paths.extend([&mut connection.certificate_file, &mut connection.key_file].into_iter().flatten());
         }
         for path in paths {
-            let joined = folder.join(&*path).into_os_string().into_string();
-            *path = joined.map_err(|_| ConfigError::new("federation", "the path of the folder is not UTF-8"))?;
+            *path = joined(folder, path, "federation")?;
         }
         Ok(trusted)
     }

@@ -106,19 +106,21 @@ impl IssuerConfig {
         Ok(IssuerConfig { folder, ..Self::from_toml(text.expose())? })
     }
 
-    /// Builds the issuer. The keys of federations must be inline.
+    /// Builds the issuer. The keys of federations must be inline, and clients have no `public_keys`.
     ///
     /// # Errors
     /// `ConfigError` with every fault found, each naming its field.
     pub fn build(&self) -> Result<Issuer, ConfigError> {
         self.build_with(|trusted| {
-            let problem = "keys from a file or the network change, and need `build_with`; or give the keys inline";
+            let problem =
+                "keys from a file or the network change, and need `build_with`; a federation may have them inline";
             Err(ConfigError::new(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
         })
     }
 
-    /// Builds the issuer. `remote` makes the key source of a federation whose keys are not inline, such as
-    /// `countersign::keys::from_config`, which reads a file again as it changes. Paths are complete when it gets them.
+    /// Builds the issuer. `remote` makes the key source of a federation whose keys are not inline, and that of a client's
+    /// `public_keys`, with the client as the issuer of its assertions. It is for example `countersign::keys::from_config`,
+    /// which reads a file again as it changes. Paths are complete when it gets them.
     ///
     /// # Errors
     /// As [`build`](Self::build).
@@ -163,7 +165,7 @@ impl IssuerConfig {
             builder = builder.add_audience(audience.to_audience());
         }
         for client in &self.clients {
-            if let Some(client) = taken(client.to_client(&self.folder), &mut faults) {
+            if let Some(client) = taken(client.to_client(&self.issuer, &self.folder, &remote), &mut faults) {
                 builder = builder.add_client(client);
             }
         }
