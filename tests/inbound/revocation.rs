@@ -62,8 +62,32 @@ async fn a_subjects_tokens_are_revoked_by_their_time_of_issue() {
     assert_eq!(service.get("/", &new).await.status, 200);
     assert_eq!(service.get("/", &of_other).await.status, 200);
     // An earlier revocation that comes late takes nothing back.
-    revoked.revoke_subject(issuer.name(), "u1", UnixTime::from_secs(1), Duration::ZERO).expect("room");
+    let earlier = issuer.clock().now().saturating_sub(Duration::from_secs(3600));
+    revoked.revoke_subject(issuer.name(), "u1", earlier, Duration::ZERO).expect("room");
     assert_eq!(service.get("/", &old).await.status, 401);
+    assert_eq!(service.get("/", &new).await.status, 200);
+}
+
+/// The caller's clock may read 1970 when it revokes: the list's clock counts then, or the caller is told.
+#[tokio::test]
+async fn s15_10_a_revocation_by_a_clock_that_was_never_set_counts_from_now_or_fails() {
+    let issuer = TestIssuer::new();
+    let (old, old_of_client) = (good(&issuer).sign(), good(&issuer).subject("u2").client_id("kiosk").sign());
+    let unset = UnixTime::from_secs(5);
+    let revoked = Arc::new(MemoryRevocations::new());
+    let service = serve(&issuer, Arc::clone(&revoked)).await;
+    issuer.clock().advance(Duration::from_secs(10));
+    revoked.revoke_subject(issuer.name(), "u1", unset, Duration::from_secs(3600)).expect("room");
+    revoked.revoke_client(issuer.name(), "kiosk", unset, Duration::from_secs(3600)).expect("room");
+    let new = good(&issuer).sign();
+    assert_eq!(service.get("/", &old).await.status, 401);
+    assert_eq!(service.get("/", &old_of_client).await.status, 401);
+    assert_eq!(service.get("/", &new).await.status, 200);
+
+    let now = issuer.clock().now();
+    issuer.clock().step_wall(unset);
+    assert!(revoked.revoke_subject(issuer.name(), "u3", unset, Duration::from_secs(3600)).is_err(), "at which time?");
+    revoked.revoke_subject(issuer.name(), "u3", now, Duration::from_secs(3600)).expect("the caller knows the time");
 }
 
 #[test]

@@ -23,6 +23,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// The longest time for which a revocation is kept.
 const MAX_RETENTION: Duration = Duration::from_secs(366 * 86_400);
 
+/// 2000-01-01: no token was issued before, so an earlier time is that of a clock that has not been set.
+const FIRST_TIME: UnixTime = UnixTime::from_secs(946_684_800);
+
 /// A list of revoked tokens, subjects and clients in the memory of this process.
 ///
 /// Share it in an `Arc` with the code that learns of revocations. An entry is removed once every token that it could stop
@@ -152,8 +155,10 @@ impl MemoryRevocations {
     /// `max_lifetime` is the longest lifetime of the issuer's tokens; the revocation is removed after it. Issuers write whole
     /// seconds: a subject that signs in again within the same second may have to do so once more.
     ///
+    /// A time before the year 2000 comes from a clock that has not been set. The present time of the list's clock counts then.
+    ///
     /// # Errors
-    /// [`RevocationsFull`]; the tokens are still accepted then.
+    /// [`RevocationsFull`], also if neither clock has been set; the tokens are still accepted then.
     pub fn revoke_subject(
         &self,
         issuer: &str,
@@ -161,15 +166,14 @@ impl MemoryRevocations {
         issued_before: UnixTime,
         max_lifetime: Duration,
     ) -> Result<(), RevocationsFull> {
-        let end = issued_before.saturating_add(max_lifetime);
-        self.add(NameRef::subject(issuer, subject), None, Some(issued_before), end)
+        self.add_issued_before(NameRef::subject(issuer, subject), issued_before, max_lifetime)
     }
 
     /// Revokes every token that was issued to this client (`client_id`) before `issued_before` or has no time of issue, in
-    /// whoever's name. `max_lifetime` is as for [`revoke_subject`](Self::revoke_subject).
+    /// whoever's name. Times are as for [`revoke_subject`](Self::revoke_subject).
     ///
     /// # Errors
-    /// [`RevocationsFull`]; the tokens are still accepted then.
+    /// As [`revoke_subject`](Self::revoke_subject).
     pub fn revoke_client(
         &self,
         issuer: &str,
@@ -177,8 +181,7 @@ impl MemoryRevocations {
         issued_before: UnixTime,
         max_lifetime: Duration,
     ) -> Result<(), RevocationsFull> {
-        let end = issued_before.saturating_add(max_lifetime);
-        self.add(NameRef::client(issuer, client_id), None, Some(issued_before), end)
+        self.add_issued_before(NameRef::client(issuer, client_id), issued_before, max_lifetime)
     }
 
     /// The number of revocations in the list.
@@ -191,6 +194,18 @@ impl MemoryRevocations {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn add_issued_before(
+        &self,
+        name: NameRef<'_>,
+        issued_before: UnixTime,
+        max_lifetime: Duration,
+    ) -> Result<(), RevocationsFull> {
+        let is_set = |time: &UnixTime| *time >= FIRST_TIME;
+        let times = [issued_before, self.retention.now()];
+        let issued_before = times.into_iter().find(is_set).ok_or(RevocationsFull)?;
+        self.add(name, None, Some(issued_before), issued_before.saturating_add(max_lifetime))
     }
 
     fn add(

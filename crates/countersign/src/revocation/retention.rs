@@ -105,7 +105,7 @@ impl Retention {
     /// The term of an entry about tokens that expire by `expires_at` and were issued before `issued_before`: an entry is kept
     /// for at most `longest`, so that no caller fills a list for years.
     pub(super) fn term(&self, expires_at: UnixTime, issued_before: Option<UnixTime>, longest: Duration) -> Term {
-        let now = self.clock().now();
+        let now = self.now();
         let bound = self.outlives(expires_at, longest).then(|| Bound {
             longest: longest.saturating_add(KEEP_AFTER_EXPIRY),
             // Clocks of issuers differ by up to the leeway.
@@ -116,7 +116,7 @@ impl Retention {
 
     /// Returns whether a token with this expiry outlives an entry that is made now.
     pub(super) fn outlives(&self, expires_at: UnixTime, longest: Duration) -> bool {
-        expires_at > self.clock().now().saturating_add(longest)
+        expires_at > self.now().saturating_add(longest)
     }
 
     /// The time by which entries are removed: never later than the wall clock, or than it read within the last hour.
@@ -126,6 +126,11 @@ impl Retention {
 
     pub(super) fn elapsed(&self) -> Duration {
         self.clock().elapsed()
+    }
+
+    /// The wall clock's time.
+    pub(super) fn now(&self) -> UnixTime {
+        self.clock().now()
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -173,7 +178,7 @@ impl Retention {
         };
         // The wall clock may have been wrong when the entry was made: its time counts by the present clock too.
         let age = self.clock().elapsed().saturating_sub(made_at);
-        let made = self.clock().now().saturating_sub(age).saturating_add(KEEP_AFTER_EXPIRY);
+        let made = self.now().saturating_sub(age).saturating_add(KEEP_AFTER_EXPIRY);
         let until = self.forgotten_until.load(Ordering::SeqCst).max(mark(since_1970(made)));
         issued_at.is_none_or(|issued| since_1970(issued) < Duration::from_millis(until))
     }
