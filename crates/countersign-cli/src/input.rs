@@ -42,22 +42,26 @@ pub(crate) fn lines(argument: Option<&str>) -> Result<Box<dyn BufRead>, Failure>
     Ok(Box::new(std::io::BufReader::new(file)))
 }
 
-/// The next line without its line break; `None` at the end. Lines over 1 MiB are truncated.
+/// The next line without its line break; `None` at the end. Of a line over 1 MiB, the first 1 MiB and a byte are returned with
+/// all spaces, so that no verifier takes a part for the whole: it is longer than any token may be.
 pub(crate) fn next_line(reader: &mut dyn BufRead) -> Result<Option<String>, Failure> {
     let unreadable = |error: std::io::Error| Failure::usage(format!("the input cannot be read: {error}"));
     let mut line = Vec::new();
-    let read = reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut line).map_err(unreadable)?;
+    let read = reader.take(MAX_INPUT_BYTES + 1).read_until(b'\n', &mut line).map_err(unreadable)?;
     if read == 0 {
         return Ok(None);
     }
-    while line.last() != Some(&b'\n') && u64::try_from(line.len()).is_ok_and(|length| length >= MAX_INPUT_BYTES) {
-        let mut rest = Vec::new();
-        let more = reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut rest).map_err(unreadable)?;
-        if more == 0 || rest.last() == Some(&b'\n') {
+    if line.last() == Some(&b'\n') || u64::try_from(line.len()).is_ok_and(|length| length <= MAX_INPUT_BYTES) {
+        return Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()));
+    }
+    let mut rest = Vec::new();
+    while reader.take(MAX_INPUT_BYTES).read_until(b'\n', &mut rest).map_err(unreadable)? > 0 {
+        if rest.last() == Some(&b'\n') {
             break;
         }
+        rest.clear();
     }
-    Ok(Some(String::from_utf8_lossy(&line).trim().to_owned()))
+    Ok(Some(String::from_utf8_lossy(&line).into_owned()))
 }
 
 /// A whole file as text; `-` is standard input.
@@ -139,12 +143,13 @@ mod tests {
     #[test]
     fn lines_are_read_one_by_one_and_bounded() {
         let long = "x".repeat(3 * 1024 * 1024);
-        let text = format!("a\r\n\n{long}\nb");
+        let blanks = " ".repeat(3 * 1024 * 1024);
+        let text = format!("a\r\n\n{long}\na.b.c{blanks}x\n{}\nb", &long[..1024 * 1024]);
         let mut reader = text.as_bytes();
         let mut lengths = Vec::new();
         while let Ok(Some(line)) = next_line(&mut reader) {
             lengths.push(line.len());
         }
-        assert_eq!(lengths, [1, 0, 1024 * 1024, 1]);
+        assert_eq!(lengths, [1, 0, 1024 * 1024 + 1, 1024 * 1024 + 1, 1024 * 1024, 1], "a cut line stays too long");
     }
 }
