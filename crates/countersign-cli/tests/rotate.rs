@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use run::{Server, assert_form, countersign};
 use serde_json::{Value, json};
@@ -110,6 +111,46 @@ fn the_control_endpoint_requires_its_secret() {
     let locked = countersign(&["rotate", "--config", &config], "");
     assert!(locked.code == 2 && locked.stderr.contains("store"), "a store in use is not opened: {}", locked.stderr);
     assert_eq!(Some(published(&issuer)), before["keys"].as_array().map(Vec::len));
+}
+
+/// Anybody on the machine can connect to the control endpoint, and knows no secret.
+// S15.01
+#[test]
+fn s15_01_connections_of_others_keep_the_owner_from_no_rotation() {
+    let folder = Folder::new("flood");
+    let config = folder.config("");
+    let issuer = Server::start("issuer", &["--config", &config]);
+    let text = std::fs::read_to_string(folder.0.join("state.control")).expect("there");
+    let control: Value = serde_json::from_str(&text).expect("JSON");
+    let port = control["url"].as_str().expect("text").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let hello = "POST /hello HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n";
+    let requests = [String::new(), hello.to_owned(), format!("{hello}{{\"nonce\":\"x\"}}")];
+    let is_over = AtomicBool::new(false);
+    let (sender, full) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let sender = sender.clone();
+            let (port, requests, is_over) = (&port, &requests, &is_over);
+            scope.spawn(move || {
+                let mut held = Vec::new();
+                while !is_over.load(Ordering::Relaxed) {
+                    let Ok(mut stream) = TcpStream::connect(port) else { continue };
+                    let _ = stream.write_all(requests[held.len() % requests.len()].as_bytes());
+                    held.push(stream);
+                    if held.len() > 180 {
+                        held.swap_remove(150); // the others stay open
+                        let _ = sender.send(());
+                    }
+                }
+            });
+        }
+        full.iter().take(4).for_each(drop); // more than there are places, and they go on
+        let lists = (0..10).map(|_| countersign(&["rotate", "--config", &config, "--list", "--json"], ""));
+        let failed: Vec<_> = lists.filter(|answer| answer.code != 0).map(|answer| answer.stderr).collect();
+        is_over.store(true, Ordering::Relaxed);
+        assert!(failed.is_empty(), "{} of 10: {}", failed.len(), failed[0]);
+    });
+    drop(issuer);
 }
 
 /// Somebody else listens on the port of a killed service. They learn nothing, and their answers count for nothing.
