@@ -23,7 +23,8 @@ const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 /// The type of an assertion that authenticates a client (RFC 10070).
 pub(super) const CLIENT_AUTHENTICATION: &str = "client-authentication+jwt";
 
-/// The type of an assertion that is a grant (RFC 7523 §2.1 defines none).
+/// The type of an assertion that is a grant. Neither RFC 7523 §2.1 nor RFC 10070 defines one: the latter types only assertions
+/// that authenticate clients.
 pub(super) const GRANT: &str = "JWT";
 
 /// A JWT that authenticates a client or acts as a grant: signed for each request, or read from a file.
