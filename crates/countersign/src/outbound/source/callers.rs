@@ -186,6 +186,18 @@ mod tests {
     }
 
     #[test]
+    fn s15_01_a_subject_removes_no_callers_of_its_namesake_at_another_issuer() {
+        let mut callers = Callers::new(100_000);
+        for number in 0..200 {
+            callers.insert(digest(number), caller("https://a.test", "web", "ann", 100), NOW);
+        }
+        for number in 1_000..3_000 {
+            callers.insert(digest(number), caller("https://b.test", "web", "ann", 100), NOW);
+        }
+        assert_eq!((0..200).filter(|number| callers.get(&digest(*number)).is_some()).count(), 200);
+    }
+
+    #[test]
     fn s7_13_the_callers_are_bounded_and_the_longest_unused_go() {
         let mut callers = Callers::new(100_000);
         for number in 0..10_001 {

@@ -27,9 +27,8 @@ impl Shares {
 
     pub(super) fn names(&self, party: &Party) -> Names {
         let Party { issuer, client, subject } = party;
-        let of_issuer =
-            |kind, name: &Option<String>| name.as_ref().map(|name| self.hasher.hash_one((issuer, kind, name)));
-        [of_issuer("subject", subject), of_issuer("client", client), Some(self.hasher.hash_one(issuer))]
+        let of_issuer = |name: &Option<String>| name.as_ref().map(|name| self.hasher.hash_one((issuer, name)));
+        [of_issuer(subject), of_issuer(client), Some(self.hasher.hash_one(issuer))]
     }
 
     /// A place in each share.
