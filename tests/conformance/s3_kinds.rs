@@ -131,6 +131,7 @@ fn s3_30_an_untyped_token_of_an_issuer_for_itself_is_an_assertion_only_without_a
         assert_eq!(code(&verifier, &own.clone().claim("sub", "u1").without("client_id").sign()), OK, "another's");
         assert_eq!(code(&verifier, &own.without("client_id").sign()), "wrong_type");
     }
+    assert_eq!(code(&verifier, &valid().claim("sub", ISSUER).without("client_id").sign()), OK, "its type tells it");
 }
 
 #[test]

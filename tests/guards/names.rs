@@ -270,9 +270,10 @@ async fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
 #[tokio::test]
 async fn s3_21_s15_05_a_reserved_prefix_holds_for_every_member_that_names_a_service() {
     let (ours, partner) = issuers();
+    let clients = Authorities::new().client_at("/clientId");
     let verifier = Verifier::builder()
         .trust(ours.trusted_for("api"))
-        .trust(partner.trusted_for("api").refused_subject_prefix("admin:"))
+        .trust(partner.trusted_for("api").authorities(clients).refused_subject_prefix("admin:"))
         .reserve_subjects("svc:", ours.name())
         .clock(Arc::new(ours.clock().clone()))
         .build()
@@ -288,6 +289,7 @@ async fn s3_21_s15_05_a_reserved_prefix_holds_for_every_member_that_names_a_serv
             ("azp", json!([name])),
             ("cid", json!(name)),
             ("appid", json!(name)),
+            ("clientId", json!(name)), // by the mapping
             ("act", json!({ "sub": name })),
             ("act", json!({ "sub": "a", "client_id": name })),
             ("act", json!({ "sub": "a", "act": { "sub": "b", "act": { "sub": name } } })),

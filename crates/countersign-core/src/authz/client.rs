@@ -115,3 +115,28 @@ pub(super) fn string_at<'p>(
         Some(other) => Err(mismatch(pointer, "a string", type_of(&other))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s3_21_s15_06_no_token_without_a_client_or_a_subject_is_a_clients_own() {
+        let names = ["clientId", "idtyp", "oid", "preferred_username"].map(Box::from);
+        let user = r#""client_id":"a","preferred_username":"service-account-a""#;
+        for (mark, claims, client, is_own) in [
+            (OwnTokens::SubjectIsClient, r#"{"sub":"a"}"#, "a", true),
+            (OwnTokens::SubjectIsClient, r#"{"sub":"a"}"#, "b", false),
+            (OwnTokens::SubjectAtClients, r#"{"sub":"a@clients"}"#, "a", true),
+            (OwnTokens::SubjectAtClients, r#"{"sub":"@clients"}"#, "", false),
+            (OwnTokens::ServiceAccount, &format!(r#"{{"sub":"u",{user}}}"#), "a", true),
+            (OwnTokens::ServiceAccount, &format!("{{{user}}}"), "a", false),
+            (OwnTokens::AppOnly, r#"{"sub":"u","idtyp":"app"}"#, "a", true),
+            (OwnTokens::AppOnly, r#"{"sub":"","idtyp":"app"}"#, "a", false),
+            (OwnTokens::AppOnly, r#"{"sub":"u","idtyp":"app"}"#, "", false),
+        ] {
+            let payload = Payload::parse(claims.as_bytes().to_vec(), &names).expect("claims");
+            assert_eq!(mark.is_own(&payload, &names, client).ok(), Some(is_own), "{mark:?} {claims} {client}");
+        }
+    }
+}

@@ -203,4 +203,13 @@ mod tests {
         assert!(NestedBudget::new(0, [1]).acquire([None]).is_err());
         assert!(NestedBudget::new(1, [0]).acquire([Some(1)]).is_err());
     }
+
+    #[test]
+    fn s15_01_a_key_leaves_others_room_in_a_share_that_is_small() {
+        let budget = NestedBudget::new(100, [10, 10]);
+        let place = |subject| budget.acquire([Some(budget.key("issuer")), Some(budget.key(subject))]);
+        let busy: Vec<_> = std::iter::from_fn(|| place("ann").ok()).collect();
+        assert_eq!(busy.len(), 5, "half of what its issuer may have");
+        assert!(place("bob").is_ok());
+    }
 }

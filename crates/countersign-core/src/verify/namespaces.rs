@@ -176,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn s15_05_tenants_of_one_configured_issuer_are_stated_if_others_are_resolved() {
+        let issuer = |mapping| {
+            let keys = Arc::new(StaticKeys::new([]));
+            NeedsAudience::new("https://id.test", keys).audience("api").authorities(mapping)
+        };
+        let at = || Authorities::new().tenant_at("/tenant");
+        let faults = |mapping, has_resolved| IssuerNames::new(&[issuer(mapping)], has_resolved).1.len();
+        assert_eq!((faults(at(), false), faults(at(), true)), (0, 1));
+        assert_eq!(faults(at().tenants_of("https://id.test"), true), 0);
+        assert_eq!(faults(at().tenant_prefix("acme."), true), 0);
+    }
+
+    #[test]
     fn s15_05_a_changed_answer_of_the_source_is_decided_again() {
         let (names, _) = IssuerNames::new(&[], true);
         let (source, keys) = (Source::default(), Arc::new(StaticKeys::new([])));
