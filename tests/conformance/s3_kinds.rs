@@ -213,6 +213,21 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
         ("token_type", json!("urn:ietf:params:oauth:token-type:id-jag")),
         ("token_use", json!("urn:ietf:params:oauth:token-type:refresh_token")),
         ("typ", json!("urn:ietf:params:oauth:token-type:id_token")),
+        // Responses by the drafts before RFC 9701, refresh tokens of Spring Security OAuth and of Cloud Foundry UAA, statements
+        // of OpenID Federation, a status list, and an ID token that its subject issued.
+        ("active", json!(true)),
+        ("active", json!(false)),
+        ("ati", json!("3ab3")),
+        ("granted_scopes", json!(["orders:read"])),
+        ("authority_hints", json!(["https://anchor.test"])),
+        ("metadata_policy", json!({})),
+        ("metadata_policy_crit", json!(["remove"])),
+        ("trust_marks", json!([])),
+        ("trust_mark_issuers", json!({})),
+        ("trust_mark_owners", json!({})),
+        ("jwks", json!({ "keys": [] })),
+        ("status_list", json!({ "bits": 1, "lst": "eNrbuRgAAhcBXQ" })),
+        ("sub_jwk", json!({ "kty": "OKP" })),
     ];
     type Policy = fn() -> TrustedIssuer;
     let profiles: [(&str, Policy); 3] = [
@@ -261,6 +276,13 @@ fn s3_17_s3_30_a_kind_that_only_one_claim_declares_counts_in_every_profile() {
             ("state", json!("Bavaria")),
             ("code", json!("DE")),
             ("error", json!(null)),
+            ("active", json!("yes")),
+            ("active", json!(null)),
+            ("jwks", json!("https://app.test/keys")),
+            ("ati", json!(null)),
+            ("metadata", json!({ "plan": "gold" })),
+            ("constraints", json!({})),
+            ("status", json!({ "status_list": { "idx": 1, "uri": "https://status.test" } })),
             ("redirect_uri", json!("https://app.test/")),
         ] {
             let token = valid().claim(name, value.clone()).sign();
@@ -350,9 +372,10 @@ fn s3_23_s3_24_s3_30_no_claim_that_decides_validity_is_elsewhere() {
     ];
     let refused = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce", "at_hash", "c_hash", "s_hash"];
     let kinds = ["events", "token_use", "typ", "token_type", "type", "htm", "_sd", "vct", "vc", "code", "redirect_uri"];
+    let kinds = kinds.into_iter().chain(["active", "ati", "jwks", "status_list"]);
     for policy in policies {
         let verifier = verifier(policy);
-        for name in refused.into_iter().chain(kinds) {
+        for name in refused.into_iter().chain(kinds.clone()) {
             let there = valid().claim("aud", json!([AUDIENCE, "c1"]));
             for token in [there.clone(), there.without(name)] {
                 let token = token.claim("_claim_names", json!({ "other": "s", name: "s" }));

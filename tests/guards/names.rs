@@ -270,7 +270,7 @@ async fn s3_21_s15_06_who_has_an_actor_never_speaks_for_itself() {
 #[tokio::test]
 async fn s3_21_s15_05_a_reserved_prefix_holds_for_every_member_that_names_a_service() {
     let (ours, partner) = issuers();
-    let clients = Authorities::new().client_at("/clientId");
+    let clients = Authorities::new().client_at("/app");
     let verifier = Verifier::builder()
         .trust(ours.trusted_for("api"))
         .trust(partner.trusted_for("api").authorities(clients).refused_subject_prefix("admin:"))
@@ -289,7 +289,18 @@ async fn s3_21_s15_05_a_reserved_prefix_holds_for_every_member_that_names_a_serv
             ("azp", json!([name])),
             ("cid", json!(name)),
             ("appid", json!(name)),
-            ("clientId", json!(name)), // by the mapping
+            ("app", json!(name)), // by the mapping
+            ("clientId", json!(name)),
+            ("preferred_username", json!(name)),
+            ("username", json!(name)),
+            ("user_name", json!(name)),
+            ("cognito:username", json!(name)),
+            ("unique_name", json!(name)),
+            ("upn", json!(name)),
+            ("oid", json!(name)),
+            ("uid", json!(name)),
+            ("user_id", json!(name)),
+            ("sub_id", json!({ "format": "opaque", "id": name })),
             ("act", json!({ "sub": name })),
             ("act", json!({ "sub": "a", "client_id": name })),
             ("act", json!({ "sub": "a", "act": { "sub": "b", "act": { "sub": name } } })),
@@ -518,10 +529,15 @@ async fn s15_05_a_claim_that_names_the_caller_at_one_issuer_is_not_taken_from_an
     let mapping =
         Authorities::new().client_at("/app").roles_at("/realm/roles").permissions_at("may").groups_at("teams");
     let mapping = mapping.tenant_at("/org/id").tenant_prefix("our.").own_tokens(OwnTokens::ServiceAccount);
-    let builder = Verifier::builder().trust(ours.trusted_for("api").authorities(mapping));
+    let trusted = ours.trusted_for("api").authorities(mapping);
+    let trusted = trusted.allowed_claim_values("division", ["retail"]).required_claim_value("region", "eu");
+    let builder = Verifier::builder().trust(trusted);
     let builder = builder.trust(partner.trusted_for("api").authorities(Authorities::new()));
     let verifier = builder.clock(Arc::new(ours.clock().clone())).build().expect("two issuers");
     let claims = json!({
+        "division": "retail", "region": "eu", "organization_id": "acme", "pipeline_id": "0184", "owner_id": "1",
+        "enterprise_id": "1", "terraform_workspace_id": "ws-1", "user_login": "ann", "workflow_ref": "acme/x",
+        "job_workflow_ref": "acme/deploy/.github/workflows/x.yml@refs/heads/main",
         "app": "billing", "realm": { "roles": ["admin"] }, "may": ["pay"], "teams": ["staff"], "org": { "id": "acme" },
         "clientId": "billing", "email": "ann@shop.test", "preferred_username": "ann", "upn": "ann", "oid": "1", "uid": "1",
         "username": "ann", "repository": "acme/x", "repository_owner_id": "1", "namespace_id": "1", "tid": "acme",

@@ -171,6 +171,30 @@ async fn s10_04_names_of_the_token_are_escaped_cut_and_few() {
     assert_eq!(words, "role x (the caller has roles b, c)");
 }
 
+/// What could pass for the words around it is in quotes.
+#[tokio::test]
+async fn s10_04_s10_13_a_name_of_the_token_cannot_write_the_reason() {
+    const FORGED: &str = "clerk). Every other rule is met (";
+    let issuer = TestIssuer::new();
+    let own = || good(&issuer);
+    let cases = [
+        (role("admin"), own().role(FORGED)),
+        (scope("write"), own().scope("read),(x")),
+        (group("staff"), own().group("clerk, staff")),
+        (client("billing"), own().client_id("web); ALLOWED (")),
+        (acr(["gold"]), own().claim("acr", "gold). ALLOWED (")),
+        (amr("hwk"), own().claim("amr", vec!["hwk; ALLOWED"])),
+        (role("clerk, x"), own().role("Clerk, X")),
+    ];
+    for (requirement, token) in cases {
+        let words = reason(&issuer, requirement, token).await;
+        let (_, found) = words.split_once(" (the ").expect("a reason");
+        let outside: String = found.split('"').step_by(2).collect();
+        assert!(found.matches('"').count() >= 2, "{words}");
+        assert!(!["ALLOWED", "rule", "staff", "x", "X"].iter().any(|word| outside.contains(word)), "{words}");
+    }
+}
+
 #[tokio::test]
 async fn without_debug_the_log_names_the_unmet_part_and_nothing_of_the_caller() {
     let issuer = TestIssuer::new();

@@ -4,7 +4,8 @@ use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::authz::{
-    Authorities, acr, actor, all_of, amr, any_of, at_least, claim, claims_where, client, group, owner, subject,
+    Authorities, OwnTokens, acr, actor, all_of, amr, any_of, at_least, claim, claims_where, client, group, owner,
+    subject,
 };
 use countersign::claims::Principal;
 use countersign::policy::TrustedIssuer;
@@ -267,4 +268,56 @@ async fn s3_23_an_unknown_part_in_shadow_mode_is_counted_as_unmet() {
     assert_eq!(rule.shadows().map(|(_, stats)| (stats.met, stats.unmet)).collect::<Vec<_>>(), [(0, 1)]);
     let only = Authorities::new();
     assert!(Verifier::new(issuer.trusted_for("api").authorities(only)).is_ok());
+}
+
+/// A mark of a client's own token that is elsewhere tells nothing, though the mark is the absence of a claim.
+#[tokio::test]
+async fn s3_21_s3_23_whose_own_token_it_is_is_unknown_while_a_mark_of_it_is_elsewhere() {
+    let issuer = TestIssuer::new();
+    let app_only = Authorities::new().client_at("/azp").own_tokens(OwnTokens::AppOnly).scopes_in_scp();
+    let service_account = Authorities::new().client_at("/azp").own_tokens(OwnTokens::ServiceAccount);
+    for (mapping, marks, of_client) in [
+        (app_only, ["scp", "idtyp", "oid"], json!({ "azp": "web", "oid": "u1" })),
+        (
+            service_account,
+            ["client_id", "preferred_username", "clientId"],
+            json!({ "azp": "web", "clientId": "web", "preferred_username": "service-account-web" }),
+        ),
+    ] {
+        let builder = Verifier::builder().trust(issuer.trusted_for("api").authorities(mapping));
+        let verifier = builder.clock(std::sync::Arc::new(issuer.clock().clone())).build().expect("a policy");
+        let claims = of_client.as_object().expect("an object");
+        let own = issuer.token().audience("api").subject("u1").without_claim("client_id");
+        let own = || claims.iter().fold(own.clone(), |token, (name, value)| token.claim(name, value.clone()));
+        let verified = verifier.verify(&own().sign()).await.expect("a client's own token");
+        assert!(verified.principal() == Principal::Client("web") && verified.meets(&client("web")), "{of_client}");
+        for mark in marks {
+            let token = own().claim("_claim_names", json!({ mark: "src1" })).sign();
+            let verified = verifier.verify(&token).await.expect("a token");
+            assert!(verified.is_client_unknown(), "{mark}");
+            assert!(!matches!(verified.principal(), Principal::Client(_)), "{mark}");
+            for rule in [client("web"), client("web").not(), client("other").not()] {
+                assert!(!verified.meets(&rule), "{rule} with {mark} elsewhere");
+            }
+        }
+    }
+}
+
+/// What every rule calls unknown is nothing to key data by.
+#[tokio::test]
+async fn s3_23_s15_05_a_tenant_that_is_elsewhere_is_no_tenant_for_a_handler() {
+    let issuer = TestIssuer::new();
+    let verifier = verifier(&issuer);
+    let app = Router::new().route("/", get(|tenant: Tenant| async move { tenant.to_string() }));
+    let app = app.layer(AuthenticateLayer::new(verifier.clone()));
+    let good = || issuer.token().audience("api").tenant("acme");
+    for (token, expected) in [(good(), Some("acme")), (good().claim("_claim_names", json!({ "tenant": "s" })), None)] {
+        let token = token.sign();
+        let verified = verifier.verify(&token).await.expect("a token");
+        assert_eq!(verified.tenant().map(ToString::to_string).as_deref(), expected);
+        let request = axum::http::Request::get("/").header("authorization", format!("Bearer {token}"));
+        let request = request.body(axum::body::Body::empty()).expect("a request");
+        let response = tower::ServiceExt::oneshot(app.clone(), request).await.expect("answered");
+        assert_eq!(response.status().as_u16(), if expected.is_some() { 200 } else { 403 });
+    }
 }

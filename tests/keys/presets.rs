@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign::issuers::Preset;
-use countersign::policy::TrustedIssuer;
+use countersign::policy::{Profile, TrustedIssuer};
 use countersign::verify::Verifier;
 use countersign_core::integration::Names;
 use countersign_test::TestIssuer;
@@ -600,4 +600,38 @@ async fn s3_21_client_is_right_for_each_provider() {
     let refused = verifier.verify(&sign(&issuer, &forged)).await.expect_err("another client");
     assert_eq!(refused.code(), "subject_not_allowed");
     assert!(refused.detail().contains("azp: expected an allowed client, found \"web\""), "{refused}");
+}
+
+/// By the flow with a code and without nonce, an ID token of Auth0 has nothing but the lack of a client to tell it by.
+#[tokio::test]
+async fn s3_19_s3_30_auth0s_id_token_is_no_access_token_at_an_api_named_like_its_client() {
+    let shape = shapes().into_iter().find(|shape| shape.preset == Preset::AUTH0).expect("there");
+    let issuer = TestIssuer::with_algorithm(countersign::key::Algorithm::RS256).with_name(shape.issuer);
+    let id_token = json!({
+        "sub": "auth0|5f7c", "aud": shape.audience, "sid": "s", "nickname": "ann", "updated_at": "2026-11-01T00:00:00Z"
+    });
+    let verify = async |trusted: TrustedIssuer, token: &str| {
+        let builder = Verifier::builder().trust(trusted).clock(Arc::new(issuer.clock().clone()));
+        let verified = builder.build().expect("a policy").verify(token).await;
+        verified.map_or_else(|error| error.code(), |_| "ok")
+    };
+    let trusted = || Preset::AUTH0.issuer(shape.issuer).keys(issuer.key_source()).audience(shape.audience);
+    for client in [Value::Null, json!("")] {
+        let mut claims = id_token.clone();
+        claims["azp"] = client;
+        assert_eq!(verify(trusted(), &sign(&issuer, &claims)).await, "missing_claim", "{claims}");
+    }
+    for client in ["azp", "client_id"] {
+        let mut claims = shape.claims.clone();
+        claims.as_object_mut().expect("an object").remove("azp");
+        claims[client] = json!("my_client_id");
+        assert_eq!(verify(trusted(), &sign(&issuer, &claims)).await, "ok", "{client}");
+    }
+    // Other kinds that a service accepts by name have no client.
+    let named = |typ: &str| trusted().profile(Profile::Named).token_type(typ);
+    assert_eq!(verify(named("JWT"), &sign(&issuer, &id_token)).await, "ok");
+    let logout = issuer.token().audience(shape.audience).without_claim("client_id").header("typ", "logout+jwt");
+    let logout = logout.claim("events", json!({ "http://schemas.openid.net/event/backchannel-logout": {} })).sign();
+    assert_eq!(verify(named("logout+jwt"), &logout).await, "ok");
+    assert_eq!(verify(trusted(), &logout).await, "wrong_type");
 }

@@ -40,7 +40,8 @@ async fn s4_07_a_set_without_usable_keys_names_its_entries_and_their_faults() {
         (json!([entry(json!(5))]), "without kid: not a JWK: no object, a duplicate member or a wrong type"),
         (json!([{"kty": "oct", "kid": "s", "k": "AAAA"}]), "s: private or symmetric material"),
         (json!([entry(json!("a")), entry(json!("b"))]), "a: kty is not RSA, EC, OKP or AKP; b: kty is not"),
-        (json!([entry(json!("x\nERROR forged"))]), "x\\nERROR forged: kty"),
+        (json!([entry(json!("x\nERROR forged"))]), "\"x\\nERROR forged\": kty"),
+        (json!([entry(json!("k1: replaced; prod-2"))]), "\"k1: replaced; prod-2\": kty"),
         (json!(vec![entry(json!("k")); 100]), "; and 96 more"),
     ];
     for (keys, part) in cases {

@@ -119,7 +119,7 @@ fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
     match header.get("alg").and_then(Value::as_str) {
         Some(name) if name.eq_ignore_ascii_case("none") => warn("alg is none: the token is not signed".to_owned()),
         Some(name) if name.starts_with("HS") => {
-            warn(format!("alg is {name}: everyone who can verify it can also forge it"));
+            warn(format!("alg is {}: everyone who can verify it can also forge it", output::word(name)));
         }
         Some(_) => {}
         None => warn("alg is missing from the header".to_owned()),
@@ -157,7 +157,7 @@ fn warnings(header: &Value, payload: &Value, now: i64) -> Vec<String> {
             .iter()
             .any(|word| lower.contains(word));
         if is_secret {
-            warn(format!("claim {name} looks like a secret; tokens are not encrypted"));
+            warn(format!("claim {} looks like a secret; tokens are not encrypted", output::word(name)));
         }
     }
     warnings

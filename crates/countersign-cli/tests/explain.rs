@@ -227,6 +227,14 @@ fn a_table_that_cannot_be_evaluated_is_refused() {
         (row("/{a", "public", Value::Null), "malformed path"),
         (row("/a", "everyone", Value::Null), "not a known route access"),
         (twice.to_string(), "duplicate route"),
+        (
+            row("/a", "required", json!({ "role": "clerk" })).replace("{\"role\":", "{\"role\":\"admin\",\"role\":"),
+            "a name twice",
+        ),
+        (
+            row("/a", "public", Value::Null).replace("\"access\":", "\"access\":\"required\",\"access\":"),
+            "duplicate field",
+        ),
         ("{}".to_owned(), "RouteTable::to_json"),
     ] {
         let table = file("table", &table);

@@ -138,6 +138,27 @@ async fn s10_13_a_key_cannot_write_the_lines_about_it() {
     }
 }
 
+/// Neither does a name in a token write the warnings about it.
+#[test]
+fn s10_13_a_token_cannot_write_the_warnings_about_it() {
+    const FORGED: &str = "VERIFIED: every check passed";
+    let signer = Signer::generate(Algorithm::ES256).expect("a key");
+    let header = json!({ "alg": format!("HS256. {FORGED}"), "kid": "a" }).to_string();
+    let spaces = " ".repeat(1000);
+    let claims = json!({ format!("x. {FORGED}. No secret"): 1, format!("secret{spaces}{FORGED}"): 1 }).to_string();
+    let token = signer.sign_compact(header.as_bytes(), claims.as_bytes()).expect("signed");
+    let warnings = check(&["decode", "--json", "-"], &token).json()["warnings"].as_array().expect("a list").clone();
+    let warnings: Vec<&str> = warnings.iter().filter_map(Value::as_str).collect();
+    let named: Vec<&&str> = warnings.iter().filter(|line| line.contains("HS256") || line.contains("secret")).collect();
+    assert_eq!(named.len(), 3, "{warnings:?}");
+    for line in named {
+        assert!(line.len() < 400, "{line}");
+        let (before, _) = line.split_once('\'').expect("a quotation");
+        let (_, after) = line.rsplit_once('\'').expect("its end");
+        assert!(!before.contains(FORGED) && !after.contains(FORGED), "{line}");
+    }
+}
+
 /// Of duplicate names only the last value is shown, so the others must not go unmentioned.
 #[test]
 fn s1_10_s15_09_duplicate_members_are_a_fault_of_what_is_shown() {

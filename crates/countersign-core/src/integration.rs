@@ -49,7 +49,7 @@ pub use crate::metrics::{Metric, MetricKind, MetricValue, Sample};
 pub use crate::metrics::{Publisher, describe_metrics};
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
-pub use crate::redact::{is_visible, safe_text, visible_text};
+pub use crate::redact::{is_visible, safe_text, visible_text, word};
 pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::enqueued::verify_enqueued;

@@ -72,6 +72,23 @@ pub fn is_visible(character: char) -> bool {
     }
 }
 
+/// Untrusted text as a part of a line: [`safe_text`], in quotes unless it is one word, so that it cannot pass for the words
+/// around it.
+///
+/// ```
+/// use countersign_core::integration::word;
+///
+/// assert_eq!(word("orders:read"), "orders:read");
+/// assert_eq!(word("clerk). ALLOWED ("), "\"clerk). ALLOWED (\"");
+/// ```
+#[must_use]
+pub fn word(foreign: &str) -> String {
+    let safe = safe_text(foreign);
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/@#+*=|$%&?!".contains(&byte);
+    let is_word = !matches!(&*safe, "" | "-" | "none" | "and") && safe.bytes().all(is_plain);
+    if is_word { safe } else { format!("\"{safe}\"") }
+}
+
 /// The longest message of a parser that quotes foreign text, in characters.
 const MAX_MESSAGE_CHARS: usize = 512;
 
@@ -87,7 +104,31 @@ pub(crate) fn short_text(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{safe_text, visible_text};
+    use super::{safe_text, visible_text, word};
+
+    #[test]
+    fn s10_04_s10_13_foreign_text_within_a_line_is_one_word_or_in_quotes() {
+        for name in ["clerk", "orders:read", "https://id.example/a?b=c", "Orders.Read", "a|b", "ann@shop.test"] {
+            assert_eq!(word(name), name);
+        }
+        for name in [
+            "",
+            "-",
+            "none",
+            "and",
+            "a b",
+            "a,b",
+            "a;b",
+            "clerk). Every other rule is met (",
+            "\"a\"",
+            "a'b",
+            "grüße",
+            "a\nb",
+        ] {
+            assert_eq!(word(name), format!("\"{}\"", safe_text(name)));
+        }
+        assert!(word(&"k".repeat(100)).ends_with("…\""));
+    }
 
     #[test]
     fn s10_04_nothing_hidden_stays_hidden_and_letters_stay() {

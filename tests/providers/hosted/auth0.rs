@@ -56,6 +56,8 @@ async fn other_tokens_of_auth0_are_refused_with_the_codes_of_its_guide() {
     assert_eq!(auth0.refusal(&verifier, "user-token.json", id_token).await, "wrong_audience");
     let id_token = json!({ "aud": "https://orders.example.com", "nonce": "n1" });
     assert_eq!(auth0.refusal(&verifier, "user-token.json", id_token).await, "id_token");
+    let id_token = json!({ "azp": null, "scope": null, "permissions": null, "sid": "s1", "nickname": "ann" });
+    assert_eq!(auth0.refusal(&verifier, "user-token.json", id_token).await, "missing_claim");
     for other in [url.clone(), format!("{url}/other/")] {
         assert_eq!(auth0.refusal(&verifier, "user-token.json", json!({ "iss": other })).await, "unknown_issuer");
     }

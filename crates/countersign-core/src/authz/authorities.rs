@@ -447,6 +447,9 @@ impl Authorities {
                 Some(other) => return Err(mismatch(pointer, "a tenant id", type_of(&other))),
             };
         }
+        if grants.unknown.contains(Fact::Tenant) {
+            grants.tenant = None; // no handler uses what every rule calls unknown
+        }
         Ok(grants)
     }
 
@@ -460,7 +463,7 @@ impl Authorities {
         let are_elsewhere = |claims: &[NamesClaim]| claims.iter().any(|claim| is_elsewhere(claim.pointer()));
         let are_roles_elsewhere = are_elsewhere(&self.roles_at);
         let is_client_elsewhere = self.is_client_elsewhere(|name| distributed.contains(name));
-        let is_mark_elsewhere = self.own_tokens.claim_names().iter().any(|name| distributed.contains(name));
+        let is_mark_elsewhere = self.own_tokens.marks().any(|name| distributed.contains(name));
         for (fact, is_unknown) in [
             (Fact::Scopes, distributed.contains("scope") || self.reads_scp && distributed.contains("scp")),
             (Fact::Methods, distributed.contains("amr")),

@@ -40,6 +40,16 @@ pub enum OwnTokens {
 }
 
 impl OwnTokens {
+    /// The claims that it reads, besides subject and client.
+    pub(super) fn marks(self) -> impl Iterator<Item = &'static str> {
+        let registered: &[&str] = match self {
+            OwnTokens::SubjectIsClient | OwnTokens::SubjectAtClients | OwnTokens::Workload => &[],
+            OwnTokens::ServiceAccount => &["client_id"],
+            OwnTokens::AppOnly => &["scp"],
+        };
+        self.claim_names().iter().chain(registered).copied()
+    }
+
     /// The claims that it reads besides the registered ones.
     pub(super) fn claim_names(self) -> &'static [&'static str] {
         match self {

@@ -73,6 +73,7 @@ impl Expr {
                 let at_least = |least| truths.iter().filter(|truth| **truth >= least).count() >= *count;
                 (!truths.is_empty()).then(|| match (at_least(Kleene::True), at_least(Kleene::Unknown)) {
                     (true, _) => Kleene::True,
+                    _ if *count > truths.len() => Kleene::Unknown,
                     (_, true) => Kleene::Unknown,
                     _ => Kleene::False,
                 })
@@ -152,6 +153,8 @@ fn any_expr() -> impl Strategy<Value = Expr> + Clone {
             some(inner.clone()).prop_map(And),
             some(inner.clone()).prop_map(Or),
             inner.clone().prop_map(|inner| Not(Box::new(inner))),
+            (some(inner.clone()), any::<prop::sample::Index>())
+                .prop_map(|(parts, index)| AtLeast(index.index(parts.len()) + 1, parts)),
             inner.clone().prop_map(|inner| Hidden(Box::new(inner))),
             inner.prop_map(|inner| Shadow(Box::new(inner))),
         ]

@@ -155,19 +155,11 @@ impl TypedClaims {
                 None => {
                     let weigh = || size_of::<C>() + DECODED_OVERHEAD + decoded_bytes(json);
                     let weight = self.budget.as_ref().map_or(0, |_| weigh());
-                    if self.budget.as_ref().is_some_and(|budget| !budget.take(weight)) {
-                        return decode();
-                    }
-                    let mut is_ours = false;
-                    let decoded = slot.get_or_init(|| {
-                        is_ours = true;
+                    let Some(taken) = Taken::from(self.budget.as_deref(), weight) else { return decode() };
+                    slot.get_or_init(|| {
                         let own = decode().map(|own| own as Arc<dyn Any + Send + Sync>);
-                        Box::new(Decoded { id, own, weight, next: Slot::new() })
-                    });
-                    if let Some(budget) = self.budget.as_ref().filter(|_| !is_ours) {
-                        budget.release(weight);
-                    }
-                    decoded
+                        Box::new(Decoded { id, own, weight: taken.keep(), next: Slot::new() })
+                    })
                 }
             };
             if decoded.id == id {
@@ -179,6 +171,33 @@ impl TypedClaims {
             slot = &decoded.next;
         }
         decode()
+    }
+}
+
+/// Bytes taken from a budget. They go back if they are not kept: another thread was first, or the user's type panicked.
+struct Taken<'b> {
+    budget: Option<&'b DecodedBudget>,
+    weight: usize,
+}
+
+impl<'b> Taken<'b> {
+    /// Takes them; `None` if the budget has too few.
+    fn from(budget: Option<&'b DecodedBudget>, weight: usize) -> Option<Self> {
+        budget.is_none_or(|budget| budget.take(weight)).then(|| Taken { budget, weight })
+    }
+
+    /// Keeps them, to be released by whoever has the entry.
+    fn keep(mut self) -> usize {
+        self.budget = None;
+        self.weight
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(budget) = self.budget {
+            budget.release(self.weight);
+        }
     }
 }
 
@@ -232,6 +251,28 @@ mod tests {
             }
         });
         assert_eq!(DECODED.load(Ordering::Relaxed), 4);
+    }
+
+    struct Panics;
+
+    impl<'de> Deserialize<'de> for Panics {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("a fault of the application");
+        }
+    }
+
+    #[test]
+    fn s11_13_a_type_that_panics_keeps_nothing_of_the_budget() {
+        let weight = size_of::<u8>() + DECODED_OVERHEAD + decoded_bytes("1");
+        let budget = Arc::new(DecodedBudget::new(weight));
+        let typed = TypedClaims::within(Some(Arc::clone(&budget)));
+        let claims = TokenClaims::new("1", &typed);
+        let attempt = std::panic::AssertUnwindSafe(|| claims.decode::<Panics>().is_ok());
+        assert!(std::panic::catch_unwind(attempt).is_err());
+        assert!(claims.decode::<u8>().is_ok());
+        assert!(!budget.take(1), "all of it is kept for the entry");
+        drop(typed);
+        assert!(budget.take(weight) && !budget.take(1), "and is free again, once");
     }
 
     #[test]

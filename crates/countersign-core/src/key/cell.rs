@@ -18,6 +18,10 @@ pub struct KeyCell {
 /// The last epoch of all cells: a source may replace its cell, and an epoch must never come twice.
 static LAST_EPOCH: AtomicU64 = AtomicU64::new(0);
 
+fn next_epoch() -> u64 {
+    LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1
+}
+
 /// A key set with the bounds of its use.
 pub(crate) struct CurrentKeys {
     pub(crate) set: Arc<KeySet>,
@@ -33,6 +37,14 @@ impl CurrentKeys {
     pub(crate) fn is_usable(&self, elapsed: Duration) -> bool {
         self.usable_until.is_none_or(|until| elapsed < until)
     }
+
+    /// The same keys as a stale set that is used until `usable_until`.
+    fn limited(&self, usable_until: Duration, is_withdrawn: bool) -> Self {
+        let (set, epoch) = (Arc::clone(&self.set), self.epoch);
+        let is_withdrawn = is_withdrawn || self.is_withdrawn;
+        let usable_until = Some(if set.is_empty() { Duration::ZERO } else { usable_until });
+        CurrentKeys { set, epoch, usable_until, is_stale: true, is_withdrawn }
+    }
 }
 
 impl KeyCell {
@@ -46,39 +58,30 @@ impl KeyCell {
     ///
     /// A set of the same keys keeps the epoch, so that tokens verified with them stay verified.
     pub fn store(&self, set: Arc<KeySet>, usable_until: Option<Duration>) {
-        let unchanged =
-            self.current.load().as_ref().filter(|current| current.set.has_same_keys(&set)).map(|current| current.epoch);
-        let epoch = unchanged.unwrap_or_else(|| LAST_EPOCH.fetch_add(1, Ordering::Relaxed) + 1);
-        self.current.store(Some(Arc::new(CurrentKeys {
-            set,
-            epoch,
-            usable_until,
-            is_stale: false,
-            is_withdrawn: false,
-        })));
+        self.current.rcu(|current| {
+            let unchanged = current.as_ref().filter(|current| current.set.has_same_keys(&set));
+            let epoch = unchanged.map_or_else(next_epoch, |current| current.epoch);
+            let set = Arc::clone(&set);
+            Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: false, is_withdrawn: false }))
+        });
     }
 
     /// Keeps the current keys in use as a stale set until `usable_until`, because newer keys cannot be fetched.
     pub fn serve_stale(&self, usable_until: Duration) {
-        self.limit_use(usable_until, false);
+        // A set that another thread stores at the same time is newer: it must not be replaced by the one that was read before.
+        self.current.rcu(|current| Some(Arc::new(current.as_ref()?.limited(usable_until, false))));
     }
 
     /// Ends the use of the current keys at `usable_until`, because the issuer withdrew all its keys. Without current keys,
     /// records only that.
     pub fn withdraw(&self, usable_until: Duration) {
-        if self.current.load().is_none() {
-            self.store(Arc::new(KeySet::new([])), Some(Duration::ZERO));
-        }
-        self.limit_use(usable_until, true);
-    }
-
-    fn limit_use(&self, usable_until: Duration, is_withdrawn: bool) {
-        if let Some(current) = self.current.load_full() {
-            let (set, epoch) = (Arc::clone(&current.set), current.epoch);
-            let is_withdrawn = is_withdrawn || current.is_withdrawn;
-            let usable_until = Some(if set.is_empty() { Duration::ZERO } else { usable_until });
-            self.current.store(Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: true, is_withdrawn })));
-        }
+        self.current.rcu(|current| match current {
+            Some(current) => Some(Arc::new(current.limited(usable_until, true))),
+            None => {
+                let (set, epoch, usable_until) = (Arc::new(KeySet::new([])), next_epoch(), Some(Duration::ZERO));
+                Some(Arc::new(CurrentKeys { set, epoch, usable_until, is_stale: true, is_withdrawn: true }))
+            }
+        });
     }
 
     /// Removes the keys: the verifier answers `keys_unavailable` until a set is stored.
@@ -147,6 +150,31 @@ mod tests {
         assert_eq!(first, epoch(&one));
         one.store(set("b"), None);
         assert_ne!(first, epoch(&one));
+    }
+
+    #[test]
+    fn s15_10_a_set_that_is_stored_while_the_old_one_is_extended_stays() {
+        let cell = KeyCell::new();
+        let sets = [set("a"), set("b")];
+        cell.store(Arc::clone(&sets[0]), None);
+        std::thread::scope(|scope| {
+            let extended = scope.spawn(|| (1..50_000).for_each(|at| cell.serve_stale(Duration::from_secs(at))));
+            for set in sets.iter().cycle() {
+                cell.store(Arc::clone(set), None);
+                (0..20).for_each(|_| std::hint::spin_loop());
+                assert!(cell.current().is_some_and(|current| Arc::ptr_eq(&current, set)), "the old set came back");
+                if extended.is_finished() {
+                    break;
+                }
+            }
+        });
+        let cell = KeyCell::new();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..10_000).for_each(|_| cell.withdraw(Duration::from_secs(9))));
+            }
+        });
+        assert!(cell.is_withdrawn() && !cell.is_usable(Duration::ZERO));
     }
 
     #[test]

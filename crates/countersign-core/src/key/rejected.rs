@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::redact::word;
+
 /// The number of skipped entries in a message.
 const MAX_LISTED: usize = 4;
 
@@ -62,8 +64,10 @@ pub struct SkippedKey {
 /// The `kid`, if there is one, and the reason.
 impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.key_id.is_empty() { "without kid" } else { &self.key_id };
-        write!(f, "{name}: {}", self.reason)
+        match self.key_id.as_str() {
+            "" => write!(f, "without kid: {}", self.reason),
+            name => write!(f, "{}: {}", word(name), self.reason),
+        }
     }
 }
 

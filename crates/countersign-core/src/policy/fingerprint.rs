@@ -111,6 +111,9 @@ impl TrustedIssuer {
         if let Some(name) = &self.trust_domain {
             form.list("spiffe_trust_domain", [name]);
         }
+        if self.client_required {
+            form.list("client_required", ["yes"]);
+        }
         if self.nonce_allowed {
             form.list("nonce_in_access_tokens", ["yes"]);
         }

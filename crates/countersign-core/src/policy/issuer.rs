@@ -50,6 +50,7 @@ impl NeedsAudience {
             allowed_values: Vec::new(),
             refused_subject_prefixes: Vec::new(),
             allowed_clients: Vec::new(),
+            client_required: false,
             client_id_for_absent_audience: false,
             kind_claim: None,
             nonce_allowed: false,
@@ -107,6 +108,7 @@ pub struct TrustedIssuer {
     pub(crate) allowed_values: Vec<(String, Vec<String>)>,
     pub(crate) refused_subject_prefixes: Vec<String>,
     pub(crate) allowed_clients: Vec<String>,
+    pub(crate) client_required: bool,
     pub(crate) client_id_for_absent_audience: bool,
     /// The claim by which the issuer marks access tokens, and its values.
     pub(crate) kind_claim: Option<(String, Vec<String>)>,
@@ -117,7 +119,7 @@ pub struct TrustedIssuer {
     pub(crate) is_resolved: bool,
     /// Set if the verifier trusts no other issuer.
     pub(crate) is_only_issuer: bool,
-    /// The claims that the mappings of all configured issuers read; of a resolved issuer, those of its own mapping.
+    /// The claims that [tell who calls](Self::naming_claims) at any configured issuer; of a resolved issuer, only its own.
     pub(crate) identity_claims: Arc<Vec<Box<str>>>,
 }
 
@@ -261,6 +263,28 @@ impl TrustedIssuer {
         self
     }
 
+    /// Requires access tokens to name their client, in a claim that the mapping reads it from
+    /// ([`Authorities::client_at`], default `client_id`).
+    ///
+    /// For issuers whose ID tokens may have nothing but the lack of a client to tell them by, as those of Auth0. Tokens of other
+    /// kinds that the policy accepts by their type need no client. [`Profile::AccessToken`] requires it of every token.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::authz::Authorities;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .authorities(Authorities::new().client_at("/azp").client_at("/client_id"))
+    ///     .client_required();
+    /// # let _ = issuer;
+    /// ```
+    pub fn client_required(mut self) -> Self {
+        self.client_required = true;
+        self
+    }
+
     /// Compares `client_id` with the audiences if a token has no `aud`.
     ///
     /// Access tokens of Amazon Cognito need this. If a token has an `aud`, only that is checked.
@@ -385,6 +409,12 @@ impl TrustedIssuer {
         *found == TokenType::Jwt && self.profile == Profile::Named && !self.any_type
     }
 
+    /// Returns whether a token of type `found` must name its client, since it counts as an access token.
+    pub(crate) fn requires_client(&self, found: &TokenType) -> bool {
+        let counts_as_access = || self.permitted_kinds(found).has_any(TokenKinds::one(TokenKind::Access));
+        self.profile == Profile::AccessToken || self.client_required && !self.any_type && counts_as_access()
+    }
+
     /// Returns whether tokens of every kind are accepted.
     pub(crate) fn takes_any_type(&self) -> bool {
         self.any_type
@@ -412,6 +442,13 @@ impl TrustedIssuer {
         let allowed = self.allowed_values.iter().chain(&self.kind_claim).map(|(name, _)| name);
         let of_rules = self.required.iter().chain(values).chain(allowed).map(|name| Cow::Borrowed(name.as_str()));
         self.authorities.claim_names().chain(of_rules)
+    }
+
+    /// The claims that tell who calls: those that the mapping reads, and those of which the rules require a value.
+    pub(crate) fn naming_claims(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let values = self.required_values.iter().map(|(name, _)| name);
+        let values = values.chain(self.allowed_values.iter().map(|(name, _)| name));
+        self.authorities.claim_names().chain(values.map(|name| Cow::Borrowed(name.as_str())))
     }
 
     /// The only value that the tenant claim can have, if a required value pins it.

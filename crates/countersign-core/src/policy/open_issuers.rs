@@ -51,3 +51,16 @@ impl TrustedIssuer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::OPEN_ISSUERS;
+    use crate::authz::names_caller;
+
+    #[test]
+    fn s15_05_every_claim_that_names_owners_counts_only_with_its_issuer() {
+        for claim in OPEN_ISSUERS.iter().flat_map(|open| open.owner_claims) {
+            assert!(names_caller(claim), "{claim}");
+        }
+    }
+}

@@ -36,6 +36,8 @@ pub struct ProviderMapping {
     pub kind_claim: Option<(&'static str, &'static [&'static str])>,
     /// True if scopes are in `scp`.
     pub scopes_in_scp: bool,
+    /// True if access tokens always name their client, and other tokens may lack it.
+    pub client_required: bool,
     /// True if access tokens have no `aud`, and the client ID is the audience.
     pub client_id_for_absent_audience: bool,
     /// The issuer of a tenant, with `{tenant}` for its ID, if the provider has one issuer per tenant.
@@ -56,6 +58,7 @@ const PLAIN: ProviderMapping = ProviderMapping {
     own_tokens: OwnTokens::SubjectIsClient,
     kind_claim: None,
     scopes_in_scp: false,
+    client_required: false,
     client_id_for_absent_audience: false,
     issuer_pattern: None,
     owner_claim: None,
@@ -97,6 +100,8 @@ impl ProviderMapping {
         // `client_id` replaces `azp` in the profile of RFC 9068.
         client_at: &["/azp", "/client_id"],
         own_tokens: OwnTokens::SubjectAtClients,
+        // An ID token without nonce has nothing but the lack of a client to tell it by.
+        client_required: true,
         ..PLAIN
     };
 

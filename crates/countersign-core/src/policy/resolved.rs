@@ -105,7 +105,7 @@ impl ResolvedIssuer {
             log_weakenings(&issuer, context.clock().elapsed());
         }
         issuer.is_resolved = true;
-        issuer.identity_claims = Arc::new(issuer.authorities.claim_names().map(Box::from).collect());
+        issuer.identity_claims = Arc::new(issuer.naming_claims().map(Box::from).collect());
         let mut claim_names: Vec<Box<str>> = issuer.claim_names().map(Box::from).collect();
         claim_names.sort();
         claim_names.dedup();

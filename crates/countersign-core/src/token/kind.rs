@@ -189,6 +189,10 @@ enum Sign {
     Of(TokenKind),
     /// As [`Of`](Self::Of), and even if it is `null`: an access token never has the claim.
     OfNull(TokenKind),
+    /// The claim belongs to this kind if it is an object; other values are somebody's own.
+    Object(TokenKind),
+    /// The claim belongs to this kind if it is a Boolean; other values are somebody's own.
+    Bool(TokenKind),
     /// `token_use` has no other use, so a text that is not understood is another kind.
     Use,
     /// `typ` of the claims. Providers write the kind there, so a text that is not understood is another kind: a token for the
@@ -212,7 +216,7 @@ impl Sign {
             b"urn:openid:params:jwt:claim:rt_hash" | b"urn:openid:params:jwt:claim:auth_req_id" => {
                 Sign::OfNull(TokenKind::Id)
             }
-            b"s_hash" => Sign::Of(TokenKind::Id),
+            b"s_hash" | b"sub_jwk" => Sign::Of(TokenKind::Id),
             b"events" => Sign::Of(TokenKind::SecurityEvent),
             b"htm" | b"htu" | b"wth" => Sign::Of(TokenKind::Proof),
             // `azd` and `purp` are the names of `tctx` and `scope` in earlier drafts.
@@ -222,6 +226,19 @@ impl Sign {
                 Sign::Of(TokenKind::Credential)
             }
             b"token_introspection" => Sign::Of(TokenKind::Introspection),
+            // A response by the drafts before RFC 9701 has the members of RFC 7662 at the top, and the audience of the service.
+            b"active" => Sign::Bool(TokenKind::Introspection),
+            // Refresh tokens of Spring Security OAuth and of Cloud Foundry UAA.
+            b"ati" | b"granted_scopes" => Sign::Of(TokenKind::Refresh),
+            // Statements about an entity (OpenID Federation).
+            b"authority_hints" | b"metadata_policy" | b"metadata_policy_crit" | b"trust_marks" => {
+                Sign::Of(TokenKind::Unlisted)
+            }
+            b"trust_mark_issuers" | b"trust_mark_owners" => Sign::Of(TokenKind::Unlisted),
+            // Statements about an entity or a client (RFC 7591).
+            b"jwks" => Sign::Object(TokenKind::Unlisted),
+            // In a token whose status a list states, it is a member of `status`.
+            b"status_list" => Sign::Of(TokenKind::Unlisted),
             b"response_type" | b"code_challenge" | b"code_challenge_method" => {
                 Sign::Of(TokenKind::AuthorizationRequest)
             }
@@ -254,6 +271,8 @@ impl Sign {
             Sign::OfNull(kind) => Some(kind),
             _ if json == "null" => None,
             Sign::Of(kind) => Some(kind),
+            Sign::Object(kind) => json.starts_with('{').then_some(kind),
+            Sign::Bool(kind) => matches!(json, "true" | "false").then_some(kind),
             Sign::Use => Some(text(json).and_then(|text| named(&text)).unwrap_or(Unlisted)),
             Sign::Type => match text(json) {
                 Some(text) if is_jwt(&text) => None,

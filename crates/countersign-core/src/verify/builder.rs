@@ -141,7 +141,9 @@ impl VerifierBuilder {
     /// Reserves subjects that start with `prefix` for `issuer`; such tokens of other issuers are refused.
     ///
     /// An external issuer, configured or resolved, can then never claim to be an internal service: the prefix is refused in
-    /// `sub`, `client_id`, `azp`, and in `act` and `may_act` at every depth.
+    /// every claim that names the caller, at every depth. These are `sub`, `sub_id`, `act` and `may_act`; `client_id`, `azp`,
+    /// `cid`, `appid` and `clientId`; `preferred_username`, `username`, `user_name`, `cognito:username`, `unique_name`, `upn`,
+    /// `oid`, `uid` and `user_id`; and the claim that the issuer's mapping reads the client from.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -251,8 +253,8 @@ impl VerifierBuilder {
         for weakening in weakenings {
             tracing::warn!(weakening, "a verifier is weakened by policy::danger");
         }
-        let mapped = self.issuers.iter().flat_map(|issuer| issuer.authorities.claim_names()).map(Box::from);
-        let identity_claims = Arc::new(mapped.collect::<BTreeSet<Box<str>>>().into_iter().collect::<Vec<_>>());
+        let naming = self.issuers.iter().flat_map(TrustedIssuer::naming_claims).map(Box::from);
+        let identity_claims = Arc::new(naming.collect::<BTreeSet<Box<str>>>().into_iter().collect::<Vec<_>>());
         for issuer in &mut self.issuers {
             issuer.is_only_issuer = is_single;
             issuer.identity_claims = Arc::clone(&identity_claims);

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{Algorithm, KeySource, Lookup, RefreshOutcome, RefreshReason, VerifyingKey};
 use crate::policy::{IssuerLookup, IssuerSource, TrustedIssuer};
-use crate::redact::safe_text;
+use crate::redact::{safe_text, word};
 use crate::token::Header;
 
 /// The `Retry-After` if a source names no time.
@@ -241,7 +241,7 @@ impl Lack {
 fn missing_key(source: &dyn KeySource, key_id: Option<&str>) -> String {
     let current = source.cell().current();
     let keys = || current.iter().flat_map(|set| set.keys());
-    let mut held: Vec<String> = keys().filter_map(VerifyingKey::key_id).take(MAX_LISTED).map(safe_text).collect();
+    let mut held: Vec<String> = keys().filter_map(VerifyingKey::key_id).take(MAX_LISTED).map(word).collect();
     match keys().count().saturating_sub(held.len()) {
         0 => {}
         more => held.push(format!("{more} more")),

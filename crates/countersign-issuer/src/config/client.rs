@@ -86,9 +86,8 @@ pub struct ExchangeConfig {
     pub subject_audiences: Vec<String>,
     /// The scopes that a new token may carry. Default: the client's own.
     pub scopes: Option<Vec<String>>,
-    /// Prefixes of accepted subjects. Default: every subject.
-    #[serde(default)]
-    pub subject_prefixes: Vec<String>,
+    /// Prefixes of accepted subjects. Default: every subject. An empty list is a fault.
+    pub subject_prefixes: Option<Vec<String>>,
     /// More claims to copy from the subject token.
     #[serde(default)]
     pub copied_claims: Vec<String>,
@@ -149,10 +148,12 @@ impl ExchangeConfig {
     fn to_rule(&self) -> ExchangeRule {
         let mut rule = ExchangeRule::new(&self.targets)
             .subject_audiences(&self.subject_audiences)
-            .subject_prefixes(&self.subject_prefixes)
             .copied_claims(&self.copied_claims);
         if let Some(scopes) = &self.scopes {
             rule = rule.scopes(scopes);
+        }
+        if let Some(prefixes) = &self.subject_prefixes {
+            rule = rule.subject_prefixes(prefixes);
         }
         if self.danger_without_actor { rule.danger_without_actor() } else { rule }
     }

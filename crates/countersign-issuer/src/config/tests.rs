@@ -113,3 +113,16 @@ fn relative_paths_start_at_the_folder_of_the_configuration() {
     }
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+/// Such as by a template that has lost its last entry: not a list of everybody.
+#[test]
+fn s15_09_subject_prefixes_that_are_written_and_empty_are_a_fault() {
+    let built = |prefixes: &str| {
+        IssuerConfig::from_toml(&whole().replace("subject_prefixes = [\"user:\"]", prefixes)).expect("readable").build()
+    };
+    assert!(built("").is_ok() && built("subject_prefixes = [\"user:\"]").is_ok());
+    for empty in ["subject_prefixes = []", "subject_prefixes = [\"\"]"] {
+        let error = built(empty).expect_err(empty).to_string();
+        assert!(error.contains("exchange rule") && error.contains("prefix"), "{error}");
+    }
+}

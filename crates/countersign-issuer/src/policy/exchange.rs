@@ -25,7 +25,8 @@ pub struct ExchangeRule {
     pub(crate) targets: Vec<String>,
     pub(crate) subject_audiences: Vec<String>,
     pub(crate) scopes: Option<ScopeSet>,
-    pub(crate) subject_prefixes: Vec<String>,
+    /// `None`: every subject.
+    pub(crate) subject_prefixes: Option<Vec<String>>,
     pub(crate) copied_claims: Vec<String>,
     pub(crate) without_actor: bool,
 }
@@ -37,7 +38,7 @@ impl ExchangeRule {
             targets: targets.into_iter().map(Into::into).collect(),
             subject_audiences: Vec::new(),
             scopes: None,
-            subject_prefixes: Vec::new(),
+            subject_prefixes: None,
             copied_claims: Vec::new(),
             without_actor: false,
         }
@@ -55,9 +56,9 @@ impl ExchangeRule {
         self
     }
 
-    /// Accepts only subjects that start with one of these prefixes. Default: every subject.
+    /// Accepts only subjects that start with one of these prefixes. Default: every subject. An empty list is a fault.
     pub fn subject_prefixes<P: Into<String>>(mut self, prefixes: impl IntoIterator<Item = P>) -> Self {
-        self.subject_prefixes = prefixes.into_iter().map(Into::into).collect();
+        self.subject_prefixes = Some(prefixes.into_iter().map(Into::into).collect());
         self
     }
 
@@ -76,8 +77,8 @@ impl ExchangeRule {
 
     /// Returns whether the rule allows an exchange of a token with this subject and these audiences for this target.
     pub(crate) fn allows<'a>(&self, target: &str, subject: &str, mut audiences: impl Iterator<Item = &'a str>) -> bool {
-        let is_subject = self.subject_prefixes.is_empty()
-            || self.subject_prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str()));
+        let has_prefix = |prefixes: &Vec<String>| prefixes.iter().any(|prefix| subject.starts_with(prefix.as_str()));
+        let is_subject = self.subject_prefixes.as_ref().is_none_or(has_prefix);
         self.has_target(target)
             && is_subject
             && audiences.any(|audience| self.subject_audiences.iter().any(|name| name == audience))
@@ -95,8 +96,12 @@ impl ExchangeRule {
         if self.targets.is_empty() {
             fault("no target; name the audiences that tokens may be exchanged for");
         }
-        if self.subject_audiences.iter().any(String::is_empty) || self.subject_prefixes.iter().any(String::is_empty) {
+        let mut prefixes = self.subject_prefixes.iter().flatten();
+        if self.subject_audiences.iter().any(String::is_empty) || prefixes.any(String::is_empty) {
             fault("an empty subject audience or subject prefix; remove it");
+        }
+        if self.subject_prefixes.as_ref().is_some_and(Vec::is_empty) {
+            fault("subject_prefixes names no subject; name a prefix, or remove the setting");
         }
         if self.copied_claims.iter().any(|name| name.is_empty() || is_own_claim(name)) {
             fault("copies a claim that the issuer writes itself; remove it");

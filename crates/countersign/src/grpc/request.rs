@@ -32,6 +32,9 @@ pub trait CallerExt {
 
     /// Refuses a caller that does not meet `requirement`, for this method only.
     ///
+    /// To hide, use a [guard](crate::guard) around the whole service. A hidden method differs from one that does not exist by the
+    /// order of its headers: `content-type` comes first here, and `grpc-status` for an unknown method of the same service.
+    ///
     /// A requirement that names a path, a header or a host belongs in a guard; here it is answered with `INTERNAL` and an
     /// error in the log.
     ///

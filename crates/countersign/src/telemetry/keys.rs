@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use countersign_core::integration::safe_text;
+use countersign_core::integration::word;
 use countersign_core::key::{KeySet, SkippedKey, VerifyingKey};
 use tracing::Span;
 use tracing::field::Empty;
@@ -79,7 +79,7 @@ fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
 
 fn keys_irregular(source: &str, set: &KeySet, elapsed: Duration) {
     static SAMPLE: Sampler = Sampler::new();
-    let name = |key: &VerifyingKey| key.key_id().map_or_else(|| "without kid".to_owned(), safe_text);
+    let name = |key: &VerifyingKey| key.key_id().map_or_else(|| "without kid".to_owned(), word);
     let irregular = || set.keys().filter(|key| !key.irregularities().is_empty());
     let count = irregular().count();
     let Some(unlogged) = (count > 0).then(|| SAMPLE.admit(elapsed)).flatten() else { return };

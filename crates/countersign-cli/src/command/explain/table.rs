@@ -13,6 +13,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use crate::exit::Failure;
+use crate::tools::unique_names;
 
 /// Response header set by a handler that was reached.
 const REACHED: &str = "x-countersign-reached";
@@ -37,6 +38,10 @@ impl Table {
         let rows: Vec<Row> = serde_json::from_str(json).map_err(|error| {
             Failure::usage(format!("the route table is not the output of RouteTable::to_json: {error}"))
         })?;
+        // Of two members with one name, the last would be explained, and `Requirement::from_json` refuses them.
+        if !unique_names::are_unique(json.as_bytes()) {
+            return Err(Failure::usage("the route table has a name twice in one object; write each name once"));
+        }
         for row in &rows {
             row.access()?;
         }

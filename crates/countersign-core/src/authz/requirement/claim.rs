@@ -20,10 +20,18 @@ use crate::claims::typed::TokenClaims;
 ///
 /// If several issuers are trusted, a claim that names who calls or how may mean something else at each: combine it with
 /// [`issued_by`](super::issued_by), as with [`subject`](super::subject). Such claims are those that the mapping of any issuer
-/// reads (client, roles, permissions, groups, tenant), and these by their usual names: `sub`, `act`, `may_act`, `acr` and `amr`;
-/// `client_id`, `azp`, `cid`, `appid` and `clientId`; `email`, `phone_number`, `preferred_username`, `username`, `user_name`,
-/// `cognito:username`, `unique_name`, `upn`, `oid`, `uid` and `user_id`; `tid`, `hd` and `org_id`; and of build services `actor`,
-/// `actor_id`, and all that begins with `repository`, `project_` or `namespace_`. Any other claim counts from every trusted issuer.
+/// reads (client, roles, permissions, groups, tenant), those of which the policy of any issuer requires a value, and these by
+/// their usual names: `sub`, `act`, `may_act`, `acr` and `amr`; `client_id`, `azp`, `cid`, `appid` and `clientId`; `email`,
+/// `user_email`, `phone_number`, `preferred_username`, `username`, `user_name`, `user_login`, `cognito:username`,
+/// `unique_name`, `upn`, `oid`, `uid` and `user_id`; `tid`, `hd` and `org_id`; and of build services `actor`, `actor_id`,
+/// `enterprise`, `enterprise_id`, `owner_id`, `organization_id`, `organization_slug`, `pipeline_id`, `pipeline_slug`,
+/// `workflow_ref`, `job_workflow_ref`, and all that begins with `repository`, `project_`, `namespace_` or `terraform_`. Any
+/// other claim counts from every trusted issuer.
+///
+/// The mapping and the rules of an issuer that is resolved at run time are known only for its own tokens. A claim that such an
+/// issuer alone maps counts from every other issuer: combine it with [`issued_by`](super::issued_by) yourself.
+///
+/// A path that is empty or no JSON pointer refuses, and so does the negation.
 ///
 /// `path` is a JSON pointer (RFC 6901) or, without a leading slash, the name of a top-level claim. For members of lists
 /// use [`role`](super::role), [`permission`](super::permission) and [`group`](super::group), which are read from any path.
@@ -41,7 +49,7 @@ pub fn claim(path: impl Into<String>, value: impl Into<Value>) -> Requirement {
         false => format!("/{}", path.replace('~', "~0").replace('/', "~1")),
     };
     let head = head_and_tail(&pointer).map_or_else(String::new, |(head, _)| head.into_owned());
-    let is_identity = IDENTITY.contains(&&*head) || IDENTITY_PREFIXES.iter().any(|prefix| head.starts_with(prefix));
+    let is_identity = names_caller(&head);
     Requirement::from_condition(ClaimIs { pointer, head, value: value.into(), is_identity })
 }
 
@@ -71,7 +79,7 @@ pub fn claims_where<C: FromClaims>(
 }
 
 /// The claims that name who calls or how. They count only together with their issuer.
-const IDENTITY: [&str; 26] = [
+const IDENTITY: [&str; 37] = [
     "sub",
     "act",
     "may_act",
@@ -83,10 +91,12 @@ const IDENTITY: [&str; 26] = [
     "appid",
     "clientId",
     "email",
+    "user_email",
     "phone_number",
     "preferred_username",
     "username",
     "user_name",
+    "user_login",
     "cognito:username",
     "unique_name",
     "upn",
@@ -98,14 +108,28 @@ const IDENTITY: [&str; 26] = [
     "org_id",
     "actor",
     "actor_id",
+    "enterprise",
+    "enterprise_id",
+    "owner_id",
+    "organization_id",
+    "organization_slug",
+    "pipeline_id",
+    "pipeline_slug",
+    "workflow_ref",
+    "job_workflow_ref",
 ];
 
 /// The beginnings of further such claims, at build services.
-const IDENTITY_PREFIXES: [&str; 3] = ["repository", "project_", "namespace_"];
+const IDENTITY_PREFIXES: [&str; 4] = ["repository", "project_", "namespace_", "terraform_"];
+
+/// Returns whether the top-level claim `name` usually names who calls or how.
+pub(crate) fn names_caller(name: &str) -> bool {
+    IDENTITY.contains(&name) || IDENTITY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
 
 struct ClaimIs {
     pointer: String,
-    /// The top-level claim that the pointer leads to or into.
+    /// The top-level claim that the pointer leads to or into; empty if it is no pointer.
     head: String,
     value: Value,
     /// True if the claim names who calls or how, at any issuer.
@@ -130,6 +154,9 @@ impl Condition for ClaimIs {
 
     /// Values of claims are not named.
     fn found(&self, facts: &Facts<'_>) -> Vec<String> {
+        if self.head.is_empty() {
+            return vec!["the path is no JSON pointer; write it like /org/id, or name a claim".to_owned()];
+        }
         match facts.claims.compare(&self.pointer, &self.value) {
             Ok(Some(false)) => vec!["the claim is absent or has another value".to_owned()],
             _ => Vec::new(),
@@ -137,6 +164,9 @@ impl Condition for ClaimIs {
     }
 
     fn evaluate(&self, facts: &Facts<'_>) -> Verdict {
+        if self.head.is_empty() {
+            return Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken);
+        }
         if facts.is_elsewhere(&self.head) {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }

@@ -112,5 +112,7 @@ fn count_met(count: usize, parts: &[Requirement], facts: &Facts<'_>) -> Verdict 
         None if denial == Denial::NotFound => denial,
         None => Denial::Forbidden,
     };
-    if short <= unknown { Verdict::Unknown(denial, reason) } else { Verdict::Unmet(denial) }
+    // Without its parts in shadow mode, such a rule would be a fault, which is never met and nor is its negation.
+    let has_too_few = count > parts.len() - neutral;
+    if short <= unknown || has_too_few { Verdict::Unknown(denial, reason) } else { Verdict::Unmet(denial) }
 }

@@ -136,7 +136,8 @@ impl Requirement {
                 whole.found.push(found);
             }
         }
-        if count - met <= unknown { Finding::Unknown(vec![whole]) } else { Finding::Unmet(vec![whole]) }
+        let has_too_few = count > parts.len() - neutral; // as in the decision
+        if count - met <= unknown || has_too_few { Finding::Unknown(vec![whole]) } else { Finding::Unmet(vec![whole]) }
     }
 
     fn whole(&self, found: Vec<String>) -> UnmetPart {

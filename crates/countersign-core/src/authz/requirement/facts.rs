@@ -28,7 +28,7 @@ pub struct Facts<'f> {
     pub(crate) is_clients_own: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.
     pub(crate) issuer_in_force: Option<&'f str>,
-    /// The claims that the mappings read: those of the configured issuers, and of this one if it was resolved.
+    /// The claims that tell who calls: those of the configured issuers, and of this one if it was resolved.
     pub(crate) identity_claims: [&'f [Box<str>]; 2],
     /// The authentication context of the subject (`acr`).
     pub acr: Option<&'f str>,

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use crate::authz::names::Names;
-use crate::redact::safe_text;
+use crate::redact::word;
 
 /// The most names that one list shows.
 const MAX_NAMES: usize = 16;
 
 /// `the caller has roles clerk, manager`, at most 16 of them.
 pub(super) fn list(title: &str, names: &Names) -> String {
-    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(safe_text).collect();
+    let shown: Vec<String> = names.iter().take(MAX_NAMES).map(word).collect();
     match (shown.is_empty(), names.len().saturating_sub(MAX_NAMES)) {
         (true, _) => format!("the caller has no {title}"),
         (_, 0) => format!("the caller has {title} {}", shown.join(", ")),
@@ -21,11 +21,7 @@ pub(super) fn list(title: &str, names: &Names) -> String {
 /// A hint if one of `names` is `wanted` in another case.
 pub(super) fn near_miss<'n>(wanted: &str, mut names: impl Iterator<Item = &'n str>) -> Option<String> {
     let similar = names.find(|name| differs_by_case(wanted, name))?;
-    Some(format!(
-        "{} differs from {} only by case, and names are compared with case",
-        safe_text(similar),
-        safe_text(wanted)
-    ))
+    Some(format!("{} differs from {} only by case, and names are compared with case", word(similar), word(wanted)))
 }
 
 /// Returns whether two names differ, and only by case.
@@ -37,7 +33,7 @@ pub(super) fn differs_by_case(one: &str, other: &str) -> bool {
 /// A part of a requirement that a caller does not meet. Displays as `role Manager (the caller has roles clerk)`.
 ///
 /// What the caller has comes from its token: it belongs into logs of development and messages of tests, not into answers.
-/// Names are escaped and cut; subjects and values of claims do not appear.
+/// Names are escaped, cut, and in quotes unless they are one word; subjects and values of claims do not appear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnmetPart {
     pub(super) part: String,

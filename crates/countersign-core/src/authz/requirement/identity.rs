@@ -10,7 +10,7 @@ use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
-use crate::redact::safe_text;
+use crate::redact::word;
 
 /// Any caller with a verified token.
 ///
@@ -129,7 +129,7 @@ impl Condition for Identity {
         };
         match self {
             Identity::Any => Vec::new(),
-            Identity::IssuedBy(_) => vec![format!("the token is of {}", safe_text(facts.issuer))],
+            Identity::IssuedBy(_) => vec![format!("the token is of {}", word(facts.issuer))],
             Identity::Subject(name) if !facts.subject.is_empty() && facts.subject != name => {
                 vec![another(name, facts.subject, "subject")]
             }
@@ -151,7 +151,7 @@ impl Condition for Identity {
             }
             Identity::Client(id) => {
                 let near_miss = found::near_miss(id, std::iter::once(facts.client));
-                let is = format!("the token was issued to client {}", safe_text(facts.client));
+                let is = format!("the token was issued to client {}", word(facts.client));
                 [is].into_iter().chain(near_miss).collect()
             }
             Identity::Actor(_) if facts.actor.is_none() => vec!["nobody acts for the subject".to_owned()],
@@ -162,7 +162,7 @@ impl Condition for Identity {
 
     fn issuer(&self) -> Option<&str> {
         match self {
-            Identity::IssuedBy(issuer) => Some(issuer),
+            Identity::IssuedBy(issuer) if !issuer.is_empty() => Some(issuer),
             _ => None,
         }
     }
@@ -179,10 +179,12 @@ impl Identity {
         let of_issuer = || facts.is_named_issuer().ok_or(Unknown::SeveralIssuers);
         match self {
             Identity::Any => Ok(true),
-            Identity::IssuedBy(issuer) => Ok(facts.issuer == issuer),
-            Identity::Subject(name) | Identity::Client(name) | Identity::Actor(name) if name.is_empty() => {
+            Identity::Subject(name) | Identity::Client(name) | Identity::Actor(name) | Identity::IssuedBy(name)
+                if name.is_empty() =>
+            {
                 Err(Unknown::NotInToken) // an empty name is nobody's
             }
+            Identity::IssuedBy(issuer) => Ok(facts.issuer == issuer),
             Identity::Subject(name) => {
                 stated(facts.subject, "sub")?;
                 Ok(of_issuer()? && facts.subject == name)
@@ -190,6 +192,7 @@ impl Identity {
             Identity::Owner { issuer, subject } => {
                 stated(facts.subject, "sub")?;
                 stated(subject, "sub")?;
+                stated(issuer, "iss")?;
                 Ok(facts.subject == subject && facts.issuer == issuer)
             }
             Identity::Client(id) => {

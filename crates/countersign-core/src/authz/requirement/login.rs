@@ -11,7 +11,7 @@ use super::found;
 use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
-use crate::redact::safe_text;
+use crate::redact::word;
 
 /// The tolerance for logins (`auth_time`) in the future; later ones are ignored.
 const LOGIN_AHEAD: Duration = Duration::from_secs(30);
@@ -103,7 +103,9 @@ impl Condition for Login {
                 }
             }
             // No login would help, and the negation of nothing is nothing.
-            Login::Acr(values) if values.is_empty() => Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken),
+            Login::Acr(values) if values.iter().all(String::is_empty) => {
+                Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken)
+            }
             Login::Acr(values) => match facts.acr.filter(|acr| !acr.is_empty() && !facts.is_elsewhere("acr")) {
                 Some(acr) => of_issuer(facts, values.iter().any(|value| value == acr), || step_up(None, values)),
                 None => unknown(facts, "acr", step_up(None, values)),
@@ -128,7 +130,7 @@ impl Condition for Login {
                 let acr = facts.acr.filter(|acr| !acr.is_empty());
                 let near_miss =
                     acr.and_then(|acr| values.iter().find_map(|value| found::near_miss(value, [acr].into_iter())));
-                let has = acr.map(|acr| format!("the token has acr {}", safe_text(acr)));
+                let has = acr.map(|acr| format!("the token has acr {}", word(acr)));
                 has.into_iter().chain(near_miss).collect()
             }
             Login::Amr(method) => {
@@ -164,7 +166,8 @@ fn unknown(facts: &Facts<'_>, claim: &str, denial: Denial) -> Verdict {
 }
 
 fn step_up(max_age: Option<Duration>, acr_values: &[String]) -> Denial {
-    Denial::StepUp { max_age, acr_values: acr_values.to_vec() }
+    let acr_values = acr_values.iter().filter(|value| !value.is_empty()).cloned().collect();
+    Denial::StepUp { max_age, acr_values }
 }
 
 impl fmt::Display for Login {

@@ -25,6 +25,8 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use claim::names_caller;
 pub use claim::{claim, claims_where};
 pub use combine::{all_of, any_of, at_least};
 pub use error::{RequirementError, RequirementErrorKind};

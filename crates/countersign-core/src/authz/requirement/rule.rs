@@ -217,7 +217,8 @@ impl Requirement {
     ///
     /// Use it to tighten a rule without an outage: add the new part in shadow mode, see which callers it would refuse, then
     /// remove `.shadowed()`. A requirement decides as if its shadowed parts were not in it, wherever they are: beside `and`
-    /// they refuse nobody, beside `or` they let nobody in.
+    /// they refuse nobody, beside `or` they let nobody in. If too few parts of an [`at_least`](super::at_least) are left, nobody
+    /// meets it, nor its negation.
     ///
     /// ```
     /// use countersign_core::authz::{role, scope};

@@ -11,7 +11,7 @@ use super::rule::Requirement;
 use super::verdict::Verdict;
 use crate::authz::{Denial, Fact};
 use crate::claims::TenantId;
-use crate::redact::safe_text;
+use crate::redact::word;
 
 /// The caller's tenant equals the path parameter of this name.
 ///
@@ -107,10 +107,10 @@ impl Condition for TenantLocation {
         let tenant = facts.grants.tenant.as_ref().map(TenantId::as_str);
         let named = self.named(facts.context.request);
         let mut found = vec![match tenant {
-            Some(tenant) => format!("the caller has tenant {}", safe_text(tenant)),
+            Some(tenant) => format!("the caller has tenant {}", word(tenant)),
             None => "the caller has no tenant; tenant_at of the policy names the claim that it is read from".to_owned(),
         }];
-        found.extend(named.map(|named| format!("the request names {}", safe_text(named))));
+        found.extend(named.map(|named| format!("the request names {}", word(named))));
         found.extend(named.and_then(|named| found::near_miss(named, tenant.into_iter())));
         found
     }

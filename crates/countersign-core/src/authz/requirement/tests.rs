@@ -453,3 +453,59 @@ fn it_tells_what_it_needs() {
     assert!(!neither.needs_request());
     assert_eq!(neither.named_scopes(), ["b"], "a negated scope is none to ask for");
 }
+
+/// A deny rule from a configuration whose variable is empty denies everybody, and lets nobody in.
+#[test]
+fn s3_23_s5_26_an_empty_or_malformed_argument_is_neither_met_nor_unmet() {
+    for data in [
+        json!({ "issued_by": "" }),
+        json!({ "owner": { "issuer": "", "subject": "u1" } }),
+        json!({ "owner": { "issuer": "https://issuer.test", "subject": "" } }),
+        json!({ "acr": [""] }),
+        json!({ "acr": ["", ""] }),
+        json!({ "claim": { "path": "", "value": true } }),
+        json!({ "claim": { "path": "/", "value": true } }),
+        json!({ "claim": { "path": "/plan~2", "value": "gold" } }),
+        json!({ "claim": { "path": "/~", "value": "gold" } }),
+        json!({ "all_of": [{ "subject": "u1" }, { "issued_by": "" }] }),
+    ] {
+        for whole in [data.clone(), json!({ "not": data }), json!({ "not": { "not": data } })] {
+            let requirement = Requirement::from_json(&whole.to_string()).expect("a requirement");
+            assert_eq!(check(&requirement), denied(Denial::Forbidden), "{whole}");
+            let several = check_with(&requirement, |facts| facts.has_several_issuers = true);
+            assert_eq!(several, denied(Denial::Forbidden), "{whole}");
+        }
+    }
+    assert_eq!(check(&acr(["", "gold"])), step_up(None, &["gold"]), "an empty value is not asked for");
+    assert!(check(&acr(["", "gold"]).not()).is_allowed());
+    assert!(check(&claim("/org/size", 7)).is_allowed() && check(&claim("https://a.test/x", true)).is_allowed());
+}
+
+/// Without its shadowed part, the rule would be a fault, which nobody meets.
+#[test]
+fn s5_26_too_few_parts_beside_those_in_shadow_mode_are_neither_met_nor_unmet() {
+    for held in ["clerk", "admin"] {
+        let rule = at_least(2, [role(held), role("clerk").shadowed()]);
+        assert!(!check(&rule).is_allowed() && !check(&rule.clone().not()).is_allowed(), "{rule}");
+        let typed = TypedClaims::default();
+        let grants = grants();
+        let facts = Facts {
+            grants: &grants,
+            subject: "",
+            client: "",
+            issuer: "",
+            actor: None,
+            actor_issuer: None,
+            has_several_issuers: false,
+            is_clients_own: false,
+            issuer_in_force: None,
+            identity_claims: [&[], &[]],
+            acr: None,
+            claims: TokenClaims::new("{}", &typed),
+            context: RequestContext::new(UnixTime::from_secs(0)),
+        };
+        assert!(!rule.not().explain(&facts).unmet().is_empty());
+    }
+    let enough = at_least(2, [role("clerk"), group("none"), role("admin").shadowed()]);
+    assert!(!check(&enough).is_allowed() && check(&enough.not()).is_allowed());
+}

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
 use super::{AuthoritiesConfig, ConnectionConfig, KeysConfig};
@@ -63,9 +64,12 @@ pub struct TrustedIssuerConfig {
     /// The SPIFFE trust domain that all subjects must belong to. Default: that of an `issuer` such as `spiffe://shop.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spiffe_trust_domain: Option<String>,
-    /// The clients (`client_id`) whose tokens are accepted. Default: any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The clients (`client_id`) whose tokens are accepted. Default: any. A list that is written and empty is refused.
+    #[serde(default, deserialize_with = "some_clients", skip_serializing_if = "Vec::is_empty")]
     pub allowed_clients: Vec<String>,
+    /// Requires access tokens to name their client, as [`TrustedIssuer::client_required`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub client_required: bool,
     /// Lets `client_id` replace an absent `aud`; access tokens of Amazon Cognito need it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub client_id_for_absent_audience: bool,
@@ -134,6 +138,7 @@ impl TrustedIssuerConfig {
             refused_subject_prefixes: Vec::new(),
             spiffe_trust_domain: None,
             allowed_clients: Vec::new(),
+            client_required: false,
             client_id_for_absent_audience: false,
             kind_claim: BTreeMap::new(),
             nonce_in_access_tokens: false,
@@ -181,6 +186,9 @@ impl TrustedIssuerConfig {
             issuer = issuer.spiffe_trust_domain(name);
         }
         issuer = self.allowed_clients.iter().fold(issuer, TrustedIssuer::allowed_client);
+        if self.client_required {
+            issuer = issuer.client_required();
+        }
         if self.client_id_for_absent_audience {
             issuer = issuer.client_id_for_absent_audience();
         }
@@ -200,6 +208,15 @@ impl TrustedIssuerConfig {
             issuer = danger::plain_http_issuer(issuer);
         }
         issuer
+    }
+}
+
+/// Reads a list of clients. An empty one could mean nobody or everybody, such as when a template has lost its last client.
+fn some_clients<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let clients = Vec::<String>::deserialize(deserializer)?;
+    match clients.is_empty() {
+        true => Err(D::Error::custom("allowed_clients names nobody; name a client, or remove the setting")),
+        false => Ok(clients),
     }
 }
 

@@ -29,6 +29,7 @@ impl ProviderMapping {
         authorities.own_tokens = self.own_tokens;
         authorities.tenant_at = self.tenant_at.map(str::to_owned);
         authorities.scopes_in_scp = self.scopes_in_scp;
+        config.client_required = self.client_required;
         config.client_id_for_absent_audience = self.client_id_for_absent_audience;
         if let Some((claim, values)) = self.kind_claim {
             let values = values.iter().map(|value| (*value).to_owned()).collect();

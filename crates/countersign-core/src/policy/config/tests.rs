@@ -200,6 +200,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""required_claim_values":{"ab":"c"}"#,
         r#""refused_subject_prefixes":["a"]"#,
         r#""allowed_clients":["a"]"#,
+        r#""client_required":true"#,
         r#""client_id_for_absent_audience":true"#,
         r#""authorities":{"roles_at":["/a"]}"#,
         r#""authorities":{"permissions_at":["/a"]}"#,
@@ -256,5 +257,27 @@ fn senseless_authorities_and_reservations_name_their_field() {
         ("{}", r#","reserved_subjects":{"":"https://a"}"#, "reserved_subjects"),
     ] {
         assert_eq!(field(authorities, rest), expected, "{authorities} {rest}");
+    }
+}
+
+/// Such as by a template that has lost its last entry.
+#[test]
+fn s15_09_an_allow_list_that_is_written_and_empty_is_a_fault() {
+    let read = |members: &str| {
+        Policy::from_json(&format!(r#"{{"issuers":[{{"issuer":"https://a","audience":"x"{members}}}]}}"#))
+    };
+    for members in [r#","allowed_clients":[]"#, r#","preset":"keycloak_realm","allowed_clients":[]"#] {
+        let error = read(members).expect_err(members).to_string();
+        assert!(error.contains("allowed_clients names nobody"), "{error}");
+    }
+    assert_eq!(read(r#","allowed_clients":["web"]"#).expect("one").issuers[0].allowed_clients, ["web"]);
+    assert!(read("").expect("none").issuers[0].allowed_clients.is_empty());
+    #[cfg(feature = "config")]
+    {
+        let error = Policy::from_toml("[[issuers]]\nissuer = \"https://a\"\naudience = \"x\"\nallowed_clients = []");
+        assert!(error.expect_err("nobody").to_string().contains("allowed_clients names nobody"));
+        let vars = [("X_ISSUER", "https://a"), ("X_AUDIENCE", "x"), ("X_ALLOWED_CLIENTS", "")];
+        let policy = Policy::from_vars("X_", vars).expect("one empty name");
+        assert_eq!(build(&policy).expect_err("an empty name").faults()[0].field, "allowed_clients");
     }
 }

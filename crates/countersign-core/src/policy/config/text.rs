@@ -135,6 +135,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
             text.parse::<u64>().map_err(|_| "the value is not a whole number; write digits only")?.into()
         }
         "deny_danger"
+        | "client_required"
         | "client_id_for_absent_audience"
         | "nonce_in_access_tokens"
         | "danger_any_audience"

@@ -127,9 +127,9 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
                 return missing(name);
             }
         }
-        if client(case)?.is_none_or(|client| client.is_empty()) {
-            return missing(&case.issuer.authorities.client_claims());
-        }
+    }
+    if case.issuer.requires_client(case.token_type) && client(case)?.is_none_or(|client| client.is_empty()) {
+        return missing(&case.issuer.authorities.client_claims());
     }
     for name in &case.issuer.required {
         let is_present = match RegisteredClaim::from_name(name) {
@@ -166,11 +166,13 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
 
 fn compare_required_claims(case: &Case<'_>) -> Compared {
     let of_profile: &[&str] = match case.issuer.profile {
-        Profile::AccessToken => &["iat", "sub", "client_id", "jti"],
+        Profile::AccessToken => &["iat", "sub", "jti"],
         _ => &[],
     };
+    let client = case.issuer.requires_client(case.token_type).then(|| case.issuer.authorities.client_claims());
     let values = case.issuer.required_values.iter().map(|(name, value)| format!("{name} {}", quoted(value)));
-    let names = of_profile.iter().map(|&name| name.to_owned()).chain(case.issuer.required.iter().cloned());
+    let names =
+        of_profile.iter().map(|&name| name.to_owned()).chain(client).chain(case.issuer.required.iter().cloned());
     Compared { expected: Some(some_of(names.chain(values))), found: None }
 }
 

@@ -1,32 +1,73 @@
 //! The names of services in a token, wherever it can name one.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::token::Payload;
 
-/// The members by which tokens name who calls.
-pub(super) const NAMING_MEMBERS: [&str; 7] = ["sub", "client_id", "azp", "cid", "appid", "act", "may_act"];
-
-/// Their values; all other members are skipped.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Named {
-    sub: Value,
-    client_id: Value,
-    azp: Value,
-    cid: Value,
-    appid: Value,
-    act: Value,
-    may_act: Value,
-}
+/// The members by which tokens name who calls (`sub_id`: RFC 9493).
+pub(super) const NAMING_MEMBERS: [&str; 18] = [
+    "sub",
+    "sub_id",
+    "act",
+    "may_act",
+    "client_id",
+    "azp",
+    "cid",
+    "appid",
+    "clientId",
+    "preferred_username",
+    "username",
+    "user_name",
+    "cognito:username",
+    "unique_name",
+    "upn",
+    "oid",
+    "uid",
+    "user_id",
+];
 
 /// The first member that holds a name for which `is_refused` is true, at any depth.
 pub(super) fn refused_member(payload: &Payload, is_refused: &dyn Fn(&str) -> bool) -> Option<&'static str> {
-    let Ok(named) = serde_json::from_str::<Named>(&payload.json) else { return Some("a claim") };
-    let Named { sub, client_id, azp, cid, appid, act, may_act } = &named;
-    let members = NAMING_MEMBERS.into_iter().zip([sub, client_id, azp, cid, appid, act, may_act]);
-    members.into_iter().find(|(_, value)| holds(value, is_refused)).map(|(member, _)| member)
+    let mut json = serde_json::Deserializer::from_str(&payload.json);
+    Refused(is_refused).deserialize(&mut json).unwrap_or(Some("a claim"))
+}
+
+/// Reads the values of the members; all others are skipped.
+struct Refused<'r>(&'r dyn Fn(&str) -> bool);
+
+impl<'de> DeserializeSeed<'de> for Refused<'_> {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Refused<'_> {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("claims")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut first = None;
+        while let Some(name) = members.next_key::<String>()? {
+            match NAMING_MEMBERS.into_iter().find(|member| *member == name) {
+                Some(member) => {
+                    let value: Value = members.next_value()?;
+                    first = first.or_else(|| holds(&value, self.0).then_some(member));
+                }
+                None => {
+                    members.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(first)
+    }
 }
 
 /// Returns whether a string in `value` is refused. Claims are at most 32 levels deep.
