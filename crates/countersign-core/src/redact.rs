@@ -83,7 +83,11 @@ pub fn is_visible(character: char) -> bool {
 /// ```
 #[must_use]
 pub fn word(foreign: &str) -> String {
-    let safe = safe_text(foreign);
+    quoted_unless_word(safe_text(foreign))
+}
+
+/// The same of a [`safe_text`].
+pub(crate) fn quoted_unless_word(safe: String) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/@#+*=|$%&?!".contains(&byte);
     let is_word = !matches!(&*safe, "" | "-" | "none" | "and") && safe.bytes().all(is_plain);
     if is_word { safe } else { format!("\"{safe}\"") }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::redact::word;
+use crate::redact::quoted_unless_word;
 
 /// The number of skipped entries in a message.
 const MAX_LISTED: usize = 4;
@@ -66,7 +66,7 @@ impl fmt::Display for SkippedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.key_id.as_str() {
             "" => write!(f, "without kid: {}", self.reason),
-            name => write!(f, "{}: {}", word(name), self.reason),
+            name => write!(f, "{}: {}", quoted_unless_word(name.to_owned()), self.reason),
         }
     }
 }
