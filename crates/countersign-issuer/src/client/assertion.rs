@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::key::{KeySet, KeySource, StaticKeys};
+use countersign_core::key::{KeySource, StaticKeys};
 use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
 use super::Client;
 use super::error::Busy;
+use super::public_keys::{PublicKeys, field, registered_keys};
 use crate::store::{AsyncStore, IdList, Insertion};
 
 /// The longest time from now to the `exp` of an assertion.
@@ -20,14 +21,6 @@ const MAX_AHEAD: Duration = Duration::from_secs(300);
 
 /// The longest accepted `jti`, in bytes.
 const MAX_ID_BYTES: usize = 256;
-
-/// The registered public keys of a client.
-#[derive(Clone, Debug)]
-pub(crate) enum PublicKeys {
-    /// A JWK Set.
-    Set(Vec<u8>),
-    Source(Arc<dyn KeySource>),
-}
 
 /// Verifies the assertions of one client.
 pub(crate) struct AssertionCheck(Verifier);
@@ -98,19 +91,6 @@ impl fmt::Debug for AssertionCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AssertionCheck").finish_non_exhaustive()
     }
-}
-
-/// The keys in the JWK Set of a client, all of which must be usable.
-pub(crate) fn registered_keys(client: &str, jwks: &[u8]) -> Result<KeySet, ConfigError> {
-    let keys = KeySet::from_jwks(jwks).map_err(|reason| ConfigError::new(field(client), reason.to_string()))?;
-    match keys.skipped().first() {
-        None => Ok(keys),
-        Some(skipped) => Err(ConfigError::new(field(client), format!("a key is not usable: {}", skipped.reason))),
-    }
-}
-
-fn field(client: &str) -> String {
-    format!("client {}: public_keys", client.escape_debug())
 }
 
 /// Refuses other kinds of tokens: `typ` must be absent, `JWT` or `client-authentication+jwt`.

@@ -8,7 +8,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::KeySource;
 use countersign_core::secret::Secret;
 
-use super::assertion::PublicKeys;
+use super::public_keys::PublicKeys;
 use super::secret::SecretHash;
 use crate::policy::{ExchangeRule, Grant, ScopeSet};
 
