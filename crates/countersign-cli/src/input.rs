@@ -143,8 +143,8 @@ mod tests {
     #[test]
     fn lines_are_read_one_by_one_and_bounded() {
         let long = "x".repeat(3 * 1024 * 1024);
-        let blanks = " ".repeat(3 * 1024 * 1024);
-        let text = format!("a\r\n\n{long}\na.b.c{blanks}x\n{}\nb", &long[..1024 * 1024]);
+        let spaces = " ".repeat(3 * 1024 * 1024);
+        let text = format!("a\r\n\n{long}\na.b.c{spaces}x\n{}\nb", &long[..1024 * 1024]);
         let mut reader = text.as_bytes();
         let mut lengths = Vec::new();
         while let Ok(Some(line)) = next_line(&mut reader) {
