@@ -161,6 +161,24 @@ mod tests {
         assert_eq!(setup.proves(&setup.draft("a", 60)).await, Some(true));
     }
 
+    #[test]
+    fn s8_19_an_assertion_is_no_other_kind_of_token() {
+        let has_right_type = |header: serde_json::Value| {
+            let encoded = base64_simd::URL_SAFE_NO_PAD.encode_to_string(header.to_string());
+            super::has_right_type(&format!("{encoded}.e30.AAAA"))
+        };
+        for typ in
+            ["JWT", "jwt", "application/jwt", "client-authentication+jwt", "application/CLIENT-authentication+jwt"]
+        {
+            assert!(has_right_type(json!({ "typ": typ })), "{typ}");
+        }
+        assert!(has_right_type(json!({})), "absent");
+        for typ in [json!("at+jwt"), json!("application/at+jwt"), json!("dpop+jwt"), json!(""), json!(5), json!(null)] {
+            assert!(!has_right_type(json!({ "typ": typ })), "{typ}");
+        }
+        assert!(!has_right_type(json!([])));
+    }
+
     #[tokio::test]
     async fn s8_19_an_id_has_1_to_256_bytes() {
         let setup = setup(MemoryStore::new());

@@ -305,6 +305,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn s15_03_a_right_secret_is_checked_once_in_its_lifetime() {
+        let setup = setup();
+        assert!(matches!(setup.ask(SECRET).await, Ok(true)));
+        setup.clock.advance(LIFETIME - Duration::from_millis(1));
+        let answer = setup.ask(SECRET).as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(answer, std::task::Poll::Ready(Ok(true))), "{answer:?}");
+        setup.clock.advance(Duration::from_millis(1));
+        drop(setup.begin(SECRET));
+    }
+
+    #[tokio::test]
     async fn s15_03_a_caller_with_a_right_secret_that_goes_makes_no_failed_attempt() {
         let setup = setup();
         assert!(matches!(setup.ask(SECRET).await, Ok(true)));

@@ -126,12 +126,14 @@ mod tests {
     fn s8_06_exactly_one_credential_is_accepted() {
         assert_eq!(find(&["Basic YTpi"], "client_id=a&client_secret=b"), Err("invalid_request"));
         assert_eq!(find(&["Basic YTpi", "Basic YTpi"], ""), Err("invalid_request"));
+        assert_eq!(find(&["Basic YTpi"], "client_assertion_type=x"), Err("invalid_request"), "half of another one");
         assert_eq!(find(&[], "client_id=a&client_secret=b").expect("post").1, "b");
         for (lines, body) in [
             (&[][..], ""),
             (&[], "client_id=a"),
             (&[], "client_secret=b"),
             (&["Bearer x"], ""),
+            (&["Token YTpi"], ""), // as long as the right one
             (&["Basic"], ""),
             (&["Basic !!"], ""),
             (&["Basic YQ=="], ""),            // no colon
@@ -140,5 +142,38 @@ mod tests {
         ] {
             assert_eq!(find(lines, body), Err("invalid_client"), "{lines:?} {body}");
         }
+    }
+
+    #[test]
+    fn s8_06_client_ids_and_secrets_have_a_bounded_length() {
+        for (id, secret, is_fine) in [(256, 1024, true), (0, 1, false), (257, 1, false), (1, 1025, false)] {
+            let body = format!("client_id={}&client_secret={}", "a".repeat(id), "b".repeat(secret));
+            assert_eq!(find(&[], &body).is_ok(), is_fine, "{id} {secret}");
+        }
+    }
+
+    #[test]
+    fn s8_19_an_assertion_has_its_type() {
+        let encode = |json: &str| base64_simd::URL_SAFE_NO_PAD.encode_to_string(json);
+        let assertion = format!("{}.{}.AAAA", encode(r#"{"alg":"ES256"}"#), encode(r#"{"iss":"a"}"#));
+        let find = |kind: &str| find(&[], &format!("client_assertion={assertion}&client_assertion_type={kind}"));
+        assert_eq!(find(JWT_BEARER).expect("the only one").0, "a");
+        assert_eq!(find("urn:ietf:params:oauth:client-assertion-type:saml2-bearer"), Err("invalid_client"));
+        assert_eq!(find(""), Err("invalid_client"));
+    }
+
+    #[test]
+    fn s8_06_no_credential_stands_beside_another_one() {
+        let refused = |headers: &HeaderMap, body: &str| {
+            let form = Form::parse(body.as_bytes()).map_err(|error| error.code).expect("a form");
+            refuse_credential(headers, &form).is_err()
+        };
+        let mut headers = HeaderMap::new();
+        assert!(!refused(&headers, "assertion=x&client_id=a"));
+        for body in ["client_secret=b", "client_assertion=x", "client_assertion_type=x"] {
+            assert!(refused(&headers, body), "{body}");
+        }
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
+        assert!(refused(&headers, "assertion=x"));
     }
 }

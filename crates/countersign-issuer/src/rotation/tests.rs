@@ -123,3 +123,34 @@ fn s8_16_a_revoked_key_that_signs_nothing_leaves_the_active_one() {
     }
     assert_eq!(ring.published().keys.len(), 1);
 }
+
+/// What another instance writes counts from when this one sees it, and what stays counts from before.
+#[test]
+fn s8_15_a_state_counts_from_when_an_instance_has_first_seen_it() {
+    let (store, clock): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), ManualClock::new(START));
+    let (one, other) = (ring(&store, &clock, None), ring(&store, &clock, None));
+    clock.advance(DAY);
+    let first = active(&one);
+    one.rotate_now().expect("a key");
+    other.maintain().expect("read");
+    assert_eq!(other.published().keys.len(), 2, "the tokens of the first key are still valid");
+
+    let pending = one.rotate().expect("a key").key_id;
+    other.maintain().expect("read");
+    clock.advance(PENDING_FOR - SECOND);
+    assert_eq!(one.revoke(&first), Ok(true));
+    other.maintain().expect("read");
+    clock.advance(SECOND);
+    assert_eq!(active(&other), pending, "another write delays it at no instance");
+}
+
+#[test]
+fn s8_15_keys_of_another_form_are_not_used() {
+    let keys = [key(KeyState::Active, Duration::ZERO)];
+    let encoded = encoding::encode(&keys, "https://sts.test", None).expect("encoded");
+    let read = |text: &str| encoding::decode(text.as_bytes(), "https://sts.test", None, &[], SECOND).is_ok();
+    let text = String::from_utf8(encoded).expect("text");
+    assert!(read(&text));
+    assert!(!read(&text.replace(r#""format":1"#, r#""format":2"#)), "written by a later version");
+    assert!(!read(&text.replace("sts.test", "other.test")));
+}

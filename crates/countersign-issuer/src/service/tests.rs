@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use crate::client::Client;
-use crate::policy::{Audience, Federation};
+use crate::policy::{Audience, ExchangeRule, Federation, Grant};
 
 use super::*;
 
@@ -82,6 +82,11 @@ async fn a_workload_authenticates_only_by_its_platforms_token_for_this_issuer() 
         assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"invalid_grant".into()), "{what}");
     }
     assert_eq!(ask(&issuer, "").await.1["error"], "invalid_request");
+
+    let good = token("system:serviceaccount:shop:orders").sign();
+    for (named, expected) in [("orders", StatusCode::OK), ("locked", StatusCode::BAD_REQUEST)] {
+        assert_eq!(ask(&issuer, &format!("{good}&client_id={named}")).await.0, expected, "{named}");
+    }
 }
 
 #[tokio::test]
@@ -127,19 +132,25 @@ fn a_federation_names_known_clients_and_subjects() {
 #[tokio::test]
 async fn a_workload_gets_only_the_grants_of_its_client() {
     let platform = TestIssuer::new().with_name("https://cluster.test");
-    let federation = Federation::new(platform.trusted_for(NAME)).add_subject("orders", "orders");
-    let rule = crate::policy::ExchangeRule::new(["billing"]);
-    let client = Client::new("orders").audiences(["billing"]).add_exchange_rule(rule);
-    let issuer = Issuer::builder(NAME)
-        .clock(Arc::new(platform.clock().clone()))
-        .add_audience(Audience::new("billing"))
-        .add_client(client.grants([crate::policy::Grant::TokenExchange]))
-        .add_federation(federation)
-        .build()
-        .expect("a sound configuration");
-    let (status, body) =
-        ask(&issuer, &platform.token().without_claim("client_id").subject("orders").audience(NAME).sign()).await;
-    assert_eq!((status, &body["error"]), (StatusCode::BAD_REQUEST, &"unauthorized_client".into()));
+    for (grant, expected) in [
+        (Grant::TokenExchange, StatusCode::BAD_REQUEST),
+        (Grant::JwtBearer, StatusCode::OK),
+        (Grant::ClientCredentials, StatusCode::OK),
+    ] {
+        let federation = Federation::new(platform.trusted_for(NAME)).add_subject("orders", "orders");
+        let client = Client::new("orders").audiences(["billing"]).add_exchange_rule(ExchangeRule::new(["billing"]));
+        let issuer = Issuer::builder(NAME)
+            .clock(Arc::new(platform.clock().clone()))
+            .add_audience(Audience::new("billing"))
+            .add_client(client.grants([grant]))
+            .add_federation(federation)
+            .build()
+            .expect("a sound configuration");
+        let assertion = platform.token().without_claim("client_id").subject("orders").audience(NAME).sign();
+        let (status, body) = ask(&issuer, &assertion).await;
+        assert_eq!(status, expected, "{grant:?} {body}");
+        assert_eq!(body["error"] == "unauthorized_client", expected != StatusCode::OK, "{grant:?} {body}");
+    }
 }
 
 /// The keys of a platform that does not answer until it is released.
