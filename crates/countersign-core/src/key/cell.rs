@@ -58,7 +58,7 @@ impl KeyCell {
     ///
     /// A set of the same keys keeps the epoch, so that tokens verified with them stay verified.
     pub fn store(&self, set: Arc<KeySet>, usable_until: Option<Duration>) {
-        self.current.rcu(|current| {
+        self.current.rcu(move |current| {
             let unchanged = current.as_ref().filter(|current| current.set.has_same_keys(&set));
             let epoch = unchanged.map_or_else(next_epoch, |current| current.epoch);
             let set = Arc::clone(&set);

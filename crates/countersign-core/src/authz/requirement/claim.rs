@@ -28,8 +28,8 @@ use crate::claims::typed::TokenClaims;
 /// `workflow_ref`, `job_workflow_ref`, and all that begins with `repository`, `project_`, `namespace_` or `terraform_`. Any
 /// other claim counts from every trusted issuer.
 ///
-/// The mapping and the rules of an issuer that is resolved at run time are known only for its own tokens. A claim that such an
-/// issuer alone maps counts from every other issuer: combine it with [`issued_by`](super::issued_by) yourself.
+/// The mapping and the rules of an issuer that is resolved at run time are known only for its own tokens. A claim that only such
+/// an issuer maps counts from every other issuer: combine it with [`issued_by`](super::issued_by) yourself.
 ///
 /// A path that is empty or no JSON pointer refuses, and so does the negation.
 ///
