@@ -9,6 +9,7 @@ mod embedded;
 mod grants;
 mod hostile;
 mod outage;
+mod proxies;
 mod refusals;
 mod secrets;
 mod servers;

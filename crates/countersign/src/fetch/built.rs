@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::sha256;
 use countersign_core::secret::Secret;
-use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, NoProxy, Url};
 
 use super::client::bounded;
 use super::failure::FetchFailure;
@@ -18,8 +18,11 @@ use crate::file;
 /// The schemes of proxies.
 const PROXY_SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
+/// The hosts that are called without a proxy.
+const LOOPBACK: &str = "localhost, 127.0.0.0/8, ::1";
+
 /// The PEM texts of the settings, with those of their files now.
-struct Contents {
+pub(super) struct Contents {
     roots: Vec<Arc<Secret<String>>>,
     /// The chain and the key, one after the other.
     identity: Option<Secret<String>>,
@@ -60,13 +63,19 @@ impl ConnectionSettings {
 
     /// Applies these settings to another client.
     pub(crate) fn applied_to(&self, builder: ClientBuilder) -> Result<ClientBuilder, Fault> {
-        if self.only_added_roots && self.roots.is_empty() {
-            return Err(fault("only_added_roots without added roots trusts nobody; add roots"));
-        }
+        self.check_roots()?;
         self.configure(builder, Kind::Proxied, &self.contents()?)
     }
 
-    fn contents(&self) -> Result<Contents, Fault> {
+    /// Refuses settings that trust nobody.
+    pub(super) fn check_roots(&self) -> Result<(), Fault> {
+        match self.only_added_roots && self.roots.is_empty() {
+            true => Err(fault("only_added_roots without added roots trusts nobody; add roots")),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn contents(&self) -> Result<Contents, Fault> {
         let roots = self.roots.iter().map(Pem::read).collect::<Result<_, _>>()?;
         let identity = match &self.certificate {
             Some((chain, key)) => Some(Secret::new(format!("{}\n{}\n", chain.read()?.expose(), key.read()?.expose()))),
@@ -75,7 +84,12 @@ impl ConnectionSettings {
         Ok(Contents { roots, identity })
     }
 
-    fn configure(&self, builder: ClientBuilder, kind: Kind, contents: &Contents) -> Result<ClientBuilder, Fault> {
+    pub(super) fn configure(
+        &self,
+        builder: ClientBuilder,
+        kind: Kind,
+        contents: &Contents,
+    ) -> Result<ClientBuilder, Fault> {
         let mut roots = Vec::new();
         for (source, pem) in self.roots.iter().zip(&contents.roots) {
             let bundle = Certificate::from_pem_bundle(pem.expose().as_bytes()).ok().filter(|bundle| !bundle.is_empty());
@@ -108,7 +122,7 @@ impl ConnectionSettings {
 }
 
 impl Contents {
-    fn digest(&self) -> [u8; 32] {
+    pub(super) fn digest(&self) -> [u8; 32] {
         let parts = self.roots.iter().map(|pem| &**pem).chain(&self.identity);
         let digests: Vec<String> = parts.map(|pem| format!("{:?}", sha256(pem.expose()))).collect();
         sha256(&format!("{digests:?}{}", self.identity.is_some()))
@@ -126,12 +140,16 @@ pub(crate) fn proxy_hides_address() -> Fault {
 /// The proxy. It gets no request for loopback.
 fn proxy(url: &Secret<String>) -> Result<reqwest::Proxy, Fault> {
     let parsed = Url::parse(url.expose()).ok().filter(|url| PROXY_SCHEMES.contains(&url.scheme()));
-    parsed.and_then(|url| reqwest::Proxy::all(url).ok()).ok_or_else(|| {
+    let proxy = parsed.and_then(|url| reqwest::Proxy::all(url).ok()).ok_or_else(|| {
         fault("proxy is not a URL with http, https, socks5 or socks5h; write for example http://proxy.internal:3128")
-    })
+    })?;
+    Ok(proxy.no_proxy(NoProxy::from_string(LOOPBACK)))
 }
 
 /// Applies these settings to a client with rules of its own.
+///
+/// A proxy of the settings gets no request for loopback. A proxy of the environment may get one: call `no_proxy` on the builder of
+/// a client for loopback.
 ///
 /// # Errors
 /// `ConfigError` on field `connection` if the settings cannot be used, or a file of them cannot be read.
@@ -139,7 +157,7 @@ pub fn with_connection(builder: ClientBuilder, settings: &ConnectionSettings) ->
     settings.applied_to(builder).map_err(|fault| ConfigError::new(fault.field, fault.problem))
 }
 
-fn build(builder: ClientBuilder) -> Result<Client, Fault> {
+pub(super) fn build(builder: ClientBuilder) -> Result<Client, Fault> {
     builder.build().map_err(|_| fault("the TLS client cannot be built; check roots, certificate and key"))
 }
 

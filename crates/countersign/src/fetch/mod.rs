@@ -1,6 +1,8 @@
 //! All HTTP requests of this crate itself: HTTPS, without redirects, bounded in time and size.
 
 mod built;
+#[cfg(feature = "outbound")]
+mod calls;
 mod causes;
 mod client;
 mod config;
@@ -26,6 +28,8 @@ use settings::Kind;
 #[cfg(feature = "remote-keys")]
 pub(crate) use built::proxy_hides_address;
 pub use built::with_connection;
+#[cfg(feature = "outbound")]
+pub(crate) use calls::CallClients;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
 pub(crate) use config::settings;

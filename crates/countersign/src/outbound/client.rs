@@ -17,7 +17,7 @@ use super::retry::{Transport, send_with_retry};
 use super::source::TokenStats;
 use super::trace::trace_of;
 use crate::authenticate::CallerToken;
-use crate::fetch;
+use crate::fetch::{self, CallClients, FetchFailure};
 
 /// The time limit for connecting, of the client that is made for a policy.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,6 +34,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
+    /// The clients that send, if they are made for a policy.
+    calls: Option<CallClients>,
     bindings: Bindings,
     subject: Option<CallerToken>,
     trace: Arc<HeaderMap>,
@@ -42,13 +44,18 @@ pub struct Outbound {
 impl Outbound {
     /// Starts an outbound client that sends with `client`.
     pub fn builder(client: Client) -> OutboundBuilder<Self> {
-        OutboundBuilder::new(|bindings| Outbound { client, bindings, subject: None, trace: Arc::default() })
+        Self::sending(client, None)
+    }
+
+    fn sending(client: Client, calls: Option<CallClients>) -> OutboundBuilder<Self> {
+        OutboundBuilder::new(|bindings| Outbound { client, calls, bindings, subject: None, trace: Arc::default() })
     }
 
     /// A client for the bindings of a policy, with the same file or environment as the verifier.
     ///
-    /// It connects within 5 s and limits each call to 30 s. For a client of your own, there is
-    /// [`OutboundBuilder::config`].
+    /// It connects within 5 s and limits each call to 30 s. Calls to loopback use no proxy. The files of the policy's
+    /// `connection` are read again every 10 s; if they cannot be used, what was read last counts for a minute, and calls then
+    /// fail. For a client of your own, there is [`OutboundBuilder::config`].
     ///
     /// ```
     /// use countersign::outbound::Outbound;
@@ -73,12 +80,11 @@ impl Outbound {
     /// # Errors
     /// As [`OutboundBuilder::build`]; and if a binding lacks its client, secret or issuer, or an environment variable is unset.
     pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
-        let builder = Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
+        let builder = || Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
         let settings = fetch::settings(policy.connection.as_ref())?;
-        let builder = fetch::with_connection(builder, &settings)?;
-        let problem = "the TLS client could not be set up; are there root certificates?";
-        let client = builder.build().map_err(|_| ConfigError::new("outbound", problem))?;
-        Self::builder(client).config(policy).build()
+        let calls = CallClients::new(settings, builder);
+        let calls = calls.map_err(|fault| ConfigError::new(fault.field, fault.problem))?;
+        Self::sending(calls.proxied(), Some(calls)).config(policy).build()
     }
 
     /// The wrapped client, to build requests with. Requests that it sends itself carry no token.
@@ -145,15 +151,19 @@ impl Outbound {
         for (name, value) in self.trace.iter() {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        send_with_retry(&self.bindings, self.subject.as_ref(), &self.client, request).await
+        send_with_retry(&self.bindings, self.subject.as_ref(), self, request).await
     }
 }
 
-impl Transport for &Client {
+impl Transport for &Outbound {
     type Error = OutboundError;
 
     async fn send(&mut self, request: Request) -> Result<Response, OutboundError> {
-        Client::execute(self, request).await.map_err(call_failed)
+        let sent = match &self.calls {
+            None => self.client.execute(request).await,
+            Some(calls) => calls.for_url(request.url()).await.map_err(not_connected)?.execute(request).await,
+        };
+        sent.map_err(call_failed)
     }
 
     fn error(error: OutboundError) -> OutboundError {
@@ -165,6 +175,11 @@ impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound").field("origins", &self.bindings).finish_non_exhaustive()
     }
+}
+
+fn not_connected(failure: FetchFailure) -> OutboundError {
+    let context = format!(": {failure}");
+    OutboundError::call(failure, true).with_context(context)
 }
 
 fn call_failed(error: reqwest::Error) -> OutboundError {
