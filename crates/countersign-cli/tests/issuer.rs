@@ -63,6 +63,34 @@ fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
     }
 }
 
+/// Weakened settings are in the log, also of a check, and `deny_danger` refuses them.
+#[test]
+fn a_weakened_issuer_is_logged_and_deny_danger_refuses_it() {
+    let weak = format!(
+        "{}[[client.exchange]]\ntargets = [\"billing\"]\ndanger_without_actor = true\n\
+         [[federation]]\nsubjects = {{ build = \"orders\" }}\n[federation.trusted]\nissuer = \"https://ci.example\"\n\
+         audience = \"https://sts.example\"\ndanger_any_audience = true\nkeys = {{ inline = '{}' }}\n",
+        configuration(""),
+        countersign_test::TestIssuer::new().jwks()
+    );
+    let config = file("weak.toml", &weak);
+    let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("danger_without_actor") && answer.stderr.contains("policy::danger"),
+        "{}",
+        answer.stderr
+    );
+    for (danger, what) in
+        [("danger_without_actor = true\n", "https://ci.example"), ("danger_any_audience = true\n", "orders")]
+    {
+        let config = file("denied.toml", &format!("deny_danger = true\n{}", weak.replace(danger, "")));
+        let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
+        assert_eq!(answer.code, 2, "{}", answer.stderr);
+        assert!(answer.stderr.contains("danger: ") && answer.stderr.contains(what), "{}", answer.stderr);
+    }
+}
+
 #[test]
 fn an_invalid_configuration_exits_with_2_and_names_the_field() {
     let valid = file("valid.toml", &configuration(""));

@@ -35,6 +35,8 @@ pub struct VerifierBuilder {
     cache_bytes: usize,
     pub(super) danger_denied: bool,
     reserved_subjects: Vec<(String, String)>,
+    /// The names of a policy's weakened outbound bindings.
+    weak_bindings: Vec<String>,
     faults: Vec<Fault>,
 }
 
@@ -63,6 +65,7 @@ impl VerifierBuilder {
             cache_bytes: CACHE_BYTES,
             danger_denied: false,
             reserved_subjects: Vec::new(),
+            weak_bindings: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -120,6 +123,8 @@ impl VerifierBuilder {
         self.danger_denied |= policy.deny_danger;
         let reserved = policy.reserved_subjects.iter().map(|(prefix, issuer)| (prefix.clone(), issuer.clone()));
         self.reserved_subjects.extend(reserved);
+        let bindings = (1..).zip(&policy.outbound).filter(|(_, binding)| binding.danger_plain_http);
+        self.weak_bindings.extend(bindings.map(|(number, _)| format!("binding {number}")));
         self
     }
 
@@ -180,8 +185,9 @@ impl VerifierBuilder {
         self
     }
 
-    /// Refuses to build if an issuer uses an item of [`policy::danger`](crate::policy::danger), and refuses tokens signed with
-    /// test keys (`test-only-…`). For releases. Layers around the verifier observe it too.
+    /// Refuses to build if an issuer uses an item of [`policy::danger`](crate::policy::danger) or a policy has a weakened
+    /// outbound binding, and refuses tokens signed with test keys (`test-only-…`). For releases. Layers around the verifier
+    /// observe it too.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;
         self
@@ -236,6 +242,12 @@ impl VerifierBuilder {
                     format!("{} uses a weakening, and deny_danger forbids it", issuer.issuer()),
                 ));
             }
+        }
+        if self.danger_denied {
+            let problem = |binding: &String| {
+                Fault::new("danger", format!("{binding} uses danger_plain_http, and deny_danger forbids it"))
+            };
+            faults.extend(self.weak_bindings.iter().map(problem));
         }
         let weakenings = self.resolved.as_ref().map(|source| source.weakenings()).unwrap_or_default();
         if self.danger_denied && !weakenings.is_empty() {

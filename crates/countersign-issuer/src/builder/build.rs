@@ -31,6 +31,8 @@ impl IssuerBuilder {
         let pepper = self.pepper.as_ref().map(pepper_key).transpose();
         faults.extend(pepper.as_ref().err().iter().flat_map(|error| error.faults().to_vec()));
         ConfigError::check(faults)?;
+        // Before the store is opened.
+        let federations = Federations::new(&self.federations, Arc::clone(&self.clock), self.danger_denied)?;
 
         let lifetimes = self.audiences.iter().filter_map(|audience| audience.lifetime);
         let max_token_lifetime = lifetimes.chain([self.token_lifetime]).max().unwrap_or(MAX_TOKEN_LIFETIME);
@@ -51,7 +53,7 @@ impl IssuerBuilder {
         let keys = Arc::new(keys);
         let store = AsyncStore::new(store, Arc::clone(&self.clock));
         let clients = self.clients.into_iter().collect::<Registry>();
-        let assertions = assertion_checks(&clients, &self.name, &self.clock)?;
+        let assertions = assertion_checks(&clients, &self.name, &self.clock, self.danger_denied)?;
         let secrets = SecretCheck::new(
             pepper?,
             self.concurrent_checks,
@@ -68,7 +70,7 @@ impl IssuerBuilder {
         let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
         Ok(Issuer::new(Parts {
             audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
-            federations: Federations::new(&self.federations, Arc::clone(&self.clock))?,
+            federations,
             clients: ClientAuthenticator::new(clients, secrets, assertions, store.clone()),
             name: self.name,
             token_lifetime: self.token_lifetime,
@@ -120,10 +122,15 @@ impl IssuerBuilder {
         };
         let mut ids = BTreeSet::new();
         for client in &self.clients {
-            if self.danger_denied && client.exchange_rules.iter().any(|rule| rule.without_actor) {
+            if client.exchange_rules.iter().any(|rule| rule.without_actor) {
                 let id = client.id().escape_debug();
-                faults
-                    .push(Fault::new("danger", format!("{id} exchanges without an actor, and deny_danger forbids it")));
+                match self.danger_denied {
+                    true => faults.push(Fault::new(
+                        "danger",
+                        format!("{id} exchanges without an actor, and deny_danger forbids it"),
+                    )),
+                    false => tracing::warn!(client = %id, "a client exchanges without an actor (danger_without_actor)"),
+                }
             }
             faults.extend(client.faults(&self.audiences, self.pepper.is_some(), is_federated(client)));
             if !ids.insert(client.id()) {
@@ -138,10 +145,11 @@ fn assertion_checks(
     clients: &Registry,
     issuer: &str,
     clock: &Arc<dyn Clock>,
+    danger_denied: bool,
 ) -> Result<HashMap<String, AssertionCheck>, ConfigError> {
     let with_keys = clients.iter().filter_map(|client| Some((client.id(), client.public_keys.as_ref()?)));
     let check = |(id, keys): (&str, &PublicKeys)| {
-        Ok((id.to_owned(), AssertionCheck::new(id, keys, issuer, Arc::clone(clock))?))
+        Ok((id.to_owned(), AssertionCheck::new(id, keys, issuer, Arc::clone(clock), danger_denied)?))
     };
     with_keys.map(check).collect()
 }

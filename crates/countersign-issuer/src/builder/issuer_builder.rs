@@ -148,7 +148,8 @@ impl IssuerBuilder {
         self
     }
 
-    /// Refuses to build if a client's rule uses [`danger_without_actor`](crate::ExchangeRule::danger_without_actor). For
+    /// Refuses to build if a client's rule uses [`danger_without_actor`](crate::ExchangeRule::danger_without_actor), or a
+    /// federation trusts an issuer under weakened rules or keys. Clients are not authenticated by test keys (`test-only-…`). For
     /// releases.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;

@@ -26,12 +26,14 @@ const MAX_ID_BYTES: usize = 256;
 pub(crate) struct AssertionCheck(Verifier);
 
 impl AssertionCheck {
-    /// Keys in an assertion are ignored.
+    /// Keys in an assertion are ignored. With `danger_denied`, a weakened source of keys is a fault on field `danger`, and test keys
+    /// prove nothing.
     pub(crate) fn new(
         client: &str,
         keys: &PublicKeys,
         issuer: &str,
         clock: Arc<dyn Clock>,
+        danger_denied: bool,
     ) -> Result<Self, ConfigError> {
         let keys = match keys {
             PublicKeys::Set(jwks) => {
@@ -42,7 +44,12 @@ impl AssertionCheck {
         let trusted = NeedsAudience::new(client, keys).audience(issuer);
         let trusted = trusted.token_type("client-authentication+jwt");
         // No cache: an assertion is accepted only once.
-        Verifier::builder().trust(trusted).clock(clock).cache_bytes(0).build().map(AssertionCheck).map_err(|error| {
+        let builder = Verifier::builder().trust(trusted).clock(clock).cache_bytes(0);
+        let builder = if danger_denied { builder.deny_danger() } else { builder };
+        builder.build().map(AssertionCheck).map_err(|error| {
+            if error.faults().iter().any(|fault| fault.field == "danger") {
+                return error;
+            }
             let problems = error.faults().iter().map(|fault| fault.problem.as_ref()).collect::<Vec<_>>();
             ConfigError::check(vec![Fault::new(field(client), problems.join("; "))]).err().unwrap_or(error)
         })

@@ -41,11 +41,19 @@ pub(crate) enum FederationError {
 }
 
 impl Federations {
-    pub(crate) fn new(federations: &[Federation], clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+    /// With `danger_denied`, weakened rules are a fault on field `danger`, and test keys authenticate nobody.
+    pub(crate) fn new(
+        federations: &[Federation],
+        clock: Arc<dyn Clock>,
+        danger_denied: bool,
+    ) -> Result<Self, ConfigError> {
         if federations.is_empty() {
             return Ok(Federations(None));
         }
         let mut builder = Verifier::builder().clock(clock);
+        if danger_denied {
+            builder = builder.deny_danger();
+        }
         let mut clients = HashMap::new();
         for federation in federations {
             for (subject, client) in &federation.subjects {

@@ -81,7 +81,9 @@ impl PolicyFile {
         self
     }
 
-    /// Refuses every policy that is weakened, whatever the file states. For releases.
+    /// Refuses every policy that is weakened, whatever the file states: issuers, keys and outbound bindings. For releases.
+    ///
+    /// [`WatchedPolicy::policy`](super::WatchedPolicy::policy) states it too, for the outbound client that is made of it.
     pub fn deny_danger(mut self) -> Self {
         self.denies_danger = true;
         self

@@ -96,8 +96,8 @@ impl WatchedPolicy {
             ));
         }
         let text = content::read(&file.path)?;
-        let policy = content::parse(&text)?;
-        let (builder, keys) = builder(&policy, &file.keys, file.denies_danger, &[]);
+        let policy = parse(&text, file.denies_danger)?;
+        let (builder, keys) = builder(&policy, &file.keys, &[]);
         let (verifier, replacer) = builder.clock(file.clock).build_replaceable()?;
         let state = State { text, policy: Arc::new(policy), keys, refused: None };
         let watch = Arc::new(Watch {
@@ -225,7 +225,8 @@ impl Watch {
 
     /// Puts the policy of `text` in force; returns whether it is another one.
     fn replace(&self, text: String) -> Result<bool, ConfigError> {
-        let policy = content::parse(&text)?;
+        let denies_danger = self.denies_danger || self.state().policy.deny_danger;
+        let policy = parse(&text, denies_danger)?;
         let known = {
             let mut state = self.state();
             if *state.policy == policy {
@@ -235,7 +236,7 @@ impl Watch {
             }
             state.keys.clone()
         };
-        let (builder, keys) = builder(&policy, &self.make_keys, self.denies_danger, &known);
+        let (builder, keys) = builder(&policy, &self.make_keys, &known);
         let fingerprint = self.replacer.replace(builder)?;
         let mut state = self.state();
         (state.text, state.policy, state.keys) = (text, Arc::new(policy), keys);
@@ -245,12 +246,7 @@ impl Watch {
 }
 
 /// The builder of the policy's verifier, and its key sources. Issuers with the same location of keys keep their source.
-fn builder(
-    policy: &Policy,
-    make_keys: &MakeKeys,
-    denies_danger: bool,
-    known: &[KnownKeys],
-) -> (VerifierBuilder, Vec<KnownKeys>) {
+fn builder(policy: &Policy, make_keys: &MakeKeys, known: &[KnownKeys]) -> (VerifierBuilder, Vec<KnownKeys>) {
     let mut keys = Vec::new();
     let builder = Verifier::builder().policy(policy, |issuer| {
         let location = location(issuer);
@@ -261,8 +257,14 @@ fn builder(
         keys.push((location, Arc::clone(&source)));
         Ok(source)
     });
-    let builder = if denies_danger { builder.deny_danger() } else { builder };
     (builder, keys)
+}
+
+/// The policy of `text`. If dangers are denied, it states so too, for the outbound client that is made of it.
+fn parse(text: &str, denies_danger: bool) -> Result<Policy, ConfigError> {
+    let mut policy = content::parse(text)?;
+    policy.deny_danger |= denies_danger;
+    Ok(policy)
 }
 
 /// The issuer without the rules that have nothing to do with its keys.
