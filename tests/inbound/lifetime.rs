@@ -25,7 +25,7 @@ use crate::app::good;
 
 /// A clock that follows tokio's paused time, and whose wall clock can be set ahead.
 #[derive(Debug)]
-struct Paused {
+pub struct Paused {
     base: UnixTime,
     start: tokio::time::Instant,
     ahead: AtomicU64,
@@ -34,7 +34,7 @@ struct Paused {
 
 impl Paused {
     /// A clock that begins now, at the time of the issuer.
-    fn new(issuer: &TestIssuer) -> Arc<Self> {
+    pub fn new(issuer: &TestIssuer) -> Arc<Self> {
         Arc::new(Paused {
             base: issuer.clock().now(),
             start: tokio::time::Instant::now(),
@@ -56,7 +56,7 @@ impl Clock for Paused {
     }
 }
 
-const LIFE: Duration = Duration::from_secs(300);
+pub const LIFE: Duration = Duration::from_secs(300);
 
 /// A body with one tick per second and no end.
 fn ticks() -> Body {

@@ -16,3 +16,4 @@ mod plain;
 mod protect;
 mod resource;
 mod revocation;
+mod withdrawn;

@@ -106,9 +106,35 @@ pub(crate) fn short_text(message: &str) -> String {
     short
 }
 
+/// A message of a parser about text that may hold secrets: the fields, the types and what was expected, but no value. Cut after
+/// 512 characters.
+///
+/// ```
+/// use countersign_core::integration::message_without_values;
+///
+/// let message = r#"invalid type: string "password=hunter2", expected a map"#;
+/// assert_eq!(message_without_values(message), "invalid type: string, expected a map");
+/// ```
+#[must_use]
+pub fn message_without_values(message: &str) -> String {
+    // The value comes first and may have any text; what was expected comes last.
+    let expected =
+        || message.rsplit_once(", expected ").map_or(String::new(), |(_, text)| format!(", expected {text}"));
+    let with_value = ["invalid type: ", "invalid value: "].into_iter();
+    let with_value = with_value.filter_map(|start| Some((start, message.strip_prefix(start)?))).next();
+    match with_value {
+        Some((start, found)) => {
+            let kind = found.split(['"', '`', ',']).next().unwrap_or_default().trim_end();
+            short_text(&format!("{start}{kind}{}", expected()))
+        }
+        None if message.starts_with("unknown variant `") => short_text(&format!("unknown word{}", expected())),
+        None => short_text(message),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{safe_text, visible_text, word};
+    use super::{message_without_values, safe_text, visible_text, word};
 
     #[test]
     fn s10_04_s10_13_foreign_text_within_a_line_is_one_word_or_in_quotes() {
@@ -132,6 +158,26 @@ mod tests {
             assert_eq!(word(name), format!("\"{}\"", safe_text(name)));
         }
         assert!(word(&"k".repeat(100)).ends_with("…\""));
+    }
+
+    #[test]
+    fn s10_01_a_message_of_a_parser_names_no_value() {
+        for (message, expected) in [
+            (r#"invalid type: string "pw", expected a list"#, "invalid type: string, expected a list"),
+            (
+                r#"invalid type: string "a, expected pw", expected u64 at line 1 column 9"#,
+                "invalid type: string, expected u64 at line 1 column 9",
+            ),
+            ("invalid value: integer `-7`, expected u64", "invalid value: integer, expected u64"),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+            ("invalid value: string \"pw\"", "invalid value: string"),
+            ("unknown variant `pw`, expected `file` or `inline`", "unknown word, expected `file` or `inline`"),
+            ("unknown variant `pw`, there are no variants", "unknown word"),
+            ("missing field `issuer`", "missing field `issuer`"),
+            ("unknown field `isuer`, expected `issuer`", "unknown field `isuer`, expected `issuer`"),
+        ] {
+            assert_eq!(message_without_values(message), expected);
+        }
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::secret::Secret;
 pub struct VerifyingKey {
     label: Arc<KeyLabel>,
     algorithm: Algorithm,
-    thumbprint: Box<str>,
     material: Material,
     /// Deviations from the RFCs in the form of the JWK.
     irregularities: Box<[&'static str]>,
@@ -29,11 +28,12 @@ pub struct VerifyingKey {
     unlabelled: Option<Box<Relabelled>>,
 }
 
-/// The name and algorithm of a key. Verified tokens have it instead of the key, whose memory ends with its set.
+/// The name, algorithm and thumbprint of a key. Verified tokens have it instead of the key, whose memory ends with its set.
 #[derive(Debug)]
 pub(crate) struct KeyLabel {
     key_id: Option<Box<str>>,
     algorithm: Algorithm,
+    thumbprint: Box<str>,
 }
 
 impl KeyLabel {
@@ -48,6 +48,12 @@ impl KeyLabel {
     /// Returns whether it is a key of tests or of development, by its ID.
     pub(crate) fn is_for_tests(&self) -> bool {
         self.key_id().is_some_and(|key_id| key_id.starts_with("test-only-"))
+    }
+
+    /// Returns whether both are labels of the same public key for the same algorithm. Shared secrets cannot be compared.
+    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
+        let is_public = !self.algorithm.is_symmetric();
+        is_public && self.algorithm == other.algorithm && self.thumbprint == other.thumbprint
     }
 }
 
@@ -139,9 +145,9 @@ impl VerifyingKey {
             ));
         }
         Ok(VerifyingKey {
-            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm }),
+            // A digest of a secret would invite guessing.
+            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm, thumbprint: "hmac".into() }),
             algorithm,
-            thumbprint: "hmac".into(), // a digest of a secret would invite guessing
             material: Material::Hmac(Box::new(hmac::Key::new(hmac_algorithm, bytes))),
             irregularities: Box::default(),
             unlabelled: None,
@@ -173,7 +179,7 @@ impl VerifyingKey {
     /// The JWK thumbprint with SHA-256 (RFC 7638), base64url; the word `hmac` for a shared secret.
     #[must_use]
     pub fn thumbprint(&self) -> &str {
-        &self.thumbprint
+        &self.label.thumbprint
     }
 
     /// Deviations from the RFCs in the form of its JWK that do not change the key: leading zero octets, stripped ones, `=`.
@@ -241,7 +247,7 @@ impl VerifyingKey {
         size_of::<Self>()
             + size_of::<KeyLabel>()
             + self.key_id().map_or(0, str::len)
-            + self.thumbprint.len()
+            + self.label.thumbprint.len()
             + size_of_val(&*self.irregularities)
             + prepared
             + relabelled.sum::<usize>()
@@ -300,10 +306,10 @@ impl VerifyingKey {
                 ParsedPublicKey::new(parameters(algorithm)?, x).map_err(not_a_point)?
             }
         };
+        let thumbprint = thumbprint(public, algorithm).into();
         Ok(VerifyingKey {
-            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm }),
+            label: Arc::new(KeyLabel { key_id: key_id.map(Into::into), algorithm, thumbprint }),
             algorithm,
-            thumbprint: thumbprint(public, algorithm).into(),
             material: Material::Public(parsed),
             irregularities: Box::default(),
             unlabelled: None,
@@ -316,7 +322,7 @@ impl fmt::Debug for VerifyingKey {
         f.debug_struct("VerifyingKey")
             .field("key_id", &self.label.key_id)
             .field("algorithm", &self.algorithm)
-            .field("thumbprint", &self.thumbprint)
+            .field("thumbprint", &self.label.thumbprint)
             .finish_non_exhaustive()
     }
 }

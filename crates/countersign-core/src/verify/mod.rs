@@ -14,6 +14,7 @@ mod revision;
 mod rules;
 pub(crate) mod signature;
 pub(crate) mod span;
+pub(crate) mod still_accepted;
 mod verified;
 pub(crate) mod verifier;
 

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::builder::VerifierBuilder;
 use super::revision::{Current, Replaceable};
-use super::verified::Verified;
 use super::verifier::{Shared, Verifier};
 use crate::error::ConfigError;
 use crate::policy::Fingerprint;
@@ -102,34 +101,4 @@ impl Verifier {
     pub fn policy_error(&self) -> Option<Arc<ConfigError>> {
         self.0.policy_error.load_full()
     }
-
-    /// Returns whether the policy in force still accepts this token, and with the same authorities.
-    ///
-    /// For responses that run for long. Always true if the policy cannot be replaced or was not. If the verifier has no cache,
-    /// a token does not outlive the policy under which it was verified.
-    pub(crate) async fn still_accepts(&self, verified: &Verified) -> bool {
-        let issuer = verified.trusted_issuer();
-        let is_same = match &self.0.current {
-            Current::Fixed(_) => true,
-            current => {
-                let revision = current.load();
-                let known = revision.issuers.get(issuer.issuer());
-                known.is_some_and(|current| Arc::ptr_eq(current, issuer))
-                    || issuer.is_resolved && revision.is_still_trusted(verified, self.0.clock.elapsed())
-            }
-        };
-        if is_same {
-            return true;
-        }
-        let Some(token) = verified.token() else { return false };
-        match self.verify(token).await {
-            Ok(again) => again.has_authorities_of(verified),
-            Err(_) => false,
-        }
-    }
-}
-
-/// Returns whether the policy in force of `verifier` still accepts this token, and with the same authorities.
-pub async fn still_accepts(verifier: &Verifier, verified: &Verified) -> bool {
-    verifier.still_accepts(verified).await
 }

@@ -287,6 +287,11 @@ impl Verified {
             && self.issuer.is_only_issuer == other.issuer.is_only_issuer
     }
 
+    /// The name of the key that signed the token.
+    pub(super) fn key_label(&self) -> &KeyLabel {
+        &self.key
+    }
+
     pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {
         &self.issuer
     }

@@ -25,8 +25,10 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// If the layer has a [revocation check](crate::revocation), it is asked again once a minute, and a token that was revoked ends
 /// then. A status that is unknown counts by the layer's [`UnknownPolicy`](crate::revocation::UnknownPolicy).
 ///
-/// If the layer's policy was [replaced](countersign_core::verify::PolicyReplacer), a token that the policy in force refuses, or
-/// gives other authorities, ends then as well.
+/// Once a minute the token is also compared with the policy and the keys in force. It ends if they would refuse a request with
+/// it, or give it other authorities: its key was withdrawn, its issuer is no longer trusted, it became older than `max_age`, or
+/// the policy was [replaced](countersign_core::verify::PolicyReplacer). Keys that cannot be fetched end no token before its
+/// expiry.
 ///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
@@ -72,7 +74,7 @@ impl TokenEnd {
         self.remaining().is_zero()
     }
 
-    /// Completes when the token expires, was revoked, or is no longer accepted by the policy in force. The future can be
+    /// Completes when the token expires, was revoked, or is no longer accepted by the policy and the keys in force. The future can be
     /// dropped at any time. It needs a tokio runtime.
     pub async fn reached(self) {
         self.after_end().await;
@@ -106,7 +108,7 @@ impl TokenEnd {
         }
     }
 
-    /// Asks the policy in force and the revocation check again.
+    /// Asks the policy and the keys in force, and the revocation check, again.
     async fn is_accepted(&self) -> bool {
         if !still_accepts(&self.context.verifier, &self.verified).await {
             return false;
