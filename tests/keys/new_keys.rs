@@ -150,6 +150,20 @@ async fn s4_15_a_key_that_the_first_answer_of_a_shared_cache_does_not_have_is_no
     assert_eq!(verdict(&world.verifier, &known).await, "ok");
 }
 
+/// An `Age` that is no number, too large, or in two parts is not one of a new answer.
+#[tokio::test]
+async fn s4_15_an_answer_with_an_age_that_cannot_be_read_proves_no_key_to_be_invented() {
+    for age in ["99999999999999999999", "soon", "0, 200", "-1"] {
+        let world = World::honest().await;
+        assert_eq!(verdict(&world.verifier, &world.token()).await, "ok");
+        let old = world.issuer.jwks();
+        world.issuer.rotate();
+        world.server.now(move |_, _| answer(200, &[("age", age)], &old));
+        world.advance(SECOND * 11).await;
+        assert_eq!(verdict(&world.verifier, &world.token()).await, "keys_unavailable", "{age}");
+    }
+}
+
 /// A key with this name, of another algorithm than the key of the world's issuer.
 fn again(world: &World, algorithm: Algorithm) -> TestIssuer {
     let key = Signer::generate(algorithm).expect("a key").with_key_id(world.issuer.key_id());

@@ -10,7 +10,8 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// The time that a response stays fresh: `Cache-Control: max-age` less `Age`, else `Expires`
 /// ([RFC 9111 §4.2.1](https://www.rfc-editor.org/rfc/rfc9111#section-4.2.1)).
 ///
-/// `None` if the response does not state it. Of contradicting values, the shortest counts.
+/// `None` if the response does not state it. Of contradicting values, the shortest counts. With an `Age` that cannot be read, the
+/// response is not fresh.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,14 +42,21 @@ pub fn fresh_for(headers: &HeaderMap) -> Option<Duration> {
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(max_age) = max_age {
-        let age = text(header::AGE).and_then(|age| age.parse::<u64>().ok()).unwrap_or(0);
-        return Some(Duration::from_secs(max_age.saturating_sub(age)));
+        return Some(Duration::from_secs(max_age.saturating_sub(age(headers).unwrap_or(0))));
     }
     let expires = headers.get(header::EXPIRES)?;
     let expires = expires.to_str().ok().and_then(|expires| httpdate::parse_http_date(expires).ok());
     let date = text(header::DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     let Some(expires) = expires else { return Some(Duration::ZERO) }; // "0" and other invalid dates: expired
-    Some(expires.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default())
+    let fresh = expires.duration_since(date.unwrap_or_else(SystemTime::now)).unwrap_or_default();
+    Some(fresh.saturating_sub(Duration::from_secs(age(headers).unwrap_or(0))))
+}
+
+/// The seconds since the origin gave the response, if a cache on the way states them (RFC 9111 §5.1): of several values the
+/// largest. What is not a number, or too large for one, counts as endless.
+pub(super) fn age(headers: &HeaderMap) -> Option<u64> {
+    let lines = headers.get_all(header::AGE).iter().map(|value| value.to_str().unwrap_or_default());
+    lines.flat_map(|line| line.split(',')).map(|age| age.trim().parse().unwrap_or(u64::MAX)).max()
 }
 
 /// `Retry-After` in seconds or as a date, at most a minute
@@ -90,6 +98,12 @@ mod tests {
             (&[("cache-control", "max-age=300")], Some(300)),
             (&[("cache-control", "public, Max-Age=\"300\""), ("age", "100")], Some(200)),
             (&[("cache-control", "max-age=300"), ("age", "1000")], Some(0)),
+            (&[("cache-control", "max-age=300"), ("age", "99999999999999999999")], Some(0)),
+            (&[("cache-control", "max-age=300"), ("age", "soon")], Some(0)),
+            (&[("cache-control", "max-age=300"), ("age", "-1")], Some(0)),
+            (&[("cache-control", "max-age=300"), ("age", "10, 250")], Some(50)),
+            (&[("cache-control", "max-age=300"), ("age", "10"), ("age", "250")], Some(50)),
+            (&[("expires", "Tue, 15 Nov 1994 12:05:00 GMT"), ("date", date), ("age", "100")], Some(200)),
             (&[("cache-control", "max-age=300, max-age=200")], Some(200)),
             (&[("cache-control", "max-age=nonsense")], Some(0)),
             (&[("cache-control", "max-age=99999999999999999999999")], Some(u64::MAX)),

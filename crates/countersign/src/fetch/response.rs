@@ -49,10 +49,10 @@ impl FetchedResponse {
         freshness::retry_after(&self.headers)
     }
 
-    /// Returns whether a cache on the way gave the response and states that it is older than the request (RFC 9111 §5.1).
+    /// Returns whether a cache on the way gave the response and states that it is older than the request (RFC 9111 §5.1), or
+    /// states something that cannot be read.
     pub(crate) fn is_from_cache(&self) -> bool {
-        let age = self.headers.get(header::AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok());
-        age.is_some_and(|age| age > 0)
+        freshness::age(&self.headers).is_some_and(|age| age > 0)
     }
 
     /// The time that the response stays fresh, if it states that.
