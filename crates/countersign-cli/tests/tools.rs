@@ -86,6 +86,39 @@ fn uuids_are_generated_and_parsed() {
 }
 
 #[test]
+fn s10_01_the_check_of_a_policy_repeats_no_secret() {
+    let issuer = "[[issuers]]\nissuer = \"https://id.example.com\"\naudience = \"orders\"\n";
+    let binding = "[[outbound]]\norigin = \"https://billing.internal\"\nclient = \"orders\"\n";
+    let secret = "secret_file = \"/nowhere\"\n";
+    for text in [
+        format!("{issuer}{binding}secret_env = \"hunter2-of-orders\""),
+        format!("{issuer}[connection]\nproxy = \"http://a:hunter2@proxy\""),
+        format!("{issuer}[connection]\nproxy_env = \"http://a:hunter2@proxy\""),
+        format!("connection = \"http://a:hunter2@proxy\"\n{issuer}"),
+        format!("{issuer}keys = \"https://id.example.com/keys?apikey=hunter2\""),
+        format!("{issuer}profile = \"hunter2\""),
+        format!("{issuer}keys = {{ jwks_url = \"https://a:hunter2@id.example.com/keys\" }}"),
+        format!("{issuer}{}{secret}", binding.replace("https://", "https://a:hunter2@")),
+        format!("{issuer}{binding}{secret}token_endpoint = \"https://a:hunter2@id.example.com/token\""),
+        format!("{{\"issuers\":[{{\"issuer\":\"https://id.example.com\",\"audience\":\"a\",\"keys\":\"hunter2\"}}]}}"),
+    ] {
+        for form in [&["policy", "check", "-", "--json"][..], &["policy", "check", "-"]] {
+            let answer = countersign(form, &text);
+            assert_eq!(answer.code, 1, "{text}");
+            assert!(!format!("{}{}", answer.stdout, answer.stderr).contains("hunter2"), "{text}: {}", answer.stdout);
+        }
+    }
+    // Other tables of the file are not the policy's.
+    let other = "[database]\nurl = \"postgres://a:hunter2@db\" nonsense\n[auth]\nissuers = []\n";
+    let answer = countersign(&["policy", "check", "-", "--at", "auth"], other);
+    assert!(
+        answer.code != 0 && !format!("{}{}", answer.stdout, answer.stderr).contains("hunter2"),
+        "{}",
+        answer.stderr
+    );
+}
+
+#[test]
 fn a_policy_is_checked_as_at_start_up() {
     let check = |text: &str| countersign(&["policy", "check", "-", "--json"], text);
     let inline = TestIssuer::new().jwks();

@@ -7,6 +7,9 @@ use zeroize::Zeroize;
 
 use crate::error::ConfigError;
 
+/// The longest name of a variable that an error repeats.
+const MAX_NAME_BYTES: usize = 64;
+
 /// A value that is hidden from `Debug`, cannot be displayed or serialised, and is wiped when dropped.
 ///
 /// ```
@@ -48,16 +51,30 @@ impl Secret<String> {
     /// Reads the environment variable `name`.
     ///
     /// # Errors
-    /// `ConfigError` if it is unset, empty or not UTF-8.
+    /// `ConfigError` on field `name` if it is unset, empty or not UTF-8. A `name` that is not of the form `[A-Z_][A-Z0-9_]*` is not
+    /// repeated, since it may be the secret itself: the field is then `environment`.
     pub fn from_env(name: &str) -> Result<Self, ConfigError> {
         match std::env::var(name) {
             Ok(value) if !value.is_empty() => Ok(Secret(value)),
+            _ if !is_variable_name(name) => Err(ConfigError::new(
+                "environment",
+                "a setting that names an environment variable has other text, which is not repeated: it may be the secret \
+                 itself; write the name of a variable that is set, such as ORDERS_SECRET",
+            )),
             _ => Err(ConfigError::new(
                 name,
                 "the environment variable is unset, empty or not UTF-8; set it to the secret",
             )),
         }
     }
+}
+
+/// Returns whether the text is the name of a variable in the usual form, and thus unlikely to be a secret.
+fn is_variable_name(text: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_uppercase() || byte == b'_' || byte.is_ascii_digit();
+    (1..=MAX_NAME_BYTES).contains(&text.len())
+        && text.bytes().all(is_name)
+        && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
 /// A secret in a file, which its user reads again as it changes. [`Secret::from_file`] creates it.
@@ -111,5 +128,23 @@ impl From<&[u8]> for Secret<Vec<u8>> {
 impl From<String> for Secret<String> {
     fn from(value: String) -> Self {
         Secret(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+
+    #[test]
+    fn s10_01_a_secret_in_the_place_of_a_variables_name_is_not_repeated() {
+        let long = "A".repeat(65);
+        for text in ["hunter2", "host=/run/postgresql password=hunter2", "http://user:pw@proxy:3128", "9ABC", "", &long]
+        {
+            let error = Secret::from_env(text).expect_err("no such variable");
+            assert_eq!(error.faults()[0].field, "environment");
+            assert!(text.is_empty() || !error.to_string().contains(text), "{error}");
+        }
+        let error = Secret::from_env("COUNTERSIGN_UNSET_9").expect_err("unset");
+        assert_eq!(error.faults()[0].field, "COUNTERSIGN_UNSET_9");
     }
 }

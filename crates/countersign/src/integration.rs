@@ -4,4 +4,4 @@
 
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
 pub use crate::file::read_text;
-pub use countersign_core::integration::{is_visible, visible_text};
+pub use countersign_core::integration::{is_visible, message_without_values, visible_text};

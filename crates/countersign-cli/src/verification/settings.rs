@@ -3,6 +3,7 @@
 use std::fmt;
 
 use countersign::clock::UnixTime;
+use countersign::integration::message_without_values;
 use countersign::policy::{AudienceList, Policy, Profile, TrustedIssuerConfig};
 use serde_json::Value;
 
@@ -114,10 +115,11 @@ pub(crate) fn read_policy(text: &str, at: Option<&str>) -> Result<Policy, Failur
 
 /// The table `at` of a configuration file; its names are separated by dots.
 fn table(text: &str, is_json: bool, at: &str) -> Result<Value, Failure> {
-    let unreadable = |error: &dyn std::fmt::Display| Failure::usage(format!("not readable: {error}"));
+    // Other tables of the file may hold secrets.
+    let unreadable = |message: &str| Failure::usage(format!("not readable: {}", message_without_values(message)));
     let whole: Value = match is_json {
-        true => serde_json::from_str(text).map_err(|error| unreadable(&error))?,
-        false => toml::from_str(text).map_err(|error| unreadable(&error))?,
+        true => serde_json::from_str(text).map_err(|error| unreadable(&error.to_string()))?,
+        false => toml::from_str(text).map_err(|error: toml::de::Error| unreadable(error.message()))?,
     };
     let mut table = &whole;
     for name in at.split('.') {

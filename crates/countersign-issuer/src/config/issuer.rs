@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::error::{ConfigError, Fault};
+#[cfg(feature = "config")]
+use countersign_core::integration::message_without_values;
 use countersign_core::key::{Algorithm, KeySource};
 use countersign_core::policy::TrustedIssuerConfig;
 use countersign_core::secret::Secret;
@@ -59,7 +61,7 @@ pub struct IssuerConfig {
     pub rotation_interval_seconds: Option<u64>,
     /// The number of concurrent Argon2id checks. Default 4.
     pub concurrent_secret_checks: Option<usize>,
-    /// Refuses to build if a setting that begins with `danger_` is in force.
+    /// Refuses to build if a setting that begins with `danger_` is in force, also one of a federation.
     #[serde(default)]
     pub deny_danger: bool,
     /// The environment variable with the pepper of keyed hashes.
@@ -84,13 +86,12 @@ impl IssuerConfig {
     /// Reads TOML (feature `config`). Relative paths start at the current folder.
     ///
     /// # Errors
-    /// `ConfigError` for malformed text or an unknown field. It does not repeat the text.
+    /// `ConfigError` for malformed text or an unknown field. It repeats no value.
     #[cfg(feature = "config")]
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
-            // The text may hold secrets; the message names only fields and types.
             let line = error.span().map_or(0, |span| text.get(..span.start).map_or(0, |before| before.lines().count()));
-            ConfigError::new("config", format!("line {line}: {}", error.message()))
+            ConfigError::new("config", format!("line {line}: {}", message_without_values(error.message())))
         })
     }
 

@@ -81,6 +81,25 @@ fn an_unknown_field_is_refused_in_every_table() {
 }
 
 #[test]
+fn s10_01_a_secret_in_the_wrong_place_is_not_repeated() {
+    let store = |text: &str| format!("{}\n[store]\n{text}", whole());
+    for text in [
+        format!("store = \"host=/run password=hunter2-hunter2\"\n{}", whole()),
+        format!("pepper_env = [\"hunter2-hunter2\"]\n{}", whole()),
+        format!("deny_danger = \"hunter2-hunter2\"\n{}", whole()),
+        whole().replacen("locked = true", "more_secrets = \"hunter2-hunter2\"", 1),
+        whole().replacen("\"EdDSA\"", "\"hunter2-hunter2\"", 1),
+        whole().replacen("\"client_credentials\"", "\"hunter2-hunter2\"", 1),
+        store("postgres_env = \"host=/run user=issuer password=hunter2-hunter2\""),
+        store("file = \"f\"\nkey_env = \"hunter2-hunter2\""),
+        format!("pepper_env = \"hunter2-hunter2\"\n{}", whole()),
+    ] {
+        let error = IssuerConfig::from_toml(&text).and_then(|config| config.build()).expect_err(&text).to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
 fn faults_name_their_fields_and_are_reported_at_once() {
     let bad = whole()
         .replace(HASH, "plain-secret-of-somebody")

@@ -94,7 +94,9 @@ fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
     let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
     let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
     if json {
-        let policy: Option<Value> = policy.as_ref().and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
+        // One that is refused may hold a password where none belongs.
+        let policy = policy.as_ref().filter(|_| faults.is_empty());
+        let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
         output::json(&json!({
             "usable": faults.is_empty(),
             "faults": faults,

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Profile;
 use crate::error::ConfigError;
-use crate::redact::short_text;
+use crate::redact::message_without_values;
 use crate::token::has_unique_names;
 
 /// The issuers that a service trusts, and the rules for their tokens, as plain data.
@@ -105,7 +105,7 @@ impl Policy {
     /// Reads a policy from JSON.
     ///
     /// # Errors
-    /// `ConfigError` on field `policy` if the text is not a policy or has an unknown field.
+    /// `ConfigError` on field `policy` if the text is not a policy or has an unknown field. It repeats no value.
     pub fn from_json(json: &str) -> Result<Self, ConfigError> {
         let policy = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
         match has_unique_names(json) {
@@ -124,8 +124,9 @@ impl Policy {
 /// The fault of JSON that readers could read in two ways.
 const AMBIGUOUS: &str = "a name occurs twice in one object, or the nesting is too deep; write each name once";
 
+/// The fault of a text, whose values may be secrets that are in the wrong place.
 fn unreadable(error: &dyn std::fmt::Display) -> ConfigError {
-    ConfigError::new("policy", short_text(&error.to_string()))
+    ConfigError::new("policy", message_without_values(&error.to_string()))
 }
 
 #[cfg(test)]
