@@ -44,8 +44,6 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        // Before the build, which warns of weakened settings.
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
         let config = IssuerConfig::from_file(&self.config).map_err(|error| invalid(&error))?;
         let _log = log::start()?; // before the issuer is built, which logs what is weakened
         let runtime = runtime::with_all_cores()?;
