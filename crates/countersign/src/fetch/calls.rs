@@ -1,5 +1,6 @@
 //! The clients for a service's calls to others, which follow the files of their connection settings.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::failure::FetchFailure;
 use super::is_loopback;
 use super::settings::{ConnectionSettings, Kind};
-use crate::rt;
+use crate::{file, rt};
 
 /// The time after which files are read again.
 const READ_INTERVAL: Duration = Duration::from_secs(10);
@@ -30,8 +31,6 @@ struct Inner {
     /// The builder of a client without the settings.
     base: fn() -> ClientBuilder,
     state: Mutex<State>,
-    /// Held by whoever reads the files, so that files that hang take one thread.
-    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct State {
@@ -55,7 +54,7 @@ impl CallClients {
         let contents = settings.contents()?;
         let (clients, digest) = (Pair::new(&settings, base, &contents)?, contents.digest());
         let state = Mutex::new(State { clients, digest, read_at });
-        Ok(CallClients(Arc::new(Inner { settings, base, state, turn: Arc::default() })))
+        Ok(CallClients(Arc::new(Inner { settings, base, state })))
     }
 
     /// The client for addresses beyond loopback, as it is now.
@@ -65,15 +64,15 @@ impl CallClients {
 
     /// The client for a call to this address.
     pub(crate) async fn for_url(&self, url: &Url) -> Result<Client, FetchFailure> {
-        let Pair { proxied, direct } = match self.0.settings.has_files() {
-            true => self.current().await?,
-            false => self.0.state().clients.clone(),
+        let Pair { proxied, direct } = match self.0.settings.first_file() {
+            Some(path) => self.current(path).await?,
+            None => self.0.state().clients.clone(),
         };
         Ok(if is_loopback(url) { direct } else { proxied })
     }
 
     /// The clients of files that were read a moment ago; within a minute of a read without a fault, also older ones.
-    async fn current(&self) -> Result<Pair, FetchFailure> {
+    async fn current(&self, path: &Path) -> Result<Pair, FetchFailure> {
         let read_within = |limit| {
             let state = self.0.state();
             (state.read_at.elapsed() < limit).then(|| state.clients.clone())
@@ -82,14 +81,15 @@ impl CallClients {
             return Ok(clients);
         }
         let read = async {
-            let turn = Arc::clone(&self.0.turn).lock_owned().await;
+            let turn = file::turn(path).await;
             if let Some(clients) = read_within(READ_INTERVAL) {
                 return Ok(clients);
             }
             let inner = Arc::clone(&self.0);
             let work = tokio::task::spawn_blocking(move || {
-                let _turn = turn; // also if nobody waits any more
-                inner.read_again()
+                let read = inner.read_again();
+                drop(turn); // also if nobody waits any more
+                read
             });
             work.await.unwrap_or(Err(FetchFailure::Broken))
         };
