@@ -274,6 +274,9 @@ async fn places(danger: &str) -> Vec<Place> {
             let sources = [Arc::new(RemoteKeys::from_url("https://keys.test/jwks")) as _, Arc::new(keys()) as _];
             let mut places = as_issuer(by_keys(Arc::new(keys()))).await;
             places.extend(as_issuer(by_keys(Arc::new(FailoverKeys::new(sources)))).await);
+            let issuing = Issuer::builder("https://sts.test").add_audience(Audience::new("billing"));
+            let client = Client::new("orders").audiences(["billing"]).key_source(Arc::new(keys()));
+            places.push(("a client of the issuer", is_danger(issuing.add_client(client).deny_danger().build())));
             places
         }
         "OutboundBuilder::danger_allow_plain_http" => {

@@ -137,9 +137,8 @@ mod tests {
     fn setup(store: MemoryStore) -> Setup {
         let clock = ManualClock::new(countersign_core::clock::UnixTime::from_secs(1_700_000_000));
         let signer = Signer::generate(Algorithm::ES256).expect("a key");
-        let jwks = json!({ "keys": [signer.public_jwk()] }).to_string();
-        let check =
-            AssertionCheck::new("orders", jwks.as_bytes(), ISSUER, Arc::new(clock.clone()), false).expect("a key");
+        let keys = PublicKeys::Set(json!({ "keys": [signer.public_jwk()] }).to_string().into_bytes());
+        let check = AssertionCheck::new("orders", &keys, ISSUER, Arc::new(clock.clone()), false).expect("a key");
         let store = AsyncStore::new(Arc::new(store), Arc::new(clock.clone()));
         Setup { clock, signer, check, store }
     }
