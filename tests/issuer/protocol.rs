@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
+use countersign_core::secret::Secret;
 use countersign_issuer::Client;
 use serde_json::json;
 
@@ -103,12 +104,13 @@ async fn s8_19_unusable_and_private_keys_are_refused_at_registration() {
 
 #[tokio::test]
 async fn s8_26_introspection_answers_only_the_parties_of_a_token() {
-    let service = Service::start().await;
+    let auditor = Client::new("auditor").secret(Secret::from(SECRET)).introspected_audiences(["billing"]);
+    let service = Service::with(|builder| shop(builder).add_client(auditor)).await;
     let token = service.ask("orders", &[CC, ("scope", "read")]).await.token();
     let ask = async |client: &str, token: &str| {
         service.send(service.post("/introspect").basic_auth(client, Some(SECRET)).form(&[("token", token)])).await
     };
-    for party in ["orders", "billing"] {
+    for party in ["orders", "billing", "auditor"] {
         let answer = ask(party, &token).await;
         let body = answer.json();
         assert_eq!(body["active"], true, "{party}");

@@ -25,8 +25,8 @@ async fn check_reset(is_blocking: bool, problem: &str, reset: impl Fn(StoredKeys
     issuer.rotate_now().expect("a second version");
     let verifier = verifier(&issuer, &clock);
     let token = mint(&issuer);
-    let introspect = async |token: &str| post(&issuer, "/introspect", &credentials, &format!("token={token}")).await.0;
-    assert_eq!(introspect(token.as_str()).await, StatusCode::OK);
+    let ask = async |path: &str, token: &str| post(&issuer, path, &credentials, &format!("token={token}")).await.0;
+    assert_eq!(ask("/introspect", token.as_str()).await, StatusCode::OK);
     *store.reset.lock().expect("no panic") = Some(reset(store.written()));
     for second in (5..=60).step_by(5) {
         clock.advance(Duration::from_secs(5));
@@ -42,7 +42,9 @@ async fn check_reset(is_blocking: bool, problem: &str, reset: impl Fn(StoredKeys
         let draft = Draft::access_token().subject("ann").audience("orders").client_id("web");
         assert_eq!(issuer.mint(&draft).expect_err("a minute later"), MintError::KeysWithdrawn, "{problem}: {is_down}");
         assert_eq!(post(&issuer, "/token", &credentials, CC).await.0, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(introspect(token.as_str()).await, StatusCode::SERVICE_UNAVAILABLE);
+        for path in ["/introspect", "/revoke"] {
+            assert_eq!(ask(path, token.as_str()).await, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        }
         assert_eq!(jwks_status(&issuer).await, StatusCode::SERVICE_UNAVAILABLE);
         assert!(verifier.verify(token.as_str()).await.expect_err("no keys").is_unavailable());
     }
