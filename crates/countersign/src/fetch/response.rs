@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn s4_15_only_an_answer_that_states_an_age_is_of_a_cache() {
         for (age, is_from_cache) in
-            [(None, false), (Some("0"), false), (Some("1"), true), (Some(" 31536000 "), true), (Some("old"), false)]
+            [(None, false), (Some("0"), false), (Some("1"), true), (Some(" 31536000 "), true), (Some("old"), true)]
         {
             let headers = age.map(|age| (header::AGE, http::HeaderValue::from_static(age)));
             let response = FetchedResponse {
