@@ -124,7 +124,7 @@ fn s8_16_a_revoked_key_that_signs_nothing_leaves_the_active_one() {
     assert_eq!(ring.published().keys.len(), 1);
 }
 
-/// What another instance writes counts from when this one sees it, and what stays counts from before.
+/// Changes by another instance count from when this one sees them, and what stays counts from before.
 #[test]
 fn s8_15_a_state_counts_from_when_an_instance_has_first_seen_it() {
     let (store, clock): (Arc<dyn Store>, _) = (Arc::new(MemoryStore::new()), ManualClock::new(START));

@@ -106,7 +106,7 @@ impl Inner {
     /// Reads the files, and builds clients if something has changed.
     fn read_again(&self) -> Result<Pair, FetchFailure> {
         let read_at = Instant::now();
-        let contents = self.settings.contents().map_err(not_usable)?;
+        let contents = self.settings.contents().map_err(|fault| not_usable(&fault))?;
         let digest = contents.digest();
         {
             let mut state = self.state();
@@ -115,7 +115,7 @@ impl Inner {
                 return Ok(state.clients.clone());
             }
         }
-        let clients = Pair::new(&self.settings, self.base, &contents).map_err(not_usable)?;
+        let clients = Pair::new(&self.settings, self.base, &contents).map_err(|fault| not_usable(&fault))?;
         *self.state() = State { clients: clients.clone(), digest, read_at };
         Ok(clients)
     }
@@ -132,6 +132,6 @@ impl Pair {
     }
 }
 
-fn not_usable(fault: Fault) -> FetchFailure {
+fn not_usable(fault: &Fault) -> FetchFailure {
     FetchFailure::Content(format!("the connection settings are not usable: {}", fault.problem))
 }

@@ -94,7 +94,7 @@ fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
     let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
     let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
     if json {
-        // One that is refused may hold a password where none belongs.
+        // One that is refused may be refused because it holds a password.
         let policy = policy.as_ref().filter(|_| faults.is_empty());
         let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
         output::json(&json!({
