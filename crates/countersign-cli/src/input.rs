@@ -105,6 +105,14 @@ fn read(source: impl Read) -> Result<String, String> {
     }
 }
 
+/// The token after a leading `Bearer`, as a header has it.
+pub(crate) fn without_scheme(text: &str) -> &str {
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => text,
+    }
+}
+
 /// Extracts the token from copied text: `Authorization: Bearer …`, quotes, a token response in JSON.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut rest = text.trim();
@@ -137,6 +145,16 @@ mod tests {
             r#"{"access_token":"a.b.c","token_type":"Bearer"}"#,
         ] {
             assert_eq!(unwrapped(text), "a.b.c", "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_scheme_is_taken_off() {
+        for (text, token) in [("Bearer a.b.c", "a.b.c"), ("bearer  a.b.c", "a.b.c"), ("a.b.c", "a.b.c")] {
+            assert_eq!(without_scheme(text), token);
+        }
+        for odd in ["Basic a.b.c", "\"a.b.c\"", "Bearera.b.c", ""] {
+            assert_eq!(without_scheme(odd), odd);
         }
     }
 

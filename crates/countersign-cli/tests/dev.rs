@@ -200,8 +200,29 @@ async fn a_users_token_has_its_scopes_and_is_exchanged_for_another_audience() {
             assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
         }
     }
-    let refused = command(home.path(), words("dev --port 0 --user ann --scope eve=x"), String::new()).await;
-    assert!(refused.code == 2 && refused.stderr.contains("no user has the name eve"), "{}", refused.stderr);
+    let refused = command(home.path(), words("dev --port 0 --user ann --scope e/ve=x"), String::new()).await;
+    assert!(refused.code == 2 && refused.stderr.contains("user e/ve"), "{}", refused.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_gets_the_scopes_that_it_requests_within_its_own() {
+    let home = new_path("home");
+    for shape in ["plain", "keycloak", "auth0"] {
+        let dev = Dev::start(home.path(), &["--like", shape, "--scope", "billing=orders:read orders:write"]);
+        for (client, requested, granted) in [
+            ("svc", "orders:read a:x", json!("orders:read a:x")),
+            ("svc", "", Value::Null),
+            ("billing", "orders:read a:x", json!("orders:read")),
+            ("billing", "", json!("orders:read orders:write")),
+        ] {
+            let form = [("grant_type", "client_credentials"), ("client_id", client), ("scope", requested)];
+            let answer = reqwest::Client::new().post(dev.text("token")).form(&form).send().await.expect("an answer");
+            let answer: Value = answer.json().await.expect("JSON");
+            let token = answer["access_token"].as_str().expect("a token").to_owned();
+            let decoded = command(home.path(), words("decode --json -"), token).await.json();
+            assert_eq!(decoded["payload"]["scope"], granted, "{shape} {client} {requested}");
+        }
+    }
 }
 
 fn exchange() -> &'static str {

@@ -152,8 +152,13 @@ fn a_shared_secret_signs_too() {
     let asked = ["mint", "--issuer", ISSUER, "--audience", "orders", "--secret", "-", "--alg", "HS256"];
     let minted = countersign(&asked, &format!("{secret}\n"));
     assert_eq!(minted.code, 0, "{}", minted.stderr);
+    let header = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(minted.stdout.split('.').next().expect("a header"));
+    let header: serde_json::Value = serde_json::from_slice(&header.expect("base64url")).expect("JSON");
+    assert!(header.get("kid").is_none(), "{header}");
+    let named = countersign(&[&asked[..], &["--kid", "k1", "--json"]].concat(), secret).json();
+    assert_eq!(named["kid"], "k1");
     let k = base64_simd::URL_SAFE_NO_PAD.encode_to_string(secret);
-    let set = file("oct", &json!({ "keys": [{ "kty": "oct", "kid": "shared", "k": k }] }).to_string());
+    let set = file("oct", &json!({ "keys": [{ "kty": "oct", "k": k }] }).to_string());
     let asked =
         ["verify", "--issuer", ISSUER, "--audience", "orders", "--jwks", set.path(), "--alg", "HS256", "--json"];
     assert_eq!(countersign(&asked, &minted.stdout).json()["verdict"], "accepted");

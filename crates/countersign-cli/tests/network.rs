@@ -53,6 +53,11 @@ async fn a_valid_issuer_has_no_faults_by_discovery_and_by_url() {
     assert_eq!(levels(&report, "issuer"), ["ok"]);
     let (code, report) = checked(&provider.jwks_url()).await;
     assert_eq!((code, &report["issuer"]), (0, &Value::Null));
+    // The address of the document is no issuer.
+    let (code, report) = checked(&format!("{}/.well-known/openid-configuration", provider.url())).await;
+    assert_eq!((code, levels(&report, "issuer")), (0, vec!["warning".to_owned()]));
+    let texts = report["findings"].to_string();
+    assert!(texts.contains(&format!("name it, is {}", provider.url())), "{texts}");
     let text = run(&["keys", "check", provider.url()], "", &[]).await.stdout;
     assert!(text.contains("ok") && text.contains("ES256") && !text.contains('\u{1b}'), "{text}");
 }
@@ -135,9 +140,10 @@ async fn each_fault_is_reported() {
     let padded = with(json!({ "kid": "padded", "x": format!("{}=", key["x"].as_str().expect("a coordinate")) }));
     for (keys, headers, name, level, code) in [
         (json!([key, with(json!({ "d": "AA" }))]), &json[..], "unusable_key", "fault", 1),
-        (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 0),
+        (json!([key, with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "other_key", "ok", 0),
+        (json!([key, with(json!({ "kid": "tls", "use": "tls" }))]), &json[..], "unusable_key", "warning", 0),
         (json!([key, with(json!({ "kid": "odd", "kty": "XX" }))]), &json[..], "unusable_key", "warning", 0),
-        (json!([with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "unusable_key", "warning", 1),
+        (json!([with(json!({ "kid": "enc", "use": "enc" }))]), &json[..], "keys", "fault", 1),
         (json!([without_kid]), &json[..], "kid", "warning", 0),
         (json!([]), &json[..], "keys", "fault", 1),
         (json!([padded]), &json[..], "irregular_key", "warning", 0),

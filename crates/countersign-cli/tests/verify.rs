@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
-use countersign_test::{Provider, TestIssuer};
+use countersign_test::{Attack, Provider, TestIssuer};
 use run::{Output, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
@@ -440,5 +440,10 @@ fn the_report_for_people_says_each_thing_once_and_times_in_words() {
     assert!(expiry.contains("Z, in ") && expiry.contains("found 20"), "{expiry}");
     let other = shown(&issuer.clone().with_name("https://other.test").token().audience("orders").sign());
     assert!(other.contains("no key was needed"), "{other}");
-    assert!(shown(&good(&issuer)).contains("\nkeys from "));
+    let accepted = shown(&good(&issuer));
+    assert!(accepted.contains("\nkeys from "), "{accepted}");
+    assert!(accepted.contains("found scopes none; roles none; tenant none\n"), "{accepted}");
+    let unknown = shown(&issuer.token().audience("orders").hostile(Attack::UnknownKid).sign());
+    assert!(unknown.contains("unknown_key") && unknown.contains("\nkeys from "), "{unknown}");
+    assert_eq!(shown(&format!("Bearer {}", good(&issuer))).lines().next(), accepted.lines().next());
 }

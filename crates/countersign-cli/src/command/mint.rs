@@ -111,7 +111,7 @@ impl Arguments {
         } else if self.json {
             output::json(&json!({
                 "token": token,
-                "kid": signer.key_id(),
+                "kid": Some(signer.key_id()).filter(|key_id| !key_id.is_empty()),
                 "alg": signer.algorithm().name(),
                 "expires_at": expires_at,
                 "jwk": signer.public_jwk(),
@@ -197,7 +197,9 @@ impl Arguments {
     fn signed(&self, signer: &Signer, claims: &Map<String, Value>) -> Result<String, Failure> {
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(signer.algorithm().name()));
-        header.insert("kid".to_owned(), json!(signer.key_id()));
+        if !signer.key_id().is_empty() {
+            header.insert("kid".to_owned(), json!(signer.key_id()));
+        }
         header.insert("typ".to_owned(), json!(self.typ));
         for text in &self.header {
             let (name, value) = member(text)?;

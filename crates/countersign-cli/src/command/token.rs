@@ -167,6 +167,8 @@ fn caller(token: &str) -> CallerToken {
 /// Prints an error; a refusal is a result, a missing response is undecided.
 fn failed(error: &OutboundError) -> Outcome {
     let oauth = error.oauth_error().map(|code| format!(" ({})", output::safe(code))).unwrap_or_default();
-    output::warn(&output::safe(&format!("{}{oauth}: {error}", error.code())));
+    let text = error.to_string(); // begins with the code
+    let detail = text.strip_prefix(error.code()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
+    output::warn(&output::safe(&format!("{}{oauth}: {detail}", error.code())));
     Ok(if error.is_transient() { Exit::Undecided } else { Exit::Rejected })
 }

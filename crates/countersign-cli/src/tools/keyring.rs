@@ -35,10 +35,10 @@ pub(crate) fn private_key(pem: &str, named: Option<Algorithm>) -> Result<Signer,
     Err(Failure::usage(format!("the private key is not usable: {reason}")))
 }
 
-/// A shared secret, trimmed of surrounding whitespace.
+/// A shared secret, trimmed of surrounding whitespace. Its key ID is empty: the secret of a policy has none.
 pub(crate) fn shared_secret(text: &str, named: Option<Algorithm>) -> Result<Signer, Failure> {
     let secret = Secret::new(text.trim().as_bytes().to_vec());
-    Signer::from_secret(secret, named.unwrap_or(Algorithm::HS256), "shared")
+    Signer::from_secret(secret, named.unwrap_or(Algorithm::HS256), "")
         .map_err(|reason| Failure::usage(reason.to_string()))
 }
 

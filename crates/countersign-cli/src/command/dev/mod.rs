@@ -54,8 +54,8 @@ pub(crate) struct Arguments {
     /// A user: NAME, NAME:ROLE,ROLE or NAME:ROLE@TENANT; may be repeated. Default: ann:clerk@acme and bob
     #[arg(long = "user", value_name = "USER")]
     users: Vec<String>,
-    /// Scopes of a user: NAME=SCOPE, or several separated by spaces; may be repeated. Default: orders:read, for ann
-    /// orders:write too
+    /// Scopes of a user or a client: NAME=SCOPE, or several separated by spaces; may be repeated. Default for ann and bob:
+    /// orders:read, for ann orders:write too; users of --user have none. A client without any gets those that it requests
     #[arg(long = "scope", value_name = "NAME=SCOPE", conflicts_with = "file")]
     scopes: Vec<String>,
     /// Users in TOML: a list of tables named user, each with name, roles, permissions, scopes, tenant and claims
@@ -74,8 +74,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let users = match &self.file {
-            Some(path) => users::from_file(path)?,
+        let (users, services) = match &self.file {
+            Some(path) => (users::from_file(path)?, Vec::new()),
             None => users::from_flags(&self.users, &self.scopes)?,
         };
         if let Some(user) = users.iter().find(|user| is_taken_for_client(self.like, user, &self.client)) {
@@ -93,7 +93,8 @@ impl Arguments {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
             let listener = TcpListener::bind(address).await.map_err(unusable)?;
             let origin = format!("http://{}", listener.local_addr().map_err(unusable)?);
-            let provider = Provider::new(self.like, origin, &self.audience, &self.client, users, life, signer);
+            let provider = Provider::new(self.like, origin, &self.audience, &self.client, users, life, signer)
+                .with_services(services);
             match self.json {
                 true => output::json(&json!({
                     "issuer": provider.issuer(),
@@ -119,7 +120,7 @@ fn print(provider: &Provider) -> Result<(), Failure> {
     for url in provider.user_urls() {
         output::line(&format!("curl -s {}", output::safe(&url)))?;
     }
-    let (url, client) = (provider.token_url(), "svc");
+    let (url, client) = (provider.token_url(), output::safe(provider.service_name()));
     output::line(&format!("curl -s {url} -d grant_type=client_credentials -d client_id={client}"))?;
     if let Some(user) = provider.user_urls().first() {
         let user = output::safe(user);

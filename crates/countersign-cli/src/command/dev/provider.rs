@@ -24,6 +24,8 @@ pub(super) struct Provider {
     audience: String,
     client: String,
     users: Vec<User>,
+    /// Clients that have scopes and are no users.
+    services: Vec<User>,
     life: u64,
     signer: Signer,
 }
@@ -39,7 +41,17 @@ impl Provider {
         signer: Signer,
     ) -> Self {
         let issuer = shape.issuer(&origin);
-        Provider { shape, origin, issuer, audience: audience.into(), client: client.into(), users, life, signer }
+        let (audience, client) = (audience.into(), client.into());
+        Provider { shape, origin, issuer, audience, client, users, services: Vec::new(), life, signer }
+    }
+
+    pub(super) fn with_services(self, services: Vec<User>) -> Self {
+        Provider { services, ..self }
+    }
+
+    /// The name of a service that calls for itself.
+    pub(super) fn service_name(&self) -> &str {
+        self.services.first().map_or("svc", |service| &service.name)
     }
 
     pub(super) fn issuer(&self) -> &str {
@@ -64,6 +76,21 @@ impl Provider {
 
     fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.name == name)
+    }
+
+    /// The service that calls for itself, with the scopes that are granted: of its own those that it requests, or all. A
+    /// service without any gets what it requests.
+    fn service(&self, client: &str, requested: Option<&str>) -> User {
+        let known = self.user(client).or_else(|| self.services.iter().find(|service| service.name == client));
+        let mut service = known.cloned().unwrap_or_else(|| User { name: client.to_owned(), ..User::default() });
+        let requested: Vec<String> =
+            requested.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
+        match (service.scopes.is_empty(), requested.is_empty()) {
+            (_, true) => {}
+            (true, false) => service.scopes = requested,
+            (false, false) => service.scopes.retain(|scope| requested.contains(scope)),
+        }
+        service
     }
 
     fn token(&self, user: &User, client: &str, audience: Option<&str>, is_service: bool) -> Option<String> {
@@ -140,6 +167,7 @@ struct TokenRequest {
     username: Option<String>,
     client_id: Option<String>,
     audience: Option<String>,
+    scope: Option<String>,
     subject_token: Option<String>,
 }
 
@@ -164,8 +192,7 @@ async fn token(
             }
         }
         ("client_credentials", _, Some(client)) => {
-            let service = provider.user(client).cloned();
-            let service = service.unwrap_or_else(|| User { name: client.clone(), ..User::default() });
+            let service = provider.service(client, request.scope.as_deref());
             provider.token(&service, client, audience, true)
         }
         (exchange::GRANT, _, Some(client)) => {

@@ -45,8 +45,9 @@ pub(super) fn from_file(path: &Path) -> Result<Vec<User>, Failure> {
     Ok(file.user)
 }
 
-/// The users of `flags`, with their `scopes`. Those by default may do what the guide for beginners asks for.
-pub(super) fn from_flags(flags: &[String], scopes: &[String]) -> Result<Vec<User>, Failure> {
+/// The users of `flags`, and the clients that only `scopes` names. Those by default may do what the guide for beginners asks
+/// for.
+pub(super) fn from_flags(flags: &[String], scopes: &[String]) -> Result<(Vec<User>, Vec<User>), Failure> {
     let text = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let (flags, scopes) = match (flags, scopes) {
         ([], []) => (text(&DEFAULT_USERS), text(&DEFAULT_SCOPES)),
@@ -54,18 +55,23 @@ pub(super) fn from_flags(flags: &[String], scopes: &[String]) -> Result<Vec<User
         (flags, scopes) => (flags.to_vec(), scopes.to_vec()),
     };
     let mut users = flags.iter().map(|flag| User::parse(flag)).collect::<Result<Vec<User>, Failure>>()?;
+    let mut clients: Vec<User> = Vec::new();
     for scope in &scopes {
         let (name, scope) = scope.split_once('=').unwrap_or((scope, ""));
         if scope.trim().is_empty() {
             return Err(Failure::usage(format!("--scope {}: write NAME=SCOPE", output::safe(name))));
         }
-        let user = users.iter_mut().find(|user| user.name == name);
-        let user = user.ok_or_else(|| {
-            Failure::usage(format!("--scope: no user has the name {}; add --user", output::safe(name)))
-        })?;
-        user.scopes.extend(scope.split_ascii_whitespace().map(str::to_owned));
+        let scopes = scope.split_ascii_whitespace().map(str::to_owned);
+        if let Some(known) = users.iter_mut().chain(&mut clients).find(|known| known.name == name) {
+            known.scopes.extend(scopes);
+            continue;
+        }
+        let client = User { name: name.to_owned(), scopes: scopes.collect(), ..User::default() };
+        check(&client)?;
+        output::warn(&format!("--scope: no --user has the name {name}, so these are the scopes of a client"));
+        clients.push(client);
     }
-    Ok(users)
+    Ok((users, clients))
 }
 
 impl User {
@@ -105,11 +111,12 @@ mod tests {
             let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
             from_flags(&owned(users), &owned(scopes))
         };
-        let users = flags(&["ann", "bob"], &["ann=a:x b=c", "ann=d"]).expect("users");
+        let (users, clients) = flags(&["ann", "bob"], &["ann=a:x b=c", "svc=a", "ann=d", "svc=b"]).expect("users");
         assert_eq!((users[0].scopes.join(" ").as_str(), users[1].scopes.len()), ("a:x b=c d", 0));
-        assert_eq!(flags(&[], &[]).expect("users")[0].scopes.join(" "), "orders:read orders:write");
-        assert!(flags(&["ann"], &[]).expect("users")[0].scopes.is_empty());
-        for bad in ["eve=a", "ann", "ann=", "=a"] {
+        assert_eq!((clients.len(), clients[0].name.as_str(), clients[0].scopes.join(" ").as_str()), (1, "svc", "a b"));
+        assert_eq!(flags(&[], &[]).expect("users").0[0].scopes.join(" "), "orders:read orders:write");
+        assert!(flags(&["ann"], &[]).expect("users").0[0].scopes.is_empty());
+        for bad in ["e/ve=a", "ann", "ann=", "=a"] {
             assert!(flags(&["ann"], &[bad]).is_err(), "{bad}");
         }
     }

@@ -140,7 +140,14 @@ impl Findings {
         let bare = |name: &str| name.trim_end_matches('/').to_owned();
         match text("issuer") {
             None => self.note(Level::Fault, "issuer", "issuer is missing from the metadata"),
-            Some(issuer) if address == document || issuer == asked => {
+            Some(issuer) if address == document && issuer != asked => {
+                let text = format!(
+                    "{asked} is the discovery document: the issuer, as services and policies name it, is {}",
+                    output::word(issuer)
+                );
+                self.note(Level::Warning, "issuer", text);
+            }
+            Some(issuer) if issuer == asked => {
                 self.note(
                     Level::Ok,
                     "issuer",
@@ -247,8 +254,12 @@ impl Findings {
 
     fn skipped(&mut self, skipped: &[SkippedKey]) {
         for skipped in skipped {
-            let level = if skipped.is_private_key { Level::Fault } else { Level::Warning };
-            self.note(level, "unusable_key", skipped.to_string());
+            let (level, name) = match (skipped.is_private_key, skipped.is_for_encryption) {
+                (true, _) => (Level::Fault, "unusable_key"),
+                (false, true) => (Level::Ok, "other_key"), // many providers publish one
+                (false, false) => (Level::Warning, "unusable_key"),
+            };
+            self.note(level, name, skipped.to_string());
         }
     }
 

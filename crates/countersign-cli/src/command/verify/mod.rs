@@ -38,7 +38,7 @@ impl Arguments {
         if self.batch {
             return batch::run(&mut session, input::lines(self.token.as_deref())?);
         }
-        let token = input::token(self.token.as_deref())?;
+        let token = input::without_scheme(&input::token(self.token.as_deref())?).to_owned();
         if token.is_empty() {
             return Err(Failure::usage("no token given; pass it on standard input"));
         }

@@ -31,7 +31,8 @@ pub(super) fn print(report: &Report, origin: &str, failures: &[String], now: i64
         _ => (Tone::Doubt, report.verdict.name().to_owned()),
     };
     output::line(&toned(tone, &output::safe(&text)))?;
-    let is_used = report.check("signature").is_some_and(|check| check.outcome != Outcome::NotReached);
+    // The key is looked up if the issuer is trusted, so the set was read even if it lacks the key.
+    let is_used = report.check("key").is_some_and(|check| check.outcome != Outcome::NotReached);
     let is_wanted = is_used || matches!(report.verdict, Verdict::Undecided { .. });
     let keys = if is_wanted { "keys from" } else { "no key was needed; keys would come from" };
     output::line(&format!("{keys} {}", output::safe(origin)))?;
