@@ -228,6 +228,11 @@ fn s3_23_a_tenant_is_a_name_or_the_token_is_refused() {
     for wrong in [json!("../x"), json!(""), json!("a/b"), json!(1), json!(["acme"]), json!("a\u{0}")] {
         assert_eq!(code(&verifier, &valid().claim("tenant", wrong.clone()).sign()), "invalid_claim", "{wrong}");
     }
+    let error = judge(&verifier, &valid().claim("tenant", "Acme GmbH").sign()).expect_err("a space");
+    assert_eq!(
+        error.detail(),
+        "/tenant: not a tenant id, which is 1 to 128 characters of A-Z a-z 0-9 . _ - and no other"
+    );
     let token = valid().claim("tenant", "acme").sign();
     assert_eq!(code(&verifier, &token), OK);
     assert_eq!(guarded_outcome(&verifier, tenant_in_path("tenant"), &token), DENY, "no such parameter in the path");

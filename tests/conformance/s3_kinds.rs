@@ -4,7 +4,7 @@ use countersign::policy::{Profile, TrustedIssuer, danger};
 use countersign::verify::Verifier;
 use serde_json::{Value, json};
 
-use super::fixture::{AUDIENCE, ISSUER, OK, Token, code, policy, valid, verifier};
+use super::fixture::{AUDIENCE, ISSUER, OK, Token, code, judge, policy, valid, verifier};
 use super::http::{TOK, outcome};
 
 /// A kind of token: the types that it has, and the claims that tell it.
@@ -392,6 +392,14 @@ fn s3_23_s3_24_s3_30_no_claim_that_decides_validity_is_elsewhere() {
     assert_eq!(code(&verifier(by_client.clone()), &token.clone().sign()), OK);
     let elsewhere = token.claim("_claim_names", json!({ "client_id": "s" })).sign();
     assert_eq!(code(&verifier(by_client), &elsewhere), "wrong_audience");
+}
+
+#[test]
+fn s3_30_a_claim_that_must_name_the_kind_and_is_absent_is_called_absent() {
+    let verifier = verifier(policy().kind_claim("typ", ["Bearer", "DPoP"]));
+    let detail = |token: &str| judge(&verifier, token).expect_err("refused").detail().to_owned();
+    assert_eq!(detail(&valid().sign()), "the claim typ is absent; expected Bearer or DPoP");
+    assert_eq!(detail(&valid().claim("typ", "JWT").sign()), "typ: expected Bearer or DPoP, found \"JWT\"");
 }
 
 #[test]

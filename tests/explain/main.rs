@@ -48,6 +48,12 @@ async fn every_check_is_asked_though_one_failed() {
     assert_eq!((code("issuer"), code("key"), code("authorities")), ("passed", "passed", "passed"));
     let audience = report.check("audience").expect("asked");
     assert_eq!((audience.expected.as_deref(), audience.found.as_deref()), (Some("orders"), Some("\"billing\"")));
+    let found = async |token: String| verifier.explain(&token).await.check("authorities").expect("asked").found.clone();
+    let read = found(honest(&issuer).scope("orders:read").role("clerk").sign()).await;
+    assert_eq!(read.as_deref(), Some("scopes orders:read; roles clerk; tenant none"));
+    let many = honest(&issuer).scope("a b c d e f").role("x\ny").tenant("acme").sign();
+    let many = found(many).await.expect("read");
+    assert_eq!(many, "scopes a, b, c, d and 2 more; roles \"x\\ny\"; tenant acme");
 
     let names: Vec<&str> = report.checks.iter().map(|check| check.name).collect();
     let broken = verifier.explain("x").await;

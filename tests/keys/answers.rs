@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::events::Events;
 use crate::server::{Reply, Server, answer, ok};
 use crate::world::{World, until};
 
@@ -87,6 +88,7 @@ async fn s4_04_redirects_are_not_followed() {
 #[tokio::test]
 async fn s4_05_one_byte_per_second_and_silence_end_at_the_time_limit() {
     for reply in [Reply::Trickle(vec![b'H'; 500]), Reply::Hang] {
+        let events = Events::of_this_thread();
         let world = World::with(move |_, _| reply.clone()).await;
         let token = world.token();
         let waiting = world.verify(&token);
@@ -95,7 +97,14 @@ async fn s4_05_one_byte_per_second_and_silence_end_at_the_time_limit() {
             world.advance(Duration::from_millis(1100)).await;
         };
         let (verdict, ()) = tokio::join!(waiting, turning);
-        assert!(verdict.expect_err("nothing came").is_unavailable(), "the caller gave up after its own second");
+        let error = verdict.expect_err("nothing came");
+        assert!(error.is_unavailable(), "the caller gave up after its own second");
+        assert_eq!(
+            error.detail(),
+            "the keys are not here yet: their fetch takes longer than this request waits, and goes on"
+        );
+        let line = "WARN key fetch takes longer than requests wait; it goes on unlogged=0";
+        assert_eq!(events.take(), [line]);
         assert_eq!(world.server.count(), 1);
         world.advance(Duration::from_secs(4)).await;
         until("the fetch timed out", || format!("{:?}", world.health()).contains("no response in time")).await;

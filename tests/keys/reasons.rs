@@ -95,6 +95,11 @@ async fn s4_06_an_odd_body_is_named() {
 #[tokio::test]
 async fn s4_02_a_discovery_document_that_cannot_be_used_says_why() {
     type Document = fn(&str) -> String;
+    let missing = World::of(Server::start(|_, _| answer(404, &[], "")).await, |url| RemoteKeys::from_issuer(url));
+    assert_eq!(missing.verdict(&missing.token()).await, "keys_unavailable");
+    let url = &missing.server.url;
+    let expected = format!("no discovery document at {url}/.well-known/openid-configuration (status 404); compare the");
+    assert!(health(&missing).starts_with(&expected), "{}", health(&missing));
     let cases: [(Document, &str); 6] = [
         (
             |_| json!({"issuer": "https://other.test/", "jwks_uri": "https://other.test/keys"}).to_string(),

@@ -51,6 +51,18 @@ async fn s5_01_another_scheme_leaves_a_line_without_the_token() {
     assert!(recorder.take("countersign::authenticate").is_empty(), "nothing was sent");
 }
 
+/// The code has a field of its own, and the detail does not repeat it.
+#[tokio::test]
+async fn the_detail_of_a_refusal_does_not_begin_with_its_code() {
+    let (recorder, _guard) = Recorder::begin();
+    let issuer = TestIssuer::new();
+    let bearer = format!("Bearer {}", issuer.token().audience("account").sign());
+    assert_eq!(status(&app(&issuer), "/", &[("authorization", &bearer)]).await, 401);
+    let [event] = recorder.take("countersign::authenticate").try_into().expect("one");
+    assert_eq!((event.field("message"), event.field("code")), ("refused", "wrong_audience"));
+    assert_eq!(event.field("detail"), "aud: expected api, found \"account\"");
+}
+
 /// A second layer refuses the tokens of the first one's issuer: the log names both.
 #[tokio::test]
 async fn a_second_layer_says_that_one_was_there_and_whom_it_trusts() {

@@ -142,7 +142,9 @@ impl Health {
         }
         let mut pause = LONGEST_PAUSE;
         while let Some(outcome) = refreshes.join_next().await {
-            if let Ok(RefreshOutcome::Unavailable { retry_after }) = outcome {
+            if let Ok(RefreshOutcome::Unavailable { retry_after } | RefreshOutcome::InProgress { retry_after }) =
+                outcome
+            {
                 pause = pause.min(retry_after);
             }
         }

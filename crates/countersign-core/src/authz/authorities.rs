@@ -443,7 +443,7 @@ impl Authorities {
         if let Some(pointer) = &self.tenant_at {
             grants.tenant = match value_at(payload, claim_names, pointer)? {
                 None => None,
-                Some(Value::String(tenant)) => Some(self.tenant_from(&tenant, issuer, namespaces)?),
+                Some(Value::String(tenant)) => Some(self.tenant_from(pointer, &tenant, issuer, namespaces)?),
                 Some(other) => return Err(mismatch(pointer, "a tenant id", type_of(&other))),
             };
         }
@@ -451,6 +451,11 @@ impl Authorities {
             grants.tenant = None; // no handler uses what every rule calls unknown
         }
         Ok(grants)
+    }
+
+    /// Returns whether callers of this issuer can have a tenant.
+    pub(crate) fn maps_tenant(&self) -> bool {
+        self.tenant.is_some() || self.tenant_at.is_some()
     }
 
     /// The facts that the claims elsewhere would state.
@@ -485,8 +490,18 @@ impl Authorities {
         unknown
     }
 
-    fn tenant_from(&self, claimed: &str, issuer: &str, namespaces: &Namespaces) -> Result<TenantId, VerifyError> {
-        let invalid = |_| wrong_type("the tenant claim is not a tenant id");
+    fn tenant_from(
+        &self,
+        pointer: &str,
+        claimed: &str,
+        issuer: &str,
+        namespaces: &Namespaces,
+    ) -> Result<TenantId, VerifyError> {
+        let invalid = |_| {
+            wrong_type(format!(
+                "{pointer}: not a tenant id, which is 1 to 128 characters of A-Z a-z 0-9 . _ - and no other"
+            ))
+        };
         let own = TenantId::new(claimed).map_err(invalid)?;
         let tenant = match self.tenant_prefix.is_empty() {
             true => own,

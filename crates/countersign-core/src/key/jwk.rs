@@ -166,6 +166,11 @@ impl JwkFields {
         self.kty == "oct" || self.private_members().any(|member| member == Private::Present)
     }
 
+    /// Returns whether the entry is public, and for encryption only.
+    pub(crate) fn is_for_encryption(&self) -> bool {
+        self.purpose.as_deref() == Some("enc") && !self.is_secret()
+    }
+
     fn private_members(&self) -> impl Iterator<Item = Private> {
         let members = [self.k, self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth, self.private];
         members.into_iter().flatten()

@@ -59,6 +59,8 @@ pub struct SkippedKey {
     pub reason: KeyRejected,
     /// True if the entry holds private or symmetric material: that key is compromised; replace it.
     pub is_private_key: bool,
+    /// True if the entry is public and its `use` is `enc`: a provider publishes it for encryption, and nothing is wrong.
+    pub is_for_encryption: bool,
 }
 
 /// The `kid`, if there is one, and the reason.

@@ -142,17 +142,17 @@ impl KeySet {
 
     fn read_entry(&mut self, entry: &str, check_purpose: fn(&JwkFields) -> Result<(), KeyRejected>) {
         if self.all.len() == MAX_KEYS {
-            return self.skip(None, KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys"), false);
+            return self.skip(None, KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys"), None);
         }
         match serde_json::from_str::<JwkFields>(entry) {
             Ok(fields) => match check_purpose(&fields).and_then(|()| VerifyingKey::from_checked_fields(&fields)) {
                 Ok(key) => self.insert(key),
-                Err(reason) => self.skip(fields.key_id(), reason, fields.is_secret()),
+                Err(reason) => self.skip(fields.key_id(), reason, Some(&fields)),
             },
             Err(_) => self.skip(
                 None,
                 KeyRejected::new(Kind::Malformed, "not a JWK: no object, a duplicate member or a wrong type"),
-                false,
+                None,
             ),
         }
     }
@@ -160,7 +160,7 @@ impl KeySet {
     fn insert(&mut self, key: VerifyingKey) {
         if self.all.len() == MAX_KEYS {
             let reason = KeyRejected::new(Kind::TooLarge, "beyond the first 128 keys");
-            return self.skip(key.key_id(), reason, false);
+            return self.skip(key.key_id(), reason, None);
         }
         let key = Arc::new(key);
         if let Some(key_id) = key.key_id() {
@@ -169,9 +169,12 @@ impl KeySet {
         self.all.push(key);
     }
 
-    fn skip(&mut self, key_id: Option<&str>, reason: KeyRejected, is_private_key: bool) {
+    fn skip(&mut self, key_id: Option<&str>, reason: KeyRejected, fields: Option<&JwkFields>) {
         if self.skipped.len() < MAX_KEYS {
-            self.skipped.push(SkippedKey { key_id: key_id.map(safe_text).unwrap_or_default(), reason, is_private_key });
+            let key_id = key_id.map(safe_text).unwrap_or_default();
+            let is_private_key = fields.is_some_and(JwkFields::is_secret);
+            let is_for_encryption = fields.is_some_and(JwkFields::is_for_encryption);
+            self.skipped.push(SkippedKey { key_id, reason, is_private_key, is_for_encryption });
         }
     }
 

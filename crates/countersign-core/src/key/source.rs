@@ -33,6 +33,11 @@ pub enum RefreshOutcome {
         /// When to ask again.
         retry_after: Duration,
     },
+    /// The source is being asked, longer than the caller waits; a missing key may or may not exist.
+    InProgress {
+        /// When to ask again.
+        retry_after: Duration,
+    },
 }
 
 /// The reason why a verifier asks its key source for newer keys.

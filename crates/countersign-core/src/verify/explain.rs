@@ -10,8 +10,11 @@ use super::report::{Check, Outcome, Report, Verdict};
 use super::rules::{Case, RULES};
 use super::signature::matching_key;
 use super::verifier::{TokenIssuer, Verifier, keys_for, usable_keys};
+use crate::authz::names::Names;
+use crate::authz::{Fact, Grants};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::{RefreshOutcome, VerifyingKey};
+use crate::redact::word;
 use crate::token::{Compact, Header, Payload, TokenType, decode_base64url, parse_for_display};
 
 impl Verifier {
@@ -97,10 +100,11 @@ impl Verifier {
             record.compare(|| compare_key(header.as_ref(), keys.as_deref()));
         }
         record.rule("signature", compact.as_ref().zip(keys).map(|(compact, keys)| matching_key(compact, &keys)));
-        record.rule(
+        let caller = record.rule(
             "authorities",
             issuer.zip(payload.as_ref()).map(|(issuer, payload)| inner.names.read(issuer, payload, claim_names)),
         );
+        record.compare(|| Compared { expected: None, found: caller.map(|caller| authorities(&caller.grants)) });
 
         let report = Report {
             verdict: record.first_failure.as_ref().map_or(Verdict::Accepted, Verdict::from),
@@ -126,6 +130,28 @@ fn compare_key(header: Option<&Header>, keys: Option<&[&Arc<VerifyingKey>]>) -> 
         (None, None) => None,
     };
     Compared { expected, found: keys.map(|keys| some_of(keys.iter().map(|key| key.thumbprint().to_owned()))) }
+}
+
+/// `scopes orders:read; roles clerk; tenant none`.
+fn authorities(grants: &Grants) -> String {
+    let list = |title: &str, names: &Names, fact: Fact| match grants.unknown.contains(fact) {
+        true => format!("{title} unknown"),
+        false => format!("{title} {}", some_of(names.iter().map(word))),
+    };
+    let mut parts = vec![list("scopes", &grants.scopes, Fact::Scopes), list("roles", &grants.roles, Fact::Roles)];
+    for (title, names, fact) in
+        [("permissions", &grants.permissions, Fact::Permissions), ("groups", &grants.groups, Fact::Groups)]
+    {
+        if !names.is_empty() || grants.unknown.contains(fact) {
+            parts.push(list(title, names, fact));
+        }
+    }
+    parts.push(match &grants.tenant {
+        _ if grants.unknown.contains(Fact::Tenant) => "tenant unknown".to_owned(),
+        Some(tenant) => format!("tenant {}", word(tenant.as_str())),
+        None => "tenant none".to_owned(),
+    });
+    parts.join("; ")
 }
 
 fn json(segment: &str) -> Option<Value> {

@@ -181,6 +181,10 @@ impl Pending {
             (Need::Keys { .. }, RefreshOutcome::Unavailable { retry_after }) => {
                 VerifyError::unavailable(*retry_after, "the issuer's keys cannot be fetched now")
             }
+            (Need::Keys { .. }, RefreshOutcome::InProgress { retry_after }) => VerifyError::unavailable(
+                *retry_after,
+                "the keys are not here yet: their fetch takes longer than this request waits, and goes on",
+            ),
             (Need::Keys { source, key_id, lack }, RefreshOutcome::Deferred { retry_after }) => {
                 let missing = lack.describe(&*source, key_id.as_deref());
                 VerifyError::unavailable(*retry_after, format!("{missing}; its source may not be asked again yet"))
@@ -196,7 +200,9 @@ impl Pending {
             }
             (
                 Need::Issuer { .. },
-                RefreshOutcome::Unavailable { retry_after } | RefreshOutcome::Deferred { retry_after },
+                RefreshOutcome::Unavailable { retry_after }
+                | RefreshOutcome::InProgress { retry_after }
+                | RefreshOutcome::Deferred { retry_after },
             ) => VerifyError::unavailable(
                 *retry_after,
                 "the source of issuers is unavailable, so it is unknown whether the issuer is trusted",
@@ -242,9 +248,15 @@ fn missing_key(source: &dyn KeySource, key_id: Option<&str>) -> String {
     let current = source.cell().current();
     let keys = || current.iter().flat_map(|set| set.keys());
     let mut held: Vec<String> = keys().filter_map(VerifyingKey::key_id).take(MAX_LISTED).map(word).collect();
-    match keys().count().saturating_sub(held.len()) {
+    let named = keys().filter(|key| key.key_id().is_some()).count();
+    match named.saturating_sub(held.len()) {
         0 => {}
         more => held.push(format!("{more} more")),
+    }
+    match keys().count().saturating_sub(named) {
+        0 => {}
+        1 => held.push("one key without a key ID".to_owned()),
+        nameless => held.push(format!("{nameless} keys without a key ID")),
     }
     let held = if held.is_empty() { "none".to_owned() } else { held.join(", ") };
     match key_id {
@@ -260,5 +272,28 @@ fn missing_key(source: &dyn KeySource, key_id: Option<&str>) -> String {
 impl From<VerifyError> for Pending {
     fn from(error: VerifyError) -> Self {
         Pending::Refused(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_key;
+    use crate::key::{StaticKeys, VerifyingKey};
+
+    #[test]
+    fn keys_without_a_kid_are_called_so() {
+        let jwk = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"KID}"#;
+        let key = |kid: &str| VerifyingKey::from_jwk(&jwk.replace("KID", kid)).expect("a key");
+        let of = |kids: &[&str]| missing_key(&StaticKeys::new(kids.iter().map(|kid| key(kid))), Some("shared"));
+        let (k1, k2) = (r#","kid":"k1""#, r#","kid":"k2""#);
+        for (kids, end) in [
+            (&[""][..], "it has one key without a key ID"),
+            (&[k1, k2], "it has k1, k2"),
+            (&[k1, ""], "it has k1, one key without a key ID"),
+            (&["", ""], "it has 2 keys without a key ID"),
+            (&[], "it has none"),
+        ] {
+            assert_eq!(of(kids), format!("kid: the issuer's current key set has no key \"shared\"; {end}"));
+        }
     }
 }

@@ -252,6 +252,7 @@ impl Verified {
             actor_issuer: self.strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
+            maps_tenant: self.issuer.authorities.maps_tenant(),
             issuer_in_force: None,
             identity_claims: [
                 self.issuer.identity_claims.as_slice(),

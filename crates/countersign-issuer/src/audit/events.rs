@@ -52,7 +52,7 @@ pub(crate) fn token_revoked(client: &str, token_id: &str) {
 }
 
 pub(crate) fn presented_token_refused(error: &VerifyError, unlogged: u64) {
-    tracing::info!(target: TARGET, code = error.code(), detail = %error, unlogged, "presented token refused");
+    tracing::info!(target: TARGET, code = error.code(), detail = %error.detail(), unlogged, "presented token refused");
 }
 
 /// `unlogged` is the number of failures since the last logged one.

@@ -12,6 +12,7 @@ use super::failure::FetchFailure;
 use super::form::unexpected_form;
 use super::reach::{Reach, is_private_literal};
 use super::settings::ConnectionSettings;
+use super::span::url_text;
 use super::{checked_url_within, is_loopback, send_within};
 
 /// The largest metadata document, in bytes.
@@ -76,10 +77,15 @@ pub(crate) async fn discover(
 ) -> Result<Url, FetchFailure> {
     const BAD_ISSUER: FetchFailure = FetchFailure::Unusable("the issuer is not a usable URL");
     let [openid, oauth] = metadata_urls(reach, issuer).map_err(|_| BAD_ISSUER)?;
-    let metadata = match metadata_at(settings, openid, reach).await {
-        Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)) => metadata_at(settings, oauth, reach).await?,
-        other => other?,
-    };
+    let shown = url_text(&openid);
+    let mut metadata = metadata_at(settings, openid, reach).await;
+    if is_not_found(&metadata) {
+        metadata = metadata_at(settings, oauth, reach).await;
+        if is_not_found(&metadata) {
+            return Err(FetchFailure::NoMetadata(shown));
+        }
+    }
+    let metadata = metadata?;
     if metadata.issuer != issuer {
         let (found, expected) = (safe_text(&metadata.issuer), safe_text(issuer));
         return Err(FetchFailure::Content(format!(
@@ -98,6 +104,10 @@ pub(crate) async fn discover(
     let address =
         address.ok_or_else(|| FetchFailure::Content(format!("the discovery document lacks {}", endpoint.name())))?;
     checked_endpoint(endpoint, issuer, &address, reach)
+}
+
+fn is_not_found(metadata: &Result<Metadata, FetchFailure>) -> bool {
+    matches!(metadata, Err(FetchFailure::Status(StatusCode::NOT_FOUND, _)))
 }
 
 /// The address that the metadata names, if it may be used.

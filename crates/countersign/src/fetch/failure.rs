@@ -26,6 +26,8 @@ pub(crate) enum FetchFailure {
     TooLarge,
     /// An unexpected status, with its `Retry-After`.
     Status(StatusCode, Option<Duration>),
+    /// The status 404 of an issuer's discovery document, whose address is safe to print.
+    NoMetadata(String),
     /// A redirect, which is not followed, and the scheme and host that it leads to. The text is safe to print.
     Redirect(StatusCode, Option<String>),
     /// The issuer states that it has no keys.
@@ -60,6 +62,7 @@ impl FetchFailure {
             FetchFailure::Status(status, _) | FetchFailure::Redirect(status, _) => {
                 return Cow::Owned(status.as_str().to_owned());
             }
+            FetchFailure::NoMetadata(_) => "404",
             #[cfg(feature = "remote-keys")]
             FetchFailure::NoKeys => "no_keys",
             FetchFailure::Unusable(_) | FetchFailure::Content(_) => "unusable_content",
@@ -90,6 +93,10 @@ impl fmt::Display for FetchFailure {
             FetchFailure::Broken => f.write_str("the connection broke"),
             FetchFailure::TooLarge => f.write_str("the response is larger than allowed"),
             FetchFailure::Status(status, _) => write!(f, "status {}", status.as_u16()),
+            FetchFailure::NoMetadata(address) => write!(
+                f,
+                "no discovery document at {address} (status 404); compare the issuer's path, such as the realm"
+            ),
             FetchFailure::Redirect(status, target) => {
                 let (status, target) = (status.as_u16(), target.as_deref().unwrap_or("an unreadable address"));
                 write!(f, "status {status}, a redirect to {target}, which is not followed; configure the final address")

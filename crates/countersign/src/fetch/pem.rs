@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,11 +27,17 @@ impl Pem {
     pub(super) fn read(&self) -> Result<Arc<Secret<String>>, Fault> {
         match self {
             Pem::Text(text) => Ok(Arc::clone(text)),
-            Pem::File(path) => read_text(path, MAX_FILE_BYTES).map(|text| Arc::new(Secret::new(text))).map_err(|_| {
-                let shown = safe_text(&path.to_string_lossy());
-                let problem = format!("the file {shown} cannot be read as PEM text of at most 1 MiB; check it");
-                Fault::new("connection", problem)
-            }),
+            Pem::File(path) => {
+                read_text(path, MAX_FILE_BYTES).map(|text| Arc::new(Secret::new(text))).map_err(|error| {
+                    let shown = safe_text(&path.to_string_lossy());
+                    let problem = match error.kind() {
+                        ErrorKind::NotFound => format!("no such file: {shown}"),
+                        ErrorKind::PermissionDenied => format!("the file {shown} may not be read by this process"),
+                        _ => format!("the file {shown} cannot be read as PEM text of at most 1 MiB; check it"),
+                    };
+                    Fault::new("connection", problem)
+                })
+            }
         }
     }
 
@@ -73,5 +80,18 @@ impl fmt::Debug for Pem {
             Pem::Text(_) => f.write_str("(PEM)"),
             Pem::File(path) => fmt::Debug::fmt(path, f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_called_missing() {
+        let fault = Pem::File(PathBuf::from("/nonexistent/ca.pem")).read().expect_err("no file");
+        assert_eq!(fault.problem, "no such file: /nonexistent/ca.pem");
+        let fault = Pem::File(std::env::temp_dir()).read().expect_err("a folder");
+        assert!(fault.problem.contains("cannot be read as PEM text"), "{}", fault.problem);
     }
 }

@@ -68,7 +68,7 @@ fn record_error(span: &Span, error_type: &str) {
 }
 
 /// The address without user information, query and fragment, which may hold secrets. A parsed address is printable ASCII.
-fn url_text(url: &Url) -> String {
+pub(super) fn url_text(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     cut(&format!("{}://{host}{port}{}", url.scheme(), url.path())).into_owned()

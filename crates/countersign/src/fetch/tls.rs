@@ -35,7 +35,7 @@ fn certificate(problem: &CertificateError) -> &'static str {
         CertificateError::Other(other)
             if matches!(other.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity)) =>
         {
-            "self-signed (an authority's own certificate)"
+            "self-signed (an authority's own certificate); adding it as a root does not help: issue a server certificate"
         }
         _ => "not acceptable",
     }

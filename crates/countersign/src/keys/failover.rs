@@ -97,10 +97,12 @@ impl FailoverKeys {
         refresh: impl Fn(&'a dyn KeySource) -> RefreshFuture<'a> + Send + 'a,
     ) -> RefreshFuture<'a> {
         Box::pin(async move {
-            let mut soonest = None;
+            let (mut soonest, mut is_in_progress) = (None, false);
             for source in &self.sources {
-                match refresh(&**source).await {
-                    RefreshOutcome::Unavailable { retry_after } => {
+                let outcome = refresh(&**source).await;
+                is_in_progress |= matches!(outcome, RefreshOutcome::InProgress { .. });
+                match outcome {
+                    RefreshOutcome::Unavailable { retry_after } | RefreshOutcome::InProgress { retry_after } => {
                         soonest = Some(soonest.map_or(retry_after, |soonest| retry_after.min(soonest)));
                     }
                     // A key that this one lacks may be new at the one that did not answer.
@@ -114,7 +116,11 @@ impl FailoverKeys {
                     break;
                 }
             }
-            RefreshOutcome::Unavailable { retry_after: soonest.unwrap_or_default() }
+            let retry_after = soonest.unwrap_or_default();
+            match is_in_progress {
+                true => RefreshOutcome::InProgress { retry_after },
+                false => RefreshOutcome::Unavailable { retry_after },
+            }
         })
     }
 
@@ -168,6 +174,10 @@ mod tests {
 
     const fn unavailable(seconds: u64) -> RefreshOutcome {
         RefreshOutcome::Unavailable { retry_after: Duration::from_secs(seconds) }
+    }
+
+    const fn in_progress(seconds: u64) -> RefreshOutcome {
+        RefreshOutcome::InProgress { retry_after: Duration::from_secs(seconds) }
     }
 
     /// The keys in a cell.
@@ -248,7 +258,9 @@ mod tests {
             (vec![(Stale, unavailable(5)), (Fresh, refreshed.clone())], deferred(5), vec![1, 1]),
             (vec![(Stale, unavailable(5)), (Stale, unavailable(3))], unavailable(3), vec![1, 1]),
             (vec![(Stale, unavailable(3)), (Stale, unavailable(5))], unavailable(3), vec![1, 1]),
-            (vec![(Withdrawn, unavailable(5)), (Fresh, refreshed)], unavailable(5), vec![1, 0]),
+            (vec![(Withdrawn, unavailable(5)), (Fresh, refreshed.clone())], unavailable(5), vec![1, 0]),
+            (vec![(Stale, in_progress(5)), (Fresh, refreshed)], deferred(5), vec![1, 1]),
+            (vec![(Stale, in_progress(5)), (Stale, unavailable(3))], in_progress(3), vec![1, 1]),
         ] {
             let sources: Vec<_> = outcomes.iter().map(|(keys, outcome)| Source::new(*keys, outcome.clone())).collect();
             let outcome = failover(&sources).refresh(RefreshReason::MissingKey).await;

@@ -17,7 +17,7 @@ use super::fetch_limit::FetchLimit;
 use super::location::KeyLocation;
 use super::snapshot::KeySnapshot;
 use crate::refresh::{Outcome, RefreshCache, RefreshPolicy};
-use crate::rt;
+use crate::{rt, telemetry};
 
 /// The shortest `Retry-After` for callers whose key could not be fetched.
 const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -88,6 +88,10 @@ impl<L: KeyLocation> RefreshingKeys<L> {
                 Outcome::Refreshed => RefreshOutcome::Refreshed,
                 Outcome::Deferred { retry_after } => {
                     RefreshOutcome::Deferred { retry_after: retry_after.max(MIN_RETRY_AFTER) }
+                }
+                Outcome::Failed { error: None, retry_after } if cache.is_fetching() => {
+                    telemetry::key_fetch_awaited(self.location.shown_name(), self.clock.get().elapsed());
+                    RefreshOutcome::InProgress { retry_after: retry_after.max(MIN_RETRY_AFTER) }
                 }
                 Outcome::Failed { retry_after, .. } => {
                     RefreshOutcome::Unavailable { retry_after: retry_after.max(MIN_RETRY_AFTER) }

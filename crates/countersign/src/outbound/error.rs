@@ -232,6 +232,7 @@ impl From<FetchFailure> for OutboundError {
             FetchFailure::NoKeys => false,
             FetchFailure::NoClient
             | FetchFailure::NotPublic
+            | FetchFailure::NoMetadata(_)
             | FetchFailure::TooLarge
             | FetchFailure::Redirect(..)
             | FetchFailure::Unusable(_)

@@ -122,6 +122,11 @@ where
         self.0.preload(value, lifetime, age);
     }
 
+    /// Returns whether a fetch is in progress.
+    pub(crate) fn is_fetching(&self) -> bool {
+        self.0.is_fetching()
+    }
+
     pub(crate) fn status(&self) -> Status<F::Error> {
         self.0.status()
     }

@@ -109,6 +109,10 @@ where
         state.single_flight.join(self.policy.timeout.saturating_add(OVERDUE))
     }
 
+    pub(super) fn is_fetching(&self) -> bool {
+        self.join(&self.lock()).is_some()
+    }
+
     /// The time of the next fetch that is due without callers.
     pub(super) fn next_fetch(&self, state: &State<T, F::Error>) -> Duration {
         let due = self.cached.load().as_ref().map_or(Duration::ZERO, |cached| cached.refresh_at);

@@ -64,9 +64,13 @@ pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, 
 /// One record for all entries that are not used, and one for those that are private.
 fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
     static SAMPLES: [Sampler; 2] = [Sampler::new(), Sampler::new()];
+    let skipped_keys = || set.skipped().iter().filter(|skipped| !skipped.is_for_encryption);
+    let for_encryption = set.skipped().iter().filter(|skipped| skipped.is_for_encryption).count();
+    if for_encryption > 0 {
+        tracing::debug!(target: "countersign::keys", source, count = for_encryption, "keys for encryption not used");
+    }
     for (is_private, sample) in [true, false].into_iter().zip(&SAMPLES) {
-        let skipped: Vec<&SkippedKey> =
-            set.skipped().iter().filter(|skipped| skipped.is_private_key == is_private).collect();
+        let skipped: Vec<&SkippedKey> = skipped_keys().filter(|skipped| skipped.is_private_key == is_private).collect();
         let Some(unlogged) = (!skipped.is_empty()).then(|| sample.admit(elapsed)).flatten() else { continue };
         let (count, entries) = (skipped.len(), listed("; ", skipped.iter().map(ToString::to_string)));
         if is_private {
@@ -106,6 +110,16 @@ pub(crate) fn key_fetch_failed(
     let Some(unlogged) = events.admit(&SAMPLE) else { return };
     let age = age.map(|age| age.as_secs());
     tracing::warn!(target: "countersign::keys", source, forced, %error, age, unlogged, "key fetch failed");
+}
+
+/// A request went without the keys before their fetch ended. Untrusted clients decide how often.
+pub(crate) fn key_fetch_awaited(source: &str, elapsed: Duration) {
+    static SAMPLE: Sampler = Sampler::new();
+    if let Some(unlogged) = SAMPLE.admit(elapsed) {
+        tracing::warn!(
+            target: "countersign::keys", source, unlogged, "key fetch takes longer than requests wait; it goes on"
+        );
+    }
 }
 
 pub(crate) fn keys_withdrawn(source: &str, used_for: Duration, events: FetchEvents) {

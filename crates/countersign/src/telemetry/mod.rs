@@ -28,6 +28,8 @@
 //! | `countersign::keys` | INFO if keys changed, else DEBUG; of resolved issuers at most 10 per second | `keys fetched` or `keys fetched, unchanged` | `source`, `forced`, `keys`, `added`, `removed` (the first 8 thumbprints), `unlogged` |
 //! | `countersign::keys` | WARN, of resolved issuers at most 10 per second | `key fetch failed` | `source`, `forced`, `error`, `age` (seconds, of the current keys), `unlogged` |
 //! | `countersign::keys` | ERROR, of resolved issuers at most 10 per second | `issuer withdrew all its keys: tokens will be refused`; they are used for the seconds in `used_for` | `source`, `used_for`, `unlogged` |
+//! | `countersign::keys` | WARN, at most 10 per second | `key fetch takes longer than requests wait; it goes on` | `source`, `unlogged` |
+//! | `countersign::keys` | DEBUG | `keys for encryption not used` (`use` is `enc`; providers publish them) | `source`, `count` |
 //! | `countersign::keys` | DEBUG, at most 10 per second | `key refresh skipped: cool-down active`; too many refreshes count too | `source` |
 //! | `countersign::keys` | INFO, at most 10 per second | `keys are written irregularly`; they are used | `source`, `count`, `entries` (the first 8), `unlogged` |
 //! | `countersign::keys` | WARN | `key file has unsafe permissions`: others can write it, or read the private key in it | `source`, `problem` |
@@ -87,7 +89,7 @@ pub(crate) use issuers::{
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
 pub(crate) use keys::{
-    FetchEvents, key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn,
+    FetchEvents, key_fetch_awaited, key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn,
 };
 #[cfg(all(feature = "outbound", feature = "axum"))]
 pub(crate) use outbound::call_failed;

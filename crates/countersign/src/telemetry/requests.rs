@@ -37,11 +37,11 @@ pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) 
 
 pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration) {
     let Some(unlogged) = samples.admit(Event::Refused(error.kind()), elapsed) else { return };
-    let code = error.code();
+    let (code, detail) = (error.code(), error.detail());
     if error.is_unavailable() {
-        tracing::warn!(target: "countersign::authenticate", code, detail = %error, unlogged, "not verified: keys unavailable");
+        tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: keys unavailable");
     } else {
-        tracing::info!(target: "countersign::authenticate", code, detail = %error, unlogged, "refused");
+        tracing::info!(target: "countersign::authenticate", code, detail = %detail, unlogged, "refused");
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Facts<'f> {
     pub has_several_issuers: bool,
     /// True if the client got the token for itself.
     pub(crate) is_clients_own: bool,
+    /// True if the issuer's mapping reads a tenant, or states one.
+    pub(crate) maps_tenant: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.
     pub(crate) issuer_in_force: Option<&'f str>,
     /// The claims that tell who calls: those of the configured issuers, and of this one if it was resolved.
@@ -105,6 +107,8 @@ impl<'f> RequestContext<'f> {
 pub enum Unknown {
     /// The token does not have the fact, or not in a form that the part understands.
     NotInToken,
+    /// The mapping of the token's issuer reads no tenant.
+    TenantNotMapped,
     /// The token declares claims that are elsewhere, and the part depends on them.
     Distributed,
     /// The part names a subject, client, actor or way of login without its issuer, and several issuers are trusted.
@@ -118,6 +122,9 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Unknown::NotInToken => "the token does not have it, or not in a form that can be compared",
+            Unknown::TenantNotMapped => {
+                "the policy reads no tenant from tokens of this issuer; set authorities.tenant_at"
+            }
             Unknown::Distributed => {
                 "the token says that its claim is elsewhere; have the issuer write it into the token"
             }

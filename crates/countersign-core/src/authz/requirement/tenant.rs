@@ -95,7 +95,8 @@ impl Condition for TenantLocation {
             return Verdict::Unknown(Denial::Forbidden, Unknown::Distributed);
         }
         let Some(tenant) = &facts.grants.tenant else {
-            return Verdict::Unknown(Denial::Forbidden, Unknown::NotInToken);
+            let reason = if facts.maps_tenant { Unknown::NotInToken } else { Unknown::TenantNotMapped };
+            return Verdict::Unknown(Denial::Forbidden, reason);
         };
         match self.names(tenant, facts.context.request) {
             Some(is_same) => Verdict::met_if(is_same, || Denial::Forbidden),
@@ -108,6 +109,7 @@ impl Condition for TenantLocation {
         let named = self.named(facts.context.request);
         let mut found = vec![match tenant {
             Some(tenant) => format!("the caller has tenant {}", word(tenant)),
+            None if !facts.maps_tenant => Unknown::TenantNotMapped.to_string(),
             None => "the caller has no tenant; tenant_at of the policy names the claim that it is read from".to_owned(),
         }];
         found.extend(named.map(|named| format!("the request names {}", word(named))));

@@ -56,6 +56,7 @@ fn check_of(grants: &Grants, requirement: &Requirement, change: impl FnOnce(&mut
         actor_issuer: None,
         has_several_issuers: false,
         is_clients_own: false,
+        maps_tenant: true,
         issuer_in_force: None,
         identity_claims: [&[], &[]],
         acr: Some("silver"),
@@ -317,6 +318,7 @@ fn the_tenant_must_be_the_one_that_the_request_names() {
                 actor_issuer: None,
                 has_several_issuers: false,
                 is_clients_own: false,
+                maps_tenant: true,
                 issuer_in_force: None,
                 identity_claims: [&[], &[]],
                 acr: None,
@@ -414,6 +416,7 @@ fn shadow_mode_counts_and_tells_only_what_would_be_news() {
             actor_issuer: None,
             has_several_issuers: false,
             is_clients_own: false,
+            maps_tenant: true,
             issuer_in_force: None,
             identity_claims: [&[], &[]],
             acr: None,
@@ -441,6 +444,24 @@ fn words_say_what_is_asked_and_stay_on_one_line() {
     );
     let hostile = subject("a\r\n\u{1b}[31m\u{202e}\"b'").to_string();
     assert_eq!(hostile, "subject a\\r\\n\\u{1b}[31m\\u{202e}\"b'");
+}
+
+#[test]
+fn a_mapping_without_a_tenant_is_named_as_the_reason() {
+    thread_local! {
+        static REASONS: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    let no_tenant = Grants { tenant: None, ..grants() };
+    for (maps_tenant, part) in [(false, "set authorities.tenant_at"), (true, "the token does not have it")] {
+        let rule = tenant_in_path("tenant");
+        let decision = check_of(&no_tenant, &rule, |facts| {
+            facts.maps_tenant = maps_tenant;
+            facts.context = facts.context.on_unknown(&|_, reason| REASONS.with_borrow_mut(|all| all.push(reason.to_string())));
+        });
+        assert_eq!(decision, denied(Denial::Forbidden));
+        let reasons = REASONS.take();
+        assert!(matches!(&reasons[..], [reason] if reason.contains(part)), "{reasons:?}");
+    }
 }
 
 #[test]

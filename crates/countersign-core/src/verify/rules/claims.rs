@@ -28,7 +28,12 @@ fn kind(case: &Case<'_>) -> Result<(), VerifyError> {
     let Some((name, values)) = case.issuer.kind_claim.as_ref().filter(|_| !case.issuer.takes_any_type()) else {
         return Ok(());
     };
-    let found = text_of(case, name).unwrap_or(Ok(Cow::Borrowed("nothing"))).unwrap_or_else(Cow::Borrowed);
+    let Some(found) = text_of(case, name) else {
+        let expected = values.join(" or ");
+        let detail = format!("the claim {name} is absent; expected {expected}");
+        return Err(VerifyError::new(Kind::WrongType, detail));
+    };
+    let found = found.unwrap_or_else(Cow::Borrowed);
     match values.iter().any(|value| *value == found) {
         true => Ok(()),
         false => Err(VerifyError::mismatch(Kind::WrongType, name, &values.join(" or "), &found)),
