@@ -53,7 +53,7 @@ async fn every_check_is_asked_though_one_failed() {
     assert_eq!(read.as_deref(), Some("scopes orders:read; roles clerk; tenant none"));
     let many = honest(&issuer).scope("a b c d e f").role("x\ny").tenant("acme").sign();
     let many = found(many).await.expect("read");
-    assert_eq!(many, "scopes a, b, c, d and 2 more; roles \"x\\ny\"; tenant acme");
+    assert_eq!(many, "scopes a, b, c, d and 3 more; roles clerk, \"x\\ny\"; tenant acme");
 
     let names: Vec<&str> = report.checks.iter().map(|check| check.name).collect();
     let broken = verifier.explain("x").await;
