@@ -161,7 +161,8 @@ async fn s10_12_each_change_of_a_key_source_is_logged_once() {
     assert_eq!(world.verdict(&world.with_unknown_key(4)).await, "unknown_key");
     let logged = events.take();
     assert_eq!(logged.len(), 2, "{logged:?}");
-    let start = "WARN key set entries not used count=100 entries=odd\\n0: kty is not RSA, EC, OKP or AKP; odd\\n1: ";
+    let start =
+        "WARN key set entries not used count=100 entries=\"odd\\n0\": kty is not RSA, EC, OKP or AKP; \"odd\\n1\": ";
     assert!(logged[1].starts_with(start) && logged[1].contains("; and 92 more unlogged="), "{logged:?}");
 
     world.server.now(|_, _| ok(r#"{"keys":[]}"#));

@@ -89,7 +89,9 @@ impl Verifier {
         if let IssuerLookup::Unknown = found {
             match source.resolve(issuer.issuer()).await {
                 RefreshOutcome::Refreshed => found = source.lookup(issuer.issuer()),
-                RefreshOutcome::Unavailable { .. } | RefreshOutcome::Deferred { .. } => return Trust::Unknown,
+                RefreshOutcome::Unavailable { .. }
+                | RefreshOutcome::InProgress { .. }
+                | RefreshOutcome::Deferred { .. } => return Trust::Unknown,
             }
         }
         match found {

@@ -456,7 +456,8 @@ fn a_mapping_without_a_tenant_is_named_as_the_reason() {
         let rule = tenant_in_path("tenant");
         let decision = check_of(&no_tenant, &rule, |facts| {
             facts.maps_tenant = maps_tenant;
-            facts.context = facts.context.on_unknown(&|_, reason| REASONS.with_borrow_mut(|all| all.push(reason.to_string())));
+            facts.context =
+                facts.context.on_unknown(&|_, reason| REASONS.with_borrow_mut(|all| all.push(reason.to_string())));
         });
         assert_eq!(decision, denied(Denial::Forbidden));
         let reasons = REASONS.take();
