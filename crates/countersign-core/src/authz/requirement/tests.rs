@@ -520,6 +520,7 @@ fn s5_26_too_few_parts_beside_those_in_shadow_mode_are_neither_met_nor_unmet() {
             actor_issuer: None,
             has_several_issuers: false,
             is_clients_own: false,
+            maps_tenant: true,
             issuer_in_force: None,
             identity_claims: [&[], &[]],
             acr: None,
