@@ -281,3 +281,15 @@ fn s15_09_an_allow_list_that_is_written_and_empty_is_a_fault() {
         assert_eq!(build(&policy).expect_err("an empty name").faults()[0].field, "allowed_clients");
     }
 }
+
+#[cfg(feature = "config")]
+#[test]
+fn a_syntax_error_in_toml_names_its_line() {
+    for (text, line) in [
+        ("[[issuers]]\nissuer = \"https://id.test\"\naudience = \n", "; line 3"),
+        ("deny_danger = true\n\n[[issuers\n", "; line 3"),
+    ] {
+        let error = Policy::from_toml(text).expect_err("refused").to_string();
+        assert!(error.ends_with(line), "{error}");
+    }
+}

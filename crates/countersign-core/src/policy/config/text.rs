@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{AMBIGUOUS, Policy, unreadable};
 use crate::error::{ConfigError, Fault};
+use crate::redact::message_without_values;
 use crate::token::has_unique_names;
 
 impl Policy {
@@ -27,7 +28,12 @@ impl Policy {
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| unreadable(&error.message()))
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            let before = error.span().and_then(|span| text.get(..span.start));
+            let problem = message_without_values(error.message());
+            let line = before.map(|before| format!("; line {}", before.matches('\n').count() + 1));
+            ConfigError::new("policy", format!("{problem}{}", line.unwrap_or_default()))
+        })
     }
 
     /// Writes the policy as TOML, as read by [`from_toml`](Self::from_toml) (feature `config`).
