@@ -100,7 +100,7 @@ fn s10_01_the_check_of_a_policy_repeats_no_secret() {
         format!("{issuer}keys = {{ jwks_url = \"https://a:hunter2@id.example.com/keys\" }}"),
         format!("{issuer}{}{secret}", binding.replace("https://", "https://a:hunter2@")),
         format!("{issuer}{binding}{secret}token_endpoint = \"https://a:hunter2@id.example.com/token\""),
-        format!("{{\"issuers\":[{{\"issuer\":\"https://id.example.com\",\"audience\":\"a\",\"keys\":\"hunter2\"}}]}}"),
+        r#"{"issuers":[{"issuer":"https://id.example.com","audience":"a","keys":"hunter2"}]}"#.to_owned(),
     ] {
         for form in [&["policy", "check", "-", "--json"][..], &["policy", "check", "-"]] {
             let answer = countersign(form, &text);
