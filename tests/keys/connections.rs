@@ -153,9 +153,9 @@ async fn settings_that_cannot_work_are_refused_when_built() {
     for (settings, expected) in [
         (new().only_added_roots(), "trusts nobody"),
         (new().add_roots("no certificate"), "no certificate in PEM form"),
-        (new().add_roots_file("/not/there.pem"), "/not/there.pem cannot be read"),
+        (new().add_roots_file("/not/there.pem"), "no such file: /not/there.pem"),
         (new().certificate(own.pem(), Secret::from("no key")), "certificate or key is not PEM"),
-        (new().certificate_files("/not/tls.crt", "/not/tls.key"), "/not/tls.crt cannot be read"),
+        (new().certificate_files("/not/tls.crt", "/not/tls.key"), "no such file: /not/tls.crt"),
         (new().proxy("ftp://proxy.example"), "proxy is not a URL"),
         (new().proxy("user:s3cret-value@proxy"), "proxy is not a URL"),
     ] {
@@ -256,7 +256,7 @@ async fn a_policy_file_names_roots_certificate_and_proxy() {
         (json!({"proxy": "http://user:s3cret-value@proxy"}), "a policy holds no passwords"),
         (json!({"proxy": "none", "proxy_env": "X"}), "name one of them"),
         (json!({"proxy_env": "COUNTERSIGN_UNSET"}), "COUNTERSIGN_UNSET"),
-        (json!({"roots_files": ["/not/there.pem"]}), "cannot be read"),
+        (json!({"roots_files": ["/not/there.pem"]}), "no such file"),
     ] {
         let mut stated = issuers.clone();
         stated[0]["connection"] = connection;

@@ -225,7 +225,7 @@ fn a_fault_names_the_file_and_never_its_contents() {
     let (secret, own) = (file("no.pem", "no certificate: s3cret-value"), authority());
     let good = file("ca.pem", &own.pem());
     for (flags, expected) in [
-        (vec!["--roots", "/not/there.pem"], "/not/there.pem cannot be read"),
+        (vec!["--roots", "/not/there.pem"], "no such file: /not/there.pem"),
         (vec!["--roots", secret.path()], "have no certificate in PEM form"),
         (vec!["--certificate", good.path(), "--certificate-key", secret.path()], "is not PEM"),
     ] {

@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::{Proxy, guide};
 use crate::browser::Browser;
-use crate::hydra::login::consent;
+use crate::hydra::login::{ATTEMPTS, consent};
 use crate::hydra::server::Hydra;
 use crate::hydra::{hydra, verifier};
 
@@ -89,12 +89,16 @@ impl Proxy {
 
     /// The cookies of a browser in which this user has logged in, as a header line.
     async fn login(&self, hydra: &Hydra, user: &str) -> String {
-        let mut browser = Browser::new();
-        let start = browser.get(self.url("/me")).await.next();
-        assert!(start.as_str().starts_with(hydra.issuer()), "{start}");
-        let callback = consent(hydra, &mut browser, start, user, json!({})).await;
-        assert_eq!(browser.get(callback).await.next(), self.url("/me"));
-        browser.cookie_line()
+        for _ in 0..ATTEMPTS {
+            let mut browser = Browser::new();
+            let start = browser.get(self.url("/me")).await.next();
+            assert!(start.as_str().starts_with(hydra.issuer()), "{start}");
+            if let Some(callback) = consent(hydra, &mut browser, start, user, json!({})).await {
+                assert_eq!(browser.get(callback).await.next(), self.url("/me"));
+                return browser.cookie_line();
+            }
+        }
+        panic!("Hydra fails")
     }
 
     /// What the service behind received in [`HEADERS`].
