@@ -128,7 +128,8 @@ fn keys_accept(issuer: &TrustedIssuer, verified: &Verified, elapsed: Duration) -
     Some(keys.epoch == verified.epoch || has_key())
 }
 
-/// As [`Verifier::still_accepts`].
+/// Returns whether `verifier` would still accept a request with this token, and with the same authorities. For responses that
+/// run for long: keys or issuers that cannot be fetched now refuse no token.
 pub async fn still_accepts(verifier: &Verifier, verified: &Verified) -> bool {
     verifier.still_accepts(verified).await
 }
