@@ -64,7 +64,7 @@ fn s3_03_before_nbf_less_leeway_it_is_not_yet_valid() {
 #[test]
 fn s3_04_iat_is_there_and_not_in_the_future() {
     assert_eq!(code_of(&valid().without("iat").sign()), "missing_claim");
-    // The profile requires it, also where no bound of the lifetime needs it.
+    // The profile requires it, also if no bound of the lifetime needs it.
     let report = verifier(policy()).explain_with_cached_keys(&valid().without("iat").sign());
     for name in ["lifetime", "required claims"] {
         let outcome = &report.check(name).expect("checked").outcome;

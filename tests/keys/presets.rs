@@ -478,7 +478,7 @@ async fn the_types_of_access_tokens_pass_and_others_do_not() {
     }
 }
 
-/// What is added to the mapping of a preset leaves its roles and client alone.
+/// A preset keeps its roles and client if something is added to its mapping.
 #[tokio::test]
 async fn s3_21_s3_23_a_preset_keeps_its_mapping_if_something_is_added() {
     let issuer = TestIssuer::new().with_name("https://id.example.com/realms/staff");

@@ -234,19 +234,7 @@ async fn a_token_request_to_loopback_arrives() {
 
 #[tokio::test]
 async fn s7_06_a_proxy_of_the_environment_sees_no_secret() {
-    let proxy = Server::start(|_, _| json(502, String::new())).await;
-    let mut command = tokio::process::Command::new(std::env::current_exe().expect("this program"));
-    command.args(["hostile::a_token_request_to_loopback_arrives", "--exact"]);
-    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-        command.env(name, &proxy.url);
-    }
-    for name in ["NO_PROXY", "no_proxy"] {
-        command.env_remove(name);
-    }
-    let output = command.output().await.expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    assert_eq!(proxy.count(), 0);
+    crate::servers::assert_passes_by_a_proxy("hostile::a_token_request_to_loopback_arrives").await;
 }
 
 /// A service that moves its token endpoint and answers 404, 405 or 410 at the old one: the next request finds the new one.

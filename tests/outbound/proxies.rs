@@ -82,19 +82,7 @@ async fn calls_of_a_policy_to_loopback_arrive() {
 
 #[tokio::test]
 async fn s7_06_a_proxy_of_the_environment_sees_no_token_of_a_loopback_origin() {
-    let proxy = Server::start(|_, _| json(502, String::new())).await;
-    let mut command = tokio::process::Command::new(std::env::current_exe().expect("this program"));
-    command.args(["proxies::calls_of_a_policy_to_loopback_arrive", "--exact"]);
-    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
-        command.env(name, &proxy.url);
-    }
-    for name in ["NO_PROXY", "no_proxy"] {
-        command.env_remove(name);
-    }
-    let output = command.output().await.expect("it ends");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    assert_eq!(proxy.count(), 0);
+    crate::servers::assert_passes_by_a_proxy("proxies::calls_of_a_policy_to_loopback_arrive").await;
 }
 
 /// Lets time pass for the client's next look at its files, on a runtime of one thread.

@@ -102,3 +102,20 @@ async fn record(State(server): State<Server>, method: Method, uri: Uri, headers:
     };
     (server.answer)(number, &seen)
 }
+
+/// Runs a test of this program, alone and behind a proxy of the environment, and asserts that it passes and the proxy sees nothing.
+pub async fn assert_passes_by_a_proxy(test: &str) {
+    let proxy = Server::start(|_, _| json(502, String::new())).await;
+    let mut command = tokio::process::Command::new(std::env::current_exe().expect("this program"));
+    command.args([test, "--exact"]);
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &proxy.url);
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    let output = command.output().await.expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert_eq!(proxy.count(), 0);
+}

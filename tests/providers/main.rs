@@ -10,6 +10,7 @@ mod load;
 mod outage;
 mod proxies;
 mod recorded;
+mod rotation;
 mod script;
 mod service;
 mod spire;

@@ -142,9 +142,9 @@ impl Edge {
         let (clerk, manager) = (token("clerk", "orders:read"), token("manager", "orders:read"));
         let proxy = &self.proxy;
 
-        let stranger = proxy.request("GET /orders", &[]).await;
-        assert_eq!(stranger.status, 401);
-        assert!(stranger.challenge().starts_with("Bearer"), "{stranger:?}");
+        let anonymous = proxy.request("GET /orders", &[]).await;
+        assert_eq!(anonymous.status, 401);
+        assert!(anonymous.challenge().starts_with("Bearer"), "{anonymous:?}");
         let expired = format!("Authorization: Bearer {}", issuer.token().audience("orders").expired().sign());
         assert_eq!(proxy.request("GET /orders", &[&expired]).await.status, 401);
         assert_eq!(proxy.request("GET /orders", &[&token("clerk", "other")]).await.status, 403);

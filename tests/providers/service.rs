@@ -1,9 +1,12 @@
 //! The services of the guides.
 
+use std::time::Duration;
+
 use countersign::app::{Access, Routes, protect};
 use countersign::authz::client;
-use countersign::policy::Policy;
+use countersign::policy::{Policy, TrustedIssuer};
 use countersign::prelude::*;
+use countersign_test::ManualClock;
 use countersign_tests::http::Service;
 
 /// The verifier of a guide's policy, with the address of `issuer` in place of the guide's.
@@ -11,6 +14,15 @@ pub fn verifier(policy: &str, guide_issuer: &str, issuer: &str) -> Verifier {
     assert!(policy.contains(guide_issuer), "the policy of the guide names {guide_issuer}");
     let policy = Policy::from_toml(&policy.replace(guide_issuer, issuer)).expect("a policy");
     Verifier::builder().policy(&policy, countersign::keys::from_config).build().expect("a verifier")
+}
+
+/// Asserts that a token of `issuer` is good now, and refused once this time has passed.
+pub async fn assert_expires(issuer: impl Into<TrustedIssuer>, token: &str, after: Duration) {
+    let clock = ManualClock::from_system();
+    let verifier = Verifier::builder().clock(clock.clone()).trust(issuer.into()).build().expect("a verifier");
+    verifier.verify(token).await.expect("a good token");
+    clock.advance(after);
+    assert_eq!(verifier.verify(token).await.expect_err("refused").code(), "expired");
 }
 
 /// The service `orders` of the guides, over HTTP.

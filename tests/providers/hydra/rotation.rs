@@ -2,22 +2,18 @@
 
 use std::time::Duration;
 
-use countersign_test::TestIssuer;
+use countersign_test::TokenDraft;
 
 use super::{Hydra, hydra, verifier};
-use crate::load::{Load, assert_hardly_any_unavailable, kid, rotations};
+use crate::rotation;
 
 /// The tests of this file take turns: each expects its own key to be the current one.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// A token of a new key. Hydra knows the newest key by the second of its creation.
-async fn rotated(server: &Hydra) -> String {
-    let before = kid(&server.billing_for_orders().await);
+/// Hydra knows the newest key by the second of its creation.
+async fn rotate(server: &Hydra) {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     server.rotate().await;
-    let token = server.billing_for_orders().await;
-    assert_ne!(kid(&token), before, "a new key signs");
-    token
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,15 +21,8 @@ async fn rotated(server: &Hydra) -> String {
 async fn s4_31_rotations_of_hydra_under_load_fail_no_request() {
     let _turn = TURN.lock().await;
     let server = hydra().await;
-    let load = Load::start(&verifier(&server), server.billing_for_orders().await).await;
-    let rotations = rotations();
-    for _ in 0..rotations {
-        load.send(rotated(&server).await);
-    }
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let codes = load.end().await;
-    println!("{rotations} rotations of Hydra: {codes:?}");
-    assert!(codes.keys().eq(&["ok"]), "{codes:?}");
+    let token = async || server.billing_for_orders().await;
+    rotation::under_load("Hydra", &verifier(&server), token, async || rotate(&server).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,18 +30,8 @@ async fn s4_31_rotations_of_hydra_under_load_fail_no_request() {
 async fn s4_15_two_rotations_of_hydra_with_an_invented_kid_between_them_refuse_nobody() {
     let _turn = TURN.lock().await;
     let server = hydra().await;
-    let verifier = verifier(&server);
-    let load = Load::start(&verifier, server.billing_for_orders().await).await;
-    for _ in 0..2 {
-        load.send(rotated(&server).await);
-        let other_issuer = TestIssuer::with_system_clock().with_name(server.issuer());
-        let invented = other_issuer.token().audience("orders").client_id("billing").header("kid", "invented").sign();
-        let error = verifier.verify(&invented).await.expect_err("invented");
-        assert!(["unknown_key", "keys_unavailable"].contains(&error.code()), "{error}: it was looked up");
-        load.send(rotated(&server).await);
-        tokio::time::sleep(Duration::from_secs(3)).await;
-    }
-    let codes = load.end().await;
-    println!("two rotations of Hydra with an invented kid between them, twice: {codes:?}");
-    assert_hardly_any_unavailable(&codes);
+    let token = async || server.billing_for_orders().await;
+    let verifier = (&verifier(&server), server.issuer());
+    let marked = |draft: TokenDraft| draft.client_id("billing");
+    rotation::with_an_invented_kid("Hydra", verifier, token, async || rotate(&server).await, marked).await;
 }

@@ -1,12 +1,11 @@
 //! Rotations of signing keys while requests arrive.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use countersign_test::TestIssuer;
+use countersign_test::TokenDraft;
 
-use super::{Keycloak, keycloak, verifier};
-use crate::load::{Load, assert_hardly_any_unavailable, kid, rotations};
+use super::{keycloak, verifier};
+use crate::rotation;
 
 /// The tests of this file take turns: each expects its own key to be the current one.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -17,29 +16,13 @@ pub(super) fn next_priority() -> u32 {
     LAST.fetch_add(1, Ordering::Relaxed)
 }
 
-async fn rotated(server: &Keycloak) -> String {
-    let before = kid(&server.billing("orders:read").await);
-    server.rotate(next_priority()).await;
-    let token = server.billing("orders:read").await;
-    assert_ne!(kid(&token), before, "a new key signs");
-    token
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
 async fn s4_31_rotations_of_keycloak_under_load_fail_no_request() {
     let _turn = TURN.lock().await;
     let server = keycloak().await;
-    let verifier = verifier(&server);
-    let load = Load::start(&verifier, server.billing("orders:read").await).await;
-    let rotations = rotations();
-    for _ in 0..rotations {
-        load.send(rotated(&server).await);
-        tokio::time::sleep(Duration::from_millis(1100)).await; // longer than the shortest cool-down
-    }
-    let codes = load.end().await;
-    println!("{rotations} rotations of Keycloak: {codes:?}");
-    assert!(codes.keys().eq(&["ok"]), "{codes:?}");
+    let token = async || server.billing("orders:read").await;
+    rotation::under_load("Keycloak", &verifier(&server), token, async || server.rotate(next_priority()).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,18 +30,9 @@ async fn s4_31_rotations_of_keycloak_under_load_fail_no_request() {
 async fn s4_15_two_rotations_of_keycloak_with_an_invented_kid_between_them_refuse_nobody() {
     let _turn = TURN.lock().await;
     let server = keycloak().await;
-    let verifier = verifier(&server);
-    let load = Load::start(&verifier, server.billing("orders:read").await).await;
-    for _ in 0..2 {
-        load.send(rotated(&server).await);
-        let other_issuer = TestIssuer::with_system_clock().with_name(server.issuer("shop"));
-        let invented = other_issuer.token().audience("orders").claim("typ", "Bearer").header("kid", "invented").sign();
-        let error = verifier.verify(&invented).await.expect_err("invented");
-        assert!(["unknown_key", "keys_unavailable"].contains(&error.code()), "{error}: it was looked up");
-        load.send(rotated(&server).await);
-        tokio::time::sleep(Duration::from_secs(3)).await;
-    }
-    let codes = load.end().await;
-    println!("two rotations of Keycloak with an invented kid between them, twice: {codes:?}");
-    assert_hardly_any_unavailable(&codes);
+    let token = async || server.billing("orders:read").await;
+    let verifier = (&verifier(&server), &*server.issuer("shop"));
+    let marked = |draft: TokenDraft| draft.claim("typ", "Bearer");
+    rotation::with_an_invented_kid("Keycloak", verifier, token, async || server.rotate(next_priority()).await, marked)
+        .await;
 }

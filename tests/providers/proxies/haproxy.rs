@@ -81,8 +81,8 @@ async fn s8_09_haproxy_verifies_tokens_of_the_embedded_issuer_by_a_key_in_a_file
     assert_eq!(answer.body, format!("GET /orders 0 ann;;{HOST};{HOST};"), "{answer:?}");
     assert_eq!(seen.swap(0, Ordering::Relaxed), 1);
 
-    let stranger = proxy.request("GET /orders", &[]).await;
-    assert_eq!((stranger.status, stranger.challenge()), (401, "Bearer"));
+    let anonymous = proxy.request("GET /orders", &[]).await;
+    assert_eq!((anonymous.status, anonymous.challenge()), (401, "Bearer"));
     assert_eq!(status(&token(&issuer, "billing")).await, 401, "for another service");
     let now = clock.now();
     clock.step_wall(now.saturating_sub(Duration::from_secs(7200)));

@@ -122,8 +122,8 @@ async fn s15_09_oauth2_proxy_logs_users_in_and_passes_their_access_token_and_not
         "X-Forwarded-Groups: admin".to_owned(),
     ];
     let lies: Vec<&str> = lies.iter().map(String::as_str).collect();
-    let stranger = proxy.request("GET /me", &lies).await;
-    assert!(stranger.header("location").is_some_and(|to| to.starts_with(hydra.issuer())), "{stranger:?}");
+    let anonymous = proxy.request("GET /me", &lies).await;
+    assert!(anonymous.header("location").is_some_and(|to| to.starts_with(hydra.issuer())), "{anonymous:?}");
     assert_eq!(proxy.request("GET /api/invoices", &lies).await.status, 401);
 
     let ann = proxy.login(&hydra, "user-1").await;

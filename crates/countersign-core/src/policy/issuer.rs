@@ -330,7 +330,7 @@ impl TrustedIssuer {
         self
     }
 
-    /// Changes the mapping, such as the one that a preset set: what `change` leaves alone stays.
+    /// Changes the mapping, such as the one of a preset. Settings that `change` does not touch are kept.
     ///
     /// ```
     /// use std::sync::Arc;

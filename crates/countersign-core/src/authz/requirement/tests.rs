@@ -47,7 +47,13 @@ fn check_with(requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) ->
 
 fn check_of(grants: &Grants, requirement: &Requirement, change: impl FnOnce(&mut Facts<'_>)) -> Decision {
     let typed = TypedClaims::default();
-    let mut facts = Facts {
+    let mut facts = facts(grants, &typed);
+    change(&mut facts);
+    requirement.check(&facts)
+}
+
+fn facts<'a>(grants: &'a Grants, typed: &'a TypedClaims) -> Facts<'a> {
+    Facts {
         grants,
         subject: "u1",
         client: "c1",
@@ -60,11 +66,9 @@ fn check_of(grants: &Grants, requirement: &Requirement, change: impl FnOnce(&mut
         issuer_in_force: None,
         identity_claims: [&[], &[]],
         acr: Some("silver"),
-        claims: TokenClaims::new(r#"{"plan":"gold","org":{"size":7},"https://a.test/x":true}"#, &typed),
+        claims: TokenClaims::new(r#"{"plan":"gold","org":{"size":7},"https://a.test/x":true}"#, typed),
         context: RequestContext::new(UnixTime::from_secs(1_300)).request(&OfAcme),
-    };
-    change(&mut facts);
-    requirement.check(&facts)
+    }
 }
 
 fn check(requirement: &Requirement) -> Decision {
@@ -308,23 +312,7 @@ fn the_tenant_must_be_the_one_that_the_request_names() {
         assert_eq!(check(&place.clone().not()), denied(Denial::Forbidden), "{place}");
         for other in [Some("globex"), Some("ACME"), Some("acm"), None] {
             let grants = Grants { tenant: other.and_then(|id| TenantId::new(id).ok()), ..grants() };
-            let typed = TypedClaims::default();
-            let decision = place.check(&Facts {
-                grants: &grants,
-                subject: "",
-                client: "",
-                issuer: "",
-                actor: None,
-                actor_issuer: None,
-                has_several_issuers: false,
-                is_clients_own: false,
-                maps_tenant: true,
-                issuer_in_force: None,
-                identity_claims: [&[], &[]],
-                acr: None,
-                claims: TokenClaims::new("{}", &typed),
-                context: RequestContext::new(UnixTime::from_secs(0)).request(&OfAcme),
-            });
+            let decision = check_of(&grants, &place, |_| {});
             assert_eq!(decision, denied(Denial::Forbidden), "{other:?} {place}");
         }
     }
@@ -407,22 +395,8 @@ fn shadow_mode_counts_and_tells_only_what_would_be_news() {
     for scopes in [true, false] {
         let grants = Grants { scopes: if scopes { ["read"].into() } else { Default::default() }, ..grants() };
         let typed = TypedClaims::default();
-        let decision = requirement.clone().check(&Facts {
-            grants: &grants,
-            subject: "",
-            client: "",
-            issuer: "",
-            actor: None,
-            actor_issuer: None,
-            has_several_issuers: false,
-            is_clients_own: false,
-            maps_tenant: true,
-            issuer_in_force: None,
-            identity_claims: [&[], &[]],
-            acr: None,
-            claims: TokenClaims::new("{}", &typed),
-            context: RequestContext::new(UnixTime::from_secs(0)).on_shadow(&tell),
-        });
+        let context = RequestContext::new(UnixTime::from_secs(0)).on_shadow(&tell);
+        let decision = requirement.check(&Facts { context, ..facts(&grants, &typed) });
         assert_eq!(decision.is_allowed(), scopes);
     }
     assert_eq!(*told.borrow(), ["role admin"]);
@@ -510,24 +484,7 @@ fn s5_26_too_few_parts_beside_those_in_shadow_mode_are_neither_met_nor_unmet() {
         let rule = at_least(2, [role(held), role("clerk").shadowed()]);
         assert!(!check(&rule).is_allowed() && !check(&rule.clone().not()).is_allowed(), "{rule}");
         let typed = TypedClaims::default();
-        let grants = grants();
-        let facts = Facts {
-            grants: &grants,
-            subject: "",
-            client: "",
-            issuer: "",
-            actor: None,
-            actor_issuer: None,
-            has_several_issuers: false,
-            is_clients_own: false,
-            maps_tenant: true,
-            issuer_in_force: None,
-            identity_claims: [&[], &[]],
-            acr: None,
-            claims: TokenClaims::new("{}", &typed),
-            context: RequestContext::new(UnixTime::from_secs(0)),
-        };
-        assert!(!rule.not().explain(&facts).unmet().is_empty());
+        assert!(!rule.not().explain(&facts(&grants(), &typed)).unmet().is_empty());
     }
     let enough = at_least(2, [role("clerk"), group("none"), role("admin").shadowed()]);
     assert!(!check(&enough).is_allowed() && check(&enough.not()).is_allowed());
