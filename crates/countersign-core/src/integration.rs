@@ -52,6 +52,7 @@ pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::redact::{is_visible, message_without_values, safe_text, visible_text, word};
 pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
+pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;

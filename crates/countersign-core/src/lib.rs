@@ -53,6 +53,7 @@ mod metrics;
 #[cfg(feature = "sign")]
 pub mod mint;
 pub mod policy;
+pub mod proof;
 pub mod pseudonym;
 mod redact;
 pub mod secret;

@@ -107,6 +107,7 @@ pub mod metrics;
 #[cfg(feature = "outbound")]
 pub mod outbound;
 pub mod prelude;
+pub mod proof;
 pub mod queue;
 #[cfg(feature = "_fetch")]
 #[cfg_attr(

@@ -27,6 +27,8 @@ pub enum Denial {
         /// The accepted authentication contexts (`acr`), if the requirement names any; one is enough.
         acr_values: Vec<String>,
     },
+    /// A token that is bound to a key of its sender is needed: 401 `invalid_token` (RFC 9449 §7.1).
+    ProofRequired,
     /// The claims do not have the type that a rule requires: 403 `claims_schema`.
     ClaimsSchema,
     /// No other token of this caller would be allowed: 403.
@@ -46,12 +48,13 @@ impl Decision {
 }
 
 impl Denial {
-    /// The stricter of two denials: not found, forbidden, claims, step-up, scopes, in this order.
+    /// The stricter of two denials: not found, forbidden, claims, proof, step-up, scopes, in this order.
     pub(super) fn stricter(self, other: Denial) -> Denial {
         match (self, other) {
             (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
             (Denial::Forbidden, _) | (_, Denial::Forbidden) => Denial::Forbidden,
             (Denial::ClaimsSchema, _) | (_, Denial::ClaimsSchema) => Denial::ClaimsSchema,
+            (Denial::ProofRequired, _) | (_, Denial::ProofRequired) => Denial::ProofRequired,
             (
                 Denial::StepUp { max_age: first, acr_values: one },
                 Denial::StepUp { max_age: second, acr_values: other },
@@ -83,6 +86,7 @@ impl Denial {
         match (self, other) {
             (scopes @ Denial::Scopes(_), _) | (_, scopes @ Denial::Scopes(_)) => scopes,
             (step_up @ Denial::StepUp { .. }, _) | (_, step_up @ Denial::StepUp { .. }) => step_up,
+            (Denial::ProofRequired, _) | (_, Denial::ProofRequired) => Denial::ProofRequired,
             (Denial::NotFound, _) | (_, Denial::NotFound) => Denial::NotFound,
             (Denial::ClaimsSchema, _) | (_, Denial::ClaimsSchema) => Denial::ClaimsSchema,
             _ => Denial::Forbidden,
@@ -99,6 +103,7 @@ impl Denial {
         match self {
             Denial::Scopes(_) => "insufficient_scope",
             Denial::StepUp { .. } => "insufficient_user_authentication",
+            Denial::ProofRequired => "bound_token_required",
             Denial::ClaimsSchema => "claims_schema",
             Denial::Forbidden => "forbidden",
             Denial::NotFound => "not_found",

@@ -109,6 +109,7 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
         actor_issuer: None,
         has_several_issuers: false,
         is_clients_own: false,
+        is_bound: false,
         maps_tenant: true,
         issuer_in_force: None,
         identity_claims: [&[], &[]],

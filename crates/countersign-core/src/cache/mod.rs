@@ -1,11 +1,15 @@
 //! The cache of verified tokens: bounded in bytes, matched byte for byte.
 
+mod texts;
+
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
+
+pub(crate) use texts::TextCache;
 
 /// The number of trailing characters that are hashed. They belong to the signature, and only verified tokens are inserted:
 /// without the signing key, tokens with colliding hashes cannot be made. Hits compare the whole token.

@@ -104,6 +104,12 @@ kinds! {
     /// The token is bound to a key (`cnf`), and the sender did not prove possession of it.
     ProofRequired => "proof_required",
         "send the proof (DPoP or certificate) that the token is bound to";
+    /// The token is bound to another key than the one whose possession the sender proved.
+    ProofMismatch => "proof_mismatch",
+        "use the token with the key that it was issued for; a token that left its owner is worthless to others";
+    /// The token is not bound to a key, although it was sent with a proof or the policy demands one.
+    NotBound => "not_bound",
+        "have the client ask for a token that is bound to its key (DPoP or certificate), or send an unbound one as Bearer";
     /// The issuer's current key set does not contain the key.
     UnknownKey => "unknown_key",
         "fetch a new token; if that fails too, check that the issuer publishes its signing key";

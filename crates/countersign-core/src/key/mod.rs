@@ -1,5 +1,6 @@
 //! Public keys, each bound to exactly one algorithm, and the sources that supply them.
 
+mod bound;
 mod cell;
 mod context;
 mod info;
@@ -16,6 +17,7 @@ mod source;
 mod thumbprint;
 
 pub use crate::algorithm::Algorithm;
+pub use bound::Thumbprint;
 pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
 pub use context::SourceContext;

@@ -117,6 +117,9 @@ impl TrustedIssuer {
         if self.nonce_allowed {
             form.list("nonce_in_access_tokens", ["yes"]);
         }
+        if self.proof_required {
+            form.list("proof_of_possession_required", ["yes"]);
+        }
         if !self.token_types.is_empty() {
             form.list("token_types", &self.token_types);
         }

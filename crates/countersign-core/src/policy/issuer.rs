@@ -56,6 +56,7 @@ impl NeedsAudience {
             nonce_allowed: false,
             authorities: Authorities::new(),
             plain_http_allowed: false,
+            proof_required: false,
             is_resolved: false,
             is_only_issuer: false,
             identity_claims: Arc::default(),
@@ -115,6 +116,7 @@ pub struct TrustedIssuer {
     pub(crate) nonce_allowed: bool,
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
+    pub(crate) proof_required: bool,
     /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
     pub(crate) is_resolved: bool,
     /// Set if the verifier trusts no other issuer.
@@ -319,6 +321,25 @@ impl TrustedIssuer {
     /// [`kind_claim`](Self::kind_claim): its ID tokens may have nothing but `nonce` to tell them by.
     pub fn nonce_in_access_tokens(mut self) -> Self {
         self.nonce_allowed = true;
+        self
+    }
+
+    /// Accepts only tokens that are bound to a key or certificate of their sender (`cnf`), which the sender then has to prove to
+    /// possess at each request (RFC 9449, RFC 8705). Default: tokens without a binding are accepted as Bearer.
+    ///
+    /// A bound token is never accepted without its proof, whatever this says.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([])))
+    ///     .audience("orders")
+    ///     .proof_of_possession_required();
+    /// # let _ = issuer;
+    /// ```
+    pub fn proof_of_possession_required(mut self) -> Self {
+        self.proof_required = true;
         self
     }
 

@@ -67,20 +67,35 @@ impl Header {
         if let Some(json) = base64url::decode_into(segment, &mut buffer) {
             return Self::parse(json);
         }
-        let json = base64url::decode(segment)
-            .ok_or_else(|| VerifyError::new(Kind::Malformed, "the header segment is not canonical base64url"))?;
-        Self::parse(&json)
+        Self::parse(&decode_long(segment)?)
+    }
+
+    /// Decodes and reads the first segment of a proof, with the JSON of its `jwk`.
+    pub(super) fn decode_with_jwk(segment: &str) -> Result<(Self, Option<Box<str>>), VerifyError> {
+        let raw = RawHeader { keeps_jwk: true, ..RawHeader::default() };
+        let mut raw = Self::read_into(raw, &decode_long(segment)?)?;
+        let jwk = raw.jwk.take();
+        raw.check().map(|header| (header, jwk))
     }
 
     /// Reads the decoded header segment.
     pub(crate) fn parse(json: &[u8]) -> Result<Self, VerifyError> {
+        Self::read_into(RawHeader::default(), json)?.check()
+    }
+
+    fn read_into(raw: RawHeader, json: &[u8]) -> Result<RawHeader, VerifyError> {
         if json.len() > MAX_HEADER_BYTES {
             return Err(VerifyError::new(Kind::TooLarge, "the header is longer than 4 KiB"));
         }
         let malformed = || VerifyError::new(Kind::Malformed, "the header is not a JSON object of the right form");
         let json = std::str::from_utf8(json).map_err(|_| malformed())?;
-        RawHeader::read(json).map_err(|NotJson| malformed())?.check()
+        raw.read(json).map_err(|NotJson| malformed())
     }
+}
+
+fn decode_long(segment: &str) -> Result<Vec<u8>, VerifyError> {
+    base64url::decode(segment)
+        .ok_or_else(|| VerifyError::new(Kind::Malformed, "the header segment is not canonical base64url"))
 }
 
 /// The size of the buffer for decoded headers, in bytes; longer ones are rare and are allocated.
@@ -98,15 +113,16 @@ struct RawHeader {
     key_id_is_null: bool,
     has_critical: bool,
     unencoded: bool,
+    keeps_jwk: bool,
+    jwk: Option<Box<str>>,
 }
 
 impl RawHeader {
-    fn read(json: &str) -> Result<Self, NotJson> {
-        let mut header = RawHeader::default();
+    fn read(mut self, json: &str) -> Result<Self, NotJson> {
         let mut reader = Reader::new(json);
-        reader.members(|reader, name| header.member(reader, name))?;
+        reader.members(|reader, name| self.member(reader, name))?;
         reader.end()?;
-        Ok(header)
+        Ok(self)
     }
 
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), NotJson> {
@@ -129,6 +145,10 @@ impl RawHeader {
             "crit" => {
                 reader.skip(VALUE_DEPTH)?;
                 self.has_critical = true;
+            }
+            "jwk" if self.keeps_jwk => {
+                let json = reader.skip(VALUE_DEPTH)?;
+                self.jwk = Some(reader.text(json).into());
             }
             _ => drop(reader.skip(VALUE_DEPTH)?),
         }

@@ -30,7 +30,8 @@ pub(crate) struct Payload {
     pub(crate) token_id: Option<Text>,
     pub(crate) client_id: Option<Text>,
     pub(crate) acr: Option<Text>,
-    pub(crate) has_confirmation: bool,
+    /// `cnf`, as JSON.
+    pub(crate) confirmation: Option<Text>,
     /// The registered claims that are `null`, one bit each; they count as absent.
     nulls: u32,
     /// `_claim_names`: the claims that are elsewhere (OpenID Connect Core §5.6.2).
@@ -207,16 +208,17 @@ impl Claims<'_> {
             Some(claim @ Claim::Scp) => self.list(claim, reader, |payload| &mut payload.scp),
             Some(claim @ Claim::Actor) => self.claim(claim, reader, |payload| &mut payload.actor, actor),
             Some(Claim::Confirmation) => {
-                self.payload.has_confirmation = true;
-                self.other(reader, name)
+                let json = self.other(reader, name)?;
+                self.payload.confirmation = Some(json);
+                Ok(())
             }
-            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) | None => self.other(reader, name),
+            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) | None => self.other(reader, name).map(drop),
         }
     }
 
-    /// Reads a claim without a field: its name must be new, and its JSON is recorded if it is captured.
+    /// Reads a claim without a field and returns its JSON, which is recorded if it is captured. Its name must be new.
     #[inline]
-    fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
+    fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<Text, Unreadable> {
         let text = reader.text(name);
         let captured = self.captured.iter().position(|captured| **captured == *text);
         self.others.add(name, reader)?;
@@ -229,7 +231,7 @@ impl Claims<'_> {
             _ => {}
         }
         self.payload.captured.extend(captured.map(|index| (index, json)));
-        Ok(())
+        Ok(json)
     }
 
     /// Reads a claim into its field, which must be unset; `read` returns `None` for the wrong type or range.
@@ -310,7 +312,7 @@ fn strings(reader: &mut Reader<'_>) -> Result<ListClaim, NotJson> {
 }
 
 /// A NumericDate within range (RFC 7519 §2); `None` for any other value.
-fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
+pub(super) fn numeric_date(reader: &mut Reader<'_>) -> Result<Option<UnixTime>, NotJson> {
     if !matches!(reader.peek(), Some(b'-' | b'0'..=b'9')) {
         return reader.skip(VALUE_DEPTH).map(|_| None);
     }
@@ -425,7 +427,7 @@ mod tests {
             assert_eq!(parse(&format!(r#"{{"{name}":null}}"#)).expect_err(name).kind(), Kind::InvalidClaim);
         }
         assert_eq!(parse(r#"{"aud":null}"#).expect("read").audience, ListClaim::Wrong);
-        assert!(parse(r#"{"cnf":null}"#).expect("read").has_confirmation);
+        assert!(parse(r#"{"cnf":null}"#).expect("read").confirmation.is_some());
         assert!(parse(r#"{"sub":nul}"#).is_err());
     }
 

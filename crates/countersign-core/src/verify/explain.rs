@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::binding::Possession;
 use super::compared::{Compared, quoted, some_of, text};
 use super::needs_keys::NeedsKeys;
 use super::report::{Check, Outcome, Report, Verdict};
@@ -77,6 +78,7 @@ impl Verifier {
             issuer,
             claim_names,
             reserved_subjects: &inner.reserved_subjects,
+            possession: Possession::default(),
             now,
             valid_at: now,
         });

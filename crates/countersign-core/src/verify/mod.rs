@@ -1,6 +1,7 @@
 //! Verification of tokens by the policy and the keys of their issuer.
 
 mod admissions;
+pub(crate) mod binding;
 mod builder;
 mod compared;
 pub(crate) mod enqueued;
@@ -18,6 +19,7 @@ pub(crate) mod still_accepted;
 mod verified;
 pub(crate) mod verifier;
 
+pub use binding::Binding;
 pub use builder::VerifierBuilder;
 pub use replaceable::PolicyReplacer;
 pub use report::{Check, Outcome, Report, Verdict};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::admissions::{Admissions, Refusal};
+use super::binding::Binding;
 use super::verified::Caller;
 use crate::authz::Grants;
 use crate::authz::namespaces::{NamedBy, Namespaces};
@@ -44,7 +45,7 @@ impl IssuerNames {
         let grants = self.read_grants(issuer, payload, claim_names)?;
         let client = issuer.authorities.client(payload, claim_names)?;
         let is_clients_own = issuer.authorities.is_own(payload, claim_names, client.as_deref().unwrap_or_default())?;
-        Ok(Caller { grants, client, is_clients_own, configured_claims: None })
+        Ok(Caller { grants, client, is_clients_own, binding: Binding::of(payload)?, configured_claims: None })
     }
 
     #[inline(always)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::binding::Possession;
 use super::revision::{Current, Revision};
 use super::verified::Verified;
 use super::verifier::Verifier;
@@ -31,7 +32,7 @@ impl Verifier {
             return true;
         }
         match verified.token() {
-            Some(token) => match self.verify(token).await {
+            Some(token) => match self.verify_with(token, Possession::of(verified.binding())).await {
                 Ok(again) => again.has_authorities_of(verified),
                 Err(error) => error.is_unavailable() && !self.has_withdrawn_keys(verified),
             },

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::binding::Binding;
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
@@ -38,6 +39,7 @@ pub struct Verified {
     expires: Option<UnixTime>,
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
+    binding: Option<Box<Binding>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,6 +49,8 @@ pub(super) struct Caller<'t> {
     pub(super) client: Option<Cow<'t, str>>,
     /// True if the client got the token for itself.
     pub(super) is_clients_own: bool,
+    /// The key or certificate that the token is bound to.
+    pub(super) binding: Option<Binding>,
     /// The claims that the mappings of the configured issuers read, if the issuer is not one of them.
     pub(super) configured_claims: Option<Arc<Vec<Box<str>>>>,
 }
@@ -56,7 +60,7 @@ impl Verified {
     pub(super) fn new(
         token: &str,
         signed: &Signed<'_>,
-        Caller { grants, client, is_clients_own, configured_claims }: Caller<'_>,
+        Caller { grants, client, is_clients_own, binding, configured_claims }: Caller<'_>,
         issuer: Arc<TrustedIssuer>,
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
@@ -76,6 +80,7 @@ impl Verified {
             configured_claims,
             epoch,
             issuer,
+            binding: binding.map(Box::new),
             clock,
         })
     }
@@ -185,6 +190,14 @@ impl Verified {
         self.key.algorithm()
     }
 
+    /// The key and certificate that the token is bound to; `None` if it is a bearer token.
+    ///
+    /// Its sender has proven to possess them: no layer passes a bound token on without.
+    #[must_use]
+    pub fn binding(&self) -> Option<&Binding> {
+        self.binding.as_deref()
+    }
+
     /// The authorities of the caller by the issuer's mapping.
     #[must_use]
     pub fn grants(&self) -> &Grants {
@@ -252,6 +265,7 @@ impl Verified {
             actor_issuer: self.strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
+            is_bound: self.binding.is_some(),
             maps_tenant: self.issuer.authorities.maps_tenant(),
             issuer_in_force: None,
             identity_claims: [
@@ -285,6 +299,7 @@ impl Verified {
         self.grants == other.grants
             && self.client_id() == other.client_id()
             && self.is_clients_own == other.is_clients_own
+            && self.binding == other.binding
             && self.issuer.is_only_issuer == other.issuer.is_only_issuer
     }
 
@@ -361,7 +376,12 @@ mod tests {
     #[test]
     fn fields_of_a_hit_share_a_cache_line_without_the_reference_counts() {
         let first = offset_of!(Verified, not_before);
-        let last = [offset_of!(Verified, expires), offset_of!(Verified, epoch), offset_of!(Verified, issuer)];
+        let last = [
+            offset_of!(Verified, expires),
+            offset_of!(Verified, epoch),
+            offset_of!(Verified, issuer),
+            offset_of!(Verified, binding),
+        ];
         assert!(
             last.iter().all(|field| (first..first + LINE - size_of::<usize>()).contains(field)),
             "{first} {last:?}"

@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use smallvec::SmallVec;
 
 use super::CACHE_MAX_AGE;
+use super::binding::Possession;
 use super::needs_keys::{Lack, NeedsKeys, Pending};
 use super::revision::{Current, InForce, Revision};
 use super::rules::{self, Case};
@@ -118,6 +119,8 @@ pub struct Uncached<'v> {
     token: &'v str,
     now: UnixTime,
     elapsed: Duration,
+    /// What the sender has proven to possess.
+    possession: Possession,
     /// The time at which the token was put into a queue, if its times count then. It is not cached.
     enqueued_at: Option<UnixTime>,
 }
@@ -128,7 +131,8 @@ impl<'v> Uncached<'v> {
         let clock = &verifier.0.clock;
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let revision = verifier.0.current.load();
-        Uncached { verifier, revision, token, now, elapsed, enqueued_at: Some(enqueued_at) }
+        let possession = Possession::default();
+        Uncached { verifier, revision, token, now, elapsed, possession, enqueued_at: Some(enqueued_at) }
     }
 }
 
@@ -274,11 +278,16 @@ impl Verifier {
     /// # Errors
     /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
-        match self.verify_with_cached_keys(token) {
+        self.verify_with(token, Possession::default()).await
+    }
+
+    /// As [`verify`](Self::verify), for a sender who has proven this.
+    pub(super) async fn verify_with(&self, token: &str, sender: Possession) -> Result<Arc<Verified>, VerifyError> {
+        match self.cached_with(token, sender).map_or_else(Uncached::verify_with_cached_keys, |it| Step::Done(Ok(it))) {
             Step::Done(result) => result,
             Step::NeedsKeys(keys) => {
                 let outcome = keys.refresh().await;
-                keys.span().finish(|| self.verify_after_refresh(token, &outcome))
+                keys.span().finish(|| self.verify_after_refresh_with(token, sender, &outcome))
             }
         }
     }
@@ -301,11 +310,23 @@ impl Verifier {
     /// # Errors
     /// The token, if it is not cached.
     pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
+        self.cached_with(token, Possession::default())
+    }
+
+    /// As [`cached`](Self::cached), for a sender who has proven this: only so can a token that is bound to a key or certificate
+    /// be accepted.
+    ///
+    /// # Errors
+    /// The token, if it is not cached, or if its sender lacks what it is bound to.
+    pub fn cached_with<'v>(&'v self, token: &'v str, sender: Possession) -> Result<Arc<Verified>, Uncached<'v>> {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
         let revision = self.0.current.load();
-        match self.lookup(&revision, token, now, elapsed) {
+        match self.lookup(&revision, token, sender, now, elapsed) {
             Some(verified) => Ok(verified),
-            None => Err(Uncached { verifier: self, revision, token, now, elapsed, enqueued_at: None }),
+            None => {
+                let (verifier, possession) = (self, sender);
+                Err(Uncached { verifier, revision, token, now, elapsed, possession, enqueued_at: None })
+            }
         }
     }
 
@@ -323,16 +344,29 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_after_refresh(&self, token: &str, outcome: &RefreshOutcome) -> Result<Arc<Verified>, VerifyError> {
+        self.verify_after_refresh_with(token, Possession::default(), outcome)
+    }
+
+    /// As [`verify_after_refresh`](Self::verify_after_refresh), for a sender who has proven this.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_after_refresh_with(
+        &self,
+        token: &str,
+        sender: Possession,
+        outcome: &RefreshOutcome,
+    ) -> Result<Arc<Verified>, VerifyError> {
         let verify = |uncached: Uncached<'_>| self.run(uncached);
-        self.cached(token).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
+        self.cached_with(token, sender).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
     }
 
     /// The steps of a verification, in order.
     pub(super) fn run(
         &self,
-        Uncached { revision, token, now, elapsed, enqueued_at, .. }: Uncached<'_>,
+        Uncached { revision, token, now, elapsed, possession, enqueued_at, .. }: Uncached<'_>,
     ) -> Result<Arc<Verified>, Pending> {
-        let verified = self.run_under(&revision, token, now, elapsed, enqueued_at);
+        let verified = self.run_under(&revision, token, possession, (now, elapsed), enqueued_at);
         verified.map_err(|pending| pending.marked(|| revision.mark()))
     }
 
@@ -342,8 +376,8 @@ impl Verifier {
         &self,
         inner: &Revision,
         token: &str,
-        now: UnixTime,
-        elapsed: Duration,
+        possession: Possession,
+        (now, elapsed): (UnixTime, Duration),
         enqueued_at: Option<UnixTime>,
     ) -> Result<Arc<Verified>, Pending> {
         let compact = Compact::split(token, inner.max_token_bytes)?;
@@ -357,7 +391,8 @@ impl Verifier {
         let reserved_subjects = &inner.reserved_subjects;
         let token_type = &header.token_type;
         let valid_at = enqueued_at.unwrap_or(now);
-        let case = Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, now, valid_at };
+        let case =
+            Case { payload: &payload, token_type, issuer, claim_names, reserved_subjects, possession, now, valid_at };
         if let Err(error) = rules::check(&header, &case) {
             let token = Unverified { compact, header, payload };
             return Err(mark_if_signed(error, issuer, token, elapsed, inner.danger_denied).into());
@@ -440,9 +475,19 @@ impl Verifier {
     }
 
     /// The cached result, if its keys are still current; its times are checked again.
-    fn lookup(&self, revision: &Revision, token: &str, now: UnixTime, elapsed: Duration) -> Option<Arc<Verified>> {
+    fn lookup(
+        &self,
+        revision: &Revision,
+        token: &str,
+        sender: Possession,
+        now: UnixTime,
+        elapsed: Duration,
+    ) -> Option<Arc<Verified>> {
         let cache = revision.cache.as_ref()?;
         let verified = cache.get(token, elapsed)?;
+        if !sender.meets(verified.binding()) {
+            return None;
+        }
         let current = verified.trusted_issuer().keys.cell().load();
         let has_current_keys =
             current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));

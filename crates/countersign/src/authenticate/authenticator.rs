@@ -5,17 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{NeedsKeys, Step, VerificationSpan, decode_base64url};
+use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, decode_base64url};
 use countersign_core::key::RefreshOutcome;
+use countersign_core::proof::DpopProof;
 use countersign_core::verify::{Outcome, Verified, Verifier};
-use http::{Request, Response, StatusCode, Uri};
+use http::{Request, Response, Uri};
 
+use super::addition::{Addition, NextNonce};
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
+use crate::proof::{CheckedProof, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, counts::VerificationTimer};
@@ -41,6 +44,7 @@ pub(super) struct Settings {
     pub(super) forwards_refused: bool,
     pub(super) metadata: Option<ResourceMetadata>,
     pub(super) locations: TokenLocations,
+    pub(super) dpop: Option<Arc<ProofChecker>>,
 }
 
 /// The next step for a request that is not refused.
@@ -53,6 +57,8 @@ pub(super) enum Admission {
     AnswerPreflight(PreflightFuture),
     /// Waits for the key that the token needs.
     AwaitKeys { keys: NeedsKeys, suspended: SuspendedToken },
+    /// Waits for the store of used proofs.
+    AwaitReplay { outcome: ReplayFuture, proven: ProvenToken },
     /// Waits for the revocation status of a verified token.
     AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
 }
@@ -63,6 +69,14 @@ pub(super) struct SuspendedToken {
     span: VerificationSpan,
     /// The caller that a layer before this one verified.
     before: Option<Arc<Verified>>,
+    proof: Option<DpopProof>,
+}
+
+/// A verified token whose proof passed all checks but that of its use.
+pub(super) struct ProvenToken {
+    verified: Arc<Verified>,
+    token: Option<String>,
+    proof: DpopProof,
 }
 
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
@@ -120,6 +134,7 @@ impl Authenticator {
             keeps_token,
             metadata,
             locations,
+            dpop,
             ..
         } = &self.settings;
         let requested = requested_uri(request);
@@ -138,8 +153,13 @@ impl Authenticator {
             return Err(refusal);
         }
         let decoded;
+        let mut is_dpop = false;
         let token = match credential::read(request, locations) {
             Credential::Bearer(token) => token,
+            Credential::Dpop(token) => {
+                is_dpop = true;
+                token
+            }
             Credential::Encoded(encoded) => {
                 decoded = decode_base64url(encoded).and_then(|token| String::from_utf8(token).ok());
                 let Some(token) = &decoded else {
@@ -163,7 +183,18 @@ impl Authenticator {
                 };
             }
         };
-        let step = match self.verifier.cached(token) {
+        let proof = match dpop.as_ref().filter(|_| is_dpop) {
+            None => None,
+            Some(_) if !credential::is_b64token(token) => {
+                return Err(self.invalid_request("the credential is not a single token"));
+            }
+            Some(checker) => {
+                let read = checker.read(request, requested_uri(request), token, self.context.clock.now());
+                Some(read.map_err(|error| self.refused_proof(checker, error))?)
+            }
+        };
+        let sender = possession(proof.as_ref());
+        let step = match self.verifier.cached_with(token, sender) {
             Ok(verified) => Step::Done(Ok(verified)),
             // A cached token has this form already.
             Err(uncached) if credential::is_b64token(token) => {
@@ -183,35 +214,40 @@ impl Authenticator {
                     self.mark_if_signed(error, token)
                 });
                 let token = keeps_token.then(|| token.to_owned());
-                self.check_revocation(request, result, token)
+                self.check_proof(request, result, token, proof)
             }
             Step::NeedsKeys(keys) => {
-                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before };
+                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, proof };
                 Ok(Admission::AwaitKeys { keys, suspended })
             }
         }
     }
 
-    /// The status with which a handshake that offers `bearer` and a token is accepted; `None` for any other request.
-    pub(super) fn pair_status<B>(&self, request: &Request<B>) -> Option<StatusCode> {
-        self.settings.locations.protocols.pair_status(request)
+    /// What the layer adds to the response of this request.
+    pub(super) fn addition<B>(&self, request: &mut Request<B>) -> Addition {
+        let nonce = self.settings.dpop.as_ref().and_then(|_| request.extensions_mut().remove::<NextNonce>());
+        Addition {
+            pair: self.settings.locations.protocols.pair_status(request),
+            nonce: nonce.map(|NextNonce(nonce)| Box::new(nonce)),
+        }
     }
 
     /// Continues after the key source has answered.
     pub(super) fn resume_with_keys<B>(
         &self,
         request: &mut Request<B>,
-        SuspendedToken { token, span, before }: SuspendedToken,
+        SuspendedToken { token, span, before, proof }: SuspendedToken,
         outcome: &RefreshOutcome,
     ) -> Result<Admission, Refusal> {
-        let result = span.finish(|| self.verifier.verify_after_refresh(&token, outcome));
+        let sender = possession(proof.as_ref());
+        let result = span.finish(|| self.verifier.verify_after_refresh_with(&token, sender, outcome));
         let result = result.map_err(|error| {
             if let Some(before) = before.filter(|_| !error.is_unavailable()) {
                 self.log_second_layer(before.issuer());
             }
             self.mark_if_signed(error, &token)
         });
-        self.check_revocation(request, result, Some(token))
+        self.check_proof(request, result, Some(token), proof)
     }
 
     /// Continues after the revocation check has answered.
@@ -254,13 +290,57 @@ impl Authenticator {
         if is_signed { error.after_signature() } else { error }
     }
 
-    fn check_revocation<B>(
+    /// Checks what is left of the proof, which is that of the key that the token is bound to, and records its use.
+    fn check_proof<B>(
         &self,
         request: &mut Request<B>,
         result: Result<Arc<Verified>, VerifyError>,
         token: Option<String>,
+        proof: Option<DpopProof>,
     ) -> Result<Admission, Refusal> {
         let verified = result.map_err(|error| self.refused(error))?;
+        let Some((proof, checker)) = proof.zip(self.settings.dpop.as_ref()) else {
+            return self.check_revocation(request, verified, token);
+        };
+        let now = self.context.clock.now();
+        checker.check(&proof, now).map_err(|error| self.refused_proof(checker, error))?;
+        let mark = request.extensions().get::<CheckedProof>();
+        if mark.is_some_and(|mark| mark.is_of(checker, &proof)) {
+            return self.check_revocation(request, verified, token);
+        }
+        match checker.record(&proof, &verified, now) {
+            ProofQuery::Known(outcome) => {
+                self.resume_with_replay(request, ProvenToken { verified, token, proof }, outcome)
+            }
+            ProofQuery::Pending(outcome) => {
+                Ok(Admission::AwaitReplay { outcome, proven: ProvenToken { verified, token, proof } })
+            }
+        }
+    }
+
+    /// Continues after the store of used proofs has answered.
+    pub(super) fn resume_with_replay<B>(
+        &self,
+        request: &mut Request<B>,
+        ProvenToken { verified, token, proof }: ProvenToken,
+        outcome: ReplayOutcome,
+    ) -> Result<Admission, Refusal> {
+        if let Some(checker) = &self.settings.dpop {
+            ProofChecker::decide(outcome).map_err(|error| self.refused_proof(checker, error))?;
+            request.extensions_mut().insert(CheckedProof::new(checker, &proof));
+            if let Some(nonce) = checker.next_nonce(&proof, self.context.clock.now()) {
+                request.extensions_mut().insert(NextNonce(nonce));
+            }
+        }
+        self.check_revocation(request, verified, token)
+    }
+
+    fn check_revocation<B>(
+        &self,
+        request: &mut Request<B>,
+        verified: Arc<Verified>,
+        token: Option<String>,
+    ) -> Result<Admission, Refusal> {
         let token = token.filter(|_| self.settings.keeps_token);
         let token = token.map(|token| CallerToken::new(token, verified.expires_at()));
         let caller = VerifiedCaller { verified, token };
@@ -303,6 +383,11 @@ impl Authenticator {
         Refusal::Denied(Denial::Forbidden)
     }
 
+    fn refused_proof(&self, checker: &ProofChecker, error: ProofError) -> Refusal {
+        telemetry::refused_proof(&error, &self.context.samples, self.context.clock.elapsed());
+        Refusal::Proof { error, nonce: checker.nonce(self.context.clock.now()) }
+    }
+
     fn refused(&self, error: VerifyError) -> Refusal {
         telemetry::refused(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Token(error)
@@ -318,4 +403,9 @@ impl Authenticator {
     fn log_bad_credential(&self, code: &'static str, reason: &'static str) {
         telemetry::bad_credential(code, reason, &self.context.samples, self.context.clock.elapsed());
     }
+}
+
+/// What the sender of a request claims to possess. The proof is checked after the token.
+fn possession(proof: Option<&DpopProof>) -> Possession {
+    proof.map_or(Possession::default(), |proof| Possession::default().with_key(proof.thumbprint()))
 }

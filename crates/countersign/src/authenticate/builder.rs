@@ -17,6 +17,7 @@ use super::cookie::CookieToken;
 use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
 use super::preflight::{PreflightEnd, Preflights};
+use crate::proof::Dpop;
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -44,6 +45,7 @@ pub struct AuthenticateLayerBuilder {
     responder: Responder,
     subjects: Option<Pseudonyms>,
     revocation: Option<Revocation>,
+    dpop: Option<Dpop>,
 }
 
 impl AuthenticateLayer {
@@ -61,6 +63,7 @@ impl AuthenticateLayer {
             responder: Responder::default(),
             subjects: None,
             revocation: None,
+            dpop: None,
         }
     }
 }
@@ -134,6 +137,24 @@ impl AuthenticateLayerBuilder {
     /// [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
         self.revocation = Some(revocation.into());
+        self
+    }
+
+    /// Accepts tokens that are bound to a key, with a proof for each request (RFC 9449); see [`Dpop`]. Default: bound tokens are
+    /// refused.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use countersign::proof::Dpop;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).dpop(Dpop::at("https://api.example.com")).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.dpop = Some(dpop);
         self
     }
 
@@ -334,8 +355,8 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
-    /// `resource_metadata_url`, `grpc_paths`, `revocation` and `danger`.
-    pub fn build(self) -> Result<AuthenticateLayer, ConfigError> {
+    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `external_url`, `algorithms` and `max_age` of [`Dpop`], and `danger`.
+    pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
         if let Some(revocation) = &self.revocation {
@@ -344,6 +365,15 @@ impl AuthenticateLayerBuilder {
                 let problem =
                     "a token of unknown status is accepted (FailOpen), and deny_danger forbids it; use FailClosed";
                 faults.push(Fault::new("danger", problem));
+            }
+        }
+        if let Some(dpop) = self.dpop.take() {
+            let (checker, found) = dpop.build(self.verifier.clock());
+            faults.extend(found);
+            if let Some(checker) = checker {
+                self.responder = self.responder.dpop(checker.algorithms());
+                self.settings.locations.dpop = true;
+                self.settings.dpop = Some(Arc::new(checker));
             }
         }
         let is_prefix = |path: &String| path.len() > 2 && path.starts_with('/') && path.ends_with('/');
@@ -361,7 +391,7 @@ impl AuthenticateLayerBuilder {
 
     /// The layer, whose settings have no fault.
     fn finish(self) -> AuthenticateLayer {
-        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation } = self;
+        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, dpop: _ } = self;
         let clock = Arc::clone(verifier.clock());
         let context = LayerContext {
             verifier: verifier.clone(),

@@ -13,6 +13,8 @@ pub(super) enum Credential<'r> {
     None,
     /// One token, whose [form](is_b64token) is not checked yet.
     Bearer(&'r str),
+    /// One token of the scheme `DPoP`, with a proof in a header of its own (RFC 9449 §7.1).
+    Dpop(&'r str),
     /// One token, encoded as base64url once more.
     Encoded(&'r str),
     /// Several credentials or a malformed one: 400 `invalid_request`, with the reason for the log.
@@ -27,7 +29,7 @@ pub(super) enum Credential<'r> {
 /// Tokens in body and query are ignored unless enabled. Only a token in both header and query is always an error: RFC 6750
 /// §2 allows one location in each request.
 pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -> Credential<'r> {
-    let in_header = in_header(request.headers(), request.uri());
+    let in_header = in_header(request.headers(), request.uri(), locations.dpop);
     if matches!(in_header, Credential::Malformed(_)) || locations.is_header_only() {
         return in_header;
     }
@@ -66,7 +68,7 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
         Some(header)
     });
     if count == 1
-        && matches!(found, Credential::Bearer(_) | Credential::Encoded(_))
+        && matches!(found, Credential::Bearer(_) | Credential::Dpop(_) | Credential::Encoded(_))
         && !locations.query
         && request.uri().query().is_some_and(has_token)
     {
@@ -106,7 +108,7 @@ pub(super) fn other_scheme(headers: &HeaderMap) -> Option<&'static str> {
 }
 
 /// Reads the credential in the `Authorization` header.
-fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
+fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri, takes_dpop: bool) -> Credential<'r> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else { return Credential::None };
     if lines.next().is_some() {
@@ -120,7 +122,8 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
         return Credential::Malformed("the Authorization header is not UTF-8");
     };
     let (scheme, rest) = line.split_once(' ').unwrap_or((line, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let is_dpop = takes_dpop && scheme.eq_ignore_ascii_case("dpop");
+    if !is_dpop && !scheme.eq_ignore_ascii_case("bearer") {
         return match hides_bearer(line) {
             true => Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space"),
             false => Credential::None,
@@ -129,7 +132,8 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri) -> Credential<'r> {
     if uri.query().is_some_and(has_token) {
         return Credential::Malformed("one token in the header and one in the query");
     }
-    Credential::Bearer(rest.trim_start_matches(' '))
+    let token = rest.trim_start_matches(' ');
+    if is_dpop { Credential::Dpop(token) } else { Credential::Bearer(token) }
 }
 
 /// Returns whether a credential of another scheme may be read as one of the Bearer scheme too: by a reader that takes other
@@ -173,7 +177,7 @@ mod tests {
             Credential::CrossSite(_) => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
-            Credential::Bearer(token) | Credential::Encoded(token) => token.into(),
+            Credential::Bearer(token) | Credential::Dpop(token) | Credential::Encoded(token) => token.into(),
         }
     }
 

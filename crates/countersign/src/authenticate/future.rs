@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::key::RefreshOutcome;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::authenticator::{Admission, Authenticator, SuspendedToken, VerifiedCaller};
+use super::addition::Addition;
+use super::authenticator::{Admission, Authenticator, ProvenToken, SuspendedToken, VerifiedCaller};
 use super::preflight::PreflightFuture;
-use super::websocket::answer_pair;
+use crate::proof::ReplayFuture;
 use crate::response::{Refusal, ResponseBody};
 use crate::revocation::RevocationFuture;
 use crate::rt;
@@ -50,7 +51,11 @@ pin_project! {
             suspended: Option<Box<(Suspended<S, ReqBody>, VerifiedCaller)>>,
         },
         Preflight { answer: PreflightFuture },
-        Inner { #[pin] future: F, pair: Option<StatusCode> },
+        CheckingReplay {
+            outcome: ReplayFuture,
+            suspended: Option<Box<(Suspended<S, ReqBody>, ProvenToken)>>,
+        },
+        Inner { #[pin] future: F, addition: Addition },
     }
 }
 
@@ -65,8 +70,8 @@ impl<S, ReqBody> AuthenticateFuture<S, ReqBody>
 where
     S: Service<Request<ReqBody>>,
 {
-    pub(super) fn inner(future: S::Future, pair: Option<StatusCode>) -> Self {
-        AuthenticateFuture { state: State::Inner { future, pair } }
+    pub(super) fn inner(future: S::Future, addition: Addition) -> Self {
+        AuthenticateFuture { state: State::Inner { future, addition } }
     }
 
     pub(super) fn response(response: Response<Bytes>) -> Self {
@@ -88,10 +93,10 @@ where
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
-                StateProjection::Inner { future, pair } => {
+                StateProjection::Inner { future, addition } => {
                     let mut result = ready!(future.poll(context));
-                    if let (Some(accepted), Ok(response)) = (*pair, &mut result) {
-                        answer_pair(response, accepted);
+                    if let Ok(response) = &mut result {
+                        addition.add_to(response);
                     }
                     return Poll::Ready(result.map(|response| response.map(ResponseBody::new)));
                 }
@@ -109,6 +114,15 @@ where
                     };
                     let Suspended { authenticator, request, .. } = &mut suspended;
                     let admission = authenticator.resume_with_keys(request, token, &outcome);
+                    suspended.proceed(admission)
+                }
+                StateProjection::CheckingReplay { outcome, suspended } => {
+                    let outcome = ready!(outcome.as_mut().poll(context));
+                    let Some((mut suspended, proven)) = suspended.take().map(|boxed| *boxed) else {
+                        return Poll::Pending;
+                    };
+                    let Suspended { authenticator, request, .. } = &mut suspended;
+                    let admission = authenticator.resume_with_replay(request, proven, outcome);
                     suspended.proceed(admission)
                 }
                 StateProjection::CheckingRevocation { status, suspended } => {
@@ -133,8 +147,8 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
     {
         match admission {
             Ok(Admission::Forward) => {
-                let pair = self.authenticator.pair_status(&self.request);
-                State::Inner { future: self.ready.call(self.request), pair }
+                let addition = self.authenticator.addition(&mut self.request);
+                State::Inner { future: self.ready.call(self.request), addition }
             }
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
             Ok(Admission::AnswerPreflight(answer)) => State::Preflight { answer },
@@ -145,12 +159,15 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
                 });
                 State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token))) }
             }
+            Ok(Admission::AwaitReplay { outcome, proven }) => {
+                State::CheckingReplay { outcome, suspended: Some(Box::new((self, proven))) }
+            }
             Ok(Admission::AwaitRevocation { status, caller }) => {
                 State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }
             }
             Err(refusal) => match self.authenticator.refuse(refusal, &mut self.request) {
                 Some(response) => State::Response { response: Some(response) },
-                None => State::Inner { future: self.ready.call(self.request), pair: None },
+                None => State::Inner { future: self.ready.call(self.request), addition: Addition::default() },
             },
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct TokenLocations {
     pub(super) header: Option<HeaderToken>,
     pub(super) protocols: TokenProtocols,
     pub(super) query: bool,
+    /// Takes the scheme `DPoP` beside `Bearer`.
+    pub(super) dpop: bool,
     /// Leaves a `Basic` credential in the `Authorization` header to a proxy, instead of counting it.
     pub(super) ignores_basic: bool,
 }
@@ -32,9 +34,11 @@ impl TokenLocations {
 
     /// Returns whether these headers or this address seem to have a token. Its form is not checked.
     pub(super) fn seem_to_have_token(&self, headers: &HeaderMap, uri: &Uri) -> bool {
-        let is_bearer =
-            |line: &HeaderValue| line.as_bytes().get(..7).is_some_and(|start| start.eq_ignore_ascii_case(b"bearer "));
-        headers.get(header::AUTHORIZATION).is_some_and(is_bearer)
+        let is_of = |line: &HeaderValue, scheme: &[u8]| {
+            line.as_bytes().get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        };
+        let is_token = |line: &HeaderValue| is_of(line, b"bearer ") || (self.dpop && is_of(line, b"dpop "));
+        headers.get(header::AUTHORIZATION).is_some_and(is_token)
             || self.cookie.as_ref().is_some_and(|cookie| cookie.values(headers).next().is_some())
             || self.header.as_ref().is_some_and(|header| header.values(headers).next().is_some())
             || self.protocols.have_token(headers)

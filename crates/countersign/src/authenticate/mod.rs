@@ -3,6 +3,7 @@
 //! [`AuthenticateLayer`] reads the bearer token, verifies it and records the caller on the request. Guards and extractors
 //! behind it read that record.
 
+mod addition;
 mod authenticated;
 mod authenticator;
 mod builder;

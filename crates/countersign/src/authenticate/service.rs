@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::addition::Addition;
 use super::authenticator::{Admission, Authenticator};
 use super::future::{AuthenticateFuture, Suspended};
 use crate::response::ResponseBody;
@@ -59,8 +60,8 @@ where
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.authenticator.authenticate(&mut request) {
             Ok(Admission::Forward) => {
-                let pair = self.authenticator.pair_status(&request);
-                AuthenticateFuture::inner(self.inner.call(request), pair)
+                let addition = self.authenticator.addition(&mut request);
+                AuthenticateFuture::inner(self.inner.call(request), addition)
             }
             Ok(Admission::Respond(response)) => AuthenticateFuture::response(response),
             Ok(waiting) => {
@@ -72,7 +73,7 @@ where
             }
             Err(refusal) => match self.authenticator.refuse(refusal, &mut request) {
                 Some(response) => AuthenticateFuture::response(response),
-                None => AuthenticateFuture::inner(self.inner.call(request), None),
+                None => AuthenticateFuture::inner(self.inner.call(request), Addition::default()),
             },
         }
     }

@@ -1,7 +1,7 @@
-//! The header `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3, RFC 9728 §5.1).
+//! The header `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1).
 
 use countersign_core::authz::Denial;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, header};
 
 use super::refusal::Refusal;
 
@@ -18,15 +18,48 @@ fn may_be_quoted(character: char) -> bool {
     matches!(character, ' '..='!' | '#'..='[' | ']'..='~')
 }
 
-/// The challenge for this refusal: with every 401, and with a 400 or 403 that names an error.
-pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Option<&str>) -> Option<HeaderValue> {
-    let error = refusal.challenge_error();
-    if error.is_none() && !matches!(refusal, Refusal::NoToken) {
-        return None;
-    }
-    let mut text = format!("Bearer realm=\"{realm}\"");
+/// What the challenges of a layer state.
+pub(super) struct Offer<'o> {
+    pub(super) realm: &'o str,
+    pub(super) resource_metadata: Option<&'o str>,
+    /// The algorithms of proofs, if the scheme `DPoP` is taken.
+    pub(super) dpop: Option<&'o str>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// Returns whether a request was sent with the scheme `DPoP`.
+pub(super) fn sent_dpop(request: &HeaderMap) -> bool {
+    let line = request.get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+    line.and_then(|line| line.get(..5)).is_some_and(|start| start.eq_ignore_ascii_case(b"dpop "))
+}
+
+/// The challenges for this refusal: with every 401, and with a 400 or 403 that names an error.
+pub(super) fn challenges(refusal: &Refusal, offer: &Offer<'_>, sent_dpop: bool) -> Vec<HeaderValue> {
+    let has_error = refusal.challenge_error().is_some();
+    let schemes: &[Scheme] = match (offer.dpop, refusal) {
+        (None, _) if has_error || matches!(refusal, Refusal::NoToken) => &[Scheme::Bearer],
+        (Some(_), Refusal::NoToken) => &[Scheme::Bearer, Scheme::Dpop],
+        (Some(_), Refusal::Proof { .. } | Refusal::Denied(Denial::ProofRequired)) if has_error => &[Scheme::Dpop],
+        (Some(_), _) if has_error && sent_dpop => &[Scheme::Dpop],
+        // A token that is bound to a key is taken with its proof.
+        (Some(_), Refusal::Token(_)) if has_error => &[Scheme::Bearer, Scheme::Dpop],
+        (Some(_), _) if has_error => &[Scheme::Bearer],
+        _ => &[],
+    };
+    let named = schemes.iter().enumerate();
+    named.filter_map(|(index, scheme)| challenge(refusal, offer, *scheme, index == 0)).collect()
+}
+
+fn challenge(refusal: &Refusal, offer: &Offer<'_>, scheme: Scheme, names_error: bool) -> Option<HeaderValue> {
+    let name = if scheme == Scheme::Dpop { "DPoP" } else { "Bearer" };
+    let mut text = format!("{name} realm=\"{}\"", offer.realm);
     let mut add = |name: &str, value: &str| text.push_str(&format!(", {name}=\"{}\"", quotable(value)));
-    if let Some(error) = error {
+    if let Some(error) = refusal.challenge_error().filter(|_| names_error) {
         add("error", error);
         add("error_description", refusal.title());
     }
@@ -42,7 +75,10 @@ pub(super) fn challenge(refusal: &Refusal, realm: &str, resource_metadata: Optio
         }
         _ => {}
     }
-    if let Some(url) = resource_metadata {
+    if let Some(algorithms) = offer.dpop.filter(|_| scheme == Scheme::Dpop) {
+        add("algs", algorithms);
+    }
+    if let Some(url) = offer.resource_metadata {
         add("resource_metadata", url);
     }
     HeaderValue::from_str(&text).ok()

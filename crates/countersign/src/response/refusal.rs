@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use countersign_core::authz::Denial;
 use countersign_core::error::{VerifyError, VerifyErrorKind as Kind};
-use http::StatusCode;
+use countersign_core::proof::{ProofError, ProofErrorKind};
+use http::{HeaderValue, StatusCode};
 
 /// When to retry if nothing states it, such as an unknown revocation status.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -18,6 +19,8 @@ pub(crate) enum Refusal {
     InvalidRequest,
     /// A token that was refused (401) or cannot be verified now (503).
     Token(VerifyError),
+    /// A proof of possession that was refused (401) or cannot be checked now (503), with the nonce for the next one.
+    Proof { error: ProofError, nonce: Option<HeaderValue> },
     /// A token whose revocation status is unknown: 503.
     RevocationUnknown,
     /// Another service that this one needs cannot be called now: 503.
@@ -40,6 +43,8 @@ impl Refusal {
             Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
             Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Proof { error, .. } if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Proof { .. } | Refusal::Denied(Denial::ProofRequired) => StatusCode::UNAUTHORIZED,
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::UpstreamUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             #[cfg(all(feature = "axum", feature = "outbound"))]
@@ -66,6 +71,11 @@ impl Refusal {
                 _ => "token_invalid",
             },
             Refusal::RevocationUnknown => "revocation_unavailable",
+            Refusal::Proof { error, .. } => match error.kind() {
+                ProofErrorKind::Undecided => "proof_unavailable",
+                ProofErrorKind::NonceRequired => "use_dpop_nonce",
+                _ => "invalid_dpop_proof",
+            },
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::UpstreamUnavailable(_) => "upstream_unavailable",
             #[cfg(all(feature = "axum", feature = "outbound"))]
@@ -80,6 +90,7 @@ impl Refusal {
     pub(crate) fn exact_code(&self) -> &'static str {
         match self {
             Refusal::Token(error) => error.code(),
+            Refusal::Proof { error, .. } => error.code(),
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::CallerExpired => Kind::Expired.code(),
             _ => self.code(),
@@ -96,6 +107,10 @@ impl Refusal {
             "keys_unavailable" | "revocation_unavailable" => "the token cannot be verified at the moment",
             "upstream_unavailable" => "a service that is needed for the answer is not available at the moment",
             "upstream_refused" => "a service that is needed for the answer refused the request",
+            "proof_unavailable" => "the proof of possession cannot be checked at the moment",
+            "use_dpop_nonce" => "the proof of possession needs the nonce of this answer",
+            "invalid_dpop_proof" => "the proof of possession is missing or invalid",
+            "bound_token_required" => "a token that is bound to a key of its sender is required, with a proof",
             "insufficient_scope" => "the token lacks a required scope",
             "insufficient_user_authentication" => "a more recent or stronger authentication is required",
             "claims_schema" => "the token's claims do not have the form that this service requires",
@@ -110,8 +125,17 @@ impl Refusal {
         match self {
             Refusal::Token(error) => error.retry_after(),
             Refusal::RevocationUnknown => Some(RETRY_AFTER),
+            Refusal::Proof { error, .. } if error.is_unavailable() => Some(RETRY_AFTER),
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::UpstreamUnavailable(retry_after) => Some(retry_after.unwrap_or(RETRY_AFTER)),
+            _ => None,
+        }
+    }
+
+    /// The nonce for the caller's next proof.
+    pub(crate) fn nonce(&self) -> Option<&HeaderValue> {
+        match self {
+            Refusal::Proof { error, nonce } if !error.is_unavailable() => nonce.as_ref(),
             _ => None,
         }
     }
@@ -120,6 +144,12 @@ impl Refusal {
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
             Refusal::NoToken | Refusal::RevocationUnknown => None,
+            Refusal::Proof { error, .. } => match error.kind() {
+                ProofErrorKind::Undecided => None,
+                ProofErrorKind::NonceRequired => Some("use_dpop_nonce"),
+                _ => Some("invalid_dpop_proof"),
+            },
+            Refusal::Denied(Denial::ProofRequired) => Some("invalid_token"),
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::UpstreamUnavailable(_) | Refusal::UpstreamRefused => None,
             #[cfg(all(feature = "axum", feature = "outbound"))]

@@ -8,7 +8,7 @@ use countersign_core::authz::Denial;
 use countersign_core::error::Fault;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::challenge::{challenge, is_quotable};
+use super::challenge::{Offer, challenges, is_quotable, sent_dpop};
 use super::form::AnswerForm;
 use super::problem::{Detail, Problem};
 use super::refusal::Refusal;
@@ -21,11 +21,19 @@ const GRPC_UNIMPLEMENTED: &str = "12";
 /// The headers of a refusal that pages of other origins may read.
 const EXPOSED: &str = "www-authenticate, retry-after";
 
+/// The same with a nonce.
+const EXPOSED_WITH_NONCE: &str = "www-authenticate, retry-after, dpop-nonce";
+
+/// The header of nonces (RFC 9449 §8.1).
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
 /// Creates the responses to refused requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Responder {
     realm: String,
     resource_metadata_url: Option<String>,
+    /// The algorithms of proofs, if the scheme `DPoP` is taken.
+    dpop: Option<String>,
     detail: Detail,
     renderer: Option<Renderer>,
     not_found: Option<NotFound>,
@@ -46,6 +54,7 @@ impl Default for Responder {
         Responder {
             realm: "api".into(),
             resource_metadata_url: None,
+            dpop: None,
             detail: Detail::default(),
             renderer: None,
             not_found: None,
@@ -60,6 +69,11 @@ impl Responder {
 
     pub(crate) fn resource_metadata_url(self, url: String) -> Self {
         Responder { resource_metadata_url: Some(url), ..self }
+    }
+
+    /// Offers the scheme `DPoP`, with proofs of these algorithms.
+    pub(crate) fn dpop(self, algorithms: String) -> Self {
+        Responder { dpop: Some(algorithms), ..self }
     }
 
     pub(crate) fn detail(self, detail: Detail) -> Self {
@@ -99,21 +113,31 @@ impl Responder {
         if let Refusal::Denied(Denial::NotFound) = refusal {
             return self.hidden(request, form);
         }
-        let challenge = challenge(refusal, &self.realm, self.resource_metadata_url.as_deref());
+        let offer = Offer {
+            realm: &self.realm,
+            resource_metadata: self.resource_metadata_url.as_deref(),
+            dpop: self.dpop.as_deref(),
+        };
+        let challenges = challenges(refusal, &offer, sent_dpop(request));
         let mut response = match form {
             AnswerForm::Http => self.http_refusal(refusal, request),
             AnswerForm::Grpc => grpc_refusal(refusal),
         };
         let headers = response.headers_mut();
-        if let Some(challenge) = challenge {
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        for challenge in challenges {
+            headers.append(header::WWW_AUTHENTICATE, challenge);
+        }
+        let nonce = refusal.nonce();
+        if let Some(nonce) = nonce {
+            headers.insert(DPOP_NONCE, nonce.clone());
         }
         if let Some(wait) = refusal.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         if request.contains_key(header::ORIGIN) {
             // Browsers hide these headers from pages of other origins. Who may read the response at all, CORS decides.
-            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+            let exposed = if nonce.is_some() { EXPOSED_WITH_NONCE } else { EXPOSED };
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
         }
         response
     }

@@ -6,6 +6,8 @@
 //! |---|---|---|---|
 //! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused proof`: a proof of possession (DPoP) | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: keys unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `revocation status unknown` | `outcome`, `unlogged` |
@@ -102,8 +104,8 @@ pub(crate) use outbound::{
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
-    no_such_parameter, other_scheme, refused, repeated_parameter, revocation_unknown, second_layer, token_ended,
-    token_ignored, unknown,
+    no_such_parameter, other_scheme, refused, refused_proof, repeated_parameter, revocation_unknown, second_layer,
+    token_ended, token_ignored, unknown,
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyErrorKind;
+use countersign_core::proof::ProofErrorKind;
 
 /// Events logged per second and code, so that untrusted clients cannot fill a disk. The verifier's counts stay exact.
 const LOGGED_PER_SECOND: u64 = 10;
@@ -13,6 +14,7 @@ const LOGGED_PER_SECOND: u64 = 10;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Event {
     Refused(VerifyErrorKind),
+    RefusedProof(ProofErrorKind),
     BadCredential,
     OtherScheme,
     SecondLayer,
@@ -34,7 +36,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 16;
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 16 + ProofErrorKind::ALL.len();
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -49,6 +51,7 @@ impl Event {
     fn index(self) -> usize {
         let after_kinds = match self {
             Event::Refused(kind) => return kind as usize,
+            Event::RefusedProof(kind) => 16 + kind as usize,
             Event::BadCredential => 0,
             Event::InsufficientScope => 1,
             Event::StepUp => 2,
@@ -141,6 +144,7 @@ mod tests {
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
         indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
         indexes.extend([Event::SecondLayer, Event::TokenIgnored, Event::DeniedByHandler].map(Event::index));
+        indexes.extend(ProofErrorKind::ALL.iter().map(|kind| Event::RefusedProof(*kind).index()));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
 }

@@ -13,6 +13,7 @@ use super::error::{RequirementError, RequirementErrorKind as Kind};
 use super::granted::{group, permission, role, scope};
 use super::identity::{actor, any_authenticated, client, issued_by, owner, subject};
 use super::login::{acr, amr, authenticated_within};
+use super::possession::proof_of_possession;
 use super::rule::{Part, Requirement, Rule};
 use super::tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
 use crate::redact::{safe_text, short_text};
@@ -122,6 +123,7 @@ impl Reader<'_> {
     fn argument<'de, A: MapAccess<'de>>(self, kind: &str, map: &mut A) -> Result<Requirement, A::Error> {
         Ok(match kind {
             "any_authenticated" => map.next_value::<Nothing>().map(|Nothing {}| any_authenticated())?,
+            "proof_of_possession" => map.next_value::<Nothing>().map(|Nothing {}| proof_of_possession())?,
             "scope" => scope(map.next_value::<String>()?),
             "role" => role(map.next_value::<String>()?),
             "permission" => permission(map.next_value::<String>()?),

@@ -26,6 +26,8 @@ pub struct Facts<'f> {
     pub has_several_issuers: bool,
     /// True if the client got the token for itself.
     pub(crate) is_clients_own: bool,
+    /// True if the token is bound to a key or certificate, which its sender has proven to possess.
+    pub(crate) is_bound: bool,
     /// True if the issuer's mapping reads a tenant, or states one.
     pub(crate) maps_tenant: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.

@@ -42,6 +42,7 @@ use crate::error::{ConfigError, Fault};
 /// | `{"tenant_in_path":"tenant"}`, and alike `tenant_in_header`, `tenant_in_host` | [`tenant_in_path`](super::tenant_in_path), … |
 /// | `{"authenticated_within":{"seconds":900}}` (`nanoseconds` is optional) | [`authenticated_within`](super::authenticated_within) |
 /// | `{"acr":["gold","silver"]}`, `{"amr":"mfa"}` | [`acr`](super::acr), [`amr`](super::amr) |
+/// | `{"proof_of_possession":{}}` | [`proof_of_possession`](super::proof_of_possession) |
 /// | `{"all_of":[…]}`, `{"any_of":[…]}` | [`all_of`](super::all_of) and [`and`](Self::and), [`any_of`](super::any_of) and [`or`](Self::or) |
 /// | `{"at_least":{"count":2,"of":[…]}}` | [`at_least`](super::at_least) |
 /// | `{"not":…}`, `{"hidden":…}`, `{"shadowed":…}` | [`not`](Self::not), [`hidden`](Self::hidden), [`shadowed`](Self::shadowed) |

@@ -62,6 +62,7 @@ fn facts<'a>(grants: &'a Grants, typed: &'a TypedClaims) -> Facts<'a> {
         actor_issuer: None,
         has_several_issuers: false,
         is_clients_own: false,
+        is_bound: false,
         maps_tenant: true,
         issuer_in_force: None,
         identity_claims: [&[], &[]],

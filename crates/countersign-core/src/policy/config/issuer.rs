@@ -80,6 +80,9 @@ pub struct TrustedIssuerConfig {
     /// Accepts access tokens with `nonce`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub nonce_in_access_tokens: bool,
+    /// Accepts only tokens that are bound to a key of their sender, as [`TrustedIssuer::proof_of_possession_required`].
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub proof_of_possession_required: bool,
     /// The claims that hold scopes, roles, permissions and tenant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub authorities: AuthoritiesConfig,
@@ -142,6 +145,7 @@ impl TrustedIssuerConfig {
             client_id_for_absent_audience: false,
             kind_claim: BTreeMap::new(),
             nonce_in_access_tokens: false,
+            proof_of_possession_required: false,
             authorities: AuthoritiesConfig::default(),
             danger_any_audience: false,
             danger_any_type: false,
@@ -200,6 +204,9 @@ impl TrustedIssuerConfig {
         };
         if self.nonce_in_access_tokens {
             issuer = issuer.nonce_in_access_tokens();
+        }
+        if self.proof_of_possession_required {
+            issuer = issuer.proof_of_possession_required();
         }
         if self.danger_any_type {
             issuer = danger::any_type(issuer);

@@ -201,6 +201,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""refused_subject_prefixes":["a"]"#,
         r#""allowed_clients":["a"]"#,
         r#""client_required":true"#,
+        r#""proof_of_possession_required":true"#,
         r#""client_id_for_absent_audience":true"#,
         r#""authorities":{"roles_at":["/a"]}"#,
         r#""authorities":{"permissions_at":["/a"]}"#,

@@ -144,6 +144,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "client_required"
         | "client_id_for_absent_audience"
         | "nonce_in_access_tokens"
+        | "proof_of_possession_required"
         | "danger_any_audience"
         | "danger_any_type"
         | "danger_plain_http" => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::super::binding::{Binding, Possession};
 use super::super::compared::{Compared, list, quoted, some_of, text};
 use super::names::{NAMING_MEMBERS, refused_member};
 use super::rule::{Case, Rule};
@@ -268,17 +269,28 @@ fn compare_subject(case: &Case<'_>) -> Compared {
 pub(super) const PROOF_OF_POSSESSION: Rule =
     Rule::Claims { name: "proof of possession", decide: confirmation, compare: compare_confirmation };
 
-/// Refuses tokens that are bound to a key: proofs of possession are not supported.
+/// Checks that the sender possesses what the token is bound to.
 fn confirmation(case: &Case<'_>) -> Result<(), VerifyError> {
-    if case.payload.has_confirmation {
-        return Err(VerifyError::new(
-            Kind::ProofRequired,
-            "it is bound to a key (cnf) and cannot be used as a plain bearer token",
-        ));
+    match Binding::of(case.payload)? {
+        Some(binding) => case.possession.check(&binding),
+        None if case.issuer.proof_required => {
+            let detail = "it is not bound to a key (cnf), and the policy of its issuer demands that";
+            Err(VerifyError::new(Kind::NotBound, detail))
+        }
+        None => case.possession.check_unbound(),
     }
-    Ok(())
 }
 
 fn compare_confirmation(case: &Case<'_>) -> Compared {
-    Compared::new("no cnf", if case.payload.has_confirmation { "cnf" } else { "no cnf" })
+    let expected = match Binding::of(case.payload) {
+        Ok(None) if case.issuer.proof_required => "cnf",
+        Ok(None) => "no cnf",
+        Ok(Some(binding)) => Possession::of(Some(&binding)).words(),
+        Err(_) => "cnf with jkt or x5t#S256",
+    };
+    let found = match case.payload.confirmation {
+        None => "no cnf".to_owned(),
+        Some(_) => format!("cnf, with {}", case.possession.words()),
+    };
+    Compared::new(expected, found)
 }

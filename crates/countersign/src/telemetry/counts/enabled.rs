@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use countersign_core::error::VerifyErrorKind;
 use countersign_core::integration::Counter;
+use countersign_core::proof::ProofErrorKind;
 
 /// The codes of refusals besides those of tokens, each with its outcome.
-const OTHER_CODES: [(&str, &str); 10] = [
+const OTHER_CODES: [(&str, &str); 11] = [
     ("no_token", REFUSED),
     ("invalid_request", REFUSED),
     ("revocation_unavailable", UNAVAILABLE),
@@ -15,6 +16,7 @@ const OTHER_CODES: [(&str, &str); 10] = [
     ("insufficient_scope", DENIED),
     ("insufficient_user_authentication", DENIED),
     ("claims_schema", DENIED),
+    ("bound_token_required", DENIED),
     ("not_found", DENIED),
     ("upstream_unavailable", CALL_FAILED),
     ("upstream_refused", CALL_FAILED),
@@ -42,7 +44,15 @@ static COUNTS: LazyLock<Counts> = LazyLock::new(|| {
         VerifyErrorKind::KeysUnavailable => (kind.code(), UNAVAILABLE),
         _ => (kind.code(), REFUSED),
     });
-    let refusals = of_tokens.chain(OTHER_CODES).map(|(code, outcome)| (code, outcome, Counter::default())).collect();
+    let of_proofs = ProofErrorKind::ALL.iter().map(|kind| match kind {
+        ProofErrorKind::Undecided => (kind.code(), UNAVAILABLE),
+        _ => (kind.code(), REFUSED),
+    });
+    let refusals = of_tokens
+        .chain(of_proofs)
+        .chain(OTHER_CODES)
+        .map(|(code, outcome)| (code, outcome, Counter::default()))
+        .collect();
     Counts { authenticated: Counter::default(), refusals }
 });
 

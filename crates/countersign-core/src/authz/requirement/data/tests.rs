@@ -32,6 +32,7 @@ fn every_kind() -> Vec<(Requirement, Value)> {
         ),
         (acr(["gold", "silver"]), json!({ "acr": ["gold", "silver"] })),
         (amr("mfa"), json!({ "amr": "mfa" })),
+        (proof_of_possession(), json!({ "proof_of_possession": {} })),
         (all_of([read()]), json!({ "all_of": [{ "scope": "read" }] })),
         (read().and(role("a")), json!({ "all_of": [{ "scope": "read" }, { "role": "a" }] })),
         (any_of([read(), role("a")]), json!({ "any_of": [{ "scope": "read" }, { "role": "a" }] })),

@@ -1,0 +1,255 @@
+//! A DPoP proof and its checks, in their order (RFC 9449 §4.3).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::{ProofError, ProofErrorKind as Kind};
+use super::keys::{ProofKey, ProofKeys};
+use super::target::ExternalUrl;
+use crate::algorithm::Algorithm;
+use crate::clock::UnixTime;
+use crate::digest::sha256;
+use crate::key::Thumbprint;
+use crate::redact::safe_text;
+use crate::token::{Compact, ProofClaims, TokenType};
+use crate::verify::signature::matching_key;
+
+/// The longest proof, in bytes.
+pub(super) const MAX_PROOF_BYTES: usize = 8 * 1024;
+
+/// The longest `jti`, in bytes.
+const MAX_ID_BYTES: usize = 256;
+
+/// How old a proof may be.
+const MAX_AGE: Duration = Duration::from_secs(60);
+
+/// How far the client's clock may be ahead.
+const MAX_AHEAD: Duration = Duration::from_secs(10);
+
+/// The algorithms and times of proofs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofRules {
+    algorithms: Vec<Algorithm>,
+    max_age: Duration,
+}
+
+impl Default for ProofRules {
+    /// All asymmetric algorithms of [`Algorithm::DEFAULT`]; proofs of at most 60 s.
+    fn default() -> Self {
+        ProofRules { algorithms: Algorithm::DEFAULT.to_vec(), max_age: MAX_AGE }
+    }
+}
+
+impl ProofRules {
+    /// Allows exactly these algorithms; symmetric ones are left out (RFC 9449 §4.3).
+    #[must_use]
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.algorithms = algorithms.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect();
+        self
+    }
+
+    /// How old a proof may be. Default: 60 s.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// The allowed algorithms, for challenges and metadata.
+    #[must_use]
+    pub fn allowed(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// How old a proof may be.
+    #[must_use]
+    pub fn oldest(&self) -> Duration {
+        self.max_age
+    }
+}
+
+/// The request that a proof has to be for.
+#[derive(Clone, Copy, Debug)]
+pub struct ProofRequest<'r> {
+    /// The method, such as `GET`.
+    pub method: &'r str,
+    /// The external addresses of the service.
+    pub external_urls: &'r [ExternalUrl],
+    /// The path below them.
+    pub path: &'r str,
+}
+
+/// A proof that fits the request, whose signature was not checked.
+///
+/// Nothing is proven before [`check_signature`](Self::check_signature). The checks are separate, so that the cheap ones, and
+/// those of the token, come before the signature.
+pub struct DpopProof {
+    text: Box<str>,
+    key: Arc<ProofKey>,
+    is_new_key: bool,
+    claims: ProofClaims,
+    issued_at: UnixTime,
+    ends_at: UnixTime,
+}
+
+impl DpopProof {
+    /// Reads a proof, and checks what needs neither the token nor the signature.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn read(
+        text: &str,
+        rules: &ProofRules,
+        keys: &ProofKeys,
+        request: ProofRequest<'_>,
+        now: UnixTime,
+    ) -> Result<Self, ProofError> {
+        let compact = Compact::split(text, MAX_PROOF_BYTES).map_err(|error| ProofError::of_form(&error))?;
+        let (key, is_new_key) = keys.read(compact.header, &rules.algorithms)?;
+        let claims = ProofClaims::decode(compact.payload).map_err(|error| ProofError::of_form(&error))?;
+        let issued_at = check_times(&claims, rules, now)?;
+        check_id(&claims)?;
+        check_method(&claims, request.method)?;
+        check_uri(&claims, request)?;
+        let ends_at = issued_at.saturating_add(rules.max_age);
+        Ok(DpopProof { text: text.into(), key, is_new_key, claims, issued_at, ends_at })
+    }
+
+    /// Checks that the proof was made for this access token.
+    ///
+    /// # Errors
+    /// `proof_wrong_token`.
+    pub fn check_token(&self, token: &str) -> Result<(), ProofError> {
+        let Some(hash) = self.claims.token_hash() else {
+            return Err(ProofError::new(Kind::WrongToken, "the proof has no ath"));
+        };
+        match Thumbprint::from_base64url(hash) {
+            Some(hash) if hash.0 == sha256(token) => Ok(()),
+            _ => Err(ProofError::new(Kind::WrongToken, "ath is not the hash of the access token")),
+        }
+    }
+
+    /// The thumbprint of the key with which the proof claims to be signed.
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.key.thumbprint
+    }
+
+    /// Checks the signature. The key is remembered in `keys`, so that its next proof costs less.
+    ///
+    /// # Errors
+    /// `proof_bad_signature`.
+    pub fn check_signature(&self, keys: &ProofKeys) -> Result<(), ProofError> {
+        let compact = Compact::split(&self.text, MAX_PROOF_BYTES).map_err(|error| ProofError::of_form(&error))?;
+        matching_key(&compact, &[&self.key.key])
+            .map_err(|error| ProofError::new(Kind::BadSignature, error.detail().to_owned()))?;
+        if self.is_new_key {
+            keys.insert(compact.header, &self.key);
+        }
+        Ok(())
+    }
+
+    /// The nonce of the service, if the proof has one.
+    #[must_use]
+    pub fn nonce(&self) -> Option<&str> {
+        self.claims.nonce()
+    }
+
+    /// The identifier (`jti`), which is unique for the key.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.claims.token_id().unwrap_or_default() // checked when it was read
+    }
+
+    /// The time at which the proof was made, by the client's clock.
+    #[must_use]
+    pub fn issued_at(&self) -> UnixTime {
+        self.issued_at
+    }
+
+    /// The time from which on the proof is too old.
+    #[must_use]
+    pub fn ends_at(&self) -> UnixTime {
+        self.ends_at
+    }
+}
+
+fn check_times(claims: &ProofClaims, rules: &ProofRules, now: UnixTime) -> Result<UnixTime, ProofError> {
+    let not_fresh = |detail: String| Err(ProofError::new(Kind::NotFresh, detail));
+    let Some(issued_at) = claims.issued_at else {
+        return Err(ProofError::new(Kind::Malformed, "the proof has no iat"));
+    };
+    let (age, ahead) = (now.saturating_since(issued_at), issued_at.saturating_since(now));
+    if age > rules.max_age {
+        return not_fresh(format!("made {} s ago, at most {} s are permitted", age.as_secs(), rules.max_age.as_secs()));
+    }
+    if ahead > MAX_AHEAD {
+        return not_fresh(format!("made {} s in the future; compare the clocks", ahead.as_secs()));
+    }
+    if claims.expires.is_some_and(|expires| expires <= now) {
+        return not_fresh("exp is over".to_owned());
+    }
+    if claims.not_before.is_some_and(|start| start.saturating_since(now) > MAX_AHEAD) {
+        return not_fresh("nbf is in the future".to_owned());
+    }
+    Ok(issued_at)
+}
+
+fn check_id(claims: &ProofClaims) -> Result<(), ProofError> {
+    match claims.token_id() {
+        None | Some("") => Err(ProofError::new(Kind::Malformed, "the proof has no jti")),
+        Some(id) if id.len() > MAX_ID_BYTES => Err(ProofError::new(Kind::Malformed, "jti is longer than 256 bytes")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_method(claims: &ProofClaims, method: &str) -> Result<(), ProofError> {
+    match claims.method() {
+        None => Err(ProofError::new(Kind::Malformed, "the proof has no htm")),
+        Some(found) if found == method => Ok(()),
+        Some(found) => {
+            let detail = format!("htm: expected {}, found \"{}\"", safe_text(method), safe_text(found));
+            Err(ProofError::new(Kind::WrongMethod, detail))
+        }
+    }
+}
+
+fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), ProofError> {
+    let Some(found) = claims.uri() else {
+        return Err(ProofError::new(Kind::Malformed, "the proof has no htu"));
+    };
+    if request.external_urls.iter().any(|url| url.has_target(found, request.path)) {
+        return Ok(());
+    }
+    let expected: Vec<String> =
+        request.external_urls.iter().map(|url| format!("{}{}", url.as_str(), safe_text(request.path))).collect();
+    // Neither query nor fragment: they may hold secrets.
+    let found = found.split(['?', '#']).next().unwrap_or_default();
+    let detail = format!("htu: expected {}, found \"{}\"", expected.join(" or "), safe_text(found));
+    Err(ProofError::new(Kind::WrongUri, detail))
+}
+
+/// Checks `typ` and `alg` of a proof's header.
+pub(super) fn check_header(
+    token_type: &TokenType,
+    algorithm: Option<Algorithm>,
+    algorithm_name: &str,
+    allowed: &[Algorithm],
+) -> Result<Algorithm, ProofError> {
+    if !matches!(token_type, TokenType::Other(name) if name.eq_ignore_ascii_case("dpop+jwt")) {
+        let detail = format!("typ: expected dpop+jwt, found \"{}\"", safe_text(token_type.name()));
+        return Err(ProofError::new(Kind::WrongType, detail));
+    }
+    algorithm.filter(|algorithm| allowed.contains(algorithm) && !algorithm.is_symmetric()).ok_or_else(|| {
+        let name = algorithm.map_or(algorithm_name, |algorithm| algorithm.name());
+        ProofError::new(Kind::AlgorithmNotAllowed, format!("alg \"{}\" is not allowed for proofs", safe_text(name)))
+    })
+}
+
+/// Omits the proof.
+impl fmt::Debug for DpopProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DpopProof").field("issued_at", &self.issued_at.as_secs()).finish_non_exhaustive()
+    }
+}

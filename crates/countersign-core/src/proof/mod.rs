@@ -1,0 +1,16 @@
+//! Proofs of possession: the sender of a token shows that it has the key that the token is bound to (RFC 9449).
+//!
+//! A stolen token that is bound to a key is worthless without that key. The layer of the crate `countersign` checks the proof of
+//! each request; applications meet [`Nonces`] and [`ExternalUrl`] in its settings.
+
+mod dpop;
+mod error;
+mod keys;
+mod nonce;
+mod target;
+
+pub use dpop::{DpopProof, ProofRequest, ProofRules};
+pub use error::{ProofError, ProofErrorKind};
+pub use keys::ProofKeys;
+pub use nonce::Nonces;
+pub use target::ExternalUrl;

@@ -1,0 +1,36 @@
+//! What a layer adds to the responses of requests that it accepted.
+
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+
+use super::websocket::answer_pair;
+
+/// The header of nonces (RFC 9449 §8.1).
+pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Additions to a response.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addition {
+    /// The status with which a handshake that offers `bearer` and a token is accepted; `None` for any other request.
+    pub(super) pair: Option<StatusCode>,
+    /// The nonce for the next proof.
+    pub(super) nonce: Option<Box<HeaderValue>>,
+}
+
+/// Request extension: the nonce for the caller's next proof.
+#[derive(Clone)]
+pub(super) struct NextNonce(pub(super) HeaderValue);
+
+impl Addition {
+    #[inline]
+    pub(super) fn add_to<B>(&mut self, response: &mut Response<B>) {
+        if let Some(accepted) = self.pair {
+            answer_pair(response, accepted);
+        }
+        if let Some(nonce) = self.nonce.take() {
+            let headers = response.headers_mut();
+            headers.insert(DPOP_NONCE, *nonce);
+            // A nonce is for one client (RFC 9449 §8.2).
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The checks of a request's proof.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use countersign_core::clock::UnixTime;
+use countersign_core::proof::{
+    DpopProof, ExternalUrl, Nonces, ProofError, ProofErrorKind as Kind, ProofKeys, ProofRequest, ProofRules,
+};
+use countersign_core::verify::Verified;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+
+use super::replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
+
+/// The header of proofs.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// Checks proofs by the settings of a layer.
+#[derive(Debug)]
+pub(crate) struct ProofChecker {
+    pub(super) external_urls: Vec<ExternalUrl>,
+    pub(super) rules: ProofRules,
+    pub(super) keys: ProofKeys,
+    pub(super) nonces: Option<Nonces>,
+    pub(super) replays: Arc<dyn ReplayStore>,
+    pub(super) timeout: Duration,
+}
+
+/// Whether a proof was used before.
+pub(crate) enum ProofQuery {
+    Known(ReplayOutcome),
+    Pending(ReplayFuture),
+}
+
+impl ProofChecker {
+    /// The algorithms for challenges (RFC 9449 §7.1).
+    pub(crate) fn algorithms(&self) -> String {
+        let names: Vec<&str> = self.rules.allowed().iter().map(|algorithm| algorithm.name()).collect();
+        names.join(" ")
+    }
+
+    /// The store of used proofs.
+    pub(crate) fn replays(&self) -> &Arc<dyn ReplayStore> {
+        &self.replays
+    }
+
+    /// Reads the proof of a request, and checks all but its signature, its nonce and its use.
+    pub(crate) fn read<B>(
+        &self,
+        request: &Request<B>,
+        requested: Option<&Uri>,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<DpopProof, ProofError> {
+        let text = only_proof(request.headers())?;
+        let target = ProofRequest {
+            method: request.method().as_str(),
+            external_urls: &self.external_urls,
+            path: requested.map(Uri::path).unwrap_or_default(),
+        };
+        let proof = DpopProof::read(text, &self.rules, &self.keys, target, now)?;
+        proof.check_token(token)?;
+        Ok(proof)
+    }
+
+    /// Checks the signature and the nonce. The key of the proof is that of the token.
+    pub(crate) fn check(&self, proof: &DpopProof, now: UnixTime) -> Result<(), ProofError> {
+        proof.check_signature(&self.keys)?;
+        let Some(nonces) = &self.nonces else { return Ok(()) };
+        match proof.nonce() {
+            Some(nonce) if nonces.accepts(nonce, now) => Ok(()),
+            Some(_) => Err(ProofError::new(Kind::NonceRequired, "the nonce is not one of this service, or is over")),
+            None => Err(ProofError::new(Kind::NonceRequired, "the proof has no nonce")),
+        }
+    }
+
+    /// Records the use of a proof that passed all checks.
+    pub(crate) fn record(&self, proof: &DpopProof, token: &Arc<Verified>, now: UnixTime) -> ProofQuery {
+        let (key, id) = (proof.thumbprint(), proof.id());
+        let (issued_at, ends_at) = (proof.issued_at(), proof.ends_at());
+        match self.replays.insert(&ProofUse { key, id, issued_at, ends_at, now, token }) {
+            ReplayQuery::Known(outcome) => ProofQuery::Known(outcome),
+            ReplayQuery::Pending(outcome) => {
+                let timeout = self.timeout;
+                ProofQuery::Pending(Box::pin(async move {
+                    tokio::time::timeout(timeout, outcome).await.unwrap_or(ReplayOutcome::Unknown)
+                }))
+            }
+        }
+    }
+
+    /// The decision about a proof whose use was recorded with this outcome.
+    pub(crate) fn decide(outcome: ReplayOutcome) -> Result<(), ProofError> {
+        match outcome {
+            ReplayOutcome::New => Ok(()),
+            ReplayOutcome::Used => Err(ProofError::new(Kind::Replayed, "the proof was used before")),
+            ReplayOutcome::Forgotten => {
+                let detail = "the proof is older than what the replay store remembers, so it may have been used before";
+                Err(ProofError::new(Kind::Replayed, detail))
+            }
+            ReplayOutcome::Unknown => {
+                let detail = "the replay store is full or cannot be reached, or the share of this caller is used up";
+                Err(ProofError::new(Kind::Undecided, detail))
+            }
+        }
+    }
+
+    /// The nonce for the next proof, if this service demands nonces.
+    pub(crate) fn nonce(&self, now: UnixTime) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.nonces.as_ref()?.current(now)).ok()
+    }
+
+    /// The nonce for the next proof, if that of this one is no longer the current one.
+    pub(crate) fn next_nonce(&self, proof: &DpopProof, now: UnixTime) -> Option<HeaderValue> {
+        let is_current = |nonces: &Nonces| proof.nonce().is_some_and(|nonce| nonces.is_current(nonce, now));
+        self.nonces.as_ref().filter(|nonces| !is_current(nonces)).and_then(|_| self.nonce(now))
+    }
+}
+
+/// The only proof of a request.
+pub(super) fn only_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
+    let missing = |detail: &'static str| ProofError::new(Kind::Missing, detail);
+    let mut lines = headers.get_all(DPOP).iter();
+    let line = lines.next().ok_or_else(|| missing("the request has no DPoP header"))?;
+    if lines.next().is_some() {
+        return Err(missing("the request has more than one DPoP header"));
+    }
+    let text = line.to_str().map_err(|_| ProofError::new(Kind::Malformed, "the DPoP header is not ASCII"))?;
+    match text {
+        "" => Err(missing("the DPoP header is empty")),
+        // No character of a JWT; a proxy may have joined two headers.
+        text if text.contains(',') => Err(missing("the request has more than one proof in its DPoP header")),
+        text => Ok(text),
+    }
+}

@@ -1,0 +1,164 @@
+//! Used proofs in the memory of one process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::error::Fault;
+
+use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
+use crate::revocation::{Holder, ListShares, Place};
+
+/// The most proofs of one issuer that are remembered.
+const MAX_PROOFS: usize = 524_288;
+
+/// Parts that are locked one at a time.
+const SHARDS: usize = 64;
+
+/// Proofs whose end is within the same so many seconds are forgotten together.
+const BUCKET_SECONDS: u64 = 8;
+
+/// Remembers the used proofs of this process, each until it is too old to be used again.
+///
+/// It holds up to 524,288 proofs of one issuer, and twice as many of all, about 100 MB. One subject, or one client whose tokens
+/// have no subject, fills at most half of its issuer's part: others are still served, and its own further proofs get 503.
+///
+/// A proof that was made before the process started is refused, because it may have been used before. So is a proof from before
+/// the latest one that was forgotten, if the wall clock is set back. A client that makes a new proof for each request, as it
+/// has to, notices neither.
+///
+/// Several instances behind one address need a store that they share; see [`ReplayStore`]. With this one, a proof counts once
+/// for each instance; [nonces](super::Nonces) of each instance's own prevent that too.
+pub struct MemoryReplays {
+    shards: Box<[Mutex<Shard>]>,
+    hashers: [RandomState; 2],
+    max_proofs: usize,
+    started: OnceLock<UnixTime>,
+}
+
+struct Shard {
+    used: HashMap<u128, Place, BuildHasherDefault<FirstBytes>>,
+    /// The proofs by the time of their end, in [`BUCKET_SECONDS`].
+    ends: BTreeMap<u64, Vec<u128>>,
+    /// All proofs that ended before this time, in [`BUCKET_SECONDS`], are forgotten.
+    forgotten_until: u64,
+    shares: ListShares,
+}
+
+/// The names of proofs are hashes already.
+#[derive(Default)]
+struct FirstBytes(u64);
+
+impl Hasher for FirstBytes {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    }
+
+    fn write_u128(&mut self, name: u128) {
+        self.write(&name.to_le_bytes());
+    }
+}
+
+impl MemoryReplays {
+    /// Remembers up to 524,288 proofs of one issuer.
+    #[must_use]
+    pub fn new() -> Self {
+        MemoryReplays {
+            shards: shards(MAX_PROOFS),
+            hashers: [RandomState::new(), RandomState::new()],
+            max_proofs: MAX_PROOFS,
+            started: OnceLock::new(),
+        }
+    }
+
+    /// Sets about how many proofs of one issuer are remembered, spread over 64 parts; twice as many of all issuers.
+    #[must_use]
+    pub fn max_proofs(mut self, proofs: usize) -> Self {
+        self.max_proofs = proofs;
+        self.shards = shards(proofs);
+        self
+    }
+
+    fn record(&self, proof: &ProofUse<'_>) -> ReplayOutcome {
+        if self.started.get_or_init(|| proof.now).as_secs() > proof.issued_at.as_secs() {
+            return ReplayOutcome::Forgotten;
+        }
+        // 128 bits under random keys: two proofs of the same name are found by nobody who does not know the keys.
+        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one((proof.key, proof.id)));
+        let name = u128::from(high) << 64 | u128::from(low);
+        let mut shard = self.shard(high);
+        shard.forget(proof.now);
+        let end = proof.ends_at.as_secs() / BUCKET_SECONDS;
+        if shard.used.contains_key(&name) {
+            return ReplayOutcome::Used;
+        }
+        if end < shard.forgotten_until {
+            return ReplayOutcome::Forgotten;
+        }
+        let holder = Holder::of(proof.token);
+        let Some(place) = shard.shares.place(proof.token.issuer(), Some(holder)) else { return ReplayOutcome::Unknown };
+        shard.used.insert(name, place);
+        shard.ends.entry(end).or_default().push(name);
+        ReplayOutcome::New
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        let index = usize::try_from(hash >> 32).unwrap_or_default() % SHARDS;
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) // index < SHARDS, the number of shards
+    }
+}
+
+fn shards(max_proofs: usize) -> Box<[Mutex<Shard>]> {
+    let of_one = max_proofs.div_ceil(SHARDS).max(1);
+    let shard = || Shard {
+        used: HashMap::default(),
+        ends: BTreeMap::new(),
+        forgotten_until: 0,
+        shares: ListShares::new(of_one),
+    };
+    (0..SHARDS).map(|_| Mutex::new(shard())).collect()
+}
+
+impl Shard {
+    /// Forgets the proofs that are too old to be used again. A proof that ended within the same seconds is refused from then
+    /// on, even if the clock is set back.
+    fn forget(&mut self, now: UnixTime) {
+        let over = now.as_secs() / BUCKET_SECONDS;
+        while let Some(bucket) = self.ends.first_entry().filter(|bucket| *bucket.key() < over) {
+            self.forgotten_until = self.forgotten_until.max(bucket.key() + 1);
+            for name in bucket.remove() {
+                self.used.remove(&name);
+            }
+        }
+    }
+}
+
+impl ReplayStore for MemoryReplays {
+    fn insert(&self, proof: &ProofUse<'_>) -> ReplayQuery {
+        ReplayQuery::Known(self.record(proof))
+    }
+
+    fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
+        self.started.get_or_init(|| clock.now());
+        Vec::new()
+    }
+}
+
+impl Default for MemoryReplays {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Only numbers: names of proofs identify clients.
+impl fmt::Debug for MemoryReplays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryReplays").field("max_proofs", &self.max_proofs).finish_non_exhaustive()
+    }
+}

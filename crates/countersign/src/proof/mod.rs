@@ -1,0 +1,33 @@
+//! Tokens that are bound to a key of their sender: proofs of possession (DPoP, RFC 9449).
+//!
+//! A bearer token works for everybody who gets hold of it. A token with `cnf` is bound to a key: its sender signs a proof for each
+//! request, and the layer checks it. Without a setting here, a layer refuses bound tokens.
+//!
+//! ```
+//! use axum::{Router, routing::post};
+//! use countersign::authz::proof_of_possession;
+//! use countersign::error::ConfigError;
+//! use countersign::prelude::*;
+//! use countersign::proof::Dpop;
+//!
+//! fn app(verifier: Verifier) -> Result<Router, ConfigError> {
+//!     let layer = AuthenticateLayer::builder(verifier).dpop(Dpop::at("https://api.example.com")).build()?;
+//!     Ok(Router::new()
+//!         .route("/payments", post(|| async { "paid" }).layer(require(proof_of_possession())))
+//!         .layer(layer))
+//! }
+//! # let _ = app;
+//! ```
+
+mod check;
+mod dpop;
+mod mark;
+mod memory;
+mod replay;
+
+pub(crate) use check::{ProofChecker, ProofQuery};
+pub use countersign_core::proof::{ExternalUrl, Nonces, ProofError, ProofErrorKind};
+pub use dpop::Dpop;
+pub(crate) use mark::CheckedProof;
+pub use memory::MemoryReplays;
+pub use replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
