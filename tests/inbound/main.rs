@@ -5,6 +5,7 @@ mod app;
 mod bodies;
 mod body;
 mod credentials;
+mod dpop;
 mod grpc;
 mod hidden;
 mod layer;

@@ -56,7 +56,8 @@ impl ExternalUrl {
     pub fn has_target(&self, uri: &str, path: &str) -> bool {
         let end = uri.find(['?', '#']).unwrap_or(uri.len());
         let is_plain = uri.get(..end).and_then(|uri| uri.strip_prefix(&*self.0)).is_some_and(|rest| rest == path);
-        is_plain && path.starts_with('/') || self.has_normal_target(uri, path)
+        // The target of `OPTIONS *` and of `CONNECT` has no path.
+        path.starts_with('/') && (is_plain || self.has_normal_target(uri, path))
     }
 
     #[cold]
