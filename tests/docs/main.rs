@@ -136,6 +136,10 @@ fn every_code_stands_in_the_run_book() {
     for kind in VerifyErrorKind::ALL {
         assert!(section("## Exact codes").contains(&format!("| `{}` |", kind.code())), "{}", kind.code());
     }
+    for kind in countersign::proof::ProofErrorKind::ALL {
+        let row = format!("| `{}` |", kind.code());
+        assert!(section("## Exact codes of refused proofs").contains(&row), "{row}");
+    }
     for (file, heading) in [
         ("crates/countersign/src/response/refusal.rs", "## Codes of responses"),
         ("crates/countersign/src/outbound/error.rs", "## Codes of outgoing calls"),

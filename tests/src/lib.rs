@@ -26,6 +26,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/calls.md")]
 #[doc = include_str!("../../docs/guides/connections.md")]
 #[doc = include_str!("../../docs/guides/proxies.md")]
+#[doc = include_str!("../../docs/guides/bound-tokens.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]

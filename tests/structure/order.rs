@@ -22,7 +22,7 @@ pub struct Exception {
 pub const ORDERS: [Order; 5] = [
     Order {
         krate: CORE,
-        modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify \
+        modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
                   inspect integration",
     },
     Order {

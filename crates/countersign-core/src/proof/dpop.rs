@@ -12,7 +12,7 @@ use crate::clock::UnixTime;
 use crate::digest::sha256;
 use crate::key::Thumbprint;
 use crate::redact::safe_text;
-use crate::token::{Compact, ProofClaims, TokenType};
+use crate::token::{Compact, ProofClaims};
 use crate::verify::signature::matching_key;
 
 /// The longest proof, in bytes.
@@ -21,10 +21,10 @@ pub(super) const MAX_PROOF_BYTES: usize = 8 * 1024;
 /// The longest `jti`, in bytes.
 const MAX_ID_BYTES: usize = 256;
 
-/// How old a proof may be.
+/// The longest age of a proof by default.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// How far the client's clock may be ahead.
+/// The longest time by which the client's clock may be ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(10);
 
 /// The algorithms and times of proofs.
@@ -49,7 +49,7 @@ impl ProofRules {
         self
     }
 
-    /// How old a proof may be. Default: 60 s.
+    /// Sets how old a proof may be. Default: 60 s.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
@@ -62,7 +62,7 @@ impl ProofRules {
         &self.algorithms
     }
 
-    /// How old a proof may be.
+    /// The longest age of a proof.
     #[must_use]
     pub fn oldest(&self) -> Duration {
         self.max_age
@@ -228,23 +228,6 @@ fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), Proo
     let found = found.split(['?', '#']).next().unwrap_or_default();
     let detail = format!("htu: expected {}, found \"{}\"", expected.join(" or "), safe_text(found));
     Err(ProofError::new(Kind::WrongUri, detail))
-}
-
-/// Checks `typ` and `alg` of a proof's header.
-pub(super) fn check_header(
-    token_type: &TokenType,
-    algorithm: Option<Algorithm>,
-    algorithm_name: &str,
-    allowed: &[Algorithm],
-) -> Result<Algorithm, ProofError> {
-    if !matches!(token_type, TokenType::Other(name) if name.eq_ignore_ascii_case("dpop+jwt")) {
-        let detail = format!("typ: expected dpop+jwt, found \"{}\"", safe_text(token_type.name()));
-        return Err(ProofError::new(Kind::WrongType, detail));
-    }
-    algorithm.filter(|algorithm| allowed.contains(algorithm) && !algorithm.is_symmetric()).ok_or_else(|| {
-        let name = algorithm.map_or(algorithm_name, |algorithm| algorithm.name());
-        ProofError::new(Kind::AlgorithmNotAllowed, format!("alg \"{}\" is not allowed for proofs", safe_text(name)))
-    })
 }
 
 /// Omits the proof.

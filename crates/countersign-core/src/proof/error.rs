@@ -74,7 +74,7 @@ kinds! {
     /// The proof was used before.
     Replayed => "proof_replayed",
         "make a new proof, with a new jti, for each request";
-    /// Whether the proof was used before is unknown now.
+    /// It is unknown now whether the proof was used before.
     Undecided => "proof_undecided",
         "try again; check the replay store of the service";
 }
@@ -91,7 +91,7 @@ pub struct ProofError {
 }
 
 impl ProofError {
-    /// An error of this kind; `detail` has nothing of strangers that is not escaped.
+    /// An error of this kind; `detail` contains text from the proof only escaped.
     pub fn new(kind: ProofErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
         ProofError { kind, detail: detail.into() }
     }

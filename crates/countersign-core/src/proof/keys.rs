@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::dpop::check_header;
 use super::error::{ProofError, ProofErrorKind as Kind};
 use crate::algorithm::Algorithm;
 use crate::cache::TextCache;
 use crate::key::{Thumbprint, VerifyingKey};
-use crate::token::ProofHeader;
+use crate::redact::safe_text;
+use crate::token::{ProofHeader, TokenType};
 
 /// The number of remembered keys. Without its entry, a key is read again from the proof.
 const MAX_KEYS: usize = 4_096;
@@ -66,6 +66,23 @@ impl ProofKey {
             .ok_or_else(|| bad("jwk is not an asymmetric key".to_owned()))?;
         Ok(ProofKey { algorithm, key: Arc::clone(read), thumbprint })
     }
+}
+
+/// Checks `typ` and `alg` of a proof's header.
+fn check_header(
+    token_type: &TokenType,
+    algorithm: Option<Algorithm>,
+    algorithm_name: &str,
+    allowed: &[Algorithm],
+) -> Result<Algorithm, ProofError> {
+    if !matches!(token_type, TokenType::Other(name) if name.eq_ignore_ascii_case("dpop+jwt")) {
+        let detail = format!("typ: expected dpop+jwt, found \"{}\"", safe_text(token_type.name()));
+        return Err(ProofError::new(Kind::WrongType, detail));
+    }
+    algorithm.filter(|algorithm| allowed.contains(algorithm) && !algorithm.is_symmetric()).ok_or_else(|| {
+        let name = algorithm.map_or(algorithm_name, |algorithm| algorithm.name());
+        ProofError::new(Kind::AlgorithmNotAllowed, format!("alg \"{}\" is not allowed for proofs", safe_text(name)))
+    })
 }
 
 impl Default for ProofKeys {

@@ -11,7 +11,7 @@ use crate::error::ConfigError;
 use crate::secret::Secret;
 use crate::token::encode_base64url;
 
-/// How long a nonce is the current one. It is accepted for as long again.
+/// The time for which a nonce is the current one. It is accepted for as long again.
 const WINDOW: Duration = Duration::from_secs(120);
 
 /// The shortest secret, in bytes.

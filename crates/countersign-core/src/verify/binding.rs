@@ -50,7 +50,7 @@ impl Binding {
     }
 }
 
-/// What the sender of a token has proven to possess beside it.
+/// The key and the certificate that the sender of a token has proven to possess.
 ///
 /// A layer makes it: of a proof whose signature it checks, or of the certificate of a connection.
 ///
@@ -61,13 +61,16 @@ impl Binding {
 /// let sender = Possession::default().with_certificate(Thumbprint::of_certificate(b"der"));
 /// # let _ = sender;
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Possession {
     key: Option<Thumbprint>,
     certificate: Option<Thumbprint>,
 }
 
 impl Possession {
+    /// Nothing was proven.
+    pub(super) const NONE: Possession = Possession { key: None, certificate: None };
+
     /// The key of a proof (RFC 9449). A token that is not bound to a key is then refused.
     #[must_use]
     pub fn with_key(self, thumbprint: Thumbprint) -> Self {
@@ -80,7 +83,7 @@ impl Possession {
         Possession { certificate: Some(thumbprint), ..self }
     }
 
-    /// That which a token with this binding demands, for a sender who has proven it before.
+    /// All that a token with this binding demands, for a sender who has proven it before.
     pub(super) fn of(binding: Option<&Binding>) -> Self {
         binding.map_or(Possession::default(), |Binding { key, certificate }| Possession {
             key: *key,

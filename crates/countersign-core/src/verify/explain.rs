@@ -78,7 +78,7 @@ impl Verifier {
             issuer,
             claim_names,
             reserved_subjects: &inner.reserved_subjects,
-            possession: Possession::default(),
+            possession: &Possession::NONE,
             now,
             valid_at: now,
         });

@@ -32,7 +32,7 @@ impl Verifier {
             return true;
         }
         match verified.token() {
-            Some(token) => match self.verify_with(token, Possession::of(verified.binding())).await {
+            Some(token) => match self.verify_with(token, &Possession::of(verified.binding())).await {
                 Ok(again) => again.has_authorities_of(verified),
                 Err(error) => error.is_unavailable() && !self.has_withdrawn_keys(verified),
             },

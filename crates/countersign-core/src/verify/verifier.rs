@@ -119,8 +119,8 @@ pub struct Uncached<'v> {
     token: &'v str,
     now: UnixTime,
     elapsed: Duration,
-    /// What the sender has proven to possess.
-    possession: Possession,
+    /// The proven possession of the sender.
+    possession: &'v Possession,
     /// The time at which the token was put into a queue, if its times count then. It is not cached.
     enqueued_at: Option<UnixTime>,
 }
@@ -131,7 +131,7 @@ impl<'v> Uncached<'v> {
         let clock = &verifier.0.clock;
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let revision = verifier.0.current.load();
-        let possession = Possession::default();
+        let possession = &Possession::NONE;
         Uncached { verifier, revision, token, now, elapsed, possession, enqueued_at: Some(enqueued_at) }
     }
 }
@@ -278,11 +278,11 @@ impl Verifier {
     /// # Errors
     /// Every kind of [`VerifyErrorKind`](crate::error::VerifyErrorKind).
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, VerifyError> {
-        self.verify_with(token, Possession::default()).await
+        self.verify_with(token, &Possession::NONE).await
     }
 
     /// As [`verify`](Self::verify), for a sender who has proven this.
-    pub(super) async fn verify_with(&self, token: &str, sender: Possession) -> Result<Arc<Verified>, VerifyError> {
+    pub(super) async fn verify_with(&self, token: &str, sender: &Possession) -> Result<Arc<Verified>, VerifyError> {
         match self.cached_with(token, sender).map_or_else(Uncached::verify_with_cached_keys, |it| Step::Done(Ok(it))) {
             Step::Done(result) => result,
             Step::NeedsKeys(keys) => {
@@ -310,7 +310,7 @@ impl Verifier {
     /// # Errors
     /// The token, if it is not cached.
     pub fn cached<'v>(&'v self, token: &'v str) -> Result<Arc<Verified>, Uncached<'v>> {
-        self.cached_with(token, Possession::default())
+        self.cached_with(token, &Possession::NONE)
     }
 
     /// As [`cached`](Self::cached), for a sender who has proven this: only so can a token that is bound to a key or certificate
@@ -318,7 +318,7 @@ impl Verifier {
     ///
     /// # Errors
     /// The token, if it is not cached, or if its sender lacks what it is bound to.
-    pub fn cached_with<'v>(&'v self, token: &'v str, sender: Possession) -> Result<Arc<Verified>, Uncached<'v>> {
+    pub fn cached_with<'v>(&'v self, token: &'v str, sender: &'v Possession) -> Result<Arc<Verified>, Uncached<'v>> {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
         let revision = self.0.current.load();
         match self.lookup(&revision, token, sender, now, elapsed) {
@@ -344,7 +344,7 @@ impl Verifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_after_refresh(&self, token: &str, outcome: &RefreshOutcome) -> Result<Arc<Verified>, VerifyError> {
-        self.verify_after_refresh_with(token, Possession::default(), outcome)
+        self.verify_after_refresh_with(token, &Possession::NONE, outcome)
     }
 
     /// As [`verify_after_refresh`](Self::verify_after_refresh), for a sender who has proven this.
@@ -354,7 +354,7 @@ impl Verifier {
     pub fn verify_after_refresh_with(
         &self,
         token: &str,
-        sender: Possession,
+        sender: &Possession,
         outcome: &RefreshOutcome,
     ) -> Result<Arc<Verified>, VerifyError> {
         let verify = |uncached: Uncached<'_>| self.run(uncached);
@@ -376,7 +376,7 @@ impl Verifier {
         &self,
         inner: &Revision,
         token: &str,
-        possession: Possession,
+        possession: &Possession,
         (now, elapsed): (UnixTime, Duration),
         enqueued_at: Option<UnixTime>,
     ) -> Result<Arc<Verified>, Pending> {
@@ -479,7 +479,7 @@ impl Verifier {
         &self,
         revision: &Revision,
         token: &str,
-        sender: Possession,
+        sender: &Possession,
         now: UnixTime,
         elapsed: Duration,
     ) -> Option<Arc<Verified>> {

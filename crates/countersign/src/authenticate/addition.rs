@@ -1,4 +1,4 @@
-//! What a layer adds to the responses of requests that it accepted.
+//! Additions of a layer to the responses of requests that it accepted.
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 

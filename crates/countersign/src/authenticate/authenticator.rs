@@ -194,7 +194,7 @@ impl Authenticator {
             }
         };
         let sender = possession(proof.as_ref());
-        let step = match self.verifier.cached_with(token, sender) {
+        let step = match self.verifier.cached_with(token, &sender) {
             Ok(verified) => Step::Done(Ok(verified)),
             // A cached token has this form already.
             Err(uncached) if credential::is_b64token(token) => {
@@ -223,7 +223,7 @@ impl Authenticator {
         }
     }
 
-    /// What the layer adds to the response of this request.
+    /// The additions to the response of this request.
     pub(super) fn addition<B>(&self, request: &mut Request<B>) -> Addition {
         let nonce = self.settings.dpop.as_ref().and_then(|_| request.extensions_mut().remove::<NextNonce>());
         Addition {
@@ -240,7 +240,7 @@ impl Authenticator {
         outcome: &RefreshOutcome,
     ) -> Result<Admission, Refusal> {
         let sender = possession(proof.as_ref());
-        let result = span.finish(|| self.verifier.verify_after_refresh_with(&token, sender, outcome));
+        let result = span.finish(|| self.verifier.verify_after_refresh_with(&token, &sender, outcome));
         let result = result.map_err(|error| {
             if let Some(before) = before.filter(|_| !error.is_unavailable()) {
                 self.log_second_layer(before.issuer());
@@ -405,7 +405,7 @@ impl Authenticator {
     }
 }
 
-/// What the sender of a request claims to possess. The proof is checked after the token.
+/// The key that the sender of a request claims to possess. The proof is checked after the token.
 fn possession(proof: Option<&DpopProof>) -> Possession {
     proof.map_or(Possession::default(), |proof| Possession::default().with_key(proof.thumbprint()))
 }

@@ -26,7 +26,7 @@ pub(crate) struct ProofChecker {
     pub(super) timeout: Duration,
 }
 
-/// Whether a proof was used before.
+/// The outcome of recording a proof, or the future of one.
 pub(crate) enum ProofQuery {
     Known(ReplayOutcome),
     Pending(ReplayFuture),

@@ -12,7 +12,7 @@ use super::check::ProofChecker;
 use super::memory::MemoryReplays;
 use super::replay::ReplayStore;
 
-/// How long a request waits for the replay store.
+/// The longest wait of a request for the replay store.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest age that a proof may be allowed: nobody needs longer, and all proofs are remembered for as long.
@@ -75,7 +75,7 @@ impl Dpop {
         self
     }
 
-    /// How old a proof may be. Default: 60 s, at most 300 s. The client's clock may be 10 s ahead.
+    /// Sets how old a proof may be. Default: 60 s, at most 300 s. The client's clock may be 10 s ahead.
     pub fn max_age(mut self, age: Duration) -> Self {
         self.rules = self.rules.max_age(age);
         self

@@ -16,8 +16,8 @@ pub(in crate::verify) struct Case<'a> {
     pub(in crate::verify) claim_names: &'a [Box<str>],
     /// Prefixes of subjects, each with the one issuer that may use it.
     pub(in crate::verify) reserved_subjects: &'a [(String, String)],
-    /// What the sender has proven to possess.
-    pub(in crate::verify) possession: Possession,
+    /// The proven possession of the sender.
+    pub(in crate::verify) possession: &'a Possession,
     pub(in crate::verify) now: UnixTime,
     /// The time at which the token must be valid: that of its enqueueing, or now.
     pub(in crate::verify) valid_at: UnixTime,
