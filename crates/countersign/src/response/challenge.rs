@@ -18,7 +18,7 @@ fn may_be_quoted(character: char) -> bool {
     matches!(character, ' '..='!' | '#'..='[' | ']'..='~')
 }
 
-/// What the challenges of a layer state.
+/// The content of the challenges of a layer.
 pub(super) struct Offer<'o> {
     pub(super) realm: &'o str,
     pub(super) resource_metadata: Option<&'o str>,
