@@ -6,6 +6,7 @@
 // PORT     port to listen on, 0 for one given by the system (default 0)
 // ALGS     algorithms of the signing keys, comma-separated (default ES256,RS256,EdDSA); one key each; see `alg` below
 // LIFETIME access token lifetime in seconds (default 300)
+// DPOP_NONCES if set, every DPoP proof needs a nonce of the provider
 //
 // Token request: POST /token, grant_type=client_credentials, resource=<one of the resources>, scope=...
 //   resource https://orders.test  scopes orders:read orders:write  tokens signed with the first of ALGS
@@ -16,6 +17,7 @@
 // Control (loopback only, for tests): POST /control/rotate  new keys sign, old ones stay published
 //   POST /control/retire  old keys leave the JWKS;  POST /control/fail?status=503&times=3  the JWKS answers so, then recovers
 //   POST /control/delay?ms=2000  each answer waits;  GET /control/counts  requests by path
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
 import { Provider } from 'oidc-provider';
@@ -23,6 +25,7 @@ import { Provider } from 'oidc-provider';
 const algs = (process.env.ALGS ?? 'ES256,RS256,EdDSA').split(',');
 const lifetime = Number(process.env.LIFETIME ?? 300);
 const secret = 's3cret for tests';
+const dPoP = process.env.DPOP_NONCES ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true } : { enabled: true };
 const counts = {};
 let generation = 0;
 let keys = [];
@@ -65,6 +68,7 @@ function makeProvider(issuer) {
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
+      dPoP,
       introspection: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {

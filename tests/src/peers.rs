@@ -95,13 +95,18 @@ pub struct OpenIdProvider {
 impl OpenIdProvider {
     /// Starts one on a free port, its access tokens signed with the first of `algorithms`.
     pub fn start(algorithms: &str) -> Self {
-        Self::start_at(algorithms, 0)
+        Self::start_with(algorithms, &[])
     }
 
     /// Starts one on this port, for one that was stopped and comes back.
     pub fn start_at(algorithms: &str, port: u16) -> Self {
+        Self::start_with(algorithms, &[("PORT", &port.to_string())])
+    }
+
+    /// Starts one with these settings, which `peers/provider.mjs` lists.
+    pub fn start_with(algorithms: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = node("provider.mjs");
-        command.env("ALGS", algorithms).env("PORT", port.to_string()).env("NODE_NO_WARNINGS", "1");
+        command.env("ALGS", algorithms).envs(settings.iter().copied()).env("NODE_NO_WARNINGS", "1");
         OpenIdProvider { running: Running::start(command) }
     }
 

@@ -50,6 +50,10 @@ pub enum SignError {
     TooLarge(usize),
     /// The key could not sign.
     Signing,
+    /// The key is a shared secret, which proves no possession.
+    NoPublicKey,
+    /// The proof would be longer than 8 KiB: the address is too long, or signatures of this algorithm are.
+    ProofTooLarge(usize),
 }
 
 impl fmt::Display for SignError {
@@ -60,6 +64,12 @@ impl fmt::Display for SignError {
                 write!(f, "the token would have {bytes} bytes, at most {MAX_MINTED_BYTES} are permitted")
             }
             SignError::Signing => f.write_str("the key could not sign"),
+            SignError::NoPublicKey => {
+                f.write_str("a shared secret proves no possession; use a key pair, such as ES256")
+            }
+            SignError::ProofTooLarge(bytes) => {
+                write!(f, "the proof would have {bytes} bytes; the address or signatures of this key are too long")
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Private keys, parsed once, that sign with exactly one algorithm.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::hmac;
@@ -12,10 +13,11 @@ use aws_lc_rs::signature::{
     PqdsaKeyPair, PqdsaSigningAlgorithm, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256,
     RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::key::{Algorithm, KeyRejected, KeyRejectedKind as Kind, PublicFields, VerifyingKey, decode_pem};
 use crate::secret::Secret;
+use crate::token::encode_base64url;
 
 /// A private key with its algorithm and `kid`, by default its RFC 7638 thumbprint.
 ///
@@ -26,6 +28,8 @@ pub struct Signer {
     key_id: Box<str>,
     public: Option<PublicFields>,
     pkcs8: Secret<Vec<u8>>,
+    /// The encoded header of its proofs, once there is one.
+    proof_header: OnceLock<Box<str>>,
 }
 
 enum Pair {
@@ -93,7 +97,8 @@ impl Signer {
         };
         let key_id = crate::key::thumbprint(&public, algorithm).into();
         public.check_strength()?;
-        Self { pair, algorithm, key_id, public: Some(public), pkcs8 }.self_tested()
+        let proof_header = OnceLock::new();
+        Self { pair, algorithm, key_id, public: Some(public), pkcs8, proof_header }.self_tested()
     }
 
     /// Reads a PKCS#8 private key (PEM, `BEGIN PRIVATE KEY`).
@@ -122,7 +127,8 @@ impl Signer {
             _ => hmac::HMAC_SHA256,
         };
         let pair = Pair::Hmac(Box::new(hmac::Key::new(hmac_algorithm, secret.expose())));
-        Ok(Self { pair, algorithm, key_id: key_id.into().into(), public: None, pkcs8: secret })
+        let (key_id, proof_header) = (key_id.into().into(), OnceLock::new());
+        Ok(Self { pair, algorithm, key_id, public: None, pkcs8: secret, proof_header })
     }
 
     /// Replaces the `kid`.
@@ -165,6 +171,24 @@ impl Signer {
     #[must_use]
     pub const fn private_key(&self) -> &Secret<Vec<u8>> {
         &self.pkcs8
+    }
+
+    /// The encoded header of proofs by this key (RFC 9449 §4.2); `None` for a shared secret.
+    pub(super) fn proof_header(&self) -> Option<&str> {
+        let public = self.public.as_ref()?;
+        let header = self.proof_header.get_or_init(|| {
+            let mut jwk = public.to_jwk(self.algorithm, None);
+            if let Some(members) = jwk.as_object_mut() {
+                members.remove("use");
+                // A member of the thumbprint for these keys only (RFC 9964).
+                if !matches!(public, PublicFields::Akp { .. }) {
+                    members.remove("alg");
+                }
+            }
+            let header = json!({ "typ": "dpop+jwt", "alg": self.algorithm.name(), "jwk": jwk });
+            encode_base64url(header.to_string().as_bytes()).into()
+        });
+        Some(header)
     }
 
     /// The signature over `message` in JOSE's form; `None` if the key cannot sign.

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use countersign_core::clock::Clock;
 use countersign_core::integration::safe_text;
-use http::Uri;
+use http::{HeaderMap, Uri};
 use reqwest::Url;
 
 use super::error::{OutboundError, OutboundErrorKind};
+use super::nonce::NewestNonce;
 use super::origin::Origin;
-use super::source::{CachedTokens, TokenStats};
+use super::source::{CachedTokens, OutboundToken, TokenStats};
 use crate::telemetry;
 
 /// The most origins that an error lists.
@@ -23,6 +25,19 @@ pub(super) struct Bindings(Arc<[Binding]>);
 pub(super) struct Binding {
     pub(super) origin: Origin,
     pub(super) tokens: CachedTokens,
+    /// Dates the proofs.
+    pub(super) clock: Arc<dyn Clock>,
+    /// The newest nonce of the origin for proofs.
+    pub(super) nonce: NewestNonce,
+    /// The client may follow redirects, and take a proof along.
+    pub(super) may_follow_redirects: bool,
+}
+
+impl Binding {
+    /// Stores the nonce of a response of this origin to a request with `token`. Returns whether it is another than `sent`.
+    pub(super) fn learn_nonce(&self, token: &OutboundToken, headers: &HeaderMap, sent: Option<&str>) -> bool {
+        token.signer().is_some() && self.nonce.learn(&self.origin, headers, sent).is_some()
+    }
 }
 
 impl Bindings {

@@ -9,6 +9,7 @@ use countersign_core::policy::Policy;
 
 use super::binding::{Binding, Bindings};
 use super::config;
+use super::nonce::NewestNonce;
 use super::origin::Origin;
 use super::source::{CALLER_CACHE_BYTES, CachedTokens, OutboundContext, TokenSource, attach_source};
 use crate::fetch::Reach;
@@ -43,18 +44,20 @@ pub struct OutboundBuilder<T> {
     caller_cache_bytes: usize,
     reach: Reach,
     denies_danger: bool,
+    may_follow_redirects: bool,
     bindings: Vec<(String, Reach, Arc<dyn TokenSource>)>,
     faults: Vec<Fault>,
 }
 
 impl<T> OutboundBuilder<T> {
-    pub(super) fn new(finish: impl FnOnce(Bindings) -> T + Send + 'static) -> Self {
+    pub(super) fn new(may_follow_redirects: bool, finish: impl FnOnce(Bindings) -> T + Send + 'static) -> Self {
         OutboundBuilder {
             finish: Box::new(finish),
             clock: Arc::new(SystemClock),
             caller_cache_bytes: CALLER_CACHE_BYTES,
             reach: Reach::Anywhere,
             denies_danger: false,
+            may_follow_redirects,
             bindings: Vec::new(),
             faults: Vec::new(),
         }
@@ -90,6 +93,31 @@ impl<T> OutboundBuilder<T> {
     /// The clock for the lifetimes of all tokens, and for what the sources sign. Default: the system clock.
     pub fn clock(self, clock: impl Clock) -> Self {
         OutboundBuilder { clock: clock.into_shared(), ..self }
+    }
+
+    /// States that the client follows no redirects, as it must for tokens that are bound to a key.
+    ///
+    /// reqwest follows redirects by default. It would take the proof along to another origin, and to another address of the
+    /// same origin, for which the proof does not count. With this, a redirect is an `Ok` response. A client that follows one to
+    /// another origin nevertheless causes the error `redirects_followed`.
+    ///
+    /// ```
+    /// use countersign::outbound::{ClientCredentials, DpopKey, Outbound};
+    /// use countersign::secret::Secret;
+    ///
+    /// let tokens = ClientCredentials::from_issuer("https://id.example.com")
+    ///     .client("orders", Secret::from("from-the-vault"))
+    ///     .dpop(DpopKey::generate()?);
+    /// let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    /// let outbound = Outbound::builder(http)
+    ///     .client_follows_no_redirects()
+    ///     .bind("https://billing.internal", tokens)
+    ///     .build()?;
+    /// # let _ = outbound;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_follows_no_redirects(self) -> Self {
+        OutboundBuilder { may_follow_redirects: false, ..self }
     }
 
     /// The memory for the tokens of callers and those exchanged for them, for each binding. Default 64 MiB, at most 2 GiB.
@@ -135,7 +163,7 @@ impl<T> OutboundBuilder<T> {
     /// All faults at once: an origin that is unusable or bound twice, a source with missing or unusable settings, and a
     /// source that is already used under another clock.
     pub fn build(self) -> Result<T, ConfigError> {
-        let context = OutboundContext::new(self.clock);
+        let context = OutboundContext::new(self.clock).for_client(self.may_follow_redirects);
         let context = if self.denies_danger { context.deny_danger() } else { context };
         let (mut bound, mut faults) = (Vec::<Binding>::new(), self.faults);
         let is_plain = |reach: Reach| reach == Reach::AnywhereInPlainHttp;
@@ -157,8 +185,10 @@ impl<T> OutboundBuilder<T> {
                     found.push(Fault::new("origin", "bound twice; bind one source to each origin"));
                 }
                 Ok(origin) => {
-                    let tokens = CachedTokens::new(source, Arc::clone(context.clock()), &name, self.caller_cache_bytes);
-                    bound.push(Binding { origin, tokens });
+                    let clock = || Arc::clone(context.clock());
+                    let tokens = CachedTokens::new(source, clock(), &name, self.caller_cache_bytes);
+                    let (nonce, may_follow_redirects) = (NewestNonce::default(), self.may_follow_redirects);
+                    bound.push(Binding { origin, tokens, clock: clock(), nonce, may_follow_redirects });
                 }
             }
             faults.extend(found.into_iter().map(|fault| with_name(fault, &name)));

@@ -1,4 +1,4 @@
-//! The challenge of a 401 (RFC 6750 §3, RFC 9470), read as untrusted input.
+//! The challenge of a 401 (RFC 6750 §3, RFC 9449 §7.1, RFC 9470), read as untrusted input.
 
 use std::time::Duration;
 
@@ -34,19 +34,32 @@ pub(super) enum Challenge {
     InvalidToken,
     /// `insufficient_user_authentication`: only the user can help.
     StepUp(StepUpChallenge),
+    /// `use_dpop_nonce`: the proof lacks a nonce, or has an old one.
+    NonceRequired,
     /// Any other reason: another token of the same source does not help.
     Other,
 }
 
 impl Challenge {
-    pub(super) fn from_headers(headers: &HeaderMap) -> Self {
-        let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let parameters: Vec<_> = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES).flat_map(bearer).collect();
+    /// Reads the challenge for a token of the scheme `DPoP` if it is bound to a key, and of `Bearer` otherwise.
+    ///
+    /// A service that does not know `DPoP` states its reason for `Bearer`, which then counts for a bound token too.
+    pub(super) fn from_headers(headers: &HeaderMap, is_bound: bool) -> Self {
+        let of_scheme = |scheme| {
+            let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+            let short = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES);
+            short.flat_map(|value| parameters(value, scheme)).collect::<Vec<_>>()
+        };
+        let mut parameters = if is_bound { of_scheme("DPoP") } else { Vec::new() };
+        if parameters.is_empty() {
+            parameters = of_scheme("Bearer");
+        }
         let of = |parameter: &str| {
             parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
         };
         match of("error").map(String::as_str) {
             None | Some("invalid_token") => Challenge::InvalidToken,
+            Some("use_dpop_nonce") if is_bound => Challenge::NonceRequired,
             Some("insufficient_user_authentication") => Challenge::StepUp(StepUpChallenge {
                 acr_values: of("acr_values").map_or(Vec::new(), |values| values.split(' ').map(safe_text).collect()),
                 max_age: of("max_age").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
@@ -56,10 +69,10 @@ impl Challenge {
     }
 }
 
-/// The parameters of the `Bearer` challenges in one header value. It skips what it cannot read.
-fn bearer(value: &str) -> Vec<(String, String)> {
+/// The parameters of the challenges of `scheme` in one header value. It skips what it cannot read.
+fn parameters(value: &str, scheme: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut in_bearer = false;
+    let mut in_scheme = false;
     let mut rest = value;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ',']);
@@ -73,12 +86,12 @@ fn bearer(value: &str) -> Vec<(String, String)> {
         }
         match after.trim_start().strip_prefix('=') {
             None => {
-                in_bearer = word.eq_ignore_ascii_case("bearer");
+                in_scheme = word.eq_ignore_ascii_case(scheme);
                 rest = after;
             }
             Some(after) => {
                 let (value, after) = split_value(after.trim_start());
-                if in_bearer {
+                if in_scheme {
                     found.push((word.to_owned(), value));
                 }
                 rest = after;
@@ -116,7 +129,29 @@ mod tests {
 
     fn of(values: &[&'static str]) -> Challenge {
         let headers = values.iter().map(|value| (header::WWW_AUTHENTICATE, value.parse().expect("a value")));
-        Challenge::from_headers(&headers.collect())
+        Challenge::from_headers(&headers.collect(), false)
+    }
+
+    #[test]
+    fn s7_21_a_bound_token_has_the_challenge_of_its_scheme() {
+        let of = |values: &[&'static str]| {
+            let headers = values.iter().map(|value| (header::WWW_AUTHENTICATE, value.parse().expect("a value")));
+            Challenge::from_headers(&headers.collect(), true)
+        };
+        for demanded in [
+            r#"DPoP error="use_dpop_nonce""#,
+            r#"Bearer error="invalid_token", dpop algs="ES256 PS256", error="use_dpop_nonce""#,
+        ] {
+            assert_eq!(of(&[demanded]), Challenge::NonceRequired, "{demanded}");
+        }
+        assert_eq!(of(&["Bearer", r#"DPoP error="use_dpop_nonce""#]), Challenge::NonceRequired);
+        let proof_refused = [r#"Bearer error="invalid_token""#, r#"DPoP algs="ES256", error="invalid_dpop_proof""#];
+        assert_eq!(of(&proof_refused), Challenge::Other, "another token does not help");
+        assert_eq!(of(&[r#"DPoP error="invalid_token", algs="ES256""#]), Challenge::InvalidToken);
+        assert_eq!(of(&[r#"Bearer error="insufficient_scope""#]), Challenge::Other);
+        assert_eq!(of(&[]), Challenge::InvalidToken);
+        let unbound = [(header::WWW_AUTHENTICATE, r#"Bearer error="use_dpop_nonce""#.parse().expect("a value"))];
+        assert_eq!(Challenge::from_headers(&unbound.into_iter().collect(), false), Challenge::Other);
     }
 
     #[test]
@@ -150,7 +185,7 @@ mod tests {
     #[test]
     fn unfinished_and_odd_challenges_end() {
         for odd in ["Bearer error=\"", "Bearer error=\"a\\", "=,=;\"\"", "Bearer ===", "\"", "Bearer error"] {
-            let _ = bearer(odd);
+            let _ = parameters(odd, "bearer");
         }
     }
 }

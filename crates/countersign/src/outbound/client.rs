@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::error::ConfigError;
-use countersign_core::policy::Policy;
+use countersign_core::policy::{OutboundConfig, Policy};
 use http::HeaderMap;
-use reqwest::{Client, Request, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, redirect};
 
 use super::binding::Bindings;
 use super::builder::OutboundBuilder;
@@ -30,7 +30,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Keep one for the process; clones share its tokens. The example is at [`outbound`](super).
 ///
 /// If the wrapped client follows redirects, the token stays within its origin: reqwest removes it when the scheme, host
-/// or port changes, and it is not attached again.
+/// or port changes, and it is not attached again. Tokens that are bound to a key need a client that
+/// [follows no redirects](OutboundBuilder::client_follows_no_redirects).
 #[derive(Clone)]
 pub struct Outbound {
     client: Client,
@@ -48,14 +49,15 @@ impl Outbound {
     }
 
     fn sending(client: Client, calls: Option<CallClients>) -> OutboundBuilder<Self> {
-        OutboundBuilder::new(|bindings| Outbound { client, calls, bindings, subject: None, trace: Arc::default() })
+        let finish = |bindings| Outbound { client, calls, bindings, subject: None, trace: Arc::default() };
+        OutboundBuilder::new(true, finish)
     }
 
     /// A client for the bindings of a policy, with the same file or environment as the verifier.
     ///
     /// It connects within 5 s and limits each call to 30 s. Calls to loopback use no proxy. The files of the policy's
     /// `connection` are read again every 10 s; if they cannot be used, what was read last counts for a minute, and calls then
-    /// fail. For a client of your own, there is [`OutboundBuilder::config`].
+    /// fail. If any binding has tokens that are bound to a key, it follows no redirects. For a client of your own, there is [`OutboundBuilder::config`].
     ///
     /// ```
     /// use countersign::outbound::Outbound;
@@ -80,11 +82,12 @@ impl Outbound {
     /// # Errors
     /// As [`OutboundBuilder::build`]; and if a binding lacks its client, secret or issuer, or an environment variable is unset.
     pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
-        let builder = || Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
+        let has_bound_tokens = policy.outbound.iter().any(OutboundConfig::is_bound_to_key);
         let settings = fetch::settings(policy.connection.as_ref())?;
-        let calls = CallClients::new(settings, builder);
+        let calls = CallClients::new(settings, if has_bound_tokens { without_redirects } else { limited });
         let calls = calls.map_err(|fault| ConfigError::new(fault.field, fault.problem))?;
-        Self::sending(calls.proxied(), Some(calls)).config(policy).build()
+        let builder = Self::sending(calls.proxied(), Some(calls)).config(policy);
+        if has_bound_tokens { builder.client_follows_no_redirects() } else { builder }.build()
     }
 
     /// The wrapped client, to build requests with. Requests that it sends itself carry no token.
@@ -132,13 +135,15 @@ impl Outbound {
         self.bindings.stats()
     }
 
-    /// Sends `request` with its token. After a 401 that a new token may fix, fetches one and sends once more.
+    /// Sends `request` with its token. After a 401 that a new token may fix, fetches one and sends once more. After a 401 that
+    /// demands a nonce in the proof of a bound token, sends once more with it.
     ///
     /// A 401 that remains, and every other status, is an `Ok` response.
     ///
     /// # Errors
     /// `origin_not_bound` and `authorization_already_set` (nothing was sent), `token_unavailable`, `token_refused`,
-    /// `subject_expired` and `forwarding_refused` (no token, nothing was sent), `step_up_required`, `call_failed`.
+    /// `token_not_bound`, `subject_expired` and `forwarding_refused` (no token, nothing was sent), `proof_not_signed`,
+    /// `redirects_followed`, `step_up_required`, `call_failed`.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, OutboundError> {
         self.execute(request.build().map_err(call_failed)?).await
     }
@@ -175,6 +180,14 @@ impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound").field("origins", &self.bindings).finish_non_exhaustive()
     }
+}
+
+fn limited() -> ClientBuilder {
+    Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT)
+}
+
+fn without_redirects() -> ClientBuilder {
+    limited().redirect(redirect::Policy::none())
 }
 
 fn not_connected(failure: FetchFailure) -> OutboundError {

@@ -1,15 +1,20 @@
 //! Bindings from policies as data.
 
 use countersign_core::error::{ConfigError, Fault};
+use countersign_core::key::Algorithm;
 use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
 use countersign_core::secret::Secret;
 
-use super::source::{Assertion, ClientCredentials, FileToken, SecretSource, TokenSource};
+use super::source::{Assertion, ClientCredentials, DpopKey, FileToken, SecretSource, TokenSource};
 use crate::fetch;
 
 /// The source of tokens that the binding names.
 pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dyn TokenSource>, ConfigError> {
     match (&binding.token_file, &binding.client) {
+        (Some(_), None) if binding.is_bound_to_key() => Err(ConfigError::new(
+            "dpop",
+            "set beside token_file; a token in a file is bound to another key, or to none",
+        )),
         (Some(file), None) => Ok(Box::new(FileToken::new(file))),
         (None, Some(client)) => Ok(Box::new(credentials(binding, client, policy)?)),
         (None, None) => Err(ConfigError::new("client", "missing; name the client, or a token_file")),
@@ -51,6 +56,9 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     if binding.certificate_file.is_some() && binding.key_file.is_none() {
         faults.push(Fault::new("certificate_file", "set without key_file; name the file with its key"));
     }
+    if binding.dpop_key_algorithm.is_some() && binding.dpop_key_file.is_none() {
+        faults.push(Fault::new("dpop_key_algorithm", "set without dpop_key_file; name the file with its key"));
+    }
     ConfigError::check(faults)?;
     if let Some(issuer) = binding.assertion_audience.as_ref().or(binding.issuer.as_ref()) {
         source = source.assertion_audience(issuer);
@@ -67,6 +75,19 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     if binding.client_secret_post {
         source = source.client_secret_post();
     }
+    source = match dpop_key(binding)? {
+        Some(key) => source.dpop(key),
+        None => source,
+    };
     source = source.connection(connection);
     Ok(if binding.danger_plain_http { source.danger_allow_plain_http() } else { source })
+}
+
+/// The key that the tokens are bound to, if they are.
+fn dpop_key(binding: &OutboundConfig) -> Result<Option<DpopKey>, ConfigError> {
+    if let Some(file) = &binding.dpop_key_file {
+        return Ok(Some(DpopKey::from_file(file, binding.dpop_key_algorithm.unwrap_or(Algorithm::ES256))));
+    }
+    let generated = binding.dpop.then(DpopKey::generate).transpose();
+    generated.map_err(|error| ConfigError::new("dpop", error.to_string()))
 }

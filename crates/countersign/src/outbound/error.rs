@@ -46,6 +46,12 @@ pub enum OutboundErrorKind {
     AuthorizationAlreadySet,
     /// `step_up_required`: the service requires the user to authenticate again (RFC 9470).
     StepUpRequired,
+    /// `token_not_bound`: the token service issued a token that is not bound to the key (RFC 9449); it is not used.
+    TokenNotBound,
+    /// `proof_not_signed`: the key cannot sign a proof for this address; nothing was sent.
+    ProofNotSigned,
+    /// `redirects_followed`: a token that is bound to a key needs a client that follows no redirects.
+    RedirectsFollowed,
     /// `forwarding_refused`: the caller's token is not for the target, or the call has no caller; nothing was sent.
     ForwardingRefused,
     /// `no_caller`: a call on behalf of the current caller, in a task without one.
@@ -53,6 +59,10 @@ pub enum OutboundErrorKind {
     /// `call_failed`: the call itself failed.
     CallFailed,
 }
+
+/// The problem of a client that may follow redirects, and its fix.
+pub(super) const REDIRECTS_PROBLEM: &str = "a redirect takes the proof along; build the client with \
+     redirect::Policy::none(), and call client_follows_no_redirects";
 
 struct Inner {
     kind: OutboundErrorKind,
@@ -83,6 +93,11 @@ impl OutboundError {
 
     pub(super) fn new(kind: OutboundErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
         OutboundError(Arc::new(Inner::new(kind, detail.into())))
+    }
+
+    /// A client that may take a proof along to another address.
+    pub(super) fn redirects() -> Self {
+        OutboundError::new(OutboundErrorKind::RedirectsFollowed, REDIRECTS_PROBLEM)
     }
 
     /// `error` must be safe to print.
@@ -198,6 +213,9 @@ impl OutboundErrorKind {
             OutboundErrorKind::OriginNotBound => "origin_not_bound",
             OutboundErrorKind::AuthorizationAlreadySet => "authorization_already_set",
             OutboundErrorKind::StepUpRequired => "step_up_required",
+            OutboundErrorKind::TokenNotBound => "token_not_bound",
+            OutboundErrorKind::ProofNotSigned => "proof_not_signed",
+            OutboundErrorKind::RedirectsFollowed => "redirects_followed",
             OutboundErrorKind::ForwardingRefused => "forwarding_refused",
             OutboundErrorKind::NoCaller => "no_caller",
             OutboundErrorKind::CallFailed => "call_failed",

@@ -13,6 +13,9 @@ use super::source::TokenStats;
 /// `UNAUTHENTICATED`, the token is dropped, so that the next request gets a new one. The request is not sent again, since
 /// a body of any type cannot be read twice.
 ///
+/// If a token is bound to a key, each request has a proof. A 401 that demands a nonce in it is passed on, and the next request
+/// has the nonce. A client that follows redirects would take the proof along.
+///
 /// A request must name its target: build a tonic client with `with_origin`, from this and the channel, with the bound
 /// origin.
 ///
@@ -34,7 +37,7 @@ pub struct AttachTokenLayer {
 impl AttachTokenLayer {
     /// Starts a layer.
     pub fn builder() -> OutboundBuilder<Self> {
-        OutboundBuilder::new(|bindings| AttachTokenLayer { bindings })
+        OutboundBuilder::new(false, |bindings| AttachTokenLayer { bindings })
     }
 
     /// Counts of each binding's tokens, with its origin, in the order of binding.

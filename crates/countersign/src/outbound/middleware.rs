@@ -41,7 +41,7 @@ pub struct AttachTokenMiddleware {
 impl AttachTokenMiddleware {
     /// Starts a middleware.
     pub fn builder() -> OutboundBuilder<Self> {
-        OutboundBuilder::new(|bindings| AttachTokenMiddleware { bindings })
+        OutboundBuilder::new(true, |bindings| AttachTokenMiddleware { bindings })
     }
 
     /// Counts of each binding's tokens, with its origin, in the order of binding.

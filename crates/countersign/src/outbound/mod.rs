@@ -7,6 +7,8 @@
 //! For other tower HTTP clients, such as tonic's channel, there is [`AttachTokenLayer`]; for stacks of the crate
 //! `reqwest-middleware` there is `AttachTokenMiddleware` (feature of that name).
 //!
+//! A token can be bound to a key ([`DpopKey`], RFC 9449), so that whoever has only the token cannot use it.
+//!
 //! ```no_run
 //! use countersign::outbound::{ClientCredentials, Outbound};
 //! use countersign::secret::Secret;
@@ -38,7 +40,9 @@ mod future;
 mod layer;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+mod nonce;
 mod origin;
+mod proof;
 mod request_copy;
 mod retry;
 mod service;
@@ -57,6 +61,6 @@ pub use layer::AttachTokenLayer;
 pub use middleware::AttachTokenMiddleware;
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, FileToken, ForwardedToken, OutboundContext, OutboundToken, SecretSource,
+    Assertion, ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SecretSource,
     SelfSignedToken, StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };

@@ -33,6 +33,16 @@ impl Origin {
         Some(Origin { scheme: url.scheme().to_owned(), host: url.host_str()?.to_owned(), port })
     }
 
+    /// The address with this path, without query and fragment; the default port is left out.
+    pub(super) fn address(&self, path: &str) -> String {
+        let Origin { scheme, host, port } = self;
+        let path = if path.is_empty() { "/" } else { path };
+        match (scheme.as_str(), port) {
+            ("https", 443) | ("http", 80) => format!("{scheme}://{host}{path}"),
+            _ => format!("{scheme}://{host}:{port}{path}"),
+        }
+    }
+
     /// Returns what makes this origin another one than `other`, if they are easily taken for the same.
     pub(super) fn near_miss(&self, other: &Self) -> Option<&'static str> {
         let is_loopback = |origin: &Self| matches!(origin.host.as_str(), "localhost" | "127.0.0.1" | "[::1]");
@@ -136,6 +146,19 @@ mod tests {
         let loopback = Origin::parse("http://[::1]:8080").expect("an origin");
         assert!(loopback.contains_uri(&"http://[::1]:8080/x".parse().expect("a uri")));
         assert!(!loopback.contains_uri(&"http://[::1]/x".parse().expect("a uri")));
+    }
+
+    #[test]
+    fn s7_21_an_address_has_no_default_port() {
+        for (origin, expected) in [
+            ("HTTPS://Billing.Example:443", "https://billing.example/a%2Fb"),
+            ("https://billing.example:8443", "https://billing.example:8443/a%2Fb"),
+            ("http://[::1]:80", "http://[::1]/a%2Fb"),
+            ("http://127.1:8080", "http://127.0.0.1:8080/a%2Fb"),
+        ] {
+            assert_eq!(Origin::parse(origin).expect(origin).address("/a%2Fb"), expected);
+        }
+        assert_eq!(Origin::parse("https://a.example").expect("an origin").address(""), "https://a.example/");
     }
 
     #[test]

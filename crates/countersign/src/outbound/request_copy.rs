@@ -45,18 +45,18 @@ pub(super) fn try_clone_request(request: &mut Request) -> Option<RequestCopy> {
 
 impl RequestCopy {
     /// The request to send.
-    pub(super) fn into_request(self) -> Request {
-        let mut request = Request::new(self.method, self.url);
+    pub(super) fn request(&self) -> Request {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
         *request.version_mut() = self.version;
         if self.timeout.is_some() {
             *request.timeout_mut() = self.timeout;
         }
         let mut headers = HeaderMap::with_capacity(self.headers.len());
-        for (name, value) in self.headers {
-            headers.append(name, value);
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
         }
         *request.headers_mut() = headers;
-        *request.body_mut() = self.body.map(Body::from);
+        *request.body_mut() = self.body.clone().map(Body::from);
         request
     }
 }
@@ -86,7 +86,7 @@ mod tests {
             request.headers_mut().append("x-twice", HeaderValue::from_static(value));
         }
         *request.body_mut() = Some("exactly this".into());
-        let copy = try_clone_request(&mut request).expect("a copy").into_request();
+        let copy = try_clone_request(&mut request).expect("a copy").request();
         for same in [&request, &copy] {
             assert_eq!((same.method(), same.url().as_str()), (&Method::PUT, "https://billing.test/a?b"));
             assert_eq!((same.timeout(), same.version()), (Some(&Duration::from_secs(3)), Version::HTTP_2));
@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(same.body().and_then(Body::as_bytes), Some(&b"exactly this"[..]));
         }
         let mut bare = Request::new(Method::GET, Url::parse("https://billing.test").expect("a URL"));
-        let copy = try_clone_request(&mut bare).expect("a copy").into_request();
+        let copy = try_clone_request(&mut bare).expect("a copy").request();
         assert!(bare.body().is_none() && copy.body().is_none());
     }
 }

@@ -1,16 +1,18 @@
 //! The client service that attaches tokens.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, StatusCode};
 use tower_service::Service;
 
 use super::attach::{attach, refuse_unsafe_headers};
-use super::binding::Bindings;
+use super::binding::{Binding, Bindings};
 use super::error::OutboundError;
 use super::future::AttachTokenFuture;
 use super::retry::drop_refused_token;
+use super::source::OutboundToken;
 use crate::authenticate::CallerToken;
 
 /// `UNAUTHENTICATED` among the gRPC status codes.
@@ -57,14 +59,26 @@ where
             refuse_unsafe_headers(request.headers(), &binding.origin)?;
             let subject = request.extensions_mut().remove::<CallerToken>();
             let token = binding.tokens.token(subject.as_ref()).await?;
-            attach(request.headers_mut(), &token);
+            let nonce = attach_to(&mut request, binding, &token)?;
             let response = ready.call(request).await.map_err(|error| OutboundError::call(error, true))?;
+            binding.learn_nonce(&token, response.headers(), nonce.as_deref());
             if is_unauthenticated(&response) {
                 drop_refused_token(binding, subject.as_ref(), &token, response.headers())?;
             }
             Ok(response)
         }))
     }
+}
+
+fn attach_to<B>(
+    request: &mut Request<B>,
+    binding: &Binding,
+    token: &OutboundToken,
+) -> Result<Option<Arc<str>>, OutboundError> {
+    let mut headers = std::mem::take(request.headers_mut());
+    let nonce = attach(binding, token, (request.method(), request.uri().path()), &mut headers);
+    *request.headers_mut() = headers;
+    nonce
 }
 
 /// Returns whether the response is a 401, or a gRPC response without a message that says the same (`Trailers-Only`).

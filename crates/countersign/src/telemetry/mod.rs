@@ -98,7 +98,7 @@ pub(crate) use outbound::call_failed;
 #[cfg(feature = "outbound")]
 pub(crate) use outbound::{
     origin_not_bound, plain_http_allowed, secret_file_changed, secret_file_unusable, token_dropped, token_fetch_failed,
-    token_fetch_span, token_fetched, token_lifetime_unreadable,
+    token_fetch_span, token_fetched, token_lifetime_unreadable, token_not_bound,
 };
 #[cfg(feature = "remote-keys")]
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};

@@ -46,6 +46,13 @@ pub(crate) fn token_lifetime_unreadable(endpoint: &str) {
     );
 }
 
+pub(crate) fn token_not_bound(endpoint: &str) {
+    tracing::warn!(
+        target: "countersign::outbound", endpoint,
+        "token service issued a token that is not bound to the key; it is sent as Bearer"
+    );
+}
+
 pub(crate) fn plain_http_allowed(setting: &'static str) {
     tracing::warn!(
         target: "countersign::outbound", setting,

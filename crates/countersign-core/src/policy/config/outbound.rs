@@ -74,6 +74,15 @@ pub struct OutboundConfig {
     /// The file with the token itself, in place of a client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_file: Option<String>,
+    /// Binds the tokens to a key (DPoP, RFC 9449), which is made for the process unless `dpop_key_file` is set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dpop: bool,
+    /// The PKCS#8 PEM file with the key that the tokens are bound to, read again as it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_key_file: Option<String>,
+    /// The algorithm of that key. Default: ES256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_key_algorithm: Option<Algorithm>,
     /// The settings of the connections that fetch the tokens. Default: those of the policy.
     ///
     /// If `client` has no secret and no key here, the certificate of these settings authenticates it (RFC 8705 §2).
@@ -89,5 +98,11 @@ impl OutboundConfig {
     #[must_use]
     pub fn new(origin: impl Into<String>) -> Self {
         OutboundConfig { origin: origin.into(), ..OutboundConfig::default() }
+    }
+
+    /// Returns whether the tokens are to be bound to a key.
+    #[must_use]
+    pub fn is_bound_to_key(&self) -> bool {
+        self.dpop || self.dpop_key_file.is_some()
     }
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::context::OutboundContext;
+use super::key_file::key_file;
 use super::text_file::{RotatingFile, read_text};
 use crate::outbound::error::OutboundError;
 
@@ -90,11 +91,7 @@ impl Assertion {
         path: impl Into<PathBuf>,
         algorithm: Algorithm,
     ) -> Self {
-        let parse = move |pem: &Secret<String>| {
-            let problem = "the key file is not a PKCS#8 private key (PEM) for its algorithm";
-            Signer::from_pkcs8_pem(pem, algorithm).map_err(|_| OutboundError::refused(problem))
-        };
-        let key = Key::File(Arc::new(RotatingFile::new(path.into(), "key", parse)));
+        let key = Key::File(Arc::new(key_file(path.into(), algorithm)));
         Self::signed(issuer.into(), subject.into(), key)
     }
 

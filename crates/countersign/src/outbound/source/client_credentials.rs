@@ -9,8 +9,10 @@ use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
 
 use super::assertion::Assertion;
+use super::bound::BoundTokens;
 use super::context::OutboundContext;
 use super::credential::{Credential, SecretLocation};
+use super::dpop_key::DpopKey;
 use super::exchange;
 use super::secret_source::SecretSource;
 use super::token_client::{Actor, TokenClient};
@@ -111,6 +113,25 @@ impl ClientCredentials {
     #[must_use]
     pub fn jwt_bearer(self, assertion: Assertion) -> Self {
         ClientCredentials(TokenClient { grant: Some(assertion), ..self.0 })
+    }
+
+    /// Binds the tokens to this key (DPoP, RFC 9449): each token request and each call has a proof, and whoever has only the
+    /// token cannot use it.
+    ///
+    /// A token that the service does not bind is refused (`token_not_bound`), unless
+    /// [`accept_bearer_tokens`](Self::accept_bearer_tokens) is set. The client must
+    /// [follow no redirects](crate::outbound::OutboundBuilder::client_follows_no_redirects).
+    #[must_use]
+    pub fn dpop(self, key: DpopKey) -> Self {
+        ClientCredentials(TokenClient { bound: Some(BoundTokens::new(key)), ..self.0 })
+    }
+
+    /// Uses also tokens that the token service does not bind to the key, as `Bearer`, such as until it supports DPoP.
+    ///
+    /// A warning is logged when it issues the first one. Without [`dpop`](Self::dpop) it has no effect.
+    #[must_use]
+    pub fn accept_bearer_tokens(self) -> Self {
+        ClientCredentials(TokenClient { accepts_bearer: true, ..self.0 })
     }
 
     /// Adds the actor to every exchange (RFC 8693 `actor_token`): a token of this source, such as the service's own.

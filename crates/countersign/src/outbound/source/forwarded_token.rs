@@ -13,8 +13,8 @@ use crate::refresh::RefreshPolicy;
 
 /// Forwards the caller's own token to a target that it was issued for too.
 ///
-/// It never forwards a token whose `aud` does not name the target, which could use it against this service. It refuses
-/// calls without a caller. Prefer an exchange ([`ClientCredentials`](crate::outbound::ClientCredentials)): the target then
+/// It never forwards a token whose `aud` does not name the target, which could use it against this service, nor one that is
+/// bound to a key of the caller's. It refuses calls without a caller. Prefer an exchange ([`ClientCredentials`](crate::outbound::ClientCredentials)): the target then
 /// gets a token of its own.
 ///
 /// ```
@@ -38,11 +38,21 @@ enum OneOrMore {
     More(Vec<String>),
 }
 
+#[derive(Deserialize)]
+struct Confirmation {
+    cnf: Option<serde::de::IgnoredAny>,
+}
+
 impl ForwardedToken {
     /// Forwards tokens whose `aud` contains `audience`.
     #[must_use]
     pub fn new(audience: impl Into<String>) -> Self {
         ForwardedToken(audience.into())
+    }
+
+    /// Returns whether the token is bound to a key of the caller's, which only the caller has.
+    fn is_bound(caller: &CallerToken) -> bool {
+        caller.claims::<Confirmation>().is_some_and(|claims| claims.cnf.is_some())
     }
 
     fn is_for_target(&self, caller: &CallerToken) -> bool {
@@ -61,6 +71,9 @@ impl TokenSource for ForwardedToken {
                 None => refused("only callers' tokens are forwarded; call on_behalf_of"),
                 Some(caller) if !self.is_for_target(caller) => {
                     refused("the caller's token is not for the target; exchange it instead")
+                }
+                Some(caller) if Self::is_bound(caller) => {
+                    refused("the caller's token is bound to a key that only the caller has; exchange it instead")
                 }
                 Some(caller) => OutboundToken::from_bearer(&Secret::from(caller.expose()), None),
             }

@@ -1,16 +1,19 @@
 //! Sources of tokens.
 
 mod assertion;
+mod bound;
 mod cached;
 mod callers;
 mod cell;
 mod client_credentials;
 mod context;
 mod credential;
+mod dpop_key;
 mod exchange;
 mod exchanges;
 mod file_token;
 mod forwarded_token;
+mod key_file;
 #[cfg(test)]
 mod many_callers;
 mod party;
@@ -32,6 +35,7 @@ pub use cached::TokenStats;
 pub(super) use cached::{CALLER_CACHE_BYTES, CachedTokens, attach_source};
 pub use client_credentials::ClientCredentials;
 pub use context::OutboundContext;
+pub use dpop_key::DpopKey;
 pub use file_token::FileToken;
 pub use forwarded_token::ForwardedToken;
 pub use secret_source::SecretSource;

@@ -52,6 +52,11 @@ impl Refused<'_> {
                 format!("allow the client these scopes, or request others: {scopes}")
             }
             "invalid_target" => "the service does not know the audience or resource, or not for this client".to_owned(),
+            "use_dpop_nonce" => "the service demands a nonce in the proof, and gave no usable one".to_owned(),
+            "invalid_dpop_proof" => {
+                "the service does not take the proof: compare the clocks, and this address with the one it has of itself"
+                    .to_owned()
+            }
             "invalid_request" => "a parameter is missing or too many: audience, resource or scope".to_owned(),
             _ => return None,
         })

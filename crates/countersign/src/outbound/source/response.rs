@@ -1,7 +1,9 @@
 //! Token responses (RFC 6749 §5, RFC 8693 §2.2), accepted only if complete.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_core::mint::Signer;
 use countersign_core::secret::Secret;
 use http::StatusCode;
 use serde::Deserialize;
@@ -9,7 +11,7 @@ use serde_json::Value;
 
 use super::token::OutboundToken;
 use crate::fetch::FetchedResponse;
-use crate::outbound::error::OutboundError;
+use crate::outbound::error::{OutboundError, OutboundErrorKind};
 use crate::refresh::RefreshPolicy;
 
 /// The longest error code repeated. Those of RFC 6749, 8693 and 8707 have at most 25 letters.
@@ -18,6 +20,10 @@ const MAX_CODE_BYTES: usize = 40;
 /// The kinds of token that may be sent to a service (RFC 8693 §3). An ID token or a refresh token may not.
 const ACCESS_TOKENS: [&str; 2] =
     ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
+
+/// The problem of a token that is not bound, and its fix.
+const NOT_BOUND: &str = "the token service issued a Bearer token, which is not bound to the key; enable DPoP for the client \
+     there, leave out dpop, or accept_bearer_tokens";
 
 #[derive(Deserialize)]
 struct Granted {
@@ -43,13 +49,23 @@ impl<'de> Deserialize<'de> for Secreted {
     }
 }
 
-/// The token in a response, with its lifetime within `policy`. An exchange must state `issued_token_type` too.
+/// What a token response must hold.
+pub(super) struct Expected<'a> {
+    /// An exchange must state `issued_token_type`.
+    pub(super) is_exchange: bool,
+    /// The key that the token must be bound to, if a proof was sent.
+    pub(super) signer: Option<&'a Arc<Signer>>,
+    /// A token that is not bound to the key is accepted too.
+    pub(super) accepts_bearer: bool,
+    pub(super) policy: &'a RefreshPolicy,
+}
+
+/// The token in a response, with its lifetime within the policy.
 ///
 /// `on_unreadable_lifetime` is called if the response states a lifetime that cannot be read.
 pub(super) fn token_in(
     answer: &FetchedResponse,
-    is_exchange: bool,
-    policy: &RefreshPolicy,
+    expected: &Expected<'_>,
     on_unreadable_lifetime: impl FnOnce(),
 ) -> Result<OutboundToken, OutboundError> {
     if answer.status != StatusCode::OK {
@@ -59,7 +75,7 @@ pub(super) fn token_in(
         OutboundError::refused("the token response is not a JSON object with access_token and token_type")
     })?;
     match granted.issued_token_type.as_deref() {
-        None | Some("") if is_exchange => {
+        None | Some("") if expected.is_exchange => {
             return Err(OutboundError::refused("the exchange response lacks issued_token_type"));
         }
         Some(kind) if !kind.is_empty() && !ACCESS_TOKENS.contains(&kind) => {
@@ -67,19 +83,32 @@ pub(super) fn token_in(
         }
         _ => {}
     }
-    // `N_A` and proof-of-possession tokens must not be sent as `Bearer`.
-    if !granted.token_type.eq_ignore_ascii_case("bearer") {
-        return Err(OutboundError::refused("the token response has a token_type other than Bearer"));
-    }
+    // `N_A` and proof-of-possession tokens must not be sent as `Bearer`, nor unbound ones as `DPoP`.
+    let is_of = |scheme: &str| granted.token_type.eq_ignore_ascii_case(scheme);
+    let signer = match expected.signer {
+        Some(signer) if is_of("DPoP") => Some(signer),
+        Some(_) if is_of("Bearer") && expected.accepts_bearer => None,
+        Some(_) if is_of("Bearer") => {
+            return Err(OutboundError::new(OutboundErrorKind::TokenNotBound, NOT_BOUND));
+        }
+        Some(_) => return Err(OutboundError::refused("the token response has a token_type other than DPoP")),
+        None if is_of("Bearer") => None,
+        None => return Err(OutboundError::refused("the token response has a token_type other than Bearer")),
+    };
     let stated = granted.expires_in.as_ref().map_or(Some(Stated::Absent), seconds).unwrap_or_else(|| {
         on_unreadable_lifetime();
         Stated::Absent
     });
     let lifetime = match stated {
-        Stated::Absent => policy.default_lifetime,
-        Stated::Seconds(seconds) => Duration::from_secs(seconds).min(policy.max_lifetime),
+        Stated::Absent => expected.policy.default_lifetime,
+        Stated::Seconds(seconds) => Duration::from_secs(seconds).min(expected.policy.max_lifetime),
     };
-    Ok(OutboundToken::from_bearer(&granted.access_token.0, Some(lifetime))?.with_scope(granted.scope))
+    let (value, lifetime) = (&granted.access_token.0, Some(lifetime));
+    let token = match signer {
+        Some(signer) => OutboundToken::from_dpop(value, lifetime, Arc::clone(signer)),
+        None => OutboundToken::from_bearer(value, lifetime),
+    };
+    Ok(token?.with_scope(granted.scope))
 }
 
 fn failure_of(answer: &FetchedResponse) -> OutboundError {
@@ -87,6 +116,11 @@ fn failure_of(answer: &FetchedResponse) -> OutboundError {
         Some(denied) => OutboundError::oauth(code_of(&denied)),
         None => answer.unexpected_status().into(),
     }
+}
+
+/// Returns whether the token service demands a nonce in the proof (RFC 9449 §8).
+pub(super) fn is_nonce_demanded(answer: &FetchedResponse) -> bool {
+    denied_in(answer).is_some_and(|denied| denied.error == "use_dpop_nonce")
 }
 
 /// Returns whether the token service refused the client itself.
@@ -163,7 +197,8 @@ mod tests {
     }
 
     fn read(answer: &FetchedResponse, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
-        token_in(answer, is_exchange, &RefreshPolicy::for_tokens(), || {})
+        let policy = RefreshPolicy::for_tokens();
+        token_in(answer, &Expected { is_exchange, signer: None, accepts_bearer: false, policy: &policy }, || {})
     }
 
     #[test]
@@ -190,6 +225,33 @@ mod tests {
             assert_eq!(error.code(), "token_refused", "{bad}");
         }
         assert!(read(&answer(201, r#"{"access_token":"t","token_type":"bearer"}"#), false).is_err());
+    }
+
+    #[test]
+    fn s7_27_a_token_that_is_not_bound_is_no_token_unless_it_is_accepted() {
+        let signer = Arc::new(Signer::generate(countersign_core::key::Algorithm::ES256).expect("a key"));
+        let policy = RefreshPolicy::for_tokens();
+        let read = |token_type: &str, accepts_bearer| {
+            let expected = Expected { is_exchange: false, signer: Some(&signer), accepts_bearer, policy: &policy };
+            let body = format!(r#"{{"access_token":"t","token_type":"{token_type}"}}"#);
+            token_in(&answer(200, &body), &expected, || {})
+        };
+        for bound in ["DPoP", "dpop", "DPOP"] {
+            for accepts_bearer in [false, true] {
+                let token = read(bound, accepts_bearer).expect("bound");
+                assert_eq!((token.expose(), token.header().to_str().ok()), ("t", Some("DPoP t")));
+                assert!(token.signer().is_some());
+            }
+        }
+        let error = read("bearer", false).expect_err("not bound");
+        assert_eq!((error.kind(), error.code()), (OutboundErrorKind::TokenNotBound, "token_not_bound"));
+        let token = read("Bearer", true).expect("accepted");
+        assert!(token.signer().is_none() && token.header() == "Bearer t");
+        for other in ["N_A", "mac", "DPoP ", ""] {
+            assert_eq!(read(other, true).expect_err(other).code(), "token_refused");
+        }
+        let unasked = r#"{"access_token":"t","token_type":"DPoP"}"#;
+        assert_eq!(self::read(&answer(200, unasked), false).expect_err("no key").code(), "token_refused");
     }
 
     #[test]
@@ -239,7 +301,9 @@ mod tests {
         let lifetime = |expires_in: &str| {
             let body = format!(r#"{{"access_token":"t","token_type":"bearer","expires_in":{expires_in}}}"#);
             let mut reports = 0;
-            let token = token_in(&answer(200, &body), false, &RefreshPolicy::for_tokens(), || reports += 1);
+            let policy = RefreshPolicy::for_tokens();
+            let expected = Expected { is_exchange: false, signer: None, accepts_bearer: false, policy: &policy };
+            let token = token_in(&answer(200, &body), &expected, || reports += 1);
             (token.expect("a token").lifetime().map(|lifetime| lifetime.as_secs()), reports)
         };
         for (expires_in, expected) in [("\"soon\"", 60), ("[]", 60)] {

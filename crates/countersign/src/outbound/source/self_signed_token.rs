@@ -12,6 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::context::OutboundContext;
+use super::dpop_key::DpopKey;
 use super::token::OutboundToken;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
 use crate::outbound::error::OutboundError;
@@ -43,6 +44,7 @@ pub struct SelfSignedToken {
     subject: String,
     audiences: Vec<String>,
     scopes: Vec<String>,
+    key: Option<DpopKey>,
     lifetime: Duration,
     refresh_policy: RefreshPolicy,
     clock: SourceClock,
@@ -58,6 +60,7 @@ impl SelfSignedToken {
             subject: String::new(),
             audiences: Vec::new(),
             scopes: Vec::new(),
+            key: None,
             lifetime: DEFAULT_LIFETIME,
             refresh_policy: RefreshPolicy::for_tokens(),
             clock: SourceClock::default(),
@@ -90,6 +93,12 @@ impl SelfSignedToken {
         self
     }
 
+    /// Binds the tokens to this key (DPoP, RFC 9449), as [`ClientCredentials::dpop`](super::ClientCredentials::dpop) does.
+    #[must_use]
+    pub fn dpop(self, key: DpopKey) -> Self {
+        SelfSignedToken { key: Some(key), ..self }
+    }
+
     /// The lifetime of each token. Default 5 min, at most 1 h.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
@@ -102,7 +111,7 @@ impl SelfSignedToken {
         SelfSignedToken { refresh_policy, ..self }
     }
 
-    fn sign(&self) -> Result<OutboundToken, OutboundError> {
+    fn sign(&self, key: Option<Arc<Signer>>) -> Result<OutboundToken, OutboundError> {
         let now = self.clock.get().now();
         let expires_at = now.saturating_add(self.lifetime);
         let audience = match &self.audiences[..] {
@@ -120,8 +129,17 @@ impl SelfSignedToken {
         if !self.scopes.is_empty() {
             draft = draft.scope(self.scopes.join(" "));
         }
-        let token = draft.sign(&self.signer).map_err(|_| OutboundError::refused("the token could not be signed"))?;
-        Ok(OutboundToken::from_bearer(&Secret::new(token), Some(self.lifetime))?.with_times(now, expires_at))
+        let not_signed = || OutboundError::refused("the token could not be signed");
+        if let Some(key) = &key {
+            let key = key.verifying_key().map_err(|_| not_signed())?;
+            draft = draft.claim("cnf", json!({ "jkt": key.thumbprint() }));
+        }
+        let token = Secret::new(draft.sign(&self.signer).map_err(|_| not_signed())?);
+        let token = match key {
+            Some(key) => OutboundToken::from_dpop(&token, Some(self.lifetime), key),
+            None => OutboundToken::from_bearer(&token, Some(self.lifetime)),
+        };
+        Ok(token?.with_times(now, expires_at))
     }
 }
 
@@ -129,7 +147,11 @@ impl TokenSource for SelfSignedToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            self.sign()
+            let key = match &self.key {
+                Some(key) => Some(key.current().await?),
+                None => None,
+            };
+            self.sign(key)
         })
     }
 
@@ -139,6 +161,9 @@ impl TokenSource for SelfSignedToken {
 
     fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
         let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
+        if let Some(key) = &self.key {
+            faults.extend(key.fault().into_iter().chain(context.redirects_fault()));
+        }
         let has_no_audience = self.audiences.is_empty() || self.audiences.iter().any(String::is_empty);
         for (is_empty, field, problem) in [
             (self.issuer.is_empty(), "issuer", "empty; name the issuer that the target trusts"),

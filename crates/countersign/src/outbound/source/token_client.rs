@@ -11,18 +11,20 @@ use reqwest::{Request, Url};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::{self, Assertion};
+use super::bound::{BoundTokens, RequestProof};
 use super::cached::{CachedTokens, attach_source};
 use super::context::OutboundContext;
 use super::credential::{self, Credential, SecretLocation};
 use super::exchange;
 use super::refusal::{self, Refused};
-use super::response::{description_in, is_invalid_client, token_in};
+use super::response::{Expected, description_in, is_invalid_client, token_in};
 use super::token::OutboundToken;
 use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
 use crate::fetch::{self, ConnectionSettings, Endpoint, FetchedResponse, Reach};
 use crate::outbound::error::OutboundError;
+use crate::outbound::proof::DPOP;
 use crate::refresh::RefreshPolicy;
 use crate::telemetry;
 
@@ -58,6 +60,10 @@ pub(super) struct TokenClient {
     pub(super) secret_location: SecretLocation,
     pub(super) assertion_audience: Option<String>,
     pub(super) grant: Option<Assertion>,
+    /// The key that the tokens are bound to.
+    pub(super) bound: Option<BoundTokens>,
+    /// Tokens that are not bound to the key are used too.
+    pub(super) accepts_bearer: bool,
     pub(super) actor: Option<Actor>,
     pub(super) audiences: Vec<String>,
     pub(super) resources: Vec<String>,
@@ -71,6 +77,8 @@ pub(super) struct TokenClient {
     pub(super) has_warned: AtomicBool,
     /// A warning about plain HTTP was logged.
     pub(super) has_warned_of_plain_http: AtomicBool,
+    /// A warning about a token that is not bound was logged.
+    pub(super) has_warned_of_bearer: AtomicBool,
 }
 
 /// The source of actor tokens, and their cache once there is a clock.
@@ -91,6 +99,7 @@ struct Proofs {
 struct Sent {
     answer: FetchedResponse,
     secrets: Vec<Secret<String>>,
+    proof: Option<RequestProof>,
 }
 
 impl TokenClient {
@@ -102,6 +111,8 @@ impl TokenClient {
             secret_location: SecretLocation::Basic,
             assertion_audience: None,
             grant: None,
+            bound: None,
+            accepts_bearer: false,
             actor: None,
             audiences: Vec::new(),
             resources: Vec::new(),
@@ -113,6 +124,7 @@ impl TokenClient {
             clock: SourceClock::default(),
             has_warned: AtomicBool::new(false),
             has_warned_of_plain_http: AtomicBool::new(false),
+            has_warned_of_bearer: AtomicBool::new(false),
         }
     }
 
@@ -135,13 +147,17 @@ impl TokenClient {
             None => faults.push(Fault::new("client", "missing; give its id and its secret, key or certificate")),
             Some((id, credential)) => faults.extend(credential::faults(id, credential, self.secret_location)),
         }
+        if let Some(bound) = &self.bound {
+            faults.extend(bound.key.fault().into_iter().chain(context.redirects_fault()));
+        }
         let client_assertion = self.client.as_ref().and_then(|(_, credential)| credential.assertion());
         let assertions = || client_assertion.into_iter().chain(&self.grant);
         faults.extend(assertions().flat_map(|assertion| assertion.attach(context)));
         if assertions().any(Assertion::is_signed_here) && self.audience_of_assertions().is_empty() {
             faults.push(Fault::new("assertion_audience", "missing; name the issuer that the assertions are for"));
         }
-        faults.extend(self.actor.iter().flat_map(|actor| attach_source(&actor.source, context)));
+        let context = context.clone().for_client(false); // of the actor's token, which is sent to the token endpoint only
+        faults.extend(self.actor.iter().flat_map(|actor| attach_source(&actor.source, &context)));
         let is_bad_resource = |uri: &String| Url::parse(uri).map_or(true, |uri| uri.fragment().is_some());
         if self.resources.iter().any(is_bad_resource) {
             faults.push(Fault::new("resource", "not an absolute URI without a fragment"));
@@ -173,14 +189,17 @@ impl TokenClient {
             Refused { endpoint: &endpoint, client, scopes, is_exchange }.context(code, description.as_deref())
         };
         let sent = self.send(&endpoint, request).await;
-        let Sent { answer, secrets } = sent.map_err(|error| error.with_context(refused(None, None)))?;
+        let Sent { answer, secrets, proof } = sent.map_err(|error| error.with_context(refused(None, None)))?;
         // The flow of Entra does not state the kind of the token.
         let is_exchange = request.subject.is_some() && self.exchange == exchange::Flow::Standard;
-        let token = token_in(&answer, is_exchange, &self.refresh_policy, || {
+        let signer = proof.as_ref().map(|proof| &proof.signer);
+        let (accepts_bearer, policy) = (self.accepts_bearer, &self.refresh_policy);
+        let expected = Expected { is_exchange, signer, accepts_bearer, policy };
+        // Without its query, which may hold a secret.
+        let shown = || format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
+        let token = token_in(&answer, &expected, || {
             if !self.has_warned.swap(true, Ordering::Relaxed) {
-                // Without its query, which may hold a secret.
-                let shown = format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
-                telemetry::token_lifetime_unreadable(&shown);
+                telemetry::token_lifetime_unreadable(&shown());
             }
         });
         let token = token.map_err(|error| {
@@ -189,6 +208,9 @@ impl TokenClient {
             let context = refused(error.oauth_error(), description);
             error.with_context(context)
         })?;
+        if signer.is_some() && token.signer().is_none() && !self.has_warned_of_bearer.swap(true, Ordering::Relaxed) {
+            telemetry::token_not_bound(&shown());
+        }
         let lacks_one = token.scope().is_some_and(|granted| {
             self.scopes.iter().any(|requested| !granted.split_ascii_whitespace().any(|scope| scope == requested))
         });
@@ -201,18 +223,31 @@ impl TokenClient {
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
     async fn send(&self, endpoint: &Arc<Url>, request: &TokenRequest) -> Result<Sent, OutboundError> {
-        let (mut attempt, mut was_refused) = (0, false);
+        let (mut attempt, mut was_refused, mut has_repeated) = (0, false, false);
         loop {
             let used = self.credential_in_use().await?;
             let proofs = self.proofs(request).await?;
-            let Some(http_request) = self.http_request(endpoint, request, &proofs) else {
+            let Some(mut http_request) = self.http_request(endpoint, request, &proofs) else {
                 return Err(OutboundError::refused("the client's id or secret does not fit into a header"));
             };
+            let proof = match &self.bound {
+                Some(bound) => Some(bound.proof(endpoint, self.clock.get().now()).await?),
+                None => None,
+            };
+            if let Some(proof) = &proof {
+                http_request.headers_mut().insert(DPOP, proof.value.clone());
+            }
             let secrets = secrets_in(&http_request, request, &proofs);
             let reach = self.endpoint.reach;
             let sent = fetch::send_within(&self.connection, reach, http_request, MAX_ANSWER_BYTES).await;
             if sent.as_ref().is_ok_and(|answer| matches!(answer.status.as_u16(), 404 | 405 | 410)) {
                 self.endpoint.has_failed(endpoint); // it has moved: the next request reads the metadata again
+            }
+            if let (Ok(answer), Some(bound), Some(proof)) = (&sent, &self.bound, &proof)
+                && bound.demands_nonce(endpoint, answer, proof)
+                && !std::mem::replace(&mut has_repeated, true)
+            {
+                continue;
             }
             if let Ok(answer) = &sent
                 && !was_refused
@@ -223,7 +258,7 @@ impl TokenClient {
                 continue;
             }
             let Some(delay) = retry_delay(&sent, attempt) else {
-                return sent.map(|answer| Sent { answer, secrets }).map_err(|failure| {
+                return sent.map(|answer| Sent { answer, secrets, proof }).map_err(|failure| {
                     self.endpoint.has_failed(endpoint);
                     failure.into()
                 });
@@ -317,11 +352,12 @@ impl TokenClient {
 
 /// The secret texts of a request, in the forms in which they were sent and in which they are known.
 fn secrets_in(http_request: &Request, request: &TokenRequest, proofs: &Proofs) -> Vec<Secret<String>> {
-    let header = http_request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let headers = [header::AUTHORIZATION, DPOP].into_iter().filter_map(|name| http_request.headers().get(name));
+    let headers = headers.filter_map(|value| value.to_str().ok());
     let client = proofs.client.as_deref().map(Secret::expose);
     let encoded = client.map(|secret| byte_serialize(secret.as_bytes()).collect::<String>());
     let known = [client, proofs.grant.as_ref().map(Secret::expose)].into_iter().flatten().map(String::as_str);
-    let known = known.chain(header).chain(request.subject.as_ref().map(CallerToken::expose)).map(Secret::from);
+    let known = known.chain(headers).chain(request.subject.as_ref().map(CallerToken::expose)).map(Secret::from);
     let actor = proofs.actor.iter().map(|token| Secret::from(token.expose()));
     known.chain(encoded.map(Secret::new)).chain(actor).collect()
 }
