@@ -26,7 +26,7 @@ pub(super) trait Transport {
     fn error(error: OutboundError) -> Self::Error;
 }
 
-/// What may still be done about a 401, each once.
+/// The repetitions that are left, of each kind one.
 struct Budget {
     renewal: bool,
     nonce: bool,

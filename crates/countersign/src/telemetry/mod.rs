@@ -48,6 +48,7 @@
 //! | `countersign::guard` | ERROR, at most 10 per second | `nested routers have the path parameter twice, …` | `path`, `parameter` |
 //! | `countersign::outbound` | WARN, at most 10 per second | `token fetch failed` | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
 //! | `countersign::outbound` | INFO, at most 10 per second and origin | `token dropped after a 401` | `origin`, `unlogged` |
+//! | `countersign::outbound` | WARN, once per source | `token service issued a token that is not bound to the key; …` | `endpoint` |
 //! | `countersign::outbound` | WARN, once per source | `token response has a lifetime that is not a number; …` | `endpoint`, `member` |
 //! | `countersign::outbound` | WARN, at most 10 per second | `request answered by the error of a call` | `code`, `error` |
 //! | `countersign::outbound` | DEBUG | `request answered by an error that is logged already` | `code` |

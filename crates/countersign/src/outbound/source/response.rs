@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Secreted {
     }
 }
 
-/// What a token response must hold.
+/// The requirements on a token response.
 pub(super) struct Expected<'a> {
     /// An exchange must state `issued_token_type`.
     pub(super) is_exchange: bool,
