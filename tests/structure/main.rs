@@ -31,6 +31,8 @@ const HOMES: [(&str, &[&str]); 8] = [
         "reqwest",
         &[
             "countersign/src/fetch/",
+            "countersign/src/client/",
+            "countersign/src/introspect/asking.rs",
             "countersign/src/keys/http_location.rs",
             "countersign/src/keys/kubernetes.rs",
             "countersign/src/outbound/",

@@ -1,6 +1,10 @@
-//! SHA-256, for sibling crates that compare secrets without storing them.
+//! Digests for sibling crates, which compare secrets without storing them.
 
-use aws_lc_rs::digest;
+use std::fmt;
+use std::hash::Hasher;
+
+use aws_lc_rs::{digest, rand};
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// The SHA-256 of a text: tells secrets apart without storing them.
 ///
@@ -15,4 +19,69 @@ pub fn sha256(text: &str) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
     bytes
+}
+
+/// The random key of [`KeyedDigest`]s, new in each process.
+#[derive(Clone)]
+pub struct DigestKey([u8; 16]);
+
+/// The SipHash-2-4-128 of a credential under a random key: finds the credential in a table without keeping it there. Nobody
+/// without the key finds two credentials of one digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyedDigest([u64; 2]);
+
+impl DigestKey {
+    /// A key of the system's generator.
+    ///
+    /// ```
+    /// use countersign_core::integration::DigestKey;
+    ///
+    /// let key = DigestKey::random();
+    /// assert!(key.digest("a") == key.digest("a") && key.digest("a") != key.digest("b"));
+    /// assert!(key.digest("a") != DigestKey::random().digest("a"));
+    /// ```
+    #[must_use]
+    pub fn random() -> Self {
+        let mut key = [0; 16];
+        if rand::fill(&mut key).is_err() {
+            // The generator of the standard library, which has a source of its own.
+            let halves = [0, 1].map(|half| std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), half));
+            key[..8].copy_from_slice(&halves[0].to_ne_bytes());
+            key[8..].copy_from_slice(&halves[1].to_ne_bytes());
+        }
+        DigestKey(key)
+    }
+
+    /// The digest of `text`.
+    #[must_use]
+    #[inline]
+    pub fn digest(&self, text: &str) -> KeyedDigest {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(text.as_bytes());
+        let hash = hasher.finish128();
+        KeyedDigest([hash.h1, hash.h2])
+    }
+}
+
+/// Hides the key.
+impl fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestKey([hidden])")
+    }
+}
+
+/// The digest names one credential of the process: it is not shown.
+impl fmt::Debug for KeyedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyedDigest([hidden])")
+    }
+}
+
+impl KeyedDigest {
+    /// The digest as text, for queues by names.
+    #[must_use]
+    pub fn to_name(self) -> String {
+        let KeyedDigest([first, second]) = self;
+        format!("{first:016x}{second:016x}")
+    }
 }

@@ -36,10 +36,11 @@ pub use crate::budget::{
     NestedBudget, NestedPermit, OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing,
     fair_share,
 };
+pub use crate::cache::DigestCache;
 pub use crate::claims::typed::TokenClaims;
 pub use crate::clock::sweep::SweepTime;
 pub use crate::counter::Counter;
-pub use crate::digest::sha256;
+pub use crate::digest::{DigestKey, KeyedDigest, sha256};
 pub use crate::key::memory::KeyMemory;
 #[cfg(feature = "otel")]
 pub use crate::metrics::{DurationHistogram, observe_metrics};
@@ -54,8 +55,12 @@ pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
+pub use crate::verify::introspected::{
+    Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,
+};
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;
 pub use crate::verify::verifier::{Step, Uncached};
+pub use crate::verify::vouched::{check_sender, is_vouched_now, verified_bytes, vouch, vouch_again};

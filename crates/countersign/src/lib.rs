@@ -5,6 +5,7 @@
 //! - [`authenticate`]: the layer, which verifies the token of every request. A token seen before costs a cache lookup.
 //! - [`guard`]: requirements (scopes, roles, permissions, tenants) as layers on routes.
 //! - [`extract`]: typed claims and the tenant as handler arguments.
+//! - [`introspect`]: opaque tokens, by asking the authorization server that issued them.
 //! - [`app`]: an app in which every route needs a token unless it states otherwise, with a table of its routes.
 //! - [`grpc`]: layer, guards and claims in tonic services.
 //! - [`revocation`]: checks for revoked and for single-use tokens.
@@ -50,6 +51,7 @@
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`]; [`reload`] |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
+//! | `introspection` | no | [`introspect`]: opaque tokens, by asking the authorization server (RFC 7662, RFC 9701) |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //! | `metrics` | no | [`metrics`]: numbers for the recorder of the crate of that name |
@@ -67,6 +69,7 @@
         feature = "utoipa",
         feature = "remote-keys",
         feature = "outbound",
+        feature = "introspection",
         feature = "reqwest-middleware",
         feature = "metrics",
         feature = "otel"
@@ -77,6 +80,9 @@
 #[cfg(feature = "axum")]
 pub mod app;
 pub mod authenticate;
+#[cfg(feature = "_client")]
+#[cfg_attr(not(feature = "outbound"), allow(dead_code, unreachable_pub, reason = "outbound calls use all of it"))]
+mod client;
 #[cfg(feature = "_fetch")]
 pub mod connection;
 #[cfg(feature = "axum")]
@@ -97,6 +103,8 @@ pub mod guard;
 pub mod health;
 #[cfg(feature = "_fetch")]
 pub mod integration;
+#[cfg(feature = "introspection")]
+pub mod introspect;
 #[cfg(feature = "remote-keys")]
 pub mod issuers;
 #[cfg(feature = "remote-keys")]
@@ -126,7 +134,7 @@ pub mod revocation;
 mod rt;
 mod telemetry;
 
-#[cfg(feature = "outbound")]
+#[cfg(feature = "_client")]
 pub use countersign_core::mint;
 pub use countersign_core::{
     authz, claims, clock, error, fips, inspect, key, policy, pseudonym, requirement, secret, token, verify,

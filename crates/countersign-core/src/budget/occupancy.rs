@@ -100,6 +100,16 @@ impl OccupancyBudget {
         Err(OverBudget { retry_after: self.retry_after })
     }
 
+    /// Returns whether no unit is free.
+    pub(super) fn is_full(&self) -> bool {
+        self.inner.lock().is_full()
+    }
+
+    /// Returns whether no newcomer would get a unit.
+    pub(super) fn is_full_for_newcomers(&self) -> bool {
+        self.inner.lock().is_full_for_newcomers()
+    }
+
     /// The number of units in use.
     #[must_use]
     pub fn in_use(&self) -> u32 {

@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::occupancy::{OccupancyBudget, Permit};
 use super::rate::RateBudget;
 use super::shares::Standing;
 
@@ -70,6 +71,10 @@ impl<T, E> From<Result<T, E>> for Admission {
     fn from(spent: Result<T, E>) -> Self {
         if spent.is_ok() { Admission::Granted } else { Admission::Refused }
     }
+}
+
+fn is_newcomer(standing: Standing, count: u32) -> bool {
+    standing == Standing::New && count < 2
 }
 
 /// Higher ranks go first. The last part is unique.
@@ -153,18 +158,55 @@ impl<V> RankedQueue<V> {
     /// request each leave half of the budget to others.
     pub fn grant(&mut self, budget: &RateBudget, elapsed: Duration) -> Option<(Arc<str>, V)> {
         budget.check(elapsed).ok()?;
-        let is_newcomer = |standing, count| standing == Standing::New && count < 2;
         // All newcomers are refused alike: a flood of them must not cost a check of each.
         let is_closed = budget.is_full_for_newcomers(elapsed);
-        let mut admit = |group: &str, standing, count| match is_newcomer(standing, count) {
+        self.next(elapsed, &mut |group, standing, count| match is_newcomer(standing, count) {
             true if is_closed => Admission::NotBelow,
             true => budget.spend(group, Standing::New, elapsed).into(),
             false => budget.spend(group, Standing::Known, elapsed).into(),
-        };
+        })
+    }
+
+    /// As [`grant`](Self::grant), for units that are in use at the same time. The permit returns the unit when it is dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use countersign_core::integration::{OccupancyBudget, RankedQueue, Standing};
+    ///
+    /// let mut queue = RankedQueue::new(1_000, Duration::from_secs(5));
+    /// let calls = OccupancyBudget::new(1);
+    /// queue.request("client", "token", Standing::Known, Duration::ZERO, ());
+    /// let permit = queue.grant_permit(&calls, Duration::ZERO).map(|(.., permit)| permit);
+    /// assert!(permit.is_some() && calls.in_use() == 1);
+    /// ```
+    pub fn grant_permit(&mut self, budget: &OccupancyBudget, elapsed: Duration) -> Option<(Arc<str>, V, Permit)> {
+        if self.is_empty() || budget.is_full() {
+            return None;
+        }
+        let is_closed = budget.is_full_for_newcomers();
+        let mut granted = None;
+        let (key, value) = self.next(elapsed, &mut |group, standing, count| {
+            let standing = match is_newcomer(standing, count) {
+                true if is_closed => return Admission::NotBelow,
+                true => Standing::New,
+                false => Standing::Known,
+            };
+            granted = budget.acquire(group, standing).ok();
+            if granted.is_some() { Admission::Granted } else { Admission::Refused }
+        })?;
+        granted.map(|permit| (key, value, permit))
+    }
+
+    /// Removes and returns the next key that `admit` accepts.
+    fn next(
+        &mut self,
+        elapsed: Duration,
+        admit: &mut dyn FnMut(&str, Standing, u32) -> Admission,
+    ) -> Option<(Arc<str>, V)> {
         let is_known_first =
             self.heads.last_key_value().is_some_and(|((standing, ..), _)| *standing == Standing::Known);
         let is_by_lot = !is_known_first && self.granted % LOT_EVERY == LOT_EVERY - 1;
-        let drawn = if is_by_lot { self.draw(elapsed, &mut admit) } else { None };
+        let drawn = if is_by_lot { self.draw(elapsed, &mut *admit) } else { None };
         let next = drawn.or_else(|| self.pop(elapsed, admit))?;
         self.granted += 1;
         Some(next)

@@ -1,5 +1,6 @@
 //! The cache of verified tokens: bounded in bytes, matched byte for byte.
 
+mod digests;
 mod texts;
 
 use std::hash::{Hash, Hasher};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
+pub use digests::DigestCache;
 pub(crate) use texts::TextCache;
 
 /// The number of trailing characters that are hashed. They belong to the signature, and only verified tokens are inserted:

@@ -51,6 +51,42 @@ impl VerifyError {
         VerifyError { retry_after: Some(retry_after), ..VerifyError::new(VerifyErrorKind::KeysUnavailable, detail) }
     }
 
+    /// Creates the error for an introspection endpoint that cannot be asked now, or whose answer cannot be used; the caller
+    /// retries after `retry_after`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert!(VerifyError::not_introspected(Duration::from_secs(1), "status 500").is_unavailable());
+    /// ```
+    pub fn not_introspected(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
+        let kind = VerifyErrorKind::IntrospectionUnavailable;
+        VerifyError { retry_after: Some(retry_after), ..VerifyError::new(kind, detail) }
+    }
+
+    /// The authorization server does not vouch for the token.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::not_active().code(), "not_active");
+    /// ```
+    pub fn not_active() -> Self {
+        VerifyError::new(VerifyErrorKind::NotActive, "the introspection endpoint does not answer active: true")
+    }
+
+    /// A credential that cannot be a token of the kinds that are taken, refused without asking anybody.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::impossible("too short").code(), "malformed");
+    /// ```
+    pub fn impossible(detail: impl Into<Cow<'static, str>>) -> Self {
+        VerifyError::new(VerifyErrorKind::Malformed, detail)
+    }
+
     /// The token was revoked; `detail` states for the log how the revocation identified it.
     ///
     /// ```
@@ -103,7 +139,7 @@ impl VerifyError {
     /// Returns whether the token was left unverified (503, retry), not refused (401).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self.kind, VerifyErrorKind::KeysUnavailable)
+        self.kind.is_unavailable()
     }
 
     /// The delay before a retry, if [`is_unavailable`](Self::is_unavailable).

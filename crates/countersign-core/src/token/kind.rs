@@ -314,6 +314,11 @@ fn texts(json: &str) -> Vec<Cow<'_, str>> {
     }
 }
 
+/// Returns whether a text names access tokens, as the `token_type` of a response does.
+pub(crate) fn names_access_token(text: &str) -> bool {
+    named(text) == Some(TokenKind::Access)
+}
+
 /// Returns whether a text is `JWT`, which names no kind.
 fn is_jwt(text: &str) -> bool {
     ["jwt", "application/jwt"].iter().any(|name| name.eq_ignore_ascii_case(text.trim()))

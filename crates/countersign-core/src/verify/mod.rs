@@ -7,6 +7,7 @@ mod compared;
 pub(crate) mod enqueued;
 mod explain;
 mod headers;
+pub(crate) mod introspected;
 mod namespaces;
 pub(crate) mod needs_keys;
 pub(crate) mod replaceable;
@@ -18,6 +19,7 @@ pub(crate) mod span;
 pub(crate) mod still_accepted;
 mod verified;
 pub(crate) mod verifier;
+pub(crate) mod vouched;
 
 pub use binding::Binding;
 pub use builder::VerifierBuilder;

@@ -7,7 +7,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, Span};
 
 use super::verified::Verified;
-use crate::error::{VerifyError, VerifyErrorKind as Kind};
+use crate::error::VerifyError;
 
 /// The span of the verification of one token that is not cached, from the first step to the decision. It includes the wait for
 /// keys, and holds no text of the token.
@@ -79,7 +79,7 @@ impl VerificationSpan {
             Ok(verified) => drop(self.0.record("issuer", verified.issuer())),
             Err(error) => {
                 self.0.record("error.type", error.code());
-                if error.kind() == Kind::KeysUnavailable {
+                if error.is_unavailable() {
                     self.0.record("otel.status_code", "ERROR");
                 }
             }

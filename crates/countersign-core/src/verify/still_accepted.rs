@@ -28,6 +28,9 @@ impl Verifier {
         if !verified.is_timely(self.0.clock.now()) {
             return false;
         }
+        if verified.key_label().is_none() {
+            return self.still_vouches(verified);
+        }
         if self.is_unchanged(verified) {
             return true;
         }
@@ -110,7 +113,7 @@ impl Verifier {
 
 impl Revision {
     /// Returns whether it trusts this very issuer, under the same rules.
-    fn has(&self, issuer: &Arc<TrustedIssuer>) -> bool {
+    pub(super) fn has(&self, issuer: &Arc<TrustedIssuer>) -> bool {
         self.issuers.get(issuer.issuer()).is_some_and(|known| Arc::ptr_eq(known, issuer))
     }
 }
@@ -120,7 +123,7 @@ fn keys_accept(issuer: &TrustedIssuer, verified: &Verified, elapsed: Duration) -
     let current = issuer.keys.cell().load();
     let keys: &CurrentKeys = current.as_ref().filter(|keys| keys.is_usable(elapsed))?;
     let has_key = || {
-        let label = verified.key_label();
+        let Some(label) = verified.key_label() else { return false };
         match keys.set.find(label.key_id(), label.algorithm(), issuer.unlabelled_rsa) {
             Lookup::Found(found) => found.iter().any(|key| key.label().is_same_key(label)),
             Lookup::Missing | Lookup::Ambiguous | Lookup::OtherAlgorithm { .. } => false,

@@ -15,7 +15,7 @@ use crate::clock::{Clock, UnixTime};
 use crate::key::{Algorithm, KeyLabel};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
-use crate::token::{StringClaim, Strings};
+use crate::token::{CredentialKind, Payload, StringClaim, Strings};
 
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
 //
@@ -30,10 +30,12 @@ pub struct Verified {
     token: Option<Arc<str>>,
     typed: TypedClaims,
     /// Not the key itself: a cached token would keep the keys of a set in memory that was replaced.
-    key: Arc<KeyLabel>,
+    /// `None` if an authority vouches for the claims in place of a signature.
+    key: Option<Arc<KeyLabel>>,
     /// The claims that the mappings of the configured issuers read, if the issuer is a resolved one.
     configured_claims: Option<Arc<Vec<Box<str>>>>,
     is_clients_own: bool,
+    kind: CredentialKind,
     issued_at: Option<UnixTime>,
     not_before: Option<UnixTime>,
     expires: Option<UnixTime>,
@@ -75,12 +77,41 @@ impl Verified {
             not_before: payload.not_before,
             issued_at: payload.issued_at,
             expires: payload.expires,
-            key: Arc::clone(signed.key.label()),
+            key: Some(Arc::clone(signed.key.label())),
             is_clients_own,
+            kind: CredentialKind::Signed,
             configured_claims,
             epoch,
             issuer,
             binding: binding.map(Box::new),
+            clock,
+        })
+    }
+
+    /// Claims that passed the rules of their issuer, for which an authority vouches.
+    pub(super) fn vouched(
+        kind: CredentialKind,
+        payload: &Payload,
+        Caller { grants, client, is_clients_own, binding, configured_claims }: Caller<'_>,
+        issuer: Arc<TrustedIssuer>,
+        budget: Option<Arc<DecodedBudget>>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        Arc::new(Verified {
+            grants,
+            strings: Strings::new(payload, client.as_deref(), true),
+            token: None,
+            typed: TypedClaims::within(budget),
+            not_before: payload.not_before,
+            issued_at: payload.issued_at,
+            expires: payload.expires,
+            key: None,
+            binding: binding.map(Box::new),
+            is_clients_own,
+            kind,
+            configured_claims,
+            epoch: 0,
+            issuer,
             clock,
         })
     }
@@ -172,22 +203,28 @@ impl Verified {
         self.strings.get(StringClaim::AuthenticationContext)
     }
 
-    /// The `kid` of the key that verified it.
+    /// The kind of credential that the caller brought. Everything else here is the same for all kinds.
+    #[must_use]
+    pub fn token_kind(&self) -> CredentialKind {
+        self.kind
+    }
+
+    /// The `kid` of the key that verified it; `None` too if the credential is not a signed token.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.key.key_id()
+        self.key.as_ref()?.key_id()
     }
 
     /// Returns whether the key that verified it is one of tests or of development: its ID begins with `test-only-`.
     #[must_use]
     pub fn is_signed_by_test_key(&self) -> bool {
-        self.key.is_for_tests()
+        self.key.as_ref().is_some_and(|key| key.is_for_tests())
     }
 
-    /// The algorithm of the key that verified it.
+    /// The algorithm of the key that verified it; `None` if the credential is not a signed token.
     #[must_use]
-    pub fn algorithm(&self) -> Algorithm {
-        self.key.algorithm()
+    pub fn algorithm(&self) -> Option<Algorithm> {
+        self.key.as_ref().map(|key| key.algorithm())
     }
 
     /// The key and certificate that the token is bound to; `None` if it is a bearer token.
@@ -303,9 +340,14 @@ impl Verified {
             && self.issuer.is_only_issuer == other.issuer.is_only_issuer
     }
 
-    /// The name of the key that signed the token.
-    pub(super) fn key_label(&self) -> &KeyLabel {
-        &self.key
+    /// The name of the key that signed the token; `None` if an authority vouches for its claims.
+    pub(super) fn key_label(&self) -> Option<&KeyLabel> {
+        self.key.as_deref()
+    }
+
+    /// The JSON of the claims, if it was kept apart from a token.
+    pub(super) fn kept_json(&self) -> &str {
+        self.strings.json()
     }
 
     pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {
@@ -370,7 +412,7 @@ mod tests {
         assert!(key.upgrade().is_some() && verifier.cached_tokens() == 1);
         keys.cell().store(Arc::new(KeySet::new([])), None);
         assert!(key.upgrade().is_none(), "the key is still in memory");
-        assert_eq!((verified.key_id(), verified.algorithm()), (Some("k1"), Algorithm::ES256));
+        assert_eq!((verified.key_id(), verified.algorithm()), (Some("k1"), Some(Algorithm::ES256)));
     }
 
     #[test]

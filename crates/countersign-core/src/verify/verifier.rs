@@ -75,7 +75,7 @@ pub struct VerificationStats {
     pub from_cache: u64,
     /// Refused.
     pub refused: u64,
-    /// Not decided, because keys were unavailable.
+    /// Not decided, because keys or an introspection endpoint were unavailable.
     pub undecided: u64,
 }
 
@@ -557,12 +557,15 @@ impl Verifier {
     #[must_use]
     pub fn stats(&self) -> VerificationStats {
         let counts = &self.0.counts;
-        let refusals = Kind::ALL.iter().filter(|kind| **kind != Kind::KeysUnavailable);
+        let sum = |unavailable| {
+            let kinds = Kind::ALL.iter().filter(|kind| kind.is_unavailable() == unavailable);
+            kinds.map(|kind| counts.of(*kind)).sum()
+        };
         VerificationStats {
             verified: counts.verified.sum(),
             from_cache: counts.from_cache.sum(),
-            refused: refusals.map(|kind| counts.of(*kind)).sum(),
-            undecided: counts.of(Kind::KeysUnavailable),
+            refused: sum(false),
+            undecided: sum(true),
         }
     }
 

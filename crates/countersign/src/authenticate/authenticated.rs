@@ -8,6 +8,7 @@ use countersign_core::verify::{Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
 use super::locations::TokenLocations;
+use super::opaque::Introspector;
 use crate::response::{AnswerForm, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -34,6 +35,7 @@ pub(crate) struct LayerContext {
     pub(crate) samples: Samples,
     pub(crate) subjects: Option<Pseudonyms>,
     pub(crate) revocation: Option<Revocation>,
+    pub(crate) introspection: Option<Introspector>,
     pub(super) locations: TokenLocations,
 }
 

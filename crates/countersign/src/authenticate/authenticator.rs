@@ -1,11 +1,13 @@
 //! The decision about each request, shared by layer, service and future.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, decode_base64url};
+use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, check_sender, decode_base64url};
 use countersign_core::key::RefreshOutcome;
 use countersign_core::proof::DpopProof;
 use countersign_core::verify::{Outcome, Verified, Verifier};
@@ -16,6 +18,9 @@ use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
+#[cfg(feature = "introspection")]
+use super::opaque::Introspector;
+use super::opaque::{Asked, Judged};
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
 use crate::proof::{CheckedProof, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
@@ -59,6 +64,8 @@ pub(super) enum Admission {
     AwaitKeys { keys: NeedsKeys, suspended: SuspendedToken },
     /// Waits for the store of used proofs.
     AwaitReplay { outcome: ReplayFuture, proven: ProvenToken },
+    /// Waits for the answer of an introspection endpoint.
+    AwaitAnswer { answer: Pin<Box<dyn Future<Output = Judged> + Send>>, suspended: AskedToken },
     /// Waits for the revocation status of a verified token.
     AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
 }
@@ -77,6 +84,14 @@ pub(super) struct ProvenToken {
     verified: Arc<Verified>,
     token: Option<String>,
     proof: DpopProof,
+}
+
+/// A token that waits for the answer of an introspection endpoint.
+pub(super) struct AskedToken {
+    token: Option<String>,
+    /// The caller of a signed token, which was verified here.
+    signed: Option<Arc<Verified>>,
+    proof: Option<DpopProof>,
 }
 
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
@@ -108,6 +123,11 @@ impl Authenticator {
     #[cfg(feature = "axum")]
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    #[cfg(feature = "introspection")]
+    pub(super) fn introspection(&self) -> Option<&Introspector> {
+        self.context.introspection.as_ref()
     }
 
     /// Decides about a request as far as cached keys allow.
@@ -193,6 +213,14 @@ impl Authenticator {
                 Some(read.map_err(|error| self.refused_proof(checker, error))?)
             }
         };
+        if let Some(introspection) = self.context.introspection.as_ref().filter(|it| it.takes(token)) {
+            if !credential::is_b64token(token) {
+                return Err(self.invalid_request("the credential is not a single token"));
+            }
+            let asked = introspection.ask(token);
+            let suspended = AskedToken { token: keeps_token.then(|| token.to_owned()), signed: None, proof };
+            return self.await_answer(request, asked, suspended);
+        }
         let sender = possession(proof.as_ref());
         let step = match self.verifier.cached_with(token, &sender) {
             Ok(verified) => Step::Done(Ok(verified)),
@@ -213,6 +241,11 @@ impl Authenticator {
                     }
                     self.mark_if_signed(error, token)
                 });
+                if let Some((asked, verified)) = self.ask_also(&result, token) {
+                    let token = keeps_token.then(|| token.to_owned());
+                    let suspended = AskedToken { token, signed: Some(verified), proof };
+                    return self.await_answer(request, asked, suspended);
+                }
                 let token = keeps_token.then(|| token.to_owned());
                 self.check_proof(request, result, token, proof)
             }
@@ -247,7 +280,44 @@ impl Authenticator {
             }
             self.mark_if_signed(error, &token)
         });
+        if let Some((asked, verified)) = self.ask_also(&result, &token) {
+            let suspended = AskedToken { token: Some(token), signed: Some(verified), proof };
+            return self.await_answer(request, asked, suspended);
+        }
         self.check_proof(request, result, Some(token), proof)
+    }
+
+    /// Asks about a signed token that was verified here, if the settings say so.
+    fn ask_also(&self, result: &Judged, token: &str) -> Option<(Asked, Arc<Verified>)> {
+        let (introspection, verified) = self.context.introspection.as_ref().zip(result.as_ref().ok())?;
+        introspection.also_asks(verified).then(|| (introspection.ask_about_signed(token), Arc::clone(verified)))
+    }
+
+    fn await_answer<B>(
+        &self,
+        request: &mut Request<B>,
+        asked: Asked,
+        suspended: AskedToken,
+    ) -> Result<Admission, Refusal> {
+        match asked {
+            Asked::Known(outcome) => self.resume_with_answer(request, suspended, outcome),
+            Asked::Pending(answer) => Ok(Admission::AwaitAnswer { answer, suspended }),
+        }
+    }
+
+    /// Continues after an introspection endpoint has answered.
+    pub(super) fn resume_with_answer<B>(
+        &self,
+        request: &mut Request<B>,
+        AskedToken { token, signed, proof }: AskedToken,
+        outcome: Judged,
+    ) -> Result<Admission, Refusal> {
+        let result = outcome.and_then(|verified| match signed {
+            // Its claims are its own; the answer only says whether it is still active.
+            Some(signed) => Ok(signed),
+            None => check_sender(&self.verifier, verified, &possession(proof.as_ref())),
+        });
+        self.check_proof(request, result, token, proof)
     }
 
     /// Continues after the revocation check has answered.

@@ -16,7 +16,10 @@ use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
 use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
+use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
+#[cfg(feature = "introspection")]
+use crate::introspect::Introspection;
 use crate::proof::Dpop;
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
 use crate::revocation::Revocation;
@@ -46,13 +49,15 @@ pub struct AuthenticateLayerBuilder {
     subjects: Option<Pseudonyms>,
     revocation: Option<Revocation>,
     dpop: Option<Dpop>,
+    #[cfg(feature = "introspection")]
+    introspection: Option<Introspection>,
 }
 
 impl AuthenticateLayer {
     /// Creates a layer that requires a token accepted by `verifier` on every path.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self::builder(verifier).finish()
+        Self::builder(verifier).finish(None)
     }
 
     /// Starts a layer with settings of its own.
@@ -64,6 +69,8 @@ impl AuthenticateLayer {
             subjects: None,
             revocation: None,
             dpop: None,
+            #[cfg(feature = "introspection")]
+            introspection: None,
         }
     }
 }
@@ -155,6 +162,15 @@ impl AuthenticateLayerBuilder {
     /// ```
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.dpop = Some(dpop);
+        self
+    }
+
+    /// Accepts opaque tokens too, by asking their authorization server; [`introspect`](crate::introspect) describes it.
+    ///
+    /// Signed tokens are verified as before. The server's rules in the verifier's policy apply to the answers.
+    #[cfg(feature = "introspection")]
+    pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.introspection = Some(introspection);
         self
     }
 
@@ -355,7 +371,8 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
-    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `external_url`, `algorithms` and `max_age` of [`Dpop`], and `danger`.
+    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `introspection`, `external_url`, `algorithms` and `max_age` of
+    /// [`Dpop`], and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
@@ -385,13 +402,24 @@ impl AuthenticateLayerBuilder {
             let problem = "callers learn why their tokens fail (Detail::Code), and deny_danger forbids it; use Coarse";
             faults.push(Fault::new("danger", problem));
         }
+        #[cfg(feature = "introspection")]
+        let introspection = match self.introspection.as_ref().map(|it| Introspector::new(it, &self.verifier)) {
+            Some(Err(found)) => {
+                faults.extend(found);
+                None
+            }
+            Some(Ok(introspector)) => Some(introspector),
+            None => None,
+        };
+        #[cfg(not(feature = "introspection"))]
+        let introspection = None;
         ConfigError::check(faults)?;
-        Ok(self.finish())
+        Ok(self.finish(introspection))
     }
 
     /// The layer, whose settings have no fault.
-    fn finish(self) -> AuthenticateLayer {
-        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, dpop: _ } = self;
+    fn finish(self, introspection: Option<Introspector>) -> AuthenticateLayer {
+        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, .. } = self;
         let clock = Arc::clone(verifier.clock());
         let context = LayerContext {
             verifier: verifier.clone(),
@@ -400,6 +428,7 @@ impl AuthenticateLayerBuilder {
             samples: Samples::default(),
             subjects,
             revocation,
+            introspection,
             locations: settings.locations.clone(),
         };
         AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }

@@ -14,7 +14,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::addition::Addition;
-use super::authenticator::{Admission, Authenticator, ProvenToken, SuspendedToken, VerifiedCaller};
+use super::authenticator::{Admission, AskedToken, Authenticator, ProvenToken, SuspendedToken, VerifiedCaller};
+use super::opaque::Judged;
 use super::preflight::PreflightFuture;
 use crate::proof::ReplayFuture;
 use crate::response::{Refusal, ResponseBody};
@@ -45,6 +46,10 @@ pin_project! {
         RefreshingKeys {
             refresh: Pin<Box<dyn Future<Output = RefreshOutcome> + Send>>,
             suspended: Option<Box<(Suspended<S, ReqBody>, SuspendedToken)>>,
+        },
+        Introspecting {
+            answer: Pin<Box<dyn Future<Output = Judged> + Send>>,
+            suspended: Option<Box<(Suspended<S, ReqBody>, AskedToken)>>,
         },
         CheckingRevocation {
             status: RevocationFuture,
@@ -125,6 +130,15 @@ where
                     let admission = authenticator.resume_with_replay(request, proven, outcome);
                     suspended.proceed(admission)
                 }
+                StateProjection::Introspecting { answer, suspended } => {
+                    let outcome = ready!(answer.as_mut().poll(context));
+                    let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
+                        return Poll::Pending;
+                    };
+                    let Suspended { authenticator, request, .. } = &mut suspended;
+                    let admission = authenticator.resume_with_answer(request, token, outcome);
+                    suspended.proceed(admission)
+                }
                 StateProjection::CheckingRevocation { status, suspended } => {
                     let status = ready!(status.as_mut().poll(context));
                     let Some((mut suspended, caller)) = suspended.take().map(|boxed| *boxed) else {
@@ -161,6 +175,9 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             }
             Ok(Admission::AwaitReplay { outcome, proven }) => {
                 State::CheckingReplay { outcome, suspended: Some(Box::new((self, proven))) }
+            }
+            Ok(Admission::AwaitAnswer { answer, suspended: token }) => {
+                State::Introspecting { answer, suspended: Some(Box::new((self, token))) }
             }
             Ok(Admission::AwaitRevocation { status, caller }) => {
                 State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }

@@ -33,6 +33,24 @@ pub struct AuthenticateLayer {
     pub(super) authenticator: Arc<Authenticator>,
 }
 
+#[cfg(feature = "introspection")]
+impl AuthenticateLayer {
+    /// The numbers of its [introspection](crate::introspect), if it has one.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    ///
+    /// fn requests_to_the_endpoint(layer: &AuthenticateLayer) -> u64 {
+    ///     layer.introspection_stats().map_or(0, |stats| stats.asked)
+    /// }
+    /// # let _ = requests_to_the_endpoint;
+    /// ```
+    #[must_use]
+    pub fn introspection_stats(&self) -> Option<crate::introspect::IntrospectionStats> {
+        self.authenticator.introspection().map(crate::introspect::Introspector::stats)
+    }
+}
+
 /// Used by [`app::protect`](crate::app::protect).
 #[cfg(feature = "axum")]
 impl AuthenticateLayer {

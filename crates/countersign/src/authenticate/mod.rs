@@ -17,6 +17,7 @@ mod future;
 mod header;
 mod layer;
 mod locations;
+mod opaque;
 mod preflight;
 mod public_paths;
 mod query;

@@ -84,7 +84,7 @@ impl ConnectionFailure {
     }
 
     /// Returns whether the same connection may succeed a moment later.
-    #[cfg(feature = "outbound")]
+    #[cfg(feature = "_client")]
     pub(crate) const fn may_pass(self) -> bool {
         !matches!(self, ConnectionFailure::NotTrusted(_) | ConnectionFailure::Handshake(_))
     }

@@ -26,6 +26,7 @@ struct Metadata {
     issuer: String,
     jwks_uri: Option<String>,
     token_endpoint: Option<String>,
+    introspection_endpoint: Option<String>,
     mtls_endpoint_aliases: Option<serde_json::Value>,
 }
 
@@ -57,6 +58,9 @@ pub(crate) enum Endpoint {
     Token,
     /// The token endpoint for clients that authenticate with a certificate (RFC 8705 §5).
     TokenWithCertificate,
+    Introspection,
+    /// The introspection endpoint for clients that authenticate with a certificate.
+    IntrospectionWithCertificate,
 }
 
 impl Endpoint {
@@ -64,6 +68,7 @@ impl Endpoint {
         match self {
             Endpoint::Keys => "jwks_uri",
             Endpoint::Token | Endpoint::TokenWithCertificate => "token_endpoint",
+            Endpoint::Introspection | Endpoint::IntrospectionWithCertificate => "introspection_endpoint",
         }
     }
 }
@@ -95,10 +100,15 @@ pub(crate) async fn discover(
     let address = match endpoint {
         Endpoint::Keys => metadata.jwks_uri,
         Endpoint::Token => metadata.token_endpoint,
-        Endpoint::TokenWithCertificate => {
+        Endpoint::Introspection => metadata.introspection_endpoint,
+        Endpoint::TokenWithCertificate | Endpoint::IntrospectionWithCertificate => {
             let aliases = metadata.mtls_endpoint_aliases.as_ref();
-            let alias = aliases.and_then(|aliases| aliases.get("token_endpoint")?.as_str());
-            alias.map(str::to_owned).or(metadata.token_endpoint)
+            let alias = aliases.and_then(|aliases| aliases.get(endpoint.name())?.as_str());
+            let plain = match endpoint {
+                Endpoint::TokenWithCertificate => metadata.token_endpoint,
+                _ => metadata.introspection_endpoint,
+            };
+            alias.map(str::to_owned).or(plain)
         }
     };
     let address =

@@ -5,7 +5,8 @@ use countersign_core::key::Algorithm;
 use countersign_core::policy::{AudienceList, OutboundConfig, Policy};
 use countersign_core::secret::Secret;
 
-use super::source::{Assertion, ClientCredentials, DpopKey, FileToken, SecretSource, TokenSource};
+use super::source::{ClientCredentials, DpopKey, FileToken, TokenSource};
+use crate::client::{Assertion, SecretSource};
 use crate::fetch;
 
 /// The source of tokens that the binding names.

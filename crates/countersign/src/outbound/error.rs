@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::challenge::StepUpChallenge;
+use crate::client::ClientError;
 use crate::fetch::{ConnectionFailure, FetchFailure, causes};
 
 /// The error of a call to another service. It contains no token and no secret, and clones are cheap.
@@ -237,6 +238,15 @@ impl Inner {
             is_for_caller: false,
             is_logged,
             source,
+        }
+    }
+}
+
+impl From<ClientError> for OutboundError {
+    fn from(error: ClientError) -> Self {
+        match error.is_transient() {
+            true => OutboundError::unavailable(error.to_string(), None),
+            false => OutboundError::refused(error.to_string()),
         }
     }
 }

@@ -49,6 +49,7 @@ mod service;
 mod source;
 mod trace;
 
+pub use crate::client::{Assertion, SecretSource};
 pub use crate::refresh::RefreshPolicy;
 pub use builder::OutboundBuilder;
 pub use challenge::StepUpChallenge;
@@ -61,6 +62,6 @@ pub use layer::AttachTokenLayer;
 pub use middleware::AttachTokenMiddleware;
 pub use service::AttachToken;
 pub use source::{
-    Assertion, ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SecretSource,
-    SelfSignedToken, StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
+    ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,
+    StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };

@@ -64,6 +64,7 @@ impl Refusal {
             Refusal::InvalidRequest => "invalid_request",
             Refusal::Token(error) => match error.kind() {
                 Kind::KeysUnavailable => "keys_unavailable",
+                Kind::IntrospectionUnavailable => "introspection_unavailable",
                 // Nothing is stated about a forged token: a reason would show who is trusted.
                 _ if !error.is_signature_verified() => "token_invalid",
                 Kind::Expired => "token_expired",
@@ -104,7 +105,9 @@ impl Refusal {
             "invalid_request" => "exactly one well-formed bearer token is required",
             "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
-            "keys_unavailable" | "revocation_unavailable" => "the token cannot be verified at the moment",
+            "keys_unavailable" | "introspection_unavailable" | "revocation_unavailable" => {
+                "the token cannot be verified at the moment"
+            }
             "upstream_unavailable" => "a service that is needed for the answer is not available at the moment",
             "upstream_refused" => "a service that is needed for the answer refused the request",
             "proof_unavailable" => "the proof of possession cannot be checked at the moment",

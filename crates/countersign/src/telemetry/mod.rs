@@ -15,6 +15,8 @@
 //! | `countersign::authenticate` | ERROR, once per layer | `tokens in the query are ignored: deny_danger forbids them` | |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `refused a token that another authentication layer before this one accepted; …` | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `a token was sent and ignored, because the path is public; …` | `path`, `unlogged` |
+//! | `countersign::introspect` | WARN, at most 10 per second | `introspection failed` | `issuer`, `detail`, `unlogged` |
+//! | `countersign::introspect` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `issuer` |
 //! | `countersign::app` | ERROR, when built | `routes refuse every caller, unless an outer router's path has the parameter` | `error` |
 //! | `countersign::app` | INFO, when built | `routes that need no token; all others do` | `routes` (the first 16, with their access) |
 //! | `countersign::app` | WARN, when written | `the OpenAPI document has operations without a route, or lacks routes` | `operations`, `routes` (the first 8) |
@@ -69,11 +71,14 @@
 #[cfg(feature = "axum")]
 mod app;
 pub(crate) mod counts;
+#[cfg(feature = "introspection")]
+mod introspection;
 #[cfg(feature = "remote-keys")]
 mod issuers;
 #[cfg(feature = "remote-keys")]
 mod keys;
-#[cfg(feature = "outbound")]
+#[cfg(feature = "_client")]
+#[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "clients use a part of it"))]
 mod outbound;
 #[cfg(feature = "remote-keys")]
 mod policy;
@@ -84,6 +89,8 @@ mod samples;
 pub(crate) use app::unmatched_operations;
 #[cfg(feature = "axum")]
 pub(crate) use app::{faulty_routes, open_routes};
+#[cfg(feature = "introspection")]
+pub(crate) use introspection::{introspection_failed, introspection_plain_http};
 #[cfg(feature = "remote-keys")]
 pub(crate) use issuers::{
     issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,
@@ -98,9 +105,11 @@ pub(crate) use keys::{
 pub(crate) use outbound::call_failed;
 #[cfg(feature = "outbound")]
 pub(crate) use outbound::{
-    origin_not_bound, plain_http_allowed, secret_file_changed, secret_file_unusable, token_dropped, token_fetch_failed,
-    token_fetch_span, token_fetched, token_lifetime_unreadable, token_not_bound,
+    origin_not_bound, plain_http_allowed, token_dropped, token_fetch_failed, token_fetch_span, token_fetched,
+    token_lifetime_unreadable, token_not_bound,
 };
+#[cfg(feature = "_client")]
+pub(crate) use outbound::{secret_file_changed, secret_file_unusable};
 #[cfg(feature = "remote-keys")]
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
@@ -110,6 +119,6 @@ pub(crate) use requests::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
-#[cfg(feature = "outbound")]
+#[cfg(feature = "_client")]
 pub(crate) use samples::Sampler;
 pub(crate) use samples::Samples;

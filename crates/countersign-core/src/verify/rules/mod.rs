@@ -7,6 +7,6 @@ mod order;
 mod rule;
 mod times;
 
-pub(super) use order::{RULES, check};
+pub(super) use order::{RULES, check, check_claims};
 pub(super) use rule::Case;
 pub(super) use times::{is_early, is_expired};

@@ -56,6 +56,14 @@ impl Rule {
         }
     }
 
+    /// The decision of a rule for claims; one for the header decides nothing.
+    pub(super) fn decide_claims(&self, case: &Case<'_>) -> Result<(), VerifyError> {
+        match self {
+            Rule::Header { .. } => Ok(()),
+            Rule::Claims { decide, .. } => decide(case),
+        }
+    }
+
     /// The decision with the compared values; `None` if the part that the rule checks is unreadable.
     pub(in crate::verify) fn explain(
         &self,

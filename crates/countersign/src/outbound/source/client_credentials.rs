@@ -8,16 +8,13 @@ use countersign_core::error::Fault;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
 
-use super::assertion::Assertion;
 use super::bound::BoundTokens;
 use super::context::OutboundContext;
-use super::credential::{Credential, SecretLocation};
 use super::dpop_key::DpopKey;
 use super::exchange;
-use super::secret_source::SecretSource;
 use super::token_client::{Actor, TokenClient};
-use super::token_endpoint::TokenEndpoint;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource};
+use crate::client::{Assertion, Credential, SecretLocation, SecretSource, ServerEndpoint};
 use crate::fetch::{ConnectionSettings, Reach};
 use crate::refresh::RefreshPolicy;
 
@@ -39,13 +36,13 @@ impl ClientCredentials {
     /// Tokens of the endpoint in the issuer's metadata (OIDC discovery or RFC 8414).
     #[must_use]
     pub fn from_issuer(issuer: impl Into<String>) -> Self {
-        ClientCredentials(TokenClient::new(TokenEndpoint::from_issuer(issuer.into())))
+        ClientCredentials(TokenClient::new(ServerEndpoint::from_issuer(issuer.into(), "token_endpoint")))
     }
 
     /// Tokens of this token endpoint, such as the internal address of an issuer with a public name.
     #[must_use]
     pub fn from_token_endpoint(url: impl Into<String>) -> Self {
-        ClientCredentials(TokenClient::new(TokenEndpoint::from_url(url.into())))
+        ClientCredentials(TokenClient::new(ServerEndpoint::from_url(url.into(), "token_endpoint")))
     }
 
     /// The client and its secret, sent form-encoded in an `Authorization: Basic` header (RFC 6749 §2.3.1).

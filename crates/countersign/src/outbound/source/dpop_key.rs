@@ -9,8 +9,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::{Algorithm, KeyRejected};
 use countersign_core::mint::{DpopProof, Signer};
 
-use super::key_file::key_file;
-use super::text_file::RotatingFile;
+use crate::client::{RotatingFile, key_file};
 use crate::outbound::error::OutboundError;
 
 /// The key that tokens are bound to (DPoP, RFC 9449): whoever has only the token cannot use it.
@@ -80,7 +79,7 @@ impl DpopKey {
     pub(super) async fn current(&self) -> Result<Arc<Signer>, OutboundError> {
         match &*self.0 {
             Place::Memory(signer) => Ok(Arc::clone(&signer.lock().unwrap_or_else(PoisonError::into_inner))),
-            Place::File(file) => file.current().await,
+            Place::File(file) => Ok(file.current().await?),
         }
     }
 

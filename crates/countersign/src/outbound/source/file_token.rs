@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::text_file::read_text;
 use super::token::OutboundToken;
 use super::token_source::{TokenFuture, TokenRequest, TokenSource, refuse_subject};
+use crate::client::read_text;
+use crate::outbound::error::OutboundError;
 use crate::refresh::RefreshPolicy;
 
 /// A token in a file, such as a workload's projected service-account token.
@@ -32,7 +33,7 @@ impl TokenSource for FileToken {
     fn token<'a>(&'a self, request: &'a TokenRequest) -> TokenFuture<'a> {
         Box::pin(async move {
             refuse_subject(request)?;
-            OutboundToken::from_bearer(&read_text(&self.0, "token").await?, None)
+            OutboundToken::from_bearer(&read_text(&self.0, "token").await.map_err(OutboundError::from)?, None)
         })
     }
 

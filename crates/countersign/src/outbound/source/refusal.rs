@@ -3,7 +3,7 @@
 use countersign_core::integration::safe_text;
 use reqwest::Url;
 
-use super::credential::Credential;
+use crate::client::Credential;
 
 /// The number of consecutive characters that a description may have in common with something secret.
 const MAX_SHARED: usize = 5;

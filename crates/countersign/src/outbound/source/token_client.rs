@@ -10,18 +10,16 @@ use http::{HeaderValue, Method, header};
 use reqwest::{Request, Url};
 use url::form_urlencoded::{Serializer, byte_serialize};
 
-use super::assertion::{self, Assertion};
 use super::bound::{BoundTokens, RequestProof};
 use super::cached::{CachedTokens, attach_source};
 use super::context::OutboundContext;
-use super::credential::{self, Credential, SecretLocation};
 use super::exchange;
 use super::refusal::{self, Refused};
 use super::response::{Expected, description_in, is_invalid_client, token_in};
 use super::token::OutboundToken;
-use super::token_endpoint::{TokenEndpoint, retry_delay};
 use super::token_source::{TokenRequest, TokenSource};
 use crate::authenticate::CallerToken;
+use crate::client::{self, Assertion, Credential, SecretLocation, ServerEndpoint, retry_delay};
 use crate::fetch::{self, ConnectionSettings, Endpoint, FetchedResponse, Reach};
 use crate::outbound::error::OutboundError;
 use crate::outbound::proof::DPOP;
@@ -54,7 +52,7 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A client of a token service.
 pub(super) struct TokenClient {
-    pub(super) endpoint: TokenEndpoint,
+    pub(super) endpoint: ServerEndpoint,
     pub(super) connection: ConnectionSettings,
     pub(super) client: Option<(String, Credential)>,
     pub(super) secret_location: SecretLocation,
@@ -103,7 +101,7 @@ struct Sent {
 }
 
 impl TokenClient {
-    pub(super) fn new(endpoint: TokenEndpoint) -> Self {
+    pub(super) fn new(endpoint: ServerEndpoint) -> Self {
         TokenClient {
             endpoint,
             connection: ConnectionSettings::new(),
@@ -145,14 +143,14 @@ impl TokenClient {
         match &self.client {
             None if self.grant.is_some() => {}
             None => faults.push(Fault::new("client", "missing; give its id and its secret, key or certificate")),
-            Some((id, credential)) => faults.extend(credential::faults(id, credential, self.secret_location)),
+            Some((id, credential)) => faults.extend(client::faults(id, credential, self.secret_location)),
         }
         if let Some(bound) = &self.bound {
             faults.extend(bound.key.fault().into_iter().chain(context.redirects_fault()));
         }
         let client_assertion = self.client.as_ref().and_then(|(_, credential)| credential.assertion());
         let assertions = || client_assertion.into_iter().chain(&self.grant);
-        faults.extend(assertions().flat_map(|assertion| assertion.attach(context)));
+        faults.extend(assertions().flat_map(|assertion| assertion.attach(context.clock())));
         if assertions().any(Assertion::is_signed_here) && self.audience_of_assertions().is_empty() {
             faults.push(Fault::new("assertion_audience", "missing; name the issuer that the assertions are for"));
         }
@@ -273,13 +271,13 @@ impl TokenClient {
         let audience = self.audience_of_assertions();
         match &self.client {
             Some((_, Credential::Assertion(assertion))) => {
-                proofs.client = Some(Arc::new(assertion.token(assertion::CLIENT_AUTHENTICATION, audience).await?));
+                proofs.client = Some(Arc::new(assertion.token(client::CLIENT_AUTHENTICATION, audience).await?));
             }
             Some((_, Credential::Secret(secret))) => proofs.client = Some(secret.current().await?),
             Some((_, Credential::Certificate)) | None => {}
         }
         match (&request.subject, &self.grant, &self.actor) {
-            (None, Some(grant), _) => proofs.grant = Some(grant.token(assertion::GRANT, audience).await?),
+            (None, Some(grant), _) => proofs.grant = Some(grant.token(client::GRANT, audience).await?),
             (Some(_), _, Some(actor)) => proofs.actor = Some(actor.tokens(&self.clock).token(None).await?),
             _ => {}
         }
@@ -333,13 +331,7 @@ impl TokenClient {
         }
         match &self.client {
             Some((id, proof)) => {
-                credential::authenticate(
-                    (id, proof),
-                    self.secret_location,
-                    proofs.client.as_deref(),
-                    &mut form,
-                    headers,
-                )?;
+                client::authenticate((id, proof), self.secret_location, proofs.client.as_deref(), &mut form, headers)?;
             }
             // An assertion as the grant may stand for itself (RFC 7523 §3.1).
             None if proofs.grant.is_some() => {}

@@ -41,7 +41,7 @@ struct Counts {
 
 static COUNTS: LazyLock<Counts> = LazyLock::new(|| {
     let of_tokens = VerifyErrorKind::ALL.iter().map(|kind| match kind {
-        VerifyErrorKind::KeysUnavailable => (kind.code(), UNAVAILABLE),
+        kind if kind.is_unavailable() => (kind.code(), UNAVAILABLE),
         _ => (kind.code(), REFUSED),
     });
     let of_proofs = ProofErrorKind::ALL.iter().map(|kind| match kind {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::secret::Secret;
 
-use crate::outbound::error::OutboundError;
+use super::error::ClientError;
 use crate::{file, rt, telemetry};
 
 /// The longest file read, in bytes.
@@ -18,30 +18,30 @@ const MAX_FILE_BYTES: usize = 16 * 1024;
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// Reads the text in a file without the white space around it. `content` names it in errors.
-pub(super) async fn read_text(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
+pub(crate) async fn read_text(path: &Path, content: &'static str) -> Result<Secret<String>, ClientError> {
     let owned = path.to_owned();
     let read = file::in_turn(path, move || read(&owned, content));
     rt::within(MAX_WAIT, read).await.flatten().unwrap_or_else(|| Err(unreadable(content)))
 }
 
-fn read(path: &Path, content: &'static str) -> Result<Secret<String>, OutboundError> {
+fn read(path: &Path, content: &'static str) -> Result<Secret<String>, ClientError> {
     match file::read_text(path, MAX_FILE_BYTES) {
         Ok(text) => Ok(Secret::from(Secret::new(text).expose().trim())),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-            Err(OutboundError::refused(format!("the {content} file is over 16 KiB")))
+            Err(ClientError::refused(format!("the {content} file is over 16 KiB")))
         }
         Err(_) => Err(unreadable(content)),
     }
 }
 
-fn unreadable(content: &'static str) -> OutboundError {
+fn unreadable(content: &'static str) -> ClientError {
     let detail = format!("the {content} file cannot be read; check its path and permissions");
-    OutboundError::unavailable(detail, None)
+    ClientError::unavailable(detail)
 }
 
 /// A value from a file that is read at each use. While the file is unusable, the last good value is used and a warning is
 /// logged.
-pub(super) struct RotatingFile<T> {
+pub(crate) struct RotatingFile<T> {
     path: PathBuf,
     content: &'static str,
     parse: Box<Parse<T>>,
@@ -50,24 +50,24 @@ pub(super) struct RotatingFile<T> {
     has_failed: AtomicBool,
 }
 
-type Parse<T> = dyn Fn(&Secret<String>) -> Result<T, OutboundError> + Send + Sync;
+type Parse<T> = dyn Fn(&Secret<String>) -> Result<T, ClientError> + Send + Sync;
 
 impl<T> RotatingFile<T> {
-    pub(super) fn new(
+    pub(crate) fn new(
         path: PathBuf,
         content: &'static str,
-        parse: impl Fn(&Secret<String>) -> Result<T, OutboundError> + Send + Sync + 'static,
+        parse: impl Fn(&Secret<String>) -> Result<T, ClientError> + Send + Sync + 'static,
     ) -> Self {
         let (last, has_failed) = (Mutex::default(), AtomicBool::new(false));
         RotatingFile { path, content, parse: Box::new(parse), last, has_failed }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The value. It is the same one, by address, until the file changes.
-    pub(super) async fn current(&self) -> Result<Arc<T>, OutboundError> {
+    pub(crate) async fn current(&self) -> Result<Arc<T>, ClientError> {
         let read = read_text(&self.path, self.content).await.and_then(|text| self.parsed(text));
         match read {
             Ok(value) => {
@@ -83,9 +83,9 @@ impl<T> RotatingFile<T> {
         }
     }
 
-    fn parsed(&self, text: Secret<String>) -> Result<Arc<T>, OutboundError> {
+    fn parsed(&self, text: Secret<String>) -> Result<Arc<T>, ClientError> {
         if text.expose().is_empty() {
-            return Err(OutboundError::unavailable(format!("the {} file is empty", self.content), None));
+            return Err(ClientError::unavailable(format!("the {} file is empty", self.content)));
         }
         let mut last = self.last();
         if let Some((_, value)) = last.as_ref().filter(|(read, _)| read.expose() == text.expose()) {

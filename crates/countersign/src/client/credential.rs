@@ -12,7 +12,8 @@ use super::secret_source::SecretSource;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The credential of a client.
-pub(super) enum Credential {
+#[derive(Clone)]
+pub(crate) enum Credential {
     Secret(SecretSource),
     Assertion(Assertion),
     /// The certificate in the settings of the connections (RFC 8705 §2).
@@ -21,7 +22,7 @@ pub(super) enum Credential {
 
 /// The location of a secret in the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SecretLocation {
+pub(crate) enum SecretLocation {
     Basic,
     RawBasic,
     Body,
@@ -29,7 +30,7 @@ pub(super) enum SecretLocation {
 
 impl Credential {
     /// Returns whether another secret or key may be read later.
-    pub(super) fn may_change(&self) -> bool {
+    pub(crate) fn may_change(&self) -> bool {
         match self {
             Credential::Secret(secret) => secret.may_change(),
             Credential::Assertion(assertion) => assertion.may_change(),
@@ -38,7 +39,7 @@ impl Credential {
     }
 
     /// The credential in words, with the file that has it.
-    pub(super) fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let (kind, file) = match self {
             Credential::Secret(secret) => ("secret", secret.file()),
             Credential::Assertion(assertion) => ("key or assertion", assertion.file()),
@@ -51,7 +52,7 @@ impl Credential {
     }
 
     /// The assertion, if the client authenticates by one.
-    pub(super) fn assertion(&self) -> Option<&Assertion> {
+    pub(crate) fn assertion(&self) -> Option<&Assertion> {
         match self {
             Credential::Assertion(assertion) => Some(assertion),
             Credential::Secret(_) | Credential::Certificate => None,
@@ -62,7 +63,7 @@ impl Credential {
 /// Adds the client and its credential to a request; returns `None` if they do not fit into a header.
 ///
 /// `proof` is the current secret or a new assertion, for clients that authenticate by one.
-pub(super) fn authenticate(
+pub(crate) fn authenticate(
     (id, credential): (&str, &Credential),
     location: SecretLocation,
     proof: Option<&Secret<String>>,
@@ -92,7 +93,7 @@ pub(super) fn authenticate(
 }
 
 /// The faults of a client's settings, except those of its assertion.
-pub(super) fn faults(id: &str, credential: &Credential, location: SecretLocation) -> Vec<Fault> {
+pub(crate) fn faults(id: &str, credential: &Credential, location: SecretLocation) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |bad: bool, problem: &'static str| {
         if bad {

@@ -1,4 +1,4 @@
-//! The token endpoint of a token service: given, or discovered from its issuer.
+//! An endpoint of an authorization server: given, or discovered from its issuer.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,6 @@ use reqwest::Url;
 use crate::fetch::{
     ConnectionSettings, Endpoint, FetchFailure, FetchedResponse, Reach, checked_url_within, discover, metadata_urls,
 };
-use crate::outbound::error::OutboundError;
 use crate::refresh::{Fetch, FetchFuture, Fetched, Outcome, RefreshCache, RefreshPolicy};
 
 /// The number of retries after a failed connection or a 5xx.
@@ -29,11 +28,13 @@ const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest pause after discoveries that failed.
 const MAX_DISCOVERY_BACKOFF: Duration = Duration::from_secs(10);
 
-/// A token endpoint. A discovered address is used for an hour; after a request that failed, it is discovered again, at most
+/// An endpoint. A discovered address is used for an hour; after a request that failed, it is discovered again, at most
 /// once per cool-down for all callers.
-pub(super) struct TokenEndpoint {
+pub(crate) struct ServerEndpoint {
     location: Location,
-    pub(super) reach: Reach,
+    /// Its name in settings.
+    field: &'static str,
+    pub(crate) reach: Reach,
     /// Once there is a clock.
     discovered: OnceLock<RefreshCache<Url, Discovery>>,
     /// The address that failed, if it was not discovered again since.
@@ -45,47 +46,48 @@ enum Location {
     Url(String),
 }
 
-impl TokenEndpoint {
+impl ServerEndpoint {
     /// The endpoint in the metadata of this issuer.
-    pub(super) fn from_issuer(issuer: String) -> Self {
-        Self::new(Location::Issuer(issuer))
+    pub(crate) fn from_issuer(issuer: String, field: &'static str) -> Self {
+        Self::new(Location::Issuer(issuer), field)
     }
 
-    pub(super) fn from_url(url: String) -> Self {
-        Self::new(Location::Url(url))
+    pub(crate) fn from_url(url: String, field: &'static str) -> Self {
+        Self::new(Location::Url(url), field)
     }
 
-    fn new(location: Location) -> Self {
-        TokenEndpoint { location, reach: Reach::Anywhere, discovered: OnceLock::new(), failed: Mutex::default() }
+    fn new(location: Location, field: &'static str) -> Self {
+        let (reach, discovered, failed) = (Reach::Anywhere, OnceLock::new(), Mutex::default());
+        ServerEndpoint { location, field, reach, discovered, failed }
     }
 
     /// The issuer, if the endpoint is discovered from it.
-    pub(super) fn issuer(&self) -> Option<&str> {
+    pub(crate) fn issuer(&self) -> Option<&str> {
         match &self.location {
             Location::Issuer(issuer) => Some(issuer),
             Location::Url(_) => None,
         }
     }
 
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<Fault> {
         match &self.location {
             Location::Issuer(issuer) => metadata_urls(self.reach, issuer).err(),
-            Location::Url(url) => checked_url_within(self.reach, url, "token_endpoint").err(),
+            Location::Url(url) => checked_url_within(self.reach, url, self.field).err(),
         }
     }
 
     /// The address, of the `endpoint` in the metadata if it is discovered.
-    pub(super) async fn url(
+    pub(crate) async fn url(
         &self,
         endpoint: Endpoint,
         settings: &ConnectionSettings,
         clock: &SourceClock,
-    ) -> Result<Arc<Url>, OutboundError> {
+    ) -> Result<Arc<Url>, FetchFailure> {
         let issuer = match &self.location {
             Location::Issuer(issuer) => issuer,
             Location::Url(url) => {
-                let url = checked_url_within(self.reach, url, "token_endpoint");
-                return url.map(Arc::new).map_err(|_| OutboundError::refused("the token endpoint is not a usable URL"));
+                let url = checked_url_within(self.reach, url, self.field);
+                return url.map(Arc::new).map_err(|_| FetchFailure::Unusable("the endpoint is not a usable URL"));
             }
         };
         let discovered = self.discovered.get_or_init(|| {
@@ -103,7 +105,7 @@ impl TokenEndpoint {
     }
 
     /// Records that a request to `url` failed: it may have moved.
-    pub(super) fn has_failed(&self, url: &Arc<Url>) {
+    pub(crate) fn has_failed(&self, url: &Arc<Url>) {
         *self.failed() = Some(Arc::clone(url));
     }
 
@@ -157,15 +159,15 @@ fn discovery_policy() -> RefreshPolicy {
         .max_backoff(MAX_DISCOVERY_BACKOFF)
 }
 
-fn failure(outcome: Outcome<FetchFailure>) -> OutboundError {
+fn failure(outcome: Outcome<FetchFailure>) -> FetchFailure {
     match outcome {
-        Outcome::Failed { error: Some(error), .. } => error.into(),
-        Outcome::Failed { .. } | Outcome::Refreshed | Outcome::Deferred { .. } => FetchFailure::Timeout.into(),
+        Outcome::Failed { error: Some(error), .. } => error,
+        Outcome::Failed { .. } | Outcome::Refreshed | Outcome::Deferred { .. } => FetchFailure::Timeout,
     }
 }
 
 /// The delay before sending a request again after `sent`, the outcome of attempt number `attempt`; `None` if it is final.
-pub(super) fn retry_delay(sent: &Result<FetchedResponse, FetchFailure>, attempt: u32) -> Option<Duration> {
+pub(crate) fn retry_delay(sent: &Result<FetchedResponse, FetchFailure>, attempt: u32) -> Option<Duration> {
     let may_help = match sent {
         Ok(answer) => answer.status.is_server_error() && answer.retry_after().is_none(),
         Err(FetchFailure::Connection(failure)) => failure.may_pass(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::clock::SourceClock;
+use countersign_core::clock::{Clock, SourceClock};
 use countersign_core::error::Fault;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{CertificateThumbprint, Draft, Signer};
@@ -13,20 +13,19 @@ use countersign_core::secret::Secret;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::context::OutboundContext;
+use super::error::ClientError;
 use super::key_file::key_file;
 use super::text_file::{RotatingFile, read_text};
-use crate::outbound::error::OutboundError;
 
 /// The lifetime of an assertion signed here. It is sent at once, and services refuse long-lived ones.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 /// The type of an assertion that authenticates a client (RFC 10070).
-pub(super) const CLIENT_AUTHENTICATION: &str = "client-authentication+jwt";
+pub(crate) const CLIENT_AUTHENTICATION: &str = "client-authentication+jwt";
 
 /// The type of an assertion that is a grant. Neither RFC 7523 §2.1 nor RFC 10070 defines one: the latter types only assertions
 /// that authenticate clients.
-pub(super) const GRANT: &str = "JWT";
+pub(crate) const GRANT: &str = "JWT";
 
 /// A JWT that authenticates a client or acts as a grant: signed for each request, or read from a file.
 ///
@@ -65,7 +64,7 @@ enum Key {
 }
 
 impl Key {
-    async fn current(&self) -> Result<Arc<Signer>, OutboundError> {
+    async fn current(&self) -> Result<Arc<Signer>, ClientError> {
         match self {
             Key::Value(signer) => Ok(Arc::clone(signer)),
             Key::File(file) => file.current().await,
@@ -142,7 +141,7 @@ impl Assertion {
     pub fn certificate_file(mut self, path: impl Into<PathBuf>) -> Self {
         let parse = |pem: &Secret<String>| {
             let problem = "the certificate file has no certificate (PEM), or has a private key too";
-            CertificateThumbprint::from_pem(pem.expose()).ok_or_else(|| OutboundError::refused(problem))
+            CertificateThumbprint::from_pem(pem.expose()).ok_or_else(|| ClientError::refused(problem))
         };
         if let Origin::Signed { certificate, .. } = &mut self.origin {
             *certificate = Some(Arc::new(RotatingFile::new(path.into(), "certificate", parse)));
@@ -157,12 +156,12 @@ impl Assertion {
     }
 
     /// Returns whether another key or assertion may be read later.
-    pub(super) fn may_change(&self) -> bool {
+    pub(crate) fn may_change(&self) -> bool {
         matches!(self.origin, Origin::Signed { key: Key::File(_), .. } | Origin::File(_))
     }
 
     /// The file that has the key or the assertion, if a file does.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         match &self.origin {
             Origin::Signed { key: Key::File(file), .. } => Some(file.path()),
             Origin::Signed { key: Key::Value(_), .. } => None,
@@ -171,7 +170,7 @@ impl Assertion {
     }
 
     /// The identity of the key that signs now; `None` if the assertion itself is read.
-    pub(super) async fn key(&self) -> Result<Option<Arc<Signer>>, OutboundError> {
+    pub(crate) async fn key(&self) -> Result<Option<Arc<Signer>>, ClientError> {
         match &self.origin {
             Origin::Signed { key, .. } => key.current().await.map(Some),
             Origin::File(_) => Ok(None),
@@ -179,12 +178,12 @@ impl Assertion {
     }
 
     /// Returns whether it is signed here, and so needs an audience.
-    pub(super) fn is_signed_here(&self) -> bool {
+    pub(crate) fn is_signed_here(&self) -> bool {
         matches!(self.origin, Origin::Signed { .. })
     }
 
-    pub(super) fn attach(&self, context: &OutboundContext) -> Vec<Fault> {
-        let mut faults = Vec::from_iter(self.clock.attach(context.clock()));
+    pub(crate) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
+        let mut faults = Vec::from_iter(self.clock.attach(clock));
         if let Origin::Signed { issuer, subject, audiences, .. } = &self.origin {
             if issuer.is_empty() || subject.is_empty() {
                 faults.push(Fault::new("assertion", "its issuer or subject is empty; name both"));
@@ -197,7 +196,7 @@ impl Assertion {
     }
 
     /// A new assertion for `audience`, or the one in the file.
-    pub(super) async fn token(&self, token_type: &str, audience: &str) -> Result<Secret<String>, OutboundError> {
+    pub(crate) async fn token(&self, token_type: &str, audience: &str) -> Result<Secret<String>, ClientError> {
         match &self.origin {
             Origin::File(path) => read_text(path, "token").await,
             Origin::Signed { issuer, subject, audiences, key, certificate } => {
@@ -223,7 +222,7 @@ impl Assertion {
                     .token_id(Uuid::now_v7().to_string())
                     .sign(&signer)
                     .map(Secret::new)
-                    .map_err(|_| OutboundError::refused("the assertion could not be signed"))
+                    .map_err(|_| ClientError::refused("the assertion could not be signed"))
             }
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use countersign_core::secret::{FileSecret, Secret};
 
+use super::error::ClientError;
 use super::text_file::RotatingFile;
-use crate::outbound::error::OutboundError;
 
 /// The secret of a client: a value, or a file that is read for each token request.
 ///
@@ -32,7 +32,7 @@ enum Origin {
 }
 
 impl SecretSource {
-    pub(super) async fn current(&self) -> Result<Arc<Secret<String>>, OutboundError> {
+    pub(crate) async fn current(&self) -> Result<Arc<Secret<String>>, ClientError> {
         match &self.0 {
             Origin::Value(secret) => Ok(Arc::clone(secret)),
             Origin::File(file) => file.current().await,
@@ -40,19 +40,19 @@ impl SecretSource {
     }
 
     /// The file that has the secret, if a file does.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         match &self.0 {
             Origin::Value(_) => None,
             Origin::File(file) => Some(file.path()),
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(&self.0, Origin::Value(secret) if secret.expose().is_empty())
     }
 
     /// Returns whether another secret may be read later.
-    pub(super) fn may_change(&self) -> bool {
+    pub(crate) fn may_change(&self) -> bool {
         matches!(self.0, Origin::File(_))
     }
 }
