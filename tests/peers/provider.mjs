@@ -11,6 +11,8 @@
 // Token request: POST /token, grant_type=client_credentials, resource=<one of the resources>, scope=...
 //   resource https://orders.test  scopes orders:read orders:write  tokens signed with the first of ALGS
 //   resource http://127.0.0.1:<any port>/ the same
+//   resource https://opaque.test  scopes orders:read orders:write  opaque tokens
+//   resource https://other-opaque.test  the same
 //   resource https://stock.test   scopes stock:read                tokens signed with the second of ALGS (or the first)
 // Clients: svc-basic (client_secret_basic, secret "s3cret for tests"), svc-post (client_secret_post, the same),
 //   svc-pkjwt (private_key_jwt, key printed at the start), svc-dpop (client_secret_basic, DPoP-bound tokens).
@@ -47,9 +49,11 @@ const assertionPrivate = { ...(await exportJWK(assertionKey.privateKey)), alg: '
 const resources = {
   'https://orders.test': { scope: 'orders:read orders:write', alg: algs[0] },
   'https://stock.test': { scope: 'stock:read', alg: algs[1] ?? algs[0] },
+  'https://opaque.test': { scope: 'orders:read orders:write', format: 'opaque' },
+  'https://other-opaque.test': { scope: 'orders:read orders:write', format: 'opaque' },
 };
 const loopback = /^http:\/\/127\.0\.0\.1:\d+\/$/; // a service under test, of whatever port
-const machine = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [] };
+const machine = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [], id_token_signed_response_alg: algs[0], introspection_signed_response_alg: algs[0] };
 
 function makeProvider(issuer) {
   const provider = new Provider(issuer, {
@@ -70,6 +74,7 @@ function makeProvider(issuer) {
       clientCredentials: { enabled: true },
       dPoP,
       introspection: { enabled: true },
+      jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
@@ -78,7 +83,7 @@ function makeProvider(issuer) {
         getResourceServerInfo: (ctx, resource) => {
           const found = resources[resource] ?? (loopback.test(resource) ? resources['https://orders.test'] : undefined);
           if (!found) throw Object.assign(new Error('invalid_target'), { error: 'invalid_target', status: 400, statusCode: 400, expose: true });
-          return { scope: found.scope, audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: lifetime, jwt: { sign: { alg: found.alg } } };
+          return { scope: found.scope, audience: resource, accessTokenFormat: found.format ?? 'jwt', accessTokenTTL: lifetime, ...(found.format ? {} : { jwt: { sign: { alg: found.alg } } }) };
         },
       },
     },

@@ -1,0 +1,12 @@
+//! Opaque tokens by introspection: CONFORMANCE S13.
+
+mod answers;
+mod caches;
+mod callers;
+mod flood;
+mod local;
+mod outage;
+mod provider;
+mod request;
+mod server;
+mod signed;
