@@ -48,7 +48,7 @@ pub enum SignedAnswer {
 
 /// Reads an answer. A token is active only if `active` is the JSON value `true`; otherwise all else is ignored.
 ///
-/// `audience` is used if the answer names none, or an empty list.
+/// `audience` is used if the answer names none, or an empty list; `token_type` must then say that it is an access token.
 ///
 /// ```
 /// use countersign_core::integration::{Introspected, read_introspection};
@@ -74,9 +74,15 @@ pub fn read_introspection(answer: &[u8], audience: Option<&str>) -> Result<Intro
     if members.remove("active").map(RawValue::get) != Some("true") {
         return Ok(Introspected::Inactive);
     }
-    check_type(members.get("token_type").map(|raw| raw.get()), members.contains_key("cnf"))?;
+    let token_type = members.get("token_type").map(|raw| raw.get()).filter(|json| *json != "null");
+    check_type(token_type, members.contains_key("cnf"))?;
     let has_none = members.get("aud").is_none_or(|aud| is_empty(aud.get()));
     if let Some(audience) = audience.as_deref().filter(|_| has_none) {
+        // Without an audience, nothing else tells an access token from a refresh token.
+        if token_type.is_none() {
+            let problem = "the answer has neither aud nor token_type, so it may be about a refresh token";
+            return Err(VerifyError::new(Kind::WrongType, problem));
+        }
         members.insert(Cow::Borrowed("aud"), audience);
     }
     serde_json::to_vec(&members).map(Introspected::Active).map_err(|_| malformed("the answer cannot be read"))
@@ -84,7 +90,7 @@ pub fn read_introspection(answer: &[u8], audience: Option<&str>) -> Result<Intro
 
 /// Refuses a token whose `token_type` is not one of access tokens, and one for proofs of possession that names no key.
 fn check_type(json: Option<&str>, has_key: bool) -> Result<(), VerifyError> {
-    let Some(json) = json.filter(|json| *json != "null") else { return Ok(()) };
+    let Some(json) = json else { return Ok(()) };
     let name: String = serde_json::from_str(json).unwrap_or_default();
     if !names_access_token(&name) {
         return Err(VerifyError::mismatch(Kind::WrongType, "token_type", "Bearer or DPoP", &name));
@@ -99,17 +105,18 @@ fn is_empty(json: &str) -> bool {
     json == "null" || json.strip_prefix('[').is_some_and(|rest| rest.trim_start() == "]")
 }
 
-/// Checks an answer that `issuer` signed for `audience`, with the keys and algorithms of that issuer's policy (RFC 9701 §5).
+/// Checks an answer that `issuer` signed, with the keys and algorithms of that issuer's policy (RFC 9701 §5). It must be for this
+/// service, as the client `client_id` or by an audience of the policy.
 ///
 /// `outcome` is that of a refresh of the keys, if there was one.
 pub fn check_signed_answer(
     verifier: &Verifier,
     issuer: &str,
-    audience: &str,
+    client_id: &str,
     answer: &str,
     outcome: Option<&RefreshOutcome>,
 ) -> SignedAnswer {
-    match (check(verifier, issuer, audience, answer), outcome) {
+    match (check(verifier, issuer, client_id, answer), outcome) {
         (Ok(members), _) => SignedAnswer::Genuine(members),
         (Err(Pending::NeedsKeys(keys)), None) => SignedAnswer::NeedsKeys(keys),
         (Err(Pending::Refused(error)), _) => SignedAnswer::Refused(error),
@@ -117,7 +124,7 @@ pub fn check_signed_answer(
     }
 }
 
-fn check(verifier: &Verifier, issuer: &str, audience: &str, answer: &str) -> Result<Vec<u8>, Pending> {
+fn check(verifier: &Verifier, issuer: &str, client_id: &str, answer: &str) -> Result<Vec<u8>, Pending> {
     let revision = verifier.0.current.load();
     let (now, elapsed) = (verifier.0.clock.now(), verifier.0.clock.elapsed());
     let refused = |kind, detail: &'static str| Pending::from(VerifyError::new(kind, detail));
@@ -139,10 +146,10 @@ fn check(verifier: &Verifier, issuer: &str, audience: &str, answer: &str) -> Res
         let found = payload.issuer.map_or("", text);
         return Err(VerifyError::mismatch(Kind::UnknownIssuer, "iss", issuer.issuer(), found).into());
     }
-    let is_for_us = payload.audience != ListClaim::Wrong && payload.texts(&payload.audience).any(|aud| aud == audience);
-    if !is_for_us {
+    let is_ours = |aud: &str| aud == client_id || issuer.audiences.iter().any(|own| own == aud);
+    if payload.audience == ListClaim::Wrong || !payload.texts(&payload.audience).any(is_ours) {
         let found = payload.texts(&payload.audience).next().unwrap_or_default();
-        return Err(VerifyError::mismatch(Kind::WrongAudience, "aud", audience, found).into());
+        return Err(VerifyError::mismatch(Kind::WrongAudience, "aud", client_id, found).into());
     }
     let issued = payload.issued_at.ok_or_else(|| refused(Kind::MissingClaim, "iat is absent"))?;
     if is_early(issued, issuer.leeway, now) {
@@ -201,7 +208,11 @@ mod tests {
 
     #[test]
     fn s13_03_an_absent_audience_is_bound_only_by_choice_and_a_named_one_stays() {
-        let with = |aud: &str| read(&format!(r#"{{"active":true{aud}}}"#), Some("orders"));
+        let with = |aud: &str| {
+            let claims = read(&format!(r#"{{"active":true,"token_type":"Bearer"{aud}}}"#), Some("orders"));
+            claims.map(|claims| claims.replace(r#","token_type":"Bearer"}"#, "}"))
+        };
+        assert!(read_introspection(br#"{"active":true}"#, Some("orders")).is_err(), "it may be a refresh token");
         for none in ["", r#","aud":null"#, r#","aud":[ ]"#] {
             assert_eq!(with(none).as_deref(), Some(r#"{"aud":"orders"}"#));
         }

@@ -68,7 +68,7 @@ impl Asking {
             None => ServerEndpoint::from_issuer(settings.issuer.clone(), FIELD),
         };
         endpoint.reach = settings.reach;
-        let accept = if settings.signed_for.is_some() { SIGNED } else { "application/json" };
+        let accept = if settings.requires_signed { SIGNED } else { "application/json" };
         Some(Asking {
             endpoint,
             connection: settings.connection.clone(),

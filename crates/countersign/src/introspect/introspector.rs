@@ -118,7 +118,7 @@ impl Introspector {
                 verifier: verifier.clone(),
                 issuer: settings.issuer.clone(),
                 absent_audience: settings.absent_audience.clone(),
-                signed_for: settings.signed_for.clone(),
+                signed_for: settings.client.as_ref().filter(|_| settings.requires_signed).map(|(id, _)| id.clone()),
             },
             clock: Arc::clone(verifier.clock()),
             key: DigestKey::random(),

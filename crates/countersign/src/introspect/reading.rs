@@ -16,6 +16,7 @@ pub(super) struct Reading {
     pub(super) verifier: Verifier,
     pub(super) issuer: String,
     pub(super) absent_audience: Option<String>,
+    /// The client that asks, if answers must be signed for it.
     pub(super) signed_for: Option<String>,
 }
 
@@ -26,7 +27,7 @@ impl Reading {
         let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         let is_signed = media_type.eq_ignore_ascii_case(SIGNED);
         let members = match (&self.signed_for, is_signed) {
-            (Some(audience), true) => self.signed_members(audience, &answer.body).await?,
+            (Some(client_id), true) => self.signed_members(client_id, &answer.body).await?,
             (None, false) => answer.body.to_vec(),
             (Some(_), false) => return Err(NoAnswer::new("the answer is not signed, and the settings require that")),
             (None, true) => return Err(NoAnswer::new("the answer is signed, and the settings do not expect that")),
@@ -43,9 +44,9 @@ impl Reading {
     }
 
     /// The members of a signed answer; its key is fetched if it is not cached.
-    async fn signed_members(&self, audience: &str, body: &[u8]) -> Result<Vec<u8>, NoAnswer> {
+    async fn signed_members(&self, client_id: &str, body: &[u8]) -> Result<Vec<u8>, NoAnswer> {
         let text = std::str::from_utf8(body).map_err(|_| NoAnswer::new("the signed answer is not a token"))?.trim();
-        let check = |outcome: Option<&_>| check_signed_answer(&self.verifier, &self.issuer, audience, text, outcome);
+        let check = |outcome: Option<&_>| check_signed_answer(&self.verifier, &self.issuer, client_id, text, outcome);
         let mut checked = check(None);
         if let SignedAnswer::NeedsKeys(keys) = &checked {
             let outcome = keys.refresh().await;

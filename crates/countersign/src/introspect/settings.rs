@@ -49,8 +49,7 @@ pub struct Introspection {
     pub(super) connection: ConnectionSettings,
     pub(super) reach: Reach,
     pub(super) absent_audience: Option<String>,
-    /// The audience of signed answers, if they are required.
-    pub(super) signed_for: Option<String>,
+    pub(super) requires_signed: bool,
     pub(super) asks_about_signed: bool,
     pub(super) prefixes: Vec<String>,
     pub(super) token_bytes: (usize, usize),
@@ -73,7 +72,7 @@ impl Introspection {
             connection: ConnectionSettings::new(),
             reach: Reach::Anywhere,
             absent_audience: None,
-            signed_for: None,
+            requires_signed: false,
             asks_about_signed: false,
             prefixes: Vec::new(),
             token_bytes: TOKEN_BYTES,
@@ -155,17 +154,18 @@ impl Introspection {
     /// Takes an answer without `aud` for one about a token for `audience`, which the policy names.
     ///
     /// For servers that send no audience, if every token that they call active to this client is meant for this service.
-    /// Without this setting such tokens are refused. An answer that names audiences is not changed.
+    /// Without this setting such tokens are refused. An answer that names audiences is not changed. One that names none must have
+    /// a `token_type`, because nothing else tells an access token from a refresh token.
     pub fn absent_audience(self, audience: impl Into<String>) -> Self {
         Introspection { absent_audience: Some(audience.into()), ..self }
     }
 
-    /// Takes only answers that the issuer signed (RFC 9701), with a key and an algorithm that the policy accepts, for
-    /// `audience`: the client, by most servers.
+    /// Takes only answers that the issuer signed (RFC 9701), with a key and an algorithm that the policy accepts. The audience
+    /// of an answer must be the client, or one that the policy names.
     ///
-    /// An answer that is not signed, or not for this audience, is not used: 503.
-    pub fn require_signed_answers(self, audience: impl Into<String>) -> Self {
-        Introspection { signed_for: Some(audience.into()), ..self }
+    /// An answer that is not signed, or for others, is not used: 503.
+    pub fn require_signed_answers(self) -> Self {
+        Introspection { requires_signed: true, ..self }
     }
 
     /// Also asks about each signed token of the issuer, after it was verified here: it is then refused within
@@ -231,9 +231,8 @@ impl Introspection {
         let (shortest, longest) = self.token_bytes;
         let is_odd = shortest == 0 || shortest > longest || longest > 64 * 1024;
         fault(is_odd, "introspection", "token_bytes is not a range between 1 and 65536");
-        let is_empty = |text: &Option<String>| text.as_ref().is_some_and(String::is_empty);
-        let has_empty = is_empty(&self.absent_audience) || is_empty(&self.signed_for);
-        fault(has_empty, "introspection", "an audience is empty; name the service or the client");
+        let has_empty = self.absent_audience.as_ref().is_some_and(String::is_empty);
+        fault(has_empty, "introspection", "absent_audience is empty; name the service");
         fault(self.prefixes.iter().any(String::is_empty), "introspection", "a token prefix is empty; remove it");
         let is_certificate = matches!(self.client, Some((_, Credential::Certificate)));
         fault(
