@@ -1,4 +1,4 @@
-//! The judgement of answers.
+//! The checks of answers.
 
 use countersign::clock::Clock;
 use countersign_test::TestIssuer;
@@ -40,7 +40,7 @@ async fn s13_02_an_answer_with_a_name_twice_is_not_used() {
 }
 
 #[tokio::test]
-async fn s13_03_the_members_are_judged_as_the_claims_of_a_signed_token() {
+async fn s13_03_the_members_are_checked_as_the_claims_of_a_signed_token() {
     let issuer = TestIssuer::new();
     let now = issuer.clock().now().as_secs();
     for (name, said, code) in [

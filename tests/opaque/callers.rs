@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::authenticate::AuthenticateLayer;
-use countersign::revocation::MemoryRevocations;
 use countersign::clock::Clock;
+use countersign::revocation::MemoryRevocations;
 use countersign_test::TestIssuer;
 use serde_json::json;
 

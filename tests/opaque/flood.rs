@@ -1,4 +1,4 @@
-//! Strangers with invented tokens.
+//! Untrusted clients with invented tokens.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ async fn s13_05_a_flood_of_invented_tokens_leaves_known_callers_served() {
         })
         .collect();
     for round in 0..3 {
-        // Cached answers, then ended ones: these are asked about again, before strangers.
+        // Cached answers, then ended ones: these are asked about again, before invented tokens.
         for number in 0..50 {
             let got = got(&service, &good(number)).await;
             assert_eq!(got.status, 200, "round {round}, client {number}: {got:?}");
@@ -60,7 +60,7 @@ async fn s13_05_a_flood_of_invented_tokens_leaves_known_callers_served() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s13_05_strangers_take_at_most_half_of_the_requests_and_known_callers_need_not_wait() {
+async fn s13_05_invented_tokens_take_at_most_half_of_the_requests_and_known_callers_need_not_wait() {
     let issuer = TestIssuer::new();
     let said = claims(&issuer);
     let server = Server::saying(said.clone()).await;
@@ -76,7 +76,7 @@ async fn s13_05_strangers_take_at_most_half_of_the_requests_and_known_callers_ne
             tokio::spawn(async move { got(&service, &format!("invented-token-{number:0>10}")).await.status })
         })
         .collect();
-    crate::server::eventually("the first strangers", || server.asked() == 4).await;
+    crate::server::eventually("the first invented tokens", || server.asked() == 4).await;
     crate::server::eventually("all others wait", || {
         layer.introspection_stats().is_some_and(|stats| stats.waiting == 97)
     })

@@ -1,21 +1,21 @@
 //! Which credential goes where.
 
-use countersign::verify::Verifier;
 use countersign::authenticate::AuthenticateLayer;
+use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
 use serde_json::json;
 
 use crate::server::{Server, TOKEN, asking, claims, got, json_answer, layer, service, service_of};
 
 #[tokio::test]
-async fn s13_07_a_signed_token_is_judged_here_and_never_sent() {
-    let (issuer, stranger) = (TestIssuer::new(), TestIssuer::new().with_name("https://stranger.test"));
+async fn s13_07_a_signed_token_is_verified_here_and_never_sent() {
+    let (issuer, foreign_issuer) = (TestIssuer::new(), TestIssuer::new().with_name("https://foreign.test"));
     let server = Server::saying(claims(&issuer)).await;
     let service = service(&issuer, asking(&issuer, &server));
     let good = issuer.token().subject("bob").audience("api").sign();
     let ours = got(&service, &good).await;
     assert_eq!((ours.status.as_u16(), ours.body.as_str()), (200, "bob Signed"));
-    let foreign = stranger.token().subject("eve").audience("api").sign();
+    let foreign = foreign_issuer.token().subject("eve").audience("api").sign();
     let (head, rest) = foreign.split_once('.').expect("parts");
     let (body, signature) = rest.split_once('.').expect("parts");
     for (name, token) in [
@@ -37,7 +37,8 @@ async fn s13_07_a_signed_token_is_judged_here_and_never_sent() {
 #[tokio::test]
 async fn s13_07_by_policy_the_server_is_also_asked_about_its_own_signed_tokens() {
     let (issuer, partner) = (TestIssuer::new(), TestIssuer::new().with_name("https://partner.test"));
-    let server = Server::saying(json!({"active": true, "sub": "somebody else", "aud": "api", "exp": 4_000_000_000_u64})).await;
+    let server =
+        Server::saying(json!({"active": true, "sub": "somebody else", "aud": "api", "exp": 4_000_000_000_u64})).await;
     let verifier = Verifier::builder().trust(issuer.trusted_for("api")).trust(partner.trusted_for("api"));
     let verifier = verifier.clock(issuer.clock().clone()).build().expect("a verifier");
     let settings = asking(&issuer, &server).also_ask_about_signed_tokens();

@@ -54,7 +54,8 @@ mod tests {
         round_trip(&provider, &service(&provider, |settings| settings)).await;
         let before = provider.control("counts")["/token/introspection"].clone();
         let signed = reqwest::Client::new().post(format!("{}/token", provider.issuer()));
-        let form = [("grant_type", "client_credentials"), ("resource", "https://orders.test"), ("scope", "orders:read")];
+        let form =
+            [("grant_type", "client_credentials"), ("resource", "https://orders.test"), ("scope", "orders:read")];
         let signed = signed.form(&form).basic_auth("svc-basic", Some(provider.client_secret()));
         let signed: serde_json::Value = signed.send().await.expect("sent").json().await.expect("JSON");
         let signed = signed["access_token"].as_str().expect("a token");

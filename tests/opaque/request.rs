@@ -51,20 +51,44 @@ async fn s13_01_answers_beyond_64_kib_redirects_and_other_statuses_are_not_used(
     let padded = |bytes: usize| format!("{}{}", " ".repeat(bytes - good.len()), good);
     let elsewhere = server.url();
     let cases: Vec<(&str, Box<dyn Fn() -> _ + Send + Sync>)> = vec![
-        ("64 KiB", Box::new({ let body = padded(64 * 1024); move || answer(200, "application/json", body.clone()) })),
-        ("more", Box::new({ let body = padded(64 * 1024 + 1); move || answer(200, "application/json", body.clone()) })),
-        ("a redirect", Box::new(move || {
-            let mut moved = answer(307, "text/plain", "");
-            moved.headers_mut().insert(header::LOCATION, elsewhere.parse().expect("an address"));
-            moved
-        })),
-        ("created", Box::new({ let good = good.clone(); move || answer(201, "application/json", good.clone()) })),
+        (
+            "64 KiB",
+            Box::new({
+                let body = padded(64 * 1024);
+                move || answer(200, "application/json", body.clone())
+            }),
+        ),
+        (
+            "more",
+            Box::new({
+                let body = padded(64 * 1024 + 1);
+                move || answer(200, "application/json", body.clone())
+            }),
+        ),
+        (
+            "a redirect",
+            Box::new(move || {
+                let mut moved = answer(307, "text/plain", "");
+                moved.headers_mut().insert(header::LOCATION, elsewhere.parse().expect("an address"));
+                moved
+            }),
+        ),
+        (
+            "created",
+            Box::new({
+                let good = good.clone();
+                move || answer(201, "application/json", good.clone())
+            }),
+        ),
         ("not the client", Box::new(|| answer(401, "application/json", "{\"error\":\"invalid_client\"}"))),
         ("a login page", Box::new(|| answer(200, "text/html", "<!doctype html><title>Sign in</title>"))),
-        ("an unexpected signature", Box::new({
-            let good = good.clone();
-            move || answer(200, "application/token-introspection+jwt", good.clone())
-        })),
+        (
+            "an unexpected signature",
+            Box::new({
+                let good = good.clone();
+                move || answer(200, "application/token-introspection+jwt", good.clone())
+            }),
+        ),
     ];
     for (name, answers) in cases {
         server.answer_with(move |_| answers());
@@ -103,7 +127,8 @@ fn s13_01_faulty_settings_are_named_when_the_layer_is_built() {
         let faults = built.map(|_| Vec::new()).unwrap_or_else(|error| error.faults().to_vec());
         faults.into_iter().map(|fault| fault.field.into_owned()).collect::<Vec<_>>()
     };
-    let good = || Introspection::at_issuer(issuer.name()).endpoint("https://id.test/introspect").client("api", "secret");
+    let good =
+        || Introspection::at_issuer(issuer.name()).endpoint("https://id.test/introspect").client("api", "secret");
     let none = Vec::<String>::new();
     assert_eq!(fields(good()), none);
     assert_eq!(fields(good().endpoint("http://id.test/introspect")), ["introspection_endpoint"]);

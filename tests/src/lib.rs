@@ -27,6 +27,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/connections.md")]
 #[doc = include_str!("../../docs/guides/proxies.md")]
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
+#[doc = include_str!("../../docs/guides/opaque-tokens.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]

@@ -81,7 +81,10 @@
 pub mod app;
 pub mod authenticate;
 #[cfg(feature = "_client")]
-#[cfg_attr(not(feature = "outbound"), allow(dead_code, unreachable_pub, reason = "outbound calls use all of it"))]
+#[cfg_attr(
+    not(feature = "outbound"),
+    allow(dead_code, unreachable_pub, unused_imports, reason = "outbound calls use all of it")
+)]
 mod client;
 #[cfg(feature = "_fetch")]
 pub mod connection;
@@ -90,11 +93,14 @@ pub mod extract;
 #[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),
-    allow(dead_code, unreachable_pub, reason = "keys and tokens each use a part of it")
+    allow(dead_code, unreachable_pub, unused_imports, reason = "keys and tokens each use a part of it")
 )]
 mod fetch;
 #[cfg(feature = "_fetch")]
-#[cfg_attr(not(feature = "remote-keys"), allow(dead_code, reason = "keys and tokens each use a part of it"))]
+#[cfg_attr(
+    not(all(feature = "remote-keys", feature = "outbound")),
+    allow(dead_code, unused_imports, reason = "keys and tokens each use a part of it")
+)]
 mod file;
 #[cfg(feature = "grpc")]
 pub mod grpc;

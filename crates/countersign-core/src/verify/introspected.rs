@@ -26,7 +26,7 @@ const MEMBER: &str = "token_introspection";
 /// The greatest age of a signed answer: it is made for the request.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// What an authorization server says about a token.
+/// The statement of an authorization server about a token.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Introspected {
     /// The token is active, and these are its claims, as a JSON object.
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn s13_03_the_type_of_the_token_is_judged() {
+    fn s13_03_the_type_of_the_token_is_checked() {
         let kind = |members: &str| {
             let answer = format!(r#"{{"active":true,"sub":"ann"{members}}}"#);
             read_introspection(answer.as_bytes(), None).err().map(|error| error.code())

@@ -14,7 +14,7 @@ use crate::token::{CredentialKind, Payload, TokenType};
 /// The longest claims, in bytes. Ends of strings have 16 bits.
 const MAX_BYTES: usize = u16::MAX as usize;
 
-/// Judges `claims`, a JSON object, by all rules of the configured `issuer` except those of a header and a signature.
+/// Checks `claims`, a JSON object, by all rules of the configured `issuer` except those of a header and a signature.
 ///
 /// The caller of this function has asked an authority that speaks for the issuer. The claims may lack `iss`; if they have it,
 /// it must be that of the issuer. They count as those of an access token.
@@ -46,7 +46,7 @@ pub fn vouch(
     verified.map_err(|error| verifier.refuse(error.after_signature()))
 }
 
-/// Returns whether a caller for whom an authority vouched is still within its times, and the rules by which it was judged are
+/// Returns whether a caller for whom an authority vouched is still within its times, and the rules by which it was checked are
 /// those in force. If not, [`vouch_again`] decides.
 #[must_use]
 #[inline]
@@ -73,7 +73,7 @@ pub fn check_sender(
     }
 }
 
-/// Judges the same claims by the rules in force. The authority is not asked.
+/// Checks the same claims by the rules in force. The authority is not asked.
 ///
 /// # Errors
 /// As [`vouch`].
@@ -88,7 +88,7 @@ pub fn verified_bytes(verified: &Verified) -> usize {
 }
 
 impl Verifier {
-    /// Returns whether the issuer and its rules are those by which the caller was judged.
+    /// Returns whether the issuer and its rules are those by which the caller was checked.
     fn has_rules_of(&self, verified: &Verified) -> bool {
         match &self.0.current {
             Current::Fixed(_) => true,

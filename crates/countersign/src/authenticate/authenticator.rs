@@ -20,7 +20,7 @@ use super::credential::{self, Credential};
 use super::locations::TokenLocations;
 #[cfg(feature = "introspection")]
 use super::opaque::Introspector;
-use super::opaque::{Asked, Judged};
+use super::opaque::{Answered, Asked};
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
 use crate::proof::{CheckedProof, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
@@ -65,7 +65,7 @@ pub(super) enum Admission {
     /// Waits for the store of used proofs.
     AwaitReplay { outcome: ReplayFuture, proven: ProvenToken },
     /// Waits for the answer of an introspection endpoint.
-    AwaitAnswer { answer: Pin<Box<dyn Future<Output = Judged> + Send>>, suspended: AskedToken },
+    AwaitAnswer { answer: Pin<Box<dyn Future<Output = Answered> + Send>>, suspended: AskedToken },
     /// Waits for the revocation status of a verified token.
     AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
 }
@@ -288,7 +288,7 @@ impl Authenticator {
     }
 
     /// Asks about a signed token that was verified here, if the settings say so.
-    fn ask_also(&self, result: &Judged, token: &str) -> Option<(Asked, Arc<Verified>)> {
+    fn ask_also(&self, result: &Answered, token: &str) -> Option<(Asked, Arc<Verified>)> {
         let (introspection, verified) = self.context.introspection.as_ref().zip(result.as_ref().ok())?;
         introspection.also_asks(verified).then(|| (introspection.ask_about_signed(token), Arc::clone(verified)))
     }
@@ -310,7 +310,7 @@ impl Authenticator {
         &self,
         request: &mut Request<B>,
         AskedToken { token, signed, proof }: AskedToken,
-        outcome: Judged,
+        outcome: Answered,
     ) -> Result<Admission, Refusal> {
         let result = outcome.and_then(|verified| match signed {
             // Its claims are its own; the answer only says whether it is still active.

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::addition::Addition;
 use super::authenticator::{Admission, AskedToken, Authenticator, ProvenToken, SuspendedToken, VerifiedCaller};
-use super::opaque::Judged;
+use super::opaque::Answered;
 use super::preflight::PreflightFuture;
 use crate::proof::ReplayFuture;
 use crate::response::{Refusal, ResponseBody};
@@ -48,7 +48,7 @@ pin_project! {
             suspended: Option<Box<(Suspended<S, ReqBody>, SuspendedToken)>>,
         },
         Introspecting {
-            answer: Pin<Box<dyn Future<Output = Judged> + Send>>,
+            answer: Pin<Box<dyn Future<Output = Answered> + Send>>,
             suspended: Option<Box<(Suspended<S, ReqBody>, AskedToken)>>,
         },
         CheckingRevocation {

@@ -1,10 +1,10 @@
 //! Introspection in the layer. Without the feature, no value of these types exists.
 
 #[cfg(feature = "introspection")]
-pub(crate) use crate::introspect::{Asked, Introspector, Judged};
+pub(crate) use crate::introspect::{Answered, Asked, Introspector};
 
 #[cfg(not(feature = "introspection"))]
-pub(crate) use off::{Asked, Introspector, Judged};
+pub(crate) use off::{Answered, Asked, Introspector};
 
 #[cfg(not(feature = "introspection"))]
 mod off {
@@ -15,12 +15,12 @@ mod off {
     use countersign_core::error::VerifyError;
     use countersign_core::verify::Verified;
 
-    pub(crate) type Judged = Result<Arc<Verified>, VerifyError>;
+    pub(crate) type Answered = Result<Arc<Verified>, VerifyError>;
 
     #[allow(dead_code, reason = "the other form has values")]
     pub(crate) enum Asked {
-        Known(Judged),
-        Pending(Pin<Box<dyn Future<Output = Judged> + Send>>),
+        Known(Answered),
+        Pending(Pin<Box<dyn Future<Output = Answered> + Send>>),
     }
 
     #[derive(Clone, Debug)]

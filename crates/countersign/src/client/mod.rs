@@ -13,8 +13,6 @@ pub(crate) use assertion::{CLIENT_AUTHENTICATION, GRANT};
 pub(crate) use credential::{Credential, SecretLocation, authenticate, faults};
 pub(crate) use endpoint::{ServerEndpoint, retry_delay};
 pub(crate) use error::ClientError;
-#[cfg_attr(not(feature = "outbound"), allow(unused_imports, reason = "keys of bound tokens"))]
 pub(crate) use key_file::key_file;
 pub use secret_source::SecretSource;
-#[cfg_attr(not(feature = "outbound"), allow(unused_imports, reason = "files of outbound tokens"))]
 pub(crate) use text_file::{RotatingFile, read_text};

@@ -16,7 +16,7 @@ use countersign_core::secret::Secret;
 use countersign_core::verify::{Verified, Verifier};
 
 use super::asking::{Asking, NoAnswer};
-use super::flight::{Account, Flights, Granted, Waiter};
+use super::question::{Account, Answered, Granted, Questions, Waiter};
 use super::reading::Reading;
 use super::settings::Introspection;
 use super::token_form::{is_signed_token, may_be_signed_token};
@@ -36,15 +36,12 @@ const MEAN_CALLER: usize = 1_024;
 const MEAN_SMALL: usize = 128;
 
 /// The account of tokens that were never good.
-const STRANGERS: &str = "";
-
-/// The caller of an opaque token, or why it is refused or cannot be judged.
-pub(crate) type Judged = Result<Arc<Verified>, VerifyError>;
+const NEVER_GOOD: &str = "";
 
 /// The answer about a token, at once or later.
 pub(crate) enum Asked {
-    Known(Judged),
-    Pending(Pin<Box<dyn Future<Output = Judged> + Send>>),
+    Known(Answered),
+    Pending(Pin<Box<dyn Future<Output = Answered> + Send>>),
 }
 
 /// Introspection as one layer uses it. Clones share caches and bounds.
@@ -68,7 +65,7 @@ struct Inner {
     refused: DigestCache<VerifyError>,
     /// The accounts of tokens that were good.
     good: DigestCache<Arc<str>>,
-    flights: Mutex<Flights>,
+    questions: Mutex<Questions>,
     sample: Sampler,
     from_cache: Counter,
     counts: Counts,
@@ -125,7 +122,7 @@ impl Introspector {
             active: DigestCache::new(settings.cache_bytes, MEAN_CALLER),
             refused: DigestCache::new(settings.cache_bytes / 16, MEAN_SMALL),
             good: DigestCache::new(settings.cache_bytes / 4, MEAN_SMALL),
-            flights: Mutex::new(Flights::new(settings.max_concurrent, settings.timeout)),
+            questions: Mutex::new(Questions::new(settings.max_concurrent, settings.timeout)),
             sample: Sampler::new(),
             from_cache: Counter::default(),
             counts: Counts::default(),
@@ -177,7 +174,7 @@ impl Introspector {
             impossible: read(&inner.counts.impossible),
             active: inner.active.len(),
             refused: inner.refused.len(),
-            waiting: inner.flights().waiting(),
+            waiting: inner.questions().waiting(),
         }
     }
 }
@@ -198,7 +195,7 @@ impl Introspection {
 impl Inner {
     /// The answer in a cache. `token` is asked about again before an active answer ends.
     #[inline]
-    fn cached(self: &Arc<Self>, digest: KeyedDigest, token: Option<&str>) -> Option<Judged> {
+    fn cached(self: &Arc<Self>, digest: KeyedDigest, token: Option<&str>) -> Option<Answered> {
         let elapsed = self.clock.elapsed();
         if let Some((active, ends_at)) = self.active.get(digest, elapsed) {
             if let Some(outcome) = self.current(digest, &active, ends_at) {
@@ -218,7 +215,7 @@ impl Inner {
 
     /// The caller, if the rules in force still accept it.
     #[inline]
-    fn current(&self, digest: KeyedDigest, active: &Active, ends_at: Duration) -> Option<Judged> {
+    fn current(&self, digest: KeyedDigest, active: &Active, ends_at: Duration) -> Option<Answered> {
         if is_vouched_now(&self.reading.verifier, &active.verified) {
             return Some(Ok(Arc::clone(&active.verified)));
         }
@@ -241,7 +238,7 @@ impl Inner {
     fn renew(self: &Arc<Self>, digest: KeyedDigest, active: &Active, token: &str) {
         if !active.is_renewed.swap(true, Ordering::Relaxed) {
             let account = self.account(digest);
-            let _ = self.flights().join(digest, &Secret::from(token), &account, self.clock.elapsed());
+            let _ = self.questions().join(digest, &Secret::from(token), &account, self.clock.elapsed());
             self.start_next();
         }
     }
@@ -249,7 +246,7 @@ impl Inner {
     fn account(&self, digest: KeyedDigest) -> Account {
         match self.good.get(digest, self.clock.elapsed()) {
             Some((group, _)) => Account { group: Arc::clone(&group), standing: Standing::Known },
-            None => Account { group: Arc::from(STRANGERS), standing: Standing::New },
+            None => Account { group: Arc::from(NEVER_GOOD), standing: Standing::New },
         }
     }
 
@@ -258,7 +255,7 @@ impl Inner {
         Asked::Pending(Box::pin(async move { inner.answer(digest, token).await }))
     }
 
-    async fn answer(self: Arc<Self>, digest: KeyedDigest, token: Secret<String>) -> Judged {
+    async fn answer(self: Arc<Self>, digest: KeyedDigest, token: Secret<String>) -> Answered {
         let waiter = match self.join(digest, &token) {
             Ok(waiter) => waiter,
             Err(outcome) => return outcome,
@@ -272,13 +269,13 @@ impl Inner {
     }
 
     /// Joins the question about a token. The cache is read again, because its answer may have come meanwhile.
-    fn join(self: &Arc<Self>, digest: KeyedDigest, token: &Secret<String>) -> Result<Waiter, Judged> {
+    fn join(self: &Arc<Self>, digest: KeyedDigest, token: &Secret<String>) -> Result<Waiter, Answered> {
         let account = self.account(digest);
-        let mut flights = self.flights();
+        let mut questions = self.questions();
         if let Some(outcome) = self.cached(digest, None) {
             return Err(outcome);
         }
-        flights.join(digest, token, &account, self.clock.elapsed()).map_err(|rest| {
+        questions.join(digest, token, &account, self.clock.elapsed()).map_err(|rest| {
             let rest = rest.max(RETRY_AFTER);
             Err(VerifyError::not_introspected(rest, "the introspection endpoint failed a moment ago"))
         })
@@ -287,32 +284,32 @@ impl Inner {
     /// Asks the next questions, as many as the bound allows.
     fn start_next(self: &Arc<Self>) {
         loop {
-            let granted = self.flights().next(self.clock.elapsed());
+            let granted = self.questions().next(self.clock.elapsed());
             let Some(granted) = granted else { return };
             rt::spawn(Arc::clone(self).run(granted));
         }
     }
 
     /// Asks a question, and then the next ones. Boxed, because it starts itself again.
-    fn run(self: Arc<Self>, Granted { flight, permit }: Granted) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    fn run(self: Arc<Self>, Granted { question, permit }: Granted) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         Box::pin(async move {
             self.counts.asked.fetch_add(1, Ordering::Relaxed);
             let asked = async {
-                let answer = self.asking.ask(&flight.token).await?;
+                let answer = self.asking.ask(&question.token).await?;
                 self.reading.read(&answer).await
             };
             let result = rt::within(self.settings.timeout, asked).await;
             let result = result.unwrap_or_else(|| Err(NoAnswer::new("no answer in time")));
-            let outcome = self.settle(flight.digest, result);
-            self.flights().end(&flight);
-            flight.publish(outcome);
+            let outcome = self.settle(question.digest, result);
+            self.questions().end(&question);
+            question.publish(outcome);
             drop(permit);
             self.start_next();
         })
     }
 
     /// Caches an answer.
-    fn settle(&self, digest: KeyedDigest, result: Result<Judged, NoAnswer>) -> Judged {
+    fn settle(&self, digest: KeyedDigest, result: Result<Answered, NoAnswer>) -> Answered {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let outcome = match result {
             Ok(outcome) => outcome,
@@ -320,11 +317,11 @@ impl Inner {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 telemetry::introspection_failed(&self.settings.issuer, &detail, &self.sample, elapsed);
                 let pause = retry_after.unwrap_or(RETRY_AFTER);
-                self.flights().pause(elapsed, pause);
+                self.questions().pause(elapsed, pause);
                 return Err(VerifyError::not_introspected(pause.max(RETRY_AFTER), detail));
             }
         };
-        self.flights().resume();
+        self.questions().resume();
         match &outcome {
             Ok(verified) => {
                 let left = verified.expires_at().saturating_since(now);
@@ -346,8 +343,8 @@ impl Inner {
         outcome
     }
 
-    fn flights(&self) -> MutexGuard<'_, Flights> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn questions(&self) -> MutexGuard<'_, Questions> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -34,12 +34,13 @@
 //! ```
 
 mod asking;
-mod flight;
 mod introspector;
+mod question;
 mod reading;
 mod settings;
 mod token_form;
 
 pub use introspector::IntrospectionStats;
-pub(crate) use introspector::{Asked, Introspector, Judged};
+pub(crate) use introspector::{Asked, Introspector};
+pub(crate) use question::Answered;
 pub use settings::Introspection;

@@ -35,7 +35,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The shortest and the longest opaque token, in bytes.
 const TOKEN_BYTES: (usize, usize) = (16, 4096);
 
-/// How a layer asks an authorization server about opaque tokens; the [module](crate::introspect) has an example.
+/// The settings by which a layer asks an authorization server about opaque tokens; the [module](crate::introspect) has an example.
 ///
 /// It names one of the verifier's issuers, whose rules apply to the answers, and the client as which it asks.
 #[derive(Clone)]

@@ -5,43 +5,46 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use countersign_core::error::VerifyError;
 use countersign_core::integration::{KeyedDigest, OccupancyBudget, Permit, RankedQueue, Standing};
 use countersign_core::secret::Secret;
+use countersign_core::verify::Verified;
 use tokio::sync::watch;
-
-use super::introspector::Judged;
 
 /// The most tokens that wait to be asked about.
 const MAX_WAITING: usize = 1_024;
 
-/// The longest pause after failures for tokens that were good before: the endpoint may be well, and only weary of strangers.
+/// The longest pause after failures for tokens that were good before: the endpoint may be well, and only slow for invented tokens.
 const KNOWN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest pause after failures for all others.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// The caller of an opaque token, or why it is refused or cannot be checked.
+pub(crate) type Answered = Result<Arc<Verified>, VerifyError>;
+
 /// A question. Dropping it without an answer lets its waiters go.
-pub(super) struct Flight {
+pub(super) struct Question {
     pub(super) digest: KeyedDigest,
     pub(super) token: Secret<String>,
-    answer: watch::Sender<Option<Judged>>,
+    answer: watch::Sender<Option<Answered>>,
     is_running: AtomicBool,
 }
 
 /// Waits for the answer.
-pub(super) struct Waiter(watch::Receiver<Option<Judged>>);
+pub(super) struct Waiter(watch::Receiver<Option<Answered>>);
 
 /// A question that may be asked now.
 pub(super) struct Granted {
-    pub(super) flight: Arc<Flight>,
+    pub(super) question: Arc<Question>,
     pub(super) permit: Permit,
 }
 
 /// The questions of one endpoint that are running or waiting.
-pub(super) struct Flights {
+pub(super) struct Questions {
     /// Held by the queue or by the task that runs them.
-    known: HashMap<KeyedDigest, Weak<Flight>>,
-    queue: RankedQueue<Arc<Flight>>,
+    known: HashMap<KeyedDigest, Weak<Question>>,
+    queue: RankedQueue<Arc<Question>>,
     budget: OccupancyBudget,
     /// The ends of the pauses, for tokens never good before and for those that were.
     paused_until: (Duration, Duration),
@@ -53,22 +56,22 @@ pub(super) struct Account {
     pub(super) standing: Standing,
 }
 
-impl Flight {
-    pub(super) fn publish(&self, outcome: Judged) {
+impl Question {
+    pub(super) fn publish(&self, outcome: Answered) {
         self.answer.send_replace(Some(outcome));
     }
 }
 
 impl Waiter {
     /// The answer; `None` if nobody asks any more.
-    pub(super) async fn answer(mut self) -> Option<Judged> {
+    pub(super) async fn answer(mut self) -> Option<Answered> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
 
-impl Flights {
+impl Questions {
     pub(super) fn new(max_concurrent: u32, remember_for: Duration) -> Self {
-        Flights {
+        Questions {
             known: HashMap::new(),
             queue: RankedQueue::new(MAX_WAITING, remember_for),
             budget: OccupancyBudget::new(max_concurrent),
@@ -88,8 +91,8 @@ impl Flights {
         elapsed: Duration,
     ) -> Result<Waiter, Duration> {
         let running = self.known.get(&digest).and_then(Weak::upgrade);
-        let flight = match running {
-            Some(flight) => flight,
+        let question = match running {
+            Some(question) => question,
             None => {
                 let until = match account.standing {
                     Standing::New => self.paused_until.0,
@@ -101,35 +104,35 @@ impl Flights {
                 self.insert(digest, token.clone())
             }
         };
-        if !flight.is_running.load(Ordering::Relaxed) {
+        if !question.is_running.load(Ordering::Relaxed) {
             // Each request raises its rank.
-            self.queue.request(&account.group, &digest.to_name(), account.standing, elapsed, Arc::clone(&flight));
+            self.queue.request(&account.group, &digest.to_name(), account.standing, elapsed, Arc::clone(&question));
         }
-        Ok(Waiter(flight.answer.subscribe()))
+        Ok(Waiter(question.answer.subscribe()))
     }
 
-    fn insert(&mut self, digest: KeyedDigest, token: Secret<String>) -> Arc<Flight> {
+    fn insert(&mut self, digest: KeyedDigest, token: Secret<String>) -> Arc<Question> {
         if self.known.len() >= 2 * MAX_WAITING {
-            self.known.retain(|_, flight| flight.strong_count() > 0);
+            self.known.retain(|_, question| question.strong_count() > 0);
         }
         let (answer, is_running) = (watch::Sender::new(None), AtomicBool::new(false));
-        let flight = Arc::new(Flight { digest, token, answer, is_running });
-        self.known.insert(digest, Arc::downgrade(&flight));
-        flight
+        let question = Arc::new(Question { digest, token, answer, is_running });
+        self.known.insert(digest, Arc::downgrade(&question));
+        question
     }
 
     /// The next question that may be asked.
     pub(super) fn next(&mut self, elapsed: Duration) -> Option<Granted> {
-        let (_, flight, permit) = self.queue.grant_permit(&self.budget, elapsed)?;
-        flight.is_running.store(true, Ordering::Relaxed);
-        Some(Granted { flight, permit })
+        let (_, question, permit) = self.queue.grant_permit(&self.budget, elapsed)?;
+        question.is_running.store(true, Ordering::Relaxed);
+        Some(Granted { question, permit })
     }
 
     /// Ends a question: the next request about the token asks again, unless the answer is cached.
-    pub(super) fn end(&mut self, flight: &Arc<Flight>) {
-        let is_same = |known: &Weak<Flight>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(flight));
-        if self.known.get(&flight.digest).is_some_and(is_same) {
-            self.known.remove(&flight.digest);
+    pub(super) fn end(&mut self, question: &Arc<Question>) {
+        let is_same = |known: &Weak<Question>| std::ptr::eq(known.as_ptr(), Arc::as_ptr(question));
+        if self.known.get(&question.digest).is_some_and(is_same) {
+            self.known.remove(&question.digest);
         }
     }
 
