@@ -153,7 +153,8 @@ async fn s7_16_s7_21_a_policy_file_binds_tokens_to_keys() {
             secret.display()
         )
     };
-    let in_file = format!("dpop_key_file = \"{}\"\ndpop_key_algorithm = \"ES384\"", key.display());
+    let in_file =
+        format!("dpop_key_file = \"{}\"\ndpop_key_algorithm = \"ES384\"\naccept_bearer_tokens = true", key.display());
     let issuers = "[[issuers]]\nissuer = \"https://id.test\"\naudience = \"orders\"\n";
     let text = format!("{issuers}{}{}", binding(&billing.url, "dpop = true"), binding(&stock.url, &in_file));
     let policy = Policy::from_toml(&text).expect("a policy");
@@ -171,6 +172,7 @@ async fn s7_16_s7_21_a_policy_file_binds_tokens_to_keys() {
 
     for (rest, expected) in [
         ("dpop = true\ntoken_file = \"a\"", "dpop: set beside token_file"),
+        ("client = \"orders\"\nsecret_file = \"a\"\naccept_bearer_tokens = true", "accept_bearer_tokens: set without"),
         ("client = \"orders\"\nsecret_file = \"a\"\ndpop_key_algorithm = \"ES256\"", "dpop_key_algorithm: set without"),
     ] {
         let text = format!("{issuers}[[outbound]]\norigin = \"https://billing.test\"\n{rest}\n");

@@ -6,6 +6,7 @@ mod cluster;
 mod config;
 mod discovery;
 mod dpop;
+mod dpop_layer;
 mod dpop_peers;
 mod dpop_stacks;
 mod embedded;

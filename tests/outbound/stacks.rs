@@ -22,13 +22,13 @@ use crate::calls::caller;
 use crate::servers::{Server, json, unauthorized};
 
 /// The token that came with each call.
-type Tokens = Arc<Mutex<Vec<String>>>;
+pub type Tokens = Arc<Mutex<Vec<String>>>;
 
 /// Answers the bearer's token; the first call that it refuses as unauthenticated.
 #[derive(Clone)]
-struct Echo {
-    tokens: Tokens,
-    refuses: usize,
+pub struct Echo {
+    pub tokens: Tokens,
+    pub refuses: usize,
 }
 
 impl UnaryService<String> for Echo {
@@ -48,7 +48,7 @@ impl UnaryService<String> for Echo {
 
 /// The service as generated code would have it.
 #[derive(Clone)]
-struct EchoServer(Echo);
+pub struct EchoServer(pub Echo);
 
 impl NamedService for EchoServer {
     const NAME: &'static str = "test.Echo";
@@ -85,7 +85,7 @@ async fn grpc(refuses: usize) -> (Tokens, String, Channel) {
 }
 
 /// What a generated client does for one call.
-async fn echo<S>(client: &mut Grpc<S>, caller: Option<CallerToken>) -> Result<String, Status>
+pub async fn echo<S>(client: &mut Grpc<S>, caller: Option<CallerToken>) -> Result<String, Status>
 where
     S: GrpcService<tonic::body::Body>,
     S::ResponseBody: tonic::codegen::Body<Data = bytes::Bytes> + Send + 'static,

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
-use countersign::outbound::OutboundError;
+use countersign::outbound::{DpopKey, OutboundError};
 use countersign::policy::Policy;
 use countersign::prelude::*;
 use countersign::secret::Secret;
@@ -110,4 +110,26 @@ async fn a_secret_that_changes_at_hydra_while_calls_are_made_fails_none() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     println!("{calls} calls while the secret changed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_hydra), ignore = "needs Ory Hydra: tests/peers/install")]
+async fn s7_27_hydra_ignores_proofs_and_its_bearer_tokens_are_not_sent() {
+    let server = hydra().await;
+    let orders = service::orders(verifier(&server)).await;
+    let source = || {
+        ClientCredentials::from_issuer(server.issuer())
+            .client("billing", Secret::from("replace-me-billing"))
+            .audience("orders")
+            .scope("orders:read")
+            .dpop(DpopKey::generate().expect("a key"))
+    };
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
+    let bound = |source| {
+        let builder = Outbound::builder(http.clone()).client_follows_no_redirects();
+        builder.bind(orders.url(), source).build().expect("bound")
+    };
+    let error = status(&orders, &bound(source())).await.expect_err("not bound");
+    assert_eq!(error.code(), "token_not_bound", "{error}");
+    assert_eq!(status(&orders, &bound(source().accept_bearer_tokens())).await.expect("a token"), 200, "as Bearer");
 }

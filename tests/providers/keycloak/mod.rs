@@ -1,6 +1,7 @@
 //! Keycloak, set up as `docs/guides/keycloak.md` says.
 
 mod calls;
+mod dpop;
 mod outage;
 mod rotation;
 mod server;

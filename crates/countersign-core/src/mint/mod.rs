@@ -7,5 +7,5 @@ mod signer;
 
 pub use certificate::CertificateThumbprint;
 pub use draft::{Draft, SignError};
-pub use proof::DpopProof;
+pub use proof::ProofDraft;
 pub use signer::Signer;

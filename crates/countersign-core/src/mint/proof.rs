@@ -11,6 +11,10 @@ use crate::token::encode_base64url;
 /// The largest proof, in bytes: many servers accept header lines of at most 8 KiB.
 const MAX_PROOF_BYTES: usize = 8 * 1024;
 
+/// Room for the claims without the address, and for an encoded signature of a key on the curve P-256, with its dots.
+const CLAIMS_BYTES: usize = 256;
+const SIGNATURE_BYTES: usize = 90;
+
 /// The random bytes of an id. RFC 9449 §4.2 requires 96 bits at least.
 const TOKEN_ID_BYTES: usize = 18;
 
@@ -19,11 +23,11 @@ const TOKEN_ID_BYTES: usize = 18;
 /// Each signature has a new random `jti`, unless one is set. The query and the fragment of the address are left out.
 ///
 /// ```
-/// use countersign_core::{clock::UnixTime, key::Algorithm, mint::{DpopProof, Signer}};
+/// use countersign_core::{clock::UnixTime, key::Algorithm, mint::{ProofDraft, Signer}};
 ///
 /// let signer = Signer::generate(Algorithm::ES256)?;
 /// let now = UnixTime::from_secs(1_700_000_000);
-/// let proof = DpopProof::new("GET", "https://billing.internal/invoices?page=2", now)
+/// let proof = ProofDraft::new("GET", "https://billing.internal/invoices?page=2", now)
 ///     .access_token("opaque") // only for a request with a token
 ///     .sign(&signer)?;
 /// assert_eq!(proof.matches('.').count(), 2);
@@ -31,7 +35,7 @@ const TOKEN_ID_BYTES: usize = 18;
 /// ```
 #[derive(Clone)]
 #[must_use = "a proof proves nothing until it is signed"]
-pub struct DpopProof<'a> {
+pub struct ProofDraft<'a> {
     method: &'a str,
     address: &'a str,
     issued_at: UnixTime,
@@ -52,25 +56,25 @@ struct Claims<'a> {
     nonce: Option<&'a str>,
 }
 
-impl<'a> DpopProof<'a> {
+impl<'a> ProofDraft<'a> {
     /// A proof for a request with this method to this absolute address, made at this time.
     pub fn new(method: &'a str, address: &'a str, issued_at: UnixTime) -> Self {
-        DpopProof { method, address, issued_at, access_token: None, nonce: None, token_id: None }
+        ProofDraft { method, address, issued_at, access_token: None, nonce: None, token_id: None }
     }
 
     /// The token of the request, whose SHA-256 the proof contains (`ath`). A request to a token endpoint has none.
     pub fn access_token(self, access_token: &'a str) -> Self {
-        DpopProof { access_token: Some(access_token), ..self }
+        ProofDraft { access_token: Some(access_token), ..self }
     }
 
     /// The nonce that the server gave (RFC 9449 §8 and §9).
     pub fn nonce(self, nonce: &'a str) -> Self {
-        DpopProof { nonce: Some(nonce), ..self }
+        ProofDraft { nonce: Some(nonce), ..self }
     }
 
     /// The id of the proof (`jti`) instead of a random one, for tests of verifiers.
     pub fn token_id(self, id: &'a str) -> Self {
-        DpopProof { token_id: Some(id), ..self }
+        ProofDraft { token_id: Some(id), ..self }
     }
 
     /// Signs the proof: the value of the header `DPoP`.
@@ -90,8 +94,13 @@ impl<'a> DpopProof<'a> {
             ath: self.access_token.map(hash),
             nonce: self.nonce,
         };
-        let claims = serde_json::to_vec(&claims).map_err(|_| SignError::Signing)?;
-        let mut proof = format!("{header}.{}", encode_base64url(&claims));
+        let mut json = Vec::with_capacity(CLAIMS_BYTES + self.address.len());
+        serde_json::to_writer(&mut json, &claims).map_err(|_| SignError::Signing)?;
+        let claims = encode_base64url(&json);
+        let mut proof = String::with_capacity(header.len() + claims.len() + SIGNATURE_BYTES);
+        for part in [header, ".", &claims] {
+            proof.push_str(part);
+        }
         let signature = signer.sign_bytes(proof.as_bytes()).ok_or(SignError::Signing)?;
         proof.push('.');
         proof.push_str(&encode_base64url(&signature));
@@ -103,9 +112,9 @@ impl<'a> DpopProof<'a> {
 }
 
 /// Without the token, its nonce, and the address, which may contain secrets.
-impl std::fmt::Debug for DpopProof<'_> {
+impl std::fmt::Debug for ProofDraft<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DpopProof").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("ProofDraft").field("method", &self.method).finish_non_exhaustive()
     }
 }
 
@@ -155,7 +164,7 @@ mod tests {
     #[test]
     fn s7_21_a_proof_has_the_form_of_the_published_one() {
         let signer = Signer::generate(Algorithm::ES256).expect("a key");
-        let proof = DpopProof::new("POST", "https://server.example.com/token", NOW).token_id("-BwC3ESc6acc2lTc");
+        let proof = ProofDraft::new("POST", "https://server.example.com/token", NOW).token_id("-BwC3ESc6acc2lTc");
         let ours = proof.sign(&signer).expect("a proof");
         let [[header, claims], [expected, expected_claims]] = [decoded(&ours), decoded(PUBLISHED)];
         assert_eq!(claims, expected_claims);
@@ -171,7 +180,7 @@ mod tests {
     #[test]
     fn s6_15_s7_21_the_hash_of_the_token_is_the_published_one_and_only_where_there_is_a_token() {
         let signer = Signer::generate(Algorithm::ES256).expect("a key");
-        let proof = DpopProof::new("GET", "https://resource.example.org/protectedresource", NOW);
+        let proof = ProofDraft::new("GET", "https://resource.example.org/protectedresource", NOW);
         let with = proof.clone().access_token("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU").nonce("eyJ7S_zG");
         let [_, claims] = decoded(&with.sign(&signer).expect("a proof"));
         assert_eq!(claims["ath"], "fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo");
@@ -186,7 +195,7 @@ mod tests {
         let mut ids = std::collections::HashSet::new();
         for address in ["https://a.test/x", "https://a.test/x?token=1#f", "https://a.test/x#f?g"] {
             for _ in 0..100 {
-                let [_, claims] = decoded(&DpopProof::new("GET", address, NOW).sign(&signer).expect("a proof"));
+                let [_, claims] = decoded(&ProofDraft::new("GET", address, NOW).sign(&signer).expect("a proof"));
                 assert_eq!(claims["htu"], "https://a.test/x");
                 let id = claims["jti"].as_str().expect("text").to_owned();
                 assert_eq!(decode_base64url(&id).map(|bytes| bytes.len()), Some(TOKEN_ID_BYTES));
@@ -200,18 +209,18 @@ mod tests {
         for algorithm in ["ES256", "ES384", "ES512", "Ed25519", "EdDSA", "RS256", "PS256", "ML-DSA-44"] {
             let algorithm: Algorithm = algorithm.parse().expect("an algorithm");
             let signer = Signer::generate(algorithm).expect("a key").with_key_id("another name");
-            let proof = DpopProof::new("GET", "https://a.test/", NOW).sign(&signer).expect("a proof");
+            let proof = ProofDraft::new("GET", "https://a.test/", NOW).sign(&signer).expect("a proof");
             let [header, _] = decoded(&proof);
             assert!(is_signed_by(&proof, &key_in(&header)), "{algorithm}");
             let private = ["d", "p", "q", "dp", "dq", "qi", "k", "priv", "kid", "use"];
             assert!(private.iter().all(|member| header["jwk"][member].is_null()), "{header}");
         }
         let secret = Signer::from_secret(Secret::new(vec![7; 32]), Algorithm::HS256, "shared").expect("a secret");
-        let proof = DpopProof::new("GET", "https://a.test/", NOW);
+        let proof = ProofDraft::new("GET", "https://a.test/", NOW);
         assert_eq!(proof.sign(&secret), Err(SignError::NoPublicKey));
         let signer = Signer::generate(Algorithm::ES256).expect("a key");
         let long = format!("https://a.test/{}", "a".repeat(MAX_PROOF_BYTES));
-        let proof = DpopProof::new("GET", &long, NOW).access_token("the-token");
+        let proof = ProofDraft::new("GET", &long, NOW).access_token("the-token");
         assert!(matches!(proof.sign(&signer), Err(SignError::ProofTooLarge(_))));
         assert!(!format!("{proof:?}").contains("the-token"));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_core::mint::DpopProof;
+use countersign_core::mint::ProofDraft;
 use http::{HeaderMap, Method, header};
 
 use super::binding::Binding;
@@ -51,7 +51,7 @@ pub(super) fn attach(
         }
         nonce = binding.nonce.for_origin(&binding.origin);
         let address = binding.origin.address(path);
-        let proof = DpopProof::new(method.as_str(), &address, binding.clock.now()).access_token(token.expose());
+        let proof = ProofDraft::new(method.as_str(), &address, binding.clock.now()).access_token(token.expose());
         let proof = nonce.iter().fold(proof, |proof, nonce| proof.nonce(nonce));
         headers.insert(DPOP, signed(&proof, signer)?);
     }

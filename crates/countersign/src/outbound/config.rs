@@ -57,6 +57,9 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
     if binding.certificate_file.is_some() && binding.key_file.is_none() {
         faults.push(Fault::new("certificate_file", "set without key_file; name the file with its key"));
     }
+    if binding.accept_bearer_tokens && !binding.is_bound_to_key() {
+        faults.push(Fault::new("accept_bearer_tokens", "set without dpop; tokens are Bearer tokens then"));
+    }
     if binding.dpop_key_algorithm.is_some() && binding.dpop_key_file.is_none() {
         faults.push(Fault::new("dpop_key_algorithm", "set without dpop_key_file; name the file with its key"));
     }
@@ -77,6 +80,7 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
         source = source.client_secret_post();
     }
     source = match dpop_key(binding)? {
+        Some(key) if binding.accept_bearer_tokens => source.dpop(key).accept_bearer_tokens(),
         Some(key) => source.dpop(key),
         None => source,
     };

@@ -83,6 +83,9 @@ pub struct OutboundConfig {
     /// The algorithm of that key. Default: ES256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_key_algorithm: Option<Algorithm>,
+    /// Sends tokens that the token service does not bind to the key as `Bearer`, such as until it supports DPoP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_bearer_tokens: bool,
     /// The settings of the connections that fetch the tokens. Default: those of the policy.
     ///
     /// If `client` has no secret and no key here, the certificate of these settings authenticates it (RFC 8705 §2).

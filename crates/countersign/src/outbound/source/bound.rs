@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
-use countersign_core::mint::{DpopProof, Signer};
+use countersign_core::mint::{ProofDraft, Signer};
 use http::{HeaderValue, Method};
 use reqwest::Url;
 
@@ -39,7 +39,7 @@ impl BoundTokens {
         let origin = origin_of(endpoint)?;
         let nonce = self.nonce.for_origin(&origin);
         let address = origin.address(endpoint.path());
-        let proof = DpopProof::new(Method::POST.as_str(), &address, now);
+        let proof = ProofDraft::new(Method::POST.as_str(), &address, now);
         let proof = nonce.iter().fold(proof, |proof, nonce| proof.nonce(nonce));
         Ok(RequestProof { value: signed(&proof, &signer)?, signer, nonce })
     }

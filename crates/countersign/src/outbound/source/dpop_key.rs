@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use countersign_core::clock::UnixTime;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::{Algorithm, KeyRejected};
-use countersign_core::mint::{DpopProof, Signer};
+use countersign_core::mint::{ProofDraft, Signer};
 
 use crate::client::{RotatingFile, key_file};
 use crate::outbound::error::OutboundError;
@@ -93,7 +93,7 @@ impl DpopKey {
 
 /// The fault of a key that cannot make a proof.
 fn fault_of(signer: &Signer) -> Option<Fault> {
-    let trial = DpopProof::new("POST", "https://id.example.com/token", UnixTime::from_secs(0)).sign(signer);
+    let trial = ProofDraft::new("POST", "https://id.example.com/token", UnixTime::from_secs(0)).sign(signer);
     trial.err().map(|error| Fault::new("dpop", error.to_string()))
 }
 

@@ -8,6 +8,13 @@ use crate::client::Credential;
 /// The number of consecutive characters that a description may have in common with something secret.
 const MAX_SHARED: usize = 5;
 
+/// The advice about a proof that a service refuses.
+const PROOF_REFUSED: &str = "the service does not take the proof: compare the clocks, this address with the one that it has of \
+     itself, and the algorithm of the key with those that it supports";
+
+/// The advice about a proof that a service demands.
+const PROOF_MISSING: &str = "the service binds the tokens of this client to a key (DPoP): set dpop";
+
 /// The longest part of a description that is compared, in characters. Less of it is shown.
 const MAX_COMPARED: usize = 256;
 
@@ -17,6 +24,8 @@ pub(super) struct Refused<'a> {
     pub(super) client: Option<(&'a str, &'a Credential)>,
     pub(super) scopes: &'a [String],
     pub(super) is_exchange: bool,
+    /// The request had a proof, so that the token is bound to a key.
+    pub(super) is_bound: bool,
 }
 
 impl Refused<'_> {
@@ -26,11 +35,15 @@ impl Refused<'_> {
         // Without the query, which may hold a secret.
         let endpoint = format!("{}{}", self.endpoint.origin().ascii_serialization(), self.endpoint.path());
         let client = self.client.map(|(id, _)| format!(" by client \"{}\"", safe_text(id))).unwrap_or_default();
-        let fix = code.and_then(|code| self.fix(code)).map(|fix| format!("; {fix}")).unwrap_or_default();
+        let fix = code.and_then(|code| self.fix(code, description)).map(|fix| format!("; {fix}")).unwrap_or_default();
         format!("{described}; asked at {}{client}{fix}", cut(&endpoint))
     }
 
-    fn fix(&self, code: &str) -> Option<String> {
+    fn fix(&self, code: &str, description: Option<&str>) -> Option<String> {
+        // Services have several codes for what is wrong with a proof.
+        if description.is_some_and(|text| text.to_ascii_lowercase().contains("dpop")) && code != "use_dpop_nonce" {
+            return Some(if self.is_bound { PROOF_REFUSED } else { PROOF_MISSING }.to_owned());
+        }
         let grant = if self.is_exchange { "token exchange" } else { "this grant" };
         Some(match code {
             "invalid_client" => {
@@ -53,10 +66,7 @@ impl Refused<'_> {
             }
             "invalid_target" => "the service does not know the audience or resource, or not for this client".to_owned(),
             "use_dpop_nonce" => "the service demands a nonce in the proof, and gave no usable one".to_owned(),
-            "invalid_dpop_proof" => {
-                "the service does not take the proof: compare the clocks, and this address with the one it has of itself"
-                    .to_owned()
-            }
+            "invalid_dpop_proof" => PROOF_REFUSED.to_owned(),
             "invalid_request" => "a parameter is missing or too many: audience, resource or scope".to_owned(),
             _ => return None,
         })

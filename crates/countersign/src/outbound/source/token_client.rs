@@ -184,7 +184,8 @@ impl TokenClient {
         let refused = |code: Option<&str>, description: Option<String>| {
             let client = self.client.as_ref().map(|(id, credential)| (id.as_str(), credential));
             let (scopes, is_exchange) = (&self.scopes[..], request.subject.is_some());
-            Refused { endpoint: &endpoint, client, scopes, is_exchange }.context(code, description.as_deref())
+            let is_bound = self.bound.is_some();
+            Refused { endpoint: &endpoint, client, scopes, is_exchange, is_bound }.context(code, description.as_deref())
         };
         let sent = self.send(&endpoint, request).await;
         let Sent { answer, secrets, proof } = sent.map_err(|error| error.with_context(refused(None, None)))?;

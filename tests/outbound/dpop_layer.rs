@@ -1,0 +1,109 @@
+//! Bound tokens of our client at our layer, which demands proofs with nonces.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::routing::any;
+use countersign::authz::proof_of_possession;
+use countersign::grpc::grpc;
+use countersign::key::{Algorithm, StaticKeys};
+use countersign::mint::Signer;
+use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, DpopKey, SelfSignedToken};
+use countersign::policy::NeedsAudience;
+use countersign::prelude::*;
+use countersign::proof::{Dpop, Nonces};
+use countersign_tests::http::Service;
+use tonic::Code;
+use tonic::client::Grpc;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Endpoint, Server as GrpcServer};
+use tower::Layer;
+
+use crate::dpop::client;
+use crate::stacks::{Echo, EchoServer, Tokens, echo};
+
+const ISSUER: &str = "https://orders.test";
+
+/// The service's own tokens, bound to a key, and the layer of a service at this address that takes only such.
+fn pair(address: &str) -> (SelfSignedToken, AuthenticateLayer) {
+    let issuer = Signer::generate(Algorithm::ES256).expect("a key");
+    let keys = StaticKeys::new([issuer.verifying_key().expect("a public half")]);
+    let trusted = NeedsAudience::new(ISSUER, Arc::new(keys)).audience("billing");
+    let dpop = Dpop::at(address).nonces(Nonces::generate().expect("a secret"));
+    let layer = AuthenticateLayer::builder(Verifier::new(trusted).expect("a verifier")).dpop(dpop);
+    let source = SelfSignedToken::new(ISSUER, issuer).subject("orders").audience("billing");
+    (source.dpop(DpopKey::generate().expect("a key")), layer.build().expect("a layer"))
+}
+
+/// A service that takes bound tokens only, and counts requests.
+async fn billing() -> (Service, SelfSignedToken, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let (source, layer) = pair(&format!("http://{}", listener.local_addr().expect("bound")));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    let counting = from_fn(move |request: Request, next: Next| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        next.run(request)
+    });
+    let who = any(|claims: Claims, body: String| async move { format!("{} {body}", claims.subject()) });
+    let router = Router::new().route("/invoices/{id}", who.layer(require(proof_of_possession())));
+    (Service::on(listener, router.layer(layer).layer(counting)), source, count)
+}
+
+#[tokio::test]
+async fn s6_17_s7_21_our_layer_takes_our_proofs_and_its_nonce_costs_one_request() {
+    let (billing, source, count) = billing().await;
+    let builder = Outbound::builder(client()).client_follows_no_redirects();
+    let outbound = builder.bind(billing.url(), source).build().expect("bound");
+    let address = format!("{}/invoices/a%2Fb?x=1", billing.url());
+    for (sent, method) in [(2, reqwest::Method::POST), (3, reqwest::Method::GET), (4, reqwest::Method::DELETE)] {
+        let request = outbound.client().request(method, &address).body("exactly this");
+        let response = outbound.send(request).await.expect("an answer");
+        assert_eq!((response.status().as_u16(), count.load(Ordering::SeqCst)), (200, sent));
+        assert_eq!(response.text().await.expect("text"), "orders exactly this");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s6_11_s7_21_no_two_of_a_thousand_calls_have_the_same_proof() {
+    let (billing, source, count) = billing().await;
+    let attach = AttachTokenMiddleware::builder().client_follows_no_redirects().bind(billing.url(), source);
+    let stack = reqwest_middleware::ClientBuilder::new(client()).with(attach.build().expect("bound")).build();
+    let address = format!("{}/invoices/1", billing.url());
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (stack, address) = (stack.clone(), address.clone());
+        calls.spawn(async move {
+            for _ in 0..20 {
+                assert_eq!(stack.get(&address).send().await.expect("an answer").status(), 200);
+            }
+        });
+    }
+    calls.join_all().await;
+    let sent = count.load(Ordering::SeqCst);
+    assert!((1_001..=1_050).contains(&sent), "{sent} requests for 1000 calls");
+}
+
+#[tokio::test]
+async fn s6_17_s7_21_a_tonic_client_has_the_nonce_after_its_first_call() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("bound"));
+    let (source, layer) = pair(&origin);
+    let tokens = Tokens::default();
+    let service = EchoServer(Echo { tokens: Arc::clone(&tokens), refuses: 0 });
+    let server = GrpcServer::builder().layer(grpc(layer)).add_service(service);
+    tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await });
+    let channel = Endpoint::from_shared(origin.clone()).expect("an address").connect_lazy();
+    let attach = AttachTokenLayer::builder().bind(&origin, source).build().expect("a layer");
+    let mut client = Grpc::with_origin(attach.layer(channel), origin.parse().expect("a URI"));
+    assert_eq!(echo(&mut client, None).await.expect_err("no nonce yet").code(), Code::Unauthenticated);
+    for _ in 0..3 {
+        assert_eq!(echo(&mut client, None).await.expect("an answer"), "hello");
+    }
+    let tokens = tokens.lock().expect("not poisoned");
+    assert!(tokens.len() == 3 && tokens.iter().all(|token| token.starts_with("DPoP ")));
+    assert!(tokens.iter().all(|token| *token == tokens[0]), "the demand for a nonce dropped no token");
+}
