@@ -20,7 +20,7 @@ fn in_cluster(server: &Server) -> String {
 }
 
 fn fields(error: &countersign::error::ConfigError) -> Vec<&str> {
-    error.faults().iter().map(|fault| fault.field.as_ref()).collect()
+    error.faults().iter().map(|fault| fault.field.rsplit(": ").next().expect("a field")).collect()
 }
 
 #[tokio::test]

@@ -45,9 +45,11 @@ pub struct OutboundBuilder<T> {
     reach: Reach,
     denies_danger: bool,
     may_follow_redirects: bool,
-    bindings: Vec<(String, Reach, Arc<dyn TokenSource>)>,
-    faults: Vec<Fault>,
+    bindings: Vec<(String, Reach, Source)>,
 }
+
+/// The source of a binding, or its faults.
+type Source = Result<Arc<dyn TokenSource>, ConfigError>;
 
 impl<T> OutboundBuilder<T> {
     pub(super) fn new(may_follow_redirects: bool, finish: impl FnOnce(Bindings) -> T + Send + 'static) -> Self {
@@ -59,7 +61,6 @@ impl<T> OutboundBuilder<T> {
             denies_danger: false,
             may_follow_redirects,
             bindings: Vec::new(),
-            faults: Vec::new(),
         }
     }
 
@@ -68,7 +69,7 @@ impl<T> OutboundBuilder<T> {
     /// An origin is `https` with a host and an optional port; plain `http` is for loopback only, or after
     /// [`danger_allow_plain_http`](Self::danger_allow_plain_http).
     pub fn bind(mut self, origin: impl Into<String>, source: impl TokenSource) -> Self {
-        self.bindings.push((origin.into(), Reach::Anywhere, Arc::new(source)));
+        self.bindings.push((origin.into(), Reach::Anywhere, Ok(Arc::new(source))));
         self
     }
 
@@ -78,14 +79,8 @@ impl<T> OutboundBuilder<T> {
     pub fn config(mut self, policy: &Policy) -> Self {
         for binding in &policy.outbound {
             let reach = if binding.danger_plain_http { Reach::AnywhereInPlainHttp } else { Reach::Anywhere };
-            match config::source(binding, policy) {
-                Ok(source) => self.bindings.push((binding.origin.clone(), reach, source.into())),
-                Err(error) => {
-                    let number = self.bindings.len() + self.faults.len() + 1;
-                    let faults = error.faults().iter().cloned();
-                    self.faults.extend(faults.map(|fault| with_name(fault, &format!("binding {number}"))));
-                }
-            }
+            let source = config::source(binding, policy).map(Arc::from);
+            self.bindings.push((binding.origin.clone(), reach, source));
         }
         OutboundBuilder { denies_danger: self.denies_danger || policy.deny_danger, ..self }
     }
@@ -160,12 +155,12 @@ impl<T> OutboundBuilder<T> {
     /// Builds it.
     ///
     /// # Errors
-    /// All faults at once: an origin that is unusable or bound twice, a source with missing or unusable settings, and a
-    /// source that is already used under another clock.
+    /// All faults at once, each field after the origin of its binding: an origin that is unusable or bound twice, a source with
+    /// missing or unusable settings, and a source that is already used under another clock.
     pub fn build(self) -> Result<T, ConfigError> {
         let context = OutboundContext::new(self.clock).for_client(self.may_follow_redirects);
         let context = if self.denies_danger { context.deny_danger() } else { context };
-        let (mut bound, mut faults) = (Vec::<Binding>::new(), self.faults);
+        let (mut bound, mut faults) = (Vec::<Binding>::new(), Vec::new());
         let is_plain = |reach: Reach| reach == Reach::AnywhereInPlainHttp;
         if is_plain(self.reach) || self.bindings.iter().any(|(_, reach, _)| is_plain(*reach)) {
             faults.extend(context.plain_http_fault());
@@ -177,16 +172,20 @@ impl<T> OutboundBuilder<T> {
             let reach = if is_plain(self.reach) { self.reach } else { reach };
             let origin = Origin::parse_within(reach, &text);
             // An unusable origin is not repeated: it may hold a password.
-            let name = origin.as_ref().map_or_else(|_| format!("binding {number}"), ToString::to_string);
-            let mut found = attach_source(&source, &context);
-            match origin {
-                Err(fault) => found.push(fault),
-                Ok(origin) if bound.iter().any(|binding| binding.origin == origin) => {
+            let name = if origin.is_ok() { text } else { format!("binding {number}") };
+            let mut found = match &source {
+                Ok(source) => attach_source(source, &context),
+                Err(error) => error.faults().to_vec(),
+            };
+            match (origin, source) {
+                (Err(fault), _) => found.push(fault),
+                (Ok(origin), _) if bound.iter().any(|binding| binding.origin == origin) => {
                     found.push(Fault::new("origin", "bound twice; bind one source to each origin"));
                 }
-                Ok(origin) => {
+                (Ok(_), Err(_)) => {}
+                (Ok(origin), Ok(source)) => {
                     let clock = || Arc::clone(context.clock());
-                    let tokens = CachedTokens::new(source, clock(), &name, self.caller_cache_bytes);
+                    let tokens = CachedTokens::new(source, clock(), &origin.to_string(), self.caller_cache_bytes);
                     let (nonce, may_follow_redirects) = (NewestNonce::default(), self.may_follow_redirects);
                     bound.push(Binding { origin, tokens, clock: clock(), nonce, may_follow_redirects });
                 }
@@ -204,6 +203,7 @@ impl<T> fmt::Debug for OutboundBuilder<T> {
     }
 }
 
+/// The fault with its binding first: other parts of a policy have fields of the same names.
 fn with_name(fault: Fault, name: &str) -> Fault {
-    Fault::new(fault.field, format!("{} ({name})", fault.problem))
+    Fault::new(format!("{name}: {}", fault.field), fault.problem)
 }
