@@ -1,5 +1,6 @@
 //! `countersign policy`: validates a policy as a service does at start-up, and prints it as read.
 
+mod files;
 mod toml_text;
 
 use clap::{Args, Subcommand};
@@ -25,11 +26,11 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Check whether a service would start, list weakened checks, print the fingerprint. Fetches nothing. Exit code 1 if invalid
+    /// Check whether a service would start, list weakened checks and unreadable files, print the fingerprint. Fetches nothing. Exit code 1 if invalid
     Check {
         #[command(flatten)]
         source: Source,
-        /// Print one JSON object: usable, faults, weakenings, fingerprint, policy
+        /// Print one JSON object: usable, faults, weakenings, warnings, fingerprint, policy
         #[arg(long)]
         json: bool,
     },
@@ -92,20 +93,22 @@ fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
         ),
     };
     let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
-    let fingerprint = policy.as_ref().filter(|_| faults.is_empty()).and_then(fingerprint);
+    let usable = policy.as_ref().filter(|_| faults.is_empty());
+    let warnings = usable.map(files::warnings).unwrap_or_default();
+    let fingerprint = usable.and_then(fingerprint);
     if json {
         // One that is refused may be refused because it holds a password.
-        let policy = policy.as_ref().filter(|_| faults.is_empty());
-        let policy: Option<Value> = policy.and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
+        let policy: Option<Value> = usable.and_then(|policy| serde_json::from_str(&policy.to_json()).ok());
         output::json(&json!({
             "usable": faults.is_empty(),
             "faults": faults,
             "weakenings": weakenings,
+            "warnings": warnings,
             "fingerprint": fingerprint,
             "policy": policy,
         }))?;
     } else {
-        print(policy.as_ref(), &faults, &weakenings, fingerprint.as_deref())?;
+        print(policy.as_ref(), &faults, &weakenings, &warnings, fingerprint.as_deref())?;
     }
     Ok(if faults.is_empty() { Exit::Done } else { Exit::Rejected })
 }
@@ -152,6 +155,7 @@ fn print(
     policy: Option<&Policy>,
     faults: &[Value],
     weakenings: &[String],
+    warnings: &[Value],
     fingerprint: Option<&str>,
 ) -> Result<(), Failure> {
     let text = |value: &Value, name: &str| output::safe(value[name].as_str().unwrap_or_default());
@@ -166,6 +170,10 @@ fn print(
     }
     for weakening in weakenings {
         output::line(&toned(Tone::Doubt, &format!("  weakened: {}", output::safe(weakening))))?;
+    }
+    for warning in warnings {
+        let line = format!("  warning: {}: {}", text(warning, "field"), text(warning, "problem"));
+        output::line(&toned(Tone::Doubt, &line))?;
     }
     for issuer in policy.iter().flat_map(|policy| &policy.issuers) {
         output::line(&format!(
