@@ -18,7 +18,7 @@ use source::Source;
 
 /// The library crates, and the crates whose types their APIs may name: a major release of one of these is one of ours.
 const CRATES: [(&str, &[&str]); 4] = [
-    ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "zeroize"]),
+    ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "tower_layer", "zeroize"]),
     (
         "countersign",
         &[

@@ -15,6 +15,8 @@ pub(crate) mod facts;
 mod found;
 mod granted;
 mod identity;
+#[cfg(feature = "_layer")]
+mod layer;
 mod login;
 mod possession;
 mod rule;
