@@ -24,6 +24,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/layers.md")]
 #[doc = include_str!("../../docs/guides/policy.md")]
 #[doc = include_str!("../../docs/guides/calls.md")]
+#[doc = include_str!("../../docs/guides/grpc.md")]
 #[doc = include_str!("../../docs/guides/connections.md")]
 #[doc = include_str!("../../docs/guides/proxies.md")]
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
