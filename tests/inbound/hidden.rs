@@ -102,7 +102,7 @@ fn with_hidden(with_fallback: bool) -> Routes {
 async fn s15_08_a_hidden_route_answers_as_a_path_that_does_not_exist() {
     let issuer = TestIssuer::new();
     for with_fallback in [false, true] {
-        let app = |routes| protect(routes, issuer.verifier_for("api")).into_router();
+        let app = |routes| Router::from(protect(routes, issuer.verifier_for("api")));
         let service = Service::start(app(with_hidden(with_fallback))).await;
         let reference = Service::start(app(visible(with_fallback))).await;
         let paths = [
@@ -142,7 +142,7 @@ async fn s15_08_a_hidden_route_answers_as_a_path_that_does_not_exist() {
 async fn s15_08_a_hidden_method_of_a_visible_path_is_a_405_like_any_other() {
     let issuer = TestIssuer::new();
     for with_fallback in [false, true] {
-        let app = |routes| protect(routes, issuer.verifier_for("api")).into_router();
+        let app = |routes| Router::from(protect(routes, issuer.verifier_for("api")));
         let service = Service::start(app(with_hidden(with_fallback))).await;
         let reference = Service::start(app(visible(with_fallback))).await;
         let paths = ["/orders", "/orders/", "/open", "/open/", "/acme/inner/list", "/files/a/b"];
@@ -162,7 +162,7 @@ async fn a_hidden_route_gets_its_state_its_layers_and_the_parameters_of_outer_ro
     let fallback = |State(text): State<&'static str>| async move { (StatusCode::NOT_FOUND, format!("no {text}")) };
     let rule = tenant_in_path("tenant").hidden().and(scope("read"));
     let app = protect(Routes::new().get("/o/{id}", rule, handler).fallback(fallback), issuer.verifier_for("api"));
-    let router: Router = Router::new().nest("/t/{tenant}", app.into_router()).with_state("mine");
+    let router: Router = Router::new().nest("/t/{tenant}", app.into()).with_state("mine");
     let service = Service::start(router).await;
     let token = good(&issuer).tenant("acme").sign();
     assert_eq!(service.get("/t/acme/o/a%2Fb", &token).await.body, "mine acme a/b");
@@ -189,7 +189,7 @@ async fn s15_08_layers_of_the_routes_tell_nothing_of_a_hidden_one() {
     let issuer = TestIssuer::new();
     let bare = || Routes::new().get("/orders", Access::Authenticated, who).fallback(own_fallback);
     let hidden = || bare().get("/secret", role("admin").hidden(), who).post("/orders", role("admin").hidden(), who);
-    let app = |routes: Routes| protect(routes.layer(from_fn(own)), issuer.verifier_for("api")).into_router();
+    let app = |routes: Routes| Router::from(protect(routes.layer(from_fn(own)), issuer.verifier_for("api")));
     let service = Service::start(app(hidden())).await;
     let reference = Service::start(app(bare())).await;
     assert_same(&service, &reference, &["/secret", "/nothing", "/orders"], &credentials(&issuer)).await;
@@ -208,7 +208,7 @@ async fn s15_08_a_hidden_route_tells_nothing_in_grpc_form_or_by_a_parameter_that
     let twice = hidden.get("/o/{id}", tenant_in_path("id").hidden(), who);
     let app = |routes| {
         let layer = builder(&issuer).grpc_paths(["/shop.v1.Orders/"]).build().expect("a layer");
-        Router::new().nest("/t/{id}", protect(routes, layer).into_router())
+        Router::new().nest("/t/{id}", protect(routes, layer).into())
     };
     let service = Service::start(app(twice)).await;
     let reference = Service::start(app(bare())).await;
@@ -229,7 +229,7 @@ async fn s5_26_s15_08_a_hidden_part_that_is_not_in_force_hides_nothing() {
         let service = Service::start(guarded).await;
         assert_eq!(service.request("GET /orders", &[]).await.status, 401, "{rule}");
         let app = protect(Routes::new().get("/orders", rule.clone(), who), issuer.verifier_for("api"));
-        let service = Service::start(app.into_router()).await;
+        let service = Service::start(app.into()).await;
         let token = format!("Authorization: Bearer {}", good(&issuer).sign());
         let answer = service.request("POST /orders", &[&token]).await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some("GET,HEAD")), "{rule}");
@@ -242,7 +242,7 @@ async fn s5_26_s15_08_a_hidden_requirement_in_shadow_mode_hides_nothing() {
     let issuer = TestIssuer::new();
     let rule = role("admin").shadowed().hidden();
     let app = protect(Routes::new().get("/orders", rule.clone(), who), issuer.verifier_for("api"));
-    let service = Service::start(app.into_router()).await;
+    let service = Service::start(app.into()).await;
     assert_eq!(service.request("GET /orders", &[]).await.status, 401);
     let token = format!("Authorization: Bearer {}", good(&issuer).sign());
     assert_eq!(service.request("GET /orders", &[&token]).await.status, 200);
@@ -256,7 +256,7 @@ async fn braces_of_a_hidden_path_are_no_parameters_of_it() {
     let rule = tenant_in_path("tenant").hidden();
     let handler = |Path((tenant, id)): Path<(String, String)>| async move { format!("{tenant} {id}") };
     let app = protect(Routes::new().get("/{{o}}/{id}", rule, handler), issuer.verifier_for("api"));
-    let service = Service::start(Router::new().nest("/t/{tenant}", app.into_router())).await;
+    let service = Service::start(Router::new().nest("/t/{tenant}", app.into())).await;
     let token = good(&issuer).tenant("acme").sign();
     assert_eq!(service.get("/t/acme/{o}/7", &token).await.body, "acme 7");
     assert_eq!(service.get("/t/globex/{o}/7", &token).await.status, 404);
@@ -340,7 +340,7 @@ async fn s15_08_a_prefix_with_a_slash_at_its_end_joins_as_in_axum() {
     let app = protect(Routes::new().nest("/admin/", inner()).nest("/other", inner()), issuer.verifier_for("api"));
     let paths: Vec<String> = app.table().iter().map(|route| route.path().to_owned()).collect();
     assert_eq!(paths, ["/admin/", "/admin/list", "/admin/plain", "/other", "/other/list", "/other/plain"]);
-    let service = Service::start(app.into_router()).await;
+    let service = Service::start(app.into()).await;
     let admin = format!("Authorization: Bearer {}", good(&issuer).claim("roles", ["admin"]).sign());
     let user = format!("Authorization: Bearer {}", good(&issuer).sign());
     for path in &paths {

@@ -62,7 +62,7 @@ async fn s5_23_the_table_states_how_each_route_answers() {
     let issuer = TestIssuer::new();
     let app = protect(routes(), issuer.verifier_for("api"));
     let table = app.table().clone();
-    let service = Service::start(app.into_router()).await;
+    let service = Service::start(app.into()).await;
     let poor = format!("Authorization: Bearer {}", issuer.token().subject("u1").audience("api").sign());
     let rich = good(&issuer).scope("read write").role("clerk").sign();
     let rich = format!("Authorization: Bearer {rich}");
@@ -89,7 +89,7 @@ async fn s5_23_the_table_states_how_each_route_answers() {
 #[tokio::test]
 async fn what_is_no_route_is_closed_too() {
     let issuer = TestIssuer::new();
-    let service = Service::start(protect(routes(), issuer.verifier_for("api")).into_router()).await;
+    let service = Service::start(protect(routes(), issuer.verifier_for("api")).into()).await;
     let token = good(&issuer).sign();
     for path in
         ["/nope", "/health/", "/health/x", "//health", "/HEALTH", "/%68ealth/x", "/invoices/7/x", "/legacy/nope"]
@@ -104,7 +104,7 @@ async fn what_is_no_route_is_closed_too() {
         assert!(matches!(bare, 401 | 405), "{line}: {bare}, and no handler ran");
     }
     let own = routes().fallback(|| async { "mine" });
-    let service = Service::start(protect(own, issuer.verifier_for("api")).into_router()).await;
+    let service = Service::start(protect(own, issuer.verifier_for("api")).into()).await;
     assert_eq!(service.request("GET /nope", &[]).await.status, 401);
     assert_eq!(service.get("/nope", &token).await.body, "mine");
 }
@@ -125,7 +125,7 @@ async fn layers_and_state_reach_every_route() {
         .service("/plain", scope("read"), get(who))
         .layer(named)
         .with_state("mine");
-    let service = Service::start(protect(routes, issuer.verifier_for("api")).into_router()).await;
+    let service = Service::start(protect(routes, issuer.verifier_for("api")).into()).await;
     let token = good(&issuer).sign();
     for (path, body) in [("/state", "mine"), ("/open", "mine"), ("/plain", "u1")] {
         let answer = service.get(path, &token).await;
@@ -180,7 +180,7 @@ async fn named_requirements_and_shadows_stand_in_the_table_as_they_act() {
     let words: Vec<String> = app.table().iter().map(|route| route.access().to_string()).collect();
     assert_eq!(words[0], "role manager");
     assert!(words[1].contains("scope list") && words[1].contains("shadow"), "{words:?}");
-    let service = Service::start(app.into_router()).await;
+    let service = Service::start(app.into()).await;
     let bearer = format!("Authorization: Bearer {}", good(&issuer).sign());
     assert_eq!(service.request("DELETE /orders", &[&bearer]).await.status, 403);
     assert_eq!(service.request("GET /orders", &[&bearer]).await.status, 200, "it decides nothing yet");

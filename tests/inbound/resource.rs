@@ -64,7 +64,7 @@ async fn s5_15_servers_are_the_trusted_issuers_and_what_is_not_set_is_absent() {
     let app = protect(Routes::new().get("/", Access::Authenticated, who), layer);
     let path = "/.well-known/oauth-protected-resource";
     assert!(app.table().public().any(|route| route.path() == path), "the table shows it");
-    let service = Service::start(app.into_router()).await;
+    let service = Service::start(app.into()).await;
     let expected = json!({
         "resource": "https://api.test/",
         "authorization_servers": [issuer.name()],

@@ -107,7 +107,7 @@ async fn check(verifier: Verifier) -> Service {
         scope("orders:read").and(role("manager")),
         caller,
     );
-    Service::start(protect(routes, verifier).into_router()).await
+    Service::start(protect(routes, verifier).into()).await
 }
 
 /// A proxy that asks, with the services around it.

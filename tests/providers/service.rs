@@ -32,5 +32,5 @@ pub async fn orders(verifier: Verifier) -> Service {
         .post("/orders", scope("orders:read").and(role("manager")), || async { "created" })
         .get("/invoices", client("billing"), || async { "invoices" })
         .get("/me", Access::Authenticated, |claims: Claims| async move { claims.subject().to_owned() });
-    Service::start(protect(routes, verifier).into_router()).await
+    Service::start(protect(routes, verifier).into()).await
 }

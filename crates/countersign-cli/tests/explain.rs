@@ -63,7 +63,7 @@ impl World {
     }
 
     fn app(&self) -> Router {
-        protect(routes(), self.issuer.verifier_for("orders")).into_router()
+        protect(routes(), self.issuer.verifier_for("orders")).into()
     }
 }
 

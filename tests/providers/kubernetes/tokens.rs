@@ -48,7 +48,7 @@ pub async fn orders(verifier: Verifier) -> Service {
         .get("/orders", billing, || async { "orders" })
         .get("/me", Access::Authenticated, me)
         .get("/id", Access::Authenticated, |claims: Claims<Workload>| async move { claims.jti.clone() });
-    Service::start(protect(routes, verifier).into_router()).await
+    Service::start(protect(routes, verifier).into()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,7 +54,7 @@ async fn orders(verifier: Verifier) -> Service {
         });
         json!(values).to_string()
     };
-    Service::start(protect(routes, layer).into_router().merge(Router::new().route("/told", get(told)))).await
+    Service::start(Router::new().route("/told", get(told)).merge(protect(routes, layer))).await
 }
 
 /// The proxy of the guide in front of this service, with the file as `change` changes it, and its client at Hydra.

@@ -20,7 +20,7 @@ pub async fn orders(verifier: Verifier) -> Service {
         Access::Authenticated,
         |claims: Claims| async move { claims.subject().to_owned() },
     );
-    Service::start(protect(routes, verifier).into_router()).await
+    Service::start(protect(routes, verifier).into()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

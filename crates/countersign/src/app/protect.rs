@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::extract::connect_info::IntoMakeServiceWithConnectInfo;
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{Route as AnyRoute, any};
+use axum::routing::{IntoMakeService, Route as AnyRoute, any};
 use axum::serve::{IncomingStream, Listener};
 use countersign_core::error::ConfigError;
 use tower_layer::Layer;
@@ -55,17 +55,17 @@ use crate::telemetry;
 /// The routes that need no token are logged at INFO, so that one that is open by mistake is seen at start.
 ///
 /// ```
-/// use countersign::app::{Access, Routes, protect};
+/// use countersign::app::{Access, Protected, Routes, protect};
 /// use countersign::prelude::*;
 ///
-/// fn app(verifier: Verifier) -> axum::Router {
+/// fn app(verifier: Verifier) -> Protected {
 ///     let routes = Routes::new()
 ///         .get("/orders", scope("orders:read"), |claims: Claims| async move { claims.subject().to_owned() })
 ///         .post("/orders", scope("orders:write"), || async { "created" })
 ///         .get("/health", Access::Public, || async { "ok" });
 ///     let app = protect(routes, verifier);
 ///     println!("{}", app.table());
-///     app.into_router()
+///     app
 /// }
 /// # let issuer = countersign_test::TestIssuer::new();
 /// # app(issuer.verifier_for("orders"));
@@ -116,6 +116,7 @@ fn wrapped<S>(routes: Routes<S>, layer: AuthenticateLayer) -> Protected<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    layer.set_whole_app();
     // Of the routes themselves: the paths that the layer opens are no routes.
     let routed = routes.table().clone();
     let mut table = routed.clone();
@@ -156,7 +157,8 @@ where
 
 /// A protected app with the table of its routes; created by [`protect`], which has an example.
 ///
-/// `axum::serve` takes it, `Router::nest_service` too, and as a tower service it can be tested.
+/// `axum::serve` takes it, `Router::nest_service` too, and as a tower service it can be tested. It takes no more
+/// routes. A route that needs no token has [`Access::Public`]; a router that is open as a whole can `merge` a protected app.
 #[derive(Clone)]
 #[must_use = "serve it"]
 pub struct Protected<S = ()> {
@@ -191,14 +193,15 @@ impl<S> Protected<S> {
     {
         Protected { router: self.router.with_state(state), table: self.table }
     }
-
-    /// The router, for what takes nothing else. Routes that are added to it are not protected: serve the app itself instead.
-    pub fn into_router(self) -> Router<S> {
-        self.router
-    }
 }
 
 impl Protected {
+    /// A service for servers other than `axum::serve`.
+    #[must_use]
+    pub fn into_make_service(self) -> IntoMakeService<Router> {
+        self.router.into_make_service()
+    }
+
     /// A service for `axum::serve` that records the address of the client, or other data of its connection.
     #[must_use]
     pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Router, C> {
@@ -235,8 +238,11 @@ impl<L: Listener> Service<IncomingStream<'_, L>> for Protected {
     }
 }
 
+/// For `Router::merge` and `Router::nest`. Routes that are added to a plain router need no token, and the log says so at INFO;
+/// serve the app itself instead.
 impl<S> From<Protected<S>> for Router<S> {
     fn from(protected: Protected<S>) -> Self {
+        telemetry::app_left_open();
         protected.router
     }
 }

@@ -7,6 +7,8 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
+#[cfg(feature = "axum")]
+use super::coverage::Coverage;
 use super::locations::TokenLocations;
 use super::opaque::Introspector;
 use crate::response::{AnswerForm, Responder};
@@ -37,6 +39,8 @@ pub(crate) struct LayerContext {
     pub(crate) revocation: Option<Revocation>,
     pub(crate) introspection: Option<Introspector>,
     pub(super) locations: TokenLocations,
+    #[cfg(feature = "axum")]
+    pub(super) coverage: Coverage,
 }
 
 impl LayerContext {

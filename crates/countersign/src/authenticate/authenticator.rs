@@ -16,6 +16,8 @@ use http::{Request, Response, Uri};
 use super::addition::{Addition, NextNonce};
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
+#[cfg(feature = "axum")]
+use super::coverage::Coverage;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
 #[cfg(feature = "introspection")]
@@ -118,6 +120,11 @@ impl Authenticator {
         let mut settings = self.settings.clone();
         change(&mut settings);
         Authenticator { verifier: self.verifier.clone(), settings, context: Arc::clone(&self.context) }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(super) fn coverage(&self) -> &Coverage {
+        &self.context.coverage
     }
 
     #[cfg(feature = "axum")]

@@ -430,6 +430,8 @@ impl AuthenticateLayerBuilder {
             revocation,
             introspection,
             locations: settings.locations.clone(),
+            #[cfg(feature = "axum")]
+            coverage: Default::default(),
         };
         AuthenticateLayer { authenticator: Arc::new(Authenticator::new(verifier, settings, context)) }
     }

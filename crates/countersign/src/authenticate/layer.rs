@@ -15,7 +15,8 @@ use crate::response::ResourceMetadata;
 ///
 /// [`new`](Self::new) requires a token on every path; [`builder`](Self::builder) has all settings.
 ///
-/// Add it last to the router: axum's `Router::layer` covers only routes that were added before it.
+/// Add it last to the router: axum's `Router::layer` covers only routes that were added before it. A line in the log says so at
+/// INFO; [`app::protect`](crate::app::protect) covers all.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -76,6 +77,11 @@ impl AuthenticateLayer {
         AuthenticateLayer { authenticator: Arc::new(authenticator) }
     }
 
+    /// Leaves out the log's line on routes that are added later: there are none.
+    pub(crate) fn set_whole_app(&self) {
+        self.authenticator.coverage().set_whole();
+    }
+
     /// The paths that are public and those with optional login, as the layer lists them.
     pub(crate) fn open_paths(&self) -> (impl Iterator<Item = &str>, impl Iterator<Item = &str>) {
         let settings = self.authenticator.settings();
@@ -92,6 +98,8 @@ impl<S> Layer<S> for AuthenticateLayer {
     type Service = Authenticate<S>;
 
     fn layer(&self, inner: S) -> Authenticate<S> {
+        #[cfg(feature = "axum")]
+        self.authenticator.coverage().add::<S>();
         Authenticate::new(inner, Arc::clone(&self.authenticator))
     }
 }

@@ -9,6 +9,8 @@ mod authenticator;
 mod builder;
 mod caller_token;
 mod cookie;
+#[cfg(feature = "axum")]
+mod coverage;
 mod credential;
 pub mod danger;
 #[cfg(feature = "axum")]

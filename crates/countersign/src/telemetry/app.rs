@@ -19,6 +19,24 @@ pub(crate) fn open_routes(routes: &[String]) {
     tracing::info!(target: "countersign::app", routes = listed, "routes that need no token; all others do");
 }
 
+/// A protected app became a plain router.
+pub(crate) fn app_left_open() {
+    tracing::info!(
+        target: "countersign::app",
+        fix = "give these routes to `protect` too, or serve its result as it is",
+        "a protected app became part of a plain router: other routes of that router need no token"
+    );
+}
+
+/// A layer was added to a router.
+pub(crate) fn earlier_routes_covered() {
+    tracing::info!(
+        target: "countersign::app",
+        fix = "add the layer last, or use `app::protect`; `countersign attack URL` finds open routes",
+        "authentication covers the routes that were added before its layer: routes added later need no token"
+    );
+}
+
 /// `operations` and `routes` are the first few of each.
 #[cfg(feature = "utoipa")]
 pub(crate) fn unmatched_operations(operations: &[String], routes: &[String]) {

@@ -5,7 +5,7 @@
 //! | target | level | message | fields |
 //! |---|---|---|---|
 //! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
-//! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `fix` (of `unknown_issuer`), `unlogged` |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused proof`: a proof of possession (DPoP) | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
@@ -19,6 +19,8 @@
 //! | `countersign::introspect` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `issuer` |
 //! | `countersign::app` | ERROR, when built | `routes refuse every caller, unless an outer router's path has the parameter` | `error` |
 //! | `countersign::app` | INFO, when built | `routes that need no token; all others do` | `routes` (the first 16, with their access) |
+//! | `countersign::app` | INFO, once per layer on a router of axum, when built | `authentication covers the routes that were added before its layer: routes added later need no token` | `fix` |
+//! | `countersign::app` | INFO, when built | `a protected app became part of a plain router: other routes of that router need no token` | `fix` |
 //! | `countersign::app` | WARN, when written | `the OpenAPI document has operations without a route, or lacks routes` | `operations`, `routes` (the first 8) |
 //! | `countersign::guard` | INFO, at most 10 per second and code | `denied`: by a requirement, a handler's `Tenant`, or the handler itself (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | DEBUG, with each event of the line before | `what the denied caller has` | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
@@ -88,7 +90,7 @@ mod samples;
 #[cfg(feature = "utoipa")]
 pub(crate) use app::unmatched_operations;
 #[cfg(feature = "axum")]
-pub(crate) use app::{faulty_routes, open_routes};
+pub(crate) use app::{app_left_open, earlier_routes_covered, faulty_routes, open_routes};
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::{introspection_failed, introspection_plain_http};
 #[cfg(feature = "remote-keys")]

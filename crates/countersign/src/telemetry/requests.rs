@@ -8,7 +8,7 @@ use countersign_core::authz::{Denial, Explanation, Requirement};
 use countersign_core::claims::ClaimsError;
 use countersign_core::claims::TenantId;
 use countersign_core::clock::{Clock, SystemClock};
-use countersign_core::error::{ConfigError, VerifyError};
+use countersign_core::error::{ConfigError, VerifyError, VerifyErrorKind};
 use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::proof::ProofError;
@@ -42,7 +42,13 @@ pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration)
     if error.is_unavailable() {
         tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: keys unavailable");
     } else {
-        tracing::info!(target: "countersign::authenticate", code, detail = %detail, unlogged, "refused");
+        // The layer that refuses cannot know one behind it, whose verifier may trust this issuer. A name that differs only by its
+        // slash is of the same issuer.
+        let is_other = error.kind() == VerifyErrorKind::UnknownIssuer && detail.starts_with("iss: ");
+        let fix = is_other.then_some(
+            "if its tokens are to be accepted, trust the issuer in this verifier, which can trust several; a second layer adds none to it",
+        );
+        tracing::info!(target: "countersign::authenticate", code, detail = %detail, fix, unlogged, "refused");
     }
 }
 

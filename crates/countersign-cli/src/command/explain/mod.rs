@@ -3,10 +3,10 @@
 mod authorities;
 mod table;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use clap::Args;
+use countersign::app::Protected;
 use countersign::authz::Grants;
 use countersign::verify::Report;
 use reqwest::{Method, Url};
@@ -189,7 +189,7 @@ fn explained(
 }
 
 /// The app's response, and its body as JSON or text.
-async fn response(app: Router, request: Request<Body>) -> (Response<Body>, Value) {
+async fn response(app: Protected, request: Request<Body>) -> (Response<Body>, Value) {
     let Ok(mut response) = app.oneshot(request).await;
     let body = std::mem::take(response.body_mut());
     let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();

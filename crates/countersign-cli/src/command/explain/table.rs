@@ -4,7 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
 use axum::routing::any;
-use countersign::app::{Access, Routes, protect};
+use countersign::app::{Access, Protected, Routes, protect};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::authz::Requirement;
 use countersign::verify::Verifier;
@@ -77,7 +77,7 @@ impl Table {
     }
 
     /// The app with these routes, protected by `protect`; its handlers mark their response.
-    pub(super) fn app(&self, verifier: Verifier) -> Result<Router, Failure> {
+    pub(super) fn app(&self, verifier: Verifier) -> Result<Protected, Failure> {
         let reached = || async { [(REACHED, "yes")] };
         let accesses = self.0.iter().map(Row::access).collect::<Result<Vec<Access>, Failure>>()?;
         guarded_build(move || {
@@ -100,7 +100,7 @@ impl Table {
                     ),
                 }
             });
-            protect(routes, AuthenticateLayer::new(verifier)).into_router()
+            protect(routes, AuthenticateLayer::new(verifier))
         })
     }
 }
