@@ -178,6 +178,9 @@ async fn s7_16_s7_21_a_policy_file_binds_tokens_to_keys() {
         let text = format!("{issuers}[[outbound]]\norigin = \"https://billing.test\"\n{rest}\n");
         let faults = Outbound::from_config(&Policy::from_toml(&text).expect("a policy")).expect_err("a fault");
         let fault = &faults.faults()[0];
-        assert!(format!("{}: {}", fault.field, fault.problem).starts_with(expected), "{faults}");
+        assert!(
+            format!("{}: {}", fault.field, fault.problem).starts_with(&format!("https://billing.test: {expected}")),
+            "{faults}"
+        );
     }
 }

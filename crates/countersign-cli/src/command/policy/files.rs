@@ -31,6 +31,7 @@ fn files(policy: &Policy) -> Vec<(String, &str)> {
             ("secret_file", &binding.secret_file),
             ("key_file", &binding.key_file),
             ("certificate_file", &binding.certificate_file),
+            ("dpop_key_file", &binding.dpop_key_file),
             ("token_file", &binding.token_file),
         ];
         let named = fields.into_iter().filter_map(|(field, path)| Some((format!("{part}{field}"), path.as_deref()?)));
