@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// A proof with these members changed; `null` removes one.
-    fn proof_with(&self, header: Value, claims: Value) -> String {
+    pub fn proof_with(&self, header: Value, claims: Value) -> String {
         let merge = |mut base: Value, changes: Value| {
             for (name, value) in changes.as_object().expect("an object") {
                 let members = base.as_object_mut().expect("an object");
@@ -140,7 +140,7 @@ impl World {
     }
 }
 
-fn hash(token: &str) -> String {
+pub fn hash(token: &str) -> String {
     use base64_simd::URL_SAFE_NO_PAD;
     URL_SAFE_NO_PAD.encode_to_string(countersign_core::integration::sha256(token))
 }

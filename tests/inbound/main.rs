@@ -11,6 +11,7 @@ mod hidden;
 mod layer;
 mod lifetime;
 mod locations;
+mod mutual_tls;
 mod paths;
 mod places;
 mod plain;

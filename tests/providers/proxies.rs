@@ -1,6 +1,7 @@
 //! Proxies in front of services, set up as `docs/guides/proxies.md` says.
 
 mod caddy;
+mod certificates;
 mod haproxy;
 mod nginx;
 mod oauth2_proxy;

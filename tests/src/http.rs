@@ -40,6 +40,15 @@ impl Service {
         Service { address, task }
     }
 
+    /// Serves `router`, which learns the address of its peer.
+    pub async fn with_peers(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let app = router.into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
+        Service { address, task }
+    }
+
     /// `http://127.0.0.1:port`.
     #[must_use]
     pub fn url(&self) -> String {

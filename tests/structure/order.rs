@@ -27,7 +27,7 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: MAIN,
-        modules: "rt file fetch connection telemetry refresh client response revocation proof queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
+        modules: "rt file fetch connection telemetry refresh client response revocation proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
                   extract grpc app integration prelude",
     },
     Order {

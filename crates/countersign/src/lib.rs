@@ -50,6 +50,7 @@
 //! | `axum` | yes | [`extract`], [`app`], and path parameters in guards |
 //! | `remote-keys` | yes | [`keys`]: OIDC discovery, JWKS addresses, files, Kubernetes; [`issuers`]; [`health`]; [`reload`] |
 //! | `outbound` | yes | [`outbound`]: service tokens on calls |
+//! | `mtls` | no | `tls`, TLS for axum servers with certificates of clients |
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `introspection` | no | [`introspect`]: opaque tokens, by asking the authorization server (RFC 7662, RFC 9701) |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
@@ -139,6 +140,8 @@ pub mod revocation;
 )]
 mod rt;
 mod telemetry;
+#[cfg(feature = "mtls")]
+pub mod tls;
 
 #[cfg(feature = "_client")]
 pub use countersign_core::mint;

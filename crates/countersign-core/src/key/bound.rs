@@ -24,6 +24,12 @@ impl Thumbprint {
         (length == bytes.len()).then_some(Thumbprint(bytes))
     }
 
+    /// The thumbprint of these 32 bytes, a SHA-256.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Thumbprint(bytes)
+    }
+
     /// The thumbprint of a certificate in DER.
     #[must_use]
     pub fn of_certificate(der: &[u8]) -> Self {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
 use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, check_sender, decode_base64url};
-use countersign_core::key::RefreshOutcome;
+use countersign_core::key::{RefreshOutcome, Thumbprint};
 use countersign_core::proof::DpopProof;
 use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
@@ -25,7 +25,7 @@ use super::opaque::Introspector;
 use super::opaque::{Answered, Asked};
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
-use crate::proof::{CheckedProof, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
+use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, counts::VerificationTimer};
@@ -52,6 +52,7 @@ pub(super) struct Settings {
     pub(super) metadata: Option<ResourceMetadata>,
     pub(super) locations: TokenLocations,
     pub(super) dpop: Option<Arc<ProofChecker>>,
+    pub(super) mutual_tls: Option<MutualTls>,
 }
 
 /// The next step for a request that is not refused.
@@ -78,7 +79,13 @@ pub(super) struct SuspendedToken {
     span: VerificationSpan,
     /// The caller that a layer before this one verified.
     before: Option<Arc<Verified>>,
+    sender: Sender,
+}
+
+/// The proof and the certificate of a request's sender.
+pub(super) struct Sender {
     proof: Option<DpopProof>,
+    certificate: Option<Thumbprint>,
 }
 
 /// A verified token whose proof passed all checks but that of its use.
@@ -93,7 +100,7 @@ pub(super) struct AskedToken {
     token: Option<String>,
     /// The caller of a signed token, which was verified here.
     signed: Option<Arc<Verified>>,
-    proof: Option<DpopProof>,
+    sender: Sender,
 }
 
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
@@ -142,6 +149,8 @@ impl Authenticator {
         let before = request.extensions_mut().remove::<Authenticated>().and_then(|before| before.verified);
         request.extensions_mut().remove::<CallerToken>();
         let earlier = request.extensions_mut().remove::<EarlierRefusal>();
+        // Headers of untrusted peers are removed, whatever becomes of the request.
+        let certificate = self.settings.mutual_tls.as_ref().map_or(Ok(None), |mutual_tls| mutual_tls.take(request));
         let is_grpc = !self.settings.grpc_paths.is_empty() && {
             let path = requested_uri(request).map(Uri::path).unwrap_or_default();
             self.settings.grpc_paths.iter().any(|prefix| path.starts_with(prefix))
@@ -220,16 +229,18 @@ impl Authenticator {
                 Some(read.map_err(|error| self.refused_proof(checker, error))?)
             }
         };
+        let certificate = certificate.map_err(|reason| self.invalid_request(reason))?;
+        let sender = Sender { proof, certificate };
         if let Some(introspection) = self.context.introspection.as_ref().filter(|it| it.takes(token)) {
             if !credential::is_b64token(token) {
                 return Err(self.invalid_request("the credential is not a single token"));
             }
             let asked = introspection.ask(token);
-            let suspended = AskedToken { token: keeps_token.then(|| token.to_owned()), signed: None, proof };
+            let suspended = AskedToken { token: keeps_token.then(|| token.to_owned()), signed: None, sender };
             return self.await_answer(request, asked, suspended);
         }
-        let sender = possession(proof.as_ref());
-        let step = match self.verifier.cached_with(token, &sender) {
+        let possession = sender.possession();
+        let step = match self.verifier.cached_with(token, &possession) {
             Ok(verified) => Step::Done(Ok(verified)),
             // A cached token has this form already.
             Err(uncached) if credential::is_b64token(token) => {
@@ -250,14 +261,15 @@ impl Authenticator {
                 });
                 if let Some((asked, verified)) = self.ask_also(&result, token) {
                     let token = keeps_token.then(|| token.to_owned());
-                    let suspended = AskedToken { token, signed: Some(verified), proof };
+                    let suspended = AskedToken { token, signed: Some(verified), sender };
                     return self.await_answer(request, asked, suspended);
                 }
                 let token = keeps_token.then(|| token.to_owned());
-                self.check_proof(request, result, token, proof)
+                self.check_proof(request, result, token, sender.proof)
             }
             Step::NeedsKeys(keys) => {
-                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, proof };
+                let suspended =
+                    SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
                 Ok(Admission::AwaitKeys { keys, suspended })
             }
         }
@@ -276,11 +288,11 @@ impl Authenticator {
     pub(super) fn resume_with_keys<B>(
         &self,
         request: &mut Request<B>,
-        SuspendedToken { token, span, before, proof }: SuspendedToken,
+        SuspendedToken { token, span, before, sender }: SuspendedToken,
         outcome: &RefreshOutcome,
     ) -> Result<Admission, Refusal> {
-        let sender = possession(proof.as_ref());
-        let result = span.finish(|| self.verifier.verify_after_refresh_with(&token, &sender, outcome));
+        let possession = sender.possession();
+        let result = span.finish(|| self.verifier.verify_after_refresh_with(&token, &possession, outcome));
         let result = result.map_err(|error| {
             if let Some(before) = before.filter(|_| !error.is_unavailable()) {
                 self.log_second_layer(before.issuer());
@@ -288,10 +300,10 @@ impl Authenticator {
             self.mark_if_signed(error, &token)
         });
         if let Some((asked, verified)) = self.ask_also(&result, &token) {
-            let suspended = AskedToken { token: Some(token), signed: Some(verified), proof };
+            let suspended = AskedToken { token: Some(token), signed: Some(verified), sender };
             return self.await_answer(request, asked, suspended);
         }
-        self.check_proof(request, result, Some(token), proof)
+        self.check_proof(request, result, Some(token), sender.proof)
     }
 
     /// Asks about a signed token that was verified here, if the settings say so.
@@ -316,15 +328,15 @@ impl Authenticator {
     pub(super) fn resume_with_answer<B>(
         &self,
         request: &mut Request<B>,
-        AskedToken { token, signed, proof }: AskedToken,
+        AskedToken { token, signed, sender }: AskedToken,
         outcome: Answered,
     ) -> Result<Admission, Refusal> {
         let result = outcome.and_then(|verified| match signed {
             // Its claims are its own; the answer only says whether it is still active.
             Some(signed) => Ok(signed),
-            None => check_sender(&self.verifier, verified, &possession(proof.as_ref())),
+            None => check_sender(&self.verifier, verified, &sender.possession()),
         });
-        self.check_proof(request, result, token, proof)
+        self.check_proof(request, result, token, sender.proof)
     }
 
     /// Continues after the revocation check has answered.
@@ -482,7 +494,14 @@ impl Authenticator {
     }
 }
 
-/// The key that the sender of a request claims to possess. The proof is checked after the token.
-fn possession(proof: Option<&DpopProof>) -> Possession {
-    proof.map_or(Possession::default(), |proof| Possession::default().with_key(proof.thumbprint()))
+impl Sender {
+    /// The certificate, and the key that the sender claims to possess: the proof is checked after the token.
+    fn possession(&self) -> Possession {
+        let certificate = self.certificate.map(|certificate| Possession::default().with_certificate(certificate));
+        let possession = certificate.unwrap_or_default();
+        match &self.proof {
+            Some(proof) => possession.with_key(proof.thumbprint()),
+            None => possession,
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspection;
-use crate::proof::Dpop;
+use crate::proof::{Dpop, MutualTls};
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -171,6 +171,24 @@ impl AuthenticateLayerBuilder {
     #[cfg(feature = "introspection")]
     pub fn introspection(mut self, introspection: Introspection) -> Self {
         self.introspection = Some(introspection);
+        self
+    }
+
+    /// Accepts tokens that are bound to a certificate of the client (RFC 8705); see [`MutualTls`]. Default: such tokens are
+    /// refused.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use countersign::proof::MutualTls;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).mutual_tls(MutualTls::of_connection()).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
+        self.settings.mutual_tls = Some(mutual_tls);
         self
     }
 
@@ -372,7 +390,7 @@ impl AuthenticateLayerBuilder {
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
     /// `resource_metadata_url`, `grpc_paths`, `revocation`, `introspection`, `external_url`, `algorithms` and `max_age` of
-    /// [`Dpop`], and `danger`.
+    /// [`Dpop`], `trusted_proxies` of [`MutualTls`], and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
@@ -384,6 +402,7 @@ impl AuthenticateLayerBuilder {
                 faults.push(Fault::new("danger", problem));
             }
         }
+        faults.extend(self.settings.mutual_tls.iter().flat_map(MutualTls::faults));
         if let Some(dpop) = self.dpop.take() {
             let (checker, found) = dpop.build(self.verifier.clock());
             faults.extend(found);

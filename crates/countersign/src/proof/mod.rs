@@ -19,15 +19,25 @@
 //! # let _ = app;
 //! ```
 
+mod certificate;
 mod check;
 mod dpop;
+#[cfg(feature = "axum")]
+mod forwarded;
 mod mark;
 mod memory;
+mod mutual_tls;
+#[cfg(feature = "axum")]
+mod peer;
 mod replay;
 
+pub use certificate::PeerCertificate;
 pub(crate) use check::{ProofChecker, ProofQuery};
 pub use countersign_core::proof::{ExternalUrl, Nonces, ProofError, ProofErrorKind};
 pub use dpop::Dpop;
 pub(crate) use mark::CheckedProof;
 pub use memory::MemoryReplays;
+pub use mutual_tls::MutualTls;
+#[cfg(feature = "axum")]
+pub use peer::TlsPeer;
 pub use replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};

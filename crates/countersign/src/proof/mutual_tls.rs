@@ -1,0 +1,125 @@
+//! Tokens that are bound to a certificate: of the TLS connection, or from a proxy that ended it.
+
+use countersign_core::error::Fault;
+use countersign_core::key::Thumbprint;
+use http::Request;
+
+use super::certificate::PeerCertificate;
+#[cfg(feature = "axum")]
+use super::forwarded::{ProxyHeader, TrustedProxies};
+#[cfg(feature = "axum")]
+use super::peer::TlsPeer;
+
+/// Accepts tokens that are bound to a certificate (`cnf.x5t#S256`, RFC 8705 §3), from clients with this certificate; for
+/// [`AuthenticateLayerBuilder::mutual_tls`](crate::authenticate::AuthenticateLayerBuilder::mutual_tls).
+///
+/// Tokens that are not bound are accepted as before, with and without a certificate.
+///
+/// ```
+/// use countersign::error::ConfigError;
+/// use countersign::prelude::*;
+/// use countersign::proof::MutualTls;
+///
+/// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+///     AuthenticateLayer::builder(verifier).mutual_tls(MutualTls::of_connection()).build()
+/// }
+/// # let _ = layer;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct MutualTls(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    Connection,
+    #[cfg(feature = "axum")]
+    Proxy {
+        header: ProxyHeader,
+        peers: Vec<String>,
+        trusted: TrustedProxies,
+    },
+}
+
+impl MutualTls {
+    /// Takes the certificate of the connection: [`PeerCertificate`] in the request's extensions, or that of `countersign::tls`.
+    pub fn of_connection() -> Self {
+        MutualTls(Source::Connection)
+    }
+
+    /// Takes the certificate from the header `Client-Cert` (RFC 9440), but only in requests of these proxies: addresses or
+    /// networks, such as `10.0.0.5` or `10.1.0.0/16`.
+    ///
+    /// The header is removed from all other requests. The proxies must remove it from requests of their clients, as RFC 9440 says.
+    /// Serve the app with `into_make_service_with_connect_info::<SocketAddr>()`: without the address of its peer, a request is
+    /// one of an untrusted peer.
+    ///
+    /// ```
+    /// use countersign::proof::MutualTls;
+    ///
+    /// let mutual_tls = MutualTls::from_proxies(["10.0.0.5", "10.1.0.0/16"]);
+    /// # let _ = mutual_tls;
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn from_proxies(peers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::from_header(ProxyHeader::ClientCert, peers)
+    }
+
+    /// The same for Envoy's header `X-Forwarded-Client-Cert`, of which `Hash` is read. Let Envoy write it with
+    /// `forward_client_cert_details: SANITIZE_SET`: a header with the certificates of several connections is 400.
+    ///
+    /// ```
+    /// use countersign::proof::MutualTls;
+    ///
+    /// let mutual_tls = MutualTls::from_envoy(["127.0.0.1"]);
+    /// # let _ = mutual_tls;
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn from_envoy(peers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::from_header(ProxyHeader::Envoy, peers)
+    }
+
+    #[cfg(feature = "axum")]
+    fn from_header(header: ProxyHeader, peers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let peers: Vec<String> = peers.into_iter().map(Into::into).collect();
+        let trusted = TrustedProxies::new(&peers);
+        MutualTls(Source::Proxy { header, peers, trusted })
+    }
+
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        match &self.0 {
+            Source::Connection => Vec::new(),
+            #[cfg(feature = "axum")]
+            Source::Proxy { peers, .. } => TrustedProxies::faults(peers),
+        }
+    }
+
+    /// Takes the certificate of a request. Headers that others than the proxies sent are removed.
+    ///
+    /// # Errors
+    /// The reason why the header of a proxy cannot be read.
+    pub(crate) fn take<B>(&self, request: &mut Request<B>) -> Result<Option<Thumbprint>, &'static str> {
+        match &self.0 {
+            Source::Connection => Ok(certificate_of_connection(request)),
+            #[cfg(feature = "axum")]
+            Source::Proxy { header, trusted, .. } => {
+                if trusted.sent(request) {
+                    return header.read(request.headers());
+                }
+                header.remove(request.headers_mut());
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn certificate_of_connection<B>(request: &Request<B>) -> Option<Thumbprint> {
+    let extensions = request.extensions();
+    if let Some(certificate) = extensions.get::<PeerCertificate>() {
+        return Some(certificate.thumbprint());
+    }
+    #[cfg(feature = "axum")]
+    if let Some(axum::extract::ConnectInfo(peer)) = extensions.get::<axum::extract::ConnectInfo<TlsPeer>>() {
+        return peer.certificate().map(|certificate| certificate.thumbprint());
+    }
+    None
+}
