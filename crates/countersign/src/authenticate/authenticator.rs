@@ -268,8 +268,7 @@ impl Authenticator {
                 self.check_proof(request, result, token, sender.proof)
             }
             Step::NeedsKeys(keys) => {
-                let suspended =
-                    SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
+                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
                 Ok(Admission::AwaitKeys { keys, suspended })
             }
         }
