@@ -11,7 +11,7 @@ use countersign::authz::proof_of_possession;
 use countersign::grpc::grpc;
 use countersign::key::{Algorithm, StaticKeys};
 use countersign::mint::Signer;
-use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, DpopKey, SelfSignedToken};
+use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, DpopKey, SelfSignedToken, demands_nonce};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::proof::{Dpop, Nonces};
@@ -99,7 +99,9 @@ async fn s6_17_s7_21_a_tonic_client_has_the_nonce_after_its_first_call() {
     let channel = Endpoint::from_shared(origin.clone()).expect("an address").connect_lazy();
     let attach = AttachTokenLayer::builder().bind(&origin, source).build().expect("a layer");
     let mut client = Grpc::with_origin(attach.layer(channel), origin.parse().expect("a URI"));
-    assert_eq!(echo(&mut client, None).await.expect_err("no nonce yet").code(), Code::Unauthenticated);
+    let refusal = echo(&mut client, None).await.expect_err("no nonce yet");
+    assert_eq!(refusal.code(), Code::Unauthenticated);
+    assert!(demands_nonce(&refusal.metadata().clone().into_headers()));
     for _ in 0..3 {
         assert_eq!(echo(&mut client, None).await.expect("an answer"), "hello");
     }

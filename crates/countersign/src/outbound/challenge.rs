@@ -27,6 +27,25 @@ pub struct StepUpChallenge {
     pub max_age: Option<Duration>,
 }
 
+/// Returns whether a refusal with these headers demands a nonce in the proof of a bound token (RFC 9449 §9).
+///
+/// The next request has the nonce. [`Outbound`](super::Outbound) and the middleware send it at once. The
+/// [tower layer](super::AttachTokenLayer) cannot, since it cannot copy a body: repeat such a call once. Of a gRPC call,
+/// `status.metadata().clone().into_headers()` has the headers.
+///
+/// ```
+/// use countersign::outbound::demands_nonce;
+/// use http::{HeaderMap, HeaderValue, header};
+///
+/// let challenge = HeaderValue::from_static(r#"DPoP error="use_dpop_nonce", algs="ES256""#);
+/// assert!(demands_nonce(&HeaderMap::from_iter([(header::WWW_AUTHENTICATE, challenge)])));
+/// assert!(!demands_nonce(&HeaderMap::new()));
+/// ```
+#[must_use]
+pub fn demands_nonce(headers: &HeaderMap) -> bool {
+    Challenge::from_headers(headers, true) == Challenge::NonceRequired
+}
+
 /// The consequence of a challenge for the token that was sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Challenge {

@@ -52,7 +52,7 @@ mod trace;
 pub use crate::client::{Assertion, SecretSource};
 pub use crate::refresh::RefreshPolicy;
 pub use builder::OutboundBuilder;
-pub use challenge::StepUpChallenge;
+pub use challenge::{StepUpChallenge, demands_nonce};
 pub use client::Outbound;
 pub use current_caller::{ProvideCaller, ProvideCallerLayer};
 pub use error::{OutboundError, OutboundErrorKind};
