@@ -73,7 +73,10 @@ fn a_binding_that_cannot_work_is_refused_with_its_name() {
     let with = |rest: &str| faults(&format!("[[outbound]]\norigin = \"https://billing.test\"\n{rest}"));
     for (rest, expected) in [
         ("", "client: missing"),
-        ("client = \"orders\"", "client: exactly one of secret_file, secret_env and key_file"),
+        (
+            "client = \"orders\"",
+            "client: exactly one of secret_file, secret_env and key_file must be set, or a certificate in connection",
+        ),
         ("client = \"orders\"\nsecret_file = \"a\"\nkey_file = \"b\"", "client: exactly one"),
         ("client = \"orders\"\nkey_file = \"b\"", "key_algorithm: missing"),
         (

@@ -1,5 +1,6 @@
 //! Servers of providers that nobody here wrote, set up by the words of their guides.
 
+mod authority;
 mod browser;
 mod guide;
 mod hosted;

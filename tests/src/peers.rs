@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -151,32 +151,60 @@ pub struct Postgres {
     server: Child,
     programs: PathBuf,
     folder: PathBuf,
+    port: Option<u16>,
 }
 
 impl Postgres {
     /// Starts one.
     pub fn start() -> Self {
+        Postgres::with(None)
+    }
+
+    /// Starts one that listens on this port of 127.0.0.1 too.
+    pub fn start_at(port: u16) -> Self {
+        Postgres::with(Some(port))
+    }
+
+    fn with(port: Option<u16>) -> Self {
         let programs = installed(Part::Postgres).parent().expect("a folder").to_owned();
         let folder = private_folder().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
         std::fs::create_dir_all(&folder).expect("a folder");
         unprivileged(&folder);
-        let data = folder.join("data");
-        let run = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            as_nobody(&mut command).current_dir(&folder).stdout(Stdio::null()).stderr(Stdio::null());
-            command
-        };
-        let made = run("initdb").arg("-D").arg(&data).args(["-A", "trust", "-U", "issuer", "--no-sync"]).status();
+        let made = program(&programs, &folder, "initdb").args(["-A", "trust", "-U", "issuer", "--no-sync"]).status();
         assert!(made.expect("initdb runs").success(), "initdb failed");
-        let settings = ["-c", "listen_addresses=", "-c", "fsync=off"];
-        let server = run("postgres").arg("-D").arg(&data).arg("-k").arg(&folder).args(settings).spawn();
-        let mut started =
-            Postgres { server: server.expect("postgres runs"), programs: programs.clone(), folder: folder.clone() };
-        while !run("pg_isready").arg("-h").arg(&folder).status().expect("pg_isready runs").success() {
-            assert!(started.server.try_wait().expect("its state").is_none(), "the server ended");
+        let server = serve(&programs, &folder, port);
+        let mut started = Postgres { server, programs, folder, port };
+        started.wait();
+        started
+    }
+
+    /// Ends it at once, as a crash does, and keeps its data.
+    pub fn kill(&mut self) {
+        let stopped = self.program("pg_ctl").args(["stop", "-m", "immediate"]).status();
+        assert!(stopped.expect("pg_ctl runs").success(), "pg_ctl failed");
+        self.server.wait().expect("an end");
+    }
+
+    /// Starts it again after [`Self::kill`].
+    pub fn start_again(&mut self) {
+        self.server = serve(&self.programs, &self.folder, self.port);
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        let mut ready = self.program("pg_isready");
+        ready.arg("-h").arg(&self.folder);
+        while !ready.status().expect("pg_isready runs").success() {
+            assert!(self.server.try_wait().expect("its state").is_none(), "the server ended");
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        started
+    }
+
+    /// One of its programs, for this server.
+    fn program(&self, name: &str) -> Command {
+        let mut command = program(&self.programs, &self.folder, name);
+        command.envs(self.port.map(|port| ("PGPORT", port.to_string())));
+        command
     }
 
     /// How to reach it, in libpq's form.
@@ -185,11 +213,27 @@ impl Postgres {
     }
 }
 
+/// A program of PostgreSQL, for the data in this folder.
+fn program(programs: &Path, folder: &Path, name: &str) -> Command {
+    let mut command = Command::new(programs.join(name));
+    as_nobody(&mut command).current_dir(folder).env("PGDATA", folder.join("data"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn serve(programs: &Path, folder: &Path, port: Option<u16>) -> Child {
+    let mut command = program(programs, folder, "postgres");
+    command.arg("-k").arg(folder).args(["-c", "fsync=off"]);
+    match port {
+        Some(port) => command.args(["-h", "127.0.0.1", "-p", &port.to_string()]),
+        None => command.args(["-c", "listen_addresses="]),
+    };
+    command.spawn().expect("postgres runs")
+}
+
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let mut stop = Command::new(self.programs.join("pg_ctl"));
-        as_nobody(&mut stop).arg("-D").arg(self.folder.join("data")).args(["stop", "-m", "immediate"]);
-        let _ = stop.current_dir(&self.folder).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let _ = self.program("pg_ctl").args(["stop", "-m", "immediate"]).status();
         let _ = self.server.kill();
         let _ = self.server.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
@@ -224,7 +268,7 @@ fn as_nobody(command: &mut Command) -> &mut Command {
     if is_root() { command.uid(NOBODY).gid(NOBODY) } else { command }
 }
 
-fn unprivileged(folder: &std::path::Path) {
+fn unprivileged(folder: &Path) {
     if is_root() {
         std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).expect("chown");
     }

@@ -1,6 +1,8 @@
 //! Keycloak, set up as `docs/guides/keycloak.md` says.
 
 mod calls;
+mod certificate;
+mod database;
 mod dpop;
 mod outage;
 mod rotation;
@@ -20,7 +22,7 @@ fn guide() -> Guide {
 async fn shared() -> &'static RwLock<Keycloak> {
     static SERVER: OnceCell<RwLock<Keycloak>> = OnceCell::const_new();
     let start = async || {
-        let server = Keycloak::start().await;
+        let server = Keycloak::start(&guide()).await;
         server.set_up(&guide()).await;
         RwLock::new(server)
     };

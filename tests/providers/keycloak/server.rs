@@ -1,8 +1,10 @@
 //! A Keycloak of one's own, with the realm of the guide.
 
 use countersign_tests::parts::Part;
+use countersign_tests::peers;
 use serde_json::{Value, json};
 
+use crate::authority::Authority;
 use crate::guide::Guide;
 use crate::script::{Server, free_ports};
 
@@ -12,22 +14,59 @@ pub const GUIDE_ISSUER: &str = "https://id.example.com/realms/shop";
 /// A running server.
 pub struct Keycloak {
     pub server: Server,
+    /// The authority of its own certificate and of those of its clients.
+    pub authority: Authority,
     address: String,
+    https_address: String,
 }
 
 impl Keycloak {
-    /// Starts one on a free port and waits until it answers.
-    pub async fn start() -> Self {
-        let ports = free_ports::<1>();
-        let address = format!("http://127.0.0.1:{}", ports[0]);
-        let mut server = Server::new(Part::Keycloak, "keycloak", &ports, format!("{address}/realms/master"));
-        server.start().await;
-        Keycloak { server, address }
+    /// Starts one on free ports and waits until it answers.
+    pub async fn start(guide: &Guide) -> Self {
+        Keycloak::start_with(guide, None).await
+    }
+
+    /// Starts one whose database is PostgreSQL on this port.
+    pub async fn start_with_postgres(guide: &Guide, port: u16) -> Self {
+        Keycloak::start_with(guide, Some(port)).await
+    }
+
+    async fn start_with(guide: &Guide, postgres: Option<u16>) -> Self {
+        let own_ports @ [port, https_port] = free_ports();
+        let (address, https_address) = (format!("http://127.0.0.1:{port}"), format!("https://127.0.0.1:{https_port}"));
+        let ports: Vec<u16> = own_ports.into_iter().chain(postgres).collect();
+        let server = Server::new(Part::Keycloak, "keycloak", &ports, format!("{address}/realms/master"));
+        let mut keycloak = Keycloak { server, authority: Authority::new(), address, https_address };
+        keycloak.authority.write_server(keycloak.server.folder());
+        let options = guide.commands("kc.sh start ").next().expect("the guide starts it").join("\n");
+        std::fs::write(keycloak.server.folder().join("options"), keycloak.placed(&options)).expect("written");
+        let script = std::fs::read_to_string(peers::folder().join("keycloak/install")).expect("a script");
+        let build = guide.commands("kc.sh build ").next().expect("the guide builds it");
+        for option in build.iter().filter(|option| option.starts_with("--https")) {
+            assert!(script.contains(option), "the script builds it with {option} too");
+        }
+        keycloak.server.start().await;
+        keycloak
+    }
+
+    /// A text of the guide with the places of this server.
+    pub fn placed(&self, text: &str) -> String {
+        let folder = self.server.folder().display();
+        text.replace(GUIDE_ISSUER, &self.https_issuer())
+            .replace("/etc/tls/clients.pem", &format!("{folder}/ca.crt"))
+            .replace("/etc/company/ca.pem", &format!("{folder}/ca.crt"))
+            .replace("/etc/tls/id", &format!("{folder}/server"))
+            .replace("/run/tls", &folder.to_string())
     }
 
     /// The issuer of this realm.
     pub fn issuer(&self, realm: &str) -> String {
         format!("{}/realms/{realm}", self.address)
+    }
+
+    /// The issuer of the realm `shop` for those who come with HTTPS.
+    pub fn https_issuer(&self) -> String {
+        format!("{}/realms/shop", self.https_address)
     }
 
     /// Does what the guide's calls of `kcadm.sh` do, and adds the user `ann`, who is a manager, and the realm `other`.
@@ -83,10 +122,15 @@ impl Keycloak {
 
     /// The token that the token endpoint of a realm gives for these fields.
     pub async fn token_of(&self, realm: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.answer_of(realm, fields).await;
+        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+    }
+
+    /// What the token endpoint of a realm answers to these fields; null if it is no JSON.
+    pub async fn answer_of(&self, realm: &str, fields: &[(&str, &str)]) -> Value {
         let url = format!("{}/protocol/openid-connect/token", self.issuer(realm));
         let answer = reqwest::Client::new().post(url).form(fields).send().await.expect("an answer");
-        let answer: Value = answer.json().await.expect("JSON");
-        answer["access_token"].as_str().unwrap_or_else(|| panic!("no token: {answer}")).to_owned()
+        answer.json().await.unwrap_or_default()
     }
 
     /// The token of the service `billing` for itself.

@@ -6,7 +6,8 @@ use countersign_tests::parts::Part;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::certificates::{Authority, write_account_key};
+use super::certificates::write_account_key;
+use crate::authority::Authority;
 use crate::guide::Guide;
 use crate::script::{Server, free_ports};
 

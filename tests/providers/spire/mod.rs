@@ -2,6 +2,7 @@
 //! `partner.example`, whose tokens have one.
 
 mod calls;
+mod outage;
 mod rotation;
 mod server;
 mod tokens;

@@ -2,25 +2,33 @@
 
 use std::time::Duration;
 
+use countersign_test::TokenDraft;
+
 use super::server::Spire;
 use super::{partner, shop, verifier};
 use crate::load::{Load, kid, rotations};
+use crate::rotation;
+
+/// The tests of this file take turns: each expects its own key to be the current one.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// Publishes a key, lets `publish` bring it to the verifier, and waits for a token that has it.
-async fn rotated(server: &Spire, publish: impl AsyncFnOnce()) -> String {
+pub(super) async fn rotated(server: &Spire, publish: impl AsyncFnOnce()) -> String {
     let key = server.prepare_key();
     publish().await;
     server.activate_key(&key);
     loop {
-        // The agent keeps a token until half of its lifetime is over, but for a new audience it gets a new one.
-        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let token = server.token(&format!("orders,rotation-{number}"), "billing");
+        let token = server.new_token();
         if kid(&token) == key {
             return token;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Waits for the discovery provider, which asks the server each second.
+pub(super) async fn publish() {
+    tokio::time::sleep(Duration::from_millis(2500)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,16 +48,27 @@ async fn s4_31_rotations_of_spire_under_load_fail_no_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
 async fn s4_31_rotations_of_spire_behind_discovery_fail_no_request() {
+    let _turn = TURN.lock().await;
     let (shop, server) = (shop().await, partner().await);
     let verifier = verifier("policy-discovery.toml", shop, Some(server));
     let load = Load::start(&verifier, server.token("orders", "billing")).await;
     for _ in 0..rotations() {
-        // The discovery provider asks the server each second.
-        let publish = async || tokio::time::sleep(Duration::from_millis(2500)).await;
         load.send(rotated(server, publish).await);
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     let codes = load.end().await;
     println!("{} rotations of SPIRE behind its discovery provider: {codes:?}", rotations());
     assert!(codes.keys().eq(&["ok"]), "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_spire), ignore = "needs SPIRE: tests/peers/install all")]
+async fn s4_15_two_rotations_of_spire_with_an_invented_kid_between_them_refuse_nobody() {
+    let _turn = TURN.lock().await;
+    let (shop, server) = (shop().await, partner().await);
+    let (verifier, issuer) = (verifier("policy-discovery.toml", shop, Some(server)), server.discovery());
+    let token = async || server.new_token();
+    let rotate = async || drop(rotated(server, publish).await);
+    let marked = |draft: TokenDraft| draft.claim("sub", "spiffe://partner.example/billing");
+    rotation::with_an_invented_kid("SPIRE", (&verifier, &issuer), token, rotate, marked).await;
 }

@@ -1,7 +1,9 @@
 //! A SPIRE server and agent of one's own, with the workloads of the guide.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use countersign_tests::parts::Part;
@@ -9,11 +11,12 @@ use countersign_tests::peers;
 use serde_json::Value;
 
 use crate::guide::Guide;
+use crate::outage::Harmed;
 use crate::script::free_ports;
 
 /// A running server and agent. Their script ends them when its standard input ends, so also at the end of this process.
 pub struct Spire {
-    _input: ChildStdin,
+    input: ChildStdin,
     _script: Child,
     folder: PathBuf,
     domain: &'static str,
@@ -39,15 +42,30 @@ impl Spire {
             .spawn()
             .expect("the script runs");
         let input = script.stdin.take().expect("piped");
-        let server = Spire { _input: input, _script: script, folder, domain, discovery };
+        let server = Spire { input, _script: script, folder, domain, discovery };
+        server.until_ready(true).await;
+        server.write_bundle();
+        server.register(guide).await;
+        server
+    }
+
+    async fn until_ready(&self, expected: bool) {
         let limit = Instant::now() + Duration::from_secs(120);
-        while !server.folder.join("ready").exists() {
-            assert!(Instant::now() < limit, "not ready; see {}/log", server.folder.display());
+        while self.folder.join("ready").exists() != expected {
+            assert!(Instant::now() < limit, "see {}/log", self.folder.display());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        server.write_bundle();
-        server.register(guide);
-        server
+    }
+
+    /// Removes the database and the keys.
+    pub fn lose_data(&self) {
+        for file in std::fs::read_dir(&self.folder).expect("a folder") {
+            let path = file.expect("an entry").path();
+            let is_data = |name: &str| name.starts_with("datastore.sqlite3") || name == "keys.json";
+            if path.file_name().is_some_and(|name| is_data(&name.to_string_lossy())) {
+                std::fs::remove_file(path).expect("removed");
+            }
+        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -65,7 +83,7 @@ impl Spire {
     }
 
     /// Does what the guide's calls of `spire-server entry create` do, for the user of this process, and waits for the agent.
-    fn register(&self, guide: &Guide) {
+    pub async fn register(&self, guide: &Guide) {
         let own_user = format!("unix:uid:{}", own_user());
         let mut calls = 0;
         for words in guide.commands("spire-server entry create ") {
@@ -75,14 +93,19 @@ impl Spire {
                 .map(|word| if word.starts_with("unix:uid:") { own_user.clone() } else { word })
                 .collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            self.server(&[&["entry", "create", "-jwtSVIDTTL", "60"], &words[..]].concat());
+            self.server(&[&["entry", "create", "-jwtSVIDTTL", "600"], &words[..]].concat());
             calls += 1;
         }
         assert_eq!(calls, 2, "the entries of the guide");
+        self.until_tokens().await;
+    }
+
+    /// Waits until the agent knows its workloads.
+    pub async fn until_tokens(&self) {
         let limit = Instant::now() + Duration::from_secs(30);
         while self.fetch("orders", "billing").is_none() || self.fetch("orders", "reports").is_none() {
             assert!(Instant::now() < limit, "no token; see {}/log", self.folder.display());
-            std::thread::sleep(Duration::from_millis(100));
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -108,6 +131,13 @@ impl Spire {
             .expect("the agent's command runs");
         let text = String::from_utf8(output.stdout).expect("text");
         output.status.success().then(|| text.lines().nth(1).expect("a token").trim().to_owned())
+    }
+
+    /// A JWT-SVID that nobody has had: the agent keeps a token until half of its lifetime is over, but for a new audience it
+    /// gets a new one.
+    pub fn new_token(&self) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        self.token(&format!("orders,new-{}", NUMBER.fetch_add(1, Ordering::Relaxed)), "billing")
     }
 
     /// The JWK Set that the Workload API gives for this trust domain.
@@ -150,6 +180,22 @@ impl Spire {
 
     fn command(&self, program: &str) -> Command {
         Command::new(peers::folder().join("spire/server").join(program))
+    }
+}
+
+impl Harmed for Spire {
+    fn signal(&mut self, name: &str) {
+        writeln!(self.input, "{name}").expect("the script reads");
+    }
+
+    async fn kill(&mut self) {
+        self.signal("KILL");
+        self.until_ready(false).await;
+    }
+
+    async fn start(&mut self) {
+        self.signal("START");
+        self.until_ready(true).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign::authenticate::CallerToken;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign::outbound::{Assertion, OutboundError};
@@ -9,6 +10,7 @@ use countersign::prelude::*;
 use countersign::secret::Secret;
 use countersign_tests::http::Service;
 
+use super::login::login;
 use super::{Zitadel, verifier, zitadel};
 use crate::service;
 
@@ -54,4 +56,28 @@ async fn s7_05_zitadels_library_takes_an_assertion_as_a_grant_for_the_service_th
     let other = Arc::new(Signer::generate(Algorithm::ES256).expect("a key"));
     let error = me(&orders, assertion("shipping", other)).await.expect_err("of another key");
     assert_eq!(error.code(), "token_refused", "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_zitadel), ignore = "needs Zitadel's library: tests/peers/install")]
+async fn s7_23_zitadels_library_exchanges_the_token_of_a_caller() {
+    let server = zitadel().await;
+    let verifier = verifier(&server);
+    let orders = service::orders(verifier.clone()).await;
+    let ann = login(&server, "test-user@127.0.0.1", "openid orders:read").await;
+    let token = ann["access_token"].as_str().expect("a token").to_owned();
+    let expires_at = verifier.verify(&token).await.expect("a good token").expires_at();
+    let caller = CallerToken::unverified(&Secret::from(token), expires_at);
+    let exchange = async |secret: &str, caller: &CallerToken| {
+        let tokens = from(&server).client("web", Secret::from(secret)).audience("orders").scope("openid orders:read");
+        let outbound = Outbound::builder(reqwest::Client::new()).bind(orders.url(), tokens).build().expect("bound");
+        let outbound = outbound.on_behalf_of(caller);
+        let answer = outbound.send(outbound.client().get(format!("{}/me", orders.url()))).await?;
+        assert_eq!(answer.status(), 200);
+        Ok::<_, OutboundError>(answer.text().await.expect("text"))
+    };
+    assert_eq!(exchange("replace-me-web", &caller).await.expect("an exchange"), "id1", "the user stays");
+    assert_eq!(exchange("wrong", &caller).await.expect_err("refused").oauth_error(), Some("invalid_client"));
+    let invented = CallerToken::unverified(&Secret::from("e30.e30.AA"), expires_at);
+    assert_eq!(exchange("replace-me-web", &invented).await.expect_err("no token of its own").code(), "token_refused");
 }
