@@ -4,6 +4,7 @@ mod calls;
 mod certificate;
 mod database;
 mod dpop;
+mod federation;
 mod outage;
 mod rotation;
 mod server;

@@ -4,7 +4,7 @@
 mod calls;
 mod outage;
 mod rotation;
-mod server;
+pub mod server;
 mod tokens;
 
 use countersign::policy::Policy;
@@ -26,7 +26,7 @@ async fn shop() -> &'static Spire {
     SERVER.get_or_init(async || Spire::start("shop.example", false, &guide()).await).await
 }
 
-async fn partner() -> &'static Spire {
+pub async fn partner() -> &'static Spire {
     static SERVER: tokio::sync::OnceCell<Spire> = tokio::sync::OnceCell::const_new();
     SERVER.get_or_init(async || Spire::start("partner.example", true, &guide()).await).await
 }
