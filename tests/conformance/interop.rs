@@ -2,7 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test -p countersign-tests --test conformance the_interop_page` writes it again. A folder of
 //! `tests/providers` is a provider. A test is in a column if its name has one of the column's texts, and in the list of
-//! further tests otherwise.
+//! further tests otherwise. A cell without a test has its words and its reason in `interop.txt`.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -24,10 +24,12 @@ const INBOUND: [Column; 8] = [
     ("loses its database", &["lost_its_database"]),
 ];
 
-const OUTBOUND: [Column; 5] = [
+const OUTBOUND: [Column; 7] = [
     ("basic, post, `private_key_jwt`", &["each_way_of_client_authentication"]),
+    ("client certificate", &["certificate_of_its_connection"]),
     ("token exchange", &["exchanges_the_token"]),
-    ("assertion as grant or client", &["assertion_as_a_grant", "authenticates_the_client"]),
+    ("assertion as grant or client", &["assertion_as_a_grant", "authenticates_the_client_"]),
+    ("bound to a key (DPoP)", &["bound_to_a_key"]),
     ("secret changes", &["secret_that_changes"]),
     ("token in a file", &["in_the_file"]),
 ];
@@ -86,7 +88,7 @@ fn matrix(page: &mut String, providers: &[Provider], columns: &[Column]) {
     for Provider { title, version, tests } in providers.iter().filter(has_any) {
         let cells = columns.iter().map(|column| match tests.iter().any(|test| is_in(column, test)) {
             true => "yes",
-            false => "no",
+            false => cells().find(|cell| cell.is_of(title, column.0)).map_or("no", |cell| cell.words),
         });
         writeln!(page, "| {title} | {version} | {} |", cells.collect::<Vec<_>>().join(" | "))
             .expect("a string takes all");
@@ -98,6 +100,28 @@ fn notes(kind: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let fields = |line: &'static str| line.split_once(" | ").expect("fields");
     let of_kind = move |(first, rest): (&str, &'static str)| (first == kind).then_some(rest);
     lines(include_str!("interop.txt")).map(fields).filter_map(of_kind).map(fields)
+}
+
+/// The cells of a provider without a test, and why there is none.
+struct Cell {
+    provider: &'static str,
+    /// The titles of the columns, with `; ` between.
+    columns: &'static str,
+    words: &'static str,
+    reason: &'static str,
+}
+
+impl Cell {
+    fn is_of(&self, provider: &str, column: &str) -> bool {
+        self.provider == provider && self.columns.split("; ").any(|own| own == column)
+    }
+}
+
+fn cells() -> impl Iterator<Item = Cell> {
+    notes("cell").map(|(provider, rest)| {
+        let [columns, words, reason] = rest.splitn(3, " | ").collect::<Vec<_>>()[..] else { panic!("{rest}") };
+        Cell { provider, columns, words, reason }
+    })
 }
 
 /// The test without the ids of requirements, as a sentence.
@@ -113,8 +137,8 @@ fn page() -> String {
          Servers and libraries that the tests run Countersign against, as of November 2026. This page is made from the names of the\n\
          tests, do not edit it: `UPDATE_DOCS=1 cargo test -p countersign-tests --test conformance the_interop_page`.\n\n\
          `tests/peers/install all` installs them. A test whose server is missing is reported as ignored. \"yes\" means that a test\n\
-         of this name runs against the server, set up as its guide says; \"no\" means that there is none, because the server lacks\n\
-         the feature or because nobody wrote it. [What does not work](#what-does-not-work) has the reasons that are known.\n\n\
+         of this name runs against the server, set up as its guide says. [Cells without a test](#cells-without-a-test) has the\n\
+         reason of each other cell, and [what does not work](#what-does-not-work) the limits of what works.\n\n\
          More rotations and a longer outage than in every run:\n\
          `ROTATIONS=50 OUTAGE_SECONDS=60 cargo test -p countersign-tests --test providers`.\n\n\
          ## Their tokens, verified here\n\n",
@@ -146,6 +170,10 @@ fn page() -> String {
     for (guide, test) in notes("documents") {
         writeln!(page, "| {guide} | `{test}` |").expect("a string takes all");
     }
+    page.push_str("\n## Cells without a test\n\n");
+    for Cell { provider, columns, words, reason } in cells() {
+        writeln!(page, "- {provider}, {}: {words}. {reason}", columns.replace("; ", ", ")).expect("a string takes all");
+    }
     page.push_str("\n## What does not work\n\n");
     for (provider, note) in notes("not") {
         writeln!(page, "- {provider}: {note}").expect("a string takes all");
@@ -163,6 +191,25 @@ fn the_tests_of_other_libraries_and_of_hosted_providers_exist() {
     let shown = shown();
     for (peer, test) in notes("peer").chain(notes("documents")) {
         assert!(shown.has_test(test), "{peer}: there is no test {test}");
+    }
+}
+
+#[test]
+fn each_cell_has_either_a_test_or_a_reason() {
+    for Provider { title, tests, .. } in providers() {
+        for column in
+            columns_of_all().filter(|_| columns_of_all().any(|column| tests.iter().any(|test| is_in(column, test))))
+        {
+            let has_test = tests.iter().any(|test| is_in(column, test));
+            let reasons = cells().filter(|cell| cell.is_of(&title, column.0)).count();
+            assert_eq!(reasons, usize::from(!has_test), "{title}, {}: reasons", column.0);
+        }
+    }
+    let titles: Vec<String> = providers().into_iter().map(|provider| provider.title).collect();
+    for cell in cells() {
+        assert!(titles.iter().any(|title| title == cell.provider), "no provider {}", cell.provider);
+        let is_column = |own: &str| columns_of_all().any(|(title, _)| *title == own);
+        assert!(cell.columns.split("; ").all(is_column), "{}: no such column", cell.columns);
     }
 }
 

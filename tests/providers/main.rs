@@ -1,6 +1,7 @@
 //! Servers of providers that nobody here wrote, set up by the words of their guides.
 
 mod authority;
+mod bound;
 mod browser;
 mod guide;
 mod hosted;

@@ -114,3 +114,25 @@ async fn a_secret_that_changes_at_keycloak_while_calls_are_made_fails_none() {
     }
     println!("{calls} calls while the secret changed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
+async fn s6_01_s7_21_tokens_of_keycloak_that_are_bound_to_a_key_are_only_good_with_it() {
+    let server = keycloak().await;
+    let client = json!({
+        "clientId": "bound", "secret": "replace-me-bound", "publicClient": false, "serviceAccountsEnabled": true,
+        "standardFlowEnabled": false, "optionalClientScopes": ["orders:read"],
+        "attributes": { "dpop.bound.access.tokens": "true" },
+    });
+    server.post("shop/clients", &client).await;
+    let bound = ClientCredentials::from_issuer(server.issuer("shop")).client("bound", Secret::from("replace-me-bound"));
+    let without = bound_token_of(&server).await;
+    assert_eq!(without["error"], "invalid_request", "Keycloak demands a proof: {without}");
+    crate::bound::assert_bound(verifier(&server), bound).await;
+}
+
+/// What Keycloak answers to the client `bound` without a proof.
+async fn bound_token_of(server: &super::Keycloak) -> serde_json::Value {
+    let secret = ("client_secret", "replace-me-bound");
+    server.answer_of("shop", &[("grant_type", "client_credentials"), ("client_id", "bound"), secret]).await
+}

@@ -76,7 +76,8 @@ async fn a_certificate_that_is_renewed_needs_no_restart_and_one_of_another_clien
     authority.write_client(folder, "renewed", "web");
     let another = error(&source).await;
     assert_eq!((another.code(), another.oauth_error()), ("token_refused", Some("invalid_client")));
-    let advice = "compare the client's id and its certificate in the connection's settings with those at the token service";
+    let advice =
+        "compare the client's id and its certificate in the connection's settings with those at the token service";
     assert!(another.to_string().contains(advice), "{another}");
 
     Authority::new().write_client(folder, "renewed", "reports");

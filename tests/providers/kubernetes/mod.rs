@@ -41,21 +41,29 @@ struct Shop {
     orders: Pod,
 }
 
+impl Shop {
+    async fn start() -> Self {
+        let cluster = Cluster::start(&guide(), "one.yaml", GUIDE_OUTSIDE).await;
+        let (billing, orders) = (Pod::new(&cluster, "billing"), Pod::new(&cluster, "orders"));
+        let shop = Shop { cluster, billing, orders };
+        shop.fill().await;
+        shop
+    }
+
+    /// Applies the files of the guide and writes the files of the pods.
+    async fn fill(&self) {
+        for file in ["billing.yaml", "orders.yaml"] {
+            self.cluster.apply(guide().file(file)).await;
+        }
+        self.billing.write(&self.cluster).await;
+        self.orders.write(&self.cluster).await;
+    }
+}
+
 /// The cluster that all tests share.
 async fn shared() -> &'static RwLock<Shop> {
     static SERVER: OnceCell<RwLock<Shop>> = OnceCell::const_new();
-    let start = async || {
-        let guide = guide();
-        let cluster = Cluster::start(&guide, "one.yaml", GUIDE_OUTSIDE).await;
-        for file in ["billing.yaml", "orders.yaml"] {
-            cluster.apply(guide.file(file)).await;
-        }
-        let (billing, orders) = (Pod::new(&cluster, "billing"), Pod::new(&cluster, "orders"));
-        billing.write(&cluster).await;
-        orders.write(&cluster).await;
-        RwLock::new(Shop { cluster, billing, orders })
-    };
-    SERVER.get_or_init(start).await
+    SERVER.get_or_init(async || RwLock::new(Shop::start().await)).await
 }
 
 /// The cluster, while nobody harms it.

@@ -43,10 +43,24 @@ impl Cluster {
         let mut cluster = Cluster { server, url, admin, http };
         cluster.set_flags(&guide.file(flags).replace(outside, &cluster.url));
         cluster.server.start().await;
-        cluster.create("namespaces", json!({ "metadata": { "name": "shop" } })).await;
-        let authority = json!({ "metadata": { "name": "kube-root-ca.crt" }, "data": { "ca.crt": authority.pem() } });
-        cluster.create("namespaces/shop/configmaps", authority).await;
+        cluster.create_namespace().await;
         cluster
+    }
+
+    /// Creates the namespace of the guide, with what each namespace has.
+    async fn create_namespace(&self) {
+        self.create("namespaces", json!({ "metadata": { "name": "shop" } })).await;
+        let authority = std::fs::read_to_string(self.authority_file()).expect("written");
+        let authority = json!({ "metadata": { "name": "kube-root-ca.crt" }, "data": { "ca.crt": authority } });
+        self.create("namespaces/shop/configmaps", authority).await;
+    }
+
+    /// Kills it and starts it with an empty etcd, in which it creates the namespace again.
+    pub async fn lose_database(&mut self) {
+        self.server.kill();
+        std::fs::remove_dir_all(self.folder().join("etcd")).expect("removed");
+        self.server.start().await;
+        self.create_namespace().await;
     }
 
     /// Sets the flags of the next start, written as the guide writes them.

@@ -78,3 +78,11 @@ async fn s7_23_springs_server_exchanges_the_token_of_a_caller() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.text().await.expect("text"), "ann", "the user stays");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_spring_authorization), ignore = "needs Spring Authorization Server: tests/peers/install")]
+async fn s6_01_s7_21_tokens_of_springs_server_that_are_bound_to_a_key_are_only_good_with_it() {
+    let server = server().await;
+    let billing = client(&server, "billing", "replace-me-billing");
+    crate::bound::assert_bound(verifier(&server), billing).await;
+}

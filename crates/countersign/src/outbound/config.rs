@@ -49,7 +49,8 @@ fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Resul
         }
         (None, None, None, None) if connection.has_certificate() => source.client_certificate(client),
         _ => {
-            let problem = "exactly one of secret_file, secret_env and key_file must be set, or a certificate in connection";
+            let problem =
+                "exactly one of secret_file, secret_env and key_file must be set, or a certificate in connection";
             faults.push(Fault::new("client", problem));
             source
         }
