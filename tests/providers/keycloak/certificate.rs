@@ -91,7 +91,7 @@ async fn a_certificate_that_is_renewed_needs_no_restart_and_one_of_another_clien
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_keycloak), ignore = "needs Keycloak: tests/peers/install")]
-async fn without_a_certificate_a_client_of_keycloak_gets_no_token_and_is_told_what_is_missing() {
+async fn without_a_certificate_a_client_of_keycloak_gets_no_token_and_the_error_names_what_is_missing() {
     let server = keycloak().await;
     let folder = server.server.folder();
     let without = || ConnectionSettings::new().add_roots_file(folder.join("ca.crt"));
