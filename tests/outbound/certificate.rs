@@ -7,7 +7,7 @@ use countersign::clock::SystemClock;
 use countersign::connection::ConnectionSettings;
 use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
 use countersign::secret::Secret;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -16,8 +16,14 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 pub type Authority = CertifiedIssuer<'static, KeyPair>;
 
+/// An authority of the same name as all others.
 pub fn authority() -> Authority {
+    authority_named("Shop")
+}
+
+fn authority_named(name: &str) -> Authority {
     let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
 }
@@ -118,15 +124,16 @@ async fn ask(
 
 #[tokio::test]
 async fn s7_03_a_certificate_is_the_proof_and_none_or_another_gets_no_token() {
-    let (servers, clients) = (authority(), authority());
+    let (servers, clients, strangers) = (authority(), authority(), authority_named("Strangers"));
     let (url, count) = token_service(&servers, &clients).await;
     let own = |authority: &Authority| certificate(authority, "orders", ExtendedKeyUsagePurpose::ClientAuth);
     ask(&url, &servers, Some(own(&clients))).await.expect("a token");
     assert_eq!(count.load(Ordering::SeqCst), 1);
     for (reason, trusted, identity) in [
         ("TLS handshake failed: the server requires a client certificate", &servers, None),
-        ("TLS handshake failed: the server refused the client certificate", &servers, Some(own(&servers))),
-        ("certificate not trusted: unknown authority", &clients, Some(own(&clients))),
+        ("TLS handshake failed: the server refused the client certificate", &servers, Some(own(&strangers))),
+        ("TLS handshake failed: the server cannot verify a signature", &servers, Some(own(&servers))),
+        ("certificate not trusted: unknown authority", &strangers, Some(own(&clients))),
     ] {
         let error = ask(&url, trusted, identity).await.expect_err(reason);
         assert_eq!(error.code(), "token_unavailable", "{error}");

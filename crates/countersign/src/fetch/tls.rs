@@ -53,6 +53,9 @@ fn refusal(alert: AlertDescription) -> &'static str {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => "the server refused the client certificate",
+        AlertDescription::DecryptError => {
+            "the server cannot verify a signature; was the client certificate issued by an earlier authority of the same name?"
+        }
         AlertDescription::UnrecognisedName => "the server does not know the host name",
         AlertDescription::ProtocolVersion
         | AlertDescription::HandshakeFailure
