@@ -37,15 +37,15 @@ async fn s7_03_each_way_of_client_authentication_is_accepted_by_keycloak() {
 
     let signer = Arc::new(Signer::generate(Algorithm::ES256).expect("a key"));
     let keys = json!({ "keys": [signer.public_jwk()] }).to_string();
-    let shipping = json!({
-        "clientId": "shipping", "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
+    let packing = json!({
+        "clientId": "packing", "publicClient": false, "serviceAccountsEnabled": true, "standardFlowEnabled": false,
         "defaultClientScopes": ["basic"], "optionalClientScopes": ["orders:read"], "clientAuthenticatorType": "client-jwt",
         "attributes": { "use.jwks.string": "true", "jwks.string": keys, "token.endpoint.auth.signing.alg": "ES256" },
     });
-    server.post("shop/clients", &shipping).await;
-    let shipping =
-        ClientCredentials::from_issuer(server.issuer("shop")).client_key("shipping", signer).scope("orders:read");
-    assert_eq!(status(&orders, shipping).await.expect("private_key_jwt"), 200);
+    server.post("shop/clients", &packing).await;
+    let packing =
+        ClientCredentials::from_issuer(server.issuer("shop")).client_key("packing", signer).scope("orders:read");
+    assert_eq!(status(&orders, packing).await.expect("private_key_jwt"), 200);
 
     let wrong = ClientCredentials::from_issuer(server.issuer("shop")).client("billing", Secret::from("wrong"));
     let error = status(&orders, wrong).await.expect_err("refused");

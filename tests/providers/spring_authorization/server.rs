@@ -7,7 +7,6 @@ use axum::Router;
 use axum::routing::get;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
-use countersign_tests::http::Service;
 use countersign_tests::parts::Part;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
@@ -27,24 +26,21 @@ pub struct AuthorizationServer {
     keys: Mutex<Vec<Value>>,
     /// The key of the client `shipping`, and its place.
     pub shipping: Arc<Signer>,
-    _shipping_keys: Service,
 }
 
 impl AuthorizationServer {
     /// Starts one on a free port.
     pub async fn start() -> Self {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let shipping_port = listener.local_addr().expect("bound").port();
         let shipping = Arc::new(Signer::generate(Algorithm::ES256).expect("a key"));
         let keys = json!({ "keys": [shipping.public_jwk()] }).to_string();
-        let shipping_keys = Service::on(listener, Router::new().route("/keys", get(async || keys)));
+        let shipping_port = serve(Router::new().route("/keys", get(async || keys)));
 
         let [port] = free_ports();
         let issuer = format!("http://127.0.0.1:{port}");
         let ready = format!("{issuer}/.well-known/openid-configuration");
         let server = Server::new(Part::SpringAuthorization, "spring_authorization", &[port, shipping_port], ready);
         let keys = Mutex::default();
-        let mut this = AuthorizationServer { server, issuer, keys, shipping, _shipping_keys: shipping_keys };
+        let mut this = AuthorizationServer { server, issuer, keys, shipping };
         this.rotate();
         this.server.start().await;
         this
@@ -83,6 +79,21 @@ impl AuthorizationServer {
     pub async fn billing_for_orders(&self) -> String {
         self.billing(&[("scope", "orders:read")]).await
     }
+}
+
+/// Serves this on a free port, which it returns, until the process ends: each test has a runtime of its own, and this is for all.
+fn serve(router: Router) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    listener.set_nonblocking(true).expect("a socket");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            axum::serve(listener, router).await
+        })
+    });
+    port
 }
 
 /// A new private key of P-256 as a JWK.
