@@ -160,8 +160,8 @@ fn s15_02_a_database_that_is_silent_for_new_connections_too_fails_all_waiting_qu
 }
 
 /// The lines that were logged on this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone, Debug, Default)]
+pub struct Lines(pub Arc<Mutex<Vec<u8>>>);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

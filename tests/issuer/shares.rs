@@ -29,7 +29,7 @@ const FLOOD: usize = 10_000;
 /// One client takes half of a list of 60, others find room, and expired ids make room again.
 fn check_shares(store: &dyn Store) {
     let digest = |n: u64| countersign_core::integration::sha256(&n.to_string());
-    for list in [IdList::UsedAssertions, IdList::RevokedTokens] {
+    for list in [IdList::UsedAssertions, IdList::RevokedTokens, IdList::UsedProofs] {
         let insert = |client: &str, n: u64, expires_at: u64, now: u64| {
             let (expires_at, now) = (UnixTime::from_secs(expires_at), UnixTime::from_secs(now));
             store.insert_id(list, client, &digest(n), expires_at, now).expect("it answers")

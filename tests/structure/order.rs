@@ -32,7 +32,7 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: ISSUER,
-        modules: "file audit oauth policy counts jti store throttle rotation client service metrics grant mint endpoint builder config",
+        modules: "file audit oauth policy counts jti store proof throttle rotation client service metrics grant mint endpoint builder config",
     },
     Order {
         krate: TEST,

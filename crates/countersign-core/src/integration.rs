@@ -59,6 +59,7 @@ pub use crate::verify::introspected::{
     Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,
 };
 pub use crate::verify::needs_keys::NeedsKeys;
+pub use crate::verify::presented::verify_presented;
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;

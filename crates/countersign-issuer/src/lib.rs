@@ -24,14 +24,16 @@
 //!    token. Nothing is allowed that is not named.
 //! 3. `store/`: keys, revocations and upgraded secrets in memory, in one file ([`FileStore`], feature `file`, on by
 //!    default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
-//! 4. `rotation/`: signing keys, each pending, then active, then retiring.
-//! 5. `client/`: [`Client`], its authentication, and its secrets as Argon2id hashes ([`SecretHash`]).
-//! 6. `service/`: [`Issuer`], the rules for its own tokens, federation and revocation.
-//! 7. `grant/` and `mint/`: the token that a grant allows, and its signature.
-//! 8. `endpoint/`: HTTP; `endpoint/token.rs` shows the path of a token request.
-//! 9. `builder/` and `config/`: settings in Rust and in TOML.
+//! 4. `proof/`: proofs of possession (DPoP), to whose keys tokens are bound.
+//! 5. `rotation/`: signing keys, each pending, then active, then retiring.
+//! 6. `client/`: [`Client`], its authentication, and its secrets as Argon2id hashes ([`SecretHash`]).
+//! 7. `service/`: [`Issuer`], the rules for its own tokens, federation and revocation.
+//! 8. `grant/` and `mint/`: the token that a grant allows, and its signature.
+//! 9. `endpoint/`: HTTP; `endpoint/token.rs` shows the path of a token request.
+//! 10. `builder/` and `config/`: settings in Rust and in TOML.
 //!
-//! Access tokens follow RFC 9068. There are no refresh tokens: a client requests a new access token.
+//! Access tokens follow RFC 9068. There are no refresh tokens: a client requests a new access token. A client that sends a DPoP
+//! proof (RFC 9449) gets a token that is bound to its key.
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
@@ -62,6 +64,7 @@ mod metrics;
 mod mint;
 mod oauth;
 mod policy;
+mod proof;
 mod rotation;
 mod service;
 mod store;

@@ -5,12 +5,14 @@
 
 mod dpop;
 mod error;
+mod header;
 mod keys;
 mod nonce;
 mod target;
 
 pub use dpop::{DpopProof, ProofRequest, ProofRules};
 pub use error::{ProofError, ProofErrorKind};
+pub use header::only_proof;
 pub use keys::ProofKeys;
 pub use nonce::Nonces;
 pub use target::ExternalUrl;

@@ -10,6 +10,7 @@ mod headers;
 pub(crate) mod introspected;
 mod namespaces;
 pub(crate) mod needs_keys;
+pub(crate) mod presented;
 pub(crate) mod replaceable;
 mod report;
 mod revision;

@@ -17,6 +17,7 @@ pub(crate) struct Issued<'a> {
     pub(crate) token_id: &'a str,
     pub(crate) key_id: &'a str,
     pub(crate) has_actor: bool,
+    pub(crate) is_bound: bool,
 }
 
 pub(crate) fn token_issued(issued: &Issued<'_>) {
@@ -29,19 +30,31 @@ pub(crate) fn token_issued(issued: &Issued<'_>) {
         token_id = issued.token_id,
         key_id = issued.key_id,
         has_actor = issued.has_actor,
+        is_bound = issued.is_bound,
         "token issued"
     );
 }
 
-/// `client` is the id that the request names; it is not authenticated. `unlogged` is the number of refusals with this status
-/// since the last logged one.
-pub(crate) fn request_refused(client: Option<&str>, peer: Option<IpAddr>, code: &str, status: u16, unlogged: u64) {
+/// A refused request.
+pub(crate) struct Refused<'a> {
+    /// The id that the request names; it is not authenticated.
+    pub(crate) client: Option<&'a str>,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) code: &'a str,
+    /// The exact code of the cause, if `code` has several.
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) status: u16,
+}
+
+/// `unlogged` is the number of refusals with this status since the last logged one.
+pub(crate) fn request_refused(refused: &Refused<'_>, unlogged: u64) {
     tracing::info!(
         target: TARGET,
-        client = client.map(safe_text),
-        peer = peer.map(tracing::field::display),
-        error = code,
-        status,
+        client = refused.client.map(safe_text),
+        peer = refused.peer.map(tracing::field::display),
+        error = refused.code,
+        reason = refused.reason,
+        status = refused.status,
         unlogged,
         "request refused"
     );

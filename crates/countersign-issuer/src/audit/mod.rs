@@ -6,7 +6,7 @@ mod events;
 mod sampler;
 
 pub(crate) use events::{
-    Issued, key_maintenance_failed, presented_token_refused, request_refused, secret_upgraded, store_failed,
+    Issued, Refused, key_maintenance_failed, presented_token_refused, request_refused, secret_upgraded, store_failed,
     token_issued, token_revoked,
 };
 pub(crate) use sampler::{Refusals, Sampler};

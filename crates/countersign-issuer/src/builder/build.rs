@@ -7,12 +7,14 @@ use std::time::Duration;
 use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::KeySource;
+use countersign_core::proof::ExternalUrl;
 
 use super::IssuerBuilder;
 use super::name::name_fault;
 use crate::audit::Refusals;
 use crate::client::{AssertionCheck, Client, ClientAuthenticator, PublicKeys, Registry, SecretCheck, pepper_key};
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
+use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
 use crate::service::{Federations, Issuer, Parts, own_token_verifier};
 use crate::store::{AsyncStore, MemoryStore};
@@ -31,6 +33,7 @@ impl IssuerBuilder {
         let pepper = self.pepper.as_ref().map(pepper_key).transpose();
         faults.extend(pepper.as_ref().err().iter().flat_map(|error| error.faults().to_vec()));
         ConfigError::check(faults)?;
+        let external_url = ExternalUrl::new(&self.name).map_err(|fault| ConfigError::new("issuer", fault.problem))?;
         // Before the store is opened.
         let federations = Federations::new(&self.federations, Arc::clone(&self.clock), self.danger_denied)?;
 
@@ -68,6 +71,8 @@ impl IssuerBuilder {
         let source = Arc::clone(&key_source) as Arc<dyn KeySource>;
         let clock = Arc::clone(&self.clock);
         let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
+        let (clock, proof_store) = (Arc::clone(&self.clock), store.clone());
+        let proofs = ProofCheck::new(external_url, self.dpop_nonces, self.dpop_bound_access_tokens, clock, proof_store);
         Ok(Issuer::new(Parts {
             audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
             federations,
@@ -82,6 +87,7 @@ impl IssuerBuilder {
             store,
             refusals: Refusals::default(),
             counts,
+            proofs,
         }))
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::key::Algorithm;
+use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
 
 use crate::client::Client;
@@ -54,6 +55,8 @@ pub struct IssuerBuilder {
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) store_key: Option<StoreKey>,
     pub(super) danger_denied: bool,
+    pub(super) dpop_bound_access_tokens: bool,
+    pub(super) dpop_nonces: Option<Nonces>,
 }
 
 impl Issuer {
@@ -74,6 +77,8 @@ impl Issuer {
             store: None,
             store_key: None,
             danger_denied: false,
+            dpop_bound_access_tokens: false,
+            dpop_nonces: None,
         }
     }
 }
@@ -145,6 +150,30 @@ impl IssuerBuilder {
     /// The key that seals private keys in the store (AES-256-GCM). With it, unsealed stored keys are refused. Default: none.
     pub fn store_key(mut self, key: StoreKey) -> Self {
         self.store_key = Some(key);
+        self
+    }
+
+    /// Demands a proof of possession (DPoP, RFC 9449) with each token request, so that all tokens are bound to a key. Default: a
+    /// client that sends a proof gets a bound token, and another one a bearer token;
+    /// [`Client::dpop_bound_access_tokens`](crate::Client::dpop_bound_access_tokens) demands proofs of one client.
+    pub fn dpop_bound_access_tokens(mut self) -> Self {
+        self.dpop_bound_access_tokens = true;
+        self
+    }
+
+    /// Demands one of these nonces in each proof (RFC 9449 §8). Instances of one issuer need nonces of the same secret. Default:
+    /// none.
+    ///
+    /// ```
+    /// use countersign_core::proof::Nonces;
+    /// use countersign_issuer::Issuer;
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").dpop_nonces(Nonces::generate()?).build()?;
+    /// # let _ = issuer;
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    pub fn dpop_nonces(mut self, nonces: Nonces) -> Self {
+        self.dpop_nonces = Some(nonces);
         self
     }
 

@@ -74,6 +74,7 @@ pub struct Client {
     pub(crate) scopes: ScopeSet,
     pub(crate) exchange_rules: Vec<ExchangeRule>,
     pub(crate) tenant: Option<TenantId>,
+    pub(crate) dpop_bound_access_tokens: bool,
     introspected_audiences: Vec<String>,
     is_locked: bool,
 }
@@ -93,6 +94,7 @@ impl Client {
             scopes: ScopeSet::default(),
             exchange_rules: Vec::new(),
             tenant: None,
+            dpop_bound_access_tokens: false,
             is_locked: false,
         }
     }
@@ -171,6 +173,13 @@ impl Client {
     /// The tenant of the client. Its tokens carry it (`tenant`), and it exchanges only tokens of this tenant.
     pub fn tenant(mut self, tenant: TenantId) -> Self {
         self.tenant = Some(tenant);
+        self
+    }
+
+    /// Demands a proof of possession (DPoP) with each token request, so that all its tokens are bound to a key (RFC 9449 §5.2).
+    /// Default: without a proof, it gets a bearer token.
+    pub fn dpop_bound_access_tokens(mut self) -> Self {
+        self.dpop_bound_access_tokens = true;
         self
     }
 

@@ -61,6 +61,9 @@ pub struct ClientConfig {
     pub introspected_audiences: Vec<String>,
     /// The tenant of the client.
     pub tenant: Option<String>,
+    /// Demands a proof of possession (DPoP) with each of its token requests (RFC 9449 §5.2).
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
     /// Refuses every request of the client.
     #[serde(default)]
     pub locked: bool,
@@ -91,6 +94,10 @@ pub struct ExchangeConfig {
     /// More claims to copy from the subject token.
     #[serde(default)]
     pub copied_claims: Vec<String>,
+    /// Accepts subject tokens that are bound to a key of their sender, without a proof by it; see
+    /// [`ExchangeRule::bound_subject_tokens`].
+    #[serde(default)]
+    pub bound_subject_tokens: bool,
     /// Omits the client from `act` (impersonation).
     #[serde(default)]
     pub danger_without_actor: bool,
@@ -137,6 +144,9 @@ impl ClientConfig {
             client = client.tenant(TenantId::new(tenant).map_err(|_| bad())?);
         }
         client = client.introspected_audiences(&self.introspected_audiences);
+        if self.dpop_bound_access_tokens {
+            client = client.dpop_bound_access_tokens();
+        }
         if self.locked {
             client = client.locked();
         }
@@ -154,6 +164,9 @@ impl ExchangeConfig {
         }
         if let Some(prefixes) = &self.subject_prefixes {
             rule = rule.subject_prefixes(prefixes);
+        }
+        if self.bound_subject_tokens {
+            rule = rule.bound_subject_tokens();
         }
         if self.danger_without_actor { rule.danger_without_actor() } else { rule }
     }

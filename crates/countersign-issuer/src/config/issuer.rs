@@ -11,6 +11,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::message_without_values;
 use countersign_core::key::{Algorithm, KeySource};
 use countersign_core::policy::TrustedIssuerConfig;
+use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
 use serde::Deserialize;
 
@@ -64,6 +65,15 @@ pub struct IssuerConfig {
     /// Refuses to build if a setting that begins with `danger_` is in force, also one of a federation.
     #[serde(default)]
     pub deny_danger: bool,
+    /// Demands a proof of possession (DPoP) with each token request.
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
+    /// Demands a nonce in each proof. With a database as store, `dpop_nonce_secret_env` is needed too.
+    #[serde(default)]
+    pub dpop_nonces: bool,
+    /// The environment variable with the secret of the nonces, which all instances share: at least 32 random bytes, as text. It
+    /// sets `dpop_nonces`.
+    pub dpop_nonce_secret_env: Option<String>,
     /// The environment variable with the pepper of keyed hashes.
     pub pepper_env: Option<String>,
     /// The store of its state. Default: memory, which a restart loses.
@@ -157,6 +167,12 @@ impl IssuerConfig {
         if self.deny_danger {
             builder = builder.deny_danger();
         }
+        if self.dpop_bound_access_tokens {
+            builder = builder.dpop_bound_access_tokens();
+        }
+        if let Some(nonces) = taken(self.nonces(), &mut faults).flatten() {
+            builder = builder.dpop_nonces(nonces);
+        }
         if let Some(name) = &self.pepper_env
             && let Some(pepper) = taken(Secret::from_env(name), &mut faults)
         {
@@ -179,6 +195,25 @@ impl IssuerConfig {
         match &self.store {
             Some(store) => store.open(builder, &self.folder),
             None => Ok(builder),
+        }
+    }
+
+    /// The nonces of proofs, if they are demanded.
+    fn nonces(&self) -> Result<Option<Nonces>, ConfigError> {
+        let is_shared = self.store.as_ref().is_some_and(|store| store.postgres_env.is_some());
+        let fault = |problem| Err(ConfigError::new("dpop_nonce_secret_env", problem));
+        match &self.dpop_nonce_secret_env {
+            Some(name) => {
+                let secret = Secret::new(Secret::from_env(name)?.expose().clone().into_bytes());
+                Nonces::from_secret(&secret)
+                    .map(Some)
+                    .or_else(|_| fault("shorter than 32 bytes; generate 32 random ones"))
+            }
+            None if self.dpop_nonces && is_shared => {
+                fault("unset; instances that share a database accept each other's nonces only with one secret")
+            }
+            None if self.dpop_nonces => Nonces::generate().map(Some),
+            None => Ok(None),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use countersign_core::error::ConfigError;
+
 use super::*;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSByYW5kb20gc2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -15,6 +17,8 @@ fn whole() -> String {
         token_lifetime_seconds = 120
         rotation_interval_seconds = 86400
         concurrent_secret_checks = 2
+        dpop_bound_access_tokens = true
+        dpop_nonces = true
 
         [[audience]]
         name = "billing"
@@ -30,6 +34,7 @@ fn whole() -> String {
         scopes = ["read"]
         introspected_audiences = ["billing"]
         tenant = "acme"
+        dpop_bound_access_tokens = true
         locked = true
 
         [[client.exchange]]
@@ -38,6 +43,7 @@ fn whole() -> String {
         scopes = ["read"]
         subject_prefixes = ["user:"]
         copied_claims = ["roles"]
+        bound_subject_tokens = true
         danger_without_actor = true
 
         [[client]]
@@ -63,6 +69,7 @@ fn every_setting_in_rust_has_a_field_in_toml() {
     assert_eq!((issuer.name(), issuer.token_lifetime().as_secs()), ("https://sts.example.com", 120));
     let audience = issuer.audience("billing").expect("known");
     assert_eq!(audience.lifetime, Some(Duration::from_secs(60)));
+    assert!(issuer.proofs().nonce().is_some());
 }
 
 #[test]
@@ -143,5 +150,30 @@ fn s15_09_subject_prefixes_that_are_written_and_empty_are_a_fault() {
     for empty in ["subject_prefixes = []", "subject_prefixes = [\"\"]"] {
         let error = built(empty).expect_err(empty).to_string();
         assert!(error.contains("exchange rule") && error.contains("prefix"), "{error}");
+    }
+}
+
+#[test]
+fn s6_20_instances_with_one_secret_have_the_same_nonces() {
+    let plain = "issuer = \"https://sts.example.com\"\n";
+    let now = countersign_core::clock::UnixTime::from_secs(1_700_000_000);
+    let nonce = |text: &str| {
+        let no_keys = |_: &_| Err(ConfigError::new("keys", "none"));
+        let builder = IssuerConfig::from_toml(&format!("{plain}{text}")).expect("readable").builder(no_keys)?;
+        let issuer = builder.clock(countersign_core::clock::FixedClock::new(now)).build()?;
+        Ok::<_, ConfigError>(issuer.proofs().nonce())
+    };
+    assert_eq!(nonce("").expect("sound"), None);
+    // Cargo sets both: one text of over 32 bytes, and one that is shorter.
+    let [shared, again] = [(); 2].map(|()| nonce("dpop_nonce_secret_env = \"CARGO_PKG_DESCRIPTION\"").expect("sound"));
+    assert!(shared.is_some() && shared == again);
+    let [one, other] = [(); 2].map(|()| nonce("dpop_nonces = true").expect("sound"));
+    assert!(one.is_some() && one != other && one != shared);
+    for (text, field) in [
+        ("dpop_nonce_secret_env = \"CARGO_PKG_NAME\"", "dpop_nonce_secret_env"),
+        ("dpop_nonce_secret_env = \"UNSET_NONCE_SECRET\"", "UNSET_NONCE_SECRET"),
+        ("dpop_nonces = true\n[store]\npostgres_env = \"UNSET_DATABASE\"", "dpop_nonce_secret_env"),
+    ] {
+        assert_eq!(nonce(text).expect_err(text).faults()[0].field, field, "{text}");
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Outcome {
     InvalidTarget,
     UnauthorizedClient,
     UnsupportedGrantType,
+    InvalidProof,
+    NonceRequired,
 }
 
 impl TokenGrant {
@@ -70,7 +72,7 @@ impl TokenGrant {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Outcome; 12] = [
+    pub(crate) const ALL: [Outcome; 14] = [
         Outcome::Ok,
         Outcome::Inactive,
         Outcome::Throttled,
@@ -83,6 +85,8 @@ impl Outcome {
         Outcome::InvalidTarget,
         Outcome::UnauthorizedClient,
         Outcome::UnsupportedGrantType,
+        Outcome::InvalidProof,
+        Outcome::NonceRequired,
     ];
 
     pub(crate) fn of_error(error: &OAuthError) -> Self {
@@ -96,6 +100,8 @@ impl Outcome {
             (_, "invalid_target") => Outcome::InvalidTarget,
             (_, "unauthorized_client") => Outcome::UnauthorizedClient,
             (_, "unsupported_grant_type") => Outcome::UnsupportedGrantType,
+            (_, "invalid_dpop_proof") => Outcome::InvalidProof,
+            (_, "use_dpop_nonce") => Outcome::NonceRequired,
             _ => Outcome::InvalidRequest,
         }
     }
@@ -116,6 +122,8 @@ impl Outcome {
             Outcome::InvalidTarget => ("refused", "invalid_target"),
             Outcome::UnauthorizedClient => ("refused", "unauthorized_client"),
             Outcome::UnsupportedGrantType => ("refused", "unsupported_grant_type"),
+            Outcome::InvalidProof => ("refused", "invalid_dpop_proof"),
+            Outcome::NonceRequired => ("refused", "use_dpop_nonce"),
         }
     }
 }
@@ -187,6 +195,8 @@ mod tests {
         assert_eq!(Outcome::of_error(&OAuthError::throttled(1)), Outcome::Throttled);
         assert_eq!(Outcome::of_error(&OAuthError::unavailable()), Outcome::Unavailable);
         assert_eq!(Outcome::of_error(&OAuthError::invalid_client()).labels(), ("refused", "invalid_client"));
+        assert_eq!(Outcome::of_error(&OAuthError::invalid_dpop_proof("")).labels(), ("refused", "invalid_dpop_proof"));
+        assert_eq!(Outcome::of_error(&OAuthError::use_dpop_nonce()).labels(), ("refused", "use_dpop_nonce"));
         assert_eq!(TokenGrant::from_name(Some("password")).label(), "other");
     }
 }

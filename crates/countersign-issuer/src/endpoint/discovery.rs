@@ -30,6 +30,7 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         issuer.audiences().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
     let algorithms: Vec<&str> = Algorithm::DEFAULT.iter().map(|algorithm| algorithm.name()).collect();
+    let proof_algorithms: Vec<&str> = issuer.proofs().algorithms().iter().map(|algorithm| algorithm.name()).collect();
     let name = issuer.name();
     json!({
         "issuer": name,
@@ -47,5 +48,6 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "dpop_signing_alg_values_supported": proof_algorithms,
     })
 }

@@ -8,13 +8,26 @@ use serde_json::{Map, Value, json};
 use super::about_token::about_token;
 use crate::client::Client;
 use crate::counts::{Counts, Outcome};
-use crate::oauth::{OAuthError, json_response};
+use crate::oauth::{OAuthError, json_response, token_type};
 use crate::policy::{CLIENT_SUBJECT_CLAIM, TENANT_CLAIM};
 use crate::service::Issuer;
 
 /// The claims that describe an active token.
-const MEMBERS: [&str; 12] =
-    ["iss", "sub", "aud", "client_id", "scope", "exp", "iat", "nbf", "jti", "act", TENANT_CLAIM, CLIENT_SUBJECT_CLAIM];
+const MEMBERS: [&str; 13] = [
+    "iss",
+    "sub",
+    "aud",
+    "client_id",
+    "scope",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "act",
+    "cnf",
+    TENANT_CLAIM,
+    CLIENT_SUBJECT_CLAIM,
+];
 
 pub(super) async fn introspection(State(issuer): State<Issuer>, request: Request) -> Response {
     about_token(&issuer, request, Counts::introspection, describe).await
@@ -30,7 +43,8 @@ async fn describe(issuer: &Issuer, client: &Client, token: &str) -> Result<(Resp
     if !may_introspect {
         return Ok(inactive());
     }
-    let mut body = json!({ "active": true, "token_type": "Bearer" });
+    let is_bound = verified.binding().is_some_and(|binding| binding.key().is_some());
+    let mut body = json!({ "active": true, "token_type": token_type(is_bound) });
     for name in MEMBERS {
         if let Some(value) = claims.get(name) {
             body[name] = value.clone();

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use countersign_core::proof::DpopProof;
 use serde_json::{Value, json};
 
 use super::peer::peer;
@@ -13,13 +14,18 @@ use crate::audit::{self, Issued};
 use crate::client::Client;
 use crate::counts::{Outcome, TokenGrant};
 use crate::grant;
-use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential};
+use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential, token_type};
 use crate::policy::Grant;
+use crate::proof::DPOP;
 use crate::service::Issuer;
+
+/// The header of the next nonce (RFC 9449 §8.2).
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
     issuer.maintain_keys().await;
     let peer = peer(&request);
+    let has_proof = request.headers().contains_key(DPOP);
     let (mut client_id, mut grant) = (None, TokenGrant::default());
     let form = Form::from_request(request).await.inspect(|(_, form)| {
         grant = TokenGrant::from_name(form.one("grant_type"));
@@ -31,7 +37,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form) {
             Ok(identification) => {
                 client_id = Some(identification.client_id.clone());
-                authenticated(&issuer, &form, identification, peer).await
+                authenticated(&issuer, &headers, &form, identification, peer).await
             }
             Err(error) => Err(error),
         },
@@ -39,12 +45,22 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     };
     let outcome = answer.as_ref().map_or_else(Outcome::of_error, |_| Outcome::Ok);
     issuer.counts().token_request(grant, outcome);
-    answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer, error))
+    let mut response = answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer, error));
+    if has_proof && let Some(nonce) = next_nonce(&issuer) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+    response
+}
+
+/// The nonce for the client's next proof, if nonces are demanded.
+fn next_nonce(issuer: &Issuer) -> Option<HeaderValue> {
+    HeaderValue::from_str(&issuer.proofs().nonce()?).ok()
 }
 
 /// Answers a request with a client credential.
 async fn authenticated(
     issuer: &Issuer,
+    headers: &HeaderMap,
     form: &Form,
     identification: ClientIdentification,
     peer: Option<IpAddr>,
@@ -55,7 +71,7 @@ async fn authenticated(
     if !client.grants.contains(&grant) {
         return Err(OAuthError::unauthorized_client());
     }
-    issue(issuer, &client, grant, form).await
+    issue(issuer, &client, grant, headers, form).await
 }
 
 /// Answers a request with a token of another issuer, which authenticates the client (RFC 7523 §3.1).
@@ -69,12 +85,25 @@ async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> Result
     if form.one("client_id").is_some_and(|named| named != client.id()) {
         return Err(OAuthError::invalid_grant());
     }
-    issue(issuer, &client, Grant::JwtBearer, form).await
+    issue(issuer, &client, Grant::JwtBearer, headers, form).await
 }
 
-async fn issue(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) -> Result<Response, OAuthError> {
-    let granted = grant::evaluate(grant, issuer, client, form).await?;
-    let token = issuer.issue(client, &granted)?;
+/// Issues a token to an authenticated client, bound to the key of its proof if it sent one. A proof is recorded as used once
+/// nothing else refuses the request.
+async fn issue(
+    issuer: &Issuer,
+    client: &Client,
+    grant: Grant,
+    headers: &HeaderMap,
+    form: &Form,
+) -> Result<Response, OAuthError> {
+    let proof = issuer.proofs().read(headers, client.dpop_bound_access_tokens)?;
+    let key = proof.as_ref().map(DpopProof::thumbprint);
+    let granted = grant::evaluate(grant, issuer, client, form, key).await?;
+    if let Some(proof) = &proof {
+        issuer.proofs().record(proof, client.id()).await?;
+    }
+    let token = issuer.issue(client, &granted, key)?;
     let scope = granted.scope.to_text();
     audit::token_issued(&Issued {
         client: client.id(),
@@ -84,11 +113,12 @@ async fn issue(issuer: &Issuer, client: &Client, grant: Grant, form: &Form) -> R
         token_id: token.token_id(),
         key_id: token.key_id(),
         has_actor: granted.claims.contains_key("act"),
+        is_bound: key.is_some(),
     });
 
     let mut body = json!({
         "access_token": token.as_str(),
-        "token_type": "Bearer",
+        "token_type": token_type(key.is_some()),
         "expires_in": token.lifetime().as_secs(),
     });
     if !granted.scope.is_empty() {

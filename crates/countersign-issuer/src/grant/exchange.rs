@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use countersign_core::key::Thumbprint;
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value, json};
 
@@ -21,7 +22,12 @@ const MAX_ACTORS: usize = 8;
 /// Claims about the subject, which hold for any actor.
 const COPIED: [&str; 3] = [TENANT_CLAIM, "acr", "auth_time"];
 
-pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> Result<Granted, GrantError> {
+pub(super) async fn evaluate(
+    issuer: &Issuer,
+    client: &Client,
+    form: &Form,
+    key: Option<Thumbprint>,
+) -> Result<Granted, GrantError> {
     if form.one("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
         return Err(GrantError::InvalidRequest("requested_token_type is not an access token; omit it"));
     }
@@ -41,6 +47,10 @@ pub(super) async fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> R
         return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
     }
     check_tenant(client, &subject)?;
+    check_possession(&subject, key, rule.bound_subject_tokens && !is_own(&subject, client))?;
+    if let Some(actor) = &actor {
+        check_possession(actor, key, false)?; // a client has the key of its own token
+    }
     let is_client_subject = is_client_subject(&subject, &claims);
     if !is_client_subject && issuer.is_client(subject.subject()) {
         return Err(GrantError::InvalidRequest("the subject has the name of a client"));
@@ -109,6 +119,20 @@ fn no_rule(client: &Client, subject: &Verified, target: &str) -> GrantError {
         return GrantError::InvalidRequest("no rule lets this client act on that token");
     }
     GrantError::InvalidTarget("no rule lets this client exchange tokens for that target")
+}
+
+/// Only who has the key exchanges a token that is bound to it, unless `is_permitted`. Nobody has proven to possess a certificate.
+///
+/// The new token is bound to the key of the client's own proof, or to none: what `token` is bound to is never copied.
+fn check_possession(token: &Verified, key: Option<Thumbprint>, is_permitted: bool) -> Result<(), GrantError> {
+    match token.binding() {
+        Some(binding) if !is_permitted && (binding.certificate().is_some() || binding.key() != key) => {
+            Err(GrantError::InvalidRequest(
+                "a presented token is bound to a key; send a proof by it, or have the exchange rule permit it without one",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A client with a tenant exchanges only tokens of that tenant.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::key::Thumbprint;
 use countersign_core::mint::Draft;
 use countersign_test::ManualClock;
 use serde_json::{Value, json};
@@ -58,12 +59,22 @@ impl Setup {
     }
 
     async fn exchange_with(&self, subject: &Draft, actor: Option<&Draft>) -> Result<Granted, GrantError> {
+        self.exchange_by(None, subject, actor).await
+    }
+
+    /// By a client that has proven to possess this key.
+    async fn exchange_by(
+        &self,
+        key: Option<Thumbprint>,
+        subject: &Draft,
+        actor: Option<&Draft>,
+    ) -> Result<Granted, GrantError> {
         let mut form = format!("subject_token_type={ACCESS_TOKEN}&subject_token={}", self.sign(subject));
         if let Some(actor) = actor {
             form += &format!("&actor_token_type={ACCESS_TOKEN}&actor_token={}", self.sign(actor));
         }
         let form = Form::parse(form.as_bytes()).map_err(|_| GrantError::Store)?;
-        evaluate(&self.issuer, &self.orders, &form).await
+        evaluate(&self.issuer, &self.orders, &form, key).await
     }
 
     async fn exchange(&self, subject: &Draft) -> Granted {
@@ -174,4 +185,41 @@ async fn s8_21_a_token_ends_with_the_first_of_subject_and_actor_token() {
         let granted = setup.exchange_with(&caller, Some(&own)).await.expect("granted");
         assert_eq!(granted.not_after, Some(in_secs(150)), "{subject} {actor}");
     }
+}
+
+#[tokio::test]
+async fn s6_20_a_bound_token_is_exchanged_by_its_key_or_where_the_rule_permits_it() {
+    let (one, other) = (Thumbprint::of_certificate(b"one"), Thumbprint::of_certificate(b"other"));
+    let [key, certificate, both] = [
+        json!({ "jkt": one.to_string() }),
+        json!({ "x5t#S256": one.to_string() }),
+        json!({ "jkt": one.to_string(), "x5t#S256": other.to_string() }),
+    ];
+    let setups = [setup(|rule| rule), setup(ExchangeRule::bound_subject_tokens)];
+    // The subject, what it is bound to, the proven key, and whether each of the rules allows it.
+    for (subject, binding, proven, is_allowed) in [
+        ("ann", &key, None, [false, true]),
+        ("ann", &key, Some(other), [false, true]),
+        ("ann", &key, Some(one), [true, true]),
+        ("ann", &certificate, None, [false, true]),
+        ("ann", &certificate, Some(one), [false, true]),
+        ("ann", &both, Some(one), [false, true]),
+        ("orders", &key, None, [false, false]),
+        ("orders", &key, Some(other), [false, false]),
+        ("orders", &key, Some(one), [true, true]),
+        ("orders", &both, Some(one), [false, false]),
+    ] {
+        for (setup, is_allowed) in setups.iter().zip(is_allowed) {
+            let client = if subject == "ann" { "web" } else { "orders" };
+            let bound = setup.draft(subject, client).claim("cnf", binding.clone());
+            let granted = setup.exchange_by(proven, &bound, None).await;
+            assert_eq!(granted.is_ok(), is_allowed, "{subject} {binding} {proven:?}");
+            assert!(granted.is_err() || granted.is_ok_and(|granted| !granted.claims.contains_key("cnf")));
+            let actor = setup.draft("orders", "orders").claim("cnf", binding.clone());
+            let granted = setup.exchange_by(proven, &setup.draft("ann", "web"), Some(&actor)).await;
+            assert_eq!(granted.is_ok(), *binding == key && proven == Some(one), "as actor: {binding} {proven:?}");
+        }
+    }
+    let odd = setups[1].draft("ann", "web").claim("cnf", json!({ "kid": "1" }));
+    assert_eq!(setups[1].problem(&odd, None).await, "a presented token is not accepted");
 }

@@ -1,8 +1,10 @@
 //! Tokens for authenticated clients, and for subjects that the application has authenticated.
 
 use countersign_core::clock::UnixTime;
+use countersign_core::key::Thumbprint;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
+use serde_json::json;
 
 use super::{MintError, MintedToken};
 use crate::client::Client;
@@ -57,13 +59,21 @@ impl Issuer {
         self.sign(draft, audience, not_after)
     }
 
-    /// Signs the token that a grant allows.
-    pub(crate) fn issue(&self, client: &Client, granted: &Granted) -> Result<MintedToken, MintError> {
+    /// Signs the token that a grant allows, bound to `key` (RFC 9449 §6.1).
+    pub(crate) fn issue(
+        &self,
+        client: &Client,
+        granted: &Granted,
+        key: Option<Thumbprint>,
+    ) -> Result<MintedToken, MintError> {
         let claims = granted.claims.iter();
         let mut draft = claims.fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
         draft = draft.subject(&granted.subject).audience(&granted.audience).client_id(client.id());
         if !granted.scope.is_empty() {
             draft = draft.scope(granted.scope.to_text());
+        }
+        if let Some(key) = key {
+            draft = draft.claim("cnf", json!({ "jkt": key.to_string() }));
         }
         self.sign(draft, &granted.audience, granted.not_after)
     }

@@ -11,6 +11,8 @@ pub(crate) struct OAuthError {
     pub(crate) code: &'static str,
     description: &'static str,
     retry_after_secs: Option<u64>,
+    /// The exact code of the cause, for the log.
+    pub(crate) reason: Option<&'static str>,
 }
 
 impl OAuthError {
@@ -40,6 +42,21 @@ impl OAuthError {
         Self::bad_request("invalid_grant", "the assertion was not accepted")
     }
 
+    /// RFC 9449 §5.
+    pub(crate) const fn invalid_dpop_proof(description: &'static str) -> Self {
+        Self::bad_request("invalid_dpop_proof", description)
+    }
+
+    /// RFC 9449 §8.
+    pub(crate) const fn use_dpop_nonce() -> Self {
+        Self::bad_request("use_dpop_nonce", "the proof needs the nonce of the header DPoP-Nonce; repeat the request")
+    }
+
+    /// With the exact code of the cause, for the log.
+    pub(crate) const fn because(self, reason: &'static str) -> Self {
+        OAuthError { reason: Some(reason), ..self }
+    }
+
     /// The same for an unknown client, a locked client and a wrong secret.
     pub(crate) const fn invalid_client() -> Self {
         OAuthError {
@@ -47,6 +64,7 @@ impl OAuthError {
             code: "invalid_client",
             description: "client authentication failed",
             retry_after_secs: None,
+            reason: None,
         }
     }
 
@@ -69,6 +87,7 @@ impl OAuthError {
             code: "temporarily_unavailable",
             description: "the service is busy; try again",
             retry_after_secs: Some(1),
+            reason: None,
         }
     }
 
@@ -79,6 +98,7 @@ impl OAuthError {
             code: "temporarily_unavailable",
             description: "too many failed attempts; try again later",
             retry_after_secs: Some(seconds),
+            reason: None,
         }
     }
 
@@ -89,11 +109,12 @@ impl OAuthError {
             code: "server_error",
             description: "the token could not be signed",
             retry_after_secs: None,
+            reason: None,
         }
     }
 
     const fn bad_request(code: &'static str, description: &'static str) -> Self {
-        OAuthError { status: StatusCode::BAD_REQUEST, code, description, retry_after_secs: None }
+        OAuthError { status: StatusCode::BAD_REQUEST, code, description, retry_after_secs: None, reason: None }
     }
 }
 

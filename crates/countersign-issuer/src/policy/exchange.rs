@@ -29,6 +29,7 @@ pub struct ExchangeRule {
     pub(crate) subject_prefixes: Option<Vec<String>>,
     pub(crate) copied_claims: Vec<String>,
     pub(crate) without_actor: bool,
+    pub(crate) bound_subject_tokens: bool,
 }
 
 impl ExchangeRule {
@@ -41,6 +42,7 @@ impl ExchangeRule {
             subject_prefixes: None,
             copied_claims: Vec::new(),
             without_actor: false,
+            bound_subject_tokens: false,
         }
     }
 
@@ -65,6 +67,17 @@ impl ExchangeRule {
     /// More claims to copy from the subject token, such as `roles`. Default: only `tenant`, `acr` and `auth_time`.
     pub fn copied_claims<N: Into<String>>(mut self, claims: impl IntoIterator<Item = N>) -> Self {
         self.copied_claims = claims.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Accepts subject tokens that are bound to a key or certificate of their sender (`cnf`), without a proof of it: for a
+    /// service that has checked the proof with which it received the token, and does not have the key. Default: a bound token
+    /// is exchanged only with a proof by its key.
+    ///
+    /// The new token is bound to the key of the client's own proof, or is a bearer token if it sends none. The client's own
+    /// tokens always need a proof by their key.
+    pub fn bound_subject_tokens(mut self) -> Self {
+        self.bound_subject_tokens = true;
         self
     }
 

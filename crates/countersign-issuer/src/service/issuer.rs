@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, FixedClock, UnixTime};
 use countersign_core::error::VerifyError;
+use countersign_core::integration::verify_presented;
 use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::verify::{Verified, Verifier};
@@ -20,6 +21,7 @@ use crate::client::{AuthenticationError, Client, ClientAuthenticator};
 use crate::counts::Counts;
 use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
+use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, Published, PublishedKey, RingKeys, RotationError};
 use crate::store::{AsyncStore, StoreError, StoreErrorKind};
 
@@ -59,6 +61,7 @@ pub(crate) struct Parts {
     pub(crate) store: AsyncStore,
     pub(crate) refusals: Refusals,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) proofs: ProofCheck,
 }
 
 impl Issuer {
@@ -181,12 +184,13 @@ impl Issuer {
         self.0.federations.authenticate(assertion, &self.0.clients.clients, |error| self.log_presented(error)).await
     }
 
-    /// Verifies a token of this issuer that `client` presents, for any of its audiences. `None` if it is not valid or revoked.
+    /// Verifies a token of this issuer that `client` presents, for any of its audiences and whatever it is bound to. `None` if it
+    /// is not valid or revoked.
     ///
     /// # Errors
     /// `StoreError` if it is unknown whether the token is valid or revoked.
     pub(crate) async fn verify_own(&self, token: &str, client: &Client) -> Result<Option<Arc<Verified>>, StoreError> {
-        let verified = match self.0.own_tokens.verify(token).await {
+        let verified = match verify_presented(&self.0.own_tokens, token).await {
             Ok(verified) => verified,
             Err(error) => return self.not_verified(&error),
         };
@@ -201,7 +205,7 @@ impl Issuer {
     /// # Errors
     /// `StoreError` if it is unknown whether the token is valid.
     pub(crate) async fn verify_own_at_issue(&self, token: &str) -> Result<Option<Arc<Verified>>, StoreError> {
-        let error = match self.0.own_tokens.verify(token).await {
+        let error = match verify_presented(&self.0.own_tokens, token).await {
             Ok(verified) => return Ok(Some(verified)),
             Err(error) => error,
         };
@@ -211,7 +215,9 @@ impl Issuer {
         let algorithm = self.algorithm();
         let verifier = own_tokens::own_token_verifier(&self.0.name, keys, algorithm, self.audiences(), Arc::new(clock));
         match verifier.cache_bytes(0).build() {
-            Ok(verifier) => verifier.verify(token).await.map(Some).or_else(|error| self.not_verified(&error)),
+            Ok(verifier) => {
+                verify_presented(&verifier, token).await.map(Some).or_else(|error| self.not_verified(&error))
+            }
             Err(_) => self.not_verified(&error),
         }
     }
@@ -235,6 +241,11 @@ impl Issuer {
     #[cfg(any(feature = "metrics", feature = "otel"))]
     pub(crate) fn active_key_since(&self) -> UnixTime {
         self.published().active_since
+    }
+
+    /// The checks of proofs.
+    pub(crate) fn proofs(&self) -> &ProofCheck {
+        &self.0.proofs
     }
 
     pub(crate) fn counts(&self) -> &Arc<Counts> {

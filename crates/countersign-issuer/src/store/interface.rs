@@ -143,6 +143,8 @@ pub enum IdList {
     RevokedTokens,
     /// Used client assertions, by client and `jti`.
     UsedAssertions,
+    /// Used proofs of possession (DPoP), by key and `jti`.
+    UsedProofs,
 }
 
 impl IdList {
@@ -152,6 +154,7 @@ impl IdList {
         match self {
             IdList::RevokedTokens => 1,
             IdList::UsedAssertions => 2,
+            IdList::UsedProofs => 3,
         }
     }
 }

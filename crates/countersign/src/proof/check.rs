@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::proof::{
-    DpopProof, ExternalUrl, Nonces, ProofError, ProofErrorKind as Kind, ProofKeys, ProofRequest, ProofRules,
+    DpopProof, ExternalUrl, Nonces, ProofError, ProofErrorKind as Kind, ProofKeys, ProofRequest, ProofRules, only_proof,
 };
 use countersign_core::verify::Verified;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use http::{HeaderName, HeaderValue, Request, Uri};
 
 use super::replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
 
@@ -52,7 +52,7 @@ impl ProofChecker {
         token: &str,
         now: UnixTime,
     ) -> Result<DpopProof, ProofError> {
-        let text = only_proof(request.headers())?;
+        let text = only_proof(request.headers().get_all(DPOP).iter().map(HeaderValue::as_bytes))?;
         let target = ProofRequest {
             method: request.method().as_str(),
             external_urls: &self.external_urls,
@@ -114,22 +114,5 @@ impl ProofChecker {
     pub(crate) fn next_nonce(&self, proof: &DpopProof, now: UnixTime) -> Option<HeaderValue> {
         let is_current = |nonces: &Nonces| proof.nonce().is_some_and(|nonce| nonces.is_current(nonce, now));
         self.nonces.as_ref().filter(|nonces| !is_current(nonces)).and_then(|_| self.nonce(now))
-    }
-}
-
-/// The only proof of a request.
-pub(super) fn only_proof(headers: &HeaderMap) -> Result<&str, ProofError> {
-    let missing = |detail: &'static str| ProofError::new(Kind::Missing, detail);
-    let mut lines = headers.get_all(DPOP).iter();
-    let line = lines.next().ok_or_else(|| missing("the request has no DPoP header"))?;
-    if lines.next().is_some() {
-        return Err(missing("the request has more than one DPoP header"));
-    }
-    let text = line.to_str().map_err(|_| ProofError::new(Kind::Malformed, "the DPoP header is not ASCII"))?;
-    match text {
-        "" => Err(missing("the DPoP header is empty")),
-        // No character of a JWT; a proxy may have joined two headers.
-        text if text.contains(',') => Err(missing("the request has more than one proof in its DPoP header")),
-        text => Ok(text),
     }
 }
