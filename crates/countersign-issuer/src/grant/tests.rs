@@ -188,7 +188,7 @@ async fn s8_21_a_token_ends_with_the_first_of_subject_and_actor_token() {
 }
 
 #[tokio::test]
-async fn s6_20_a_bound_token_is_exchanged_by_its_key_or_where_the_rule_permits_it() {
+async fn s6_20_a_bound_token_is_exchanged_by_its_key_or_if_the_rule_permits_it() {
     let (one, other) = (Thumbprint::of_certificate(b"one"), Thumbprint::of_certificate(b"other"));
     let [key, certificate, both] = [
         json!({ "jkt": one.to_string() }),
