@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::routing::any;
+use axum::routing::{any, get};
+use axum::{Extension, Router};
+use countersign::authenticate::CallerToken;
 use countersign::authz::proof_of_possession;
 use countersign::grpc::grpc;
 use countersign::key::{Algorithm, StaticKeys};
 use countersign::mint::Signer;
-use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, DpopKey, SelfSignedToken, demands_nonce};
+use countersign::outbound::{
+    AttachTokenLayer, AttachTokenMiddleware, DpopKey, ForwardedToken, OutboundError, SelfSignedToken, TokenSource,
+    demands_nonce,
+};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::proof::{Dpop, Nonces};
@@ -22,7 +26,8 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Endpoint, Server as GrpcServer};
 use tower::Layer;
 
-use crate::dpop::client;
+use crate::dpop::{binding, client, proof, source};
+use crate::servers::{Server, json as answer};
 use crate::stacks::{Echo, EchoServer, Tokens, echo};
 
 const ISSUER: &str = "https://orders.test";
@@ -33,7 +38,7 @@ fn pair(address: &str) -> (SelfSignedToken, AuthenticateLayer) {
     let keys = StaticKeys::new([issuer.verifying_key().expect("a public half")]);
     let trusted = NeedsAudience::new(ISSUER, Arc::new(keys)).audience("billing");
     let dpop = Dpop::at(address).nonces(Nonces::generate().expect("a secret"));
-    let layer = AuthenticateLayer::builder(Verifier::new(trusted).expect("a verifier")).dpop(dpop);
+    let layer = AuthenticateLayer::builder(Verifier::new(trusted).expect("a verifier")).dpop(dpop).keep_caller_token();
     let source = SelfSignedToken::new(ISSUER, issuer).subject("orders").audience("billing");
     (source.dpop(DpopKey::generate().expect("a key")), layer.build().expect("a layer"))
 }
@@ -108,4 +113,39 @@ async fn s6_17_s7_21_a_tonic_client_has_the_nonce_after_its_first_call() {
     let tokens = tokens.lock().expect("not poisoned");
     assert!(tokens.len() == 3 && tokens.iter().all(|token| token.starts_with("DPoP ")));
     assert!(tokens.iter().all(|token| *token == tokens[0]), "the demand for a nonce dropped no token");
+}
+
+/// A caller with a bound token of its own, at a service that calls another on its behalf.
+#[tokio::test]
+async fn s7_24_s7_25_a_callers_bound_token_is_exchanged_for_one_of_our_key_and_never_sent() {
+    let (issuer, stock) = (binding().await, Server::start(|_, _| answer(200, "{}".into())).await);
+    let calls: [Box<dyn TokenSource>; 2] = [Box::new(source(&issuer)), Box::new(ForwardedToken::new("billing"))];
+    for (calls, expected) in calls.into_iter().zip(["200", "forwarding_refused"]) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = format!("http://{}", listener.local_addr().expect("bound"));
+        let (callers, layer) = pair(&address);
+        let builder = Outbound::builder(client()).client_follows_no_redirects();
+        let delegating = builder.bind(&stock.url, calls).build().expect("bound");
+        let url = stock.url.clone();
+        let handler = move |Extension(caller): Extension<CallerToken>| async move {
+            let outcome = delegating.on_behalf_of(&caller).send(delegating.client().get(url)).await;
+            outcome.map_or_else(
+                |error: OutboundError| error.code().to_owned(),
+                |answer| answer.status().as_str().to_owned(),
+            )
+        };
+        let service = Service::on(listener, Router::new().route("/", get(handler)).layer(layer));
+        let builder = Outbound::builder(client()).client_follows_no_redirects();
+        let caller = builder.bind(service.url(), callers).build().expect("bound");
+        let response = caller.send(caller.client().get(service.url())).await.expect("an answer");
+        assert_eq!(response.text().await.expect("text"), expected);
+    }
+    assert_eq!((issuer.count(), stock.count()), (1, 1));
+    let (asked, sent) = (&issuer.seen()[0], &stock.seen()[0]);
+    assert_eq!(sent.header("authorization"), Some("DPoP token-0"));
+    assert_eq!(proof(asked).0, proof(sent).0, "the key of the service");
+    let subject = asked.body.split('&').find_map(|field| field.strip_prefix("subject_token=")).expect("a subject");
+    let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(subject.split('.').nth(1).expect("claims"));
+    let claims: serde_json::Value = serde_json::from_slice(&claims.expect("base64url")).expect("JSON");
+    assert!(claims["cnf"]["jkt"].is_string(), "bound to the caller's key");
 }
