@@ -9,7 +9,7 @@ use countersign::revocation::MemoryRevocations;
 use countersign_test::TestIssuer;
 use serde_json::json;
 
-use crate::server::{Server, TOKEN, asking, claims, get_at, got, json_answer, service, service_of};
+use crate::server::{Server, TOKEN, asking, claims, eventually, get_at, got, json_answer, service, service_of};
 
 #[tokio::test]
 async fn s13_12_guards_and_extractors_see_the_caller_of_an_opaque_token_as_any_other() {
@@ -52,4 +52,111 @@ async fn s13_12_a_token_is_refused_within_the_age_of_its_answer_after_its_revoca
     server.answer_with(|_| json_answer(&json!({"active": false})));
     issuer.clock().advance(Duration::from_secs(5));
     assert_eq!(got(&service, TOKEN).await.status, 401);
+}
+
+#[tokio::test]
+async fn s13_12_a_guard_can_demand_a_kind_of_credential() {
+    use axum::Router;
+    use axum::routing::get;
+    use countersign::authz::token_kind;
+    use countersign::prelude::*;
+    use countersign::token::CredentialKind;
+
+    let issuer = TestIssuer::new();
+    let server = Server::saying(claims(&issuer)).await;
+    let ok = || async { "ok" };
+    let service = Router::new()
+        .route("/signed", get(ok).layer(require(token_kind(CredentialKind::Signed))))
+        .route("/opaque", get(ok).layer(require(token_kind(CredentialKind::Opaque))))
+        .route(
+            "/either",
+            get(ok).layer(require(token_kind(CredentialKind::Signed).or(token_kind(CredentialKind::Opaque)))),
+        )
+        .layer(crate::server::layer(&issuer, asking(&issuer, &server)));
+    let signed = issuer.token().subject("bob").audience("api").sign();
+    for (path, of_signed, of_opaque) in [("/signed", 200, 403), ("/opaque", 403, 200), ("/either", 200, 200)] {
+        assert_eq!(get_at(&service, path, &signed).await.status, of_signed, "{path}");
+        assert_eq!(get_at(&service, path, TOKEN).await.status, of_opaque, "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s13_12_a_stream_ends_once_the_endpoint_no_longer_vouches_for_its_token() {
+    use axum::Router;
+    use axum::routing::get;
+    use countersign::lifetime::TokenEnd;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    let issuer = TestIssuer::new();
+    let mut said = claims(&issuer);
+    said["exp"] = json!(issuer.clock().now().as_secs() + 86_400);
+    let server = Server::saying(said.clone()).await;
+    let handler = |end: TokenEnd| async move {
+        tokio::spawn(async move {
+            end.reached().await;
+            ENDED.fetch_add(1, Ordering::Relaxed);
+        });
+        "running"
+    };
+    let layer = crate::server::layer(&issuer, asking(&issuer, &server).max_age(Duration::from_secs(30)));
+    let service = Router::new().route("/", get(handler)).layer(layer);
+    assert_eq!(got(&service, TOKEN).await.status, 200);
+    let minute = async || {
+        issuer.clock().advance(Duration::from_secs(61));
+        tokio::time::sleep(Duration::from_secs(61)).await;
+    };
+    minute().await;
+    assert_eq!((server.asked(), ENDED.load(Ordering::Relaxed)), (2, 0), "it was asked again");
+    server.answer_with(|_| crate::server::answer(500, "text/plain", "down"));
+    minute().await;
+    assert_eq!(ENDED.load(Ordering::Relaxed), 0, "an endpoint that is down ends nothing");
+    said["scope"] = json!("read");
+    server.answer_with(move |_| json_answer(&said));
+    minute().await;
+    eventually("its end", || ENDED.load(Ordering::Relaxed) == 1).await;
+}
+
+#[tokio::test]
+async fn s13_12_the_log_and_the_numbers_tell_the_kind_of_credential() {
+    use countersign::metrics::Metrics;
+
+    let issuer = TestIssuer::new();
+    let server = Server::saying(claims(&issuer)).await;
+    let layer = crate::server::layer(&issuer, asking(&issuer, &server));
+    let service = service_of(&layer);
+    for _ in 0..3 {
+        assert_eq!(got(&service, TOKEN).await.status, 200);
+    }
+    let stats = layer.introspection_stats().expect("introspection");
+    assert_eq!((stats.asked, stats.from_cache, stats.failed, stats.active), (1, 2, 0, 1));
+    let metrics = Metrics::new(&issuer.verifier_for("api")).introspection(&layer);
+    assert!(format!("{metrics:?}").contains("Metrics"));
+}
+
+#[tokio::test]
+async fn s13_12_the_token_of_an_opaque_caller_is_exchanged_and_forwarded_by_the_claims_that_were_vouched_for() {
+    use axum::Router;
+    use axum::routing::get;
+    use countersign::authenticate::CallerToken;
+    use countersign::outbound::{ForwardedToken, TokenRequest, TokenSource};
+
+    let issuer = TestIssuer::new();
+    let mut said = claims(&issuer);
+    said["aud"] = json!(["api", "stock"]);
+    let server = Server::saying(said).await;
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api"))
+        .introspection(asking(&issuer, &server))
+        .keep_caller_token()
+        .build()
+        .expect("a layer");
+    let handler = |axum::Extension(caller): axum::Extension<CallerToken>| async move {
+        let forwarded = async |audience: &str| {
+            let request = TokenRequest::on_behalf_of(caller.clone());
+            ForwardedToken::new(audience).token(&request).await.map(drop).map_err(|error| error.code())
+        };
+        format!("{:?} {:?}", forwarded("stock").await, forwarded("billing").await)
+    };
+    let service = Router::new().route("/", get(handler)).layer(layer);
+    assert_eq!(got(&service, TOKEN).await.body, "Ok(()) Err(\"forwarding_refused\")");
 }

@@ -64,4 +64,6 @@ pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;
 pub use crate::verify::verifier::{Step, Uncached};
-pub use crate::verify::vouched::{check_sender, is_vouched_now, verified_bytes, vouch, vouch_again};
+pub use crate::verify::vouched::{
+    check_sender, has_same_authorities, is_vouched_now, verified_bytes, vouch, vouch_again, vouched_claims,
+};

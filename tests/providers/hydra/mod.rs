@@ -3,6 +3,7 @@
 mod calls;
 mod federation;
 pub mod login;
+mod opaque;
 mod outage;
 mod rotation;
 pub mod server;

@@ -76,6 +76,11 @@ impl Hydra {
         format!("{}/oauth2/token", self.issuer)
     }
 
+    /// The address of its introspection, which is a part of the administration.
+    pub fn introspection_endpoint(&self) -> String {
+        format!("{}/admin/oauth2/introspect", self.admin)
+    }
+
     /// What the token endpoint answers to these fields.
     pub async fn grant(&self, fields: &[(&str, &str)]) -> Value {
         let answer = reqwest::Client::new().post(self.token_endpoint()).form(fields).send().await.expect("an answer");

@@ -5,6 +5,7 @@ mod certificate;
 mod database;
 mod dpop;
 mod federation;
+mod introspection;
 mod outage;
 mod rotation;
 mod server;

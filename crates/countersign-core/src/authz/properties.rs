@@ -110,6 +110,7 @@ fn decide(requirement: &Requirement, held: &Granted) -> Decision {
         has_several_issuers: false,
         is_clients_own: false,
         is_bound: false,
+        token_kind: crate::token::CredentialKind::Signed,
         maps_tenant: true,
         issuer_in_force: None,
         identity_claims: [&[], &[]],

@@ -303,6 +303,7 @@ impl Verified {
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
             is_bound: self.binding.is_some(),
+            token_kind: self.kind,
             maps_tenant: self.issuer.authorities.maps_tenant(),
             issuer_in_force: None,
             identity_claims: [

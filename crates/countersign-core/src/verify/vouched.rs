@@ -81,6 +81,18 @@ pub fn vouch_again(verifier: &Verifier, verified: &Verified) -> Result<Arc<Verif
     vouch(verifier, verified.issuer(), verified.token_kind(), verified.kept_json().as_bytes().to_vec())
 }
 
+/// The JSON of the claims for which an authority vouches; `None` for a signed token.
+#[must_use]
+pub fn vouched_claims(verified: &Verified) -> Option<&str> {
+    verified.key_label().is_none().then(|| verified.kept_json())
+}
+
+/// Returns whether both are the same caller with the same authorities.
+#[must_use]
+pub fn has_same_authorities(one: &Verified, other: &Verified) -> bool {
+    one.subject() == other.subject() && one.has_authorities_of(other)
+}
+
 /// The memory of a verified caller, in bytes.
 #[must_use]
 pub fn verified_bytes(verified: &Verified) -> usize {

@@ -7,6 +7,7 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
+use super::caller_token::CallerToken;
 #[cfg(feature = "axum")]
 use super::coverage::Coverage;
 use super::locations::TokenLocations;
@@ -22,6 +23,8 @@ use crate::telemetry::Samples;
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
+    /// The token, if an introspection endpoint is asked about it again while a response runs.
+    pub(crate) asked: Option<CallerToken>,
     pub(crate) context: Arc<LayerContext>,
     pub(crate) form: AnswerForm,
     /// The path parameters that guards let through, for those behind routers that the guards do not know.

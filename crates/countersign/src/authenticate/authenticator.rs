@@ -10,6 +10,7 @@ use countersign_core::error::VerifyError;
 use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, check_sender, decode_base64url};
 use countersign_core::key::{RefreshOutcome, Thumbprint};
 use countersign_core::proof::DpopProof;
+use countersign_core::token::CredentialKind;
 use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
 
@@ -97,7 +98,7 @@ pub(super) struct ProvenToken {
 
 /// A token that waits for the answer of an introspection endpoint.
 pub(super) struct AskedToken {
-    token: Option<String>,
+    token: String,
     /// The caller of a signed token, which was verified here.
     signed: Option<Arc<Verified>>,
     sender: Sender,
@@ -236,7 +237,7 @@ impl Authenticator {
                 return Err(self.invalid_request("the credential is not a single token"));
             }
             let asked = introspection.ask(token);
-            let suspended = AskedToken { token: keeps_token.then(|| token.to_owned()), signed: None, sender };
+            let suspended = AskedToken { token: token.to_owned(), signed: None, sender };
             return self.await_answer(request, asked, suspended);
         }
         let possession = sender.possession();
@@ -260,8 +261,7 @@ impl Authenticator {
                     self.mark_if_signed(error, token)
                 });
                 if let Some((asked, verified)) = self.ask_also(&result, token) {
-                    let token = keeps_token.then(|| token.to_owned());
-                    let suspended = AskedToken { token, signed: Some(verified), sender };
+                    let suspended = AskedToken { token: token.to_owned(), signed: Some(verified), sender };
                     return self.await_answer(request, asked, suspended);
                 }
                 let token = keeps_token.then(|| token.to_owned());
@@ -299,7 +299,7 @@ impl Authenticator {
             self.mark_if_signed(error, &token)
         });
         if let Some((asked, verified)) = self.ask_also(&result, &token) {
-            let suspended = AskedToken { token: Some(token), signed: Some(verified), sender };
+            let suspended = AskedToken { token, signed: Some(verified), sender };
             return self.await_answer(request, asked, suspended);
         }
         self.check_proof(request, result, Some(token), sender.proof)
@@ -335,7 +335,7 @@ impl Authenticator {
             Some(signed) => Ok(signed),
             None => check_sender(&self.verifier, verified, &sender.possession()),
         });
-        self.check_proof(request, result, token, sender.proof)
+        self.check_proof(request, result, Some(token), sender.proof)
     }
 
     /// Continues after the revocation check has answered.
@@ -360,7 +360,7 @@ impl Authenticator {
     pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if self.settings.forwards_refused {
             request.extensions_mut().insert(EarlierRefusal { refusal, context: Arc::clone(&self.context) });
-            self.record(request, None);
+            self.record(request, None, None);
             return None;
         }
         let form = AnswerForm::from_extensions(request.extensions());
@@ -429,8 +429,8 @@ impl Authenticator {
         verified: Arc<Verified>,
         token: Option<String>,
     ) -> Result<Admission, Refusal> {
-        let token = token.filter(|_| self.settings.keeps_token);
-        let token = token.map(|token| CallerToken::new(token, verified.expires_at()));
+        let token = token.filter(|_| self.settings.keeps_token || self.is_asked_about(&verified));
+        let token = token.map(|token| CallerToken::of(&verified, token));
         let caller = VerifiedCaller { verified, token };
         let Some(revocation) = &self.context.revocation else {
             return Ok(self.admit(request, caller));
@@ -443,21 +443,33 @@ impl Authenticator {
 
     fn admit<B>(&self, request: &mut Request<B>, VerifiedCaller { verified, token }: VerifiedCaller) -> Admission {
         telemetry::authenticated(&verified, self.context.subjects.as_ref());
-        if let Some(token) = token {
+        let asked = token.clone().filter(|_| self.is_asked_about(&verified));
+        if let Some(token) = token.filter(|_| self.settings.keeps_token) {
             request.extensions_mut().insert(token);
         }
         self.settings.locations.hide_token(request);
-        self.record(request, Some(verified))
+        self.record(request, Some(verified), asked)
+    }
+
+    /// Returns whether an introspection endpoint was asked about the token, and will be again if a response runs for long.
+    fn is_asked_about(&self, verified: &Verified) -> bool {
+        let introspection = self.context.introspection.as_ref();
+        introspection.is_some_and(|it| verified.token_kind() == CredentialKind::Opaque || it.also_asks(verified))
     }
 
     fn admit_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
-        self.record(request, None)
+        self.record(request, None, None)
     }
 
-    fn record<B>(&self, request: &mut Request<B>, verified: Option<Arc<Verified>>) -> Admission {
+    fn record<B>(
+        &self,
+        request: &mut Request<B>,
+        verified: Option<Arc<Verified>>,
+        asked: Option<CallerToken>,
+    ) -> Admission {
         let form = AnswerForm::from_extensions(request.extensions());
         let (context, compared) = (Arc::clone(&self.context), Vec::new());
-        request.extensions_mut().insert(Authenticated { verified, context, form, compared });
+        request.extensions_mut().insert(Authenticated { verified, asked, context, form, compared });
         Admission::Forward
     }
 

@@ -4,7 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
+#[cfg(feature = "outbound")]
+use countersign_core::integration::vouched_claims;
 use countersign_core::secret::Secret;
+use countersign_core::token::CredentialKind;
+use countersign_core::verify::Verified;
 
 /// The caller's own token, for an exchange on outbound calls.
 ///
@@ -15,6 +19,9 @@ use countersign_core::secret::Secret;
 pub struct CallerToken {
     token: Arc<Secret<String>>,
     expires_at: UnixTime,
+    /// The caller, if the token itself does not have its claims.
+    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "only outbound calls read it"))]
+    verified: Option<Arc<Verified>>,
 }
 
 impl CallerToken {
@@ -36,17 +43,26 @@ impl CallerToken {
     }
 
     pub(crate) fn new(token: impl Into<String>, expires_at: UnixTime) -> Self {
-        CallerToken { token: Arc::new(Secret::new(token.into())), expires_at }
+        CallerToken { token: Arc::new(Secret::new(token.into())), expires_at, verified: None }
     }
 
-    #[cfg_attr(not(feature = "outbound"), allow(dead_code, reason = "only outbound calls may read it"))]
+    /// The token of this caller.
+    pub(crate) fn of(verified: &Arc<Verified>, token: String) -> Self {
+        let has_claims = verified.token_kind() == CredentialKind::Signed;
+        let caller = Self::new(token, verified.expires_at());
+        CallerToken { verified: (!has_claims).then(|| Arc::clone(verified)), ..caller }
+    }
+
     pub(crate) fn expose(&self) -> &str {
         self.token.expose()
     }
 
-    /// Some claims of the token, which was verified when the layer made this value; `None` if it is not a JWT with them.
+    /// Some claims of the token, which was verified when the layer made this value; `None` if it has none of this form.
     #[cfg(feature = "outbound")]
     pub(crate) fn claims<T: serde::de::DeserializeOwned>(&self) -> Option<T> {
+        if let Some(verified) = &self.verified {
+            return vouched_claims(verified).and_then(|claims| serde_json::from_str(claims).ok());
+        }
         let payload = self.expose().split('.').nth(1)?;
         let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
         serde_json::from_slice(&payload).ok()

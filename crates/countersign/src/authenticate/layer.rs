@@ -48,7 +48,12 @@ impl AuthenticateLayer {
     /// ```
     #[must_use]
     pub fn introspection_stats(&self) -> Option<crate::introspect::IntrospectionStats> {
-        self.authenticator.introspection().map(crate::introspect::Introspector::stats)
+        self.introspection_numbers().map(|(_, stats)| stats)
+    }
+
+    /// The same, with the issuer.
+    pub(crate) fn introspection_numbers(&self) -> Option<(&str, crate::introspect::IntrospectionStats)> {
+        self.authenticator.introspection().map(|it| (it.issuer(), it.stats()))
     }
 }
 

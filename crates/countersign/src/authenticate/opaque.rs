@@ -35,6 +35,10 @@ mod off {
             match *self {}
         }
 
+        pub(crate) async fn still_vouches(&self, _: &str, _: &Verified) -> bool {
+            match *self {}
+        }
+
         pub(crate) fn ask(&self, _: &str) -> Asked {
             match *self {}
         }

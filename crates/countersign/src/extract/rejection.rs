@@ -131,7 +131,7 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
-    let Authenticated { verified, context, form, compared } = authenticated;
+    let Authenticated { verified, context, form, compared, .. } = authenticated;
     let caller = verified.clone().map(|verified| {
         let headers = AnswerHeaders::of(&parts.headers, context);
         Caller { verified, context: Arc::clone(context), form: *form, headers }

@@ -1,7 +1,7 @@
 //! All HTTP requests of this crate itself: HTTPS, without redirects, bounded in time and size.
 
 mod built;
-#[cfg(feature = "outbound")]
+#[cfg(feature = "_client")]
 mod calls;
 mod causes;
 mod client;
@@ -28,7 +28,7 @@ use settings::Kind;
 #[cfg(feature = "remote-keys")]
 pub(crate) use built::proxy_hides_address;
 pub use built::with_connection;
-#[cfg(feature = "outbound")]
+#[cfg(feature = "_client")]
 pub(crate) use calls::CallClients;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
@@ -105,6 +105,32 @@ pub(crate) async fn send_within(
     };
     execute(&client, reach, request, max_bytes).await
 }
+
+/// As [`send_within`], over connections that are kept for the next request.
+#[cfg(feature = "introspection")]
+pub(crate) async fn send_pooled(
+    clients: &CallClients,
+    reach: Reach,
+    request: Request,
+    max_bytes: usize,
+) -> Result<FetchedResponse, FetchFailure> {
+    let client = clients.for_url(request.url()).await?;
+    execute(&client, reach, request, max_bytes).await
+}
+
+/// A client with the rules of all clients, whose connections are kept for the next request.
+#[cfg(feature = "introspection")]
+pub(crate) fn pooled() -> reqwest::ClientBuilder {
+    client::bounded(Client::builder()).pool_max_idle_per_host(POOLED).pool_idle_timeout(POOLED_FOR)
+}
+
+/// The most connections to one host that are kept.
+#[cfg(feature = "introspection")]
+const POOLED: usize = 16;
+
+/// The longest time for which a connection is kept, shorter than that of most servers.
+#[cfg(feature = "introspection")]
+const POOLED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 async fn execute(
     client: &Client,

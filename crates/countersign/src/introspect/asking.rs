@@ -12,7 +12,7 @@ use url::form_urlencoded::Serializer;
 
 use super::settings::Introspection;
 use crate::client::{self, ClientError, Credential, SecretLocation, ServerEndpoint, retry_delay};
-use crate::fetch::{self, ConnectionSettings, Endpoint, FetchFailure, FetchedResponse};
+use crate::fetch::{self, CallClients, ConnectionSettings, Endpoint, FetchFailure, FetchedResponse};
 
 /// The media type of signed answers.
 pub(super) const SIGNED: &str = "application/token-introspection+jwt";
@@ -21,6 +21,7 @@ pub(super) const SIGNED: &str = "application/token-introspection+jwt";
 pub(super) struct Asking {
     endpoint: ServerEndpoint,
     connection: ConnectionSettings,
+    clients: CallClients,
     id: String,
     credential: Credential,
     secret_location: SecretLocation,
@@ -59,7 +60,7 @@ impl From<FetchFailure> for NoAnswer {
 }
 
 impl Asking {
-    /// `None` without a client, which is a fault of the settings.
+    /// `None` without a client or with connection settings that cannot be used, which are faults of the settings.
     pub(super) fn new(settings: &Introspection, clock: SourceClock) -> Option<Self> {
         const FIELD: &str = "introspection_endpoint";
         let (id, credential) = settings.client.clone()?;
@@ -72,6 +73,7 @@ impl Asking {
         Some(Asking {
             endpoint,
             connection: settings.connection.clone(),
+            clients: CallClients::new(settings.connection.clone(), fetch::pooled).ok()?,
             id,
             credential,
             secret_location: settings.secret_location,
@@ -91,7 +93,7 @@ impl Asking {
         for attempt in 0.. {
             let used = self.credential_in_use().await?;
             let request = self.request(&url, token).await?;
-            let sent = fetch::send_within(&self.connection, self.endpoint.reach, request, MAX_ANSWER_BYTES).await;
+            let sent = fetch::send_pooled(&self.clients, self.endpoint.reach, request, MAX_ANSWER_BYTES).await;
             if attempt == 0 {
                 let is_refused = sent.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
                 if is_refused && self.credential_in_use().await? != used {

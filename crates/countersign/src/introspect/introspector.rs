@@ -10,9 +10,11 @@ use std::time::Duration;
 use countersign_core::clock::{Clock, SourceClock};
 use countersign_core::error::{Fault, VerifyError};
 use countersign_core::integration::{
-    Counter, DigestCache, DigestKey, KeyedDigest, Standing, is_vouched_now, verified_bytes, vouch_again,
+    Counter, DigestCache, DigestKey, KeyedDigest, Standing, has_same_authorities, is_vouched_now, verified_bytes,
+    vouch_again,
 };
 use countersign_core::secret::Secret;
+use countersign_core::token::CredentialKind;
 use countersign_core::verify::{Verified, Verifier};
 
 use super::asking::{Asking, NoAnswer};
@@ -162,6 +164,24 @@ impl Introspector {
             Some(outcome) => Asked::Known(outcome),
             None => self.0.begin(digest, Secret::from(token)),
         }
+    }
+
+    /// Returns whether the endpoint still vouches for the caller of this token, and with the same authorities. An endpoint that
+    /// cannot be asked now ends nothing.
+    pub(crate) async fn still_vouches(&self, token: &str, verified: &Verified) -> bool {
+        let answered = match self.ask_about_signed(token) {
+            Asked::Known(answered) => answered,
+            Asked::Pending(answered) => answered.await,
+        };
+        match answered {
+            Ok(again) => verified.token_kind() == CredentialKind::Signed || has_same_authorities(&again, verified),
+            Err(error) => error.is_unavailable(),
+        }
+    }
+
+    /// The issuer of its tokens.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.settings.issuer
     }
 
     pub(crate) fn stats(&self) -> IntrospectionStats {

@@ -12,7 +12,7 @@ use countersign_core::verify::Verified;
 use http::Extensions;
 use tokio::time::timeout;
 
-use crate::authenticate::{Authenticated, LayerContext};
+use crate::authenticate::{Authenticated, CallerToken, LayerContext};
 use crate::revocation::{RevocationOutcome, RevocationQuery};
 use crate::telemetry;
 
@@ -30,6 +30,9 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// the policy was [replaced](countersign_core::verify::PolicyReplacer). Keys that cannot be fetched end no token before its
 /// expiry.
 ///
+/// If an introspection endpoint vouched for the token, it is asked again too, within the age of its answers. An endpoint that cannot
+/// be asked ends no token before its expiry.
+///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
 /// With axum it is a handler argument; elsewhere [`from_extensions`](Self::from_extensions) creates it. The
@@ -40,6 +43,7 @@ pub struct TokenEnd {
     /// The expiry on the monotonic clock.
     deadline: Duration,
     verified: Arc<Verified>,
+    asked: Option<CallerToken>,
     context: Arc<LayerContext>,
 }
 
@@ -53,12 +57,13 @@ impl TokenEnd {
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        let Authenticated { verified, context, .. } = extensions.get::<Authenticated>()?;
+        let Authenticated { verified, asked, context, .. } = extensions.get::<Authenticated>()?;
         let verified = Arc::clone(verified.as_ref()?);
         let expires_at = verified.expires_at();
         let left = expires_at.saturating_since(context.clock.now());
         let deadline = context.clock.elapsed().saturating_add(left);
-        Some(TokenEnd { expires_at, deadline, verified, context: Arc::clone(context) })
+        let asked = asked.clone();
+        Some(TokenEnd { expires_at, deadline, verified, asked, context: Arc::clone(context) })
     }
 
     /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
@@ -111,6 +116,11 @@ impl TokenEnd {
     /// Asks the policy and the keys in force, and the revocation check, again.
     async fn is_accepted(&self) -> bool {
         if !still_accepts(&self.context.verifier, &self.verified).await {
+            return false;
+        }
+        if let Some((introspection, token)) = self.context.introspection.as_ref().zip(self.asked.as_ref())
+            && !introspection.still_vouches(token.expose(), &self.verified).await
+        {
             return false;
         }
         let LayerContext { revocation: Some(revocation), samples, clock, .. } = &*self.context else { return true };

@@ -9,10 +9,15 @@ use countersign_core::integration::{Metric, MetricValue, Sample};
 use countersign_core::verify::Verifier;
 
 use super::names::{
-    CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REQUESTS, VERIFICATIONS,
+    AUTHENTICATED, CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REQUESTS,
+    VERIFICATIONS,
 };
 #[cfg(feature = "outbound")]
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
+#[cfg(feature = "introspection")]
+use super::names::{INTROSPECTIONS, INTROSPECTIONS_WAITING};
+#[cfg(feature = "introspection")]
+use crate::authenticate::AuthenticateLayer;
 #[cfg(feature = "outbound")]
 use crate::outbound::Outbound;
 use crate::telemetry::counts;
@@ -28,6 +33,8 @@ struct Sources {
     verifier: Verifier,
     #[cfg(feature = "outbound")]
     outbound: Option<Outbound>,
+    #[cfg(feature = "introspection")]
+    introspection: Option<AuthenticateLayer>,
     #[cfg(feature = "metrics")]
     publisher: Arc<Publisher>,
 }
@@ -40,6 +47,8 @@ impl Metrics {
             verifier: verifier.clone(),
             #[cfg(feature = "outbound")]
             outbound: None,
+            #[cfg(feature = "introspection")]
+            introspection: None,
             #[cfg(feature = "metrics")]
             publisher: Arc::default(),
         }))
@@ -50,6 +59,23 @@ impl Metrics {
     #[must_use]
     pub fn outbound(self, outbound: &Outbound) -> Self {
         Metrics(Arc::new(Sources { outbound: Some(outbound.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    /// Adds the introspection of this layer.
+    ///
+    /// ```
+    /// use countersign::metrics::Metrics;
+    /// use countersign::prelude::*;
+    ///
+    /// fn metrics(verifier: &Verifier, layer: &AuthenticateLayer) -> Metrics {
+    ///     Metrics::new(verifier).introspection(layer)
+    /// }
+    /// # let _ = metrics;
+    /// ```
+    #[cfg(feature = "introspection")]
+    #[must_use]
+    pub fn introspection(self, layer: &AuthenticateLayer) -> Self {
+        Metrics(Arc::new(Sources { introspection: Some(layer.clone()), ..Sources::clone(&self.0) }))
     }
 
     #[cfg(feature = "metrics")]
@@ -66,6 +92,22 @@ impl Metrics {
         };
         for (outcome, code, number) in counts::requests() {
             count(&REQUESTS, &[("outcome", outcome), ("code", code)], MetricValue::Count(number));
+        }
+        for (kind, number) in counts::callers() {
+            count(&AUTHENTICATED, &[("kind", kind)], MetricValue::Count(number));
+        }
+        #[cfg(feature = "introspection")]
+        for (issuer, stats) in self.0.introspection.iter().filter_map(AuthenticateLayer::introspection_numbers) {
+            let name = ("issuer", issuer);
+            for (result, number) in [
+                ("cached", stats.from_cache),
+                ("ok", stats.asked.saturating_sub(stats.failed)),
+                ("failed", stats.failed),
+                ("impossible", stats.impossible),
+            ] {
+                count(&INTROSPECTIONS, &[name, ("result", result)], MetricValue::Count(number));
+            }
+            count(&INTROSPECTIONS_WAITING, &[name], level(stats.waiting));
         }
         let stats = verifier.stats();
         for (result, number) in [

@@ -32,6 +32,27 @@ pub(super) const REQUESTS: Metric = metric(
     "{request}",
     "Requests by outcome and code; a denied one was authenticated before",
 );
+pub(super) const AUTHENTICATED: Metric = metric(
+    MetricKind::Counter,
+    "countersign_authenticated_total",
+    "countersign.authenticated",
+    "{request}",
+    "Authenticated requests by kind of credential: signed, opaque, api_key",
+);
+pub(super) const INTROSPECTIONS: Metric = metric(
+    MetricKind::Counter,
+    "countersign_introspections_total",
+    "countersign.introspections",
+    "{token}",
+    "Opaque tokens by result: cached, ok, failed, impossible",
+);
+pub(super) const INTROSPECTIONS_WAITING: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_introspections_waiting",
+    "countersign.introspections.waiting",
+    "{token}",
+    "Opaque tokens that wait to be asked about",
+);
 pub(super) const VERIFICATIONS: Metric = metric(
     MetricKind::Counter,
     "countersign_verifications_total",
@@ -119,8 +140,9 @@ pub(super) const CALLER_BYTES: Metric = metric(
 
 /// Every metric, in the order of the documentation.
 #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "described on publication"))]
-pub(super) const ALL: [Metric; 13] = [
+pub(super) const ALL: [Metric; 16] = [
     REQUESTS,
+    AUTHENTICATED,
     VERIFICATIONS,
     DURATION,
     CACHED,
@@ -133,4 +155,6 @@ pub(super) const ALL: [Metric; 13] = [
     TOKEN_RENEWALS,
     CALLERS,
     CALLER_BYTES,
+    INTROSPECTIONS,
+    INTROSPECTIONS_WAITING,
 ];

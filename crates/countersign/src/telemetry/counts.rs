@@ -5,7 +5,7 @@
 mod enabled;
 
 #[cfg(any(feature = "metrics", feature = "otel"))]
-pub(crate) use enabled::{DURATION_NAME, VerificationTimer, authenticated, refused, requests};
+pub(crate) use enabled::{DURATION_NAME, VerificationTimer, authenticated, callers, refused, requests};
 
 #[cfg(feature = "otel")]
 pub(crate) use enabled::set_duration_histogram;
@@ -15,6 +15,8 @@ pub(crate) use disabled::{VerificationTimer, authenticated, refused};
 
 #[cfg(not(any(feature = "metrics", feature = "otel")))]
 mod disabled {
+    use countersign_core::token::CredentialKind;
+
     /// Measures nothing.
     pub(crate) struct VerificationTimer;
 
@@ -27,7 +29,7 @@ mod disabled {
         pub(crate) fn stop(self) {}
     }
 
-    pub(crate) fn authenticated() {}
+    pub(crate) fn authenticated(_: CredentialKind) {}
 
     pub(crate) fn refused(_: &'static str) {}
 }

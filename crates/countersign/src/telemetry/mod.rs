@@ -4,7 +4,7 @@
 //!
 //! | target | level | message | fields |
 //! |---|---|---|---|
-//! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid` |
+//! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid`, `kind` (of credential) |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `fix` (of `unknown_issuer`), `unlogged` |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused proof`: a proof of possession (DPoP) | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |

@@ -21,7 +21,7 @@ use super::samples::{Event, Sampler, Samples};
 
 /// Also records the tenant in the current span, if that has a field of this name.
 pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
-    counts::authenticated();
+    counts::authenticated(verified.token_kind());
     let tenant = verified.tenant().map(TenantId::as_str);
     if let Some(tenant) = tenant {
         tracing::Span::current().record("tenant", tenant);
@@ -32,6 +32,7 @@ pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) 
         tenant,
         subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject())),
         kid = verified.key_id().map(safe_text),
+        kind = verified.token_kind().name(),
         "authenticated"
     );
 }

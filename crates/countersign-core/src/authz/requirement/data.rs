@@ -12,12 +12,13 @@ use super::claim::{CLAIMS_WHERE, claim};
 use super::error::{RequirementError, RequirementErrorKind as Kind};
 use super::granted::{group, permission, role, scope};
 use super::identity::{actor, any_authenticated, client, issued_by, owner, subject};
+use super::kind::token_kind;
 use super::login::{acr, amr, authenticated_within};
 use super::possession::proof_of_possession;
 use super::rule::{Part, Requirement, Rule};
 use super::tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
 use crate::redact::{safe_text, short_text};
-use crate::token::{Unique, has_unique_names};
+use crate::token::{CredentialKind, Unique, has_unique_names};
 
 /// The longest text read, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
@@ -124,6 +125,13 @@ impl Reader<'_> {
         Ok(match kind {
             "any_authenticated" => map.next_value::<Nothing>().map(|Nothing {}| any_authenticated())?,
             "proof_of_possession" => map.next_value::<Nothing>().map(|Nothing {}| proof_of_possession())?,
+            "token_kind" => {
+                let name = map.next_value::<String>()?;
+                let kind = CredentialKind::from_name(&name);
+                let unknown =
+                    || self.bounds.refuse(Kind::Faulty, "token_kind: no such kind; use signed, opaque or api_key");
+                token_kind(kind.ok_or_else(unknown)?)
+            }
             "scope" => scope(map.next_value::<String>()?),
             "role" => role(map.next_value::<String>()?),
             "permission" => permission(map.next_value::<String>()?),

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::authz::Grants;
 use crate::claims::typed::TokenClaims;
 use crate::clock::{Clock, UnixTime};
+use crate::token::CredentialKind;
 
 /// The facts that a requirement is evaluated against.
 #[derive(Clone, Copy)]
@@ -28,6 +29,8 @@ pub struct Facts<'f> {
     pub(crate) is_clients_own: bool,
     /// True if the token is bound to a key or certificate, which its sender has proven to possess.
     pub(crate) is_bound: bool,
+    /// The kind of credential that the caller brought.
+    pub(crate) token_kind: CredentialKind,
     /// True if the issuer's mapping reads a tenant, or states one.
     pub(crate) maps_tenant: bool,
     /// The issuer that the surrounding requirement demands, whose names are meant.

@@ -15,6 +15,7 @@ pub(crate) mod facts;
 mod found;
 mod granted;
 mod identity;
+mod kind;
 #[cfg(feature = "_layer")]
 mod layer;
 mod login;
@@ -37,6 +38,7 @@ pub use explain::Explanation;
 pub use found::UnmetPart;
 pub use granted::{group, permission, role, scope};
 pub use identity::{actor, any_authenticated, client, issued_by, owner, subject};
+pub use kind::token_kind;
 pub use login::{acr, amr, authenticated_within};
 pub use possession::proof_of_possession;
 pub use rule::Requirement;

@@ -43,6 +43,7 @@ use crate::error::{ConfigError, Fault};
 /// | `{"authenticated_within":{"seconds":900}}` (`nanoseconds` is optional) | [`authenticated_within`](super::authenticated_within) |
 /// | `{"acr":["gold","silver"]}`, `{"amr":"mfa"}` | [`acr`](super::acr), [`amr`](super::amr) |
 /// | `{"proof_of_possession":{}}` | [`proof_of_possession`](super::proof_of_possession) |
+/// | `{"token_kind":"signed"}` | [`token_kind`](super::token_kind) |
 /// | `{"all_of":[…]}`, `{"any_of":[…]}` | [`all_of`](super::all_of) and [`and`](Self::and), [`any_of`](super::any_of) and [`or`](Self::or) |
 /// | `{"at_least":{"count":2,"of":[…]}}` | [`at_least`](super::at_least) |
 /// | `{"not":…}`, `{"hidden":…}`, `{"shadowed":…}` | [`not`](Self::not), [`hidden`](Self::hidden), [`shadowed`](Self::shadowed) |

@@ -63,6 +63,7 @@ fn facts<'a>(grants: &'a Grants, typed: &'a TypedClaims) -> Facts<'a> {
         has_several_issuers: false,
         is_clients_own: false,
         is_bound: false,
+        token_kind: crate::token::CredentialKind::Opaque,
         maps_tenant: true,
         issuer_in_force: None,
         identity_claims: [&[], &[]],

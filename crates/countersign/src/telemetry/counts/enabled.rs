@@ -6,6 +6,7 @@ use std::time::Instant;
 use countersign_core::error::VerifyErrorKind;
 use countersign_core::integration::Counter;
 use countersign_core::proof::ProofErrorKind;
+use countersign_core::token::CredentialKind;
 
 /// The codes of refusals besides those of tokens, each with its outcome.
 const OTHER_CODES: [(&str, &str); 11] = [
@@ -35,7 +36,8 @@ const UNAVAILABLE: &str = "unavailable";
 const CALL_FAILED: &str = "call_failed";
 
 struct Counts {
-    authenticated: Counter,
+    /// By kind of credential, in the order of [`CredentialKind::ALL`].
+    authenticated: Vec<Counter>,
     refusals: Vec<(&'static str, &'static str, Counter)>,
 }
 
@@ -53,11 +55,19 @@ static COUNTS: LazyLock<Counts> = LazyLock::new(|| {
         .chain(OTHER_CODES)
         .map(|(code, outcome)| (code, outcome, Counter::default()))
         .collect();
-    Counts { authenticated: Counter::default(), refusals }
+    let authenticated = CredentialKind::ALL.iter().map(|_| Counter::default()).collect();
+    Counts { authenticated, refusals }
 });
 
-pub(crate) fn authenticated() {
-    COUNTS.authenticated.increment();
+pub(crate) fn authenticated(kind: CredentialKind) {
+    if let Some(counter) = COUNTS.authenticated.get(kind as usize) {
+        counter.increment();
+    }
+}
+
+/// The number of authenticated requests by kind of credential.
+pub(crate) fn callers() -> impl Iterator<Item = (&'static str, u64)> {
+    CredentialKind::ALL.iter().zip(&COUNTS.authenticated).map(|(kind, counter)| (kind.name(), counter.sum()))
 }
 
 /// Counts a refused request by its exact code.
@@ -69,7 +79,7 @@ pub(crate) fn refused(code: &'static str) {
 
 /// The number of requests by outcome and code.
 pub(crate) fn requests() -> impl Iterator<Item = (&'static str, &'static str, u64)> {
-    let authenticated = ("authenticated", "ok", COUNTS.authenticated.sum());
+    let authenticated = ("authenticated", "ok", callers().map(|(_, number)| number).sum());
     let refusals = COUNTS.refusals.iter().map(|(code, outcome, counter)| (*outcome, *code, counter.sum()));
     std::iter::once(authenticated).chain(refusals)
 }
