@@ -152,11 +152,53 @@ async fn s13_12_the_token_of_an_opaque_caller_is_exchanged_and_forwarded_by_the_
         .expect("a layer");
     let handler = |axum::Extension(caller): axum::Extension<CallerToken>| async move {
         let forwarded = async |audience: &str| {
-            let request = TokenRequest::on_behalf_of(caller.clone());
+            let mut request = TokenRequest::default();
+            request.subject = Some(caller.clone());
             ForwardedToken::new(audience).token(&request).await.map(drop).map_err(|error| error.code())
         };
         format!("{:?} {:?}", forwarded("stock").await, forwarded("billing").await)
     };
     let service = Router::new().route("/", get(handler)).layer(layer);
     assert_eq!(got(&service, TOKEN).await.body, "Ok(()) Err(\"forwarding_refused\")");
+}
+
+#[tokio::test]
+async fn s13_03_a_bound_opaque_token_needs_the_proof_of_its_key_at_each_request() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use countersign::key::Algorithm;
+    use countersign::mint::{ProofDraft, Signer};
+    use countersign::proof::Dpop;
+    use tower::ServiceExt;
+
+    let issuer = TestIssuer::new();
+    let [owner, thief] = [(), ()].map(|()| Signer::generate(Algorithm::ES256).expect("a key"));
+    let mut said = claims(&issuer);
+    said["cnf"] = json!({ "jkt": owner.verifying_key().expect("a public key").thumbprint() });
+    said["token_type"] = json!("DPoP");
+    let server = Server::saying(said).await;
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api"))
+        .introspection(asking(&issuer, &server))
+        .dpop(Dpop::at("https://api.test"))
+        .build()
+        .expect("a layer");
+    let service = service_of(&layer);
+    issuer.clock().advance(Duration::from_secs(15)); // proofs of the time before a start are refused
+    let proof = |signer: &Signer| {
+        let draft = ProofDraft::new("GET", "https://api.test/", issuer.clock().now()).access_token(TOKEN);
+        draft.sign(signer).expect("signed")
+    };
+    let send = async |proof: &str| {
+        let request = Request::builder().uri("/").header("authorization", format!("DPoP {TOKEN}"));
+        let request = request.header("dpop", proof).body(Body::empty()).expect("a request");
+        service.clone().oneshot(request).await.expect("answered").status().as_u16()
+    };
+    assert_eq!(got(&service, TOKEN).await.status, 401, "as a bearer token, before the answer is cached");
+    let good = proof(&owner);
+    assert_eq!(send(&good).await, 200);
+    assert_eq!(send(&good).await, 401, "a proof counts once");
+    assert_eq!(send(&proof(&owner)).await, 200);
+    assert_eq!(send(&proof(&thief)).await, 401, "of another key");
+    assert_eq!(got(&service, TOKEN).await.status, 401, "as a bearer token");
+    assert_eq!(server.asked(), 1);
 }
