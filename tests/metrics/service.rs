@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
+use countersign::introspect::Introspection;
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
@@ -21,6 +22,8 @@ pub struct Service {
     denied: String,
     for_another: String,
     outbound: Outbound,
+    /// It asks an introspection endpoint, if anybody sends it a request.
+    asking: AuthenticateLayer,
     verifier: Verifier,
     pub embedded: Issuer,
     embedded_secret: String,
@@ -72,8 +75,11 @@ impl Service {
         let target = serve(Router::new().route("/", get(|| async { "{}" }))).await;
         let source = ClientCredentials::from_token_endpoint(format!("{tokens}/token")).client("orders", "s3cret-value");
         let outbound = Outbound::builder(reqwest::Client::new()).bind(&target, source).build().expect("bound");
-        Metrics::new(&verifier).outbound(&outbound).publish_every(Duration::from_millis(100));
-        let current = Metrics::new(&verifier).outbound(&outbound);
+        let introspection = Introspection::at_issuer(provider.url()).endpoint(&tokens).client("orders", "s3cret-value");
+        let asking =
+            AuthenticateLayer::builder(verifier.clone()).introspection(introspection).build().expect("a layer");
+        let current = Metrics::new(&verifier).outbound(&outbound).introspection(&asking);
+        current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
         IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
         let of_issuer = IssuerMetrics::new(&embedded);
@@ -100,6 +106,7 @@ impl Service {
             for_another: user().audience("billing").sign(),
             _provider: provider,
             outbound,
+            asking,
             verifier,
             embedded,
             embedded_secret,
@@ -107,7 +114,7 @@ impl Service {
     }
 
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(&self.verifier).outbound(&self.outbound)
+        Metrics::new(&self.verifier).outbound(&self.outbound).introspection(&self.asking)
     }
 
     pub async fn scrape(&self) -> String {

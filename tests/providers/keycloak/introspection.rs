@@ -15,7 +15,7 @@ const AGE: Duration = Duration::from_secs(1);
 
 async fn orders(server: &Keycloak) -> Service {
     let introspection = Introspection::at_issuer(server.issuer("shop"))
-        .client("billing", "replace-me-billing")
+        .client("orders", "replace-me-orders")
         .also_ask_about_signed_tokens()
         .max_age(AGE);
     let layer = AuthenticateLayer::builder(verifier(server)).introspection(introspection).build().expect("a layer");

@@ -5,12 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use countersign_core::error::Fault;
+#[cfg(feature = "introspection")]
+use reqwest::Request;
 use reqwest::{Client, ClientBuilder, Url};
 use tokio::time::Instant;
 
 use super::failure::FetchFailure;
 use super::is_loopback;
 use super::settings::{ConnectionSettings, Kind};
+#[cfg(feature = "introspection")]
+use super::{FetchedResponse, Reach, execute};
 use crate::{file, rt};
 
 /// The time after which files are read again.
@@ -69,6 +73,18 @@ impl CallClients {
             None => self.0.state().clients.clone(),
         };
         Ok(if is_loopback(url) { direct } else { proxied })
+    }
+
+    /// Sends `request` and reads a response of at most `max_bytes`.
+    #[cfg(feature = "introspection")]
+    pub(crate) async fn send(
+        &self,
+        reach: Reach,
+        request: Request,
+        max_bytes: usize,
+    ) -> Result<FetchedResponse, FetchFailure> {
+        let client = self.for_url(request.url()).await?;
+        execute(&client, reach, request, max_bytes).await
     }
 
     /// The clients of files that were read a moment ago; within a minute of a read without a fault, also older ones.

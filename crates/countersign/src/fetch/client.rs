@@ -15,6 +15,20 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The time limit for a whole request; callers' policies restrict it further.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most idle connections to one host that are kept for an endpoint that is asked often.
+#[cfg(feature = "introspection")]
+const MAX_IDLE: usize = 16;
+
+/// The longest time for which such a connection is kept, shorter than that of most servers.
+#[cfg(feature = "introspection")]
+const MAX_IDLE_TIME: Duration = Duration::from_secs(20);
+
+/// A builder with the rules of all clients, whose connections are kept for the next request.
+#[cfg(feature = "introspection")]
+pub(crate) fn keeping_connections() -> ClientBuilder {
+    bounded(Client::builder()).pool_max_idle_per_host(MAX_IDLE).pool_idle_timeout(MAX_IDLE_TIME)
+}
+
 /// The client of the process for connections without settings. Only the one for proxies uses one, so that plain HTTP to
 /// loopback does not leave the machine, and addresses that others choose can be checked.
 pub(super) fn shared(kind: Kind) -> Result<&'static Client, FetchFailure> {

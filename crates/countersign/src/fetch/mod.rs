@@ -32,6 +32,8 @@ pub use built::with_connection;
 pub(crate) use calls::CallClients;
 #[cfg(feature = "outbound")]
 pub(crate) use causes::causes;
+#[cfg(feature = "introspection")]
+pub(crate) use client::keeping_connections;
 pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};
@@ -105,32 +107,6 @@ pub(crate) async fn send_within(
     };
     execute(&client, reach, request, max_bytes).await
 }
-
-/// As [`send_within`], over connections that are kept for the next request.
-#[cfg(feature = "introspection")]
-pub(crate) async fn send_pooled(
-    clients: &CallClients,
-    reach: Reach,
-    request: Request,
-    max_bytes: usize,
-) -> Result<FetchedResponse, FetchFailure> {
-    let client = clients.for_url(request.url()).await?;
-    execute(&client, reach, request, max_bytes).await
-}
-
-/// A client with the rules of all clients, whose connections are kept for the next request.
-#[cfg(feature = "introspection")]
-pub(crate) fn pooled() -> reqwest::ClientBuilder {
-    client::bounded(Client::builder()).pool_max_idle_per_host(POOLED).pool_idle_timeout(POOLED_FOR)
-}
-
-/// The most connections to one host that are kept.
-#[cfg(feature = "introspection")]
-const POOLED: usize = 16;
-
-/// The longest time for which a connection is kept, shorter than that of most servers.
-#[cfg(feature = "introspection")]
-const POOLED_FOR: std::time::Duration = std::time::Duration::from_secs(20);
 
 async fn execute(
     client: &Client,

@@ -73,7 +73,7 @@ impl Asking {
         Some(Asking {
             endpoint,
             connection: settings.connection.clone(),
-            clients: CallClients::new(settings.connection.clone(), fetch::pooled).ok()?,
+            clients: CallClients::new(settings.connection.clone(), fetch::keeping_connections).ok()?,
             id,
             credential,
             secret_location: settings.secret_location,
@@ -93,7 +93,7 @@ impl Asking {
         for attempt in 0.. {
             let used = self.credential_in_use().await?;
             let request = self.request(&url, token).await?;
-            let sent = fetch::send_pooled(&self.clients, self.endpoint.reach, request, MAX_ANSWER_BYTES).await;
+            let sent = self.clients.send(self.endpoint.reach, request, MAX_ANSWER_BYTES).await;
             if attempt == 0 {
                 let is_refused = sent.as_ref().is_ok_and(|answer| answer.status == StatusCode::UNAUTHORIZED);
                 if is_refused && self.credential_in_use().await? != used {

@@ -217,16 +217,14 @@ impl Inner {
     #[inline]
     fn cached(self: &Arc<Self>, digest: KeyedDigest, token: Option<&str>) -> Option<Answered> {
         let elapsed = self.clock.elapsed();
-        if let Some((active, ends_at)) = self.active.get(digest, elapsed) {
-            if let Some(outcome) = self.current(digest, &active, ends_at) {
-                self.from_cache.increment();
-                if ends_at.saturating_sub(elapsed) < self.settings.max_age / 4
-                    && let Some(token) = token
-                {
-                    self.renew(digest, &active, token);
-                }
-                return Some(outcome);
+        if let Some((active, ends_at)) = self.active.get(digest, elapsed)
+            && let Some(answered) = self.current(digest, &active, ends_at)
+        {
+            self.from_cache.increment();
+            if let Some(token) = token.filter(|_| ends_at.saturating_sub(elapsed) < self.settings.max_age / 4) {
+                self.renew(digest, &active, token);
             }
+            return Some(answered);
         }
         let (error, _) = self.refused.get(digest, elapsed)?;
         self.from_cache.increment();
