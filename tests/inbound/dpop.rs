@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, get};
-use countersign::authz::proof_of_possession;
+use countersign::authz::{any_authenticated, proof_of_possession};
 use countersign::clock::{Clock, UnixTime};
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
@@ -268,7 +268,7 @@ async fn s6_04_s6_05_the_header_of_a_proof_is_that_of_a_proof() {
 
 #[tokio::test]
 async fn s6_05_only_listed_algorithms_sign_proofs_and_the_challenge_lists_them() {
-    let world = World::with(Dpop::at(API).algorithms([Algorithm::ES256, Algorithm::HS256])).await;
+    let world = World::with(Dpop::at(API).algorithms([Algorithm::ES256])).await;
     assert_ok(&world.with_claims(json!({})).await);
     let other = Client::new(Algorithm::RS256);
     let token = bound(&world.issuer, &other.thumbprint());
@@ -328,7 +328,9 @@ async fn s6_06_the_key_of_a_proof_is_public_strong_and_its_own() {
         json!({ "kty": "RSA", "n": "sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri", "e": "AQAB" }),
     ] {
         let proof = world.client.proof_with(json!({ "jwk": jwk }), world.claims());
-        assert_bad_proof(&world.get(&proof).await);
+        let answer = world.get(&proof).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+        assert_eq!(answer.code(), "invalid_dpop_proof");
     }
     let proof = world.client.proof_with(json!({ "jwk": null, "kid": "x", "jku": "https://evil.test" }), world.claims());
     assert_bad_proof(&world.get(&proof).await);
@@ -453,7 +455,9 @@ async fn s6_12_a_used_proof_is_remembered_as_long_as_it_would_be_accepted() {
     world.issuer.clock().advance(Duration::from_secs(3600));
     assert_ok(&world.with_claims(json!({})).await);
     world.issuer.clock().step_wall(UnixTime::from_secs(start.as_secs() - 60));
-    assert_bad_proof(&world.get(&proof).await);
+    // Still recorded in its part of the store, or forgotten while the clock is behind what the store has seen.
+    let code = world.get(&proof).await.code();
+    assert!(["invalid_dpop_proof", "proof_unavailable"].contains(&code.as_str()), "{code}");
 }
 
 #[tokio::test]
@@ -516,31 +520,97 @@ async fn s6_14_a_store_that_does_not_know_answers_503_and_never_lets_in() {
 
 #[tokio::test]
 async fn s6_14_s11_11_one_client_fills_its_share_and_others_are_served() {
-    let world = World::with(Dpop::at(API).replay_store(Arc::new(MemoryReplays::new().max_proofs(64 * 8)))).await;
-    let mut refused = 0;
-    for _ in 0..400 {
-        let answer = world.with_claims(json!({})).await;
+    let world = World::with(Dpop::at(API).replay_store(Arc::new(MemoryReplays::new().max_proofs(64 * 16)))).await;
+    let send = async |client: &Client, subject: &str, client_id: &str| {
+        let draft = good(&world.issuer).subject(subject).client_id(client_id);
+        let token =
+            draft.lifetime(Duration::from_secs(7200)).claim("cnf", json!({ "jkt": client.thumbprint() })).sign();
+        let mut claims = world.claims();
+        claims["ath"] = json!(hash(&token));
+        world.send("GET /r", &token, &[&client.proof_with(json!({}), claims)]).await
+    };
+    // One key, one client, and as many users as it likes.
+    let (mut refused, mut accepted) = (0, 0);
+    for number in 0..1_000 {
+        let answer = send(&world.client, &format!("user {}", number % 40), "busy").await;
         match answer.status {
-            200 => assert_ok(&answer),
+            200 => accepted += 1,
             _ => {
                 assert_eq!((answer.status, answer.code().as_str()), (503, "proof_unavailable"));
                 refused += 1;
             }
         }
     }
-    assert!((144..250).contains(&refused), "{refused}: four of eight in each of 64 parts");
+    assert!(accepted <= 64 * 8 && refused > 400, "half of the issuer's part: {accepted}, {refused}");
+    let other = Client::new(Algorithm::ES256);
     for number in 0..20 {
-        let client = Client::new(Algorithm::ES256);
-        let subject = format!("user {number}");
-        let token = good(&world.issuer).subject(subject).claim("cnf", json!({ "jkt": client.thumbprint() })).sign();
-        let mut claims = world.claims();
-        claims["ath"] = json!(hash(&token));
-        let answer = world.send("GET /r", &token, &[&client.proof_with(json!({}), claims)]).await;
-        assert_eq!(answer.status, 200, "{number}: {answer:?}");
+        let answer = send(&other, "user 1", &format!("client {number}")).await;
+        assert_eq!(answer.status, 200, "another client of the same user, {number}: {answer:?}");
     }
     // The share is free again once its proofs are too old.
     world.issuer.clock().advance(Duration::from_secs(80));
-    assert_ok(&world.with_claims(json!({})).await);
+    assert_eq!(send(&world.client, "user 1", "busy").await.status, 200);
+}
+
+/// What costs most comes last: an RSA key is prepared only for a token that is bound to it.
+#[tokio::test]
+async fn s6_27_a_key_is_prepared_only_for_a_token_that_is_bound_to_it() {
+    let world = World::new().await;
+    // A modulus of the right size that is none: preparing the key finds that it is weak.
+    let modulus = base64_simd::URL_SAFE_NO_PAD.encode_to_string([0xff; 256]);
+    let jwk = json!({ "kty": "RSA", "n": modulus, "e": "AQAB" });
+    let header = json!({ "alg": "RS256", "jwk": jwk });
+    for (changes, code) in [
+        (json!({ "htm": "POST" }), "invalid_dpop_proof"),
+        (json!({ "ath": hash("other") }), "invalid_dpop_proof"),
+        (json!({}), "token_invalid"),
+    ] {
+        let mut claims = world.claims();
+        for (name, value) in changes.as_object().expect("an object") {
+            claims[name] = value.clone();
+        }
+        assert_eq!(world.get(&world.client.proof_with(header.clone(), claims)).await.code(), code, "{changes}");
+    }
+    let larger = base64_simd::URL_SAFE_NO_PAD.encode_to_string([0xff; 513]);
+    let header = json!({ "alg": "RS256", "jwk": { "kty": "RSA", "n": larger, "e": "AQAB" } });
+    assert_bad_proof(&world.get(&world.client.proof_with(header, world.claims())).await);
+}
+
+/// A request that passes a layer twice, or two layers, has used its proof once.
+#[tokio::test]
+async fn s6_11_a_request_uses_its_proof_once_however_many_layers_it_passes() {
+    let issuer = TestIssuer::new();
+    let client = Client::new(Algorithm::ES256);
+    let token = bound(&issuer, &client.thumbprint());
+    let store = Arc::new(MemoryReplays::new());
+    let shared = || Dpop::at(API).replay_store(Arc::clone(&store));
+    let layer = |dpop| builder(&issuer).dpop(dpop).build().expect("a layer");
+    let own = Dpop::at(API);
+    let apps = [
+        Router::new().route("/r", get(who)).layer(layer(shared())).layer(layer(shared())),
+        // A, B, A
+        Router::new().route("/r", get(who)).layer(layer(own.clone())).layer(layer(shared())).layer(layer(own)),
+        countersign::app::protect(
+            countersign::app::Routes::new().get("/r", any_authenticated(), who).get(
+                "/hidden/{id}",
+                scope("admin").hidden(),
+                who,
+            ),
+            layer(shared()),
+        )
+        .into(),
+    ];
+    for (number, app) in apps.into_iter().enumerate() {
+        let service = Service::start(app).await;
+        let claims = json!({
+            "htm": "GET", "htu": "https://api.test/r", "iat": issuer.clock().now().as_secs(), "jti": format!("{number}"),
+            "ath": hash(&token),
+        });
+        let (authorization, proof) =
+            (format!("Authorization: DPoP {token}"), format!("DPoP: {}", client.proof_with(json!({}), claims)));
+        assert_ok(&service.request("GET /r", &[&authorization, &proof]).await);
+        assert_bad_proof(&service.request("GET /r", &[&authorization, &proof]).await);
+    }
 }
 
 #[tokio::test]
@@ -586,7 +656,12 @@ async fn s6_17_a_nonce_of_this_service_is_demanded_and_told() {
     assert_ok(&world.with_claims(json!({ "nonce": next })).await);
     world.issuer.clock().advance(Duration::from_secs(120));
     assert_eq!(world.with_claims(json!({ "nonce": first })).await.code(), "use_dpop_nonce");
-    // A page of another origin may read it.
+    // A page of another origin may read it, on success too.
+    let late = nonces.current(UnixTime::from_secs(world.now() - 120));
+    let proof = world.proof(json!({ "nonce": late }));
+    let headers = [format!("Authorization: DPoP {}", world.token), format!("DPoP: {proof}")];
+    let answer = world.service.request("GET /r", &[&headers[0], &headers[1], "Origin: https://app.test"]).await;
+    assert_eq!((answer.status, answer.header("access-control-expose-headers")), (200, Some("dpop-nonce")));
     let headers = [format!("Authorization: DPoP {}", world.token), format!("DPoP: {}", world.proof(json!({})))];
     let answer = world.service.request("GET /r", &[&headers[0], &headers[1], "Origin: https://app.test"]).await;
     assert!(answer.header("access-control-expose-headers").is_some_and(|names| names.contains("dpop-nonce")));
@@ -666,7 +741,14 @@ async fn s6_26_an_issuer_whose_tokens_must_be_bound() {
     let layer = AuthenticateLayer::builder(verifier).dpop(Dpop::at(API)).build().expect("a layer");
     let service = Service::start(Router::new().route("/r", get(who)).layer(layer)).await;
     let answer = service.get("/r", &good(&issuer).sign()).await;
-    assert_bad_token(&answer, "Bearer");
+    assert_bad_token(&answer, "DPoP");
+    assert_eq!(challenges(&answer).len(), 1, "another bearer token would not help");
+
+    let trusted = issuer.trusted_for("api").proof_of_possession_required();
+    let verifier =
+        Verifier::builder().clock(Arc::new(issuer.clock().clone())).trust(trusted).build().expect("a policy");
+    let error = AuthenticateLayer::builder(verifier).build().err().expect("nobody could be accepted");
+    assert_eq!(error.faults()[0].field, "proof_of_possession_required");
 }
 
 #[tokio::test]
@@ -694,6 +776,9 @@ fn s6_09_settings_that_prove_nothing_are_refused() {
     assert_eq!(fields(Dpop::at("api.test")), ["external_url"]);
     assert_eq!(fields(Dpop::at(API).and_at("https://api.test?x")), ["external_url"]);
     assert_eq!(fields(Dpop::at(API).algorithms([Algorithm::HS256])), ["algorithms"]);
+    assert_eq!(fields(Dpop::at(API).algorithms([Algorithm::HS256, Algorithm::ES256])), ["algorithms"]);
+    assert_eq!(fields(Dpop::at(API).algorithms([])), ["algorithms"]);
+    assert_eq!(fields(Dpop::at(API).timeout(Duration::ZERO)), ["timeout"]);
     assert_eq!(fields(Dpop::at(API).max_age(Duration::from_secs(301))), ["max_age"]);
     assert!(Nonces::from_secret(&Secret::new(vec![1; 31])).is_err());
 }

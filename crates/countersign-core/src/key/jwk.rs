@@ -177,7 +177,7 @@ impl JwkFields {
     }
 
     /// `alg`, unless it is empty.
-    fn algorithm_name(&self) -> Option<&str> {
+    pub(crate) fn algorithm_name(&self) -> Option<&str> {
         self.alg.as_deref().filter(|name| !name.is_empty())
     }
 
@@ -291,7 +291,7 @@ impl JwkFields {
 }
 
 impl PublicFields {
-    fn fits(&self, algorithm: Algorithm) -> bool {
+    pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
         use Algorithm::{Ed25519, EdDSA, MlDsa44, MlDsa65, MlDsa87};
         match self {
             PublicFields::Rsa { .. } => Algorithm::RSA.contains(&algorithm),
@@ -301,18 +301,25 @@ impl PublicFields {
         }
     }
 
+    /// Checks the sizes of an RSA key against the bounds of this crate, which costs nothing.
+    pub(crate) fn check_rsa_size(&self) -> Result<(), KeyRejected> {
+        let PublicFields::Rsa { n, e } = self else { return Ok(()) };
+        let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+        if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
+            return Err(KeyRejected::new(Kind::Weak, "the RSA modulus does not have 2048 to 8192 bits"));
+        }
+        let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+        if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
+            return Err(KeyRejected::new(Kind::Weak, "the RSA exponent is even, below 65537 or above 32 bits"));
+        }
+        Ok(())
+    }
+
     /// Checks sizes and values against RFC 7518 and the bounds of this crate.
     pub(crate) fn check_strength(&self) -> Result<(), KeyRejected> {
         match self {
-            PublicFields::Rsa { n, e } => {
-                let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
-                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) {
-                    return Err(KeyRejected::new(Kind::Weak, "the RSA modulus does not have 2048 to 8192 bits"));
-                }
-                let exponent = e.iter().take(5).fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
-                if e.len() > 4 || exponent < 65_537 || exponent.is_multiple_of(2) {
-                    return Err(KeyRejected::new(Kind::Weak, "the RSA exponent is even, below 65537 or above 32 bits"));
-                }
+            PublicFields::Rsa { n, .. } => {
+                self.check_rsa_size()?;
                 if is_roca(n) {
                     return Err(KeyRejected::new(
                         Kind::Weak,

@@ -292,7 +292,11 @@ impl VerifyingKey {
         self.unlabelled.is_some()
     }
 
-    fn from_public(public: &PublicFields, algorithm: Algorithm, key_id: Option<&str>) -> Result<Self, KeyRejected> {
+    pub(crate) fn from_public(
+        public: &PublicFields,
+        algorithm: Algorithm,
+        key_id: Option<&str>,
+    ) -> Result<Self, KeyRejected> {
         let not_a_point = |_| KeyRejected::new(Kind::Malformed, "the numbers are not a valid public key");
         let parsed = match public {
             PublicFields::Rsa { n, e } => {

@@ -22,8 +22,7 @@ pub(crate) use cell::CurrentKeys;
 pub use cell::KeyCell;
 pub use context::SourceContext;
 pub use info::{KeyHealth, KeySourceInfo, KeyStats, SettingsDigest};
-#[cfg(feature = "sign")]
-pub(crate) use jwk::PublicFields;
+pub(crate) use jwk::{JwkFields, PublicFields};
 pub(crate) use material::KeyLabel;
 pub use material::VerifyingKey;
 #[cfg(feature = "sign")]
@@ -32,5 +31,4 @@ pub use rejected::{KeyRejected, KeyRejectedKind, SkippedKey};
 pub(crate) use set::Lookup;
 pub use set::{KeySet, MAX_JWKS_BYTES, MAX_KEYS};
 pub use source::{KeySource, RefreshFuture, RefreshOutcome, RefreshReason, StaticKeys};
-#[cfg(feature = "sign")]
 pub(crate) use thumbprint::thumbprint;

@@ -375,6 +375,12 @@ impl TrustedIssuer {
         self
     }
 
+    /// Returns whether only [bound tokens](Self::proof_of_possession_required) are accepted.
+    #[must_use]
+    pub fn requires_proof_of_possession(&self) -> bool {
+        self.proof_required
+    }
+
     /// The exact `iss` of this issuer's tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {

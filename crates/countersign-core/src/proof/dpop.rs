@@ -10,7 +10,7 @@ use super::target::ExternalUrl;
 use crate::algorithm::Algorithm;
 use crate::clock::UnixTime;
 use crate::digest::sha256;
-use crate::key::Thumbprint;
+use crate::key::{Thumbprint, VerifyingKey};
 use crate::redact::safe_text;
 use crate::token::{Compact, ProofClaims};
 use crate::verify::signature::matching_key;
@@ -42,10 +42,10 @@ impl Default for ProofRules {
 }
 
 impl ProofRules {
-    /// Allows exactly these algorithms; symmetric ones are left out (RFC 9449 §4.3).
+    /// Allows exactly these algorithms. Symmetric ones prove nothing, and are never accepted (RFC 9449 §4.3).
     #[must_use]
     pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
-        self.algorithms = algorithms.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect();
+        self.algorithms = algorithms.into_iter().collect();
         self
     }
 
@@ -88,6 +88,8 @@ pub struct DpopProof {
     text: Box<str>,
     key: Arc<ProofKey>,
     is_new_key: bool,
+    /// The key, once the signature was checked with it.
+    prepared: Option<Arc<VerifyingKey>>,
     claims: ProofClaims,
     issued_at: UnixTime,
     ends_at: UnixTime,
@@ -113,7 +115,7 @@ impl DpopProof {
         check_method(&claims, request.method)?;
         check_uri(&claims, request)?;
         let ends_at = issued_at.saturating_add(rules.max_age);
-        Ok(DpopProof { text: text.into(), key, is_new_key, claims, issued_at, ends_at })
+        Ok(DpopProof { text: text.into(), key, is_new_key, prepared: None, claims, issued_at, ends_at })
     }
 
     /// Checks that the proof was made for this access token.
@@ -136,18 +138,38 @@ impl DpopProof {
         self.key.thumbprint
     }
 
-    /// Checks the signature. The key is remembered in `keys`, so that its next proof costs less.
+    /// Checks that the proof is still new, for a request that waited.
     ///
     /// # Errors
-    /// `proof_bad_signature`.
-    pub fn check_signature(&self, keys: &ProofKeys) -> Result<(), ProofError> {
-        let compact = Compact::split(&self.text, MAX_PROOF_BYTES).map_err(|error| ProofError::of_form(&error))?;
-        matching_key(&compact, &[&self.key.key])
-            .map_err(|error| ProofError::new(Kind::BadSignature, error.detail().to_owned()))?;
-        if self.is_new_key {
-            keys.insert(compact.header, &self.key);
+    /// `proof_not_fresh`.
+    pub fn check_fresh(&self, now: UnixTime) -> Result<(), ProofError> {
+        let is_over = now > self.ends_at || self.claims.expires.is_some_and(|expires| expires <= now);
+        if is_over {
+            Err(ProofError::new(Kind::NotFresh, "too old, after the request waited for keys"))
+        } else {
+            Ok(())
         }
+    }
+
+    /// Checks the signature.
+    ///
+    /// # Errors
+    /// `proof_bad_signature`, and `proof_bad_key` for an RSA key that is weak.
+    pub fn check_signature(&mut self) -> Result<(), ProofError> {
+        let compact = Compact::split(&self.text, MAX_PROOF_BYTES).map_err(|error| ProofError::of_form(&error))?;
+        let key = self.key.prepared()?;
+        matching_key(&compact, &[&key])
+            .map_err(|error| ProofError::new(Kind::BadSignature, error.detail().to_owned()))?;
+        self.prepared = Some(key);
         Ok(())
+    }
+
+    /// Remembers the key of this proof, which was accepted, so that its next proof costs less.
+    pub fn remember(&self, keys: &ProofKeys) {
+        let Some(key) = self.prepared.as_ref().filter(|_| self.is_new_key) else { return };
+        if let Some((header, _)) = self.text.split_once('.') {
+            keys.insert(header, self.key.with(Arc::clone(key)));
+        }
     }
 
     /// The nonce of the service, if the proof has one.
@@ -168,7 +190,7 @@ impl DpopProof {
         self.issued_at
     }
 
-    /// The time from which on the proof is too old.
+    /// The last time at which the proof is accepted.
     #[must_use]
     pub fn ends_at(&self) -> UnixTime {
         self.ends_at
@@ -224,8 +246,9 @@ fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), Proo
     }
     let expected: Vec<String> =
         request.external_urls.iter().map(|url| format!("{}{}", url.as_str(), safe_text(request.path))).collect();
-    // Neither query nor fragment: they may hold secrets.
+    // Neither query, fragment nor user: they may hold secrets.
     let found = found.split(['?', '#']).next().unwrap_or_default();
+    let found = found.rsplit_once('@').map_or(found, |(_, rest)| rest);
     let detail = format!("htu: expected {}, found \"{}\"", expected.join(" or "), safe_text(found));
     Err(ProofError::new(Kind::WrongUri, detail))
 }

@@ -74,6 +74,9 @@ kinds! {
     /// The proof was used before.
     Replayed => "proof_replayed",
         "make a new proof, with a new jti, for each request";
+    /// The share of this caller in the replay store is used up.
+    ShareUsedUp => "proof_share_used_up",
+        "send fewer requests, or raise max_proofs of the replay store";
     /// It is unknown now whether the proof was used before.
     Undecided => "proof_undecided",
         "try again; check the replay store of the service";
@@ -117,14 +120,14 @@ impl ProofError {
     /// Returns whether the proof was left unchecked (503, retry), not refused (401).
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self.kind, ProofErrorKind::Undecided)
+        matches!(self.kind, ProofErrorKind::Undecided | ProofErrorKind::ShareUsedUp)
     }
 
     /// The fault of the form of a proof.
     pub(super) fn of_form(error: &VerifyError) -> Self {
         use crate::error::VerifyErrorKind as Kind;
         let kind = if error.kind() == Kind::TooLarge { ProofErrorKind::TooLarge } else { ProofErrorKind::Malformed };
-        ProofError::new(kind, error.detail().to_owned())
+        ProofError::new(kind, error.detail().replace("the token", "the proof"))
     }
 }
 

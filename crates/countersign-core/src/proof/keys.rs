@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::{ProofError, ProofErrorKind as Kind};
 use crate::algorithm::Algorithm;
 use crate::cache::TextCache;
-use crate::key::{Thumbprint, VerifyingKey};
+use crate::key::{JwkFields, KeyRejected, PublicFields, Thumbprint, VerifyingKey, thumbprint};
 use crate::redact::safe_text;
 use crate::token::{ProofHeader, TokenType};
 
@@ -16,15 +16,25 @@ const MAX_KEYS: usize = 4_096;
 /// The longest header segment that is remembered, in bytes.
 const MAX_SEGMENT_BYTES: usize = 1_024;
 
-/// The keys with which proofs were signed before. Only a proof whose signature was checked leaves its key.
+/// The keys with which proofs were signed before. Only a proof that was accepted leaves its key.
 pub struct ProofKeys(TextCache<Arc<ProofKey>>);
 
 /// The public key of a client.
 pub(super) struct ProofKey {
     algorithm: Algorithm,
-    pub(super) key: Arc<VerifyingKey>,
     pub(super) thumbprint: Thumbprint,
+    material: Material,
 }
+
+enum Material {
+    Prepared(Arc<VerifyingKey>),
+    /// An RSA key costs far more to prepare than any other check does, and its size is the client's choice: it is prepared for
+    /// the signature of a token that is bound to it, and not before.
+    Rsa(PublicFields),
+}
+
+/// The largest modulus of a client's RSA key, in bytes: each proof costs the service a check with it.
+const MAX_RSA_BYTES: usize = 512;
 
 impl ProofKeys {
     /// Remembers up to 4,096 keys.
@@ -41,10 +51,10 @@ impl ProofKeys {
         ProofKey::read(segment, allowed).map(|key| (Arc::new(key), true))
     }
 
-    /// Remembers the key of a proof whose signature matched.
-    pub(super) fn insert(&self, segment: &str, key: &Arc<ProofKey>) {
+    /// Remembers the key of a proof that was accepted.
+    pub(super) fn insert(&self, segment: &str, key: ProofKey) {
         if segment.len() <= MAX_SEGMENT_BYTES {
-            self.0.insert(segment, Arc::clone(key));
+            self.0.insert(segment, Arc::new(key));
         }
     }
 }
@@ -53,19 +63,49 @@ impl ProofKey {
     fn read(segment: &str, allowed: &[Algorithm]) -> Result<Self, ProofError> {
         let ProofHeader { header, jwk } = ProofHeader::decode(segment).map_err(|error| ProofError::of_form(&error))?;
         let algorithm = check_header(&header.token_type, header.algorithm, &header.algorithm_name, allowed)?;
-        let bad = |detail: String| ProofError::new(Kind::BadKey, detail);
-        let jwk = jwk.ok_or_else(|| bad("the header has no jwk".to_owned()))?;
-        let key = Arc::new(VerifyingKey::from_jwk(&jwk).map_err(|error| bad(format!("jwk: {error}")))?);
-        let other = || bad(format!("jwk is a key for {}, and alg is {algorithm}", key.algorithm()));
-        let is_rsa = Algorithm::RSA.contains(&algorithm);
-        let read = if is_rsa { key.read_as(algorithm).ok_or_else(other)? } else { &key };
-        if !read.algorithm().serves(algorithm) {
-            return Err(other());
+        let jwk = jwk.ok_or_else(|| ProofError::new(Kind::BadKey, "the header has no jwk"))?;
+        let fields: JwkFields =
+            serde_json::from_str(&jwk).map_err(|_| ProofError::new(Kind::BadKey, "jwk: not a JSON Web Key"))?;
+        fields.check_purpose().map_err(|error| bad_key(&error))?;
+        let (public, own) = fields.public().map_err(|error| bad_key(&error))?;
+        let is_named_otherwise = fields.algorithm_name().is_some() && !own.serves(algorithm);
+        if is_named_otherwise || !public.fits(algorithm) {
+            return Err(ProofError::new(Kind::BadKey, format!("jwk is a key for {own}, and alg is {algorithm}")));
         }
-        let thumbprint = Thumbprint::from_base64url(key.thumbprint())
-            .ok_or_else(|| bad("jwk is not an asymmetric key".to_owned()))?;
-        Ok(ProofKey { algorithm, key: Arc::clone(read), thumbprint })
+        public.check_rsa_size().map_err(|error| bad_key(&error))?;
+        if matches!(&public, PublicFields::Rsa { n, .. } if n.len() > MAX_RSA_BYTES) {
+            return Err(ProofError::new(Kind::BadKey, "jwk: the RSA modulus has more than 4096 bits"));
+        }
+        let thumbprint = Thumbprint::from_base64url(&thumbprint(&public, algorithm))
+            .ok_or_else(|| ProofError::new(Kind::BadKey, "jwk has no thumbprint"))?;
+        let material = match public {
+            rsa @ PublicFields::Rsa { .. } => Material::Rsa(rsa),
+            other => Material::Prepared(prepare(&other, algorithm)?),
+        };
+        Ok(ProofKey { algorithm, thumbprint, material })
     }
+
+    /// The key, ready to check signatures.
+    pub(super) fn prepared(&self) -> Result<Arc<VerifyingKey>, ProofError> {
+        match &self.material {
+            Material::Prepared(key) => Ok(Arc::clone(key)),
+            Material::Rsa(public) => prepare(public, self.algorithm),
+        }
+    }
+
+    /// The same key with what was prepared.
+    pub(super) fn with(&self, key: Arc<VerifyingKey>) -> Self {
+        ProofKey { algorithm: self.algorithm, thumbprint: self.thumbprint, material: Material::Prepared(key) }
+    }
+}
+
+fn prepare(public: &PublicFields, algorithm: Algorithm) -> Result<Arc<VerifyingKey>, ProofError> {
+    public.check_strength().map_err(|error| bad_key(&error))?;
+    VerifyingKey::from_public(public, algorithm, None).map(Arc::new).map_err(|error| bad_key(&error))
+}
+
+fn bad_key(error: &KeyRejected) -> ProofError {
+    ProofError::new(Kind::BadKey, format!("jwk: {error}"))
 }
 
 /// Checks `typ` and `alg` of a proof's header.

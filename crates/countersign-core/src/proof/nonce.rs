@@ -63,10 +63,10 @@ impl Nonces {
         Ok(Nonces { key: hmac::Key::new(hmac::HMAC_SHA256, bytes), window: WINDOW })
     }
 
-    /// Sets how long a nonce is the current one. Default: 2 min. It is accepted for as long again.
+    /// Sets how long a nonce is the current one, within 1 s to 1 h. Default: 2 min. It is accepted for as long again.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
-        self.window = window.max(Duration::from_secs(1));
+        self.window = window.clamp(Duration::from_secs(1), Duration::from_secs(3600));
         self
     }
 
@@ -76,12 +76,13 @@ impl Nonces {
         self.of(self.number(now))
     }
 
-    /// Returns whether this is the current nonce or the one before.
+    /// Returns whether this is the current nonce, the one before, or the next one, which instances whose clocks are ahead give.
     #[must_use]
     pub fn accepts(&self, nonce: &str, now: UnixTime) -> bool {
         let number = self.number(now);
         let is_of = |number| verify_slices_are_equal(self.of(number).as_bytes(), nonce.as_bytes()).is_ok();
-        is_of(number) || number.checked_sub(1).is_some_and(is_of)
+        // Clocks of instances differ: the next one may have begun at another.
+        is_of(number) || number.checked_sub(1).is_some_and(is_of) || is_of(number + 1)
     }
 
     /// Returns whether this is the current nonce, so that its sender needs no newer one.
@@ -127,6 +128,7 @@ mod tests {
             assert_eq!(other.accepts(&nonce, at(seconds)), is_accepted, "{seconds}");
             assert_eq!(other.is_current(&nonce, at(seconds)), is_current, "{seconds}");
         }
+        assert!(other.accepts(&one.current(at(121)), at(119)), "an instance whose clock is late");
         assert!(
             !one.accepts("", at(0))
                 && !one.accepts(&nonce[1..], at(0))

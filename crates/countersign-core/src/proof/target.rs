@@ -57,17 +57,24 @@ impl ExternalUrl {
         let end = uri.find(['?', '#']).unwrap_or(uri.len());
         let is_plain = uri.get(..end).and_then(|uri| uri.strip_prefix(&*self.0)).is_some_and(|rest| rest == path);
         // The target of `OPTIONS *` and of `CONNECT` has no path.
-        path.starts_with('/') && (is_plain || self.has_normal_target(uri, path))
+        path.starts_with('/') && !has_dots(path) && (is_plain || self.has_normal_target(uri, path))
     }
 
     #[cold]
     fn has_normal_target(&self, uri: &str, path: &str) -> bool {
         let own = format!("{}{path}", self.0);
         match (normal(uri), normal(&own)) {
-            (Some(uri), Some(own)) => uri == own,
+            // A gateway that removes the path of this service makes a root of nothing.
+            (Some(uri), Some(own)) => uri == own || (path == "/" && uri == *self.0),
             _ => false,
         }
     }
+}
+
+/// Returns whether a path has a segment `.` or `..`: its normal form may be the address of another service.
+fn has_dots(path: &str) -> bool {
+    path.split('/')
+        .any(|segment| segment.len() <= 6 && matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | ".."))
 }
 
 /// The address in its normal form, without query and fragment; `None` if it is none, or names a user.
@@ -143,6 +150,17 @@ mod tests {
             nested.has_target("https://example.com/api/r", "/r") && !nested.has_target("https://example.com/r", "/r")
         );
         assert!(!nested.has_target("https://example.com/apir", "r"));
+        assert!(
+            nested.has_target("https://example.com/api", "/") && nested.has_target("https://example.com/api/", "/")
+        );
+        assert!(
+            !nested.has_target("https://example.com/api", "/r") && !nested.has_target("https://example.com/apis", "/")
+        );
+        for path in ["/../billing/x", "/%2e%2E/billing/x", "/.%2e/billing/x", "/x/../../billing/x"] {
+            assert!(!nested.has_target("https://example.com/billing/x", path), "{path}");
+            assert!(!nested.has_target(&format!("https://example.com/api{path}"), path), "{path}");
+        }
+        assert!(nested.has_target("https://example.com/api/.x/a..b/...", "/.x/a..b/..."));
         for wrong in [
             "",
             "api.test",

@@ -362,7 +362,8 @@ impl Verified {
 
     /// The heap memory besides the token, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.strings.heap_bytes() + self.grants.held_bytes()
+        let binding = self.binding.as_ref().map_or(0, |_| size_of::<Binding>());
+        self.strings.heap_bytes() + self.grants.held_bytes() + binding
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Addition {
     pub(super) pair: Option<StatusCode>,
     /// The nonce for the next proof.
     pub(super) nonce: Option<Box<HeaderValue>>,
+    /// A page of another origin may read the nonce only if the response says so.
+    pub(super) is_cross_origin: bool,
 }
 
 /// Request extension: the nonce for the caller's next proof.
@@ -31,6 +33,9 @@ impl Addition {
             headers.insert(DPOP_NONCE, *nonce);
             // A nonce is for one client (RFC 9449 §8.2).
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            if self.is_cross_origin {
+                headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("dpop-nonce"));
+            }
         }
     }
 }

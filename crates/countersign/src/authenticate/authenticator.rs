@@ -279,6 +279,7 @@ impl Authenticator {
         let nonce = self.settings.dpop.as_ref().and_then(|_| request.extensions_mut().remove::<NextNonce>());
         Addition {
             pair: self.settings.locations.protocols.pair_status(request),
+            is_cross_origin: nonce.is_some() && request.headers().contains_key(http::header::ORIGIN),
             nonce: nonce.map(|NextNonce(nonce)| Box::new(nonce)),
         }
     }
@@ -387,13 +388,14 @@ impl Authenticator {
         proof: Option<DpopProof>,
     ) -> Result<Admission, Refusal> {
         let verified = result.map_err(|error| self.refused(error))?;
-        let Some((proof, checker)) = proof.zip(self.settings.dpop.as_ref()) else {
+        let Some((mut proof, checker)) = proof.zip(self.settings.dpop.as_ref()) else {
             return self.check_revocation(request, verified, token);
         };
         let now = self.context.clock.now();
-        checker.check(&proof, now).map_err(|error| self.refused_proof(checker, error))?;
+        checker.check(&mut proof, now).map_err(|error| self.refused_proof(checker, error))?;
         let mark = request.extensions().get::<CheckedProof>();
         if mark.is_some_and(|mark| mark.is_of(checker, &proof)) {
+            self.tell_nonce(request, checker, &proof);
             return self.check_revocation(request, verified, token);
         }
         match checker.record(&proof, &verified, now) {
@@ -415,12 +417,19 @@ impl Authenticator {
     ) -> Result<Admission, Refusal> {
         if let Some(checker) = &self.settings.dpop {
             ProofChecker::decide(outcome).map_err(|error| self.refused_proof(checker, error))?;
-            request.extensions_mut().insert(CheckedProof::new(checker, &proof));
-            if let Some(nonce) = checker.next_nonce(&proof, self.context.clock.now()) {
-                request.extensions_mut().insert(NextNonce(nonce));
-            }
+            checker.remember(&proof);
+            let before = request.extensions_mut().remove::<CheckedProof>();
+            request.extensions_mut().insert(CheckedProof::new(before, checker, &proof));
+            self.tell_nonce(request, checker, &proof);
         }
         self.check_revocation(request, verified, token)
+    }
+
+    /// Has the response tell the next nonce, if that of this proof is no longer the current one.
+    fn tell_nonce<B>(&self, request: &mut Request<B>, checker: &ProofChecker, proof: &DpopProof) {
+        if let Some(nonce) = checker.next_nonce(proof, self.context.clock.now()) {
+            request.extensions_mut().insert(NextNonce(nonce));
+        }
     }
 
     fn check_revocation<B>(

@@ -407,10 +407,23 @@ impl AuthenticateLayerBuilder {
             let (checker, found) = dpop.build(self.verifier.clock());
             faults.extend(found);
             if let Some(checker) = checker {
-                self.responder = self.responder.dpop(checker.algorithms());
+                let algorithms = checker.algorithms();
+                if let Some(metadata) = &mut self.settings.metadata {
+                    metadata.offer_dpop(&algorithms);
+                }
+                self.responder = self.responder.dpop(algorithms);
                 self.settings.locations.dpop = true;
                 self.settings.dpop = Some(Arc::new(checker));
             }
+        }
+        let takes_bound = self.settings.dpop.is_some() || self.settings.mutual_tls.is_some();
+        let needs_bound = self.verifier.issuers().find(|issuer| issuer.requires_proof_of_possession() && !takes_bound);
+        if let Some(issuer) = needs_bound.filter(|_| faults.is_empty()) {
+            let problem = format!(
+                "{} demands bound tokens, and this layer takes none, so it would refuse everybody; add dpop or mutual_tls",
+                issuer.issuer()
+            );
+            faults.push(Fault::new("proof_of_possession_required", problem));
         }
         let is_prefix = |path: &String| path.len() > 2 && path.starts_with('/') && path.ends_with('/');
         if !self.settings.grpc_paths.iter().all(is_prefix) {

@@ -51,6 +51,11 @@ impl TokenLocations {
         if let Some(line) = request.headers_mut().get_mut(header::AUTHORIZATION) {
             line.set_sensitive(true);
         }
+        if self.dpop
+            && let Some(line) = request.headers_mut().get_mut("dpop")
+        {
+            line.set_sensitive(true);
+        }
         if self.cookie.is_some()
             && let header::Entry::Occupied(mut lines) = request.headers_mut().entry(header::COOKIE)
         {

@@ -11,6 +11,7 @@ use countersign_core::verify::Verified;
 use http::{HeaderName, HeaderValue, Request, Uri};
 
 use super::replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
+use crate::rt;
 
 /// The header of proofs.
 const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -64,8 +65,9 @@ impl ProofChecker {
     }
 
     /// Checks the signature and the nonce. The key of the proof is that of the token.
-    pub(crate) fn check(&self, proof: &DpopProof, now: UnixTime) -> Result<(), ProofError> {
-        proof.check_signature(&self.keys)?;
+    pub(crate) fn check(&self, proof: &mut DpopProof, now: UnixTime) -> Result<(), ProofError> {
+        proof.check_fresh(now)?;
+        proof.check_signature()?;
         let Some(nonces) = &self.nonces else { return Ok(()) };
         match proof.nonce() {
             Some(nonce) if nonces.accepts(nonce, now) => Ok(()),
@@ -83,7 +85,7 @@ impl ProofChecker {
             ReplayQuery::Pending(outcome) => {
                 let timeout = self.timeout;
                 ProofQuery::Pending(Box::pin(async move {
-                    tokio::time::timeout(timeout, outcome).await.unwrap_or(ReplayOutcome::Unknown)
+                    rt::within(timeout, outcome).await.unwrap_or(ReplayOutcome::Unknown)
                 }))
             }
         }
@@ -98,11 +100,20 @@ impl ProofChecker {
                 let detail = "the proof is older than what the replay store remembers, so it may have been used before";
                 Err(ProofError::new(Kind::Replayed, detail))
             }
+            ReplayOutcome::ShareUsedUp => {
+                let detail = "the share of this client or subject in the replay store is used up";
+                Err(ProofError::new(Kind::ShareUsedUp, detail))
+            }
             ReplayOutcome::Unknown => {
-                let detail = "the replay store is full or cannot be reached, or the share of this caller is used up";
+                let detail = "the replay store is full or cannot be reached, or the wall clock was set back";
                 Err(ProofError::new(Kind::Undecided, detail))
             }
         }
+    }
+
+    /// Remembers the key of a proof that was accepted.
+    pub(crate) fn remember(&self, proof: &DpopProof) {
+        proof.remember(&self.keys);
     }
 
     /// The nonce for the next proof, if this service demands nonces.

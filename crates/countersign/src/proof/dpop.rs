@@ -15,6 +15,9 @@ use super::replay::ReplayStore;
 /// The longest wait of a request for the replay store.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The longest wait for the replay store that can be set.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The longest age that a proof may be allowed: nobody needs longer, and all proofs are remembered for as long.
 const LONGEST_AGE: Duration = Duration::from_secs(300);
 
@@ -91,13 +94,13 @@ impl Dpop {
         self
     }
 
-    /// Sets the store of used proofs. Default: [`MemoryReplays`], for a service of one instance.
+    /// Sets the store of used proofs. Default: a [`MemoryReplays`] of this value and its clones, for a service of one instance.
     pub fn replay_store(mut self, store: Arc<impl ReplayStore>) -> Self {
         self.replays = store;
         self
     }
 
-    /// Sets how long a request waits for the replay store, before it gets 503. Default: 1 s.
+    /// Sets how long a request waits for the replay store, before it gets 503. Default: 1 s, at most 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -113,14 +116,17 @@ impl Dpop {
                 Err(fault) => faults.push(fault),
             }
         }
-        if self.rules.allowed().is_empty() {
+        if self.rules.allowed().is_empty() || self.rules.allowed().iter().any(|algorithm| algorithm.is_symmetric()) {
             faults.push(Fault::new(
                 "algorithms",
-                "no asymmetric algorithm is allowed for proofs; name one, such as ES256",
+                "proofs need asymmetric algorithms, and no others; name one, such as ES256",
             ));
         }
         if self.rules.oldest() > LONGEST_AGE || self.rules.oldest() < Duration::from_secs(1) {
             faults.push(Fault::new("max_age", "the age of proofs is not within 1 s to 300 s"));
+        }
+        if self.timeout.is_zero() || self.timeout > LONGEST_TIMEOUT {
+            faults.push(Fault::new("timeout", "the wait for the replay store is not within 60 s"));
         }
         if !faults.is_empty() {
             return (None, faults);

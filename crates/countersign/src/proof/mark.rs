@@ -10,17 +10,26 @@ use super::replay::ReplayStore;
 /// The proof of a request as this service recorded it: a request that passes a layer twice has used its proof once.
 #[derive(Clone)]
 pub(crate) struct CheckedProof {
-    store: Arc<dyn ReplayStore>,
+    stores: Vec<Arc<dyn ReplayStore>>,
     name: (countersign_core::key::Thumbprint, Box<str>),
 }
 
 impl CheckedProof {
-    pub(crate) fn new(checker: &ProofChecker, proof: &DpopProof) -> Self {
-        CheckedProof { store: Arc::clone(checker.replays()), name: (proof.thumbprint(), proof.id().into()) }
+    /// The mark of a request whose proof was recorded here, and before by the layers of the mark `before`.
+    pub(crate) fn new(before: Option<CheckedProof>, checker: &ProofChecker, proof: &DpopProof) -> Self {
+        let mut mark = before
+            .filter(|before| before.has_name(proof))
+            .unwrap_or_else(|| CheckedProof { stores: Vec::new(), name: (proof.thumbprint(), proof.id().into()) });
+        mark.stores.push(Arc::clone(checker.replays()));
+        mark
     }
 
-    /// Returns whether it is the mark of this proof in this store.
+    /// Returns whether this proof was recorded in this store for this request.
     pub(crate) fn is_of(&self, checker: &ProofChecker, proof: &DpopProof) -> bool {
-        Arc::ptr_eq(&self.store, checker.replays()) && self.name.0 == proof.thumbprint() && *self.name.1 == *proof.id()
+        self.has_name(proof) && self.stores.iter().any(|store| Arc::ptr_eq(store, checker.replays()))
+    }
+
+    fn has_name(&self, proof: &DpopProof) -> bool {
+        self.name.0 == proof.thumbprint() && *self.name.1 == *proof.id()
     }
 }

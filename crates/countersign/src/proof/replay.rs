@@ -3,6 +3,7 @@
 use std::fmt::{self, Debug};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
@@ -27,7 +28,7 @@ use countersign_core::verify::Verified;
 ///
 /// impl ReplayStore for Shared {
 ///     fn insert(&self, proof: &ProofUse<'_>) -> ReplayQuery {
-///         let (cluster, key, until) = (Arc::clone(&self.0), proof.name(), proof.ends_at().as_secs() + 1);
+///         let (cluster, key, until) = (Arc::clone(&self.0), proof.name(), proof.keep_until().as_secs());
 ///         ReplayQuery::Pending(Box::pin(async move {
 ///             match cluster.set_if_absent(key, until).await {
 ///                 Ok(true) => ReplayOutcome::New,
@@ -45,7 +46,7 @@ use countersign_core::verify::Verified;
 )]
 pub trait ReplayStore: Send + Sync + Debug + 'static {
     /// Records the use of a proof unless one of the same [name](ProofUse::name) is recorded, in one step. The record has to
-    /// stay until [`ends_at`](ProofUse::ends_at).
+    /// stay until [`keep_until`](ProofUse::keep_until).
     fn insert(&self, proof: &ProofUse<'_>) -> ReplayQuery;
 
     /// Takes the clock of the verifier whose layer uses this store, and returns the faults of this use.
@@ -55,6 +56,9 @@ pub trait ReplayStore: Send + Sync + Debug + 'static {
         Vec::new()
     }
 }
+
+/// The time by which clocks of instances may differ.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 /// One use of a proof; [`ReplayStore`] has an example.
 pub struct ProofUse<'p> {
@@ -91,10 +95,16 @@ impl ProofUse<'_> {
         self.issued_at
     }
 
-    /// The time from which on the proof is refused for its age.
+    /// The last time at which the proof is accepted, by the clock of this instance.
     #[must_use]
     pub fn ends_at(&self) -> UnixTime {
         self.ends_at
+    }
+
+    /// The time until which a shared store has to keep the record: a minute longer, because clocks of instances differ.
+    #[must_use]
+    pub fn keep_until(&self) -> UnixTime {
+        UnixTime::from_secs(self.ends_at.as_secs() + 1).saturating_add(CLOCK_DIFFERENCE)
     }
 
     /// The time of the request.
@@ -132,7 +142,9 @@ pub enum ReplayOutcome {
     Used,
     /// The proof is older than what the store remembers, so it may have been used: 401. A new proof helps.
     Forgotten,
-    /// The store is full, or cannot be reached: 503.
+    /// The share of the caller in the store is used up: 503 for this caller.
+    ShareUsedUp,
+    /// The store is full or cannot be reached, or the clock was set back behind what it has seen: 503.
     Unknown,
 }
 

@@ -1,6 +1,7 @@
 //! The header `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3, RFC 9728 §5.1).
 
 use countersign_core::authz::Denial;
+use countersign_core::error::VerifyErrorKind;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::refusal::Refusal;
@@ -46,6 +47,8 @@ pub(super) fn challenges(refusal: &Refusal, offer: &Offer<'_>, sent_dpop: bool) 
         (Some(_), Refusal::NoToken) => &[Scheme::Bearer, Scheme::Dpop],
         (Some(_), Refusal::Proof { .. } | Refusal::Denied(Denial::ProofRequired)) if has_error => &[Scheme::Dpop],
         (Some(_), _) if has_error && sent_dpop => &[Scheme::Dpop],
+        // Another bearer token would not help.
+        (Some(_), Refusal::Token(error)) if error.kind() == VerifyErrorKind::NotBound => &[Scheme::Dpop],
         // A token that is bound to a key is taken with its proof.
         (Some(_), Refusal::Token(_)) if has_error => &[Scheme::Bearer, Scheme::Dpop],
         (Some(_), _) if has_error => &[Scheme::Bearer],

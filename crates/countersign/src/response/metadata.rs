@@ -81,6 +81,12 @@ impl ResourceMetadata {
         self.list("scopes_supported", scopes)
     }
 
+    /// Names the algorithms of proofs, unless the service did.
+    pub(crate) fn offer_dpop(&mut self, algorithms: &str) {
+        let listed = algorithms.split(' ').collect::<Vec<_>>();
+        self.members.entry("dpop_signing_alg_values_supported".to_owned()).or_insert_with(|| listed.into());
+    }
+
     /// Sets any other member of RFC 9728 §2, such as `resource_name` or `dpop_bound_access_tokens_required`.
     ///
     /// `null` or an empty list removes it. `resource` cannot be changed.

@@ -73,7 +73,7 @@ impl Refusal {
             },
             Refusal::RevocationUnknown => "revocation_unavailable",
             Refusal::Proof { error, .. } => match error.kind() {
-                ProofErrorKind::Undecided => "proof_unavailable",
+                ProofErrorKind::Undecided | ProofErrorKind::ShareUsedUp => "proof_unavailable",
                 ProofErrorKind::NonceRequired => "use_dpop_nonce",
                 _ => "invalid_dpop_proof",
             },
@@ -148,7 +148,7 @@ impl Refusal {
         match self {
             Refusal::NoToken | Refusal::RevocationUnknown => None,
             Refusal::Proof { error, .. } => match error.kind() {
-                ProofErrorKind::Undecided => None,
+                ProofErrorKind::Undecided | ProofErrorKind::ShareUsedUp => None,
                 ProofErrorKind::NonceRequired => Some("use_dpop_nonce"),
                 _ => Some("invalid_dpop_proof"),
             },

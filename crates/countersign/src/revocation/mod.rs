@@ -14,7 +14,6 @@ mod unknown_policy;
 
 pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationStatus};
 pub use memory::{MemoryRevocations, RevocationsFull};
-pub(crate) use shares::{Holder, ListShares, Place};
 pub use single_use::SingleUse;
 pub(crate) use unknown_policy::RevocationOutcome;
 pub use unknown_policy::{Revocation, UnknownPolicy};

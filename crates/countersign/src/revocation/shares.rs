@@ -9,21 +9,21 @@ use countersign_core::verify::Verified;
 /// free in that part. The operator's entries about an issuer are apart, so that its holders never keep the operator from
 /// revoking.
 #[derive(Debug)]
-pub(crate) struct ListShares(NestedBudget<2>);
+pub(super) struct ListShares(NestedBudget<2>);
 
 /// The place of one entry, free again when it is dropped.
-pub(crate) type Place = NestedPermit<2>;
+pub(super) type Place = NestedPermit<2>;
 
 /// The holder of a token: its subject, else its client. A subject and a client of the same name are two.
 #[derive(Clone, Copy, Debug, Hash)]
-pub(crate) enum Holder<'t> {
+pub(super) enum Holder<'t> {
     Subject(&'t str),
     Client(&'t str),
     Nobody,
 }
 
 impl<'t> Holder<'t> {
-    pub(crate) fn of(token: &'t Verified) -> Self {
+    pub(super) fn of(token: &'t Verified) -> Self {
         let client = || token.client_id().filter(|client| !client.is_empty());
         match token.subject() {
             "" => client().map_or(Holder::Nobody, Holder::Client),
@@ -33,13 +33,13 @@ impl<'t> Holder<'t> {
 }
 
 impl ListShares {
-    pub(crate) fn new(max_entries: usize) -> Self {
+    pub(super) fn new(max_entries: usize) -> Self {
         let entries = u32::try_from(max_entries).unwrap_or(u32::MAX);
         ListShares(NestedBudget::new(entries.saturating_mul(2), [entries, entries]))
     }
 
     /// The place of an entry about a token of `holder`, or of the operator's; `None` if the share is used up.
-    pub(crate) fn place(&self, issuer: &str, holder: Option<Holder<'_>>) -> Option<Place> {
+    pub(super) fn place(&self, issuer: &str, holder: Option<Holder<'_>>) -> Option<Place> {
         let outer = self.0.key(&(issuer, holder.is_some()));
         let inner = holder.map(|holder| self.0.key(&(issuer, holder)));
         self.0.acquire([Some(outer), inner]).ok()

@@ -11,7 +11,7 @@ use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::{ConfigError, VerifyError, VerifyErrorKind};
 use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::policy::TrustedIssuer;
-use countersign_core::proof::ProofError;
+use countersign_core::proof::{ProofError, ProofErrorKind};
 use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::Verified;
 use tracing::Level;
@@ -56,7 +56,7 @@ pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration)
 pub(crate) fn refused_proof(error: &ProofError, samples: &Samples, elapsed: Duration) {
     let Some(unlogged) = samples.admit(Event::RefusedProof(error.kind()), elapsed) else { return };
     let (code, detail) = (error.code(), error.detail());
-    if error.is_unavailable() {
+    if error.kind() == ProofErrorKind::Undecided {
         tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: replay store unavailable");
     } else {
         tracing::info!(target: "countersign::authenticate", code, detail = %detail, unlogged, "refused proof");

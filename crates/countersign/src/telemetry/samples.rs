@@ -21,6 +21,7 @@ pub(super) enum Event {
     TokenIgnored,
     InsufficientScope,
     StepUp,
+    UnboundToken,
     Forbidden,
     NotFound,
     DeniedInShadow,
@@ -36,12 +37,13 @@ pub(super) enum Event {
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 16 + ProofErrorKind::ALL.len();
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 17 + ProofErrorKind::ALL.len();
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
             Denial::Scopes(_) => Event::InsufficientScope,
             Denial::StepUp { .. } => Event::StepUp,
+            Denial::ProofRequired => Event::UnboundToken,
             Denial::NotFound => Event::NotFound,
             Denial::ClaimsSchema => Event::ClaimsSchema,
             _ => Event::Forbidden,
@@ -51,7 +53,7 @@ impl Event {
     fn index(self) -> usize {
         let after_kinds = match self {
             Event::Refused(kind) => return kind as usize,
-            Event::RefusedProof(kind) => 16 + kind as usize,
+            Event::RefusedProof(kind) => 17 + kind as usize,
             Event::BadCredential => 0,
             Event::InsufficientScope => 1,
             Event::StepUp => 2,
@@ -68,6 +70,7 @@ impl Event {
             Event::SecondLayer => 13,
             Event::TokenIgnored => 14,
             Event::DeniedByHandler => 15,
+            Event::UnboundToken => 16,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
@@ -144,6 +147,7 @@ mod tests {
         indexes.extend([Event::ClaimsSchema, Event::RevocationUnknown, Event::UnknownPart].map(Event::index));
         indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
         indexes.extend([Event::SecondLayer, Event::TokenIgnored, Event::DeniedByHandler].map(Event::index));
+        indexes.push(Event::UnboundToken.index());
         indexes.extend(ProofErrorKind::ALL.iter().map(|kind| Event::RefusedProof(*kind).index()));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }
