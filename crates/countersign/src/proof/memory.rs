@@ -28,7 +28,7 @@ const BUCKET_SECONDS: u64 = 8;
 ///
 /// A proof that was made before the store is refused, because it may have been used before. One exception remains: a client
 /// whose clock is ahead, which is accepted up to 10 s, dates its proofs later, so a proof that it used in the last seconds before
-/// a restart may count once more. Demand [nonces](super::Nonces) of this process where that matters.
+/// a restart may count once more. Demand [nonces](super::Nonces) of this process if that matters.
 ///
 /// If the wall clock is set back, proofs from before the latest one that was forgotten are refused, with 503 while the clock is
 /// behind what the store has seen.
