@@ -6,8 +6,8 @@ use countersign::error::VerifyErrorKind;
 
 use super::table::{self, Shown};
 
-/// What of S6 holds from the first day; the rest comes with proofs of possession.
-const OF_S6: [&str; 2] = ["S6.01", "S6.26"];
+/// The requirements of S6 that refuse tokens; the others refuse proofs.
+const OF_S6: [&str; 4] = ["S6.01", "S6.02", "S6.16", "S6.26"];
 
 /// The kinds that no requirement of these groups gives, and where they come from.
 const OF_OTHERS: [&str; 5] =

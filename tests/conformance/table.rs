@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 /// What is not shown here, and why; a test that shows it after all takes the place of the reason.
 const NOT_SHOWN: &[(&str, &str)] = &[
     ("S11.10", "waiting for keys is bounded in the key source, whose own tests are S4.17 and S4.18"),
-    ("S11.11", "proofs of possession (DPoP) come with S6; until then bound tokens are refused (S6.01)"),
     ("S11.15", "secrets of clients are checked in the issuer, which has its own tests"),
 ];
 

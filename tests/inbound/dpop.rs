@@ -8,6 +8,7 @@ use axum::Router;
 use axum::routing::{any, get};
 use countersign::authz::{any_authenticated, proof_of_possession};
 use countersign::clock::{Clock, UnixTime};
+use countersign::error::VerifyErrorKind;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign::prelude::*;
@@ -64,6 +65,7 @@ struct World {
     client: Client,
     token: String,
     service: Service,
+    verifier: Verifier,
     ids: AtomicUsize,
 }
 
@@ -76,7 +78,8 @@ impl World {
 
     async fn with(dpop: Dpop) -> Self {
         let issuer = TestIssuer::new();
-        let layer = builder(&issuer).dpop(dpop).build().expect("a layer");
+        let verifier = issuer.verifier_for("api");
+        let layer = AuthenticateLayer::builder(verifier.clone()).dpop(dpop).build().expect("a layer");
         let router = Router::new()
             .route("/", any(who))
             .route("/r", any(who))
@@ -87,7 +90,7 @@ impl World {
         let service = Service::start(router).await;
         let client = Client::new(Algorithm::ES256);
         let token = bound(&issuer, &client.thumbprint());
-        World { issuer, client, token, service, ids: AtomicUsize::new(0) }
+        World { issuer, client, token, service, verifier, ids: AtomicUsize::new(0) }
     }
 
     fn now(&self) -> u64 {
@@ -199,6 +202,8 @@ async fn s6_01_s6_02_s6_16_a_bound_token_needs_its_own_key_and_an_unbound_one_ha
         assert_bad_token(&world.get(&proof).await, "DPoP");
     }
     assert_ok(&world.with_claims(json!({})).await);
+    let refused = [VerifyErrorKind::ProofRequired, VerifyErrorKind::NotBound, VerifyErrorKind::ProofMismatch];
+    assert_eq!(refused.map(|kind| world.verifier.refused(kind)), [1, 1, 2]);
 }
 
 #[tokio::test]

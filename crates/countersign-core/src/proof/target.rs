@@ -1,8 +1,7 @@
 //! The address that a proof is for (`htu`, RFC 9449 §4.3), compared after the normalisation of RFC 3986 §6.2.
 
 use std::fmt;
-
-use fluent_uri::Uri;
+use std::net::Ipv6Addr;
 
 use crate::error::Fault;
 
@@ -30,19 +29,8 @@ impl ExternalUrl {
                            without user, query and fragment";
             Fault::new("external_url", problem)
         };
-        let parsed = Uri::parse(url).map_err(|_| fault())?;
-        let authority = parsed.authority().ok_or_else(fault)?;
-        let is_web = matches!(parsed.scheme().as_str().to_ascii_lowercase().as_str(), "http" | "https");
-        if !is_web
-            || parsed.has_query()
-            || parsed.has_fragment()
-            || authority.has_userinfo()
-            || authority.host().is_empty()
-        {
-            return Err(fault());
-        }
-        let normal = parsed.normalize();
-        Ok(ExternalUrl(normal.as_str().trim_end_matches('/').into()))
+        let normal = normal(url).filter(|_| !url.contains(['?', '#'])).ok_or_else(fault)?;
+        Ok(ExternalUrl(normal.trim_end_matches('/').into()))
     }
 
     /// The address, normalised.
@@ -77,19 +65,115 @@ fn has_dots(path: &str) -> bool {
         .any(|segment| segment.len() <= 6 && matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | ".."))
 }
 
+/// An address without query and fragment, taken apart: its parts contain only characters that they may have.
+struct Address<'u> {
+    scheme: &'static str,
+    host: &'u str,
+    /// The port, unless it is empty or the default one.
+    port: Option<&'u str>,
+    path: &'u str,
+}
+
+impl<'u> Address<'u> {
+    /// Reads an `http` or `https` address that names no user.
+    fn read(uri: &'u str) -> Option<Self> {
+        let uri = uri.get(..uri.find(['?', '#']).unwrap_or(uri.len()))?;
+        let (scheme, rest) = uri.split_once("://")?;
+        let (scheme, default_port) = match () {
+            () if scheme.eq_ignore_ascii_case("https") => ("https", "443"),
+            () if scheme.eq_ignore_ascii_case("http") => ("http", "80"),
+            () => return None,
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let end = if authority.starts_with('[') {
+            authority.find(']')? + 1
+        } else {
+            authority.find(':').unwrap_or(authority.len())
+        };
+        let (host, port) = authority.split_at(end);
+        let port = match port {
+            "" => "",
+            port => port.strip_prefix(':')?,
+        };
+        let is_host = match host.strip_prefix('[') {
+            Some(literal) => literal.strip_suffix(']')?.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && has_only(host, b""),
+        };
+        let is_right = is_host && port.bytes().all(|byte| byte.is_ascii_digit()) && has_only(path, b"/:@");
+        let port = Some(port).filter(|port| !port.is_empty() && *port != default_port);
+        is_right.then_some(Address { scheme, host, port, path })
+    }
+
+    /// The normal form (RFC 3986 §6.2.2 and §6.2.3): lower case, the fewest percent-encodings, no dot segments, no default port. An
+    /// empty path is the root.
+    fn normal(&self) -> String {
+        let host = unescape(self.host).to_ascii_lowercase();
+        // Percent-encodings are written in upper case.
+        let host = unescape(&host);
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}://{host}{port}{}", self.scheme, without_dots(&unescape(self.path)))
+    }
+}
+
+/// Returns whether the text has only characters of a host or of a segment (RFC 3986 §3.2.2 and §3.3), complete
+/// percent-encodings, and those of `others`.
+fn has_only(text: &str, others: &[u8]) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b'%' => bytes.get(at + 1..at + 3).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)),
+        byte => is_unreserved(*byte) || b"!$&'()*+,;=".contains(byte) || others.contains(byte),
+    })
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// The text with percent-encodings only of characters that need them, in upper case.
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, encoded)) = rest.split_once('%') {
+        plain.push_str(before);
+        // Complete, as was checked before.
+        let (pair, after) = encoded.split_at_checked(2).unwrap_or((encoded, ""));
+        match u8::from_str_radix(pair, 16) {
+            Ok(byte) if is_unreserved(byte) => plain.push(char::from(byte)),
+            _ => {
+                plain.push('%');
+                plain.push_str(&pair.to_ascii_uppercase());
+            }
+        }
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The path without dot segments (RFC 3986 §5.2.4); it is empty or begins with a slash.
+fn without_dots(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        match segment {
+            "." => {}
+            ".." => drop(kept.pop()),
+            other => {
+                kept.push(other);
+                continue;
+            }
+        }
+        if is_last {
+            kept.push(""); // `/a/.` is `/a/`
+        }
+    }
+    format!("/{}", kept.join("/"))
+}
+
 /// The address in its normal form, without query and fragment; `None` if it is none, or names a user.
 fn normal(uri: &str) -> Option<String> {
-    let end = uri.find(['?', '#']).unwrap_or(uri.len());
-    let parsed = Uri::parse(uri.get(..end)?).ok()?;
-    if parsed.authority()?.has_userinfo() {
-        return None;
-    }
-    let mut normal = parsed.normalize().into_string();
-    // An empty path is the root (RFC 3986 §6.2.3).
-    if parsed.path().is_empty() {
-        normal.push('/');
-    }
-    Some(normal)
+    Address::read(uri).map(|address| address.normal())
 }
 
 impl fmt::Debug for ExternalUrl {
@@ -100,7 +184,38 @@ impl fmt::Debug for ExternalUrl {
 
 #[cfg(test)]
 mod tests {
+    use fluent_uri::Uri;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The normal form by a library, whose empty path is not a root.
+    fn by_library(uri: &str) -> Option<String> {
+        let parsed = Uri::parse(uri.split(['?', '#']).next()?).ok()?;
+        let authority =
+            parsed.authority().filter(|authority| !authority.has_userinfo() && !authority.host().is_empty())?;
+        let is_web = ["http", "https"].iter().any(|scheme| parsed.scheme().as_str().eq_ignore_ascii_case(scheme));
+        // It writes IPv6 addresses anew.
+        if !is_web || authority.host().starts_with('[') {
+            return None;
+        }
+        let mut normal = parsed.normalize().into_string();
+        if parsed.path().is_empty() {
+            normal.push('/');
+        }
+        Some(normal)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn s6_08_addresses_have_the_normal_form_of_a_library(
+            uri in "(https?|HTTPS|ftp|x)?(://|:/|//)?[a-zA-Z.%2eE_@:-]{0,8}(:(443|80|8080|0443)?)?((/|/\\.|/\\.\\.|%2[eEfF]|%4[1aAg]|[a-z~@:!é ]|%){0,6})(\\?[a-z/]{0,3})?(#[a-z]{0,2})?",
+        ) {
+            prop_assert_eq!(normal(&uri), by_library(&uri), "{}", uri);
+        }
+    }
 
     #[test]
     fn s6_08_the_address_counts_after_normalisation_without_query_and_fragment() {
@@ -140,6 +255,15 @@ mod tests {
         assert!(api.has_target("https://api.test/r%2fx", "/r%2Fx"));
         assert!(api.has_target("https://api.test", "/") && api.has_target("https://api.test/", "/"));
         assert!(!api.has_target("https://api.test*", "*"), "only a path has an address");
+    }
+
+    #[test]
+    fn s6_08_an_ipv6_address_is_an_address() {
+        let api = ExternalUrl::new("https://[::1]:8443").expect("an address");
+        assert!(api.has_target("https://[::1]:8443/r", "/r") && !api.has_target("https://[::1]/r", "/r"));
+        for wrong in ["https://[::1/r", "https://[::1]x/r", "https://[x]/r", "https://::1/r", "https://[::1]:x/r"] {
+            assert!(normal(wrong).is_none(), "{wrong}");
+        }
     }
 
     #[test]

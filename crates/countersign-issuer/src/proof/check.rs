@@ -16,7 +16,7 @@ use crate::store::{AsyncStore, IdList, Insertion};
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The time that a used proof stays stored after its end, for instances whose clocks differ.
-const KEPT_AFTER_END: Duration = Duration::from_secs(5);
+const KEPT_AFTER_END: Duration = Duration::from_secs(60);
 
 /// Checks the proofs of token requests, and remembers the used ones in the store of the issuer.
 #[derive(Debug)]
@@ -61,8 +61,8 @@ impl ProofCheck {
         let (text, now) = (only_proof(values)?, self.clock.now());
         let external_urls = std::slice::from_ref(&self.issuer);
         let request = ProofRequest { method: "POST", external_urls, path: "/token" };
-        let proof = DpopProof::read(text, &self.rules, &self.keys, request, now)?;
-        proof.check_signature(&self.keys)?;
+        let mut proof = DpopProof::read(text, &self.rules, &self.keys, request, now)?;
+        proof.check_signature()?;
         self.check_nonce(&proof, now)?;
         Ok(Some(proof))
     }
@@ -87,7 +87,10 @@ impl ProofCheck {
         let id = format!("{} {}", proof.thumbprint(), proof.id());
         let until = proof.ends_at().saturating_add(KEPT_AFTER_END);
         match self.store.insert_id(IdList::UsedProofs, client, &id, until).await {
-            Ok(Insertion::New) => Ok(()),
+            Ok(Insertion::New) => {
+                proof.remember(&self.keys);
+                Ok(())
+            }
             Ok(Insertion::Present) => replayed("used before"),
             Ok(Insertion::Unknown) => replayed("proofs of that time were removed from the store"),
             Ok(Insertion::Full) | Err(_) => {
