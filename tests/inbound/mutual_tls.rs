@@ -331,6 +331,13 @@ async fn s6_22_a_certificate_in_a_header_counts_only_from_a_named_proxy() {
     let seen = service.request("GET /seen", &[&rfc9440(&client), &chain]).await;
     assert_eq!(seen.body, "false false false", "handlers must not see it either");
 
+    // Of a connection, no header counts, and none goes further.
+    let service = behind(MutualTls::of_connection(), &issuer).await;
+    let all = [rfc9440(&client), envoy(&client), chain];
+    assert_eq!(send(&service, &token, &all).await.status, 401);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    assert_eq!(service.request("GET /seen", &all).await.body, "false false false");
+
     // Nobody told who the peer is.
     let layer = builder(&issuer).mutual_tls(MutualTls::from_proxies(["127.0.0.1"])).build().expect("a layer");
     let service = Service::start(Router::new().route("/", get(who)).layer(layer)).await;

@@ -30,7 +30,7 @@ fn by(world: &World, key: &Key) -> String {
 }
 
 #[tokio::test]
-async fn s6_20_an_exchanged_token_is_bound_to_the_key_of_who_gets_it_or_to_none() {
+async fn s6_20_s8_24_an_exchanged_token_is_bound_to_the_key_of_who_gets_it_and_a_bound_one_never_to_none() {
     let world = World::with(with_gateway);
     let [caller, own] = [(); 2].map(|()| Key::new(Algorithm::ES256));
     let draft = || Draft::access_token().subject("ann").audience("orders").client_id("web").scope("read");
@@ -53,10 +53,32 @@ async fn s6_20_an_exchanged_token_is_bound_to_the_key_of_who_gets_it_or_to_none(
         assert!(description.starts_with("a presented token is bound to a key"), "{description}");
     }
     exchange(&world, "orders", &unbound, &[&proof]).await.token_for(Some(&own)); // not used up
-    exchange(&world, "gateway", &bound, &[]).await.token_for(None);
+    let unproven = exchange(&world, "gateway", &bound, &[]).await;
+    unproven.assert_refused("invalid_request");
+    let description = unproven.body["error_description"].as_str().expect("text");
+    assert!(description.contains("send a proof by a key of your own"), "{description}");
     exchange(&world, "gateway", &bound, &[&by(&world, &own)]).await.token_for(Some(&own));
     let copied = exchange(&world, "gateway", &bound, &[&by(&world, &own), &by(&world, &caller)]).await;
     copied.assert_refused("invalid_dpop_proof");
+}
+
+/// A stolen secret and a stolen token of the client are not enough, whoever the subject is.
+#[tokio::test]
+async fn s6_20_s8_24_a_token_that_was_issued_to_the_client_needs_its_key_again() {
+    let world = World::with(|builder| {
+        let rule =
+            ExchangeRule::new(["billing", "orders"]).subject_audiences(["orders", "billing"]).bound_subject_tokens();
+        let gateway = Client::new("gateway").secret(Secret::from(SECRET)).audiences(["billing", "orders"]);
+        shop(builder).add_client(gateway.scopes(["read"]).default_audience("billing").add_exchange_rule(rule))
+    });
+    let (own, thief) = (Key::new(Algorithm::ES256), Key::new(Algorithm::ES256));
+    let draft = Draft::access_token().subject("ann").audience("orders").client_id("web").scope("read");
+    let draft = draft.claim("cnf", json!({ "jkt": thief.thumbprint() }));
+    let callers = world.issuer.mint(&draft).expect("a token").as_str().to_owned();
+    let exchanged = exchange(&world, "gateway", &callers, &[&by(&world, &own)]).await.token_for(Some(&own));
+    exchange(&world, "gateway", &exchanged, &[&by(&world, &thief)]).await.assert_refused("invalid_request");
+    exchange(&world, "gateway", &exchanged, &[]).await.assert_refused("invalid_request");
+    exchange(&world, "gateway", &exchanged, &[&by(&world, &own)]).await.token_for(Some(&own));
 }
 
 #[tokio::test]

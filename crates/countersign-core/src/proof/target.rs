@@ -195,7 +195,7 @@ mod tests {
         let authority =
             parsed.authority().filter(|authority| !authority.has_userinfo() && !authority.host().is_empty())?;
         let is_web = ["http", "https"].iter().any(|scheme| parsed.scheme().as_str().eq_ignore_ascii_case(scheme));
-        // It writes IPv6 addresses anew.
+        // It writes IPv6 addresses in a form of its own.
         if !is_web || authority.host().starts_with('[') {
             return None;
         }

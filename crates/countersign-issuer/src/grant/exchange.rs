@@ -47,7 +47,8 @@ pub(super) async fn evaluate(
         return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
     }
     check_tenant(client, &subject)?;
-    check_possession(&subject, key, rule.bound_subject_tokens && !is_own(&subject, client))?;
+    // What was issued to the client itself, for whatever subject, is bound to a key that it has.
+    check_possession(&subject, key, rule.bound_subject_tokens && subject.client_id() != Some(client.id()))?;
     if let Some(actor) = &actor {
         check_possession(actor, key, false)?; // a client has the key of its own token
     }
@@ -121,11 +122,16 @@ fn no_rule(client: &Client, subject: &Verified, target: &str) -> GrantError {
     GrantError::InvalidTarget("no rule lets this client exchange tokens for that target")
 }
 
-/// Only who has the key exchanges a token that is bound to it, unless `is_permitted`. Nobody has proven to possess a certificate.
+/// Only who has the key exchanges a token that is bound to it, unless `is_permitted`: then a key of the client's own replaces it.
+/// Nobody has proven to possess a certificate.
 ///
-/// The new token is bound to the key of the client's own proof, or to none: what `token` is bound to is never copied.
+/// The new token is bound to the key of the client's own proof, and never to none: a bound token must not become one that works
+/// for everybody. What `token` is bound to is never copied.
 fn check_possession(token: &Verified, key: Option<Thumbprint>, is_permitted: bool) -> Result<(), GrantError> {
     match token.binding() {
+        Some(_) if is_permitted && key.is_none() => Err(GrantError::InvalidRequest(
+            "a presented token is bound to a key; send a proof by a key of your own, to which the new token is bound",
+        )),
         Some(binding) if !is_permitted && (binding.certificate().is_some() || binding.key() != key) => {
             Err(GrantError::InvalidRequest(
                 "a presented token is bound to a key; send a proof by it, or have the exchange rule permit it without one",

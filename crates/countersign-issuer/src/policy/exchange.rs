@@ -74,7 +74,7 @@ impl ExchangeRule {
     /// service that has checked the proof with which it received the token, and does not have the key. Default: a bound token
     /// is exchanged only with a proof by its key.
     ///
-    /// The new token is bound to the key of the client's own proof, or is a bearer token if it sends none. The client's own
+    /// The client has to send a proof by a key of its own, to which the new token is bound. The client's own
     /// tokens always need a proof by their key.
     pub fn bound_subject_tokens(mut self) -> Self {
         self.bound_subject_tokens = true;

@@ -48,11 +48,21 @@ impl ProxyHeader {
         .map(Some)
     }
 
-    /// Removes what an untrusted peer sent.
-    pub(super) fn remove(self, headers: &mut HeaderMap) {
-        headers.remove(self.name());
-        if let ProxyHeader::ClientCert = self {
-            headers.remove(CLIENT_CERT_CHAIN);
+    /// Removes the headers that an untrusted peer sent.
+    pub(super) fn remove_all(headers: &mut HeaderMap) {
+        for name in [CLIENT_CERT, CLIENT_CERT_CHAIN, ENVOY] {
+            headers.remove(name);
+        }
+    }
+
+    /// Removes the headers that the proxy does not write, and so passes on from its clients.
+    pub(super) fn remove_others(self, headers: &mut HeaderMap) {
+        let others: &[HeaderName] = match self {
+            ProxyHeader::ClientCert => &[ENVOY],
+            ProxyHeader::Envoy => &[CLIENT_CERT, CLIENT_CERT_CHAIN],
+        };
+        for name in others {
+            headers.remove(name);
         }
     }
 }
@@ -143,10 +153,11 @@ impl TrustedProxies {
             faults
                 .push(Fault::new(FIELD, "no proxy is named, so no certificate would ever count; name their addresses"));
         }
-        if peers.iter().filter_map(|peer| network(peer)).any(|network| network.prefix_len() == 0) {
+        let is_wide = |network: IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 };
+        if peers.iter().filter_map(|peer| network(peer)).any(is_wide) {
             faults.push(Fault::new(
                 FIELD,
-                "a network of all addresses lets every client name any certificate; name the proxies",
+                "the network is so wide that clients are in it, who could name any certificate; name those of the proxies",
             ));
         }
         faults
@@ -228,7 +239,7 @@ mod tests {
             TrustedProxies::faults(&peers.iter().map(|peer| (*peer).to_owned()).collect::<Vec<_>>()).len()
         };
         assert_eq!(faulty(&["10.0.0.5", "10.1.0.0/16", "::1", "fd00::/8"]), 0);
-        assert_eq!((faulty(&[]), faulty(&["proxy.internal"]), faulty(&["0.0.0.0/0"]), faulty(&["::/0"])), (1, 1, 1, 1));
+        assert_eq!((faulty(&[]), faulty(&["proxy.internal"]), faulty(&["0.0.0.0/1"]), faulty(&["::/0"])), (1, 1, 1, 1));
         let trusted = TrustedProxies::new(&["10.1.0.0/16".into(), "::1".into()]);
         let sent = |address: &str| {
             let mut request = Request::new(());

@@ -93,19 +93,24 @@ impl MutualTls {
         }
     }
 
-    /// Takes the certificate of a request. Headers that others than the proxies sent are removed.
+    /// Takes the certificate of a request. Headers that others than the proxies sent, or that the proxies do not write, are removed.
     ///
     /// # Errors
     /// The reason why the header of a proxy cannot be read.
     pub(crate) fn take<B>(&self, request: &mut Request<B>) -> Result<Option<Thumbprint>, &'static str> {
         match &self.0 {
-            Source::Connection => Ok(certificate_of_connection(request)),
+            Source::Connection => {
+                #[cfg(feature = "axum")]
+                ProxyHeader::remove_all(request.headers_mut());
+                Ok(certificate_of_connection(request))
+            }
             #[cfg(feature = "axum")]
             Source::Proxy { header, trusted, .. } => {
                 if trusted.sent(request) {
+                    header.remove_others(request.headers_mut());
                     return header.read(request.headers());
                 }
-                header.remove(request.headers_mut());
+                ProxyHeader::remove_all(request.headers_mut());
                 Ok(None)
             }
         }

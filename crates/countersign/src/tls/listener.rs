@@ -31,8 +31,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts TLS connections for `axum::serve`; [`tls`](super) has an example.
 ///
-/// Handshakes run side by side, at most 1,024, each for at most 10 s. One address gets at most as many of them as stay free to
-/// others, so a client that never ends its handshakes stops nobody.
+/// Handshakes run side by side, at most 1,024, each for at most 10 s. One address (of IPv6, a /64) gets at most as many of them as stay
+/// free to others. Connections after their handshake are those of `axum::serve`, which limits neither their number nor
+/// their time: a service that faces the internet needs a proxy before it.
 pub struct TlsListener {
     address: SocketAddr,
     accepted: mpsc::Receiver<(TlsConnection, TlsPeer)>,
