@@ -8,6 +8,7 @@ mod issuer;
 mod keys;
 mod layer;
 mod miss;
+mod opaque;
 mod outbound;
 mod refuse;
 mod write;
@@ -30,6 +31,7 @@ const PARTS: &[Part] = &[
     ("miss", miss::run),
     ("hit", hit::run),
     ("layer", layer::run),
+    ("opaque", opaque::run),
     ("guard", guard::run),
     ("refuse", refuse::run),
     ("http", http::run),

@@ -198,3 +198,27 @@ async fn s13_03_a_bound_opaque_token_needs_the_proof_of_its_key_at_each_request(
     assert_eq!(got(&service, TOKEN).await.status, 401, "as a bearer token");
     assert_eq!(server.asked(), 1);
 }
+
+#[tokio::test]
+async fn s13_01_the_endpoint_is_found_in_the_metadata_of_a_provider_of_the_test_kit() {
+    use countersign::introspect::Introspection;
+    use countersign_test::Provider;
+
+    let provider = Provider::start(&TestIssuer::new()).await.expect("a free port");
+    let introspection = Introspection::at_issuer(provider.url()).client("api", "secret").token_prefix("opaque_");
+    let layer = AuthenticateLayer::builder(provider.issuer().verifier_for("api")).introspection(introspection);
+    let service = service_of(&layer.build().expect("a layer"));
+    let token = provider.opaque(&provider.token().subject("ann").audience("api").role("clerk"));
+    assert_eq!(got(&service, &token).await.body, "ann Opaque");
+    assert_eq!(get_at(&service, "/clerks", &token).await.status, 200);
+    assert_eq!(provider.introspection_requests(), 1);
+    let other = provider.opaque(&provider.token().subject("ann").audience("stock"));
+    assert_eq!(got(&service, &other).await.status, 401);
+    provider.go_down();
+    let new = provider.opaque(&provider.token().subject("bob").audience("api"));
+    assert!(got(&service, &new).await.is_unavailable());
+    provider.come_back().await.expect("open");
+    provider.revoke_opaque(&token);
+    provider.issuer().clock().advance(Duration::from_secs(61));
+    assert_eq!(got(&service, &token).await.status, 401);
+}

@@ -12,6 +12,8 @@ async fn s13_07_a_signed_token_is_verified_here_and_never_sent() {
     let (issuer, foreign_issuer) = (TestIssuer::new(), TestIssuer::new().with_name("https://foreign.test"));
     let server = Server::saying(claims(&issuer)).await;
     let service = service(&issuer, asking(&issuer, &server));
+    let opaque = got(&service, "three-parts.that.are-no-signed-token").await;
+    assert_eq!((opaque.status.as_u16(), opaque.body.as_str()), (200, "ann Opaque"));
     let good = issuer.token().subject("bob").audience("api").sign();
     let ours = got(&service, &good).await;
     assert_eq!((ours.status.as_u16(), ours.body.as_str()), (200, "bob Signed"));
@@ -31,7 +33,7 @@ async fn s13_07_a_signed_token_is_verified_here_and_never_sent() {
     ] {
         assert!([400, 401].contains(&got(&service, &token).await.status.as_u16()), "{name}");
     }
-    assert_eq!(server.asked(), 0);
+    assert_eq!(server.asked(), 1, "about the first one");
 }
 
 #[tokio::test]

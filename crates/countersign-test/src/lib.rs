@@ -27,7 +27,7 @@
 //! | [`MockService`] | a called service that records the requests and their tokens |
 //! | [`Attack`] | all known attacks, to run against your own service in one loop |
 //! | [`ManualClock`] | a clock that the test moves |
-//! | [`Provider`] | discovery and JWKS on loopback, with faults on demand |
+//! | [`Provider`] | discovery, JWKS and opaque tokens on loopback, with faults on demand |
 //!
 //! The `kid` of every key of this kit begins with [`KEY_ID_PREFIX`]. A verifier built with
 //! [`deny_danger`](countersign_core::verify::VerifierBuilder::deny_danger), as in release builds, refuses such keys.

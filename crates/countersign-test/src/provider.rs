@@ -1,5 +1,7 @@
 //! A provider on loopback: discovery and JWKS over real HTTP, with faults on demand.
 
+mod opaque;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,16 +13,18 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use opaque::{OpaqueTokens, introspect};
 
 use crate::draft::TokenDraft;
 use crate::issuer::TestIssuer;
 use crate::server::{Server, until_stopped};
 
-/// A provider on `127.0.0.1`: an issuer's discovery document and JWKS, with faults on demand.
+/// A provider on `127.0.0.1`: an issuer's discovery document, JWKS and introspection, with faults on demand.
 ///
 /// Tokens must carry its address as `iss`, and the address is known only once it runs. So it has its own
 /// [`issuer`](Self::issuer), with the keys and clock of the one it was started with, and the address as its name.
@@ -57,6 +61,7 @@ struct Site {
     jwks_requests: watch::Sender<u64>,
     discovery_requests: watch::Sender<u64>,
     last_headers: Mutex<BTreeMap<String, String>>,
+    opaque: OpaqueTokens,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -88,6 +93,7 @@ impl Provider {
             faults: Mutex::default(),
             jwks_requests: watch::Sender::new(0),
             discovery_requests: watch::Sender::new(0),
+            opaque: OpaqueTokens::default(),
             last_headers: Mutex::default(),
         });
         let server = Mutex::new(Some(serve(listener, &site)));
@@ -237,6 +243,7 @@ fn serve(listener: TcpListener, site: &Arc<Site>) -> Server {
             .route("/.well-known/openid-configuration", get(discovery))
             .route("/.well-known/oauth-authorization-server", get(discovery))
             .route("/jwks", get(jwks))
+            .route("/introspect", post(introspect))
             .with_state(Serving { site: Arc::clone(site), stopped })
     })
 }
@@ -273,6 +280,7 @@ async fn discovery(State(serving): State<Serving>, headers: HeaderMap) -> Respon
             "issuer": issuer,
             "jwks_uri": format!("{issuer}/jwks"),
             "token_endpoint": format!("{issuer}/token"),
+            "introspection_endpoint": format!("{issuer}/introspect"),
             "id_token_signing_alg_values_supported": [serving.site.issuer.algorithm().name()],
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],

@@ -21,9 +21,7 @@ use super::caller_token::CallerToken;
 use super::coverage::Coverage;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
-#[cfg(feature = "introspection")]
-use super::opaque::Introspector;
-use super::opaque::{Answered, Asked};
+use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
 use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
@@ -232,16 +230,19 @@ impl Authenticator {
         };
         let certificate = certificate.map_err(|reason| self.invalid_request(reason))?;
         let sender = Sender { proof, certificate };
-        if let Some(introspection) = self.context.introspection.as_ref().filter(|it| it.takes(token)) {
-            if !credential::is_b64token(token) {
-                return Err(self.invalid_request("the credential is not a single token"));
-            }
-            let asked = introspection.ask(token);
-            let suspended = AskedToken { token: token.to_owned(), signed: None, sender };
+        let introspection = self.context.introspection.as_ref();
+        if let Some(introspection) = introspection.filter(|it| it.takes_at_sight(token)) {
+            let (asked, suspended) = self.ask(introspection, token, sender)?;
             return self.await_answer(request, asked, suspended);
         }
         let possession = sender.possession();
-        let step = match self.verifier.cached_with(token, &possession) {
+        let cached = self.verifier.cached_with(token, &possession);
+        if let Some(introspection) = introspection.filter(|it| cached.is_err() && it.takes(token)) {
+            drop(cached);
+            let (asked, suspended) = self.ask(introspection, token, sender)?;
+            return self.await_answer(request, asked, suspended);
+        }
+        let step = match cached {
             Ok(verified) => Step::Done(Ok(verified)),
             // A cached token has this form already.
             Err(uncached) if credential::is_b64token(token) => {
@@ -304,6 +305,14 @@ impl Authenticator {
             return self.await_answer(request, asked, suspended);
         }
         self.check_proof(request, result, Some(token), sender.proof)
+    }
+
+    /// Asks about a token that is not signed.
+    fn ask(&self, introspection: &Introspector, token: &str, sender: Sender) -> Result<(Asked, AskedToken), Refusal> {
+        if !credential::is_b64token(token) {
+            return Err(self.invalid_request("the credential is not a single token"));
+        }
+        Ok((introspection.ask(token), AskedToken { token: token.to_owned(), signed: None, sender }))
     }
 
     /// Asks about a signed token that was verified here, if the settings say so.

@@ -437,7 +437,8 @@ impl AuthenticateLayerBuilder {
         #[cfg(feature = "introspection")]
         let introspection = match self.introspection.as_ref().map(|it| Introspector::new(it, &self.verifier)) {
             Some(Err(found)) => {
-                faults.extend(found);
+                let unusable = || Fault::new("introspection", "the client of the endpoint cannot be built");
+                faults.extend(if found.is_empty() { vec![unusable()] } else { found });
                 None
             }
             Some(Ok(introspector)) => Some(introspector),

@@ -132,10 +132,15 @@ impl Introspector {
         })))
     }
 
-    /// Returns whether a token that the verifier did not find in its cache is for the endpoint.
+    /// Returns whether a token has no resemblance to a signed one, and is for the endpoint.
     #[inline]
+    pub(crate) fn takes_at_sight(&self, token: &str) -> bool {
+        !may_be_signed_token(token)
+    }
+
+    /// Returns whether a token that the verifier did not find in its cache is for the endpoint.
     pub(crate) fn takes(&self, token: &str) -> bool {
-        !may_be_signed_token(token) || !is_signed_token(token)
+        !is_signed_token(token)
     }
 
     /// Returns whether the endpoint is also asked about signed tokens of this issuer.
