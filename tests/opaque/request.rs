@@ -155,3 +155,42 @@ fn s13_01_faulty_settings_are_named_when_the_layer_is_built() {
     assert_eq!(error.faults()[0].field, "danger");
     assert!(!format!("{:?}", good()).contains("secret"));
 }
+
+#[tokio::test]
+async fn s13_01_the_settings_of_a_policy_are_those_of_the_builder() {
+    let issuer = TestIssuer::new();
+    let server = Server::saying(claims(&issuer)).await;
+    let read = |table: &str| {
+        let text = format!(
+            "[[issuers]]\nissuer = \"{}\"\naudience = \"api\"\n[introspection]\nendpoint = \"{}\"\n{table}",
+            issuer.name(),
+            server.url()
+        );
+        let policy = countersign::policy::Policy::from_toml(&text).expect("a policy");
+        assert_eq!(countersign::policy::Policy::from_toml(&policy.to_toml()).expect("its own writing"), policy);
+        Introspection::from_config(&policy)
+    };
+    let file = std::env::temp_dir().join(format!("countersign-introspection-policy-{}", std::process::id()));
+    std::fs::write(&file, "s3cret\n").expect("written");
+    let table = format!(
+        "client = \"api-client\"\nsecret_file = \"{}\"\nclient_secret_post = true\ntoken_prefixes = [\"{}\"]\n\
+         max_age_seconds = 5",
+        file.display(),
+        &TOKEN[..4]
+    );
+    let service = service(&issuer, read(&table).expect("good").expect("there"));
+    assert_eq!(got(&service, TOKEN).await.status, 200);
+    assert_eq!(server.seen()[0].member("client_secret"), Some("s3cret"));
+    assert_eq!(got(&service, &TOKEN.to_lowercase()).await.status, 401, "another prefix");
+    issuer.clock().advance(std::time::Duration::from_secs(5));
+    assert_eq!(got(&service, TOKEN).await.status, 200);
+    assert_eq!(server.asked(), 2, "its age is over");
+    for (table, field) in [
+        ("client = \"api\"", "client"),
+        ("client = \"api\"\nkey_file = \"/k\"", "key_algorithm"),
+        ("client = \"api\"\nsecret_env = \"NO_SUCH_VARIABLE_HERE\"", "NO_SUCH_VARIABLE_HERE"),
+    ] {
+        assert_eq!(read(table).expect_err("faulty").faults()[0].field, field);
+    }
+    std::fs::remove_file(&file).expect("removed");
+}

@@ -11,7 +11,8 @@ pub(crate) mod resolved;
 pub(crate) mod spiffe;
 
 pub use config::{
-    AudienceList, AuthoritiesConfig, ConnectionConfig, KeysConfig, OutboundConfig, Policy, TrustedIssuerConfig,
+    AudienceList, AuthoritiesConfig, ConnectionConfig, IntrospectionConfig, KeysConfig, OutboundConfig, Policy,
+    TrustedIssuerConfig,
 };
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;

@@ -125,6 +125,8 @@ impl VerifierBuilder {
         self.reserved_subjects.extend(reserved);
         let bindings = (1..).zip(&policy.outbound).filter(|(_, binding)| binding.danger_plain_http);
         self.weak_bindings.extend(bindings.map(|(number, _)| format!("binding {number}")));
+        let asking = policy.introspection.as_ref().filter(|asking| asking.danger_plain_http);
+        self.weak_bindings.extend(asking.map(|_| "introspection".to_owned()));
         self
     }
 

@@ -34,6 +34,7 @@
 //! ```
 
 mod asking;
+mod config;
 mod introspector;
 mod question;
 mod reading;

@@ -37,6 +37,12 @@ fn files(policy: &Policy) -> Vec<(String, &str)> {
         let named = fields.into_iter().filter_map(|(field, path)| Some((format!("{part}{field}"), path.as_deref()?)));
         files.extend(named);
     }
+    if let Some(asking) = &policy.introspection {
+        let fields = [("secret_file", &asking.secret_file), ("key_file", &asking.key_file)];
+        files.extend(
+            fields.into_iter().filter_map(|(field, path)| Some((format!("introspection: {field}"), path.as_deref()?))),
+        );
+    }
     files
 }
 

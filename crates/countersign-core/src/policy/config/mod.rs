@@ -2,6 +2,7 @@
 
 mod authorities;
 mod connection;
+mod introspection;
 mod issuer;
 mod keys;
 mod members;
@@ -14,6 +15,7 @@ mod text;
 
 pub use authorities::AuthoritiesConfig;
 pub use connection::ConnectionConfig;
+pub use introspection::IntrospectionConfig;
 pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
 pub use outbound::OutboundConfig;
@@ -76,6 +78,9 @@ pub struct Policy {
     /// The services that this one calls, for the outbound client. A verifier does not use them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outbound: Vec<OutboundConfig>,
+    /// The authorization server that layers ask about opaque tokens. A verifier does not use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<IntrospectionConfig>,
     /// The settings of the connections that fetch keys and tokens, for issuers and bindings without `connection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionConfig>,

@@ -107,8 +107,8 @@ impl Policy {
 }
 
 /// The fields of [`Policy`] itself; all others belong to the issuer.
-const POLICY_FIELDS: [&str; 6] =
-    ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects", "outbound", "connection"];
+const POLICY_FIELDS: [&str; 7] =
+    ["max_token_bytes", "cache_bytes", "deny_danger", "reserved_subjects", "outbound", "introspection", "connection"];
 
 /// Converts the text of a variable into the JSON value of its field.
 fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
@@ -129,6 +129,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "kind_claim"
         | "reserved_subjects"
         | "outbound"
+        | "introspection"
         | "connection" => {
             let value =
                 serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?;
