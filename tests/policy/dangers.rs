@@ -9,6 +9,7 @@ use axum::Router;
 use axum::routing::post;
 use countersign::authenticate::{AuthenticateLayer, danger as of_layers};
 use countersign::error::ConfigError;
+use countersign::introspect::Introspection;
 use countersign::issuers::ResolvedIssuers;
 use countersign::key::{Algorithm, KeySet, KeySource, StaticKeys};
 use countersign::keys::{FailoverKeys, RemoteKeys};
@@ -21,10 +22,12 @@ use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, IssuerBuilder, IssuerConfig};
 
 /// Every danger, by type or module and name, as the source and the list in SECURITY.md have them.
-const DANGERS: [&str; 15] = [
+const DANGERS: [&str; 17] = [
     "ClientCredentials::danger_allow_plain_http",
     "ExchangeConfig::danger_without_actor",
     "ExchangeRule::danger_without_actor",
+    "Introspection::danger_allow_plain_http",
+    "IntrospectionConfig::danger_plain_http",
     "OutboundBuilder::danger_allow_plain_http",
     "OutboundConfig::danger_plain_http",
     "RemoteKeys::danger_allow_plain_http",
@@ -320,6 +323,18 @@ async fn places(danger: &str) -> Vec<Place> {
         "TrustedIssuerConfig::danger_any_audience" => as_field("danger_any_audience", "https://id.test"),
         "TrustedIssuerConfig::danger_any_type" => as_field("danger_any_type", "https://id.test"),
         "TrustedIssuerConfig::danger_plain_http" => as_field("danger_plain_http", "http://id.test"),
+        "Introspection::danger_allow_plain_http" => {
+            let asking = Introspection::at_issuer("https://id.test").endpoint("http://id.test/introspect");
+            let asking = asking.client("a", "s3cret").danger_allow_plain_http();
+            let strict = Verifier::builder().deny_danger().trust(named("https://id.test").audience("a"));
+            let strict = strict.build().expect("a verifier");
+            vec![("a layer", is_danger(AuthenticateLayer::builder(strict).introspection(asking).build()))]
+        }
+        "IntrospectionConfig::danger_plain_http" => {
+            let issuers = "[[issuers]]\nissuer = \"https://id.test\"\naudience = \"orders\"\n";
+            let weak = "[introspection]\nclient = \"a\"\nsecret_file = \"s\"\ndanger_plain_http = true";
+            in_files(&format!("{issuers}{weak}"), issuers)
+        }
         "OutboundConfig::danger_plain_http" => {
             let issuers = "[[issuers]]\nissuer = \"https://id.test\"\naudience = \"orders\"\n";
             let weak = "[[outbound]]\norigin = \"http://b.test\"\ntoken_file = \"token\"\ndanger_plain_http = true";

@@ -41,6 +41,7 @@ mod hostile;
 mod identity;
 mod issuer;
 mod mock_service;
+mod opaque;
 mod provider;
 mod request;
 mod ring;

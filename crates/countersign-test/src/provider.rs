@@ -1,7 +1,5 @@
 //! A provider on loopback: discovery and JWKS over real HTTP, with faults on demand.
 
-mod opaque;
-
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,14 +12,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
+use countersign_core::clock::Clock;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use opaque::{OpaqueTokens, introspect};
-
 use crate::draft::TokenDraft;
 use crate::issuer::TestIssuer;
+use crate::opaque::OpaqueTokens;
 use crate::server::{Server, until_stopped};
 
 /// A provider on `127.0.0.1`: an issuer's discovery document, JWKS and introspection, with faults on demand.
@@ -62,6 +60,7 @@ struct Site {
     discovery_requests: watch::Sender<u64>,
     last_headers: Mutex<BTreeMap<String, String>>,
     opaque: OpaqueTokens,
+    introspection_requests: watch::Sender<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -94,6 +93,7 @@ impl Provider {
             jwks_requests: watch::Sender::new(0),
             discovery_requests: watch::Sender::new(0),
             opaque: OpaqueTokens::default(),
+            introspection_requests: watch::Sender::new(0),
             last_headers: Mutex::default(),
         });
         let server = Mutex::new(Some(serve(listener, &site)));
@@ -121,6 +121,34 @@ impl Provider {
     /// A token of [`issuer`](Self::issuer).
     pub fn token(&self) -> TokenDraft {
         self.issuer().token()
+    }
+
+    /// An opaque token with the claims of `draft`. The provider calls it active until it expires or is
+    /// [revoked](Self::revoke_opaque). Its introspection endpoint takes any client.
+    ///
+    /// ```
+    /// use countersign_test::{Provider, TestIssuer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let provider = Provider::start(&TestIssuer::new()).await.unwrap();
+    /// let token = provider.opaque(&provider.token().subject("ann").audience("orders"));
+    /// assert!(!token.contains('.'));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn opaque(&self, draft: &TokenDraft) -> String {
+        self.site.opaque.issue(draft)
+    }
+
+    /// Revokes an opaque token: the provider no longer calls it active.
+    pub fn revoke_opaque(&self, token: &str) {
+        self.site.opaque.revoke(token);
+    }
+
+    /// The number of requests to the introspection endpoint.
+    #[must_use]
+    pub fn introspection_requests(&self) -> u64 {
+        *self.site.introspection_requests.borrow()
     }
 
     /// Responds to every request with 503 until [`come_back`](Self::come_back).
@@ -292,6 +320,11 @@ async fn discovery(State(serving): State<Serving>, headers: HeaderMap) -> Respon
 async fn jwks(State(serving): State<Serving>, headers: HeaderMap) -> Response {
     let faults = serving.faults(&serving.site.jwks_requests, &headers).await;
     faults.answer(faults.jwks.as_ref(), || serving.site.issuer.jwks())
+}
+
+async fn introspect(State(serving): State<Serving>, headers: HeaderMap, form: String) -> Response {
+    let faults = serving.faults(&serving.site.introspection_requests, &headers).await;
+    faults.answer(None, || serving.site.opaque.answer(&form, serving.site.issuer.clock().now()))
 }
 
 impl Faults {
