@@ -62,3 +62,27 @@ async fn s13_06_the_pause_that_the_endpoint_asks_for_is_kept_for_tokens_never_se
     assert!(got(&service, &TOKEN.to_uppercase()).await.is_unavailable());
     assert_eq!(got(&service, TOKEN).await.status, 200, "it was good before");
 }
+
+/// Its sender chooses a token, and with some endpoints the trouble that it causes.
+#[tokio::test]
+async fn s13_05_a_token_that_the_endpoint_cannot_answer_pauses_nobody_else() {
+    let issuer = TestIssuer::new();
+    let said = claims(&issuer);
+    let troubles: [fn() -> http::Response<axum::body::Body>; 4] = [
+        || answer(500, "text/plain", "trouble"),
+        || answer(403, "text/html", "blocked"),
+        || answer(200, "application/json", "{\"active\":true,\"active\":false}"),
+        || answer(200, "application/json", " ".repeat(70 * 1024)),
+    ];
+    for trouble in troubles {
+        let server = Server::saying(said.clone()).await;
+        let service = service(&issuer, asking(&issuer, &server));
+        server.answer_with(move |_| trouble());
+        for number in 0..20 {
+            assert!(got(&service, &format!("{TOKEN}{number}")).await.is_unavailable());
+        }
+        let said = said.clone();
+        server.answer_with(move |_| json_answer(&said));
+        assert_eq!(got(&service, TOKEN).await.status, 200, "never seen before");
+    }
+}

@@ -51,6 +51,8 @@ pub struct AuthenticateLayerBuilder {
     dpop: Option<Dpop>,
     #[cfg(feature = "introspection")]
     introspection: Option<Introspection>,
+    #[cfg(feature = "introspection")]
+    repeats_introspection: bool,
 }
 
 impl AuthenticateLayer {
@@ -71,6 +73,8 @@ impl AuthenticateLayer {
             dpop: None,
             #[cfg(feature = "introspection")]
             introspection: None,
+            #[cfg(feature = "introspection")]
+            repeats_introspection: false,
         }
     }
 }
@@ -170,6 +174,7 @@ impl AuthenticateLayerBuilder {
     /// Signed tokens are verified as before. The server's rules in the verifier's policy apply to the answers.
     #[cfg(feature = "introspection")]
     pub fn introspection(mut self, introspection: Introspection) -> Self {
+        self.repeats_introspection = self.introspection.is_some();
         self.introspection = Some(introspection);
         self
     }
@@ -433,6 +438,12 @@ impl AuthenticateLayerBuilder {
         if self.denies_danger() && self.responder.tells_detail() {
             let problem = "callers learn why their tokens fail (Detail::Code), and deny_danger forbids it; use Coarse";
             faults.push(Fault::new("danger", problem));
+        }
+        #[cfg(feature = "introspection")]
+        if self.repeats_introspection {
+            let problem =
+                "set twice, and the second would get the tokens of the first; use one layer for each endpoint";
+            faults.push(Fault::new("introspection", problem));
         }
         #[cfg(feature = "introspection")]
         let introspection = match self.introspection.as_ref().map(|it| Introspector::new(it, &self.verifier)) {

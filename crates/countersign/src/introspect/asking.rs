@@ -35,11 +35,14 @@ pub(super) struct Asking {
 pub(super) struct NoAnswer {
     pub(super) detail: String,
     pub(super) retry_after: Option<Duration>,
+    /// True if no other token would get an answer either. The content of an answer, its status and its time may be due to the one
+    /// token that was asked about, which its sender chose.
+    pub(super) is_of_endpoint: bool,
 }
 
 impl NoAnswer {
     pub(super) fn new(detail: impl Into<String>) -> Self {
-        NoAnswer { detail: detail.into(), retry_after: None }
+        NoAnswer { detail: detail.into(), retry_after: None, is_of_endpoint: false }
     }
 }
 
@@ -55,7 +58,12 @@ impl From<FetchFailure> for NoAnswer {
             FetchFailure::Status(_, retry_after) => *retry_after,
             _ => None,
         };
-        NoAnswer { detail: failure.to_string(), retry_after }
+        let is_of_endpoint = match &failure {
+            FetchFailure::NoClient | FetchFailure::Connection(_) | FetchFailure::NotPublic => true,
+            FetchFailure::Status(status, _) => matches!(status.as_u16(), 429 | 502..=504),
+            _ => false,
+        };
+        NoAnswer { detail: failure.to_string(), retry_after, is_of_endpoint }
     }
 }
 

@@ -336,12 +336,21 @@ impl Inner {
         let (now, elapsed) = (self.clock.now(), self.clock.elapsed());
         let outcome = match result {
             Ok(outcome) => outcome,
-            Err(NoAnswer { detail, retry_after }) => {
+            Err(NoAnswer { detail, retry_after, is_of_endpoint }) => {
                 self.counts.failed.fetch_add(1, Ordering::Relaxed);
                 telemetry::introspection_failed(&self.settings.issuer, &detail, &self.sample, elapsed);
                 let pause = retry_after.unwrap_or(RETRY_AFTER);
-                self.questions().pause(elapsed, pause);
-                return Err(VerifyError::not_introspected(pause.max(RETRY_AFTER), detail));
+                if is_of_endpoint {
+                    self.questions().pause(elapsed, pause);
+                }
+                if let Some((active, _)) = self.active.get(digest, elapsed) {
+                    active.is_renewed.store(false, Ordering::Relaxed); // the next request asks again
+                }
+                let error = VerifyError::not_introspected(pause.max(RETRY_AFTER), detail);
+                // This token at least is not asked about again at once.
+                let bytes = size_of::<VerifyError>() + error.detail().len();
+                self.refused.insert(digest, Arc::new(error.clone()), bytes, elapsed.saturating_add(RETRY_AFTER));
+                return Err(error);
             }
         };
         self.questions().resume();
@@ -351,13 +360,16 @@ impl Inner {
                 let ends_at = elapsed.saturating_add(left.min(self.settings.max_age));
                 self.keep(digest, verified, ends_at);
                 self.refused.remove(digest);
-                let account = verified.client_id().filter(|id| !id.is_empty()).unwrap_or_else(|| verified.subject());
-                let account: Arc<str> = format!("+{account}").into();
+                let client = verified.client_id().filter(|id| !id.is_empty());
+                let account =
+                    client.map_or_else(|| format!("+subject {}", verified.subject()), |id| format!("+client {id}"));
+                let account: Arc<str> = account.into();
                 let bytes = account.len() + size_of::<Arc<str>>();
                 self.good.insert(digest, Arc::new(account), bytes, elapsed.saturating_add(REMEMBER_GOOD));
             }
             Err(error) => {
                 self.active.remove(digest);
+                self.good.remove(digest);
                 let bytes = size_of::<VerifyError>() + error.detail().len();
                 let ends_at = elapsed.saturating_add(self.settings.inactive_age);
                 self.refused.insert(digest, Arc::new(error.clone()), bytes, ends_at);

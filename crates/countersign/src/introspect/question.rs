@@ -138,7 +138,8 @@ impl Questions {
 
     /// Pauses after a failure.
     pub(super) fn pause(&mut self, elapsed: Duration, pause: Duration) {
-        self.paused_until = (elapsed + pause.min(MAX_PAUSE), elapsed + pause.min(KNOWN_PAUSE));
+        let (new, known) = self.paused_until;
+        self.paused_until = (new.max(elapsed + pause.min(MAX_PAUSE)), known.max(elapsed + pause.min(KNOWN_PAUSE)));
     }
 
     /// Ends the pause: there was an answer.

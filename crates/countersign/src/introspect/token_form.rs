@@ -11,10 +11,10 @@ pub(super) fn is_signed_token(token: &str) -> bool {
     may_be_signed_token(token) && token.split('.').next().is_some_and(is_json_header)
 }
 
-/// A quick check before that: nothing else has the number of parts.
+/// A quick check before that: a signed token has parts, and one that lost a part or got another is still nobody's business.
 #[inline]
 pub(super) fn may_be_signed_token(token: &str) -> bool {
-    matches!(token.bytes().filter(|byte| *byte == b'.').count(), 2 | 4)
+    token.contains('.')
 }
 
 fn is_json_header(part: &str) -> bool {
