@@ -207,18 +207,15 @@ impl Claims<'_> {
             Some(claim @ Claim::Scope) => self.list(claim, reader, |payload| &mut payload.scope),
             Some(claim @ Claim::Scp) => self.list(claim, reader, |payload| &mut payload.scp),
             Some(claim @ Claim::Actor) => self.claim(claim, reader, |payload| &mut payload.actor, actor),
-            Some(Claim::Confirmation) => {
-                let json = self.other(reader, name)?;
-                self.payload.confirmation = Some(json);
-                Ok(())
+            Some(Claim::Confirmation | Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) | None => {
+                self.other(reader, name)
             }
-            Some(Claim::Nonce | Claim::AccessTokenHash | Claim::CodeHash) | None => self.other(reader, name).map(drop),
         }
     }
 
-    /// Reads a claim without a field and returns its JSON, which is recorded if it is captured. Its name must be new.
+    /// Reads a claim without a field: its name must be new, and its JSON is recorded if it is captured.
     #[inline]
-    fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<Text, Unreadable> {
+    fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         let text = reader.text(name);
         let captured = self.captured.iter().position(|captured| **captured == *text);
         self.others.add(name, reader)?;
@@ -226,12 +223,13 @@ impl Claims<'_> {
         let (name, value) = (reader.text(name), reader.text(json));
         self.payload.declared_kinds.add(name, value);
         match name.as_bytes() {
+            b"cnf" => self.payload.confirmation = Some(json),
             b"_claim_names" if value != "null" => self.payload.claim_names = Some(json),
             b"hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
             _ => {}
         }
         self.payload.captured.extend(captured.map(|index| (index, json)));
-        Ok(json)
+        Ok(())
     }
 
     /// Reads a claim into its field, which must be unset; `read` returns `None` for the wrong type or range.

@@ -2,7 +2,7 @@
 
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::key::Thumbprint;
-use crate::token::{Confirmation, Payload};
+use crate::token::{Confirmation, Payload, Text};
 
 /// The key and the certificate that a token is bound to (`cnf`): whoever sends it must prove to possess each of them.
 ///
@@ -34,8 +34,16 @@ impl Binding {
     }
 
     /// The binding of a token; `None` if it has no `cnf`.
-    pub(super) fn of(payload: &Payload) -> Result<Option<Self>, VerifyError> {
-        let Some(json) = payload.confirmation else { return Ok(None) };
+    #[inline]
+    pub(super) fn of(payload: &Payload) -> Result<Option<Box<Self>>, VerifyError> {
+        match payload.confirmation {
+            None => Ok(None),
+            Some(json) => Self::read(payload, json).map(Some),
+        }
+    }
+
+    #[cold]
+    fn read(payload: &Payload, json: Text) -> Result<Box<Self>, VerifyError> {
         let unknown = || {
             let detail = "cnf names no method that this service can check (jkt, x5t#S256), or not as it is defined";
             VerifyError::new(Kind::ProofRequired, detail)
@@ -45,7 +53,7 @@ impl Binding {
         let binding = Binding { key: read(key).transpose()?, certificate: read(certificate).transpose()? };
         match binding {
             Binding { key: None, certificate: None } => Err(unknown()),
-            _ => Ok(Some(binding)),
+            _ => Ok(Box::new(binding)),
         }
     }
 }
@@ -68,6 +76,12 @@ pub struct Possession {
 }
 
 impl Possession {
+    /// Nothing was proven: the sender of a bearer token.
+    #[must_use]
+    pub fn none() -> &'static Self {
+        &Self::NONE
+    }
+
     /// Nothing was proven.
     pub(super) const NONE: Possession = Possession { key: None, certificate: None };
 
@@ -126,6 +140,7 @@ impl Possession {
     }
 
     /// Checks a token without a binding.
+    #[inline]
     pub(super) fn check_unbound(&self) -> Result<(), VerifyError> {
         match self.key {
             None => Ok(()),

@@ -15,12 +15,12 @@ use crate::token::{Compact, Payload};
 /// # Errors
 /// As [`Verifier::verify`], for a sender who has proven all that the token demands.
 pub async fn verify_presented(verifier: &Verifier, token: &str) -> Result<Arc<Verified>, VerifyError> {
-    let possession = Possession::of(named_binding(verifier, token).as_ref());
+    let possession = Possession::of(named_binding(verifier, token).as_deref());
     verifier.verify_with(token, &possession).await
 }
 
 /// The binding that an unverified token names.
-fn named_binding(verifier: &Verifier, token: &str) -> Option<Binding> {
+fn named_binding(verifier: &Verifier, token: &str) -> Option<Box<Binding>> {
     let revision = verifier.0.current.load();
     let compact = Compact::split(token, revision.max_token_bytes).ok()?;
     let payload = Payload::decode(compact.payload, &[]).ok()?;

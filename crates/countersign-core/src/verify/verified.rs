@@ -52,7 +52,7 @@ pub(super) struct Caller<'t> {
     /// True if the client got the token for itself.
     pub(super) is_clients_own: bool,
     /// The key or certificate that the token is bound to.
-    pub(super) binding: Option<Binding>,
+    pub(super) binding: Option<Box<Binding>>,
     /// The claims that the mappings of the configured issuers read, if the issuer is not one of them.
     pub(super) configured_claims: Option<Arc<Vec<Box<str>>>>,
 }
@@ -83,7 +83,7 @@ impl Verified {
             configured_claims,
             epoch,
             issuer,
-            binding: binding.map(Box::new),
+            binding,
             clock,
         })
     }
@@ -106,7 +106,7 @@ impl Verified {
             issued_at: payload.issued_at,
             expires: payload.expires,
             key: None,
-            binding: binding.map(Box::new),
+            binding,
             is_clients_own,
             kind,
             configured_claims,

@@ -136,7 +136,7 @@ impl Revision {
         }
         let now: UnixTime = clock.now();
         // The caller of a request is compared with the binding by `check_sender`, since one answer serves many requests.
-        let possession = &Possession::of(Binding::of(&payload)?.as_ref());
+        let possession = &Possession::of(Binding::of(&payload)?.as_deref());
         let case = Case {
             payload: &payload,
             token_type: &TokenType::AccessToken,

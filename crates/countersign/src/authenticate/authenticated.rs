@@ -24,7 +24,7 @@ use crate::telemetry::Samples;
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
     /// The token, if an introspection endpoint is asked about it again while a response runs.
-    pub(crate) asked: Option<CallerToken>,
+    pub(crate) asked: Option<Box<CallerToken>>,
     pub(crate) context: Arc<LayerContext>,
     pub(crate) form: AnswerForm,
     /// The path parameters that guards let through, for those behind routers that the guards do not know.

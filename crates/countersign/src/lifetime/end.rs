@@ -62,7 +62,7 @@ impl TokenEnd {
         let expires_at = verified.expires_at();
         let left = expires_at.saturating_since(context.clock.now());
         let deadline = context.clock.elapsed().saturating_add(left);
-        let asked = asked.clone();
+        let asked = asked.as_deref().cloned();
         Some(TokenEnd { expires_at, deadline, verified, asked, context: Arc::clone(context) })
     }
 

@@ -11,20 +11,15 @@ use super::origin::Origin;
 use super::proof::{DPOP, signed};
 use super::source::OutboundToken;
 
-/// Refuses a request that has its own `Authorization` or proof, or a `Host` that is not its origin's.
+/// Refuses a request that has its own `Authorization`, or a `Host` that is not its origin's.
 ///
 /// Called before a token is fetched.
 pub(super) fn refuse_unsafe_headers(headers: &HeaderMap, origin: &Origin) -> Result<(), OutboundError> {
-    for (name, problem) in [
-        (
-            header::AUTHORIZATION,
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Err(OutboundError::new(
+            OutboundErrorKind::AuthorizationAlreadySet,
             "the request already has an Authorization header; leave it out, or use the plain client",
-        ),
-        (DPOP, "the request already has a DPoP header; leave it out, or use the plain client"),
-    ] {
-        if headers.contains_key(name) {
-            return Err(OutboundError::new(OutboundErrorKind::AuthorizationAlreadySet, problem));
-        }
+        ));
     }
     match origin.matches_host(headers) {
         true => Ok(()),
@@ -46,6 +41,10 @@ pub(super) fn attach(
 ) -> Result<Option<Arc<str>>, OutboundError> {
     let mut nonce = None;
     if let Some(signer) = token.signer() {
+        if headers.contains_key(DPOP) {
+            let problem = "the request already has a DPoP header; leave it out, or use the plain client";
+            return Err(OutboundError::new(OutboundErrorKind::AuthorizationAlreadySet, problem));
+        }
         if binding.may_follow_redirects {
             return Err(OutboundError::redirects());
         }
