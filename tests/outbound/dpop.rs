@@ -317,7 +317,7 @@ async fn s7_17_a_request_with_a_proof_of_its_own_is_not_sent() {
     let outbound = bound(source(&issuer), &target, &clock);
     let request = outbound.client().get(&target.url).header("DPoP", "a.b.c");
     assert_eq!(outbound.send(request).await.expect_err("refused").code(), "authorization_already_set");
-    assert_eq!((issuer.count(), target.count()), (0, 0));
+    assert_eq!(target.count(), 0);
 }
 
 #[tokio::test]
