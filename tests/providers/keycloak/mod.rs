@@ -2,6 +2,7 @@
 
 mod calls;
 mod certificate;
+mod certificate_bound;
 mod database;
 mod dpop;
 mod federation;
