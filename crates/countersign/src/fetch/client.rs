@@ -51,8 +51,8 @@ fn builder() -> ClientBuilder {
 
 /// Applies the rules of all clients to a builder with additional settings, such as a certificate.
 ///
-/// HTTP/2 saves nothing, as each connection has one request, and its errors hide the reason of a server that refuses the
-/// client's certificate: with TLS 1.3 it comes after the handshake.
+/// HTTP/2 would save little, and its errors hide the reason of a server that refuses the client's certificate: with TLS 1.3 it
+/// comes after the handshake.
 pub(super) fn bounded(builder: ClientBuilder) -> ClientBuilder {
     builder
         .http1_only()
