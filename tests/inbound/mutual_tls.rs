@@ -387,7 +387,7 @@ async fn s6_24_a_token_that_is_bound_to_both_needs_both() {
 fn s6_22_settings_that_let_everybody_name_a_certificate_are_refused() {
     let issuer = TestIssuer::new();
     let field = |mutual_tls: MutualTls| {
-        let error = builder(&issuer).mutual_tls(mutual_tls).build().err().expect("a fault");
+        let error = builder(&issuer).mutual_tls(mutual_tls).build().expect_err("a fault");
         error.faults().first().expect("a fault").field.to_string()
     };
     for peers in [vec![], vec!["proxy.internal"], vec!["0.0.0.0/0"], vec!["::/0"], vec!["10.0.0.1:443"]] {
