@@ -5,6 +5,7 @@ mod caches;
 mod callers;
 mod flood;
 mod local;
+mod log;
 mod outage;
 mod provider;
 mod request;

@@ -7,7 +7,7 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
-use super::caller_token::CallerToken;
+use super::asked::AskedAbout;
 #[cfg(feature = "axum")]
 use super::coverage::Coverage;
 use super::locations::TokenLocations;
@@ -24,7 +24,7 @@ use crate::telemetry::Samples;
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
     /// The token, if an introspection endpoint is asked about it again while a response runs.
-    pub(crate) asked: Option<Box<CallerToken>>,
+    pub(crate) asked: Option<Box<AskedAbout>>,
     pub(crate) context: Arc<LayerContext>,
     pub(crate) form: AnswerForm,
     /// The path parameters that guards let through, for those behind routers that the guards do not know.

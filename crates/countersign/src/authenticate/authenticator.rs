@@ -15,6 +15,7 @@ use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
+use super::asked::AskedAbout;
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
 #[cfg(feature = "axum")]
@@ -97,7 +98,8 @@ pub(super) struct ProvenToken {
 
 /// A token that waits for the answer of an introspection endpoint.
 pub(super) struct AskedToken {
-    token: String,
+    /// Only if it is kept, or not in the `Authorization` header.
+    token: Option<String>,
     /// The caller of a signed token, which was verified here.
     signed: Option<Arc<Verified>>,
     sender: Sender,
@@ -270,7 +272,7 @@ impl Authenticator {
                     self.mark_if_signed(error, token)
                 });
                 if let Some((asked, verified)) = self.ask_also(&result, token) {
-                    let suspended = AskedToken { token: token.to_owned(), signed: Some(verified), sender };
+                    let suspended = AskedToken { token: self.kept(token), signed: Some(verified), sender };
                     return self.await_answer(request, asked, suspended);
                 }
                 let token = keeps_token.then(|| token.to_owned());
@@ -309,10 +311,16 @@ impl Authenticator {
             self.mark_if_signed(error, &token)
         });
         if let Some((asked, verified)) = self.ask_also(&result, &token) {
-            let suspended = AskedToken { token, signed: Some(verified), sender };
+            let suspended = AskedToken { token: Some(token), signed: Some(verified), sender };
             return self.await_answer(request, asked, suspended);
         }
         self.check_proof(request, result, Some(token), sender.proof)
+    }
+
+    /// The text of a token that is kept, or is not in the `Authorization` header, from which it can be read again.
+    fn kept(&self, token: &str) -> Option<String> {
+        let is_kept = self.settings.keeps_token || !self.settings.locations.is_header_only();
+        is_kept.then(|| token.to_owned())
     }
 
     /// Asks about a token that is not signed.
@@ -320,7 +328,7 @@ impl Authenticator {
         if !credential::is_b64token(token) {
             return Err(self.invalid_request("the credential is not a single token"));
         }
-        Ok((introspection.ask(token), AskedToken { token: token.to_owned(), signed: None, sender }))
+        Ok((introspection.ask(token), AskedToken { token: self.kept(token), signed: None, sender }))
     }
 
     /// Asks about a signed token that was verified here, if the settings say so.
@@ -353,7 +361,7 @@ impl Authenticator {
             Some(signed) => Ok(signed),
             None => check_sender(&self.verifier, verified, &sender.possession()),
         });
-        self.check_proof(request, result, Some(token), sender.proof)
+        self.check_proof(request, result, token, sender.proof)
     }
 
     /// Continues after the revocation check has answered.
@@ -469,11 +477,12 @@ impl Authenticator {
 
     fn admit<B>(&self, request: &mut Request<B>, VerifiedCaller { verified, token }: VerifiedCaller) -> Admission {
         telemetry::authenticated(&verified, self.context.subjects.as_ref());
-        let asked = token.as_ref().filter(|_| self.is_asked_about(&verified)).map(|token| Box::new(token.clone()));
+        self.settings.locations.hide_token(request);
+        let is_asked = self.is_asked_about(&verified);
+        let asked = is_asked.then(|| AskedAbout::of(token.as_ref(), request.headers())).flatten().map(Box::new);
         if let Some(token) = token.filter(|_| self.settings.keeps_token) {
             request.extensions_mut().insert(token);
         }
-        self.settings.locations.hide_token(request);
         self.record(request, Some(verified), asked)
     }
 
@@ -491,7 +500,7 @@ impl Authenticator {
         &self,
         request: &mut Request<B>,
         verified: Option<Arc<Verified>>,
-        asked: Option<Box<CallerToken>>,
+        asked: Option<Box<AskedAbout>>,
     ) -> Admission {
         let form = AnswerForm::from_extensions(request.extensions());
         let (context, compared) = (Arc::clone(&self.context), Vec::new());

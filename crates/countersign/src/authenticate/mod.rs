@@ -4,6 +4,7 @@
 //! behind it read that record.
 
 mod addition;
+mod asked;
 mod authenticated;
 mod authenticator;
 mod builder;
@@ -26,6 +27,7 @@ mod query;
 mod service;
 mod websocket;
 
+pub(crate) use asked::AskedAbout;
 pub(crate) use authenticated::LayerContext;
 pub use authenticated::{Authenticated, AuthenticationStatus};
 pub use builder::AuthenticateLayerBuilder;

@@ -12,7 +12,7 @@ use countersign_core::verify::Verified;
 use http::Extensions;
 use tokio::time::timeout;
 
-use crate::authenticate::{Authenticated, CallerToken, LayerContext};
+use crate::authenticate::{AskedAbout, Authenticated, LayerContext};
 use crate::revocation::{RevocationOutcome, RevocationQuery};
 use crate::telemetry;
 
@@ -43,7 +43,7 @@ pub struct TokenEnd {
     /// The expiry on the monotonic clock.
     deadline: Duration,
     verified: Arc<Verified>,
-    asked: Option<CallerToken>,
+    asked: Option<AskedAbout>,
     context: Arc<LayerContext>,
 }
 
@@ -118,8 +118,9 @@ impl TokenEnd {
         if !still_accepts(&self.context.verifier, &self.verified).await {
             return false;
         }
-        if let Some((introspection, token)) = self.context.introspection.as_ref().zip(self.asked.as_ref())
-            && !introspection.still_vouches(token.expose(), &self.verified).await
+        let token = self.asked.as_ref().and_then(AskedAbout::token);
+        if let Some((introspection, token)) = self.context.introspection.as_ref().zip(token)
+            && !introspection.still_vouches(token, &self.verified).await
         {
             return false;
         }

@@ -10,6 +10,7 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: keys unavailable` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: introspection unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `revocation status unknown` | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once per layer | `tokens in the query are accepted: …` or `tokens in forms are accepted: …`, by `authenticate::danger` | |
 //! | `countersign::authenticate` | ERROR, once per layer | `tokens in the query are ignored: deny_danger forbids them` | |

@@ -40,7 +40,9 @@ pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) 
 pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration) {
     let Some(unlogged) = samples.admit(Event::Refused(error.kind()), elapsed) else { return };
     let (code, detail) = (error.code(), error.detail());
-    if error.is_unavailable() {
+    if error.kind() == VerifyErrorKind::IntrospectionUnavailable {
+        tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: introspection unavailable");
+    } else if error.is_unavailable() {
         tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: keys unavailable");
     } else {
         // The layer that refuses cannot know one behind it, whose verifier may trust this issuer. A name that differs only by its
