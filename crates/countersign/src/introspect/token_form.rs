@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use countersign_core::integration::decode_base64url;
 
-/// Returns whether a credential has the form of a JWS or a JWE: three or five parts, of which the first is a JSON object in
+/// Returns whether a credential may be a JWS or a JWE, whole or not: parts with dots between, of which the first is a JSON object in
 /// base64url. Text that a lenient reader would take for that counts too, so that no such token leaves this process.
 pub(super) fn is_signed_token(token: &str) -> bool {
     may_be_signed_token(token) && token.split('.').next().is_some_and(is_json_header)
