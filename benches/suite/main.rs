@@ -8,6 +8,7 @@ mod issuer;
 mod keys;
 mod layer;
 mod miss;
+mod bound;
 mod opaque;
 mod outbound;
 mod refuse;
@@ -31,6 +32,7 @@ const PARTS: &[Part] = &[
     ("miss", miss::run),
     ("hit", hit::run),
     ("layer", layer::run),
+    ("bound", bound::run),
     ("opaque", opaque::run),
     ("guard", guard::run),
     ("refuse", refuse::run),

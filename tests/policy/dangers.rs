@@ -151,7 +151,8 @@ fn named(issuer: &str) -> NeedsAudience {
 }
 
 fn is_danger<T>(result: Result<T, ConfigError>) -> bool {
-    fields(result).iter().any(|field| field == "danger")
+    // A fault of an outbound binding begins with its origin.
+    fields(result).iter().any(|field| field == "danger" || field.ends_with(": danger"))
 }
 
 /// The fields of the faults.

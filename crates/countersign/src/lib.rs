@@ -143,7 +143,9 @@ mod telemetry;
 #[cfg(feature = "mtls")]
 pub mod tls;
 
-#[cfg(feature = "_client")]
+#[cfg(feature = "outbound")]
+pub use countersign_core::mint;
+#[cfg(all(feature = "introspection", not(feature = "outbound")))]
 pub use countersign_core::mint;
 pub use countersign_core::{
     authz, claims, clock, error, fips, inspect, key, policy, pseudonym, requirement, secret, token, verify,

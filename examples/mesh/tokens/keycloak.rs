@@ -44,11 +44,15 @@ impl Keycloak {
         }
         let (listener, address) = listen().await?;
         let port = listener.local_addr()?.port();
-        drop(listener); // Keycloak binds the port itself
+        let (for_https, _) = listen().await?;
+        let https_port = for_https.local_addr()?.port();
+        drop((listener, for_https)); // Keycloak binds the ports itself
         let folder = std::env::temp_dir().join(format!("countersign-mesh-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("options"), "")?; // no certificate: this machine calls it by plain HTTP
         let mut command = Command::new(scripts.join("run"));
-        let mut script = command.arg(port.to_string()).arg(&folder).stdin(Stdio::piped()).spawn()?;
+        let mut script =
+            command.arg(port.to_string()).arg(https_port.to_string()).arg(&folder).stdin(Stdio::piped()).spawn()?;
         let input = script.stdin.take();
         let issuer = format!("{address}/realms/mesh");
         let http = reqwest::Client::new();

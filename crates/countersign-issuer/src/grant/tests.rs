@@ -198,10 +198,10 @@ async fn s6_20_a_bound_token_is_exchanged_by_its_key_or_if_the_rule_permits_it()
     let setups = [setup(|rule| rule), setup(ExchangeRule::bound_subject_tokens)];
     // The subject, what it is bound to, the proven key, and whether each of the rules allows it.
     for (subject, binding, proven, is_allowed) in [
-        ("ann", &key, None, [false, true]),
+        ("ann", &key, None, [false, false]),
         ("ann", &key, Some(other), [false, true]),
         ("ann", &key, Some(one), [true, true]),
-        ("ann", &certificate, None, [false, true]),
+        ("ann", &certificate, None, [false, false]),
         ("ann", &certificate, Some(one), [false, true]),
         ("ann", &both, Some(one), [false, true]),
         ("orders", &key, None, [false, false]),

@@ -153,7 +153,7 @@ impl TrustedProxies {
             faults
                 .push(Fault::new(FIELD, "no proxy is named, so no certificate would ever count; name their addresses"));
         }
-        let is_wide = |network: IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 16 };
+        let is_wide = |network: IpNet| network.prefix_len() < if network.addr().is_ipv4() { 8 } else { 7 };
         if peers.iter().filter_map(|peer| network(peer)).any(is_wide) {
             faults.push(Fault::new(
                 FIELD,
