@@ -58,8 +58,10 @@ pub(crate) enum Endpoint {
     Token,
     /// The token endpoint for clients that authenticate with a certificate (RFC 8705 §5).
     TokenWithCertificate,
+    #[cfg_attr(not(feature = "introspection"), allow(dead_code, reason = "only introspection asks it"))]
     Introspection,
     /// The introspection endpoint for clients that authenticate with a certificate.
+    #[cfg_attr(not(feature = "introspection"), allow(dead_code, reason = "only introspection asks it"))]
     IntrospectionWithCertificate,
 }
 

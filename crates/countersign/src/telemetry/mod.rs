@@ -122,6 +122,6 @@ pub(crate) use requests::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
-#[cfg(feature = "_client")]
+#[cfg(any(feature = "outbound", feature = "introspection"))]
 pub(crate) use samples::Sampler;
 pub(crate) use samples::Samples;
