@@ -80,8 +80,8 @@ impl<'u> Address<'u> {
         let uri = uri.get(..uri.find(['?', '#']).unwrap_or(uri.len()))?;
         let (scheme, rest) = uri.split_once("://")?;
         let (scheme, default_port) = match () {
-            () if scheme.eq_ignore_ascii_case("https") => ("https", "443"),
-            () if scheme.eq_ignore_ascii_case("http") => ("http", "80"),
+            () if scheme.eq_ignore_ascii_case("https") => ("https", 443),
+            () if scheme.eq_ignore_ascii_case("http") => ("http", 80),
             () => return None,
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -100,7 +100,7 @@ impl<'u> Address<'u> {
             None => !host.is_empty() && has_only(host, b""),
         };
         let is_right = is_host && port.bytes().all(|byte| byte.is_ascii_digit()) && has_only(path, b"/:@");
-        let port = Some(port).filter(|port| !port.is_empty() && *port != default_port);
+        let port = Some(port).filter(|port| !port.is_empty() && port.parse::<u16>() != Ok(default_port));
         is_right.then_some(Address { scheme, host, port, path })
     }
 
