@@ -133,5 +133,5 @@ async fn s7_21_a_provider_that_demands_nonces_binds_our_tokens() {
     let bound = outbound(&target, plain.resource("https://orders.test").dpop(DpopKey::from_signer(signer)));
     call(&bound, reqwest::Method::GET, target.url.clone()).await;
     let authorization = target.seen().last().expect("a request").header("authorization").map(str::to_owned);
-    assert!(authorization.is_some_and(|value| value.starts_with("DPoP ")), "bound also where it is not demanded");
+    assert!(authorization.is_some_and(|value| value.starts_with("DPoP ")), "bound although it is not demanded");
 }

@@ -1,11 +1,12 @@
 //! Proofs that a caller has the private key of its token (DPoP, RFC 9449).
 
-use aws_lc_rs::{digest, rand};
+use aws_lc_rs::rand;
 use serde::Serialize;
 
 use super::draft::SignError;
 use super::signer::Signer;
 use crate::clock::UnixTime;
+use crate::digest::sha256;
 use crate::token::encode_base64url;
 
 /// The largest proof, in bytes: many servers accept header lines of at most 8 KiB.
@@ -120,7 +121,7 @@ impl std::fmt::Debug for ProofDraft<'_> {
 
 /// The `ath` of a token (RFC 9449 §4.2).
 fn hash(access_token: &str) -> String {
-    encode_base64url(digest::digest(&digest::SHA256, access_token.as_bytes()).as_ref())
+    encode_base64url(&sha256(access_token))
 }
 
 #[cfg(test)]

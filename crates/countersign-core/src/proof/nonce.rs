@@ -6,6 +6,8 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 
+use super::dpop::DpopProof;
+use super::error::{ProofError, ProofErrorKind as Kind};
 use crate::clock::UnixTime;
 use crate::error::ConfigError;
 use crate::secret::Secret;
@@ -40,7 +42,7 @@ pub struct Nonces {
 }
 
 impl Nonces {
-    /// Nonces of this process alone, for a service of one instance.
+    /// Nonces of this process only, for a service of one instance.
     ///
     /// # Errors
     /// `ConfigError` on field `nonce_secret` if the system has no random bytes.
@@ -83,6 +85,18 @@ impl Nonces {
         let is_of = |number| verify_slices_are_equal(self.of(number).as_bytes(), nonce.as_bytes()).is_ok();
         // Clocks of instances differ: the next one may have begun at another.
         is_of(number) || number.checked_sub(1).is_some_and(is_of) || is_of(number + 1)
+    }
+
+    /// Checks the nonce of a proof.
+    ///
+    /// # Errors
+    /// `proof_nonce_required`.
+    pub fn check(&self, proof: &DpopProof, now: UnixTime) -> Result<(), ProofError> {
+        match proof.nonce() {
+            Some(nonce) if self.accepts(nonce, now) => Ok(()),
+            Some(_) => Err(ProofError::new(Kind::NonceRequired, "the nonce is not one of this service, or is over")),
+            None => Err(ProofError::new(Kind::NonceRequired, "the proof has no nonce")),
+        }
     }
 
     /// Returns whether this is the current nonce, so that its sender needs no newer one.

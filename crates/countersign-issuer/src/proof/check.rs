@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_core::proof::{
     DpopProof, ExternalUrl, Nonces, ProofError, ProofErrorKind as Kind, ProofKeys, ProofRequest, ProofRules, only_proof,
@@ -63,16 +63,8 @@ impl ProofCheck {
         let request = ProofRequest { method: "POST", external_urls, path: "/token" };
         let mut proof = DpopProof::read(text, &self.rules, &self.keys, request, now)?;
         proof.check_signature()?;
-        self.check_nonce(&proof, now)?;
+        self.nonces.as_ref().map_or(Ok(()), |nonces| nonces.check(&proof, now))?;
         Ok(Some(proof))
-    }
-
-    fn check_nonce(&self, proof: &DpopProof, now: UnixTime) -> Result<(), ProofError> {
-        let Some(nonces) = &self.nonces else { return Ok(()) };
-        match proof.nonce() {
-            Some(nonce) if nonces.accepts(nonce, now) => Ok(()),
-            _ => Err(ProofError::new(Kind::NonceRequired, "no nonce of this issuer, or one that is over")),
-        }
     }
 
     /// Records the use of a proof, in a place of `client`.

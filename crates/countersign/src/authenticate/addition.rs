@@ -1,11 +1,9 @@
 //! Additions of a layer to the responses of requests that it accepted.
 
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::websocket::answer_pair;
-
-/// The header of nonces (RFC 9449 §8.1).
-pub(super) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+use crate::response::DPOP_NONCE;
 
 /// Additions to a response.
 #[derive(Clone, Debug, Default)]

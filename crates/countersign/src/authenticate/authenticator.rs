@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{NeedsKeys, Possession, Step, VerificationSpan, check_sender, decode_base64url};
+use countersign_core::integration::{Possession, Step, VerificationSpan, check_sender, decode_base64url};
 use countersign_core::key::{RefreshOutcome, Thumbprint};
 use countersign_core::proof::DpopProof;
 use countersign_core::token::CredentialKind;
@@ -25,10 +26,17 @@ use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::{PreflightFuture, Preflights};
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
-use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ProofQuery, ReplayFuture, ReplayOutcome};
+use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ReplayOutcome, ReplayQuery};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
-use crate::revocation::{Revocation, RevocationFuture, RevocationOutcome, RevocationQuery, RevocationStatus};
+use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery, RevocationStatus};
+use crate::rt;
 use crate::telemetry::{self, counts::VerificationTimer};
+
+/// The longest wait of a request for keys. The sources of this crate answer sooner; this ends the wait for any other.
+const MAX_KEY_WAIT: Duration = Duration::from_secs(60);
+
+/// When to retry after that.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Verifies the token of each request and records the caller on it.
 #[derive(Debug)]
@@ -63,14 +71,23 @@ pub(super) enum Admission {
     Respond(Response<Bytes>),
     /// Answers a CORS preflight with the layer that the service gave for it.
     AnswerPreflight(PreflightFuture),
-    /// Waits for the key that the token needs.
-    AwaitKeys { keys: NeedsKeys, suspended: SuspendedToken },
-    /// Waits for the store of used proofs.
-    AwaitReplay { outcome: ReplayFuture, proven: ProvenToken },
-    /// Waits for the answer of an introspection endpoint.
-    AwaitAnswer { answer: Pin<Box<dyn Future<Output = Answered> + Send>>, suspended: AskedToken },
-    /// Waits for the revocation status of a verified token.
-    AwaitRevocation { status: RevocationFuture, caller: VerifiedCaller },
+    /// Waits, and goes on with [`Authenticator::resume`].
+    Await(Wait),
+}
+
+/// The future of what a request waits for. It is allocated, as the request is: only few requests wait.
+pub(super) type Wait = Pin<Box<dyn Future<Output = Resumption> + Send>>;
+
+/// The end of a wait, with the token that waited.
+pub(super) enum Resumption {
+    /// The key source has answered.
+    Keys(RefreshOutcome, SuspendedToken),
+    /// The store of used proofs has answered.
+    Replay(ReplayOutcome, ProvenToken),
+    /// The introspection endpoint has answered.
+    Answer(Answered, AskedToken),
+    /// The revocation check has answered.
+    Revocation(RevocationStatus, VerifiedCaller),
 }
 
 /// A token that waits for keys.
@@ -280,7 +297,11 @@ impl Authenticator {
             }
             Step::NeedsKeys(keys) => {
                 let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
-                Ok(Admission::AwaitKeys { keys, suspended })
+                Ok(Admission::Await(Box::pin(async move {
+                    let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
+                    let outcome = rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out);
+                    Resumption::Keys(outcome, suspended)
+                })))
             }
         }
     }
@@ -295,8 +316,18 @@ impl Authenticator {
         }
     }
 
+    /// Continues after a wait.
+    pub(super) fn resume<B>(&self, request: &mut Request<B>, resumption: Resumption) -> Result<Admission, Refusal> {
+        match resumption {
+            Resumption::Keys(outcome, token) => self.resume_with_keys(request, token, &outcome),
+            Resumption::Replay(outcome, proven) => self.resume_with_replay(request, proven, outcome),
+            Resumption::Answer(outcome, token) => self.resume_with_answer(request, token, outcome),
+            Resumption::Revocation(status, caller) => self.resume_with_status(request, caller, status),
+        }
+    }
+
     /// Continues after the key source has answered.
-    pub(super) fn resume_with_keys<B>(
+    fn resume_with_keys<B>(
         &self,
         request: &mut Request<B>,
         SuspendedToken { token, span, before, sender }: SuspendedToken,
@@ -345,12 +376,14 @@ impl Authenticator {
     ) -> Result<Admission, Refusal> {
         match asked {
             Asked::Known(outcome) => self.resume_with_answer(request, suspended, outcome),
-            Asked::Pending(answer) => Ok(Admission::AwaitAnswer { answer, suspended }),
+            Asked::Pending(answer) => {
+                Ok(Admission::Await(Box::pin(async move { Resumption::Answer(answer.await, suspended) })))
+            }
         }
     }
 
     /// Continues after an introspection endpoint has answered.
-    pub(super) fn resume_with_answer<B>(
+    fn resume_with_answer<B>(
         &self,
         request: &mut Request<B>,
         AskedToken { token, signed, sender }: AskedToken,
@@ -365,7 +398,7 @@ impl Authenticator {
     }
 
     /// Continues after the revocation check has answered.
-    pub(super) fn resume_with_status<B>(
+    fn resume_with_status<B>(
         &self,
         request: &mut Request<B>,
         caller: VerifiedCaller,
@@ -424,17 +457,18 @@ impl Authenticator {
             return self.check_revocation(request, verified, token);
         }
         match checker.record(&proof, &verified, now) {
-            ProofQuery::Known(outcome) => {
+            ReplayQuery::Known(outcome) => {
                 self.resume_with_replay(request, ProvenToken { verified, token, proof }, outcome)
             }
-            ProofQuery::Pending(outcome) => {
-                Ok(Admission::AwaitReplay { outcome, proven: ProvenToken { verified, token, proof } })
+            ReplayQuery::Pending(outcome) => {
+                let proven = ProvenToken { verified, token, proof };
+                Ok(Admission::Await(Box::pin(async move { Resumption::Replay(outcome.await, proven) })))
             }
         }
     }
 
     /// Continues after the store of used proofs has answered.
-    pub(super) fn resume_with_replay<B>(
+    fn resume_with_replay<B>(
         &self,
         request: &mut Request<B>,
         ProvenToken { verified, token, proof }: ProvenToken,
@@ -471,7 +505,9 @@ impl Authenticator {
         };
         match revocation.query(&caller.verified) {
             RevocationQuery::Known(status) => self.resume_with_status(request, caller, status),
-            RevocationQuery::Pending(status) => Ok(Admission::AwaitRevocation { status, caller }),
+            RevocationQuery::Pending(status) => {
+                Ok(Admission::Await(Box::pin(async move { Resumption::Revocation(status.await, caller) })))
+            }
         }
     }
 

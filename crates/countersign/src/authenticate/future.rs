@@ -5,28 +5,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
-use countersign_core::key::RefreshOutcome;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::addition::Addition;
-use super::authenticator::{Admission, AskedToken, Authenticator, ProvenToken, SuspendedToken, VerifiedCaller};
-use super::opaque::Answered;
+use super::authenticator::{Admission, Authenticator, Wait};
 use super::preflight::PreflightFuture;
-use crate::proof::ReplayFuture;
 use crate::response::{Refusal, ResponseBody};
-use crate::revocation::RevocationFuture;
-use crate::rt;
-
-/// The longest wait of a request for keys. The sources of this crate answer sooner; this ends the wait for any other.
-const MAX_KEY_WAIT: Duration = Duration::from_secs(60);
-
-/// When to retry after that.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// The future of [`Authenticate`](super::Authenticate), which has an example. It allocates only if the request waits.
@@ -43,23 +31,8 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, F, ReqBody> {
         Response { response: Option<Response<Bytes>> },
-        RefreshingKeys {
-            refresh: Pin<Box<dyn Future<Output = RefreshOutcome> + Send>>,
-            suspended: Option<Box<(Suspended<S, ReqBody>, SuspendedToken)>>,
-        },
-        Introspecting {
-            answer: Pin<Box<dyn Future<Output = Answered> + Send>>,
-            suspended: Option<Box<(Suspended<S, ReqBody>, AskedToken)>>,
-        },
-        CheckingRevocation {
-            status: RevocationFuture,
-            suspended: Option<Box<(Suspended<S, ReqBody>, VerifiedCaller)>>,
-        },
+        Waiting { resumption: Wait, suspended: Option<Box<Suspended<S, ReqBody>>> },
         Preflight { answer: PreflightFuture },
-        CheckingReplay {
-            outcome: ReplayFuture,
-            suspended: Option<Box<(Suspended<S, ReqBody>, ProvenToken)>>,
-        },
         Inner { #[pin] future: F, addition: Addition },
     }
 }
@@ -112,40 +85,11 @@ where
                 StateProjection::Preflight { answer } => {
                     State::Response { response: Some(ready!(answer.as_mut().poll(context))) }
                 }
-                StateProjection::RefreshingKeys { refresh, suspended } => {
-                    let outcome = ready!(refresh.as_mut().poll(context));
-                    let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
-                        return Poll::Pending;
-                    };
+                StateProjection::Waiting { resumption, suspended } => {
+                    let resumption = ready!(resumption.as_mut().poll(context));
+                    let Some(mut suspended) = suspended.take().map(|boxed| *boxed) else { return Poll::Pending };
                     let Suspended { authenticator, request, .. } = &mut suspended;
-                    let admission = authenticator.resume_with_keys(request, token, &outcome);
-                    suspended.proceed(admission)
-                }
-                StateProjection::CheckingReplay { outcome, suspended } => {
-                    let outcome = ready!(outcome.as_mut().poll(context));
-                    let Some((mut suspended, proven)) = suspended.take().map(|boxed| *boxed) else {
-                        return Poll::Pending;
-                    };
-                    let Suspended { authenticator, request, .. } = &mut suspended;
-                    let admission = authenticator.resume_with_replay(request, proven, outcome);
-                    suspended.proceed(admission)
-                }
-                StateProjection::Introspecting { answer, suspended } => {
-                    let outcome = ready!(answer.as_mut().poll(context));
-                    let Some((mut suspended, token)) = suspended.take().map(|boxed| *boxed) else {
-                        return Poll::Pending;
-                    };
-                    let Suspended { authenticator, request, .. } = &mut suspended;
-                    let admission = authenticator.resume_with_answer(request, token, outcome);
-                    suspended.proceed(admission)
-                }
-                StateProjection::CheckingRevocation { status, suspended } => {
-                    let status = ready!(status.as_mut().poll(context));
-                    let Some((mut suspended, caller)) = suspended.take().map(|boxed| *boxed) else {
-                        return Poll::Pending;
-                    };
-                    let Suspended { authenticator, request, .. } = &mut suspended;
-                    let admission = authenticator.resume_with_status(request, caller, status);
+                    let admission = authenticator.resume(request, resumption);
                     suspended.proceed(admission)
                 }
             };
@@ -166,22 +110,7 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             }
             Ok(Admission::Respond(response)) => State::Response { response: Some(response) },
             Ok(Admission::AnswerPreflight(answer)) => State::Preflight { answer },
-            Ok(Admission::AwaitKeys { keys, suspended: token }) => {
-                let refresh = Box::pin(async move {
-                    let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
-                    rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out)
-                });
-                State::RefreshingKeys { refresh, suspended: Some(Box::new((self, token))) }
-            }
-            Ok(Admission::AwaitReplay { outcome, proven }) => {
-                State::CheckingReplay { outcome, suspended: Some(Box::new((self, proven))) }
-            }
-            Ok(Admission::AwaitAnswer { answer, suspended: token }) => {
-                State::Introspecting { answer, suspended: Some(Box::new((self, token))) }
-            }
-            Ok(Admission::AwaitRevocation { status, caller }) => {
-                State::CheckingRevocation { status, suspended: Some(Box::new((self, caller))) }
-            }
+            Ok(Admission::Await(resumption)) => State::Waiting { resumption, suspended: Some(Box::new(self)) },
             Err(refusal) => match self.authenticator.refuse(refusal, &mut self.request) {
                 Some(response) => State::Response { response: Some(response) },
                 None => State::Inner { future: self.ready.call(self.request), addition: Addition::default() },

@@ -10,7 +10,7 @@ use countersign_core::proof::{
 use countersign_core::verify::Verified;
 use http::{HeaderName, HeaderValue, Request, Uri};
 
-use super::replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
+use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use crate::rt;
 
 /// The header of proofs.
@@ -25,12 +25,6 @@ pub(crate) struct ProofChecker {
     pub(super) nonces: Option<Nonces>,
     pub(super) replays: Arc<dyn ReplayStore>,
     pub(super) timeout: Duration,
-}
-
-/// The outcome of recording a proof, or the future of one.
-pub(crate) enum ProofQuery {
-    Known(ReplayOutcome),
-    Pending(ReplayFuture),
 }
 
 impl ProofChecker {
@@ -68,26 +62,19 @@ impl ProofChecker {
     pub(crate) fn check(&self, proof: &mut DpopProof, now: UnixTime) -> Result<(), ProofError> {
         proof.check_fresh(now)?;
         proof.check_signature()?;
-        let Some(nonces) = &self.nonces else { return Ok(()) };
-        match proof.nonce() {
-            Some(nonce) if nonces.accepts(nonce, now) => Ok(()),
-            Some(_) => Err(ProofError::new(Kind::NonceRequired, "the nonce is not one of this service, or is over")),
-            None => Err(ProofError::new(Kind::NonceRequired, "the proof has no nonce")),
-        }
+        self.nonces.as_ref().map_or(Ok(()), |nonces| nonces.check(proof, now))
     }
 
     /// Records the use of a proof that passed all checks.
-    pub(crate) fn record(&self, proof: &DpopProof, token: &Arc<Verified>, now: UnixTime) -> ProofQuery {
-        let (key, id) = (proof.thumbprint(), proof.id());
-        let (issued_at, ends_at) = (proof.issued_at(), proof.ends_at());
-        match self.replays.insert(&ProofUse { key, id, issued_at, ends_at, now, token }) {
-            ReplayQuery::Known(outcome) => ProofQuery::Known(outcome),
+    pub(crate) fn record(&self, proof: &DpopProof, token: &Arc<Verified>, now: UnixTime) -> ReplayQuery {
+        match self.replays.insert(&ProofUse { proof, now, token }) {
             ReplayQuery::Pending(outcome) => {
                 let timeout = self.timeout;
-                ProofQuery::Pending(Box::pin(async move {
+                ReplayQuery::Pending(Box::pin(async move {
                     rt::within(timeout, outcome).await.unwrap_or(ReplayOutcome::Unknown)
                 }))
             }
+            known => known,
         }
     }
 

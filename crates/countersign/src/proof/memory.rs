@@ -95,15 +95,15 @@ impl MemoryReplays {
 
     fn record(&self, proof: &ProofUse<'_>) -> ReplayOutcome {
         let started = *self.started.get_or_init(|| proof.now);
-        if started.as_secs() > proof.issued_at.as_secs() {
+        if started.as_secs() > proof.issued_at().as_secs() {
             return if proof.now < started { ReplayOutcome::Unknown } else { ReplayOutcome::Forgotten };
         }
         // 128 bits under random keys: two proofs of the same name are found by nobody who does not know the keys.
-        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one((proof.key, proof.id)));
+        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one((proof.key(), proof.id())));
         let name = u128::from(high) << 64 | u128::from(low);
         let mut shard = self.shard(high);
         shard.forget(proof.now);
-        let end = proof.ends_at.as_secs() / BUCKET_SECONDS;
+        let end = proof.ends_at().as_secs() / BUCKET_SECONDS;
         if shard.used.contains_key(&name) {
             return ReplayOutcome::Used;
         }
@@ -159,7 +159,7 @@ impl Shard {
         let name = token.client_id().filter(|client| !client.is_empty());
         let client = match name {
             Some(client) => self.shares.key(&(issuer, client)),
-            None => self.shares.key(&(issuer, proof.key)),
+            None => self.shares.key(&(issuer, proof.key())),
         };
         let subject = Some(token.subject()).filter(|subject| name != Some(subject));
         let subject = subject.map(|subject| self.shares.key(&(client, subject)));

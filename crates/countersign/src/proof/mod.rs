@@ -32,7 +32,7 @@ mod peer;
 mod replay;
 
 pub use certificate::PeerCertificate;
-pub(crate) use check::{ProofChecker, ProofQuery};
+pub(crate) use check::ProofChecker;
 pub use countersign_core::proof::{ExternalUrl, Nonces, ProofError, ProofErrorKind};
 pub use dpop::Dpop;
 pub(crate) use mark::CheckedProof;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
 use countersign_core::key::Thumbprint;
+use countersign_core::proof::DpopProof;
 use countersign_core::verify::Verified;
 
 /// Remembers used proofs, so that each counts once (RFC 9449 §11.1).
@@ -62,10 +63,7 @@ const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 /// One use of a proof; [`ReplayStore`] has an example.
 pub struct ProofUse<'p> {
-    pub(super) key: Thumbprint,
-    pub(super) id: &'p str,
-    pub(super) issued_at: UnixTime,
-    pub(super) ends_at: UnixTime,
+    pub(super) proof: &'p DpopProof,
     pub(super) now: UnixTime,
     pub(super) token: &'p Arc<Verified>,
 }
@@ -74,37 +72,37 @@ impl ProofUse<'_> {
     /// The name of the proof: the thumbprint of its key, a dot, and its `jti`, at most 300 bytes. The `jti` is any text.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}.{}", self.key, self.id)
+        format!("{}.{}", self.key(), self.id())
     }
 
     /// The key of the proof.
     #[must_use]
     pub fn key(&self) -> Thumbprint {
-        self.key
+        self.proof.thumbprint()
     }
 
     /// The identifier of the proof (`jti`), which is unique for the key.
     #[must_use]
     pub fn id(&self) -> &str {
-        self.id
+        self.proof.id()
     }
 
     /// The time at which the client made the proof, by its clock.
     #[must_use]
     pub fn issued_at(&self) -> UnixTime {
-        self.issued_at
+        self.proof.issued_at()
     }
 
     /// The last time at which the proof is accepted, by the clock of this instance.
     #[must_use]
     pub fn ends_at(&self) -> UnixTime {
-        self.ends_at
+        self.proof.ends_at()
     }
 
     /// The time until which a shared store has to keep the record: a minute longer, because clocks of instances differ.
     #[must_use]
     pub fn keep_until(&self) -> UnixTime {
-        UnixTime::from_secs(self.ends_at.as_secs() + 1).saturating_add(CLOCK_DIFFERENCE)
+        UnixTime::from_secs(self.ends_at().as_secs() + 1).saturating_add(CLOCK_DIFFERENCE)
     }
 
     /// The time of the request.
@@ -160,6 +158,6 @@ impl Debug for ReplayQuery {
 /// Only the times: key and `jti` identify a client.
 impl Debug for ProofUse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProofUse").field("issued_at", &self.issued_at.as_secs()).finish_non_exhaustive()
+        f.debug_struct("ProofUse").field("issued_at", &self.issued_at().as_secs()).finish_non_exhaustive()
     }
 }

@@ -15,4 +15,4 @@ pub use metadata::ResourceMetadata;
 pub use problem::{Detail, Problem};
 pub(crate) use refusal::Refusal;
 pub use render::Render;
-pub(crate) use responder::{Responder, SetupFault};
+pub(crate) use responder::{DPOP_NONCE, Responder, SetupFault};

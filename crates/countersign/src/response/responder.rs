@@ -25,7 +25,7 @@ const EXPOSED: &str = "www-authenticate, retry-after";
 const EXPOSED_WITH_NONCE: &str = "www-authenticate, retry-after, dpop-nonce";
 
 /// The header of nonces (RFC 9449 §8.1).
-const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Creates the responses to refused requests.
 #[derive(Clone, Debug)]

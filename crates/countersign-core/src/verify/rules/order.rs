@@ -25,7 +25,7 @@ pub(in crate::verify) fn check(header: &Header, case: &Case<'_>) -> Result<(), V
     RULES.iter().try_for_each(|rule| rule.decide(header, case))
 }
 
-/// Evaluates the rules for claims alone: an authority vouches for them in place of a signature.
+/// Evaluates only the rules for claims: an authority vouches for them in place of a signature.
 pub(in crate::verify) fn check_claims(case: &Case<'_>) -> Result<(), VerifyError> {
     RULES.iter().try_for_each(|rule| rule.decide_claims(case))
 }
