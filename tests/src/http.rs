@@ -3,16 +3,19 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test helper tells a misuse by failing the test")]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// A router, served on a port of the system's choice until it is dropped.
 #[derive(Debug)]
 pub struct Service {
     address: SocketAddr,
+    stop: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -36,8 +39,10 @@ impl Service {
     /// Serves `router` on a listener that was bound before, for a router that must know its own address.
     pub fn on(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("bound");
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("serves") });
-        Service { address, task }
+        let stop = Arc::new(Notify::new());
+        let serve = axum::serve(listener, router).with_graceful_shutdown(Arc::clone(&stop).notified_owned());
+        let task = tokio::spawn(async move { serve.await.expect("serves") });
+        Service { address, stop, task }
     }
 
     /// Serves `router`, which learns the address of its peer.
@@ -45,8 +50,16 @@ impl Service {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let app = router.into_make_service_with_connect_info::<SocketAddr>();
-        let task = tokio::spawn(async move { axum::serve(listener, app).await.expect("serves") });
-        Service { address, task }
+        let stop = Arc::new(Notify::new());
+        let serve = axum::serve(listener, app).with_graceful_shutdown(Arc::clone(&stop).notified_owned());
+        let task = tokio::spawn(async move { serve.await.expect("serves") });
+        Service { address, stop, task }
+    }
+
+    /// Ends it with the connections that clients keep open, which a drop leaves as they are.
+    pub async fn stop(mut self) {
+        self.stop.notify_one();
+        (&mut self.task).await.expect("an end");
     }
 
     /// `http://127.0.0.1:port`.

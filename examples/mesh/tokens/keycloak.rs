@@ -49,7 +49,7 @@ impl Keycloak {
         drop((listener, for_https)); // Keycloak binds the ports itself
         let folder = std::env::temp_dir().join(format!("countersign-mesh-{}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        std::fs::write(folder.join("options"), "")?; // no certificate: this machine calls it by plain HTTP
+        std::fs::write(folder.join("options"), "--optimized")?; // no certificate: this machine calls it by plain HTTP
         let mut command = Command::new(scripts.join("run"));
         let mut script =
             command.arg(port.to_string()).arg(https_port.to_string()).arg(&folder).stdin(Stdio::piped()).spawn()?;
