@@ -10,8 +10,14 @@ use super::table::{self, Shown};
 const OF_S6: [&str; 4] = ["S6.01", "S6.02", "S6.16", "S6.26"];
 
 /// The kinds that no requirement of these groups gives, and where they come from.
-const OF_OTHERS: [&str; 5] =
-    ["keys_unavailable", "enqueued_in_future", "waited_too_long", "not_active", "introspection_unavailable"];
+const OF_OTHERS: [&str; 6] = [
+    "keys_unavailable",
+    "enqueued_in_future",
+    "waited_too_long",
+    "not_active",
+    "introspection_unavailable",
+    "api_keys_unavailable",
+];
 
 fn reasons() -> BTreeMap<&'static str, &'static str> {
     table::lines(include_str!("reasons.txt")).map(|line| line.split_once(' ').expect("an id and a reason")).collect()

@@ -23,7 +23,12 @@ macro_rules! kinds {
             /// Returns whether the token was left unverified (503, retry), not refused (401).
             #[must_use]
             pub const fn is_unavailable(self) -> bool {
-                matches!(self, VerifyErrorKind::KeysUnavailable | VerifyErrorKind::IntrospectionUnavailable)
+                matches!(
+                    self,
+                    VerifyErrorKind::KeysUnavailable
+                        | VerifyErrorKind::IntrospectionUnavailable
+                        | VerifyErrorKind::ApiKeysUnavailable
+                )
             }
 
             /// A one-line remedy for those who configure the service or its clients.
@@ -128,12 +133,16 @@ kinds! {
     /// The token was revoked.
     Revoked => "revoked",
         "fetch a new token";
-    /// The authorization server says that the token is not active: unknown, expired, revoked, or not for this service.
+    /// The authorization server says that the token is not active: unknown, expired, revoked, or not for this service. Or the
+    /// store of API keys has no such key.
     NotActive => "not_active",
-        "fetch a new token; the authorization server does not vouch for this one";
+        "fetch a new token, or use another API key; the authority does not vouch for this one";
     /// The introspection endpoint could not be asked, or its answer cannot be used, so the token was not checked.
     IntrospectionUnavailable => "introspection_unavailable",
         "try again; check that the introspection endpoint is reachable from here, and the client's credential";
+    /// The store of API keys could not be read, so the key was not checked.
+    ApiKeysUnavailable => "api_keys_unavailable",
+        "try again; check that the store of API keys is reachable from here";
     /// The keys could not be fetched, so the token was not checked.
     KeysUnavailable => "keys_unavailable",
         "try again; check that the issuer's keys are reachable from here";

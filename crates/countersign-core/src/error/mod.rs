@@ -76,6 +76,41 @@ impl VerifyError {
         VerifyError::new(VerifyErrorKind::NotActive, "the introspection endpoint does not answer active: true")
     }
 
+    /// No key of a store of API keys is the one that was sent.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::unknown_api_key().code(), "not_active");
+    /// ```
+    pub fn unknown_api_key() -> Self {
+        VerifyError::new(VerifyErrorKind::NotActive, "the store of API keys has no such key")
+    }
+
+    /// The API key has ended.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::api_key_expired().code(), "expired");
+    /// ```
+    pub fn api_key_expired() -> Self {
+        VerifyError::new(VerifyErrorKind::Expired, "the API key has ended").after_signature()
+    }
+
+    /// Creates the error for a store of API keys that cannot be read now; the caller retries after `retry_after`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert!(VerifyError::api_keys_unavailable(Duration::from_secs(1), "no answer").is_unavailable());
+    /// ```
+    pub fn api_keys_unavailable(retry_after: Duration, detail: impl Into<Cow<'static, str>>) -> Self {
+        let kind = VerifyErrorKind::ApiKeysUnavailable;
+        VerifyError { retry_after: Some(retry_after), ..VerifyError::new(kind, detail) }
+    }
+
     /// A credential that cannot be a token of the kinds that are taken, refused without asking anybody.
     ///
     /// ```

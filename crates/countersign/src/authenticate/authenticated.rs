@@ -7,6 +7,7 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
+use super::api_key::ApiKeyCheck;
 use super::asked::AskedAbout;
 #[cfg(feature = "axum")]
 use super::coverage::Coverage;
@@ -41,6 +42,7 @@ pub(crate) struct LayerContext {
     pub(crate) subjects: Option<Pseudonyms>,
     pub(crate) revocation: Option<Revocation>,
     pub(crate) introspection: Option<Introspector>,
+    pub(crate) api_keys: Option<Arc<dyn ApiKeyCheck>>,
     pub(super) locations: TokenLocations,
     #[cfg(feature = "axum")]
     pub(super) coverage: Coverage,

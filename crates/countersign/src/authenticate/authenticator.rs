@@ -16,6 +16,7 @@ use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
+use super::api_key::{ApiKeyAnswer, ApiKeyCheck};
 use super::asked::AskedAbout;
 use super::authenticated::{Authenticated, LayerContext};
 use super::caller_token::CallerToken;
@@ -208,12 +209,16 @@ impl Authenticator {
             return Err(refusal);
         }
         let decoded;
-        let mut is_dpop = false;
+        let (mut is_dpop, mut is_api_key) = (false, false);
         let token = match credential::read(request, locations) {
             Credential::Bearer(token) => token,
             Credential::Dpop(token) => {
                 is_dpop = true;
                 token
+            }
+            Credential::ApiKey(key) => {
+                is_api_key = true;
+                key
             }
             Credential::Encoded(encoded) => {
                 decoded = decode_base64url(encoded).and_then(|token| String::from_utf8(token).ok());
@@ -250,6 +255,17 @@ impl Authenticator {
         };
         let certificate = certificate.map_err(|reason| self.invalid_request(reason))?;
         let sender = Sender { proof, certificate: certificate.map(Box::new) };
+        let api_keys = self.context.api_keys.as_deref();
+        if let Some(api_keys) = api_keys.filter(|it| is_api_key || it.takes(token)) {
+            // Neither a verifier nor an introspection endpoint has to see a key that arrives elsewhere.
+            if is_dpop || is_api_key != locations.api_key.is_some() {
+                let problem = "an API key arrived in another place than the one that this layer reads";
+                return Err(self.refused(VerifyError::impossible(problem)));
+            }
+            let asked = Self::check_api_key(api_keys, token);
+            // It is never kept: no other service may learn it, nor exchange it.
+            return self.await_answer(request, asked, AskedToken { token: None, signed: None, sender });
+        }
         let introspection = self.context.introspection.as_ref();
         if let Some(introspection) = introspection.filter(|it| it.takes_at_sight(token)) {
             let (asked, suspended) = self.ask(introspection, token, sender)?;
@@ -346,6 +362,13 @@ impl Authenticator {
             return self.await_answer(request, asked, suspended);
         }
         self.check_proof(request, result, Some(token), sender.proof)
+    }
+
+    fn check_api_key(api_keys: &dyn ApiKeyCheck, key: &str) -> Asked {
+        match api_keys.check(key) {
+            ApiKeyAnswer::Known(answer) => Asked::Known(answer),
+            ApiKeyAnswer::Pending(answer) => Asked::Pending(answer),
+        }
     }
 
     /// The text of a token that is kept, or is not in the `Authorization` header, from which it can be read again.

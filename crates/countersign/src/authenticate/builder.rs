@@ -11,6 +11,7 @@ use http::{HeaderMap, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::api_key::{ApiKeyCheck, ApiKeySource};
 use super::authenticated::LayerContext;
 use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
@@ -49,6 +50,7 @@ pub struct AuthenticateLayerBuilder {
     subjects: Option<Pseudonyms>,
     revocation: Option<Revocation>,
     dpop: Option<Dpop>,
+    api_keys: Option<Arc<dyn ApiKeySource>>,
     #[cfg(feature = "introspection")]
     introspection: Option<Introspection>,
     #[cfg(feature = "introspection")]
@@ -59,7 +61,7 @@ impl AuthenticateLayer {
     /// Creates a layer that requires a token accepted by `verifier` on every path.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self::builder(verifier).finish(None)
+        Self::builder(verifier).finish(None, None)
     }
 
     /// Starts a layer with settings of its own.
@@ -71,6 +73,7 @@ impl AuthenticateLayer {
             subjects: None,
             revocation: None,
             dpop: None,
+            api_keys: None,
             #[cfg(feature = "introspection")]
             introspection: None,
             #[cfg(feature = "introspection")]
@@ -194,6 +197,16 @@ impl AuthenticateLayerBuilder {
     /// ```
     pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
         self.settings.mutual_tls = Some(mutual_tls);
+        self
+    }
+
+    /// Takes API keys too, such as those of the crate `countersign-apikey`. They arrive in a header of their own or as bearer
+    /// tokens, as the source says. A request still brings exactly one credential: a key beside a token is 400.
+    ///
+    /// The rules, guards and extractors treat their callers as those of tokens. An API key is never kept for outbound calls.
+    pub fn api_keys(mut self, keys: impl ApiKeySource) -> Self {
+        self.settings.locations.api_key = keys.header();
+        self.api_keys = Some(Arc::new(keys));
         self
     }
 
@@ -394,7 +407,7 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
-    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `introspection`, `external_url`, `algorithms` and `max_age` of
+    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `introspection`, `api_keys`, `external_url`, `algorithms` and `max_age` of
     /// [`Dpop`], `trusted_proxies` of [`MutualTls`], and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
@@ -457,12 +470,25 @@ impl AuthenticateLayerBuilder {
         };
         #[cfg(not(feature = "introspection"))]
         let introspection = None;
+        let api_keys = match self.api_keys.as_ref().map(|keys| keys.for_verifier(&self.verifier)) {
+            Some(Err(found)) => {
+                let unusable = || Fault::new("api_keys", "the source gives no keys");
+                faults.extend(if found.is_empty() { vec![unusable()] } else { found });
+                None
+            }
+            Some(Ok(keys)) => Some(keys),
+            None => None,
+        };
         ConfigError::check(faults)?;
-        Ok(self.finish(introspection))
+        Ok(self.finish(introspection, api_keys))
     }
 
     /// The layer, whose settings have no fault.
-    fn finish(self, introspection: Option<Introspector>) -> AuthenticateLayer {
+    fn finish(
+        self,
+        introspection: Option<Introspector>,
+        api_keys: Option<Arc<dyn ApiKeyCheck>>,
+    ) -> AuthenticateLayer {
         let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, .. } = self;
         let clock = Arc::clone(verifier.clock());
         let context = LayerContext {
@@ -473,6 +499,7 @@ impl AuthenticateLayerBuilder {
             subjects,
             revocation,
             introspection,
+            api_keys,
             locations: settings.locations.clone(),
             #[cfg(feature = "axum")]
             coverage: Default::default(),

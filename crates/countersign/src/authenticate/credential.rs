@@ -17,6 +17,8 @@ pub(super) enum Credential<'r> {
     Dpop(&'r str),
     /// One token, encoded as base64url once more.
     Encoded(&'r str),
+    /// One API key, in a header of its own.
+    ApiKey(&'r str),
     /// Several credentials or a malformed one: 400 `invalid_request`, with the reason for the log.
     Malformed(&'static str),
     /// A token that browsers send by themselves, in a request that another site may have caused: 403, with the reason for the
@@ -67,8 +69,15 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
         values.for_each(&mut add);
         Some(header)
     });
+    if let Some(name) = &locations.api_key {
+        for line in request.headers().get_all(name).iter().filter(|line| !line.is_empty()) {
+            count += 1;
+            found = std::str::from_utf8(line.as_bytes())
+                .map_or(Credential::Malformed("the API key has characters that no key has"), Credential::ApiKey);
+        }
+    }
     if count == 1
-        && matches!(found, Credential::Bearer(_) | Credential::Dpop(_) | Credential::Encoded(_))
+        && !matches!(found, Credential::None | Credential::Malformed(_) | Credential::CrossSite(_))
         && !locations.query
         && request.uri().query().is_some_and(has_token)
     {
@@ -177,7 +186,10 @@ mod tests {
             Credential::CrossSite(_) => "cross-site".into(),
             Credential::None => "none".into(),
             Credential::Malformed(_) => "malformed".into(),
-            Credential::Bearer(token) | Credential::Dpop(token) | Credential::Encoded(token) => token.into(),
+            Credential::Bearer(token)
+            | Credential::Dpop(token)
+            | Credential::Encoded(token)
+            | Credential::ApiKey(token) => token.into(),
         }
     }
 

@@ -35,7 +35,7 @@ pub struct HeaderToken {
 }
 
 /// Headers with a meaning of their own.
-static RESERVED: [HeaderName; 9] = [
+pub(super) static RESERVED: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -59,6 +59,11 @@ impl HeaderToken {
     pub fn origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.origins = origins.into_iter().map(|origin| origin.into().to_ascii_lowercase()).collect();
         self
+    }
+
+    /// Returns whether this is the header.
+    pub(super) fn is_named(&self, name: &HeaderName) -> bool {
+        self.name.as_ref() == Some(name)
     }
 
     /// The faults in name and origins.

@@ -1,10 +1,10 @@
 //! Locations of a token besides the `Authorization` header; each is off by default.
 
 use countersign_core::error::Fault;
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 
 use super::cookie::CookieToken;
-use super::header::HeaderToken;
+use super::header::{HeaderToken, RESERVED};
 use super::query::{has_token, without_tokens};
 use super::websocket::TokenProtocols;
 
@@ -13,6 +13,8 @@ use super::websocket::TokenProtocols;
 pub(super) struct TokenLocations {
     pub(super) cookie: Option<CookieToken>,
     pub(super) header: Option<HeaderToken>,
+    /// The header of API keys.
+    pub(super) api_key: Option<HeaderName>,
     pub(super) protocols: TokenProtocols,
     pub(super) query: bool,
     /// Takes the scheme `DPoP` beside `Bearer`.
@@ -24,12 +26,21 @@ pub(super) struct TokenLocations {
 impl TokenLocations {
     /// Returns whether the `Authorization` header is the only location.
     pub(super) fn is_header_only(&self) -> bool {
-        self.cookie.is_none() && self.header.is_none() && self.protocols.is_off() && !self.query
+        self.cookie.is_none()
+            && self.header.is_none()
+            && self.api_key.is_none()
+            && self.protocols.is_off()
+            && !self.query
     }
 
     pub(super) fn faults(&self) -> impl Iterator<Item = Fault> {
         let header = self.header.iter().flat_map(HeaderToken::faults);
-        self.cookie.iter().flat_map(CookieToken::faults).chain(header)
+        let is_taken = |name: &HeaderName| {
+            RESERVED.contains(name) || self.header.as_ref().is_some_and(|header| header.is_named(name))
+        };
+        let problem = "the header of API keys has a meaning of its own; choose another, such as x-api-key";
+        let api_key = self.api_key.iter().filter(move |name| is_taken(name)).map(move |_| Fault::new("api_keys", problem));
+        self.cookie.iter().flat_map(CookieToken::faults).chain(header).chain(api_key)
     }
 
     /// Returns whether these headers or this address seem to have a token. Its form is not checked.
@@ -41,6 +52,7 @@ impl TokenLocations {
         headers.get(header::AUTHORIZATION).is_some_and(is_token)
             || self.cookie.as_ref().is_some_and(|cookie| cookie.values(headers).next().is_some())
             || self.header.as_ref().is_some_and(|header| header.values(headers).next().is_some())
+            || self.api_key.as_ref().and_then(|name| headers.get(name)).is_some_and(|key| !key.is_empty())
             || self.protocols.have_token(headers)
             || (self.query && uri.query().is_some_and(has_token))
     }
@@ -63,6 +75,11 @@ impl TokenLocations {
         }
         if let Some(header) = &self.header {
             header.hide(request.headers_mut());
+        }
+        if let Some(name) = &self.api_key
+            && let header::Entry::Occupied(mut lines) = request.headers_mut().entry(name)
+        {
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
         }
         if !self.protocols.is_off() {
             self.protocols.strip(request.headers_mut());

@@ -4,6 +4,7 @@
 //! behind it read that record.
 
 mod addition;
+mod api_key;
 mod asked;
 mod authenticated;
 mod authenticator;
@@ -27,6 +28,7 @@ mod query;
 mod service;
 mod websocket;
 
+pub use api_key::{ApiKeyAnswer, ApiKeyCheck, ApiKeySource};
 pub(crate) use asked::AskedAbout;
 pub(crate) use authenticated::LayerContext;
 pub use authenticated::{Authenticated, AuthenticationStatus};

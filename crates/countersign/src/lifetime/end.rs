@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::integration::still_accepts;
+use countersign_core::token::CredentialKind;
 use countersign_core::verify::Verified;
 use http::Extensions;
 use tokio::time::timeout;
@@ -121,6 +122,11 @@ impl TokenEnd {
         let token = self.asked.as_ref().and_then(AskedAbout::token);
         if let Some((introspection, token)) = self.context.introspection.as_ref().zip(token)
             && !introspection.still_vouches(token, &self.verified).await
+        {
+            return false;
+        }
+        if self.verified.token_kind() == CredentialKind::ApiKey
+            && !self.context.api_keys.as_ref().is_some_and(|keys| keys.still_accepts(&self.verified))
         {
             return false;
         }

@@ -65,6 +65,7 @@ impl Refusal {
             Refusal::Token(error) => match error.kind() {
                 Kind::KeysUnavailable => "keys_unavailable",
                 Kind::IntrospectionUnavailable => "introspection_unavailable",
+                Kind::ApiKeysUnavailable => "api_keys_unavailable",
                 // Nothing is stated about a forged token: a reason would show who is trusted.
                 _ if !error.is_signature_verified() => "token_invalid",
                 Kind::Expired => "token_expired",
@@ -105,7 +106,7 @@ impl Refusal {
             "invalid_request" => "exactly one well-formed bearer token is required",
             "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
-            "keys_unavailable" | "introspection_unavailable" | "revocation_unavailable" => {
+            "keys_unavailable" | "introspection_unavailable" | "api_keys_unavailable" | "revocation_unavailable" => {
                 "the token cannot be verified at the moment"
             }
             "upstream_unavailable" => "a service that is needed for the answer is not available at the moment",

@@ -42,6 +42,8 @@ pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration)
     let (code, detail) = (error.code(), error.detail());
     if error.kind() == VerifyErrorKind::IntrospectionUnavailable {
         tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: introspection unavailable");
+    } else if error.kind() == VerifyErrorKind::ApiKeysUnavailable {
+        tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: API keys unavailable");
     } else if error.is_unavailable() {
         tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "not verified: keys unavailable");
     } else {

@@ -1,6 +1,5 @@
 //! State in PostgreSQL, for several instances of one issuer.
 
-mod connection;
 mod postgres_store;
 mod statement;
 

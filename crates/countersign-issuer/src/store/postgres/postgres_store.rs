@@ -5,11 +5,9 @@ use std::fmt;
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
-use tokio_postgres::config::Host;
-use tokio_postgres::{Config, Row};
+use countersign_postgres::{Connection, Database, DatabaseError, DatabaseErrorKind, QueryResult, Row, ToSql};
 
-use super::connection::{Connection, Database, QueryResult, failed};
-use super::statement::{MAX_REMOVED, Statement};
+use super::statement::{self, MAX_REMOVED};
 use crate::store::interface::MAX_IDS;
 use crate::store::share::Sweeps;
 use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
@@ -44,15 +42,7 @@ impl PostgresStore {
     /// # Errors
     /// `ConfigError` if the settings are not usable or the database does not answer.
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
-        let fault = |problem: &'static str| ConfigError::new("store", problem);
-        let config: Config = settings.expose().parse().map_err(|_| fault("the settings are not readable"))?;
-        if let Some(problem) = address_fault(&config) {
-            return Err(fault(problem));
-        }
-        let database = Database::start(config);
-        let database = database.map_err(|_| fault("the thread of the connection cannot be started"))?;
-        let created = database.run(async |connection: &Connection| connection.create_tables().await);
-        created.map_err(|error| ConfigError::new("store", error.to_string()))?;
+        let database = Database::connect(settings, "countersign-issuer", statement::SCHEMA)?;
         Ok(PostgresStore { database, sweeps: Sweeps::default(), max_ids: MAX_IDS })
     }
 
@@ -67,19 +57,19 @@ impl PostgresStore {
 impl Store for PostgresStore {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
         let rows =
-            self.database.run(async |connection: &Connection| connection.query(Statement::ReadKeys, &[]).await)?;
+            self.database.run(async |connection: &Connection| connection.query(statement::READ_KEYS, &[]).await)?;
         let read = |row: &Row| {
             let version: i64 = row.try_get(0)?;
             Ok(StoredKeys::new(u64::try_from(version).unwrap_or_default(), row.try_get(1)?))
         };
-        rows.first().map(|row| read(row).map_err(|error| failed(&error))).transpose()
+        rows.first().map(|row| read(row).map_err(|error| DatabaseError::from(error).into())).transpose()
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
         let (expected_version, keys) = (number(expected_version), keys.to_vec());
         let written = self.database.run(async move |connection: &Connection| match expected_version {
-            0 => connection.execute(Statement::InsertKeys, &[&keys]).await,
-            _ => connection.execute(Statement::UpdateKeys, &[&expected_version, &keys]).await,
+            0 => connection.execute(statement::INSERT_KEYS, &[&keys]).await,
+            _ => connection.execute(statement::UPDATE_KEYS, &[&expected_version, &keys]).await,
         })?;
         Ok(written == 1)
     }
@@ -98,9 +88,9 @@ impl Store for PostgresStore {
         let may_sweep = self.sweeps.is_due(list, expired_before);
         let (inserted, has_swept) = self.database.run(async move |connection: &Connection| {
             let insert = async || -> QueryResult<Insertion> {
-                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+                let values: [&(dyn ToSql + Sync); 5] =
                     [&number_of_list, &digest, &client, &expires_at, &max];
-                let rows = connection.query(Statement::InsertId, &values).await?;
+                let rows = connection.query(statement::INSERT_ID, &values).await?;
                 let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
                 Ok(match (is(0)?, is(1)?, is(2)?, is(3)?) {
                     (true, _, false, false) => Insertion::New,
@@ -108,7 +98,7 @@ impl Store for PostgresStore {
                     (false, false, false, _) => Insertion::Full,
                     (false, true, false, _) => {
                         // Another instance stored it at this moment, perhaps with an earlier expiry.
-                        connection.query(Statement::InsertId, &values).await?;
+                        connection.query(statement::INSERT_ID, &values).await?;
                         Insertion::Present
                     }
                     _ => Insertion::Present,
@@ -118,7 +108,7 @@ impl Store for PostgresStore {
             if inserted != Insertion::Full || !may_sweep {
                 return Ok((inserted, false));
             }
-            let rows = connection.query(Statement::RemoveExpired, &[&number_of_list, &expired]).await?;
+            let rows = connection.query(statement::REMOVE_EXPIRED, &[&number_of_list, &expired]).await?;
             let removed = rows.first().map_or(Ok(0), |row| row.try_get::<_, i64>(0))?;
             Ok((insert().await?, removed < MAX_REMOVED))
         })?;
@@ -132,7 +122,7 @@ impl Store for PostgresStore {
         let (list, digest) = (i16::from(list.number()), digest.to_vec());
         let expires_at = number(expires_at.as_secs());
         let (is_stored, may_be_removed) = self.database.run(async move |connection: &Connection| {
-            let rows = connection.query(Statement::FindId, &[&list, &digest, &expires_at]).await?;
+            let rows = connection.query(statement::FIND_ID, &[&list, &digest, &expires_at]).await?;
             let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
             Ok((is(0)?, is(1)?))
         })?;
@@ -143,17 +133,18 @@ impl Store for PostgresStore {
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let read = async |connection: &Connection| connection.query(Statement::ReadSecretHashes, &[]).await;
+        let read = async |connection: &Connection| connection.query(statement::READ_SECRET_HASHES, &[]).await;
         let rows = self.database.run(read)?;
         let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
-        rows.iter().map(|row| read(row).map_err(|error| failed(&error))).collect()
+        rows.iter().map(|row| read(row).map_err(|error| DatabaseError::from(error).into())).collect()
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
         let (client_id, hash) = (client_id.to_owned(), hash.to_owned());
-        self.database.run(async move |connection: &Connection| {
-            connection.execute(Statement::PutSecretHash, &[&client_id, &hash]).await.map(drop)
-        })
+        let put = async move |connection: &Connection| {
+            connection.execute(statement::PUT_SECRET_HASH, &[&client_id, &hash]).await.map(drop)
+        };
+        Ok(self.database.run(put)?)
     }
 }
 
@@ -163,41 +154,14 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn address_fault(config: &Config) -> Option<&'static str> {
-    let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
-    if hosts.is_empty() || !hosts.iter().all(is_local) || !addresses.iter().all(std::net::IpAddr::is_loopback) {
-        return Some("the database is on another machine; reach it through the socket of a local proxy that encrypts");
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        let kind = match error.kind {
+            DatabaseErrorKind::Unavailable => StoreErrorKind::Unavailable,
+            DatabaseErrorKind::Failed => StoreErrorKind::Failed,
+        };
+        StoreError::new(kind).with_detail(error.to_string())
     }
-    if !addresses.is_empty() || hosts.iter().any(|host| matches!(host, Host::Tcp(_))) {
-        return Some(
-            "TCP, where anybody on this machine may answer; name the folder of a socket: host=/run/postgresql",
-        );
-    }
-    #[cfg(unix)]
-    if hosts.iter().any(|host| matches!(host, Host::Unix(folder) if is_open_to_all(folder))) {
-        return Some("the socket is in or below a folder that everybody may write to; use one of the database's own");
-    }
-    None
-}
-
-fn is_local(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        #[cfg(unix)]
-        Host::Unix(_) => true,
-    }
-}
-
-/// Returns whether everybody may write to a folder on the way, also behind links. The sticky bit of such a folder protects only
-/// what is there: after a restart of the machine, anybody may be the first to create it in `/tmp`.
-#[cfg(unix)]
-fn is_open_to_all(folder: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let resolved = std::fs::canonicalize(folder).unwrap_or_default();
-    let mut on_the_way = folder.ancestors().chain(resolved.ancestors());
-    on_the_way.any(|folder| std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o002 != 0))
 }
 
 fn number(value: u64) -> i64 {

@@ -18,86 +18,69 @@ pub(super) const SCHEMA: &str = "
     COMMIT;
 ";
 
-/// Ends a statement on the server at the latest when its caller has given up.
-pub(super) const SESSION: &str = "SET statement_timeout = 5000";
-
 /// The most ids that one statement removes.
 pub(super) const MAX_REMOVED: i64 = 10_000;
 
-/// A statement that is prepared at its first use on a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Statement {
-    ReadKeys,
-    InsertKeys,
-    UpdateKeys,
-    InsertId,
-    RemoveExpired,
-    FindId,
-    ReadSecretHashes,
-    PutSecretHash,
-}
+pub(super) const READ_KEYS: &str =
+    "SELECT version, keys FROM countersign_keys";
 
-impl Statement {
-    pub(super) const COUNT: usize = Statement::PutSecretHash as usize + 1;
+pub(super) const INSERT_KEYS: &str =
+    "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING";
 
-    pub(super) const fn text(self) -> &'static str {
-        match self {
-            Statement::ReadKeys => "SELECT version, keys FROM countersign_keys",
-            Statement::InsertKeys => "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING",
-            Statement::UpdateKeys => "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1",
-            // The rule of `has_room`. All parts see the tables as they were before.
-            Statement::InsertId => {
-                "WITH stored AS (
-                     SELECT coalesce(sum(ids), 0)::bigint AS total,
-                            coalesce(sum(ids) FILTER (WHERE client = $3), 0)::bigint AS own
-                     FROM countersign_id_counts WHERE list = $1
-                 ), room AS (
-                     SELECT total < $5 AND ($3 = '' OR own < $5 - total) AS is_free FROM stored
-                 ), added AS (
-                     INSERT INTO countersign_ids (list, digest, client, expires_at)
-                     SELECT $1, $2, $3, $4 FROM room WHERE is_free
-                     ON CONFLICT DO NOTHING RETURNING list, client
-                 ), prolonged AS (
-                     UPDATE countersign_ids SET expires_at = $4 WHERE list = $1 AND digest = $2 AND expires_at < $4
-                 ), counted AS (
-                     INSERT INTO countersign_id_counts AS counts (list, client, ids) SELECT list, client, 1 FROM added
-                     ON CONFLICT (list, client) DO UPDATE SET ids = counts.ids + 1
-                 )
-                 SELECT EXISTS (SELECT FROM added), (SELECT is_free FROM room),
-                        EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
-                        EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $4 <= until)"
-            }
-            // Never later than the clock of the database, which all instances share. At most 10,000 ids (`MAX_REMOVED`), since
-            // a statement that takes over 5 s is undone.
-            Statement::RemoveExpired => {
-                "WITH expired AS (
-                     SELECT list, digest FROM countersign_ids
-                     WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM now()))::bigint)
-                     ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
-                 ), removed AS (
-                     DELETE FROM countersign_ids AS ids USING expired
-                     WHERE ids.list = expired.list AND ids.digest = expired.digest
-                     RETURNING ids.client, ids.expires_at
-                 ), lost AS (
-                     SELECT client, count(*) AS ids FROM removed GROUP BY client
-                 ), marked AS (
-                     INSERT INTO countersign_removed_ids AS marks (list, until)
-                     SELECT $1, max(expires_at) FROM removed HAVING count(*) > 0
-                     ON CONFLICT (list) DO UPDATE SET until = greatest(marks.until, excluded.until)
-                 ), counted AS (
-                     UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
-                     WHERE counts.list = $1 AND counts.client = lost.client
-                 )
-                 SELECT count(*) FROM removed"
-            }
-            Statement::FindId => {
-                "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
-                        EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $3 <= until)"
-            }
-            Statement::ReadSecretHashes => "SELECT client, hash FROM countersign_secret_hashes",
-            Statement::PutSecretHash => {
-                "INSERT INTO countersign_secret_hashes VALUES ($1, $2) ON CONFLICT (client) DO UPDATE SET hash = $2"
-            }
-        }
-    }
-}
+pub(super) const UPDATE_KEYS: &str =
+    "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1";
+
+/// The rule of `has_room`. All parts see the tables as they were before.
+pub(super) const INSERT_ID: &str =
+    "WITH stored AS (
+         SELECT coalesce(sum(ids), 0)::bigint AS total,
+                coalesce(sum(ids) FILTER (WHERE client = $3), 0)::bigint AS own
+         FROM countersign_id_counts WHERE list = $1
+     ), room AS (
+         SELECT total < $5 AND ($3 = '' OR own < $5 - total) AS is_free FROM stored
+     ), added AS (
+         INSERT INTO countersign_ids (list, digest, client, expires_at)
+         SELECT $1, $2, $3, $4 FROM room WHERE is_free
+         ON CONFLICT DO NOTHING RETURNING list, client
+     ), prolonged AS (
+         UPDATE countersign_ids SET expires_at = $4 WHERE list = $1 AND digest = $2 AND expires_at < $4
+     ), counted AS (
+         INSERT INTO countersign_id_counts AS counts (list, client, ids) SELECT list, client, 1 FROM added
+         ON CONFLICT (list, client) DO UPDATE SET ids = counts.ids + 1
+     )
+     SELECT EXISTS (SELECT FROM added), (SELECT is_free FROM room),
+            EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
+            EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $4 <= until)";
+
+/// Never later than the clock of the database, which all instances share. At most 10,000 ids (`MAX_REMOVED`), since
+/// a statement that takes over 5 s is undone.
+pub(super) const REMOVE_EXPIRED: &str =
+    "WITH expired AS (
+         SELECT list, digest FROM countersign_ids
+         WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM now()))::bigint)
+         ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
+     ), removed AS (
+         DELETE FROM countersign_ids AS ids USING expired
+         WHERE ids.list = expired.list AND ids.digest = expired.digest
+         RETURNING ids.client, ids.expires_at
+     ), lost AS (
+         SELECT client, count(*) AS ids FROM removed GROUP BY client
+     ), marked AS (
+         INSERT INTO countersign_removed_ids AS marks (list, until)
+         SELECT $1, max(expires_at) FROM removed HAVING count(*) > 0
+         ON CONFLICT (list) DO UPDATE SET until = greatest(marks.until, excluded.until)
+     ), counted AS (
+         UPDATE countersign_id_counts AS counts SET ids = counts.ids - lost.ids FROM lost
+         WHERE counts.list = $1 AND counts.client = lost.client
+     )
+     SELECT count(*) FROM removed";
+
+pub(super) const FIND_ID: &str =
+    "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
+            EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $3 <= until)";
+
+pub(super) const READ_SECRET_HASHES: &str =
+    "SELECT client, hash FROM countersign_secret_hashes";
+
+pub(super) const PUT_SECRET_HASH: &str =
+    "INSERT INTO countersign_secret_hashes VALUES ($1, $2) ON CONFLICT (client) DO UPDATE SET hash = $2";

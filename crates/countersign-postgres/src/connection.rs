@@ -1,50 +1,79 @@
 //! The connection to the database, on a thread of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use countersign_core::error::ConfigError;
+use countersign_core::secret::Secret;
 use tokio::sync::{OnceCell, mpsc as work};
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
-use super::statement::{SCHEMA, SESSION, Statement};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::address::address_fault;
 
 /// The time limit of a connection attempt, and of one query.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Ends a statement on the server at the latest when its caller has given up.
+const SESSION: &str = "SET statement_timeout = 5000";
+
 /// The most queries that may wait for the connection; the next one fails at once.
 const MAX_WAITING: usize = 256;
 
-pub(super) type QueryResult<T> = Result<T, tokio_postgres::Error>;
+/// The result of a query.
+pub type QueryResult<T> = Result<T, tokio_postgres::Error>;
 
 /// A query, run on the thread of the connection; without a connection if the database does not answer.
 type Query = Box<dyn FnOnce(Option<Rc<Connection>>) + Send>;
 
-/// The thread of the connection.
-pub(super) struct Database {
+/// A database, whose connection has a thread of its own. It is reached through a Unix socket only.
+pub struct Database {
     queries: work::Sender<Query>,
     /// Joined when the database is dropped.
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 /// An open connection and its prepared statements.
-pub(super) struct Connection {
+pub struct Connection {
     client: Client,
-    prepared: [OnceCell<tokio_postgres::Statement>; Statement::COUNT],
+    prepared: RefCell<HashMap<&'static str, Rc<OnceCell<tokio_postgres::Statement>>>>,
     io: AbortHandle,
     /// True after a query took too long.
     is_abandoned: Cell<bool>,
 }
 
 impl Database {
+    /// Connects as `application` and creates missing tables by `schema`. `settings` have the form of libpq:
+    /// `host=/run/postgresql user=issuer dbname=issuer`.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `store` if the settings are not usable or the database does not answer.
+    pub fn connect(
+        settings: &Secret<String>,
+        application: &'static str,
+        schema: &'static str,
+    ) -> Result<Self, ConfigError> {
+        let fault = |problem: &'static str| ConfigError::new("store", problem);
+        let config: Config = settings.expose().parse().map_err(|_| fault("the settings are not readable"))?;
+        if let Some(problem) = address_fault(&config) {
+            return Err(fault(problem));
+        }
+        let database = Database::start(config, application);
+        let database = database.map_err(|_| fault("the thread of the connection cannot be started"))?;
+        let created = database.run(async |connection: &Connection| connection.client.batch_execute(schema).await);
+        created.map_err(|error| ConfigError::new("store", error.to_string()))?;
+        Ok(database)
+    }
+
     /// Starts the thread. It connects at the first query.
-    pub(super) fn start(mut config: Config) -> std::io::Result<Self> {
-        config.connect_timeout(TIMEOUT).application_name("countersign-issuer");
+    fn start(mut config: Config, application: &str) -> std::io::Result<Self> {
+        config.connect_timeout(TIMEOUT).application_name(application);
         let (queries, received) = work::channel(MAX_WAITING);
         let thread =
             std::thread::Builder::new().name("countersign-store".into()).spawn(move || serve(&config, received))?;
@@ -53,7 +82,10 @@ impl Database {
 
     /// Runs a query and blocks for its result. A query that takes too long closes its connection, because the server, or
     /// something on the way, may never answer on it.
-    pub(super) fn run<T, F>(&self, query: F) -> Result<T, StoreError>
+    ///
+    /// # Errors
+    /// `DatabaseError` if the outcome is unknown.
+    pub fn run<T, F>(&self, query: F) -> Result<T, DatabaseError>
     where
         T: Send + 'static,
         F: AsyncFnOnce(&Connection) -> QueryResult<T> + Send + 'static,
@@ -74,7 +106,7 @@ impl Database {
                 if matches!(&result, Ok(Err(error)) if is_stale(error)) {
                     connection.abandon();
                 }
-                let _ = sender.send(result.and_then(|result| result.map_err(|error| failed(&error))));
+                let _ = sender.send(result.and_then(|result| result.map_err(DatabaseError::from)));
             });
         });
         self.queries.try_send(query).map_err(|_| unavailable("too many queries wait for the database"))?;
@@ -101,7 +133,7 @@ impl Connection {
             });
             let connection = Connection {
                 client,
-                prepared: [const { OnceCell::const_new() }; _],
+                prepared: RefCell::default(),
                 io: io.abort_handle(),
                 is_abandoned: Cell::new(false),
             };
@@ -121,21 +153,25 @@ impl Connection {
         self.is_abandoned.get() || self.client.is_closed()
     }
 
-    pub(super) async fn create_tables(&self) -> QueryResult<()> {
-        self.client.batch_execute(SCHEMA).await
+    /// Runs a statement, which is prepared at its first use on a connection, and returns its rows.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn query(&self, statement: &'static str, values: &[&(dyn ToSql + Sync)]) -> QueryResult<Vec<Row>> {
+        self.client.query(&self.prepare(statement).await?, values).await
     }
 
-    pub(super) async fn query(&self, statement: Statement, values: &[&(dyn ToSql + Sync)]) -> QueryResult<Vec<Row>> {
-        self.client.query(self.prepare(statement).await?, values).await
+    /// As [`query`](Self::query), and returns the number of rows that it changed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn execute(&self, statement: &'static str, values: &[&(dyn ToSql + Sync)]) -> QueryResult<u64> {
+        self.client.execute(&self.prepare(statement).await?, values).await
     }
 
-    pub(super) async fn execute(&self, statement: Statement, values: &[&(dyn ToSql + Sync)]) -> QueryResult<u64> {
-        self.client.execute(self.prepare(statement).await?, values).await
-    }
-
-    async fn prepare(&self, statement: Statement) -> QueryResult<&tokio_postgres::Statement> {
-        #[expect(clippy::indexing_slicing, reason = "the array has one entry for each statement")]
-        self.prepared[statement as usize].get_or_try_init(|| self.client.prepare(statement.text())).await
+    async fn prepare(&self, statement: &'static str) -> QueryResult<tokio_postgres::Statement> {
+        let prepared = Rc::clone(self.prepared.borrow_mut().entry(statement).or_default());
+        prepared.get_or_try_init(|| self.client.prepare(statement)).await.cloned()
     }
 }
 
@@ -173,16 +209,56 @@ fn is_stale(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| codes.contains(code))
 }
 
+/// The reason why a query has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseError {
+    /// The kind.
+    pub kind: DatabaseErrorKind,
+    detail: String,
+}
+
+/// The kinds of [`DatabaseError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatabaseErrorKind {
+    /// The database cannot be reached, is overloaded, or did not answer in time.
+    Unavailable,
+    /// The database answered with an error.
+    Failed,
+}
+
 /// Only the SQLSTATE of the error: messages of the database may repeat written values.
-pub(super) fn failed(error: &tokio_postgres::Error) -> StoreError {
-    match error.code() {
-        Some(code) => {
-            StoreError::new(StoreErrorKind::Failed).with_detail(format!("the database answered {}", code.code()))
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.code() {
+            Some(code) => {
+                let detail = format!("the database answered {}", code.code());
+                DatabaseError { kind: DatabaseErrorKind::Failed, detail }
+            }
+            None => unavailable("the connection to the database broke"),
         }
-        None => unavailable("the connection to the database broke"),
     }
 }
 
-fn unavailable(detail: &'static str) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable).with_detail(detail)
+impl fmt::Display for DatabaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for DatabaseError {}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+fn unavailable(detail: &'static str) -> DatabaseError {
+    DatabaseError { kind: DatabaseErrorKind::Unavailable, detail: detail.to_owned() }
 }

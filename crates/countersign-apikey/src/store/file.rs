@@ -1,0 +1,190 @@
+//! Keys in a file, for one writer at a time and any number of readers.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use countersign_core::clock::UnixTime;
+use serde::{Deserialize, Serialize};
+
+use super::memory::Keys;
+use super::{ApiKeyStore, Changes, StoreError, StoreFuture, StoredKey};
+
+/// The largest file, in bytes.
+const MAX_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The longest wait for another writer.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// Stores keys in a file of JSON. Services read it, also from a mounted volume, while the command `countersign apikey` or another
+/// service writes it.
+///
+/// A write puts a whole new file in the place of the old one, so that a reader or a crash never finds half of one. Writers take
+/// turns by a lock on a second file with the ending `.lock`. The file holds no secret: an HMAC of each key is of no use without
+/// the pepper, and the pepper belongs elsewhere. But whoever can write the file can make keys, so it is created with mode 0600.
+///
+/// The first write creates the file. A service cannot read one that is not there, so it answers 503 until then.
+///
+/// ```
+/// use countersign_apikey::FileKeys;
+///
+/// let store = FileKeys::new("/var/lib/orders/api-keys.json");
+/// # let _ = store;
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileKeys(Arc<Place>);
+
+#[derive(Debug)]
+struct Place(PathBuf);
+
+/// The content of a file.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    revision: u64,
+    keys: Vec<StoredKey>,
+}
+
+impl FileKeys {
+    /// The file at this path.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        FileKeys(Arc::new(Place(path.into())))
+    }
+
+    fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Place) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<T> {
+        let place = Arc::clone(&self.0);
+        Box::pin(async move {
+            let done = tokio::task::spawn_blocking(move || work(&place)).await;
+            done.unwrap_or_else(|_| Err(StoreError::new("the thread that uses the file of API keys has ended")))
+        })
+    }
+
+    /// Changes the keys under the lock of the writers.
+    fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Keys) -> Result<T, StoreError> + Send + 'static,
+    ) -> StoreFuture<T> {
+        self.blocking(|place| {
+            let _lock = place.lock()?;
+            let mut keys = place.read()?.unwrap_or_else(new_keys);
+            let done = change(&mut keys)?;
+            place.write(keys)?;
+            Ok(done)
+        })
+    }
+}
+
+impl Place {
+    fn failed(&self, what: &str, error: &io::Error) -> StoreError {
+        StoreError::new(format!("the file of API keys {} cannot be {what}: {error}", self.0.display()))
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.0.clone().into_os_string();
+        name.push(ending);
+        name.into()
+    }
+
+    fn lock(&self) -> Result<File, StoreError> {
+        let lock = open_new(&self.beside(".lock"), false).map_err(|error| self.failed("locked", &error))?;
+        let started = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::WouldBlock) if started.elapsed() < MAX_WAIT => std::thread::sleep(MAX_WAIT / 500),
+                Err(error) => return Err(self.failed("locked", &error.into())),
+            }
+        }
+    }
+
+    /// The keys; `None` if there is no file.
+    fn read(&self) -> Result<Option<Keys>, StoreError> {
+        let text = match read_regular(&self.0) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.failed("read", &error)),
+        };
+        // Not the message of the parser, which repeats values.
+        let content: Content = serde_json::from_str(&text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let place = self.0.display();
+            StoreError::new(format!("{place} is not a file of API keys: see line {line}, column {column}"))
+        })?;
+        let keys = content.keys.into_iter().map(|key| (key.id.clone(), key)).collect();
+        Ok(Some(Keys { revision: content.revision, keys }))
+    }
+
+    fn write(&self, Keys { revision, keys }: Keys) -> Result<(), StoreError> {
+        let content = Content { revision, keys: keys.into_values().collect() };
+        let failed = |error: io::Error| self.failed("written", &error);
+        let mut text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        let new = self.beside(".new");
+        let written = (|| {
+            let mut file = open_new(&new, true)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.0)?;
+            // The name in the folder reaches the disk too.
+            #[cfg(unix)]
+            File::open(self.0.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
+                .sync_all()?;
+            Ok(())
+        })();
+        written.map_err(failed)
+    }
+}
+
+/// Reads a regular file: a pipe would wait for a writer.
+fn read_regular(path: &Path) -> io::Result<String> {
+    let about = fs::metadata(path)?;
+    match about.is_file() && about.len() <= MAX_BYTES {
+        true => fs::read_to_string(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of at most 256 MiB")),
+    }
+}
+
+/// A file's first keys. Its revisions begin at another number than those of a file that was there before.
+fn new_keys() -> Keys {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Keys { revision: u64::try_from(since_1970.as_millis()).unwrap_or(1).max(1), ..Keys::default() }
+}
+
+/// Opens a file that only its owner can read and write.
+fn open_new(path: &Path, is_emptied: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(is_emptied);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+impl ApiKeyStore for FileKeys {
+    fn changes(&self, after: u64) -> StoreFuture<Changes> {
+        self.blocking(move |place| match place.read()? {
+            Some(keys) => Ok(keys.changes(after)),
+            None => Err(place.failed("read", &io::ErrorKind::NotFound.into())),
+        })
+    }
+
+    fn put(&self, key: StoredKey) -> StoreFuture<bool> {
+        self.change(|keys| keys.put(key))
+    }
+
+    fn remove(&self, id: String, version: u64) -> StoreFuture<bool> {
+        self.change(move |keys| Ok(keys.remove(&id, version)))
+    }
+
+    fn record_uses(&self, uses: Vec<(String, UnixTime)>) -> StoreFuture<()> {
+        self.change(|keys| {
+            keys.record_uses(uses);
+            Ok(())
+        })
+    }
+}
