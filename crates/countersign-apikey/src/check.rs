@@ -72,7 +72,9 @@ impl Inner {
         }
         let digest = self.digests.digest(&entry.key.id);
         let verified = match self.callers.get(digest, clock.elapsed()) {
-            Some((caller, _)) if Arc::ptr_eq(&caller.entry, entry) && is_vouched_now(&self.verifier, &caller.verified) => {
+            Some((caller, _))
+                if Arc::ptr_eq(&caller.entry, entry) && is_vouched_now(&self.verifier, &caller.verified) =>
+            {
                 Arc::clone(&caller.verified)
             }
             _ => {

@@ -112,7 +112,10 @@ impl NewApiKey {
             }
         };
         let is_name = |name: &String| {
-            !name.is_empty() && name.len() <= MAX_NAME_BYTES && name.trim() == name && !name.chars().any(char::is_control)
+            !name.is_empty()
+                && name.len() <= MAX_NAME_BYTES
+                && name.trim() == name
+                && !name.chars().any(char::is_control)
         };
         let is_word = |name: &String| is_name(name) && !name.contains(char::is_whitespace);
         let are = |names: &[String], is: &dyn Fn(&String) -> bool| names.len() <= MAX_NAMES && names.iter().all(is);

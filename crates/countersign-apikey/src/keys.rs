@@ -92,6 +92,7 @@ impl ApiKeys {
     /// `invalid`, `too_many_keys`, `store_unavailable`.
     pub async fn create(&self, new: NewApiKey) -> Result<CreatedApiKey, ApiKeyError> {
         ApiKeyError::check(&new.faults())?;
+        self.ring.store().prepare().await?;
         self.check_room(&new.client).await?;
         let now = self.now();
         let key = StoredKey {
@@ -293,7 +294,10 @@ impl ApiKeysBuilder {
     pub fn build(self) -> Result<ApiKeys, ConfigError> {
         let mut faults = Vec::new();
         if self.issuer.is_empty() || self.issuer.contains(char::is_whitespace) {
-            faults.push(Fault::new("issuer", "empty or with spaces; use an address of yours, such as https://shop.example.com/api-keys"));
+            faults.push(Fault::new(
+                "issuer",
+                "empty or with spaces; use an address of yours, such as https://shop.example.com/api-keys",
+            ));
         }
         let prefix = Prefix::new(&self.prefix).map_err(|fault| faults.push(fault)).ok();
         let header = self.header.map(|name| HeaderName::from_bytes(name.as_bytes()));

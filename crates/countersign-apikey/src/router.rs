@@ -211,7 +211,9 @@ fn answer(error: ApiKeyError) -> Response {
         ApiKeyErrorKind::Invalid => (StatusCode::BAD_REQUEST, error.detail()),
         ApiKeyErrorKind::NotFound => (StatusCode::NOT_FOUND, error.detail()),
         ApiKeyErrorKind::Ended | ApiKeyErrorKind::TooManyKeys => (StatusCode::CONFLICT, error.detail()),
-        ApiKeyErrorKind::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "the store of API keys is not available"),
+        ApiKeyErrorKind::StoreUnavailable => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the store of API keys is not available")
+        }
     };
     problem(status, error.code(), detail)
 }

@@ -25,7 +25,7 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// turns by a lock on a second file with the ending `.lock`. The file holds no secret: an HMAC of each key is of no use without
 /// the pepper, and the pepper belongs elsewhere. But whoever can write the file can make keys, so it is created with mode 0600.
 ///
-/// The first write creates the file. A service cannot read one that is not there, so it answers 503 until then.
+/// The first key creates the file. A service cannot read one that is not there, so it answers 503 until then.
 ///
 /// ```
 /// use countersign_apikey::FileKeys;
@@ -72,7 +72,7 @@ impl FileKeys {
     ) -> StoreFuture<T> {
         self.blocking(|place| {
             let _lock = place.lock()?;
-            let mut keys = place.read()?.unwrap_or_else(new_keys);
+            let mut keys = place.read()?.ok_or_else(|| place.is_missing())?;
             let done = change(&mut keys)?;
             place.write(keys)?;
             Ok(done)
@@ -83,6 +83,13 @@ impl FileKeys {
 impl Place {
     fn failed(&self, what: &str, error: &io::Error) -> StoreError {
         StoreError::new(format!("the file of API keys {} cannot be {what}: {error}", self.0.display()))
+    }
+
+    fn is_missing(&self) -> StoreError {
+        StoreError::new(format!(
+            "there is no file of API keys {}; the first key that is made creates it",
+            self.0.display()
+        ))
     }
 
     fn beside(&self, ending: &str) -> PathBuf {
@@ -166,10 +173,23 @@ fn open_new(path: &Path, is_emptied: bool) -> io::Result<File> {
 }
 
 impl ApiKeyStore for FileKeys {
+    fn prepare(&self) -> StoreFuture<()> {
+        self.blocking(|place| {
+            if fs::exists(&place.0).unwrap_or(true) {
+                return Ok(());
+            }
+            let _lock = place.lock()?;
+            match place.read()? {
+                Some(_) => Ok(()), // made meanwhile
+                None => place.write(new_keys()),
+            }
+        })
+    }
+
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
         self.blocking(move |place| match place.read()? {
             Some(keys) => Ok(keys.changes(after)),
-            None => Err(place.failed("read", &io::ErrorKind::NotFound.into())),
+            None => Err(place.is_missing()),
         })
     }
 

@@ -33,6 +33,15 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
     note = "use `MemoryKeys`, `FileKeys` or `PostgresKeys`, or implement `ApiKeyStore`"
 )]
 pub trait ApiKeyStore: fmt::Debug + Send + Sync + 'static {
+    /// Creates the place for keys if it is missing. Called before a key is made, and never by a service that only checks keys.
+    /// By default there is nothing to create.
+    ///
+    /// # Errors
+    /// `StoreError` if it cannot be created.
+    fn prepare(&self) -> StoreFuture<()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// The changes after this revision of the store; after 0, all keys. A change that was acknowledged before the call is part
     /// of them.
     ///
@@ -62,6 +71,10 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync + 'static {
 }
 
 impl<S: ApiKeyStore + ?Sized> ApiKeyStore for Arc<S> {
+    fn prepare(&self) -> StoreFuture<()> {
+        (**self).prepare()
+    }
+
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
         (**self).changes(after)
     }

@@ -37,8 +37,8 @@ const INSERT: &str = "
 
 const UPDATE: &str = "
     WITH next AS (UPDATE countersign_api_key_revision SET revision = revision + 1 RETURNING revision)
-    UPDATE countersign_api_keys AS keys SET version = $2, revision = next.revision, document = $3 FROM next
-    WHERE keys.id = $1 AND keys.version = $2 - 1 AND keys.document IS NOT NULL";
+    UPDATE countersign_api_keys AS keys SET version = $2::bigint, revision = next.revision, document = $3 FROM next
+    WHERE keys.id = $1 AND keys.version = $2::bigint - 1 AND keys.document IS NOT NULL";
 
 const REMOVE: &str = "
     WITH next AS (UPDATE countersign_api_key_revision SET revision = revision + 1 RETURNING revision)

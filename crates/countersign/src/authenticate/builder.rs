@@ -484,11 +484,7 @@ impl AuthenticateLayerBuilder {
     }
 
     /// The layer, whose settings have no fault.
-    fn finish(
-        self,
-        introspection: Option<Introspector>,
-        api_keys: Option<Arc<dyn ApiKeyCheck>>,
-    ) -> AuthenticateLayer {
+    fn finish(self, introspection: Option<Introspector>, api_keys: Option<Arc<dyn ApiKeyCheck>>) -> AuthenticateLayer {
         let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, .. } = self;
         let clock = Arc::clone(verifier.clock());
         let context = LayerContext {

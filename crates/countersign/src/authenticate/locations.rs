@@ -39,7 +39,8 @@ impl TokenLocations {
             RESERVED.contains(name) || self.header.as_ref().is_some_and(|header| header.is_named(name))
         };
         let problem = "the header of API keys has a meaning of its own; choose another, such as x-api-key";
-        let api_key = self.api_key.iter().filter(move |name| is_taken(name)).map(move |_| Fault::new("api_keys", problem));
+        let api_key =
+            self.api_key.iter().filter(move |name| is_taken(name)).map(move |_| Fault::new("api_keys", problem));
         self.cookie.iter().flat_map(CookieToken::faults).chain(header).chain(api_key)
     }
 

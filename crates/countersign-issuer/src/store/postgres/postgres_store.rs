@@ -58,11 +58,11 @@ impl Store for PostgresStore {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
         let rows =
             self.database.run(async |connection: &Connection| connection.query(statement::READ_KEYS, &[]).await)?;
-        let read = |row: &Row| {
+        let read = |row: &Row| -> Result<StoredKeys, DatabaseError> {
             let version: i64 = row.try_get(0)?;
             Ok(StoredKeys::new(u64::try_from(version).unwrap_or_default(), row.try_get(1)?))
         };
-        rows.first().map(|row| read(row).map_err(|error| DatabaseError::from(error).into())).transpose()
+        rows.first().map(|row| read(row).map_err(StoreError::from)).transpose()
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
@@ -88,8 +88,7 @@ impl Store for PostgresStore {
         let may_sweep = self.sweeps.is_due(list, expired_before);
         let (inserted, has_swept) = self.database.run(async move |connection: &Connection| {
             let insert = async || -> QueryResult<Insertion> {
-                let values: [&(dyn ToSql + Sync); 5] =
-                    [&number_of_list, &digest, &client, &expires_at, &max];
+                let values: [&(dyn ToSql + Sync); 5] = [&number_of_list, &digest, &client, &expires_at, &max];
                 let rows = connection.query(statement::INSERT_ID, &values).await?;
                 let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
                 Ok(match (is(0)?, is(1)?, is(2)?, is(3)?) {
@@ -135,8 +134,8 @@ impl Store for PostgresStore {
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
         let read = async |connection: &Connection| connection.query(statement::READ_SECRET_HASHES, &[]).await;
         let rows = self.database.run(read)?;
-        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
-        rows.iter().map(|row| read(row).map_err(|error| DatabaseError::from(error).into())).collect()
+        let read = |row: &Row| -> Result<(String, String), DatabaseError> { Ok((row.try_get(0)?, row.try_get(1)?)) };
+        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {

@@ -21,18 +21,14 @@ pub(super) const SCHEMA: &str = "
 /// The most ids that one statement removes.
 pub(super) const MAX_REMOVED: i64 = 10_000;
 
-pub(super) const READ_KEYS: &str =
-    "SELECT version, keys FROM countersign_keys";
+pub(super) const READ_KEYS: &str = "SELECT version, keys FROM countersign_keys";
 
-pub(super) const INSERT_KEYS: &str =
-    "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING";
+pub(super) const INSERT_KEYS: &str = "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING";
 
-pub(super) const UPDATE_KEYS: &str =
-    "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1";
+pub(super) const UPDATE_KEYS: &str = "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1";
 
 /// The rule of `has_room`. All parts see the tables as they were before.
-pub(super) const INSERT_ID: &str =
-    "WITH stored AS (
+pub(super) const INSERT_ID: &str = "WITH stored AS (
          SELECT coalesce(sum(ids), 0)::bigint AS total,
                 coalesce(sum(ids) FILTER (WHERE client = $3), 0)::bigint AS own
          FROM countersign_id_counts WHERE list = $1
@@ -54,8 +50,7 @@ pub(super) const INSERT_ID: &str =
 
 /// Never later than the clock of the database, which all instances share. At most 10,000 ids (`MAX_REMOVED`), since
 /// a statement that takes over 5 s is undone.
-pub(super) const REMOVE_EXPIRED: &str =
-    "WITH expired AS (
+pub(super) const REMOVE_EXPIRED: &str = "WITH expired AS (
          SELECT list, digest FROM countersign_ids
          WHERE list = $1 AND expires_at <= least($2, floor(extract(epoch FROM now()))::bigint)
          ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED
@@ -75,12 +70,10 @@ pub(super) const REMOVE_EXPIRED: &str =
      )
      SELECT count(*) FROM removed";
 
-pub(super) const FIND_ID: &str =
-    "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
+pub(super) const FIND_ID: &str = "SELECT EXISTS (SELECT FROM countersign_ids WHERE list = $1 AND digest = $2),
             EXISTS (SELECT FROM countersign_removed_ids WHERE list = $1 AND $3 <= until)";
 
-pub(super) const READ_SECRET_HASHES: &str =
-    "SELECT client, hash FROM countersign_secret_hashes";
+pub(super) const READ_SECRET_HASHES: &str = "SELECT client, hash FROM countersign_secret_hashes";
 
 pub(super) const PUT_SECRET_HASH: &str =
     "INSERT INTO countersign_secret_hashes VALUES ($1, $2) ON CONFLICT (client) DO UPDATE SET hash = $2";
