@@ -94,6 +94,11 @@ pub(crate) fn warn(message: &str) {
     let _ = writeln!(std::io::stderr().lock(), "countersign: {}", safe(message));
 }
 
+/// Prints a line for people to standard error, beside a result for programs.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible_lines(text));
+}
+
 /// Escapes untrusted text for one line: line breaks, terminal codes, changes of direction and hidden characters.
 pub(crate) fn safe(text: &str) -> String {
     visible_text(text)

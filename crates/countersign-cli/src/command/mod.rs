@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod apikey;
 mod attack;
 mod decode;
 mod dev;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Token(token::Arguments),
     /// Hash secrets with Argon2id, check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
+    /// Make, list, rotate and revoke API keys
+    Apikey(apikey::Arguments),
     /// Run a token service for services that call each other
     Issuer(issuer::Serve),
     /// Generate and parse UUIDs
@@ -78,6 +81,7 @@ impl Command {
             Command::Keys(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),
+            Command::Apikey(arguments) => arguments.run(),
             Command::Issuer(arguments) => arguments.run(),
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
