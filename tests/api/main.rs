@@ -17,7 +17,7 @@ use listing::Listing;
 use source::Source;
 
 /// The library crates, and the crates whose types their APIs may name: a major release of one of these is one of ours.
-const CRATES: [(&str, &[&str]); 4] = [
+const CRATES: [(&str, &[&str]); 5] = [
     ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "tower_layer", "zeroize"]),
     (
         "countersign",
@@ -37,6 +37,7 @@ const CRATES: [(&str, &[&str]); 4] = [
             "utoipa",
         ],
     ),
+    ("countersign-apikey", &["axum"]),
     ("countersign-issuer", &["axum"]),
     ("countersign-test", &["axum", "serde_json"]),
 ];

@@ -1,16 +1,25 @@
 //! Callers with a key beside those with a token.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use axum::routing::get;
 use countersign::authenticate::CallerToken;
 use countersign::authz::token_kind;
+use countersign::lifetime::TokenEnd;
 use countersign::prelude::*;
 use countersign::token::CredentialKind;
 use countersign_apikey::NewApiKey;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
+use tower::ServiceExt;
 
-use crate::shop::{AUTHORITY, created, got, in_memory, layer, service, verifier};
+use crate::outage::Failing;
+use crate::shop::{AUTHORITY, builder, created, got, in_memory, layer, service, verifier};
 
 #[tokio::test]
 async fn s13_12_guards_extractors_and_tenants_take_callers_of_all_kinds_alike() {
@@ -67,4 +76,36 @@ async fn s7_23_a_key_is_never_kept_for_an_exchange_or_for_another_service() {
     assert_eq!(service.get("/", key.text().expose()).await.body, "false");
     let token = issuer.token().audience("orders").sign();
     assert_eq!(service.get("/", &token).await.body, "true");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s13_12_s5_21_a_stream_ends_after_its_key_was_revoked_and_not_because_the_store_fails() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    let issuer = TestIssuer::new();
+    let store = Arc::new(Failing::default());
+    let keys = builder(Arc::clone(&store)).build().expect("keys");
+    let handler = |end: TokenEnd| async move {
+        tokio::spawn(async move {
+            end.reached().await;
+            ENDED.fetch_add(1, Ordering::Relaxed);
+        });
+    };
+    let service = Router::new().route("/", get(handler)).layer(layer(&keys, &issuer));
+    let key = created(&keys).await;
+    let request = Request::get("/").header("authorization", format!("Bearer {}", key.text().expose()));
+    let answer = service.oneshot(request.body(Body::empty()).expect("a request")).await.expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let minute = async || {
+        issuer.clock().advance(Duration::from_secs(61));
+        tokio::time::sleep(Duration::from_secs(62)).await;
+        ENDED.load(Ordering::Relaxed)
+    };
+    assert_eq!(minute().await, 0);
+    store.fail(true);
+    for _ in 0..3 {
+        assert_eq!(minute().await, 0, "a store that cannot be read ends nothing");
+    }
+    store.fail(false);
+    keys.revoke(key.key().id()).await.expect("revoked");
+    assert_eq!(minute().await, 1);
 }

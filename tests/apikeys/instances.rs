@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_apikey::{ApiKeyStore, FileKeys, MemoryKeys, PostgresKeys};
+use countersign_apikey::{ApiKeyStore, FileKeyStore, MemoryKeyStore, PostgresKeyStore};
 use countersign_core::secret::Secret;
 use countersign_test::TestIssuer;
 use countersign_tests::peers::Postgres;
@@ -45,21 +45,21 @@ async fn two_instances(one: impl ApiKeyStore, two: impl ApiKeyStore) {
 
 #[tokio::test]
 async fn s13_10_a_revoked_key_is_refused_by_every_instance_over_memory() {
-    let store = Arc::new(MemoryKeys::new());
+    let store = Arc::new(MemoryKeyStore::new());
     two_instances(Arc::clone(&store), store).await;
 }
 
 #[tokio::test]
 async fn s13_10_a_revoked_key_is_refused_by_every_instance_over_a_file() {
     let path = folder("instances").join("keys.json");
-    two_instances(FileKeys::new(&path), FileKeys::new(&path)).await;
+    two_instances(FileKeyStore::new(&path), FileKeyStore::new(&path)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 async fn s13_10_a_revoked_key_is_refused_by_every_instance_over_postgres() {
     let server = Postgres::start();
-    let connect = || PostgresKeys::connect(&Secret::from(server.settings())).expect("connected");
+    let connect = || PostgresKeyStore::connect(&Secret::from(server.settings())).expect("connected");
     two_instances(connect(), connect()).await;
 }
 
@@ -68,7 +68,7 @@ async fn s13_10_a_revoked_key_is_refused_by_every_instance_over_postgres() {
 async fn keys_in_postgres_survive_its_crash_and_are_taken_again_after_it() {
     let mut server = Postgres::start();
     let issuer = TestIssuer::new();
-    let store = PostgresKeys::connect(&Secret::from(server.settings())).expect("connected");
+    let store = PostgresKeyStore::connect(&Secret::from(server.settings())).expect("connected");
     let keys = builder(store).build().expect("keys");
     let service = service(&keys, &issuer).await;
     let key = created(&keys).await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use countersign::clock::Clock;
-use countersign_apikey::{ApiKeyStore, ApiKeys, MemoryKeys, NewApiKey, Pepper};
+use countersign_apikey::{ApiKeyStore, ApiKeys, MemoryKeyStore, NewApiKey, Pepper};
 use countersign_core::secret::Secret;
 use countersign_test::TestIssuer;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::shop::{AUTHORITY, builder, created, got, in_memory, pepper, service, 
 
 #[tokio::test]
 async fn s13_09_the_stored_form_holds_no_secret_and_needs_the_pepper() {
-    let store = Arc::new(MemoryKeys::new());
+    let store = Arc::new(MemoryKeyStore::new());
     let keys = builder(Arc::clone(&store)).build().expect("keys");
     let created = created(&keys).await;
     let text = created.text().expose();
@@ -64,7 +64,7 @@ async fn s13_09_a_known_id_with_another_secret_is_refused() {
     let good = created(&keys).await;
     assert_eq!(got(&service, good.text().expose()).await.status, 200);
     // The id of the good key before the secret of another one, with the right checksum.
-    let other = builder(MemoryKeys::new()).build().expect("keys");
+    let other = builder(MemoryKeyStore::new()).build().expect("keys");
     let other = created(&other).await;
     let (id, secret) = (good.key().id(), other.text().expose().rsplit('_').next().expect("a secret").to_owned());
     let mixed = format!("shop_{id}_{}", &secret[..43]);
@@ -175,18 +175,18 @@ pub struct Unreadable;
 
 impl ApiKeyStore for Unreadable {
     fn changes(&self, _: u64) -> countersign_apikey::StoreFuture<countersign_apikey::Changes> {
-        Box::pin(async { Err(countersign_apikey::StoreError::new("unreadable")) })
+        Box::pin(async { Err(countersign_apikey::ApiKeyStoreError::new("unreadable")) })
     }
 
     fn put(&self, _: countersign_apikey::StoredKey) -> countersign_apikey::StoreFuture<bool> {
-        Box::pin(async { Err(countersign_apikey::StoreError::new("unreadable")) })
+        Box::pin(async { Err(countersign_apikey::ApiKeyStoreError::new("unreadable")) })
     }
 
     fn remove(&self, _: String, _: u64) -> countersign_apikey::StoreFuture<bool> {
-        Box::pin(async { Err(countersign_apikey::StoreError::new("unreadable")) })
+        Box::pin(async { Err(countersign_apikey::ApiKeyStoreError::new("unreadable")) })
     }
 
     fn record_uses(&self, _: Vec<(String, countersign::clock::UnixTime)>) -> countersign_apikey::StoreFuture<()> {
-        Box::pin(async { Err(countersign_apikey::StoreError::new("unreadable")) })
+        Box::pin(async { Err(countersign_apikey::ApiKeyStoreError::new("unreadable")) })
     }
 }

@@ -4,14 +4,14 @@ use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::HeaderToken;
 use countersign::prelude::*;
-use countersign_apikey::{ApiKeys, MemoryKeys};
+use countersign_apikey::{ApiKeys, MemoryKeyStore};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 
 use crate::shop::{app, builder, created, in_memory, layer, service, verifier};
 
 fn in_header() -> ApiKeys {
-    builder(MemoryKeys::new()).header("x-api-key").build().expect("keys")
+    builder(MemoryKeyStore::new()).header("x-api-key").build().expect("keys")
 }
 
 #[tokio::test]
@@ -56,12 +56,12 @@ async fn s13_11_a_key_arrives_in_one_place_only_as_the_policy_says() {
 async fn s13_11_a_header_that_has_a_meaning_is_no_header_of_keys() {
     let issuer = TestIssuer::new();
     for name in ["authorization", "cookie", "host", "x-token"] {
-        let keys = builder(MemoryKeys::new()).header(name).build().expect("keys");
+        let keys = builder(MemoryKeyStore::new()).header(name).build().expect("keys");
         let layer = AuthenticateLayer::builder(verifier(&keys, &issuer)).header(HeaderToken::new("x-token"));
         let error = layer.api_keys(keys).build().expect_err("not usable").to_string();
         assert!(error.contains("api_keys: the header of API keys has a meaning of its own"), "{error}");
     }
-    let error = builder(MemoryKeys::new()).header("x api key").build().expect_err("not usable").to_string();
+    let error = builder(MemoryKeyStore::new()).header("x api key").build().expect_err("not usable").to_string();
     assert!(error.contains("header: not the name of a header"), "{error}");
 }
 

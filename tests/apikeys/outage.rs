@@ -5,24 +5,30 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign::clock::UnixTime;
-use countersign_apikey::{ApiKeyStore, Changes, MemoryKeys, StoreError, StoreFuture, StoredKey};
+use countersign_apikey::{ApiKeyStore, ApiKeyStoreError, Changes, MemoryKeyStore, StoreFuture, StoredKey};
 use countersign_test::TestIssuer;
 
 use crate::shop::{builder, created, got, service};
 
 /// A store that fails when it is told to, and counts its reads.
 #[derive(Debug, Default)]
-struct Failing {
-    keys: MemoryKeys,
+pub struct Failing {
+    keys: MemoryKeyStore,
     fails: AtomicBool,
     reads: AtomicUsize,
+}
+
+impl Failing {
+    pub fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
 }
 
 impl ApiKeyStore for Failing {
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         match self.fails.load(Ordering::SeqCst) {
-            true => Box::pin(async { Err(StoreError::new("told to fail")) }),
+            true => Box::pin(async { Err(ApiKeyStoreError::new("told to fail")) }),
             false => self.keys.changes(after),
         }
     }
@@ -48,7 +54,7 @@ async fn while_the_store_fails_known_keys_are_taken_for_their_greatest_age_and_t
     let service = service(&keys, &issuer).await;
     let known = created(&keys).await;
     assert_eq!(got(&service, known.text().expose()).await.status, 200);
-    store.fails.store(true, Ordering::SeqCst);
+    store.fail(true);
     for _ in 0..11 {
         issuer.clock().advance(Duration::from_secs(5));
         assert_eq!(got(&service, known.text().expose()).await.status, 200, "of what was read last");
@@ -57,7 +63,7 @@ async fn while_the_store_fails_known_keys_are_taken_for_their_greatest_age_and_t
     let answer = got(&service, known.text().expose()).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "api_keys_unavailable"));
     assert_eq!((answer.header("retry-after"), answer.challenge()), (Some("1"), ""));
-    store.fails.store(false, Ordering::SeqCst);
+    store.fail(false);
     issuer.clock().advance(Duration::from_secs(1));
     assert_eq!(got(&service, known.text().expose()).await.status, 200, "without a restart");
 }
@@ -73,7 +79,7 @@ async fn a_key_that_is_not_known_is_503_while_the_store_fails_and_401_otherwise(
     assert_eq!(got(&service, known.text().expose()).await.status, 200);
     issuer.clock().advance(Duration::from_secs(1));
     assert_eq!(got(&service, unknown.text().expose()).await.status, 401);
-    store.fails.store(true, Ordering::SeqCst);
+    store.fail(true);
     issuer.clock().advance(Duration::from_secs(1));
     for _ in 0..3 {
         assert_eq!(got(&service, unknown.text().expose()).await.status, 503);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use countersign::prelude::*;
-use countersign_apikey::{ApiKeyStore, ApiKeys, ApiKeysBuilder, CreatedApiKey, MemoryKeys, NewApiKey, Pepper};
+use countersign_apikey::{ApiKeyStore, ApiKeys, ApiKeysBuilder, CreatedApiKey, MemoryKeyStore, NewApiKey, Pepper};
 use countersign_core::secret::Secret;
 use countersign_test::{ManualClock, TestIssuer};
 use countersign_tests::http::{Answer, Service};
@@ -22,7 +22,7 @@ pub fn builder(store: impl ApiKeyStore) -> ApiKeysBuilder {
 }
 
 pub fn in_memory() -> ApiKeys {
-    builder(MemoryKeys::new()).build().expect("keys")
+    builder(MemoryKeyStore::new()).build().expect("keys")
 }
 
 /// A verifier that trusts the keys and an issuer of tokens, whose roles and tenants both name.

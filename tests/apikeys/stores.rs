@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use countersign::clock::UnixTime;
-use countersign_apikey::{ApiKeyStore, FileKeys, MemoryKeys, PostgresKeys, StoredKey};
+use countersign_apikey::{ApiKeyStore, FileKeyStore, MemoryKeyStore, PostgresKeyStore, StoredKey};
 use countersign_core::secret::Secret;
 use countersign_tests::peers::Postgres;
 use serde_json::json;
@@ -81,26 +81,26 @@ async fn meets_the_contract(store: impl ApiKeyStore) {
 
 #[tokio::test]
 async fn memory_meets_the_contract() {
-    meets_the_contract(MemoryKeys::new()).await;
+    meets_the_contract(MemoryKeyStore::new()).await;
 }
 
 #[tokio::test]
 async fn a_file_meets_the_contract() {
-    meets_the_contract(FileKeys::new(folder("contract").join("keys.json"))).await;
+    meets_the_contract(FileKeyStore::new(folder("contract").join("keys.json"))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 async fn postgres_meets_the_contract() {
     let server = Postgres::start();
-    meets_the_contract(PostgresKeys::connect(&Secret::from(server.settings())).expect("connected")).await;
+    meets_the_contract(PostgresKeyStore::connect(&Secret::from(server.settings())).expect("connected")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 async fn a_reader_of_postgres_misses_no_change_of_writers_at_the_same_time() {
     let server = Postgres::start();
-    let connect = || PostgresKeys::connect(&Secret::from(server.settings())).expect("connected");
+    let connect = || PostgresKeyStore::connect(&Secret::from(server.settings())).expect("connected");
     let writers = (0..4).map(|writer| {
         let store = connect();
         tokio::spawn(async move {
@@ -131,7 +131,7 @@ async fn a_reader_of_postgres_misses_no_change_of_writers_at_the_same_time() {
 async fn a_file_is_never_half_written_private_and_not_taken_if_it_is_something_else() {
     let folder = folder("file");
     let path = folder.join("keys.json");
-    let store = FileKeys::new(&path);
+    let store = FileKeyStore::new(&path);
     let missing = store.changes(0).await.expect_err("there is no file").to_string();
     assert!(missing.contains("there is no file of API keys") && missing.contains("keys.json"), "{missing}");
     assert!(store.put(key("a", 1, "")).await.is_err(), "a change is no reason to create it");

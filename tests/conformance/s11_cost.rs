@@ -197,9 +197,10 @@ fn s11_08_wide_json_is_read_in_linear_time() {
             let once = fastest(|| assert_eq!(code_alone(&verifier, small), OK));
             fastest(|| assert_eq!(code_alone(&verifier, large), OK)).as_secs_f64() / once.as_secs_f64()
         };
-        // One quiet run of three is enough: noise only ever adds.
-        let least = (0..3).map(|_| ratio(&small, &large)).fold(f64::MAX, f64::min);
-        assert!(least < 3.0, "{case}: twice the input took {least:.1} times as long");
+        // One quiet run of ten is enough: noise only ever adds.
+        let ratios: Vec<f64> =
+            (0..10).map_while(|_| Some(ratio(&small, &large)).filter(|ratio| *ratio >= 3.0)).collect();
+        assert!(ratios.len() < 10, "{case}: twice the input took {ratios:.1?} times as long");
     }
 }
 

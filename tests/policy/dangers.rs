@@ -59,7 +59,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn dangers_in_source() -> BTreeSet<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut found = BTreeSet::new();
-    for library in ["countersign", "countersign-core", "countersign-issuer"] {
+    for library in ["countersign", "countersign-apikey", "countersign-core", "countersign-issuer"] {
         let mut sources = Vec::new();
         files(&crates.join(library).join("src"), &mut sources);
         for path in sources {

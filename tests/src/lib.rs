@@ -29,6 +29,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/proxies.md")]
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
 #[doc = include_str!("../../docs/guides/opaque-tokens.md")]
+#[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]
@@ -53,6 +54,7 @@ struct Guides;
 /// The code blocks of the pages that crates.io shows.
 #[cfg(doctest)]
 #[doc = include_str!("../../crates/countersign/README.md")]
+#[doc = include_str!("../../crates/countersign-apikey/README.md")]
 #[doc = include_str!("../../crates/countersign-core/README.md")]
 #[doc = include_str!("../../crates/countersign-issuer/README.md")]
 #[doc = include_str!("../../crates/countersign-test/README.md")]

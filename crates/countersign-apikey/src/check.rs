@@ -1,6 +1,8 @@
 //! The check of the keys of one layer.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use serde_json::json;
 
 use crate::form::Prefix;
 use crate::pepper::Pepper;
-use crate::ring::{Entry, PAUSE, Ring};
+use crate::ring::{Entry, Loaded, PAUSE, Ring};
 use crate::store::StoredKey;
 
 /// The capacity for callers in memory, in bytes.
@@ -58,7 +60,7 @@ impl Check {
 
 impl Inner {
     /// The caller of a key, which has the id of this entry.
-    fn judge(&self, key: &str, entry: &Arc<Entry>) -> Answer {
+    fn check_key(&self, key: &str, entry: &Arc<Entry>) -> Answer {
         if !self.pepper.matches(key, &entry.mac) {
             return Err(VerifyError::unknown_api_key());
         }
@@ -95,8 +97,24 @@ impl Inner {
         let loaded = self.ring.read().await.map_err(|_| unavailable())?;
         let id = self.prefix.read(key.expose()).map_err(VerifyError::impossible)?;
         match loaded.as_ref().and_then(|loaded| loaded.get(id)) {
-            Some(entry) => self.judge(key.expose(), entry),
+            Some(entry) => self.check_key(key.expose(), entry),
             None => Err(self.not_found()),
+        }
+    }
+
+    /// Returns whether the key of this id is valid, as far as the store can tell.
+    async fn has_valid(&self, id: Option<&str>) -> bool {
+        let is_valid = |entry: &Arc<Entry>| {
+            let now = self.verifier.clock().now();
+            entry.key.revoked_at.is_none() && now < UnixTime::from_secs(entry.key.expires_at)
+        };
+        let is_valid_in = |loaded: &Loaded| id.and_then(|id| loaded.get(id)).is_some_and(is_valid);
+        if let Some(loaded) = self.ring.current() {
+            return loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded));
+        }
+        match self.ring.read().await {
+            Ok(loaded) => loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded)),
+            Err(_) => true,
         }
     }
 
@@ -119,7 +137,7 @@ impl ApiKeyCheck for Check {
         };
         if let Some(loaded) = inner.ring.current() {
             if let Some(entry) = loaded.as_ref().and_then(|loaded| loaded.get(id)) {
-                return ApiKeyAnswer::Known(inner.judge(key, entry));
+                return ApiKeyAnswer::Known(inner.check_key(key, entry));
             }
             if !inner.ring.may_know_more() {
                 return ApiKeyAnswer::Known(Err(inner.not_found()));
@@ -129,12 +147,9 @@ impl ApiKeyCheck for Check {
         ApiKeyAnswer::Pending(Box::pin(async move { inner.check_again(key).await }))
     }
 
-    fn still_accepts(&self, verified: &Verified) -> bool {
-        let Some(loaded) = self.0.ring.current() else { return true };
-        let entry = verified.token_id().and_then(|id| loaded.as_ref()?.get(id));
-        let now = self.0.verifier.clock().now();
-        let is_valid = |key: &StoredKey| key.revoked_at.is_none() && now < UnixTime::from_secs(key.expires_at);
-        entry.is_some_and(|entry| is_valid(&entry.key))
+    fn still_accepts(&self, verified: &Verified) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        let (inner, id) = (Arc::clone(&self.0), verified.token_id().map(str::to_owned));
+        Box::pin(async move { inner.has_valid(id.as_deref()).await })
     }
 }
 

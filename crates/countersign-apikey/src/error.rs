@@ -4,13 +4,13 @@ use std::fmt;
 
 use countersign_core::error::Fault;
 
-use crate::store::StoreError;
+use crate::store::ApiKeyStoreError;
 
 /// The kinds of [`ApiKeyError`], each with its stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApiKeyErrorKind {
-    /// What was asked for has faults. Code: `invalid`.
+    /// The request has faults. Code: `invalid`.
     Invalid,
     /// There is no such key. Code: `not_found`.
     NotFound,
@@ -40,11 +40,11 @@ impl ApiKeyErrorKind {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// use countersign_apikey::{ApiKeys, MemoryKeys, Pepper};
+/// use countersign_apikey::{ApiKeys, MemoryKeyStore, Pepper};
 /// use countersign_core::secret::Secret;
 ///
 /// let pepper = Pepper::new(&Secret::new(vec![7; 32]))?;
-/// let keys = ApiKeys::builder("https://shop.example.com/api-keys", MemoryKeys::new(), pepper).build()?;
+/// let keys = ApiKeys::builder("https://shop.example.com/api-keys", MemoryKeyStore::new(), pepper).build()?;
 /// let error = keys.revoke("nobody").await.err();
 /// assert_eq!(error.map(|error| error.code()), Some("not_found"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -97,8 +97,8 @@ impl fmt::Display for ApiKeyError {
 
 impl std::error::Error for ApiKeyError {}
 
-impl From<StoreError> for ApiKeyError {
-    fn from(error: StoreError) -> Self {
+impl From<ApiKeyStoreError> for ApiKeyError {
+    fn from(error: ApiKeyStoreError) -> Self {
         ApiKeyError::new(ApiKeyErrorKind::StoreUnavailable, error.to_string())
     }
 }

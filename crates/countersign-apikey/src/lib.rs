@@ -13,11 +13,11 @@
 //!
 //! ```
 //! use countersign::prelude::*;
-//! use countersign_apikey::{ApiKeys, FileKeys, NewApiKey, Pepper};
+//! use countersign_apikey::{ApiKeys, FileKeyStore, NewApiKey, Pepper};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let pepper = Pepper::from_file("/run/secrets/api-key-pepper")?;
-//! let keys = ApiKeys::builder("https://shop.example.com/api-keys", FileKeys::new("/var/lib/shop/api-keys.json"), pepper)
+//! let keys = ApiKeys::builder("https://shop.example.com/api-keys", FileKeyStore::new("/var/lib/shop/api-keys.json"), pepper)
 //!     .prefix("shop")
 //!     .build()?;
 //! let created = keys.create(NewApiKey::new("reports", "orders").scopes(["orders:read"])).await?;
@@ -56,5 +56,5 @@ pub use pepper::Pepper;
 #[cfg(feature = "axum")]
 pub use router::router;
 #[cfg(feature = "postgres")]
-pub use store::PostgresKeys;
-pub use store::{ApiKeyStore, Changes, FileKeys, MemoryKeys, StoreError, StoreFuture, StoredKey};
+pub use store::PostgresKeyStore;
+pub use store::{ApiKeyStore, ApiKeyStoreError, Changes, FileKeyStore, MemoryKeyStore, StoreFuture, StoredKey};

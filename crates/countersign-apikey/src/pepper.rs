@@ -42,6 +42,14 @@ impl Pepper {
         }
     }
 
+    /// A new pepper, for keys that end with this process, such as those of a test.
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate).
+    pub fn random() -> Result<Self, ConfigError> {
+        Pepper::new(&Secret::new(Pepper::generate()?.expose().as_bytes().to_vec()))
+    }
+
     /// Reads a file with one line of text, such as `countersign apikey pepper` prints it. It counts as it is: its characters are
     /// the bytes.
     ///
@@ -72,7 +80,7 @@ impl Pepper {
         Ok(text)
     }
 
-    /// What a store holds of a key.
+    /// The form of a key in a store.
     pub(crate) fn mac(&self, key: &str) -> String {
         hex(hmac::sign(&self.0, key.as_bytes()).as_ref())
     }

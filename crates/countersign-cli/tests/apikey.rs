@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use countersign::prelude::*;
-use countersign_apikey::{ApiKeys, FileKeys, Pepper};
+use countersign_apikey::{ApiKeys, FileKeyStore, Pepper};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 use run::{assert_form, countersign, countersign_with};
@@ -47,7 +47,7 @@ async fn s13_09_s13_10_keys_made_by_the_command_are_taken_by_a_running_service_u
 
     let issuer = TestIssuer::with_system_clock();
     let pepper_of_file = Pepper::from_file(&pepper).expect("a pepper");
-    let keys = ApiKeys::builder("https://shop.test/api-keys", FileKeys::new(&file), pepper_of_file).prefix("shop");
+    let keys = ApiKeys::builder("https://shop.test/api-keys", FileKeyStore::new(&file), pepper_of_file).prefix("shop");
     let keys = keys.build().expect("keys");
     let verifier = Verifier::builder().trust(keys.issuer("orders")).clock(issuer.clock().clone()).build();
     let layer = AuthenticateLayer::builder(verifier.expect("a verifier")).api_keys(keys).build().expect("a layer");

@@ -10,7 +10,7 @@ use countersign_core::clock::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Keys;
-use super::{ApiKeyStore, Changes, StoreError, StoreFuture, StoredKey};
+use super::{ApiKeyStore, ApiKeyStoreError, Changes, StoreFuture, StoredKey};
 
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -28,13 +28,13 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The first key creates the file. A service cannot read one that is not there, so it answers 503 until then.
 ///
 /// ```
-/// use countersign_apikey::FileKeys;
+/// use countersign_apikey::FileKeyStore;
 ///
-/// let store = FileKeys::new("/var/lib/orders/api-keys.json");
+/// let store = FileKeyStore::new("/var/lib/orders/api-keys.json");
 /// # let _ = store;
 /// ```
 #[derive(Clone, Debug)]
-pub struct FileKeys(Arc<Place>);
+pub struct FileKeyStore(Arc<Place>);
 
 #[derive(Debug)]
 struct Place(PathBuf);
@@ -47,28 +47,28 @@ struct Content {
     keys: Vec<StoredKey>,
 }
 
-impl FileKeys {
+impl FileKeyStore {
     /// The file at this path.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        FileKeys(Arc::new(Place(path.into())))
+        FileKeyStore(Arc::new(Place(path.into())))
     }
 
     fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Place) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Place) -> Result<T, ApiKeyStoreError> + Send + 'static,
     ) -> StoreFuture<T> {
         let place = Arc::clone(&self.0);
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || work(&place)).await;
-            done.unwrap_or_else(|_| Err(StoreError::new("the thread that uses the file of API keys has ended")))
+            done.unwrap_or_else(|_| Err(ApiKeyStoreError::new("the thread that uses the file of API keys has ended")))
         })
     }
 
     /// Changes the keys under the lock of the writers.
     fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Keys) -> Result<T, StoreError> + Send + 'static,
+        change: impl FnOnce(&mut Keys) -> Result<T, ApiKeyStoreError> + Send + 'static,
     ) -> StoreFuture<T> {
         self.blocking(|place| {
             let _lock = place.lock()?;
@@ -81,12 +81,12 @@ impl FileKeys {
 }
 
 impl Place {
-    fn failed(&self, what: &str, error: &io::Error) -> StoreError {
-        StoreError::new(format!("the file of API keys {} cannot be {what}: {error}", self.0.display()))
+    fn failed(&self, what: &str, error: &io::Error) -> ApiKeyStoreError {
+        ApiKeyStoreError::new(format!("the file of API keys {} cannot be {what}: {error}", self.0.display()))
     }
 
-    fn is_missing(&self) -> StoreError {
-        StoreError::new(format!(
+    fn is_missing(&self) -> ApiKeyStoreError {
+        ApiKeyStoreError::new(format!(
             "there is no file of API keys {}; the first key that is made creates it",
             self.0.display()
         ))
@@ -98,7 +98,7 @@ impl Place {
         name.into()
     }
 
-    fn lock(&self) -> Result<File, StoreError> {
+    fn lock(&self) -> Result<File, ApiKeyStoreError> {
         let lock = open_new(&self.beside(".lock"), false).map_err(|error| self.failed("locked", &error))?;
         let started = Instant::now();
         loop {
@@ -111,7 +111,7 @@ impl Place {
     }
 
     /// The keys; `None` if there is no file.
-    fn read(&self) -> Result<Option<Keys>, StoreError> {
+    fn read(&self) -> Result<Option<Keys>, ApiKeyStoreError> {
         let text = match read_regular(&self.0) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -121,13 +121,13 @@ impl Place {
         let content: Content = serde_json::from_str(&text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let place = self.0.display();
-            StoreError::new(format!("{place} is not a file of API keys: see line {line}, column {column}"))
+            ApiKeyStoreError::new(format!("{place} is not a file of API keys: see line {line}, column {column}"))
         })?;
         let keys = content.keys.into_iter().map(|key| (key.id.clone(), key)).collect();
         Ok(Some(Keys { revision: content.revision, keys }))
     }
 
-    fn write(&self, Keys { revision, keys }: Keys) -> Result<(), StoreError> {
+    fn write(&self, Keys { revision, keys }: Keys) -> Result<(), ApiKeyStoreError> {
         let content = Content { revision, keys: keys.into_values().collect() };
         let failed = |error: io::Error| self.failed("written", &error);
         let mut text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
@@ -172,7 +172,7 @@ fn open_new(path: &Path, is_emptied: bool) -> io::Result<File> {
     options.open(path)
 }
 
-impl ApiKeyStore for FileKeys {
+impl ApiKeyStore for FileKeyStore {
     fn prepare(&self) -> StoreFuture<()> {
         self.blocking(|place| {
             if fs::exists(&place.0).unwrap_or(true) {

@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::clock::UnixTime;
 
-use super::{ApiKeyStore, Changes, MAX_KEYS, StoreError, StoreFuture, StoredKey};
+use super::{ApiKeyStore, ApiKeyStoreError, Changes, MAX_KEYS, StoreFuture, StoredKey};
 
 /// Stores keys in memory: for tests, and for keys that a process makes for itself.
 #[derive(Default)]
-pub struct MemoryKeys(Mutex<Keys>);
+pub struct MemoryKeyStore(Mutex<Keys>);
 
 /// All keys, and the number of changes.
 #[derive(Clone, Default)]
@@ -24,13 +24,13 @@ impl Keys {
     ///
     /// # Errors
     /// The store is full.
-    pub(super) fn put(&mut self, mut key: StoredKey) -> Result<bool, StoreError> {
+    pub(super) fn put(&mut self, mut key: StoredKey) -> Result<bool, ApiKeyStoreError> {
         let stored = self.keys.get(&key.id);
         if key.version != stored.map_or(0, |stored| stored.version) + 1 {
             return Ok(false);
         }
         if stored.is_none() && self.keys.len() >= MAX_KEYS {
-            return Err(StoreError::new("the store has 100,000 keys; remove those that ended"));
+            return Err(ApiKeyStoreError::new("the store has 100,000 keys; remove those that ended"));
         }
         key.last_used_at = stored.and_then(|stored| stored.last_used_at);
         self.keys.insert(key.id.clone(), key);
@@ -64,11 +64,11 @@ impl Keys {
     }
 }
 
-impl MemoryKeys {
+impl MemoryKeyStore {
     /// A store without keys.
     #[must_use]
     pub fn new() -> Self {
-        MemoryKeys::default()
+        MemoryKeyStore::default()
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -76,7 +76,7 @@ impl MemoryKeys {
     }
 }
 
-impl ApiKeyStore for MemoryKeys {
+impl ApiKeyStore for MemoryKeyStore {
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
         Box::pin(std::future::ready(Ok(self.keys().changes(after))))
     }
@@ -95,8 +95,8 @@ impl ApiKeyStore for MemoryKeys {
     }
 }
 
-impl fmt::Debug for MemoryKeys {
+impl fmt::Debug for MemoryKeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKeys").field("keys", &self.keys().keys.len()).finish_non_exhaustive()
+        f.debug_struct("MemoryKeyStore").field("keys", &self.keys().keys.len()).finish_non_exhaustive()
     }
 }

@@ -13,16 +13,16 @@ use std::sync::Arc;
 use countersign_core::clock::UnixTime;
 use serde::{Deserialize, Serialize};
 
-pub use file::FileKeys;
-pub use memory::MemoryKeys;
+pub use file::FileKeyStore;
+pub use memory::MemoryKeyStore;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresKeys;
+pub use postgres::PostgresKeyStore;
 
 /// The most keys of a store.
 pub(crate) const MAX_KEYS: usize = 100_000;
 
 /// The result of a call to a store, later.
-pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiKeyStoreError>> + Send>>;
 
 /// Stores keys. [`ApiKeys`](crate::ApiKeys) reads all of them into the memory of each service, and later only what changed, so
 /// a request asks no store.
@@ -30,14 +30,14 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 /// A store needs no secret: what it stores about a key is an HMAC of it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of API keys",
-    note = "use `MemoryKeys`, `FileKeys` or `PostgresKeys`, or implement `ApiKeyStore`"
+    note = "use `MemoryKeyStore`, `FileKeyStore` or `PostgresKeyStore`, or implement `ApiKeyStore`"
 )]
 pub trait ApiKeyStore: fmt::Debug + Send + Sync + 'static {
     /// Creates the place for keys if it is missing. Called before a key is made, and never by a service that only checks keys.
     /// By default there is nothing to create.
     ///
     /// # Errors
-    /// `StoreError` if it cannot be created.
+    /// `ApiKeyStoreError` if it cannot be created.
     fn prepare(&self) -> StoreFuture<()> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -46,7 +46,7 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync + 'static {
     /// of them.
     ///
     /// # Errors
-    /// `StoreError` if the store cannot be read.
+    /// `ApiKeyStoreError` if the store cannot be read.
     fn changes(&self, after: u64) -> StoreFuture<Changes>;
 
     /// Writes a key whose [`version`](StoredKey::version) is one more than that in the store, which is 0 for a key that is not
@@ -54,19 +54,19 @@ pub trait ApiKeyStore: fmt::Debug + Send + Sync + 'static {
     /// [`last_used_at`](StoredKey::last_used_at).
     ///
     /// # Errors
-    /// `StoreError` if the outcome is unknown.
+    /// `ApiKeyStoreError` if the outcome is unknown.
     fn put(&self, key: StoredKey) -> StoreFuture<bool>;
 
     /// Removes a key of this version. Returns `false` if the store has another version, or none.
     ///
     /// # Errors
-    /// `StoreError` if the outcome is unknown.
+    /// `ApiKeyStoreError` if the outcome is unknown.
     fn remove(&self, id: String, version: u64) -> StoreFuture<bool>;
 
     /// Records uses of keys by their ids, unless a later one is recorded. This changes no revision.
     ///
     /// # Errors
-    /// `StoreError` if the outcome is unknown.
+    /// `ApiKeyStoreError` if the outcome is unknown.
     fn record_uses(&self, uses: Vec<(String, UnixTime)>) -> StoreFuture<()>;
 }
 
@@ -92,7 +92,7 @@ impl<S: ApiKeyStore + ?Sized> ApiKeyStore for Arc<S> {
     }
 }
 
-/// What changed in a store.
+/// The changes of a store since an earlier read.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Changes {
@@ -175,25 +175,25 @@ impl fmt::Debug for StoredKey {
 /// A store that cannot be read or written now.
 ///
 /// ```
-/// use countersign_apikey::StoreError;
+/// use countersign_apikey::ApiKeyStoreError;
 ///
-/// assert_eq!(StoreError::new("the database does not answer").to_string(), "the database does not answer");
+/// assert_eq!(ApiKeyStoreError::new("the database does not answer").to_string(), "the database does not answer");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError(String);
+pub struct ApiKeyStoreError(String);
 
-impl StoreError {
+impl ApiKeyStoreError {
     /// An error with its description for the operator, which holds no secret.
     #[must_use]
     pub fn new(detail: impl Into<String>) -> Self {
-        StoreError(detail.into())
+        ApiKeyStoreError(detail.into())
     }
 }
 
-impl fmt::Display for StoreError {
+impl fmt::Display for ApiKeyStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for StoreError {}
+impl std::error::Error for ApiKeyStoreError {}

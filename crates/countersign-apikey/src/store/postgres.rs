@@ -7,7 +7,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 use countersign_postgres::{Connection, Database, DatabaseError, Row};
 
-use super::{ApiKeyStore, Changes, MAX_KEYS, StoreError, StoreFuture, StoredKey};
+use super::{ApiKeyStore, ApiKeyStoreError, Changes, MAX_KEYS, StoreFuture, StoredKey};
 
 /// Runs under a lock, because `IF NOT EXISTS` fails if two instances start at the same time. Each change takes the next number of
 /// the one row of revisions, which stays locked until the change is committed: so a revision that can be read has all before it.
@@ -53,43 +53,44 @@ const RECORD_USES: &str = "
 /// database on this machine or of a local proxy that uses TLS to a remote one.
 ///
 /// ```no_run
-/// use countersign_apikey::PostgresKeys;
+/// use countersign_apikey::PostgresKeyStore;
 /// use countersign_core::secret::Secret;
 ///
-/// let store = PostgresKeys::connect(&Secret::from_env("API_KEY_DATABASE")?)?;
+/// let store = PostgresKeyStore::connect(&Secret::from_env("API_KEY_DATABASE")?)?;
 /// # let _ = store;
 /// # Ok::<(), countersign_core::error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct PostgresKeys(Arc<Database>);
+pub struct PostgresKeyStore(Arc<Database>);
 
-impl PostgresKeys {
+impl PostgresKeyStore {
     /// Connects and creates missing tables. `settings` have the form of libpq: `host=/run/postgresql user=shop dbname=shop`.
     ///
     /// # Errors
     /// `ConfigError` if the settings are not usable or the database does not answer.
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
-        Ok(PostgresKeys(Arc::new(Database::connect(settings, "countersign-apikey", SCHEMA)?)))
+        Ok(PostgresKeyStore(Arc::new(Database::connect(settings, "countersign-apikey", SCHEMA)?)))
     }
 
     /// Runs this on a thread for blocking work.
     fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Database) -> Result<T, ApiKeyStoreError> + Send + 'static,
     ) -> StoreFuture<T> {
         let database = Arc::clone(&self.0);
         Box::pin(async move {
             let done = tokio::task::spawn_blocking(move || work(&database)).await;
-            done.unwrap_or_else(|_| Err(StoreError::new("the thread that waits for the database has ended")))
+            done.unwrap_or_else(|_| Err(ApiKeyStoreError::new("the thread that waits for the database has ended")))
         })
     }
 }
 
-impl ApiKeyStore for PostgresKeys {
+impl ApiKeyStore for PostgresKeyStore {
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
         self.blocking(move |database| {
             let after = number(after);
-            let rows = database.run(async move |connection: &Connection| connection.query(CHANGES, &[&after]).await)?;
+            let rows = database.run(async move |connection: &Connection| connection.query(CHANGES, &[&after]).await);
+            let rows = rows.map_err(failed)?;
             read_changes(&rows, after)
         })
     }
@@ -97,13 +98,14 @@ impl ApiKeyStore for PostgresKeys {
     fn put(&self, mut key: StoredKey) -> StoreFuture<bool> {
         self.blocking(move |database| {
             key.last_used_at = None;
-            let document = serde_json::to_string(&key).map_err(|_| StoreError::new("the key cannot be written"))?;
+            let document =
+                serde_json::to_string(&key).map_err(|_| ApiKeyStoreError::new("the key cannot be written"))?;
             let (id, version, max_keys) = (key.id, number(key.version), number(MAX_KEYS as u64));
             let written = database.run(async move |connection: &Connection| match version {
                 1 => connection.execute(INSERT, &[&id, &document, &max_keys]).await,
                 _ => connection.execute(UPDATE, &[&id, &version, &document]).await,
-            })?;
-            Ok(written == 1)
+            });
+            Ok(written.map_err(failed)? == 1)
         })
     }
 
@@ -111,7 +113,7 @@ impl ApiKeyStore for PostgresKeys {
         self.blocking(move |database| {
             let version = number(version);
             let remove = async move |connection: &Connection| connection.execute(REMOVE, &[&id, &version]).await;
-            Ok(database.run(remove)? == 1)
+            Ok(database.run(remove).map_err(failed)? == 1)
         })
     }
 
@@ -120,13 +122,12 @@ impl ApiKeyStore for PostgresKeys {
             let (ids, times): (Vec<String>, Vec<i64>) =
                 uses.into_iter().map(|(id, at)| (id, number(at.as_secs()))).unzip();
             let record = async move |connection: &Connection| connection.execute(RECORD_USES, &[&ids, &times]).await;
-            Ok(database.run(record).map(drop)?)
+            database.run(record).map(drop).map_err(failed)
         })
     }
 }
 
-fn read_changes(rows: &[Row], after: i64) -> Result<Changes, StoreError> {
-    let failed = |error| StoreError::from(DatabaseError::from(error));
+fn read_changes(rows: &[Row], after: i64) -> Result<Changes, ApiKeyStoreError> {
     let (mut revision, mut keys, mut removed) = (0, Vec::new(), Vec::new());
     for row in rows {
         revision = row.try_get(0).map_err(failed)?;
@@ -136,9 +137,9 @@ fn read_changes(rows: &[Row], after: i64) -> Result<Changes, StoreError> {
         match (id, document) {
             (Some(id), Some(document)) => {
                 let key: StoredKey = serde_json::from_str(&document)
-                    .map_err(|_| StoreError::new("the database has an API key of another form"))?;
+                    .map_err(|_| ApiKeyStoreError::new("the database has an API key of another form"))?;
                 if key.id != id {
-                    return Err(StoreError::new("the database has an API key under the id of another one"));
+                    return Err(ApiKeyStoreError::new("the database has an API key under the id of another one"));
                 }
                 keys.push(StoredKey { last_used_at: last_used_at.and_then(|at| u64::try_from(at).ok()), ..key });
             }
@@ -154,10 +155,8 @@ fn read_changes(rows: &[Row], after: i64) -> Result<Changes, StoreError> {
     }
 }
 
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        StoreError::new(error.to_string())
-    }
+fn failed(error: impl Into<DatabaseError>) -> ApiKeyStoreError {
+    ApiKeyStoreError::new(error.into().to_string())
 }
 
 fn number(value: u64) -> i64 {

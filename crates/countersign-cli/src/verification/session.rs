@@ -215,6 +215,7 @@ fn origin(issuer: &TrustedIssuerConfig) -> String {
         KeysConfig::Kubernetes => "the Kubernetes cluster".to_owned(),
         KeysConfig::SpiffeBundleFile(path) => format!("the trust bundle {path}"),
         KeysConfig::SpiffeBundleUrl(url) => format!("the trust bundle at {url}"),
+        KeysConfig::ApiKeys => "no key, because its callers have API keys".to_owned(),
         _ => "the policy itself".to_owned(),
     }
 }

@@ -41,7 +41,7 @@ pub trait ApiKeyCheck: Debug + Send + Sync + 'static {
 
     /// Returns whether the key of this caller is still accepted, for a response that runs for long. A store that cannot be
     /// read now ends no response.
-    fn still_accepts(&self, verified: &Verified) -> bool;
+    fn still_accepts(&self, verified: &Verified) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
 impl<S: ApiKeySource + ?Sized> ApiKeySource for Arc<S> {

@@ -34,6 +34,8 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// If an introspection endpoint vouched for the token, it is asked again too, within the age of its answers. An endpoint that cannot
 /// be asked ends no token before its expiry.
 ///
+/// An API key is looked up again, and its caller ends with it. A store that cannot be read ends no caller before its expiry.
+///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
 /// With axum it is a handler argument; elsewhere [`from_extensions`](Self::from_extensions) creates it. The
@@ -125,10 +127,15 @@ impl TokenEnd {
         {
             return false;
         }
-        if self.verified.token_kind() == CredentialKind::ApiKey
-            && !self.context.api_keys.as_ref().is_some_and(|keys| keys.still_accepts(&self.verified))
-        {
-            return false;
+        if self.verified.token_kind() == CredentialKind::ApiKey {
+            let still_accepts = self.context.api_keys.as_ref().map(|keys| keys.still_accepts(&self.verified));
+            let is_accepted = match still_accepts {
+                Some(still_accepts) => still_accepts.await,
+                None => false,
+            };
+            if !is_accepted {
+                return false;
+            }
         }
         let LayerContext { revocation: Some(revocation), samples, clock, .. } = &*self.context else { return true };
         let status = match revocation.query_again(&self.verified) {

@@ -10,12 +10,16 @@
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: keys unavailable` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: API keys unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: introspection unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `revocation status unknown` | `outcome`, `unlogged` |
 //! | `countersign::authenticate` | WARN, once per layer | `tokens in the query are accepted: …` or `tokens in forms are accepted: …`, by `authenticate::danger` | |
 //! | `countersign::authenticate` | ERROR, once per layer | `tokens in the query are ignored: deny_danger forbids them` | |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `refused a token that another authentication layer before this one accepted; …` | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `a token was sent and ignored, because the path is public; …` | `path`, `unlogged` |
+//! | `countersign::api_keys` | WARN, once per outage | `the store of API keys cannot be read` | `detail` |
+//! | `countersign::api_keys` | INFO | `the store of API keys is readable again` | |
+//! | `countersign::api_keys` | DEBUG | `uses of API keys are not recorded` | `detail` |
 //! | `countersign::introspect` | WARN, at most 10 per second | `introspection failed` | `issuer`, `detail`, `unlogged` |
 //! | `countersign::introspect` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `issuer` |
 //! | `countersign::app` | ERROR, when built | `routes refuse every caller, unless an outer router's path has the parameter` | `error` |

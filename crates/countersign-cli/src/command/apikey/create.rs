@@ -7,8 +7,9 @@ use clap::Args;
 use countersign_apikey::{ApiKeyError, CreatedApiKey, NewApiKey, Pepper};
 use serde_json::json;
 
+use super::failed::failed;
 use super::place::Place;
-use super::{failed, shown};
+use super::shown;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::tools::keyring;
 use crate::{output, times};
@@ -49,13 +50,13 @@ pub(super) struct Arguments {
     made: Made,
 }
 
-/// What a new key is made with, and where it goes.
+/// The settings of a new key, and its destination.
 #[derive(Args)]
 pub(super) struct Made {
     /// The file with the pepper; `countersign apikey pepper` makes it
     #[arg(long, value_name = "FILE")]
     pepper_file: PathBuf,
-    /// The word before the key, as services are told
+    /// The word before the key, as configured in the services
     #[arg(long, value_name = "WORD", default_value = "key")]
     prefix: String,
     /// Write the key to this new file, which only you can read, and do not print it

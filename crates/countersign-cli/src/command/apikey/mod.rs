@@ -1,15 +1,17 @@
 //! `countersign apikey`: manages API keys in a file or database.
 
 mod create;
+mod failed;
 mod place;
 mod shown;
 
 use clap::{Args, Subcommand};
-use countersign_apikey::{ApiKeyError, ApiKeyErrorKind, ApiKeys, Pepper};
+use countersign_apikey::{ApiKeyError, ApiKeys, Pepper};
 
-use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Exit, Outcome};
 use crate::tools::keyring;
 use crate::{output, runtime, times};
+use failed::failed;
 use place::Place;
 
 /// Manage the API keys that services take: in a file, or in PostgreSQL. Services know of a change within 5 s.
@@ -48,7 +50,7 @@ enum Action {
         /// The ID of the old key, which is its middle part
         #[arg(value_name = "ID")]
         id: String,
-        /// How long the old key is still good, such as 7d; not at all by default
+        /// The time for which the old key is still good, such as 7d; none by default
         #[arg(long, value_name = "DURATION")]
         overlap: Option<String>,
         #[command(flatten)]
@@ -151,16 +153,4 @@ fn changed(result: Result<String, ApiKeyError>) -> Outcome {
         }
         Err(error) => failed(&error),
     }
-}
-
-/// The exit code of an error, which is printed.
-fn failed(error: &ApiKeyError) -> Outcome {
-    match error.kind() {
-        ApiKeyErrorKind::Invalid => return Err(Failure::usage(error.detail())),
-        _ => output::warn(&error.to_string()),
-    }
-    Ok(match error.kind() {
-        ApiKeyErrorKind::StoreUnavailable => Exit::Undecided,
-        _ => Exit::Rejected,
-    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign::secret::Secret;
-use countersign_apikey::{ApiKeys, FileKeys, Pepper, PostgresKeys};
+use countersign_apikey::{ApiKeys, FileKeyStore, Pepper, PostgresKeyStore};
 
 use crate::exit::Failure;
 
@@ -26,17 +26,16 @@ pub(super) struct Place {
 impl Place {
     /// The keys, for what needs no pepper.
     pub(super) fn keys(&self) -> Result<ApiKeys, Failure> {
-        let unused = Secret::new(Pepper::generate()?.expose().as_bytes().to_vec());
-        self.keys_with(Pepper::new(&unused)?, "key")
+        self.keys_with(Pepper::random()?, "key")
     }
 
     /// The keys, to make one.
     pub(super) fn keys_with(&self, pepper: Pepper, prefix: &str) -> Result<ApiKeys, Failure> {
         let builder = match (&self.file, &self.postgres_env) {
-            (Some(file), _) => ApiKeys::builder(ANY_AUTHORITY, FileKeys::new(file), pepper),
+            (Some(file), _) => ApiKeys::builder(ANY_AUTHORITY, FileKeyStore::new(file), pepper),
             (None, variable) => {
                 let settings = Secret::from_env(variable.as_deref().unwrap_or_default())?;
-                ApiKeys::builder(ANY_AUTHORITY, PostgresKeys::connect(&settings)?, pepper)
+                ApiKeys::builder(ANY_AUTHORITY, PostgresKeyStore::connect(&settings)?, pepper)
             }
         };
         Ok(builder.prefix(prefix).build()?)

@@ -98,6 +98,7 @@ impl Target {
             KeysConfig::SpiffeBundleFile(path) => in_file(path, Form::SpiffeBundle)?,
             KeysConfig::Inline(text) => Location::Text(text.clone(), "the policy itself".to_owned(), Form::Jwks),
             KeysConfig::Kubernetes => Location::Elsewhere("only a service in the cluster can fetch its keys"),
+            KeysConfig::ApiKeys => Location::Elsewhere("it signs nothing: its callers have API keys"),
             _ => Location::Elsewhere("this version does not know the location of the keys"),
         };
         let (name, allows_plain_http) = (trusted.issuer.clone(), trusted.danger_plain_http);

@@ -32,17 +32,24 @@ pub enum KeysConfig {
     SpiffeBundleUrl(String),
     /// The keys of the Kubernetes cluster that the process runs in, from its API server: `"kubernetes"`.
     Kubernetes,
+    /// None, because the callers of this issuer have API keys, and no token of it is signed: `"api_keys"`. A layer that takes such
+    /// keys gets them from the crate `countersign-apikey`.
+    ApiKeys,
     /// A JWK Set as text, with only public keys: `{"inline":"{\"keys\":[…]}"}`.
     Inline(String),
 }
 
 impl KeysConfig {
-    /// The source of inline keys; `None` for locations that need I/O.
+    /// The source of inline keys, or of none; `None` for locations that need I/O.
     ///
     /// # Errors
     /// `ConfigError` on field `keys` if the text has no usable key.
     pub fn inline(&self) -> Option<Result<Arc<dyn KeySource>, ConfigError>> {
-        let KeysConfig::Inline(jwks) = self else { return None };
+        let jwks = match self {
+            KeysConfig::Inline(jwks) => jwks,
+            KeysConfig::ApiKeys => return Some(Ok(Arc::new(StaticKeys::new([])))),
+            _ => return None,
+        };
         Some(match KeySet::from_jwks(jwks.as_bytes()) {
             Ok(set) => Ok(Arc::new(StaticKeys::from_set(set))),
             Err(rejected) => Err(ConfigError::new("keys", rejected.to_string())),

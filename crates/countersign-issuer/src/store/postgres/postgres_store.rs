@@ -52,22 +52,29 @@ impl PostgresStore {
         self.max_ids = ids;
         self
     }
+
+    /// Runs a query and blocks for its result.
+    fn run<T: Send + 'static>(
+        &self,
+        query: impl AsyncFnOnce(&Connection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.database.run(query).map_err(failed)
+    }
 }
 
 impl Store for PostgresStore {
     fn keys(&self) -> Result<Option<StoredKeys>, StoreError> {
-        let rows =
-            self.database.run(async |connection: &Connection| connection.query(statement::READ_KEYS, &[]).await)?;
+        let rows = self.run(async |connection: &Connection| connection.query(statement::READ_KEYS, &[]).await)?;
         let read = |row: &Row| -> Result<StoredKeys, DatabaseError> {
             let version: i64 = row.try_get(0)?;
             Ok(StoredKeys::new(u64::try_from(version).unwrap_or_default(), row.try_get(1)?))
         };
-        rows.first().map(|row| read(row).map_err(StoreError::from)).transpose()
+        rows.first().map(|row| read(row).map_err(failed)).transpose()
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
         let (expected_version, keys) = (number(expected_version), keys.to_vec());
-        let written = self.database.run(async move |connection: &Connection| match expected_version {
+        let written = self.run(async move |connection: &Connection| match expected_version {
             0 => connection.execute(statement::INSERT_KEYS, &[&keys]).await,
             _ => connection.execute(statement::UPDATE_KEYS, &[&expected_version, &keys]).await,
         })?;
@@ -86,7 +93,7 @@ impl Store for PostgresStore {
         let (expires_at, expired, max) =
             (number(expires_at.as_secs()), number(expired_before.as_secs()), number(self.max_ids));
         let may_sweep = self.sweeps.is_due(list, expired_before);
-        let (inserted, has_swept) = self.database.run(async move |connection: &Connection| {
+        let (inserted, has_swept) = self.run(async move |connection: &Connection| {
             let insert = async || -> QueryResult<Insertion> {
                 let values: [&(dyn ToSql + Sync); 5] = [&number_of_list, &digest, &client, &expires_at, &max];
                 let rows = connection.query(statement::INSERT_ID, &values).await?;
@@ -120,7 +127,7 @@ impl Store for PostgresStore {
     fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError> {
         let (list, digest) = (i16::from(list.number()), digest.to_vec());
         let expires_at = number(expires_at.as_secs());
-        let (is_stored, may_be_removed) = self.database.run(async move |connection: &Connection| {
+        let (is_stored, may_be_removed) = self.run(async move |connection: &Connection| {
             let rows = connection.query(statement::FIND_ID, &[&list, &digest, &expires_at]).await?;
             let is = |column| rows.first().map_or(Ok(false), |row| row.try_get::<_, bool>(column));
             Ok((is(0)?, is(1)?))
@@ -133,9 +140,9 @@ impl Store for PostgresStore {
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {
         let read = async |connection: &Connection| connection.query(statement::READ_SECRET_HASHES, &[]).await;
-        let rows = self.database.run(read)?;
+        let rows = self.run(read)?;
         let read = |row: &Row| -> Result<(String, String), DatabaseError> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
+        rows.iter().map(|row| read(row).map_err(failed)).collect()
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
@@ -143,7 +150,7 @@ impl Store for PostgresStore {
         let put = async move |connection: &Connection| {
             connection.execute(statement::PUT_SECRET_HASH, &[&client_id, &hash]).await.map(drop)
         };
-        Ok(self.database.run(put)?)
+        self.run(put)
     }
 }
 
@@ -153,14 +160,12 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        let kind = match error.kind {
-            DatabaseErrorKind::Unavailable => StoreErrorKind::Unavailable,
-            DatabaseErrorKind::Failed => StoreErrorKind::Failed,
-        };
-        StoreError::new(kind).with_detail(error.to_string())
-    }
+fn failed(error: DatabaseError) -> StoreError {
+    let kind = match error.kind {
+        DatabaseErrorKind::Unavailable => StoreErrorKind::Unavailable,
+        DatabaseErrorKind::Failed => StoreErrorKind::Failed,
+    };
+    StoreError::new(kind).with_detail(error.to_string())
 }
 
 fn number(value: u64) -> i64 {
