@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::clock::UnixTime;
 use countersign_core::error::Fault;
 use countersign_core::secret::Secret;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::store::StoredKey;
 
@@ -228,6 +229,41 @@ impl ApiKey {
     #[must_use]
     pub fn is_valid_at(&self, now: UnixTime) -> bool {
         self.0.revoked_at.is_none() && now < self.expires_at()
+    }
+}
+
+/// A key as JSON, without its secret. Times are seconds since 1970.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use countersign_apikey::{ApiKeys, MemoryKeyStore, NewApiKey, Pepper};
+///
+/// let keys = ApiKeys::builder("https://shop.test/api-keys", MemoryKeyStore::new(), Pepper::random()?).build()?;
+/// let created = keys.create(NewApiKey::new("reports", "orders")).await?;
+/// let json = serde_json::to_value(created.key())?;
+/// assert_eq!((&json["client"], &json["revoked_at"]), (&"reports".into(), &serde_json::Value::Null));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+impl Serialize for ApiKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ApiKey(key) = self;
+        let mut json = serializer.serialize_struct("ApiKey", 13)?;
+        json.serialize_field("id", &key.id)?;
+        json.serialize_field("client", &key.client)?;
+        json.serialize_field("subject", self.subject())?;
+        json.serialize_field("audiences", &key.audiences)?;
+        json.serialize_field("scopes", &key.scopes)?;
+        json.serialize_field("roles", &key.roles)?;
+        json.serialize_field("permissions", &key.permissions)?;
+        json.serialize_field("tenant", &key.tenant)?;
+        json.serialize_field("note", &key.note)?;
+        json.serialize_field("created_at", &key.created_at)?;
+        json.serialize_field("expires_at", &key.expires_at)?;
+        json.serialize_field("revoked_at", &key.revoked_at)?;
+        json.serialize_field("last_used_at", &key.last_used_at)?;
+        json.end()
     }
 }
 

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use countersign::authz::{Requirement, token_kind};
+use countersign::extract::{Claims, Rejection};
 use countersign::guard::require;
-use countersign::prelude::Claims;
 use countersign_core::integration::Names;
 use countersign_core::token::CredentialKind;
 use serde::Deserialize;
@@ -92,10 +92,12 @@ struct Rotation {
 
 impl Manager {
     /// The key, if the caller may know of it.
-    async fn find(&self, claims: &Claims, id: &str) -> Result<ApiKey, Response> {
-        let key = self.keys.get(id).await.map_err(answer)?;
-        let not_found = || answer(ApiKeyError::new(ApiKeyErrorKind::NotFound, "there is no key of this id"));
-        self.is_visible(claims, &key).then_some(key).ok_or_else(not_found)
+    async fn find(&self, claims: &Claims, id: &str) -> Result<ApiKey, Refused> {
+        let key = self.keys.get(id).await?;
+        match self.is_visible(claims, &key) {
+            true => Ok(key),
+            false => Err(ApiKeyError::new(ApiKeyErrorKind::NotFound, "there is no key of this id").into()),
+        }
     }
 
     fn is_visible(&self, claims: &Claims, key: &ApiKey) -> bool {
@@ -110,34 +112,29 @@ fn check_authorities(
     scopes: &[String],
     roles: &[String],
     permissions: &[String],
-) -> Result<(), Response> {
+) -> Result<(), Refused> {
     let grants = claims.verified().grants();
     let has = |own: &Names, names: &[String]| names.iter().all(|name| own.contains(name));
     let is_own = has(&grants.scopes, scopes) && has(&grants.roles, roles) && has(&grants.permissions, permissions);
-    if is_own { Ok(()) } else { Err(claims.forbidden().into_response()) }
+    if is_own { Ok(()) } else { Err(claims.forbidden().into()) }
 }
 
-async fn list(State(manager): State<Arc<Manager>>, claims: Claims) -> Response {
-    match manager.keys.list().await {
-        Ok(keys) => {
-            let visible: Vec<Value> =
-                keys.iter().filter(|key| manager.is_visible(&claims, key)).map(description).collect();
-            Json(json!({ "keys": visible })).into_response()
-        }
-        Err(error) => answer(error),
-    }
+async fn list(State(manager): State<Arc<Manager>>, claims: Claims) -> Result<Json<Value>, Refused> {
+    let mut keys = manager.keys.list().await?;
+    keys.retain(|key| manager.is_visible(&claims, key));
+    Ok(Json(json!({ "keys": keys })))
 }
 
 async fn create(
     State(manager): State<Arc<Manager>>,
     claims: Claims,
     body: Result<Json<Wanted>, JsonRejection>,
-) -> Result<Response, Response> {
-    let Json(wanted) = body.map_err(bad_body)?;
+) -> Result<Response, Refused> {
+    let Json(wanted) = body?;
     check_authorities(&claims, &wanted.scopes, &wanted.roles, &wanted.permissions)?;
     let own_tenant = claims.tenant().map(|tenant| tenant.as_str().to_owned());
     if own_tenant.is_some() && wanted.tenant.is_some() && own_tenant != wanted.tenant {
-        return Err(claims.forbidden().into_response());
+        return Err(claims.forbidden().into());
     }
     let mut new = NewApiKey::new(wanted.client, manager.audience.clone())
         .scopes(wanted.scopes)
@@ -150,7 +147,7 @@ async fn create(
     if let Some(seconds) = wanted.expires_in {
         new = new.expires_in(Duration::from_secs(seconds));
     }
-    manager.keys.create(new).await.map(created).map_err(answer)
+    Ok(created(&manager.keys.create(new).await?))
 }
 
 async fn rotate(
@@ -158,68 +155,74 @@ async fn rotate(
     claims: Claims,
     Path(id): Path<String>,
     body: Result<Option<Json<Rotation>>, JsonRejection>,
-) -> Result<Response, Response> {
-    let Rotation { overlap } = body.map_err(bad_body)?.map(|Json(body)| body).unwrap_or_default();
+) -> Result<Response, Refused> {
+    let Rotation { overlap } = body?.map(|Json(body)| body).unwrap_or_default();
     let key = manager.find(&claims, &id).await?;
     check_authorities(&claims, key.scopes(), key.roles(), key.permissions())?;
-    manager.keys.rotate(key.id(), Duration::from_secs(overlap)).await.map(created).map_err(answer)
+    Ok(created(&manager.keys.rotate(key.id(), Duration::from_secs(overlap)).await?))
 }
 
 async fn revoke(
     State(manager): State<Arc<Manager>>,
     claims: Claims,
     Path(id): Path<String>,
-) -> Result<StatusCode, Response> {
+) -> Result<StatusCode, Refused> {
     let key = manager.find(&claims, &id).await?;
-    manager.keys.revoke(key.id()).await.map(|_| StatusCode::NO_CONTENT).map_err(answer)
+    manager.keys.revoke(key.id()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
-fn created(created: CreatedApiKey) -> Response {
-    let mut body = description(created.key());
+fn created(created: &CreatedApiKey) -> Response {
+    let mut body = json!(created.key());
     body["key"] = json!(created.text().expose());
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-/// A key as JSON. Times are seconds since 1970.
-fn description(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id(),
-        "client": key.client(),
-        "subject": key.subject(),
-        "audiences": key.audiences(),
-        "scopes": key.scopes(),
-        "roles": key.roles(),
-        "permissions": key.permissions(),
-        "tenant": key.tenant(),
-        "note": key.note(),
-        "created_at": key.created_at().as_secs(),
-        "expires_at": key.expires_at().as_secs(),
-        "revoked_at": key.revoked_at().map(|at| at.as_secs()),
-        "last_used_at": key.last_used_at().map(|at| at.as_secs()),
-    })
+/// A refusal: on the heap, since handlers return it beside smaller values.
+struct Refused(Box<Response>);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        *self.0
+    }
 }
 
-/// A problem of RFC 9457.
-fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
-    let title = status.canonical_reason();
-    let body = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Refused(Box::new(rejection.into_response()))
+    }
 }
 
-fn answer(error: ApiKeyError) -> Response {
-    let (status, detail) = match error.kind() {
-        ApiKeyErrorKind::Invalid => (StatusCode::BAD_REQUEST, error.detail()),
-        ApiKeyErrorKind::NotFound => (StatusCode::NOT_FOUND, error.detail()),
-        ApiKeyErrorKind::Ended | ApiKeyErrorKind::TooManyKeys => (StatusCode::CONFLICT, error.detail()),
-        ApiKeyErrorKind::StoreUnavailable => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the store of API keys is not available")
-        }
-    };
-    problem(status, error.code(), detail)
+impl From<ApiKeyError> for Refused {
+    fn from(error: ApiKeyError) -> Self {
+        let status = match error.kind() {
+            ApiKeyErrorKind::Invalid => StatusCode::BAD_REQUEST,
+            ApiKeyErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ApiKeyErrorKind::Ended | ApiKeyErrorKind::TooManyKeys => StatusCode::CONFLICT,
+            ApiKeyErrorKind::StoreUnavailable => {
+                return problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    error.code(),
+                    "the store of API keys is not available",
+                );
+            }
+        };
+        problem(status, error.code(), error.detail())
+    }
 }
 
 /// Not the text of the rejection, which repeats values of the body.
-fn bad_body(rejection: JsonRejection) -> Response {
-    let detail = "a JSON object with the members that the documentation names is required";
-    problem(rejection.status(), "invalid", detail)
+impl From<JsonRejection> for Refused {
+    fn from(rejection: JsonRejection) -> Self {
+        let detail = "a JSON object with the members that the documentation names is required";
+        problem(rejection.status(), "invalid", detail)
+    }
+}
+
+/// A problem of RFC 9457.
+fn problem(status: StatusCode, code: &str, detail: &str) -> Refused {
+    let title = status.canonical_reason();
+    let body = json!({ "title": title, "status": status.as_u16(), "code": code, "detail": detail });
+    let body = (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string());
+    Refused(Box::new(body.into_response()))
 }

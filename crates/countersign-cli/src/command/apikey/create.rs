@@ -108,7 +108,7 @@ impl Made {
             Err(error) => return failed(&error),
         };
         let text = created.text().expose();
-        let mut answer = shown::json(created.key());
+        let mut answer = json!(created.key());
         match &self.out {
             Some(path) => keyring::write_private(path, text.as_bytes())?,
             None if self.json => answer["key"] = json!(text),

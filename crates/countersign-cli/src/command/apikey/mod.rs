@@ -132,7 +132,6 @@ async fn list(keys: &ApiKeys, client: Option<&str>, json: bool) -> Outcome {
     };
     let keys: Vec<_> = keys.into_iter().filter(|key| client.is_none_or(|client| key.client() == client)).collect();
     if json {
-        let keys: Vec<_> = keys.iter().map(shown::json).collect();
         output::json(&serde_json::json!({ "keys": keys }))?;
         return Ok(Exit::Done);
     }

@@ -2,7 +2,6 @@
 
 use countersign::clock::UnixTime;
 use countersign_apikey::ApiKey;
-use serde_json::{Value, json};
 
 use crate::{output, times};
 
@@ -24,7 +23,7 @@ pub(super) fn line(key: &ApiKey) -> String {
     match key.revoked_at() {
         Some(time) => add("revoked", at(time)),
         None if key.expires_at().as_secs() <= u64::try_from(now).unwrap_or_default() => {
-            add("ended", at(key.expires_at()))
+            add("ended", at(key.expires_at()));
         }
         None => add("ends", at(key.expires_at())),
     }
@@ -33,23 +32,4 @@ pub(super) fn line(key: &ApiKey) -> String {
         add("note", output::quoted(key.note()));
     }
     parts.join(", ")
-}
-
-/// One JSON object. Times are seconds since 1970.
-pub(super) fn json(key: &ApiKey) -> Value {
-    json!({
-        "id": key.id(),
-        "client": key.client(),
-        "subject": key.subject(),
-        "audiences": key.audiences(),
-        "scopes": key.scopes(),
-        "roles": key.roles(),
-        "permissions": key.permissions(),
-        "tenant": key.tenant(),
-        "note": key.note(),
-        "created_at": key.created_at().as_secs(),
-        "expires_at": key.expires_at().as_secs(),
-        "revoked_at": key.revoked_at().map(UnixTime::as_secs),
-        "last_used_at": key.last_used_at().map(UnixTime::as_secs),
-    })
 }

@@ -58,7 +58,7 @@ impl PostgresStore {
         &self,
         query: impl AsyncFnOnce(&Connection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.database.run(query).map_err(failed)
+        self.database.run(query).map_err(|error| failed(&error))
     }
 }
 
@@ -69,7 +69,7 @@ impl Store for PostgresStore {
             let version: i64 = row.try_get(0)?;
             Ok(StoredKeys::new(u64::try_from(version).unwrap_or_default(), row.try_get(1)?))
         };
-        rows.first().map(|row| read(row).map_err(failed)).transpose()
+        rows.first().map(|row| read(row).map_err(|error| failed(&error))).transpose()
     }
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
@@ -142,7 +142,7 @@ impl Store for PostgresStore {
         let read = async |connection: &Connection| connection.query(statement::READ_SECRET_HASHES, &[]).await;
         let rows = self.run(read)?;
         let read = |row: &Row| -> Result<(String, String), DatabaseError> { Ok((row.try_get(0)?, row.try_get(1)?)) };
-        rows.iter().map(|row| read(row).map_err(failed)).collect()
+        rows.iter().map(|row| read(row).map_err(|error| failed(&error))).collect()
     }
 
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
@@ -160,7 +160,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn failed(error: DatabaseError) -> StoreError {
+fn failed(error: &DatabaseError) -> StoreError {
     let kind = match error.kind {
         DatabaseErrorKind::Unavailable => StoreErrorKind::Unavailable,
         DatabaseErrorKind::Failed => StoreErrorKind::Failed,
