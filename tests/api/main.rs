@@ -37,7 +37,7 @@ const CRATES: [(&str, &[&str]); 5] = [
             "utoipa",
         ],
     ),
-    ("countersign-apikey", &["axum"]),
+    ("countersign-apikey", &["axum", "serde"]),
     ("countersign-issuer", &["axum"]),
     ("countersign-test", &["axum", "serde_json"]),
 ];
