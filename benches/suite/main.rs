@@ -1,6 +1,7 @@
 //! The bench suite. Arguments: names of parts to run (all without), `--quick`, `--write`.
 
 mod answer;
+mod api_key;
 mod guard;
 mod hit;
 mod http;
@@ -34,6 +35,7 @@ const PARTS: &[Part] = &[
     ("layer", layer::run),
     ("bound", bound::run),
     ("opaque", opaque::run),
+    ("api_key", api_key::run),
     ("guard", guard::run),
     ("refuse", refuse::run),
     ("http", http::run),

@@ -132,3 +132,41 @@ async fn ten_thousand_requests_without_keys_in_memory_are_one_read() {
     let good = statuses.iter().filter(|status| **status == 200).count();
     assert!(good >= 1024 && statuses.iter().all(|status| [200, 503].contains(status)), "{good} good");
 }
+
+/// A store whose reads panic.
+#[derive(Debug, Default)]
+struct Panicking(AtomicUsize);
+
+impl ApiKeyStore for Panicking {
+    fn changes(&self, _: u64) -> StoreFuture<Changes> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { panic!("a fault of the store") })
+    }
+
+    fn put(&self, _: StoredKey) -> StoreFuture<bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn remove(&self, _: String, _: u64) -> StoreFuture<bool> {
+        Box::pin(async { Ok(true) })
+    }
+
+    fn record_uses(&self, _: Vec<(String, UnixTime)>) -> StoreFuture<()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn s11_13_a_panic_of_the_store_is_503_and_pauses_its_reads() {
+    let issuer = TestIssuer::new();
+    let store = Arc::new(Panicking::default());
+    let service = service(&builder(Arc::clone(&store)).build().expect("keys"), &issuer).await;
+    let key = created(&crate::shop::in_memory()).await;
+    for _ in 0..5 {
+        assert_eq!(got(&service, key.text().expose()).await.status, 503);
+    }
+    assert_eq!(store.0.load(Ordering::SeqCst), 1);
+    issuer.clock().advance(Duration::from_secs(1));
+    assert_eq!(got(&service, key.text().expose()).await.status, 503);
+    assert_eq!(store.0.load(Ordering::SeqCst), 2);
+}

@@ -94,8 +94,8 @@ impl Inner {
 
     /// Waits for the store, because the keys in memory are too old or do not have this one.
     async fn check_again(&self, key: Secret<String>) -> Answer {
-        let loaded = self.ring.read().await.map_err(|_| unavailable())?;
         let id = self.prefix.read(key.expose()).map_err(VerifyError::impossible)?;
+        let loaded = self.ring.read(Some(id)).await.map_err(|_| unavailable())?;
         match loaded.as_ref().and_then(|loaded| loaded.get(id)) {
             Some(entry) => self.check_key(key.expose(), entry),
             None => Err(self.not_found()),
@@ -112,7 +112,7 @@ impl Inner {
         if let Some(loaded) = self.ring.current() {
             return loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded));
         }
-        match self.ring.read().await {
+        match self.ring.read(id).await {
             Ok(loaded) => loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded)),
             Err(_) => true,
         }

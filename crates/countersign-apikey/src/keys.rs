@@ -255,7 +255,7 @@ impl ApiKeys {
 
     /// Layers of this process know a change at once.
     async fn read_again(&self) {
-        let _ = self.ring.read().await;
+        let _ = self.ring.read(None).await;
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
 use countersign_core::clock::{Clock, SourceClock, UnixTime};
+use countersign_core::integration::safe_text;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,7 +22,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(1);
 /// The time limit of one read.
 const MAX_READ: Duration = Duration::from_secs(5);
 
-/// The most requests that wait for a read.
+/// The most requests that wait for a read; half as many with keys that are not known, once others are.
 const MAX_WAITING: usize = 1024;
 
 /// Uses are recorded this long after the first of them.
@@ -113,9 +114,10 @@ impl Ring {
         is_usable.then_some(loaded)
     }
 
-    /// Waits for a read, and returns the keys if they are not too old.
-    pub(crate) async fn read(self: &Arc<Self>) -> Result<Guard<Option<Arc<Loaded>>>, Unavailable> {
-        self.wait().await?;
+    /// Waits for a read, and returns the keys if they are not too old. `id` is that of the key that is checked.
+    pub(crate) async fn read(self: &Arc<Self>, id: Option<&str>) -> Result<Guard<Option<Arc<Loaded>>>, Unavailable> {
+        let is_known = self.loaded.load().as_ref().is_none_or(|loaded| id.is_none_or(|id| loaded.get(id).is_some()));
+        self.wait(if is_known { MAX_WAITING } else { MAX_WAITING / 2 }).await?;
         let loaded = self.loaded.load();
         let age = loaded.as_ref().map(|loaded| self.elapsed().saturating_sub(loaded.read_at));
         match age {
@@ -145,9 +147,9 @@ impl Ring {
     }
 
     /// Waits until a read ends, which begins now if none is under way.
-    async fn wait(self: &Arc<Self>) -> Result<(), Unavailable> {
+    async fn wait(self: &Arc<Self>, max_waiting: usize) -> Result<(), Unavailable> {
         let mut ended = self.ended.subscribe();
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= max_waiting {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             return Err(Unavailable);
         }
@@ -167,30 +169,34 @@ impl Ring {
         }
         let started_at = self.elapsed();
         self.started_at.store(millis(started_at), Ordering::Release);
-        let reading = Reading(Arc::clone(self));
-        runtime.spawn(async move { reading.0.read_changes(started_at).await });
+        let mut reading =
+            Reading { ring: Arc::clone(self), failure: Some("it panicked, or the runtime ended".to_owned()) };
+        runtime.spawn(async move { reading.failure = reading.ring.read_changes(started_at).await.err() });
     }
 
-    async fn read_changes(&self, started_at: Duration) {
+    async fn read_changes(&self, started_at: Duration) -> Result<(), String> {
         let before = self.loaded.load_full();
         let after = before.as_ref().map_or(0, |loaded| loaded.revision);
-        let failure = match timeout(MAX_READ, self.store.changes(after)).await {
-            Ok(Ok(changes)) => match Loaded::new(before.as_deref(), changes, started_at) {
-                Ok(loaded) => {
-                    self.loaded.store(Some(Arc::new(loaded)));
-                    if self.failed_at.swap(NEVER, Ordering::AcqRel) != NEVER {
-                        tracing::info!(target: "countersign::api_keys", "the store of API keys is readable again");
-                    }
-                    return;
-                }
-                Err(failure) => failure,
-            },
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", MAX_READ.as_secs()),
-        };
-        if self.failed_at.swap(millis(self.elapsed()), Ordering::AcqRel) == NEVER {
-            let detail = countersign_core::integration::safe_text(&failure).to_string();
-            tracing::warn!(target: "countersign::api_keys", detail, "the store of API keys cannot be read");
+        let changes = timeout(MAX_READ, self.store.changes(after)).await;
+        let changes = changes.map_err(|_| format!("no answer within {} s", MAX_READ.as_secs()))?;
+        let changes = changes.map_err(|error| error.to_string())?;
+        let loaded = Loaded::new(before.as_deref(), changes, started_at)?;
+        self.loaded.store(Some(Arc::new(loaded)));
+        Ok(())
+    }
+
+    fn note_outcome(&self, failure: Option<&str>) {
+        let failed_at = failure.map_or(NEVER, |_| millis(self.elapsed()));
+        let is_news = (self.failed_at.swap(failed_at, Ordering::AcqRel) == NEVER) != (failed_at == NEVER);
+        match failure.filter(|_| is_news) {
+            Some(failure) => {
+                let detail = safe_text(failure).to_string();
+                tracing::warn!(target: "countersign::api_keys", detail, "the store of API keys cannot be read");
+            }
+            None if is_news => {
+                tracing::info!(target: "countersign::api_keys", "the store of API keys is readable again");
+            }
+            None => {}
         }
     }
 
@@ -288,12 +294,16 @@ impl Entry {
 }
 
 /// A read that is under way; its end wakes those that wait, however it ends.
-struct Reading(Arc<Ring>);
+struct Reading {
+    ring: Arc<Ring>,
+    failure: Option<String>,
+}
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.is_reading.store(false, Ordering::Release);
-        self.0.ended.send_modify(|ended| *ended = ended.wrapping_add(1));
+        self.ring.note_outcome(self.failure.as_deref());
+        self.ring.is_reading.store(false, Ordering::Release);
+        self.ring.ended.send_modify(|ended| *ended = ended.wrapping_add(1));
     }
 }
 
