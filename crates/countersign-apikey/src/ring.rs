@@ -169,9 +169,12 @@ impl Ring {
         }
         let started_at = self.elapsed();
         self.started_at.store(millis(started_at), Ordering::Release);
-        let mut reading =
-            Reading { ring: Arc::clone(self), failure: Some("it panicked, or the runtime ended".to_owned()) };
-        runtime.spawn(async move { reading.failure = reading.ring.read_changes(started_at).await.err() });
+        let failure = Some("it panicked, or the runtime ended".to_owned());
+        let reading = Reading { ring: Arc::clone(self), failure };
+        runtime.spawn(async move {
+            let outcome = reading.ring.read_changes(started_at).await;
+            reading.end(outcome);
+        });
     }
 
     async fn read_changes(&self, started_at: Duration) -> Result<(), String> {
@@ -297,6 +300,12 @@ impl Entry {
 struct Reading {
     ring: Arc<Ring>,
     failure: Option<String>,
+}
+
+impl Reading {
+    fn end(mut self, outcome: Result<(), String>) {
+        self.failure = outcome.err();
+    }
 }
 
 impl Drop for Reading {
