@@ -7,7 +7,7 @@ use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign::outbound::{
     Assertion, AttachTokenLayer, AttachTokenMiddleware, ClientCredentials, DpopKey, ForwardedToken, Outbound,
-    OutboundErrorKind, TokenRequest, TokenSource,
+    OutboundErrorKind, RepeatOnNonceLayer, TokenRequest, TokenSource,
 };
 use countersign::policy::Policy;
 use countersign_test::{ManualClock, TestIssuer};
@@ -70,6 +70,78 @@ async fn s7_21_the_layer_sends_proofs_and_has_the_nonce_in_the_next_request() {
         for name in ["authorization", "dpop"] {
             assert!(seen.headers[name].is_sensitive(), "{name} is hidden from Debug");
         }
+    }
+}
+
+/// A tower client of a service that demands the nonce `right`, and the requests that it got.
+fn demanding()
+-> (impl tower::Service<Request, Response = http::Response<()>, Error = http::Error, Future: Send> + Clone, Sent) {
+    let sent = Sent::default();
+    let record = Arc::clone(&sent);
+    let inner = tower::service_fn(move |request: Request| {
+        let (parts, body) = request.into_parts();
+        let seen = Seen { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+        let is_right = proof(&seen).1["nonce"] == "right";
+        record.lock().expect("not poisoned").push(seen);
+        let response = match is_right {
+            true => http::Response::builder().status(200),
+            false => http::Response::builder()
+                .status(401)
+                .header("www-authenticate", r#"DPoP error="use_dpop_nonce""#)
+                .header("dpop-nonce", "right"),
+        };
+        async move { response.body(()) }
+    });
+    (inner, sent)
+}
+
+type Request = http::Request<String>;
+type Sent = Arc<Mutex<Vec<Seen>>>;
+
+#[tokio::test]
+async fn s7_18_s7_21_around_a_tower_client_a_demanded_nonce_repeats_the_request_once_with_its_body() {
+    let issuer = binding().await;
+    let attach = AttachTokenLayer::builder().bind("https://billing.test", source(&issuer)).build().expect("a layer");
+    let request = |body: &str| http::Request::put("https://billing.test/x").body(body.to_owned()).expect("a request");
+    let (inner, sent) = demanding();
+    let client = RepeatOnNonceLayer::for_cloneable_bodies().layer(attach.layer(inner));
+    for (body, count) in [("first", 2), ("second", 3)] {
+        let response = client.clone().oneshot(request(body)).await.expect("an answer");
+        let sent = sent.lock().expect("not poisoned");
+        assert_eq!((response.status().as_u16(), sent.len(), &*sent[count - 1].body), (200, count, body));
+        assert_ne!(proof(&sent[count - 2]).1["jti"], proof(&sent[count - 1]).1["jti"]);
+    }
+    assert_eq!(issuer.count(), 1, "the token stays");
+
+    let attach = AttachTokenLayer::builder().bind("https://billing.test", source(&issuer)).build().expect("a layer");
+    let (inner, sent) = demanding();
+    let client = RepeatOnNonceLayer::new(|_: &Request| None).layer(attach.layer(inner));
+    assert_eq!(client.oneshot(request("streamed")).await.expect("an answer").status(), 401);
+    assert_eq!(sent.lock().expect("not poisoned").len(), 1, "without a copy");
+}
+
+#[tokio::test]
+async fn s7_18_only_a_demanded_nonce_repeats_a_request_and_only_once() {
+    let answers = [
+        (401, r#"DPoP error="use_dpop_nonce""#, Some("n"), 2),
+        (401, r#"DPoP error="use_dpop_nonce""#, None, 1),
+        (401, r#"DPoP error="invalid_token""#, Some("n"), 1),
+        (400, r#"DPoP error="use_dpop_nonce""#, Some("n"), 1),
+        (200, r#"DPoP error="use_dpop_nonce""#, Some("n"), 1),
+    ];
+    for (status, challenge, nonce, expected) in answers {
+        let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let inner = tower::service_fn(move |_: Request| {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let response = http::Response::builder().status(status).header("www-authenticate", challenge);
+            let response = nonce.into_iter().fold(response, |response, nonce| response.header("dpop-nonce", nonce));
+            async move { response.body(()) }
+        });
+        let client = RepeatOnNonceLayer::for_cloneable_bodies().layer(inner);
+        let request = http::Request::put("https://billing.test/x").body(String::new()).expect("a request");
+        assert_eq!(client.oneshot(request).await.expect("an answer").status().as_u16(), status);
+        assert_eq!(count.load(std::sync::atomic::Ordering::SeqCst), expected, "{status} {challenge} {nonce:?}");
     }
 }
 

@@ -43,6 +43,7 @@ mod middleware;
 mod nonce;
 mod origin;
 mod proof;
+mod repeat;
 mod request_copy;
 mod retry;
 mod service;
@@ -60,6 +61,7 @@ pub use future::AttachTokenFuture;
 pub use layer::AttachTokenLayer;
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::AttachTokenMiddleware;
+pub use repeat::{RepeatOnNonce, RepeatOnNonceLayer};
 pub use service::AttachToken;
 pub use source::{
     ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,

@@ -86,7 +86,7 @@ fn attach_to<B>(
 }
 
 /// Returns whether the response is a 401, or a gRPC response without a message that says the same (`Trailers-Only`).
-fn is_unauthenticated<R>(response: &Response<R>) -> bool {
+pub(super) fn is_unauthenticated<R>(response: &Response<R>) -> bool {
     response.status() == StatusCode::UNAUTHORIZED
         || response.headers().get("grpc-status").is_some_and(|code| code == GRPC_UNAUTHENTICATED)
 }
