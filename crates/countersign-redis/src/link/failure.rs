@@ -1,8 +1,10 @@
 //! The reasons why a command has no answer. The set of texts is closed, and none has text of the server.
 
+use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
-use redis::RedisError;
+use redis::{ErrorKind, RedisError};
 use tokio_rustls::rustls;
 
 /// The reason why there is no answer.
@@ -43,6 +45,12 @@ impl Failure {
         if error.is_connection_refusal() {
             return Failure::Connection("connection refused");
         }
+        if error.kind() == ErrorKind::AuthenticationFailed {
+            return Failure::Refused("user or password is wrong");
+        }
+        if let Some(error) = error.source().and_then(of_io) {
+            return Failure::of_socket(error);
+        }
         if error.is_connection_dropped() || error.is_io_error() {
             return Failure::Connection("the server closed the connection");
         }
@@ -63,10 +71,21 @@ impl Failure {
             (None, io::ErrorKind::ConnectionRefused) => "connection refused",
             (None, io::ErrorKind::NotFound) => "there is no such socket",
             (None, io::ErrorKind::PermissionDenied) => "this process may not use the socket",
-            (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => "the server closed the connection",
+            (
+                None,
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe,
+            ) => "the server closed the connection",
             (None, _) => "the server is not reached: unknown host name, or no route",
         })
     }
+}
+
+/// The error of a socket, which the crate `redis` shares among those that wait.
+fn of_io<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    cause.downcast_ref().or_else(|| cause.downcast_ref::<Arc<dyn Error + Send + Sync>>()?.downcast_ref())
 }
 
 /// Codes of the server, and what they mean here.

@@ -78,9 +78,11 @@ async fn open(place: &Place, first: &[Cmd]) -> Result<Opened, Failure> {
         let sent = try_join_all(first.iter().map(|command| connection.send(command))).await;
         sent.map(drop).map_err(|error| Failure::of(&error))
     };
+    let mut prepare = std::pin::pin!(prepare);
     tokio::select! {
-        prepared = prepare => prepared?,
-        () = &mut opened.driver => return Err(Failure::Connection("the server closed the connection")),
+        prepared = &mut prepare => prepared?,
+        // The command that was under way has the reason.
+        () = &mut opened.driver => prepare.await.and(Err(Failure::Connection("the server closed the connection")))?,
     }
     Ok(opened)
 }

@@ -25,7 +25,8 @@ pub(crate) struct Link {
 impl Link {
     /// Begins to connect, on the runtime of the caller. `first` are the commands that each new connection sends.
     pub(crate) fn start(place: Place, first: Vec<Cmd>) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| Failure::Connection("there is no tokio runtime"))?;
+        let runtime =
+            tokio::runtime::Handle::try_current().map_err(|_| Failure::Connection("there is no tokio runtime"))?;
         let state = Arc::new(State {
             current: ArcSwapOption::empty(),
             is_late: Notify::new(),

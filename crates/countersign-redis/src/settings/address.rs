@@ -26,7 +26,9 @@ impl Address {
         const FORMS: &str = "the URL is not readable; write it as redis://host:6379, rediss://user:password@host:6379 or \
                              unix:///run/redis/redis.sock, with % before reserved characters of the password";
         if url.contains('#') {
-            return Err("the URL has a fragment (#); write # in a password as %23, and leave out #insecure: certificates are always checked");
+            return Err(
+                "the URL has a fragment (#); write # in a password as %23, and leave out #insecure: certificates are always checked",
+            );
         }
         let (is_tls, plain) = match url.split_once("://") {
             Some(("rediss" | "valkeys", rest)) => (true, format!("redis://{rest}")),
