@@ -2,6 +2,7 @@
 
 mod cluster;
 mod conformance;
+mod log;
 mod loss;
 mod outages;
 mod processes;

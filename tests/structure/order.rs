@@ -19,7 +19,7 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-pub const ORDERS: [Order; 5] = [
+pub const ORDERS: [Order; 6] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
@@ -34,6 +34,7 @@ pub const ORDERS: [Order; 5] = [
         krate: ISSUER,
         modules: "file audit oauth policy counts jti store proof throttle rotation client service metrics grant mint endpoint builder config",
     },
+    Order { krate: REDIS, modules: "settings link replays" },
     Order {
         krate: TEST,
         modules: "clock ring answer identity draft issuer request server opaque provider mock_service hostile",
@@ -48,6 +49,7 @@ pub const ORDERS: [Order; 5] = [
 const CORE: &str = "countersign-core";
 const MAIN: &str = "countersign";
 const ISSUER: &str = "countersign-issuer";
+const REDIS: &str = "countersign-redis";
 const TEST: &str = "countersign-test";
 const CLI: &str = "countersign-cli";
 

@@ -23,12 +23,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// What the task and the requests share.
 pub(super) struct State {
     /// The connection, if there is one.
-    pub(super) current: ArcSwapOption<Connection>,
-    /// Told by requests that had no answer in time.
-    pub(super) is_late: Notify,
+    pub(super) current: ArcSwapOption<Live>,
     pub(super) outage: Outage,
     /// The outcome of the last attempt to connect, if one has ended.
     pub(super) attempt: watch::Sender<Option<Result<(), Failure>>>,
+}
+
+/// The connection that requests use.
+pub(super) struct Live {
+    pub(super) connection: Connection,
+    /// Told by requests that had no answer in time.
+    pub(super) is_late: Notify,
 }
 
 /// Runs until it is dropped. `first` are the commands that each new connection sends before requests use it.
@@ -39,13 +44,14 @@ pub(super) async fn keep(place: Place, first: Vec<Cmd>, state: Arc<State>) {
         match opened.unwrap_or(Err(Failure::TimedOut)) {
             Ok(Opened { connection, driver }) => {
                 let is_cluster = place.is_cluster;
-                state.current.store(Some(Arc::new(connection)));
+                let live = Arc::new(Live { connection, is_late: Notify::new() });
+                state.current.store(Some(Arc::clone(&live)));
                 state.outage.succeeded();
                 let _ = state.attempt.send_replace(Some(Ok(())));
                 let since = tokio::time::Instant::now();
                 tokio::select! {
                     () = driver => state.outage.failed(Failure::Connection("the server closed the connection")),
-                    () = state.is_late.notified() => {}
+                    () = live.is_late.notified() => {}
                 }
                 // One node of a cluster may be late: the others are used until the new connection is open.
                 if !is_cluster {

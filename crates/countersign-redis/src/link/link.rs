@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::{Cmd, RedisError, Value};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::failure::Failure;
@@ -29,7 +29,6 @@ impl Link {
             tokio::runtime::Handle::try_current().map_err(|_| Failure::Connection("there is no tokio runtime"))?;
         let state = Arc::new(State {
             current: ArcSwapOption::empty(),
-            is_late: Notify::new(),
             outage: Outage::default(),
             attempt: watch::Sender::new(None),
         });
@@ -48,16 +47,16 @@ impl Link {
     /// Sends a command. Without a connection it fails at once: no request waits for one.
     pub(crate) async fn send(&self, command: &Cmd) -> Result<Result<Value, RedisError>, Failure> {
         let Ok(_place) = self.places.try_acquire() else { return Err(Failure::Busy) };
-        let Some(connection) = self.state.current.load_full() else {
+        let Some(live) = self.state.current.load_full() else {
             return Err(Failure::Connection("there is no connection"));
         };
-        let Ok(answer) = tokio::time::timeout(self.timeout, connection.send(command)).await else {
+        let Ok(answer) = tokio::time::timeout(self.timeout, live.connection.send(command)).await else {
             // Something on the way may never answer on this connection.
-            self.state.is_late.notify_one();
+            live.is_late.notify_one();
             return Err(Failure::TimedOut);
         };
         if answer.as_ref().is_err_and(RedisError::is_timeout) {
-            self.state.is_late.notify_one();
+            live.is_late.notify_one();
         }
         Ok(answer)
     }
