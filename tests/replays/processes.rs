@@ -34,7 +34,7 @@ async fn part_instance() {
     let keys = StaticKeys::from_set(KeySet::from_jwks(variable(JWKS).as_bytes()).expect("keys"));
     let verifier =
         Verifier::new(NeedsAudience::new(variable(ISSUER), Arc::new(keys)).audience("api")).expect("a policy");
-    let store = RedisReplays::connect(RedisSettings::new(redis)).await.expect("a store");
+    let store = RedisReplays::connect(crate::world::patient(RedisSettings::new(redis))).await.expect("a store");
     let service = Service::start(app(verifier, Arc::new(store))).await;
     println!("\nurl {}", service.url());
     let ended = tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()));

@@ -63,7 +63,7 @@ async fn s6_14_the_documented_permissions_are_enough_and_each_is_needed() {
 
 #[tokio::test]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
-async fn s10_01_a_wrong_password_is_called_so_and_no_output_has_it() {
+async fn s10_01_a_wrong_password_is_reported_and_no_output_has_it() {
     let server = RedisServer::start();
     set_user(&server, &COMMANDS);
     let settings = RedisSettings::new(url(&server, "wr0ng-password"));
@@ -146,4 +146,26 @@ async fn s6_14_tls_needs_a_trusted_server_and_the_certificate_that_it_asks_for()
         assert!(error.to_string().contains(problem), "{problem}: {error}");
     }
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s6_14_settings_that_record_nothing_are_refused_by_the_layer() {
+    use countersign::proof::Dpop;
+
+    let server = RedisServer::start();
+    let world = World::new();
+    let zero = std::time::Duration::ZERO;
+    let long = std::time::Duration::from_secs(31);
+    let connect = || async { RedisReplays::connect(RedisSettings::new(server.url())).await.expect("a store") };
+    for (store, field) in [
+        (connect().await.max_proofs(0), "max_proofs"),
+        (connect().await.clock_difference(zero), "clock_difference"),
+        (connect().await.clock_difference(long), "clock_difference"),
+    ] {
+        let dpop = Dpop::at("https://api.test").replay_store(Arc::new(store));
+        let layer = countersign::authenticate::AuthenticateLayer::builder(world.issuer.verifier_for("api")).dpop(dpop);
+        let error = layer.build().expect_err(field);
+        assert_eq!(error.faults()[0].field, field);
+    }
 }

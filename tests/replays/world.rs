@@ -23,6 +23,9 @@ const API: &str = "https://api.test";
 /// The key in which a server that is no cluster notes since when it remembers.
 pub const SINCE: &str = "countersign:replays:{0}:since";
 
+/// What a busy machine may need for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The key of a client, with a token that is bound to it.
 pub struct Client {
     signer: Signer,
@@ -85,7 +88,7 @@ impl World {
 
 /// The service with this store.
 pub fn app(verifier: Verifier, store: Arc<impl ReplayStore>) -> Router {
-    app_with(verifier, Dpop::at(API).replay_store(store))
+    app_with(verifier, Dpop::at(API).replay_store(store).timeout(2 * PATIENCE))
 }
 
 fn app_with(verifier: Verifier, dpop: Dpop) -> Router {
@@ -150,9 +153,14 @@ pub fn assert_unavailable(answer: &Answer) {
     assert_eq!((answer.status, answer.code.as_str(), answer.has_challenge), (503, "proof_unavailable", false));
 }
 
-/// A store at this server.
+/// A store at this server, with time for a busy machine.
 pub async fn connect(server: &RedisServer) -> RedisReplays {
-    RedisReplays::connect(RedisSettings::new(server.url())).await.expect("a store")
+    RedisReplays::connect(patient(RedisSettings::new(server.url()))).await.expect("a store")
+}
+
+/// The same settings with time for a busy machine.
+pub fn patient(settings: RedisSettings) -> RedisSettings {
+    settings.timeout(PATIENCE).connect_timeout(PATIENCE)
 }
 
 /// A server that remembers since long ago, and a store at it.

@@ -117,6 +117,6 @@ fn serve(folder: &Path, arguments: &[String]) -> Child {
         log.push_str(&line);
         log.push('\n');
     }
-    std::thread::spawn(move || lines.for_each(drop)); // lest it block on a full pipe
+    std::thread::spawn(move || lines.for_each(drop)); // so that it never blocks on a full pipe
     child
 }

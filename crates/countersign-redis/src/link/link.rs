@@ -10,8 +10,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::failure::Failure;
-use super::keeper::{State, keep};
 use super::outage::Outage;
+use super::reconnect::{State, stay_connected};
 use crate::settings::Place;
 
 /// The way to a server or a cluster. Dropping it closes the connection.
@@ -19,7 +19,7 @@ pub(crate) struct Link {
     state: Arc<State>,
     places: Semaphore,
     timeout: Duration,
-    keeper: AbortHandle,
+    task: AbortHandle,
 }
 
 impl Link {
@@ -33,8 +33,8 @@ impl Link {
             attempt: watch::Sender::new(None),
         });
         let (timeout, places) = (place.timeout, Semaphore::new(place.max_in_flight.min(Semaphore::MAX_PERMITS)));
-        let keeper = runtime.spawn(keep(place, first, Arc::clone(&state))).abort_handle();
-        Ok(Link { state, places, timeout, keeper })
+        let task = runtime.spawn(stay_connected(place, first, Arc::clone(&state))).abort_handle();
+        Ok(Link { state, places, timeout, task })
     }
 
     /// Waits for the end of the first attempt to connect.
@@ -78,7 +78,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.task.abort();
     }
 }
 

@@ -6,10 +6,10 @@ mod cluster;
 mod connection;
 mod dial;
 mod failure;
-mod keeper;
 #[expect(clippy::module_inception, reason = "the type of this module")]
 mod link;
 mod outage;
+mod reconnect;
 
 pub(crate) use failure::Failure;
 pub(crate) use link::Link;

@@ -2,12 +2,16 @@
 -- KEYS: since when this part of the store remembers; then, unless only that is to be begun: the proof, and the counts of its
 --       issuer, its client and, if it has one beside the client, its subject
 -- ARGV: seconds that a proof may be ahead of this server's clock; then the times of the request, of the proof and of the end
---       of its record; seconds that the service's clock may be behind; shares of one issuer; seconds that counts are kept
+--       of its record; seconds by which the service's clock may differ; shares of one issuer; seconds that counts are kept
 -- Returns the number of an outcome, as `Answer` has them.
 
 -- A server that lost something since is another one by this id: it is new after a start, with its data or without, and after
 -- a replica became the primary.
-local id = redis.call('INFO', 'replication'):match('master_replid:(%w+)')
+local replication = redis.call('INFO', 'replication')
+if not replication:find('role:master', 1, true) then
+  return redis.error_reply('READONLY a replica')
+end
+local id = replication:match('master_replid:(%w+)')
 local time = tonumber(redis.call('TIME')[1])
 local record = redis.call('GET', KEYS[1])
 local known, since, latest
@@ -27,7 +31,8 @@ if not KEYS[2] then
 end
 
 local ahead, now, made, keep_until = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if made > time + ahead or now + tonumber(ARGV[5]) < time then
+local difference = tonumber(ARGV[5])
+if made > time + ahead or now > time + difference or now + difference < time then
   return 5
 end
 -- What was made before may have been used before, by a client whose clock was ahead.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign::clock::Clock;
+use countersign::clock::{Clock, UnixTime};
 use countersign::error::{ConfigError, Fault};
 use countersign::proof::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use redis::{ErrorKind, ServerErrorKind};
@@ -19,6 +19,9 @@ const MAX_PROOFS: u64 = 524_288;
 
 /// The time by which the clocks of a service and of the server may differ.
 const CLOCK_DIFFERENCE: Duration = Duration::from_secs(5);
+
+/// The shortest difference of clocks that can be set: times are whole seconds, and the second may end on the way.
+const SHORTEST_CLOCK_DIFFERENCE: Duration = Duration::from_secs(1);
 
 /// The longest difference of clocks that can be set: a record is kept for 60 s after the end of its proof.
 const LONGEST_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
@@ -55,8 +58,9 @@ const MAX_AHEAD: Duration = Duration::from_secs(10);
 /// have a time after it: for 16 s, which are these 10 s, the [difference of clocks](Self::clock_difference) and a second,
 /// all proofs get 503. A new server begins with these 16 s as well, counted from the first service that connects.
 ///
-/// Not covered: two servers that both believe to be the primary, while the network is divided. A proof may then count once
-/// at each. `min-replicas-to-write 1` bounds that time.
+/// Not covered: two servers that both believe to be the primary, while the network is divided, so that a proof may count once at
+/// each (`min-replicas-to-write 1` bounds that time); a server whose clock is set ahead and back while no service uses it; and
+/// somebody who deletes single keys.
 ///
 /// # What the server needs
 ///
@@ -131,10 +135,10 @@ impl RedisReplays {
         self
     }
 
-    /// Sets by how much the clocks of services and of the server may differ. Default: 5 s, at most 30 s.
+    /// Sets by how much the clocks of services and of the server may differ. Default: 5 s, from 1 s to 30 s.
     ///
-    /// A service whose clock differs more gets 503 for its proofs. Set the same at each instance: proofs get 503 for
-    /// 11 s longer than this after the server lost its memory.
+    /// A service whose clock differs more from the server's gets 503 for its proofs. Set the same at each instance. After the
+    /// server lost its memory, proofs get 503 for this time and 11 s.
     #[must_use]
     pub fn clock_difference(mut self, difference: Duration) -> Self {
         self.clock_difference = difference;
@@ -143,7 +147,7 @@ impl RedisReplays {
 
     fn call(&self, proof: &ProofUse<'_>) -> Call {
         let difference = self.clock_difference.as_secs();
-        let times = [proof.now(), proof.issued_at(), proof.keep_until()].map(|time| time.as_secs());
+        let times = [proof.now(), proof.issued_at(), proof.keep_until()].map(UnixTime::as_secs);
         let max_proofs = self.max_proofs.div_ceil(self.keys.parts);
         let mut arguments = vec![MAX_AHEAD.as_secs() + difference];
         arguments.extend(times);
@@ -190,8 +194,8 @@ impl ReplayStore for RedisReplays {
 
     fn attach(&self, _: &Arc<dyn Clock>) -> Vec<Fault> {
         let mut faults = Vec::new();
-        if self.clock_difference > LONGEST_CLOCK_DIFFERENCE {
-            faults.push(Fault::new("clock_difference", "the difference of clocks is not within 30 s"));
+        if !(SHORTEST_CLOCK_DIFFERENCE..=LONGEST_CLOCK_DIFFERENCE).contains(&self.clock_difference) {
+            faults.push(Fault::new("clock_difference", "the difference of clocks is not within 1 s to 30 s"));
         }
         if self.max_proofs == 0 {
             faults.push(Fault::new("max_proofs", "no proof could be recorded; set at least 1"));

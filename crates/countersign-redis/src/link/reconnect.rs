@@ -37,7 +37,7 @@ pub(super) struct Live {
 }
 
 /// Runs until it is dropped. `first` are the commands that each new connection sends before requests use it.
-pub(super) async fn keep(place: Place, first: Vec<Cmd>, state: Arc<State>) {
+pub(super) async fn stay_connected(place: Place, first: Vec<Cmd>, state: Arc<State>) {
     let mut wait = FIRST_WAIT;
     loop {
         let opened = tokio::time::timeout(place.connect_timeout, open(&place, &first)).await;
