@@ -1,4 +1,4 @@
-//! What a server must be like, found when a connection is opened.
+//! Checks of a server when a connection is opened.
 
 use redis::{Value, cmd, from_redis_value};
 

@@ -10,7 +10,7 @@ use super::connection::{Connection, Opened};
 use super::failure::Failure;
 use crate::settings::{Address, Endpoint, Place};
 
-/// How often a command is sent again to another node, or after the keys have moved.
+/// The number of times that a command is sent again to another node, or after the keys have moved.
 const RETRIES: u32 = 2;
 
 pub(super) async fn open(place: &Place) -> Result<Opened, Failure> {

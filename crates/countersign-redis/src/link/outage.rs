@@ -11,7 +11,7 @@ use super::failure::Failure;
 /// The shortest time between two entries about failures.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What was logged last.
+/// The failure that was logged last.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     /// True if a failure was logged, and no success since.

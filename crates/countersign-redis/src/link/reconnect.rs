@@ -20,7 +20,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait between two attempts to connect.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What the task and the requests share.
+/// The state that the task and the requests share.
 pub(super) struct State {
     /// The connection, if there is one.
     pub(super) current: ArcSwapOption<Live>,
@@ -32,7 +32,7 @@ pub(super) struct State {
 /// The connection that requests use.
 pub(super) struct Live {
     pub(super) connection: Connection,
-    /// Told by requests that had no answer in time.
+    /// Notified by requests that had no answer in time.
     pub(super) is_late: Notify,
 }
 

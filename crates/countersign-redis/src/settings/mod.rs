@@ -1,4 +1,4 @@
-//! How to reach a server or a cluster.
+//! The settings of connections to a server or a cluster.
 
 mod address;
 mod pem;

@@ -30,7 +30,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// The most commands that wait for an answer.
 const MAX_IN_FLIGHT: usize = 4_096;
 
-/// How to reach Redis or Valkey.
+/// The address of Redis or Valkey, and the settings of connections to it.
 ///
 /// ```no_run
 /// use countersign::error::ConfigError;

@@ -8,6 +8,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::pem::Pem;
 
+const NO_ROOTS: &str = "no authority is trusted; add one with add_roots_file";
+
 /// The settings of TLS. Files are read again for each connection, because they are replaced while a service runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TlsSettings {
@@ -29,7 +31,7 @@ impl TlsSettings {
             roots.add(certificate).map_err(|_| "an added root is no certificate of an authority")?;
         }
         if roots.is_empty() {
-            return Err("no authority is trusted; add one with add_roots_file");
+            return Err(NO_ROOTS);
         }
         let provider = Arc::new(crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
@@ -61,11 +63,14 @@ fn certificates(pem: &Pem, unreadable: &'static str) -> Result<Vec<CertificateDe
 mod of_clusters {
     use redis::{ClientTlsConfig, TlsCertificates};
 
-    use super::TlsSettings;
+    use super::{NO_ROOTS, TlsSettings};
 
     impl TlsSettings {
         /// The same for connections of a cluster, which the crate `redis` opens.
         pub(crate) fn certificates(&self) -> Result<TlsCertificates, &'static str> {
+            if self.only_added_roots && self.roots.is_empty() {
+                return Err(NO_ROOTS);
+            }
             let mut roots = Vec::new();
             for pem in &self.roots {
                 let text = pem.read().map_err(|_| "the added roots cannot be read as PEM")?;
