@@ -16,6 +16,8 @@ pub enum Part {
     Chromium,
     /// The PostgreSQL server.
     Postgres,
+    /// The Redis server with `redis-cli`.
+    Redis,
     /// The Prometheus server and `promtool`.
     Prometheus,
     /// The proxy nginx, of Debian.
@@ -44,12 +46,13 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 17] = [
+    pub const ALL: [(Part, &'static str); 18] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
+        (Part::Redis, "has_redis"),
         (Part::Prometheus, "has_prometheus"),
         (Part::Nginx, "has_nginx"),
         (Part::Haproxy, "has_haproxy"),
@@ -77,6 +80,7 @@ impl Part {
             Part::Python => peers.join("venv/installed"),
             Part::Envoy => peers.join("venv/bin/envoy"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
+            Part::Redis => PathBuf::from("/usr/bin/redis-server"),
             Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),
             Part::Nginx => PathBuf::from("/usr/sbin/nginx"),
             Part::Haproxy => PathBuf::from("/usr/sbin/haproxy"),

@@ -39,6 +39,7 @@ const CRATES: [(&str, &[&str]); 5] = [
     ),
     ("countersign-apikey", &["axum", "serde"]),
     ("countersign-issuer", &["axum"]),
+    ("countersign-redis", &[]),
     ("countersign-test", &["axum", "serde_json"]),
 ];
 

@@ -20,9 +20,10 @@ use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
 use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, IssuerBuilder, IssuerConfig};
+use countersign_redis::{RedisReplays, RedisSettings};
 
 /// Every danger, by type or module and name, as the source and the list in SECURITY.md have them.
-const DANGERS: [&str; 17] = [
+const DANGERS: [&str; 18] = [
     "ClientCredentials::danger_allow_plain_http",
     "ExchangeConfig::danger_without_actor",
     "ExchangeRule::danger_without_actor",
@@ -30,6 +31,7 @@ const DANGERS: [&str; 17] = [
     "IntrospectionConfig::danger_plain_http",
     "OutboundBuilder::danger_allow_plain_http",
     "OutboundConfig::danger_plain_http",
+    "RedisSettings::danger_allow_plain_tcp",
     "RemoteKeys::danger_allow_plain_http",
     "ResolvedIssuers::danger_allow_private_addresses",
     "TrustedIssuerConfig::danger_any_audience",
@@ -59,7 +61,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn dangers_in_source() -> BTreeSet<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut found = BTreeSet::new();
-    for library in ["countersign", "countersign-apikey", "countersign-core", "countersign-issuer"] {
+    let libraries =
+        ["countersign", "countersign-apikey", "countersign-core", "countersign-issuer", "countersign-postgres", "countersign-redis"];
+    for library in libraries {
         let mut sources = Vec::new();
         files(&crates.join(library).join("src"), &mut sources);
         for path in sources {
@@ -344,6 +348,15 @@ async fn places(danger: &str) -> Vec<Place> {
             places.push(("a client", is_danger(Outbound::from_config(&policy))));
             places.push(("a layer", is_danger(AttachTokenLayer::builder().config(&policy).build())));
             places
+        }
+        "RedisSettings::danger_allow_plain_tcp" => {
+            let settings = || RedisSettings::new("redis://redis.internal").danger_allow_plain_tcp();
+            assert!(RedisReplays::connect_in_background(settings()).is_ok(), "it can be used without deny_danger");
+            let stopped = RedisReplays::connect_in_background(settings().deny_danger());
+            vec![
+                ("a store", is_danger(stopped)),
+                ("a store, later", is_danger(RedisReplays::connect(settings().deny_danger()).await)),
+            ]
         }
         "ExchangeRule::danger_without_actor" => {
             let rule = ExchangeRule::new(["orders"]).danger_without_actor();

@@ -5,6 +5,7 @@ pub mod http;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;
+pub mod redis;
 
 /// How often a test repeats what it does: `in_ci` times in CI, less often where somebody waits for it.
 #[must_use]
@@ -57,5 +58,6 @@ struct Guides;
 #[doc = include_str!("../../crates/countersign-apikey/README.md")]
 #[doc = include_str!("../../crates/countersign-core/README.md")]
 #[doc = include_str!("../../crates/countersign-issuer/README.md")]
+#[doc = include_str!("../../crates/countersign-redis/README.md")]
 #[doc = include_str!("../../crates/countersign-test/README.md")]
 struct Packages;

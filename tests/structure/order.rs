@@ -19,7 +19,7 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-pub const ORDERS: [Order; 7] = [
+pub const ORDERS: [Order; 8] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
@@ -36,6 +36,7 @@ pub const ORDERS: [Order; 7] = [
     },
     Order { krate: APIKEY, modules: "form pepper store error key ring check keys router" },
     Order { krate: POSTGRES, modules: "address connection" },
+    Order { krate: REDIS, modules: "settings link replays" },
     Order {
         krate: TEST,
         modules: "clock ring answer identity draft issuer request server opaque provider mock_service hostile",
@@ -52,6 +53,7 @@ const MAIN: &str = "countersign";
 const ISSUER: &str = "countersign-issuer";
 const APIKEY: &str = "countersign-apikey";
 const POSTGRES: &str = "countersign-postgres";
+const REDIS: &str = "countersign-redis";
 const TEST: &str = "countersign-test";
 const CLI: &str = "countersign-cli";
 

@@ -14,7 +14,7 @@ use countersign_core::verify::Verified;
 /// Remembers used proofs, so that each counts once (RFC 9449 §11.1).
 ///
 /// [`MemoryReplays`](super::MemoryReplays) serves one process. Several instances behind one address need a store that they
-/// share, which inserts and compares in one step:
+/// share: the crate `countersign-redis` has one in Redis or Valkey. One of your own inserts and compares in one step:
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,0 +1,42 @@
+//! State of Countersign that several instances share, in Redis or Valkey.
+//!
+//! [`RedisReplays`] remembers used proofs (DPoP, RFC 9449), so that a copied proof counts once for all instances behind one
+//! address:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use countersign::error::ConfigError;
+//! use countersign::prelude::*;
+//! use countersign::proof::Dpop;
+//! use countersign::secret::Secret;
+//! use countersign_redis::{RedisReplays, RedisSettings};
+//!
+//! # async fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+//! let settings = RedisSettings::new(Secret::from_env("REDIS_URL")?); // rediss://orders:password@redis.internal:6379
+//! let replays = RedisReplays::connect(settings).await?;
+//! let dpop = Dpop::at("https://api.example.com").replay_store(Arc::new(replays));
+//! AuthenticateLayer::builder(verifier).dpop(dpop).build()
+//! # }
+//! # let _ = layer;
+//! ```
+//!
+//! The modules, from the lowest to the highest:
+//!
+//! 1. `settings/`: [`RedisSettings`]: address, credential, TLS and time limits.
+//! 2. `link/`: the connection, which is replaced when it breaks, and the log of outages.
+//! 3. `replays/`: [`RedisReplays`] and its script, `insert.lua`.
+//!
+//! Every wait has a limit, and nothing that the server does lets a request in: without a clear answer it gets 503.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `cluster` | no | `RedisSettings::cluster`: a cluster, over which the proofs are spread |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod link;
+mod replays;
+mod settings;
+
+pub use replays::RedisReplays;
+pub use settings::RedisSettings;
