@@ -36,7 +36,7 @@ pub const ORDERS: [Order; 5] = [
     },
     Order {
         krate: TEST,
-        modules: "clock ring answer identity draft issuer request server opaque provider mock_service hostile",
+        modules: "clock ring answer identity draft issuer request proof server opaque provider mock_service hostile",
     },
     Order {
         krate: CLI,

@@ -23,6 +23,8 @@
 //! | [`TestIssuer`] | an issuer in memory: keys, tokens, rotation |
 //! | [`TokenDraft`] | the draft of one token |
 //! | [`TokenDraft::on`] | a token on a request, in one call |
+//! | [`TestKey`] | the key of a client: tokens bound to it ([`TokenDraft::bound_to`]), and its proofs (DPoP) |
+//! | [`TestProof`] | the draft of one proof, with wrong members on demand |
 //! | [`Answer`] | assertions on statuses, problem bodies and challenges |
 //! | [`MockService`] | a called service that records the requests and their tokens |
 //! | [`Attack`] | all known attacks, to run against your own service in one loop |
@@ -42,6 +44,7 @@ mod identity;
 mod issuer;
 mod mock_service;
 mod opaque;
+mod proof;
 mod provider;
 mod request;
 mod ring;
@@ -53,6 +56,7 @@ pub use draft::TokenDraft;
 pub use hostile::Attack;
 pub use issuer::TestIssuer;
 pub use mock_service::{MockService, RecordedRequest};
+pub use proof::{TestKey, TestProof};
 pub use provider::Provider;
 pub use request::BearerAuth;
 pub use ring::KEY_ID_PREFIX;

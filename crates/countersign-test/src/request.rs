@@ -1,10 +1,10 @@
 //! Tokens on requests, for the app's own verifier to check.
 
-use axum::http::{HeaderValue, Request, header, request};
+use axum::http::{HeaderMap, HeaderValue, Request, header, request};
 
 use crate::draft::TokenDraft;
 
-/// A request, or a builder of one, that can carry a bearer token.
+/// A request, or a builder of one, that can carry a token.
 ///
 /// ```
 /// use axum::http::Request;
@@ -17,6 +17,21 @@ pub trait BearerAuth: private::Sealed + Sized {
     /// The same request with this bearer token, in place of any other.
     #[must_use]
     fn bearer_auth(self, token: &str) -> Self;
+
+    /// The same request with this bound token and this proof (RFC 9449 §7.1), in place of any others.
+    ///
+    /// [`TestProof::on`](crate::TestProof::on) makes both in one call.
+    ///
+    /// ```
+    /// use axum::http::Request;
+    /// use countersign_test::BearerAuth;
+    ///
+    /// let request = Request::get("/orders").dpop_auth("a-token", "a-proof").body(()).unwrap();
+    /// assert_eq!(request.headers()["authorization"], "DPoP a-token");
+    /// assert_eq!(request.headers()["dpop"], "a-proof");
+    /// ```
+    #[must_use]
+    fn dpop_auth(self, token: &str, proof: &str) -> Self;
 }
 
 mod private {
@@ -27,7 +42,12 @@ mod private {
 
 impl<B> BearerAuth for Request<B> {
     fn bearer_auth(mut self, token: &str) -> Self {
-        self.headers_mut().insert(header::AUTHORIZATION, bearer(token));
+        self.headers_mut().insert(header::AUTHORIZATION, credential("Bearer", token));
+        self
+    }
+
+    fn dpop_auth(mut self, token: &str, proof: &str) -> Self {
+        insert_proof(self.headers_mut(), token, proof);
         self
     }
 }
@@ -35,8 +55,15 @@ impl<B> BearerAuth for Request<B> {
 impl BearerAuth for request::Builder {
     fn bearer_auth(mut self, token: &str) -> Self {
         if let Some(headers) = self.headers_mut() {
-            headers.insert(header::AUTHORIZATION, bearer(token));
+            headers.insert(header::AUTHORIZATION, credential("Bearer", token));
         } // else the builder has failed, and reports it in `body`
+        self
+    }
+
+    fn dpop_auth(mut self, token: &str, proof: &str) -> Self {
+        if let Some(headers) = self.headers_mut() {
+            insert_proof(headers, token, proof);
+        }
         self
     }
 }
@@ -61,8 +88,13 @@ impl TokenDraft {
     }
 }
 
-fn bearer(token: &str) -> HeaderValue {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token fits a header");
+fn insert_proof(headers: &mut HeaderMap, token: &str, proof: &str) {
+    headers.insert(header::AUTHORIZATION, credential("DPoP", token));
+    headers.insert("dpop", HeaderValue::from_str(proof).expect("a proof fits a header"));
+}
+
+fn credential(scheme: &str, token: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(&format!("{scheme} {token}")).expect("a token fits a header");
     value.set_sensitive(true);
     value
 }
