@@ -11,8 +11,11 @@ use countersign::clock::{Clock, UnixTime};
 use countersign::error::VerifyErrorKind;
 use countersign::key::Algorithm;
 use countersign::prelude::*;
-use countersign::proof::{Dpop, MemoryReplays, Nonces, ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
+use countersign::proof::{Dpop, ExternalUrl, MemoryReplays, Nonces, ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use countersign::secret::Secret;
+use countersign::verify::Outcome;
+use countersign_core::integration::{ExplainedRequest, explain_proof};
+use countersign_core::proof::{ProofRequest, ProofRules};
 use countersign_test::{TestIssuer, TestKey, TestProof};
 use countersign_tests::http::{Answer, Service};
 use serde_json::{Value, json};
@@ -26,6 +29,7 @@ struct World {
     token: String,
     service: Service,
     verifier: Verifier,
+    has_defaults: bool,
 }
 
 const API: &str = "https://api.test";
@@ -35,7 +39,7 @@ const R: &str = "https://api.test/r";
 
 impl World {
     async fn new() -> Self {
-        Self::with(Dpop::at(API)).await
+        World { has_defaults: true, ..Self::with(Dpop::at(API)).await }
     }
 
     async fn with(dpop: Dpop) -> Self {
@@ -52,7 +56,7 @@ impl World {
         let service = Service::start(router).await;
         let key = TestKey::new(issuer.clock());
         let token = bound(&issuer, &key);
-        World { issuer, key, token, service, verifier }
+        World { issuer, key, token, service, verifier, has_defaults: false }
     }
 
     fn now(&self) -> u64 {
@@ -87,7 +91,35 @@ impl World {
     }
 
     async fn get(&self, proof: &str) -> Answer {
-        self.send("GET /r", &self.token, &[proof]).await
+        let answer = self.send("GET /r", &self.token, &[proof]).await;
+        if self.has_defaults {
+            self.assert_explained(proof, &answer);
+        }
+        answer
+    }
+
+    /// Tools name the same reason as the log of the layer, except for a proof that was used before.
+    fn assert_explained(&self, proof: &str, answer: &Answer) {
+        let urls = [ExternalUrl::new(API).expect("an address")];
+        let request = ProofRequest { method: "GET", external_urls: &urls, path: "/r" };
+        let now = self.issuer.clock().now();
+        let request = ExplainedRequest { request, token: Some(&self.token), nonce: None, now };
+        let (report, _) = explain_proof(proof, &ProofRules::default(), &request);
+        match report.verdict.code() {
+            None => {
+                assert!(answer.status == 200 || ["invalid_dpop_proof", "proof_unavailable"].contains(&&*answer.code()))
+            }
+            Some("proof_mismatch") => assert_eq!(answer.code(), "token_invalid", "{report}"),
+            Some(code) => {
+                assert!(code.starts_with("proof_"), "{report}");
+                assert_eq!(answer.code(), "invalid_dpop_proof", "{report}");
+            }
+        }
+        assert_eq!(
+            report.is_accepted(),
+            report.checks.iter().all(|check| check.outcome == Outcome::Passed),
+            "{report}"
+        );
     }
 
     /// The answer to `GET /r` with a proof of these changed claims.
