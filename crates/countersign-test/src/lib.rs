@@ -28,6 +28,7 @@
 //! | [`Answer`] | assertions on statuses, problem bodies and challenges |
 //! | [`MockService`] | a called service that records the requests and their tokens |
 //! | [`Attack`] | all known attacks, to run against your own service in one loop |
+//! | [`ProofAttack`] | all known attacks on requests with bound tokens |
 //! | [`ManualClock`] | a clock that the test moves |
 //! | [`Provider`] | discovery, JWKS and opaque tokens on loopback, with faults on demand |
 //!
@@ -53,7 +54,7 @@ mod server;
 pub use answer::Answer;
 pub use clock::ManualClock;
 pub use draft::TokenDraft;
-pub use hostile::Attack;
+pub use hostile::{Attack, HostileRequest, ProofAttack};
 pub use issuer::TestIssuer;
 pub use mock_service::{MockService, RecordedRequest};
 pub use proof::{TestKey, TestProof};

@@ -1,6 +1,6 @@
 //! Tokens on requests, for the app's own verifier to check.
 
-use axum::http::{HeaderMap, HeaderValue, Request, header, request};
+use axum::http::{HeaderValue, Request, header, request};
 
 use crate::draft::TokenDraft;
 
@@ -16,7 +16,12 @@ use crate::draft::TokenDraft;
 pub trait BearerAuth: private::Sealed + Sized {
     /// The same request with this bearer token, in place of any other.
     #[must_use]
-    fn bearer_auth(self, token: &str) -> Self;
+    fn bearer_auth(mut self, token: &str) -> Self {
+        if let Some(headers) = self.headers() {
+            headers.insert(header::AUTHORIZATION, credential("Bearer", token));
+        }
+        self
+    }
 
     /// The same request with this bound token and this proof (RFC 9449 §7.1), in place of any others.
     ///
@@ -31,42 +36,38 @@ pub trait BearerAuth: private::Sealed + Sized {
     /// assert_eq!(request.headers()["dpop"], "a-proof");
     /// ```
     #[must_use]
-    fn dpop_auth(self, token: &str, proof: &str) -> Self;
-}
-
-mod private {
-    pub trait Sealed {}
-    impl<B> Sealed for axum::http::Request<B> {}
-    impl Sealed for axum::http::request::Builder {}
-}
-
-impl<B> BearerAuth for Request<B> {
-    fn bearer_auth(mut self, token: &str) -> Self {
-        self.headers_mut().insert(header::AUTHORIZATION, credential("Bearer", token));
-        self
-    }
-
     fn dpop_auth(mut self, token: &str, proof: &str) -> Self {
-        insert_proof(self.headers_mut(), token, proof);
-        self
-    }
-}
-
-impl BearerAuth for request::Builder {
-    fn bearer_auth(mut self, token: &str) -> Self {
-        if let Some(headers) = self.headers_mut() {
-            headers.insert(header::AUTHORIZATION, credential("Bearer", token));
-        } // else the builder has failed, and reports it in `body`
-        self
-    }
-
-    fn dpop_auth(mut self, token: &str, proof: &str) -> Self {
-        if let Some(headers) = self.headers_mut() {
-            insert_proof(headers, token, proof);
+        if let Some(headers) = self.headers() {
+            headers.insert(header::AUTHORIZATION, credential("DPoP", token));
+            headers.insert("dpop", HeaderValue::from_str(proof).expect("a proof fits a header"));
         }
         self
     }
 }
+
+mod private {
+    use axum::http::{HeaderMap, Request, request};
+
+    pub trait Sealed {
+        /// The headers; none of a builder that has failed, which reports it in `body`.
+        fn headers(&mut self) -> Option<&mut HeaderMap>;
+    }
+
+    impl<B> Sealed for Request<B> {
+        fn headers(&mut self) -> Option<&mut HeaderMap> {
+            Some(self.headers_mut())
+        }
+    }
+
+    impl Sealed for request::Builder {
+        fn headers(&mut self) -> Option<&mut HeaderMap> {
+            self.headers_mut()
+        }
+    }
+}
+
+impl<B> BearerAuth for Request<B> {}
+impl BearerAuth for request::Builder {}
 
 impl TokenDraft {
     /// Signs the token and attaches it to a request.
@@ -86,11 +87,6 @@ impl TokenDraft {
     pub fn on<R: BearerAuth>(&self, request: R) -> R {
         request.bearer_auth(&self.sign())
     }
-}
-
-fn insert_proof(headers: &mut HeaderMap, token: &str, proof: &str) {
-    headers.insert(header::AUTHORIZATION, credential("DPoP", token));
-    headers.insert("dpop", HeaderValue::from_str(proof).expect("a proof fits a header"));
 }
 
 fn credential(scheme: &str, token: &str) -> HeaderValue {

@@ -37,6 +37,8 @@ use crate::request::BearerAuth;
 #[derive(Clone)]
 #[must_use = "a proof proves nothing until it is signed"]
 pub struct TestProof {
+    /// The key of the header.
+    key: TestKey,
     signer: TestKey,
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -47,7 +49,8 @@ impl TestProof {
     pub(super) fn new(key: &TestKey, method: &str, url: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let id = format!("test-proof-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let proof = TestProof { signer: key.clone(), header: Map::new(), claims: Map::new(), token: None };
+        let proof =
+            TestProof { key: key.clone(), signer: key.clone(), header: Map::new(), claims: Map::new(), token: None };
         proof
             .header("typ", "dpop+jwt")
             .header("alg", key.signer().algorithm().name())
@@ -124,6 +127,21 @@ impl TestProof {
     pub fn without_header(mut self, name: &str) -> Self {
         self.header.remove(name);
         self
+    }
+
+    /// The key of the proof.
+    pub(crate) const fn key(&self) -> &TestKey {
+        &self.key
+    }
+
+    /// A new proof by `key` for the same request, with the same nonce and without a token.
+    pub(crate) fn renewed(&self, key: &TestKey) -> Self {
+        let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
+        let proof = TestProof::new(key, text("htm").unwrap_or_default(), text("htu").unwrap_or_default());
+        match text("nonce") {
+            Some(nonce) => proof.nonce(nonce),
+            None => proof,
+        }
     }
 
     /// The claims so far.

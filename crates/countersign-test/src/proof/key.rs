@@ -103,6 +103,11 @@ impl TestKey {
         Arc::clone(&self.signer)
     }
 
+    /// A new key of the same algorithm and clock.
+    pub(crate) fn another(&self) -> Self {
+        Self::with_algorithm(self.signer.algorithm(), &self.clock)
+    }
+
     pub(super) fn now(&self) -> UnixTime {
         self.clock.now()
     }
