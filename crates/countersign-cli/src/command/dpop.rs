@@ -156,7 +156,7 @@ fn is_nonce(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-/// Warns if services will refuse the token with this key. An opaque token tells nothing.
+/// Warns if services will refuse the token with this key. An opaque token does not say what it is bound to.
 fn warn_of_binding(token: &str, thumbprint: &str) {
     let inspection = inspect(token);
     let Some(claims) = inspection.payload() else { return };

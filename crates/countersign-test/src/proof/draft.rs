@@ -45,6 +45,26 @@ pub struct TestProof {
     token: Option<String>,
 }
 
+impl TestKey {
+    /// A proof for a request with this method, address and token.
+    pub fn proof(&self, method: &str, url: &str, token: &str) -> TestProof {
+        self.proof_without_token(method, url).for_token(token)
+    }
+
+    /// A proof for a request without a token, such as one to a token endpoint.
+    ///
+    /// ```
+    /// use countersign_test::{TestIssuer, TestKey};
+    ///
+    /// let key = TestKey::new(TestIssuer::new().clock());
+    /// let proof = key.proof_without_token("POST", "https://issuer.test/token");
+    /// assert!(!proof.claims().contains_key("ath"));
+    /// ```
+    pub fn proof_without_token(&self, method: &str, url: &str) -> TestProof {
+        TestProof::new(self, method, url)
+    }
+}
+
 impl TestProof {
     pub(super) fn new(key: &TestKey, method: &str, url: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);

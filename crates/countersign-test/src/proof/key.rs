@@ -10,7 +10,6 @@ use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
 use serde_json::{Value, json};
 
-use super::draft::TestProof;
 use crate::clock::ManualClock;
 use crate::draft::TokenDraft;
 
@@ -61,24 +60,6 @@ impl TestKey {
     pub fn with_algorithm(algorithm: Algorithm, clock: &ManualClock) -> Self {
         let signer = Signer::generate(algorithm).expect("this machine can make key pairs");
         TestKey { signer: Arc::new(signer), clock: clock.clone() }
-    }
-
-    /// A proof for a request with this method, address and token.
-    pub fn proof(&self, method: &str, url: &str, token: &str) -> TestProof {
-        self.proof_without_token(method, url).for_token(token)
-    }
-
-    /// A proof for a request without a token, such as one to a token endpoint.
-    ///
-    /// ```
-    /// use countersign_test::{TestIssuer, TestKey};
-    ///
-    /// let key = TestKey::new(TestIssuer::new().clock());
-    /// let proof = key.proof_without_token("POST", "https://issuer.test/token");
-    /// assert!(!proof.claims().contains_key("ath"));
-    /// ```
-    pub fn proof_without_token(&self, method: &str, url: &str) -> TestProof {
-        TestProof::new(self, method, url)
     }
 
     /// The RFC 7638 thumbprint: the `cnf.jkt` of tokens that are bound to this key.
