@@ -125,12 +125,12 @@ impl Case<'_> {
 
     /// Proofs with a wrong header, key or signature.
     fn forged(&self, attack: ProofAttack) -> Option<Credentials> {
-        let with_header = |name: &str, value: Value| self.with(self.proof().header(name, value));
+        let with_header = |name: &str, value: Value| self.with(&self.proof().header(name, value));
         let jwk = || self.template.key().public_jwk();
         Some(match attack {
-            ProofAttack::OversizeProof => self.with(self.proof().claim("padding", "x".repeat(8 * 1024))),
+            ProofAttack::OversizeProof => self.with(&self.proof().claim("padding", "x".repeat(8 * 1024))),
             ProofAttack::ProofTypJwt => with_header("typ", json!("JWT")),
-            ProofAttack::ProofTypMissing => self.with(self.proof().without_header("typ")),
+            ProofAttack::ProofTypMissing => self.with(&self.proof().without_header("typ")),
             ProofAttack::ProofAlgNone => {
                 let unsigned = self.proof().header("alg", "none").sign();
                 let (signed, _) = unsigned.rsplit_once('.').unwrap_or_default();
@@ -138,10 +138,10 @@ impl Case<'_> {
             }
             ProofAttack::ProofHmac => self.by_shared_secret(),
             ProofAttack::ProofCrit => with_header("crit", json!(["https://attacker.test/extension"])),
-            ProofAttack::ProofJwkMissing => self.with(self.proof().without_header("jwk")),
+            ProofAttack::ProofJwkMissing => self.with(&self.proof().without_header("jwk")),
             ProofAttack::ProofJku => {
                 let proof = self.proof().without_header("jwk").header("kid", self.template.key().thumbprint());
-                self.with(proof.header("jku", "https://attacker.test/keys"))
+                self.with(&proof.header("jku", "https://attacker.test/keys"))
             }
             ProofAttack::ProofPrivateKey => {
                 let mut private = jwk();
@@ -150,9 +150,9 @@ impl Case<'_> {
             }
             ProofAttack::ProofOfAnotherKey => {
                 let thief = self.template.key().another();
-                self.with(self.template.renewed(&thief).for_token(&self.bound))
+                self.with(&self.template.renewed(&thief).for_token(&self.bound))
             }
-            ProofAttack::ProofSignedByAnotherKey => self.with(self.proof().signed_by(&self.template.key().another())),
+            ProofAttack::ProofSignedByAnotherKey => self.with(&self.proof().signed_by(&self.template.key().another())),
             _ => return None,
         })
     }
@@ -165,7 +165,7 @@ impl Case<'_> {
         let (scheme, rest) = url.split_once("://").unwrap_or_default();
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        Some(self.with(match attack {
+        Some(self.with(&match attack {
             ProofAttack::ProofOld => proof().age(FAR),
             ProofAttack::ProofInFuture => proof().ahead(FAR),
             ProofAttack::ProofTimeless => proof().without_claim("iat"),
@@ -205,7 +205,7 @@ impl Case<'_> {
     }
 
     /// The bound token with this proof.
-    fn with(&self, proof: TestProof) -> Credentials {
+    fn with(&self, proof: &TestProof) -> Credentials {
         (format!("DPoP {}", self.bound), vec![proof.sign()])
     }
 

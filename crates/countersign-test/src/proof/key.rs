@@ -117,7 +117,7 @@ impl TokenDraft {
     /// assert_eq!(draft.claims()["cnf"]["jkt"], key.thumbprint());
     /// ```
     pub fn bound_to(self, key: &TestKey) -> Self {
-        self.confirmed("jkt", key.thumbprint())
+        self.confirmed("jkt", &key.thumbprint())
     }
 
     /// Binds the token to a client certificate in DER (`cnf.x5t#S256`, RFC 8705 §3.1), beside a key if it has one.
@@ -128,11 +128,11 @@ impl TokenDraft {
     /// assert_eq!(draft.claims()["cnf"]["x5t#S256"], "1ccHsMy5uK_ZAuDZAOvRJ0dmTe0Meu-_zbScjiBy_N8");
     /// ```
     pub fn bound_to_certificate(self, der: &[u8]) -> Self {
-        self.confirmed("x5t#S256", URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, der)))
+        self.confirmed("x5t#S256", &URL_SAFE_NO_PAD.encode_to_string(digest(&SHA256, der)))
     }
 
     /// Adds a confirmation method (`cnf`, RFC 7800).
-    fn confirmed(self, method: &str, value: String) -> Self {
+    fn confirmed(self, method: &str, value: &str) -> Self {
         let mut methods = self.claims().get("cnf").and_then(Value::as_object).cloned().unwrap_or_default();
         methods.insert(method.to_owned(), json!(value));
         self.claim("cnf", methods)

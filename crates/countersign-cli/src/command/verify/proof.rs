@@ -1,16 +1,12 @@
 //! A proof that came with the token (DPoP, RFC 9449).
 
 use clap::Args;
-use countersign::clock::UnixTime;
-use countersign::proof::ExternalUrl;
 use countersign::verify::Report;
-use countersign_core::integration::{ExplainedRequest, Possession, explain_presented, explain_proof};
-use countersign_core::proof::{ProofRequest, ProofRules};
-use reqwest::Url;
+use countersign_core::integration::{Possession, explain_presented};
 
 use crate::exit::Failure;
-use crate::verification::Session;
-use crate::{input, output};
+use crate::input;
+use crate::verification::{Presented, Session};
 
 /// The proof, and the request that it has to be for.
 #[derive(Args)]
@@ -37,14 +33,9 @@ impl ProofOptions {
             Some(path) => input::file(path)?,
             None => proof.clone(),
         };
-        let fault = || Failure::usage(format!("--url {}: not an http or https address", output::quoted(address)));
-        let url = Url::parse(address).map_err(|_| fault())?;
-        let origin = url.origin().ascii_serialization();
-        let urls = [ExternalUrl::new(&origin).map_err(|_| fault())?];
-        let now = UnixTime::from_secs(u64::try_from(session.now()).unwrap_or_default());
-        let request = ProofRequest { method: &self.method, external_urls: &urls, path: url.path() };
-        let request = ExplainedRequest { request, token: Some(token), nonce: self.nonce.as_deref(), now };
-        let (explained, thumbprint) = explain_proof(proof.trim(), &ProofRules::default(), &request);
+        let presented =
+            Presented { proof: &proof, token, method: &self.method, url: address, nonce: self.nonce.as_deref() };
+        let (explained, thumbprint) = presented.explain(session.now())?;
         // The key is taken as proven here: the report on the proof says whether it is.
         let proven = thumbprint.map(|thumbprint| Possession::default().with_key(thumbprint));
         let verifier = session.verifier_for(token);
