@@ -31,11 +31,15 @@ async fn s13_05_s13_07_invented_opaque_tokens_are_refused_and_forged_tokens_are_
         send(&honest.clone().hostile(attack).sign()).await.assert_refused(401, "token_invalid");
     }
     assert_eq!(provider.introspection_requests(), asked + 3, "of the form of an opaque token");
+    let mut sent = Vec::new();
     for attack in Attack::ALL.iter().filter(|attack| !opaque_attacks.contains(attack)) {
         let before = provider.introspection_requests();
         let status = send(&honest.clone().hostile(*attack).sign()).await.status();
         assert_eq!(status, attack.expected_status(), "{}", attack.name());
-        assert_eq!(provider.introspection_requests(), before, "{} was sent to the endpoint", attack.name());
+        if provider.introspection_requests() > before {
+            sent.push(attack.name());
+        }
     }
+    assert!(sent.is_empty(), "sent to the endpoint: {sent:?}");
     assert_eq!(send(&opaque).await.assert_success().text(), "ann");
 }
