@@ -10,70 +10,36 @@ use countersign::authz::{any_authenticated, proof_of_possession};
 use countersign::clock::{Clock, UnixTime};
 use countersign::error::VerifyErrorKind;
 use countersign::key::Algorithm;
-use countersign::mint::Signer;
 use countersign::prelude::*;
-use countersign::proof::{Dpop, MemoryReplays, Nonces, ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
+use countersign::proof::{Dpop, ExternalUrl, MemoryReplays, Nonces, ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use countersign::secret::Secret;
-use countersign_test::TestIssuer;
+use countersign::verify::Outcome;
+use countersign_core::integration::{ExplainedRequest, explain_proof};
+use countersign_core::proof::{ProofRequest, ProofRules};
+use countersign_test::{TestIssuer, TestKey, TestProof};
 use countersign_tests::http::{Answer, Service};
 use serde_json::{Value, json};
 
 use crate::app::{builder, good, who};
 
-/// The key of a client, and its proofs.
-pub struct Client {
-    signer: Signer,
-    header: Value,
-}
-
-impl Client {
-    pub fn new(algorithm: Algorithm) -> Self {
-        let signer = Signer::generate(algorithm).expect("a key");
-        let mut jwk = signer.public_jwk().expect("a key pair");
-        for member in ["kid", "alg", "use"] {
-            jwk.as_object_mut().expect("an object").remove(member);
-        }
-        let header = json!({ "typ": "dpop+jwt", "alg": algorithm.name(), "jwk": jwk });
-        Client { signer, header }
-    }
-
-    pub fn thumbprint(&self) -> String {
-        self.signer.verifying_key().expect("a public key").thumbprint().to_owned()
-    }
-
-    /// A proof with these members changed; `null` removes one.
-    pub fn proof_with(&self, header: Value, claims: Value) -> String {
-        let merge = |mut base: Value, changes: Value| {
-            for (name, value) in changes.as_object().expect("an object") {
-                let members = base.as_object_mut().expect("an object");
-                match value {
-                    Value::Null => drop(members.remove(name)),
-                    value => drop(members.insert(name.clone(), value.clone())),
-                }
-            }
-            base.to_string()
-        };
-        let header = merge(self.header.clone(), header);
-        let claims = merge(json!({}), claims);
-        self.signer.sign_compact(header.as_bytes(), claims.as_bytes()).expect("signed")
-    }
-}
-
-/// An issuer, a client, its token, and a service that takes proofs.
+/// An issuer, the key of a client, a token that is bound to it, and a service that takes proofs.
 struct World {
     issuer: TestIssuer,
-    client: Client,
+    key: TestKey,
     token: String,
     service: Service,
     verifier: Verifier,
-    ids: AtomicUsize,
+    has_defaults: bool,
 }
 
 const API: &str = "https://api.test";
 
+/// The address of most requests.
+const R: &str = "https://api.test/r";
+
 impl World {
     async fn new() -> Self {
-        Self::with(Dpop::at(API)).await
+        World { has_defaults: true, ..Self::with(Dpop::at(API)).await }
     }
 
     async fn with(dpop: Dpop) -> Self {
@@ -88,41 +54,32 @@ impl World {
             .route("/scoped", get(who).layer(require(scope("admin"))))
             .layer(layer);
         let service = Service::start(router).await;
-        let client = Client::new(Algorithm::ES256);
-        let token = bound(&issuer, &client.thumbprint());
-        World { issuer, client, token, service, verifier, ids: AtomicUsize::new(0) }
+        let key = TestKey::new(issuer.clock());
+        let token = bound(&issuer, &key);
+        World { issuer, key, token, service, verifier, has_defaults: false }
     }
 
     fn now(&self) -> u64 {
         self.issuer.clock().now().as_secs()
     }
 
-    fn hash(&self) -> String {
-        hash(&self.token)
+    fn other_key(&self) -> TestKey {
+        TestKey::new(self.issuer.clock())
     }
 
-    /// The claims of a good proof for `GET /r`.
-    fn claims(&self) -> Value {
-        let id = self.ids.fetch_add(1, Ordering::SeqCst);
-        json!({
-            "htm": "GET",
-            "htu": "https://api.test/r",
-            "iat": self.now(),
-            "jti": format!("id-{id}"),
-            "ath": self.hash(),
-        })
+    /// A good proof for `GET /r`.
+    fn draft(&self) -> TestProof {
+        self.key.proof("GET", R, &self.token)
     }
 
-    /// A good proof with these claims changed.
+    /// A good proof with these claims changed; `null` removes one.
     fn proof(&self, changes: Value) -> String {
-        let mut claims = self.claims();
-        for (name, value) in changes.as_object().expect("an object") {
-            match value {
-                Value::Null => drop(claims.as_object_mut().expect("an object").remove(name)),
-                value => claims[name] = value.clone(),
-            }
-        }
-        self.client.proof_with(json!({}), claims)
+        with_claims(self.draft(), &changes).sign()
+    }
+
+    /// A good proof with these members of its header changed.
+    fn proof_with_header(&self, changes: Value) -> String {
+        with_header(self.draft(), &changes).sign()
     }
 
     async fn send(&self, line: &str, token: &str, proofs: &[&str]) -> Answer {
@@ -134,7 +91,35 @@ impl World {
     }
 
     async fn get(&self, proof: &str) -> Answer {
-        self.send("GET /r", &self.token, &[proof]).await
+        let answer = self.send("GET /r", &self.token, &[proof]).await;
+        if self.has_defaults {
+            self.assert_explained(proof, &answer);
+        }
+        answer
+    }
+
+    /// Tools name the same reason as the log of the layer, except for a proof that was used before.
+    fn assert_explained(&self, proof: &str, answer: &Answer) {
+        let urls = [ExternalUrl::new(API).expect("an address")];
+        let request = ProofRequest { method: "GET", external_urls: &urls, path: "/r" };
+        let now = self.issuer.clock().now();
+        let request = ExplainedRequest { request, token: Some(&self.token), nonce: None, now };
+        let (report, _) = explain_proof(proof, &ProofRules::default(), &request);
+        match report.verdict.code() {
+            None => {
+                assert!(answer.status == 200 || ["invalid_dpop_proof", "proof_unavailable"].contains(&&*answer.code()))
+            }
+            Some("proof_mismatch") => assert_eq!(answer.code(), "token_invalid", "{report}"),
+            Some(code) => {
+                assert!(code.starts_with("proof_"), "{report}");
+                assert_eq!(answer.code(), "invalid_dpop_proof", "{report}");
+            }
+        }
+        assert_eq!(
+            report.is_accepted(),
+            report.checks.iter().all(|check| check.outcome == Outcome::Passed),
+            "{report}"
+        );
     }
 
     /// The answer to `GET /r` with a proof of these changed claims.
@@ -143,13 +128,29 @@ impl World {
     }
 }
 
-pub fn hash(token: &str) -> String {
+fn with_claims(proof: TestProof, changes: &Value) -> TestProof {
+    let changes = changes.as_object().expect("an object");
+    changes.iter().fold(proof, |proof, (name, value)| match value {
+        Value::Null => proof.without_claim(name),
+        value => proof.claim(name, value.clone()),
+    })
+}
+
+fn with_header(proof: TestProof, changes: &Value) -> TestProof {
+    let changes = changes.as_object().expect("an object");
+    changes.iter().fold(proof, |proof, (name, value)| match value {
+        Value::Null => proof.without_header(name),
+        value => proof.header(name, value.clone()),
+    })
+}
+
+fn hash(token: &str) -> String {
     use base64_simd::URL_SAFE_NO_PAD;
     URL_SAFE_NO_PAD.encode_to_string(countersign_core::integration::sha256(token))
 }
 
-fn bound(issuer: &TestIssuer, thumbprint: &str) -> String {
-    good(issuer).lifetime(Duration::from_secs(7200)).claim("cnf", json!({ "jkt": thumbprint })).sign()
+fn bound(issuer: &TestIssuer, key: &TestKey) -> String {
+    good(issuer).lifetime(Duration::from_secs(7200)).bound_to(key).sign()
 }
 
 #[track_caller]
@@ -196,9 +197,9 @@ async fn s6_01_s6_02_s6_16_a_bound_token_needs_its_own_key_and_an_unbound_one_ha
     assert_bad_token(&world.send("GET /r", &unbound, &[&proof]).await, "DPoP");
     assert_eq!(world.service.get("/r", &unbound).await.status, 200, "and still as Bearer");
 
-    let thief = Client::new(Algorithm::ES256);
+    let thief = world.other_key();
     for _ in 0..2 {
-        let proof = thief.proof_with(json!({}), world.claims());
+        let proof = thief.proof("GET", R, &world.token).sign();
         assert_bad_token(&world.get(&proof).await, "DPoP");
     }
     assert_ok(&world.with_claims(json!({})).await);
@@ -232,7 +233,7 @@ async fn s6_03_a_request_has_exactly_one_proof() {
 #[tokio::test]
 async fn s6_04_s6_05_the_header_of_a_proof_is_that_of_a_proof() {
     let world = World::new().await;
-    let with = |header: Value| world.client.proof_with(header, world.claims());
+    let with = |header: Value| world.proof_with_header(header);
     for typ in [json!("JWT"), json!("at+jwt"), json!("dpop"), json!(null), json!("")] {
         assert_bad_proof(&world.get(&with(json!({ "typ": typ }))).await);
     }
@@ -275,11 +276,9 @@ async fn s6_04_s6_05_the_header_of_a_proof_is_that_of_a_proof() {
 async fn s6_05_only_listed_algorithms_sign_proofs_and_the_challenge_lists_them() {
     let world = World::with(Dpop::at(API).algorithms([Algorithm::ES256])).await;
     assert_ok(&world.with_claims(json!({})).await);
-    let other = Client::new(Algorithm::RS256);
-    let token = bound(&world.issuer, &other.thumbprint());
-    let mut claims = world.claims();
-    claims["ath"] = json!(hash(&token));
-    let refused = world.send("GET /r", &token, &[&other.proof_with(json!({}), claims)]).await;
+    let other = TestKey::with_algorithm(Algorithm::RS256, world.issuer.clock());
+    let token = bound(&world.issuer, &other);
+    let refused = world.send("GET /r", &token, &[&other.proof("GET", R, &token).sign()]).await;
     assert_bad_proof(&refused);
     assert!(refused.challenge().ends_with("algs=\"ES256\""), "{refused:?}");
 }
@@ -297,12 +296,10 @@ async fn s6_05_s6_06_every_asymmetric_algorithm_proves() {
         Algorithm::PS256,
         Algorithm::PS512,
     ] {
-        let client = Client::new(algorithm);
-        let token = bound(&world.issuer, &client.thumbprint());
-        for id in ["a", "b"] {
-            let mut claims = world.claims();
-            (claims["ath"], claims["jti"]) = (json!(hash(&token)), json!(id));
-            assert_ok(&world.send("GET /r", &token, &[&client.proof_with(json!({}), claims)]).await);
+        let key = TestKey::with_algorithm(algorithm, world.issuer.clock());
+        let token = bound(&world.issuer, &key);
+        for _ in 0..2 {
+            assert_ok(&world.send("GET /r", &token, &[&key.proof("GET", R, &token).sign()]).await);
         }
     }
 }
@@ -310,8 +307,8 @@ async fn s6_05_s6_06_every_asymmetric_algorithm_proves() {
 #[tokio::test]
 async fn s6_06_the_key_of_a_proof_is_public_strong_and_its_own() {
     let world = World::new().await;
-    let own = world.client.header["jwk"].clone();
-    let other = Client::new(Algorithm::ES256).header["jwk"].clone();
+    let own = world.key.public_jwk();
+    let other = world.other_key().public_jwk();
     let changed = |name: &str, value: Value| {
         let mut jwk = own.clone();
         jwk[name] = value;
@@ -332,18 +329,17 @@ async fn s6_06_the_key_of_a_proof_is_public_strong_and_its_own() {
         json!({ "kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U" }),
         json!({ "kty": "RSA", "n": "sXchDaQebHnPiGvyDOAT4saGEUetSyo9MKLOoWFsueri", "e": "AQAB" }),
     ] {
-        let proof = world.client.proof_with(json!({ "jwk": jwk }), world.claims());
+        let proof = world.proof_with_header(json!({ "jwk": jwk }));
         let answer = world.get(&proof).await;
         assert_eq!(answer.status, 401, "{answer:?}");
         assert_eq!(answer.code(), "invalid_dpop_proof");
     }
-    let proof = world.client.proof_with(json!({ "jwk": null, "kid": "x", "jku": "https://evil.test" }), world.claims());
+    let proof = world.proof_with_header(json!({ "jwk": null, "kid": "x", "jku": "https://evil.test" }));
     assert_bad_proof(&world.get(&proof).await);
     // Another key in the header: it is not the token's, and did not sign.
-    let proof = world.client.proof_with(json!({ "jwk": other }), world.claims());
+    let proof = world.proof_with_header(json!({ "jwk": other }));
     assert_bad_token(&world.get(&proof).await, "DPoP");
-    let thief = Client::new(Algorithm::ES256);
-    let proof = thief.proof_with(json!({ "jwk": own }), world.claims());
+    let proof = world.draft().signed_by(&world.other_key()).sign();
     assert_bad_proof(&world.get(&proof).await);
     assert_ok(&world.with_claims(json!({})).await);
 }
@@ -441,11 +437,9 @@ async fn s6_11_s6_12_s6_13_a_proof_counts_once() {
     assert_eq!(one.status + other.status, 601, "exactly one: {one:?} {other:?}");
 
     // Another client may use the same name.
-    let other = Client::new(Algorithm::ES256);
-    let token = bound(&world.issuer, &other.thumbprint());
-    let mut claims = world.claims();
-    (claims["jti"], claims["ath"]) = (json!("one"), json!(hash(&token)));
-    assert_ok(&world.send("GET /r", &token, &[&other.proof_with(json!({}), claims)]).await);
+    let other = world.other_key();
+    let token = bound(&world.issuer, &other);
+    assert_ok(&world.send("GET /r", &token, &[&other.proof("GET", R, &token).id("one").sign()]).await);
 }
 
 #[tokio::test]
@@ -526,18 +520,15 @@ async fn s6_14_a_store_that_does_not_know_answers_503_and_never_lets_in() {
 #[tokio::test]
 async fn s6_14_s11_11_one_client_fills_its_share_and_others_are_served() {
     let world = World::with(Dpop::at(API).replay_store(Arc::new(MemoryReplays::new().max_proofs(64 * 16)))).await;
-    let send = async |client: &Client, subject: &str, client_id: &str| {
+    let send = async |key: &TestKey, subject: &str, client_id: &str| {
         let draft = good(&world.issuer).subject(subject).client_id(client_id);
-        let token =
-            draft.lifetime(Duration::from_secs(7200)).claim("cnf", json!({ "jkt": client.thumbprint() })).sign();
-        let mut claims = world.claims();
-        claims["ath"] = json!(hash(&token));
-        world.send("GET /r", &token, &[&client.proof_with(json!({}), claims)]).await
+        let token = draft.lifetime(Duration::from_secs(7200)).bound_to(key).sign();
+        world.send("GET /r", &token, &[&key.proof("GET", R, &token).sign()]).await
     };
     // One key, one client, and as many users as it likes.
     let (mut refused, mut accepted) = (0, 0);
     for number in 0..1_000 {
-        let answer = send(&world.client, &format!("user {}", number % 40), "busy").await;
+        let answer = send(&world.key, &format!("user {}", number % 40), "busy").await;
         match answer.status {
             200 => accepted += 1,
             _ => {
@@ -547,14 +538,14 @@ async fn s6_14_s11_11_one_client_fills_its_share_and_others_are_served() {
         }
     }
     assert!(accepted <= 64 * 8 && refused > 400, "half of the issuer's part: {accepted}, {refused}");
-    let other = Client::new(Algorithm::ES256);
+    let other = world.other_key();
     for number in 0..20 {
         let answer = send(&other, "user 1", &format!("client {number}")).await;
         assert_eq!(answer.status, 200, "another client of the same user, {number}: {answer:?}");
     }
     // The share is free again once its proofs are too old.
     world.issuer.clock().advance(Duration::from_secs(80));
-    assert_eq!(send(&world.client, "user 1", "busy").await.status, 200);
+    assert_eq!(send(&world.key, "user 1", "busy").await.status, 200);
 }
 
 /// What costs most comes last: an RSA key is prepared only for a token that is bound to it.
@@ -570,23 +561,20 @@ async fn s6_27_a_key_is_prepared_only_for_a_token_that_is_bound_to_it() {
         (json!({ "ath": hash("other") }), "invalid_dpop_proof"),
         (json!({}), "token_invalid"),
     ] {
-        let mut claims = world.claims();
-        for (name, value) in changes.as_object().expect("an object") {
-            claims[name] = value.clone();
-        }
-        assert_eq!(world.get(&world.client.proof_with(header.clone(), claims)).await.code(), code, "{changes}");
+        let proof = with_header(with_claims(world.draft(), &changes), &header).sign();
+        assert_eq!(world.get(&proof).await.code(), code, "{changes}");
     }
     let larger = base64_simd::URL_SAFE_NO_PAD.encode_to_string([0xff; 513]);
     let header = json!({ "alg": "RS256", "jwk": { "kty": "RSA", "n": larger, "e": "AQAB" } });
-    assert_bad_proof(&world.get(&world.client.proof_with(header, world.claims())).await);
+    assert_bad_proof(&world.get(&world.proof_with_header(header)).await);
 }
 
 /// A request that passes a layer twice, or two layers, has used its proof once.
 #[tokio::test]
 async fn s6_11_a_request_uses_its_proof_once_however_many_layers_it_passes() {
     let issuer = TestIssuer::new();
-    let client = Client::new(Algorithm::ES256);
-    let token = bound(&issuer, &client.thumbprint());
+    let key = TestKey::new(issuer.clock());
+    let token = bound(&issuer, &key);
     let store = Arc::new(MemoryReplays::new());
     let shared = || Dpop::at(API).replay_store(Arc::clone(&store));
     let layer = |dpop| builder(&issuer).dpop(dpop).build().expect("a layer");
@@ -605,14 +593,10 @@ async fn s6_11_a_request_uses_its_proof_once_however_many_layers_it_passes() {
         )
         .into(),
     ];
-    for (number, app) in apps.into_iter().enumerate() {
+    for app in apps {
         let service = Service::start(app).await;
-        let claims = json!({
-            "htm": "GET", "htu": "https://api.test/r", "iat": issuer.clock().now().as_secs(), "jti": format!("{number}"),
-            "ath": hash(&token),
-        });
-        let (authorization, proof) =
-            (format!("Authorization: DPoP {token}"), format!("DPoP: {}", client.proof_with(json!({}), claims)));
+        let proof = key.proof("GET", R, &token).sign();
+        let (authorization, proof) = (format!("Authorization: DPoP {token}"), format!("DPoP: {proof}"));
         assert_ok(&service.request("GET /r", &[&authorization, &proof]).await);
         assert_bad_proof(&service.request("GET /r", &[&authorization, &proof]).await);
     }
@@ -626,13 +610,13 @@ async fn s6_15_a_proof_is_for_one_token() {
         "the example of RFC 9449"
     );
     let world = World::new().await;
-    let own = world.hash();
+    let own = hash(&world.token);
     for ath in
         [json!(null), json!(format!("{own}=")), json!(hash("other")), json!(""), json!(own.to_lowercase()), json!(1)]
     {
         assert_bad_proof(&world.with_claims(json!({ "ath": ath })).await);
     }
-    let second = bound(&world.issuer, &world.client.thumbprint());
+    let second = bound(&world.issuer, &world.key);
     assert_ok(&world.send("GET /r", &second, &[&world.proof(json!({ "ath": hash(&second) }))]).await);
     assert_bad_proof(&world.send("GET /r", &second, &[&world.proof(json!({}))]).await);
 }
@@ -715,7 +699,7 @@ async fn s5_13_s6_25_challenges_name_what_helps() {
 #[tokio::test]
 async fn s6_24_s6_26_a_confirmation_that_cannot_be_checked_is_refused_under_both_schemes() {
     let world = World::new().await;
-    let jkt = world.client.thumbprint();
+    let jkt = world.key.thumbprint();
     for cnf in [
         json!({}),
         json!({ "kid": "x" }),

@@ -10,7 +10,7 @@ use countersign::prelude::*;
 use countersign::proof::{Dpop, MutualTls, PeerCertificate, TlsPeer};
 use countersign::secret::Secret;
 use countersign::tls::{ClientCertificates, TlsListener, TlsSettings};
-use countersign_test::TestIssuer;
+use countersign_test::{BearerAuth, TestIssuer, TestKey};
 use countersign_tests::http::{Answer, Service};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use serde_json::json;
@@ -22,7 +22,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::app::{builder, good, who};
-use crate::dpop::{Client, hash};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -61,8 +60,8 @@ impl Identity {
     }
 }
 
-fn bound(issuer: &TestIssuer, thumbprint: &str) -> String {
-    good(issuer).claim("cnf", json!({ "x5t#S256": thumbprint })).sign()
+fn bound(issuer: &TestIssuer, identity: &Identity) -> String {
+    good(issuer).bound_to_certificate(identity.certificate.der()).sign()
 }
 
 fn router(layer: AuthenticateLayer) -> Router {
@@ -180,7 +179,7 @@ async fn s6_21_a_token_is_taken_from_the_client_whose_certificate_it_names() {
     let issuer = TestIssuer::new();
     let service = TlsService::start(layer(&issuer), ClientCertificates::Any).await;
     let (client, other) = (Identity::own(), Identity::own());
-    let token = bound(&issuer, &client.thumbprint());
+    let token = bound(&issuer, &client);
     for version in ["--http1.1", "--http2"] {
         let shown = if version == "--http2" { "2" } else { "1.1" };
         let answer = |answer: String, expected: &str| assert_eq!(answer, format!("{expected} {shown}"));
@@ -200,7 +199,9 @@ async fn s6_21_a_token_is_taken_from_the_client_whose_certificate_it_names() {
     let hex: String =
         PeerCertificate::from_der(&der).thumbprint().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     for wrong in [of_pem, hex, format!("{}=", client.thumbprint()), String::new(), client.thumbprint().to_lowercase()] {
-        let answer = service.curl("/", &bound(&issuer, &wrong), Some(&client), "--http1.1").await;
+        let answer = service
+            .curl("/", &good(&issuer).claim("cnf", json!({ "x5t#S256": wrong })).sign(), Some(&client), "--http1.1")
+            .await;
         assert!(answer.ends_with(" 401 1.1"), "{wrong}: {answer}");
     }
 }
@@ -210,7 +211,7 @@ async fn s6_21_a_layer_without_the_setting_and_a_listener_with_authorities() {
     let issuer = TestIssuer::new();
     let clients = authority();
     let client = Identity::signed_by(&clients, ExtendedKeyUsagePurpose::ClientAuth);
-    let token = bound(&issuer, &client.thumbprint());
+    let token = bound(&issuer, &client);
     let plain = TlsService::start(crate::app::layer(&issuer), ClientCertificates::Any).await;
     assert!(plain.curl("/", &token, Some(&client), "--http1.1").await.ends_with(" 401 1.1"));
 
@@ -229,7 +230,7 @@ async fn s6_23_a_resumed_session_and_a_connection_that_is_used_again_keep_their_
     let issuer = TestIssuer::new();
     let service = TlsService::start(layer(&issuer), ClientCertificates::Any).await;
     let (client, other) = (Identity::own(), Identity::own());
-    let token = bound(&issuer, &client.thumbprint());
+    let token = bound(&issuer, &client);
     let connector = service.connector(Some(&client));
     let first = service.on_one_connection(&connector, &token, &["a.test", "b.test"]).await;
     assert_eq!(first, (vec![200, 200], HandshakeKind::Full));
@@ -293,7 +294,7 @@ async fn s6_22_a_certificate_in_a_header_counts_only_from_a_named_proxy() {
     use base64_simd::STANDARD;
     let issuer = TestIssuer::new();
     let (client, other) = (Identity::own(), Identity::own());
-    let token = bound(&issuer, &client.thumbprint());
+    let token = bound(&issuer, &client);
     let rfc9440 =
         |identity: &Identity| format!("Client-Cert: :{}:", STANDARD.encode_to_string(identity.certificate.der()));
     let envoy = |identity: &Identity| {
@@ -348,8 +349,7 @@ async fn s6_22_a_certificate_in_a_header_counts_only_from_a_named_proxy() {
 async fn s6_24_a_token_that_is_bound_to_both_needs_both() {
     let issuer = TestIssuer::new();
     let (certificate, other) = (Identity::own(), Identity::own());
-    let (client, thief) =
-        (Client::new(countersign::key::Algorithm::ES256), Client::new(countersign::key::Algorithm::ES256));
+    let [client, thief] = [(); 2].map(|()| TestKey::new(issuer.clock()));
     let cnf = json!({ "jkt": client.thumbprint(), "x5t#S256": certificate.thumbprint(), "kid": "x" });
     let token = good(&issuer).claim("cnf", cnf).sign();
     let layer = builder(&issuer)
@@ -357,30 +357,23 @@ async fn s6_24_a_token_that_is_bound_to_both_needs_both() {
         .dpop(Dpop::at("https://api.test"))
         .build()
         .expect("a layer");
-    let now = countersign::clock::Clock::now(issuer.clock()).as_secs();
-    let status = async |certificate: Option<&Identity>, prover: Option<&Client>, id: &str| {
-        let peer = certificate.map(|identity| PeerCertificate::from_der(identity.certificate.der()));
-        let mut request = http::Request::get("/").body(axum::body::Body::empty()).expect("a request");
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        let scheme = if prover.is_some() { "DPoP" } else { "Bearer" };
-        let authorization = format!("{scheme} {token}").parse().expect("a value");
-        request.headers_mut().insert("authorization", authorization);
-        if let Some(prover) = prover {
-            let claims =
-                json!({ "htm": "GET", "htu": "https://api.test/", "iat": now, "jti": id, "ath": hash(&token) });
-            let proof = prover.proof_with(json!({}), claims).parse().expect("a value");
-            request.headers_mut().insert("dpop", proof);
+    let status = async |certificate: Option<&Identity>, prover: Option<&TestKey>| {
+        let request = http::Request::get("/").body(axum::body::Body::empty()).expect("a request");
+        let mut request = match prover {
+            Some(prover) => prover.proof("GET", "https://api.test/", &token).on(request),
+            None => request.bearer_auth(&token),
+        };
+        if let Some(identity) = certificate {
+            request.extensions_mut().insert(PeerCertificate::from_der(identity.certificate.der()));
         }
         tower::ServiceExt::oneshot(router(layer.clone()), request).await.expect("an answer").status().as_u16()
     };
-    assert_eq!(status(Some(&certificate), Some(&client), "1").await, 200);
-    assert_eq!(status(Some(&other), Some(&client), "2").await, 401);
-    assert_eq!(status(None, Some(&client), "3").await, 401);
-    assert_eq!(status(Some(&certificate), Some(&thief), "4").await, 401);
-    assert_eq!(status(Some(&certificate), None, "5").await, 401);
-    assert_eq!(status(Some(&certificate), Some(&client), "6").await, 200);
+    assert_eq!(status(Some(&certificate), Some(&client)).await, 200);
+    assert_eq!(status(Some(&other), Some(&client)).await, 401);
+    assert_eq!(status(None, Some(&client)).await, 401);
+    assert_eq!(status(Some(&certificate), Some(&thief)).await, 401);
+    assert_eq!(status(Some(&certificate), None).await, 401);
+    assert_eq!(status(Some(&certificate), Some(&client)).await, 200);
 }
 
 #[test]

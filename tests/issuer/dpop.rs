@@ -1,18 +1,15 @@
 //! Tokens that are bound to the key of a proof (RFC 9449 §5 and §8): CONFORMANCE S6.20.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::Algorithm;
-use countersign_core::mint::Signer;
 use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
 use countersign_issuer::{Client, Federation, Issuer, IssuerBuilder};
-use countersign_test::{ManualClock, TestIssuer};
+use countersign_test::{ManualClock, TestIssuer, TestKey, TestProof};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -21,47 +18,29 @@ use crate::service::{SECRET, claims, shop};
 
 pub const NAME: &str = "https://sts.test/tokens";
 
-/// The key of a client, and its proofs.
-pub struct Key(Signer);
-
-impl Key {
-    pub fn new(algorithm: Algorithm) -> Self {
-        Key(Signer::generate(algorithm).expect("a key"))
-    }
-
-    pub fn thumbprint(&self) -> String {
-        self.0.verifying_key().expect("a public key").thumbprint().to_owned()
-    }
-
-    /// A proof with these members of its header changed; `null` removes one.
-    pub fn sign(&self, header: &Value, claims: &Value) -> String {
-        let mut jwk = self.0.public_jwk().expect("a key pair");
-        for member in ["kid", "alg", "use"] {
-            jwk.as_object_mut().expect("an object").remove(member);
-        }
-        let own = json!({ "typ": "dpop+jwt", "alg": self.0.algorithm().name(), "jwk": jwk });
-        let header = merged(own, header).to_string();
-        self.0.sign_compact(header.as_bytes(), claims.to_string().as_bytes()).expect("signed")
-    }
+/// A proof with these claims changed; `null` removes one.
+fn with_claims(proof: TestProof, changes: &Value) -> TestProof {
+    let changes = changes.as_object().expect("an object");
+    changes.iter().fold(proof, |proof, (name, value)| match value {
+        Value::Null => proof.without_claim(name),
+        value => proof.claim(name, value.clone()),
+    })
 }
 
-fn merged(mut base: Value, changes: &Value) -> Value {
-    let members = base.as_object_mut().expect("an object");
-    for (name, value) in changes.as_object().expect("an object") {
-        match value {
-            Value::Null => drop(members.remove(name)),
-            value => drop(members.insert(name.clone(), value.clone())),
-        }
-    }
-    base
+/// A proof with these members of its header changed.
+fn with_header(proof: TestProof, changes: &Value) -> TestProof {
+    let changes = changes.as_object().expect("an object");
+    changes.iter().fold(proof, |proof, (name, value)| match value {
+        Value::Null => proof.without_header(name),
+        value => proof.header(name, value.clone()),
+    })
 }
 
 /// An issuer in this process, a clock that stands, and the key of a client.
 pub struct World {
     pub issuer: Issuer,
     pub clock: ManualClock,
-    pub key: Key,
-    ids: AtomicUsize,
+    pub key: TestKey,
 }
 
 #[derive(Debug)]
@@ -83,24 +62,23 @@ impl World {
     pub fn at(name: &str, clock: ManualClock, settings: impl FnOnce(IssuerBuilder) -> IssuerBuilder) -> Self {
         let builder = Issuer::builder(name).clock(Arc::new(clock.clone()));
         let issuer = settings(builder).build().expect("a sound configuration");
-        World { issuer, clock, key: Key::new(Algorithm::ES256), ids: AtomicUsize::new(0) }
+        let key = TestKey::new(&clock);
+        World { issuer, clock, key }
     }
 
-    /// The claims of a good proof, with these changed.
-    pub fn claims(&self, changes: &Value) -> Value {
-        let id = self.ids.fetch_add(1, Ordering::SeqCst);
-        let own = json!({
-            "htm": "POST",
-            "htu": format!("{}/token", self.issuer.name()),
-            "iat": self.clock.now().as_secs(),
-            "jti": format!("id-{id}"),
-        });
-        merged(own, changes)
+    /// The key of another client.
+    pub fn other_key(&self) -> TestKey {
+        TestKey::new(&self.clock)
+    }
+
+    /// A good proof by this key.
+    pub fn proof_by(&self, key: &TestKey) -> TestProof {
+        key.proof_without_token("POST", &format!("{}/token", self.issuer.name()))
     }
 
     /// A good proof with these claims changed.
     pub fn proof(&self, changes: Value) -> String {
-        self.key.sign(&json!({}), &self.claims(&changes))
+        with_claims(self.proof_by(&self.key), &changes).sign()
     }
 
     /// The answer to a token request with these credentials, proofs and this form.
@@ -133,7 +111,7 @@ fn url(name: &str) -> String {
 impl Answer {
     /// The token; checks that it is bound to this key, or to none.
     #[track_caller]
-    pub fn token_for(&self, key: Option<&Key>) -> String {
+    pub fn token_for(&self, key: Option<&TestKey>) -> String {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         let token = self.body["access_token"].as_str().expect("a token");
         let binding = key.map(|key| json!({ "jkt": key.thumbprint() }));
@@ -187,11 +165,12 @@ async fn s6_20_every_algorithm_of_the_metadata_proves_and_no_other_does() {
     let named = metadata["dpop_signing_alg_values_supported"].as_array().expect("a list");
     assert!(named.iter().any(|name| name == "ES256") && !named.iter().any(|name| name == "HS256"), "{named:?}");
     for name in named {
-        let key = Key::new(name.as_str().expect("text").parse().expect("an algorithm"));
-        world.ask(&[&key.sign(&json!({}), &world.claims(&json!({})))]).await.token_for(Some(&key));
+        let algorithm = name.as_str().expect("text").parse().expect("an algorithm");
+        let key = TestKey::with_algorithm(algorithm, &world.clock);
+        world.ask(&[&world.proof_by(&key).sign()]).await.token_for(Some(&key));
     }
     for alg in ["none", "HS256", "RS1", "ES256K", "es256", ""] {
-        let proof = world.key.sign(&json!({ "alg": alg }), &world.claims(&json!({})));
+        let proof = world.proof_by(&world.key).header("alg", alg).sign();
         world.ask(&[&proof]).await.assert_refused("invalid_dpop_proof");
     }
 }
@@ -200,9 +179,9 @@ async fn s6_20_every_algorithm_of_the_metadata_proves_and_no_other_does() {
 async fn s6_20_a_bad_proof_is_refused_and_leaves_no_trace() {
     let world = World::new();
     let now = world.clock.now().as_secs();
-    let thief = Key::new(Algorithm::ES256);
-    let foreign = thief.0.public_jwk().expect("a key");
-    let with_private = merged(foreign.clone(), &json!({ "d": "AAAA" }));
+    let foreign = world.other_key().public_jwk();
+    let mut with_private = foreign.clone();
+    with_private["d"] = json!("AAAA");
     let claims = |changes: Value| (json!({}), changes);
     let header = |changes: Value| (changes, json!({}));
     for (header, changes) in [
@@ -236,8 +215,8 @@ async fn s6_20_a_bad_proof_is_refused_and_leaves_no_trace() {
         header(json!({ "jwk": { "kty": "oct", "k": "AAAA" } })),
         header(json!({ "crit": ["exp"] })),
     ] {
-        let claims = merged(world.claims(&json!({ "jti": "one" })), &changes);
-        let refused = world.ask(&[&world.key.sign(&header, &claims)]).await;
+        let proof = with_claims(world.proof_by(&world.key).id("one"), &changes);
+        let refused = world.ask(&[&with_header(proof, &header).sign()]).await;
         refused.assert_refused("invalid_dpop_proof");
         assert!(refused.nonce().is_none() && !refused.body.to_string().contains("evil"), "{refused:?}");
     }

@@ -1,13 +1,13 @@
 //! Exchange of bound tokens: a binding is kept by its key, replaced by that of the client, and never passed to another.
 
-use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
 use countersign_issuer::{Client, ExchangeRule, IssuerBuilder};
+use countersign_test::TestKey;
 use serde_json::json;
 
 use crate::direct::basic;
-use crate::dpop::{Answer, Key, World};
+use crate::dpop::{Answer, World};
 use crate::service::{SECRET, shop};
 
 /// The shop, with `gateway`, whose rule permits bound subject tokens.
@@ -25,14 +25,14 @@ async fn exchange(world: &World, client: &str, subject: &str, proofs: &[&str]) -
 }
 
 /// A proof by this key.
-fn by(world: &World, key: &Key) -> String {
-    key.sign(&json!({}), &world.claims(&json!({})))
+fn by(world: &World, key: &TestKey) -> String {
+    world.proof_by(key).sign()
 }
 
 #[tokio::test]
 async fn s6_20_s8_24_an_exchanged_token_is_bound_to_the_key_of_who_gets_it_and_a_bound_one_never_to_none() {
     let world = World::with(with_gateway);
-    let [caller, own] = [(); 2].map(|()| Key::new(Algorithm::ES256));
+    let [caller, own] = [(); 2].map(|()| world.other_key());
     let draft = || Draft::access_token().subject("ann").audience("orders").client_id("web").scope("read");
     let mint = |draft: &Draft| world.issuer.mint(draft).expect("a token").as_str().to_owned();
     let unbound = mint(&draft());
@@ -71,7 +71,7 @@ async fn s6_20_s8_24_a_token_that_was_issued_to_the_client_needs_its_key_again()
         let gateway = Client::new("gateway").secret(Secret::from(SECRET)).audiences(["billing", "orders"]);
         shop(builder).add_client(gateway.scopes(["read"]).default_audience("billing").add_exchange_rule(rule))
     });
-    let (own, thief) = (Key::new(Algorithm::ES256), Key::new(Algorithm::ES256));
+    let (own, thief) = (world.other_key(), world.other_key());
     let draft = Draft::access_token().subject("ann").audience("orders").client_id("web").scope("read");
     let draft = draft.claim("cnf", json!({ "jkt": thief.thumbprint() }));
     let callers = world.issuer.mint(&draft).expect("a token").as_str().to_owned();
@@ -88,7 +88,7 @@ async fn s6_20_a_client_exchanges_its_own_bound_token_only_with_its_key() {
         let client = Client::new("self").secret(Secret::from(SECRET)).audiences(["billing", "orders"]);
         shop(builder).add_client(client.default_audience("orders").add_exchange_rule(rule()))
     });
-    let (key, other) = (Key::new(Algorithm::ES256), Key::new(Algorithm::ES256));
+    let (key, other) = (world.other_key(), world.other_key());
     let form = "grant_type=client_credentials";
     let own = world.ask_as(&basic("self", SECRET), &[&by(&world, &key)], form).await.token_for(Some(&key));
     exchange(&world, "self", &own, &[]).await.assert_refused("invalid_request");

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use countersign_core::clock::{Clock, UnixTime};
-use countersign_core::key::Algorithm;
 use countersign_core::proof::Nonces;
 use countersign_issuer::MemoryStore;
 use serde_json::json;
 
 use crate::direct::{CC, basic};
-use crate::dpop::{Key, NAME, World};
+use crate::dpop::{NAME, World};
 use crate::fresh::Blocking;
 use crate::outage::Lines;
 use crate::service::{SECRET, shop};
@@ -31,8 +30,8 @@ async fn s6_20_s6_11_s6_12_a_proof_counts_once() {
     let by_another = world.ask_as(&basic("billing", SECRET), &[&proof], &format!("{CC}&audience=ledger")).await;
     by_another.assert_refused("invalid_dpop_proof");
 
-    let other = Key::new(Algorithm::ES256);
-    let same_id = other.sign(&json!({}), &world.claims(&json!({ "jti": "one" })));
+    let other = world.other_key();
+    let same_id = world.proof_by(&other).id("one").sign();
     world.ask(&[&same_id]).await.token_for(Some(&other));
 
     let raced = world.proof(json!({}));

@@ -8,7 +8,7 @@ use countersign::authenticate::CallerToken;
 use countersign::outbound::OutboundError;
 use countersign::prelude::*;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
-use countersign_test::{Answer, KEY_ID_PREFIX, MockService, TestIssuer};
+use countersign_test::{Answer, KEY_ID_PREFIX, MockService, TestIssuer, TestKey};
 use tower::ServiceExt;
 
 fn app(verifier: Verifier) -> Router {
@@ -84,6 +84,58 @@ async fn assertions_fail_where_the_answer_is_another() {
     assert!(fails(&|answer| {
         let _ = answer.assert_step_up();
     }));
+}
+
+/// S6.01 to S6.21: each wrong member of a proof alone.
+#[tokio::test]
+async fn s6_07_s6_16_one_call_puts_a_bound_token_and_its_proof_on_a_request() {
+    use countersign::proof::{Dpop, MutualTls, PeerCertificate};
+    use std::time::Duration;
+
+    let issuer = TestIssuer::new();
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("orders"))
+        .dpop(Dpop::at("https://api.test"))
+        .mutual_tls(MutualTls::of_connection())
+        .build()
+        .expect("a layer");
+    let app = Router::new().route("/orders", get(async |claims: Claims| claims.subject().to_owned())).layer(layer);
+    issuer.clock().advance(Duration::from_secs(120)); // proofs from before the start may have been used
+    let (key, other) = (TestKey::new(issuer.clock()), TestKey::new(issuer.clock()));
+    let ann = issuer.token().subject("ann").audience("orders").bound_to(&key);
+    let token = ann.sign();
+    let (list, url) = (|| Request::get("/orders"), "https://api.test/orders");
+    let proof = || key.proof("GET", url, &token);
+
+    assert_eq!(answer(&app, proof().on(list())).await.assert_success().text(), "ann");
+    answer(&app, proof().age(Duration::from_secs(60)).on(list())).await.assert_success();
+    answer(&app, proof().ahead(Duration::from_secs(10)).on(list())).await.assert_success();
+    for wrong in [
+        proof().age(Duration::from_secs(61)),
+        proof().ahead(Duration::from_secs(11)),
+        proof().method("POST"),
+        proof().address("https://api.test/stock"),
+        proof().for_token("another"),
+        proof().without_claim("ath"),
+        proof().claim("jti", 1),
+        proof().id(""),
+        proof().header("typ", "JWT"),
+        proof().without_header("jwk"),
+        proof().signed_by(&other),
+        proof().nonce("ignored here").method("HEAD"),
+    ] {
+        let refused = answer(&app, wrong.on(list())).await;
+        refused.assert_refused(401, "invalid_dpop_proof").assert_dpop_challenge("invalid_dpop_proof");
+    }
+    let stolen = answer(&app, other.proof("GET", url, &token).on(list())).await;
+    stolen.assert_refused(401, "token_invalid").assert_dpop_challenge("invalid_token");
+    answer(&app, ann.on(list())).await.assert_refused(401, "token_invalid").assert_challenge("invalid_token");
+    assert!(!format!("{:?} {key:?}", proof()).contains("api.test"));
+
+    let (own, foreign) = (b"the certificate of ann", b"the certificate of bob");
+    let bound = issuer.token().subject("ann").audience("orders").bound_to_certificate(own);
+    let with = |der: &[u8]| bound.on(list()).extension(PeerCertificate::from_der(der));
+    answer(&app, with(own)).await.assert_success();
+    answer(&app, with(foreign)).await.assert_refused(401, "token_invalid");
 }
 
 #[tokio::test]

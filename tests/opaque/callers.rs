@@ -162,15 +162,14 @@ async fn s13_12_the_token_of_an_opaque_caller_is_exchanged_and_forwarded_by_the_
 async fn s13_03_a_bound_opaque_token_needs_the_proof_of_its_key_at_each_request() {
     use axum::body::Body;
     use axum::http::Request;
-    use countersign::key::Algorithm;
-    use countersign::mint::{ProofDraft, Signer};
     use countersign::proof::Dpop;
+    use countersign_test::{TestKey, TestProof};
     use tower::ServiceExt;
 
     let issuer = TestIssuer::new();
-    let [owner, thief] = [(), ()].map(|()| Signer::generate(Algorithm::ES256).expect("a key"));
+    let [owner, thief] = [(); 2].map(|()| TestKey::new(issuer.clock()));
     let mut said = claims(&issuer);
-    said["cnf"] = json!({ "jkt": owner.verifying_key().expect("a public key").thumbprint() });
+    said["cnf"] = json!({ "jkt": owner.thumbprint() });
     said["token_type"] = json!("DPoP");
     let server = Server::saying(said).await;
     let layer = AuthenticateLayer::builder(issuer.verifier_for("api"))
@@ -180,13 +179,9 @@ async fn s13_03_a_bound_opaque_token_needs_the_proof_of_its_key_at_each_request(
         .expect("a layer");
     let service = service_of(&layer);
     issuer.clock().advance(Duration::from_secs(15)); // proofs of the time before a start are refused
-    let proof = |signer: &Signer| {
-        let draft = ProofDraft::new("GET", "https://api.test/", issuer.clock().now()).access_token(TOKEN);
-        draft.sign(signer).expect("signed")
-    };
-    let send = async |proof: &str| {
-        let request = Request::builder().uri("/").header("authorization", format!("DPoP {TOKEN}"));
-        let request = request.header("dpop", proof).body(Body::empty()).expect("a request");
+    let proof = |key: &TestKey| key.proof("GET", "https://api.test/", TOKEN);
+    let send = async |proof: &TestProof| {
+        let request = proof.on(Request::get("/")).body(Body::empty()).expect("a request");
         service.clone().oneshot(request).await.expect("answered").status().as_u16()
     };
     assert_eq!(got(&service, TOKEN).await.status, 401, "as a bearer token, before the answer is cached");

@@ -12,6 +12,8 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::clock::Clock;
 use countersign::introspect::Introspection;
 use countersign::prelude::*;
+use countersign::verify::Report;
+use countersign_core::integration::{ExplainedAnswer, explain_introspection};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 use http_body_util::BodyExt;
@@ -186,7 +188,15 @@ pub async fn status_of(issuer: &TestIssuer, said: &Value) -> (u16, String) {
     let server = Server::saying(said.clone()).await;
     let service = service(issuer, asking(issuer, &server));
     let got = got(&service, TOKEN).await;
+    let report = explained(issuer, said.to_string().as_bytes(), false).await;
+    assert_eq!(report.is_accepted(), got.status == 200, "the tools say the same: {said}\n{report}");
     (got.status.as_u16(), if got.status == 200 { got.body } else { got.code() })
+}
+
+/// What tools say about an answer to the client of [`asking`].
+pub async fn explained(issuer: &TestIssuer, answer: &[u8], is_signed: bool) -> Report {
+    let settings = ExplainedAnswer { issuer: issuer.name(), client_id: "api-client", absent_audience: None, is_signed };
+    explain_introspection(&issuer.verifier_for("api"), answer, &settings).await
 }
 
 /// Waits until `reached`; fails after ten seconds.

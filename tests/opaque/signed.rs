@@ -5,7 +5,7 @@ use countersign::clock::Clock;
 use countersign_test::{TestIssuer, TokenDraft};
 use serde_json::json;
 
-use crate::server::{Server, TOKEN, answer, asking, claims, got, service};
+use crate::server::{Server, TOKEN, answer, asking, claims, explained, got, service};
 
 const SIGNED: &str = "application/token-introspection+jwt";
 
@@ -21,9 +21,16 @@ fn good(issuer: &TestIssuer) -> TokenDraft {
 }
 
 async fn status(issuer: &TestIssuer, content_type: &'static str, body: String) -> u16 {
+    let report = explained(issuer, body.as_bytes(), true).await;
     let server = Server::start(move |_| answer(200, content_type, body.clone())).await;
     let service = service(issuer, asking(issuer, &server).require_signed_answers());
     let got = got(&service, TOKEN).await;
+    let verdict = match got.status.as_u16() {
+        200 => "accepted",
+        401 => "rejected",
+        _ => "undecided",
+    };
+    assert!(content_type != SIGNED || report.verdict.name() == verdict, "the tools say the same: {got:?}\n{report}");
     assert!(got.status != 503 || got.is_unavailable());
     assert_eq!(server.seen()[0].headers[header::ACCEPT], SIGNED);
     got.status.as_u16()

@@ -105,15 +105,16 @@ fn read(source: impl Read) -> Result<String, String> {
     }
 }
 
-/// The token after a leading `Bearer`, as a header has it.
+/// The token after a leading `Bearer` or `DPoP`, as a header has it.
 pub(crate) fn without_scheme(text: &str) -> &str {
+    let is_scheme = |word: &str| ["bearer", "dpop"].iter().any(|scheme| word.eq_ignore_ascii_case(scheme));
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        Some((scheme, token)) if is_scheme(scheme) => token.trim(),
         _ => text,
     }
 }
 
-/// Extracts the token from copied text: `Authorization: Bearer …`, quotes, a token response in JSON.
+/// Extracts the token from copied text: `Authorization: Bearer …` or `DPoP …`, quotes, a token response in JSON.
 pub(crate) fn unwrapped(text: &str) -> String {
     let mut rest = text.trim();
     let json = serde_json::from_str::<serde_json::Value>(rest).unwrap_or_default();
@@ -122,7 +123,7 @@ pub(crate) fn unwrapped(text: &str) -> String {
         rest = token.trim();
     }
     rest = rest.trim_matches(['"', '\'', '`']).trim();
-    for prefix in ["authorization:", "bearer "] {
+    for prefix in ["authorization:", "bearer ", "dpop "] {
         if rest.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)) {
             rest = rest.get(prefix.len()..).unwrap_or_default().trim();
         }
@@ -141,6 +142,7 @@ mod tests {
             " 'a.b.c' ",
             "Bearer a.b.c",
             "authorization: bearer a.b.c",
+            "Authorization: DPoP a.b.c",
             "\"Authorization: Bearer a.b.c\"",
             r#"{"access_token":"a.b.c","token_type":"Bearer"}"#,
         ] {
@@ -150,7 +152,7 @@ mod tests {
 
     #[test]
     fn only_the_scheme_is_taken_off() {
-        for (text, token) in [("Bearer a.b.c", "a.b.c"), ("bearer  a.b.c", "a.b.c"), ("a.b.c", "a.b.c")] {
+        for (text, token) in [("Bearer a.b.c", "a.b.c"), ("DPoP  a.b.c", "a.b.c"), ("a.b.c", "a.b.c")] {
             assert_eq!(without_scheme(text), token);
         }
         for odd in ["Basic a.b.c", "\"a.b.c\"", "Bearera.b.c", ""] {

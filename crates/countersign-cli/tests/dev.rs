@@ -43,12 +43,18 @@ impl Dev {
 
     /// A service with the printed policy, for clerks.
     async fn service(&self) -> String {
+        serve(self.app(AuthenticateLayer::new(self.verifier()))).await
+    }
+
+    fn verifier(&self) -> Verifier {
         let policy = Policy::from_toml(self.text("policy")).expect("a policy");
-        let verifier = Verifier::builder().policy(&policy, keys::from_config).build().expect("a verifier");
-        let app = Router::new()
+        Verifier::builder().policy(&policy, keys::from_config).build().expect("a verifier")
+    }
+
+    fn app(&self, layer: AuthenticateLayer) -> Router {
+        Router::new()
             .route("/orders", get(|| async { "orders" }).layer(countersign::guard::require(role("clerk"))))
-            .layer(AuthenticateLayer::new(verifier));
-        serve(app).await
+            .layer(layer)
     }
 }
 
@@ -260,6 +266,10 @@ async fn attacks_are_refused_by_a_guarded_service_and_reported_of_an_open_one() 
         assert_eq!((&report["proves"], &report["valid"]), (&json!(true), &json!([200, 200])));
         let xml = std::fs::read_to_string(junit.path()).expect("written");
         assert!(xml.contains("failures=\"0\" errors=\"0\"") && xml.contains("name=\"wrong_audience\""), "{xml}");
+        let skipped = report["skipped"].as_array().expect("a list");
+        let reason = skipped[0]["reason"].as_str().expect("text");
+        assert!(skipped.len() > 30 && reason.contains("was answered with 401"), "S6.01, no proofs taken: {reason}");
+        assert!(xml.contains(&format!("skipped=\"{}\"", skipped.len())) && xml.contains("<skipped message="), "{xml}");
 
         // Refusals of a service that trusts nobody prove nothing.
         let deaf = serve(Router::new().route("/orders", get(|| async { StatusCode::UNAUTHORIZED }))).await;
@@ -269,6 +279,36 @@ async fn attacks_are_refused_by_a_guarded_service_and_reported_of_an_open_one() 
         assert!(std::fs::read_to_string(junit.path()).expect("written").contains("errors=\"1\""));
         let closed = command(home.path(), words("attack http://127.0.0.1:1/"), String::new()).await;
         assert!(closed.code == 3 && closed.stdout.contains("connection refused"), "{}", closed.stdout);
+    }
+}
+
+/// S6.01 to S6.16, with nonces (S6.17) and without.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s6_01_s6_16_s6_17_attacks_on_bound_tokens_are_sent_to_a_service_that_takes_proofs() {
+    use countersign::proof::{Dpop, Nonces};
+    let home = new_path("home");
+    let dev = Dev::start(home.path(), &[]);
+    let external = "https://api.example/shop";
+    let dpop = || Dpop::at(external);
+    for dpop in [dpop(), dpop().nonces(Nonces::generate().expect("random numbers"))] {
+        let layer = AuthenticateLayer::builder(dev.verifier()).dpop(dpop).build().expect("a layer");
+        let url = serve(dev.app(layer)).await;
+        let issuer = dev.text("issuer");
+        let arguments = format!("attack {url} --json --issuer {issuer} --external-url {external}/orders?page=2");
+        let found = command(home.path(), words(&arguments), String::new()).await;
+        let report = found.json();
+        assert_form("attack", &report);
+        assert_eq!((found.code, &report["skipped"]), (0, &json!([])), "{report}");
+        let sent = report["attacks"].as_array().expect("a list");
+        let names: Vec<_> = sent.iter().map(|row| row["name"].as_str().expect("text")).collect();
+        for name in ["bound_as_bearer", "proof_replayed", "proof_of_another_key", "confirmation_null", "opaque_random"]
+        {
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+        // Proofs for the wrong address: the service takes them, but not these.
+        let found = command(home.path(), words(&format!("attack {url} --issuer {issuer}")), String::new()).await;
+        assert!(found.code == 0 && found.stdout.contains("attacks on bound tokens were skipped"), "{}", found.stdout);
+        assert!(found.stdout.contains("invalid_dpop_proof"), "the challenge says why: {}", found.stdout);
     }
 }
 
@@ -284,6 +324,7 @@ async fn attacks_that_get_through_fail_the_run() {
         command(home.path(), words(&format!("attack {careless} --junit {}", junit.path())), String::new()).await;
     assert!(found.code == 1 && found.stdout.contains("attacks got through"), "{}", found.stdout);
     assert!(found.stdout.contains("alg_none") && found.stdout.contains("200, expected 401"), "{}", found.stdout);
+    assert!(found.stdout.contains("no_proof ") && found.stdout.contains("proof_replayed "), "{}", found.stdout);
     assert!(std::fs::read_to_string(junit.path()).expect("written").contains("got through: 200"));
 
     let open = serve(Router::new().route("/orders", get(|| async { "open" }))).await;

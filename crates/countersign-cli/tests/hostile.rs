@@ -205,6 +205,11 @@ fn all_commands(address: &str) {
             &evil(&claims),
         ),
         sign(&header, &json!({ "iss": EVIL, "aud": EVIL, "exp": EVIL, "nbf": EVIL, "sub": [EVIL] })),
+        sign(
+            &evil(&json!({ "alg": "ES256", "typ": EVIL, "jwk": { "kty": EVIL, "crv": EVIL } })),
+            &json!({ "htm": EVIL, "htu": EVIL, "jti": EVIL, "ath": EVIL, "nonce": EVIL, "iat": 1, "cnf": { "jkt": EVIL } }),
+        ),
+        evil(&json!({ "active": true, "iss": EVIL, "aud": [EVIL], "token_type": EVIL, "cnf": EVIL })).to_string(),
         signer.sign_compact(EVIL.as_bytes(), EVIL.as_bytes()).expect("signed"),
         EVIL.to_owned(),
     ];
@@ -243,6 +248,7 @@ fn all_commands(address: &str) {
         check(&[&["verify"], &options[..]].concat(), token);
         check(&[&["verify", "--json"], &options[..]].concat(), token);
         check(&[&["verify", "--batch"], &options[..]].concat(), token);
+        proof_commands(&options, token, &tokens);
         let hostile =
             ["--issuer", EVIL, "--audience", EVIL, "--jwks", set.path(), "-"].map(|text| text.replace('\0', ""));
         let hostile: Vec<&str> = hostile.iter().map(String::as_str).collect();
@@ -303,6 +309,27 @@ fn all_commands(address: &str) {
         check(&["policy", "check", &text], "");
         check(&["hash", "check", &text], "a secret");
         check(&["jwks", "build", &text], "");
+    }
+}
+
+/// The commands that explain and make proofs and answers, with hostile ones.
+fn proof_commands(options: &[&str], token: &str, texts: &[String]) {
+    let key = file("key", &countersign_with(&["keygen"], "", &[]).stdout);
+    let url = format!("https://api.test/{}", EVIL.replace('\0', ""));
+    for text in texts {
+        let file = file("proof", text);
+        let proof = format!("@{}", file.path());
+        let about = ["--proof", &proof, "--url", &url, "--method", "x\u{202e}", "--nonce", "x\u{1b}[2J"];
+        check(&[&["verify"], &about[..], options].concat(), token);
+        check(&[&["verify", "--json"], &about[..], options].concat(), token);
+        let (_, others) = options.split_last().expect("options");
+        check(&[&["verify", "--introspection-answer", file.path()], others].concat(), "");
+        check(&[&["verify", "--json", "--introspection-answer", file.path()], others].concat(), "");
+    }
+    for form in [&[][..], &["--json"], &["--curl"]] {
+        check(&[&["dpop", "proof", "--key", key.path(), "--url", &url][..], form].concat(), token);
+        let nonce = ["dpop", "proof", "--key", key.path(), "--url", "https://a.test", "--nonce", "x\u{1b}[2J"];
+        check(&[&nonce[..], form].concat(), token);
     }
 }
 

@@ -50,16 +50,18 @@ pub use crate::metrics::{Metric, MetricKind, MetricValue, Sample};
 pub use crate::metrics::{Publisher, describe_metrics};
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
+pub use crate::proof::explain::{ExplainedRequest, explain_proof};
 pub use crate::redact::{is_visible, message_without_values, safe_text, visible_text, word};
 pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
+pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
 pub use crate::verify::introspected::{
     Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,
 };
 pub use crate::verify::needs_keys::NeedsKeys;
-pub use crate::verify::presented::verify_presented;
+pub use crate::verify::presented::{explain_presented, verify_presented};
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;

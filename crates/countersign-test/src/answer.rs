@@ -91,7 +91,33 @@ impl Answer {
     /// If the challenge is missing or has another error.
     #[track_caller]
     pub fn assert_challenge(&self, error: &str) -> &Self {
-        let named = self.parameter("error");
+        let named = self.parameter("Bearer", "error");
+        assert_eq!(named.as_deref(), Some(error), "another challenge: {self:?}");
+        self
+    }
+
+    /// Asserts a `DPoP` challenge with this error (RFC 9449 §7.1), such as `invalid_dpop_proof`.
+    ///
+    /// ```
+    /// use axum::body::Body;
+    /// use axum::http::Response;
+    /// use countersign_test::Answer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let response = Response::builder()
+    ///     .status(401)
+    ///     .header("www-authenticate", r#"DPoP realm="api", error="invalid_dpop_proof", algs="ES256""#)
+    ///     .body(Body::empty())
+    ///     .unwrap();
+    /// Answer::from_response(response).await.assert_dpop_challenge("invalid_dpop_proof");
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// If the challenge is missing or has another error.
+    #[track_caller]
+    pub fn assert_dpop_challenge(&self, error: &str) -> &Self {
+        let named = self.parameter("DPoP", "error");
         assert_eq!(named.as_deref(), Some(error), "another challenge: {self:?}");
         self
     }
@@ -103,7 +129,10 @@ impl Answer {
     #[track_caller]
     pub fn assert_token_requested(&self) -> &Self {
         assert_eq!(self.status, StatusCode::UNAUTHORIZED, "expected 401, got {self:?}");
-        assert!(self.challenge().is_some() && self.parameter("error").is_none(), "another challenge: {self:?}");
+        assert!(
+            self.challenge("Bearer").is_some() && self.parameter("Bearer", "error").is_none(),
+            "another challenge: {self:?}"
+        );
         self
     }
 
@@ -113,7 +142,7 @@ impl Answer {
     /// If it requires others or none.
     #[track_caller]
     pub fn assert_required_scope(&self, scope: &str) -> &Self {
-        assert_eq!(self.parameter("scope").as_deref(), Some(scope), "other scopes: {self:?}");
+        assert_eq!(self.parameter("Bearer", "scope").as_deref(), Some(scope), "other scopes: {self:?}");
         self
     }
 
@@ -154,14 +183,15 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
     }
 
-    fn challenge(&self) -> Option<&str> {
+    /// The parameters of the first challenge of this scheme.
+    fn challenge(&self, scheme: &str) -> Option<&str> {
         let values = self.headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        values.filter_map(|value| value.strip_prefix("Bearer")).next()
+        values.filter_map(|value| value.strip_prefix(scheme)).next()
     }
 
     /// A parameter of the challenge. Services of this project quote them, without quotes inside.
-    fn parameter(&self, name: &str) -> Option<String> {
-        let parameters = self.challenge()?.split([' ', ',']).collect::<Vec<_>>().join(" ");
+    fn parameter(&self, scheme: &str, name: &str) -> Option<String> {
+        let parameters = self.challenge(scheme)?.split([' ', ',']).collect::<Vec<_>>().join(" ");
         let (_, rest) = parameters.split_once(&format!(" {name}=\""))?;
         rest.split_once('"').map(|(value, _)| value.to_owned())
     }
@@ -171,7 +201,8 @@ impl Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut answer = f.debug_struct("Answer");
-        answer.field("status", &self.status()).field("challenge", &self.challenge()).field("body", &self.text());
+        let challenges: Vec<_> = self.headers.get_all(header::WWW_AUTHENTICATE).iter().collect();
+        answer.field("status", &self.status()).field("challenges", &challenges).field("body", &self.text());
         if let Some(unmet) = &self.unmet {
             answer.field("unmet", &format_args!("{unmet}"));
         }

@@ -23,9 +23,12 @@
 //! | [`TestIssuer`] | an issuer in memory: keys, tokens, rotation |
 //! | [`TokenDraft`] | the draft of one token |
 //! | [`TokenDraft::on`] | a token on a request, in one call |
+//! | [`TestKey`] | the key of a client: tokens bound to it ([`TokenDraft::bound_to`]), and its proofs (DPoP) |
+//! | [`TestProof`] | the draft of one proof, with wrong members on demand |
 //! | [`Answer`] | assertions on statuses, problem bodies and challenges |
 //! | [`MockService`] | a called service that records the requests and their tokens |
 //! | [`Attack`] | all known attacks, to run against your own service in one loop |
+//! | [`ProofAttack`] | all known attacks on requests with bound tokens |
 //! | [`ManualClock`] | a clock that the test moves |
 //! | [`Provider`] | discovery, JWKS and opaque tokens on loopback, with faults on demand |
 //!
@@ -42,6 +45,7 @@ mod identity;
 mod issuer;
 mod mock_service;
 mod opaque;
+mod proof;
 mod provider;
 mod request;
 mod ring;
@@ -50,9 +54,10 @@ mod server;
 pub use answer::Answer;
 pub use clock::ManualClock;
 pub use draft::TokenDraft;
-pub use hostile::Attack;
+pub use hostile::{Attack, HostileRequest, ProofAttack};
 pub use issuer::TestIssuer;
 pub use mock_service::{MockService, RecordedRequest};
+pub use proof::{TestKey, TestProof};
 pub use provider::Provider;
 pub use request::BearerAuth;
 pub use ring::KEY_ID_PREFIX;

@@ -38,7 +38,8 @@ impl OpaqueTokens {
         match self.active().get(token).filter(|claims| is_active(claims)).cloned() {
             Some(mut claims) => {
                 claims.insert("active".to_owned(), json!(true));
-                claims.insert("token_type".to_owned(), json!("Bearer"));
+                let is_bound = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
+                claims.insert("token_type".to_owned(), json!(if is_bound { "DPoP" } else { "Bearer" }));
                 Value::Object(claims).to_string()
             }
             None => json!({ "active": false }).to_string(),

@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, Request, header, request};
 
 use crate::draft::TokenDraft;
 
-/// A request, or a builder of one, that can carry a bearer token.
+/// A request, or a builder of one, that can carry a token.
 ///
 /// ```
 /// use axum::http::Request;
@@ -16,30 +16,58 @@ use crate::draft::TokenDraft;
 pub trait BearerAuth: private::Sealed + Sized {
     /// The same request with this bearer token, in place of any other.
     #[must_use]
-    fn bearer_auth(self, token: &str) -> Self;
+    fn bearer_auth(mut self, token: &str) -> Self {
+        if let Some(headers) = self.headers() {
+            headers.insert(header::AUTHORIZATION, credential("Bearer", token));
+        }
+        self
+    }
+
+    /// The same request with this bound token and this proof (RFC 9449 §7.1), in place of any others.
+    ///
+    /// [`TestProof::on`](crate::TestProof::on) makes both in one call.
+    ///
+    /// ```
+    /// use axum::http::Request;
+    /// use countersign_test::BearerAuth;
+    ///
+    /// let request = Request::get("/orders").dpop_auth("a-token", "a-proof").body(()).unwrap();
+    /// assert_eq!(request.headers()["authorization"], "DPoP a-token");
+    /// assert_eq!(request.headers()["dpop"], "a-proof");
+    /// ```
+    #[must_use]
+    fn dpop_auth(mut self, token: &str, proof: &str) -> Self {
+        if let Some(headers) = self.headers() {
+            headers.insert(header::AUTHORIZATION, credential("DPoP", token));
+            headers.insert("dpop", HeaderValue::from_str(proof).expect("a proof fits a header"));
+        }
+        self
+    }
 }
 
 mod private {
-    pub trait Sealed {}
-    impl<B> Sealed for axum::http::Request<B> {}
-    impl Sealed for axum::http::request::Builder {}
-}
+    use axum::http::{HeaderMap, Request, request};
 
-impl<B> BearerAuth for Request<B> {
-    fn bearer_auth(mut self, token: &str) -> Self {
-        self.headers_mut().insert(header::AUTHORIZATION, bearer(token));
-        self
+    pub trait Sealed {
+        /// The headers; none of a builder that has failed, which reports it in `body`.
+        fn headers(&mut self) -> Option<&mut HeaderMap>;
+    }
+
+    impl<B> Sealed for Request<B> {
+        fn headers(&mut self) -> Option<&mut HeaderMap> {
+            Some(self.headers_mut())
+        }
+    }
+
+    impl Sealed for request::Builder {
+        fn headers(&mut self) -> Option<&mut HeaderMap> {
+            self.headers_mut()
+        }
     }
 }
 
-impl BearerAuth for request::Builder {
-    fn bearer_auth(mut self, token: &str) -> Self {
-        if let Some(headers) = self.headers_mut() {
-            headers.insert(header::AUTHORIZATION, bearer(token));
-        } // else the builder has failed, and reports it in `body`
-        self
-    }
-}
+impl<B> BearerAuth for Request<B> {}
+impl BearerAuth for request::Builder {}
 
 impl TokenDraft {
     /// Signs the token and attaches it to a request.
@@ -61,8 +89,8 @@ impl TokenDraft {
     }
 }
 
-fn bearer(token: &str) -> HeaderValue {
-    let mut value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token fits a header");
+fn credential(scheme: &str, token: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(&format!("{scheme} {token}")).expect("a token fits a header");
     value.set_sensitive(true);
     value
 }

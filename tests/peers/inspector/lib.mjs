@@ -63,6 +63,10 @@ export async function filled(page, world) {
   await page.fill('#url', world.guarded);
   await page.click('#try-go');
   await page.locator('#try-result').waitFor();
+  await page.fill('#proof', world.proof);
+  await page.fill('#proof-url', 'https://api.test/elsewhere');
+  await page.click('#proof-go');
+  await page.locator('#proof-box').waitFor();
   await page.selectOption('#tool', 'to_pem');
   await page.fill('#helper-text', world.jwks);
   await page.click('#helper-go');

@@ -34,7 +34,7 @@ const look = (name) => async ({ page, world }) => {
   const width = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(width[0] <= width[1], `it scrolls sideways: ${width}`);
   await page.screenshot({ path: `${world.shots}/filled-${name}.png`, fullPage: true });
-  for (const part of ['token', 'check', 'trust', 'edit', 'words', 'mint', 'try', 'compare', 'helpers']) {
+  for (const part of ['token', 'check', 'trust', 'edit', 'words', 'mint', 'try', 'proof', 'compare', 'helpers']) {
     await page.locator(`#${part}-part`).screenshot({ path: `${world.shots}/part-${part}-${name}.png` });
   }
   await paste(page, world.tokens.good);

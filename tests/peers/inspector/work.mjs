@@ -51,6 +51,41 @@ export const scenarios = {
     assert.deepEqual(decoded((await page.inputValue('#token')).split('.')[1]), [1, 2]);
   },
 
+  'a proof is explained member by member, for the token above': async ({ page, world }) => {
+    const explain = async () => {
+      await page.click('#proof-go');
+      await until(page, () => document.getElementById('proof-message').textContent !== '');
+      return page.textContent('#proof-message');
+    };
+    const failed = async () => (await cells(page, 'proof-checks')).filter((row) => row[1].startsWith('✗')).map((row) => row[0]);
+    await paste(page, world.tokens.bound);
+    await trust(page, { 'check-at': String(decoded(world.proof.split('.')[1]).iat) });
+    await page.fill('#proof', world.proof);
+    await page.fill('#proof-url', 'https://api.test/orders?page=2');
+    assert.match(await explain(), /^✓ Accepted: every check passed/);
+    assert.deepEqual(await failed(), []);
+    await page.fill('#proof-method', 'POST');
+    assert.ok(await page.isHidden('#proof-box'), 'outdated');
+    assert.match(await explain(), /^✗ Refused: proof_wrong_method: .* To fix it: /);
+    assert.deepEqual(await failed(), ['htm']);
+    const row = (await cells(page, 'proof-checks')).find((cell) => cell[0] === 'htm');
+    assert.deepEqual(row.slice(2, 4), ['POST', '"GET"']);
+    await page.fill('#proof-method', 'GET');
+    await page.fill('#proof-nonce', 'demanded');
+    assert.match(await explain(), /proof_nonce_required/);
+    await page.fill('#proof-nonce', '');
+    await paste(page, world.tokens.good);
+    assert.match(await explain(), /proof_wrong_token/);
+    await trust(page, { 'check-at': '' });
+    await page.fill('#proof', world.tokens.good);
+    assert.match(await explain(), /proof_wrong_type/);
+    await page.fill('#proof-url', 'nowhere');
+    assert.match(await explain(), /not an http or https address/);
+    assert.ok(await page.isHidden('#proof-box'));
+    await page.click('#clear');
+    assert.equal(await page.inputValue('#proof'), '');
+  },
+
   'the example token is verified': async ({ page }) => {
     await page.click('#example');
     await until(page, () => document.getElementById('parts').childNodes.length > 0 && document.getElementById('key-choice').value === 'local');

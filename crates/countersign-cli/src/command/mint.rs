@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// Any claim: NAME=VALUE, with a value of JSON or text; NAME may be a path such as realm_access.roles
     #[arg(long, value_name = "NAME=VALUE")]
     claim: Vec<String>,
+    /// Bind the token to the key pair in this file (cnf.jkt), for proofs of countersign dpop
+    #[arg(long, value_name = "FILE")]
+    bound_to: Option<String>,
     /// A header member: NAME=VALUE
     #[arg(long, value_name = "NAME=VALUE")]
     header: Vec<String>,
@@ -107,6 +110,11 @@ impl Arguments {
         let expires_at = claims.get("exp").cloned();
         let token = self.signed(&signer, &claims)?;
         if let Some(url) = &self.curl {
+            if self.bound_to.is_some() {
+                return Err(Failure::usage(
+                    "a bound token needs a proof; pass the token to countersign dpop proof --curl",
+                ));
+            }
             output::line(&shell::curl(&token, url))?;
         } else if self.json {
             output::json(&json!({
@@ -161,6 +169,11 @@ impl Arguments {
         for claim in &self.claim {
             let (name, value) = member(claim)?;
             insert_at(&mut claims, name, value)?;
+        }
+        if let Some(path) = &self.bound_to {
+            let key = keyring::private_key(&input::file(path)?, None)?.verifying_key();
+            let key = key.map_err(|reason| Failure::usage(reason.to_string()))?;
+            insert_at(&mut claims, "cnf.jkt", json!(key.thumbprint()))?;
         }
         self.broken_claims(&mut claims, now);
         for (name, option) in [("iss", "--issuer"), ("aud", "--audience")] {

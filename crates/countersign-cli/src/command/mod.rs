@@ -4,6 +4,7 @@ mod apikey;
 mod attack;
 mod decode;
 mod dev;
+mod dpop;
 mod explain;
 mod hash;
 mod issuer;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Explain(Box<explain::Arguments>),
     /// Mint a token, valid or broken, with a development key or your own
     Mint(mint::Arguments),
+    /// Make proofs for tokens that are bound to a key (DPoP)
+    Dpop(dpop::Arguments),
     /// Run a provider for development: keys, and tokens of users whom you name
     Dev(dev::Arguments),
     /// Send every attack of the test kit to a running service
@@ -73,6 +76,7 @@ impl Command {
             Command::Verify(arguments) => arguments.run(),
             Command::Explain(arguments) => arguments.run(),
             Command::Mint(arguments) => arguments.run(),
+            Command::Dpop(arguments) => arguments.run(),
             Command::Dev(arguments) => arguments.run(),
             Command::Attack(arguments) => arguments.run(),
             Command::Keygen(arguments) => arguments.run(),

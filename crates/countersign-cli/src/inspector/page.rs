@@ -12,7 +12,7 @@ use super::state::Inspector;
 const PAGE: &str = include_str!("page/page.html");
 
 /// The files that the page loads, and their types.
-const FILES: [(&str, &str, &str); 10] = [
+const FILES: [(&str, &str, &str); 11] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/theme.css", "text/css; charset=utf-8", include_str!("page/theme.css")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
@@ -22,6 +22,7 @@ const FILES: [(&str, &str, &str); 10] = [
     ("/check.js", SCRIPT, include_str!("page/check.js")),
     ("/compare.js", SCRIPT, include_str!("page/compare.js")),
     ("/mint.js", SCRIPT, include_str!("page/mint.js")),
+    ("/proof.js", SCRIPT, include_str!("page/proof.js")),
     ("/try.js", SCRIPT, include_str!("page/try.js")),
 ];
 

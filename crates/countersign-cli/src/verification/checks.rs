@@ -1,6 +1,7 @@
 //! The checks of a report, with their remedies.
 
 use countersign::error::VerifyErrorKind;
+use countersign::proof::ProofErrorKind;
 use countersign::verify::{Check, Outcome, Report, Verdict};
 
 use crate::claim_text;
@@ -9,12 +10,13 @@ use crate::output::{self, Tone, toned};
 
 /// The remedy for the stable code of a failed check.
 pub(crate) fn remedy(code: &str) -> Option<&'static str> {
-    VerifyErrorKind::ALL.iter().find(|kind| kind.code() == code).map(|kind| kind.remedy())
+    let of_token = VerifyErrorKind::ALL.iter().find(|kind| kind.code() == code).map(|kind| kind.remedy());
+    of_token.or_else(|| ProofErrorKind::ALL.iter().find(|kind| kind.code() == code).map(|kind| kind.remedy()))
 }
 
 /// The value of a check in words, if it is a time.
 pub(crate) fn found_in_words(check: &Check, now: i64) -> Option<String> {
-    let is_time = matches!(check.name, "expiry" | "not before" | "issued at");
+    let is_time = matches!(check.name, "expiry" | "not before" | "issued at" | "iat");
     check.found.as_deref()?.parse().ok().filter(|_| is_time).map(|at| claim_text::time(at, now))
 }
 

@@ -6,7 +6,7 @@ use countersign_core::clock::{Clock, SystemClock, UnixTime};
 use countersign_core::key::{Algorithm, KeySet};
 use countersign_core::mint::{Draft, Signer};
 use countersign_core::secret::Secret;
-use countersign_test::{Provider, TestIssuer};
+use countersign_test::{Provider, TestIssuer, TestKey};
 use countersign_tests::peers;
 use serde_json::{Value, json};
 
@@ -89,6 +89,9 @@ fn with_tokens(mut world: Value, issuer: &TestIssuer, provider: &Provider, elsew
         .expires_at(UnixTime::from_secs(now + 3600))
         .sign(&shared)
         .expect("signed");
+    let client = TestKey::new(issuer.clock());
+    let bound = draft().bound_to(&client).sign();
+    world["proof"] = json!(client.proof("GET", "https://api.test/orders", &bound).sign());
     world["tokens"] = json!({
         "good": good,
         "timed": draft().claim("nbf", now + 30).lifetime(std::time::Duration::from_secs(3600)).sign(),
@@ -99,6 +102,7 @@ fn with_tokens(mut world: Value, issuer: &TestIssuer, provider: &Provider, elsew
         "own_key": own_key,
         "jku": jku,
         "shared": shared,
+        "bound": bound,
         "discovered": provider.token().subject("ann").audience("orders").sign(),
     });
     world["own_jwks"] = json!(json!({ "keys": [jwk] }).to_string());

@@ -19,13 +19,13 @@ use crate::verify::signature::matching_key;
 pub(super) const MAX_PROOF_BYTES: usize = 8 * 1024;
 
 /// The longest `jti`, in bytes.
-const MAX_ID_BYTES: usize = 256;
+pub(super) const MAX_ID_BYTES: usize = 256;
 
 /// The longest age of a proof by default.
 const MAX_AGE: Duration = Duration::from_secs(60);
 
 /// The longest time by which the client's clock may be ahead.
-const MAX_AHEAD: Duration = Duration::from_secs(10);
+pub(super) const MAX_AHEAD: Duration = Duration::from_secs(10);
 
 /// The algorithms and times of proofs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,13 +123,7 @@ impl DpopProof {
     /// # Errors
     /// `proof_wrong_token`.
     pub fn check_token(&self, token: &str) -> Result<(), ProofError> {
-        let Some(hash) = self.claims.token_hash() else {
-            return Err(ProofError::new(Kind::WrongToken, "the proof has no ath"));
-        };
-        match Thumbprint::from_base64url(hash) {
-            Some(hash) if hash.0 == sha256(token) => Ok(()),
-            _ => Err(ProofError::new(Kind::WrongToken, "ath is not the hash of the access token")),
-        }
+        check_token_hash(&self.claims, token)
     }
 
     /// The thumbprint of the key with which the proof claims to be signed.
@@ -197,7 +191,7 @@ impl DpopProof {
     }
 }
 
-fn check_times(claims: &ProofClaims, rules: &ProofRules, now: UnixTime) -> Result<UnixTime, ProofError> {
+pub(super) fn check_times(claims: &ProofClaims, rules: &ProofRules, now: UnixTime) -> Result<UnixTime, ProofError> {
     let not_fresh = |detail: String| Err(ProofError::new(Kind::NotFresh, detail));
     let Some(issued_at) = claims.issued_at else {
         return Err(ProofError::new(Kind::Malformed, "the proof has no iat"));
@@ -218,7 +212,7 @@ fn check_times(claims: &ProofClaims, rules: &ProofRules, now: UnixTime) -> Resul
     Ok(issued_at)
 }
 
-fn check_id(claims: &ProofClaims) -> Result<(), ProofError> {
+pub(super) fn check_id(claims: &ProofClaims) -> Result<(), ProofError> {
     match claims.token_id() {
         None | Some("") => Err(ProofError::new(Kind::Malformed, "the proof has no jti")),
         Some(id) if id.len() > MAX_ID_BYTES => Err(ProofError::new(Kind::Malformed, "jti is longer than 256 bytes")),
@@ -226,7 +220,7 @@ fn check_id(claims: &ProofClaims) -> Result<(), ProofError> {
     }
 }
 
-fn check_method(claims: &ProofClaims, method: &str) -> Result<(), ProofError> {
+pub(super) fn check_method(claims: &ProofClaims, method: &str) -> Result<(), ProofError> {
     match claims.method() {
         None => Err(ProofError::new(Kind::Malformed, "the proof has no htm")),
         Some(found) if found == method => Ok(()),
@@ -237,7 +231,7 @@ fn check_method(claims: &ProofClaims, method: &str) -> Result<(), ProofError> {
     }
 }
 
-fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), ProofError> {
+pub(super) fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), ProofError> {
     let Some(found) = claims.uri() else {
         return Err(ProofError::new(Kind::Malformed, "the proof has no htu"));
     };
@@ -246,11 +240,24 @@ fn check_uri(claims: &ProofClaims, request: ProofRequest<'_>) -> Result<(), Proo
     }
     let expected: Vec<String> =
         request.external_urls.iter().map(|url| format!("{}{}", url.as_str(), safe_text(request.path))).collect();
-    // Neither query, fragment nor user: they may hold secrets.
-    let found = found.split(['?', '#']).next().unwrap_or_default();
-    let found = found.rsplit_once('@').map_or(found, |(_, rest)| rest);
-    let detail = format!("htu: expected {}, found \"{}\"", expected.join(" or "), safe_text(found));
+    let detail = format!("htu: expected {}, found \"{}\"", expected.join(" or "), safe_text(shown_uri(found)));
     Err(ProofError::new(Kind::WrongUri, detail))
+}
+
+/// An address without query, fragment and user, which may hold secrets.
+pub(super) fn shown_uri(uri: &str) -> &str {
+    let uri = uri.split(['?', '#']).next().unwrap_or_default();
+    uri.rsplit_once('@').map_or(uri, |(_, rest)| rest)
+}
+
+pub(super) fn check_token_hash(claims: &ProofClaims, token: &str) -> Result<(), ProofError> {
+    let Some(hash) = claims.token_hash() else {
+        return Err(ProofError::new(Kind::WrongToken, "the proof has no ath"));
+    };
+    match Thumbprint::from_base64url(hash) {
+        Some(hash) if hash.0 == sha256(token) => Ok(()),
+        _ => Err(ProofError::new(Kind::WrongToken, "ath is not the hash of the access token")),
+    }
 }
 
 /// Omits the proof.

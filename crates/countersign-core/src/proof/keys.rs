@@ -60,7 +60,7 @@ impl ProofKeys {
 }
 
 impl ProofKey {
-    fn read(segment: &str, allowed: &[Algorithm]) -> Result<Self, ProofError> {
+    pub(super) fn read(segment: &str, allowed: &[Algorithm]) -> Result<Self, ProofError> {
         let ProofHeader { header, jwk } = ProofHeader::decode(segment).map_err(|error| ProofError::of_form(&error))?;
         let algorithm = check_header(&header.token_type, header.algorithm, &header.algorithm_name, allowed)?;
         let jwk = jwk.ok_or_else(|| ProofError::new(Kind::BadKey, "the header has no jwk"))?;

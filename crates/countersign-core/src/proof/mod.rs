@@ -5,6 +5,7 @@
 
 mod dpop;
 mod error;
+pub(crate) mod explain;
 mod header;
 mod keys;
 mod nonce;

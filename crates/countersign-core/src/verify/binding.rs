@@ -33,6 +33,13 @@ impl Binding {
         self.certificate
     }
 
+    /// The members of `cnf`, for reports.
+    pub(super) fn names(&self) -> String {
+        let member = |name: &str, value: Option<Thumbprint>| value.map(|value| format!("{name} {value}"));
+        let members = [member("jkt", self.key), member("x5t#S256", self.certificate)];
+        members.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+
     /// The binding of a token; `None` if it has no `cnf`.
     #[inline]
     pub(super) fn of(payload: &Payload) -> Result<Option<Box<Self>>, VerifyError> {

@@ -6,13 +6,13 @@ use crate::token::{ListClaim, Payload, Text};
 
 /// The expected and the actual value, each if it fits on one line.
 #[derive(Debug, Default)]
-pub(super) struct Compared {
-    pub(super) expected: Option<String>,
-    pub(super) found: Option<String>,
+pub(crate) struct Compared {
+    pub(crate) expected: Option<String>,
+    pub(crate) found: Option<String>,
 }
 
 impl Compared {
-    pub(super) fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
+    pub(crate) fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
         Compared { expected: Some(expected.into()), found: Some(found.into()) }
     }
 }
@@ -23,15 +23,15 @@ const SHOWN: usize = 4;
 /// The word for an absent value.
 const NOTHING: &str = "nothing";
 
-pub(super) fn time(time: Option<UnixTime>) -> String {
+pub(crate) fn time(time: Option<UnixTime>) -> String {
     time.map_or(NOTHING.to_owned(), |time| time.as_secs().to_string())
 }
 
-pub(super) fn text(payload: &Payload, claim: Option<Text>) -> String {
+pub(crate) fn text(payload: &Payload, claim: Option<Text>) -> String {
     claim.map_or(NOTHING.to_owned(), |text| quoted(payload.text(text)))
 }
 
-pub(super) fn list(payload: &Payload, claim: &ListClaim) -> String {
+pub(crate) fn list(payload: &Payload, claim: &ListClaim) -> String {
     match claim {
         ListClaim::Absent => NOTHING.to_owned(),
         ListClaim::Wrong => "neither a string nor a list of strings".to_owned(),
@@ -40,7 +40,7 @@ pub(super) fn list(payload: &Payload, claim: &ListClaim) -> String {
 }
 
 /// The first few items, and the number of further ones.
-pub(super) fn some_of(mut items: impl Iterator<Item = String>) -> String {
+pub(crate) fn some_of(mut items: impl Iterator<Item = String>) -> String {
     let first: Vec<String> = items.by_ref().take(SHOWN).collect();
     match (first.is_empty(), items.count()) {
         (true, _) => "none".to_owned(),
@@ -50,6 +50,6 @@ pub(super) fn some_of(mut items: impl Iterator<Item = String>) -> String {
 }
 
 /// Untrusted text in quotes, safe to log.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", safe_text(text))
 }

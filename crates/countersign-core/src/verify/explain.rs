@@ -31,20 +31,30 @@ impl Verifier {
     /// # }
     /// ```
     pub async fn explain(&self, token: &str) -> Report {
-        let (report, keys) = self.explain_given(token, None);
+        self.explain_with(token, &Possession::NONE).await
+    }
+
+    /// As [`explain`](Self::explain), for a sender who has proven this.
+    pub(super) async fn explain_with(&self, token: &str, possession: &Possession) -> Report {
+        let (report, keys) = self.explain_given(token, possession, None);
         let Some(keys) = keys else { return report };
         let outcome = keys.refresh().await;
-        self.explain_given(token, Some(&outcome)).0
+        self.explain_given(token, possession, Some(&outcome)).0
     }
 
     /// As [`explain`](Self::explain), with the cached keys: a key that is missing leaves the token undecided.
     #[must_use]
     pub fn explain_with_cached_keys(&self, token: &str) -> Report {
-        self.explain_given(token, None).0
+        self.explain_given(token, &Possession::NONE, None).0
     }
 
     /// The report, and the source to refresh if its answer could change the report.
-    fn explain_given(&self, token: &str, outcome: Option<&RefreshOutcome>) -> (Report, Option<NeedsKeys>) {
+    fn explain_given(
+        &self,
+        token: &str,
+        possession: &Possession,
+        outcome: Option<&RefreshOutcome>,
+    ) -> (Report, Option<NeedsKeys>) {
         let inner = &*self.0.current.load();
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
         let mut record = Record::default();
@@ -78,7 +88,7 @@ impl Verifier {
             issuer,
             claim_names,
             reserved_subjects: &inner.reserved_subjects,
-            possession: &Possession::NONE,
+            possession,
             now,
             valid_at: now,
         });
@@ -135,7 +145,7 @@ fn compare_key(header: Option<&Header>, keys: Option<&[&Arc<VerifyingKey>]>) -> 
 }
 
 /// `scopes orders:read; roles clerk; tenant none`.
-fn authorities(grants: &Grants) -> String {
+pub(super) fn authorities(grants: &Grants) -> String {
     let list = |title: &str, names: &Names, fact: Fact| match grants.unknown.contains(fact) {
         true => format!("{title} unknown"),
         false => format!("{title} {}", some_of(names.iter().map(word))),
@@ -162,14 +172,14 @@ fn json(segment: &str) -> Option<Value> {
 
 /// The checks so far; the first failure is the verdict, as it is in production.
 #[derive(Default)]
-struct Record {
-    checks: Vec<Check>,
-    first_failure: Option<VerifyError>,
+pub(super) struct Record {
+    pub(super) checks: Vec<Check>,
+    pub(super) first_failure: Option<VerifyError>,
 }
 
 impl Record {
     /// Records a check and returns its value.
-    fn step<T>(&mut self, name: &'static str, result: Result<T, VerifyError>) -> Option<T> {
+    pub(super) fn step<T>(&mut self, name: &'static str, result: Result<T, VerifyError>) -> Option<T> {
         let (outcome, value) = match result {
             Ok(value) => (Outcome::Passed, Some(value)),
             Err(error) => {
@@ -183,7 +193,7 @@ impl Record {
     }
 
     /// Records a check; `None` if its input is missing.
-    fn rule<T>(&mut self, name: &'static str, result: Option<Result<T, VerifyError>>) -> Option<T> {
+    pub(super) fn rule<T>(&mut self, name: &'static str, result: Option<Result<T, VerifyError>>) -> Option<T> {
         match result {
             Some(result) => self.step(name, result),
             None => {
@@ -194,14 +204,14 @@ impl Record {
     }
 
     /// Records a check as not reached if its input is missing.
-    fn needs(&mut self, is_there: bool, name: &'static str) {
+    pub(super) fn needs(&mut self, is_there: bool, name: &'static str) {
         if !is_there {
             self.checks.push(Check { name, outcome: Outcome::NotReached, expected: None, found: None });
         }
     }
 
     /// Adds the compared values to the last check.
-    fn compare(&mut self, values: impl FnOnce() -> Compared) {
+    pub(super) fn compare(&mut self, values: impl FnOnce() -> Compared) {
         if let Some(check) = self.checks.last_mut() {
             let Compared { expected, found } = values();
             (check.expected, check.found) = (expected, found);

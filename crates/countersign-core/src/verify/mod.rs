@@ -3,9 +3,10 @@
 mod admissions;
 pub(crate) mod binding;
 mod builder;
-mod compared;
+pub(crate) mod compared;
 pub(crate) mod enqueued;
 mod explain;
+pub(crate) mod explain_introspected;
 mod headers;
 pub(crate) mod introspected;
 mod namespaces;

@@ -249,6 +249,19 @@ attacks! {
     DpopBound => "dpop_bound", [ProofRequired];
     /// Bound to a client's certificate (`cnf.x5t#S256`), sent without it.
     CertificateBound => "certificate_bound", [ProofRequired];
+    /// Bound to what no service checks (`cnf.kid`).
+    ConfirmationUnknown => "confirmation_unknown_as_bearer", [ProofRequired];
+    /// An empty `cnf`, which a lax service takes for an absent one.
+    ConfirmationEmpty => "confirmation_empty_as_bearer", [ProofRequired];
+    /// `cnf: null`, which a lax service takes for an absent one.
+    ConfirmationNull => "confirmation_null_as_bearer", [ProofRequired];
+
+    /// An opaque token that nobody issued: 32 random bytes in base64url.
+    OpaqueRandom => "opaque_random", [Malformed];
+    /// An opaque token that nobody issued, in the form of a UUID.
+    OpaqueUuid => "opaque_uuid", [Malformed];
+    /// A guessable opaque token, made of the subject.
+    OpaqueSubject => "opaque_subject", [Malformed];
 }
 
 impl Attack {

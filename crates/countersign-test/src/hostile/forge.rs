@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{hmac, rand};
 use base64_simd::URL_SAFE_NO_PAD;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
@@ -38,6 +38,7 @@ impl Attack {
             .form(self)
             .or_else(|| forge.algorithm(self))
             .or_else(|| forge.key(self))
+            .or_else(|| forge.opaque(self))
             .unwrap_or_else(|| forge.claim(self))
     }
 }
@@ -190,6 +191,24 @@ impl Forge<'_> {
         })
     }
 
+    /// Invented opaque tokens.
+    fn opaque(&self, attack: Attack) -> Option<String> {
+        Some(match attack {
+            Attack::OpaqueRandom => encode(&random()),
+            Attack::OpaqueUuid => {
+                let digits: String = random().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+                let (first, rest) = digits.split_at(8);
+                format!("{first}-{}-4{}-8{}-{}", &rest[..4], &rest[5..8], &rest[9..12], &rest[12..])
+            }
+            Attack::OpaqueSubject => {
+                let subject = self.claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+                let subject: String = subject.chars().filter(char::is_ascii_alphanumeric).collect();
+                format!("session-{subject}-00000001")
+            }
+            _ => return None,
+        })
+    }
+
     /// Attacks by claims and token type, each honestly signed: only the rules can refuse them.
     fn claim(&self, attack: Attack) -> String {
         let own_issuer = &self.draft.issuer.name;
@@ -236,6 +255,9 @@ impl Forge<'_> {
             Attack::CertificateBound => {
                 self.with_claim("cnf", json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }))
             }
+            Attack::ConfirmationUnknown => self.with_claim("cnf", json!({ "kid": "a-key" })),
+            Attack::ConfirmationEmpty => self.with_claim("cnf", json!({})),
+            Attack::ConfirmationNull => self.with_claim("cnf", Value::Null),
             form_or_key => panic!("{} has no recipe", form_or_key.name()),
         }
     }
@@ -329,6 +351,12 @@ fn with_last_bit_set(segment: &str) -> String {
     let (rest, last) = segment.split_at(segment.len() - 1);
     let at = ALPHABET.find(last).expect("a base64url character");
     format!("{rest}{}", &ALPHABET[at ^ 1..=(at ^ 1)])
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).expect("random numbers");
+    bytes
 }
 
 fn deep() -> String {

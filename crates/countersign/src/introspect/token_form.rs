@@ -31,7 +31,17 @@ fn is_json_header(part: &str) -> bool {
         let unused = if canonical.len() % 4 == 2 { 4 } else { 2 };
         decode_base64url(&format!("{rest}{}", without_bits(last, unused)?))
     });
-    decoded.is_some_and(|json| serde_json::from_slice::<HashMap<String, IgnoredAny>>(&json).is_ok())
+    decoded.is_some_and(|json| begins_with_members(&json))
+}
+
+/// Returns whether a JSON object begins the text. Lenient readers ignore what follows; it may follow only an object with members,
+/// since some random opaque tokens begin with `{}`.
+fn begins_with_members(text: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<HashMap<String, IgnoredAny>>();
+    match values.next() {
+        Some(Ok(members)) => !members.is_empty() || values.next().is_none(),
+        _ => false,
+    }
 }
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -56,13 +66,23 @@ mod tests {
             "eyJhbGciOiJkaXIifQ..aXY.Y2lwaGVy.dGFn",
             "eyJhbGciOiJFUzI1NiJ9==.e30.c2ln",
             "eyJhIjoxMn1=.e30.c2ln",
-            "eyJhIjoxfR.e30.c2ln", // unused bits are set
+            "eyJhIjoxfR.e30.c2ln",   // unused bits are set
+            "eyJhIjoxfXt9.e30.c2ln", // a second object follows
+            "e30.e30.c2ln",
         ] {
             assert!(is_signed_token(signed), "{signed}");
         }
-        for opaque in
-            ["ory_at_abc.def", "abc", "a.b.c", "bm90IGpzb24.e30.c2ln", "W10.e30.c2ln", "..", "....", "eyJhIjox.e30"]
-        {
+        for opaque in [
+            "ory_at_abc.def",
+            "abc",
+            "a.b.c",
+            "bm90IGpzb24.e30.c2ln",
+            "W10.e30.c2ln",
+            "e30x.e30",
+            "..",
+            "....",
+            "eyJhIjox.e30",
+        ] {
             assert!(!is_signed_token(opaque), "{opaque}");
         }
     }

@@ -10,10 +10,11 @@ pub(super) fn report(url: &str, run: &Run) -> String {
     let is_open = run.exit == Exit::Rejected && failures == 0;
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuite name=\"countersign attack {}\" tests=\"{}\" failures=\"{}\" errors=\"{errors}\">\n",
+         <testsuite name=\"countersign attack {}\" tests=\"{}\" failures=\"{}\" errors=\"{errors}\" skipped=\"{}\">\n",
         escaped(url),
-        run.rows.len() + 1,
+        run.rows.len() + run.skipped.len() + 1,
         failures + usize::from(is_open),
+        run.skipped.len(),
     );
     let problem = match (errors, is_open) {
         (1, _) => format!("<error message=\"{}\"/>", escaped(&run.message)),
@@ -30,6 +31,9 @@ pub(super) fn report(url: &str, run: &Run) -> String {
             }
         };
         text.push_str(&case(row.name, &problem));
+    }
+    for skipped in &run.skipped {
+        text.push_str(&case(skipped.name, &format!("<skipped message=\"{}\"/>", escaped(&skipped.reason))));
     }
     text.push_str("</testsuite>\n");
     text

@@ -1,5 +1,6 @@
 //! `countersign attack`: the attack list of the test kit against a running service, for CI.
 
+mod bound;
 mod junit;
 mod results;
 mod target;
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign::key::Algorithm;
-use countersign_test::{Attack, TestIssuer, TokenDraft};
+use countersign_test::{Attack, TestIssuer, TestKey, TokenDraft};
 
 use super::dev::{self, Shape, User};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
@@ -23,6 +24,8 @@ use target::Target;
 /// The tokens are signed with the development key: let the service trust the provider of countersign dev, with the same
 /// --like and --audience. A valid token is sent first and last; unless both are accepted, the refusals prove nothing and the
 /// exit code is 3. Exit code 0: every attack was refused; 1: one got through, or was answered oddly.
+///
+/// Attacks on tokens that are bound to a key (DPoP) are sent if the service accepts such a token with its proof, and else skipped.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -49,12 +52,15 @@ pub(crate) struct Arguments {
     /// The client
     #[arg(long, value_name = "ID", default_value = "web")]
     client: String,
+    /// The address of the URL as proofs name it, if the service is configured with another
+    #[arg(long, value_name = "URL")]
+    external_url: Option<String>,
     /// Write the results as JUnit XML to this file
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     #[command(flatten)]
     connection: ConnectionOptions,
-    /// Print one JSON object: url, message, proves, valid, without_token, attacks
+    /// Print one JSON object: url, message, proves, valid, without_token, attacks, skipped
     #[arg(long)]
     json: bool,
 }
@@ -65,10 +71,11 @@ impl Arguments {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| Failure::usage(format!("{}: not a URL", output::safe(&self.url))))?;
-        let draft = self.draft()?;
+        let (draft, key) = self.draft()?;
+        let external = self.external_url.clone().unwrap_or_else(|| url.to_string());
         let target = Target::new(&self.connection, url, &self.method)?;
         let runtime = runtime::current_thread()?;
-        let run = runtime.block_on(attack(&target, &draft));
+        let run = runtime.block_on(attack(&target, &draft, &key, &external));
         if let Some(path) = self.junit.take() {
             let text = junit::report(&self.url, &run);
             std::fs::write(&path, text).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
@@ -80,8 +87,8 @@ impl Arguments {
         Ok(run.exit)
     }
 
-    /// A valid token of the user, to be forged.
-    fn draft(&self) -> Result<TokenDraft, Failure> {
+    /// A valid token of the user, to be forged, and the key of a client.
+    fn draft(&self) -> Result<(TokenDraft, TestKey), Failure> {
         let mut user = User::parse(&self.user)?;
         user.scopes.clone_from(&self.scope);
         let origin = format!("http://127.0.0.1:{}", dev::PORT);
@@ -100,13 +107,19 @@ impl Arguments {
         let bare = fresh.claims().keys().filter(|name| !matches!(name.as_str(), "iat" | "exp")).cloned();
         let bare = bare.collect::<Vec<_>>().into_iter().fold(fresh, TokenDraft::without_claim);
         let draft = claims.build().into_iter().fold(bare, |draft, (name, value)| draft.claim(name, value));
-        Ok(draft.header("typ", self.like.token_type()))
+        Ok((draft.header("typ", self.like.token_type()), TestKey::new(kit.clock())))
     }
 }
 
-async fn attack(target: &Target, draft: &TokenDraft) -> Run {
-    let mut run =
-        Run { valid: Vec::new(), without_token: None, rows: Vec::new(), message: String::new(), exit: Exit::Undecided };
+async fn attack(target: &Target, draft: &TokenDraft, key: &TestKey, external: &str) -> Run {
+    let mut run = Run {
+        valid: Vec::new(),
+        without_token: None,
+        rows: Vec::new(),
+        skipped: Vec::new(),
+        message: String::new(),
+        exit: Exit::Undecided,
+    };
     let first = target.send(Some(&draft.sign())).await;
     run.valid.push(first.as_ref().ok().map(|answer| answer.status));
     match &first {
@@ -114,7 +127,7 @@ async fn attack(target: &Target, draft: &TokenDraft) -> Run {
             run.message = format!("Nothing is shown: {problem}.");
             return run;
         }
-        Ok(answer) if !(200..300).contains(&answer.status) => {
+        Ok(answer) if !answer.is_success() => {
             run.message = format!(
                 "Nothing is shown: the valid token was answered with {}{}. Let the service trust the provider of countersign \
                  dev with this issuer and audience, and name a user whom this route lets in.",
@@ -131,6 +144,7 @@ async fn attack(target: &Target, draft: &TokenDraft) -> Run {
         let outcome = status.map_or("not answered", crate::tools::attacks::outcome);
         run.rows.push(Row { name: attack.name(), status, expected: attack.expected_status(), outcome });
     }
+    bound::attack(target, draft, key, external, &mut run).await;
     let last = target.send(Some(&draft.sign())).await.ok().map(|answer| answer.status);
     run.valid.push(last);
     let count = |outcome: &str| run.rows.iter().filter(|row| row.outcome == outcome).count();

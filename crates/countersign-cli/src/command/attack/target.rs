@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, Url, redirect};
+use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Client, Method, RequestBuilder, Url, redirect};
+
+use countersign_test::HostileRequest;
 
 use crate::exit::Failure;
 use crate::fetch::{self, ConnectionOptions};
@@ -23,6 +25,14 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The challenge, quoted and in parentheses, or nothing.
     pub(super) challenge: String,
+    /// The nonce for the next proof (RFC 9449 §8).
+    pub(super) nonce: Option<String>,
+}
+
+impl Answer {
+    pub(super) fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
 }
 
 impl Target {
@@ -39,11 +49,42 @@ impl Target {
 
     /// The answer to one request; `Err` is the reason why there is none.
     pub(super) async fn send(&self, token: Option<&str>) -> Result<Answer, String> {
-        let mut request = self.client.request(self.method.clone(), self.url.clone());
+        let mut request = self.request();
         if let Some(token) = token {
             let value = fetch::bearer(token).ok_or("the token has characters that no header can have")?;
             request = request.header(AUTHORIZATION, value);
         }
+        self.answer(request).await
+    }
+
+    /// The answer to a request with a bound token and these proofs.
+    pub(super) async fn send_bound(&self, authorization: &str, proofs: &[String]) -> Result<Answer, String> {
+        let mut value = HeaderValue::from_str(authorization).map_err(|_| "the token fits no header")?;
+        value.set_sensitive(true);
+        let request = self.request().header(AUTHORIZATION, value);
+        self.answer(proofs.iter().fold(request, |request, proof| request.header("dpop", proof))).await
+    }
+
+    /// The answer to a hostile request; to its repetition if it is a replay, which shows nothing unless the first is accepted.
+    pub(super) async fn send_hostile(&self, hostile: &HostileRequest) -> Result<Answer, String> {
+        if hostile.is_replay() {
+            let first = self.send_bound(hostile.authorization(), hostile.proofs()).await?;
+            if !first.is_success() {
+                return Err(format!("the proof was refused at its first use with {}", first.status));
+            }
+        }
+        self.send_bound(hostile.authorization(), hostile.proofs()).await
+    }
+
+    pub(super) const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn request(&self) -> RequestBuilder {
+        self.client.request(self.method.clone(), self.url.clone())
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<Answer, String> {
         let response = request.send().await.map_err(|error| {
             let reason = fetch::failure_reason(&error, ANSWER_WITHIN);
             format!("{}: {reason}", output::safe(self.url.as_str()))
@@ -52,6 +93,7 @@ impl Target {
         let challenge = challenge.map(|value| {
             format!(" (WWW-Authenticate: {})", output::quoted(&String::from_utf8_lossy(value.as_bytes())))
         });
-        Ok(Answer { status: response.status().as_u16(), challenge: challenge.unwrap_or_default() })
+        let nonce = response.headers().get("dpop-nonce").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        Ok(Answer { status: response.status().as_u16(), challenge: challenge.unwrap_or_default(), nonce })
     }
 }

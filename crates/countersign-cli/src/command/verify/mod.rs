@@ -1,10 +1,15 @@
 //! `countersign verify`: builds a verifier from options or a policy file, and verifies tokens.
 
 mod batch;
+mod introspection;
+mod proof;
 mod report;
 
 use clap::Args;
 use countersign::verify::Verdict;
+
+use introspection::AnswerOptions;
+use proof::ProofOptions;
 
 use crate::exit::{EXIT_CODES, Failure, Outcome};
 use crate::verification::{Session, Settings, VerifyOptions};
@@ -16,6 +21,9 @@ use crate::{input, output};
 /// at+jwt pass; at+jwt selects the RFC 9068 profile with its required claims, JWT stands for ID tokens, and any accepts
 /// every type. Without --alg every asymmetric algorithm that the keys allow passes; HMAC requires --alg HS256 (384, 512)
 /// and an oct key from a file.
+///
+/// With --proof, the token is explained with the proof that came with it (DPoP): each member that is wrong, with the value that
+/// it should have. Whether a service has seen the proof before is not checked.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -23,7 +31,11 @@ pub(crate) struct Arguments {
     token: Option<String>,
     #[command(flatten)]
     options: VerifyOptions,
-    /// Print one JSON object: verdict, header, claims, code, message, checks
+    #[command(flatten)]
+    proof: ProofOptions,
+    #[command(flatten)]
+    answer: AnswerOptions,
+    /// Print one JSON object: verdict, header, claims, code, message, checks; with --proof also proof, its own report
     #[arg(long)]
     json: bool,
     /// Read one token per line, print one JSON object per line, in order; exit code 0 when all lines are done
@@ -34,7 +46,11 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let settings = Settings::from_options(&self.options)?;
+        let policy = settings.policy.clone();
         let mut session = Session::new(settings)?;
+        if self.answer.is_given() {
+            return self.answer.run(&policy, &mut session, self.json);
+        }
         if self.batch {
             return batch::run(&mut session, input::lines(self.token.as_deref())?);
         }
@@ -42,14 +58,17 @@ impl Arguments {
         if token.is_empty() {
             return Err(Failure::usage("no token given; pass it on standard input"));
         }
-        let report = session.report(&token);
+        let (report, proof) = match self.proof.reports(&mut session, &token)? {
+            Some((report, proof)) => (report, Some(proof)),
+            None => (session.report(&token), None),
+        };
         if self.json {
-            output::line(&report::json(&report)?)?;
+            output::line(&report::json_with_proof(&report, proof.as_ref())?)?;
         } else {
             let is_undecided = matches!(report.verdict, Verdict::Undecided { .. });
             let failures = if is_undecided { session.key_failures(&token) } else { Vec::new() };
-            report::print(&report, &session.origin(&report), &failures, session.now())?;
+            report::print(&report, proof.as_ref(), &session.origin(&report), &failures, session.now())?;
         }
-        Ok(report::exit(&report))
+        Ok(report::exit(proof.as_ref().filter(|proof| !proof.is_accepted()).unwrap_or(&report)))
     }
 }

@@ -5,6 +5,7 @@ mod compare;
 mod copy;
 mod helper;
 mod mint;
+mod proof;
 mod read;
 mod response;
 mod try_service;
@@ -27,5 +28,6 @@ pub(super) fn router() -> Router<Arc<Inspector>> {
         .route("/copy", post(copy::answer))
         .route("/try", post(try_service::answer))
         .route("/attack", post(attack::answer))
+        .route("/proof", post(proof::answer))
         .route("/helper", post(helper::answer))
 }

@@ -257,7 +257,7 @@ fn is_brought_along(report: &Report, header: &Value) -> bool {
     brought.zip(used).is_some_and(|(brought, used)| used.contains(brought.thumbprint()))
 }
 
-fn row(check: &Check, now: i64) -> Value {
+pub(super) fn row(check: &Check, now: i64) -> Value {
     let (code, message) = match &check.outcome {
         Outcome::Failed { code, message } => (Some(*code), Some(message.as_str())),
         _ => (None, None),

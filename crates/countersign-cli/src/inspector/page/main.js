@@ -4,14 +4,15 @@ import * as check from './check.js';
 import * as compare from './compare.js';
 import * as mint from './mint.js';
 import * as pane from './pane.js';
+import * as proof from './proof.js';
 import * as tryService from './try.js';
 
 if (isOpened) {
-  for (const part of [pane, check, compare, mint, tryService]) part.start();
+  for (const part of [pane, check, compare, mint, proof, tryService]) part.start();
   $('clear').addEventListener('click', async () => {
     $('trust').reset();
     $('take-message').textContent = '';
-    for (const part of [compare, mint, tryService]) part.reset();
+    for (const part of [compare, mint, proof, tryService]) part.reset();
     await pane.setToken('');
     check.reset();
     $('token').focus();

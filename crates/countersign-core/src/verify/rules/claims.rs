@@ -288,9 +288,10 @@ fn compare_confirmation(case: &Case<'_>) -> Compared {
         Ok(Some(binding)) => Possession::of(Some(&binding)).words(),
         Err(_) => "cnf with jkt or x5t#S256",
     };
-    let found = match case.payload.confirmation {
-        None => "no cnf".to_owned(),
-        Some(_) => format!("cnf, with {}", case.possession.words()),
+    let found = match (case.payload.confirmation, Binding::of(case.payload)) {
+        (None, _) => "no cnf".to_owned(),
+        (Some(_), Ok(Some(binding))) => format!("cnf with {}; {}", binding.names(), case.possession.words()),
+        (Some(json), _) => format!("cnf {}; {}", quoted(case.payload.text(json)), case.possession.words()),
     };
     Compared::new(expected, found)
 }

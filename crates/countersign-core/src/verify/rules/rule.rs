@@ -47,6 +47,11 @@ impl Rule {
         }
     }
 
+    /// Returns whether the rule is for claims, and not for a header.
+    pub(in crate::verify) const fn is_for_claims(&self) -> bool {
+        matches!(self, Rule::Claims { .. })
+    }
+
     /// The decision.
     #[inline]
     pub(super) fn decide(&self, header: &Header, case: &Case<'_>) -> Result<(), VerifyError> {
