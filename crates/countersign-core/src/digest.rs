@@ -59,7 +59,7 @@ impl DigestKey {
         self.digest_parts(&[text.as_bytes()])
     }
 
-    /// The digest of these bytes, one after the other: where one part ends and the next begins does not count.
+    /// The digest of these bytes, one after the other; the bounds of the parts do not count.
     ///
     /// ```
     /// use countersign_core::integration::DigestKey;

@@ -1,4 +1,4 @@
-//! What tokens are bound to.
+//! The key and the certificate that a token is bound to.
 
 use countersign_core::key::Thumbprint;
 use serde_json::{Map, Value};
