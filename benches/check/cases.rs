@@ -13,6 +13,7 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::guard::require;
 use countersign::outbound::AttachTokenLayer;
+use countersign_benches::bound::{Bound, Records};
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
@@ -55,7 +56,7 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), vec![outbound()], refusals()].into_iter().flatten().collect()
+    [new_tokens(), hits(), vec![proof(), record(), outbound()], refusals()].into_iter().flatten().collect()
 }
 
 fn new_tokens() -> Vec<Case> {
@@ -101,6 +102,25 @@ fn hits() -> Vec<Case> {
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
     iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).collect()
+}
+
+fn proof() -> Case {
+    let Bound { service, bearer, with_proof, .. } = Bound::new();
+    let (mut with, mut without, bearer) = (service.clone(), service, request(&bearer));
+    Case::new("hit, bound token with its proof, over a bearer token", move || {
+        assert!(call(&mut with, with_proof.clone()));
+    })
+    .over(move || assert!(call(&mut without, bearer.clone())))
+}
+
+/// Both loops make a proof; it is recorded in one of them.
+fn record() -> Case {
+    let [mut recorded, mut only_read] = [(); 2].map(|()| Records::new(LIVE * 64));
+    Case::new("record of a used proof", move || {
+        let proof = recorded.proof();
+        recorded.record(black_box(&proof));
+    })
+    .over(move || drop(black_box(only_read.proof())))
 }
 
 fn outbound() -> Case {

@@ -3,6 +3,7 @@
 //! The suite itself is in `suite/`, one file a question; `main.rs` there lists them.
 
 pub mod allocations;
+pub mod bound;
 pub mod measure;
 pub mod refused;
 pub mod report;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::response::Response;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
@@ -83,17 +84,19 @@ impl World {
 
     /// The answer to a token request with these credentials, proofs and this form.
     pub async fn ask_as(&self, authorization: &str, proofs: &[&str], form: &str) -> Answer {
+        let request = self.request(authorization, proofs, form);
+        Answer::of(self.issuer.router().oneshot(request).await.expect("infallible")).await
+    }
+
+    /// A token request with these credentials, proofs and this form.
+    pub fn request(&self, authorization: &str, proofs: &[&str], form: &str) -> Request<Body> {
         let path = url(self.issuer.name());
         let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         if !authorization.is_empty() {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         request = proofs.iter().fold(request, |request, proof| request.header("DPoP", *proof));
-        let request = request.body(Body::from(form.to_owned())).expect("a request");
-        let response = self.issuer.router().oneshot(request).await.expect("infallible");
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
-        Answer { status, headers, body: serde_json::from_slice(&body).expect("JSON") }
+        request.body(Body::from(form.to_owned())).expect("a request")
     }
 
     /// The client `orders` requests a token for itself.
@@ -109,6 +112,12 @@ fn url(name: &str) -> String {
 }
 
 impl Answer {
+    pub async fn of(response: Response) -> Self {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = axum::body::to_bytes(response.into_body(), 65_536).await.expect("a body");
+        Answer { status, headers, body: serde_json::from_slice(&body).expect("JSON") }
+    }
+
     /// The token; checks that it is bound to this key, or to none.
     #[track_caller]
     pub fn token_for(&self, key: Option<&TestKey>) -> String {

@@ -1,5 +1,9 @@
 //! The embedded token service over real HTTP (CONFORMANCE group S8).
 
+mod certificates;
+mod certificates_exchange;
+mod certificates_headers;
+mod certificates_tls;
 mod clients;
 mod clocks;
 mod crash;

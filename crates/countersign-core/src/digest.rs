@@ -56,8 +56,22 @@ impl DigestKey {
     #[must_use]
     #[inline]
     pub fn digest(&self, text: &str) -> KeyedDigest {
+        self.digest_parts(&[text.as_bytes()])
+    }
+
+    /// The digest of these bytes, one after the other; the bounds of the parts do not count.
+    ///
+    /// ```
+    /// use countersign_core::integration::DigestKey;
+    ///
+    /// let key = DigestKey::random();
+    /// assert!(key.digest_parts(&[b"a", b"b"]) == key.digest("ab"));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn digest_parts(&self, parts: &[&[u8]]) -> KeyedDigest {
         let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write(text.as_bytes());
+        parts.iter().for_each(|part| hasher.write(part));
         let hash = hasher.finish128();
         KeyedDigest([hash.h1, hash.h2])
     }
@@ -78,6 +92,21 @@ impl fmt::Debug for KeyedDigest {
 }
 
 impl KeyedDigest {
+    /// The digest as a number, for tables.
+    ///
+    /// ```
+    /// use countersign_core::integration::DigestKey;
+    ///
+    /// let key = DigestKey::random();
+    /// assert_ne!(key.digest("a").to_number(), key.digest("b").to_number());
+    /// ```
+    #[must_use]
+    #[inline]
+    pub const fn to_number(self) -> u128 {
+        let KeyedDigest([first, second]) = self;
+        (first as u128) << 64 | second as u128
+    }
+
     /// The digest as text, for queues by names.
     #[must_use]
     pub fn to_name(self) -> String {

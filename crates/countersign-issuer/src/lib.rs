@@ -24,7 +24,7 @@
 //!    token. Nothing is allowed that is not named.
 //! 3. `store/`: keys, revocations and upgraded secrets in memory, in one file ([`FileStore`], feature `file`, on by
 //!    default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
-//! 4. `proof/`: proofs of possession (DPoP), to whose keys tokens are bound.
+//! 4. `proof/`: proofs of possession (DPoP), and what tokens are bound to.
 //! 5. `rotation/`: signing keys, each pending, then active, then retiring.
 //! 6. `client/`: [`Client`], its authentication, and its secrets as Argon2id hashes ([`SecretHash`]).
 //! 7. `service/`: [`Issuer`], the rules for its own tokens, federation and revocation.
@@ -33,7 +33,8 @@
 //! 10. `builder/` and `config/`: settings in Rust and in TOML.
 //!
 //! Access tokens follow RFC 9068. There are no refresh tokens: a client requests a new access token. A client that sends a DPoP
-//! proof (RFC 9449) gets a token that is bound to its key.
+//! proof (RFC 9449) gets a token that is bound to its key, and [`Client::certificate_bound_access_tokens`] binds tokens to the
+//! certificate of the client (RFC 8705).
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|

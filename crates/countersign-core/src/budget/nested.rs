@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
+use std::hash::{BuildHasherDefault, Hash};
+use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::shares::{KeyHash, KeyHasher, OverBudget, fair_share};
+use super::shares::{Hashed, KeyHasher, OverBudget, fair_share};
 
 /// The `retry_after` of refusals: the end of other permits is not known.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -45,7 +46,7 @@ struct Inner<const LEVELS: usize> {
 
 struct Used<const LEVELS: usize> {
     total: u32,
-    counts: [HashMap<KeyHash, u32>; LEVELS],
+    counts: [HashMap<NonZeroU64, u32, BuildHasherDefault<Hashed>>; LEVELS],
 }
 
 /// A unit in use. Dropping it returns the unit on every level.
@@ -62,14 +63,15 @@ struct Used<const LEVELS: usize> {
 /// ```
 pub struct NestedPermit<const LEVELS: usize> {
     inner: Arc<Inner<LEVELS>>,
-    path: [Option<KeyHash>; LEVELS],
+    /// Small: a store of used proofs has a million.
+    path: [Option<NonZeroU64>; LEVELS],
 }
 
 impl<const LEVELS: usize> NestedBudget<LEVELS> {
     /// A budget of `units` at the same time, of which a key gets at most the share of its level.
     #[must_use]
     pub fn new(units: u32, shares: [u32; LEVELS]) -> Self {
-        let used = Used { total: 0, counts: std::array::from_fn(|_| HashMap::new()) };
+        let used = Used { total: 0, counts: std::array::from_fn(|_| HashMap::default()) };
         let inner = Inner { hasher: KeyHasher::default(), bound: units, shares, used: Mutex::new(used) };
         NestedBudget { inner: Arc::new(inner) }
     }
@@ -85,6 +87,7 @@ impl<const LEVELS: usize> NestedBudget<LEVELS> {
     /// # Errors
     /// If a share on one of the levels, or the bound, is used up.
     pub fn acquire(&self, path: [Option<u64>; LEVELS]) -> Result<NestedPermit<LEVELS>, OverBudget> {
+        let path = path.map(|level| level.map(|key| NonZeroU64::new(key).unwrap_or(NonZeroU64::MIN)));
         let mut used = self.inner.lock();
         let mut free = self.inner.bound.saturating_sub(used.total);
         if free == 0 {

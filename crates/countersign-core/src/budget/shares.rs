@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::time::Duration;
 
 /// The history of a key. What was good before is served before what was never seen.
@@ -125,6 +125,24 @@ impl Shares {
 
     pub(super) fn total(&self) -> u32 {
         self.total
+    }
+}
+
+/// Takes the hashes of keys as they are: a [`KeyHasher`] made them.
+#[derive(Default)]
+pub(super) struct Hashed(KeyHash);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The header of a request's proof.
 
+use memchr::memchr;
+
 use super::error::{ProofError, ProofErrorKind as Kind};
 
 /// The only proof of a request, from the values of its header `DPoP`.
@@ -17,7 +19,9 @@ pub fn only_proof<'h>(values: impl IntoIterator<Item = &'h [u8]>) -> Result<&'h 
     match text.ok_or_else(|| ProofError::new(Kind::Malformed, "the DPoP header is not ASCII"))? {
         "" => Err(missing("the DPoP header is empty")),
         // No character of a JWT; a proxy may have joined two headers.
-        text if text.contains(',') => Err(missing("the request has more than one proof in its DPoP header")),
+        text if memchr(b',', text.as_bytes()).is_some() => {
+            Err(missing("the request has more than one proof in its DPoP header"))
+        }
         text => Ok(text),
     }
 }

@@ -3,6 +3,7 @@
 //! A stolen token that is bound to a key is worthless without that key. The layer of the crate `countersign` checks the proof of
 //! each request; applications meet [`Nonces`] and [`ExternalUrl`] in its settings.
 
+mod certificate;
 mod dpop;
 mod error;
 pub(crate) mod explain;
@@ -11,6 +12,7 @@ mod keys;
 mod nonce;
 mod target;
 
+pub use certificate::PeerCertificate;
 pub use dpop::{DpopProof, ProofRequest, ProofRules};
 pub use error::{ProofError, ProofErrorKind};
 pub use header::only_proof;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use memchr::memchr2;
+
 use crate::error::Fault;
 
 /// An external address of a service, before the path of a request.
@@ -42,7 +44,7 @@ impl ExternalUrl {
     /// Returns whether `uri` is the address of the request with this path; query and fragment of `uri` do not count.
     #[must_use]
     pub fn has_target(&self, uri: &str, path: &str) -> bool {
-        let end = uri.find(['?', '#']).unwrap_or(uri.len());
+        let end = memchr2(b'?', b'#', uri.as_bytes()).unwrap_or(uri.len());
         let is_plain = uri.get(..end).and_then(|uri| uri.strip_prefix(&*self.0)).is_some_and(|rest| rest == path);
         // The target of `OPTIONS *` and of `CONNECT` has no path.
         path.starts_with('/') && !has_dots(path) && (is_plain || self.has_normal_target(uri, path))
@@ -61,8 +63,15 @@ impl ExternalUrl {
 
 /// Returns whether a path has a segment `.` or `..`: its normal form may be the address of another service.
 fn has_dots(path: &str) -> bool {
-    path.split('/')
-        .any(|segment| segment.len() <= 6 && matches!(&*segment.to_ascii_lowercase().replace("%2e", "."), "." | ".."))
+    let after_dot = |text: &'_ str| {
+        let encoded = || text.strip_prefix("%2e").or_else(|| text.strip_prefix("%2E"));
+        text.strip_prefix('.').or_else(encoded).map(str::len)
+    };
+    path.split('/').any(|segment| match after_dot(segment) {
+        None => false,
+        Some(0) => true,
+        Some(rest) => after_dot(&segment[segment.len() - rest..]) == Some(0), // a prefix of whole characters is gone
+    })
 }
 
 /// An address without query and fragment, taken apart: its parts contain only characters that they may have.

@@ -1,4 +1,4 @@
-//! Authentication of clients by secret or assertion.
+//! Authentication of clients by secret, assertion or certificate.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -47,6 +47,9 @@ impl ClientAuthenticator {
                 Some((client, check)) => check.proves(client, &assertion, &self.store).await?,
                 None => false,
             },
+            ClientCredential::Certificate(certificate) => {
+                client.is_some_and(|client| client.certificates.contains(&certificate))
+            }
         };
         client.filter(|_| is_authentic).map(Arc::clone).ok_or(AuthenticationError::Rejected)
     }

@@ -30,8 +30,8 @@ impl Client {
         if slow > 1 || keyed > MAX_KEYED_HASHES {
             fault("secret", "more than one Argon2id or bcrypt hash, or more than four keyed hashes; remove some");
         }
-        if slow + keyed == 0 && self.public_keys.is_none() && !is_federated {
-            fault("secret", "neither a secret nor public keys; the client could never authenticate");
+        if slow + keyed == 0 && self.public_keys.is_none() && self.certificates.is_empty() && !is_federated {
+            fault("secret", "neither a secret nor public keys nor a certificate; the client could never authenticate");
         }
         if self.grants.is_empty() {
             fault("grants", "empty; the client could request nothing");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::claims::TenantId;
 use countersign_core::error::Fault;
-use countersign_core::key::KeySource;
+use countersign_core::key::{KeySource, Thumbprint};
 use countersign_core::secret::Secret;
 
 use super::public_keys::PublicKeys;
@@ -68,6 +68,7 @@ pub struct Client {
     plain: Vec<Secret<String>>,
     pub(super) hashes: Vec<SecretHash>,
     pub(crate) public_keys: Option<PublicKeys>,
+    pub(crate) certificates: Vec<Thumbprint>,
     pub(crate) grants: BTreeSet<Grant>,
     pub(crate) audiences: Vec<String>,
     pub(super) default_audience: Option<String>,
@@ -75,6 +76,7 @@ pub struct Client {
     pub(crate) exchange_rules: Vec<ExchangeRule>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) dpop_bound_access_tokens: bool,
+    pub(crate) certificate_bound_access_tokens: bool,
     introspected_audiences: Vec<String>,
     is_locked: bool,
 }
@@ -87,6 +89,7 @@ impl Client {
             plain: Vec::new(),
             hashes: Vec::new(),
             public_keys: None,
+            certificates: Vec::new(),
             introspected_audiences: Vec::new(),
             grants: BTreeSet::from([Grant::ClientCredentials]),
             audiences: Vec::new(),
@@ -95,6 +98,7 @@ impl Client {
             exchange_rules: Vec::new(),
             tenant: None,
             dpop_bound_access_tokens: false,
+            certificate_bound_access_tokens: false,
             is_locked: false,
         }
     }
@@ -127,6 +131,27 @@ impl Client {
     /// look for a new one yet, the client gets 503.
     pub fn key_source(mut self, keys: Arc<dyn KeySource>) -> Self {
         self.public_keys = Some(PublicKeys::Source(keys));
+        self
+    }
+
+    /// The certificates that authenticate it (`self_signed_tls_client_auth`, RFC 8705 §2.2), each by its SHA-256; several, so that
+    /// it can change its certificate without a pause. It then needs no secret. Default: none.
+    ///
+    /// The client connects with one of them and sends its `client_id`. Neither the signature nor the expiry of a certificate is
+    /// checked: who has its key is the client, until the registration changes. The issuer learns of the certificate as
+    /// [`Issuer::router`](crate::Issuer::router) says.
+    ///
+    /// ```
+    /// use countersign_core::key::Thumbprint;
+    /// use countersign_issuer::Client;
+    ///
+    /// // openssl x509 -in orders.pem -outform der | openssl dgst -sha256 -binary | basenc --base64url | tr -d =
+    /// let own = Thumbprint::from_base64url("kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k").unwrap();
+    /// let orders = Client::new("orders").certificates([own]).audiences(["billing"]);
+    /// # let _ = orders;
+    /// ```
+    pub fn certificates(mut self, certificates: impl IntoIterator<Item = Thumbprint>) -> Self {
+        self.certificates = certificates.into_iter().collect();
         self
     }
 
@@ -180,6 +205,16 @@ impl Client {
     /// Default: without a proof, it gets a bearer token.
     pub fn dpop_bound_access_tokens(mut self) -> Self {
         self.dpop_bound_access_tokens = true;
+        self
+    }
+
+    /// Binds all its tokens to the certificate of the connection on which it requests them (RFC 8705 §3), and refuses requests
+    /// without one. Default: a certificate does not bind tokens.
+    ///
+    /// It may be any certificate whose key the client has; [`certificates`](Self::certificates) is needed only if it authenticates
+    /// the client. The issuer learns of the certificate as [`Issuer::router`](crate::Issuer::router) says.
+    pub fn certificate_bound_access_tokens(mut self) -> Self {
+        self.certificate_bound_access_tokens = true;
         self
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_core::claims::TenantId;
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::key::KeySource;
+use countersign_core::key::{KeySource, Thumbprint};
 use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use serde::Deserialize;
 
@@ -46,6 +46,10 @@ pub struct ClientConfig {
     /// A file with the public keys that verify its assertions (a JWK Set). It is read again as it changes; a wrong one
     /// is an error at the start, and later leaves the last good keys in use.
     pub public_keys: Option<String>,
+    /// The certificates that authenticate it, each by the SHA-256 of its DER in base64url without padding; see
+    /// [`Client::certificates`].
+    #[serde(default)]
+    pub certificates: Vec<String>,
     /// The allowed grants, by `grant_type`. Default: `client_credentials`, and token exchange if it has a rule.
     pub grants: Option<Vec<String>>,
     /// The audiences that it may request tokens for.
@@ -64,6 +68,9 @@ pub struct ClientConfig {
     /// Demands a proof of possession (DPoP) with each of its token requests (RFC 9449 §5.2).
     #[serde(default)]
     pub dpop_bound_access_tokens: bool,
+    /// Binds its tokens to the certificate of its connection, and demands one (RFC 8705 §3).
+    #[serde(default)]
+    pub certificate_bound_access_tokens: bool,
     /// Refuses every request of the client.
     #[serde(default)]
     pub locked: bool,
@@ -94,7 +101,7 @@ pub struct ExchangeConfig {
     /// More claims to copy from the subject token.
     #[serde(default)]
     pub copied_claims: Vec<String>,
-    /// Accepts subject tokens that are bound to a key of their sender, without a proof by it; see
+    /// Accepts subject tokens that are bound to a key or certificate of their sender, without a proof of it; see
     /// [`ExchangeRule::bound_subject_tokens`].
     #[serde(default)]
     pub bound_subject_tokens: bool,
@@ -136,6 +143,10 @@ impl ClientConfig {
                 ConfigError::check(renamed.collect()).err().unwrap_or(error)
             })?);
         }
+        let certificates = self.certificates.iter().map(|text| Thumbprint::from_base64url(text));
+        let wrong =
+            || ConfigError::new(field("certificates"), "not the SHA-256 of a certificate in base64url without padding");
+        client = client.certificates(certificates.collect::<Option<Vec<_>>>().ok_or_else(wrong)?);
         if let Some(audience) = &self.default_audience {
             client = client.default_audience(audience);
         }
@@ -146,6 +157,9 @@ impl ClientConfig {
         client = client.introspected_audiences(&self.introspected_audiences);
         if self.dpop_bound_access_tokens {
             client = client.dpop_bound_access_tokens();
+        }
+        if self.certificate_bound_access_tokens {
+            client = client.certificate_bound_access_tokens();
         }
         if self.locked {
             client = client.locked();

@@ -74,6 +74,13 @@ pub struct IssuerConfig {
     /// The environment variable with the secret of the nonces, which all instances share: at least 32 random bytes, as text. It
     /// sets `dpop_nonces`.
     pub dpop_nonce_secret_env: Option<String>,
+    /// The proxies that end TLS and forward the certificates of clients in `Client-Cert` (RFC 9440), for the command: addresses or
+    /// networks, such as `10.0.0.5`. An application adds `ReadCertificateLayer` of the crate `countersign` to its router instead.
+    #[serde(default)]
+    pub certificate_proxies: Vec<String>,
+    /// The same for Envoy, which forwards certificates in `X-Forwarded-Client-Cert`.
+    #[serde(default)]
+    pub certificate_envoys: Vec<String>,
     /// The environment variable with the pepper of keyed hashes.
     pub pepper_env: Option<String>,
     /// The store of its state. Default: memory, which a restart loses.

@@ -19,6 +19,8 @@ fn whole() -> String {
         concurrent_secret_checks = 2
         dpop_bound_access_tokens = true
         dpop_nonces = true
+        certificate_proxies = ["10.0.0.5"]
+        certificate_envoys = ["10.0.0.6"]
 
         [[audience]]
         name = "billing"
@@ -35,6 +37,8 @@ fn whole() -> String {
         introspected_audiences = ["billing"]
         tenant = "acme"
         dpop_bound_access_tokens = true
+        certificates = ["kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"]
+        certificate_bound_access_tokens = true
         locked = true
 
         [[client.exchange]]
@@ -138,6 +142,19 @@ fn relative_paths_start_at_the_folder_of_the_configuration() {
         assert_eq!(error.faults()[0].field, "store", "{bad}");
     }
     std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn s6_21_a_certificate_is_its_sha_256_in_base64url() {
+    const GOOD: &str = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+    let hex = "4E:12:43:BD:22:C6:6E:76:C2:BA:9E:DD:C1:F9:13:94:E5:7F:9F:83:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA";
+    for wrong in ["", "orders.pem", hex, &format!("{GOOD}="), &GOOD[1..], &GOOD.replace('_', "/")] {
+        let config = IssuerConfig::from_toml(&whole().replace(GOOD, wrong)).expect("readable");
+        let error = config.build().expect_err(wrong);
+        assert_eq!(error.faults()[0].field, "client orders: certificates", "{wrong}");
+    }
+    let only = whole().replace(&format!("secret = \"{HASH}\""), "");
+    assert!(IssuerConfig::from_toml(&only).expect("readable").build().is_ok(), "a certificate is enough");
 }
 
 /// Such as by a template that has lost its last entry: not a list of everybody.

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::response::Response;
 
-use super::peer::peer;
+use super::peer::Peer;
 use super::refusal::refuse;
 use crate::client::Client;
 use crate::counts::{Counts, Outcome};
@@ -17,15 +17,16 @@ pub(super) async fn about_token(
     count: impl Fn(&Counts, Outcome),
     answer: impl AsyncFnOnce(&Issuer, &Client, &str) -> Result<(Response, Outcome), OAuthError>,
 ) -> Response {
-    let peer = peer(&request);
+    let peer = Peer::of(&request);
     let answered = async {
         let (headers, form) = Form::from_request(request).await?;
-        let client = issuer.authenticate(ClientIdentification::from_request(&headers, &form)?, peer).await?;
+        let identification = ClientIdentification::from_request(&headers, &form, peer.certificate)?;
+        let client = issuer.authenticate(identification, peer.address).await?;
         let token = form.one("token").ok_or(OAuthError::invalid_request("token is missing"))?;
         answer(issuer, &client, token).await
     };
     let answered = answered.await;
     let outcome = answered.as_ref().map_or_else(Outcome::of_error, |(_, outcome)| *outcome);
     count(issuer.counts(), outcome);
-    answered.map_or_else(|error| refuse(issuer, None, peer, error), |(response, _)| response)
+    answered.map_or_else(|error| refuse(issuer, None, peer.address, error), |(response, _)| response)
 }

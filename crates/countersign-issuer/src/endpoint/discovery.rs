@@ -28,7 +28,12 @@ pub(super) fn response(document: Bytes) -> Response {
 pub(super) fn document(issuer: &Issuer) -> Value {
     let scopes: BTreeSet<&str> =
         issuer.audiences().flat_map(|audience| &audience.scopes.0).map(AsRef::as_ref).collect();
-    let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let mut methods = vec!["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    if issuer.clients().any(|client| !client.certificates.is_empty()) {
+        methods.push("self_signed_tls_client_auth");
+    }
+    // Whether certificates reach the issuer is known only to whoever serves it, and registers clients accordingly.
+    let binds_certificates = issuer.clients().any(|client| client.certificate_bound_access_tokens);
     let algorithms: Vec<&str> = Algorithm::DEFAULT.iter().map(|algorithm| algorithm.name()).collect();
     let proof_algorithms: Vec<&str> = issuer.proofs().algorithms().iter().map(|algorithm| algorithm.name()).collect();
     let name = issuer.name();
@@ -49,5 +54,6 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": proof_algorithms,
+        "tls_client_certificate_bound_access_tokens": binds_certificates,
     })
 }

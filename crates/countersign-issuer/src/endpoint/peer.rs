@@ -1,10 +1,26 @@
-//! The address of the caller.
+//! The other end of the connection.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
+use countersign_core::key::Thumbprint;
+use countersign_core::proof::PeerCertificate;
 
-/// The address, if the server was started with `into_make_service_with_connect_info`.
-pub(super) fn peer(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+/// The address and the certificate of the caller. Neither is read from a header: only extensions count, which no client can
+/// write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    /// Known if the server was started with `into_make_service_with_connect_info`.
+    pub(super) address: Option<IpAddr>,
+    pub(super) certificate: Option<Thumbprint>,
+}
+
+impl Peer {
+    pub(super) fn of(request: &Request) -> Self {
+        let extensions = request.extensions();
+        Peer {
+            address: extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
+            certificate: extensions.get::<PeerCertificate>().map(PeerCertificate::thumbprint),
+        }
+    }
 }

@@ -19,6 +19,10 @@ impl Issuer {
     /// Start the server with `into_make_service_with_connect_info::<SocketAddr>()`, so that failed authentications are
     /// counted by address.
     ///
+    /// The certificate of a client counts if the request has the extension
+    /// [`PeerCertificate`](countersign_core::proof::PeerCertificate), which `ReadCertificateLayer` of the crate `countersign` inserts:
+    /// of the connection, or from the header of a named proxy. The issuer reads no header with a certificate.
+    ///
     /// ```
     /// use countersign_issuer::Issuer;
     ///

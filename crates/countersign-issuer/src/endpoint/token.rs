@@ -1,14 +1,12 @@
 //! The token endpoint (RFC 6749 §3.2): the whole path of a request.
 
-use std::net::IpAddr;
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use countersign_core::proof::DpopProof;
 use serde_json::{Value, json};
 
-use super::peer::peer;
+use super::peer::Peer;
 use super::refusal::refuse;
 use crate::audit::{self, Issued};
 use crate::client::Client;
@@ -16,7 +14,7 @@ use crate::counts::{Outcome, TokenGrant};
 use crate::grant;
 use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential, token_type};
 use crate::policy::Grant;
-use crate::proof::DPOP;
+use crate::proof::{DPOP, Possession};
 use crate::service::Issuer;
 
 /// The header of the next nonce (RFC 9449 §8.2).
@@ -24,7 +22,7 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
     issuer.maintain_keys().await;
-    let peer = peer(&request);
+    let peer = Peer::of(&request);
     let has_proof = request.headers().contains_key(DPOP);
     let (mut client_id, mut grant) = (None, TokenGrant::default());
     let form = Form::from_request(request).await.inspect(|(_, form)| {
@@ -32,9 +30,9 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     });
     let answer = match form {
         Ok((headers, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => {
-            jwt_bearer(&issuer, &headers, &form).await
+            jwt_bearer(&issuer, &headers, &form, peer).await
         }
-        Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form) {
+        Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form, peer.certificate) {
             Ok(identification) => {
                 client_id = Some(identification.client_id.clone());
                 authenticated(&issuer, &headers, &form, identification, peer).await
@@ -45,7 +43,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
     };
     let outcome = answer.as_ref().map_or_else(Outcome::of_error, |_| Outcome::Ok);
     issuer.counts().token_request(grant, outcome);
-    let mut response = answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer, error));
+    let mut response = answer.unwrap_or_else(|error| refuse(&issuer, client_id.as_deref(), peer.address, error));
     if has_proof && let Some(nonce) = next_nonce(&issuer) {
         response.headers_mut().insert(DPOP_NONCE, nonce);
     }
@@ -63,19 +61,19 @@ async fn authenticated(
     headers: &HeaderMap,
     form: &Form,
     identification: ClientIdentification,
-    peer: Option<IpAddr>,
+    peer: Peer,
 ) -> Result<Response, OAuthError> {
-    let client = issuer.authenticate(identification, peer).await?;
+    let client = issuer.authenticate(identification, peer.address).await?;
     let grant_type = form.one("grant_type").ok_or(OAuthError::invalid_request("grant_type is missing"))?;
     let grant = Grant::from_name(grant_type).ok_or(OAuthError::unsupported_grant_type())?;
     if !client.grants.contains(&grant) {
         return Err(OAuthError::unauthorized_client());
     }
-    issue(issuer, &client, grant, headers, form).await
+    issue(issuer, &client, grant, headers, form, peer).await
 }
 
 /// Answers a request with a token of another issuer, which authenticates the client (RFC 7523 §3.1).
-async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> Result<Response, OAuthError> {
+async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form, peer: Peer) -> Result<Response, OAuthError> {
     refuse_credential(headers, form)?;
     let assertion = form.one("assertion").ok_or(OAuthError::invalid_request("assertion is missing"))?;
     let client = issuer.authenticate_federated(assertion).await?;
@@ -85,25 +83,32 @@ async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> Result
     if form.one("client_id").is_some_and(|named| named != client.id()) {
         return Err(OAuthError::invalid_grant());
     }
-    issue(issuer, &client, Grant::JwtBearer, headers, form).await
+    issue(issuer, &client, Grant::JwtBearer, headers, form, peer).await
 }
 
-/// Issues a token to an authenticated client, bound to the key of its proof if it sent one. A proof is recorded as used once
-/// nothing else refuses the request.
+/// Issues a token to an authenticated client, bound to the key of its proof if it sent one, and to its certificate if the client
+/// is registered so, or the exchange demands it. A proof is recorded as used once nothing else refuses the request.
 async fn issue(
     issuer: &Issuer,
     client: &Client,
     grant: Grant,
     headers: &HeaderMap,
     form: &Form,
+    peer: Peer,
 ) -> Result<Response, OAuthError> {
+    let is_for_certificate = client.certificate_bound_access_tokens;
+    if is_for_certificate && peer.certificate.is_none() {
+        return Err(OAuthError::invalid_request("tokens of this client are bound to its certificate; connect with it"));
+    }
     let proof = issuer.proofs().read(headers, client.dpop_bound_access_tokens)?;
-    let key = proof.as_ref().map(DpopProof::thumbprint);
-    let granted = grant::evaluate(grant, issuer, client, form, key).await?;
+    let possession = Possession { key: proof.as_ref().map(DpopProof::thumbprint), certificate: peer.certificate };
+    let granted = grant::evaluate(grant, issuer, client, form, possession).await?;
     if let Some(proof) = &proof {
         issuer.proofs().record(proof, client.id()).await?;
     }
-    let token = issuer.issue(client, &granted, key)?;
+    let certificate = possession.certificate.filter(|_| is_for_certificate || granted.is_for_certificate);
+    let binding = Possession { certificate, ..possession };
+    let token = issuer.issue(client, &granted, binding)?;
     let scope = granted.scope.to_text();
     audit::token_issued(&Issued {
         client: client.id(),
@@ -113,12 +118,12 @@ async fn issue(
         token_id: token.token_id(),
         key_id: token.key_id(),
         has_actor: granted.claims.contains_key("act"),
-        is_bound: key.is_some(),
+        is_bound: binding.confirmation().is_some(),
     });
 
     let mut body = json!({
         "access_token": token.as_str(),
-        "token_type": token_type(key.is_some()),
+        "token_type": token_type(binding.key.is_some()),
         "expires_in": token.lifetime().as_secs(),
     });
     if !granted.scope.is_empty() {

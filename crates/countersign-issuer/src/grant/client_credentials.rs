@@ -22,6 +22,7 @@ pub(super) fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> Result<
         scope,
         not_after: None,
         claims,
+        is_for_certificate: false,
         issued_token_type: None,
     })
 }

@@ -11,6 +11,7 @@ use super::{GrantError, Granted};
 use crate::client::Client;
 use crate::oauth::Form;
 use crate::policy::{CLIENT_SUBJECT_CLAIM, ExchangeRule, ScopeSet, TENANT_CLAIM};
+use crate::proof::Possession;
 use crate::service::Issuer;
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -26,7 +27,7 @@ pub(super) async fn evaluate(
     issuer: &Issuer,
     client: &Client,
     form: &Form,
-    key: Option<Thumbprint>,
+    possession: Possession,
 ) -> Result<Granted, GrantError> {
     if form.one("requested_token_type").is_some_and(|requested| requested != ACCESS_TOKEN) {
         return Err(GrantError::InvalidRequest("requested_token_type is not an access token; omit it"));
@@ -47,10 +48,11 @@ pub(super) async fn evaluate(
         return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
     }
     check_tenant(client, &subject)?;
-    // What was issued to the client itself, for whatever subject, is bound to a key that it has.
-    check_possession(&subject, key, rule.bound_subject_tokens && subject.client_id() != Some(client.id()))?;
+    // What was issued to the client itself, for whatever subject, is bound to a key or certificate that it has.
+    let is_permitted = rule.bound_subject_tokens && subject.client_id() != Some(client.id());
+    let mut is_for_certificate = check_possession(&subject, possession, is_permitted)?;
     if let Some(actor) = &actor {
-        check_possession(actor, key, false)?; // a client has the key of its own token
+        is_for_certificate |= check_possession(actor, possession, false)?; // a client has the key of its own token
     }
     let is_client_subject = is_client_subject(&subject, &claims);
     if !is_client_subject && issuer.is_client(subject.subject()) {
@@ -75,6 +77,7 @@ pub(super) async fn evaluate(
         scope,
         not_after,
         claims: copied,
+        is_for_certificate,
         issued_token_type: Some(ACCESS_TOKEN),
     })
 }
@@ -122,23 +125,31 @@ fn no_rule(client: &Client, subject: &Verified, target: &str) -> GrantError {
     GrantError::InvalidTarget("no rule lets this client exchange tokens for that target")
 }
 
-/// Only who has the key exchanges a token that is bound to it, unless `is_permitted`: then a key of the client's own replaces it.
-/// Nobody has proven to possess a certificate.
+/// Only who has the key and the certificate of a bound token exchanges it, unless `is_permitted`: then those of the client
+/// replace them. Returns whether the new token has to be bound to the client's certificate.
 ///
-/// The new token is bound to the key of the client's own proof, and never to none: a bound token must not become one that works
-/// for everybody. What `token` is bound to is never copied.
-fn check_possession(token: &Verified, key: Option<Thumbprint>, is_permitted: bool) -> Result<(), GrantError> {
-    match token.binding() {
-        Some(_) if is_permitted && key.is_none() => Err(GrantError::InvalidRequest(
-            "a presented token is bound to a key; send a proof by a key of your own, to which the new token is bound",
-        )),
-        Some(binding) if !is_permitted && (binding.certificate().is_some() || binding.key() != key) => {
-            Err(GrantError::InvalidRequest(
-                "a presented token is bound to a key; send a proof by it, or have the exchange rule permit it without one",
-            ))
-        }
-        _ => Ok(()),
+/// The new token is bound to the key of the client's own proof, to its certificate, or to both, and never to none: a bound token
+/// must not become one that works for everybody. What `token` is bound to is never copied.
+fn check_possession(token: &Verified, own: Possession, is_permitted: bool) -> Result<bool, GrantError> {
+    let Some(binding) = token.binding() else { return Ok(false) };
+    if is_permitted {
+        return match own {
+            Possession { key: None, certificate: None } => Err(GrantError::InvalidRequest(
+                "a presented token is bound to a key or certificate; send a proof by a key of your own, or connect with a \
+                 certificate, to which the new token is bound",
+            )),
+            // A new token is always bound to the key of a proof.
+            Possession { key, .. } => Ok(key.is_none()),
+        };
     }
+    let has = |bound: Option<Thumbprint>, own| bound.is_none() || bound == own;
+    if has(binding.key(), own.key) && has(binding.certificate(), own.certificate) {
+        return Ok(binding.certificate().is_some());
+    }
+    Err(GrantError::InvalidRequest(
+        "a presented token is bound to a key or certificate; prove that you have it, or have the exchange rule permit it \
+         without that",
+    ))
 }
 
 /// A client with a tenant exchanges only tokens of that tenant.

@@ -14,6 +14,8 @@ pub(crate) struct Granted {
     pub(crate) not_after: Option<UnixTime>,
     /// Claims besides the registered ones, `act` among them.
     pub(crate) claims: Map<String, Value>,
+    /// Binds the token to the certificate of the client, even if the client is not registered so.
+    pub(crate) is_for_certificate: bool,
     /// The token type in the response to an exchange.
     pub(crate) issued_token_type: Option<&'static str>,
 }

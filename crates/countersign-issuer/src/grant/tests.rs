@@ -14,6 +14,7 @@ use super::{GrantError, Granted};
 use crate::client::Client;
 use crate::oauth::Form;
 use crate::policy::{Audience, ExchangeRule};
+use crate::proof::Possession;
 use crate::service::Issuer;
 
 const NAME: &str = "https://sts.test";
@@ -74,7 +75,7 @@ impl Setup {
             form += &format!("&actor_token_type={ACCESS_TOKEN}&actor_token={}", self.sign(actor));
         }
         let form = Form::parse(form.as_bytes()).map_err(|_| GrantError::Store)?;
-        evaluate(&self.issuer, &self.orders, &form, key).await
+        evaluate(&self.issuer, &self.orders, &form, Possession { key, ..Possession::default() }).await
     }
 
     async fn exchange(&self, subject: &Draft) -> Granted {

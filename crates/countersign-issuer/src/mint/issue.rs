@@ -1,16 +1,15 @@
 //! Tokens for authenticated clients, and for subjects that the application has authenticated.
 
 use countersign_core::clock::UnixTime;
-use countersign_core::key::Thumbprint;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
-use serde_json::json;
 
 use super::{MintError, MintedToken};
 use crate::client::Client;
 use crate::grant::Granted;
 use crate::jti::token_id;
 use crate::policy::CLIENT_SUBJECT_CLAIM;
+use crate::proof::Possession;
 use crate::service::Issuer;
 
 impl Issuer {
@@ -59,12 +58,12 @@ impl Issuer {
         self.sign(draft, audience, not_after)
     }
 
-    /// Signs the token that a grant allows, bound to `key` (RFC 9449 §6.1).
+    /// Signs the token that a grant allows, bound to the key and the certificate of `binding`.
     pub(crate) fn issue(
         &self,
         client: &Client,
         granted: &Granted,
-        key: Option<Thumbprint>,
+        binding: Possession,
     ) -> Result<MintedToken, MintError> {
         let claims = granted.claims.iter();
         let mut draft = claims.fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
@@ -72,8 +71,8 @@ impl Issuer {
         if !granted.scope.is_empty() {
             draft = draft.scope(granted.scope.to_text());
         }
-        if let Some(key) = key {
-            draft = draft.claim("cnf", json!({ "jkt": key.to_string() }));
+        if let Some(confirmation) = binding.confirmation() {
+            draft = draft.claim("cnf", confirmation);
         }
         self.sign(draft, &granted.audience, granted.not_after)
     }

@@ -1,6 +1,7 @@
 //! The credentials that a client sends: exactly one kind per request (RFC 6749 §2.3).
 
 use axum::http::{HeaderMap, header};
+use countersign_core::key::Thumbprint;
 use countersign_core::secret::Secret;
 use countersign_core::token::Unverified;
 
@@ -27,14 +28,21 @@ pub(crate) enum ClientCredential {
     Secret(Secret<String>),
     /// A JWT signed by the client.
     Assertion(Secret<String>),
+    /// The certificate of the connection.
+    Certificate(Thumbprint),
 }
 
 impl ClientIdentification {
-    /// Reads the credential from the header or the form.
+    /// Reads the credential from the header or the form. Without one in either, the client authenticates by the `certificate` of
+    /// its connection (RFC 8705 §2).
     ///
     /// # Errors
     /// `invalid_request` for two credentials, `invalid_client` for none or a malformed one.
-    pub(crate) fn from_request(headers: &HeaderMap, form: &Form) -> Result<Self, OAuthError> {
+    pub(crate) fn from_request(
+        headers: &HeaderMap,
+        form: &Form,
+        certificate: Option<Thumbprint>,
+    ) -> Result<Self, OAuthError> {
         const TWO_CREDENTIALS: OAuthError = OAuthError::invalid_request("more than one client credential; send one");
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
         let header = lines.next();
@@ -53,7 +61,10 @@ impl ClientIdentification {
             (None, None, Some(assertion)) if form.one("client_assertion_type") == Some(JWT_BEARER) => {
                 from_assertion(assertion)
             }
-            (None, None, _) => None,
+            (None, None, Some(_)) => None,
+            (None, None, None) => {
+                form.one("client_id").zip(certificate).map(|(id, certificate)| from_certificate(id, certificate))
+            }
             _ => return Err(TWO_CREDENTIALS),
         };
         presented
@@ -77,6 +88,10 @@ pub(crate) fn refuse_credential(headers: &HeaderMap, form: &Form) -> Result<(), 
 fn from_secret(client_id: &str, secret: &str) -> Option<ClientIdentification> {
     let credential = ClientCredential::Secret(Secret::new(secret.to_owned()));
     (secret.len() <= MAX_SECRET_BYTES).then(|| ClientIdentification { client_id: client_id.to_owned(), credential })
+}
+
+fn from_certificate(client_id: &str, certificate: Thumbprint) -> ClientIdentification {
+    ClientIdentification { client_id: client_id.to_owned(), credential: ClientCredential::Certificate(certificate) }
 }
 
 /// Takes the client id from the unverified `iss` of the assertion; it only selects the keys to check with.
@@ -110,9 +125,13 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_static(line));
         }
         let form = Form::parse(body.as_bytes()).map_err(|e| e.code).expect("a form");
-        let found = ClientIdentification::from_request(&headers, &form).map_err(|error| error.code)?;
-        let (ClientCredential::Secret(sent) | ClientCredential::Assertion(sent)) = found.credential;
-        Ok((found.client_id, sent.expose().clone()))
+        let found = ClientIdentification::from_request(&headers, &form, None).map_err(|error| error.code)?;
+        match found.credential {
+            ClientCredential::Secret(sent) | ClientCredential::Assertion(sent) => {
+                Ok((found.client_id, sent.expose().clone()))
+            }
+            ClientCredential::Certificate(_) => Err("a certificate"),
+        }
     }
 
     #[test]
@@ -160,6 +179,28 @@ mod tests {
         assert_eq!(find(JWT_BEARER).expect("the only one").0, "a");
         assert_eq!(find("urn:ietf:params:oauth:client-assertion-type:saml2-bearer"), Err("invalid_client"));
         assert_eq!(find(""), Err("invalid_client"));
+    }
+
+    #[test]
+    fn s8_06_a_certificate_counts_only_without_another_credential_and_with_a_client_id() {
+        let certificate = Thumbprint::of_certificate(b"der");
+        let find = |authorization: Option<&'static str>, body: &str, certificate| {
+            let mut headers = HeaderMap::new();
+            headers.extend(authorization.map(|line| (header::AUTHORIZATION, HeaderValue::from_static(line))));
+            let form = Form::parse(body.as_bytes()).map_err(|error| error.code).expect("a form");
+            let found = ClientIdentification::from_request(&headers, &form, certificate);
+            found.map(|found| matches!(found.credential, ClientCredential::Certificate(_))).map_err(|error| error.code)
+        };
+        assert_eq!(find(None, "client_id=a", Some(certificate)), Ok(true));
+        assert_eq!(find(None, "client_id=a", None), Err("invalid_client"));
+        assert_eq!(find(None, "", Some(certificate)), Err("invalid_client"));
+        assert_eq!(find(None, "client_id=", Some(certificate)), Err("invalid_client"));
+        assert_eq!(find(Some("Basic YTpi"), "client_id=a", Some(certificate)), Ok(false));
+        assert_eq!(find(None, "client_id=a&client_secret=b", Some(certificate)), Ok(false));
+        // A credential that cannot be read is not replaced by the certificate.
+        assert_eq!(find(Some("Bearer x"), "client_id=a", Some(certificate)), Err("invalid_client"));
+        assert_eq!(find(None, "client_id=a&client_assertion=x", Some(certificate)), Err("invalid_client"));
+        assert_eq!(find(None, "client_id=a&client_assertion_type=x", Some(certificate)), Err("invalid_request"));
     }
 
     #[test]

@@ -72,10 +72,10 @@ impl ExchangeRule {
 
     /// Accepts subject tokens that are bound to a key or certificate of their sender (`cnf`), without a proof of it: for a
     /// service that has checked the proof with which it received the token, and does not have the key. Default: a bound token
-    /// is exchanged only with a proof by its key.
+    /// is exchanged only with a proof by its key, and on a connection with its certificate.
     ///
-    /// The client has to send a proof by a key of its own, to which the new token is bound. The client's own
-    /// tokens always need a proof by their key.
+    /// The client has to send a proof by a key of its own, or to connect with a certificate, to which the new token is bound. The
+    /// client's own tokens always need their key or certificate.
     pub fn bound_subject_tokens(mut self) -> Self {
         self.bound_subject_tokens = true;
         self

@@ -257,6 +257,10 @@ impl Issuer {
         self.0.clients.clients.find(id).is_some()
     }
 
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.0.clients.clients.iter()
+    }
+
     pub(crate) fn audience(&self, name: &str) -> Option<&Audience> {
         self.0.audiences.get(name)
     }

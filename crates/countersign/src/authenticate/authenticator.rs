@@ -245,13 +245,14 @@ impl Authenticator {
         };
         let proof = match dpop.as_ref().filter(|_| is_dpop) {
             None => None,
-            Some(_) if !credential::is_b64token(token) => {
-                return Err(self.invalid_request("the credential is not a single token"));
-            }
-            Some(checker) => {
-                let read = checker.read(request, requested_uri(request), token, self.context.clock.now());
-                Some(Box::new(read.map_err(|error| self.refused_proof(checker, error))?))
-            }
+            Some(checker) => match checker.read(request, requested_uri(request), token, self.context.clock.now()) {
+                Ok(proof) => Some(Box::new(proof)),
+                // Otherwise the form is checked below, unless the token is cached.
+                Err(_) if !credential::is_b64token(token) => {
+                    return Err(self.invalid_request("the credential is not a single token"));
+                }
+                Err(error) => return Err(self.refused_proof(checker, error)),
+            },
         };
         let certificate = certificate.map_err(|reason| self.invalid_request(reason))?;
         let sender = Sender { proof, certificate: certificate.map(Box::new) };

@@ -67,7 +67,7 @@ impl ProofChecker {
 
     /// Records the use of a proof that passed all checks.
     pub(crate) fn record(&self, proof: &DpopProof, token: &Arc<Verified>, now: UnixTime) -> ReplayQuery {
-        match self.replays.insert(&ProofUse { proof, now, token }) {
+        match self.replays.insert(&ProofUse::new(proof, token, now)) {
             ReplayQuery::Pending(outcome) => {
                 let timeout = self.timeout;
                 ReplayQuery::Pending(Box::pin(async move {

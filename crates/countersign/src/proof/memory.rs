@@ -1,13 +1,13 @@
 //! Used proofs in the memory of one process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
-use countersign_core::integration::{NestedBudget, NestedPermit};
+use countersign_core::integration::{DigestKey, NestedBudget, NestedPermit};
 
 use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 
@@ -22,7 +22,7 @@ const BUCKET_SECONDS: u64 = 8;
 
 /// Remembers used proofs in memory, each until it is too old to be used again.
 ///
-/// It holds up to 524,288 proofs of one issuer, and twice as many of all, which takes up to 180 MB. One client gets at most half
+/// It holds up to 524,288 proofs of one issuer, and twice as many of all, which takes up to 110 MB. One client gets at most half
 /// of what is free to its issuer, and one subject half of what is free to its client: about 1,800 requests a second for a user,
 /// and 3,700 for a service that calls for itself. Others are still served, and its own further proofs get 503.
 ///
@@ -37,15 +37,16 @@ const BUCKET_SECONDS: u64 = 8;
 /// one address need one that they share; see [`ReplayStore`]. With this one, a proof counts once for each instance.
 pub struct MemoryReplays {
     shards: Box<[Mutex<Shard>]>,
-    hashers: [RandomState; 2],
+    key: DigestKey,
     max_proofs: usize,
     started: OnceLock<UnixTime>,
 }
 
 struct Shard {
-    used: HashMap<u128, Place, BuildHasherDefault<FirstBytes>>,
+    /// Only names: each look-up reads memory that is in no cache of the processor.
+    used: HashSet<u128, BuildHasherDefault<FirstBytes>>,
     /// The proofs by the time of their end, in [`BUCKET_SECONDS`].
-    ends: BTreeMap<u64, Vec<u128>>,
+    ends: BTreeMap<u64, Ended>,
     /// All proofs that ended before this time, in [`BUCKET_SECONDS`], are forgotten.
     forgotten_until: u64,
     /// Of issuers, their clients, and the subjects of those.
@@ -54,6 +55,13 @@ struct Shard {
 }
 
 type Place = NestedPermit<3>;
+
+/// Proofs that are forgotten together, with their places in the shares.
+#[derive(Default)]
+struct Ended {
+    names: Vec<u128>,
+    places: Vec<Place>,
+}
 
 /// The names of proofs are hashes already.
 #[derive(Default)]
@@ -79,7 +87,7 @@ impl MemoryReplays {
     pub fn new() -> Self {
         MemoryReplays {
             shards: shards(MAX_PROOFS),
-            hashers: [RandomState::new(), RandomState::new()],
+            key: DigestKey::random(),
             max_proofs: MAX_PROOFS,
             started: OnceLock::new(),
         }
@@ -98,13 +106,12 @@ impl MemoryReplays {
         if started.as_secs() > proof.issued_at().as_secs() {
             return if proof.now < started { ReplayOutcome::Unknown } else { ReplayOutcome::Forgotten };
         }
-        // 128 bits under random keys: two proofs of the same name are found by nobody who does not know the keys.
-        let [high, low] = self.hashers.each_ref().map(|hasher| hasher.hash_one((proof.key(), proof.id())));
-        let name = u128::from(high) << 64 | u128::from(low);
-        let mut shard = self.shard(high);
+        // 128 bits under a random key: two proofs of the same name are found by nobody who does not know the key.
+        let name = self.key.digest_parts(&[proof.key().as_bytes(), proof.id().as_bytes()]).to_number();
+        let mut shard = self.shard(name);
         shard.forget(proof.now);
         let end = proof.ends_at().as_secs() / BUCKET_SECONDS;
-        if shard.used.contains_key(&name) {
+        if shard.used.contains(&name) {
             return ReplayOutcome::Used;
         }
         if end < shard.forgotten_until {
@@ -115,13 +122,15 @@ impl MemoryReplays {
             let is_full = shard.shares.in_use() >= shard.bound;
             return if is_full { ReplayOutcome::Unknown } else { ReplayOutcome::ShareUsedUp };
         };
-        shard.used.insert(name, place);
-        shard.ends.entry(end).or_default().push(name);
+        shard.used.insert(name);
+        let ended = shard.ends.entry(end).or_default();
+        ended.names.push(name);
+        ended.places.push(place);
         ReplayOutcome::New
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        let index = usize::try_from(hash >> 32).unwrap_or_default() % SHARDS;
+    fn shard(&self, name: u128) -> MutexGuard<'_, Shard> {
+        let index = usize::try_from(name >> 96).unwrap_or_default() % SHARDS; // other bits than those of the table
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) // index < SHARDS, the number of shards
     }
 }
@@ -130,7 +139,7 @@ fn shards(max_proofs: usize) -> Box<[Mutex<Shard>]> {
     let of_one = u32::try_from(max_proofs.div_ceil(SHARDS).max(1)).unwrap_or(u32::MAX / 2);
     let bound = of_one.saturating_mul(2);
     let shard = || Shard {
-        used: HashMap::default(),
+        used: HashSet::default(),
         ends: BTreeMap::new(),
         forgotten_until: 0,
         shares: NestedBudget::new(bound, [of_one; 3]),
@@ -146,8 +155,8 @@ impl Shard {
         let current = now.as_secs() / BUCKET_SECONDS;
         while let Some(bucket) = self.ends.first_entry().filter(|bucket| *bucket.key() < current) {
             self.forgotten_until = self.forgotten_until.max(bucket.key() + 1);
-            for name in bucket.remove() {
-                self.used.remove(&name);
+            for name in &bucket.remove().names {
+                self.used.remove(name); // their places are free with the end of this bucket
             }
         }
     }
@@ -155,7 +164,8 @@ impl Shard {
     /// A place in the shares of the token's issuer, client and subject. A token without a client counts with its key, and a
     /// client that calls for itself has no subject beside it.
     fn place(&self, proof: &ProofUse<'_>) -> Option<Place> {
-        let (issuer, token) = (proof.token.issuer(), proof.token);
+        let token = proof.token;
+        let issuer = self.shares.key(token.issuer());
         let name = token.client_id().filter(|client| !client.is_empty());
         let client = match name {
             Some(client) => self.shares.key(&(issuer, client)),
@@ -163,7 +173,7 @@ impl Shard {
         };
         let subject = Some(token.subject()).filter(|subject| name != Some(subject));
         let subject = subject.map(|subject| self.shares.key(&(client, subject)));
-        self.shares.acquire([Some(self.shares.key(issuer)), Some(client), subject]).ok()
+        self.shares.acquire([Some(issuer), Some(client), subject]).ok()
     }
 }
 

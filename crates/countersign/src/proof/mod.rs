@@ -19,7 +19,6 @@
 //! # let _ = app;
 //! ```
 
-mod certificate;
 mod check;
 mod dpop;
 #[cfg(feature = "axum")]
@@ -29,15 +28,18 @@ mod memory;
 mod mutual_tls;
 #[cfg(feature = "axum")]
 mod peer;
+#[cfg(feature = "axum")]
+mod read_certificate;
 mod replay;
 
-pub use certificate::PeerCertificate;
 pub(crate) use check::ProofChecker;
-pub use countersign_core::proof::{ExternalUrl, Nonces, ProofError, ProofErrorKind};
+pub use countersign_core::proof::{ExternalUrl, Nonces, PeerCertificate, ProofError, ProofErrorKind};
 pub use dpop::Dpop;
 pub(crate) use mark::CheckedProof;
 pub use memory::MemoryReplays;
 pub use mutual_tls::MutualTls;
 #[cfg(feature = "axum")]
 pub use peer::TlsPeer;
+#[cfg(feature = "axum")]
+pub use read_certificate::{ReadCertificate, ReadCertificateFuture, ReadCertificateLayer};
 pub use replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};

@@ -2,9 +2,9 @@
 
 use countersign_core::error::Fault;
 use countersign_core::key::Thumbprint;
+use countersign_core::proof::PeerCertificate;
 use http::Request;
 
-use super::certificate::PeerCertificate;
 #[cfg(feature = "axum")]
 use super::forwarded::{ProxyHeader, TrustedProxies};
 #[cfg(feature = "axum")]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::certificate::PeerCertificate;
+use countersign_core::proof::PeerCertificate;
 
 /// The address and the certificate of a client, as `ConnectInfo` of apps that `countersign::tls` serves.
 ///

@@ -63,12 +63,18 @@ const CLOCK_DIFFERENCE: Duration = Duration::from_secs(60);
 
 /// One use of a proof; [`ReplayStore`] has an example.
 pub struct ProofUse<'p> {
-    pub(super) proof: &'p DpopProof,
+    proof: &'p DpopProof,
     pub(super) now: UnixTime,
     pub(super) token: &'p Arc<Verified>,
 }
 
-impl ProofUse<'_> {
+impl<'p> ProofUse<'p> {
+    /// The use of `proof` with `token` at this time, for tests of a store. The layer makes it of a proof that passed all checks.
+    #[must_use]
+    pub fn new(proof: &'p DpopProof, token: &'p Arc<Verified>, now: UnixTime) -> Self {
+        ProofUse { proof, now, token }
+    }
+
     /// The name of the proof: the thumbprint of its key, a dot, and its `jti`, at most 300 bytes. The `jti` is any text.
     #[must_use]
     pub fn name(&self) -> String {

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::Router;
 use clap::Args;
 use countersign::keys::from_config;
-use countersign_issuer::{Issuer, IssuerConfig};
+use countersign::proof::{MutualTls, ReadCertificateLayer};
+use countersign_issuer::{ClientConfig, Issuer, IssuerConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -49,17 +51,23 @@ impl Arguments {
         let runtime = runtime::with_all_cores()?;
         let within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
+        let certificates = certificates(&config)?;
         if self.check {
             output::line(&format!("{}: configuration is valid, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);
         }
-        let outcome = runtime.block_on(self.serve(&config, &issuer));
+        let outcome = runtime.block_on(self.serve(&config, &issuer, certificates));
         drop(within);
         runtime.shutdown_timeout(STORE_TIMEOUT);
         outcome
     }
 
-    async fn serve(self, config: &IssuerConfig, issuer: &Issuer) -> Outcome {
+    async fn serve(
+        self,
+        config: &IssuerConfig,
+        issuer: &Issuer,
+        certificates: Option<ReadCertificateLayer>,
+    ) -> Outcome {
         let address = address(config)?;
         if !address.ip().is_loopback() && !self.behind_tls {
             let problem = "is beyond loopback; add --behind-tls if a proxy terminates TLS";
@@ -80,9 +88,31 @@ impl Arguments {
             true => output::json(&json!({ "issuer": issuer.name(), "address": address }))?,
             false => output::line(&format!("{} listens on {address}  (stop with Ctrl-C)", issuer.name()))?,
         }
-        serve(listener, issuer.router(), Limits::new(MAX_BODY_BYTES), end).await;
+        let router = certificates.into_iter().fold(issuer.router(), Router::layer);
+        serve(listener, router, Limits::new(MAX_BODY_BYTES), end).await;
         Ok(Exit::Done)
     }
+}
+
+/// Takes the certificates of clients from the configured proxies.
+fn certificates(config: &IssuerConfig) -> Result<Option<ReadCertificateLayer>, Failure> {
+    let mutual_tls = match (config.certificate_proxies.as_slice(), config.certificate_envoys.as_slice()) {
+        ([], []) => {
+            let needs_one =
+                |client: &&ClientConfig| client.certificate_bound_access_tokens || !client.certificates.is_empty();
+            return match config.clients.iter().find(needs_one) {
+                None => Ok(None),
+                Some(client) => Err(Failure::usage(format!(
+                    "client {}: needs its certificate, which no proxy forwards; name certificate_proxies or certificate_envoys",
+                    client.id.escape_debug()
+                ))),
+            };
+        }
+        (proxies, []) => MutualTls::from_proxies(proxies),
+        ([], envoys) => MutualTls::from_envoy(envoys),
+        _ => return Err(Failure::usage("certificate_proxies and certificate_envoys are both set; name one kind")),
+    };
+    ReadCertificateLayer::new(mutual_tls).map(Some).map_err(|error| invalid(&error))
 }
 
 /// The listening address: as configured, otherwise taken from a plain-HTTP issuer name on loopback.

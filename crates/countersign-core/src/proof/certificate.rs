@@ -1,19 +1,19 @@
 //! The certificate of the client at the other end of a TLS connection.
 
-use countersign_core::key::Thumbprint;
+use crate::key::Thumbprint;
 
 /// Request extension: the certificate of the client at the other end of the TLS connection.
 ///
 /// The code that accepts connections inserts it, after the handshake in which the client signed with its key.
-/// `countersign::tls` (feature `mtls`) does so for axum; for another server, convert what it gives:
+/// `countersign::tls` (feature `mtls`) does so for axum. For another server, insert it into `request.extensions_mut()`. No header
+/// of a client may lead to one.
 ///
 /// ```
-/// use countersign::proof::PeerCertificate;
+/// use countersign_core::proof::PeerCertificate;
 ///
-/// fn record(request: &mut http::Request<()>, leaf_der: &[u8]) {
-///     request.extensions_mut().insert(PeerCertificate::from_der(leaf_der));
-/// }
-/// # record(&mut http::Request::new(()), b"der");
+/// let leaf_der = b"\x30\x03\x01\x02\x03"; // as the TLS library gives it
+/// let certificate = PeerCertificate::from_der(leaf_der);
+/// assert_eq!(PeerCertificate::from_thumbprint(certificate.thumbprint()), certificate);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCertificate(Thumbprint);
@@ -23,6 +23,12 @@ impl PeerCertificate {
     #[must_use]
     pub fn from_der(leaf: &[u8]) -> Self {
         PeerCertificate(Thumbprint::of_certificate(leaf))
+    }
+
+    /// The certificate with this thumbprint, of a proxy that names it so.
+    #[must_use]
+    pub const fn from_thumbprint(thumbprint: Thumbprint) -> Self {
+        PeerCertificate(thumbprint)
     }
 
     /// Its thumbprint (`x5t#S256`, RFC 8705 §3.1).
