@@ -7,12 +7,12 @@ use countersign::proof::PeerCertificate;
 use countersign_core::key::{Algorithm, Thumbprint};
 use countersign_core::secret::Secret;
 use countersign_issuer::{Client, Federation, Issuer, IssuerBuilder};
-use countersign_test::TestIssuer;
+use countersign_test::{TestIssuer, TestKey};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::direct::{CC, basic};
-use crate::dpop::{Answer, Key, NAME, World};
+use crate::dpop::{Answer, NAME, World};
 use crate::service::{SECRET, claims, shop};
 
 /// The certificate that this text stands for.
@@ -44,10 +44,10 @@ impl World {
 impl Answer {
     /// Checks that the token is bound to this key and this certificate, and to nothing else; returns it.
     #[track_caller]
-    pub fn token_of(&self, key: Option<&Key>, certificate: Option<PeerCertificate>) -> String {
+    pub fn token_of(&self, key: Option<&TestKey>, certificate: Option<PeerCertificate>) -> String {
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
         let token = self.body["access_token"].as_str().expect("a token");
-        let binding = match (key.map(Key::thumbprint), certificate.map(|it| it.thumbprint().to_string())) {
+        let binding = match (key.map(TestKey::thumbprint), certificate.map(|it| it.thumbprint().to_string())) {
             (None, None) => None,
             (Some(key), None) => Some(json!({ "jkt": key })),
             (None, Some(certificate)) => Some(json!({ "x5t#S256": certificate })),
@@ -211,8 +211,8 @@ async fn s6_21_every_proof_algorithm_stands_beside_a_certificate() {
     let world = World::with(with_bound);
     let own = Some(certificate("own"));
     for algorithm in [Algorithm::ES256, Algorithm::EdDSA] {
-        let key = Key::new(algorithm);
-        let proof = key.sign(&json!({}), &world.claims(&json!({})));
+        let key = TestKey::with_algorithm(algorithm, &world.clock);
+        let proof = world.proof_by(&key).sign();
         world.ask_with(own, &basic("bound", SECRET), &[&proof], CC).await.token_of(Some(&key), own);
     }
 }

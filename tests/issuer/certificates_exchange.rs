@@ -1,15 +1,15 @@
 //! Exchange of tokens that are bound to a certificate: CONFORMANCE S6.21, S6.24 and S8.24.
 
 use countersign::proof::PeerCertificate;
-use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
 use countersign_issuer::{Client, ExchangeRule, IssuerBuilder};
+use countersign_test::TestKey;
 use serde_json::{Value, json};
 
 use crate::certificates::certificate;
 use crate::direct::basic;
-use crate::dpop::{Answer, Key, World};
+use crate::dpop::{Answer, World};
 use crate::service::{SECRET, shop};
 
 /// The shop, with `gateway`, whose rule permits bound subject tokens, and `bound`, whose tokens are bound to its certificate.
@@ -31,11 +31,11 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    async fn ask(&self, presented: Option<PeerCertificate>, key: Option<&Key>, more: &str) -> Answer {
+    async fn ask(&self, presented: Option<PeerCertificate>, key: Option<&TestKey>, more: &str) -> Answer {
         let kind = "urn:ietf:params:oauth:token-type:access_token";
         let grant = "urn:ietf:params:oauth:grant-type:token-exchange";
         let form = format!("grant_type={grant}&subject_token={}&subject_token_type={kind}{more}", self.subject);
-        let proof = key.map(|key| key.sign(&json!({}), &self.world.claims(&json!({}))));
+        let proof = key.map(|key| self.world.proof_by(key).sign());
         let proofs: Vec<&str> = proof.as_deref().into_iter().collect();
         self.world.ask_with(presented, &basic(self.client, SECRET), &proofs, &form).await
     }
@@ -50,7 +50,7 @@ fn mint(world: &World, cnf: Value) -> String {
 async fn s8_24_s6_21_a_token_of_a_certificate_is_exchanged_on_a_connection_with_it_and_stays_bound() {
     let world = World::with(with_gateway);
     let (own, other) = (Some(certificate("own")), Some(certificate("other")));
-    let (key, thief) = (Key::new(Algorithm::ES256), Key::new(Algorithm::ES256));
+    let (key, thief) = (world.other_key(), world.other_key());
     let subject = mint(&world, json!({ "x5t#S256": certificate("own").thumbprint().to_string() }));
 
     // The client itself is not registered for bound tokens, and its rule permits nothing more.
@@ -82,7 +82,7 @@ async fn s8_24_s6_21_a_token_of_a_certificate_is_exchanged_on_a_connection_with_
 async fn s8_24_s6_21_tokens_of_keys_and_of_nothing_on_connections_with_certificates() {
     let world = World::with(with_gateway);
     let own = Some(certificate("own"));
-    let key = Key::new(Algorithm::ES256);
+    let key = world.other_key();
     let of_key = mint(&world, json!({ "jkt": key.thumbprint() }));
     let orders = Case { world: &world, client: "orders", subject: &of_key };
     orders.ask(own, None, "").await.assert_refused("invalid_request");

@@ -61,8 +61,14 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 fn dangers_in_source() -> BTreeSet<String> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
     let mut found = BTreeSet::new();
-    let libraries =
-        ["countersign", "countersign-apikey", "countersign-core", "countersign-issuer", "countersign-postgres", "countersign-redis"];
+    let libraries = [
+        "countersign",
+        "countersign-apikey",
+        "countersign-core",
+        "countersign-issuer",
+        "countersign-postgres",
+        "countersign-redis",
+    ];
     for library in libraries {
         let mut sources = Vec::new();
         files(&crates.join(library).join("src"), &mut sources);
