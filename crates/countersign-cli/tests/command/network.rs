@@ -1,18 +1,14 @@
 //! `countersign keys` and `token get`, run as a binary against providers on loopback.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
+use crate::run::{Output, assert_form, countersign, countersign_with, file};
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
 use countersign_test::{Provider, TestIssuer};
 use countersign_tests::peers::OpenIdProvider;
-use run::{Output, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
 /// Runs the binary on its own thread, so that the provider keeps answering.

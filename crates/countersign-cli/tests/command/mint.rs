@@ -1,10 +1,6 @@
 //! `countersign mint` and `keygen`, run as a binary: the verifier accepts valid tokens and refuses broken ones.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
-use run::{Output, TempFile, assert_form, countersign, countersign_with, file, new_path};
+use crate::run::{Output, TempFile, assert_form, countersign, countersign_with, file, new_path};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://dev.example";

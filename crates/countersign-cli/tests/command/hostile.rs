@@ -1,11 +1,8 @@
 //! Every command over text of untrusted origin: none of it starts a line, forges a verdict, hides text or colours a terminal.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::collections::BTreeSet;
 
+use crate::run::{Output, countersign_with, file};
 use axum::http::{StatusCode, header};
 use axum::routing::any;
 use axum::{Json, Router};
@@ -13,7 +10,6 @@ use countersign::integration::is_visible;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::Signer;
 use regex_syntax::hir::{Class, HirKind};
-use run::{Output, countersign_with, file};
 use serde_json::{Value, json};
 
 /// Line breaks of every kind, terminal codes of 7 and 8 bits, changes of direction, and characters that nobody sees.
@@ -107,7 +103,7 @@ fn s10_04_nothing_that_unicode_calls_a_format_private_or_ignorable_character_is_
 
 #[test]
 fn s10_04_the_inspectors_page_hides_the_same_characters() {
-    let page = include_str!("../src/inspector/page/api.js");
+    let page = include_str!("../../src/inspector/page/api.js");
     let class = page
         .split_once("const hidden = /(?![ \\n\\t])")
         .and_then(|(_, rest)| rest.split_once("/gu;"))

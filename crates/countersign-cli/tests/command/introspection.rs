@@ -1,11 +1,7 @@
 //! `countersign verify --introspection-answer`, run as a binary: CONFORMANCE S13.02, S13.03, S13.08.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
+use crate::run::{Output, assert_form, countersign, file};
 use countersign_test::{TestIssuer, TokenDraft};
-use run::{Output, assert_form, countersign, file};
 use serde_json::{Value, json};
 
 const NOW: &str = "1700000000";

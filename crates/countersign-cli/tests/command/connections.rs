@@ -1,17 +1,13 @@
 //! The flags for authorities, client certificates and proxies, against a TLS server with a private authority on loopback.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
+use crate::run::{TempFile, countersign, countersign_with, file};
 use countersign_test::TestIssuer;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
-use run::{TempFile, countersign, countersign_with, file};
 use serde_json::json;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;

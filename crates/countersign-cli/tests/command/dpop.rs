@@ -1,11 +1,7 @@
 //! `countersign dpop` and `verify --proof`, run as a binary: CONFORMANCE S6.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
+use crate::run::{Output, TempFile, assert_form, countersign, file, new_path};
 use countersign_test::{TestIssuer, TestKey, TestProof};
-use run::{Output, TempFile, assert_form, countersign, file, new_path};
 
 const ISSUER: &str = "https://dev.example";
 const URL: &str = "https://api.example/orders?page=2";

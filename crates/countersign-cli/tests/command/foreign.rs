@@ -1,17 +1,13 @@
 //! `countersign verify` and `decode` on tokens and key sets of other languages' libraries, and with keys in PEM.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::process::Command;
 
+use crate::run::{TempFile, assert_form, countersign, file};
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::key::{Algorithm, VerifyingKey};
 use countersign_core::mint::Signer;
 use countersign_test::TestIssuer;
 use countersign_tests::peers;
-use run::{TempFile, assert_form, countersign, file};
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://issuer.test";

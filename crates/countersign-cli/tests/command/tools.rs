@@ -1,11 +1,7 @@
 //! `countersign jwks`, `hash`, `uuid` and `policy check`, run as a binary.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
+use crate::run::{assert_form, countersign, countersign_with, file};
 use countersign_test::TestIssuer;
-use run::{assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
 /// RFC 7638 §3.1, with a private member added.

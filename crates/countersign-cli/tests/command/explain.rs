@@ -1,15 +1,11 @@
 //! `countersign explain`, run as a binary: its result equals the response of a real app with the same routes.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
+use crate::run::{Output, TempFile, assert_form, countersign, file};
 use axum::Router;
 use countersign::app::{Access, Routes, protect};
 use countersign::authz::{authenticated_within, role, scope, tenant_in_path};
 use countersign_core::clock::Clock;
 use countersign_test::{TestIssuer, TokenDraft};
-use run::{Output, TempFile, assert_form, countersign, file};
 use serde_json::{Value, json};
 use std::time::Duration;
 

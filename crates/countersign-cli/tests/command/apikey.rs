@@ -1,19 +1,15 @@
 //! `countersign apikey`, run as a binary beside a service that takes the keys.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::run::{assert_form, countersign, countersign_with};
 use axum::Router;
 use axum::routing::get;
 use countersign::prelude::*;
 use countersign_apikey::{ApiKeys, FileKeyStore, Pepper};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
-use run::{assert_form, countersign, countersign_with};
 
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apikey-{name}-{}", std::process::id()));

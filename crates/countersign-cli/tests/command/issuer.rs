@@ -1,14 +1,10 @@
 //! `countersign issuer`, run as a binary.
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use run::{Server, countersign, file};
+use crate::run::{Server, countersign, file};
 use serde_json::Value;
 
 /// `orders` with the secret `quaint-heron-lifts-49`, stored as a bcrypt hash by an older system.
@@ -39,7 +35,7 @@ fn post(address: &str, path: &str, form: &str) -> (String, String) {
 
 #[test]
 fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
-    let state = run::new_path("issuer-state.redb");
+    let state = crate::run::new_path("issuer-state.redb");
     let config = file("issuer.toml", &configuration(&format!("[store]\nfile = {:?}", state.path())));
     let mut tokens = Vec::new();
     for _ in 0..2 {

@@ -1,12 +1,9 @@
 //! `countersign dev` and `countersign attack`, run as binaries against a service.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::process::Stdio;
 use std::sync::Arc;
 
+use crate::run::{Server, assert_form, countersign_with, file, new_path};
 use axum::Router;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::routing::get;
@@ -17,7 +14,6 @@ use countersign::keys;
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::policy::Policy;
 use countersign::verify::Verifier;
-use run::{Server, assert_form, countersign_with, file, new_path};
 use serde_json::{Value, json};
 
 /// A running provider.
@@ -70,7 +66,7 @@ async fn status(url: &str, token: &str) -> StatusCode {
     request.send().await.expect("an answer").status()
 }
 
-async fn command(home: &str, arguments: Vec<String>, input: String) -> run::Output {
+async fn command(home: &str, arguments: Vec<String>, input: String) -> crate::run::Output {
     let home = home.to_owned();
     let run = move || {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

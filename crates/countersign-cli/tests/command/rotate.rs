@@ -1,16 +1,12 @@
 //! `countersign rotate`, run as a binary, with a running issuer and with a store only.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use run::{Server, assert_form, countersign};
+use crate::run::{Server, assert_form, countersign};
 use serde_json::{Value, json};
 
 /// A folder with a service's configuration, removed on drop.
@@ -262,7 +258,7 @@ fn a_configuration_without_keys_to_rotate_is_refused() {
         let answer = countersign(&["rotate", "--config", config], "");
         assert!(answer.code == 2 && answer.stderr.contains(missing), "{missing}: {}", answer.stderr);
     }
-    let memory = run::file("memory", "issuer = \"http://127.0.0.1:4000\"\n[[audience]]\nname = \"billing\"\n");
+    let memory = crate::run::file("memory", "issuer = \"http://127.0.0.1:4000\"\n[[audience]]\nname = \"billing\"\n");
     let answer = countersign(&["rotate", "--config", memory.path()], "");
     assert!(answer.code == 2 && answer.stderr.contains("nothing to rotate"), "{}", answer.stderr);
 }

@@ -1,15 +1,11 @@
 //! `countersign verify` and `decode`, run as a binary: the contract that scripts depend on.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod run;
-
 use std::time::Duration;
 
+use crate::run::{Output, assert_form, countersign, countersign_with, file};
 use countersign_core::clock::Clock;
 use countersign_core::key::Algorithm;
 use countersign_test::{Attack, Provider, TestIssuer};
-use run::{Output, assert_form, countersign, countersign_with, file};
 use serde_json::{Value, json};
 
 /// Verifies `token` with the issuer's key set and more options.
@@ -243,7 +239,7 @@ fn a_policy_of_several_issuers_is_read_as_by_services() {
 #[test]
 fn every_command_is_documented() {
     let help = countersign(&["--help"], "").stdout;
-    let documents = include_str!("../../../docs/cli.md");
+    let documents = include_str!("../../../../docs/cli.md");
     let (_, commands) = help.split_once("Commands:").expect("a list");
     let (commands, _) = commands.split_once("Options:").expect("an end");
     let names: Vec<&str> = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();

@@ -1,0 +1,20 @@
+//! The command, run as a binary: the contract that scripts depend on.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod apikey;
+mod connections;
+mod dev;
+mod dpop;
+mod explain;
+mod foreign;
+mod hostile;
+mod introspection;
+mod issuer;
+mod mint;
+mod network;
+mod rotate;
+#[path = "../run/mod.rs"]
+mod run;
+mod tools;
+mod verify;
