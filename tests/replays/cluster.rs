@@ -143,3 +143,83 @@ async fn s6_12_a_node_of_a_cluster_that_was_started_again_accepts_no_proof_twice
     }
     println!("accepted again after {:?}", start.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s6_14_the_documented_permissions_are_enough_for_a_cluster() {
+    let cluster = Cluster::start();
+    let set_user = |more: &[&str]| {
+        for node in &cluster.nodes {
+            let mut rule =
+                vec!["ACL", "SETUSER", "orders", "reset", "on", ">s3cret", "~countersign:*", "resetchannels"];
+            rule.extend(["-@all"].into_iter().chain(crate::secrets::COMMANDS).chain(more.iter().copied()));
+            assert_eq!(node.run(&rule).trim(), "OK");
+        }
+    };
+    let url = |password: &str| format!("redis://orders:{password}@127.0.0.1:{}", cluster.ports[1]);
+    let connect = async |password: &str| RedisReplays::connect(RedisSettings::cluster([url(password)])).await;
+    set_user(&[]);
+    assert!(connect("s3cret").await.is_err(), "the nodes are not found without CLUSTER SLOTS");
+    set_user(&["+cluster|slots"]);
+    assert!(connect("wr0ng").await.is_err());
+    let store = connect("s3cret").await.expect("the documented permissions are enough");
+    cluster.remember_since_long_ago();
+    let world = World::new();
+    let instance = world.instance(Arc::new(store));
+    let client = world.client("web", "u1");
+    for _ in 0..50 {
+        let proof = client.proof(world.now());
+        assert_accepted(&instance.send_of(&client, &proof).await);
+        assert_eq!(instance.send_of(&client, &proof).await.status, 401);
+    }
+}
+
+/// A cluster of one node, which takes TLS only.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s6_14_tls_to_a_cluster_needs_a_trusted_node_and_the_certificate_that_it_asks_for() {
+    let folder = std::env::temp_dir().join(format!("cs-redis-tls-cluster-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (authority, [(certificate, key), of_client]) = crate::secrets::identities();
+    let (foreign, _) = crate::secrets::identities();
+    let files = [path("cert.pem"), path("key.pem"), path("ca.pem")];
+    for (file, text) in files.iter().zip([&certificate, &key, &authority]) {
+        std::fs::write(file, text).expect("written");
+    }
+    let [certificate_file, key_file, authority_file] = files.each_ref().map(String::as_str);
+    let (port, bus) = (free_port().to_string(), free_port().to_string());
+    let mut settings = vec!["--port", "0", "--tls-port", &port, "--tls-cluster", "yes", "--cluster-enabled", "yes"];
+    settings.extend(["--cluster-port", &bus, "--tls-cert-file", certificate_file, "--tls-key-file", key_file]);
+    settings.extend(["--tls-ca-cert-file", authority_file]);
+    let node = RedisServer::with(&settings);
+    assert_eq!(node.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
+    let start = Instant::now();
+    while !node.run(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+        assert!(start.elapsed() < AT_MOST, "no cluster");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    let settings = || RedisSettings::cluster([format!("rediss://127.0.0.1:{port}")]).only_added_roots();
+    let with_certificate =
+        |settings: RedisSettings| settings.certificate(of_client.0.clone(), of_client.1.clone().into());
+    for untrusted in [
+        with_certificate(settings()),
+        with_certificate(settings().add_roots(foreign)),
+        settings().add_roots(authority.clone()),
+    ] {
+        assert!(RedisReplays::connect(untrusted).await.is_err());
+    }
+    let store =
+        RedisReplays::connect(with_certificate(settings().add_roots_file(authority_file))).await.expect("a store");
+    for part in 0..PARTS {
+        node.remember_since_long_ago(&format!("countersign:replays:{{{part}}}:since"));
+    }
+    let world = World::new();
+    let instance = world.instance(Arc::new(store));
+    let client = world.client("web", "u1");
+    let proof = client.proof(world.now());
+    assert_accepted(&instance.send_of(&client, &proof).await);
+    assert_eq!(instance.send_of(&client, &proof).await.status, 401);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

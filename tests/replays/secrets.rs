@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, Extend
 use crate::world::{SINCE, World, assert_accepted, assert_refused, assert_unavailable};
 
 /// The commands that the documentation of `RedisReplays` lists.
-const COMMANDS: [&str; 9] = ["+eval", "+evalsha", "+info", "+time", "+get", "+set", "+exists", "+incr", "+expire"];
+pub const COMMANDS: [&str; 9] = ["+eval", "+evalsha", "+info", "+time", "+get", "+set", "+exists", "+incr", "+expire"];
 
 const PASSWORD: &str = "s3cret-of-redis";
 
@@ -76,15 +76,15 @@ async fn s10_01_a_wrong_password_is_reported_and_no_output_has_it() {
     }
 }
 
-/// An authority's certificate as PEM, and a certificate with its key that it issued for `name`.
-fn identities() -> (String, [(String, String); 2]) {
+/// An authority's certificate as PEM, and certificates with their keys that it issued: of a server on loopback and of a client.
+pub fn identities() -> (String, [(String, String); 2]) {
     let mut params = CertificateParams::new([]).expect("no names");
     params.distinguished_name.push(DnType::CommonName, "Authority of Redis");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
     let issued = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth].map(|usage| {
         let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a name");
         params.extended_key_usages = vec![usage];
         let certificate = params.signed_by(&key, &authority).expect("signed");
         (certificate.pem(), key.serialize_pem())

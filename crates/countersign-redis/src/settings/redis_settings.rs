@@ -82,7 +82,10 @@ impl RedisSettings {
         RedisSettings::of(vec![Arc::new(url.into())], false)
     }
 
-    /// A cluster, found by any of these of its nodes. All URLs have the same scheme, user and password.
+    /// A cluster, found by any of these of its nodes. All URLs have the same scheme, user and password. The store is used once
+    /// all primaries have answered.
+    ///
+    /// With TLS, aws-lc-rs becomes the default provider of rustls for the process, unless it has one.
     ///
     /// ```
     /// use countersign_redis::RedisSettings;
