@@ -141,6 +141,9 @@ fn s6_05_s6_16_what_services_would_refuse_is_refused_or_warned_of() {
     for token in ["", "two words"] {
         assert_eq!(countersign(&["dpop", "proof", "--key", key, "--url", URL], token).code, 2, "{token}");
     }
+    let mint = ["mint", "--issuer", ISSUER, "--audience", "a", "--bound-to", key];
+    let refused = countersign(&[&mint[..], &["--curl", URL]].concat(), "");
+    assert!(refused.code == 2 && refused.stderr.contains("dpop proof --curl"), "a curl command without a proof");
     let other = new_path("other");
     let made = countersign(&["dpop", "proof", "--key", other.path(), "--generate", "--url", URL], &world.token);
     assert_eq!(made.code, 0, "{}", made.stderr);
