@@ -18,12 +18,17 @@ fn configuration(more: &str) -> String {
 
 /// Posts a form as `orders`; returns status line and body.
 fn post(address: &str, path: &str, form: &str) -> (String, String) {
+    post_with(address, path, form, "")
+}
+
+/// The same with more header lines.
+fn post_with(address: &str, path: &str, form: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
     let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {pair}\r\nconnection: close\r\n\
-         content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+         {headers}content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     );
     stream.write_all(request.as_bytes()).expect("it reads");
@@ -84,6 +89,44 @@ fn a_weakened_issuer_is_logged_and_deny_danger_refuses_it() {
         let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
         assert_eq!(answer.code, 2, "{}", answer.stderr);
         assert!(answer.stderr.contains("danger: ") && answer.stderr.contains(what), "{}", answer.stderr);
+    }
+}
+
+/// The tokens of `orders` are bound to its certificate, which only a named proxy forwards.
+#[test]
+fn s6_22_certificates_count_from_the_configured_proxies() {
+    let bound = |more: &str| format!("{}certificate_bound_access_tokens = true\n", configuration(more));
+    let der = base64_simd::STANDARD.encode_to_string([0x30, 0x03, 1, 2, 3]);
+    let header = format!("client-cert: :{der}:\r\n");
+    let ask = |config: &str, headers: &str| {
+        let config = file("certificates.toml", config);
+        let issuer = Server::start_with("issuer", &["--config", config.path()], |command| command);
+        post_with(issuer.text("address"), "/token", "grant_type=client_credentials", headers)
+    };
+    let trusted = bound("certificate_proxies = [\"127.0.0.1\"]");
+    let (status, body) = ask(&trusted, &header);
+    assert!(status.contains("200"), "{body}");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    let claims = body["access_token"].as_str().and_then(|token| token.split('.').nth(1)).expect("a token");
+    let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(claims).expect("base64url");
+    assert!(String::from_utf8_lossy(&claims).contains("\"cnf\":{\"x5t#S256\":\""));
+    for (config, headers) in [
+        (&trusted, String::new()),
+        (&trusted, format!("{header}{header}")),
+        (&bound("certificate_proxies = [\"10.0.0.5\"]"), header.clone()),
+        (&bound("certificate_envoys = [\"127.0.0.1\"]"), header.clone()),
+    ] {
+        let (status, body) = ask(config, &headers);
+        assert!(status.contains("400") && body.contains("invalid_request"), "{headers}: {status} {body}");
+    }
+    for (more, named) in [
+        ("", "client orders"),
+        ("certificate_proxies = [\"0.0.0.0/0\"]", "trusted_proxies"),
+        ("certificate_proxies = [\"10.0.0.5\"]\ncertificate_envoys = [\"10.0.0.6\"]", "certificate_envoys"),
+    ] {
+        let config = file("no-proxies.toml", &bound(more));
+        let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
+        assert!(answer.code == 2 && answer.stderr.contains(named), "{more}: {}", answer.stderr);
     }
 }
 
