@@ -76,10 +76,10 @@ async fn s6_22_a_header_never_counts_without_a_layer_that_names_the_proxy() {
         world.issuer.router().layer(layer(MutualTls::from_envoy(["10.0.0.6"]))),
     ];
     for router in untrusted {
-        for header in all.iter().cloned() {
+        for header in &all {
             for peer in [Some(PROXY), None] {
                 let of = async |client| {
-                    answer(router.clone(), request(&world, client, peer, std::slice::from_ref(&header))).await
+                    answer(router.clone(), request(&world, client, peer, std::slice::from_ref(header))).await
                 };
                 of("bound").await.assert_refused("invalid_request");
                 of("mesh").await.assert_not_authenticated();
