@@ -13,7 +13,7 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::guard::require;
 use countersign::outbound::AttachTokenLayer;
-use countersign_benches::bound::{Bound, Records};
+use countersign_benches::bound::Bound;
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
@@ -56,7 +56,7 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), vec![proof(), record(), outbound()], refusals()].into_iter().flatten().collect()
+    [new_tokens(), hits(), vec![proof(), outbound()], refusals()].into_iter().flatten().collect()
 }
 
 fn new_tokens() -> Vec<Case> {
@@ -111,16 +111,6 @@ fn proof() -> Case {
         assert!(call(&mut with, with_proof.clone()));
     })
     .over(move || assert!(call(&mut without, bearer.clone())))
-}
-
-/// Both loops make a proof; it is recorded in one of them.
-fn record() -> Case {
-    let [mut recorded, mut only_read] = [(); 2].map(|()| Records::new(LIVE * 64));
-    Case::new("record of a used proof", move || {
-        let proof = recorded.proof();
-        recorded.record(black_box(&proof));
-    })
-    .over(move || drop(black_box(only_read.proof())))
 }
 
 fn outbound() -> Case {
