@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::form::Prefix;
 use crate::pepper::Pepper;
-use crate::ring::{Entry, Loaded, PAUSE, Ring};
+use crate::ring::{Entry, PAUSE, Ring};
 use crate::store::StoredKey;
 
 /// The capacity for callers in memory, in bytes.
@@ -31,8 +31,7 @@ const CHECK_AGAIN: Duration = Duration::from_secs(3600);
 
 type Answer = Result<Arc<Verified>, VerifyError>;
 
-/// The check of one layer. Clones share everything.
-#[derive(Clone)]
+/// The check of one layer.
 pub(crate) struct Check(Arc<Inner>);
 
 struct Inner {
@@ -104,18 +103,15 @@ impl Inner {
 
     /// Returns whether the key of this id is valid, as far as the store can tell.
     async fn has_valid(&self, id: Option<&str>) -> bool {
-        let is_valid = |entry: &Arc<Entry>| {
-            let now = self.verifier.clock().now();
-            entry.key.revoked_at.is_none() && now < UnixTime::from_secs(entry.key.expires_at)
+        let loaded = match self.ring.current() {
+            Some(loaded) => loaded,
+            None => match self.ring.read(id).await {
+                Ok(loaded) => loaded,
+                Err(_) => return true,
+            },
         };
-        let is_valid_in = |loaded: &Loaded| id.and_then(|id| loaded.get(id)).is_some_and(is_valid);
-        if let Some(loaded) = self.ring.current() {
-            return loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded));
-        }
-        match self.ring.read(id).await {
-            Ok(loaded) => loaded.as_ref().is_some_and(|loaded| is_valid_in(loaded)),
-            Err(_) => true,
-        }
+        let entry = loaded.as_ref().zip(id).and_then(|(loaded, id)| loaded.get(id));
+        entry.is_some_and(|entry| entry.key.is_valid_at(self.verifier.clock().now()))
     }
 
     /// The error of a key that is not known.

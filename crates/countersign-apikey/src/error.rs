@@ -6,7 +6,7 @@ use countersign_core::error::Fault;
 
 use crate::store::ApiKeyStoreError;
 
-/// The kinds of [`ApiKeyError`], each with its stable code.
+/// The kinds of [`ApiKeyError`], which has an example, each with its stable code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApiKeyErrorKind {

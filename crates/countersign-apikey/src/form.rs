@@ -1,7 +1,6 @@
 //! The text of a key: `prefix_id_secret`, with a checksum at its end.
 
-use std::fmt;
-
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
 use countersign_core::error::Fault;
 use countersign_core::integration::sha256;
@@ -54,7 +53,7 @@ impl Prefix {
     pub(crate) fn read<'k>(&self, credential: &'k str) -> Result<&'k str, &'static str> {
         let Prefix(prefix) = self;
         if credential.len() != prefix.len() + Self::REST || !credential.is_ascii() || !self.starts(credential) {
-            return Err("an API key of these has another length, or begins otherwise");
+            return Err("not an API key of this service: it has another length, or begins otherwise");
         }
         let (text, checksum) = credential.split_at(credential.len() - CHECKSUM_CHARS);
         if Checksum::of(text).0 != *checksum.as_bytes() {
@@ -63,7 +62,7 @@ impl Prefix {
         let id = &text[prefix.len() + 1..];
         match id.split_at(ID_CHARS) {
             (id, secret) if secret.starts_with('_') => Ok(id),
-            _ => Err("an API key of these has its underscores elsewhere"),
+            _ => Err("not an API key of this service: its underscores are elsewhere"),
         }
     }
 
@@ -71,7 +70,7 @@ impl Prefix {
     ///
     /// # Errors
     /// The system's generator fails.
-    pub(crate) fn generate(&self) -> Result<(Secret<String>, String), GeneratorFailed> {
+    pub(crate) fn generate(&self) -> Result<(Secret<String>, String), Unspecified> {
         let Prefix(prefix) = self;
         let id: String = digits::<ID_CHARS, 32>(ID_DIGITS)?.into_iter().map(char::from).collect();
         let mut key = String::with_capacity(prefix.len() + Self::REST);
@@ -105,24 +104,14 @@ impl Checksum {
     }
 }
 
-/// The generator of the system gives no random bytes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GeneratorFailed;
-
-impl fmt::Debug for GeneratorFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the system gives no random bytes")
-    }
-}
-
 /// `N` random digits, each as likely as any other.
-fn digits<const N: usize, const DIGITS: usize>(digits: &[u8; DIGITS]) -> Result<[u8; N], GeneratorFailed> {
+fn digits<const N: usize, const DIGITS: usize>(digits: &[u8; DIGITS]) -> Result<[u8; N], Unspecified> {
     let mut result = [0; N];
     let fair = 256 - 256 % DIGITS; // bytes from here on would favour the first digits
     let mut filled = 0;
     while filled < N {
         let mut random = [0; 64];
-        rand::fill(&mut random).map_err(|_| GeneratorFailed)?;
+        rand::fill(&mut random)?;
         let fair = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
         for (place, byte) in result[filled..].iter_mut().zip(fair) {
             *place = digits[byte % DIGITS];

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use countersign_core::claims::TenantId;
 use countersign_core::clock::UnixTime;
-use countersign_core::error::Fault;
+use countersign_core::error::{ConfigError, Fault};
 use countersign_core::secret::Secret;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -129,20 +130,16 @@ impl NewApiKey {
         check("scopes", are(&self.scopes, &is_word), words);
         check("roles", are(&self.roles, &is_name), names);
         check("permissions", are(&self.permissions, &is_name), names);
-        let tenant = "not a tenant id; use 1 to 128 characters of A-Z a-z 0-9 . _ -";
-        let is_tenant = |tenant: &String| {
-            let is_of = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            (1..=128).contains(&tenant.len()) && tenant.bytes().all(is_of)
-        };
-        check("tenant", self.tenant.as_ref().is_none_or(is_tenant), tenant);
         check("note", self.note.len() <= MAX_NAME_BYTES, "longer than 256 bytes");
         let is_lifetime = (Duration::from_secs(1)..=TEN_YEARS).contains(&self.lifetime);
         check("expires_in", is_lifetime, "not from a second to ten years");
+        let tenant = self.tenant.as_ref().and_then(|tenant| TenantId::new(tenant.as_str()).err());
+        faults.extend(tenant.iter().flat_map(ConfigError::faults).cloned());
         faults
     }
 }
 
-/// A key, without its secret.
+/// A key, without its secret; [`CreatedApiKey`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey(pub(crate) StoredKey);
 
@@ -228,7 +225,7 @@ impl ApiKey {
     /// Returns whether the key is accepted at this time.
     #[must_use]
     pub fn is_valid_at(&self, now: UnixTime) -> bool {
-        self.0.revoked_at.is_none() && now < self.expires_at()
+        self.0.is_valid_at(now)
     }
 }
 
@@ -268,6 +265,16 @@ impl Serialize for ApiKey {
 }
 
 /// A key that was made just now, with its text, which is nowhere else.
+///
+/// ```
+/// use countersign_apikey::CreatedApiKey;
+///
+/// fn hand_over(created: &CreatedApiKey) -> (&str, String) {
+///     let key = created.key();
+///     (created.text().expose(), format!("{} of {} for {:?}", key.id(), key.client(), key.audiences()))
+/// }
+/// # let _ = hand_over;
+/// ```
 pub struct CreatedApiKey {
     pub(crate) text: Secret<String>,
     pub(crate) key: ApiKey,

@@ -46,7 +46,7 @@ pub struct ApiKeys {
     ring: Arc<Ring>,
 }
 
-/// Builds [`ApiKeys`]; made by [`ApiKeys::builder`].
+/// Builds [`ApiKeys`]; made by [`ApiKeys::builder`]. The [crate](crate) has an example.
 #[derive(Debug)]
 #[must_use = "call build to get the keys"]
 pub struct ApiKeysBuilder {
@@ -93,8 +93,8 @@ impl ApiKeys {
     pub async fn create(&self, new: NewApiKey) -> Result<CreatedApiKey, ApiKeyError> {
         ApiKeyError::check(&new.faults())?;
         self.ring.store().prepare().await?;
-        self.check_room(&new.client).await?;
         let now = self.now();
+        check_room(&self.list().await?, &new.client, now)?;
         let key = StoredKey {
             id: String::new(),
             version: 1,
@@ -132,8 +132,7 @@ impl ApiKeys {
     /// # Errors
     /// `not_found`, `store_unavailable`.
     pub async fn get(&self, id: &str) -> Result<ApiKey, ApiKeyError> {
-        let key = self.list().await?.into_iter().find(|key| key.id() == id);
-        key.ok_or_else(|| ApiKeyError::new(Kind::NotFound, "there is no key of this id"))
+        find(&self.list().await?, id).cloned()
     }
 
     /// Makes another key with the same client, authorities and lifetime. The old one ends after `overlap`, or when it would have
@@ -142,19 +141,20 @@ impl ApiKeys {
     /// # Errors
     /// `not_found`, `ended`, `too_many_keys`, `store_unavailable`.
     pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<CreatedApiKey, ApiKeyError> {
-        let old = self.get(id).await?;
+        let keys = self.list().await?;
         let now = self.now();
+        let old = find(&keys, id)?;
         if !old.is_valid_at(now) {
             return Err(ApiKeyError::new(Kind::Ended, "the key was revoked or has ended; make a new one"));
         }
-        self.check_room(old.client()).await?;
+        check_room(&keys, old.client(), now)?;
         let lifetime = old.expires_at().saturating_since(old.created_at());
         let next = StoredKey {
             version: 1,
             created_at: now.as_secs(),
             expires_at: now.saturating_add(lifetime).as_secs(),
             last_used_at: None,
-            ..old.0
+            ..old.0.clone()
         };
         let created = self.add(next).await?;
         let ends_at = now.saturating_add(overlap).as_secs();
@@ -187,7 +187,7 @@ impl ApiKeys {
     pub async fn remove(&self, id: &str) -> Result<(), ApiKeyError> {
         for _ in 0..ATTEMPTS {
             let ApiKey(key) = self.get(id).await?;
-            if ApiKey(key.clone()).is_valid_at(self.now()) {
+            if key.is_valid_at(self.now()) {
                 return Err(ApiKeyError::new(Kind::Invalid, "the key is still valid; revoke it first"));
             }
             if self.ring.store().remove(key.id, key.version).await? {
@@ -207,25 +207,12 @@ impl ApiKeys {
         self.ring.clock.get().now()
     }
 
-    async fn check_room(&self, client: &str) -> Result<(), ApiKeyError> {
-        let now = self.now();
-        let keys = self.list().await?;
-        let valid = keys.iter().filter(|key| key.client() == client && key.is_valid_at(now)).count();
-        match valid < MAX_OF_CLIENT {
-            true => Ok(()),
-            false => {
-                let problem = format!("the client has {MAX_OF_CLIENT} valid keys; revoke some that it does not use");
-                Err(ApiKeyError::new(Kind::TooManyKeys, problem))
-            }
-        }
-    }
-
     /// Stores a new key with a text of its own.
     async fn add(&self, key: StoredKey) -> Result<CreatedApiKey, ApiKeyError> {
         for _ in 0..ATTEMPTS {
             let generated = self.prefix.generate();
-            let (text, id) =
-                generated.map_err(|error| ApiKeyError::new(Kind::StoreUnavailable, format!("{error:?}")))?;
+            let no_random = |_| ApiKeyError::new(Kind::StoreUnavailable, "the system gives no random bytes; try again");
+            let (text, id) = generated.map_err(no_random)?;
             let mac = self.pepper.mac(text.expose());
             let key = StoredKey { id, mac, ..key.clone() };
             if self.ring.store().put(key.clone()).await? {
@@ -256,6 +243,23 @@ impl ApiKeys {
     /// Layers of this process know a change at once.
     async fn read_again(&self) {
         let _ = self.ring.read(None).await;
+    }
+}
+
+fn find<'k>(keys: &'k [ApiKey], id: &str) -> Result<&'k ApiKey, ApiKeyError> {
+    let key = keys.iter().find(|key| key.id() == id);
+    key.ok_or_else(|| ApiKeyError::new(Kind::NotFound, "there is no key of this id"))
+}
+
+/// Checks that the client may have another key.
+fn check_room(keys: &[ApiKey], client: &str, now: UnixTime) -> Result<(), ApiKeyError> {
+    let valid = keys.iter().filter(|key| key.client() == client && key.is_valid_at(now)).count();
+    match valid < MAX_OF_CLIENT {
+        true => Ok(()),
+        false => {
+            let problem = format!("the client has {MAX_OF_CLIENT} valid keys; revoke some that it does not use");
+            Err(ApiKeyError::new(Kind::TooManyKeys, problem))
+        }
     }
 }
 

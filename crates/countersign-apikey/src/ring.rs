@@ -193,7 +193,7 @@ impl Ring {
         let is_news = (self.failed_at.swap(failed_at, Ordering::AcqRel) == NEVER) != (failed_at == NEVER);
         match failure.filter(|_| is_news) {
             Some(failure) => {
-                let detail = safe_text(failure).to_string();
+                let detail = safe_text(failure);
                 tracing::warn!(target: "countersign::api_keys", detail, "the store of API keys cannot be read");
             }
             None if is_news => {
@@ -245,10 +245,8 @@ impl Ring {
                     entry.uses.recorded_at.fetch_max(used_at, Ordering::Relaxed);
                 }
             }
-            failed => {
-                let detail = failed.map_or_else(|_| "no answer".to_owned(), |result| format!("{:?}", result.err()));
-                tracing::debug!(target: "countersign::api_keys", detail, "uses of API keys are not recorded");
-            }
+            Ok(Err(error)) => uses_not_recorded(&error.to_string()),
+            Err(_) => uses_not_recorded("no answer in time"),
         }
     }
 }
@@ -266,18 +264,18 @@ impl Loaded {
             entries.remove(&id);
         }
         for key in keys {
+            let key = StoredKey { last_used_at: None, ..key }; // a use is no change
             let known = before.and_then(|before| before.get(&key.id));
             let entry = match known {
-                Some(known) if known.is_of(&key) => Arc::clone(known),
+                Some(known) if known.key == key => Arc::clone(known),
                 _ => {
                     let uses = known.map(|known| Arc::clone(&known.uses)).unwrap_or_default();
-                    let Some(mac) = read_mac(&key.mac) else {
-                        return Err(format!("the key {} has a mac of another form", key.id));
-                    };
-                    Arc::new(Entry { mac, uses, key: key.clone() })
+                    let mac =
+                        read_mac(&key.mac).ok_or_else(|| format!("the key {} has a mac of another form", key.id))?;
+                    Arc::new(Entry { key, mac, uses })
                 }
             };
-            entries.insert(key.id, entry);
+            entries.insert(entry.key.id.clone(), entry);
         }
         Ok(Loaded { revision, read_at, entries })
     }
@@ -285,14 +283,6 @@ impl Loaded {
     #[inline]
     pub(crate) fn get(&self, id: &str) -> Option<&Arc<Entry>> {
         self.entries.get(id)
-    }
-}
-
-impl Entry {
-    /// Returns whether the entry is of this key, whenever it was used.
-    fn is_of(&self, key: &StoredKey) -> bool {
-        let used_at = |key: &StoredKey| StoredKey { last_used_at: None, ..key.clone() };
-        used_at(&self.key) == used_at(key)
     }
 }
 
@@ -338,6 +328,11 @@ impl fmt::Debug for Ring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ring").field("store", &self.store).finish_non_exhaustive()
     }
+}
+
+fn uses_not_recorded(detail: &str) {
+    let detail = safe_text(detail);
+    tracing::debug!(target: "countersign::api_keys", detail, "uses of API keys are not recorded");
 }
 
 fn millis(elapsed: Duration) -> u64 {

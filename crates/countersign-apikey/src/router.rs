@@ -34,8 +34,8 @@ const MAX_BODY: usize = 64 * 1024;
 /// | `POST /{id}/rotate` with `overlap` (seconds) if wanted | 201, with the text of the next key; the old one ends after the overlap, which is 0 if absent |
 /// | `DELETE /{id}` | 204; the key is revoked |
 ///
-/// A caller gives only what it has: its own scopes, roles and permissions. A caller with a tenant sees and makes keys of that
-/// tenant alone. Callers with an API key are refused, so that a stolen one makes no others.
+/// A caller gives only what it has: its own scopes, roles and permissions. A caller with a tenant sees and makes only
+/// keys of that tenant. Callers with an API key are refused, so that a stolen one makes no others.
 ///
 /// ```
 /// use axum::Router;

@@ -10,7 +10,7 @@ use countersign_core::clock::UnixTime;
 use serde::{Deserialize, Serialize};
 
 use super::memory::Keys;
-use super::{ApiKeyStore, ApiKeyStoreError, Changes, StoreFuture, StoredKey};
+use super::{ApiKeyStore, ApiKeyStoreError, Changes, StoreFuture, StoredKey, blocking};
 
 /// The largest file, in bytes.
 const MAX_BYTES: u64 = 256 * 1024 * 1024;
@@ -54,23 +54,12 @@ impl FileKeyStore {
         FileKeyStore(Arc::new(Place(path.into())))
     }
 
-    fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Place) -> Result<T, ApiKeyStoreError> + Send + 'static,
-    ) -> StoreFuture<T> {
-        let place = Arc::clone(&self.0);
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || work(&place)).await;
-            done.unwrap_or_else(|_| Err(ApiKeyStoreError::new("the thread that uses the file of API keys has ended")))
-        })
-    }
-
     /// Changes the keys under the lock of the writers.
     fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Keys) -> Result<T, ApiKeyStoreError> + Send + 'static,
     ) -> StoreFuture<T> {
-        self.blocking(|place| {
+        blocking(&self.0, |place| {
             let _lock = place.lock()?;
             let mut keys = place.read()?.ok_or_else(|| place.is_missing())?;
             let done = change(&mut keys)?;
@@ -174,7 +163,7 @@ fn open_new(path: &Path, is_emptied: bool) -> io::Result<File> {
 
 impl ApiKeyStore for FileKeyStore {
     fn prepare(&self) -> StoreFuture<()> {
-        self.blocking(|place| {
+        blocking(&self.0, |place| {
             if fs::exists(&place.0).unwrap_or(true) {
                 return Ok(());
             }
@@ -187,7 +176,7 @@ impl ApiKeyStore for FileKeyStore {
     }
 
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
-        self.blocking(move |place| match place.read()? {
+        blocking(&self.0, move |place| match place.read()? {
             Some(keys) => Ok(keys.changes(after)),
             None => Err(place.is_missing()),
         })

@@ -9,6 +9,14 @@ use countersign_core::clock::UnixTime;
 use super::{ApiKeyStore, ApiKeyStoreError, Changes, MAX_KEYS, StoreFuture, StoredKey};
 
 /// Stores keys in memory: for tests, and for keys that a process makes for itself.
+///
+/// ```
+/// use countersign_apikey::{ApiKeys, MemoryKeyStore, Pepper};
+///
+/// let keys = ApiKeys::builder("https://shop.test/api-keys", MemoryKeyStore::new(), Pepper::random()?).build()?;
+/// # let _ = keys;
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
 #[derive(Default)]
 pub struct MemoryKeyStore(Mutex<Keys>);
 

@@ -21,13 +21,40 @@ pub use postgres::PostgresKeyStore;
 /// The most keys of a store.
 pub(crate) const MAX_KEYS: usize = 100_000;
 
-/// The result of a call to a store, later.
+/// The result of a call to a store, later; [`ApiKeyStore`] has an example.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, ApiKeyStoreError>> + Send>>;
 
 /// Stores keys. [`ApiKeys`](crate::ApiKeys) reads all of them into the memory of each service, and later only what changed, so
 /// a request asks no store.
 ///
 /// A store needs no secret: what it stores about a key is an HMAC of it.
+///
+/// A store that counts reads, around another one:
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use countersign_apikey::{ApiKeyStore, Changes, MemoryKeyStore, StoreFuture, StoredKey};
+/// use countersign_core::clock::UnixTime;
+///
+/// #[derive(Debug, Default)]
+/// struct Counted { keys: MemoryKeyStore, reads: AtomicU64 }
+///
+/// impl ApiKeyStore for Counted {
+///     fn changes(&self, after: u64) -> StoreFuture<Changes> {
+///         self.reads.fetch_add(1, Ordering::Relaxed);
+///         self.keys.changes(after)
+///     }
+///     fn put(&self, key: StoredKey) -> StoreFuture<bool> {
+///         self.keys.put(key)
+///     }
+///     fn remove(&self, id: String, version: u64) -> StoreFuture<bool> {
+///         self.keys.remove(id, version)
+///     }
+///     fn record_uses(&self, uses: Vec<(String, UnixTime)>) -> StoreFuture<()> {
+///         self.keys.record_uses(uses)
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a store of API keys",
     note = "use `MemoryKeyStore`, `FileKeyStore` or `PostgresKeyStore`, or implement `ApiKeyStore`"
@@ -92,7 +119,19 @@ impl<S: ApiKeyStore + ?Sized> ApiKeyStore for Arc<S> {
     }
 }
 
-/// The changes of a store since an earlier read.
+/// Runs a call of a store that blocks, on a thread for such work.
+fn blocking<P: Send + Sync + 'static, T: Send + 'static>(
+    place: &Arc<P>,
+    work: impl FnOnce(&P) -> Result<T, ApiKeyStoreError> + Send + 'static,
+) -> StoreFuture<T> {
+    let place = Arc::clone(place);
+    Box::pin(async move {
+        let done = tokio::task::spawn_blocking(move || work(&place)).await;
+        done.unwrap_or_else(|_| Err(ApiKeyStoreError::new("the thread that uses the store of API keys has ended")))
+    })
+}
+
+/// The changes of a store since an earlier read; [`ApiKeyStore`] has an example.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Changes {
@@ -120,7 +159,7 @@ impl Changes {
     }
 }
 
-/// A key in a store. Times are seconds since 1970.
+/// A key in a store; [`ApiKeyStore`] has an example. Times are seconds since 1970.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 #[serde(deny_unknown_fields)]
@@ -163,6 +202,12 @@ pub struct StoredKey {
     /// The latest use that was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<u64>,
+}
+
+impl StoredKey {
+    pub(crate) fn is_valid_at(&self, now: UnixTime) -> bool {
+        self.revoked_at.is_none() && now < UnixTime::from_secs(self.expires_at)
+    }
 }
 
 /// Hides the HMAC, which tells whether a guess is right to those who have the pepper.

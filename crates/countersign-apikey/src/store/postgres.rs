@@ -7,7 +7,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 use countersign_postgres::{Connection, Database, DatabaseError, Row};
 
-use super::{ApiKeyStore, ApiKeyStoreError, Changes, MAX_KEYS, StoreFuture, StoredKey};
+use super::{ApiKeyStore, ApiKeyStoreError, Changes, MAX_KEYS, StoreFuture, StoredKey, blocking};
 
 /// Runs under a lock, because `IF NOT EXISTS` fails if two instances start at the same time. Each change takes the next number of
 /// the one row of revisions, which stays locked until the change is committed: so a revision that can be read has all before it.
@@ -71,23 +71,11 @@ impl PostgresKeyStore {
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
         Ok(PostgresKeyStore(Arc::new(Database::connect(settings, "countersign-apikey", SCHEMA)?)))
     }
-
-    /// Runs this on a thread for blocking work.
-    fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Database) -> Result<T, ApiKeyStoreError> + Send + 'static,
-    ) -> StoreFuture<T> {
-        let database = Arc::clone(&self.0);
-        Box::pin(async move {
-            let done = tokio::task::spawn_blocking(move || work(&database)).await;
-            done.unwrap_or_else(|_| Err(ApiKeyStoreError::new("the thread that waits for the database has ended")))
-        })
-    }
 }
 
 impl ApiKeyStore for PostgresKeyStore {
     fn changes(&self, after: u64) -> StoreFuture<Changes> {
-        self.blocking(move |database| {
+        blocking(&self.0, move |database| {
             let after = number(after);
             let rows = database.run(async move |connection: &Connection| connection.query(CHANGES, &[&after]).await);
             let rows = rows.map_err(failed)?;
@@ -96,7 +84,7 @@ impl ApiKeyStore for PostgresKeyStore {
     }
 
     fn put(&self, mut key: StoredKey) -> StoreFuture<bool> {
-        self.blocking(move |database| {
+        blocking(&self.0, move |database| {
             key.last_used_at = None;
             let document =
                 serde_json::to_string(&key).map_err(|_| ApiKeyStoreError::new("the key cannot be written"))?;
@@ -110,7 +98,7 @@ impl ApiKeyStore for PostgresKeyStore {
     }
 
     fn remove(&self, id: String, version: u64) -> StoreFuture<bool> {
-        self.blocking(move |database| {
+        blocking(&self.0, move |database| {
             let version = number(version);
             let remove = async move |connection: &Connection| connection.execute(REMOVE, &[&id, &version]).await;
             Ok(database.run(remove).map_err(failed)? == 1)
@@ -118,7 +106,7 @@ impl ApiKeyStore for PostgresKeyStore {
     }
 
     fn record_uses(&self, uses: Vec<(String, UnixTime)>) -> StoreFuture<()> {
-        self.blocking(move |database| {
+        blocking(&self.0, move |database| {
             let (ids, times): (Vec<String>, Vec<i64>) =
                 uses.into_iter().map(|(id, at)| (id, number(at.as_secs()))).unzip();
             let record = async move |connection: &Connection| connection.execute(RECORD_USES, &[&ids, &times]).await;
