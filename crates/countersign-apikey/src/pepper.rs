@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use aws_lc_rs::{constant_time, hmac, rand};
+use countersign::integration::read_text;
 use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
 
@@ -12,7 +13,7 @@ use countersign_core::secret::Secret;
 const MIN_BYTES: usize = 32;
 
 /// The longest file of a pepper.
-const MAX_FILE_BYTES: u64 = 4096;
+const MAX_FILE_BYTES: usize = 4096;
 
 /// The secret under which a store holds the HMAC-SHA-256 of each key. Who reads the store without it can neither use a key nor
 /// check a guess.
@@ -59,11 +60,7 @@ impl Pepper {
         let path = path.as_ref();
         let fault =
             |why: &dyn fmt::Display| ConfigError::new("pepper", format!("{} is not usable: {why}", path.display()));
-        let about = std::fs::metadata(path).map_err(|error| fault(&error))?;
-        if !about.is_file() || about.len() > MAX_FILE_BYTES {
-            return Err(fault(&"not a file of one line"));
-        }
-        let text = Secret::new(std::fs::read_to_string(path).map_err(|error| fault(&error))?);
+        let text = Secret::new(read_text(path, MAX_FILE_BYTES).map_err(|error| fault(&error))?);
         Pepper::new(&Secret::new(text.expose().trim().as_bytes().to_vec()))
     }
 

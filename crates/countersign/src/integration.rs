@@ -1,7 +1,8 @@
-//! Plumbing for the command `countersign`, which must read responses as services do.
+//! Plumbing for the sibling crates, which must read responses and files as services do.
 //!
 //! Other code has no need of these items, and they may change in any release.
 
+#[cfg(feature = "_fetch")]
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
 pub use crate::file::read_text;
 pub use countersign_core::integration::{is_visible, message_without_values, visible_text};

@@ -97,7 +97,6 @@ pub mod extract;
     allow(dead_code, unreachable_pub, unused_imports, reason = "keys and tokens each use a part of it")
 )]
 mod fetch;
-#[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),
     allow(dead_code, unused_imports, reason = "keys and tokens each use a part of it")
@@ -108,7 +107,6 @@ pub mod grpc;
 pub mod guard;
 #[cfg(feature = "remote-keys")]
 pub mod health;
-#[cfg(feature = "_fetch")]
 pub mod integration;
 #[cfg(feature = "introspection")]
 pub mod introspect;

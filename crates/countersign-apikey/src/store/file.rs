@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use countersign::integration::read_text;
 use countersign_core::clock::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use super::memory::Keys;
 use super::{ApiKeyStore, ApiKeyStoreError, Changes, StoreFuture, StoredKey, blocking};
 
 /// The largest file, in bytes.
-const MAX_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The longest wait for another writer.
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -101,7 +102,7 @@ impl Place {
 
     /// The keys; `None` if there is no file.
     fn read(&self) -> Result<Option<Keys>, ApiKeyStoreError> {
-        let text = match read_regular(&self.0) {
+        let text = match read_text(&self.0, MAX_BYTES) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.failed("read", &error)),
@@ -134,15 +135,6 @@ impl Place {
             Ok(())
         })();
         written.map_err(failed)
-    }
-}
-
-/// Reads a regular file: a pipe would wait for a writer.
-fn read_regular(path: &Path) -> io::Result<String> {
-    let about = fs::metadata(path)?;
-    match about.is_file() && about.len() <= MAX_BYTES {
-        true => fs::read_to_string(path),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file of at most 256 MiB")),
     }
 }
 

@@ -1,15 +1,14 @@
 //! PEM text, given or in a file.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use countersign::integration::read_text;
 use countersign::secret::Secret;
 
 /// The largest file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: usize = 1024 * 1024;
 
 /// PEM text, or the file that has it.
 #[derive(Clone)]
@@ -23,14 +22,7 @@ impl Pem {
     pub(super) fn read(&self) -> std::io::Result<Arc<Secret<String>>> {
         match self {
             Pem::Text(text) => Ok(Arc::clone(text)),
-            Pem::File(path) => {
-                if !std::fs::metadata(path)?.is_file() {
-                    return Err(std::io::ErrorKind::InvalidInput.into()); // a pipe would wait for a writer
-                }
-                let mut text = String::new();
-                File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-                Ok(Arc::new(Secret::new(text)))
-            }
+            Pem::File(path) => Ok(Arc::new(Secret::new(read_text(path, MAX_FILE_BYTES)?))),
         }
     }
 }
