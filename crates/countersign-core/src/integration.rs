@@ -33,7 +33,7 @@
 pub use crate::authz::names::Names;
 pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts, Unknown};
 pub use crate::budget::{
-    NestedBudget, NestedPermit, OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing,
+    Hashed, NestedBudget, NestedPermit, OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget, Spent, Standing,
     fair_share,
 };
 pub use crate::cache::DigestCache;

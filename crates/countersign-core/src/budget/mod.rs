@@ -29,4 +29,4 @@ pub use nested::{NestedBudget, NestedPermit};
 pub use occupancy::{OccupancyBudget, Permit};
 pub use queue::RankedQueue;
 pub use rate::{RateBudget, Spent};
-pub use shares::{OverBudget, Standing, fair_share};
+pub use shares::{Hashed, OverBudget, Standing, fair_share};

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
-use countersign_core::integration::{DigestKey, NestedBudget, NestedPermit};
+use countersign_core::integration::{DigestKey, Hashed, NestedBudget, NestedPermit};
 
 use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 
@@ -44,7 +44,7 @@ pub struct MemoryReplays {
 
 struct Shard {
     /// Only names: each look-up reads memory that is in no cache of the processor.
-    used: HashSet<u128, BuildHasherDefault<FirstBytes>>,
+    used: HashSet<u128, BuildHasherDefault<Hashed>>,
     /// The proofs by the time of their end, in [`BUCKET_SECONDS`].
     ends: BTreeMap<u64, Ended>,
     /// All proofs that ended before this time, in [`BUCKET_SECONDS`], are forgotten.
@@ -61,24 +61,6 @@ type Place = NestedPermit<3>;
 struct Ended {
     names: Vec<u128>,
     places: Vec<Place>,
-}
-
-/// The names of proofs are hashes already.
-#[derive(Default)]
-struct FirstBytes(u64);
-
-impl Hasher for FirstBytes {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
-    }
-
-    fn write_u128(&mut self, name: u128) {
-        self.write(&name.to_le_bytes());
-    }
 }
 
 impl MemoryReplays {
