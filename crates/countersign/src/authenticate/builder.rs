@@ -459,26 +459,16 @@ impl AuthenticateLayerBuilder {
             faults.push(Fault::new("introspection", problem));
         }
         #[cfg(feature = "introspection")]
-        let introspection = match self.introspection.as_ref().map(|it| Introspector::new(it, &self.verifier)) {
-            Some(Err(found)) => {
-                let unusable = || Fault::new("introspection", "the client of the endpoint cannot be built");
-                faults.extend(if found.is_empty() { vec![unusable()] } else { found });
-                None
-            }
-            Some(Ok(introspector)) => Some(introspector),
-            None => None,
+        let introspection = {
+            let unusable = Fault::new("introspection", "the client of the endpoint cannot be built");
+            let built = self.introspection.as_ref().map(|it| Introspector::new(it, &self.verifier));
+            built.and_then(|built| without_faults(built, unusable, &mut faults))
         };
         #[cfg(not(feature = "introspection"))]
         let introspection = None;
-        let api_keys = match self.api_keys.as_ref().map(|keys| keys.for_verifier(&self.verifier)) {
-            Some(Err(found)) => {
-                let unusable = || Fault::new("api_keys", "the source gives no keys");
-                faults.extend(if found.is_empty() { vec![unusable()] } else { found });
-                None
-            }
-            Some(Ok(keys)) => Some(keys),
-            None => None,
-        };
+        let unusable = Fault::new("api_keys", "the source gives no keys");
+        let api_keys = self.api_keys.as_ref().map(|keys| keys.for_verifier(&self.verifier));
+        let api_keys = api_keys.and_then(|built| without_faults(built, unusable, &mut faults));
         ConfigError::check(faults)?;
         Ok(self.finish(introspection, api_keys))
     }
@@ -505,5 +495,16 @@ impl AuthenticateLayerBuilder {
 
     pub(super) fn denies_danger(&self) -> bool {
         self.verifier.denies_danger()
+    }
+}
+
+/// A part that was built, or `None` after its faults were added: at least `unusable`.
+fn without_faults<T>(built: Result<T, Vec<Fault>>, unusable: Fault, faults: &mut Vec<Fault>) -> Option<T> {
+    match built {
+        Ok(part) => Some(part),
+        Err(found) => {
+            faults.extend(if found.is_empty() { vec![unusable] } else { found });
+            None
+        }
     }
 }

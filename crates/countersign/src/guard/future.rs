@@ -2,39 +2,30 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::response::ResponseBody;
+use crate::response::{InnerOrOwn, ResponseBody};
 
 pin_project! {
     /// The future of [`Require`](super::Require); [`require`](super::require) has an example.
     #[derive(Debug)]
     pub struct RequireFuture<F> {
         #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    #[derive(Debug)]
-    enum State<F> {
-        Response { response: Option<Response<Bytes>> },
-        Inner { #[pin] future: F },
+        response: InnerOrOwn<F>,
     }
 }
 
 impl<F> RequireFuture<F> {
     pub(super) fn inner(future: F) -> Self {
-        RequireFuture { state: State::Inner { future } }
+        RequireFuture { response: InnerOrOwn::inner(future) }
     }
 
     pub(super) fn response(response: Response<Bytes>) -> Self {
-        RequireFuture { state: State::Response { response: Some(response) } }
+        RequireFuture { response: InnerOrOwn::own(response) }
     }
 }
 
@@ -45,14 +36,6 @@ where
     type Output = Result<Response<ResponseBody<ResBody>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Inner { future } => {
-                Poll::Ready(ready!(future.poll(context)).map(|response| response.map(ResponseBody::new)))
-            }
-            StateProjection::Response { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::from))),
-                None => Poll::Pending, // polled after completion, which only a faulty caller does
-            },
-        }
+        self.project().response.poll(context)
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use tower_service::Service;
 
 use super::mutual_tls::MutualTls;
 use super::peer::TlsPeer;
-use crate::response::ResponseBody;
+use crate::response::{InnerOrOwn, ResponseBody};
 
 /// Puts the certificate of the client into the extensions of a request ([`PeerCertificate`]), for the router of an issuer.
 ///
@@ -83,7 +83,7 @@ where
         let certificate = match self.mutual_tls.take(&mut request) {
             Ok(certificate) => certificate,
             Err(problem) => {
-                return ReadCertificateFuture { state: State::Response { response: Some(refuse(problem)) } };
+                return ReadCertificateFuture { response: InnerOrOwn::own(refuse(problem)) };
             }
         };
         let extensions = request.extensions_mut();
@@ -96,7 +96,7 @@ where
             let address: SocketAddr = peer.address();
             extensions.insert(ConnectInfo(address));
         }
-        ReadCertificateFuture { state: State::Inner { future: self.inner.call(request) } }
+        ReadCertificateFuture { response: InnerOrOwn::inner(self.inner.call(request)) }
     }
 }
 
@@ -105,16 +105,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct ReadCertificateFuture<F> {
         #[pin]
-        state: State<F>,
-    }
-}
-
-pin_project! {
-    #[project = StateProjection]
-    #[derive(Debug)]
-    enum State<F> {
-        Response { response: Option<Response<Bytes>> },
-        Inner { #[pin] future: F },
+        response: InnerOrOwn<F>,
     }
 }
 
@@ -125,15 +116,7 @@ where
     type Output = Result<Response<ResponseBody<ResBody>>, E>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().state.project() {
-            StateProjection::Inner { future } => {
-                Poll::Ready(ready!(future.poll(context)).map(|response| response.map(ResponseBody::new)))
-            }
-            StateProjection::Response { response } => match response.take() {
-                Some(response) => Poll::Ready(Ok(response.map(ResponseBody::from))),
-                None => Poll::Pending, // polled after completion, which only a faulty caller does
-            },
-        }
+        self.project().response.poll(context)
     }
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod challenge;
 mod form;
+mod inner_or_own;
 mod metadata;
 mod problem;
 mod refusal;
@@ -11,6 +12,7 @@ mod responder;
 
 pub use body::ResponseBody;
 pub(crate) use form::AnswerForm;
+pub(crate) use inner_or_own::InnerOrOwn;
 pub use metadata::ResourceMetadata;
 pub use problem::{Detail, Problem};
 pub(crate) use refusal::Refusal;
