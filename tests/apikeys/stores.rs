@@ -124,7 +124,7 @@ async fn a_reader_of_postgres_misses_no_change_of_writers_at_the_same_time() {
     for writer in writers {
         writer.await.expect("an end");
     }
-    assert_eq!(seen.len(), 200, "by changes alone");
+    assert_eq!(seen.len(), 200, "by changes only");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use countersign_core::integration::{ExplainedRequest, explain_proof};
 use countersign_core::proof::{ProofRequest, ProofRules};
 use countersign_test::{TestIssuer, TestKey, TestProof};
 use countersign_tests::http::{Answer, Service};
+use countersign_tests::proofs::{with_claims, with_header};
 use serde_json::{Value, json};
 
 use crate::app::{builder, good, who};
@@ -126,22 +127,6 @@ impl World {
     async fn with_claims(&self, changes: Value) -> Answer {
         self.get(&self.proof(changes)).await
     }
-}
-
-fn with_claims(proof: TestProof, changes: &Value) -> TestProof {
-    let changes = changes.as_object().expect("an object");
-    changes.iter().fold(proof, |proof, (name, value)| match value {
-        Value::Null => proof.without_claim(name),
-        value => proof.claim(name, value.clone()),
-    })
-}
-
-fn with_header(proof: TestProof, changes: &Value) -> TestProof {
-    let changes = changes.as_object().expect("an object");
-    changes.iter().fold(proof, |proof, (name, value)| match value {
-        Value::Null => proof.without_header(name),
-        value => proof.header(name, value.clone()),
-    })
 }
 
 fn hash(token: &str) -> String {

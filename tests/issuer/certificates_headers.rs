@@ -22,7 +22,7 @@ const DER: &[u8] = &[0x30, 0x03, 1, 2, 3];
 const OTHER: &[u8] = &[0x30, 0x03, 1, 2, 4];
 
 const PROXY: &str = "10.0.0.5:4000";
-const STRANGER: &str = "10.0.0.9:4000";
+const UNTRUSTED: &str = "10.0.0.9:4000";
 
 fn rfc9440(der: &[u8]) -> (&'static str, String) {
     ("client-cert", format!(":{}:", STANDARD.encode_to_string(der)))
@@ -109,7 +109,7 @@ async fn s6_22_the_header_of_a_named_proxy_binds_and_authenticates() {
         ask("mesh", Some(PROXY), &[header(OTHER)]).await.assert_not_authenticated();
 
         // Another peer, and one that nobody told.
-        for peer in [Some(STRANGER), None] {
+        for peer in [Some(UNTRUSTED), None] {
             ask("bound", peer, &[header(DER)]).await.assert_refused("invalid_request");
             ask("mesh", peer, &[header(DER)]).await.assert_not_authenticated();
         }
@@ -123,7 +123,7 @@ async fn s6_22_the_header_of_a_named_proxy_binds_and_authenticates() {
                 ask(client, Some(PROXY), &headers).await.assert_refused("invalid_request");
             }
         }
-        ask("orders", Some(STRANGER), &[header(DER), header(DER)]).await.token_of(None, None);
+        ask("orders", Some(UNTRUSTED), &[header(DER), header(DER)]).await.token_of(None, None);
     }
 }
 
@@ -141,7 +141,7 @@ async fn s6_22_the_certificate_of_the_proxy_is_not_that_of_its_client() {
         answer(router.clone(), request).await
     };
     ask(PROXY, &[]).await.assert_refused("invalid_request");
-    ask(STRANGER, &[rfc9440(DER)]).await.assert_refused("invalid_request");
+    ask(UNTRUSTED, &[rfc9440(DER)]).await.assert_refused("invalid_request");
     ask(PROXY, &[rfc9440(DER)]).await.token_of(None, Some(PeerCertificate::from_der(DER)));
 }
 
@@ -157,9 +157,9 @@ async fn s6_22_s8_27_the_inner_service_sees_no_header_of_others_and_the_address_
     for (name, value) in [rfc9440(DER), envoy(DER), ("client-cert-chain", rfc9440(DER).1)] {
         request.headers_mut().insert(name, HeaderValue::from_str(&value).expect("a value"));
     }
-    request.extensions_mut().insert(ConnectInfo(TlsPeer::new(STRANGER.parse().expect("an address"), None)));
+    request.extensions_mut().insert(ConnectInfo(TlsPeer::new(UNTRUSTED.parse().expect("an address"), None)));
     let answer = answer(router, request).await;
-    assert_eq!((answer.status, answer.body), (StatusCode::OK, json!([[false, false, false], STRANGER])));
+    assert_eq!((answer.status, answer.body), (StatusCode::OK, json!([[false, false, false], UNTRUSTED])));
 }
 
 #[test]

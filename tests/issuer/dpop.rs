@@ -11,6 +11,7 @@ use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
 use countersign_issuer::{Client, Federation, Issuer, IssuerBuilder};
 use countersign_test::{ManualClock, TestIssuer, TestKey, TestProof};
+use countersign_tests::proofs::{with_claims, with_header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -18,24 +19,6 @@ use crate::direct::{CC, basic};
 use crate::service::{SECRET, claims, shop};
 
 pub const NAME: &str = "https://sts.test/tokens";
-
-/// A proof with these claims changed; `null` removes one.
-fn with_claims(proof: TestProof, changes: &Value) -> TestProof {
-    let changes = changes.as_object().expect("an object");
-    changes.iter().fold(proof, |proof, (name, value)| match value {
-        Value::Null => proof.without_claim(name),
-        value => proof.claim(name, value.clone()),
-    })
-}
-
-/// A proof with these members of its header changed.
-fn with_header(proof: TestProof, changes: &Value) -> TestProof {
-    let changes = changes.as_object().expect("an object");
-    changes.iter().fold(proof, |proof, (name, value)| match value {
-        Value::Null => proof.without_header(name),
-        value => proof.header(name, value.clone()),
-    })
-}
 
 /// An issuer in this process, a clock that stands, and the key of a client.
 pub struct World {

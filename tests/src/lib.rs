@@ -5,6 +5,7 @@ pub mod http;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;
+pub mod proofs;
 pub mod redis;
 
 /// How often a test repeats what it does: `in_ci` times in CI, less often where somebody waits for it.

@@ -236,6 +236,6 @@ fn a_fault_names_the_file_and_never_its_contents() {
             assert!(output.code != 0 && !shown.contains("s3cret-value"), "{shown}");
         }
     }
-    let alone = countersign(&["keys", "check", "https://127.0.0.1:1", "--certificate", good.path()], "");
-    assert!(alone.code == 2 && alone.stderr.contains("--certificate-key"), "{}", alone.stderr);
+    let without_key = countersign(&["keys", "check", "https://127.0.0.1:1", "--certificate", good.path()], "");
+    assert!(without_key.code == 2 && without_key.stderr.contains("--certificate-key"), "{}", without_key.stderr);
 }

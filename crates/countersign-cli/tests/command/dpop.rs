@@ -271,9 +271,17 @@ fn s6_15_s6_16_a_proof_of_the_command_is_one_that_it_accepts() {
     let asked = [&options[..], &["--url", URL, "--proof", proof.trim()]].concat();
     let output = countersign(&asked, &format!("DPoP {}", world.token));
     assert_eq!(output.code, 0, "{}", output.stdout);
-    let alone = countersign(&options, &world.token);
-    assert!(alone.code == 1 && alone.stdout.starts_with("REJECTED  proof_required"), "{}", alone.stdout);
+    let without_proof = countersign(&options, &world.token);
+    assert!(
+        without_proof.code == 1 && without_proof.stdout.starts_with("REJECTED  proof_required"),
+        "{}",
+        without_proof.stdout
+    );
     let thumbprint = countersign(&["jwks", "thumbprint", world.client.path()], "").stdout;
     let thumbprint = thumbprint.split_whitespace().find(|word| word.len() == 43).expect("a thumbprint");
-    assert!(alone.stdout.contains(&format!("found cnf with jkt {thumbprint}; no proof")), "{}", alone.stdout);
+    assert!(
+        without_proof.stdout.contains(&format!("found cnf with jkt {thumbprint}; no proof")),
+        "{}",
+        without_proof.stdout
+    );
 }
