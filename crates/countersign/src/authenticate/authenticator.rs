@@ -1,21 +1,20 @@
 //! The decision about each request, shared by layer, service and future.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{Possession, Step, VerificationSpan, check_sender, decode_base64url};
-use countersign_core::key::{RefreshOutcome, Thumbprint};
+use countersign_core::integration::{Possession, Step, check_sender, decode_base64url};
+use countersign_core::key::RefreshOutcome;
 use countersign_core::proof::DpopProof;
 use countersign_core::token::CredentialKind;
 use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
+use super::admission::{Admission, AskedToken, ProvenToken, Resumption, Sender, SuspendedToken, VerifiedCaller};
 use super::api_key::{ApiKeyAnswer, ApiKeyCheck};
 use super::asked::AskedAbout;
 use super::authenticated::{Authenticated, LayerContext};
@@ -25,7 +24,7 @@ use super::coverage::Coverage;
 use super::credential::{self, Credential};
 use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
-use super::preflight::{PreflightFuture, Preflights};
+use super::preflight::Preflights;
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
 use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ReplayOutcome, ReplayQuery};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
@@ -64,76 +63,11 @@ pub(super) struct Settings {
     pub(super) mutual_tls: Option<MutualTls>,
 }
 
-/// The next step for a request that is not refused.
-pub(super) enum Admission {
-    /// Calls the inner service: the request carries its [`Authenticated`].
-    Forward,
-    /// Answers with a document of the layer itself.
-    Respond(Response<Bytes>),
-    /// Answers a CORS preflight with the layer that the service gave for it.
-    AnswerPreflight(PreflightFuture),
-    /// Waits, and goes on with [`Authenticator::resume`].
-    Await(Wait),
-}
-
-/// The future of what a request waits for. It is allocated, as the request is: only few requests wait.
-pub(super) type Wait = Pin<Box<dyn Future<Output = Resumption> + Send>>;
-
-/// The end of a wait, with the token that waited.
-pub(super) enum Resumption {
-    /// The key source has answered.
-    Keys(RefreshOutcome, SuspendedToken),
-    /// The store of used proofs has answered.
-    Replay(ReplayOutcome, ProvenToken),
-    /// The introspection endpoint has answered.
-    Answer(Answered, AskedToken),
-    /// The revocation check has answered.
-    Revocation(RevocationStatus, VerifiedCaller),
-}
-
-/// A token that waits for keys.
-pub(super) struct SuspendedToken {
-    token: String,
-    span: VerificationSpan,
-    /// The caller that a layer before this one verified.
-    before: Option<Arc<Verified>>,
-    sender: Sender,
-}
-
-/// The proof and the certificate of a request's sender.
-pub(super) struct Sender {
-    proof: Option<Box<DpopProof>>,
-    /// On the heap, as the proof is: requests that have none are copied faster.
-    certificate: Option<Box<Thumbprint>>,
-}
-
-/// A verified token whose proof passed all checks but that of its use.
-pub(super) struct ProvenToken {
-    verified: Arc<Verified>,
-    token: Option<String>,
-    proof: Box<DpopProof>,
-}
-
-/// A token that waits for the answer of an introspection endpoint.
-pub(super) struct AskedToken {
-    /// Only if it is kept, or not in the `Authorization` header.
-    token: Option<String>,
-    /// The caller of a signed token, which was verified here.
-    signed: Option<Arc<Verified>>,
-    sender: Sender,
-}
-
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
 #[derive(Clone)]
 struct EarlierRefusal {
     refusal: Refusal,
     context: Arc<LayerContext>,
-}
-
-/// A verified caller, with the token if the layer keeps it.
-pub(super) struct VerifiedCaller {
-    verified: Arc<Verified>,
-    token: Option<CallerToken>,
 }
 
 impl Authenticator {
@@ -597,18 +531,5 @@ impl Authenticator {
 
     fn log_bad_credential(&self, code: &'static str, reason: &'static str) {
         telemetry::bad_credential(code, reason, &self.context.samples, self.context.clock.elapsed());
-    }
-}
-
-impl Sender {
-    /// The certificate, and the key that the sender claims to possess: the proof is checked after the token.
-    fn possession(&self) -> Possession {
-        let certificate =
-            self.certificate.as_deref().map(|certificate| Possession::default().with_certificate(*certificate));
-        let possession = certificate.unwrap_or_default();
-        match &self.proof {
-            Some(proof) => possession.with_key(proof.thumbprint()),
-            None => possession,
-        }
     }
 }

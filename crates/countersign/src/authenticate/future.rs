@@ -12,7 +12,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::addition::Addition;
-use super::authenticator::{Admission, Authenticator, Wait};
+use super::admission::{Admission, Wait};
+use super::authenticator::Authenticator;
 use super::preflight::PreflightFuture;
 use crate::response::{Refusal, ResponseBody};
 

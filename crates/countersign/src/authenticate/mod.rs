@@ -4,6 +4,7 @@
 //! behind it read that record.
 
 mod addition;
+mod admission;
 mod api_key;
 mod asked;
 mod authenticated;

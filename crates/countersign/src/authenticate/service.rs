@@ -7,7 +7,8 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::addition::Addition;
-use super::authenticator::{Admission, Authenticator};
+use super::admission::Admission;
+use super::authenticator::Authenticator;
 use super::future::{AuthenticateFuture, Suspended};
 use crate::response::ResponseBody;
 
