@@ -1,5 +1,5 @@
 //! `countersign issuer`, run as a binary.
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,9 +53,11 @@ fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
         tokens.push(body["access_token"].as_str().expect("a token").to_owned());
         let (status, body) = post(address, "/introspect", &format!("token={}", tokens[0]));
         assert!(status.contains("200") && body.contains("\"active\":true"), "active after a restart too: {body}");
+        let (mut stderr, mut log) = (BufReader::new(issuer.child.stderr.take().expect("piped")), String::new());
+        // The log is written by a thread of its own, which the end of the process would cut off.
+        while !log.contains("token issued") && stderr.read_line(&mut log).expect("text") > 0 {}
         issuer.child.kill().expect("ended");
-        let mut log = String::new();
-        issuer.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        stderr.read_to_string(&mut log).expect("text");
         issuer.child.wait().expect("ended");
         assert!(log.contains("token issued") && log.contains("billing"), "{log}");
         for hidden in [tokens[0].as_str(), "quaint-heron", "$2b$", "$argon2id$"] {
