@@ -1,6 +1,7 @@
 //! Units in use at the same time, shared among keys and, within each key, among those that belong to it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hash};
 use std::num::NonZeroU64;
@@ -89,25 +90,29 @@ impl<const LEVELS: usize> NestedBudget<LEVELS> {
     pub fn acquire(&self, path: [Option<u64>; LEVELS]) -> Result<NestedPermit<LEVELS>, OverBudget> {
         let path = path.map(|level| level.map(|key| NonZeroU64::new(key).unwrap_or(NonZeroU64::MIN)));
         let mut used = self.inner.lock();
-        let mut free = self.inner.bound.saturating_sub(used.total);
+        let Used { total, counts } = &mut *used;
+        let mut free = self.inner.bound.saturating_sub(*total);
         if free == 0 {
             return Err(OverBudget { retry_after: RETRY_AFTER });
         }
-        for ((key, counts), share) in path.iter().zip(&used.counts).zip(self.inner.shares) {
+        let mut entries = [const { None }; LEVELS];
+        let levels = path.iter().zip(counts).zip(self.inner.shares).zip(&mut entries);
+        for (((key, counts), share), entry) in levels {
             let Some(key) = key else { continue };
-            let own = counts.get(key).copied().unwrap_or(0);
+            let found = counts.entry(*key);
+            let own = match &found {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(_) => 0,
+            };
             if !fair_share(u64::from(free), u64::from(own)) || own >= share {
                 return Err(OverBudget { retry_after: RETRY_AFTER });
             }
             // What this key could still get, one after the other, is free to those that belong to it.
             free = (free - own).div_ceil(2).min(share - own);
+            *entry = Some(found);
         }
-        used.total += 1;
-        for (key, counts) in path.iter().zip(&mut used.counts) {
-            if let Some(key) = key {
-                *counts.entry(*key).or_default() += 1;
-            }
-        }
+        entries.into_iter().flatten().for_each(|entry| *entry.or_default() += 1);
+        *total += 1;
         drop(used);
         Ok(NestedPermit { inner: Arc::clone(&self.inner), path })
     }

@@ -13,6 +13,7 @@ use crate::digest::sha256;
 use crate::key::{Thumbprint, VerifyingKey};
 use crate::redact::safe_text;
 use crate::token::{Compact, ProofClaims};
+use crate::verify::Verified;
 use crate::verify::signature::matching_key;
 
 /// The longest proof, in bytes.
@@ -123,7 +124,15 @@ impl DpopProof {
     /// # Errors
     /// `proof_wrong_token`.
     pub fn check_token(&self, token: &str) -> Result<(), ProofError> {
-        check_token_hash(&self.claims, token)
+        check_token_hash(&self.claims, || sha256(token))
+    }
+
+    /// The same for a token that was verified before: its hash is kept with it if a cache holds it.
+    ///
+    /// # Errors
+    /// `proof_wrong_token`.
+    pub fn check_verified_token(&self, verified: &Verified, token: &str) -> Result<(), ProofError> {
+        check_token_hash(&self.claims, || verified.token_hash().copied().unwrap_or_else(|| sha256(token)))
     }
 
     /// The thumbprint of the key with which the proof claims to be signed.
@@ -250,12 +259,12 @@ pub(super) fn shown_uri(uri: &str) -> &str {
     uri.rsplit_once('@').map_or(uri, |(_, rest)| rest)
 }
 
-pub(super) fn check_token_hash(claims: &ProofClaims, token: &str) -> Result<(), ProofError> {
+pub(super) fn check_token_hash(claims: &ProofClaims, expected: impl Fn() -> [u8; 32]) -> Result<(), ProofError> {
     let Some(hash) = claims.token_hash() else {
         return Err(ProofError::new(Kind::WrongToken, "the proof has no ath"));
     };
     match Thumbprint::from_base64url(hash) {
-        Some(hash) if hash.0 == sha256(token) => Ok(()),
+        Some(hash) if hash.0 == expected() => Ok(()),
         _ => Err(ProofError::new(Kind::WrongToken, "ath is not the hash of the access token")),
     }
 }

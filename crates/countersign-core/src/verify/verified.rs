@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::binding::Binding;
 use super::rules::{is_early, is_expired};
@@ -12,6 +12,7 @@ use crate::authz::{Decision, Explanation, Fact, Grants, Requirement};
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::{Clock, UnixTime};
+use crate::digest::sha256;
 use crate::key::{Algorithm, KeyLabel};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
@@ -41,8 +42,22 @@ pub struct Verified {
     expires: Option<UnixTime>,
     pub(super) epoch: u64,
     issuer: Arc<TrustedIssuer>,
-    binding: Option<Box<Binding>>,
+    bound: Option<Box<Bound>>,
     clock: Arc<dyn Clock>,
+}
+
+/// What only a bound token has.
+#[derive(Debug)]
+struct Bound {
+    binding: Binding,
+    /// The SHA-256 of the token, which each proof for it names (`ath`).
+    token_hash: OnceLock<[u8; 32]>,
+}
+
+impl Bound {
+    fn new(binding: Binding) -> Box<Self> {
+        Box::new(Bound { binding, token_hash: OnceLock::new() })
+    }
 }
 
 /// The caller as the issuer's mapping reads it.
@@ -83,7 +98,7 @@ impl Verified {
             configured_claims,
             epoch,
             issuer,
-            binding,
+            bound: binding.map(|binding| Bound::new(*binding)),
             clock,
         })
     }
@@ -106,7 +121,7 @@ impl Verified {
             issued_at: payload.issued_at,
             expires: payload.expires,
             key: None,
-            binding,
+            bound: binding.map(|binding| Bound::new(*binding)),
             is_clients_own,
             kind,
             configured_claims,
@@ -232,7 +247,13 @@ impl Verified {
     /// Its sender has proven to possess them: no layer passes a bound token on without.
     #[must_use]
     pub fn binding(&self) -> Option<&Binding> {
-        self.binding.as_deref()
+        self.bound.as_deref().map(|bound| &bound.binding)
+    }
+
+    /// The SHA-256 of a bound token that a cache holds: computed once, for the proofs of all its requests.
+    pub(crate) fn token_hash(&self) -> Option<&[u8; 32]> {
+        let (bound, token) = self.bound.as_deref().zip(self.token.as_deref())?;
+        Some(bound.token_hash.get_or_init(|| sha256(token)))
     }
 
     /// The authorities of the caller by the issuer's mapping.
@@ -302,7 +323,7 @@ impl Verified {
             actor_issuer: self.strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
-            is_bound: self.binding.is_some(),
+            is_bound: self.bound.is_some(),
             token_kind: self.kind,
             maps_tenant: self.issuer.authorities.maps_tenant(),
             issuer_in_force: None,
@@ -337,7 +358,7 @@ impl Verified {
         self.grants == other.grants
             && self.client_id() == other.client_id()
             && self.is_clients_own == other.is_clients_own
-            && self.binding == other.binding
+            && self.binding() == other.binding()
             && self.issuer.is_only_issuer == other.issuer.is_only_issuer
     }
 
@@ -362,8 +383,8 @@ impl Verified {
 
     /// The heap memory besides the token, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        let binding = self.binding.as_ref().map_or(0, |_| size_of::<Binding>());
-        self.strings.heap_bytes() + self.grants.held_bytes() + binding
+        let bound = self.bound.as_ref().map_or(0, |_| size_of::<Bound>());
+        self.strings.heap_bytes() + self.grants.held_bytes() + bound
     }
 }
 
@@ -424,7 +445,7 @@ mod tests {
             offset_of!(Verified, expires),
             offset_of!(Verified, epoch),
             offset_of!(Verified, issuer),
-            offset_of!(Verified, binding),
+            offset_of!(Verified, bound),
         ];
         assert!(
             last.iter().all(|field| (first..first + LINE - size_of::<usize>()).contains(field)),

@@ -85,12 +85,16 @@ pub(super) struct VerifiedCaller {
 impl Sender {
     /// The certificate, and the key that the sender claims to possess: the proof is checked after the token.
     pub(super) fn possession(&self) -> Possession {
-        let certificate =
-            self.certificate.as_deref().map(|certificate| Possession::default().with_certificate(*certificate));
-        let possession = certificate.unwrap_or_default();
-        match &self.proof {
-            Some(proof) => possession.with_key(proof.thumbprint()),
-            None => possession,
-        }
+        possession(self.proof.as_ref().map(|proof| proof.thumbprint()), self.certificate.as_deref())
+    }
+}
+
+/// What the sender claims to possess: a key, and a certificate.
+pub(super) fn possession(key: Option<Thumbprint>, certificate: Option<&Thumbprint>) -> Possession {
+    let certificate = certificate.map(|certificate| Possession::default().with_certificate(*certificate));
+    let possession = certificate.unwrap_or_default();
+    match key {
+        Some(key) => possession.with_key(key),
+        None => possession,
     }
 }

@@ -14,7 +14,9 @@ use countersign_core::verify::{Outcome, Verified, Verifier};
 use http::{Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
-use super::admission::{Admission, AskedToken, ProvenToken, Resumption, Sender, SuspendedToken, VerifiedCaller};
+use super::admission::{
+    Admission, AskedToken, ProvenToken, Resumption, Sender, SuspendedToken, VerifiedCaller, possession,
+};
 use super::api_key::{ApiKeyAnswer, ApiKeyCheck};
 use super::asked::AskedAbout;
 use super::authenticated::{Authenticated, LayerContext};
@@ -26,7 +28,7 @@ use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::Preflights;
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
-use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ReplayOutcome, ReplayQuery};
+use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ReadProof, ReplayOutcome, ReplayQuery};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::rt;
@@ -177,19 +179,12 @@ impl Authenticator {
                 };
             }
         };
-        let proof = match dpop.as_ref().filter(|_| is_dpop) {
-            None => None,
-            Some(checker) => match checker.read(request, requested_uri(request), token, self.context.clock.now()) {
-                Ok(proof) => Some(Box::new(proof)),
-                // Otherwise the form is checked below, unless the token is cached.
-                Err(_) if !credential::is_b64token(token) => {
-                    return Err(self.invalid_request("the credential is not a single token"));
-                }
-                Err(error) => return Err(self.refused_proof(checker, error)),
-            },
-        };
-        let certificate = certificate.map_err(|reason| self.invalid_request(reason))?;
-        let sender = Sender { proof, certificate: certificate.map(Box::new) };
+        let read = dpop.as_ref().filter(|_| is_dpop).map(|checker| {
+            let read = checker.read(request, requested_uri(request), self.context.clock.now());
+            read.map_err(|error| self.refused_read(checker, error, token))
+        });
+        let read = read.transpose()?;
+        let certificate = certificate.map_err(|reason| self.invalid_request(reason))?.map(Box::new);
         let api_keys = self.context.api_keys.as_deref();
         if let Some(api_keys) = api_keys.filter(|it| is_api_key || it.takes(token)) {
             // Neither a verifier nor an introspection endpoint has to see a key that arrives elsewhere.
@@ -197,24 +192,28 @@ impl Authenticator {
                 let problem = "an API key arrived in another place than the one that this layer reads";
                 return Err(self.refused(VerifyError::impossible(problem)));
             }
+            let sender = Sender { proof: None, certificate };
             let asked = Self::check_api_key(api_keys, token);
             // It is never kept: no other service may learn it, nor exchange it.
             return self.await_answer(request, asked, AskedToken { token: None, signed: None, sender });
         }
         let introspection = self.context.introspection.as_ref();
         if let Some(introspection) = introspection.filter(|it| it.takes_at_sight(token)) {
+            let sender = Sender { proof: self.proof_for(read, token, None)?, certificate };
             let (asked, suspended) = self.ask(introspection, token, sender)?;
             return self.await_answer(request, asked, suspended);
         }
         let proven;
-        let possession = match &sender {
-            Sender { proof: None, certificate: None } => Possession::none(),
-            sender => {
-                proven = sender.possession();
+        let possession = match (&read, &certificate) {
+            (None, None) => Possession::none(),
+            _ => {
+                proven = possession(read.as_ref().map(ReadProof::thumbprint), certificate.as_deref());
                 &proven
             }
         };
         let cached = self.verifier.cached_with(token, possession);
+        let proof = self.proof_for(read, token, cached.as_deref().ok())?;
+        let sender = Sender { proof, certificate };
         if let Some(introspection) = introspection.filter(|it| cached.is_err() && it.takes(token)) {
             drop(cached);
             let (asked, suspended) = self.ask(introspection, token, sender)?;
@@ -510,6 +509,25 @@ impl Authenticator {
     fn cross_site(&self, reason: &'static str) -> Refusal {
         self.log_bad_credential("forbidden", reason);
         Refusal::Denied(Denial::Forbidden)
+    }
+
+    /// The proof, if it was made for this token, which may be a verified one.
+    fn proof_for(
+        &self,
+        read: Option<ReadProof>,
+        token: &str,
+        verified: Option<&Verified>,
+    ) -> Result<Option<Box<DpopProof>>, Refusal> {
+        let Some((read, checker)) = read.zip(self.settings.dpop.as_ref()) else { return Ok(None) };
+        read.for_token(token, verified).map(Some).map_err(|error| self.refused_read(checker, error, token))
+    }
+
+    /// A proof was refused before the form of its token was checked, of which the answer then tells.
+    fn refused_read(&self, checker: &ProofChecker, error: ProofError, token: &str) -> Refusal {
+        match credential::is_b64token(token) {
+            true => self.refused_proof(checker, error),
+            false => self.invalid_request("the credential is not a single token"),
+        }
     }
 
     fn refused_proof(&self, checker: &ProofChecker, error: ProofError) -> Refusal {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
+use countersign_core::key::Thumbprint;
 use countersign_core::proof::{
     DpopProof, ExternalUrl, Nonces, ProofError, ProofErrorKind as Kind, ProofKeys, ProofRequest, ProofRules, only_proof,
 };
@@ -27,6 +28,25 @@ pub(crate) struct ProofChecker {
     pub(super) timeout: Duration,
 }
 
+/// A proof that fits the request; whether it fits the token was not checked.
+pub(crate) struct ReadProof(Box<DpopProof>);
+
+impl ReadProof {
+    /// The thumbprint of the key with which the proof claims to be signed.
+    pub(crate) fn thumbprint(&self) -> Thumbprint {
+        self.0.thumbprint()
+    }
+
+    /// The proof, if it was made for this token, which may be a verified one.
+    pub(crate) fn for_token(self, token: &str, verified: Option<&Verified>) -> Result<Box<DpopProof>, ProofError> {
+        match verified {
+            Some(verified) => self.0.check_verified_token(verified, token)?,
+            None => self.0.check_token(token)?,
+        }
+        Ok(self.0)
+    }
+}
+
 impl ProofChecker {
     /// The algorithms for challenges (RFC 9449 §7.1).
     pub(crate) fn algorithms(&self) -> String {
@@ -39,14 +59,13 @@ impl ProofChecker {
         &self.replays
     }
 
-    /// Reads the proof of a request, and checks all but its signature, its nonce and its use.
+    /// Reads the proof of a request, and checks what needs neither the token nor the signature.
     pub(crate) fn read<B>(
         &self,
         request: &Request<B>,
         requested: Option<&Uri>,
-        token: &str,
         now: UnixTime,
-    ) -> Result<DpopProof, ProofError> {
+    ) -> Result<ReadProof, ProofError> {
         let text = only_proof(request.headers().get_all(DPOP).iter().map(HeaderValue::as_bytes))?;
         let target = ProofRequest {
             method: request.method().as_str(),
@@ -54,8 +73,7 @@ impl ProofChecker {
             path: requested.map(Uri::path).unwrap_or_default(),
         };
         let proof = DpopProof::read(text, &self.rules, &self.keys, target, now)?;
-        proof.check_token(token)?;
-        Ok(proof)
+        Ok(ReadProof(Box::new(proof)))
     }
 
     /// Checks the signature and the nonce. The key of the proof is that of the token.

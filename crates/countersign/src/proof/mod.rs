@@ -32,7 +32,7 @@ mod peer;
 mod read_certificate;
 mod replay;
 
-pub(crate) use check::ProofChecker;
+pub(crate) use check::{ProofChecker, ReadProof};
 pub use countersign_core::proof::{ExternalUrl, Nonces, PeerCertificate, ProofError, ProofErrorKind};
 pub use dpop::Dpop;
 pub(crate) use mark::CheckedProof;
