@@ -9,15 +9,13 @@ use crate::cell::{Cell, patient};
 use crate::refresh::{Outcome, RefreshPolicy};
 use crate::rt;
 
-/// The orders tried per scenario: at random, and with few task switches.
-const ORDERS: usize = 2_000;
-
 /// Task switches in the second mode.
 const DEPTH: usize = 3;
 
 fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
-    shuttle::check_random(scenario.clone(), ORDERS);
-    shuttle::check_pct(scenario, ORDERS, DEPTH);
+    let orders = countersign_tests::repeats(400, 2_000);
+    shuttle::check_random(scenario.clone(), orders); // at random
+    shuttle::check_pct(scenario, orders, DEPTH); // with few task switches
 }
 
 /// Runs callers concurrently, each with its own clone of the cache, and returns their outcomes.

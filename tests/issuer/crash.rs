@@ -62,7 +62,7 @@ impl Acknowledged {
 
 #[tokio::test]
 async fn s8_15_kills_lose_nothing_that_was_acknowledged() {
-    let kills = countersign_tests::repeats(40, 200);
+    let kills = countersign_tests::repeats(10, 200);
     let path = TempPath::new("crash");
     let mut all = Acknowledged::default();
     let mut writes = 0;

@@ -172,6 +172,7 @@ async fn ask(issuer: &Issuer, client: &str, secret: &str) -> StatusCode {
 
 // S15.03
 #[tokio::test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_03_a_secret_that_was_right_passes_through_ten_thousand_wrong_ones() {
     let clock = clock();
     let issuer = with_secret(&clock);
@@ -194,6 +195,7 @@ async fn s15_03_a_secret_that_was_right_passes_through_ten_thousand_wrong_ones()
 }
 
 #[tokio::test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_01_one_wrong_secret_ten_thousand_times_costs_the_right_one_nothing() {
     let issuer = with_secret(&clock());
     let mut statuses = Vec::new();
@@ -230,6 +232,7 @@ async fn s15_01_unsigned_and_wrongly_signed_assertions_lock_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_01_a_flood_of_invented_clients_delays_no_secret_that_was_right() {
     let clock = clock();
     let issuer = with_secret(&clock);
@@ -253,6 +256,7 @@ async fn s15_01_a_flood_of_invented_clients_delays_no_secret_that_was_right() {
 
 /// After a restart, behind one ingress: no secret was right before, and all requests come from one address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_01_a_client_that_tries_again_gets_in_during_a_flood_of_invented_ones() {
     let issuer = with_secret(&clock());
     let (numbers, busy) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));

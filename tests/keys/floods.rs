@@ -120,6 +120,7 @@ async fn first_served(
 }
 
 #[tokio::test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_01_s15_03_a_tenant_that_is_not_cached_gets_in_during_a_flood_of_invented_issuers() {
     let world = World::honest().await;
     let base = world.server.url.clone();
@@ -234,6 +235,7 @@ async fn s15_02_a_name_whose_lookup_hangs_pauses_itself_only() {
 }
 
 #[tokio::test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s15_01_tenants_that_expired_together_are_looked_up_within_the_limit() {
     let world = World::honest().await;
     let tenants = Tenants::start(&world, directory(&world, 400), None);

@@ -79,6 +79,7 @@ async fn s4_15_requests_wait_for_a_new_key_of_a_resolved_issuer() {
 
 /// Invented keys, each asked for several times at once: few wait, few fetches, and nobody else is affected.
 #[tokio::test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 async fn s4_15_s11_04_invented_keys_that_are_asked_for_repeatedly_are_bounded() {
     let world = World::honest().await;
     let good = world.token();

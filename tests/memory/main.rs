@@ -126,6 +126,7 @@ fn decode_all(number: usize, verified: &Verified) {
 }
 
 #[test]
+#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
 fn s15_07_s11_04_the_memory_held_is_within_twice_the_setting() {
     let parts = ["key_sets", "callers", "nested", "plain", "revocation_lists"];
     let spawn = |part: &str| {

@@ -25,9 +25,12 @@ impl Output {
 pub(crate) fn assert_form(form: &str, value: &Value) {
     let schema: Value = serde_json::from_str(include_str!("../../../../docs/cli.schema.json")).expect("JSON");
     let schema = json!({ "$ref": format!("#/$defs/{form}"), "$defs": schema["$defs"] });
-    let validator = jsonschema::validator_for(&schema).expect("a schema");
-    let faults: Vec<String> = validator.iter_errors(value).map(|fault| fault.to_string()).collect();
-    assert!(faults.is_empty(), "{form}: {faults:?}\n{value}");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource("cli.schema.json", schema).expect("a schema");
+    let schema = compiler.compile("cli.schema.json", &mut schemas).expect("a schema");
+    if let Err(fault) = schemas.validate(value, schema) {
+        panic!("{form}: {fault:#}\n{value}");
+    }
 }
 
 /// Runs `countersign` with `input` on its standard input.
