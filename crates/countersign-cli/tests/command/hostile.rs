@@ -236,7 +236,7 @@ fn all_commands(address: &str) {
     let options = ["--routes", tables[0].path(), "--policy", policies[0].path(), "--path", "/orders", "-"];
     let explained = check(&[&["explain"], &options[..]].concat(), &tokens[0]);
     assert!(explained.stdout.contains("FORGED"), "{} {}", explained.stdout, explained.stderr);
-    for token in &tokens {
+    let token_commands = |token: &str| {
         check(&["decode", "-"], token);
         check(&["decode", "--json", "-"], token);
         check(&["decode", "--jwks", set.path(), "-"], token);
@@ -259,7 +259,12 @@ fn all_commands(address: &str) {
             let live = format!("{address}/orders");
             check(&[&["explain", "--curl", &live], &options[..]].concat(), token);
         }
-    }
+    };
+    std::thread::scope(|scope| {
+        for token in &tokens {
+            scope.spawn(|| token_commands(token));
+        }
+    });
     for policy in &policies {
         check(&["policy", "check", policy.path()], "");
         check(&["policy", "check", "--json", policy.path()], "");
