@@ -78,6 +78,18 @@ async fn s10_01_no_service_behind_the_layer_shows_the_key() {
 }
 
 #[tokio::test]
+async fn s13_11_a_second_source_of_keys_is_a_fault() {
+    let issuer = TestIssuer::new();
+    let [first, second] = [in_header(), in_memory()];
+    let new = || AuthenticateLayer::builder(verifier(&first, &issuer));
+    let twice = new().api_keys(first.clone()).api_keys(second).build().expect_err("one source").to_string();
+    assert!(twice.contains("api_keys: set twice"), "{twice}");
+    let same = new().api_keys(first.clone()).api_keys(first.clone()).build().expect_err("one source").to_string();
+    assert!(same.contains("api_keys: set twice"), "{same}");
+    new().api_keys(first.clone()).build().expect("once");
+}
+
+#[tokio::test]
 async fn a_verifier_without_the_authority_is_a_fault() {
     let issuer = TestIssuer::new();
     let error = AuthenticateLayer::builder(issuer.verifier_for("orders")).api_keys(in_memory()).build();

@@ -6,5 +6,6 @@ mod keys;
 mod locations;
 mod management;
 mod outage;
+mod rotation;
 mod shop;
 mod stores;

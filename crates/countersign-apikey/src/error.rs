@@ -55,11 +55,18 @@ impl ApiKeyErrorKind {
 pub struct ApiKeyError {
     kind: ApiKeyErrorKind,
     detail: String,
+    key_id: Option<String>,
 }
 
 impl ApiKeyError {
     pub(crate) fn new(kind: ApiKeyErrorKind, detail: impl Into<String>) -> Self {
-        ApiKeyError { kind, detail: detail.into() }
+        ApiKeyError { kind, detail: detail.into(), key_id: None }
+    }
+
+    /// The new key may be in the store, and nobody has its text.
+    pub(crate) fn of_new_key(error: &ApiKeyStoreError, id: String) -> Self {
+        let detail = format!("{error}; key {id} may have been stored, and its text is lost: revoke it");
+        ApiKeyError { kind: ApiKeyErrorKind::StoreUnavailable, detail, key_id: Some(id) }
     }
 
     pub(crate) fn check(faults: &[Fault]) -> Result<(), Self> {
@@ -80,6 +87,12 @@ impl ApiKeyError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.kind.code()
+    }
+
+    /// The id of a new key that may have been stored although it was not handed out. Nobody has its text; revoke it, or let it end.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key_id.as_deref()
     }
 
     /// The description, without the code.

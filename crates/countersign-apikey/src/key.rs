@@ -9,6 +9,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::secret::Secret;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::error::ApiKeyError;
 use crate::store::StoredKey;
 
 /// The lifetime of a key that states none.
@@ -297,5 +298,45 @@ impl CreatedApiKey {
 impl fmt::Debug for CreatedApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreatedApiKey").field("id", &self.key.id()).finish_non_exhaustive()
+    }
+}
+
+/// The next key, and what became of the old one; made by [`ApiKeys::rotate`](crate::ApiKeys::rotate).
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign_apikey::{ApiKeyError, ApiKeys};
+///
+/// async fn rotate(keys: &ApiKeys, id: &str) -> Result<String, ApiKeyError> {
+///     let rotated = keys.rotate(id, Duration::from_secs(3600)).await?;
+///     if let Err(error) = rotated.old_key() {
+///         eprintln!("the old key {id} may still be valid after the overlap, try to revoke it later: {error}");
+///     }
+///     Ok(rotated.created().text().expose().clone()) // shown once, to the client
+/// }
+/// # let _ = rotate;
+/// ```
+#[derive(Debug)]
+#[must_use = "the text of the new key is nowhere else, and the old key may not end"]
+pub struct RotatedApiKey {
+    pub(crate) created: CreatedApiKey,
+    pub(crate) old_key: Result<ApiKey, ApiKeyError>,
+}
+
+impl RotatedApiKey {
+    /// The new key, which is stored and valid, with its text.
+    #[must_use]
+    pub fn created(&self) -> &CreatedApiKey {
+        &self.created
+    }
+
+    /// The old key with its new end.
+    ///
+    /// # Errors
+    /// `store_unavailable` if nobody knows whether its end was stored: it may be valid for as long as before. Set its end with
+    /// [`ApiKeys::set_expiry`](crate::ApiKeys::set_expiry), or revoke it, when the store works again. `not_found` if it was removed
+    /// meanwhile.
+    pub fn old_key(&self) -> Result<&ApiKey, &ApiKeyError> {
+        self.old_key.as_ref()
     }
 }

@@ -16,7 +16,7 @@ use http::HeaderName;
 use crate::check::Check;
 use crate::error::{ApiKeyError, ApiKeyErrorKind as Kind};
 use crate::form::Prefix;
-use crate::key::{ApiKey, CreatedApiKey, NewApiKey};
+use crate::key::{ApiKey, CreatedApiKey, NewApiKey, RotatedApiKey};
 use crate::pepper::Pepper;
 use crate::ring::Ring;
 use crate::store::{ApiKeyStore, StoredKey};
@@ -89,7 +89,7 @@ impl ApiKeys {
     /// Makes a key. Its text is in the result and nowhere else.
     ///
     /// # Errors
-    /// `invalid`, `too_many_keys`, `store_unavailable`.
+    /// `invalid`, `too_many_keys`, `store_unavailable`; see [`ApiKeyError::key_id`].
     pub async fn create(&self, new: NewApiKey) -> Result<CreatedApiKey, ApiKeyError> {
         ApiKeyError::check(&new.faults())?;
         self.ring.store().prepare().await?;
@@ -138,9 +138,12 @@ impl ApiKeys {
     /// Makes another key with the same client, authorities and lifetime. The old one ends after `overlap`, or when it would have
     /// ended anyway.
     ///
+    /// The new key is stored first, so that the client never is without one. If the end of the old one cannot be stored then, the
+    /// new one is returned nevertheless: [`RotatedApiKey::old_key`] has the error.
+    ///
     /// # Errors
-    /// `not_found`, `ended`, `too_many_keys`, `store_unavailable`.
-    pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<CreatedApiKey, ApiKeyError> {
+    /// `not_found`, `ended`, `too_many_keys`, `store_unavailable`: the old key is as before. See [`ApiKeyError::key_id`].
+    pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<RotatedApiKey, ApiKeyError> {
         let keys = self.list().await?;
         let now = self.now();
         let old = find(&keys, id)?;
@@ -158,8 +161,8 @@ impl ApiKeys {
         };
         let created = self.add(next).await?;
         let ends_at = now.saturating_add(overlap).as_secs();
-        self.change(id, |key| key.expires_at = key.expires_at.min(ends_at)).await?;
-        Ok(created)
+        let old_key = self.change(id, |key| key.expires_at = key.expires_at.min(ends_at)).await;
+        Ok(RotatedApiKey { created, old_key })
     }
 
     /// Sets the time from which the key is refused; it can be later than before.
@@ -215,7 +218,8 @@ impl ApiKeys {
             let (text, id) = generated.map_err(no_random)?;
             let mac = self.pepper.mac(text.expose());
             let key = StoredKey { id, mac, ..key.clone() };
-            if self.ring.store().put(key.clone()).await? {
+            let stored = self.ring.store().put(key.clone()).await;
+            if stored.map_err(|error| ApiKeyError::of_new_key(&error, key.id.clone()))? {
                 self.read_again().await;
                 return Ok(CreatedApiKey { text, key: ApiKey(key) });
             }

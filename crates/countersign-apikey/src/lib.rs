@@ -50,7 +50,7 @@ mod router;
 mod store;
 
 pub use error::{ApiKeyError, ApiKeyErrorKind};
-pub use key::{ApiKey, CreatedApiKey, NewApiKey};
+pub use key::{ApiKey, CreatedApiKey, NewApiKey, RotatedApiKey};
 pub use keys::{ApiKeys, ApiKeysBuilder};
 pub use pepper::Pepper;
 #[cfg(feature = "axum")]

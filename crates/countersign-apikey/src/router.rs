@@ -31,7 +31,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// |---|---|
 /// | `GET /` | the keys, without their secrets |
 /// | `POST /` with `client`, and if wanted `scopes`, `roles`, `permissions`, `tenant`, `note`, `expires_in` (seconds) | 201, with the text of the new key in `key` |
-/// | `POST /{id}/rotate` with `overlap` (seconds) if wanted | 201, with the text of the next key; the old one ends after the overlap, which is 0 if absent |
+/// | `POST /{id}/rotate` with `overlap` (seconds) if wanted | 201, with the text of the next key; the old one ends after the overlap, which is 0 if absent. If its end cannot be stored, `old_key_error` has the code: revoke the old one later |
 /// | `DELETE /{id}` | 204; the key is revoked |
 ///
 /// A caller gives only what it has: its own scopes, roles and permissions. A caller with a tenant sees and makes only
@@ -147,7 +147,7 @@ async fn create(
     if let Some(seconds) = wanted.expires_in {
         new = new.expires_in(Duration::from_secs(seconds));
     }
-    Ok(created(&manager.keys.create(new).await?))
+    Ok(created(&manager.keys.create(new).await?, None))
 }
 
 async fn rotate(
@@ -159,7 +159,8 @@ async fn rotate(
     let Rotation { overlap } = body?.map(|Json(body)| body).unwrap_or_default();
     let key = manager.find(&claims, &id).await?;
     check_authorities(&claims, key.scopes(), key.roles(), key.permissions())?;
-    Ok(created(&manager.keys.rotate(key.id(), Duration::from_secs(overlap)).await?))
+    let rotated = manager.keys.rotate(key.id(), Duration::from_secs(overlap)).await?;
+    Ok(created(rotated.created(), rotated.old_key().err()))
 }
 
 async fn revoke(
@@ -172,9 +173,13 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn created(created: &CreatedApiKey) -> Response {
+/// The text of the new key is in no other answer, so it is here even if the old one may not end.
+fn created(created: &CreatedApiKey, old_key: Option<&ApiKeyError>) -> Response {
     let mut body = json!(created.key());
     body["key"] = json!(created.text().expose());
+    if let Some(error) = old_key {
+        body["old_key_error"] = json!(error.code());
+    }
     (StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 

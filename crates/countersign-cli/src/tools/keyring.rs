@@ -75,13 +75,40 @@ pub(crate) fn development_key_in(path: &str, pem: &str) -> Option<Signer> {
 
 /// Writes a file that only its owner can read; never overwrites a file.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    use std::io::Write;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(path).and_then(|mut file| file.write_all(content));
-    written.map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    NewPrivateFile::create(path)?.write(content)
+}
+
+/// A new file that only its owner can read. It is removed unless it is written.
+pub(crate) struct NewPrivateFile<'p> {
+    path: &'p Path,
+    file: std::fs::File,
+    is_written: bool,
+}
+
+impl<'p> NewPrivateFile<'p> {
+    /// Creates it, before what it will have is made; never overwrites a file.
+    pub(crate) fn create(path: &'p Path) -> Result<Self, Failure> {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        Ok(NewPrivateFile { path, file, is_written: false })
+    }
+
+    pub(crate) fn write(mut self, content: &[u8]) -> Result<(), Failure> {
+        let written = std::io::Write::write_all(&mut self.file, content);
+        self.is_written = written.is_ok();
+        written.map_err(|error| Failure::usage(format!("{}: {error}", self.path.display())))
+    }
+}
+
+impl Drop for NewPrivateFile<'_> {
+    fn drop(&mut self) {
+        if !self.is_written {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
 }
 
 fn home() -> Result<PathBuf, Failure> {

@@ -40,6 +40,15 @@ async fn s13_09_s13_10_keys_made_by_the_command_are_taken_by_a_running_service_u
     let third = create(&["--out", &out, "--json"]);
     assert!(third.json().get("key").is_none() && !third.stdout.contains("shop_"));
     let third = std::fs::read_to_string(&out).expect("written");
+    // No key is made whose text nobody gets.
+    let again = create(&["--out", &out]);
+    assert!(again.code == 2 && again.stderr.contains("third"), "{}", again.stderr);
+    let second_id = second["id"].as_str().expect("an id");
+    let rotate = [&["apikey", "rotate", second_id, "--out", &out], &place[..], &made].concat();
+    assert_eq!(countersign(&rotate, "").code, 2);
+    let unknown = path("unknown");
+    let rotate = [&["apikey", "rotate", "0123456789abcdef", "--out", &unknown], &place[..], &made].concat();
+    assert_eq!((countersign(&rotate, "").code, std::path::Path::new(&unknown).exists()), (1, false));
 
     let issuer = TestIssuer::with_system_clock();
     let pepper_of_file = Pepper::from_file(&pepper).expect("a pepper");

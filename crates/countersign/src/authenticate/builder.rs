@@ -51,6 +51,7 @@ pub struct AuthenticateLayerBuilder {
     revocation: Option<Revocation>,
     dpop: Option<Dpop>,
     api_keys: Option<Arc<dyn ApiKeySource>>,
+    repeats_api_keys: bool,
     #[cfg(feature = "introspection")]
     introspection: Option<Introspection>,
     #[cfg(feature = "introspection")]
@@ -74,6 +75,7 @@ impl AuthenticateLayer {
             revocation: None,
             dpop: None,
             api_keys: None,
+            repeats_api_keys: false,
             #[cfg(feature = "introspection")]
             introspection: None,
             #[cfg(feature = "introspection")]
@@ -204,7 +206,10 @@ impl AuthenticateLayerBuilder {
     /// tokens, as the source says. A request still brings exactly one credential: a key beside a token is 400.
     ///
     /// The rules, guards and extractors treat their callers as those of tokens. An API key is never kept for outbound calls.
+    ///
+    /// A layer takes the keys of one source: a second one is a fault.
     pub fn api_keys(mut self, keys: impl ApiKeySource) -> Self {
+        self.repeats_api_keys |= self.api_keys.is_some();
         self.settings.locations.api_key = keys.header();
         self.api_keys = Some(Arc::new(keys));
         self
@@ -466,6 +471,10 @@ impl AuthenticateLayerBuilder {
         };
         #[cfg(not(feature = "introspection"))]
         let introspection = None;
+        if self.repeats_api_keys {
+            let problem = "set twice, and the keys of the first would be refused; use one source, or one layer for each";
+            faults.push(Fault::new("api_keys", problem));
+        }
         let unusable = Fault::new("api_keys", "the source gives no keys");
         let api_keys = self.api_keys.as_ref().map(|keys| keys.for_verifier(&self.verifier));
         let api_keys = api_keys.and_then(|built| without_faults(built, unusable, &mut faults));

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use countersign_apikey::{ApiKeyError, CreatedApiKey, NewApiKey, Pepper};
+use countersign_apikey::{CreatedApiKey, NewApiKey, Pepper};
 use serde_json::json;
 
 use super::failed::failed;
 use super::place::Place;
 use super::shown;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::tools::keyring;
+use crate::tools::keyring::NewPrivateFile;
 use crate::{output, times};
 
 /// Make a key.
@@ -88,7 +88,11 @@ impl Arguments {
             new = new.subject(subject);
         }
         let keys = self.place.keys_with(self.made.pepper()?, self.made.prefix())?;
-        self.made.print(keys.create(new).await)
+        let file = self.made.file()?;
+        match keys.create(new).await {
+            Ok(created) => self.made.print(&created, file),
+            Err(error) => failed(&error),
+        }
     }
 }
 
@@ -101,16 +105,17 @@ impl Made {
         &self.prefix
     }
 
+    /// The file of the key, created before the key: otherwise a key could be made whose text is nowhere.
+    pub(super) fn file(&self) -> Result<Option<NewPrivateFile<'_>>, Failure> {
+        self.out.as_deref().map(NewPrivateFile::create).transpose()
+    }
+
     /// Hands the key over: it is nowhere else.
-    pub(super) fn print(&self, result: Result<CreatedApiKey, ApiKeyError>) -> Outcome {
-        let created = match result {
-            Ok(created) => created,
-            Err(error) => return failed(&error),
-        };
+    pub(super) fn print(&self, created: &CreatedApiKey, file: Option<NewPrivateFile<'_>>) -> Outcome {
         let text = created.text().expose();
         let mut answer = json!(created.key());
-        match &self.out {
-            Some(path) => keyring::write_private(path, text.as_bytes())?,
+        match file {
+            Some(file) => file.write(text.as_bytes())?,
             None if self.json => answer["key"] = json!(text),
             None => output::line(text)?,
         }

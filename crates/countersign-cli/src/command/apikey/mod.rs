@@ -100,7 +100,20 @@ impl Action {
             Action::Rotate { place, id, overlap, made } => {
                 let overlap = overlap.map_or(Ok(0), |text| times::length(&text))?;
                 let keys = place.keys_with(made.pepper()?, made.prefix())?;
-                made.print(keys.rotate(&id, std::time::Duration::from_secs(overlap)).await)
+                let file = made.file()?;
+                let rotated = match keys.rotate(&id, std::time::Duration::from_secs(overlap)).await {
+                    Ok(rotated) => rotated,
+                    Err(error) => return failed(&error),
+                };
+                made.print(rotated.created(), file)?;
+                match rotated.old_key() {
+                    Ok(_) => Ok(Exit::Done),
+                    Err(error) => {
+                        let id = output::word(&id);
+                        output::warn(&format!("the old key {id} may be valid for as long as before; revoke it later"));
+                        failed(error)
+                    }
+                }
             }
             Action::Expire { place, id, within } => {
                 let seconds = i64::try_from(times::length(&within)?).unwrap_or(i64::MAX);
