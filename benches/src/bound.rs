@@ -32,12 +32,18 @@ impl ReplayStore for Forgetful {
 /// A service behind a layer that takes proofs, and requests that it accepts.
 pub struct Bound {
     pub service: Authenticate<Bare>,
+    /// The same without a cache: each token is a new one.
+    pub uncached: Authenticate<Bare>,
     /// A token that is not bound.
     pub bearer: String,
     /// A request with a bound token and its proof.
     pub with_proof: Request<()>,
     /// The check of the proof's signature.
     pub raw: Raw,
+    /// The check of the signature of the bound token.
+    pub raw_token: Raw,
+    /// The public keys of the issuer and of the client, as JWKs.
+    pub jwks: [serde_json::Value; 2],
 }
 
 impl Bound {
@@ -56,12 +62,17 @@ impl Bound {
         let url = format!("{EXTERNAL_URL}/orders");
         let proof = ProofDraft::new("GET", &url, now).access_token(&bound);
         let proof = proof.sign(&client).expect("a proof");
-        let dpop = Dpop::at(EXTERNAL_URL).max_age(Duration::from_secs(300)).replay_store(Arc::new(Forgetful));
-        let verifier = sample::verifier(&signer, 1 << 20);
-        let layer = AuthenticateLayer::builder(verifier).dpop(dpop).build().expect("a layer");
-        let with_proof = Request::get("/orders").header("authorization", format!("DPoP {bound}")).header("dpop", &proof);
+        let layer = |cache_bytes| {
+            let dpop = Dpop::at(EXTERNAL_URL).max_age(Duration::from_secs(300)).replay_store(Arc::new(Forgetful));
+            let verifier = sample::verifier(&signer, cache_bytes);
+            AuthenticateLayer::builder(verifier).dpop(dpop).build().expect("a layer").layer(Bare)
+        };
+        let with_proof =
+            Request::get("/orders").header("authorization", format!("DPoP {bound}")).header("dpop", &proof);
         let with_proof = with_proof.body(()).expect("a request");
-        Bound { service: layer.layer(Bare), bearer, with_proof, raw: Raw::of(&client, &proof) }
+        let [raw, raw_token] = [Raw::of(&client, &proof), Raw::of(&signer, &bound)];
+        let jwks = [&signer, &client].map(|signer| signer.public_jwk().expect("a key pair"));
+        Bound { service: layer(1 << 20), uncached: layer(0), bearer, with_proof, raw, raw_token, jwks }
     }
 }
 

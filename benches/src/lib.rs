@@ -4,6 +4,8 @@
 
 pub mod allocations;
 pub mod bound;
+#[cfg(feature = "peers")]
+pub mod huskarl;
 pub mod measure;
 pub mod refused;
 pub mod report;

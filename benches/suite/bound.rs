@@ -9,6 +9,8 @@ use countersign_benches::report::{Report, short};
 use countersign_benches::services::{call, request};
 use countersign_core::proof::DpopProof;
 
+use crate::bound_peers;
+
 /// The most that a proof may cost over the check of its signature, in nanoseconds.
 const GOAL: f64 = 1_500.0;
 
@@ -26,11 +28,12 @@ const TIMES: usize = 64;
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
     proofs(plan, report);
+    bound_peers::run(plan, report);
     records(plan, report);
 }
 
 fn proofs(plan: &Plan, report: &mut Report) {
-    let Bound { bearer, with_proof, raw, service } = Bound::new();
+    let Bound { bearer, with_proof, raw, service, .. } = Bound::new();
     let [mut of_both, mut of_proof, mut of_bearer] = [(); 3].map(|()| service.clone());
     let template = request(&bearer);
     let figures = interleave(

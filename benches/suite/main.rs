@@ -2,6 +2,8 @@
 
 mod answer;
 mod api_key;
+mod bound;
+mod bound_peers;
 mod guard;
 mod hit;
 mod http;
@@ -9,7 +11,6 @@ mod issuer;
 mod keys;
 mod layer;
 mod miss;
-mod bound;
 mod opaque;
 mod outbound;
 mod refuse;

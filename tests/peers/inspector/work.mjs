@@ -161,6 +161,11 @@ export const scenarios = {
     assert.match(guarded, /^None of \d+ attacks got through/);
     assert.ok(refused.length > 80 && refused.every((cell) => cell[3] === '✓ refused'), guarded);
     for (const name of ['alg_none', 'wrong_audience', 'expired', 'payload_swapped']) assert.ok(refused.some((cell) => cell[0] === name), name);
+    assert.match(guarded, /\d+ attacks on bound tokens were skipped: a valid bound token with its proof was answered with 401/);
+    const [bound, proofs] = await attacked(world.taking_bound);
+    assert.match(bound, /^None of \d+ attacks got through\.$/);
+    assert.ok(proofs.length > refused.length + 30 && proofs.every((cell) => cell[3] === '✓ refused'), bound);
+    for (const name of ['bound_as_bearer', 'proof_replayed', 'proof_of_another_token']) assert.ok(proofs.some((cell) => cell[0] === name), name);
     const [open, rows] = await attacked(world.open);
     assert.match(open, /^\d+ of \d+ attacks got through/);
     assert.equal(rows[0][3], '✗ got through', 'successful attacks come first');
