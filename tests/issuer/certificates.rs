@@ -184,7 +184,7 @@ async fn s8_26_s8_25_a_client_describes_and_revokes_its_tokens_by_its_certificat
     assert_eq!(send("introspect", Some(own)).await.body, json!({ "active": false }));
 }
 
-async fn metadata(issuer: &Issuer) -> Value {
+pub async fn metadata(issuer: &Issuer) -> Value {
     let document =
         Request::get("/.well-known/oauth-authorization-server/tokens").body(Body::empty()).expect("a request");
     Answer::of(issuer.router().oneshot(document).await.expect("infallible")).await.body

@@ -1,5 +1,6 @@
 //! The embedded token service over real HTTP (CONFORMANCE group S8).
 
+mod certificate_names;
 mod certificates;
 mod certificates_exchange;
 mod certificates_headers;

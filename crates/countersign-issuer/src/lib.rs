@@ -72,7 +72,7 @@ mod store;
 mod throttle;
 
 pub use builder::IssuerBuilder;
-pub use client::{Client, ClientSecret, SecretHash};
+pub use client::{CertificateName, Client, ClientSecret, SecretHash};
 pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
 #[cfg(any(feature = "metrics", feature = "otel"))]
 pub use metrics::{IssuerMetrics, STORE_TIME_BUCKETS};

@@ -23,11 +23,16 @@ fn post(address: &str, path: &str, form: &str) -> (String, String) {
 
 /// The same with more header lines.
 fn post_with(address: &str, path: &str, form: &str, headers: &str) -> (String, String) {
+    let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
+    post_without_secret(address, path, form, &format!("authorization: Basic {pair}\r\n{headers}"))
+}
+
+/// The same with these header lines alone.
+fn post_without_secret(address: &str, path: &str, form: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
-    let pair = base64_simd::STANDARD.encode_to_string("orders:quaint-heron-lifts-49");
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Basic {pair}\r\nconnection: close\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
          {headers}content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
         form.len()
     );
@@ -127,6 +132,38 @@ fn s6_22_certificates_count_from_the_configured_proxies() {
         ("certificate_proxies = [\"10.0.0.5\"]\ncertificate_envoys = [\"10.0.0.6\"]", "certificate_envoys"),
     ] {
         let config = file("no-proxies.toml", &bound(more));
+        let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
+        assert!(answer.code == 2 && answer.stderr.contains(named), "{more}: {}", answer.stderr);
+    }
+}
+
+/// The name of `mesh` counts only if the proxy is said to verify certificates.
+#[test]
+fn s6_22_a_name_in_a_certificate_needs_a_proxy_that_verifies_it() {
+    let mesh =
+        "\n[[client]]\nid = \"mesh\"\ntls_client_auth_san_dns = \"mesh.shop.example\"\naudiences = [\"billing\"]\n";
+    let with = |more: &str| format!("{}{mesh}", configuration(more));
+    let verifying = "certificate_proxies = [\"127.0.0.1\"]\ncertificate_proxies_verify_chains = true";
+    let certificate = |name: &str| {
+        let der = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate").cert.der().to_vec();
+        format!("client-cert: :{}:\r\n", base64_simd::STANDARD.encode_to_string(der))
+    };
+    let config = file("names.toml", &with(verifying));
+    let issuer = Server::start_with("issuer", &["--config", config.path()], |command| command);
+    for (headers, expected) in
+        [(certificate("mesh.shop.example"), "200"), (certificate("thief.example"), "401"), (String::new(), "401")]
+    {
+        let form = "grant_type=client_credentials&client_id=mesh";
+        let (status, body) = post_without_secret(issuer.text("address"), "/token", form, &headers);
+        assert!(status.contains(expected), "{headers}: {status} {body}");
+    }
+    for (more, named) in [
+        ("", "client mesh"),
+        ("certificate_proxies = [\"10.0.0.5\"]", "certificate_proxies_verify_chains"),
+        ("certificate_envoys = [\"10.0.0.5\"]", "certificate_proxies_verify_chains"),
+        ("certificate_envoys = [\"10.0.0.5\"]\ncertificate_proxies_verify_chains = true", "Envoy forwards no names"),
+    ] {
+        let config = file("no-names.toml", &with(more));
         let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
         assert!(answer.code == 2 && answer.stderr.contains(named), "{more}: {}", answer.stderr);
     }

@@ -12,7 +12,7 @@ mod keys;
 mod nonce;
 mod target;
 
-pub use certificate::PeerCertificate;
+pub use certificate::{PeerCertificate, VerifiedCertificate};
 pub use dpop::{DpopProof, ProofRequest, ProofRules};
 pub use error::{ProofError, ProofErrorKind};
 pub use header::only_proof;

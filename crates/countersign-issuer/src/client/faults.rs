@@ -2,7 +2,7 @@
 
 use countersign_core::error::Fault;
 
-use super::Client;
+use super::{CertificateName, Client};
 use crate::policy::{Audience, Grant, is_scope};
 
 /// The longest client id, in bytes.
@@ -30,7 +30,14 @@ impl Client {
         if slow > 1 || keyed > MAX_KEYED_HASHES {
             fault("secret", "more than one Argon2id or bcrypt hash, or more than four keyed hashes; remove some");
         }
-        if slow + keyed == 0 && self.public_keys.is_none() && self.certificates.is_empty() && !is_federated {
+        let has_certificate = !self.certificates.is_empty() || self.certificate_name.is_some();
+        if let Some(problem) = self.certificate_name.as_ref().and_then(CertificateName::problem) {
+            fault("certificate_name", problem);
+        }
+        if !self.certificates.is_empty() && self.certificate_name.is_some() {
+            fault("certificate_name", "set beside certificates; a client authenticates in one of both ways");
+        }
+        if slow + keyed == 0 && self.public_keys.is_none() && !has_certificate && !is_federated {
             fault("secret", "neither a secret nor public keys nor a certificate; the client could never authenticate");
         }
         if self.grants.is_empty() {

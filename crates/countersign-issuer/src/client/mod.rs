@@ -3,6 +3,7 @@
 mod asked;
 mod assertion;
 mod authenticator;
+mod certificate_name;
 mod error;
 mod faults;
 mod public_keys;
@@ -16,6 +17,7 @@ mod verified_secrets;
 
 pub(crate) use assertion::AssertionCheck;
 pub(crate) use authenticator::ClientAuthenticator;
+pub use certificate_name::CertificateName;
 pub(crate) use error::AuthenticationError;
 pub(crate) use public_keys::{PublicKeys, registered_keys};
 pub use registration::{Client, ClientSecret};

@@ -8,6 +8,7 @@ use countersign_core::error::Fault;
 use countersign_core::key::{KeySource, Thumbprint};
 use countersign_core::secret::Secret;
 
+use super::certificate_name::CertificateName;
 use super::public_keys::PublicKeys;
 use super::secret::SecretHash;
 use crate::policy::{ExchangeRule, Grant, ScopeSet};
@@ -69,6 +70,7 @@ pub struct Client {
     pub(super) hashes: Vec<SecretHash>,
     pub(crate) public_keys: Option<PublicKeys>,
     pub(crate) certificates: Vec<Thumbprint>,
+    pub(crate) certificate_name: Option<CertificateName>,
     pub(crate) grants: BTreeSet<Grant>,
     pub(crate) audiences: Vec<String>,
     pub(super) default_audience: Option<String>,
@@ -90,6 +92,7 @@ impl Client {
             hashes: Vec::new(),
             public_keys: None,
             certificates: Vec::new(),
+            certificate_name: None,
             introspected_audiences: Vec::new(),
             grants: BTreeSet::from([Grant::ClientCredentials]),
             audiences: Vec::new(),
@@ -152,6 +155,25 @@ impl Client {
     /// ```
     pub fn certificates(mut self, certificates: impl IntoIterator<Item = Thumbprint>) -> Self {
         self.certificates = certificates.into_iter().collect();
+        self
+    }
+
+    /// The name in its certificate that authenticates it (`tls_client_auth`, RFC 8705 §2.1), in place of
+    /// [`certificates`](Self::certificates). It then needs no secret, and a renewed certificate needs no registration. Default: none.
+    ///
+    /// The client connects with such a certificate and sends its `client_id`. The name counts only in a certificate whose chain the TLS
+    /// layer verified up to a configured authority ([`VerifiedCertificate`](countersign_core::proof::VerifiedCertificate)): with
+    /// `ClientCertificates::SignedBy` of `countersign::tls`, or behind a proxy with `MutualTls::verified_by_proxy`. A self-signed one
+    /// with the same name is refused. The dates of the certificate are checked again by the issuer's clock.
+    ///
+    /// ```
+    /// use countersign_issuer::{CertificateName, Client};
+    ///
+    /// let orders = Client::new("orders").certificate_name(CertificateName::dns("orders.shop.example")).audiences(["billing"]);
+    /// # let _ = orders;
+    /// ```
+    pub fn certificate_name(mut self, name: CertificateName) -> Self {
+        self.certificate_name = Some(name);
         self
     }
 

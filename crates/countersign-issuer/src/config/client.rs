@@ -1,5 +1,6 @@
 //! A client as data.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use serde::Deserialize;
 
 use super::file::{joined, read_file};
-use crate::client::{Client, SecretHash, registered_keys};
+use crate::client::{CertificateName, Client, SecretHash, registered_keys};
 use crate::policy::{ExchangeRule, Grant};
 
 /// A service that requests tokens.
@@ -50,6 +51,17 @@ pub struct ClientConfig {
     /// [`Client::certificates`].
     #[serde(default)]
     pub certificates: Vec<String>,
+    /// The subject of its certificate (RFC 4514), which an authority signed; see [`CertificateName::subject_dn`]. At most one of the
+    /// five `tls_client_auth_…`.
+    pub tls_client_auth_subject_dn: Option<String>,
+    /// A DNS name in its certificate; see [`CertificateName::dns`].
+    pub tls_client_auth_san_dns: Option<String>,
+    /// A URI in its certificate; see [`CertificateName::uri`].
+    pub tls_client_auth_san_uri: Option<String>,
+    /// An e-mail address in its certificate; see [`CertificateName::email`].
+    pub tls_client_auth_san_email: Option<String>,
+    /// An IP address in its certificate; see [`CertificateName::ip`].
+    pub tls_client_auth_san_ip: Option<IpAddr>,
     /// The allowed grants, by `grant_type`. Default: `client_credentials`, and token exchange if it has a rule.
     pub grants: Option<Vec<String>>,
     /// The audiences that it may request tokens for.
@@ -147,6 +159,15 @@ impl ClientConfig {
         let wrong =
             || ConfigError::new(field("certificates"), "not the SHA-256 of a certificate in base64url without padding");
         client = client.certificates(certificates.collect::<Option<Vec<_>>>().ok_or_else(wrong)?);
+        let mut names = self.certificate_names();
+        if let Some(name) = names.next() {
+            client = client.certificate_name(name);
+        }
+        if names.next().is_some() {
+            let problem =
+                "more than one of subject_dn, san_dns, san_uri, san_email and san_ip; keep one (RFC 8705 §2.1.2)";
+            return Err(ConfigError::new(field("tls_client_auth"), problem));
+        }
         if let Some(audience) = &self.default_audience {
             client = client.default_audience(audience);
         }
@@ -165,6 +186,25 @@ impl ClientConfig {
             client = client.locked();
         }
         Ok(self.exchanges.iter().fold(client, |client, rule| client.add_exchange_rule(rule.to_rule())))
+    }
+}
+
+impl ClientConfig {
+    /// Returns whether its certificate authenticates it by a name, and so has to be verified.
+    #[must_use]
+    pub fn has_certificate_name(&self) -> bool {
+        self.certificate_names().next().is_some()
+    }
+
+    fn certificate_names(&self) -> impl Iterator<Item = CertificateName> {
+        let names = [
+            self.tls_client_auth_subject_dn.as_ref().map(CertificateName::subject_dn),
+            self.tls_client_auth_san_dns.as_ref().map(CertificateName::dns),
+            self.tls_client_auth_san_uri.as_ref().map(CertificateName::uri),
+            self.tls_client_auth_san_email.as_ref().map(CertificateName::email),
+            self.tls_client_auth_san_ip.map(CertificateName::ip),
+        ];
+        names.into_iter().flatten()
     }
 }
 

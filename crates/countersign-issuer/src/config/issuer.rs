@@ -78,7 +78,11 @@ pub struct IssuerConfig {
     /// networks, such as `10.0.0.5`. An application adds `ReadCertificateLayer` of the crate `countersign` to its router instead.
     #[serde(default)]
     pub certificate_proxies: Vec<String>,
-    /// The same for Envoy, which forwards certificates in `X-Forwarded-Client-Cert`.
+    /// States that `certificate_proxies` verify the chain of each certificate that they forward, up to an authority that you
+    /// configured there. Only then do names in certificates authenticate clients (`tls_client_auth_…`).
+    #[serde(default)]
+    pub certificate_proxies_verify_chains: bool,
+    /// The proxies that are Envoys, which forward certificates in `X-Forwarded-Client-Cert`.
     #[serde(default)]
     pub certificate_envoys: Vec<String>,
     /// The environment variable with the pepper of keyed hashes.

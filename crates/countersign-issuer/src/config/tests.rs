@@ -21,6 +21,7 @@ fn whole() -> String {
         dpop_nonces = true
         certificate_proxies = ["10.0.0.5"]
         certificate_envoys = ["10.0.0.6"]
+        certificate_proxies_verify_chains = true
 
         [[audience]]
         name = "billing"
@@ -54,6 +55,11 @@ fn whole() -> String {
         id = "shipping"
         audiences = ["billing"]
 
+        [[client]]
+        id = "mesh"
+        tls_client_auth_san_uri = "spiffe://shop.example/mesh"
+        audiences = ["billing"]
+
         [[federation]]
         subjects = {{ "system:serviceaccount:shop:shipping" = "shipping" }}
         [federation.trusted]
@@ -74,6 +80,28 @@ fn every_setting_in_rust_has_a_field_in_toml() {
     let audience = issuer.audience("billing").expect("known");
     assert_eq!(audience.lifetime, Some(Duration::from_secs(60)));
     assert!(issuer.proofs().nonce().is_some());
+}
+
+#[test]
+fn s8_06_a_client_has_exactly_one_name_in_its_certificate() {
+    let own = "tls_client_auth_san_uri = \"spiffe://shop.example/mesh\"";
+    let names = [
+        "tls_client_auth_subject_dn = \"CN=mesh,O=Shop\"",
+        "tls_client_auth_san_dns = \"mesh.shop.example\"",
+        "tls_client_auth_san_email = \"mesh@shop.example\"",
+        "tls_client_auth_san_ip = \"2001:db8::7\"",
+    ];
+    let build = |text: &str| IssuerConfig::from_toml(&whole().replacen(own, text, 1)).and_then(|config| config.build());
+    for name in names {
+        build(name).expect("one name");
+        let error = build(&format!("{own}\n{name}")).expect_err("two names").to_string();
+        assert!(error.contains("client mesh: tls_client_auth: more than one"), "{error}");
+    }
+    let error = build("tls_client_auth_san_dns = \"*.shop.example\"").expect_err("a wildcard").to_string();
+    assert!(error.contains("client mesh: certificate_name: not a DNS name"), "{error}");
+    assert!(build("tls_client_auth_san_ip = \"mesh\"").is_err());
+    let both = format!("{own}\ncertificates = [\"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k\"]");
+    assert!(build(&both).expect_err("two ways").to_string().contains("set beside certificates"));
 }
 
 #[test]

@@ -18,9 +18,10 @@ pub(super) async fn about_token(
     answer: impl AsyncFnOnce(&Issuer, &Client, &str) -> Result<(Response, Outcome), OAuthError>,
 ) -> Response {
     let peer = Peer::of(&request);
+    let verified = peer.verified(&request);
     let answered = async {
         let (headers, form) = Form::from_request(request).await?;
-        let identification = ClientIdentification::from_request(&headers, &form, peer.certificate)?;
+        let identification = ClientIdentification::from_request(&headers, &form, peer.certificate, verified)?;
         let client = issuer.authenticate(identification, peer.address).await?;
         let token = form.one("token").ok_or(OAuthError::invalid_request("token is missing"))?;
         answer(issuer, &client, token).await

@@ -32,6 +32,9 @@ pub(super) fn document(issuer: &Issuer) -> Value {
     if issuer.clients().any(|client| !client.certificates.is_empty()) {
         methods.push("self_signed_tls_client_auth");
     }
+    if issuer.clients().any(|client| client.certificate_name.is_some()) {
+        methods.push("tls_client_auth");
+    }
     // Whether certificates reach the issuer is known only to whoever serves it, and registers clients accordingly.
     let binds_certificates = issuer.clients().any(|client| client.certificate_bound_access_tokens);
     let algorithms: Vec<&str> = Algorithm::DEFAULT.iter().map(|algorithm| algorithm.name()).collect();

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, Request};
 use countersign_core::key::Thumbprint;
-use countersign_core::proof::PeerCertificate;
+use countersign_core::proof::{PeerCertificate, VerifiedCertificate};
 
 /// The address and the certificate of the caller. Neither is read from a header: only extensions count, which no client can
 /// write.
@@ -22,5 +22,11 @@ impl Peer {
             address: extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip()),
             certificate: extensions.get::<PeerCertificate>().map(PeerCertificate::thumbprint),
         }
+    }
+
+    /// The certificate, if its chain was verified. One that is not that of the connection does not count.
+    pub(super) fn verified(self, request: &Request) -> Option<VerifiedCertificate> {
+        let verified = request.extensions().get::<VerifiedCertificate>()?;
+        (self.certificate == Some(verified.thumbprint())).then(|| verified.clone())
     }
 }

@@ -23,6 +23,7 @@ const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Response {
     issuer.maintain_keys().await;
     let peer = Peer::of(&request);
+    let verified = peer.verified(&request);
     let has_proof = request.headers().contains_key(DPOP);
     let (mut client_id, mut grant) = (None, TokenGrant::default());
     let form = Form::from_request(request).await.inspect(|(_, form)| {
@@ -32,7 +33,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         Ok((headers, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => {
             jwt_bearer(&issuer, &headers, &form, peer).await
         }
-        Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form, peer.certificate) {
+        Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form, peer.certificate, verified) {
             Ok(identification) => {
                 client_id = Some(identification.client_id.clone());
                 authenticated(&issuer, &headers, &form, identification, peer).await

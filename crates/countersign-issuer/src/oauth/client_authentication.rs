@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderMap, header};
 use countersign_core::key::Thumbprint;
+use countersign_core::proof::VerifiedCertificate;
 use countersign_core::secret::Secret;
 use countersign_core::token::Unverified;
 
@@ -29,7 +30,13 @@ pub(crate) enum ClientCredential {
     /// A JWT signed by the client.
     Assertion(Secret<String>),
     /// The certificate of the connection.
-    Certificate(Thumbprint),
+    Certificate(PresentedCertificate),
+}
+
+/// The certificate of a connection. Its names count only if its chain was verified.
+pub(crate) struct PresentedCertificate {
+    pub(crate) thumbprint: Thumbprint,
+    pub(crate) verified: Option<VerifiedCertificate>,
 }
 
 impl ClientIdentification {
@@ -42,6 +49,7 @@ impl ClientIdentification {
         headers: &HeaderMap,
         form: &Form,
         certificate: Option<Thumbprint>,
+        verified: Option<VerifiedCertificate>,
     ) -> Result<Self, OAuthError> {
         const TWO_CREDENTIALS: OAuthError = OAuthError::invalid_request("more than one client credential; send one");
         let mut lines = headers.get_all(header::AUTHORIZATION).iter();
@@ -63,7 +71,8 @@ impl ClientIdentification {
             }
             (None, None, Some(_)) => None,
             (None, None, None) => {
-                form.one("client_id").zip(certificate).map(|(id, certificate)| from_certificate(id, certificate))
+                let presented = certificate.map(|thumbprint| PresentedCertificate { thumbprint, verified });
+                form.one("client_id").zip(presented).map(|(id, presented)| from_certificate(id, presented))
             }
             _ => return Err(TWO_CREDENTIALS),
         };
@@ -90,7 +99,7 @@ fn from_secret(client_id: &str, secret: &str) -> Option<ClientIdentification> {
     (secret.len() <= MAX_SECRET_BYTES).then(|| ClientIdentification { client_id: client_id.to_owned(), credential })
 }
 
-fn from_certificate(client_id: &str, certificate: Thumbprint) -> ClientIdentification {
+fn from_certificate(client_id: &str, certificate: PresentedCertificate) -> ClientIdentification {
     ClientIdentification { client_id: client_id.to_owned(), credential: ClientCredential::Certificate(certificate) }
 }
 
@@ -125,7 +134,7 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_static(line));
         }
         let form = Form::parse(body.as_bytes()).map_err(|e| e.code).expect("a form");
-        let found = ClientIdentification::from_request(&headers, &form, None).map_err(|error| error.code)?;
+        let found = ClientIdentification::from_request(&headers, &form, None, None).map_err(|error| error.code)?;
         match found.credential {
             ClientCredential::Secret(sent) | ClientCredential::Assertion(sent) => {
                 Ok((found.client_id, sent.expose().clone()))
@@ -188,7 +197,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.extend(authorization.map(|line| (header::AUTHORIZATION, HeaderValue::from_static(line))));
             let form = Form::parse(body.as_bytes()).map_err(|error| error.code).expect("a form");
-            let found = ClientIdentification::from_request(&headers, &form, certificate);
+            let found = ClientIdentification::from_request(&headers, &form, certificate, None);
             found.map(|found| matches!(found.credential, ClientCredential::Certificate(_))).map_err(|error| error.code)
         };
         assert_eq!(find(None, "client_id=a", Some(certificate)), Ok(true));

@@ -5,7 +5,9 @@ mod error;
 mod form;
 mod token_type;
 
-pub(crate) use client_authentication::{ClientCredential, ClientIdentification, refuse_credential};
+pub(crate) use client_authentication::{
+    ClientCredential, ClientIdentification, PresentedCertificate, refuse_credential,
+};
 pub(crate) use error::{OAuthError, json_response};
 pub(crate) use form::Form;
 pub(crate) use token_type::token_type;

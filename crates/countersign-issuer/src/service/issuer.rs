@@ -177,7 +177,7 @@ impl Issuer {
         identification: ClientIdentification,
         peer: Option<IpAddr>,
     ) -> Result<Arc<Client>, AuthenticationError> {
-        self.0.clients.authenticate(identification, peer, self.0.clock.elapsed()).await
+        self.0.clients.authenticate(identification, peer, (self.0.clock.now(), self.0.clock.elapsed())).await
     }
 
     pub(crate) async fn authenticate_federated(&self, assertion: &str) -> Result<Arc<Client>, FederationError> {

@@ -48,6 +48,18 @@ impl ProxyHeader {
         .map(Some)
     }
 
+    /// Returns whether the header has the whole certificate, with its names.
+    pub(super) const fn has_names(self) -> bool {
+        matches!(self, ProxyHeader::ClientCert)
+    }
+
+    /// The certificate in DER, if there is exactly one.
+    pub(super) fn read_der(self, headers: &HeaderMap) -> Option<Vec<u8>> {
+        let mut lines = headers.get_all(self.name()).iter();
+        let line = lines.next().filter(|_| self.has_names() && lines.next().is_none())?;
+        der_of_client_cert(line.to_str().ok()?)
+    }
+
     /// Removes the headers that an untrusted peer sent.
     pub(super) fn remove_all(headers: &mut HeaderMap) {
         for name in [CLIENT_CERT, CLIENT_CERT_CHAIN, ENVOY] {
@@ -69,10 +81,14 @@ impl ProxyHeader {
 
 /// Reads a byte sequence (RFC 8941 §3.3.5) that is a certificate in DER.
 fn client_cert(text: &str) -> Result<Thumbprint, &'static str> {
-    let encoded = text.trim_matches(' ').strip_prefix(':').and_then(|text| text.strip_suffix(':'));
-    let der = encoded.and_then(|encoded| STANDARD.decode_to_vec(encoded).ok()).filter(|der| is_der_sequence(der));
+    let der = der_of_client_cert(text);
     let der = der.ok_or("Client-Cert is not one certificate between colons, in base64 (RFC 9440)")?;
     Ok(Thumbprint::of_certificate(&der))
+}
+
+fn der_of_client_cert(text: &str) -> Option<Vec<u8>> {
+    let encoded = text.trim_matches(' ').strip_prefix(':').and_then(|text| text.strip_suffix(':'));
+    encoded.and_then(|encoded| STANDARD.decode_to_vec(encoded).ok()).filter(|der| is_der_sequence(der))
 }
 
 /// Returns whether the bytes are one ASN.1 sequence of exactly their length, as every certificate is.

@@ -33,7 +33,9 @@ mod read_certificate;
 mod replay;
 
 pub(crate) use check::{ProofChecker, ReadProof};
-pub use countersign_core::proof::{ExternalUrl, Nonces, PeerCertificate, ProofError, ProofErrorKind};
+pub use countersign_core::proof::{
+    ExternalUrl, Nonces, PeerCertificate, ProofError, ProofErrorKind, VerifiedCertificate,
+};
 pub use dpop::Dpop;
 pub(crate) use mark::CheckedProof;
 pub use memory::MemoryReplays;

@@ -3,6 +3,8 @@
 use countersign_core::error::Fault;
 use countersign_core::key::Thumbprint;
 use countersign_core::proof::PeerCertificate;
+#[cfg(feature = "axum")]
+use countersign_core::proof::VerifiedCertificate;
 use http::Request;
 
 #[cfg(feature = "axum")]
@@ -32,11 +34,15 @@ pub struct MutualTls(Source);
 #[derive(Clone, Debug)]
 enum Source {
     Connection,
+    /// A statement about a proxy, without one.
+    #[cfg(feature = "axum")]
+    Misstated,
     #[cfg(feature = "axum")]
     Proxy {
         header: ProxyHeader,
         peers: Vec<String>,
         trusted: TrustedProxies,
+        verifies_chains: bool,
     },
 }
 
@@ -82,14 +88,68 @@ impl MutualTls {
     fn from_header(header: ProxyHeader, peers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let peers: Vec<String> = peers.into_iter().map(Into::into).collect();
         let trusted = TrustedProxies::new(&peers);
-        MutualTls(Source::Proxy { header, peers, trusted })
+        MutualTls(Source::Proxy { header, peers, trusted, verifies_chains: false })
+    }
+
+    /// States that the [proxies](Self::from_proxies) forward a certificate only after they have verified its chain up to an authority
+    /// that you configured there, such as HAProxy with `verify optional` and `ca-file`, and without `crt-ignore-err`. Default: they
+    /// state only that the client has the key.
+    ///
+    /// The names in the certificate then authenticate clients of an issuer (`tls_client_auth`, RFC 8705 §2.1). If the proxy accepts
+    /// self-signed certificates after all, everybody can be every client.
+    ///
+    /// Connections need no such statement, since the acceptor itself knows: see [`VerifiedCertificate`]. The header of Envoy is not
+    /// supported, because it has only the hash.
+    ///
+    /// ```
+    /// use countersign::proof::MutualTls;
+    ///
+    /// let mutual_tls = MutualTls::from_proxies(["10.0.0.5"]).verified_by_proxy();
+    /// # let _ = mutual_tls;
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn verified_by_proxy(mut self) -> Self {
+        match &mut self.0 {
+            Source::Proxy { verifies_chains, .. } => *verifies_chains = true,
+            Source::Connection | Source::Misstated => self.0 = Source::Misstated,
+        }
+        self
     }
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
         match &self.0 {
             Source::Connection => Vec::new(),
             #[cfg(feature = "axum")]
-            Source::Proxy { peers, .. } => TrustedProxies::faults(peers),
+            Source::Misstated => vec![Fault::new(
+                "verified_by_proxy",
+                "the certificate is that of the connection, whose acceptor states whether it was verified; remove it",
+            )],
+            #[cfg(feature = "axum")]
+            Source::Proxy { header, peers, verifies_chains, .. } => {
+                let mut faults = TrustedProxies::faults(peers);
+                if *verifies_chains && !header.has_names() {
+                    let problem = "the header of Envoy has only the hash of a certificate, and no name; remove it";
+                    faults.push(Fault::new("verified_by_proxy", problem));
+                }
+                faults
+            }
+        }
+    }
+
+    /// The certificate of a request if its chain was verified. Call it before [`take`](Self::take).
+    #[cfg(feature = "axum")]
+    pub(crate) fn verified<B>(&self, request: &Request<B>) -> Option<VerifiedCertificate> {
+        let extensions = request.extensions();
+        match &self.0 {
+            Source::Connection => {
+                let inserted = extensions.get::<VerifiedCertificate>();
+                let of_peer = || extensions.get::<axum::extract::ConnectInfo<TlsPeer>>()?.0.verified_certificate();
+                inserted.or_else(of_peer).cloned()
+            }
+            Source::Proxy { header, trusted, verifies_chains: true, .. } if trusted.sent(request) => {
+                header.read_der(request.headers()).map(|der| VerifiedCertificate::from_verified_der(&der))
+            }
+            Source::Proxy { .. } | Source::Misstated => None,
         }
     }
 
@@ -104,6 +164,8 @@ impl MutualTls {
                 ProxyHeader::remove_all(request.headers_mut());
                 Ok(certificate_of_connection(request))
             }
+            #[cfg(feature = "axum")]
+            Source::Misstated => Ok(None), // a fault, which no layer is built with
             #[cfg(feature = "axum")]
             Source::Proxy { header, trusted, .. } => {
                 if trusted.sent(request) {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use countersign_core::error::ConfigError;
-use countersign_core::proof::PeerCertificate;
+use countersign_core::proof::{PeerCertificate, VerifiedCertificate};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -19,7 +19,8 @@ use super::mutual_tls::MutualTls;
 use super::peer::TlsPeer;
 use crate::response::{InnerOrOwn, ResponseBody};
 
-/// Puts the certificate of the client into the extensions of a request ([`PeerCertificate`]), for the router of an issuer.
+/// Puts the certificate of the client into the extensions of a request ([`PeerCertificate`]), for the router of an issuer; also as a
+/// [`VerifiedCertificate`] if its chain was verified up to a configured authority.
 ///
 /// It takes the certificate as [`MutualTls`] says, and removes the headers in which others than the named proxies sent one. The
 /// address of a [`TlsPeer`] is inserted as `ConnectInfo<SocketAddr>` too, by which an issuer counts failed authentications. A
@@ -80,6 +81,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        let verified = self.mutual_tls.verified(&request);
         let certificate = match self.mutual_tls.take(&mut request) {
             Ok(certificate) => certificate,
             Err(problem) => {
@@ -89,8 +91,12 @@ where
         let extensions = request.extensions_mut();
         // One that an acceptor inserted is that of a proxy, if proxies are named.
         extensions.remove::<PeerCertificate>();
+        extensions.remove::<VerifiedCertificate>();
         if let Some(thumbprint) = certificate {
             extensions.insert(PeerCertificate::from_thumbprint(thumbprint));
+            if let Some(verified) = verified.filter(|verified| verified.thumbprint() == thumbprint) {
+                extensions.insert(verified);
+            }
         }
         if let Some(ConnectInfo(peer)) = extensions.get::<ConnectInfo<TlsPeer>>() {
             let address: SocketAddr = peer.address();

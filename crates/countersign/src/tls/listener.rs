@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection::TlsConnection;
 use super::settings::TlsSettings;
-use crate::proof::{PeerCertificate, TlsPeer};
+use crate::proof::{PeerCertificate, TlsPeer, VerifiedCertificate};
 
 /// The most handshakes at the same time.
 const MAX_HANDSHAKES: u32 = 1_024;
@@ -49,13 +49,14 @@ impl TlsListener {
     pub fn new(listener: TcpListener, settings: TlsSettings) -> Self {
         let address = listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         let (sender, accepted) = mpsc::channel(WAITING);
-        let task = tokio::spawn(accept_all(listener, TlsAcceptor::from(settings.0), sender));
+        let task = tokio::spawn(accept_all(listener, settings, sender));
         TlsListener { address, accepted, task }
     }
 }
 
-async fn accept_all(listener: TcpListener, acceptor: TlsAcceptor, accepted: mpsc::Sender<(TlsConnection, TlsPeer)>) {
+async fn accept_all(listener: TcpListener, settings: TlsSettings, accepted: mpsc::Sender<(TlsConnection, TlsPeer)>) {
     let handshakes = OccupancyBudget::new(MAX_HANDSHAKES);
+    let (acceptor, verifies_chains) = (TlsAcceptor::from(settings.config), settings.verifies_chains);
     loop {
         let (stream, address) = match listener.accept().await {
             Ok(connection) => connection,
@@ -72,9 +73,14 @@ async fn accept_all(listener: TcpListener, acceptor: TlsAcceptor, accepted: mpsc
             let handshake = tokio::time::timeout(MAX_HANDSHAKE_TIME, acceptor.accept(stream)).await;
             if let Ok(Ok(stream)) = handshake {
                 let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-                let certificate = certificates.first().map(|leaf| PeerCertificate::from_der(leaf));
+                let peer = match certificates.first() {
+                    Some(leaf) if verifies_chains => {
+                        TlsPeer::with_verified(address, VerifiedCertificate::from_verified_der(leaf))
+                    }
+                    leaf => TlsPeer::new(address, leaf.map(|leaf| PeerCertificate::from_der(leaf))),
+                };
                 // An error means that nobody serves any more.
-                let _ = accepted.send((TlsConnection(stream), TlsPeer::new(address, certificate))).await;
+                let _ = accepted.send((TlsConnection(stream), peer)).await;
             }
             drop(permit);
         });
@@ -112,7 +118,7 @@ impl Listener for TlsListener {
 
 impl Connected<IncomingStream<'_, TlsListener>> for TlsPeer {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        *stream.remote_addr()
+        stream.remote_addr().clone()
     }
 }
 

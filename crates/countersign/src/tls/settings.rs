@@ -20,15 +20,20 @@ use super::any_certificate::AnyCertificate;
 #[non_exhaustive]
 pub enum ClientCertificates {
     /// Any certificate whose key the client has, also a self-signed one: for tokens that are bound to it, which name it by its
-    /// hash. It says nothing else about the client.
+    /// hash. It says nothing else about the client: the names in it can be made up.
     Any,
-    /// Certificates that these authorities signed, as PEM.
+    /// Certificates that these authorities signed, as PEM. Only those authenticate clients of an issuer by a name; see
+    /// [`VerifiedCertificate`](crate::proof::VerifiedCertificate).
     SignedBy(String),
 }
 
 /// The certificate of a server, and the certificates of clients that it takes; [`tls`](super) has an example.
 #[derive(Clone)]
-pub struct TlsSettings(pub(super) Arc<ServerConfig>);
+pub struct TlsSettings {
+    pub(super) config: Arc<ServerConfig>,
+    /// True if the chain of a client's certificate is verified.
+    pub(super) verifies_chains: bool,
+}
 
 impl TlsSettings {
     /// A server with this chain of certificates and this key, both as PEM; HTTP/2 and HTTP/1.1 over TLS 1.2 and 1.3.
@@ -41,6 +46,7 @@ impl TlsSettings {
         let key = PrivateKeyDer::from_pem_slice(key_pem.expose().as_bytes())
             .map_err(|_| ConfigError::new("key", "not a private key as PEM"))?;
         let provider = Arc::new(default_provider());
+        let verifies_chains = matches!(clients, ClientCertificates::SignedBy(_));
         let verifier: Arc<dyn ClientCertVerifier> = match clients {
             ClientCertificates::Any => Arc::new(AnyCertificate(provider.signature_verification_algorithms)),
             ClientCertificates::SignedBy(roots_pem) => {
@@ -63,7 +69,7 @@ impl TlsSettings {
             .with_single_cert(chain, key)
             .map_err(|error| ConfigError::new("key", format!("certificate and key do not fit: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(TlsSettings(Arc::new(config)))
+        Ok(TlsSettings { config: Arc::new(config), verifies_chains })
     }
 }
 

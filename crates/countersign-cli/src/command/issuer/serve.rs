@@ -96,10 +96,15 @@ impl Arguments {
 
 /// Takes the certificates of clients from the configured proxies.
 fn certificates(config: &IssuerConfig) -> Result<Option<ReadCertificateLayer>, Failure> {
+    if config.certificate_proxies_verify_chains && config.certificate_proxies.is_empty() {
+        return Err(Failure::usage(
+            "certificate_proxies_verify_chains needs certificate_proxies; Envoy forwards no names",
+        ));
+    }
     let mutual_tls = match (config.certificate_proxies.as_slice(), config.certificate_envoys.as_slice()) {
         ([], []) => {
             let needs_one =
-                |client: &&ClientConfig| client.certificate_bound_access_tokens || !client.certificates.is_empty();
+                |client: &&ClientConfig| client.certificate_bound_access_tokens || authenticates_by_certificate(client);
             return match config.clients.iter().find(needs_one) {
                 None => Ok(None),
                 Some(client) => Err(Failure::usage(format!(
@@ -108,11 +113,27 @@ fn certificates(config: &IssuerConfig) -> Result<Option<ReadCertificateLayer>, F
                 ))),
             };
         }
+        (proxies, []) if config.certificate_proxies_verify_chains => {
+            MutualTls::from_proxies(proxies).verified_by_proxy()
+        }
         (proxies, []) => MutualTls::from_proxies(proxies),
         ([], envoys) => MutualTls::from_envoy(envoys),
         _ => return Err(Failure::usage("certificate_proxies and certificate_envoys are both set; name one kind")),
     };
+    if let Some(client) = config.clients.iter().find(|client| client.has_certificate_name())
+        && !config.certificate_proxies_verify_chains
+    {
+        return Err(Failure::usage(format!(
+            "client {}: its certificate counts only if the proxy verified its chain; \
+             if it does, set certificate_proxies_verify_chains = true",
+            client.id.escape_debug()
+        )));
+    }
     ReadCertificateLayer::new(mutual_tls).map(Some).map_err(|error| invalid(&error))
+}
+
+fn authenticates_by_certificate(client: &ClientConfig) -> bool {
+    client.has_certificate_name() || !client.certificates.is_empty()
 }
 
 /// The listening address: as configured, otherwise taken from a plain-HTTP issuer name on loopback.
