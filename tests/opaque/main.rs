@@ -4,6 +4,7 @@ mod answers;
 mod caches;
 mod callers;
 mod flood;
+mod hostile;
 mod local;
 mod log;
 mod outage;

@@ -39,7 +39,7 @@ pub const ORDERS: [Order; 8] = [
     Order { krate: REDIS, modules: "settings link replays" },
     Order {
         krate: TEST,
-        modules: "clock ring answer identity draft issuer request proof server opaque provider mock_service hostile",
+        modules: "clock ring answer identity draft issuer request proof hostile server opaque provider mock_service",
     },
     Order {
         krate: CLI,

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::draft::TokenDraft;
+use crate::hostile::IntrospectionAttack;
 use crate::issuer::TestIssuer;
 use crate::opaque::OpaqueTokens;
 use crate::server::{Server, until_stopped};
@@ -138,6 +139,13 @@ impl Provider {
     #[must_use]
     pub fn opaque(&self, draft: &TokenDraft) -> String {
         self.site.opaque.issue(draft)
+    }
+
+    /// An opaque token about which the provider gives a hostile answer. Without the attack, it would be that of
+    /// [`opaque`](Self::opaque); [`IntrospectionAttack`] has an example.
+    #[must_use]
+    pub fn hostile_opaque(&self, attack: IntrospectionAttack, honest: &TokenDraft) -> String {
+        self.site.opaque.issue_hostile(attack, honest)
     }
 
     /// Revokes an opaque token: the provider no longer calls it active.
@@ -324,7 +332,13 @@ async fn jwks(State(serving): State<Serving>, headers: HeaderMap) -> Response {
 
 async fn introspect(State(serving): State<Serving>, headers: HeaderMap, form: String) -> Response {
     let faults = serving.faults(&serving.site.introspection_requests, &headers).await;
-    faults.answer(None, || serving.site.opaque.answer(&form, serving.site.issuer.clock().now()))
+    let now = serving.site.issuer.clock().now();
+    let hostile = serving.site.opaque.hostile_answer(&form, now).map(|answer| {
+        let redirect = answer.location.as_deref().map(|url| ("location", url));
+        let headers: Vec<_> = std::iter::once(("content-type", answer.content_type)).chain(redirect).collect();
+        Canned::new(answer.status, answer.body.clone(), &headers)
+    });
+    faults.answer(hostile.as_ref(), || serving.site.opaque.answer(&form, now))
 }
 
 impl Faults {

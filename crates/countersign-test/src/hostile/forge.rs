@@ -325,7 +325,7 @@ impl Forge<'_> {
 }
 
 /// The attacker's key of `algorithm`. There is one per process, since generating RSA keys is slow.
-fn foreign_key(algorithm: Algorithm) -> Arc<Signer> {
+pub(super) fn foreign_key(algorithm: Algorithm) -> Arc<Signer> {
     static KEYS: LazyLock<Mutex<HashMap<Algorithm, Arc<Signer>>>> = LazyLock::new(Mutex::default);
     let mut keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
     let make = || match algorithm.is_symmetric() {
