@@ -10,7 +10,7 @@ use countersign_test::{Provider, TestIssuer, TestKey};
 use countersign_tests::peers;
 use serde_json::{Value, json};
 
-use crate::world::{Inspector, closed_port, foreign, guarded, issuer, open, serve, trusting};
+use crate::world::{Inspector, closed_port, foreign, guarded, issuer, open, serve, serve_taking_bound, trusting};
 
 /// The shared secret of one of the tokens.
 const SECRET: &str = "a shared secret of thirty-two bytes or more";
@@ -49,6 +49,7 @@ async fn everything_on_the_page_works_in_a_real_browser() {
         "closed": closed_port(),
         "guarded": format!("{}/orders", serve(guarded(issuer.verifier_for("orders"))).await),
         "trusting_us": format!("{}/orders", serve(guarded(trusting(&inspector))).await),
+        "taking_bound": format!("{}/orders", serve_taking_bound(trusting(&inspector)).await),
         "open": serve(open()).await,
         "foreign": elsewhere,
         "counter": format!("{elsewhere}/count"),

@@ -13,6 +13,7 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::keys::RemoteKeys;
 use countersign::policy::NeedsAudience;
+use countersign::proof::{Dpop, Nonces};
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
 use serde_json::json;
@@ -67,6 +68,18 @@ pub(crate) async fn serve(router: Router) -> String {
 pub(crate) fn guarded(verifier: Verifier) -> Router {
     let hello = |claims: Claims| async move { format!("orders of {}", claims.subject()) };
     Router::new().route("/orders", get(hello)).layer(AuthenticateLayer::new(verifier))
+}
+
+/// A service that takes bound tokens with their proofs, with nonces; returns its address.
+pub(crate) async fn serve_taking_bound(verifier: Verifier) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("bound"));
+    let dpop = Dpop::at(&address).nonces(Nonces::generate().expect("random numbers"));
+    let layer = AuthenticateLayer::builder(verifier).dpop(dpop).build().expect("a layer");
+    let hello = |claims: Claims| async move { format!("orders of {}", claims.subject()) };
+    let router = Router::new().route("/orders", get(hello)).layer(layer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
 }
 
 /// A verifier that trusts the running inspector's tokens.

@@ -5,11 +5,10 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 
-use countersign_test::HostileRequest;
-
 use crate::exit::Failure;
 use crate::fetch::{self, ConnectionOptions};
 use crate::output;
+use crate::tools::proof_attacks::{BoundAnswer, SendBound};
 
 /// Timeout for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -26,7 +25,7 @@ pub(super) struct Answer {
     /// The challenge, quoted and in parentheses, or nothing.
     pub(super) challenge: String,
     /// The nonce for the next proof (RFC 9449 §8).
-    pub(super) nonce: Option<String>,
+    nonce: Option<String>,
 }
 
 impl Answer {
@@ -57,25 +56,6 @@ impl Target {
         self.answer(request).await
     }
 
-    /// The answer to a request with a bound token and these proofs.
-    pub(super) async fn send_bound(&self, authorization: &str, proofs: &[String]) -> Result<Answer, String> {
-        let mut value = HeaderValue::from_str(authorization).map_err(|_| "the token fits no header")?;
-        value.set_sensitive(true);
-        let request = self.request().header(AUTHORIZATION, value);
-        self.answer(proofs.iter().fold(request, |request, proof| request.header("dpop", proof))).await
-    }
-
-    /// The answer to a hostile request; to its repetition if it is a replay, which shows nothing unless the first is accepted.
-    pub(super) async fn send_hostile(&self, hostile: &HostileRequest) -> Result<Answer, String> {
-        if hostile.is_replay() {
-            let first = self.send_bound(hostile.authorization(), hostile.proofs()).await?;
-            if !first.is_success() {
-                return Err(format!("the proof was refused at its first use with {}", first.status));
-            }
-        }
-        self.send_bound(hostile.authorization(), hostile.proofs()).await
-    }
-
     pub(super) const fn method(&self) -> &Method {
         &self.method
     }
@@ -95,5 +75,16 @@ impl Target {
         });
         let nonce = response.headers().get("dpop-nonce").and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Answer { status: response.status().as_u16(), challenge: challenge.unwrap_or_default(), nonce })
+    }
+}
+
+impl SendBound for Target {
+    async fn send_bound(&self, authorization: &str, proofs: &[String]) -> Result<BoundAnswer, String> {
+        let mut value = HeaderValue::from_str(authorization).map_err(|_| "the token fits no header")?;
+        value.set_sensitive(true);
+        let request = self.request().header(AUTHORIZATION, value);
+        let request = proofs.iter().fold(request, |request, proof| request.header("dpop", proof));
+        let Answer { status, challenge, nonce } = self.answer(request).await?;
+        Ok(BoundAnswer { status, challenge, nonce })
     }
 }

@@ -1,18 +1,21 @@
-//! Runs every attack of the test kit against a local service.
+//! Runs every attack of the test kit against a local service; those on bound tokens if it takes such tokens.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use countersign_test::Attack;
+use axum::http::{HeaderMap, HeaderValue, header};
+use countersign_test::{Attack, ProofAttack, TestKey};
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::mint::{draft, object};
 use super::response::Answer;
-use super::try_service::send;
+use super::try_service::{method_named, send, send_with};
 use crate::inspector::state::Inspector;
 use crate::tools::attacks::outcome;
+use crate::tools::proof_attacks::{self, BoundAnswer, EXPECTED, SendBound};
 
 #[derive(Deserialize)]
 pub(super) struct Request {
@@ -56,6 +59,19 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(request): J
             "outcome": outcome,
         }));
     }
+    let service = Service { state: &state, url: &url, method: &request.method };
+    let method = method_named(&request.method)?;
+    let key = TestKey::new(issuer.clock());
+    let skipped = match proof_attacks::attack(&service, &valid, &key, (method.as_str(), url.as_str())).await {
+        Ok(statuses) => {
+            rows.extend(statuses.into_iter().map(|(attack, status)| {
+                let outcome = status.map_or("not answered", outcome);
+                json!({ "name": attack.name(), "status": status, "expected": EXPECTED, "outcome": outcome })
+            }));
+            None
+        }
+        Err(reason) => Some(format!("{} attacks on bound tokens were skipped: {reason}.", ProofAttack::ALL.len())),
+    };
     let through = rows.iter().filter(|row| row["outcome"] == "got through").count();
     let message = match (bare, through) {
         (200..300, _) => "The service answers without a token: is the route guarded?".to_owned(),
@@ -67,6 +83,26 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(request): J
         "without_token": bare,
         "message": message,
         "through": through,
+        "skipped": skipped,
         "rows": rows,
     })))
+}
+
+/// The local service.
+struct Service<'a> {
+    state: &'a Inspector,
+    url: &'a Url,
+    method: &'a str,
+}
+
+impl SendBound for Service<'_> {
+    async fn send_bound(&self, authorization: &str, proofs: &[String]) -> Result<BoundAnswer, String> {
+        let value = |text: &str| HeaderValue::from_str(text).map_err(|_| "the token fits no header".to_owned());
+        let mut headers = HeaderMap::from_iter([(header::AUTHORIZATION, value(authorization)?)]);
+        for proof in proofs {
+            headers.append("dpop", value(proof)?);
+        }
+        let response = send_with(self.state, self.url, self.method, headers).await.map_err(|why| why.to_string())?;
+        Ok(BoundAnswer { status: response.status, challenge: String::new(), nonce: response.nonce })
+    }
 }

@@ -43,6 +43,8 @@ pub(super) async fn answer(State(state): State<Arc<Inspector>>, Json(attempt): J
 /// The response of a service.
 pub(super) struct ServiceResponse {
     pub(super) status: u16,
+    /// The nonce for the next proof (RFC 9449 §8).
+    pub(super) nonce: Option<String>,
     pub(super) shown: Value,
 }
 
@@ -53,14 +55,28 @@ pub(super) async fn send(
     method: &str,
     token: Option<&str>,
 ) -> Result<ServiceResponse, Failure> {
-    let method = Method::from_bytes(method.trim().to_ascii_uppercase().as_bytes())
-        .map_err(|_| Failure::usage("not an HTTP method"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = token {
         let value = fetch::bearer(token)
             .ok_or_else(|| Failure::usage("the token has characters that are not allowed in a header"))?;
         headers.insert(header::AUTHORIZATION, value);
     }
+    send_with(state, url, method, headers).await
+}
+
+/// The method that the page names.
+pub(super) fn method_named(text: &str) -> Result<Method, Failure> {
+    Method::from_bytes(text.trim().to_ascii_uppercase().as_bytes()).map_err(|_| Failure::usage("not an HTTP method"))
+}
+
+/// One request with these headers.
+pub(super) async fn send_with(
+    state: &Inspector,
+    url: &Url,
+    method: &str,
+    headers: HeaderMap,
+) -> Result<ServiceResponse, Failure> {
+    let method = method_named(method)?;
     let started = Instant::now();
     let sent = state.client.request(method, url.clone()).headers(headers).send().await;
     let mut response = sent.map_err(|error| {
@@ -82,6 +98,7 @@ pub(super) async fn send(
     let listed: Vec<Value> = headers.iter().map(|(name, value)| json!([name.as_str(), text(value)])).collect();
     Ok(ServiceResponse {
         status: status.as_u16(),
+        nonce: headers.get("dpop-nonce").and_then(|value| value.to_str().ok()).map(str::to_owned),
         shown: json!({
             "status": status.as_u16(),
             "reason": status.canonical_reason().unwrap_or_default(),

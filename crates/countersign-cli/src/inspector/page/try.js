@@ -41,7 +41,7 @@ async function attack() {
     await pane.token();
     $('try-message').textContent = 'Sending attacks…';
     const found = await post('attack', { url: $('url').value, method: $('method').value, claims: $('claims').value });
-    $('try-message').textContent = found.message;
+    $('try-message').textContent = [found.message, found.skipped].filter(Boolean).join(' ');
     const weight = (line) => ['got through', 'odd answer', 'not answered', 'refused'].indexOf(line.outcome);
     const rows = [...found.rows].sort((one, other) => weight(one) - weight(other));
     $('attacks').replaceChildren(...rows.map((line) =>
