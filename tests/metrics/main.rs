@@ -95,6 +95,13 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
         let series = format!(r#"countersign_issuer_{metric}{{issuer="{issuer}",{labels}}}"#);
         assert_eq!(value(&after, &series), expected, "{series}");
     }
+    service.proofs().await;
+    let proofs = service.scrape().await;
+    for (result, expected) in [("used", 2.0), ("forgotten", 0.0), ("share_used_up", 0.0), ("unavailable", 0.0)] {
+        let series = format!(r#"countersign_replay_refusals_total{{result="{result}"}}"#);
+        assert_eq!(value(&proofs, &series), expected, "{series}");
+    }
+    assert_eq!(value(&proofs, "countersign_replay_entries"), 1.0);
     assert!(value(&after, &format!(r#"countersign_issuer_key_age_seconds{{issuer="{issuer}"}}"#)) < 600.0);
     assert!(value(&after, r#"countersign_issuer_store_duration_seconds_count{result="ok"}"#) >= 3.0);
     assert!(!after.contains("nobody-at-all") && !after.contains("shop"), "no client is a label");

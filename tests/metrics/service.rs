@@ -1,6 +1,6 @@
 //! A service with every kind of number, which publishes them to Prometheus.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,8 +10,9 @@ use countersign::introspect::Introspection;
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
+use countersign::proof::{Dpop, MemoryReplays};
 use countersign_issuer::{Audience, Client, Issuer, IssuerMetrics, STORE_TIME_BUCKETS, SecretHash};
-use countersign_test::{Provider, TestIssuer};
+use countersign_test::{Provider, TestIssuer, TestKey};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 pub struct Service {
@@ -24,10 +25,13 @@ pub struct Service {
     outbound: Outbound,
     /// It asks an introspection endpoint, if anybody sends it a request.
     asking: AuthenticateLayer,
+    /// It takes bound tokens.
+    bound: AuthenticateLayer,
+    payments: String,
     verifier: Verifier,
     pub embedded: Issuer,
     embedded_secret: String,
-    _provider: Provider,
+    provider: Provider,
 }
 
 /// The recorder of this process.
@@ -78,7 +82,13 @@ impl Service {
         let introspection = Introspection::at_issuer(provider.url()).endpoint(&tokens).client("orders", "s3cret-value");
         let asking =
             AuthenticateLayer::builder(verifier.clone()).introspection(introspection).build().expect("a layer");
-        let current = Metrics::new(&verifier).outbound(&outbound).introspection(&asking);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = format!("http://{}", listener.local_addr().expect("an address"));
+        let dpop = Dpop::at(&address).replay_store(Arc::new(MemoryReplays::new()));
+        let bound = AuthenticateLayer::builder(verifier.clone()).dpop(dpop).build().expect("a layer");
+        let payments = Router::new().route("/payments", get(|| async { "paid" })).layer(bound.clone());
+        tokio::spawn(async move { axum::serve(listener, payments).await });
+        let current = Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound);
         current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
         IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
@@ -104,9 +114,11 @@ impl Service {
             good: user().audience("orders").sign(),
             denied: user().audience("orders").role("clerk").sign(),
             for_another: user().audience("billing").sign(),
-            _provider: provider,
+            provider,
             outbound,
             asking,
+            bound,
+            payments: format!("{address}/payments"),
             verifier,
             embedded,
             embedded_secret,
@@ -114,7 +126,18 @@ impl Service {
     }
 
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(&self.verifier).outbound(&self.outbound).introspection(&self.asking)
+        Metrics::new(&self.verifier).outbound(&self.outbound).introspection(&self.asking).replays(&self.bound)
+    }
+
+    /// A proof that is used three times.
+    pub async fn proofs(&self) {
+        let key = TestKey::new(self.provider.issuer().clock());
+        let token = self.provider.token().subject("ann").audience("orders").bound_to(&key).sign();
+        let proof = key.proof("GET", &self.payments, &token).sign();
+        for status in [200, 401, 401] {
+            let request = reqwest::Client::new().get(&self.payments).header("authorization", format!("DPoP {token}"));
+            assert_eq!(request.header("dpop", &proof).send().await.expect("answered").status().as_u16(), status);
+        }
     }
 
     pub async fn scrape(&self) -> String {

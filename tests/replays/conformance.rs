@@ -12,7 +12,7 @@ const PROOFS: usize = 64 * 16;
 
 async fn a_proof_counts_once<S: ReplayStore>(stores: [Arc<S>; 2]) {
     let world = World::new();
-    let [one, other] = stores.map(|store| world.instance(store));
+    let [one, other] = stores.each_ref().map(|store| world.instance(Arc::clone(store)));
     let client = world.client("web", "u1");
     let proof = client.proof_named(world.now(), "one");
     assert_accepted(&one.send_of(&client, &proof).await);
@@ -28,6 +28,12 @@ async fn a_proof_counts_once<S: ReplayStore>(stores: [Arc<S>; 2]) {
         let answers = tokio::join!(one.send_of(&client, &proof), other.send_of(&client, &proof));
         assert_eq!(answers.0.status + answers.1.status, 601, "exactly one: {answers:?}");
     }
+    let found = stores.each_ref().map(|store| store.stats().expect("it counts"));
+    // Two names for one store count twice.
+    let times = if Arc::ptr_eq(&stores[0], &stores[1]) { 2 } else { 1 };
+    assert_eq!(found.iter().map(|stats| stats.used).sum::<u64>(), times * (3 + 50), "{found:?}");
+    assert!(found.iter().all(|stats| stats.entries.is_none_or(|entries| entries == 52)), "{found:?}");
+    assert!(found.iter().all(|stats| (stats.share_used_up, stats.unknown, stats.forgotten) == (0, 0, 0)), "{found:?}");
 }
 
 async fn a_record_stays<S: ReplayStore>(store: Arc<S>, time: Duration) {
@@ -43,7 +49,7 @@ async fn a_record_stays<S: ReplayStore>(store: Arc<S>, time: Duration) {
 
 async fn one_client_fills_its_share<S: ReplayStore>(store: Arc<S>) {
     let world = World::new();
-    let instance = world.instance(store);
+    let instance = world.instance(Arc::clone(&store));
     let busy = world.client("busy", "user 0");
     let tokens: Vec<_> = (0..40).map(|number| world.for_subject(&busy, "busy", &format!("user {number}"))).collect();
     let (mut accepted, mut refused) = (0, 0);
@@ -59,6 +65,9 @@ async fn one_client_fills_its_share<S: ReplayStore>(store: Arc<S>) {
         }
     }
     assert!((400..=PROOFS / 2).contains(&accepted) && refused > 400, "half of the issuer's: {accepted}, {refused}");
+    let stats = store.stats().expect("it counts");
+    assert_eq!((stats.share_used_up, stats.used, stats.unknown), (refused, 0, 0), "{stats:?}");
+    assert!(stats.entries.is_none_or(|entries| entries == accepted), "{stats:?}");
     for number in 0..20 {
         let other = world.client(&format!("client {number}"), "user 1");
         assert_accepted(&instance.send_of(&other, &other.proof(world.now())).await);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use countersign::proof::ReplayStore;
 use countersign_redis::{RedisReplays, RedisSettings};
 use countersign_tests::http::Service;
 use countersign_tests::redis::RedisServer;
@@ -32,7 +33,8 @@ async fn s6_14_without_a_server_requests_get_503_over_http_and_no_challenge() {
     let (mut server, store) = aged().await;
     let world = World::new();
     let client = world.client("web", "u1");
-    let service = Service::start(app(world.issuer.verifier_for("api"), Arc::new(store))).await;
+    let store = Arc::new(store);
+    let service = Service::start(app(world.issuer.verifier_for("api"), Arc::clone(&store))).await;
     let send = async || {
         let proof = client.proof(world.now());
         let headers = [format!("Authorization: DPoP {}", client.token), format!("DPoP: {proof}")];
@@ -45,6 +47,8 @@ async fn s6_14_without_a_server_requests_get_503_over_http_and_no_challenge() {
         assert_eq!((answer.status, answer.code().as_str()), (503, "proof_unavailable"), "{answer:?}");
         assert_eq!((answer.challenge(), answer.header("retry-after")), ("", Some("1")), "{answer:?}");
     }
+    let stats = store.stats().expect("it counts");
+    assert_eq!((stats.unknown, stats.used, stats.entries), (20, 0, None), "{stats:?}");
 }
 
 #[tokio::test]

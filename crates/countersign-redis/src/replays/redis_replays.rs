@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use countersign::clock::{Clock, UnixTime};
 use countersign::error::{ConfigError, Fault};
-use countersign::proof::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
+use countersign::integration::ReplayCounts;
+use countersign::proof::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStats, ReplayStore};
 use redis::{ErrorKind, ServerErrorKind};
 
 use super::keys::{Keys, PARTS_OF_A_CLUSTER, WINDOW_SECONDS};
@@ -86,6 +87,7 @@ pub struct RedisReplays {
     keys: Keys,
     max_proofs: u64,
     clock_difference: Duration,
+    counts: Arc<ReplayCounts>,
 }
 
 impl RedisReplays {
@@ -124,7 +126,13 @@ impl RedisReplays {
         let begin = |part| Call { keys: vec![keys.since(part)], arguments: Vec::new() }.with_text();
         let link = Link::start(place, (0..parts).map(begin).collect());
         let link = link.map_err(|failure| ConfigError::new("redis", failure.words()))?;
-        Ok(RedisReplays { link: Arc::new(link), keys, max_proofs: MAX_PROOFS, clock_difference: CLOCK_DIFFERENCE })
+        Ok(RedisReplays {
+            link: Arc::new(link),
+            keys,
+            max_proofs: MAX_PROOFS,
+            clock_difference: CLOCK_DIFFERENCE,
+            counts: Arc::default(),
+        })
     }
 
     /// Sets about how many proofs of one issuer are recorded within 64 s. Default: 524,288. Set the same number at each
@@ -188,8 +196,12 @@ async fn answer(link: &Link, call: &Call) -> Result<Answer, Failure> {
 
 impl ReplayStore for RedisReplays {
     fn insert(&self, proof: &ProofUse<'_>) -> ReplayQuery {
-        let (link, call) = (Arc::clone(&self.link), self.call(proof));
-        ReplayQuery::Pending(Box::pin(async move { record(&link, call).await }))
+        let (link, counts, call) = (Arc::clone(&self.link), Arc::clone(&self.counts), self.call(proof));
+        ReplayQuery::Pending(Box::pin(async move { counts.count(record(&link, call).await) }))
+    }
+
+    fn stats(&self) -> Option<ReplayStats> {
+        Some(self.counts.stats(None)) // only the server knows how many are recorded
     }
 
     fn attach(&self, _: &Arc<dyn Clock>) -> Vec<Fault> {

@@ -28,7 +28,9 @@ use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::Preflights;
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
-use crate::proof::{CheckedProof, MutualTls, ProofChecker, ProofError, ReadProof, ReplayOutcome, ReplayQuery};
+use crate::proof::{
+    CheckedProof, MutualTls, ProofChecker, ProofError, ReadProof, ReplayOutcome, ReplayQuery, ReplayStore,
+};
 use crate::response::{AnswerForm, Refusal, ResourceMetadata};
 use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery, RevocationStatus};
 use crate::rt;
@@ -93,6 +95,11 @@ impl Authenticator {
     #[cfg(feature = "axum")]
     pub(super) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The store of used proofs.
+    pub(super) fn replays(&self) -> Option<&Arc<dyn ReplayStore>> {
+        self.settings.dpop.as_ref().map(|checker| checker.replays())
     }
 
     #[cfg(feature = "introspection")]

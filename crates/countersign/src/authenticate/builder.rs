@@ -472,7 +472,8 @@ impl AuthenticateLayerBuilder {
         #[cfg(not(feature = "introspection"))]
         let introspection = None;
         if self.repeats_api_keys {
-            let problem = "set twice, and the keys of the first would be refused; use one source, or one layer for each";
+            let problem =
+                "set twice, and the keys of the first would be refused; use one source, or one layer for each";
             faults.push(Fault::new("api_keys", problem));
         }
         let unusable = Fault::new("api_keys", "the source gives no keys");

@@ -57,6 +57,15 @@ impl AuthenticateLayer {
     }
 }
 
+impl AuthenticateLayer {
+    /// The numbers of the store of used proofs, if the layer takes proofs and its store counts. [`ReplayStats`](crate::proof::ReplayStats)
+    /// has an example.
+    #[must_use]
+    pub fn replay_stats(&self) -> Option<crate::proof::ReplayStats> {
+        self.authenticator.replays()?.stats()
+    }
+}
+
 /// Used by [`app::protect`](crate::app::protect).
 #[cfg(feature = "axum")]
 impl AuthenticateLayer {

@@ -9,14 +9,13 @@ use countersign_core::integration::{Metric, MetricValue, Sample};
 use countersign_core::verify::Verifier;
 
 use super::names::{
-    AUTHENTICATED, CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REQUESTS,
-    VERIFICATIONS,
+    AUTHENTICATED, CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REPLAY_ENTRIES,
+    REPLAY_REFUSALS, REQUESTS, VERIFICATIONS,
 };
 #[cfg(feature = "outbound")]
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
 #[cfg(feature = "introspection")]
 use super::names::{INTROSPECTIONS, INTROSPECTIONS_WAITING};
-#[cfg(feature = "introspection")]
 use crate::authenticate::AuthenticateLayer;
 #[cfg(feature = "outbound")]
 use crate::outbound::Outbound;
@@ -35,6 +34,7 @@ struct Sources {
     outbound: Option<Outbound>,
     #[cfg(feature = "introspection")]
     introspection: Option<AuthenticateLayer>,
+    replays: Option<AuthenticateLayer>,
     #[cfg(feature = "metrics")]
     publisher: Arc<Publisher>,
 }
@@ -49,6 +49,7 @@ impl Metrics {
             outbound: None,
             #[cfg(feature = "introspection")]
             introspection: None,
+            replays: None,
             #[cfg(feature = "metrics")]
             publisher: Arc::default(),
         }))
@@ -76,6 +77,22 @@ impl Metrics {
     #[must_use]
     pub fn introspection(self, layer: &AuthenticateLayer) -> Self {
         Metrics(Arc::new(Sources { introspection: Some(layer.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    /// Adds the store of used proofs of this layer.
+    ///
+    /// ```
+    /// use countersign::metrics::Metrics;
+    /// use countersign::prelude::*;
+    ///
+    /// fn metrics(verifier: &Verifier, layer: &AuthenticateLayer) -> Metrics {
+    ///     Metrics::new(verifier).replays(layer)
+    /// }
+    /// # let _ = metrics;
+    /// ```
+    #[must_use]
+    pub fn replays(self, layer: &AuthenticateLayer) -> Self {
+        Metrics(Arc::new(Sources { replays: Some(layer.clone()), ..Sources::clone(&self.0) }))
     }
 
     #[cfg(feature = "metrics")]
@@ -108,6 +125,19 @@ impl Metrics {
                 count(&INTROSPECTIONS, &[name, ("result", result)], MetricValue::Count(number));
             }
             count(&INTROSPECTIONS_WAITING, &[name], level(stats.waiting));
+        }
+        if let Some(stats) = self.0.replays.as_ref().and_then(AuthenticateLayer::replay_stats) {
+            if let Some(entries) = stats.entries {
+                count(&REPLAY_ENTRIES, &[], level(entries));
+            }
+            for (result, number) in [
+                ("used", stats.used),
+                ("forgotten", stats.forgotten),
+                ("share_used_up", stats.share_used_up),
+                ("unavailable", stats.unknown),
+            ] {
+                count(&REPLAY_REFUSALS, &[("result", result)], MetricValue::Count(number));
+            }
         }
         let stats = verifier.stats();
         for (result, number) in [

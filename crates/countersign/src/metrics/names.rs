@@ -138,9 +138,24 @@ pub(super) const CALLER_BYTES: Metric = metric(
     "Memory of the callers and their tokens",
 );
 
+pub(super) const REPLAY_ENTRIES: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_replay_entries",
+    "countersign.replay.entries",
+    "{proof}",
+    "Used proofs in the memory of this process that still count",
+);
+pub(super) const REPLAY_REFUSALS: Metric = metric(
+    MetricKind::Counter,
+    "countersign_replay_refusals_total",
+    "countersign.replay.refusals",
+    "{proof}",
+    "Proofs that the store of used proofs refused, by result: used, forgotten, share_used_up, unavailable",
+);
+
 /// Every metric, in the order of the documentation.
 #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "described on publication"))]
-pub(super) const ALL: [Metric; 16] = [
+pub(super) const ALL: [Metric; 18] = [
     REQUESTS,
     AUTHENTICATED,
     VERIFICATIONS,
@@ -157,4 +172,6 @@ pub(super) const ALL: [Metric; 16] = [
     CALLER_BYTES,
     INTROSPECTIONS,
     INTROSPECTIONS_WAITING,
+    REPLAY_ENTRIES,
+    REPLAY_REFUSALS,
 ];

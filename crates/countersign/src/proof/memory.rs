@@ -10,6 +10,8 @@ use countersign_core::error::Fault;
 use countersign_core::integration::{DigestKey, Hashed, NestedBudget, NestedPermit};
 
 use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
+use super::replay_counts::ReplayCounts;
+use super::replay_stats::ReplayStats;
 
 /// The most proofs of one issuer that are remembered.
 const MAX_PROOFS: usize = 524_288;
@@ -40,6 +42,7 @@ pub struct MemoryReplays {
     key: DigestKey,
     max_proofs: usize,
     started: OnceLock<UnixTime>,
+    counts: ReplayCounts,
 }
 
 struct Shard {
@@ -72,6 +75,7 @@ impl MemoryReplays {
             key: DigestKey::random(),
             max_proofs: MAX_PROOFS,
             started: OnceLock::new(),
+            counts: ReplayCounts::default(),
         }
     }
 
@@ -162,12 +166,17 @@ impl Shard {
 
 impl ReplayStore for MemoryReplays {
     fn insert(&self, proof: &ProofUse<'_>) -> ReplayQuery {
-        ReplayQuery::Known(self.record(proof))
+        ReplayQuery::Known(self.counts.count(self.record(proof)))
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
         self.started.get_or_init(|| clock.now());
         Vec::new()
+    }
+
+    fn stats(&self) -> Option<ReplayStats> {
+        let of_shard = |shard: &Mutex<Shard>| shard.lock().unwrap_or_else(PoisonError::into_inner).used.len();
+        Some(self.counts.stats(Some(self.shards.iter().map(of_shard).sum())))
     }
 }
 

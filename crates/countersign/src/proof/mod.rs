@@ -31,6 +31,8 @@ mod peer;
 #[cfg(feature = "axum")]
 mod read_certificate;
 mod replay;
+pub(crate) mod replay_counts;
+mod replay_stats;
 
 pub(crate) use check::{ProofChecker, ReadProof};
 pub use countersign_core::proof::{
@@ -45,3 +47,4 @@ pub use peer::TlsPeer;
 #[cfg(feature = "axum")]
 pub use read_certificate::{ReadCertificate, ReadCertificateFuture, ReadCertificateLayer};
 pub use replay::{ProofUse, ReplayFuture, ReplayOutcome, ReplayQuery, ReplayStore};
+pub use replay_stats::ReplayStats;

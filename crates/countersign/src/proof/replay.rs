@@ -11,6 +11,8 @@ use countersign_core::key::Thumbprint;
 use countersign_core::proof::DpopProof;
 use countersign_core::verify::Verified;
 
+use super::replay_stats::ReplayStats;
+
 /// Remembers used proofs, so that each counts once (RFC 9449 §11.1).
 ///
 /// [`MemoryReplays`](super::MemoryReplays) serves one process. Several instances behind one address need a store that they
@@ -55,6 +57,11 @@ pub trait ReplayStore: Send + Sync + Debug + 'static {
     /// Called each time such a layer is built. By default the clock is ignored.
     fn attach(&self, _clock: &Arc<dyn Clock>) -> Vec<Fault> {
         Vec::new()
+    }
+
+    /// The numbers of the store, for metrics; read when they are collected, so it must not wait. By default there are none.
+    fn stats(&self) -> Option<ReplayStats> {
+        None
     }
 }
 
