@@ -115,7 +115,10 @@ async fn s13_10_a_rotated_key_overlaps_with_the_next_one_for_as_long_as_is_said(
     let old = created(&keys).await;
     let rotated = keys.rotate(old.key().id(), Duration::from_secs(3600)).await.expect("the next key");
     let (next, ending) = (rotated.created(), rotated.old_key().expect("the old key"));
-    assert_eq!((ending.id(), ending.expires_at()), (old.key().id(), issuer.clock().now().saturating_add(Duration::from_secs(3600))));
+    assert_eq!(
+        (ending.id(), ending.expires_at()),
+        (old.key().id(), issuer.clock().now().saturating_add(Duration::from_secs(3600)))
+    );
     assert_eq!(next.key().scopes(), old.key().scopes());
     assert_ne!(next.key().id(), old.key().id());
     for key in [&old, next] {

@@ -7,9 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use countersign::clock::{Clock, SystemClock, UnixTime};
 use countersign::prelude::*;
-use countersign_apikey::{
-    ApiKeyStore, ApiKeyStoreError, Changes, MemoryKeyStore, StoreFuture, StoredKey, router,
-};
+use countersign_apikey::{ApiKeyStore, ApiKeyStoreError, Changes, MemoryKeyStore, StoreFuture, StoredKey, router};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 
@@ -94,7 +92,10 @@ async fn rotate(loses_answers: bool, calls: usize) -> Outcome {
         Err(error) => {
             assert_eq!(error.code(), "store_unavailable", "after {calls} calls: {error}");
             assert!(valid.contains(&old_id), "after {calls} calls, the client has the key that it had");
-            assert!(!unknown(&[&old_id, error.key_id().unwrap_or_default()]), "after {calls} calls: {valid:?}, {error}");
+            assert!(
+                !unknown(&[&old_id, error.key_id().unwrap_or_default()]),
+                "after {calls} calls: {valid:?}, {error}"
+            );
             Outcome::Failed { names_key: error.key_id().is_some() }
         }
         Ok(rotated) => {

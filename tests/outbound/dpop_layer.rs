@@ -13,17 +13,19 @@ use countersign::grpc::grpc;
 use countersign::key::{Algorithm, StaticKeys};
 use countersign::mint::Signer;
 use countersign::outbound::{
-    AttachTokenLayer, AttachTokenMiddleware, DpopKey, ForwardedToken, OutboundError, SelfSignedToken, TokenSource,
-    demands_nonce,
+    AttachTokenLayer, AttachTokenMiddleware, DpopKey, ForwardedToken, OutboundError, RepeatOnNonceLayer,
+    SelfSignedToken, TokenSource, demands_nonce,
 };
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign::proof::{Dpop, Nonces};
 use countersign_tests::http::Service;
+use tokio::sync::Semaphore;
 use tonic::Code;
 use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Endpoint, Server as GrpcServer};
+use tonic::transport::{Channel, Endpoint, Server as GrpcServer};
 use tower::Layer;
 
 use crate::dpop::{binding, client, proof, source};
@@ -113,6 +115,66 @@ async fn s6_17_s7_21_a_tonic_client_has_the_nonce_after_its_first_call() {
     let tokens = tokens.lock().expect("not poisoned");
     assert!(tokens.len() == 3 && tokens.iter().all(|token| token.starts_with("DPoP ")));
     assert!(tokens.iter().all(|token| *token == tokens[0]), "the demand for a nonce dropped no token");
+}
+
+/// A gRPC service that demands nonces, its token source, and the channel to it. `arrived` is told of each request.
+async fn demanding(arrived: Arc<Semaphore>) -> (Channel, SelfSignedToken, String, Tokens) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("bound"));
+    let (source, layer) = pair(&origin);
+    let tokens = Tokens::default();
+    let service = EchoServer(Echo { tokens: Arc::clone(&tokens), refuses: 0 });
+    let counting = tower::util::MapRequestLayer::new(move |request: tonic::codegen::http::Request<_>| {
+        arrived.add_permits(1);
+        request
+    });
+    let server = GrpcServer::builder().layer(counting).layer(grpc(layer)).add_service(service);
+    tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await });
+    let channel = Endpoint::from_shared(origin.clone()).expect("an address").connect_lazy();
+    (channel, source, origin, tokens)
+}
+
+#[tokio::test]
+async fn s6_17_s7_19_s7_21_a_tonic_call_is_repeated_with_the_nonce_that_its_refusal_demands() {
+    // A message of five letters is twelve bytes: five of framing, and two of its field.
+    for (max_bytes, is_repeated) in [(12, true), (64 * 1024, true), (11, false)] {
+        let arrived = Arc::new(Semaphore::new(0));
+        let (channel, source, origin, tokens) = demanding(Arc::clone(&arrived)).await;
+        let attach = AttachTokenLayer::builder().bind(&origin, source).build().expect("a layer");
+        let repeat = RepeatOnNonceLayer::replaying(max_bytes, tonic::body::Body::new);
+        let mut client = Grpc::with_origin(repeat.layer(attach.layer(channel)), origin.parse().expect("a URI"));
+        match echo(&mut client, None).await {
+            Ok(answer) => assert_eq!((answer.as_str(), is_repeated), ("hello", true)),
+            Err(refusal) => {
+                assert!(!is_repeated && demands_nonce(&refusal.metadata().clone().into_headers()), "{refusal:?}");
+            }
+        }
+        assert_eq!(
+            (arrived.available_permits(), tokens.lock().expect("a lock").len()),
+            if is_repeated { (2, 1) } else { (1, 0) }
+        );
+        assert_eq!(echo(&mut client, None).await.expect("with the nonce"), "hello");
+        assert_eq!(arrived.available_permits(), if is_repeated { 3 } else { 2 });
+    }
+}
+
+/// The stream has its message only once the second request is there: what was not sent is sent by that one.
+#[tokio::test]
+async fn s7_19_s7_21_a_stream_of_tonic_goes_on_in_the_repeated_request() {
+    let arrived = Arc::new(Semaphore::new(0));
+    let (channel, source, origin, tokens) = demanding(Arc::clone(&arrived)).await;
+    let attach = AttachTokenLayer::builder().bind(&origin, source).build().expect("a layer");
+    let repeat = RepeatOnNonceLayer::replaying(1024, tonic::body::Body::new);
+    let mut client = Grpc::with_origin(repeat.layer(attach.layer(channel)), origin.parse().expect("a URI"));
+    let message = futures_util::stream::once(async move {
+        let _both = arrived.acquire_many(2).await.expect("open");
+        "hello".to_owned()
+    });
+    client.ready().await.expect("ready");
+    let path = PathAndQuery::from_static("/test.Echo/Echo");
+    let codec = tonic_prost::ProstCodec::<String, String>::default();
+    let answer = client.client_streaming(tonic::Request::new(message), path, codec).await.expect("an answer");
+    assert_eq!((answer.into_inner().as_str(), tokens.lock().expect("a lock").len()), ("hello", 1));
 }
 
 /// A caller with a bound token of its own, at a service that calls another on its behalf.

@@ -30,8 +30,8 @@ pub struct StepUpChallenge {
 /// Returns whether a refusal with these headers demands a nonce in the proof of a bound token (RFC 9449 §9).
 ///
 /// The next request has the nonce. [`Outbound`](super::Outbound), the middleware and
-/// [`RepeatOnNonceLayer`](super::RepeatOnNonceLayer) send it at once. A tonic client cannot, since its bodies cannot be copied:
-/// repeat such a call once. `status.metadata().clone().into_headers()` has the headers.
+/// [`RepeatOnNonceLayer`](super::RepeatOnNonceLayer) send it at once, around tonic's channel too. Without that layer, repeat a call of
+/// tonic once: `status.metadata().clone().into_headers()` has the headers.
 ///
 /// ```
 /// use countersign::outbound::demands_nonce;

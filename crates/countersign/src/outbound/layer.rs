@@ -14,9 +14,8 @@ use super::source::TokenStats;
 /// a body of any type cannot be read twice.
 ///
 /// If a token is bound to a key, each request has a proof. A 401 that demands a nonce in it is passed on, and the next request
-/// has the nonce. A [`RepeatOnNonceLayer`](super::RepeatOnNonceLayer) around this one repeats the request, if its body can be
-/// copied; with tonic, repeat the call once if [`demands_nonce`](super::demands_nonce) says so. A client that follows redirects
-/// would take the proof along.
+/// has the nonce. A [`RepeatOnNonceLayer`](super::RepeatOnNonceLayer) around this one repeats the request, also with tonic. A client
+/// that follows redirects would take the proof along.
 ///
 /// A request must name its target: build a tonic client with `with_origin`, from this and the channel, with the bound
 /// origin.

@@ -44,6 +44,7 @@ mod nonce;
 mod origin;
 mod proof;
 mod repeat;
+mod replay_body;
 mod request_copy;
 mod retry;
 mod service;
@@ -62,6 +63,7 @@ pub use layer::AttachTokenLayer;
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::AttachTokenMiddleware;
 pub use repeat::{RepeatOnNonce, RepeatOnNonceLayer};
+pub use replay_body::ReplayBody;
 pub use service::AttachToken;
 pub use source::{
     ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,

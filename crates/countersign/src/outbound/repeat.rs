@@ -5,19 +5,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response};
+use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::challenge::demands_nonce;
+use super::replay_body::{Replay, ReplayBody};
 use super::service::is_unauthenticated;
 use crate::response::DPOP_NONCE;
 
 /// Sends a request once more if the service refuses it because its proof has no nonce, or an old one (RFC 9449 §9).
 ///
 /// Put it around an [`AttachTokenLayer`](super::AttachTokenLayer), which learns the nonce of the refusal and makes another proof.
-/// A body of any type cannot be read twice, so [`new`](Self::new) takes a function that copies a request, and
-/// [`for_cloneable_bodies`](Self::for_cloneable_bodies) clones it. A request without a copy is sent once.
+/// A body of any type cannot be read twice. [`for_cloneable_bodies`](Self::for_cloneable_bodies) clones it,
+/// [`replaying`](Self::replaying) keeps what was sent of it, as for tonic, and [`new`](Self::new) takes a function that copies a
+/// request. A request that cannot be sent again is sent once.
 ///
 /// ```
 /// use countersign::outbound::{AttachTokenLayer, RepeatOnNonceLayer, StaticToken};
@@ -40,20 +45,92 @@ use crate::response::DPOP_NONCE;
 /// # let _ = client;
 /// ```
 pub struct RepeatOnNonceLayer<B> {
-    copy: fn(&Request<B>) -> Option<Request<B>>,
+    way: Way<B>,
+}
+
+/// The way to a second request.
+enum Way<B> {
+    Copy(fn(&Request<B>) -> Option<Request<B>>),
+    Replay { max_bytes: usize, wrap: fn(ReplayBody<B>) -> B },
+}
+
+/// The parts of a second request.
+enum Second<B> {
+    Copy(Option<Request<B>>),
+    Replay(Box<Parts>, Replay<B>, fn(ReplayBody<B>) -> B),
 }
 
 /// A client service behind [`RepeatOnNonceLayer`], which has the example.
 pub struct RepeatOnNonce<S, B> {
     inner: S,
-    copy: fn(&Request<B>) -> Option<Request<B>>,
+    way: Way<B>,
 }
 
 impl<B> RepeatOnNonceLayer<B> {
     /// Repeats requests that `copy` copies. Their headers and extensions belong to the copy too.
     #[must_use]
     pub fn new(copy: fn(&Request<B>) -> Option<Request<B>>) -> Self {
-        RepeatOnNonceLayer { copy }
+        RepeatOnNonceLayer { way: Way::Copy(copy) }
+    }
+}
+
+impl<B> RepeatOnNonceLayer<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// Repeats requests whose service refuses them before it has got more than `max_bytes` of the body, which are kept until the
+    /// response begins. The second request has them again, followed by what the first one has not sent. `wrap` makes a body of the
+    /// client's type.
+    ///
+    /// For tonic, this covers unary calls and streams. A message with its five bytes of framing has to fit into `max_bytes`, or the
+    /// refusal is passed on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "grpc")] {
+    /// use countersign::outbound::RepeatOnNonceLayer;
+    ///
+    /// let repeat = RepeatOnNonceLayer::replaying(64 * 1024, tonic::body::Body::new);
+    /// // let channel = ServiceBuilder::new().layer(repeat).layer(attach).service(channel);
+    /// # let _ = repeat;
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn replaying(max_bytes: usize, wrap: fn(ReplayBody<B>) -> B) -> Self {
+        RepeatOnNonceLayer { way: Way::Replay { max_bytes, wrap } }
+    }
+}
+
+impl<B> Way<B> {
+    /// The first request, and what is needed for a second one.
+    fn prepare(&self, request: Request<B>) -> (Request<B>, Second<B>) {
+        match self {
+            Way::Copy(copy) => {
+                let second = copy(&request);
+                (request, Second::Copy(second))
+            }
+            Way::Replay { max_bytes, wrap } => {
+                let (parts, body) = request.into_parts();
+                let (first, replay) = ReplayBody::new(body, *max_bytes);
+                let second = Second::Replay(Box::new(parts.clone()), replay, *wrap);
+                (Request::from_parts(parts, wrap(first)), second)
+            }
+        }
+    }
+}
+
+impl<B> Second<B> {
+    fn request(self) -> Option<Request<B>> {
+        match self {
+            Second::Copy(copy) => copy,
+            Second::Replay(parts, replay, wrap) => Some(Request::from_parts(*parts, wrap(replay.again()?))),
+        }
+    }
+
+    /// The response is not to be followed by a second request.
+    fn stop(self) {
+        if let Second::Replay(_, replay, _) = self {
+            replay.stop();
+        }
     }
 }
 
@@ -61,7 +138,7 @@ impl<B: Clone> RepeatOnNonceLayer<B> {
     /// Repeats all requests, whose bodies can be cloned, such as `Full<Bytes>`.
     #[must_use]
     pub fn for_cloneable_bodies() -> Self {
-        RepeatOnNonceLayer { copy: |request| Some(request.clone()) }
+        RepeatOnNonceLayer { way: Way::Copy(|request| Some(request.clone())) }
     }
 }
 
@@ -69,7 +146,7 @@ impl<S, B> Layer<S> for RepeatOnNonceLayer<B> {
     type Service = RepeatOnNonce<S, B>;
 
     fn layer(&self, inner: S) -> RepeatOnNonce<S, B> {
-        RepeatOnNonce { inner, copy: self.copy }
+        RepeatOnNonce { inner, way: self.way.clone() }
     }
 }
 
@@ -93,16 +170,20 @@ where
         // The service that was polled ready is called; its clone replaces it.
         let clone = self.inner.clone();
         let mut ready = std::mem::replace(&mut self.inner, clone);
-        let copy = (self.copy)(&request);
+        let (request, second) = self.way.prepare(request);
         Box::pin(async move {
             let response = ready.call(request).await?;
             let headers = response.headers();
             let has_nonce = is_unauthenticated(&response) && demands_nonce(headers) && headers.contains_key(DPOP_NONCE);
-            match copy.filter(|_| has_nonce) {
-                Some(copy) => {
+            if !has_nonce {
+                second.stop();
+                return Ok(response);
+            }
+            match second.request() {
+                Some(request) => {
                     drop(response);
                     std::future::poll_fn(|context| ready.poll_ready(context)).await?;
-                    ready.call(copy).await
+                    ready.call(request).await
                 }
                 None => Ok(response),
             }
@@ -110,15 +191,24 @@ where
     }
 }
 
+impl<B> Clone for Way<B> {
+    fn clone(&self) -> Self {
+        match self {
+            Way::Copy(copy) => Way::Copy(*copy),
+            Way::Replay { max_bytes, wrap } => Way::Replay { max_bytes: *max_bytes, wrap: *wrap },
+        }
+    }
+}
+
 impl<B> Clone for RepeatOnNonceLayer<B> {
     fn clone(&self) -> Self {
-        RepeatOnNonceLayer { copy: self.copy }
+        RepeatOnNonceLayer { way: self.way.clone() }
     }
 }
 
 impl<S: Clone, B> Clone for RepeatOnNonce<S, B> {
     fn clone(&self) -> Self {
-        RepeatOnNonce { inner: self.inner.clone(), copy: self.copy }
+        RepeatOnNonce { inner: self.inner.clone(), way: self.way.clone() }
     }
 }
 
