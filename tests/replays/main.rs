@@ -7,4 +7,5 @@ mod loss;
 mod outages;
 mod processes;
 mod secrets;
+mod valkey;
 mod world;

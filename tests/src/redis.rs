@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::parts::Part;
 use crate::peers;
 
+/// The environment variable with a server to use in place of `redis-server`, such as that of Valkey.
+pub const OTHER_SERVER: &str = "REDIS_SERVER";
+
 /// A server that saves nothing, on a socket in its folder.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -101,7 +104,9 @@ fn socket(folder: &Path) -> PathBuf {
 }
 
 fn serve(folder: &Path, arguments: &[String]) -> Child {
-    let program = Part::Redis.find(&peers::folder()).expect("Redis is missing; run tests/peers/install");
+    let other = std::env::var_os(OTHER_SERVER).map(PathBuf::from);
+    let program = other.or_else(|| Part::Redis.find(&peers::folder()));
+    let program = program.expect("Redis is missing; run tests/peers/install");
     let mut command = Command::new(program);
     command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder).arg("--unixsocket").arg(socket(folder));
     command.args(["--bind", "127.0.0.1"]).args(arguments);
