@@ -47,7 +47,7 @@ pub struct MemoryReplays {
 
 struct Shard {
     /// Only names: each look-up reads memory that is in no cache of the processor.
-    used: HashSet<u128, BuildHasherDefault<Hashed>>,
+    used: HashSet<u64, BuildHasherDefault<Hashed>>,
     /// The proofs by the time of their end, in [`BUCKET_SECONDS`].
     ends: BTreeMap<u64, Ended>,
     /// All proofs that ended before this time, in [`BUCKET_SECONDS`], are forgotten.
@@ -62,7 +62,7 @@ type Place = NestedPermit<3>;
 /// Proofs that are forgotten together, with their places in the shares.
 #[derive(Default)]
 struct Ended {
-    names: Vec<u128>,
+    names: Vec<u64>,
     places: Vec<Place>,
 }
 
@@ -92,8 +92,10 @@ impl MemoryReplays {
         if started.as_secs() > proof.issued_at().as_secs() {
             return if proof.now < started { ReplayOutcome::Unknown } else { ReplayOutcome::Forgotten };
         }
-        // 128 bits under a random key: two proofs of the same name are found by nobody who does not know the key.
-        let name = self.key.digest_parts(&[proof.key().as_bytes(), proof.id().as_bytes()]).to_number();
+        // 64 bits under a random key: nobody finds two proofs of one name, and by chance, a new proof among a million has the
+        // name of another once in 2^44 times. It is refused then.
+        let digest = self.key.digest_parts(&[proof.key().as_bytes(), proof.id().as_bytes()]);
+        let name = (digest.to_number() >> 64) as u64;
         let mut shard = self.shard(name);
         shard.forget(proof.now);
         let end = proof.ends_at().as_secs() / BUCKET_SECONDS;
@@ -116,8 +118,8 @@ impl MemoryReplays {
         ReplayOutcome::New
     }
 
-    fn shard(&self, name: u128) -> MutexGuard<'_, Shard> {
-        let index = usize::try_from(name >> 96).unwrap_or_default() % SHARDS; // other bits than those of the table
+    fn shard(&self, name: u64) -> MutexGuard<'_, Shard> {
+        let index = usize::try_from(name >> 32 & 0xff).unwrap_or_default() % SHARDS; // other bits than those of the table
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner) // index < SHARDS, the number of shards
     }
 }
