@@ -51,7 +51,7 @@ pub use crate::metrics::{Publisher, describe_metrics};
 pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::proof::explain::{ExplainedRequest, explain_proof};
-pub use crate::redact::{is_visible, message_without_values, safe_text, visible_text, word};
+pub use crate::redact::{is_visible, message_without_values, safe_text, safe_text_within, visible_text, word};
 pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::verify::binding::Possession;

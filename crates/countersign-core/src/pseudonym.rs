@@ -54,7 +54,9 @@ impl Pseudonyms {
         context.update(&(issuer.len() as u64).to_be_bytes());
         context.update(issuer.as_bytes());
         context.update(subject.as_bytes());
-        context.sign().as_ref().iter().take(SHOWN_BYTES).map(|byte| format!("{byte:02x}")).collect()
+        let tag = context.sign();
+        let digits = tag.as_ref().iter().take(SHOWN_BYTES).flat_map(|byte| [byte >> 4, byte & 0xf]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
     }
 }
 

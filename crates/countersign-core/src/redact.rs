@@ -14,11 +14,27 @@ const MAX_LOGGED_CHARS: usize = 64;
 /// ```
 #[must_use]
 pub fn safe_text(foreign: &str) -> String {
-    let mut safe = String::with_capacity(foreign.len().min(MAX_LOGGED_CHARS) + 4);
+    safe_text_within(foreign, MAX_LOGGED_CHARS)
+}
+
+/// As [`safe_text`], truncated at `max_chars` characters: for records that programs join by their names.
+///
+/// ```
+/// use countersign_core::integration::safe_text_within;
+///
+/// assert_eq!(safe_text_within("a\nbcd", 4), "a\\nb…");
+/// ```
+#[must_use]
+pub fn safe_text_within(foreign: &str, max_chars: usize) -> String {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\');
+    if foreign.len() <= max_chars && foreign.bytes().all(is_plain) {
+        return foreign.to_owned(); // as most names are
+    }
+    let mut safe = String::with_capacity(foreign.len().min(max_chars) + 4);
     let mut chars = 0;
     for character in foreign.chars() {
         let escaped = character.escape_default();
-        if chars + escaped.len() > MAX_LOGGED_CHARS {
+        if chars + escaped.len() > max_chars {
             safe.push('…');
             break;
         }

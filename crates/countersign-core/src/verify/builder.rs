@@ -294,6 +294,7 @@ impl VerifierBuilder {
             cache: if self.cache_bytes == 0 { None } else { TokenCache::new(self.cache_bytes) },
             decoded: (self.cache_bytes != 0).then(|| Arc::new(DecodedBudget::new(self.cache_bytes))),
             headers: Default::default(),
+            fingerprint: Default::default(),
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use foldhash::fast::RandomState;
@@ -13,7 +13,7 @@ use super::namespaces::IssuerNames;
 use super::verified::Verified;
 use crate::cache::TokenCache;
 use crate::claims::DecodedBudget;
-use crate::policy::{IssuerSource, TrustedIssuer};
+use crate::policy::{Canonical, Fingerprint, IssuerSource, TrustedIssuer};
 
 /// A policy, and the tokens that were verified under it: another policy starts with an empty cache.
 pub(super) struct Revision {
@@ -39,6 +39,30 @@ pub(super) struct Revision {
     /// The bytes that the decoded claims of cached tokens may take: as many as the cache itself.
     pub(super) decoded: Option<Arc<DecodedBudget>>,
     pub(super) headers: Headers,
+    /// Computed when it is asked for.
+    pub(super) fingerprint: OnceLock<Fingerprint>,
+}
+
+impl Revision {
+    /// A digest of all rules of all issuers.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        *self.fingerprint.get_or_init(|| {
+            let mut form = Canonical::new("verifier", 1);
+            form.list("issuers", self.issuers.values().map(|issuer| issuer.fingerprint().to_string()));
+            form.list("max_token_bytes", [self.max_token_bytes.to_string()]);
+            if !self.reserved_subjects.is_empty() {
+                let reserved = self.reserved_subjects.iter();
+                form.list(
+                    "reserved_subjects",
+                    reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len())),
+                );
+            }
+            if self.resolved.is_some() {
+                form.list("resolves_issuers", ["yes"]);
+            }
+            form.digest()
+        })
+    }
 }
 
 /// The revision in force: the only one, or one that can be replaced.

@@ -22,7 +22,7 @@ use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{CurrentKeys, Lookup, RefreshOutcome, VerifyingKey};
 use crate::policy::spiffe::trust_domain_id;
-use crate::policy::{Canonical, Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
+use crate::policy::{Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
 /// Verifies tokens of the issuers that it trusts. Cheap to clone; build one per process.
@@ -512,23 +512,11 @@ impl Verifier {
     }
 
     /// A digest of all rules of all issuers. Services with equal digests and keys accept the same tokens.
+    ///
+    /// It is computed once for each policy.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let revision = self.0.current.load();
-        let mut form = Canonical::new("verifier", 1);
-        form.list("issuers", revision.issuers.values().map(|issuer| issuer.fingerprint().to_string()));
-        form.list("max_token_bytes", [revision.max_token_bytes.to_string()]);
-        if !revision.reserved_subjects.is_empty() {
-            let reserved = revision.reserved_subjects.iter();
-            form.list(
-                "reserved_subjects",
-                reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len())),
-            );
-        }
-        if revision.resolved.is_some() {
-            form.list("resolves_issuers", ["yes"]);
-        }
-        form.digest()
+        self.0.current.load().fingerprint()
     }
 
     /// The clock of this verifier.
