@@ -9,9 +9,12 @@ use std::hint::black_box;
 use std::iter;
 
 use axum::extract::FromRequestParts;
+use countersign::audit::{AuditEvent, AuditLog, AuditSink};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::guard::require;
+use countersign::pseudonym::Pseudonyms;
+use countersign::secret::Secret;
 use countersign::outbound::AttachTokenLayer;
 use countersign_benches::bound::Bound;
 use countersign_benches::refused::{self, Refused};
@@ -93,6 +96,17 @@ fn hits() -> Vec<Case> {
         Case::new("hit, layer, guard and Claims<C>, over the service", calls(guarded, &tokens))
             .over(calls(Bare, &tokens)),
     ];
+    let audited = |log: AuditLog| {
+        let key = Pseudonyms::new(&Secret::new(vec![7; 32])).expect("long enough");
+        AuthenticateLayer::builder(verifier.clone()).log_subjects(key).audit(log).build().expect("a layer")
+    };
+    let (denied, allowed) = (AuditLog::new("orders", Lines), AuditLog::new("orders", Lines).allowed());
+    let audits = vec![
+        Case::new("hit, layer with an audit log of refusals, over the layer", calls(audited(denied).layer(Bare), &tokens))
+            .over(calls(layer.layer(Bare), &tokens)),
+        Case::new("hit, layer with an event as JSON, over the layer", calls(audited(allowed).layer(Bare), &tokens))
+            .over(calls(layer.layer(Bare), &tokens)),
+    ];
     let Ok(mut response) = now(layer.layer(Echo).call(request(&tokens[0])));
     let mut parts = Request::new(()).into_parts().0;
     parts.extensions = std::mem::take(response.extensions_mut());
@@ -101,7 +115,17 @@ fn hits() -> Vec<Case> {
     let mut next = in_turn(tokens);
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
-    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).collect()
+    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
+}
+
+/// Makes each event a line, and throws it away.
+#[derive(Debug)]
+struct Lines;
+
+impl AuditSink for Lines {
+    fn record(&self, event: &AuditEvent) {
+        black_box(event.to_json());
+    }
 }
 
 fn proof() -> Case {

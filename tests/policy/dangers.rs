@@ -23,7 +23,7 @@ use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, Iss
 use countersign_redis::{RedisReplays, RedisSettings};
 
 /// Every danger, by type or module and name, as the source and the list in SECURITY.md have them.
-const DANGERS: [&str; 18] = [
+const DANGERS: [&str; 19] = [
     "ClientCredentials::danger_allow_plain_http",
     "ExchangeConfig::danger_without_actor",
     "ExchangeRule::danger_without_actor",
@@ -37,6 +37,7 @@ const DANGERS: [&str; 18] = [
     "TrustedIssuerConfig::danger_any_audience",
     "TrustedIssuerConfig::danger_any_type",
     "TrustedIssuerConfig::danger_plain_http",
+    "audit::danger::raw_subjects",
     "authenticate::danger::token_in_form",
     "authenticate::danger::token_in_query",
     "policy::danger::any_type",
@@ -340,6 +341,12 @@ async fn places(danger: &str) -> Vec<Place> {
             let strict = Verifier::builder().deny_danger().trust(named("https://id.test").audience("a"));
             let strict = strict.build().expect("a verifier");
             vec![("a layer", is_danger(AuthenticateLayer::builder(strict).introspection(asking).build()))]
+        }
+        "audit::danger::raw_subjects" => {
+            let log = countersign::audit::AuditLog::new("orders", countersign::audit::AuditEvents);
+            let strict = Verifier::builder().deny_danger().trust(named("https://id.test").audience("a"));
+            let layer = AuthenticateLayer::builder(strict.build().expect("a verifier"));
+            vec![("a layer", is_danger(layer.audit(countersign::audit::danger::raw_subjects(log)).build()))]
         }
         "IntrospectionConfig::danger_plain_http" => {
             let issuers = "[[issuers]]\nissuer = \"https://id.test\"\naudience = \"orders\"\n";

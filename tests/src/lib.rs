@@ -33,6 +33,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/opaque-tokens.md")]
 #[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
+#[doc = include_str!("../../docs/guides/audit.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]
 #[doc = include_str!("../../docs/guides/hydra.md")]

@@ -10,6 +10,7 @@
 //! - [`grpc`]: layer, guards and claims in tonic services.
 //! - [`revocation`]: checks for revoked and for single-use tokens.
 //! - [`lifetime`]: the end of streams and downloads whose token expires.
+//! - [`audit`]: an event for each decision, as JSON lines or through `tracing`.
 //! - [`response`]: the responses to refused requests, and the metadata of the resource.
 //!
 //! Keys and calls:
@@ -80,6 +81,7 @@
 
 #[cfg(feature = "axum")]
 pub mod app;
+pub mod audit;
 pub mod authenticate;
 #[cfg(feature = "_client")]
 #[cfg_attr(

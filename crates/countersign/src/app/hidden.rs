@@ -20,6 +20,7 @@ use http::{Extensions, StatusCode, Uri};
 use tower_service::Service;
 
 use super::table::parameters;
+use crate::audit::{Trail, TrailOwner};
 use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::guard::{Require, path_parameters};
 
@@ -50,6 +51,9 @@ pub(super) async fn guard(requirement: Requirement, mut request: Request, next: 
 /// Hands the request back. It is also the handler of all other methods of hidden routes.
 pub(super) async fn hand_back(mut request: Request) -> Response {
     if let Some(handed_back) = request.extensions_mut().remove::<HandedBack>() {
+        if let Some(trail) = Trail::of(request.extensions()) {
+            trail.hand_back();
+        }
         *handed_back.slot() = Some(request);
     }
     StatusCode::NOT_FOUND.into_response()
@@ -107,13 +111,18 @@ impl<S: Clone + Send + Sync + 'static> Routers<S> {
         let response = call(self.hidden.router(&state), request).await;
         let Some(mut request) = handed_back.slot().take() else { return response };
         request.extensions_mut().remove::<HandedBack>();
+        let audit = TrailOwner::claim(request.extensions());
         *request.uri_mut() = with_path(request.uri(), uri);
         reset(&mut request);
         let others = match Authenticated::status(request.extensions()) {
             AuthenticationStatus::Verified(_) => &self.others_verified,
             _ => &self.others,
         };
-        call(others.router(&state), request).await
+        let response = call(others.router(&state), request).await;
+        if let Some(audit) = audit {
+            audit.finish(&response);
+        }
+        response
     }
 }
 

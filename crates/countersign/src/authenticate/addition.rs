@@ -1,12 +1,13 @@
-//! Additions of a layer to the responses of requests that it accepted.
+//! Additions of a layer to the responses of requests that it accepted, and what it does when they are there.
 
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::websocket::answer_pair;
+use crate::audit::TrailOwner;
 use crate::response::DPOP_NONCE;
 
 /// Additions to a response.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Addition {
     /// The status with which a handshake that offers `bearer` and a token is accepted; `None` for any other request.
     pub(super) pair: Option<StatusCode>,
@@ -14,6 +15,8 @@ pub(super) struct Addition {
     pub(super) nonce: Option<Box<HeaderValue>>,
     /// A page of another origin may read the nonce only if the response says so.
     pub(super) is_cross_origin: bool,
+    /// Writes the audit event.
+    pub(super) audit: Option<TrailOwner>,
 }
 
 /// Request extension: the nonce for the caller's next proof.
@@ -34,6 +37,9 @@ impl Addition {
             if self.is_cross_origin {
                 headers.append(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("dpop-nonce"));
             }
+        }
+        if let Some(audit) = self.audit.take() {
+            audit.finish(response);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::asked::AskedAbout;
 use super::coverage::Coverage;
 use super::locations::TokenLocations;
 use super::opaque::Introspector;
+use crate::audit::{Auditor, Trail};
 use crate::response::{AnswerForm, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
@@ -40,15 +41,25 @@ pub(crate) struct LayerContext {
     pub(crate) responder: Responder,
     pub(crate) samples: Samples,
     pub(crate) subjects: Option<Pseudonyms>,
+    pub(crate) audit: Option<Arc<Auditor>>,
     pub(crate) revocation: Option<Revocation>,
     pub(crate) introspection: Option<Introspector>,
     pub(crate) api_keys: Option<Arc<dyn ApiKeyCheck>>,
     pub(super) locations: TokenLocations,
+    /// Set if a check in a handler needs more of a request than its origin.
+    #[cfg(feature = "axum")]
+    pub(crate) copies_requests: bool,
     #[cfg(feature = "axum")]
     pub(super) coverage: Coverage,
 }
 
 impl LayerContext {
+    /// The trail of the request with these extensions, if the layer has an audit log. It gets the route as far as it is known.
+    #[inline]
+    pub(crate) fn trail<'r>(&self, extensions: &'r Extensions) -> Option<&'r Trail> {
+        if self.audit.is_some() { Trail::routed(extensions) } else { None }
+    }
+
     /// Returns whether a request seems to have a token, in one of the locations that the layer reads.
     pub(crate) fn seems_to_have_token(&self, headers: &HeaderMap, uri: &Uri) -> bool {
         self.locations.seem_to_have_token(headers, uri)

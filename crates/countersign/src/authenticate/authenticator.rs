@@ -28,6 +28,7 @@ use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::Preflights;
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
+use crate::audit::{Trail, TrailOwner, Weight};
 use crate::proof::{
     CheckedProof, MutualTls, ProofChecker, ProofError, ReadProof, ReplayOutcome, ReplayQuery, ReplayStore,
 };
@@ -109,6 +110,9 @@ impl Authenticator {
 
     /// Decides about a request as far as cached keys allow.
     pub(super) fn authenticate<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
+        if let Some(audit) = &self.context.audit {
+            Trail::begin(audit, request);
+        }
         let before = request.extensions_mut().remove::<Authenticated>().and_then(|before| before.verified);
         request.extensions_mut().remove::<CallerToken>();
         let earlier = request.extensions_mut().remove::<EarlierRefusal>();
@@ -270,7 +274,12 @@ impl Authenticator {
             pair: self.settings.locations.protocols.pair_status(request),
             is_cross_origin: nonce.is_some() && request.headers().contains_key(http::header::ORIGIN),
             nonce: nonce.map(|NextNonce(nonce)| Box::new(nonce)),
+            audit: self.trail_owner(request),
         }
+    }
+
+    fn trail_owner<B>(&self, request: &Request<B>) -> Option<TrailOwner> {
+        self.context.audit.as_ref().and_then(|_| TrailOwner::claim(request.extensions()))
     }
 
     /// Continues after a wait.
@@ -379,6 +388,11 @@ impl Authenticator {
         }
     }
 
+    /// The additions to the response of a refused request that is sent on.
+    pub(super) fn addition_of_refused<B>(&self, request: &Request<B>) -> Addition {
+        Addition { audit: self.trail_owner(request), ..Addition::default() }
+    }
+
     /// The response to a refused request; `None` if the request goes on to a router that may hand it back.
     pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if self.settings.forwards_refused {
@@ -387,7 +401,14 @@ impl Authenticator {
             return None;
         }
         let form = AnswerForm::from_extensions(request.extensions());
-        Some(self.context.responder.refuse(&refusal, request.headers(), form))
+        let response = self.context.responder.refuse(&refusal, request.headers(), form);
+        if let Some(trail) = Trail::of(request.extensions()) {
+            trail.refused(&refusal, None, None, Weight::Final);
+            if let Some(owner) = self.trail_owner(request) {
+                owner.finish(&response);
+            }
+        }
+        Some(response)
     }
 
     /// Marks the error of a signed token, if callers learn its reason: cheap checks come before the signature, which has to
@@ -503,6 +524,9 @@ impl Authenticator {
         asked: Option<Box<AskedAbout>>,
     ) -> Admission {
         let form = AnswerForm::from_extensions(request.extensions());
+        if let Some(trail) = self.context.trail(request.extensions()) {
+            trail.admitted(verified.as_ref());
+        }
         let (context, compared) = (Arc::clone(&self.context), Vec::new());
         request.extensions_mut().insert(Authenticated { verified, asked, context, form, compared });
         Admission::Forward

@@ -19,6 +19,7 @@ use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
 use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
+use crate::audit::{AuditLog, Auditor};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspection;
 use crate::proof::{Dpop, MutualTls};
@@ -48,6 +49,7 @@ pub struct AuthenticateLayerBuilder {
     settings: Settings,
     responder: Responder,
     subjects: Option<Pseudonyms>,
+    audit: Option<AuditLog>,
     revocation: Option<Revocation>,
     dpop: Option<Dpop>,
     api_keys: Option<Arc<dyn ApiKeySource>>,
@@ -72,6 +74,7 @@ impl AuthenticateLayer {
             settings: Settings::default(),
             responder: Responder::default(),
             subjects: None,
+            audit: None,
             revocation: None,
             dpop: None,
             api_keys: None,
@@ -402,6 +405,24 @@ impl AuthenticateLayerBuilder {
         self
     }
 
+    /// Records the decisions of this layer, and of the guards and extractors behind it; see [`audit`](crate::audit). Default: no
+    /// events.
+    ///
+    /// ```
+    /// use countersign::audit::{AuditEvents, AuditLog};
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).audit(AuditLog::new("orders", AuditEvents)).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn audit(mut self, log: AuditLog) -> Self {
+        self.audit = Some(log);
+        self
+    }
+
     /// Sets how much refusals tell callers. Default: [`Detail::Coarse`].
     pub fn detail(mut self, detail: Detail) -> Self {
         self.responder = self.responder.detail(detail);
@@ -412,7 +433,7 @@ impl AuthenticateLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
-    /// `resource_metadata_url`, `grpc_paths`, `revocation`, `introspection`, `api_keys`, `external_url`, `algorithms` and `max_age` of
+    /// `resource_metadata_url`, `grpc_paths`, `audit`, `revocation`, `introspection`, `api_keys`, `external_url`, `algorithms` and `max_age` of
     /// [`Dpop`], `trusted_proxies` of [`MutualTls`], and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
@@ -425,6 +446,7 @@ impl AuthenticateLayerBuilder {
                 faults.push(Fault::new("danger", problem));
             }
         }
+        faults.extend(self.audit.iter().flat_map(|audit| audit.faults(self.denies_danger())));
         faults.extend(self.settings.mutual_tls.iter().flat_map(MutualTls::faults));
         if let Some(dpop) = self.dpop.take() {
             let (checker, found) = dpop.build(self.verifier.clock());
@@ -485,18 +507,23 @@ impl AuthenticateLayerBuilder {
 
     /// The layer, whose settings have no fault.
     fn finish(self, introspection: Option<Introspector>, api_keys: Option<Arc<dyn ApiKeyCheck>>) -> AuthenticateLayer {
-        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, revocation, .. } = self;
+        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, audit, revocation, .. } = self;
         let clock = Arc::clone(verifier.clock());
+        #[cfg(feature = "axum")]
+        let copies_requests = audit.is_some() || responder.reads_all_headers();
         let context = LayerContext {
             verifier: verifier.clone(),
             clock,
             responder,
             samples: Samples::default(),
+            audit: audit.map(|log| Arc::new(Auditor::new(log, verifier.clone(), subjects.clone()))),
             subjects,
             revocation,
             introspection,
             api_keys,
             locations: settings.locations.clone(),
+            #[cfg(feature = "axum")]
+            copies_requests,
             #[cfg(feature = "axum")]
             coverage: Default::default(),
         };

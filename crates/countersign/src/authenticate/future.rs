@@ -114,7 +114,10 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
             Ok(Admission::Await(resumption)) => State::Waiting { resumption, suspended: Some(Box::new(self)) },
             Err(refusal) => match self.authenticator.refuse(refusal, &mut self.request) {
                 Some(response) => State::Response { response: Some(response) },
-                None => State::Inner { future: self.ready.call(self.request), addition: Addition::default() },
+                None => {
+                    let addition = self.authenticator.addition_of_refused(&self.request);
+                    State::Inner { future: self.ready.call(self.request), addition }
+                }
             },
         }
     }

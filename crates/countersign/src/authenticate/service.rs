@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::addition::Addition;
 use super::admission::Admission;
 use super::authenticator::Authenticator;
 use super::future::{AuthenticateFuture, Suspended};
@@ -74,7 +73,10 @@ where
             }
             Err(refusal) => match self.authenticator.refuse(refusal, &mut request) {
                 Some(response) => AuthenticateFuture::response(response),
-                None => AuthenticateFuture::inner(self.inner.call(request), Addition::default()),
+                None => {
+                    let addition = self.authenticator.addition_of_refused(&request);
+                    AuthenticateFuture::inner(self.inner.call(request), addition)
+                }
             },
         }
     }

@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use super::claims::{Claims, Registered, decode};
 use super::rejection::{Rejection, caller_for};
+use crate::audit::Weight;
 use crate::authenticate::LayerContext;
 use crate::guard::{HttpFacts, evaluate, path_parameters, warn_of_missing_parameters};
 use crate::telemetry;
@@ -77,9 +78,13 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
         if needs_path && let Some(parameter) = facts.repeated(requirement.path_parameters()) {
             let LayerContext { clock, samples, .. } = &*caller.context;
             telemetry::repeated_parameter(parts.uri.path(), parameter, samples, clock.elapsed());
+            if let Some(trail) = caller.trail() {
+                trail.failed(Some(requirement), Weight::Provisional);
+            }
             return Err(Rejection::setup_fault(caller.form));
         }
-        if let Err(denied) = evaluate(requirement, &caller.verified, &caller.context, &facts) {
+        let weight = Weight::Provisional;
+        if let Err(denied) = evaluate(requirement, &caller.verified, &caller.context, &facts, caller.trail(), weight) {
             warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
             return Err(Rejection::denied(&caller.context, denied, &parts.headers, caller.form));
         }

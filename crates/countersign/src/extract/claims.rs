@@ -203,7 +203,7 @@ pub(crate) fn decode<C: FromClaims>(caller: Caller, parts: &Parts) -> Result<Cla
         Err(error) => {
             let LayerContext { clock, samples, .. } = &*caller.context;
             telemetry::claims_schema(std::any::type_name::<C>(), &error, samples, clock.elapsed());
-            Err(Rejection::new(&caller.context, &Refusal::Denied(Denial::ClaimsSchema), &parts.headers, caller.form))
+            Err(Rejection::refused(&Refusal::Denied(Denial::ClaimsSchema), Some(&"claims of the expected type"), parts))
         }
     }
 }

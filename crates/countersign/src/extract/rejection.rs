@@ -1,5 +1,6 @@
 //! Answers of extractors to requests without what they extract.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,6 +12,7 @@ use countersign_core::verify::Verified;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::audit::{Trail, Weight};
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::guard::{Denied, changed_parameter, evaluate, warn_of_ignored_token};
 use crate::response::{AnswerForm, Refusal, SetupFault};
@@ -24,7 +26,11 @@ use crate::telemetry;
 pub struct Rejection(Box<http::Response<Bytes>>);
 
 impl Rejection {
-    pub(super) fn refused(refusal: &Refusal, parts: &Parts) -> Self {
+    /// The answer to a request that lacks what `requirement` asks for. The trail has it too.
+    pub(super) fn refused(refusal: &Refusal, requirement: Option<&dyn Display>, parts: &Parts) -> Self {
+        if let Some(trail) = trail(parts) {
+            trail.refused(refusal, requirement, None, Weight::Provisional);
+        }
         match parts.extensions.get::<Authenticated>() {
             Some(Authenticated { context, form, .. }) => Self::new(context, refusal, &parts.headers, *form),
             None => Self::setup_fault(AnswerForm::from_extensions(&parts.extensions)),
@@ -71,46 +77,66 @@ pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
     pub(super) context: Arc<LayerContext>,
     pub(super) form: AnswerForm,
-    /// The headers of the request, as far as answers to it may depend on them.
-    headers: AnswerHeaders,
+    request: Remembered,
 }
 
-/// The headers of a request that its answers need, for a handler that no longer has the request.
+/// The parts of a request that its answers and its audit event need, for a handler that no longer has the request.
 #[derive(Clone)]
-enum AnswerHeaders {
+enum Remembered {
     Origin(Option<HeaderValue>),
-    /// For the application's own answers.
-    All(Arc<HeaderMap>),
+    /// With an audit log, and for the application's own answers.
+    More(Arc<More>),
 }
 
-impl AnswerHeaders {
-    fn of(headers: &HeaderMap, context: &LayerContext) -> Self {
-        match context.responder.reads_all_headers() {
-            true => AnswerHeaders::All(Arc::new(headers.clone())),
-            false => AnswerHeaders::Origin(headers.get(header::ORIGIN).cloned()),
+struct More {
+    headers: HeaderMap,
+    trail: Option<Trail>,
+}
+
+impl Remembered {
+    #[inline]
+    fn of(parts: &Parts, context: &LayerContext) -> Self {
+        match context.copies_requests {
+            true => Self::more(parts, context),
+            false => Remembered::Origin(parts.headers.get(header::ORIGIN).cloned()),
         }
+    }
+
+    #[cold]
+    fn more(parts: &Parts, context: &LayerContext) -> Self {
+        let headers = match context.responder.reads_all_headers() {
+            true => parts.headers.clone(),
+            false => origin_only(parts.headers.get(header::ORIGIN)),
+        };
+        Remembered::More(Arc::new(More { headers, trail: context.trail(&parts.extensions).cloned() }))
     }
 
     fn read<R>(&self, read: impl FnOnce(&HeaderMap) -> R) -> R {
         match self {
-            AnswerHeaders::All(headers) => read(headers),
-            AnswerHeaders::Origin(origin) => {
-                read(&origin.iter().map(|origin| (header::ORIGIN, origin.clone())).collect())
-            }
+            Remembered::More(more) => read(&more.headers),
+            Remembered::Origin(origin) => read(&origin_only(origin.as_ref())),
         }
     }
+}
+
+fn origin_only(origin: Option<&HeaderValue>) -> HeaderMap {
+    origin.into_iter().map(|origin| (header::ORIGIN, origin.clone())).collect()
 }
 
 impl Caller {
     /// Evaluates `requirement` without the request, of which only the answer uses headers.
     pub(crate) fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
-        let Caller { verified, context, form, headers } = self;
+        let Caller { verified, context, form, request } = self;
+        let trail = self.trail();
         if requirement.needs_request() {
             telemetry::request_not_available(requirement, &context.samples, context.clock.elapsed());
+            if let Some(trail) = trail {
+                trail.failed(Some(requirement), Weight::Provisional);
+            }
             return Err(Rejection::setup_fault(*form));
         }
-        evaluate(requirement, verified, context, &NoRequest)
-            .map_err(|denied| headers.read(|headers| Rejection::denied(context, denied, headers, *form)))
+        evaluate(requirement, verified, context, &NoRequest, trail, Weight::Provisional)
+            .map_err(|denied| request.read(|headers| Rejection::denied(context, denied, headers, *form)))
     }
 }
 
@@ -119,9 +145,26 @@ impl Caller {
     pub(super) fn denied(&self, denial: Denial) -> Rejection {
         let LayerContext { clock, samples, subjects, .. } = &*self.context;
         telemetry::denied_by_handler(&denial, &self.verified, subjects.as_ref(), samples, clock.elapsed());
-        let answer = |headers: &HeaderMap| Rejection::new(&self.context, &Refusal::Denied(denial), headers, self.form);
-        self.headers.read(answer)
+        let refusal = Refusal::Denied(denial);
+        if let Some(trail) = self.trail() {
+            trail.refused(&refusal, Some(&"a rule of the handler"), None, Weight::Provisional);
+        }
+        let answer = |headers: &HeaderMap| Rejection::new(&self.context, &refusal, headers, self.form);
+        self.request.read(answer)
     }
+
+    /// The trail of the request, if its layer has an audit log.
+    pub(super) fn trail(&self) -> Option<&Trail> {
+        match &self.request {
+            Remembered::More(more) => more.trail.as_ref(),
+            Remembered::Origin(_) => None,
+        }
+    }
+}
+
+/// The trail of a request whose layer has an audit log.
+fn trail(parts: &Parts) -> Option<&Trail> {
+    parts.extensions.get::<Authenticated>()?.context.trail(&parts.extensions)
 }
 
 /// The verified caller; `None` for an anonymous one; 500 if the request passed no layer, or if the handler reads another
@@ -133,8 +176,8 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
     };
     let Authenticated { verified, context, form, compared, .. } = authenticated;
     let caller = verified.clone().map(|verified| {
-        let headers = AnswerHeaders::of(&parts.headers, context);
-        Caller { verified, context: Arc::clone(context), form: *form, headers }
+        let request = Remembered::of(parts, context);
+        Caller { verified, context: Arc::clone(context), form: *form, request }
     });
     if compared.is_empty() {
         return Ok(caller);
@@ -145,6 +188,9 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
         Some(parameter) => {
             let LayerContext { clock, samples, .. } = &*context;
             telemetry::repeated_parameter(parts.uri.path(), &parameter, samples, clock.elapsed());
+            if let Some(trail) = trail(parts) {
+                trail.failed(None, Weight::Provisional);
+            }
             Err(Rejection::setup_fault(form))
         }
     }
@@ -156,7 +202,7 @@ pub(crate) fn caller(parts: &mut Parts) -> Result<Caller, Rejection> {
         if let Some(Authenticated { context, .. }) = parts.extensions.get() {
             warn_of_ignored_token(&parts.headers, &parts.uri, context);
         }
-        Rejection::refused(&Refusal::NoToken, parts)
+        Rejection::refused(&Refusal::NoToken, None, parts)
     })
 }
 
@@ -165,5 +211,6 @@ pub(crate) fn caller_for(requirement: &Requirement, parts: &mut Parts) -> Result
     if !requirement.may_hide() {
         return caller(parts);
     }
-    caller_or_anonymous(parts)?.ok_or_else(|| Rejection::refused(&Refusal::Denied(Denial::NotFound), parts))
+    caller_or_anonymous(parts)?
+        .ok_or_else(|| Rejection::refused(&Refusal::Denied(Denial::NotFound), Some(requirement), parts))
 }

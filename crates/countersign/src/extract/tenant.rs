@@ -53,6 +53,6 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
         }
         let LayerContext { clock, samples, subjects, .. } = &*context;
         telemetry::no_tenant(&verified, subjects.as_ref(), samples, clock.elapsed());
-        Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), parts))
+        Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), Some(&"a tenant"), parts))
     }
 }

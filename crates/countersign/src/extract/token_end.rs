@@ -13,6 +13,6 @@ impl<S: Sync> FromRequestParts<S> for TokenEnd {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         caller(parts)?;
-        TokenEnd::from_extensions(&parts.extensions).ok_or_else(|| Rejection::refused(&Refusal::NoToken, parts))
+        TokenEnd::from_extensions(&parts.extensions).ok_or_else(|| Rejection::refused(&Refusal::NoToken, None, parts))
     }
 }

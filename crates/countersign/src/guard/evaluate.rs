@@ -7,6 +7,7 @@ use countersign_core::integration::{RequestContext, RequestFacts};
 use countersign_core::verify::Verified;
 use http::{HeaderMap, Response, Uri};
 
+use crate::audit::{Trail, Weight};
 use crate::authenticate::LayerContext;
 use crate::response::Refusal;
 use crate::telemetry;
@@ -28,20 +29,40 @@ impl Denied {
     }
 }
 
-/// Evaluates `requirement` for `verified` and this request, and logs a denial.
+/// Evaluates `requirement` for `verified` and this request, and logs a denial. What is decided goes to the trail, with the weight
+/// of a refusal.
 pub(crate) fn evaluate(
     requirement: &Requirement,
     verified: &Verified,
     context: &LayerContext,
     request: &dyn RequestFacts,
+    trail: Option<&Trail>,
+    weight: Weight,
 ) -> Result<(), Denied> {
     let LayerContext { clock, samples, .. } = context;
-    let on_shadow = |part: &dyn Display| telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
+    let on_shadow = |part: &dyn Display| {
+        telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
+        if let Some(trail) = trail {
+            trail.would_deny(part);
+        }
+    };
     let on_unknown = |part: &dyn Display, reason| telemetry::unknown(part, reason, verified, samples, clock.elapsed());
     let plain = RequestContext::from_clock(&**clock).request(request);
     match verified.check(requirement, plain.on_shadow(&on_shadow).on_unknown(&on_unknown)) {
-        Decision::Allowed => Ok(()),
-        Decision::Denied(denial) => Err(denied(requirement, denial, verified, context, plain)),
+        Decision::Allowed => {
+            if let Some(trail) = trail {
+                trail.met(requirement);
+            }
+            Ok(())
+        }
+        Decision::Denied(denial) => {
+            let denied = denied(requirement, denial, verified, context, plain);
+            if let Some(trail) = trail {
+                let unmet = verified.explain_in(requirement, plain).parts();
+                trail.refused(&denied.refusal, Some(requirement), Some(&unmet), weight);
+            }
+            Err(denied)
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use tower_service::Service;
 use super::evaluate::{evaluate, warn_of_ignored_token, warn_of_missing_parameters};
 use super::future::RequireFuture;
 use super::request::{HttpFacts, changed_parameter, path_parameters};
+use crate::audit::Weight;
 use crate::authenticate::{Authenticated, LayerContext};
 use crate::response::{AnswerForm, Refusal, ResponseBody, SetupFault};
 use crate::telemetry;
@@ -47,7 +48,7 @@ impl<S> Require<S> {
                 let changed = changed_parameter(request.extensions_mut());
                 match (request.extensions().get::<Authenticated>(), changed) {
                     (None, _) => Some(refuse_without_layer(request)),
-                    (Some(caller), Some(parameter)) => Some(refuse_parameter(caller, request, &parameter)),
+                    (Some(caller), Some(parameter)) => Some(self.refuse_parameter(caller, request, &parameter)),
                     (Some(caller), None) => self.evaluate(caller, request, &parameters),
                 }
             }
@@ -72,6 +73,7 @@ impl<S> Require<S> {
     ) -> Option<Refused> {
         let Authenticated { verified, context, form, .. } = caller;
         let LayerContext { clock, samples, responder, .. } = &**context;
+        let trail = context.trail(request.extensions());
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
                 let refusal = match self.requirement.may_hide() {
@@ -81,23 +83,40 @@ impl<S> Require<S> {
                         Refusal::NoToken
                     }
                 };
+                if let Some(trail) = trail {
+                    trail.refused(&refusal, Some(&self.requirement), None, Weight::Final);
+                }
                 return Some(Refused::new(responder.refuse(&refusal, request.headers(), *form), &refusal));
             }
             self.requirement.count_unmet_in_shadow();
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
+            if let Some(trail) = trail {
+                trail.would_deny(&self.requirement);
+            }
             return None;
         };
         let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
         if self.needs_path
             && let Some(parameter) = facts.repeated(self.requirement.path_parameters())
         {
-            return Some(refuse_parameter(caller, request, parameter));
+            return Some(self.refuse_parameter(caller, request, parameter));
         }
-        let denied = evaluate(&self.requirement, verified, context, &facts).err()?;
+        let denied = evaluate(&self.requirement, verified, context, &facts, trail, Weight::Final).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
         let mut refused = Refused::new(responder.refuse(&denied.refusal, request.headers(), *form), &denied.refusal);
         denied.explain_in(&mut refused.answer);
         Some(refused)
+    }
+
+    /// The answer to a path parameter that two routers read differently, or that occurs twice.
+    #[cold]
+    fn refuse_parameter<B>(&self, caller: &Authenticated, request: &Request<B>, parameter: &str) -> Refused {
+        let LayerContext { clock, samples, .. } = &*caller.context;
+        telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
+        if let Some(trail) = caller.context.trail(request.extensions()) {
+            trail.failed(Some(&self.requirement), Weight::Final);
+        }
+        Refused::setup_fault(caller.form)
     }
 }
 
@@ -116,14 +135,6 @@ impl Refused {
 fn refuse_without_layer<B>(request: &Request<B>) -> Refused {
     telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
     Refused::setup_fault(AnswerForm::from_extensions(request.extensions()))
-}
-
-/// The answer to a path parameter that two routers read differently, or that occurs twice.
-#[cold]
-fn refuse_parameter<B>(caller: &Authenticated, request: &Request<B>, parameter: &str) -> Refused {
-    let LayerContext { clock, samples, .. } = &*caller.context;
-    telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
-    Refused::setup_fault(caller.form)
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>

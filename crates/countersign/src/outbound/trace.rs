@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::telemetry::TraceParent;
+
 /// The longest value forwarded, in bytes. W3C Trace Context requires 512 for `tracestate`.
 const MAX_VALUE_BYTES: usize = 512;
 
@@ -13,25 +15,11 @@ pub(super) fn trace_of(headers: &HeaderMap) -> HeaderMap {
         let text = value.to_str().ok()?;
         (text.len() <= MAX_VALUE_BYTES && is_fine(text)).then(|| (HeaderName::from_static(name), value.clone()))
     };
-    let parent = once("traceparent", is_trace_parent);
+    let parent = once("traceparent", |line| TraceParent::parse(line).is_some());
     // `tracestate` is meaningless without `traceparent` (Trace Context §3.3).
     let state = parent.as_ref().and_then(|_| once("tracestate", |_| true));
     let id = once("x-request-id", |id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
     [parent, state, id].into_iter().flatten().collect()
-}
-
-/// Version, trace id, parent id and flags in lower-case hex (Trace Context §3.2).
-fn is_trace_parent(value: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
-    let parts: Vec<&str> = value.split('-').collect();
-    match parts[..] {
-        [version, trace, parent, flags] => {
-            let lengths = (version.len(), trace.len(), parent.len(), flags.len()) == (2, 32, 16, 2);
-            lengths && parts.iter().all(|part| is_hex(part)) && version != "ff" && !is_zero(trace) && !is_zero(parent)
-        }
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,12 @@
 //! | `countersign::authenticate` | ERROR, once per layer | `tokens in the query are ignored: deny_danger forbids them` | |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `refused a token that another authentication layer before this one accepted; …` | `accepted_by`, `trusted` (the first 8 issuers), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `a token was sent and ignored, because the path is public; …` | `path`, `unlogged` |
+//! | `countersign::audit` | INFO | `decision`, by `AuditEvents` | as in the table of audit events |
+//! | `countersign::audit_log` | WARN, when built | `audit events name subjects as they are: …`, by `audit::danger` | |
+//! | `countersign::audit_log` | WARN, at most once a minute | `audit lines are lost: they cannot be written` | `error` |
+//! | `countersign::audit_log` | WARN, at most once a minute | `the audit file was renamed and cannot be created again; …` | `error` |
+//! | `countersign::audit_log` | INFO, once after the former | `audit lines are written again` | |
+//! | `countersign::audit_log` | ERROR, at most 10 per second | `an audit sink panicked; its event is lost` | `unlogged` |
 //! | `countersign::api_keys` | WARN, once per outage | `the store of API keys cannot be read` | `detail` |
 //! | `countersign::api_keys` | INFO | `the store of API keys is readable again` | |
 //! | `countersign::api_keys` | DEBUG | `uses of API keys are not recorded` | `detail` |
@@ -77,6 +83,7 @@
 
 #[cfg(feature = "axum")]
 mod app;
+mod audit;
 pub(crate) mod counts;
 #[cfg(feature = "introspection")]
 mod introspection;
@@ -91,11 +98,13 @@ mod outbound;
 mod policy;
 mod requests;
 mod samples;
+mod trace_parent;
 
 #[cfg(feature = "utoipa")]
 pub(crate) use app::unmatched_operations;
 #[cfg(feature = "axum")]
 pub(crate) use app::{app_left_open, earlier_routes_covered, faulty_routes, open_routes};
+pub(crate) use audit::{AuditFailures, audit_sink_panicked};
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::{introspection_failed, introspection_plain_http};
 #[cfg(feature = "remote-keys")]
@@ -126,6 +135,5 @@ pub(crate) use requests::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
-#[cfg(any(feature = "outbound", feature = "introspection"))]
-pub(crate) use samples::Sampler;
-pub(crate) use samples::Samples;
+pub(crate) use samples::{Sampler, Samples};
+pub(crate) use trace_parent::TraceParent;

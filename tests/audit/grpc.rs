@@ -1,0 +1,127 @@
+//! Each kind of outcome in services of tonic, called by tonic's own client.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use countersign::grpc::{CallerExt, grpc};
+use countersign::prelude::*;
+use countersign_test::TestIssuer;
+use serde_json::{Value, json};
+use tonic::client::Grpc;
+use tonic::server::{NamedService, UnaryService};
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tower::{Layer, Service};
+
+use crate::sink::{Kept, builder, good};
+
+/// The service as generated code would have it. The last part of a path is the name of a method.
+#[derive(Clone)]
+struct Desk;
+
+impl NamedService for Desk {
+    const NAME: &'static str = "test.Desk";
+}
+
+struct Method(String);
+
+impl UnaryService<String> for Method {
+    type Response = String;
+    type Future = tonic::codegen::BoxFuture<Response<String>, Status>;
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        let name = self.0.clone();
+        Box::pin(async move {
+            match &*name {
+                "Who" => drop(request.claims::<countersign::extract::Registered>()?),
+                "Admin" => request.require(&role("admin"))?,
+                "Path" => request.require(&tenant_in_path("tenant"))?,
+                "Fails" => return Err(Status::internal("a fault")),
+                _ => return Err(Status::unimplemented("no such method")),
+            }
+            Ok(Response::new(String::new()))
+        })
+    }
+}
+
+impl Service<http::Request<tonic::body::Body>> for Desk {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
+        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        Box::pin(async move {
+            Ok(tonic::server::Grpc::new(ProstCodec::<String, String>::default()).unary(Method(name), request).await)
+        })
+    }
+}
+
+#[tokio::test]
+async fn each_outcome_of_a_grpc_service_gives_exactly_one_event() {
+    let issuer = TestIssuer::new();
+    let kept = Kept::default();
+    let layer = builder(&issuer, kept.log().allowed()).build().expect("a layer");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let server = Server::builder().layer(grpc(layer)).add_service(grpc(require(scope("read"))).layer(Desk));
+    tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.expect("serves") });
+    let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
+
+    let reader = good(&issuer).scope("read").sign();
+    let poor = good(&issuer).sign();
+    let expired = good(&issuer).expired().sign();
+    let service = "/test.Desk/{*rest}";
+    for (method, token, expected) in [
+        (
+            "Who",
+            Some(&reader),
+            json!({ "outcome": "allowed", "code": "ok", "route": service, "requirement": "scope read", "client": "web" }),
+        ),
+        (
+            "Who",
+            Some(&poor),
+            json!({ "outcome": "denied", "code": "insufficient_scope", "route": service, "requirement": "scope read", "unmet": "scope read", "client": "web", "grpc_status": 7 }),
+        ),
+        (
+            "Admin",
+            Some(&reader),
+            json!({ "outcome": "denied", "code": "forbidden", "route": service, "requirement": "role admin", "unmet": "role admin", "client": "web", "grpc_status": 7 }),
+        ),
+        (
+            "Path",
+            Some(&reader),
+            json!({ "outcome": "error", "code": "internal_error", "route": service, "requirement": "tenant as in the path's {tenant}", "client": "web", "grpc_status": 13 }),
+        ),
+        (
+            "Fails",
+            Some(&reader),
+            json!({ "outcome": "allowed", "code": "ok", "route": service, "requirement": "scope read", "client": "web", "grpc_status": 13 }),
+        ),
+        ("Who", Some(&expired), json!({ "outcome": "refused", "code": "expired", "grpc_status": 16 })),
+        ("Who", None, json!({ "outcome": "refused", "code": "no_token", "grpc_status": 16 })),
+    ] {
+        let mut client = Grpc::new(channel.clone());
+        client.ready().await.expect("connected");
+        let mut request = Request::new("hello".to_owned());
+        if let Some(token) = token {
+            let value = format!("Bearer {token}").parse().expect("ascii");
+            request.metadata_mut().insert("authorization", value);
+        }
+        let path = format!("/test.Desk/{method}").parse().expect("a path");
+        let _: Result<Response<String>, Status> =
+            client.unary(request, path, ProstCodec::<String, String>::default()).await;
+        let line = kept.line();
+        let names = ["outcome", "code", "route", "requirement", "unmet", "client", "grpc_status"];
+        let found: serde_json::Map<String, Value> =
+            names.iter().filter_map(|name| Some(((*name).to_owned(), line.get(name)?.clone()))).collect();
+        assert_eq!(Value::Object(found), expected, "{method}");
+        assert_eq!((&line["status"], &line["method"]), (&json!(200), &json!("POST")));
+    }
+}
