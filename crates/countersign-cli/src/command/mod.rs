@@ -15,6 +15,7 @@ mod mint;
 mod policy;
 mod shell;
 mod token;
+mod trace;
 mod uuid;
 mod verify;
 
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Keys(keys::Arguments),
     /// Get a token as a service does: client credentials or token exchange
     Token(token::Arguments),
+    /// Show who called whom in one transaction, from the audit lines of several services
+    Trace(trace::Arguments),
     /// Hash secrets with Argon2id, check Argon2 and bcrypt hashes
     Hash(hash::Arguments),
     /// Make, list, rotate and revoke API keys
@@ -84,6 +87,7 @@ impl Command {
             Command::Rotate(arguments) => arguments.run(),
             Command::Keys(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
+            Command::Trace(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),
             Command::Apikey(arguments) => arguments.run(),
             Command::Issuer(arguments) => arguments.run(),

@@ -17,4 +17,5 @@ mod rotate;
 #[path = "../run/mod.rs"]
 mod run;
 mod tools;
+mod trace;
 mod verify;

@@ -1,0 +1,104 @@
+//! Reading the lines of all files, of which only those of one transaction are kept.
+
+use std::collections::{HashMap, HashSet};
+
+use super::line::{Event, Form, Line};
+use crate::exit::Failure;
+use crate::input;
+
+/// The most decisions of one transaction.
+const MAX_DECISIONS: usize = 10_000;
+
+/// The identifier of a transaction, or of a trace.
+#[derive(Clone, Debug)]
+pub(super) enum Wanted {
+    Txn(String),
+    TraceId(String),
+}
+
+impl Wanted {
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Wanted::Txn(id) | Wanted::TraceId(id) => id,
+        }
+    }
+
+    fn is_of(&self, event: &Event) -> bool {
+        match self {
+            Wanted::Txn(txn) => event.txn.as_ref() == Some(txn),
+            Wanted::TraceId(id) => event.trace_id.as_ref() == Some(id),
+        }
+    }
+}
+
+/// The numbers of lines beside the decisions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) lines: u64,
+    /// Audit events, of any transaction.
+    pub(super) events: u64,
+    /// Audit events without a transaction.
+    pub(super) without_txn: u64,
+    pub(super) other: u64,
+    pub(super) unreadable: u64,
+    /// Events that the writers of the services dropped.
+    pub(super) dropped: u64,
+    /// Decisions beyond the most that are kept.
+    pub(super) left_out: u64,
+}
+
+/// Calls `take` with each event of the files; none are standard input.
+pub(super) fn each(files: &[String], mut take: impl FnMut(usize, Event, Form)) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    let standard_input = ["-".to_owned()];
+    let files = if files.is_empty() { &standard_input } else { files };
+    for (number, file) in files.iter().enumerate() {
+        let mut reader = input::lines(Some(file))?;
+        while let Some(line) = input::next_line(&mut *reader)? {
+            if line.is_empty() {
+                continue;
+            }
+            counts.lines += 1;
+            match Line::read(&line) {
+                Line::Event(event, form) => {
+                    counts.events += 1;
+                    counts.without_txn += u64::from(event.txn.is_none());
+                    take(number, *event, form);
+                }
+                Line::Dropped(events) => counts.dropped = counts.dropped.saturating_add(events),
+                Line::Other => counts.other += 1,
+                Line::Unreadable => counts.unreadable += 1,
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// The decisions of one transaction, in the order of the input.
+///
+/// A service may write an event as a JSON line and through `tracing`, and a file may be named twice: an event counts as
+/// often as in the one place that has it most often.
+pub(super) fn decisions(wanted: &Wanted, files: &[String]) -> Result<(Vec<Event>, Counts), Failure> {
+    let mut decisions = Vec::new();
+    let mut seen: HashMap<(usize, Form, Event), usize> = HashMap::new();
+    let mut kept: HashSet<(Event, usize)> = HashSet::new();
+    let mut left_out = 0;
+    let mut counts = each(files, |file, event, form| {
+        if !wanted.is_of(&event) {
+            return;
+        }
+        if decisions.len() == MAX_DECISIONS {
+            left_out += u64::from(!kept.contains(&(event, 1)));
+            return;
+        }
+        let number = seen.entry((file, form, event.clone())).or_default();
+        *number += 1;
+        if kept.contains(&(event.clone(), *number)) {
+            return;
+        }
+        kept.insert((event.clone(), *number));
+        decisions.push(event);
+    })?;
+    counts.left_out = left_out;
+    Ok((decisions, counts))
+}
