@@ -46,7 +46,7 @@ pub struct Verified {
     clock: Arc<dyn Clock>,
 }
 
-/// What only a bound token has.
+/// The part that only bound tokens have.
 #[derive(Debug)]
 struct Bound {
     binding: Binding,

@@ -89,7 +89,7 @@ impl Sender {
     }
 }
 
-/// What the sender claims to possess: a key, and a certificate.
+/// The key and the certificate that the sender claims to possess.
 pub(super) fn possession(key: Option<Thumbprint>, certificate: Option<&Thumbprint>) -> Possession {
     let certificate = certificate.map(|certificate| Possession::default().with_certificate(*certificate));
     let possession = certificate.unwrap_or_default();
