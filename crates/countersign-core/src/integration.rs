@@ -52,8 +52,8 @@ pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::proof::explain::{ExplainedRequest, explain_proof};
 pub use crate::redact::{is_visible, message_without_values, safe_text, safe_text_within, visible_text, word};
-pub use crate::token::decode_base64url;
 pub use crate::token::registered::RegisteredClaim;
+pub use crate::token::{decode_base64url, has_unique_names};
 pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
@@ -65,6 +65,10 @@ pub use crate::verify::presented::{explain_presented, verify_presented};
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;
+pub use crate::verify::transaction::{
+    TransactionStep, UncachedTransaction, cached_transaction, check_in_transaction, explain_in_transaction,
+    transaction_text, verify_transaction_after_refresh,
+};
 pub use crate::verify::verifier::{Step, Uncached};
 pub use crate::verify::vouched::{
     check_sender, has_same_authorities, is_vouched_now, verified_bytes, vouch, vouch_again, vouched_claims,

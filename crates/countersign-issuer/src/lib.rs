@@ -41,13 +41,14 @@
 //! | `file` | yes | [`FileStore`]: state in one crash-safe file |
 //! | `postgres` | no | `PostgresStore`: state in PostgreSQL, for several instances |
 //! | `config` | no | [`IssuerConfig`] from TOML |
+//! | `txn` | no | [`TrustDomain`]: transaction tokens (draft-ietf-oauth-transaction-tokens-10) |
 //! | `metrics` | no | [`IssuerMetrics`]: numbers for the recorder of the crate `metrics` |
 //! | `otel` | no | [`IssuerMetrics`]: numbers for OpenTelemetry's meter provider |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
 #![cfg_attr(
-    not(all(feature = "file", feature = "postgres", feature = "config", feature = "metrics")),
+    not(all(feature = "file", feature = "postgres", feature = "config", feature = "txn", feature = "metrics")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -74,10 +75,14 @@ mod throttle;
 pub use builder::IssuerBuilder;
 pub use client::{CertificateName, Client, ClientSecret, SecretHash};
 pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
+#[cfg(feature = "txn")]
+pub use config::{SubjectIssuerConfig, TransactionConfig, TrustDomainConfig};
 #[cfg(any(feature = "metrics", feature = "otel"))]
 pub use metrics::{IssuerMetrics, STORE_TIME_BUCKETS};
 pub use mint::{MintError, MintedToken};
 pub use policy::{Audience, ExchangeRule, Federation, Grant};
+#[cfg(feature = "txn")]
+pub use policy::{TransactionRule, TrustDomain};
 pub use rotation::{KeyState, PublishedKey, RotationError};
 pub use service::{Issuer, RevocationError};
 #[cfg(feature = "file")]

@@ -13,6 +13,9 @@ use crate::identity::Identity;
 /// The lifetime of a token if none is set.
 const LIFETIME: Duration = Duration::from_secs(300);
 
+/// The lifetime of a transaction token if none is set.
+const TRANSACTION_LIFETIME: Duration = Duration::from_secs(60);
+
 /// The distance of [`TokenDraft::expired`] and [`TokenDraft::not_yet_valid`] from now, beyond any leeway.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -56,8 +59,18 @@ struct Forgery {
 
 impl TokenDraft {
     pub(crate) fn new(issuer: &Identity) -> Self {
-        static NUMBER: AtomicU64 = AtomicU64::new(1);
-        let token_id = format!("test-token-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let draft = Self::empty(issuer).subject("test-subject").client_id("test-client");
+        draft.claim("jti", format!("test-token-{}", next_number())).lifetime(LIFETIME)
+    }
+
+    /// A transaction token without a trust domain and a scope.
+    pub(crate) fn transaction(issuer: &Identity) -> Self {
+        let draft = Self::empty(issuer).header("typ", "txntoken+jwt").subject("test-subject");
+        let draft = draft.claim("txn", format!("test-transaction-{}", next_number()));
+        draft.claim("req_wl", "test-workload").lifetime(TRANSACTION_LIFETIME)
+    }
+
+    fn empty(issuer: &Identity) -> Self {
         let draft = TokenDraft {
             issuer: issuer.clone(),
             header: Map::new(),
@@ -65,12 +78,7 @@ impl TokenDraft {
             claims: Map::new(),
             forgery: None,
         };
-        draft
-            .claim("iss", issuer.name.as_str())
-            .subject("test-subject")
-            .client_id("test-client")
-            .claim("jti", token_id)
-            .lifetime(LIFETIME)
+        draft.claim("iss", issuer.name.as_str())
     }
 
     /// The subject (`sub`).
@@ -270,6 +278,12 @@ impl TokenDraft {
         items.push(item.into());
         self.claim(name, items)
     }
+}
+
+/// A number that no other token of this process has.
+fn next_number() -> u64 {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Names only: a test may use claims of real people.

@@ -6,8 +6,8 @@ use countersign_core::authz::Authorities;
 use countersign_core::clock::UnixTime;
 use countersign_core::key::{Algorithm, KeySource};
 use countersign_core::mint::Signer;
-use countersign_core::policy::{NeedsAudience, TrustedIssuer};
-use countersign_core::verify::Verifier;
+use countersign_core::policy::{NeedsAudience, TransactionService, TrustedIssuer};
+use countersign_core::verify::{TransactionVerifier, Verifier};
 
 use crate::clock::ManualClock;
 use crate::draft::TokenDraft;
@@ -153,6 +153,46 @@ impl TestIssuer {
         Verifier::builder()
             .trust(self.trusted_for(audience))
             .clock(clock)
+            .build()
+            .unwrap_or_else(|faults| panic!("this issuer cannot be trusted: {faults}"))
+    }
+
+    /// A draft of a transaction token (draft-ietf-oauth-transaction-tokens-10) of this issuer for a trust domain, complete except for
+    /// its context: `.claim("tctx", …)`. It lives a minute.
+    ///
+    /// ```
+    /// use countersign_test::TestIssuer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let issuer = TestIssuer::new();
+    /// let token = issuer.transaction_token("shop.example", "trade.stocks").subject("ann").sign();
+    /// let transaction = issuer.transaction_verifier_for("shop.example").verify(&token).await.unwrap();
+    /// assert_eq!(transaction.subject(), "ann");
+    /// assert!(transaction.scopes().eq(["trade.stocks"]));
+    /// # });
+    /// ```
+    pub fn transaction_token(&self, trust_domain: impl Into<String>, scope: impl Into<String>) -> TokenDraft {
+        TokenDraft::transaction(&self.0).audience(trust_domain).scope(scope)
+    }
+
+    /// This issuer as the trusted transaction token service of a trust domain. Its keys follow [`rotate`](Self::rotate).
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionVerifier;
+    /// use countersign_test::TestIssuer;
+    ///
+    /// let issuer = TestIssuer::with_system_clock();
+    /// assert!(TransactionVerifier::new(issuer.transaction_service_for("shop.example")).is_ok());
+    /// ```
+    pub fn transaction_service_for(&self, trust_domain: impl Into<String>) -> TransactionService {
+        TransactionService::new(trust_domain, self.key_source()).issuer(&self.0.name).algorithms([self.algorithm()])
+    }
+
+    /// A verifier of the transaction tokens of this issuer for a trust domain, with its clock.
+    #[must_use]
+    pub fn transaction_verifier_for(&self, trust_domain: impl Into<String>) -> TransactionVerifier {
+        TransactionVerifier::builder(self.transaction_service_for(trust_domain))
+            .clock(Arc::new(self.0.clock.clone()))
             .build()
             .unwrap_or_else(|faults| panic!("this issuer cannot be trusted: {faults}"))
     }

@@ -30,6 +30,7 @@
 //! | [`Attack`] | all known attacks, to run against your own service in one loop |
 //! | [`ProofAttack`] | all known attacks on requests with bound tokens |
 //! | [`IntrospectionAttack`] | hostile answers about opaque tokens ([`Provider::hostile_opaque`]) |
+//! | [`TransactionAttack`] | all known attacks with transaction tokens ([`TestIssuer::transaction_token`]) |
 //! | [`ManualClock`] | a clock that the test moves |
 //! | [`Provider`] | discovery, JWKS and opaque tokens on loopback, with faults on demand |
 //!
@@ -55,7 +56,7 @@ mod server;
 pub use answer::Answer;
 pub use clock::ManualClock;
 pub use draft::TokenDraft;
-pub use hostile::{Attack, HostileRequest, IntrospectionAttack, ProofAttack};
+pub use hostile::{Attack, HostileRequest, HostileTransaction, IntrospectionAttack, ProofAttack, TransactionAttack};
 pub use issuer::TestIssuer;
 pub use mock_service::{MockService, RecordedRequest};
 pub use proof::{TestKey, TestProof};

@@ -23,6 +23,23 @@ pub trait BearerAuth: private::Sealed + Sized {
         self
     }
 
+    /// The same request with this transaction token (`Txn-Token`), in place of any other, beside the caller's own token.
+    ///
+    /// ```
+    /// use axum::http::Request;
+    /// use countersign_test::BearerAuth;
+    ///
+    /// let request = Request::get("/orders").bearer_auth("a-token").txn_token("a-transaction-token").body(()).unwrap();
+    /// assert_eq!(request.headers()["txn-token"], "a-transaction-token");
+    /// ```
+    #[must_use]
+    fn txn_token(mut self, token: &str) -> Self {
+        if let Some(headers) = self.headers() {
+            headers.insert("txn-token", sensitive(token));
+        }
+        self
+    }
+
     /// The same request with this bound token and this proof (RFC 9449 §7.1), in place of any others.
     ///
     /// [`TestProof::on`](crate::TestProof::on) makes both in one call.
@@ -90,7 +107,11 @@ impl TokenDraft {
 }
 
 fn credential(scheme: &str, token: &str) -> HeaderValue {
-    let mut value = HeaderValue::from_str(&format!("{scheme} {token}")).expect("a token fits a header");
+    sensitive(&format!("{scheme} {token}"))
+}
+
+fn sensitive(text: &str) -> HeaderValue {
+    let mut value = HeaderValue::from_str(text).expect("a token fits a header");
     value.set_sensitive(true);
     value
 }

@@ -71,6 +71,11 @@ impl<'t> TokenClaims<'t> {
         }
     }
 
+    /// Decodes the claims into `C`, and keeps nothing of it.
+    pub(crate) fn decode_once<C: DeserializeOwned>(&self) -> Result<C, ClaimsError> {
+        self.with_json(|json| serde_json::from_str(json).map_err(|error| ClaimsError::decoding::<C>(json, &error)))?
+    }
+
     /// Compares the claim at a JSON pointer with `expected`; `None` if it has another type. Nothing is kept for it.
     pub(crate) fn compare(&self, pointer: &str, expected: &Value) -> Result<Option<bool>, ClaimsError> {
         let found = self.with_json(|json| find(json, pointer).map(|found| found.compare(expected)));

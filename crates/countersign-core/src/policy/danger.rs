@@ -20,7 +20,7 @@ pub fn without_audience(issuer: NeedsAudience) -> TrustedIssuer {
     issuer.any_audience()
 }
 
-/// Accepts tokens of every `typ`, including ID tokens and logout tokens.
+/// Accepts tokens of every `typ`, including ID tokens and logout tokens, but not transaction tokens.
 ///
 /// A token made for one purpose then works for another. For tools that read tokens of all kinds. A service that accepts
 /// tokens other than access tokens names their type with

@@ -123,6 +123,9 @@ impl TrustedIssuer {
         if !self.token_types.is_empty() {
             form.list("token_types", &self.token_types);
         }
+        if let Some(rules) = self.transactions {
+            form.list("transactions", [if rules.has_issuer { "issuer" } else { "no issuer" }]);
+        }
         self.authorities.describe(&mut |field, values| form.list(field, values));
         form.digest()
     }

@@ -57,6 +57,7 @@ impl NeedsAudience {
             authorities: Authorities::new(),
             plain_http_allowed: false,
             proof_required: false,
+            transactions: None,
             is_resolved: false,
             is_only_issuer: false,
             identity_claims: Arc::default(),
@@ -117,12 +118,21 @@ pub struct TrustedIssuer {
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
     pub(crate) proof_required: bool,
+    /// The further rules if the issuer is a transaction token service.
+    pub(crate) transactions: Option<TransactionRules>,
     /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
     pub(crate) is_resolved: bool,
     /// Set if the verifier trusts no other issuer.
     pub(crate) is_only_issuer: bool,
     /// The claims that [tell who calls](Self::naming_claims) at any configured issuer; of a resolved issuer, only its own.
     pub(crate) identity_claims: Arc<Vec<Box<str>>>,
+}
+
+/// The rules for transaction tokens beyond those for every token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TransactionRules {
+    /// True if the policy names the issuer, so that tokens must name it too.
+    pub(crate) has_issuer: bool,
 }
 
 impl TrustedIssuer {
@@ -402,7 +412,8 @@ impl TrustedIssuer {
     pub(crate) fn takes_type(&self, found: &TokenType) -> bool {
         let is_named = |name: &String| name.eq_ignore_ascii_case(found.name());
         let named = *found != TokenType::Absent && self.token_types.iter().any(is_named);
-        self.any_type || named || self.profile.takes(found)
+        let is_any = self.any_type && !TokenKinds::is_transaction(found.name());
+        is_any || named || self.profile.takes(found)
     }
 
     /// The accepted types, as text.
@@ -468,7 +479,8 @@ impl TrustedIssuer {
         let values = self.required_values.iter().map(|(name, _)| name);
         let allowed = self.allowed_values.iter().chain(&self.kind_claim).map(|(name, _)| name);
         let of_rules = self.required.iter().chain(values).chain(allowed).map(|name| Cow::Borrowed(name.as_str()));
-        self.authorities.claim_names().chain(of_rules)
+        let of_transactions = self.transactions.iter().flat_map(|_| TRANSACTION_CLAIMS).map(Cow::Borrowed);
+        self.authorities.claim_names().chain(of_rules).chain(of_transactions)
     }
 
     /// The claims that tell who calls: those that the mapping reads, and those of which the rules require a value.
@@ -544,6 +556,10 @@ impl TrustedIssuer {
         if self.profile == Profile::Named && self.token_types.is_empty() && !self.any_type {
             fault("token_types", "token_types is empty, but the profile accepts only named types; name at least one");
         }
+        if self.transactions.is_none() && self.token_types.iter().any(|name| TokenKinds::is_transaction(name)) {
+            let problem = "a transaction token is no access token and identifies no caller; give its service to a TransactionVerifier";
+            fault("token_types", problem);
+        }
         if self.leeway > MAX_LEEWAY {
             fault("leeway", "leeway is above 300 s; lower it and synchronize the clocks");
         }
@@ -597,6 +613,9 @@ impl TrustedIssuer {
         faults
     }
 }
+
+/// The claims of transaction tokens that the rules read, besides the registered ones.
+const TRANSACTION_CLAIMS: [&str; 4] = ["txn", "req_wl", "tctx", "rctx"];
 
 /// The fault of an issuer that is the address of its discovery document, with the name that it probably has.
 ///

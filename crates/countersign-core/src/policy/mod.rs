@@ -9,10 +9,11 @@ mod profile;
 mod provider;
 pub(crate) mod resolved;
 pub(crate) mod spiffe;
+mod transaction;
 
 pub use config::{
     AudienceList, AuthoritiesConfig, ConnectionConfig, IntrospectionConfig, KeysConfig, OutboundConfig, Policy,
-    TrustedIssuerConfig,
+    TransactionServiceConfig, TrustedIssuerConfig,
 };
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
@@ -20,6 +21,7 @@ pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
 pub use provider::ProviderMapping;
 pub(crate) use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
+pub use transaction::{TRANSACTION_MAX_LIFETIME, TransactionService};
 
 use std::time::Duration;
 

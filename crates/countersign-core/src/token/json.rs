@@ -266,7 +266,15 @@ impl<'j> Reader<'j> {
 }
 
 /// Returns whether JSON has no object with a name twice; other faults are for its reader to find.
-pub(crate) fn has_unique_names(json: &str) -> bool {
+///
+/// ```
+/// use countersign_core::integration::has_unique_names;
+///
+/// assert!(has_unique_names(r#"{"a":{"a":1}}"#));
+/// assert!(!has_unique_names(r#"{"a":1,"\u0061":2}"#));
+/// ```
+#[must_use]
+pub fn has_unique_names(json: &str) -> bool {
     let mut reader = Reader::new(json);
     reader.skip(MAX_CLAIMS_DEPTH).is_ok() && reader.end().is_ok()
         || serde_json::from_str::<serde::de::IgnoredAny>(json).is_err()

@@ -92,6 +92,11 @@ impl TokenKinds {
         }
     }
 
+    /// Returns whether tokens of this `typ` are transaction tokens.
+    pub(crate) fn is_transaction(name: &str) -> bool {
+        TokenKind::from_type(name) == Some(TokenKind::Transaction)
+    }
+
     /// These kinds and another one.
     pub(crate) fn and(self, kind: TokenKind) -> Self {
         TokenKinds(self.0 | 1 << kind as u16)

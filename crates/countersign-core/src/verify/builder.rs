@@ -280,8 +280,10 @@ impl VerifierBuilder {
         let configured = self.issuers.iter().map(|issuer| safe_text(issuer.issuer()));
         let others = self.resolved.iter().map(|_| "those found at run time".to_owned());
         let trusted_names = some_of(configured.chain(others)).into_boxed_str();
+        let transactions = issuers.values().find(|issuer| issuer.transactions.is_some()).map(Arc::clone);
         Ok(Revision {
             number: 0,
+            transactions,
             trusted_names,
             claim_names: claim_names.into_iter().collect(),
             issuers,

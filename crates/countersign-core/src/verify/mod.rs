@@ -19,6 +19,7 @@ mod rules;
 pub(crate) mod signature;
 pub(crate) mod span;
 pub(crate) mod still_accepted;
+pub(crate) mod transaction;
 mod verified;
 pub(crate) mod verifier;
 pub(crate) mod vouched;
@@ -27,6 +28,10 @@ pub use binding::Binding;
 pub use builder::VerifierBuilder;
 pub use replaceable::PolicyReplacer;
 pub use report::{Check, Outcome, Report, Verdict};
+pub use transaction::{
+    MAX_TRANSACTION_TOKEN_BYTES, TRANSACTION_CACHE_BYTES, TransactionToken, TransactionVerifier,
+    TransactionVerifierBuilder,
+};
 pub use verified::Verified;
 pub use verifier::{VerificationStats, Verifier};
 

@@ -45,7 +45,8 @@ impl IssuerNames {
         let grants = self.read_grants(issuer, payload, claim_names)?;
         let client = issuer.authorities.client(payload, claim_names)?;
         let is_clients_own = issuer.authorities.is_own(payload, claim_names, client.as_deref().unwrap_or_default())?;
-        Ok(Caller { grants, client, is_clients_own, binding: Binding::of(payload)?, configured_claims: None })
+        let binding = Binding::of(payload)?;
+        Ok(Caller { grants, client, is_clients_own, binding, configured_claims: None, transaction: None })
     }
 
     #[inline(always)]

@@ -21,6 +21,8 @@ pub(super) struct Revision {
     pub(super) number: u64,
     /// With a fast hash: tokens add no names to it.
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
+    /// The only issuer, if it is a transaction token service: its tokens need not name it.
+    pub(super) transactions: Option<Arc<TrustedIssuer>>,
     /// The names of the first issuers, as text for errors.
     pub(super) trusted_names: Box<str>,
     /// The source of issuers that are not configured.

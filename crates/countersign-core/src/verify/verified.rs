@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use serde::de::DeserializeOwned;
+
 use super::binding::Binding;
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
@@ -44,6 +46,8 @@ pub struct Verified {
     issuer: Arc<TrustedIssuer>,
     bound: Option<Box<Bound>>,
     clock: Arc<dyn Clock>,
+    /// `txn`, if it is a transaction token.
+    transaction: Option<Box<str>>,
 }
 
 /// The part that only bound tokens have.
@@ -70,6 +74,8 @@ pub(super) struct Caller<'t> {
     pub(super) binding: Option<Box<Binding>>,
     /// The claims that the mappings of the configured issuers read, if the issuer is not one of them.
     pub(super) configured_claims: Option<Arc<Vec<Box<str>>>>,
+    /// `txn`, if the token is a transaction token.
+    pub(super) transaction: Option<Box<str>>,
 }
 
 impl Verified {
@@ -77,7 +83,7 @@ impl Verified {
     pub(super) fn new(
         token: &str,
         signed: &Signed<'_>,
-        Caller { grants, client, is_clients_own, binding, configured_claims }: Caller<'_>,
+        Caller { grants, client, is_clients_own, binding, configured_claims, transaction }: Caller<'_>,
         issuer: Arc<TrustedIssuer>,
         epoch: u64,
         budget: Option<Arc<DecodedBudget>>,
@@ -100,6 +106,7 @@ impl Verified {
             issuer,
             bound: binding.map(|binding| Bound::new(*binding)),
             clock,
+            transaction,
         })
     }
 
@@ -107,7 +114,7 @@ impl Verified {
     pub(super) fn vouched(
         kind: CredentialKind,
         payload: &Payload,
-        Caller { grants, client, is_clients_own, binding, configured_claims }: Caller<'_>,
+        Caller { grants, client, is_clients_own, binding, configured_claims, .. }: Caller<'_>,
         issuer: Arc<TrustedIssuer>,
         budget: Option<Arc<DecodedBudget>>,
         clock: Arc<dyn Clock>,
@@ -128,6 +135,7 @@ impl Verified {
             epoch: 0,
             issuer,
             clock,
+            transaction: None,
         })
     }
 
@@ -312,6 +320,34 @@ impl Verified {
         requirement.check(&self.facts(context))
     }
 
+    /// As [`check`](Self::check), for a request within this transaction.
+    #[inline]
+    pub(super) fn check_within(
+        &self,
+        requirement: &Requirement,
+        context: RequestContext<'_>,
+        transaction: Option<&Verified>,
+    ) -> Decision {
+        let Some(transaction) = transaction else { return self.check(requirement, context) };
+        self.check(requirement, context.within(&transaction.facts(context)))
+    }
+
+    /// As [`explain_in`](Self::explain_in), for a request within this transaction.
+    pub(super) fn explain_within(
+        &self,
+        requirement: &Requirement,
+        context: RequestContext<'_>,
+        transaction: Option<&Verified>,
+    ) -> Explanation {
+        let Some(transaction) = transaction else { return self.explain_in(requirement, context) };
+        self.explain_in(requirement, context.within(&transaction.facts(context)))
+    }
+
+    /// Decodes the claims, and keeps nothing of it.
+    pub(super) fn decode<C: DeserializeOwned>(&self) -> Result<C, ClaimsError> {
+        self.token_claims().decode_once()
+    }
+
     #[inline]
     fn facts<'f>(&'f self, context: RequestContext<'f>) -> Facts<'f> {
         Facts {
@@ -362,6 +398,11 @@ impl Verified {
             && self.issuer.is_only_issuer == other.issuer.is_only_issuer
     }
 
+    /// The identifier of the transaction (`txn`), if this is a transaction token.
+    pub(super) fn transaction_id(&self) -> Option<&str> {
+        self.transaction.as_deref()
+    }
+
     /// The name of the key that signed the token; `None` if an authority vouches for its claims.
     pub(super) fn key_label(&self) -> Option<&KeyLabel> {
         self.key.as_deref()
@@ -384,7 +425,8 @@ impl Verified {
     /// The heap memory besides the token, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
         let bound = self.bound.as_ref().map_or(0, |_| size_of::<Bound>());
-        self.strings.heap_bytes() + self.grants.held_bytes() + bound
+        let transaction = self.transaction.as_ref().map_or(0, |id| id.len());
+        self.strings.heap_bytes() + self.grants.held_bytes() + bound + transaction
     }
 }
 

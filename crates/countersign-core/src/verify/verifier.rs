@@ -191,6 +191,12 @@ pub(super) fn keys_for<'h>(
     }
 }
 
+/// The identifier of a transaction, whose token passed the rules.
+#[cold]
+fn transaction_id(payload: &Payload, claim_names: &[Box<str>]) -> Option<Box<str>> {
+    payload.captured(claim_names, "txn").and_then(|json| serde_json::from_str(json).ok())
+}
+
 /// Marks an error about times if the token is signed, so that only its owner learns it.
 ///
 /// The signature is checked only for this, and only with cached keys; the token stays refused in any case.
@@ -232,9 +238,13 @@ impl Revision {
         format!("a trusted issuer ({})", self.trusted_names)
     }
 
-    /// The trust domain that issued a token without `iss`: `sub` is then the SPIFFE ID of a workload (JWT-SVID §3).
+    /// The trust domain that issued a token without `iss`: `sub` is then the SPIFFE ID of a workload (JWT-SVID §3). Of
+    /// transaction tokens it is the one whose service is trusted.
     #[inline(never)]
     fn trust_domain_of(&self, payload: &Payload) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        if let Some(service) = &self.transactions {
+            return Ok(service);
+        }
         let subject = payload.subject.map_or("", |text| payload.text(text));
         let Some(name) = trust_domain_id(subject) else {
             return Err(VerifyError::new(
@@ -408,6 +418,7 @@ impl Verifier {
         let payload = &signed.token.payload;
         let mut caller = inner.names.read(issuer, payload, claim_names).map_err(VerifyError::after_signature)?;
         caller.configured_claims = issuer.is_resolved.then(|| Arc::clone(&inner.identity_claims));
+        caller.transaction = issuer.transactions.and_then(|_| transaction_id(payload, claim_names));
         let budget = inner.decoded.clone();
         let verified =
             Verified::new(token, &signed, caller, Arc::clone(issuer), current.epoch, budget, Arc::clone(&self.0.clock));

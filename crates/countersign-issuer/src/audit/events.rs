@@ -15,6 +15,8 @@ pub(crate) struct Issued<'a> {
     pub(crate) audience: &'a str,
     pub(crate) scope: &'a str,
     pub(crate) token_id: &'a str,
+    /// The transaction, if it is a transaction token.
+    pub(crate) txn: Option<&'a str>,
     pub(crate) key_id: &'a str,
     pub(crate) has_actor: bool,
     pub(crate) is_bound: bool,
@@ -28,6 +30,7 @@ pub(crate) fn token_issued(issued: &Issued<'_>) {
         audience = issued.audience,
         scope = issued.scope,
         token_id = issued.token_id,
+        txn = issued.txn,
         key_id = issued.key_id,
         has_actor = issued.has_actor,
         is_bound = issued.is_bound,

@@ -16,7 +16,7 @@ use crate::client::{AssertionCheck, Client, ClientAuthenticator, PublicKeys, Reg
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
-use crate::service::{Federations, Issuer, Parts, own_token_verifier};
+use crate::service::{Federations, Issuer, Parts, TrustDomains, own_token_verifier};
 use crate::store::{AsyncStore, MemoryStore};
 
 /// The shortest time between scheduled rotations, well above the time in which an old key retires.
@@ -70,12 +70,15 @@ impl IssuerBuilder {
         let maintenance = Maintenance::new(Arc::clone(&keys), Arc::clone(&counts));
         let source = Arc::clone(&key_source) as Arc<dyn KeySource>;
         let clock = Arc::clone(&self.clock);
+        let trust_domains =
+            TrustDomains::new(self.trust_domains, &self.name, &source, self.algorithm, &clock, self.danger_denied)?;
         let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
         let (clock, proof_store) = (Arc::clone(&self.clock), store.clone());
         let proofs = ProofCheck::new(external_url, self.dpop_nonces, self.dpop_bound_access_tokens, clock, proof_store);
         Ok(Issuer::new(Parts {
             audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
             federations,
+            trust_domains,
             clients: ClientAuthenticator::new(clients, secrets, assertions, store.clone()),
             name: self.name,
             token_lifetime: self.token_lifetime,
@@ -121,6 +124,15 @@ impl IssuerBuilder {
                 ));
             }
         }
+        for domain in &self.trust_domains {
+            faults.extend(domain.faults());
+            // A name means one thing: an audience of access tokens, or a trust domain.
+            if !names.insert(domain.name()) {
+                let name = domain.name().escape_debug();
+                faults
+                    .push(Fault::new("trust_domain", format!("{name} is added twice, or is an audience; rename one")));
+            }
+        }
         let is_client = |id: &str| self.clients.iter().any(|client| client.id() == id);
         faults.extend(self.federations.iter().flat_map(|federation| federation.faults(is_client)));
         let is_federated = |client: &Client| {
@@ -138,7 +150,12 @@ impl IssuerBuilder {
                     false => tracing::warn!(client = %id, "a client exchanges without an actor (danger_without_actor)"),
                 }
             }
-            faults.extend(client.faults(&self.audiences, self.pepper.is_some(), is_federated(client)));
+            faults.extend(client.faults(
+                &self.audiences,
+                &self.trust_domains,
+                self.pepper.is_some(),
+                is_federated(client),
+            ));
             if !ids.insert(client.id()) {
                 faults.push(Fault::new("client", format!("{} is added twice; remove one", client.id().escape_debug())));
             }

@@ -9,7 +9,7 @@ use countersign_core::proof::Nonces;
 use countersign_core::secret::Secret;
 
 use crate::client::Client;
-use crate::policy::{Audience, Federation};
+use crate::policy::{Audience, Federation, TrustDomain};
 use crate::service::Issuer;
 use crate::store::{Store, StoreKey};
 
@@ -45,6 +45,7 @@ pub struct IssuerBuilder {
     pub(super) audiences: Vec<Audience>,
     pub(super) clients: Vec<Client>,
     pub(super) federations: Vec<Federation>,
+    pub(super) trust_domains: Vec<TrustDomain>,
     pub(super) token_lifetime: Duration,
     pub(super) algorithm: Algorithm,
     pub(super) clock: Arc<dyn Clock>,
@@ -67,6 +68,7 @@ impl Issuer {
             audiences: Vec::new(),
             clients: Vec::new(),
             federations: Vec::new(),
+            trust_domains: Vec::new(),
             token_lifetime: TOKEN_LIFETIME,
             algorithm: Algorithm::ES256,
             clock: Arc::new(SystemClock),
@@ -93,6 +95,32 @@ impl IssuerBuilder {
     /// Adds a service that requests tokens.
     pub fn add_client(mut self, client: Client) -> Self {
         self.clients.push(client);
+        self
+    }
+
+    /// Adds a trust domain: the issuer is its transaction token service (draft-ietf-oauth-transaction-tokens-10).
+    ///
+    /// Clients with a [`TransactionRule`](crate::TransactionRule) request transaction tokens by token exchange. Services verify them
+    /// with the issuer's keys, and with its name as their `iss`.
+    ///
+    /// ```
+    /// use countersign_issuer::{Client, Issuer, SecretHash, TransactionRule, TrustDomain};
+    ///
+    /// let (shown_once, stored) = SecretHash::generate()?;
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000")
+    ///     .add_trust_domain(TrustDomain::new("shop.example").scopes(["orders:place"]))
+    ///     .add_client(
+    ///         Client::new("gateway")
+    ///             .secret(stored)
+    ///             .add_transaction_rule(TransactionRule::new("shop.example", ["orders:place"])),
+    ///     )
+    ///     .build()?;
+    /// # let _ = (shown_once, issuer);
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[cfg(feature = "txn")]
+    pub fn add_trust_domain(mut self, domain: TrustDomain) -> Self {
+        self.trust_domains.push(domain);
         self
     }
 

@@ -3,7 +3,7 @@
 use countersign_core::error::Fault;
 
 use super::{CertificateName, Client};
-use crate::policy::{Audience, Grant, is_scope};
+use crate::policy::{Audience, Grant, TrustDomain, is_scope};
 
 /// The longest client id, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 256;
@@ -14,7 +14,13 @@ const MAX_KEYED_HASHES: usize = 4;
 impl Client {
     /// All faults of the registration, given the issuer's audiences, whether it has a pepper, and whether a federation
     /// authenticates this client.
-    pub(crate) fn faults(&self, audiences: &[Audience], has_pepper: bool, is_federated: bool) -> Vec<Fault> {
+    pub(crate) fn faults(
+        &self,
+        audiences: &[Audience],
+        trust_domains: &[TrustDomain],
+        has_pepper: bool,
+        is_federated: bool,
+    ) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut fault = |field, problem: &'static str| faults.push(self.fault(field, problem));
         let is_fine = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
@@ -43,7 +49,8 @@ impl Client {
         if self.grants.is_empty() {
             fault("grants", "empty; the client could request nothing");
         }
-        if self.grants.contains(&Grant::TokenExchange) && self.exchange_rules.is_empty() {
+        let has_rule = !self.exchange_rules.is_empty() || !self.transaction_rules.is_empty();
+        if self.grants.contains(&Grant::TokenExchange) && !has_rule {
             fault("grants", "token exchange without a rule; add `.add_exchange_rule(…)`");
         }
         if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
@@ -68,6 +75,31 @@ impl Client {
             fault("scopes", "names a scope that none of the client's audiences knows; add it to an audience");
         }
         faults.extend(self.exchange_rules.iter().flat_map(|rule| rule.faults(self.id())));
+        faults.extend(self.transaction_faults(trust_domains));
+        faults
+    }
+
+    fn transaction_faults(&self, trust_domains: &[TrustDomain]) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (number, rule) in self.transaction_rules.iter().enumerate() {
+            faults.extend(rule.faults(self.id()));
+            let mut fault = |problem: &'static str| faults.push(self.fault("transaction rule", problem));
+            if self.transaction_rules.iter().take(number).any(|other| other.trust_domain == rule.trust_domain) {
+                fault("names a trust domain twice; combine both rules");
+            }
+            match trust_domains.iter().find(|domain| domain.name() == rule.trust_domain) {
+                None => fault("names a trust domain unknown to the issuer; add it with `.add_trust_domain(…)`"),
+                Some(domain) if !rule.scopes.is_within(&domain.scopes) => {
+                    fault("names a scope that the trust domain does not know; add it there");
+                }
+                Some(_) => {}
+            }
+        }
+        // It is `req_wl` in its transaction tokens, which is a name without spaces.
+        if !self.transaction_rules.is_empty() && self.id().contains(' ') {
+            faults
+                .push(self.fault("id", "has a space, which the name of a workload in transaction tokens cannot have"));
+        }
         faults
     }
 }

@@ -11,7 +11,7 @@ use countersign_core::secret::Secret;
 use super::certificate_name::CertificateName;
 use super::public_keys::PublicKeys;
 use super::secret::SecretHash;
-use crate::policy::{ExchangeRule, Grant, ScopeSet};
+use crate::policy::{ExchangeRule, Grant, ScopeSet, TransactionRule};
 
 /// A secret of a client: its stored hash, or the secret itself, which is hashed when the issuer is built.
 ///
@@ -76,6 +76,7 @@ pub struct Client {
     pub(super) default_audience: Option<String>,
     pub(crate) scopes: ScopeSet,
     pub(crate) exchange_rules: Vec<ExchangeRule>,
+    pub(crate) transaction_rules: Vec<TransactionRule>,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) dpop_bound_access_tokens: bool,
     pub(crate) certificate_bound_access_tokens: bool,
@@ -99,6 +100,7 @@ impl Client {
             default_audience: None,
             scopes: ScopeSet::default(),
             exchange_rules: Vec::new(),
+            transaction_rules: Vec::new(),
             tenant: None,
             dpop_bound_access_tokens: false,
             certificate_bound_access_tokens: false,
@@ -214,6 +216,17 @@ impl Client {
         }
         self.grants.insert(Grant::TokenExchange);
         self.exchange_rules.push(rule);
+        self
+    }
+
+    /// Lets it request transaction tokens, as `rule` allows: one rule for each trust domain.
+    #[cfg(feature = "txn")]
+    pub fn add_transaction_rule(mut self, mut rule: TransactionRule) -> Self {
+        if rule.subject_audiences.is_empty() {
+            rule.subject_audiences.push(self.id.clone());
+        }
+        self.grants.insert(Grant::TokenExchange);
+        self.transaction_rules.push(rule);
         self
     }
 

@@ -11,6 +11,8 @@ use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
 use serde::Deserialize;
 
 use super::file::{joined, read_file};
+#[cfg(feature = "txn")]
+use super::trust_domain::TransactionConfig;
 use crate::client::{CertificateName, Client, SecretHash, registered_keys};
 use crate::policy::{ExchangeRule, Grant};
 
@@ -89,6 +91,10 @@ pub struct ClientConfig {
     /// The rules of token exchange.
     #[serde(default, rename = "exchange")]
     pub exchanges: Vec<ExchangeConfig>,
+    /// The rules for transaction tokens, one for each trust domain.
+    #[cfg(feature = "txn")]
+    #[serde(default, rename = "transaction")]
+    pub transactions: Vec<TransactionConfig>,
 }
 
 /// A stored secret, hidden from `Debug`.
@@ -184,6 +190,10 @@ impl ClientConfig {
         }
         if self.locked {
             client = client.locked();
+        }
+        #[cfg(feature = "txn")]
+        for rule in &self.transactions {
+            client = client.add_transaction_rule(rule.to_rule());
         }
         Ok(self.exchanges.iter().fold(client, |client, rule| client.add_exchange_rule(rule.to_rule())))
     }

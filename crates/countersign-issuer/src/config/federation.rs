@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use countersign_core::error::ConfigError;
-use countersign_core::key::{KeySet, KeySource};
-use countersign_core::policy::{KeysConfig, TrustedIssuerConfig};
+use countersign_core::key::KeySource;
+use countersign_core::policy::TrustedIssuerConfig;
 use serde::Deserialize;
 
-use super::file::{joined, read_file};
+use super::trusted::trusted_issuer;
 use crate::policy::Federation;
 
 /// Another issuer, the rules under which it is trusted, and the client of each of its subjects.
@@ -46,35 +46,9 @@ impl FederationConfig {
         folder: &Path,
         remote: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError>,
     ) -> Result<Federation, ConfigError> {
-        let trusted = self.trusted_from(folder)?;
-        // The source reads a file again as it changes; a wrong one is reported at the start.
-        let read = |path: &String| read_file(Path::new(path), "federation");
-        let set = match &trusted.keys {
-            KeysConfig::File(path) => Some(KeySet::from_jwks(read(path)?.expose().as_bytes())),
-            KeysConfig::SpiffeBundleFile(path) => Some(KeySet::from_spiffe_bundle(read(path)?.expose().as_bytes())),
-            _ => None,
-        };
-        set.transpose().map_err(|rejected| ConfigError::new("federation", rejected.to_string()))?;
-        let keys = trusted.keys.inline().unwrap_or_else(|| remote(&trusted))?;
-        let federation = Federation::new(trusted.to_trusted_issuer(keys));
+        let trusted = trusted_issuer(&self.trusted, folder, remote, "federation")?;
+        let federation = Federation::new(trusted);
         let subjects = self.subjects.iter();
         Ok(subjects.fold(federation, |federation, (subject, client)| federation.add_subject(subject, client)))
-    }
-
-    /// The rules, with paths that start at `folder` if they are relative.
-    fn trusted_from(&self, folder: &Path) -> Result<TrustedIssuerConfig, ConfigError> {
-        let mut trusted = self.trusted.clone();
-        let mut paths: Vec<&mut String> = match &mut trusted.keys {
-            KeysConfig::File(path) | KeysConfig::SpiffeBundleFile(path) => vec![path],
-            _ => Vec::new(),
-        };
-        if let Some(connection) = &mut trusted.connection {
-            paths.extend(&mut connection.roots_files);
-            paths.extend([&mut connection.certificate_file, &mut connection.key_file].into_iter().flatten());
-        }
-        for path in paths {
-            *path = joined(folder, path, "federation")?;
-        }
-        Ok(trusted)
     }
 }

@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 #[cfg(feature = "config")]
 use super::file::read_file;
+#[cfg(feature = "txn")]
+use super::trust_domain::TrustDomainConfig;
 use super::{AudienceConfig, ClientConfig, FederationConfig, StoreConfig};
 use crate::builder::IssuerBuilder;
 use crate::service::Issuer;
@@ -95,6 +97,10 @@ pub struct IssuerConfig {
     /// The services that request tokens.
     #[serde(default, rename = "client")]
     pub clients: Vec<ClientConfig>,
+    /// The trust domains that transaction tokens are issued for.
+    #[cfg(feature = "txn")]
+    #[serde(default, rename = "trust_domain")]
+    pub trust_domains: Vec<TrustDomainConfig>,
     /// Other issuers whose tokens authenticate clients.
     #[serde(default, rename = "federation")]
     pub federations: Vec<FederationConfig>,
@@ -191,6 +197,12 @@ impl IssuerConfig {
         }
         for audience in &self.audiences {
             builder = builder.add_audience(audience.to_audience());
+        }
+        #[cfg(feature = "txn")]
+        for domain in &self.trust_domains {
+            if let Some(domain) = taken(domain.to_trust_domain(&self.folder, &remote), &mut faults) {
+                builder = builder.add_trust_domain(domain);
+            }
         }
         for client in &self.clients {
             if let Some(client) = taken(client.to_client(&self.issuer, &self.folder, &remote), &mut faults) {

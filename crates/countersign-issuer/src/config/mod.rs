@@ -10,12 +10,17 @@ mod issuer;
 #[cfg(not(feature = "config"))]
 mod no_text;
 mod store;
+#[cfg(feature = "txn")]
+mod trust_domain;
+mod trusted;
 
 pub use audience::AudienceConfig;
 pub use client::{ClientConfig, ExchangeConfig};
 pub use federation::FederationConfig;
 pub use issuer::IssuerConfig;
 pub use store::StoreConfig;
+#[cfg(feature = "txn")]
+pub use trust_domain::{SubjectIssuerConfig, TransactionConfig, TrustDomainConfig};
 
 #[cfg(all(test, feature = "config"))]
 mod tests;

@@ -50,6 +50,7 @@ impl From<GrantError> for OAuthError {
             GrantError::InvalidRequest(description) => OAuthError::invalid_request(description),
             GrantError::InvalidScope(description) => OAuthError::invalid_scope(description),
             GrantError::InvalidTarget(description) => OAuthError::invalid_target(description),
+            GrantError::Unavailable => OAuthError::server_error(),
             GrantError::Store => OAuthError::unavailable(),
         }
     }

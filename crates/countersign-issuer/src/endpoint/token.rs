@@ -11,8 +11,10 @@ use super::refusal::refuse;
 use crate::audit::{self, Issued};
 use crate::client::Client;
 use crate::counts::{Outcome, TokenGrant};
-use crate::grant;
-use crate::oauth::{ClientIdentification, Form, OAuthError, json_response, refuse_credential, token_type};
+use crate::grant::{self, GrantedToken};
+use crate::oauth::{
+    ClientIdentification, Form, NOT_APPLICABLE, OAuthError, json_response, refuse_credential, token_type,
+};
 use crate::policy::Grant;
 use crate::proof::{DPOP, Possession};
 use crate::service::Issuer;
@@ -108,7 +110,10 @@ async fn issue(
         issuer.proofs().record(proof, client.id()).await?;
     }
     let certificate = possession.certificate.filter(|_| is_for_certificate || granted.is_for_certificate);
-    let binding = Possession { certificate, ..possession };
+    let binding = match granted.token {
+        GrantedToken::Access { .. } => Possession { certificate, ..possession },
+        GrantedToken::Transaction => Possession::default(),
+    };
     let token = issuer.issue(client, &granted, binding)?;
     let scope = granted.scope.to_text();
     audit::token_issued(&Issued {
@@ -117,20 +122,25 @@ async fn issue(
         audience: &granted.audience,
         scope: &scope,
         token_id: token.token_id(),
+        txn: granted.claims.get("txn").and_then(Value::as_str),
         key_id: token.key_id(),
         has_actor: granted.claims.contains_key("act"),
         is_bound: binding.confirmation().is_some(),
     });
 
+    let (token_type, issued_token_type) = match granted.token {
+        GrantedToken::Access { issued_token_type } => (token_type(binding.key.is_some()), issued_token_type),
+        GrantedToken::Transaction => (NOT_APPLICABLE, Some(grant::TXN_TOKEN)),
+    };
     let mut body = json!({
         "access_token": token.as_str(),
-        "token_type": token_type(binding.key.is_some()),
+        "token_type": token_type,
         "expires_in": token.lifetime().as_secs(),
     });
     if !granted.scope.is_empty() {
         body["scope"] = Value::from(scope);
     }
-    if let Some(issued_token_type) = granted.issued_token_type {
+    if let Some(issued_token_type) = issued_token_type {
         body["issued_token_type"] = Value::from(issued_token_type);
     }
     Ok(json_response(StatusCode::OK, &body))

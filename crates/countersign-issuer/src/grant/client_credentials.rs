@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::granted::GrantedToken;
 use super::request::{scope, target};
 use super::{GrantError, Granted};
 use crate::client::Client;
@@ -23,6 +24,6 @@ pub(super) fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> Result<
         not_after: None,
         claims,
         is_for_certificate: false,
-        issued_token_type: None,
+        token: GrantedToken::Access { issued_token_type: None },
     })
 }

@@ -8,6 +8,8 @@ pub(crate) enum GrantError {
     InvalidRequest(&'static str),
     InvalidScope(&'static str),
     InvalidTarget(&'static str),
+    /// No randomness is available.
+    Unavailable,
     /// It is unknown whether a presented token is revoked.
     Store,
 }

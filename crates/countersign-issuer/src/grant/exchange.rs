@@ -6,6 +6,7 @@ use countersign_core::key::Thumbprint;
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value, json};
 
+use super::granted::GrantedToken;
 use super::request::{scope, target};
 use super::{GrantError, Granted};
 use crate::client::Client;
@@ -14,11 +15,14 @@ use crate::policy::{CLIENT_SUBJECT_CLAIM, ExchangeRule, ScopeSet, TENANT_CLAIM};
 use crate::proof::Possession;
 use crate::service::Issuer;
 
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// The longest chain of actors that a verifier accepts.
 const MAX_ACTORS: usize = 8;
+
+/// Claims that say that others are stored elsewhere.
+pub(super) const ELSEWHERE: [&str; 3] = ["_claim_names", "_claim_sources", "hasgroups"];
 
 /// Claims about the subject, which hold for any actor.
 const COPIED: [&str; 3] = [TENANT_CLAIM, "acr", "auth_time"];
@@ -43,7 +47,7 @@ pub(super) async fn evaluate(
         .iter()
         .find(|rule| rule.allows(target.name(), subject.subject(), subject.audiences()))
         .ok_or_else(|| no_rule(client, &subject, target.name()))?;
-    if ["_claim_names", "_claim_sources", "hasgroups"].iter().any(|name| claims.contains_key(*name)) {
+    if ELSEWHERE.iter().any(|name| claims.contains_key(*name)) {
         // The new token would not say that they exist.
         return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
     }
@@ -78,12 +82,12 @@ pub(super) async fn evaluate(
         not_after,
         claims: copied,
         is_for_certificate,
-        issued_token_type: Some(ACCESS_TOKEN),
+        token: GrantedToken::Access { issued_token_type: Some(ACCESS_TOKEN) },
     })
 }
 
 /// The same error for every invalid token, so that the response reveals nothing about it.
-const NOT_ACCEPTED: GrantError = GrantError::InvalidRequest("a presented token is not accepted");
+pub(super) const NOT_ACCEPTED: GrantError = GrantError::InvalidRequest("a presented token is not accepted");
 
 /// A verified token of the request; `None` if both of its parameters are absent.
 async fn presented(
@@ -110,7 +114,7 @@ fn is_own(token: &Verified, client: &Client) -> bool {
 }
 
 /// Returns whether the subject of the token is a client: it is the client's own token, or was exchanged from one.
-fn is_client_subject(subject: &Verified, claims: &Map<String, Value>) -> bool {
+pub(super) fn is_client_subject(subject: &Verified, claims: &Map<String, Value>) -> bool {
     let is_marked = claims.get(CLIENT_SUBJECT_CLAIM) == Some(&Value::from(true));
     is_marked || (subject.client_id() == Some(subject.subject()) && subject.actor().is_none())
 }
@@ -130,7 +134,7 @@ fn no_rule(client: &Client, subject: &Verified, target: &str) -> GrantError {
 ///
 /// The new token is bound to the key of the client's own proof, to its certificate, or to both, and never to none: a bound token
 /// must not become one that works for everybody. What `token` is bound to is never copied.
-fn check_possession(token: &Verified, own: Possession, is_permitted: bool) -> Result<bool, GrantError> {
+pub(super) fn check_possession(token: &Verified, own: Possession, is_permitted: bool) -> Result<bool, GrantError> {
     let Some(binding) = token.binding() else { return Ok(false) };
     if is_permitted {
         return match own {
@@ -153,7 +157,7 @@ fn check_possession(token: &Verified, own: Possession, is_permitted: bool) -> Re
 }
 
 /// A client with a tenant exchanges only tokens of that tenant.
-fn check_tenant(client: &Client, subject: &Verified) -> Result<(), GrantError> {
+pub(super) fn check_tenant(client: &Client, subject: &Verified) -> Result<(), GrantError> {
     match &client.tenant {
         Some(own) if subject.tenant() != Some(own) => {
             Err(GrantError::InvalidRequest("no rule lets this client act on that token"))
@@ -172,7 +176,7 @@ fn actor_name<'a>(client: &'a Client, actor: Option<&Verified>) -> Result<&'a st
 }
 
 /// If the subject token names who may act, nobody else may (RFC 8693 §4.4).
-fn check_may_act(issuer: &Issuer, claims: &Map<String, Value>, actor: &str) -> Result<(), GrantError> {
+pub(super) fn check_may_act(issuer: &Issuer, claims: &Map<String, Value>, actor: &str) -> Result<(), GrantError> {
     let Some(named) = claims.get("may_act") else { return Ok(()) };
     let issuer_fits = named.get("iss").is_none_or(|iss| iss == issuer.name());
     if named.get("sub").is_some_and(|sub| sub == actor) && issuer_fits {

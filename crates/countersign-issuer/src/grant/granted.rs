@@ -16,6 +16,15 @@ pub(crate) struct Granted {
     pub(crate) claims: Map<String, Value>,
     /// Binds the token to the certificate of the client, even if the client is not registered so.
     pub(crate) is_for_certificate: bool,
-    /// The token type in the response to an exchange.
-    pub(crate) issued_token_type: Option<&'static str>,
+    /// The kind of token.
+    pub(crate) token: GrantedToken,
+}
+
+/// The kind of token to be issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrantedToken {
+    /// An access token, with its type in the response to an exchange.
+    Access { issued_token_type: Option<&'static str> },
+    /// A transaction token, which no key or certificate binds.
+    Transaction,
 }

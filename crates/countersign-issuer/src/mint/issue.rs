@@ -1,16 +1,21 @@
 //! Tokens for authenticated clients, and for subjects that the application has authenticated.
 
+use std::time::Duration;
+
 use countersign_core::clock::UnixTime;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
 
 use super::{MintError, MintedToken};
 use crate::client::Client;
-use crate::grant::Granted;
+use crate::grant::{Granted, GrantedToken};
 use crate::jti::token_id;
 use crate::policy::CLIENT_SUBJECT_CLAIM;
 use crate::proof::Possession;
 use crate::service::Issuer;
+
+/// The `typ` of transaction tokens.
+const TRANSACTION_TOKEN_TYPE: &str = "txntoken+jwt";
 
 impl Issuer {
     /// Signs an access token for a subject that the application has authenticated.
@@ -55,7 +60,8 @@ impl Issuer {
         };
         let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
         self.maintain_keys_blocking();
-        self.sign(draft, audience, not_after)
+        let lifetime = self.audience(audience).map(|audience| audience.lifetime.unwrap_or(self.token_lifetime()));
+        self.sign(draft, lifetime.ok_or(MintError::UnknownAudience)?, not_after)
     }
 
     /// Signs the token that a grant allows, bound to the key and the certificate of `binding`.
@@ -65,23 +71,32 @@ impl Issuer {
         granted: &Granted,
         binding: Possession,
     ) -> Result<MintedToken, MintError> {
+        let (draft, lifetime) = match granted.token {
+            GrantedToken::Access { .. } => {
+                let lifetime = self.audience(&granted.audience).map(|it| it.lifetime.unwrap_or(self.token_lifetime()));
+                (Draft::access_token().client_id(client.id()), lifetime)
+            }
+            GrantedToken::Transaction => {
+                let lifetime = self.trust_domains().get(&granted.audience).map(|domain| domain.lifetime);
+                (Draft::with_type(TRANSACTION_TOKEN_TYPE), lifetime)
+            }
+        };
         let claims = granted.claims.iter();
-        let mut draft = claims.fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
-        draft = draft.subject(&granted.subject).audience(&granted.audience).client_id(client.id());
+        let mut draft = claims.fold(draft, |draft, (name, value)| draft.claim(name, value.clone()));
+        draft = draft.subject(&granted.subject).audience(&granted.audience);
         if !granted.scope.is_empty() {
             draft = draft.scope(granted.scope.to_text());
         }
         if let Some(confirmation) = binding.confirmation() {
             draft = draft.claim("cnf", confirmation);
         }
-        self.sign(draft, &granted.audience, granted.not_after)
+        self.sign(draft, lifetime.ok_or(MintError::UnknownAudience)?, granted.not_after)
     }
 
-    fn sign(&self, draft: Draft, audience: &str, not_after: Option<UnixTime>) -> Result<MintedToken, MintError> {
-        let audience = self.audience(audience).ok_or(MintError::UnknownAudience)?;
+    fn sign(&self, draft: Draft, lifetime: Duration, not_after: Option<UnixTime>) -> Result<MintedToken, MintError> {
         let now = self.clock().now();
         let issued_at = UnixTime::from_secs(now.as_secs()); // whole seconds, rounded down
-        let latest = issued_at.saturating_add(audience.lifetime.unwrap_or(self.token_lifetime()));
+        let latest = issued_at.saturating_add(lifetime);
         let expires_at = UnixTime::from_secs(not_after.map_or(latest, |end| end.min(latest)).as_secs());
         if expires_at <= issued_at {
             return Err(MintError::Expired);

@@ -10,4 +10,4 @@ pub(crate) use client_authentication::{
 };
 pub(crate) use error::{OAuthError, json_response};
 pub(crate) use form::Form;
-pub(crate) use token_type::token_type;
+pub(crate) use token_type::{NOT_APPLICABLE, token_type};

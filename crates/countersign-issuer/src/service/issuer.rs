@@ -10,12 +10,18 @@ use countersign_core::clock::{Clock, FixedClock, UnixTime};
 use countersign_core::error::VerifyError;
 use countersign_core::integration::verify_presented;
 use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys};
+#[cfg(feature = "txn")]
+use countersign_core::policy::TransactionService;
 use countersign_core::policy::TrustedIssuer;
-use countersign_core::verify::{Verified, Verifier};
+use countersign_core::verify::{TransactionToken, Verified, Verifier};
 
 use super::federation::{FederationError, Federations};
 use super::own_tokens;
 use super::revocation::{self, RevocationError};
+use super::subject_issuers::OutsideSubject;
+use super::trust_domains::TrustDomains;
+#[cfg(feature = "txn")]
+use super::trust_domains::transaction_service;
 use crate::audit::{self, Refusals};
 use crate::client::{AuthenticationError, Client, ClientAuthenticator};
 use crate::counts::Counts;
@@ -56,6 +62,7 @@ pub(crate) struct Parts {
     pub(crate) maintenance: Maintenance,
     pub(crate) clients: ClientAuthenticator,
     pub(crate) federations: Federations,
+    pub(crate) trust_domains: TrustDomains,
     pub(crate) key_source: Arc<RingKeys>,
     pub(crate) own_tokens: Verifier,
     pub(crate) store: AsyncStore,
@@ -98,6 +105,23 @@ impl Issuer {
     pub fn trusted_for(&self, audience: impl Into<String>) -> TrustedIssuer {
         let keys = Arc::clone(&self.0.key_source) as Arc<dyn KeySource>;
         own_tokens::trusted_for(&self.0.name, keys, self.algorithm(), audience)
+    }
+
+    /// The issuer as a verifier in the same process trusts it for transaction tokens of `trust_domain`.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionVerifier;
+    /// use countersign_issuer::{Issuer, TrustDomain};
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").add_trust_domain(TrustDomain::new("shop.example")).build()?;
+    /// let verifier = TransactionVerifier::new(issuer.transaction_service_for("shop.example"))?;
+    /// # let _ = verifier;
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[cfg(feature = "txn")]
+    pub fn transaction_service_for(&self, trust_domain: &str) -> TransactionService {
+        let keys = Arc::clone(&self.0.key_source) as Arc<dyn KeySource>;
+        transaction_service(trust_domain, &self.0.name, keys, self.algorithm())
     }
 
     /// Publishes a new key, which signs after every verifier's cache has it (420 s). The active key then retires: it stays
@@ -220,6 +244,42 @@ impl Issuer {
             }
             Err(_) => self.not_verified(&error),
         }
+    }
+
+    /// Verifies a transaction token of this issuer for a trust domain. `None` if it is not valid.
+    ///
+    /// # Errors
+    /// `StoreError` if it is unknown whether the token is valid.
+    pub(crate) async fn verify_transaction(
+        &self,
+        trust_domain: &str,
+        token: &str,
+    ) -> Result<Option<TransactionToken>, StoreError> {
+        match self.0.trust_domains.verify(trust_domain, token).await {
+            None => Ok(None),
+            Some(Ok(transaction)) => Ok(Some(transaction)),
+            Some(Err(error)) => self.not_verified(&error),
+        }
+    }
+
+    /// Verifies a token of an issuer from outside whose subjects are known in a trust domain. `None` if it is not valid.
+    ///
+    /// # Errors
+    /// `StoreError` if it is unknown whether the token is valid.
+    pub(crate) async fn verify_outside_subject(
+        &self,
+        trust_domain: &str,
+        token: &str,
+    ) -> Result<Option<OutsideSubject>, StoreError> {
+        match self.0.trust_domains.verify_subject(trust_domain, token).await {
+            None => Ok(None),
+            Some(Ok(subject)) => Ok(Some(subject)),
+            Some(Err(error)) => self.not_verified(&error),
+        }
+    }
+
+    pub(crate) fn trust_domains(&self) -> &TrustDomains {
+        &self.0.trust_domains
     }
 
     fn not_verified<T>(&self, error: &VerifyError) -> Result<Option<T>, StoreError> {

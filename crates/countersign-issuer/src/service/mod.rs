@@ -4,12 +4,16 @@ mod federation;
 mod issuer;
 mod own_tokens;
 mod revocation;
+mod subject_issuers;
+mod trust_domains;
 
 pub(crate) use federation::{FederationError, Federations};
 pub use issuer::Issuer;
 pub(crate) use issuer::Parts;
 pub(crate) use own_tokens::own_token_verifier;
 pub use revocation::RevocationError;
+pub(crate) use subject_issuers::OutsideSubject;
+pub(crate) use trust_domains::TrustDomains;
 
 #[cfg(test)]
 mod tests;

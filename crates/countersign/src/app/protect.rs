@@ -74,11 +74,11 @@ pub fn protect<S>(app: impl Into<Routes<S>>, authenticator: impl Into<Authentica
 where
     S: Clone + Send + Sync + 'static,
 {
-    let routes = app.into();
-    if let Err(error) = routes.table().check_config() {
+    let (routes, layer) = (app.into(), authenticator.into());
+    if let Err(error) = routes.table().check_for(&layer) {
         telemetry::faulty_routes(&error);
     }
-    wrapped(routes, authenticator.into())
+    wrapped(routes, layer)
 }
 
 /// As [`protect`], for an app that must not start with a faulty table of routes.
@@ -99,7 +99,7 @@ where
 ///
 /// # Errors
 /// `ConfigError` with every requirement that names a path parameter which its route does not have
-/// ([`RouteTable::check_config`]).
+/// ([`RouteTable::check_config`]), and every one that reads transactions if the layer takes none.
 pub fn try_protect<S>(
     app: impl Into<Routes<S>>,
     authenticator: impl Into<AuthenticateLayer>,
@@ -107,9 +107,9 @@ pub fn try_protect<S>(
 where
     S: Clone + Send + Sync + 'static,
 {
-    let routes = app.into();
-    routes.table().check_config()?;
-    Ok(wrapped(routes, authenticator.into()))
+    let (routes, layer) = (app.into(), authenticator.into());
+    routes.table().check_for(&layer)?;
+    Ok(wrapped(routes, layer))
 }
 
 fn wrapped<S>(routes: Routes<S>, layer: AuthenticateLayer) -> Protected<S>

@@ -7,6 +7,7 @@ use countersign_core::error::{ConfigError, Fault};
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::access::Access;
+use crate::authenticate::AuthenticateLayer;
 
 /// The method column of a route for every method.
 pub(super) const ANY: &str = "ANY";
@@ -125,6 +126,22 @@ impl RouteTable {
     /// # Errors
     /// `ConfigError` with every fault, on the paths.
     pub fn check_config(&self) -> Result<(), ConfigError> {
+        ConfigError::check(self.path_faults())
+    }
+
+    /// As [`check_config`](Self::check_config), and checks that the layer takes transaction tokens if a requirement reads them.
+    pub(super) fn check_for(&self, layer: &AuthenticateLayer) -> Result<(), ConfigError> {
+        let mut faults = self.path_faults();
+        let reads = |route: &&Route| route.rule().is_some_and(Requirement::needs_transaction);
+        for route in self.iter().filter(reads).filter(|_| !layer.takes_transactions()) {
+            let problem =
+                "its requirement reads transactions, and the layer takes none; add transaction_tokens to the layer";
+            faults.push(Fault::new(format!("{} {}", route.method, route.path), problem));
+        }
+        ConfigError::check(faults)
+    }
+
+    fn path_faults(&self) -> Vec<Fault> {
         let faults = self.iter().flat_map(|route| {
             let known: Vec<&str> = parameters(&route.path).collect();
             let known = if known.is_empty() { "none".to_owned() } else { format!("{{{}}}", known.join("}, {")) };
@@ -136,7 +153,7 @@ impl RouteTable {
                 Fault::new(format!("{} {}", route.method, route.path), problem)
             })
         });
-        ConfigError::check(faults.collect())
+        faults.collect()
     }
 
     /// The table as a JSON array of `{method, path, access, requirement, rule, scopes}`.

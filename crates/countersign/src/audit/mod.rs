@@ -49,7 +49,6 @@ mod route;
 mod sink;
 mod time;
 mod trail;
-mod transaction;
 mod writer;
 
 pub use event::{AuditActor, AuditCaller, AuditEvent};
@@ -61,7 +60,6 @@ pub use route::RoutePattern;
 pub use sink::AuditSink;
 pub(crate) use trail::{Trail, TrailOwner, Weight};
 #[allow(unused_imports, reason = "the verification of transaction tokens makes it")]
-pub(crate) use transaction::TransactionId;
 pub use writer::AuditWriter;
 
 #[cfg(test)]

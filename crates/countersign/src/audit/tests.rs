@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use countersign_test::TestIssuer;
 use http::{Request, Response};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
-use super::transaction::TransactionId;
 use super::*;
 use crate::authenticate::AuthenticateLayer;
 use crate::guard::require;
@@ -34,36 +33,23 @@ fn request(issuer: &TestIssuer) -> Request<Bytes> {
     Request::get("/").header("authorization", format!("Bearer {token}")).body(Bytes::new()).expect("a request")
 }
 
-/// Notes a transaction, as the verification of transaction tokens does.
-#[derive(Clone)]
-struct InTransaction<S>(S);
-
-impl<S: Service<Request<Bytes>>> Service<Request<Bytes>> for InTransaction<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Bytes>) -> S::Future {
-        Trail::in_transaction(TransactionId::new("txn\n1"), request.extensions_mut());
-        self.0.call(request)
-    }
-}
-
+#[cfg(feature = "txn")]
 #[tokio::test]
-async fn the_transaction_is_noted_before_the_layer_and_behind_it() {
-    let issuer = TestIssuer::new();
-    let kept = Kept::default();
-    let before = InTransaction(layer(&issuer, &kept).layer(service_fn(answered)));
-    before.oneshot(request(&issuer)).await.expect("answered");
-    let behind = layer(&issuer, &kept).layer(InTransaction(service_fn(answered)));
-    behind.oneshot(request(&issuer)).await.expect("answered");
+async fn s9_08_the_event_has_the_transaction_of_a_verified_token_only() {
+    let (issuer, kept) = (TestIssuer::new(), Kept::default());
+    let log = AuditLog::new("orders", kept.clone()).allowed();
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).audit(log);
+    let layer = layer.transaction_tokens(issuer.transaction_verifier_for("shop.test")).build().expect("a layer");
+    let transaction = issuer.transaction_token("shop.test", "trade").claim("txn", "txn\n1");
+    let expired = transaction.clone().expired().sign();
+    for token in [transaction.sign(), expired] {
+        let mut request = request(&issuer);
+        request.headers_mut().insert("txn-token", token.parse().expect("a value"));
+        layer.layer(service_fn(answered)).oneshot(request).await.expect("answered");
+    }
     let events = std::mem::take(&mut *kept.0.lock().expect("unpoisoned"));
-    let found: Vec<_> = events.iter().map(|event| event.txn.as_deref()).collect();
-    assert_eq!(found, [Some("txn\\n1"); 2], "escaped, as all text of tokens");
+    let found: Vec<_> = events.iter().map(|event| (event.code, event.txn.as_deref())).collect();
+    assert_eq!(found, [("ok", Some("txn\\n1")), ("transaction_token_expired", None)], "escaped, as all text of tokens");
 }
 
 #[tokio::test]

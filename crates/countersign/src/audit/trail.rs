@@ -7,14 +7,13 @@ use std::time::Duration;
 use countersign_core::authz::Requirement;
 use countersign_core::clock::UnixTime;
 use countersign_core::policy::Fingerprint;
-use countersign_core::verify::Verified;
+use countersign_core::verify::{TransactionToken, Verified};
 use http::{Extensions, Method, Request, Response};
 
 use super::event::{self, AuditEvent};
 use super::log::Auditor;
 use super::outcome::AuditOutcome;
 use super::route;
-use super::transaction::TransactionId;
 use crate::response::Refusal;
 use crate::telemetry::TraceParent;
 
@@ -49,7 +48,7 @@ struct Found {
     met: Vec<Requirement>,
     would_deny: Vec<String>,
     refusal: Option<FoundRefusal>,
-    txn: Option<TransactionId>,
+    transaction: Option<TransactionToken>,
 }
 
 /// A refusal by the layer, a guard, an extractor or a handler.
@@ -82,11 +81,7 @@ impl Trail {
         if request.extensions().get::<Trail>().is_some() {
             return;
         }
-        let found = Found {
-            route: route::pattern(request.extensions()).map(Box::from),
-            txn: TransactionId::of(request.extensions()),
-            ..Found::default()
-        };
+        let found = Found { route: route::pattern(request.extensions()).map(Box::from), ..Found::default() };
         let open = Open {
             auditor: Arc::clone(auditor),
             time: auditor.clock.now(),
@@ -104,20 +99,14 @@ impl Trail {
         extensions.get::<Trail>()
     }
 
-    /// Notes the transaction of a request.
-    #[allow(dead_code, reason = "the verification of transaction tokens calls it")]
-    pub(crate) fn in_transaction(id: TransactionId, extensions: &mut Extensions) {
-        if let Some(trail) = Trail::of(extensions) {
-            trail.found().txn = Some(id.clone());
-        }
-        extensions.insert(id);
-    }
-
-    /// Notes the caller that a layer authenticated; `None` for an anonymous one. A second layer that lets everybody through
+    /// Notes the caller that a layer authenticated, and its transaction; `None` for an anonymous one. A second layer that lets everybody through
     /// takes nothing back.
-    pub(crate) fn admitted(&self, caller: Option<&Arc<Verified>>) {
-        if let Some(caller) = caller {
-            self.found().caller = Some(Arc::clone(caller));
+    pub(crate) fn admitted(&self, caller: Option<&Arc<Verified>>, transaction: Option<&TransactionToken>) {
+        let Some(caller) = caller else { return };
+        let mut found = self.found();
+        found.caller = Some(Arc::clone(caller));
+        if let Some(transaction) = transaction {
+            found.transaction = Some(transaction.clone());
         }
     }
 
@@ -247,7 +236,7 @@ impl Trail {
             would_deny,
             caller: found.caller.as_ref().map(|caller| auditor.caller(caller)),
             policy: *policy,
-            txn: found.txn.as_ref().map(|txn| event::name(txn.as_str())),
+            txn: found.transaction.as_ref().map(|transaction| event::name(transaction.id())),
             trace_id: trace.map(|trace| trace.trace_id().to_owned()),
             parent_id: trace.map(|trace| trace.parent_id().to_owned()),
             duration: auditor.clock.elapsed().saturating_sub(*began),

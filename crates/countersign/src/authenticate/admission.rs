@@ -40,6 +40,8 @@ pub(super) enum Resumption {
     Replay(ReplayOutcome, ProvenToken),
     /// The introspection endpoint has answered.
     Answer(Answered, AskedToken),
+    /// The key source of transaction tokens has answered.
+    Transaction(RefreshOutcome, SuspendedTransaction),
     /// The revocation check has answered.
     Revocation(RevocationStatus, VerifiedCaller),
 }
@@ -80,6 +82,12 @@ pub(super) struct AskedToken {
 pub(super) struct VerifiedCaller {
     pub(super) verified: Arc<Verified>,
     pub(super) token: Option<CallerToken>,
+}
+
+/// A verified caller whose transaction token waits for keys. The token is read from the request again.
+pub(super) struct SuspendedTransaction {
+    pub(super) caller: VerifiedCaller,
+    pub(super) span: VerificationSpan,
 }
 
 impl Sender {

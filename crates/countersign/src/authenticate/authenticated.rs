@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::pseudonym::Pseudonyms;
-use countersign_core::verify::{Verified, Verifier};
+use countersign_core::verify::{TransactionToken, Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
 use super::api_key::ApiKeyCheck;
@@ -25,6 +25,8 @@ use crate::telemetry::Samples;
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     pub(crate) verified: Option<Arc<Verified>>,
+    /// The transaction that the request belongs to. Only requests of verified callers have one.
+    pub(crate) transaction: Option<TransactionToken>,
     /// The token, if an introspection endpoint is asked about it again while a response runs.
     pub(crate) asked: Option<Box<AskedAbout>>,
     pub(crate) context: Arc<LayerContext>,
@@ -46,6 +48,8 @@ pub(crate) struct LayerContext {
     pub(crate) introspection: Option<Introspector>,
     pub(crate) api_keys: Option<Arc<dyn ApiKeyCheck>>,
     pub(super) locations: TokenLocations,
+    /// True if the layer takes transaction tokens, so that guards can demand one.
+    pub(crate) takes_transactions: bool,
     /// Set if a check in a handler needs more of a request than its origin.
     #[cfg(feature = "axum")]
     pub(crate) copies_requests: bool,
@@ -106,5 +110,21 @@ impl Authenticated {
             Some(Authenticated { verified: None, .. }) => AuthenticationStatus::Anonymous,
             Some(Authenticated { verified: Some(verified), .. }) => AuthenticationStatus::Verified(verified),
         }
+    }
+
+    /// Returns the transaction that the request with these extensions belongs to, if its layer takes transaction tokens.
+    ///
+    /// It tells on whose behalf the request is made. [`status`](Self::status) tells who makes it.
+    ///
+    /// ```
+    /// use countersign::authenticate::Authenticated;
+    ///
+    /// let request = http::Request::new(());
+    /// assert!(Authenticated::transaction(request.extensions()).is_none());
+    /// ```
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn transaction(extensions: &Extensions) -> Option<&TransactionToken> {
+        extensions.get::<Authenticated>()?.transaction.as_ref()
     }
 }

@@ -6,16 +6,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{Possession, Step, check_sender, decode_base64url};
+use countersign_core::integration::{
+    NeedsKeys, Possession, Step, TransactionStep, cached_transaction, check_sender, decode_base64url,
+    verify_transaction_after_refresh,
+};
 use countersign_core::key::RefreshOutcome;
 use countersign_core::proof::DpopProof;
 use countersign_core::token::CredentialKind;
-use countersign_core::verify::{Outcome, Verified, Verifier};
+use countersign_core::verify::{Outcome, TransactionToken, Verified, Verifier};
 use http::{Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
 use super::admission::{
-    Admission, AskedToken, ProvenToken, Resumption, Sender, SuspendedToken, VerifiedCaller, possession,
+    Admission, AskedToken, ProvenToken, Resumption, Sender, SuspendedToken, SuspendedTransaction, VerifiedCaller,
+    possession,
 };
 use super::api_key::{ApiKeyAnswer, ApiKeyCheck};
 use super::asked::AskedAbout;
@@ -28,6 +32,7 @@ use super::locations::TokenLocations;
 use super::opaque::{Answered, Asked, Introspector};
 use super::preflight::Preflights;
 use super::public_paths::{PublicPaths, is_preflight, requested_uri};
+use super::transaction::{self, Transactions, TxnHeader};
 use crate::audit::{Trail, TrailOwner, Weight};
 use crate::proof::{
     CheckedProof, MutualTls, ProofChecker, ProofError, ReadProof, ReplayOutcome, ReplayQuery, ReplayStore,
@@ -66,6 +71,7 @@ pub(super) struct Settings {
     pub(super) locations: TokenLocations,
     pub(super) dpop: Option<Arc<ProofChecker>>,
     pub(super) mutual_tls: Option<MutualTls>,
+    pub(super) transactions: Option<Transactions>,
 }
 
 /// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
@@ -184,6 +190,7 @@ impl Authenticator {
                     return Ok(Admission::AnswerPreflight(preflights.answer(request)));
                 }
                 return if *allows_anonymous || is_optional {
+                    self.refuse_lone_transaction(request)?;
                     Ok(self.admit_anonymous(request))
                 } else {
                     Err(Refusal::NoToken)
@@ -258,11 +265,7 @@ impl Authenticator {
             }
             Step::NeedsKeys(keys) => {
                 let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
-                Ok(Admission::Await(Box::pin(async move {
-                    let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
-                    let outcome = rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out);
-                    Resumption::Keys(outcome, suspended)
-                })))
+                Ok(Admission::Await(Box::pin(async move { Resumption::Keys(refreshed(&keys).await, suspended) })))
             }
         }
     }
@@ -289,6 +292,7 @@ impl Authenticator {
             Resumption::Replay(outcome, proven) => self.resume_with_replay(request, proven, outcome),
             Resumption::Answer(outcome, token) => self.resume_with_answer(request, token, outcome),
             Resumption::Revocation(status, caller) => self.resume_with_status(request, caller, status),
+            Resumption::Transaction(outcome, suspended) => self.resume_with_transaction(request, suspended, &outcome),
         }
     }
 
@@ -380,7 +384,7 @@ impl Authenticator {
         let LayerContext { clock, samples, revocation, .. } = &*self.context;
         let decide = |revocation: &Revocation| revocation.decide(status, samples, clock.elapsed());
         match revocation.as_ref().map_or(RevocationOutcome::Unavailable, decide) {
-            RevocationOutcome::Accepted => Ok(self.admit(request, caller)),
+            RevocationOutcome::Accepted => self.check_transaction(request, caller),
             RevocationOutcome::Revoked => {
                 Err(self.refused(VerifyError::revoked("the token or its subject was revoked")))
             }
@@ -397,7 +401,7 @@ impl Authenticator {
     pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if self.settings.forwards_refused {
             request.extensions_mut().insert(EarlierRefusal { refusal, context: Arc::clone(&self.context) });
-            self.record(request, None, None);
+            self.record(request, None, None, None);
             return None;
         }
         let form = AnswerForm::from_extensions(request.extensions());
@@ -486,7 +490,7 @@ impl Authenticator {
         let token = token.map(|token| CallerToken::of(&verified, token));
         let caller = VerifiedCaller { verified, token };
         let Some(revocation) = &self.context.revocation else {
-            return Ok(self.admit(request, caller));
+            return self.check_transaction(request, caller);
         };
         match revocation.query(&caller.verified) {
             RevocationQuery::Known(status) => self.resume_with_status(request, caller, status),
@@ -496,15 +500,75 @@ impl Authenticator {
         }
     }
 
-    fn admit<B>(&self, request: &mut Request<B>, VerifiedCaller { verified, token }: VerifiedCaller) -> Admission {
-        telemetry::authenticated(&verified, self.context.subjects.as_ref());
+    /// Verifies the transaction token of a caller, if the layer takes them.
+    fn check_transaction<B>(&self, request: &mut Request<B>, caller: VerifiedCaller) -> Result<Admission, Refusal> {
+        let Some(transactions) = &self.settings.transactions else { return Ok(self.admit(request, caller, None)) };
+        let token = match transaction::read(request.headers()) {
+            TxnHeader::One(token) => token,
+            TxnHeader::Absent if transactions.is_required => return Err(self.no_transaction(&caller.verified)),
+            TxnHeader::Absent => return Ok(self.admit(request, caller, None)),
+            TxnHeader::Malformed(reason) => return Err(self.malformed_transaction(reason)),
+        };
+        let step = match cached_transaction(&transactions.verifier, token) {
+            Ok(transaction) => TransactionStep::Done(Ok(transaction)),
+            Err(uncached) if credential::is_b64token(token) => uncached.verify_with_cached_keys(),
+            Err(_) => return Err(self.malformed_transaction("the Txn-Token header is not a single token")),
+        };
+        match step {
+            TransactionStep::Done(Ok(transaction)) => Ok(self.admit(request, caller, Some(transaction))),
+            TransactionStep::Done(Err(error)) => Err(self.refused_transaction(error)),
+            TransactionStep::NeedsKeys(keys) => {
+                let suspended = SuspendedTransaction { caller, span: keys.span() };
+                Ok(Admission::Await(Box::pin(
+                    async move { Resumption::Transaction(refreshed(&keys).await, suspended) },
+                )))
+            }
+        }
+    }
+
+    /// Continues after the key source of transaction tokens has answered.
+    fn resume_with_transaction<B>(
+        &self,
+        request: &mut Request<B>,
+        SuspendedTransaction { caller, span }: SuspendedTransaction,
+        outcome: &RefreshOutcome,
+    ) -> Result<Admission, Refusal> {
+        match (&self.settings.transactions, transaction::read(request.headers())) {
+            (Some(transactions), TxnHeader::One(token)) => {
+                let verified = verify_transaction_after_refresh(&transactions.verifier, token, &span, outcome);
+                let transaction = verified.map_err(|error| self.refused_transaction(error))?;
+                Ok(self.admit(request, caller, Some(transaction)))
+            }
+            _ => Err(self.malformed_transaction("the Txn-Token header changed while the request waited")),
+        }
+    }
+
+    /// A transaction token is no proof of who sends it, so its sender stays anonymous.
+    fn refuse_lone_transaction<B>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        if self.settings.transactions.is_none() || matches!(transaction::read(request.headers()), TxnHeader::Absent) {
+            return Ok(());
+        }
+        self.log_bad_credential("no_token", "a Txn-Token without a token of its sender");
+        Err(Refusal::NoToken)
+    }
+
+    fn admit<B>(
+        &self,
+        request: &mut Request<B>,
+        VerifiedCaller { verified, token }: VerifiedCaller,
+        transaction: Option<TransactionToken>,
+    ) -> Admission {
+        telemetry::authenticated(&verified, transaction.as_ref(), self.context.subjects.as_ref());
         self.settings.locations.hide_token(request);
+        if transaction.is_some() {
+            transaction::hide(request.headers_mut());
+        }
         let is_asked = self.is_asked_about(&verified);
         let asked = is_asked.then(|| AskedAbout::of(token.as_ref(), request.headers())).flatten().map(Box::new);
         if let Some(token) = token.filter(|_| self.settings.keeps_token) {
             request.extensions_mut().insert(token);
         }
-        self.record(request, Some(verified), asked)
+        self.record(request, Some(verified), transaction, asked)
     }
 
     /// Returns whether an introspection endpoint was asked about the token, and will be again if a response runs for long.
@@ -514,21 +578,22 @@ impl Authenticator {
     }
 
     fn admit_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
-        self.record(request, None, None)
+        self.record(request, None, None, None)
     }
 
     fn record<B>(
         &self,
         request: &mut Request<B>,
         verified: Option<Arc<Verified>>,
+        transaction: Option<TransactionToken>,
         asked: Option<Box<AskedAbout>>,
     ) -> Admission {
         let form = AnswerForm::from_extensions(request.extensions());
         if let Some(trail) = self.context.trail(request.extensions()) {
-            trail.admitted(verified.as_ref());
+            trail.admitted(verified.as_ref(), transaction.as_ref());
         }
         let (context, compared) = (Arc::clone(&self.context), Vec::new());
-        request.extensions_mut().insert(Authenticated { verified, asked, context, form, compared });
+        request.extensions_mut().insert(Authenticated { verified, transaction, asked, context, form, compared });
         Admission::Forward
     }
 
@@ -566,6 +631,21 @@ impl Authenticator {
         Refusal::Proof { error, nonce: checker.nonce(self.context.clock.now()) }
     }
 
+    fn refused_transaction(&self, error: VerifyError) -> Refusal {
+        telemetry::refused_transaction(&error, &self.context.samples, self.context.clock.elapsed());
+        Refusal::Transaction(error)
+    }
+
+    fn malformed_transaction(&self, reason: &'static str) -> Refusal {
+        self.log_bad_credential("malformed_transaction_token", reason);
+        Refusal::MalformedTransaction
+    }
+
+    fn no_transaction(&self, caller: &Verified) -> Refusal {
+        telemetry::no_transaction(caller, &self.context.samples, self.context.clock.elapsed());
+        Refusal::NoTransaction
+    }
+
     fn refused(&self, error: VerifyError) -> Refusal {
         telemetry::refused(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Token(error)
@@ -581,4 +661,10 @@ impl Authenticator {
     fn log_bad_credential(&self, code: &'static str, reason: &'static str) {
         telemetry::bad_credential(code, reason, &self.context.samples, self.context.clock.elapsed());
     }
+}
+
+/// The answer of a key source, within the longest wait of a request.
+async fn refreshed(keys: &NeedsKeys) -> RefreshOutcome {
+    let timed_out = RefreshOutcome::Unavailable { retry_after: RETRY_AFTER };
+    rt::within(MAX_KEY_WAIT, keys.refresh()).await.unwrap_or(timed_out)
 }

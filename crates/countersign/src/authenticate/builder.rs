@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::pseudonym::Pseudonyms;
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::Verifier;
 use http::{HeaderMap, Request, Response};
 use tower_layer::Layer;
@@ -19,6 +21,8 @@ use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
 use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
+#[cfg(feature = "txn")]
+use super::transaction::Transactions;
 use crate::audit::{AuditLog, Auditor};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspection;
@@ -202,6 +206,45 @@ impl AuthenticateLayerBuilder {
     /// ```
     pub fn mutual_tls(mut self, mutual_tls: MutualTls) -> Self {
         self.settings.mutual_tls = Some(mutual_tls);
+        self
+    }
+
+    /// Takes transaction tokens (draft-ietf-oauth-transaction-tokens-10) in the header `Txn-Token`, beside the caller's own token.
+    ///
+    /// A request may have one; if it has, it must be valid. Handlers read it with [`Transaction`](crate::extract::Transaction),
+    /// guards with [`transaction`](countersign_core::authz::transaction) and
+    /// [`in_transaction`](countersign_core::authz::in_transaction). It proves nothing about the sender, whose own token stays
+    /// required: a transaction token of an anonymous caller is refused. On [public](Self::public) paths it is ignored.
+    ///
+    /// Without this setting, the header is left alone and means nothing: guards over transactions answer 500.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::error::ConfigError;
+    /// use countersign::keys::RemoteKeys;
+    /// use countersign::policy::TransactionService;
+    /// use countersign::prelude::*;
+    /// use countersign::verify::TransactionVerifier;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     let keys = RemoteKeys::from_jwks_url("https://sts.shop.example/jwks");
+    ///     let service = TransactionService::new("shop.example", Arc::new(keys)).issuer("https://sts.shop.example");
+    ///     AuthenticateLayer::builder(verifier).transaction_tokens(TransactionVerifier::new(service)?).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "txn")]
+    pub fn transaction_tokens(mut self, verifier: TransactionVerifier) -> Self {
+        self.settings.transactions = Some(Transactions { verifier, is_required: false });
+        self
+    }
+
+    /// As [`transaction_tokens`](Self::transaction_tokens), and refuses requests of authenticated callers without one: 403.
+    ///
+    /// To demand one on single routes, guard them with [`transaction`](countersign_core::authz::transaction).
+    #[cfg(feature = "txn")]
+    pub fn transaction_tokens_required(mut self, verifier: TransactionVerifier) -> Self {
+        self.settings.transactions = Some(Transactions { verifier, is_required: true });
         self
     }
 
@@ -434,7 +477,7 @@ impl AuthenticateLayerBuilder {
     /// # Errors
     /// `ConfigError` with every fault, on fields `cookie`, `header` and `origins` (see [`CookieToken`] and [`HeaderToken`]), `realm`,
     /// `resource_metadata_url`, `grpc_paths`, `audit`, `revocation`, `introspection`, `api_keys`, `external_url`, `algorithms` and `max_age` of
-    /// [`Dpop`], `trusted_proxies` of [`MutualTls`], and `danger`.
+    /// [`Dpop`], `trusted_proxies` of [`MutualTls`], `clock` of transaction tokens, and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
         faults.extend(self.settings.locations.faults());
@@ -461,6 +504,7 @@ impl AuthenticateLayerBuilder {
                 self.settings.dpop = Some(Arc::new(checker));
             }
         }
+        faults.extend(self.transaction_faults());
         let takes_bound = self.settings.dpop.is_some() || self.settings.mutual_tls.is_some();
         let needs_bound = self.verifier.issuers().find(|issuer| issuer.requires_proof_of_possession() && !takes_bound);
         if let Some(issuer) = needs_bound.filter(|_| faults.is_empty()) {
@@ -505,6 +549,22 @@ impl AuthenticateLayerBuilder {
         Ok(self.finish(introspection, api_keys))
     }
 
+    /// Transaction tokens have the clock and the strictness of the layer.
+    fn transaction_faults(&self) -> Vec<Fault> {
+        let Some(transactions) = &self.settings.transactions else { return Vec::new() };
+        let mut faults = Vec::new();
+        if transactions.verifier.clock().id() != self.verifier.clock().id() {
+            let problem =
+                "the verifier of transaction tokens has another clock than that of the layer; give both the same";
+            faults.push(Fault::new("clock", problem));
+        }
+        if self.denies_danger() && !transactions.verifier.denies_danger() {
+            let problem = "the verifier of transaction tokens does not forbid weakenings as that of the layer does; add deny_danger";
+            faults.push(Fault::new("danger", problem));
+        }
+        faults
+    }
+
     /// The layer, whose settings have no fault.
     fn finish(self, introspection: Option<Introspector>, api_keys: Option<Arc<dyn ApiKeyCheck>>) -> AuthenticateLayer {
         let AuthenticateLayerBuilder { verifier, settings, responder, subjects, audit, revocation, .. } = self;
@@ -522,6 +582,7 @@ impl AuthenticateLayerBuilder {
             introspection,
             api_keys,
             locations: settings.locations.clone(),
+            takes_transactions: settings.transactions.is_some(),
             #[cfg(feature = "axum")]
             copies_requests,
             #[cfg(feature = "axum")]

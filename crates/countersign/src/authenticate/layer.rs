@@ -102,6 +102,11 @@ impl AuthenticateLayer {
         (settings.public_paths.listed(), settings.optional_paths.listed())
     }
 
+    /// Returns whether it takes transaction tokens.
+    pub(crate) fn takes_transactions(&self) -> bool {
+        self.authenticator.settings().transactions.is_some()
+    }
+
     /// The path of the resource metadata, if the layer serves it.
     pub(crate) fn metadata_path(&self) -> Option<&str> {
         self.authenticator.settings().metadata.as_ref().map(ResourceMetadata::path)

@@ -27,6 +27,8 @@ mod preflight;
 mod public_paths;
 mod query;
 mod service;
+#[cfg_attr(not(feature = "txn"), allow(dead_code, reason = "only the feature makes a layer take them"))]
+mod transaction;
 mod websocket;
 
 pub use api_key::{ApiKeyAnswer, ApiKeyCheck, ApiKeySource};
@@ -43,3 +45,5 @@ pub use header::HeaderToken;
 pub use layer::AuthenticateLayer;
 pub use preflight::PreflightEnd;
 pub use service::Authenticate;
+#[cfg(feature = "outbound")]
+pub(crate) use transaction::TXN_TOKEN;

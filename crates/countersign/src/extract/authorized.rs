@@ -13,7 +13,7 @@ use super::claims::{Claims, Registered, decode};
 use super::rejection::{Rejection, caller_for};
 use crate::audit::Weight;
 use crate::authenticate::LayerContext;
-use crate::guard::{HttpFacts, evaluate, path_parameters, warn_of_missing_parameters};
+use crate::guard::{HttpFacts, evaluate, lacks_transactions, path_parameters, warn_of_missing_parameters};
 use crate::telemetry;
 
 /// The claims of a caller that meets the requirement `D`; no other caller reaches a handler with this argument.
@@ -72,6 +72,9 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         let requirement = D::requirement();
         let caller = caller_for(requirement, parts)?;
+        if lacks_transactions(requirement, &caller.context) {
+            return Err(Rejection::setup_fault(caller.form));
+        }
         let needs_path = requirement.path_parameters().next().is_some();
         let parameters = if needs_path { path_parameters(&mut parts.extensions) } else { Vec::new() };
         let facts = HttpFacts { parameters: &parameters, headers: &parts.headers, uri: &parts.uri };
@@ -84,7 +87,7 @@ impl<D: Demand, C: FromClaims, S: Sync> FromRequestParts<S> for Authorized<D, C>
             return Err(Rejection::setup_fault(caller.form));
         }
         let weight = Weight::Provisional;
-        if let Err(denied) = evaluate(requirement, &caller.verified, &caller.context, &facts, caller.trail(), weight) {
+        if let Err(denied) = evaluate(requirement, caller.identity(), &caller.context, &facts, caller.trail(), weight) {
             warn_of_missing_parameters(requirement, &facts, parts.uri.path(), &caller.context);
             return Err(Rejection::denied(&caller.context, denied, &parts.headers, caller.form));
         }

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use countersign_core::authz::{Denial, Requirement};
 use countersign_core::claims::{FromClaims, TenantId};
 use countersign_core::clock::UnixTime;
-use countersign_core::integration::RequestContext;
+use countersign_core::integration::{RequestContext, check_in_transaction};
 use countersign_core::verify::Verified;
 use http::request::Parts;
 
@@ -164,8 +164,9 @@ impl<C> Claims<C> {
     /// A requirement that names the request's path, a header or its host is never met here.
     #[must_use]
     pub fn meets(&self, requirement: &Requirement) -> bool {
-        let Caller { verified, context, .. } = &self.caller;
-        verified.check(requirement, RequestContext::from_clock(&*context.clock)).is_allowed()
+        let context = RequestContext::from_clock(&*self.caller.context.clock);
+        let (verified, transaction) = self.caller.identity();
+        check_in_transaction(verified, requirement, context, transaction).is_allowed()
     }
 
     /// The verified token.

@@ -6,6 +6,8 @@ mod claims;
 mod rejection;
 mod tenant;
 mod token_end;
+#[cfg(feature = "txn")]
+mod transaction;
 
 pub use authorized::Authorized;
 #[cfg(feature = "grpc")]
@@ -15,3 +17,5 @@ pub use rejection::Rejection;
 #[cfg(feature = "grpc")]
 pub(crate) use rejection::{caller, caller_for, caller_or_anonymous};
 pub use tenant::Tenant;
+#[cfg(feature = "txn")]
+pub use transaction::Transaction;

@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use countersign_core::authz::{Denial, Requirement};
 use countersign_core::integration::NoRequest;
-use countersign_core::verify::Verified;
+use countersign_core::verify::{TransactionToken, Verified};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::audit::{Trail, Weight};
 use crate::authenticate::{Authenticated, LayerContext};
-use crate::guard::{Denied, changed_parameter, evaluate, warn_of_ignored_token};
+use crate::guard::{Denied, changed_parameter, evaluate, lacks_transactions, warn_of_ignored_token};
 use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
@@ -75,6 +75,7 @@ impl IntoResponse for Rejection {
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(super) verified: Arc<Verified>,
+    pub(super) transaction: Option<TransactionToken>,
     pub(super) context: Arc<LayerContext>,
     pub(super) form: AnswerForm,
     request: Remembered,
@@ -124,10 +125,21 @@ fn origin_only(origin: Option<&HeaderValue>) -> HeaderMap {
 }
 
 impl Caller {
+    /// The caller, and the transaction that the request belongs to.
+    pub(super) fn identity(&self) -> (&Verified, Option<&TransactionToken>) {
+        (&self.verified, self.transaction.as_ref())
+    }
+
     /// Evaluates `requirement` without the request, of which only the answer uses headers.
     pub(crate) fn require(&self, requirement: &Requirement) -> Result<(), Rejection> {
-        let Caller { verified, context, form, request } = self;
+        let Caller { context, form, request, .. } = self;
         let trail = self.trail();
+        if lacks_transactions(requirement, context) {
+            if let Some(trail) = trail {
+                trail.failed(Some(requirement), Weight::Provisional);
+            }
+            return Err(Rejection::setup_fault(*form));
+        }
         if requirement.needs_request() {
             telemetry::request_not_available(requirement, &context.samples, context.clock.elapsed());
             if let Some(trail) = trail {
@@ -135,7 +147,7 @@ impl Caller {
             }
             return Err(Rejection::setup_fault(*form));
         }
-        evaluate(requirement, verified, context, &NoRequest, trail, Weight::Provisional)
+        evaluate(requirement, self.identity(), context, &NoRequest, trail, Weight::Provisional)
             .map_err(|denied| request.read(|headers| Rejection::denied(context, denied, headers, *form)))
     }
 }
@@ -144,7 +156,7 @@ impl Caller {
     /// The answer to a caller whom a handler's own rule denies.
     pub(super) fn denied(&self, denial: Denial) -> Rejection {
         let LayerContext { clock, samples, subjects, .. } = &*self.context;
-        telemetry::denied_by_handler(&denial, &self.verified, subjects.as_ref(), samples, clock.elapsed());
+        telemetry::denied_by_handler(&denial, self.identity(), subjects.as_ref(), samples, clock.elapsed());
         let refusal = Refusal::Denied(denial);
         if let Some(trail) = self.trail() {
             trail.refused(&refusal, Some(&"a rule of the handler"), None, Weight::Provisional);
@@ -174,10 +186,10 @@ pub(crate) fn caller_or_anonymous(parts: &mut Parts) -> Result<Option<Caller>, R
         telemetry::missing_layer(parts.uri.path(), telemetry::ADD_THE_LAYER);
         return Err(Rejection::setup_fault(AnswerForm::from_extensions(&parts.extensions)));
     };
-    let Authenticated { verified, context, form, compared, .. } = authenticated;
+    let Authenticated { verified, transaction, context, form, compared, .. } = authenticated;
     let caller = verified.clone().map(|verified| {
         let request = Remembered::of(parts, context);
-        Caller { verified, context: Arc::clone(context), form: *form, request }
+        Caller { verified, transaction: transaction.clone(), context: Arc::clone(context), form: *form, request }
     });
     if compared.is_empty() {
         return Ok(caller);

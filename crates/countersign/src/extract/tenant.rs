@@ -8,7 +8,7 @@ use countersign_core::authz::Denial;
 use countersign_core::claims::TenantId;
 use http::request::Parts;
 
-use super::rejection::{Caller, Rejection, caller};
+use super::rejection::{Rejection, caller};
 use crate::authenticate::LayerContext;
 use crate::response::Refusal;
 use crate::telemetry;
@@ -47,12 +47,12 @@ impl<S: Sync> FromRequestParts<S> for Tenant {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let Caller { verified, context, .. } = caller(parts)?;
-        if let Some(tenant) = verified.tenant() {
+        let caller = caller(parts)?;
+        if let Some(tenant) = caller.verified.tenant() {
             return Ok(Tenant(tenant.clone()));
         }
-        let LayerContext { clock, samples, subjects, .. } = &*context;
-        telemetry::no_tenant(&verified, subjects.as_ref(), samples, clock.elapsed());
+        let LayerContext { clock, samples, subjects, .. } = &*caller.context;
+        telemetry::no_tenant(caller.identity(), subjects.as_ref(), samples, clock.elapsed());
         Err(Rejection::refused(&Refusal::Denied(Denial::Forbidden), Some(&"a tenant"), parts))
     }
 }

@@ -30,6 +30,13 @@ pub trait CallerExt {
     /// `PERMISSION_DENIED` if the claims do not decode into `C`.
     fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status>;
 
+    /// The transaction that the request belongs to, or `None` if it has no transaction token.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for an anonymous caller, `INTERNAL` behind a layer that takes no transaction tokens.
+    #[cfg(feature = "txn")]
+    fn transaction(&self) -> Result<Option<crate::extract::Transaction>, Status>;
+
     /// Refuses a caller that does not meet `requirement`, for this method only.
     ///
     /// To hide, use a [guard](crate::guard) around the whole service. A hidden method differs from one that does not exist by the
@@ -53,6 +60,11 @@ impl<T> CallerExt for Request<T> {
     fn optional_claims<C: FromClaims>(&self) -> Result<Option<Claims<C>>, Status> {
         let mut parts = parts(self);
         Ok(caller_or_anonymous(&mut parts)?.map(|caller| decode(caller, &parts)).transpose()?)
+    }
+
+    #[cfg(feature = "txn")]
+    fn transaction(&self) -> Result<Option<crate::extract::Transaction>, Status> {
+        Ok(crate::extract::Transaction::of(&caller(&mut parts(self))?, "")?)
     }
 
     fn require(&self, requirement: &Requirement) -> Result<(), Status> {

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use countersign_core::authz::{Decision, Denial, Explanation, Requirement};
-use countersign_core::integration::{RequestContext, RequestFacts};
-use countersign_core::verify::Verified;
+use countersign_core::integration::{RequestContext, RequestFacts, check_in_transaction, explain_in_transaction};
+use countersign_core::verify::{TransactionToken, Verified};
 use http::{HeaderMap, Response, Uri};
 
 use crate::audit::{Trail, Weight};
@@ -29,26 +29,37 @@ impl Denied {
     }
 }
 
+/// Returns whether the requirement reads transactions, and the layer takes none: a mistake in the set-up, which is logged.
+pub(crate) fn lacks_transactions(requirement: &Requirement, context: &LayerContext) -> bool {
+    let lacks = !context.takes_transactions && requirement.needs_transaction();
+    if lacks {
+        telemetry::transactions_not_taken(requirement, &context.samples, context.clock.elapsed());
+    }
+    lacks
+}
+
 /// Evaluates `requirement` for `verified` and this request, and logs a denial. What is decided goes to the trail, with the weight
 /// of a refusal.
 pub(crate) fn evaluate(
     requirement: &Requirement,
-    verified: &Verified,
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
     context: &LayerContext,
     request: &dyn RequestFacts,
     trail: Option<&Trail>,
     weight: Weight,
 ) -> Result<(), Denied> {
     let LayerContext { clock, samples, .. } = context;
+    let caller = (verified, transaction);
     let on_shadow = |part: &dyn Display| {
-        telemetry::denied_in_shadow(part, Some(verified), samples, clock.elapsed());
+        telemetry::denied_in_shadow(part, Some(caller), samples, clock.elapsed());
         if let Some(trail) = trail {
             trail.would_deny(part);
         }
     };
-    let on_unknown = |part: &dyn Display, reason| telemetry::unknown(part, reason, verified, samples, clock.elapsed());
+    let on_unknown = |part: &dyn Display, reason| telemetry::unknown(part, reason, caller, samples, clock.elapsed());
     let plain = RequestContext::from_clock(&**clock).request(request);
-    match verified.check(requirement, plain.on_shadow(&on_shadow).on_unknown(&on_unknown)) {
+    let listening = plain.on_shadow(&on_shadow).on_unknown(&on_unknown);
+    match check_in_transaction(verified, requirement, listening, transaction) {
         Decision::Allowed => {
             if let Some(trail) = trail {
                 trail.met(requirement);
@@ -56,9 +67,9 @@ pub(crate) fn evaluate(
             Ok(())
         }
         Decision::Denied(denial) => {
-            let denied = denied(requirement, denial, verified, context, plain);
+            let denied = denied(requirement, denial, caller, context, plain);
             if let Some(trail) = trail {
-                let unmet = verified.explain_in(requirement, plain).parts();
+                let unmet = explain_in_transaction(verified, requirement, plain, transaction).parts();
                 trail.refused(&denied.refusal, Some(requirement), Some(&unmet), weight);
             }
             Err(denied)
@@ -78,12 +89,20 @@ pub(crate) fn warn_of_ignored_token(headers: &HeaderMap, uri: &Uri, context: &La
 fn denied(
     requirement: &Requirement,
     denial: Denial,
-    verified: &Verified,
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
     LayerContext { clock, samples, subjects, .. }: &LayerContext,
     request: RequestContext<'_>,
 ) -> Denied {
-    let explain = || verified.explain_in(requirement, request);
-    telemetry::denied(requirement, &denial, verified, subjects.as_ref(), samples, clock.elapsed(), &explain);
+    let explain = || explain_in_transaction(verified, requirement, request, transaction);
+    telemetry::denied(
+        requirement,
+        &denial,
+        (verified, transaction),
+        subjects.as_ref(),
+        samples,
+        clock.elapsed(),
+        &explain,
+    );
     let explanation = verified.is_signed_by_test_key().then(explain);
     Denied { refusal: Refusal::Denied(denial), explanation }
 }

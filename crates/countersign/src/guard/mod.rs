@@ -7,7 +7,7 @@ mod request;
 mod service;
 
 #[cfg(feature = "axum")]
-pub(crate) use evaluate::{Denied, evaluate, warn_of_ignored_token, warn_of_missing_parameters};
+pub(crate) use evaluate::{Denied, evaluate, lacks_transactions, warn_of_ignored_token, warn_of_missing_parameters};
 pub use future::RequireFuture;
 pub use layer::{RequireLayer, require};
 #[cfg(feature = "axum")]

@@ -7,7 +7,7 @@ use countersign_core::authz::{Denial, Requirement};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::evaluate::{evaluate, warn_of_ignored_token, warn_of_missing_parameters};
+use super::evaluate::{evaluate, lacks_transactions, warn_of_ignored_token, warn_of_missing_parameters};
 use super::future::RequireFuture;
 use super::request::{HttpFacts, changed_parameter, path_parameters};
 use crate::audit::Weight;
@@ -21,6 +21,7 @@ pub struct Require<S> {
     inner: S,
     requirement: Requirement,
     needs_path: bool,
+    needs_transaction: bool,
 }
 
 /// The answer to a refused request.
@@ -35,7 +36,8 @@ pub(crate) struct Refused {
 impl<S> Require<S> {
     pub(crate) fn new(inner: S, requirement: Requirement) -> Self {
         let needs_path = requirement.path_parameters().next().is_some();
-        Require { inner, requirement, needs_path }
+        let needs_transaction = requirement.needs_transaction();
+        Require { inner, requirement, needs_path, needs_transaction }
     }
 
     /// Evaluates the requirement; `None` lets the request through.
@@ -71,9 +73,15 @@ impl<S> Require<S> {
         request: &Request<B>,
         parameters: &[(String, String)],
     ) -> Option<Refused> {
-        let Authenticated { verified, context, form, .. } = caller;
+        let Authenticated { verified, transaction, context, form, .. } = caller;
         let LayerContext { clock, samples, responder, .. } = &**context;
         let trail = context.trail(request.extensions());
+        if self.needs_transaction && lacks_transactions(&self.requirement, context) {
+            if let Some(trail) = trail {
+                trail.failed(Some(&self.requirement), Weight::Final);
+            }
+            return Some(Refused::setup_fault(*form));
+        }
         let Some(verified) = verified else {
             if !self.requirement.is_shadow() {
                 let refusal = match self.requirement.may_hide() {
@@ -101,7 +109,8 @@ impl<S> Require<S> {
         {
             return Some(self.refuse_parameter(caller, request, parameter));
         }
-        let denied = evaluate(&self.requirement, verified, context, &facts, trail, Weight::Final).err()?;
+        let identity = (&**verified, transaction.as_ref());
+        let denied = evaluate(&self.requirement, identity, context, &facts, trail, Weight::Final).err()?;
         warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
         let mut refused = Refused::new(responder.refuse(&denied.refusal, request.headers(), *form), &denied.refusal);
         denied.explain_in(&mut refused.answer);

@@ -20,8 +20,8 @@ const MAX_ACR_VALUES: usize = 8;
 /// |---|---|
 /// | transient | 503 `upstream_unavailable` with `Retry-After` |
 /// | `step_up_required` of a call on behalf of the caller | 401 with the same challenge for the caller (RFC 9470) |
-/// | `subject_expired` | 401 `token_expired` |
-/// | `origin_not_bound`, `authorization_already_set`, `proof_not_signed`, `redirects_followed`, `no_caller` | 500 `internal_error`: a mistake of this service |
+/// | `subject_expired`, `transaction_expired` | 401 `token_expired` |
+/// | `origin_not_bound`, `authorization_already_set`, `proof_not_signed`, `redirects_followed`, `no_transaction`, `no_caller` | 500 `internal_error`: a mistake of this service |
 /// | any other | 502 `upstream_refused` |
 ///
 /// The error is logged at WARN, unless it is in the log already, as that of a token that was not fetched is.
@@ -33,8 +33,9 @@ impl IntoResponse for OutboundError {
             | OutboundErrorKind::AuthorizationAlreadySet
             | OutboundErrorKind::ProofNotSigned
             | OutboundErrorKind::RedirectsFollowed
+            | OutboundErrorKind::NoTransaction
             | OutboundErrorKind::NoCaller => return SetupFault.response(AnswerForm::Http).map(Body::from),
-            OutboundErrorKind::SubjectExpired => Refusal::CallerExpired,
+            OutboundErrorKind::SubjectExpired | OutboundErrorKind::TransactionExpired => Refusal::CallerExpired,
             OutboundErrorKind::StepUpRequired if self.is_for_caller() => {
                 Refusal::Denied(step_up(self.required_step_up()))
             }

@@ -31,9 +31,27 @@ pub(super) struct Binding {
     pub(super) nonce: NewestNonce,
     /// The client may follow redirects, and take a proof along.
     pub(super) may_follow_redirects: bool,
+    /// The forwarding of transaction tokens.
+    pub(super) forwarding: Forwarding,
+}
+
+/// The forwarding of transaction tokens to an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forwarding {
+    /// The client forwards to no origin, and does not change the header.
+    Off,
+    /// The client forwards to other origins only.
+    Never,
+    /// Every call carries the token of its transaction.
+    Always,
 }
 
 impl Binding {
+    /// Returns whether a redirect would take along what is for this origin only.
+    pub(super) fn is_bound_to_origin(&self, token: &OutboundToken) -> bool {
+        token.signer().is_some() || self.forwarding == Forwarding::Always
+    }
+
     /// Stores the nonce of a response of this origin to a request with `token`. Returns whether it is another than `sent`.
     pub(super) fn learn_nonce(&self, token: &OutboundToken, headers: &HeaderMap, sent: Option<&str>) -> bool {
         token.signer().is_some() && self.nonce.learn(&self.origin, headers, sent).is_some()

@@ -7,8 +7,9 @@ use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::Policy;
 
-use super::binding::{Binding, Bindings};
+use super::binding::{Binding, Bindings, Forwarding};
 use super::config;
+use super::error::REDIRECTS_PROBLEM;
 use super::nonce::NewestNonce;
 use super::origin::Origin;
 use super::source::{CALLER_CACHE_BYTES, CachedTokens, OutboundContext, TokenSource, attach_source};
@@ -46,6 +47,8 @@ pub struct OutboundBuilder<T> {
     denies_danger: bool,
     may_follow_redirects: bool,
     bindings: Vec<(String, Reach, Source)>,
+    /// The origins that get the transaction of each call.
+    forwarding: Vec<String>,
 }
 
 /// The source of a binding, or its faults.
@@ -61,6 +64,7 @@ impl<T> OutboundBuilder<T> {
             denies_danger: false,
             may_follow_redirects,
             bindings: Vec::new(),
+            forwarding: Vec::new(),
         }
     }
 
@@ -81,8 +85,43 @@ impl<T> OutboundBuilder<T> {
             let reach = if binding.danger_plain_http { Reach::AnywhereInPlainHttp } else { Reach::Anywhere };
             let source = config::source(binding, policy).map(Arc::from);
             self.bindings.push((binding.origin.clone(), reach, source));
+            self.forwarding.extend(binding.forward_transaction.then(|| binding.origin.clone()));
         }
         OutboundBuilder { denies_danger: self.denies_danger || policy.deny_danger, ..self }
+    }
+
+    /// Forwards the transaction token of each call to this bound origin, unmodified, in the header `Txn-Token` beside the token of
+    /// the binding (draft-ietf-oauth-transaction-tokens-10).
+    ///
+    /// Each call then says to which transaction it belongs: [`in_transaction`](super::Outbound::in_transaction),
+    /// [`in_current_transaction`](super::Outbound::in_current_transaction) or
+    /// [`without_transaction`](super::Outbound::without_transaction), or a
+    /// [`TransactionToken`](countersign_core::verify::TransactionToken) in the extensions of the request. A call that says nothing is
+    /// not made. Other origins never get the token, and the client must [follow no
+    /// redirects](Self::client_follows_no_redirects).
+    ///
+    /// ```
+    /// use countersign::extract::Transaction;
+    /// use countersign::outbound::{FileToken, Outbound, OutboundError};
+    ///
+    /// let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    /// let outbound = Outbound::builder(http)
+    ///     .client_follows_no_redirects()
+    ///     .bind("https://stock.internal", FileToken::new("/var/run/secrets/tokens/stock"))
+    ///     .forward_transaction("https://stock.internal")
+    ///     .build()?;
+    ///
+    /// async fn order(outbound: Outbound, transaction: Transaction) -> Result<u16, OutboundError> {
+    ///     let request = outbound.client().post("https://stock.internal/reservations");
+    ///     Ok(outbound.in_transaction(&transaction).send(request).await?.status().as_u16())
+    /// }
+    /// # let _ = (order, outbound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "txn")]
+    pub fn forward_transaction(mut self, origin: impl Into<String>) -> Self {
+        self.forwarding.push(origin.into());
+        self
     }
 
     /// The clock for the lifetimes of all tokens, and for what the sources sign. Default: the system clock.
@@ -168,15 +207,21 @@ impl<T> OutboundBuilder<T> {
                 telemetry::plain_http_allowed("bound origins");
             }
         }
+        let (forwarding_of, unbound) = forwarding(&self.forwarding, &self.bindings);
+        faults.extend(unbound);
         for (number, (text, reach, source)) in (1..).zip(self.bindings) {
             let reach = if is_plain(self.reach) { self.reach } else { reach };
             let origin = Origin::parse_within(reach, &text);
             // An unusable origin is not repeated: it may hold a password.
+            let forwarding = forwarding_of(&text);
             let name = if origin.is_ok() { text } else { format!("binding {number}") };
             let mut found = match &source {
                 Ok(source) => attach_source(source, &context),
                 Err(error) => error.faults().to_vec(),
             };
+            if forwarding == Forwarding::Always && self.may_follow_redirects {
+                found.push(Fault::new("forward_transaction", REDIRECTS_PROBLEM));
+            }
             match (origin, source) {
                 (Err(fault), _) => found.push(fault),
                 (Ok(origin), _) if bound.iter().any(|binding| binding.origin == origin) => {
@@ -187,7 +232,7 @@ impl<T> OutboundBuilder<T> {
                     let clock = || Arc::clone(context.clock());
                     let tokens = CachedTokens::new(source, clock(), &origin.to_string(), self.caller_cache_bytes);
                     let (nonce, may_follow_redirects) = (NewestNonce::default(), self.may_follow_redirects);
-                    bound.push(Binding { origin, tokens, clock: clock(), nonce, may_follow_redirects });
+                    bound.push(Binding { origin, tokens, clock: clock(), nonce, may_follow_redirects, forwarding });
                 }
             }
             faults.extend(found.into_iter().map(|fault| with_name(fault, &name)));
@@ -201,6 +246,23 @@ impl<T> fmt::Debug for OutboundBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboundBuilder").field("bindings", &self.bindings).finish_non_exhaustive()
     }
+}
+
+/// The forwarding of each binding by its text, and the faults of origins that are not bound.
+fn forwarding<'f>(
+    named: &'f [String],
+    bindings: &[(String, Reach, Source)],
+) -> (impl Fn(&str) -> Forwarding + 'f, Vec<Fault>) {
+    let is_bound = |origin: &&String| bindings.iter().any(|(text, ..)| text == *origin);
+    let problem = "not bound; write the origin as in its binding, which is where its own token comes from";
+    let unbound = named.iter().filter(|origin| !is_bound(origin));
+    let faults = unbound.map(|_| Fault::new("forward_transaction", problem)).collect();
+    let of = |text: &str| match named.iter().any(|origin| origin == text) {
+        true => Forwarding::Always,
+        false if named.is_empty() => Forwarding::Off,
+        false => Forwarding::Never,
+    };
+    (of, faults)
 }
 
 /// The fault with its binding first: other parts of a policy have fields of the same names.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use countersign_core::integration::safe_text;
 use http::{HeaderMap, header};
 
+use crate::response::HEADER;
+
 /// The longest `WWW-Authenticate` value read, in bytes. Longer ones are ignored.
 const MAX_CHALLENGE_BYTES: usize = 8 * 1024;
 
@@ -77,6 +79,8 @@ impl Challenge {
             parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(parameter)).map(|(_, value)| value)
         };
         match of("error").map(String::as_str) {
+            // The transaction token was refused, which no token of this source replaces.
+            Some("invalid_token") if of(HEADER).is_some() => Challenge::Other,
             None | Some("invalid_token") => Challenge::InvalidToken,
             Some("use_dpop_nonce") if is_bound => Challenge::NonceRequired,
             Some("insufficient_user_authentication") => Challenge::StepUp(StepUpChallenge {

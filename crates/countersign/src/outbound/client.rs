@@ -6,16 +6,21 @@ use std::time::Duration;
 
 use countersign_core::error::ConfigError;
 use countersign_core::policy::{OutboundConfig, Policy};
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionToken;
 use http::HeaderMap;
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, redirect};
 
 use super::binding::Bindings;
 use super::builder::OutboundBuilder;
 use super::current_caller::current_caller;
+#[cfg(feature = "txn")]
+use super::current_caller::current_transaction;
 use super::error::{OutboundError, OutboundErrorKind};
 use super::retry::{Transport, send_with_retry};
 use super::source::TokenStats;
 use super::trace::trace_of;
+use super::transaction::CallTransaction;
 use crate::authenticate::CallerToken;
 use crate::fetch::{self, CallClients, FetchFailure};
 
@@ -39,6 +44,7 @@ pub struct Outbound {
     calls: Option<CallClients>,
     bindings: Bindings,
     subject: Option<CallerToken>,
+    transaction: CallTransaction,
     trace: Arc<HeaderMap>,
 }
 
@@ -49,7 +55,10 @@ impl Outbound {
     }
 
     fn sending(client: Client, calls: Option<CallClients>) -> OutboundBuilder<Self> {
-        let finish = |bindings| Outbound { client, calls, bindings, subject: None, trace: Arc::default() };
+        let finish = |bindings| {
+            let (subject, transaction, trace) = (None, CallTransaction::default(), Arc::default());
+            Outbound { client, calls, bindings, subject, transaction, trace }
+        };
         OutboundBuilder::new(true, finish)
     }
 
@@ -57,7 +66,8 @@ impl Outbound {
     ///
     /// It connects within 5 s and limits each call to 30 s. Calls to loopback use no proxy. The files of the policy's
     /// `connection` are read again every 10 s; if they cannot be used, what was read last counts for a minute, and calls then
-    /// fail. If any binding has tokens that are bound to a key, it follows no redirects. For a client of your own, there is [`OutboundBuilder::config`].
+    /// fail. If any binding has tokens that are bound to a key, or forwards
+    /// transaction tokens, it follows no redirects. For a client of your own, there is [`OutboundBuilder::config`].
     ///
     /// ```
     /// use countersign::outbound::Outbound;
@@ -82,7 +92,8 @@ impl Outbound {
     /// # Errors
     /// As [`OutboundBuilder::build`]; and if a binding lacks its client, secret or issuer, or an environment variable is unset.
     pub fn from_config(policy: &Policy) -> Result<Self, ConfigError> {
-        let has_bound_tokens = policy.outbound.iter().any(OutboundConfig::is_bound_to_key);
+        let is_for_origin = |binding: &OutboundConfig| binding.is_bound_to_key() || binding.forward_transaction;
+        let has_bound_tokens = policy.outbound.iter().any(is_for_origin);
         let settings = fetch::settings(policy.connection.as_ref())?;
         let calls = CallClients::new(settings, if has_bound_tokens { without_redirects } else { limited });
         let calls = calls.map_err(|fault| ConfigError::new(fault.field, fault.problem))?;
@@ -120,6 +131,39 @@ impl Outbound {
         Ok(self.on_behalf_of(&caller))
     }
 
+    /// The same client for calls that belong to a transaction. Its token is forwarded, unmodified, to the origins that
+    /// [get it](OutboundBuilder::forward_transaction), and to no other.
+    ///
+    /// It is cheap: make one for each request.
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn in_transaction(&self, transaction: &TransactionToken) -> Self {
+        Outbound { transaction: CallTransaction::Within(transaction.clone()), ..self.clone() }
+    }
+
+    /// The same client for calls that belong to no transaction, such as those of a task in the background.
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn without_transaction(&self) -> Self {
+        Outbound { transaction: CallTransaction::None, ..self.clone() }
+    }
+
+    /// The same client for calls that belong to the transaction of the request which this task serves, as stored by
+    /// [`ProvideCallerLayer`](super::ProvideCallerLayer).
+    ///
+    /// # Errors
+    /// `no_transaction` if this task serves no request with one.
+    #[cfg(feature = "txn")]
+    pub fn in_current_transaction(&self) -> Result<Self, OutboundError> {
+        let transaction = current_transaction().ok_or_else(|| {
+            OutboundError::new(
+                OutboundErrorKind::NoTransaction,
+                "this task has no transaction; add ProvideCallerLayer, and transaction_tokens before it",
+            )
+        })?;
+        Ok(self.in_transaction(&transaction))
+    }
+
     /// The same client for calls that belong to the trace of a request with these headers.
     ///
     /// It forwards `traceparent`, `tracestate` (W3C Trace Context) and `x-request-id`, each if it is well formed and the
@@ -143,7 +187,7 @@ impl Outbound {
     /// # Errors
     /// `origin_not_bound` and `authorization_already_set` (nothing was sent), `token_unavailable`, `token_refused`,
     /// `token_not_bound`, `subject_expired` and `forwarding_refused` (no token, nothing was sent), `proof_not_signed`,
-    /// `redirects_followed`, `step_up_required`, `call_failed`.
+    /// `redirects_followed`, `no_transaction` and `transaction_expired` (nothing was sent), `step_up_required`, `call_failed`.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, OutboundError> {
         self.execute(request.build().map_err(call_failed)?).await
     }
@@ -156,7 +200,7 @@ impl Outbound {
         for (name, value) in self.trace.iter() {
             request.headers_mut().entry(name).or_insert_with(|| value.clone());
         }
-        send_with_retry(&self.bindings, self.subject.as_ref(), self, request).await
+        send_with_retry(&self.bindings, (self.subject.as_ref(), &self.transaction), self, request).await
     }
 }
 

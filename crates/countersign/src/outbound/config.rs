@@ -11,6 +11,9 @@ use crate::fetch;
 
 /// The source of tokens that the binding names.
 pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dyn TokenSource>, ConfigError> {
+    if binding.forward_transaction && cfg!(not(feature = "txn")) {
+        return Err(ConfigError::new("forward_transaction", "needs the feature txn of the crate countersign"));
+    }
     match (&binding.token_file, &binding.client) {
         (Some(_), None) if binding.is_bound_to_key() => Err(ConfigError::new(
             "dpop",

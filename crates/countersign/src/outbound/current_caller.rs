@@ -2,15 +2,17 @@
 
 use std::task::{Context, Poll};
 
+use countersign_core::verify::TransactionToken;
 use http::Request;
 use tokio::task::futures::TaskLocalFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::authenticate::CallerToken;
+use crate::authenticate::{Authenticated, CallerToken};
 
 tokio::task_local! {
     static CURRENT: Option<CallerToken>;
+    static TRANSACTION: Option<TransactionToken>;
 }
 
 /// The caller of the request that this task serves. Tasks that it spawns see none.
@@ -18,8 +20,15 @@ pub(super) fn current_caller() -> Option<CallerToken> {
     CURRENT.try_with(Option::clone).ok().flatten()
 }
 
-/// Stores the caller's token in the task that serves the request, for
-/// [`Outbound::on_behalf_of_current_caller`](super::Outbound::on_behalf_of_current_caller).
+/// The transaction of the request that this task serves. Tasks that it spawns see none.
+#[cfg(feature = "txn")]
+pub(super) fn current_transaction() -> Option<TransactionToken> {
+    TRANSACTION.try_with(Option::clone).ok().flatten()
+}
+
+/// Stores the caller's token and the transaction in the task that serves the request, for
+/// [`Outbound::on_behalf_of_current_caller`](super::Outbound::on_behalf_of_current_caller) and
+/// [`Outbound::in_current_transaction`](super::Outbound::in_current_transaction).
 ///
 /// It runs after an [`AuthenticateLayer`](crate::authenticate::AuthenticateLayer) with `keep_caller_token`; in axum, add it
 /// before that layer. If the code can take a `CallerToken` as an argument, pass it instead.
@@ -61,7 +70,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = TaskLocalFuture<Option<CallerToken>, S::Future>;
+    type Future = TaskLocalFuture<Option<CallerToken>, TaskLocalFuture<Option<TransactionToken>, S::Future>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
@@ -69,6 +78,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let caller = request.extensions().get::<CallerToken>().cloned();
-        CURRENT.scope(caller, self.0.call(request))
+        let transaction = request.extensions().get::<Authenticated>().and_then(|it| it.transaction.clone());
+        CURRENT.scope(caller, TRANSACTION.scope(transaction, self.0.call(request)))
     }
 }

@@ -51,18 +51,22 @@ pub enum OutboundErrorKind {
     TokenNotBound,
     /// `proof_not_signed`: the key cannot sign a proof for this address; nothing was sent.
     ProofNotSigned,
-    /// `redirects_followed`: a token that is bound to a key needs a client that follows no redirects.
+    /// `redirects_followed`: a token that is bound to a key, or a transaction token, needs a client that follows no redirects.
     RedirectsFollowed,
     /// `forwarding_refused`: the caller's token is not for the target, or the call has no caller; nothing was sent.
     ForwardingRefused,
     /// `no_caller`: a call on behalf of the current caller, in a task without one.
     NoCaller,
+    /// `no_transaction`: the origin gets the transaction of each call, and the call states none; nothing was sent.
+    NoTransaction,
+    /// `transaction_expired`: the transaction token has expired; nothing was sent.
+    TransactionExpired,
     /// `call_failed`: the call itself failed.
     CallFailed,
 }
 
 /// The problem of a client that may follow redirects, and its fix.
-pub(super) const REDIRECTS_PROBLEM: &str = "a redirect takes the proof along; build the client with \
+pub(super) const REDIRECTS_PROBLEM: &str = "a redirect takes a proof or a transaction token along; build the client with \
      redirect::Policy::none(), and call client_follows_no_redirects";
 
 struct Inner {
@@ -96,7 +100,7 @@ impl OutboundError {
         OutboundError(Arc::new(Inner::new(kind, detail.into())))
     }
 
-    /// A client that may take a proof along to another address.
+    /// A client that may take a proof or a transaction token along to another address.
     pub(super) fn redirects() -> Self {
         OutboundError::new(OutboundErrorKind::RedirectsFollowed, REDIRECTS_PROBLEM)
     }
@@ -219,6 +223,8 @@ impl OutboundErrorKind {
             OutboundErrorKind::RedirectsFollowed => "redirects_followed",
             OutboundErrorKind::ForwardingRefused => "forwarding_refused",
             OutboundErrorKind::NoCaller => "no_caller",
+            OutboundErrorKind::NoTransaction => "no_transaction",
+            OutboundErrorKind::TransactionExpired => "transaction_expired",
             OutboundErrorKind::CallFailed => "call_failed",
         }
     }

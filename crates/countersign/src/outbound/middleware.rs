@@ -1,6 +1,7 @@
 //! The middleware for stacks of the crate `reqwest-middleware`.
 
 use async_trait::async_trait;
+use countersign_core::verify::TransactionToken;
 use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next};
@@ -10,6 +11,7 @@ use super::builder::OutboundBuilder;
 use super::error::OutboundError;
 use super::retry::{Transport, send_with_retry};
 use super::source::TokenStats;
+use super::transaction::CallTransaction;
 use crate::authenticate::CallerToken;
 
 /// Attaches tokens within a stack of `reqwest-middleware`, as [`Outbound`](super::Outbound) does around a plain client.
@@ -60,7 +62,8 @@ impl Middleware for AttachTokenMiddleware {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let subject = extensions.get::<CallerToken>().cloned();
-        send_with_retry(&self.bindings, subject.as_ref(), Rest { next, extensions }, request).await
+        let transaction = CallTransaction::from(extensions.get::<TransactionToken>().cloned());
+        send_with_retry(&self.bindings, (subject.as_ref(), &transaction), Rest { next, extensions }, request).await
     }
 }
 

@@ -50,6 +50,8 @@ mod retry;
 mod service;
 mod source;
 mod trace;
+#[cfg_attr(not(feature = "txn"), allow(dead_code, reason = "only the feature states transactions"))]
+mod transaction;
 
 pub use crate::client::{Assertion, SecretSource};
 pub use crate::refresh::RefreshPolicy;

@@ -12,6 +12,7 @@ use super::challenge::Challenge;
 use super::error::OutboundError;
 use super::request_copy::{RequestCopy, try_clone_request};
 use super::source::OutboundToken;
+use super::transaction::{CallTransaction, forward};
 use crate::authenticate::CallerToken;
 
 /// Sends requests: the plain client, or the rest of a middleware stack.
@@ -38,13 +39,14 @@ struct Budget {
 /// The last response stands if no other token is available or the body was streamed.
 pub(super) async fn send_with_retry<T: Transport>(
     bindings: &Bindings,
-    subject: Option<&CallerToken>,
+    (subject, transaction): (Option<&CallerToken>, &CallTransaction),
     mut transport: T,
     mut request: Request,
 ) -> Result<Response, T::Error> {
     let failed = T::error;
     let binding = bindings.for_url(request.url()).map_err(failed)?;
     refuse_unsafe_headers(request.headers(), &binding.origin).map_err(failed)?;
+    forward(binding, transaction, request.headers_mut()).map_err(failed)?;
     let mut token = binding.tokens.token(subject).await.map_err(failed)?;
     let copy = try_clone_request(&mut request);
     let mut budget = Budget { renewal: true, nonce: true };
@@ -53,7 +55,11 @@ pub(super) async fn send_with_retry<T: Transport>(
         let response = transport.send(request).await?;
         // A response of another origin, after a redirect, says nothing about a token that was not sent there.
         if !binding.origin.contains(response.url()) {
-            return if token.signer().is_some() { Err(failed(OutboundError::redirects())) } else { Ok(response) };
+            return if binding.is_bound_to_origin(&token) {
+                Err(failed(OutboundError::redirects()))
+            } else {
+                Ok(response)
+            };
         }
         let has_new_nonce = binding.learn_nonce(&token, response.headers(), nonce.as_deref());
         if response.status() != StatusCode::UNAUTHORIZED {

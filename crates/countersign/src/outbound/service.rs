@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use countersign_core::verify::TransactionToken;
 use http::{Request, Response, StatusCode, header};
 use tower_service::Service;
 
@@ -13,6 +14,7 @@ use super::error::OutboundError;
 use super::future::AttachTokenFuture;
 use super::retry::drop_refused_token;
 use super::source::OutboundToken;
+use super::transaction::{CallTransaction, forward};
 use crate::authenticate::CallerToken;
 
 /// `UNAUTHENTICATED` among the gRPC status codes.
@@ -20,7 +22,8 @@ const GRPC_UNAUTHENTICATED: &str = "16";
 
 /// A client service behind [`AttachTokenLayer`](super::AttachTokenLayer), which has the example.
 ///
-/// A [`CallerToken`] in the extensions of a request makes it a call on that caller's behalf.
+/// A [`CallerToken`] in the extensions of a request makes it a call on that caller's behalf. A [`TransactionToken`] there is
+/// forwarded to origins that [get it](super::OutboundBuilder::forward_transaction).
 #[derive(Clone, Debug)]
 pub struct AttachToken<S> {
     inner: S,
@@ -58,6 +61,8 @@ where
             let binding = bindings.for_uri(request.uri())?;
             refuse_unsafe_headers(request.headers(), &binding.origin)?;
             let subject = request.extensions_mut().remove::<CallerToken>();
+            let transaction = CallTransaction::from(request.extensions_mut().remove::<TransactionToken>());
+            forward(binding, &transaction, request.headers_mut())?;
             let token = binding.tokens.token(subject.as_ref()).await?;
             let nonce = attach_to(&mut request, binding, &token)?;
             let response = ready.call(request).await.map_err(|error| OutboundError::call(error, true))?;

@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::refusal::Refusal;
 
+/// The parameter that names the header with the refused token, if that is not the one of the challenge's scheme.
+pub(crate) const HEADER: &str = "header";
+
 /// Returns whether a challenge value can hold this text: one or more of `%x20-21 / %x23-5B / %x5D-7E`.
 pub(crate) fn is_quotable(text: &str) -> bool {
     !text.is_empty() && text.chars().all(may_be_quoted)
@@ -65,6 +68,9 @@ fn challenge(refusal: &Refusal, offer: &Offer<'_>, scheme: Scheme, names_error: 
     if let Some(error) = refusal.challenge_error().filter(|_| names_error) {
         add("error", error);
         add("error_description", refusal.title());
+    }
+    if matches!(refusal, Refusal::Transaction(_) | Refusal::MalformedTransaction) {
+        add(HEADER, "Txn-Token"); // the caller's own token is fine: another one would not help
     }
     match refusal {
         Refusal::Denied(Denial::Scopes(scopes)) => add("scope", &scopes.join(" ")),

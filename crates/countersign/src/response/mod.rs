@@ -11,6 +11,8 @@ mod render;
 mod responder;
 
 pub use body::ResponseBody;
+#[cfg(feature = "outbound")]
+pub(crate) use challenge::HEADER;
 pub(crate) use form::AnswerForm;
 pub(crate) use inner_or_own::InnerOrOwn;
 pub use metadata::ResourceMetadata;

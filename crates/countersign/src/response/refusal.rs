@@ -21,6 +21,12 @@ pub(crate) enum Refusal {
     Token(VerifyError),
     /// A proof of possession that was refused (401) or cannot be checked now (503), with the nonce for the next one.
     Proof { error: ProofError, nonce: Option<HeaderValue> },
+    /// A transaction token that was refused (401) or cannot be verified now (503).
+    Transaction(VerifyError),
+    /// Several transaction tokens, or a malformed one: 400.
+    MalformedTransaction,
+    /// No transaction token, and the layer demands one: 403, since another token of the caller would not help.
+    NoTransaction,
     /// A token whose revocation status is unknown: 503.
     RevocationUnknown,
     /// Another service that this one needs cannot be called now: 503.
@@ -40,8 +46,11 @@ impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Refusal::NoToken => StatusCode::UNAUTHORIZED,
-            Refusal::InvalidRequest => StatusCode::BAD_REQUEST,
-            Refusal::Token(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::InvalidRequest | Refusal::MalformedTransaction => StatusCode::BAD_REQUEST,
+            Refusal::NoTransaction => StatusCode::FORBIDDEN,
+            Refusal::Token(error) | Refusal::Transaction(error) if error.is_unavailable() => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::RevocationUnknown => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Proof { error, .. } if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Proof { .. } | Refusal::Denied(Denial::ProofRequired) => StatusCode::UNAUTHORIZED,
@@ -51,7 +60,9 @@ impl Refusal {
             Refusal::UpstreamRefused => StatusCode::BAD_GATEWAY,
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::CallerExpired => StatusCode::UNAUTHORIZED,
-            Refusal::Token(_) | Refusal::Denied(Denial::StepUp { .. }) => StatusCode::UNAUTHORIZED,
+            Refusal::Token(_) | Refusal::Transaction(_) | Refusal::Denied(Denial::StepUp { .. }) => {
+                StatusCode::UNAUTHORIZED
+            }
             Refusal::Denied(Denial::NotFound) => StatusCode::NOT_FOUND,
             Refusal::Denied(_) => StatusCode::FORBIDDEN,
         }
@@ -72,6 +83,13 @@ impl Refusal {
                 Kind::NotYetValid | Kind::IssuedInFuture => "token_not_yet_valid",
                 _ => "token_invalid",
             },
+            Refusal::Transaction(error) => match error.kind() {
+                kind if kind.is_unavailable() => "transaction_keys_unavailable",
+                Kind::Expired if error.is_signature_verified() => "transaction_token_expired",
+                _ => "transaction_token_invalid",
+            },
+            Refusal::MalformedTransaction => "transaction_token_malformed",
+            Refusal::NoTransaction => "transaction_token_required",
             Refusal::RevocationUnknown => "revocation_unavailable",
             Refusal::Proof { error, .. } => match error.kind() {
                 ProofErrorKind::Undecided | ProofErrorKind::ShareUsedUp => "proof_unavailable",
@@ -106,6 +124,11 @@ impl Refusal {
             "invalid_request" => "exactly one well-formed bearer token is required",
             "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
+            "transaction_token_invalid" => "the transaction token is invalid",
+            "transaction_token_expired" => "the transaction token has expired",
+            "transaction_token_malformed" => "the header Txn-Token is not exactly one well-formed token",
+            "transaction_token_required" => "a transaction token is required",
+            "transaction_keys_unavailable" => "the transaction token cannot be verified at the moment",
             "keys_unavailable" | "introspection_unavailable" | "api_keys_unavailable" | "revocation_unavailable" => {
                 "the token cannot be verified at the moment"
             }
@@ -127,7 +150,7 @@ impl Refusal {
     /// When to retry a 503.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Refusal::Token(error) => error.retry_after(),
+            Refusal::Token(error) | Refusal::Transaction(error) => error.retry_after(),
             Refusal::RevocationUnknown => Some(RETRY_AFTER),
             Refusal::Proof { error, .. } if error.is_unavailable() => Some(RETRY_AFTER),
             #[cfg(all(feature = "axum", feature = "outbound"))]
@@ -147,7 +170,7 @@ impl Refusal {
     /// The `error` of RFC 6750 §3.1; none for a request without credentials.
     pub(crate) fn challenge_error(&self) -> Option<&'static str> {
         match self {
-            Refusal::NoToken | Refusal::RevocationUnknown => None,
+            Refusal::NoToken | Refusal::NoTransaction | Refusal::RevocationUnknown => None,
             Refusal::Proof { error, .. } => match error.kind() {
                 ProofErrorKind::Undecided | ProofErrorKind::ShareUsedUp => None,
                 ProofErrorKind::NonceRequired => Some("use_dpop_nonce"),
@@ -158,8 +181,8 @@ impl Refusal {
             Refusal::UpstreamUnavailable(_) | Refusal::UpstreamRefused => None,
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::CallerExpired => Some("invalid_token"),
-            Refusal::InvalidRequest => Some("invalid_request"),
-            Refusal::Token(error) => (!error.is_unavailable()).then_some("invalid_token"),
+            Refusal::InvalidRequest | Refusal::MalformedTransaction => Some("invalid_request"),
+            Refusal::Token(error) | Refusal::Transaction(error) => (!error.is_unavailable()).then_some("invalid_token"),
             Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),
             Refusal::Denied(Denial::StepUp { .. }) => Some("insufficient_user_authentication"),
             Refusal::Denied(_) => None,

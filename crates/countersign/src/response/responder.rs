@@ -157,7 +157,9 @@ impl Responder {
     fn http_refusal(&self, refusal: &Refusal, request: &HeaderMap) -> Response<Bytes> {
         let reason = match (self.detail, refusal) {
             // Of a forged token, a reason would show who is trusted.
-            (Detail::Code, Refusal::Token(error)) if error.is_signature_verified() => Some(error.code()),
+            (Detail::Code, Refusal::Token(error) | Refusal::Transaction(error)) if error.is_signature_verified() => {
+                Some(error.code())
+            }
             _ => None,
         };
         let problem = Problem { status: refusal.status(), code: refusal.code(), title: refusal.title(), reason };

@@ -1,12 +1,16 @@
 //! Every event of this crate: names, levels and fields. No field can hold a token, a key or a secret.
 //!
-//! The caller's tenant is also recorded in the current span, if that span has an empty field `tenant`.
+//! The caller's tenant and the transaction (`txn`) are also recorded in the current span, if that span has empty fields of these
+//! names.
 //!
 //! | target | level | message | fields |
 //! |---|---|---|---|
-//! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `subject` (pseudonym, if enabled), `kid`, `kind` (of credential) |
+//! | `countersign::authenticate` | DEBUG | `authenticated` | `issuer`, `tenant`, `txn` (of the transaction token), `subject` (pseudonym, if enabled), `kid`, `kind` (of credential) |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused` | `code`, `detail`, `fix` (of `unknown_issuer`), `unlogged` |
 //! | `countersign::authenticate` | INFO, at most 10 per second and code | `refused proof`: a proof of possession (DPoP) | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | INFO, at most 10 per second | `refused transaction token` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | WARN, at most 10 per second | `transaction token not verified: keys unavailable` | `code`, `detail`, `unlogged` |
+//! | `countersign::authenticate` | INFO, at most 10 per second | `no transaction token`: the layer demands one | `code`, `issuer`, `tenant`, `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: replay store unavailable` | `code`, `detail`, `unlogged` |
 //! | `countersign::authenticate` | DEBUG, at most 10 per second | `another scheme than Bearer in the Authorization header; …` | `scheme` (of a closed set), `unlogged` |
 //! | `countersign::authenticate` | WARN, at most 10 per second | `not verified: keys unavailable` | `code`, `detail`, `unlogged` |
@@ -33,12 +37,13 @@
 //! | `countersign::app` | INFO, once per layer on a router of axum, when built | `authentication covers the routes that were added before its layer: routes added later need no token` | `fix` |
 //! | `countersign::app` | INFO, when built | `a protected app became part of a plain router: other routes of that router need no token` | `fix` |
 //! | `countersign::app` | WARN, when written | `the OpenAPI document has operations without a route, or lacks routes` | `operations`, `routes` (the first 8) |
-//! | `countersign::guard` | INFO, at most 10 per second and code | `denied`: by a requirement, a handler's `Tenant`, or the handler itself (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `subject` (pseudonym, if enabled), `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 per second and code | `denied`: by a requirement, a handler's `Tenant`, or the handler itself (`Claims::forbidden`, `not_found`; `code` is then `handler_forbidden` or `handler_not_found`) | `code`, `requirement`, `unmet` (its unmet parts), `issuer`, `tenant`, `txn`, `subject` (pseudonym, if enabled), `unlogged` |
 //! | `countersign::guard` | DEBUG, with each event of the line before | `what the denied caller has` | `code`, `requirement`, `unmet` (its unmet parts, with what the caller has of that kind) |
-//! | `countersign::guard` | INFO, at most 10 per second | `would be denied (shadow mode)` | `requirement`, `issuer`, `tenant`, `unlogged` |
+//! | `countersign::guard` | INFO, at most 10 per second | `would be denied (shadow mode)` | `requirement`, `issuer`, `tenant`, `txn`, `unlogged` |
 //! | `countersign::guard` | WARN, at most 10 per second | `the route lacks the path parameter; denying every request` | `path`, `parameter`, `unlogged` |
 //! | `countersign::guard` | ERROR | `the requirement cannot be met; denying every request` | `requirement`, `error` |
 //! | `countersign::guard` | ERROR, at most 10 per second | `no authentication layer before the guard or extractor; answering 500` | `path`, `fix`, `unlogged` |
+//! | `countersign::guard` | ERROR, at most 10 per second | `the layer takes no transaction tokens, and the requirement reads them; …` | `requirement`, `fix`, `unlogged` |
 //! | `countersign::guard` | ERROR, at most 10 per second | `a check in a handler cannot see the request; answering 500` | `requirement`, `fix`, `unlogged` |
 //! | `countersign::lifetime` | INFO, at most 10 per second | `response outlived its token` | `outcome`, `unlogged` |
 //! | `countersign::extract` | INFO, at most 10 per second | `claims do not match the expected type` | `expected`, `error`, `unlogged` |
@@ -59,7 +64,7 @@
 //! | `countersign::issuers` | WARN, at most 10 per second | `issuer resolution failed` | `issuer`, `error` |
 //! | `countersign::issuers` | WARN | `file of known issuers not usable`: it cannot be read or written | `file`, `error` |
 //! | `countersign::outbound` | DEBUG | `token fetched` | `origin`, `is_exchange`, `lifetime` (seconds) |
-//! | `countersign::guard` | INFO, at most 10 per second | `cannot be evaluated, so it refuses` | `part`, `issuer`, `detail` |
+//! | `countersign::guard` | INFO, at most 10 per second | `cannot be evaluated, so it refuses` | `part`, `issuer`, `txn`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | `nested routers have the path parameter twice, …` | `path`, `parameter` |
 //! | `countersign::outbound` | WARN, at most 10 per second | `token fetch failed` | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
 //! | `countersign::outbound` | INFO, at most 10 per second and origin | `token dropped after a 401` | `origin`, `unlogged` |
@@ -130,8 +135,8 @@ pub(crate) use outbound::{secret_file_changed, secret_file_unusable};
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
-    no_such_parameter, other_scheme, refused, refused_proof, repeated_parameter, revocation_unknown, second_layer,
-    token_ended, token_ignored, unknown,
+    no_such_parameter, no_transaction, other_scheme, refused, refused_proof, refused_transaction, repeated_parameter,
+    revocation_unknown, second_layer, token_ended, token_ignored, transactions_not_taken, unknown,
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};

@@ -13,23 +13,32 @@ use countersign_core::integration::{Unknown, safe_text};
 use countersign_core::policy::TrustedIssuer;
 use countersign_core::proof::{ProofError, ProofErrorKind};
 use countersign_core::pseudonym::Pseudonyms;
-use countersign_core::verify::Verified;
+use countersign_core::verify::{TransactionToken, Verified};
 use tracing::Level;
 
 use super::counts;
 use super::samples::{Event, Sampler, Samples};
 
-/// Also records the tenant in the current span, if that has a field of this name.
-pub(crate) fn authenticated(verified: &Verified, subjects: Option<&Pseudonyms>) {
+/// Also records the tenant and the transaction in the current span, if that has fields of these names.
+pub(crate) fn authenticated(
+    verified: &Verified,
+    transaction: Option<&TransactionToken>,
+    subjects: Option<&Pseudonyms>,
+) {
     counts::authenticated(verified.token_kind());
     let tenant = verified.tenant().map(TenantId::as_str);
     if let Some(tenant) = tenant {
         tracing::Span::current().record("tenant", tenant);
     }
+    let txn = transaction.map(TransactionToken::id);
+    if let Some(txn) = txn {
+        tracing::Span::current().record("txn", txn);
+    }
     tracing::debug!(
         target: "countersign::authenticate",
         issuer = verified.issuer(),
         tenant,
+        txn,
         subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject())),
         kid = verified.key_id().map(safe_text),
         kind = verified.token_kind().name(),
@@ -54,6 +63,27 @@ pub(crate) fn refused(error: &VerifyError, samples: &Samples, elapsed: Duration)
             "if its tokens are to be accepted, trust the issuer in this verifier, which can trust several; a second layer adds none to it",
         );
         tracing::info!(target: "countersign::authenticate", code, detail = %detail, fix, unlogged, "refused");
+    }
+}
+
+pub(crate) fn refused_transaction(error: &VerifyError, samples: &Samples, elapsed: Duration) {
+    let is_unavailable = error.is_unavailable();
+    let event = if is_unavailable { Event::TransactionUnverified } else { Event::RefusedTransaction };
+    let Some(unlogged) = samples.admit(event, elapsed) else { return };
+    let (code, detail) = (error.code(), error.detail());
+    if is_unavailable {
+        tracing::warn!(target: "countersign::authenticate", code, detail = %detail, unlogged, "transaction token not verified: keys unavailable");
+    } else {
+        tracing::info!(target: "countersign::authenticate", code, detail = %detail, unlogged, "refused transaction token");
+    }
+}
+
+/// The layer demands a transaction token, and this authenticated caller sent none.
+pub(crate) fn no_transaction(verified: &Verified, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::NoTransaction, elapsed) {
+        let (issuer, tenant) = (verified.issuer(), verified.tenant().map(TenantId::as_str));
+        let code = "transaction_token_required";
+        tracing::info!(target: "countersign::authenticate", code, issuer, tenant, unlogged, "no transaction token");
     }
 }
 
@@ -118,7 +148,7 @@ pub(crate) fn revocation_unknown(outcome: &'static str, samples: &Samples, elaps
 pub(crate) fn denied(
     requirement: &Requirement,
     denial: &Denial,
-    verified: &Verified,
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
     subjects: Option<&Pseudonyms>,
     samples: &Samples,
     elapsed: Duration,
@@ -131,26 +161,34 @@ pub(crate) fn denied(
     let explanation = explain();
     let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
     let (code, issuer, tenant) = (denial.code(), verified.issuer(), verified.tenant().map(TenantId::as_str));
-    let unmet = explanation.parts();
-    tracing::info!(target: "countersign::guard", code, %requirement, unmet, issuer, tenant, subject, unlogged, "denied");
+    let (unmet, txn) = (explanation.parts(), transaction.map(TransactionToken::id));
+    tracing::info!(
+        target: "countersign::guard", code, %requirement, unmet, issuer, tenant, txn, subject, unlogged, "denied"
+    );
     tracing::debug!(target: "countersign::guard", code, %requirement, unmet = %explanation, "what the denied caller has");
 }
 
 /// A handler needs the caller's tenant, and the token has none.
 #[cfg(feature = "axum")]
-pub(crate) fn no_tenant(verified: &Verified, subjects: Option<&Pseudonyms>, samples: &Samples, elapsed: Duration) {
+pub(crate) fn no_tenant(
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
+    subjects: Option<&Pseudonyms>,
+    samples: &Samples,
+    elapsed: Duration,
+) {
     let Some(unlogged) = samples.admit(Event::denied(&Denial::Forbidden), elapsed) else { return };
     let subject = subjects.map(|subjects| subjects.pseudonym(verified.issuer(), verified.subject()));
     let (code, issuer, requirement) = (Denial::Forbidden.code(), verified.issuer(), "a tenant");
     let unmet = "a tenant (the token has none, or the policy does not map its claim)";
-    tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, subject, unlogged, "denied");
+    let txn = transaction.map(TransactionToken::id);
+    tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, txn, subject, unlogged, "denied");
 }
 
 /// A handler denied the caller by a rule of its own.
 #[cfg(feature = "axum")]
 pub(crate) fn denied_by_handler(
     denial: &Denial,
-    verified: &Verified,
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
     subjects: Option<&Pseudonyms>,
     samples: &Samples,
     elapsed: Duration,
@@ -160,21 +198,25 @@ pub(crate) fn denied_by_handler(
     let (issuer, tenant) = (verified.issuer(), verified.tenant().map(TenantId::as_str));
     let code = if *denial == Denial::NotFound { "handler_not_found" } else { "handler_forbidden" };
     let (requirement, unmet) = ("a rule of the handler", "a rule of the handler");
-    tracing::info!(target: "countersign::guard", code, requirement, unmet, issuer, tenant, subject, unlogged, "denied");
+    let txn = transaction.map(TransactionToken::id);
+    tracing::info!(
+        target: "countersign::guard", code, requirement, unmet, issuer, tenant, txn, subject, unlogged, "denied"
+    );
 }
 
-/// `verified` is `None` for an anonymous caller.
+/// `caller` is `None` for an anonymous one.
 pub(crate) fn denied_in_shadow(
     requirement: &dyn std::fmt::Display,
-    verified: Option<&Verified>,
+    caller: Option<(&Verified, Option<&TransactionToken>)>,
     samples: &Samples,
     elapsed: Duration,
 ) {
     if let Some(unlogged) = samples.admit(Event::DeniedInShadow, elapsed) {
-        let issuer = verified.map(Verified::issuer);
-        let tenant = verified.and_then(Verified::tenant).map(TenantId::as_str);
+        let issuer = caller.map(|(verified, _)| verified.issuer());
+        let tenant = caller.and_then(|(verified, _)| verified.tenant()).map(TenantId::as_str);
+        let txn = caller.and_then(|(_, transaction)| transaction).map(TransactionToken::id);
         tracing::info!(
-            target: "countersign::guard", %requirement, issuer, tenant, unlogged, "would be denied (shadow mode)"
+            target: "countersign::guard", %requirement, issuer, tenant, txn, unlogged, "would be denied (shadow mode)"
         );
     }
 }
@@ -183,7 +225,7 @@ pub(crate) fn denied_in_shadow(
 pub(crate) fn unknown(
     part: &dyn std::fmt::Display,
     reason: Unknown,
-    verified: &Verified,
+    (verified, transaction): (&Verified, Option<&TransactionToken>),
     samples: &Samples,
     elapsed: Duration,
 ) {
@@ -196,7 +238,21 @@ pub(crate) fn unknown(
         ),
         other => other.to_string(),
     };
-    tracing::info!(target: "countersign::guard", %part, issuer, detail, unlogged, "cannot be evaluated, so it refuses");
+    let txn = transaction.map(TransactionToken::id);
+    tracing::info!(
+        target: "countersign::guard", %part, issuer, txn, detail, unlogged, "cannot be evaluated, so it refuses"
+    );
+}
+
+pub(crate) fn transactions_not_taken(requirement: &Requirement, samples: &Samples, elapsed: Duration) {
+    if let Some(unlogged) = samples.admit(Event::RequestNotAvailable, elapsed) {
+        let fix =
+            "add .transaction_tokens(..) to AuthenticateLayer::builder, or leave transactions out of the requirement";
+        tracing::error!(
+            target: "countersign::guard", %requirement, fix, unlogged,
+            "the layer takes no transaction tokens, and the requirement reads them; answering 500"
+        );
+    }
 }
 
 pub(crate) fn repeated_parameter(path: &str, parameter: &str, samples: &Samples, elapsed: Duration) {

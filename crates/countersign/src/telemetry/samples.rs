@@ -15,6 +15,9 @@ const LOGGED_PER_SECOND: u64 = 10;
 pub(super) enum Event {
     Refused(VerifyErrorKind),
     RefusedProof(ProofErrorKind),
+    RefusedTransaction,
+    NoTransaction,
+    TransactionUnverified,
     BadCredential,
     OtherScheme,
     SecondLayer,
@@ -30,14 +33,13 @@ pub(super) enum Event {
     RevocationUnknown,
     UnknownPart,
     TokenEnded,
-    #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only extractors check in handlers"))]
     RequestNotAvailable,
     #[cfg_attr(not(feature = "axum"), allow(dead_code, reason = "only extractors check in handlers"))]
     DeniedByHandler,
 }
 
 impl Event {
-    const COUNT: usize = VerifyErrorKind::ALL.len() + 17 + ProofErrorKind::ALL.len();
+    const COUNT: usize = VerifyErrorKind::ALL.len() + 20 + ProofErrorKind::ALL.len();
 
     pub(super) fn denied(denial: &Denial) -> Self {
         match denial {
@@ -53,7 +55,7 @@ impl Event {
     fn index(self) -> usize {
         let after_kinds = match self {
             Event::Refused(kind) => return kind as usize,
-            Event::RefusedProof(kind) => 17 + kind as usize,
+            Event::RefusedProof(kind) => 20 + kind as usize,
             Event::BadCredential => 0,
             Event::InsufficientScope => 1,
             Event::StepUp => 2,
@@ -71,6 +73,9 @@ impl Event {
             Event::TokenIgnored => 14,
             Event::DeniedByHandler => 15,
             Event::UnboundToken => 16,
+            Event::RefusedTransaction => 17,
+            Event::NoTransaction => 18,
+            Event::TransactionUnverified => 19,
         };
         VerifyErrorKind::ALL.len() + after_kinds
     }
@@ -148,6 +153,8 @@ mod tests {
         indexes.extend([Event::TokenEnded, Event::RequestNotAvailable, Event::OtherScheme].map(Event::index));
         indexes.extend([Event::SecondLayer, Event::TokenIgnored, Event::DeniedByHandler].map(Event::index));
         indexes.push(Event::UnboundToken.index());
+        indexes
+            .extend([Event::RefusedTransaction, Event::NoTransaction, Event::TransactionUnverified].map(Event::index));
         indexes.extend(ProofErrorKind::ALL.iter().map(|kind| Event::RefusedProof(*kind).index()));
         assert_eq!(indexes, (0..Event::COUNT).collect::<Vec<usize>>());
     }

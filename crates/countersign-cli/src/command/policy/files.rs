@@ -37,6 +37,9 @@ fn files(policy: &Policy) -> Vec<(String, &str)> {
         let named = fields.into_iter().filter_map(|(field, path)| Some((format!("{part}{field}"), path.as_deref()?)));
         files.extend(named);
     }
+    if let Some(KeysConfig::File(path)) = policy.transactions.as_ref().map(|service| &service.keys) {
+        files.push(("transactions: keys.file".to_owned(), path));
+    }
     if let Some(asking) = &policy.introspection {
         let fields = [("secret_file", &asking.secret_file), ("key_file", &asking.key_file)];
         files.extend(

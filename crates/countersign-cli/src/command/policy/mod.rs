@@ -8,7 +8,7 @@ use countersign::error::{ConfigError, Fault};
 use countersign::keys;
 use countersign::outbound::Outbound;
 use countersign::policy::Policy;
-use countersign::verify::Verifier;
+use countersign::verify::{TransactionVerifier, Verifier};
 use serde_json::{Value, json};
 
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
@@ -119,8 +119,10 @@ fn faults(policy: &Policy) -> Vec<Value> {
     // Without bindings, a service makes a client only for the sake of its issuers; the connection's own faults are the same.
     let has_calls = !policy.outbound.is_empty() || policy.connection.is_some();
     let outbound = has_calls.then(|| Outbound::from_config(policy).err()).flatten();
+    let transactions = || TransactionVerifier::builder_for(policy, keys::from_config)?.build().map(drop);
+    let transactions = policy.transactions.as_ref().and_then(|_| transactions().err());
     let mut faults: Vec<Fault> = Vec::new();
-    for fault in [verifier, outbound].iter().flatten().flat_map(ConfigError::faults) {
+    for fault in [verifier, outbound, transactions].iter().flatten().flat_map(ConfigError::faults) {
         if !faults.contains(fault) {
             faults.push(fault.clone()); // both read the connection
         }

@@ -49,6 +49,11 @@ pub(super) trait Condition: fmt::Display + Send + Sync {
         None
     }
 
+    /// Returns whether the condition reads the transaction of the request.
+    fn needs_transaction(&self) -> bool {
+        false
+    }
+
     /// Returns whether the condition reads the request.
     fn needs_request(&self) -> bool {
         false

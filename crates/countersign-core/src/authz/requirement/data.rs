@@ -17,6 +17,7 @@ use super::login::{acr, amr, authenticated_within};
 use super::possession::proof_of_possession;
 use super::rule::{Part, Requirement, Rule};
 use super::tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
+use super::transaction::{in_transaction, transaction};
 use crate::redact::{safe_text, short_text};
 use crate::token::{CredentialKind, Unique, has_unique_names};
 
@@ -69,6 +70,7 @@ impl Serialize for Requirement {
             }
             Part::Combined(Rule::Not(inner)) => object.serialize_entry("not", inner)?,
             Part::Combined(Rule::Hidden(inner)) => object.serialize_entry("hidden", inner)?,
+            Part::Combined(Rule::InTransaction(inner)) => object.serialize_entry("in_transaction", inner)?,
             Part::Combined(Rule::Shadow(inner, _)) => object.serialize_entry("shadowed", inner)?,
         }
         object.end()
@@ -125,6 +127,7 @@ impl Reader<'_> {
         Ok(match kind {
             "any_authenticated" => map.next_value::<Nothing>().map(|Nothing {}| any_authenticated())?,
             "proof_of_possession" => map.next_value::<Nothing>().map(|Nothing {}| proof_of_possession())?,
+            "transaction" => map.next_value::<Nothing>().map(|Nothing {}| transaction())?,
             "token_kind" => {
                 let name = map.next_value::<String>()?;
                 let kind = CredentialKind::from_name(&name);
@@ -156,6 +159,7 @@ impl Reader<'_> {
             }
             "not" => map.next_value_seed(self.inner())?.not(),
             "hidden" => map.next_value_seed(self.inner())?.hidden(),
+            "in_transaction" => in_transaction(map.next_value_seed(self.inner())?),
             "shadowed" => map.next_value_seed(self.inner())?.shadowed(),
             CLAIMS_WHERE => {
                 let description = map.next_value::<String>()?;

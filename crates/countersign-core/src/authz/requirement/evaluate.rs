@@ -31,6 +31,14 @@ impl Requirement {
             Rule::Any(any) => any.iter().fold(Verdict::Neutral, |verdict, next| verdict.or(|| next.evaluate(facts))),
             Rule::Not(inner) => inner.evaluate(facts).not(),
             Rule::Hidden(inner) => inner.evaluate(facts).hidden(),
+            Rule::InTransaction(inner) => match facts.of_transaction() {
+                Some(facts) => inner.evaluate(&facts).of_transaction(),
+                None if inner.is_shadow() => {
+                    inner.count_unmet_in_shadow();
+                    Verdict::Neutral
+                }
+                None => Verdict::Unknown(Denial::Forbidden, Unknown::NoTransaction),
+            },
             Rule::Shadow(inner, counts) => {
                 let is_unmet = inner.evaluate(facts).is_denied();
                 counts.count(!is_unmet);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::condition::Condition;
-use super::facts::Facts;
+use super::facts::{Facts, Unknown};
 use super::found::UnmetPart;
 use super::rule::{Part, Requirement, Rule};
 use super::verdict::Verdict;
@@ -104,6 +104,11 @@ impl Requirement {
                 same => same,
             },
             Rule::Hidden(inner) => inner.finding(facts),
+            Rule::InTransaction(inner) => match facts.of_transaction() {
+                Some(facts) => inner.finding(&facts),
+                None if inner.is_shadow() => Finding::Neutral,
+                None => Finding::Unknown(vec![self.whole(vec![Unknown::NoTransaction.to_string()])]),
+            },
             Rule::Shadow(..) => Finding::Neutral,
         }
     }

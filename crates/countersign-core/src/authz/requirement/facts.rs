@@ -57,6 +57,8 @@ pub struct Facts<'f> {
 pub struct RequestContext<'f> {
     time: Time<'f>,
     pub(super) request: &'f dyn RequestFacts,
+    /// The facts of the transaction that the request belongs to.
+    pub(super) transaction: Option<&'f Facts<'f>>,
     pub(super) on_shadow: &'f dyn Fn(&dyn fmt::Display),
     pub(super) on_unknown: &'f dyn Fn(&dyn fmt::Display, Unknown),
 }
@@ -71,13 +73,18 @@ impl<'f> RequestContext<'f> {
     /// A context at a fixed time, without a request.
     #[must_use]
     pub fn new(now: UnixTime) -> Self {
-        RequestContext { time: Time::Fixed(now), request: &NoRequest, on_shadow: &|_| {}, on_unknown: &|_, _| {} }
+        Self::at(Time::Fixed(now))
     }
 
     /// A context that reads `clock` only if a requirement needs the time, without a request.
     #[must_use]
     pub fn from_clock(clock: &'f dyn Clock) -> Self {
-        RequestContext { time: Time::Clock(clock), request: &NoRequest, on_shadow: &|_| {}, on_unknown: &|_, _| {} }
+        Self::at(Time::Clock(clock))
+    }
+
+    fn at(time: Time<'f>) -> Self {
+        let (request, transaction) = (&NoRequest, None);
+        RequestContext { time, request, transaction, on_shadow: &|_| {}, on_unknown: &|_, _| {} }
     }
 
     pub(super) fn now(&self) -> UnixTime {
@@ -91,6 +98,12 @@ impl<'f> RequestContext<'f> {
     #[must_use]
     pub fn request(self, request: &'f dyn RequestFacts) -> Self {
         RequestContext { request, ..self }
+    }
+
+    /// Sets the facts of the transaction that the request belongs to.
+    #[must_use]
+    pub(crate) fn within(self, transaction: &'f Facts<'f>) -> Self {
+        RequestContext { transaction: Some(transaction), ..self }
     }
 
     /// Calls `listener` for each part in shadow mode that is not met.
@@ -120,6 +133,8 @@ pub enum Unknown {
     SeveralIssuers,
     /// The request lacks what the part compares with, or has it twice.
     NotInRequest,
+    /// The request has no transaction token.
+    NoTransaction,
 }
 
 /// Says it in words, with what to do.
@@ -137,6 +152,7 @@ impl fmt::Display for Unknown {
                 "several issuers are trusted, and the name may mean something else at each; add .and(issued_by(...))"
             }
             Unknown::NotInRequest => "the request does not name it, or names it twice",
+            Unknown::NoTransaction => "the request has no transaction token",
         })
     }
 }
@@ -168,6 +184,14 @@ impl RequestFacts for NoRequest {
 
     fn host(&self) -> Option<&str> {
         None
+    }
+}
+
+impl<'f> Facts<'f> {
+    /// The facts of the transaction in place of the caller's, for the same request.
+    pub(super) fn of_transaction(&self) -> Option<Facts<'f>> {
+        let context = RequestContext { transaction: None, ..self.context };
+        self.context.transaction.map(|facts| Facts { context, ..*facts })
     }
 }
 

@@ -24,6 +24,7 @@ mod rule;
 mod shadow;
 mod tenant;
 mod text;
+mod transaction;
 mod verdict;
 
 #[cfg(test)]
@@ -44,3 +45,4 @@ pub use possession::proof_of_possession;
 pub use rule::Requirement;
 pub use shadow::ShadowStats;
 pub use tenant::{tenant_in_header, tenant_in_host, tenant_in_path};
+pub use transaction::{in_transaction, transaction};

@@ -44,6 +44,7 @@ use crate::error::{ConfigError, Fault};
 /// | `{"acr":["gold","silver"]}`, `{"amr":"mfa"}` | [`acr`](super::acr), [`amr`](super::amr) |
 /// | `{"proof_of_possession":{}}` | [`proof_of_possession`](super::proof_of_possession) |
 /// | `{"token_kind":"signed"}` | [`token_kind`](super::token_kind) |
+/// | `{"transaction":{}}`, `{"in_transaction":…}` | [`transaction`](super::transaction), [`in_transaction`](super::in_transaction) |
 /// | `{"all_of":[…]}`, `{"any_of":[…]}` | [`all_of`](super::all_of) and [`and`](Self::and), [`any_of`](super::any_of) and [`or`](Self::or) |
 /// | `{"at_least":{"count":2,"of":[…]}}` | [`at_least`](super::at_least) |
 /// | `{"not":…}`, `{"hidden":…}`, `{"shadowed":…}` | [`not`](Self::not), [`hidden`](Self::hidden), [`shadowed`](Self::shadowed) |
@@ -86,6 +87,7 @@ pub(super) enum Rule {
     Any(Vec<Requirement>),
     Not(Requirement),
     Hidden(Requirement),
+    InTransaction(Requirement),
     Shadow(Requirement, Box<ShadowCounts>),
 }
 
@@ -116,7 +118,9 @@ impl Rule {
     pub(super) fn parts(&self) -> &[Requirement] {
         match self {
             Rule::All(parts) | Rule::Any(parts) | Rule::AtLeast(_, parts) => parts,
-            Rule::Not(inner) | Rule::Hidden(inner) | Rule::Shadow(inner, _) => std::slice::from_ref(inner),
+            Rule::Not(inner) | Rule::Hidden(inner) | Rule::InTransaction(inner) | Rule::Shadow(inner, _) => {
+                std::slice::from_ref(inner)
+            }
         }
     }
 }
@@ -338,6 +342,17 @@ impl Requirement {
     #[must_use]
     pub fn needs_request(&self) -> bool {
         self.all_parts().filter_map(Requirement::condition).any(Condition::needs_request)
+    }
+
+    /// Returns whether the requirement reads the transaction of the request.
+    ///
+    /// Guards and extractors that need one answer 500 behind a layer that takes no transaction tokens.
+    #[must_use]
+    pub fn needs_transaction(&self) -> bool {
+        self.all_parts().any(|part| match part.part() {
+            Part::Condition(condition) => condition.needs_transaction(),
+            Part::Combined(rule) => matches!(rule, Rule::InTransaction(_)),
+        })
     }
 
     /// Itself and everything in it, outer before inner.

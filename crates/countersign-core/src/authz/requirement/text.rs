@@ -20,6 +20,7 @@ impl fmt::Display for Requirement {
             Part::Combined(Rule::All(parts)) => join(f, parts, "and"),
             Part::Combined(Rule::Any(parts)) => join(f, parts, "or"),
             Part::Combined(Rule::Not(inner)) => write!(f, "not ({inner})"),
+            Part::Combined(Rule::InTransaction(inner)) => write!(f, "in a transaction with ({inner})"),
             Part::Combined(Rule::Hidden(inner)) => {
                 in_brackets(f, inner)?;
                 f.write_str(" (else 404)")

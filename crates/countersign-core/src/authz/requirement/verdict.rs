@@ -61,6 +61,16 @@ impl Verdict {
         }
     }
 
+    /// No other token of the caller changes the transaction, so a denial asks for none.
+    pub(super) fn of_transaction(self) -> Verdict {
+        let plain = |denial| if denial == Denial::NotFound { denial } else { Denial::Forbidden };
+        match self {
+            Verdict::Unmet(denial) => Verdict::Unmet(plain(denial)),
+            Verdict::Unknown(denial, reason) => Verdict::Unknown(plain(denial), reason),
+            same => same,
+        }
+    }
+
     pub(super) fn is_denied(&self) -> bool {
         matches!(self, Verdict::Unmet(_) | Verdict::Unknown(..))
     }

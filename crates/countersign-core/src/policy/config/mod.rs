@@ -12,6 +12,7 @@ mod outbound;
 mod preset;
 #[cfg(feature = "config")]
 mod text;
+mod transactions;
 
 pub use authorities::AuthoritiesConfig;
 pub use connection::ConnectionConfig;
@@ -19,6 +20,7 @@ pub use introspection::IntrospectionConfig;
 pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
 pub use outbound::OutboundConfig;
+pub use transactions::TransactionServiceConfig;
 
 use std::collections::BTreeMap;
 
@@ -81,6 +83,10 @@ pub struct Policy {
     /// The authorization server that layers ask about opaque tokens. A verifier does not use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<IntrospectionConfig>,
+    /// The service whose transaction tokens layers take, by
+    /// [`TransactionVerifier::builder_for`](crate::verify::TransactionVerifier::builder_for). A verifier does not use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transactions: Option<TransactionServiceConfig>,
     /// The settings of the connections that fetch keys and tokens, for issuers and bindings without `connection`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection: Option<ConnectionConfig>,

@@ -86,6 +86,9 @@ pub struct OutboundConfig {
     /// Sends tokens that the token service does not bind to the key as `Bearer`, such as until it supports DPoP.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub accept_bearer_tokens: bool,
+    /// Forwards the transaction token of each call to the origin, beside its own token.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forward_transaction: bool,
     /// The settings of the connections that fetch the tokens. Default: those of the policy.
     ///
     /// If `client` has no secret and no key here, the certificate of these settings authenticates it (RFC 8705 §2).

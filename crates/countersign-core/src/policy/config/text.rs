@@ -130,6 +130,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "reserved_subjects"
         | "outbound"
         | "introspection"
+        | "transactions"
         | "connection" => {
             let value =
                 serde_json::from_str(text).map_err(|_| "the value is not JSON; see the JSON form of this field")?;

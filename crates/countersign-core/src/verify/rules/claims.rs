@@ -6,6 +6,7 @@ use super::super::binding::{Binding, Possession};
 use super::super::compared::{Compared, list, quoted, some_of, text};
 use super::names::{NAMING_MEMBERS, refused_member};
 use super::rule::{Case, Rule};
+use super::transaction;
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::policy::Profile;
 use crate::policy::spiffe::{domain_of_id, trust_domain_id};
@@ -122,6 +123,7 @@ pub(super) const REQUIRED_CLAIMS: Rule =
     Rule::Claims { name: "required claims", decide: required_claims, compare: compare_required_claims };
 
 fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
+    transaction::required(case)?;
     let payload = case.payload;
     let missing = |name: &str| Err(VerifyError::new(Kind::MissingClaim, format!("{name} is absent or empty")));
     if case.issuer.profile == Profile::AccessToken {
@@ -172,6 +174,7 @@ fn required_claims(case: &Case<'_>) -> Result<(), VerifyError> {
 
 fn compare_required_claims(case: &Case<'_>) -> Compared {
     let of_profile: &[&str] = match case.issuer.profile {
+        _ if case.issuer.transactions.is_some() => &transaction::REQUIRED,
         Profile::AccessToken => &["iat", "sub", "jti"],
         _ => &[],
     };

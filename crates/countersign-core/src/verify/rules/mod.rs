@@ -6,6 +6,7 @@ mod names;
 mod order;
 mod rule;
 mod times;
+mod transaction;
 
 pub(super) use order::{RULES, check, check_claims};
 pub(super) use rule::Case;

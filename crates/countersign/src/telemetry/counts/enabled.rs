@@ -9,7 +9,12 @@ use countersign_core::proof::ProofErrorKind;
 use countersign_core::token::CredentialKind;
 
 /// The codes of refusals besides those of tokens, each with its outcome.
-const OTHER_CODES: [(&str, &str); 11] = [
+const OTHER_CODES: [(&str, &str); 16] = [
+    ("transaction_token_invalid", REFUSED),
+    ("transaction_token_expired", REFUSED),
+    ("transaction_token_malformed", REFUSED),
+    ("transaction_token_required", DENIED),
+    ("transaction_keys_unavailable", UNAVAILABLE),
     ("no_token", REFUSED),
     ("invalid_request", REFUSED),
     ("revocation_unavailable", UNAVAILABLE),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::authz::{all_of, any_of, at_least, claims_where};
+use crate::authz::{all_of, any_of, at_least, claims_where, in_transaction, transaction};
 use crate::token::CredentialKind;
 
 /// One requirement of every kind that can be read, in the order of the documented table.
@@ -36,6 +36,8 @@ fn every_kind() -> Vec<(Requirement, Value)> {
         (proof_of_possession(), json!({ "proof_of_possession": {} })),
         (token_kind(CredentialKind::Signed), json!({ "token_kind": "signed" })),
         (token_kind(CredentialKind::ApiKey), json!({ "token_kind": "api_key" })),
+        (transaction(), json!({ "transaction": {} })),
+        (in_transaction(read()), json!({ "in_transaction": { "scope": "read" } })),
         (all_of([read()]), json!({ "all_of": [{ "scope": "read" }] })),
         (read().and(role("a")), json!({ "all_of": [{ "scope": "read" }, { "role": "a" }] })),
         (any_of([read(), role("a")]), json!({ "any_of": [{ "scope": "read" }, { "role": "a" }] })),
