@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
 use countersign::authenticate::AuthenticateLayer;
-use countersign::authz::{claims_where, group};
+use countersign::authz::{claims_where, group, in_transaction};
 use countersign::extract::Authorized;
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
@@ -100,11 +100,19 @@ fn with_authorities(issuer: &TestIssuer, count: usize) -> TokenDraft {
 }
 
 /// Allocations of a call with a token that was seen before.
-fn of_a_hit<S, B>(mut service: S, token: &str) -> usize
+fn of_a_hit<S, B>(service: S, token: &str) -> usize
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
 {
     let template = Request::get("/").header("authorization", format!("Bearer {token}")).body(()).expect("a request");
+    of_requests(service, &template)
+}
+
+/// The same with any request.
+fn of_requests<S, B>(mut service: S, template: &Request<()>) -> usize
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible>,
+{
     let mut counts = (0..4).map(|_| {
         let request = template.clone();
         let mut status = None;
@@ -149,4 +157,25 @@ fn guards_and_extractors_allocate_nothing_for_a_token_seen_before() {
         println!("{count} authorities: the layer {bare}, guards and extractors nothing more");
     }
     assert_eq!(DECODED.load(Ordering::Relaxed), 2, "one parse a token");
+}
+
+#[test]
+fn a_transaction_token_seen_before_costs_no_allocation() {
+    let issuer = TestIssuer::new();
+    let transactions = issuer.transaction_verifier_for("shop.example");
+    let layer = AuthenticateLayer::builder(issuer.verifier_for("api")).transaction_tokens(transactions).build();
+    let layer = layer.expect("a layer");
+    let token = issuer.token().audience("api").scope("a").sign();
+    let transaction = issuer.transaction_token("shop.example", "orders");
+    let transaction = transaction.sign();
+    let without = Request::get("/").header("authorization", format!("Bearer {token}")).body(()).expect("a request");
+    let mut with = without.clone();
+    with.headers_mut().insert("txn-token", transaction.parse().expect("a header's value"));
+    let inner = Taking::<Nothing>(std::marker::PhantomData);
+    let bare = of_requests(layer.layer(inner.clone()), &without);
+    let alone = of_requests(layer.layer(inner.clone()), &with);
+    let guard = require(scope("a").and(in_transaction(scope("orders"))));
+    let guarded = of_requests(layer.layer(guard.layer(inner)), &with);
+    println!("without {bare}, with {alone}, guarded {guarded}");
+    assert_eq!((alone, guarded), (bare, bare));
 }

@@ -283,7 +283,7 @@ fn s3_18_s3_30_the_compatible_profile_takes_no_other_kind_by_name() {
 /// RFC 8725bis §3.12: a service that takes one other kind takes no access tokens by it.
 #[test]
 fn s3_30_a_named_type_is_taken_alone_or_beside_those_of_the_profile() {
-    for kind in OTHER_KINDS {
+    for kind in OTHER_KINDS.into_iter().filter(|kind| *kind != "txntoken+jwt") {
         let (alone, beside) = (verifier(policy().profile(Profile::Named).token_type(kind)), policy().token_type(kind));
         let (beside, any) = (verifier(beside), verifier(danger::any_type(policy())));
         let signed = |typ: &str| valid().header("typ", json!(typ)).sign();
@@ -298,6 +298,20 @@ fn s3_30_a_named_type_is_taken_alone_or_beside_those_of_the_profile() {
     for faulty in [policy().profile(Profile::Named), policy().token_type(""), policy().token_type("application/x+jwt")]
     {
         assert_eq!(Verifier::new(faulty).expect_err("faulty").faults()[0].field, "token_types");
+    }
+}
+
+/// A transaction token identifies no caller, so no policy of access tokens can take it.
+#[test]
+fn s3_30_s9_08_a_transaction_token_is_taken_by_no_policy_of_access_tokens() {
+    let any = verifier(danger::any_type(policy()));
+    for typ in ["txntoken+jwt", "application/TxnToken+JWT", "txn_token+jwt"] {
+        assert_eq!(code(&any, &valid().header("typ", json!(typ)).sign()), "wrong_type", "{typ}");
+    }
+    for typ in ["txntoken+jwt", "TXNTOKEN+jwt", "txn_token+jwt"] {
+        for faulty in [policy().profile(Profile::Named).token_type(typ), policy().token_type(typ)] {
+            assert_eq!(Verifier::new(faulty).expect_err("faulty").faults()[0].field, "token_types", "{typ}");
+        }
     }
 }
 

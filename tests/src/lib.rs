@@ -31,6 +31,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/proxies.md")]
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
 #[doc = include_str!("../../docs/guides/opaque-tokens.md")]
+#[doc = include_str!("../../docs/guides/transaction-tokens.md")]
 #[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/audit.md")]

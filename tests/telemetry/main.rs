@@ -5,3 +5,4 @@ mod apps;
 mod recorder;
 mod requests;
 mod spans;
+mod transactions;
