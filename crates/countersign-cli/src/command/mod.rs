@@ -6,6 +6,7 @@ mod decode;
 mod dev;
 mod dpop;
 mod explain;
+mod gateway;
 mod hash;
 mod issuer;
 mod jwks;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Apikey(apikey::Arguments),
     /// Run a token service for services that call each other
     Issuer(issuer::Serve),
+    /// Decide for nginx, Caddy, HAProxy, Traefik or Envoy whether requests may pass
+    Gateway(gateway::Arguments),
     /// Generate and parse UUIDs
     Uuid(uuid::Arguments),
     /// Check a policy as a service does at start-up
@@ -91,6 +94,7 @@ impl Command {
             Command::Hash(arguments) => arguments.run(),
             Command::Apikey(arguments) => arguments.run(),
             Command::Issuer(arguments) => arguments.run(),
+            Command::Gateway(arguments) => arguments.run(),
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),

@@ -17,9 +17,23 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest time from the shutdown signal to the end; container runtimes kill after ten seconds.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The most requests in progress on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 1024;
+
+/// The protocol of all connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    /// Without an upgrade, as gRPC speaks it.
+    Http2 {
+        max_streams: u32,
+    },
+}
+
 /// The limits of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    pub(super) protocol: Protocol,
     pub(super) max_connections: usize,
     pub(super) max_body_bytes: usize,
     pub(super) head_timeout: Duration,
@@ -32,6 +46,7 @@ impl Limits {
     /// The default limits, with this maximum size of a request body.
     pub(crate) const fn new(max_body_bytes: usize) -> Self {
         Limits {
+            protocol: Protocol::Http1,
             max_connections: MAX_CONNECTIONS,
             max_body_bytes,
             head_timeout: HEAD_TIMEOUT,
@@ -39,5 +54,9 @@ impl Limits {
             write_timeout: WRITE_TIMEOUT,
             drain_timeout: DRAIN_TIMEOUT,
         }
+    }
+    /// The same limits for a server that speaks HTTP/2.
+    pub(crate) const fn http2(self) -> Self {
+        Limits { protocol: Protocol::Http2 { max_streams: MAX_STREAMS }, ..self }
     }
 }

@@ -4,10 +4,12 @@ mod connections;
 mod limits;
 mod open_files;
 mod serve;
+mod shutdown;
 mod stream;
 
 pub(crate) use limits::Limits;
 pub(crate) use serve::{serve, serve_guarded};
+pub(crate) use shutdown::shutdown_signal;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody, to_bytes};
@@ -15,9 +16,9 @@ use axum::response::IntoResponse;
 use axum::{Json, Router};
 use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -25,11 +26,15 @@ use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::connections::{Connections, Place};
+use super::limits::Protocol;
 use super::stream::TimedStream;
 use super::{Limits, open_files};
 
 /// The largest request head, in bytes.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// The largest list of headers of HTTP/2, in bytes.
+const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 
 /// The pause after the system refuses to accept a connection, unless another one gives way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -104,26 +109,79 @@ async fn connection(
 ) {
     let _ = stream.set_nodelay(true); // responses are small
     let (place, limits) = (Arc::new(place), service.limits);
+    let in_progress = Arc::new(AtomicUsize::new(0));
     let respond = |request| {
-        let (place, service) = (Arc::clone(&place), service.clone());
-        async move { Ok::<_, Infallible>(respond(request, peer, &place, service).await) }
+        let (place, service, in_progress) = (Arc::clone(&place), service.clone(), Arc::clone(&in_progress));
+        async move {
+            Ok::<_, Infallible>(respond(request, peer, &InProgress { place, requests: in_progress }, service).await)
+        }
     };
     let stream = TokioIo::new(TimedStream::new(stream, limits.write_timeout));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(stream, service_fn(respond));
-    let mut connection = pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        _ = drain.changed() => connection.as_mut().graceful_shutdown(),
+    match limits.protocol {
+        Protocol::Http1 => {
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head_timeout)
+                .max_buf_size(MAX_HEAD_BYTES)
+                .serve_connection(stream, service_fn(respond));
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = drain.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await; // a broken connection concerns only its client
+        }
+        Protocol::Http2 { max_streams } => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .keep_alive_interval(limits.head_timeout)
+                .keep_alive_timeout(limits.head_timeout)
+                .max_concurrent_streams(max_streams)
+                .max_header_list_size(MAX_HEADER_LIST_BYTES)
+                .serve_connection(stream, service_fn(respond));
+            let mut connection = pin!(connection);
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                _ = drain.changed() => connection.as_mut().graceful_shutdown(),
+            }
+            let _ = connection.await;
+        }
     }
-    let _ = connection.await; // a broken connection concerns only its client
+}
+
+/// The place of a connection, and the number of its requests in progress: with HTTP/2 there can be several.
+struct InProgress {
+    place: Arc<Place>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl InProgress {
+    fn begin(&self) -> RequestInProgress<'_> {
+        if self.requests.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.place.set_in_progress(true);
+        }
+        RequestInProgress(self)
+    }
+}
+
+/// Also ends if its future is dropped, such as with the stream that a client resets.
+struct RequestInProgress<'c>(&'c InProgress);
+
+impl Drop for RequestInProgress<'_> {
+    fn drop(&mut self) {
+        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.place.set_in_progress(false);
+        }
+    }
 }
 
 /// Asks the guard, reads the body, then calls the router.
-async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, service: Service) -> Response<Body> {
+async fn respond(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    connection: &InProgress,
+    service: Service,
+) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     if let Some(mut refusal) = (service.guard)(&parts) {
         refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -139,9 +197,8 @@ async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, se
         }
     };
     parts.extensions.insert(ConnectInfo(peer));
-    place.set_in_progress(true);
+    let _in_progress = connection.begin();
     let Ok(response) = service.router.oneshot(Request::from_parts(parts, body)).await;
-    place.set_in_progress(false);
     response
 }
 

@@ -91,6 +91,11 @@ impl Session {
         self.runtime.block_on(work)
     }
 
+    /// Enters the session's runtime, for what is built within one.
+    pub(crate) fn enter(&self) -> tokio::runtime::EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
     /// The verifier for `token`, for use from other threads.
     pub(crate) fn verifier_for(&mut self, token: &str) -> Verifier {
         match &mut self.verifiers {

@@ -60,6 +60,11 @@ impl Settings {
                 .map_err(|problem| Failure::usage(format!("{path}: {problem}")))?,
             None => Policy::default(),
         };
+        Self::from_options_with(options, policy)
+    }
+
+    /// Like [`from_options`](Self::from_options), for a policy that is read already.
+    pub(crate) fn from_options_with(options: &VerifyOptions, policy: Policy) -> Result<Self, Failure> {
         let keys = key_location(options.jwks.as_deref(), options.pem.as_deref(), options.discover)?;
         Self::with_policy(policy, options, keys)
     }

@@ -8,6 +8,7 @@ mod dev;
 mod dpop;
 mod explain;
 mod foreign;
+mod gateway;
 mod hostile;
 mod introspection;
 mod issuer;

@@ -19,7 +19,7 @@ use countersign_core::authz::Requirement;
 use http::{Extensions, StatusCode, Uri};
 use tower_service::Service;
 
-use super::table::parameters;
+use super::table::{Route, parameters};
 use crate::audit::{Trail, TrailOwner};
 use crate::authenticate::{Authenticated, AuthenticationStatus};
 use crate::guard::{Require, path_parameters};
@@ -37,6 +37,11 @@ impl HandedBack {
 /// Returns whether a route with this requirement is hidden.
 pub(super) fn is_hidden(requirement: &Requirement) -> bool {
     requirement.may_hide() && !requirement.is_shadow()
+}
+
+/// Returns whether a route is hidden.
+pub(super) fn is_hidden_route(route: &Route) -> bool {
+    route.rule().is_some_and(is_hidden)
 }
 
 /// The guard of a hidden route, behind [`verified_only`].

@@ -4,7 +4,9 @@
 //! [`Access`], so that none is left open by mistake, and [`protect`] adds the authentication layer to all of them.
 
 mod access;
+mod data;
 mod hidden;
+mod matcher;
 #[cfg(not(feature = "utoipa"))]
 mod no_openapi;
 #[cfg(feature = "utoipa")]
@@ -14,6 +16,7 @@ mod routes;
 mod table;
 
 pub use access::Access;
+pub use matcher::RouteMatcher;
 #[cfg(feature = "utoipa")]
 pub use openapi::Unmatched;
 pub use protect::{Protected, protect, try_protect};

@@ -158,7 +158,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         &self.table
     }
 
-    fn route(mut self, method: &'static str, path: &str, access: Access, handler: MethodRouter<S>) -> Self {
+    pub(super) fn route(mut self, method: &'static str, path: &str, access: Access, handler: MethodRouter<S>) -> Self {
         match &access {
             Access::Public => self.open = self.open.route(path, handler),
             Access::Optional => self.optional = self.optional.route(path, handler),

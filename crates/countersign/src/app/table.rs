@@ -53,6 +53,11 @@ impl Route {
         self.method
     }
 
+    /// The method of a value that outlives the route.
+    pub(super) const fn static_method(&self) -> &'static str {
+        self.method
+    }
+
     /// The path in the router's syntax, such as `/orders/{id}`.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -159,7 +164,7 @@ impl RouteTable {
     /// The table as a JSON array of `{method, path, access, requirement, rule, scopes}`.
     ///
     /// `requirement` is text for people. `rule` is the requirement as [data](Requirement#data-form), and null for routes
-    /// without one; `countersign explain` reads it.
+    /// without one; [`from_json`](Self::from_json) reads it.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(&self.0).unwrap_or_default() // only strings, so it cannot fail

@@ -3,22 +3,21 @@
 mod authorities;
 mod table;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use clap::Args;
-use countersign::app::Protected;
+use countersign::app::{Route, RouteMatcher, RouteTable};
 use countersign::authz::Grants;
 use countersign::verify::Report;
+use countersign_gateway::GatewayConfig;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::fetch::{self, ConnectionOptions};
 use crate::input;
 use crate::output::{self, Tone, toned};
 use crate::verification::{Session, Settings, VerifyOptions, print_checks};
-use table::Table;
+use table::Decider;
 
 /// Maximum size of a local response body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -26,7 +25,8 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Explain the outcome of a request: the matched rule, the decision, the exact status and challenge.
 ///
 /// The route table is the output of RouteTable::to_json in your app. The command builds an app with these routes behind
-/// the library's own layer and guards, and sends the request through it. Exit code 0 if a handler is reached, 1 if the
+/// the library's own layer and guards, and sends the request through it. With --config it is the gateway that decides, which
+/// also refuses addresses with two readings and headers that clients may not send. Exit code 0 if a handler is reached, 1 if the
 /// request is refused or the live service answers otherwise, 3 if keys are unavailable.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
@@ -48,6 +48,9 @@ pub(crate) struct Arguments {
     /// The route table of the app (JSON); without it, every path requires a token and nothing else
     #[arg(long, value_name = "FILE")]
     routes: Option<String>,
+    /// Explain the answer of a gateway: its configuration has policy and routes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["routes", "policy"])]
+    config: Option<String>,
     #[command(flatten)]
     options: VerifyOptions,
     /// Send the request to this live service too, and compare the responses
@@ -93,14 +96,27 @@ impl Arguments {
             false => Some(input::token(self.token.as_deref())?).filter(|token| !token.is_empty()),
         };
         let headers = self.headers(token.as_deref())?;
-        let table = match &self.routes {
-            Some(file) => Table::read(&input::file(file)?)?,
-            None => Table::read(
+        let gateway = self.config.as_ref().map(GatewayConfig::from_file).transpose()?;
+        let table = match (&gateway, &self.routes) {
+            (Some(gateway), _) => gateway.table()?,
+            (None, Some(file)) => RouteTable::from_json(&input::file(file)?)?,
+            (None, None) => RouteTable::from_json(
                 r#"[{"method":"ANY","path":"/","access":"authenticated"},{"method":"ANY","path":"/{*rest}","access":"authenticated"}]"#,
             )?,
         };
-        let mut session = Session::new(Settings::from_options(&self.options)?)?;
-        let explained = explained(&mut session, &table, &method, &path, &headers, token.as_deref())?;
+        let settings = match &gateway {
+            Some(gateway) => Settings::from_options_with(&self.options, gateway.read_policy()?)?,
+            None => Settings::from_options(&self.options)?,
+        };
+        let mut session = Session::new(settings)?;
+        let verifier = session.verifier_for(token.as_deref().unwrap_or_default());
+        let within = session.enter(); // an introspection of the gateway needs it
+        let decider = match &gateway {
+            Some(gateway) => Decider::gateway(gateway, &verifier)?,
+            None => Decider::app(&table, verifier)?,
+        };
+        drop(within);
+        let explained = explained(&mut session, &table, decider, &method, &path, &headers, token.as_deref())?;
         let live = match &url {
             Some(url) => {
                 Some(session.wait(live_response(&self.options.connection, method.clone(), url, &path, headers))?)
@@ -142,37 +158,36 @@ impl Arguments {
 
 fn explained(
     session: &mut Session,
-    table: &Table,
+    table: &RouteTable,
+    decider: Decider,
     method: &Method,
     path: &str,
     headers: &HeaderMap,
     token: Option<&str>,
 ) -> Result<Explained, Failure> {
     let report = token.map(|token| session.report(token)); // fetches the keys that the request needs
-    let app = table.app(session.verifier_for(token.unwrap_or_default()))?;
-    let row = session.wait(table.row(method.as_str(), path))?;
-    let mut request = Request::builder().method(method.clone()).uri(path).body(Body::empty());
-    if let Ok(request) = &mut request {
-        request.headers_mut().extend(headers.clone());
-    }
-    let request = request.map_err(|_| Failure::usage("the path is not a valid URL path"))?;
-    let (response, body) = session.wait(response(app, request));
+    let matcher = RouteMatcher::new(table);
+    let route = matcher.route_of(method.as_str(), path.split('?').next().unwrap_or_default());
+    let (mut response, is_reached) = session.wait(decider.decide(method, path, headers))?;
+    let body = std::mem::take(response.body_mut());
+    let body = session.wait(axum::body::to_bytes(body, MAX_BODY_BYTES)).unwrap_or_default();
+    let body = crate::encoding::readable(&body);
     let status = response.status().as_u16();
     let challenges = response.headers().get_all(header::WWW_AUTHENTICATE);
     let verified = token.and_then(|token| session.verified(token));
-    let rule = row.and_then(|row| row.rule().ok());
+    let rule = route.and_then(Route::rule);
     let mut unmet =
-        rule.zip(verified.as_ref()).map(|(rule, caller)| authorities::unmet(&rule, caller)).unwrap_or_default();
-    unmet.extend(row.map(table::Row::faults).unwrap_or_default());
+        rule.zip(verified.as_ref()).map(|(rule, caller)| authorities::unmet(rule, caller)).unwrap_or_default();
+    unmet.extend(route.map(|route| table::faults(table, route)).unwrap_or_default());
     let caller = verified.map(|verified| verified.grants().clone());
     let missing_keys = match (status, token) {
         (503, Some(token)) => session.key_failures(token),
         _ => Vec::new(),
     };
     Ok(Explained {
-        route: row.map(|row| format!("{} {}", row.method, row.path)),
-        requirement: row.map_or_else(|| "authenticated".to_owned(), table::Row::text),
-        decision: match (table::is_reached(&response), status) {
+        route: route.map(|route| format!("{} {}", route.method(), route.path())),
+        requirement: route.map_or_else(|| "authenticated".to_owned(), |route| route.access().to_string()),
+        decision: match (is_reached, status) {
             (true, _) => "allowed",
             (false, 503) => "undecided",
             _ => "denied",
@@ -186,14 +201,6 @@ fn explained(
         missing_keys,
         now: session.now(),
     })
-}
-
-/// The app's response, and its body as JSON or text.
-async fn response(app: Protected, request: Request<Body>) -> (Response<Body>, Value) {
-    let Ok(mut response) = app.oneshot(request).await;
-    let body = std::mem::take(response.body_mut());
-    let bytes = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
-    (response, crate::encoding::readable(&bytes))
 }
 
 /// The live service's response to the same request.

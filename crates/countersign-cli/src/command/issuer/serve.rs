@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use super::control;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::server::{Limits, serve};
+use crate::server::{Limits, serve, shutdown_signal};
 use crate::{fetch, log, output, runtime};
 
 /// The largest request body, in bytes. The issuer itself refuses those over 64 KiB.
@@ -144,27 +144,6 @@ fn address(config: &IssuerConfig) -> Result<SocketAddr, Failure> {
     };
     let missing = || Failure::usage("listen is missing; name the address, such as 127.0.0.1:4000");
     config.listen.or_else(named).ok_or_else(missing)
-}
-
-/// Waits for Ctrl-C or a service manager's signal; both are caught from the call on, before the future is awaited.
-#[cfg(unix)]
-fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let caught = |kind| signal(kind).map_err(|error| Failure::usage(format!("signals cannot be caught: {error}")));
-    let (mut interrupt, mut terminate) = (caught(SignalKind::interrupt())?, caught(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-    })
-}
-
-/// Waits for Ctrl-C.
-#[cfg(not(unix))]
-fn shutdown_signal() -> Result<impl Future<Output = ()>, Failure> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 fn invalid(error: &countersign::error::ConfigError) -> Failure {

@@ -1,0 +1,11 @@
+//! A gateway as data.
+
+mod file;
+mod parts;
+#[cfg(feature = "config")]
+mod watched;
+
+pub use file::GatewayConfig;
+pub use parts::{ApiKeysConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+#[cfg(feature = "config")]
+pub use watched::WatchedGateway;

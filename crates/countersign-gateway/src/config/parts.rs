@@ -1,0 +1,123 @@
+//! The tables of a configuration.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use countersign::authenticate::CookieToken;
+use countersign_apikey::{ApiKeys, FileKeyStore, Pepper};
+use countersign_core::error::ConfigError;
+use countersign_core::policy::OutboundConfig;
+use serde::Deserialize;
+
+use crate::identity::{IdentityValue, ReservedHeaders};
+
+/// The headers that belong to the gateway; see [`ReservedHeaders`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct IdentityConfig {
+    /// The headers to set, each with its value: `issuer`, `subject`, `client`, `actor`, `tenant`, `scopes`, `roles`, `permissions`.
+    #[serde(default)]
+    pub set: BTreeMap<String, IdentityValue>,
+    /// Other names that clients may not send, and prefixes such as `x-internal-*`.
+    #[serde(default)]
+    pub reserve: Vec<String>,
+}
+
+/// Proofs for tokens that are bound to a key; see [`Dpop`](countersign::proof::Dpop).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DpopConfig {
+    /// The addresses under which clients call the edge.
+    pub external_urls: Vec<String>,
+}
+
+/// API keys in a file, which callers may send; see [`ApiKeys`]. The policy trusts their authority with `keys = "api_keys"`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ApiKeysConfig {
+    /// The authority of the keys, which is the issuer of their callers.
+    pub authority: String,
+    /// The file with the keys, as `countersign apikey` writes it.
+    pub file: PathBuf,
+    /// The file with the pepper.
+    pub pepper_file: PathBuf,
+    /// The prefix of the keys. Default: `key`.
+    pub prefix: Option<String>,
+    /// The header of keys. Default: they are bearer tokens.
+    pub header: Option<String>,
+}
+
+/// A cookie with the token; see [`CookieToken`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CookieConfig {
+    /// The name of the cookie.
+    pub name: String,
+    /// The origins whose pages may cause requests that change something, besides the edge's own.
+    #[serde(default)]
+    pub origins: Vec<String>,
+}
+
+/// A swap of credentials; see [`Swap`](crate::Swap).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SwapConfig {
+    /// The path of the routes, or its beginning.
+    pub prefix: String,
+    /// The token service, the gateway's client there, the audience, and the origin of the next service: as a binding of
+    /// the outbound client in a policy.
+    pub token: OutboundConfig,
+}
+
+impl ApiKeysConfig {
+    pub(super) fn keys(&self, folder: &Path) -> Result<ApiKeys, ConfigError> {
+        let pepper = Pepper::from_file(folder.join(&self.pepper_file))?;
+        let mut builder = ApiKeys::builder(&self.authority, FileKeyStore::new(folder.join(&self.file)), pepper);
+        if let Some(prefix) = &self.prefix {
+            builder = builder.prefix(prefix);
+        }
+        if let Some(header) = &self.header {
+            builder = builder.header(header);
+        }
+        builder.build()
+    }
+}
+
+impl CookieConfig {
+    pub(super) fn token(&self) -> CookieToken {
+        CookieToken::new(&self.name).origins(&self.origins)
+    }
+}
+
+impl SwapConfig {
+    /// The settings, with paths that start at `folder` if they are relative.
+    pub(super) fn token_from(&self, folder: &Path) -> OutboundConfig {
+        let mut token = self.token.clone();
+        let (roots, certificate) = match &mut token.connection {
+            Some(connection) => (
+                &mut connection.roots_files[..],
+                [&mut connection.certificate_file, &mut connection.key_file].into_iter().flatten().collect::<Vec<_>>(),
+            ),
+            None => (&mut [][..], Vec::new()),
+        };
+        let own = [&mut token.secret_file, &mut token.key_file, &mut token.certificate_file, &mut token.dpop_key_file];
+        for path in own.into_iter().flatten().chain(certificate).chain(roots) {
+            if let Ok(joined) = folder.join(&*path).into_os_string().into_string() {
+                *path = joined;
+            }
+        }
+        token
+    }
+}
+
+impl IdentityConfig {
+    pub(super) fn headers(&self) -> Result<ReservedHeaders, ConfigError> {
+        let set = self.set.iter().fold(ReservedHeaders::new(), |headers, (name, value)| headers.set(name, *value));
+        self.reserve.iter().fold(set, ReservedHeaders::reserve).build()
+    }
+}

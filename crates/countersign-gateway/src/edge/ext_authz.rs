@@ -1,0 +1,164 @@
+//! Envoy's ext_authz over gRPC (`envoy.service.auth.v3.Authorization`).
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use bytes::Bytes;
+use envoy_types::ext_authz::v3::pb::{
+    Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderAppendAction,
+    HeaderValue, HeaderValueOption, HttpResponse, HttpStatus, OkHttpResponse,
+};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use envoy_types::pb::google::rpc;
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use tonic::{Code, Request, Status};
+
+use super::peers::TrustedPeers;
+use crate::decision::{EdgeDecision, RequestChanges};
+use crate::gateway::Gateway;
+use crate::problem::{self, Problem};
+use crate::request::ClientRequest;
+use crate::rules::ForeignHeaders;
+
+/// The path of the method.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+
+/// Answers checks of Envoy over gRPC (feature `grpc`).
+///
+/// A check without a request in it gets the status `INVALID_ARGUMENT`, and one of a peer that is not trusted
+/// `PERMISSION_DENIED`: Envoy then refuses the client, unless its configuration says `failure_mode_allow`.
+///
+/// ```
+/// use countersign_gateway::{ExtAuthz, Gateway, TrustedPeers};
+///
+/// fn router(gateway: Gateway) -> axum::Router {
+///     ExtAuthz::new(gateway).trusted_peers(TrustedPeers::loopback()).router()
+/// }
+/// # let _ = router;
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ExtAuthz {
+    gateway: Gateway,
+    peers: Option<TrustedPeers>,
+}
+
+impl ExtAuthz {
+    /// Answers checks from any peer that reaches the service.
+    pub fn new(gateway: Gateway) -> Self {
+        ExtAuthz { gateway, peers: None }
+    }
+
+    /// Answers only these peers; as for [`ForwardAuth::trusted_peers`](super::ForwardAuth::trusted_peers).
+    pub fn trusted_peers(mut self, peers: TrustedPeers) -> Self {
+        self.peers = Some(peers);
+        self
+    }
+
+    /// The router, for a server that speaks HTTP/2.
+    pub fn router(self) -> Router {
+        Router::new().route_service(CHECK, AuthorizationServer::new(Checks(self)))
+    }
+}
+
+/// The service of gRPC.
+struct Checks(ExtAuthz);
+
+#[tonic::async_trait]
+impl Authorization for Checks {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
+        if let Some(peers) = &self.0.peers {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+            let is_trusted = peer.is_some_and(|ConnectInfo(peer)| peers.contains(peer.ip()));
+            if !is_trusted {
+                return Err(Status::permission_denied(problem::UNTRUSTED_PEER.title));
+            }
+        }
+        let attributes = request.into_inner().attributes;
+        let asked = attributes.and_then(|attributes| attributes.request).and_then(|request| request.http);
+        let asked = asked.ok_or_else(|| Status::invalid_argument("the check has no HTTP request"))?;
+        let response = match client_request(asked) {
+            Err(problem) => refused(problem.response()),
+            Ok(asked) => match self.0.gateway.decide(asked, ForeignHeaders::Remove).await {
+                EdgeDecision::Allowed(changes) => allowed(&changes),
+                EdgeDecision::Refused(response) => refused(response),
+            },
+        };
+        Ok(tonic::Response::new(response))
+    }
+}
+
+/// The client's request. Pseudo-headers among its headers are not read: Envoy tells their values elsewhere.
+fn client_request(request: HttpRequest) -> Result<ClientRequest, Problem> {
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| problem::CONTRADICTION)?;
+    if !(request.query.is_empty() && request.fragment.is_empty()) {
+        return Err(problem::AMBIGUOUS);
+    }
+    let raw = request.header_map.map(|map| map.headers).unwrap_or_default();
+    let raw = raw.into_iter().map(|HeaderValue { key, value, raw_value }| {
+        (key, if raw_value.is_empty() { value.into_bytes() } else { raw_value })
+    });
+    let joined = request.headers.into_iter().map(|(name, value)| (name, value.into_bytes()));
+    let mut headers = HeaderMap::new();
+    for (name, value) in joined.chain(raw).filter(|(name, _)| !name.starts_with(':')) {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem::CONTRADICTION)?;
+        let value = http::HeaderValue::from_bytes(&value).map_err(|_| problem::CONTRADICTION)?;
+        headers.append(name, value);
+    }
+    headers.remove(http::header::HOST);
+    Ok(ClientRequest::new(method, request.host, request.path, headers))
+}
+
+fn allowed(changes: &RequestChanges) -> CheckResponse {
+    let ok = OkHttpResponse {
+        headers: options(&changes.set),
+        headers_to_remove: changes.remove.iter().map(|name| name.as_str().to_owned()).collect(),
+        response_headers_to_add: options(&changes.answer),
+        ..OkHttpResponse::default()
+    };
+    response(Code::Ok, HttpResponse::OkResponse(ok))
+}
+
+fn refused(answer: Response<Bytes>) -> CheckResponse {
+    let (parts, body) = answer.into_parts();
+    let code = match parts.status {
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
+        _ => Code::PermissionDenied,
+    };
+    let denied = DeniedHttpResponse {
+        status: Some(HttpStatus { code: i32::from(parts.status.as_u16()) }),
+        headers: options(&parts.headers),
+        body: String::from_utf8(body.into()).unwrap_or_default(),
+    };
+    response(code, HttpResponse::DeniedResponse(denied))
+}
+
+fn response(code: Code, answer: HttpResponse) -> CheckResponse {
+    let status = rpc::Status { code: code.into(), ..rpc::Status::default() };
+    CheckResponse { status: Some(status), http_response: Some(answer), ..CheckResponse::default() }
+}
+
+/// The headers: the first of a name replaces what is there, and others of the same name are added to it.
+fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
+    let mut options = Vec::with_capacity(headers.len());
+    for name in headers.keys() {
+        for (index, value) in headers.get_all(name).iter().enumerate() {
+            let Ok(value) = value.to_str() else { continue };
+            let action = match index {
+                0 => HeaderAppendAction::OverwriteIfExistsOrAdd,
+                _ => HeaderAppendAction::AppendIfExistsOrAdd,
+            };
+            let header =
+                HeaderValue { key: name.as_str().to_owned(), value: value.to_owned(), ..HeaderValue::default() };
+            options.push(HeaderValueOption {
+                header: Some(header),
+                append_action: action.into(),
+                keep_empty_value: true,
+                ..HeaderValueOption::default()
+            });
+        }
+    }
+    options
+}

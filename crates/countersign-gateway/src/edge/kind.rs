@@ -1,0 +1,106 @@
+//! The kinds of edges, and the places in which each tells the client's request.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Method, header};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::{self, Problem};
+use crate::request::ClientRequest;
+use crate::rules::ForeignHeaders;
+
+/// Path before the method and the address of the client's request.
+const PREFIX: &str = "/check";
+
+/// The address of the client's request once more, byte for byte: the address of the check itself is parsed on the way.
+const URI: HeaderName = HeaderName::from_static("x-countersign-uri");
+
+const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The program that asks, which determines where method, host and address of the client's request are read.
+///
+/// Only the configuration chooses it: nothing in a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Edge {
+    /// nginx with `auth_request`: `/check/METHOD/path?query`, and the address again in `X-Countersign-Uri`.
+    Nginx,
+    /// Caddy with `forward_auth`: `/check/METHOD/path?query`, and the address again in `X-Forwarded-Uri`, which Caddy sets.
+    Caddy,
+    /// Traefik with ForwardAuth: `/check`, and `X-Forwarded-Method`, `-Host` and `-Uri`, which Traefik sets.
+    Traefik,
+    /// HAProxy with a Lua script: as nginx.
+    Haproxy,
+    /// Envoy with ext_authz over gRPC (feature `grpc`).
+    Envoy,
+    /// Envoy with ext_authz over HTTP: the client's own request, with `/check` before its path.
+    EnvoyHttp,
+}
+
+impl Edge {
+    /// The treatment of headers that belong to the gateway.
+    #[must_use]
+    pub const fn foreign_headers(self) -> ForeignHeaders {
+        match self {
+            Edge::Haproxy | Edge::Envoy | Edge::EnvoyHttp => ForeignHeaders::Remove,
+            Edge::Nginx | Edge::Caddy | Edge::Traefik => ForeignHeaders::Refuse,
+        }
+    }
+
+    /// The header of an answer that names the headers to remove, if the edge reads one.
+    pub(super) const fn removal_header(self) -> Option<HeaderName> {
+        match self {
+            Edge::Haproxy => Some(HeaderName::from_static("x-countersign-remove")),
+            Edge::Envoy | Edge::EnvoyHttp => Some(HeaderName::from_static("x-envoy-auth-headers-to-remove")),
+            Edge::Nginx | Edge::Caddy | Edge::Traefik => None,
+        }
+    }
+
+    /// The client's request, of which this check asks.
+    pub(super) fn client_request(self, check: &Parts) -> Result<ClientRequest, Problem> {
+        let mut headers = check.headers.clone();
+        let after = check.uri.path_and_query().and_then(|uri| uri.as_str().strip_prefix(PREFIX));
+        let after = after.ok_or(problem::EDGE_MISCONFIGURED)?;
+        let (method, target) = match self {
+            Edge::Envoy => return Err(problem::EDGE_MISCONFIGURED), // it asks over gRPC
+            Edge::EnvoyHttp => (check.method.clone(), after.to_owned()),
+            Edge::Traefik => {
+                let method = only(&mut headers, FORWARDED_METHOD)?;
+                (method_of(&method)?, only(&mut headers, FORWARDED_URI)?)
+            }
+            Edge::Nginx | Edge::Caddy | Edge::Haproxy => {
+                let told = only(&mut headers, if self == Edge::Caddy { FORWARDED_URI } else { URI })?;
+                let named = after.strip_prefix('/').and_then(|after| after.find('/').map(|end| after.split_at(end)));
+                let (method, target) = named.ok_or(problem::EDGE_MISCONFIGURED)?;
+                if told != target {
+                    return Err(problem::CONTRADICTION);
+                }
+                (method_of(method)?, told)
+            }
+        };
+        let host = match self {
+            Edge::Traefik => only(&mut headers, FORWARDED_HOST)?,
+            _ => only(&mut headers, header::HOST)?,
+        };
+        headers.remove(header::HOST);
+        Ok(ClientRequest::new(method, host, target, headers))
+    }
+}
+
+fn method_of(text: &str) -> Result<Method, Problem> {
+    Method::from_bytes(text.as_bytes()).map_err(|_| problem::CONTRADICTION)
+}
+
+/// Takes the only value of a header that the edge sets.
+fn only(headers: &mut HeaderMap, name: HeaderName) -> Result<String, Problem> {
+    let mut values = headers.get_all(&name).iter();
+    let value = values.next().ok_or(problem::EDGE_MISCONFIGURED)?;
+    if values.next().is_some() {
+        return Err(problem::CONTRADICTION);
+    }
+    let value = value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned();
+    headers.remove(name);
+    Ok(value)
+}

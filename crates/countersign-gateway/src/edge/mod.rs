@@ -1,0 +1,13 @@
+//! Edges that ask, each in its own way: over HTTP (forward-auth), Envoy over gRPC too.
+
+#[cfg(feature = "grpc")]
+mod ext_authz;
+mod forward_auth;
+mod kind;
+mod peers;
+
+#[cfg(feature = "grpc")]
+pub use ext_authz::ExtAuthz;
+pub use forward_auth::ForwardAuth;
+pub use kind::Edge;
+pub use peers::TrustedPeers;

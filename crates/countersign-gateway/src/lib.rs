@@ -1,0 +1,64 @@
+//! Decisions for edges that exist: nginx, Caddy, HAProxy, Traefik and Envoy ask whether a request may pass.
+//!
+//! [`Rules`] hold the policy and the route table that services use, behind the library's own layer and guards, so that edge and
+//! service decide alike. A request is decided about only if its address has one reading ([`Target`]). Headers that name the
+//! caller belong to the gateway ([`ReservedHeaders`]): a client may send none of them, in whatever spelling.
+//!
+//! The command `countersign gateway` runs it from a [`GatewayConfig`]. In a service of your own:
+//!
+//! ```no_run
+//! use countersign::app::RouteTable;
+//! use countersign::prelude::*;
+//! use countersign_gateway::{Edge, ForwardAuth, Gateway, IdentityValue, ReservedHeaders, Rules};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
+//! let table = RouteTable::from_json(&std::fs::read_to_string("routes.json")?)?;
+//! let headers = ReservedHeaders::new().set("x-caller", IdentityValue::Subject).build()?;
+//! let gateway = Gateway::new(Rules::new(&table, AuthenticateLayer::new(verifier), headers)?);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+//! axum::serve(listener, ForwardAuth::new(gateway, Edge::Nginx).router()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The modules, from the lowest to the highest:
+//!
+//! 1. `target`, `identity/`, `problem`: the normal form of addresses, the headers of callers, refusals of the gateway itself.
+//! 2. `request`, `decision`: what an edge asks, and the answer.
+//! 3. `swap`: a token for the next service in place of the client's credential.
+//! 4. `rules`, `gateway`: the decision, and its replacement while it runs.
+//! 5. `edge/`: how each edge tells the client's request.
+//! 6. `config/`: a gateway as data.
+//!
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `config` | yes | configurations in TOML |
+//! | `grpc` | no | `ExtAuthz`: Envoy's ext_authz over gRPC |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod config;
+mod decision;
+mod edge;
+mod gateway;
+mod identity;
+mod problem;
+mod request;
+mod rules;
+mod swap;
+mod target;
+
+#[cfg(feature = "config")]
+pub use config::WatchedGateway;
+pub use config::{ApiKeysConfig, CookieConfig, DpopConfig, GatewayConfig, IdentityConfig, SwapConfig};
+pub use decision::{EdgeDecision, RequestChanges};
+#[cfg(feature = "grpc")]
+pub use edge::ExtAuthz;
+pub use edge::{Edge, ForwardAuth, TrustedPeers};
+pub use gateway::Gateway;
+pub use identity::{IdentityValue, ReservedHeaders};
+pub use request::ClientRequest;
+pub use rules::{ForeignHeaders, Rules};
+pub use swap::Swap;
+pub use target::{AmbiguousTarget, Target};
