@@ -17,7 +17,7 @@ use listing::Listing;
 use source::Source;
 
 /// The library crates, and the crates whose types their APIs may name: a major release of one of these is one of ours.
-const CRATES: [(&str, &[&str]); 6] = [
+const CRATES: [(&str, &[&str]); 7] = [
     ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "tower_layer", "zeroize"]),
     (
         "countersign",
@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 6] = [
         ],
     ),
     ("countersign-apikey", &["axum", "serde"]),
+    ("countersign-gateway", &["axum", "bytes", "http", "serde_json"]),
     ("countersign-issuer", &["axum"]),
     ("countersign-redis", &[]),
     ("countersign-test", &["axum", "serde_json"]),

@@ -1,9 +1,10 @@
 //! Servers of providers that nobody here wrote, set up by the words of their guides.
 
+use countersign_tests::guide;
+
 mod authority;
 mod bound;
 mod browser;
-mod guide;
 mod hosted;
 mod hydra;
 mod keycloak;

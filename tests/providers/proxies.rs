@@ -6,11 +6,8 @@ mod haproxy;
 mod nginx;
 mod oauth2_proxy;
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -18,67 +15,14 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use countersign::app::{Routes, protect};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
-use countersign_tests::http::{Answer, Service, read_answer};
-use countersign_tests::parts::Part;
-use countersign_tests::peers;
-use tokio::io::AsyncWriteExt;
+use countersign_tests::http::Service;
+use countersign_tests::proxy::{HOST, Proxy};
 
 use crate::guide::Guide;
 use crate::script::free_ports;
 
-/// The host that clients know.
-const HOST: &str = "shop.example.com";
-
 fn guide() -> Guide {
     Guide::read("proxies")
-}
-
-/// A proxy, ended with its test.
-struct Proxy {
-    child: Child,
-    port: u16,
-}
-
-impl Proxy {
-    /// Starts the program of this part with the arguments that `set_up` makes of a folder and a free port.
-    async fn start(part: Part, set_up: impl FnOnce(&Path, u16) -> Vec<String>) -> Self {
-        let program = part.find(&peers::folder()).expect("run tests/peers/install");
-        let [port] = free_ports();
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("proxy-{port}"));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let arguments = set_up(&folder, port);
-        let log = std::fs::File::create(folder.join("log")).expect("a file");
-        let mut command = Command::new(program);
-        command.args(arguments).env("HOME", &folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut proxy = Proxy { child: command.spawn().expect("it starts"), port };
-        let limit = Instant::now() + Duration::from_secs(60);
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            assert!(proxy.child.try_wait().expect("its state").is_none(), "it ended; see {}/log", folder.display());
-            assert!(Instant::now() < limit, "no answer; see {}/log", folder.display());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        proxy
-    }
-
-    /// Sends these bytes and reads until the proxy closes.
-    async fn send(&self, request: &str) -> Answer {
-        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.expect("connects");
-        stream.write_all(request.as_bytes()).await.expect("sends");
-        read_answer(&mut stream).await
-    }
-
-    /// A request of this line and these header lines.
-    async fn request(&self, line: &str, headers: &[&str]) -> Answer {
-        let lines: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-        self.send(&format!("{line} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n{lines}\r\n")).await
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The service behind the proxy, which tells what it received, and the number of its requests.

@@ -47,7 +47,11 @@ impl Service {
 
     /// Serves `router`, which learns the address of its peer.
     pub async fn with_peers(router: Router) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        Self::on_with_peers(TcpListener::bind("127.0.0.1:0").await.expect("a free port"), router)
+    }
+
+    /// Serves `router`, which learns the address of its peer, on a listener that was bound before.
+    pub fn on_with_peers(listener: TcpListener, router: Router) -> Self {
         let address = listener.local_addr().expect("bound");
         let app = router.into_make_service_with_connect_info::<SocketAddr>();
         let stop = Arc::new(Notify::new());
@@ -129,7 +133,12 @@ pub async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     // A service that refuses early may reset the connection behind its answer.
     let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    answer_of(&String::from_utf8_lossy(&bytes))
+}
+
+/// An answer from its text.
+#[must_use]
+pub fn answer_of(text: &str) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|code| code.parse().ok());

@@ -1,11 +1,13 @@
 //! Helpers that the integration tests share.
 
 pub mod events;
+pub mod guide;
 pub mod http;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;
 pub mod proofs;
+pub mod proxy;
 pub mod redis;
 
 /// How often a test repeats what it does: `in_ci` times in CI, less often where somebody waits for it.
@@ -28,6 +30,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/calls.md")]
 #[doc = include_str!("../../docs/guides/grpc.md")]
 #[doc = include_str!("../../docs/guides/connections.md")]
+#[doc = include_str!("../../docs/guides/gateway.md")]
 #[doc = include_str!("../../docs/guides/proxies.md")]
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
 #[doc = include_str!("../../docs/guides/opaque-tokens.md")]
@@ -60,6 +63,7 @@ struct Guides;
 #[doc = include_str!("../../crates/countersign/README.md")]
 #[doc = include_str!("../../crates/countersign-apikey/README.md")]
 #[doc = include_str!("../../crates/countersign-core/README.md")]
+#[doc = include_str!("../../crates/countersign-gateway/README.md")]
 #[doc = include_str!("../../crates/countersign-issuer/README.md")]
 #[doc = include_str!("../../crates/countersign-redis/README.md")]
 #[doc = include_str!("../../crates/countersign-test/README.md")]

@@ -24,7 +24,7 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("opentelemetry", &["countersign-core/src/metrics/"]),
     ("jsonwebtoken", &["countersign-core/src/key/jsonwebtoken.rs"]),
     ("quick_cache", &["countersign-core/src/cache/"]),
-    ("tonic", &["countersign/src/grpc/"]),
+    ("tonic", &["countersign/src/grpc/", "countersign-gateway/src/edge/ext_authz.rs"]),
     ("utoipa", &["countersign/src/app/openapi.rs"]),
     ("argon2", &["countersign-issuer/src/client/secret/", "countersign-cli/src/tools/hash.rs"]),
     (

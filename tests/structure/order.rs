@@ -19,7 +19,7 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-pub const ORDERS: [Order; 8] = [
+pub const ORDERS: [Order; 9] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
@@ -35,6 +35,7 @@ pub const ORDERS: [Order; 8] = [
         modules: "file audit oauth policy counts jti store proof throttle rotation client service metrics grant mint endpoint builder config",
     },
     Order { krate: APIKEY, modules: "form pepper store error key ring check keys router" },
+    Order { krate: GATEWAY, modules: "target identity problem request decision swap rules gateway edge config" },
     Order { krate: POSTGRES, modules: "address connection" },
     Order { krate: REDIS, modules: "settings link replays" },
     Order {
@@ -52,6 +53,7 @@ const CORE: &str = "countersign-core";
 const MAIN: &str = "countersign";
 const ISSUER: &str = "countersign-issuer";
 const APIKEY: &str = "countersign-apikey";
+const GATEWAY: &str = "countersign-gateway";
 const POSTGRES: &str = "countersign-postgres";
 const REDIS: &str = "countersign-redis";
 const TEST: &str = "countersign-test";

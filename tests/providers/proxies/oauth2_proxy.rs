@@ -82,7 +82,14 @@ async fn proxy(hydra: &Hydra, orders: &Service, change: impl FnOnce(String) -> S
     proxy
 }
 
-impl Proxy {
+/// What a browser does at the proxy, and a service behind it receives.
+trait Browsed {
+    fn url(&self, path: &str) -> Url;
+    async fn login(&self, hydra: &Hydra, user: &str) -> String;
+    async fn told(&self, headers: &[&str]) -> [String; 5];
+}
+
+impl Browsed for Proxy {
     fn url(&self, path: &str) -> Url {
         Url::parse(&format!("http://127.0.0.1:{}{path}", self.port)).expect("an address")
     }

@@ -1,7 +1,11 @@
 //! A guide of the book, read for what it tells its reader to do.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test helper tells a misuse by failing the test")]
+
 use std::path::Path;
 
+/// A page of the book.
+#[derive(Debug)]
 pub struct Guide {
     text: String,
 }

@@ -1,0 +1,14 @@
+//! The gateway with edges that nobody here wrote, set up as `docs/guides/gateway.md` says.
+
+mod backend;
+mod caddy;
+mod checks;
+mod edge;
+mod envoy;
+mod haproxy;
+mod kinds;
+mod matrix;
+mod nginx;
+mod reload;
+mod swap;
+mod world;
