@@ -197,11 +197,13 @@ impl Authenticator {
                 };
             }
         };
-        let read = dpop.as_ref().filter(|_| is_dpop).map(|checker| {
-            let read = checker.read(request, requested_uri(request), self.context.clock.now());
-            read.map_err(|error| self.refused_read(checker, error, token))
-        });
-        let read = read.transpose()?;
+        let read = match dpop.as_ref().filter(|_| is_dpop) {
+            None => None,
+            Some(checker) => match checker.read(request, requested_uri(request), self.context.clock.now()) {
+                Ok(read) => Some(read),
+                Err(error) => return Err(self.refused_read(checker, error, token)),
+            },
+        };
         let certificate = certificate.map_err(|reason| self.invalid_request(reason))?.map(Box::new);
         let api_keys = self.context.api_keys.as_deref();
         if let Some(api_keys) = api_keys.filter(|it| is_api_key || it.takes(token)) {
@@ -230,7 +232,10 @@ impl Authenticator {
             }
         };
         let cached = self.verifier.cached_with(token, possession);
-        let proof = self.proof_for(read, token, cached.as_deref().ok())?;
+        let proof = match read {
+            None => None,
+            read => self.proof_for(read, token, cached.as_deref().ok())?,
+        };
         let sender = Sender { proof, certificate };
         if let Some(introspection) = introspection.filter(|it| cached.is_err() && it.takes(token)) {
             drop(cached);
@@ -608,6 +613,7 @@ impl Authenticator {
     }
 
     /// The proof, if it was made for this token, which may be a verified one.
+    #[inline(never)]
     fn proof_for(
         &self,
         read: Option<ReadProof>,
