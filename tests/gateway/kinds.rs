@@ -69,7 +69,7 @@ async fn s5_23_an_answer_of_the_layer_itself_lets_nobody_in() {
     let table = RouteTable::from_json(r#"[{ "method": "ANY", "path": "/orders", "access": "authenticated" }]"#);
     let headers = ReservedHeaders::new().build().expect("names");
     let rules = Rules::new(&table.expect("a table"), layer, headers).expect("rules");
-    let service = Service::start(ForwardAuth::new(Gateway::new(rules.clone()), Edge::Nginx).router()).await;
+    let service = Service::with_peers(ForwardAuth::new(Gateway::new(rules.clone()), Edge::Nginx).router()).await;
     let asks = async |method: &str, target: &str, more: &[&str]| {
         let uri = format!("X-Countersign-Uri: {target}");
         service.request(&format!("GET /check/{method}{target}"), &[&[uri.as_str()], more].concat()).await

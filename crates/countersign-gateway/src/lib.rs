@@ -17,7 +17,8 @@
 //! let headers = ReservedHeaders::new().set("x-caller", IdentityValue::Subject).build()?;
 //! let gateway = Gateway::new(Rules::new(&table, AuthenticateLayer::new(verifier), headers)?);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
-//! axum::serve(listener, ForwardAuth::new(gateway, Edge::Nginx).router()).await?;
+//! let checks = ForwardAuth::new(gateway, Edge::Nginx).router(); // answers this machine only
+//! axum::serve(listener, checks.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 //! # Ok(())
 //! # }
 //! ```

@@ -109,7 +109,7 @@ impl Swap {
         let is_downgraded = caller.binding().is_some() && scheme != "DPoP";
         let fault = if is_downgraded { Some("it is not bound to a key") } else { self.fault(token, caller) };
         if let Some(fault) = fault {
-            tracing::error!(target: "countersign_gateway", audience = %self.audience, "the token service gave an unsuitable token: {fault}");
+            tracing::error!(target: "countersign::gateway", audience = %self.audience, fault, "the token service gave an unsuitable token");
             return Err(problem::UNSUITABLE_TOKEN.into());
         }
         Ok(headers)

@@ -152,13 +152,13 @@ impl Watch {
             Ok(is_new) => {
                 state.refused = None;
                 if *is_new {
-                    tracing::info!(target: "countersign_gateway", "the rules of the gateway were replaced");
+                    tracing::info!(target: "countersign::gateway", "the rules of the gateway were replaced");
                 }
             }
             Err(error) => {
                 let is_reported = state.refused.replace(seen.clone()) == Some(seen);
                 if !is_reported {
-                    tracing::error!(target: "countersign_gateway", "the configuration is refused, the last good one stays in force: {error}");
+                    tracing::error!(target: "countersign::gateway", %error, "the configuration is refused, the last good one stays in force");
                 }
             }
         }

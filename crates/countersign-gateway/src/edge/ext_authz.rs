@@ -30,10 +30,10 @@ const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 /// `PERMISSION_DENIED`: Envoy then refuses the client, unless its configuration says `failure_mode_allow`.
 ///
 /// ```
-/// use countersign_gateway::{ExtAuthz, Gateway, TrustedPeers};
+/// use countersign_gateway::{ExtAuthz, Gateway};
 ///
 /// fn router(gateway: Gateway) -> axum::Router {
-///     ExtAuthz::new(gateway).trusted_peers(TrustedPeers::loopback()).router()
+///     ExtAuthz::new(gateway).router()
 /// }
 /// # let _ = router;
 /// ```
@@ -41,18 +41,18 @@ const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 #[must_use]
 pub struct ExtAuthz {
     gateway: Gateway,
-    peers: Option<TrustedPeers>,
+    peers: TrustedPeers,
 }
 
 impl ExtAuthz {
-    /// Answers checks from any peer that reaches the service.
+    /// Answers checks from this machine; as [`ForwardAuth::new`](super::ForwardAuth::new), it needs the address of the peer.
     pub fn new(gateway: Gateway) -> Self {
-        ExtAuthz { gateway, peers: None }
+        ExtAuthz { gateway, peers: TrustedPeers::loopback() }
     }
 
-    /// Answers only these peers; as for [`ForwardAuth::trusted_peers`](super::ForwardAuth::trusted_peers).
+    /// Answers these peers in place of this machine; as [`ForwardAuth::trusted_peers`](super::ForwardAuth::trusted_peers).
     pub fn trusted_peers(mut self, peers: TrustedPeers) -> Self {
-        self.peers = Some(peers);
+        self.peers = peers;
         self
     }
 
@@ -68,12 +68,10 @@ struct Checks(ExtAuthz);
 #[tonic::async_trait]
 impl Authorization for Checks {
     async fn check(&self, request: Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
-        if let Some(peers) = &self.0.peers {
-            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-            let is_trusted = peer.is_some_and(|ConnectInfo(peer)| peers.contains(peer.ip()));
-            if !is_trusted {
-                return Err(Status::permission_denied(problem::UNTRUSTED_PEER.title));
-            }
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        let is_trusted = peer.is_some_and(|ConnectInfo(peer)| self.0.peers.contains(peer.ip()));
+        if !is_trusted {
+            return Err(Status::permission_denied(problem::UNTRUSTED_PEER.title));
         }
         let attributes = request.into_inner().attributes;
         let asked = attributes.and_then(|attributes| attributes.request).and_then(|request| request.http);

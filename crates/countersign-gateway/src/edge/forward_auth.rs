@@ -19,10 +19,11 @@ use crate::problem::{self, Problem};
 /// Only 200 permits. An answer of the layer below 400 that is none, such as that to a CORS preflight, becomes 403.
 ///
 /// ```
+/// use countersign::error::ConfigError;
 /// use countersign_gateway::{Edge, ForwardAuth, Gateway, TrustedPeers};
 ///
-/// fn router(gateway: Gateway) -> axum::Router {
-///     ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::loopback()).router()
+/// fn router(gateway: Gateway) -> Result<axum::Router, ConfigError> {
+///     Ok(ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::new(["10.1.0.7"])?).router())
 /// }
 /// # let _ = router;
 /// ```
@@ -31,19 +32,21 @@ use crate::problem::{self, Problem};
 pub struct ForwardAuth {
     gateway: Gateway,
     edge: Edge,
-    peers: Option<TrustedPeers>,
+    peers: TrustedPeers,
 }
 
 impl ForwardAuth {
-    /// Answers checks of this edge from any peer that reaches the service.
+    /// Answers checks of this edge from [this machine](TrustedPeers::loopback).
+    ///
+    /// The address of the peer is that of `ConnectInfo<SocketAddr>`: serve the router with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`. A service that does not record the address answers nobody.
     pub fn new(gateway: Gateway, edge: Edge) -> Self {
-        ForwardAuth { gateway, edge, peers: None }
+        ForwardAuth { gateway, edge, peers: TrustedPeers::loopback() }
     }
 
-    /// Answers only these peers, by their address in `ConnectInfo<SocketAddr>`; others get 403. A service that does not record
-    /// the address refuses all.
+    /// Answers these peers in place of this machine; others get 403. Whoever may ask gets the tokens of [swaps](crate::Swap).
     pub fn trusted_peers(mut self, peers: TrustedPeers) -> Self {
-        self.peers = Some(peers);
+        self.peers = peers;
         self
     }
 
@@ -54,10 +57,8 @@ impl ForwardAuth {
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let (parts, _) = request.into_parts();
-        if let Some(peers) = &self.peers {
-            let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-            peer.filter(|ConnectInfo(peer)| peers.contains(peer.ip())).ok_or(problem::UNTRUSTED_PEER)?;
-        }
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        peer.filter(|ConnectInfo(peer)| self.peers.contains(peer.ip())).ok_or(problem::UNTRUSTED_PEER)?;
         let asked = self.edge.client_request(&parts)?;
         match self.gateway.decide(asked, self.edge.foreign_headers()).await {
             EdgeDecision::Allowed(changes) => Ok(self.permission(changes)),
