@@ -58,3 +58,39 @@ async fn s15_02_routes_are_replaced_at_once_and_a_faulty_file_leaves_the_last_go
     assert_eq!((status("/health").await, watched.error()), (200, None));
     std::fs::remove_dir_all(&folder).expect("removed");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s9_11_the_audit_log_of_a_gateway_has_each_decision() {
+    let issuer = TestIssuer::with_system_clock();
+    let folder = std::env::temp_dir().join(format!("cs-gateway-audit-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("pseudonyms.key"), [b'k'; 32]).expect("a file");
+    let keys = issuer.jwks();
+    let text = format!(
+        "edge = \"nginx\"\nlisten = \"127.0.0.1:9001\"\n\
+         [audit]\nservice = \"edge\"\nfile = \"audit.jsonl\"\nallowed = true\npseudonym_key_file = \"pseudonyms.key\"\n\
+         [[route]]\nmethod = \"GET\"\npath = \"/orders/{{id}}\"\naccess = \"required\"\nrule = {{ scope = \"orders:read\" }}\n\
+         [[policy.issuers]]\nissuer = {:?}\naudience = \"orders\"\nkeys = {{ inline = '{keys}' }}\n",
+        issuer.name()
+    );
+    let path = folder.join("gateway.toml");
+    std::fs::write(&path, text).expect("a file");
+    let watched = WatchedGateway::from_file(&path).expect("a gateway");
+    for scope in ["orders:read", "orders:write"] {
+        let token = issuer.token().audience("orders").subject("ann").scope(scope).sign();
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", format!("Bearer {token}").parse().expect("a value"));
+        let request = ClientRequest::new(Method::GET, "shop.example.com", "/orders/7", headers);
+        let is_allowed = watched.gateway().decide(request, ForeignHeaders::Refuse).await.is_allowed();
+        assert_eq!(is_allowed, scope == "orders:read");
+    }
+    drop(watched); // the last handle of the writer writes what is left
+    let lines = std::fs::read_to_string(folder.join("audit.jsonl")).expect("the file");
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let found: Vec<_> =
+        lines.iter().map(|line| ["service", "outcome", "route"].map(|name| line[name].as_str())).collect();
+    let line = |outcome| [Some("edge"), Some(outcome), Some("/orders/{id}")];
+    assert_eq!(found, [line("allowed"), line("denied")]);
+    assert!(lines.iter().all(|line| line["subject"].as_str().is_some_and(|subject| subject.len() == 16)), "pseudonyms");
+    std::fs::remove_dir_all(&folder).expect("removed");
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use countersign::app::RouteTable;
-use countersign::authenticate::AuthenticateLayer;
+use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder};
 use countersign::introspect::Introspection;
 use countersign::proof::Dpop;
 use countersign::reload::PolicyFile;
@@ -16,7 +16,7 @@ use countersign_core::verify::Verifier;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::parts::{ApiKeysConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+use super::parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 use crate::edge::{Edge, TrustedPeers};
 use crate::rules::Rules;
 use crate::swap::Swap;
@@ -71,6 +71,8 @@ pub struct GatewayConfig {
     pub api_keys: Option<ApiKeysConfig>,
     /// Takes the token from a cookie too.
     pub cookie: Option<CookieConfig>,
+    /// Records the decisions.
+    pub audit: Option<AuditConfig>,
     /// The swaps of credentials.
     #[serde(default, rename = "swap")]
     pub swaps: Vec<SwapConfig>,
@@ -183,11 +185,25 @@ impl GatewayConfig {
         }
     }
 
-    /// The layer that authenticates requests by this verifier.
+    /// The layer that authenticates requests by this verifier, without the audit log: for tools, whose requests are no client's.
     ///
     /// # Errors
-    /// As [`AuthenticateLayerBuilder::build`](countersign::authenticate::AuthenticateLayerBuilder::build).
+    /// As [`AuthenticateLayerBuilder::build`].
     pub fn layer(&self, verifier: &Verifier, policy: &Policy) -> Result<AuthenticateLayer, ConfigError> {
+        self.layer_builder(verifier, policy)?.build()
+    }
+
+    /// The layer with the audit log.
+    #[cfg(feature = "config")]
+    pub(super) fn audited_layer(&self, verifier: &Verifier, policy: &Policy) -> Result<AuthenticateLayer, ConfigError> {
+        let layer = self.layer_builder(verifier, policy)?;
+        match &self.audit {
+            Some(audit) => audit.added_to(layer, &self.folder)?.build(),
+            None => layer.build(),
+        }
+    }
+
+    fn layer_builder(&self, verifier: &Verifier, policy: &Policy) -> Result<AuthenticateLayerBuilder, ConfigError> {
         let mut layer = AuthenticateLayer::builder(verifier.clone());
         if let Some(introspection) = Introspection::from_config(policy)? {
             layer = layer.introspection(introspection);
@@ -204,7 +220,7 @@ impl GatewayConfig {
         if let Some(cookie) = &self.cookie {
             layer = layer.cookie(cookie.token());
         }
-        layer.keep_caller_token().build() // for swaps, also those that a later version of the file has
+        Ok(layer.keep_caller_token()) // for swaps, also those that a later version of the file has
     }
 
     /// The rules of its routes, behind this layer. `policy` has the defaults of the swaps: issuer and connection.

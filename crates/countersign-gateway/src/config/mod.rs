@@ -6,6 +6,6 @@ mod parts;
 mod watched;
 
 pub use file::GatewayConfig;
-pub use parts::{ApiKeysConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+pub use parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 #[cfg(feature = "config")]
 pub use watched::WatchedGateway;

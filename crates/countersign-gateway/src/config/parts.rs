@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use countersign::authenticate::CookieToken;
+use countersign::audit::{AuditEvents, AuditLog, AuditWriter};
+use countersign::authenticate::{AuthenticateLayerBuilder, CookieToken};
+use countersign::pseudonym::Pseudonyms;
+use countersign::secret::Secret;
 use countersign_apikey::{ApiKeys, FileKeyStore, Pepper};
 use countersign_core::error::ConfigError;
 use countersign_core::policy::OutboundConfig;
 use serde::Deserialize;
 
+use super::file::read;
 use crate::identity::{IdentityValue, ReservedHeaders};
 
 /// The headers that belong to the gateway; see [`ReservedHeaders`].
@@ -62,6 +66,29 @@ pub struct CookieConfig {
     pub origins: Vec<String>,
 }
 
+/// An audit log of the decisions; see [`AuditLog`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AuditConfig {
+    /// The name of the gateway in the events.
+    pub service: String,
+    /// The file for JSON lines. Default: the log of the process gets the events.
+    pub file: Option<PathBuf>,
+    /// The client id of the gateway at the token service, by which `countersign trace` finds its calls.
+    pub client_id: Option<String>,
+    /// The issuer of that client, if others may have one of the same name.
+    pub client_issuer: Option<String>,
+    /// Records allowed requests of authenticated callers too.
+    #[serde(default)]
+    pub allowed: bool,
+    /// Records allowed requests of anonymous callers too.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// The file with the key for pseudonyms of subjects, of at least 32 bytes. Without it, events name no subject.
+    pub pseudonym_key_file: Option<PathBuf>,
+}
+
 /// A swap of credentials; see [`Swap`](crate::Swap).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +112,37 @@ impl ApiKeysConfig {
             builder = builder.header(header);
         }
         builder.build()
+    }
+}
+
+impl AuditConfig {
+    /// The layer with the log.
+    pub(super) fn added_to(
+        &self,
+        mut layer: AuthenticateLayerBuilder,
+        folder: &Path,
+    ) -> Result<AuthenticateLayerBuilder, ConfigError> {
+        let mut log = match &self.file {
+            Some(file) => AuditLog::new(&self.service, AuditWriter::with_file(folder.join(file))?),
+            None => AuditLog::new(&self.service, AuditEvents),
+        };
+        if let Some(client) = &self.client_id {
+            log = log.client_id(client);
+        }
+        if let Some(issuer) = &self.client_issuer {
+            log = log.client_issuer(issuer);
+        }
+        if self.allowed {
+            log = log.allowed();
+        }
+        if self.anonymous {
+            log = log.anonymous();
+        }
+        if let Some(file) = &self.pseudonym_key_file {
+            let key = Secret::new(read(&folder.join(file), "audit: pseudonym_key_file")?.into_bytes());
+            layer = layer.log_subjects(Pseudonyms::new(&key)?);
+        }
+        Ok(layer.audit(log))
     }
 }
 

@@ -84,7 +84,7 @@ impl WatchedGateway {
         let path = path.into();
         let (config, texts) = read_all(&path)?;
         let (verifier, policy) = config.verifier()?;
-        let layer = config.layer(&verifier, &policy)?;
+        let layer = config.audited_layer(&verifier, &policy)?;
         let table = config.table_from(texts.1.as_deref());
         let (rules, swaps) = config.rules_of(table, layer.clone(), &policy, &[])?;
         let (turn, gateway) = (tokio::sync::Mutex::default(), Gateway::new(rules));
@@ -178,6 +178,7 @@ impl Watch {
             ("dpop", was.dpop == config.dpop),
             ("api_keys", was.api_keys == config.api_keys),
             ("cookie", was.cookie == config.cookie),
+            ("audit", was.audit == config.audit),
             ("policy", was.policy == config.policy),
             ("policy_file", was.policy_file == config.policy_file),
         ];
