@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use countersign::app::RouteTable;
 use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder};
 use countersign::introspect::Introspection;
+use countersign::keys;
 use countersign::proof::Dpop;
 use countersign::reload::PolicyFile;
-use countersign::{integration, keys};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::message_without_values;
 use countersign_core::policy::Policy;
@@ -17,12 +17,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+use super::text::read;
 use crate::edge::{Edge, TrustedPeers};
 use crate::rules::Rules;
 use crate::swap::Swap;
-
-/// The longest file that is read, in bytes.
-const MAX_FILE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The configuration of a gateway. Unknown fields are refused. Relative paths start at the folder of the file.
 ///
@@ -185,7 +183,8 @@ impl GatewayConfig {
         }
     }
 
-    /// The layer that authenticates requests by this verifier, without the audit log: for tools, whose requests are no client's.
+    /// The layer that authenticates requests by this verifier, without the audit log: for tools, whose requests are not those of
+    /// clients.
     ///
     /// # Errors
     /// As [`AuthenticateLayerBuilder::build`].
@@ -193,9 +192,11 @@ impl GatewayConfig {
         self.layer_builder(verifier, policy)?.build()
     }
 
-    /// The layer with the audit log.
-    #[cfg(feature = "config")]
-    pub(super) fn audited_layer(&self, verifier: &Verifier, policy: &Policy) -> Result<AuthenticateLayer, ConfigError> {
+    /// The layer with the audit log, whose file it opens.
+    ///
+    /// # Errors
+    /// As [`layer`](Self::layer), and if the file of the log cannot be opened or that of the key for pseudonyms cannot be read.
+    pub fn audited_layer(&self, verifier: &Verifier, policy: &Policy) -> Result<AuthenticateLayer, ConfigError> {
         let layer = self.layer_builder(verifier, policy)?;
         match &self.audit {
             Some(audit) => audit.added_to(layer, &self.folder)?.build(),
@@ -265,9 +266,4 @@ impl GatewayConfig {
         let rules = rules.swaps(swaps.iter().map(|(_, swap)| swap.clone()))?;
         Ok((rules, swaps))
     }
-}
-
-pub(super) fn read(path: &Path, field: &'static str) -> Result<String, ConfigError> {
-    integration::read_text(path, MAX_FILE_BYTES)
-        .map_err(|error| ConfigError::new(field, format!("{}: not readable: {error}", path.display())))
 }

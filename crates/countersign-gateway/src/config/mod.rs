@@ -2,6 +2,7 @@
 
 mod file;
 mod parts;
+mod text;
 #[cfg(feature = "config")]
 mod watched;
 

@@ -12,7 +12,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::policy::OutboundConfig;
 use serde::Deserialize;
 
-use super::file::read;
+use super::text::read;
 use crate::identity::{IdentityValue, ReservedHeaders};
 
 /// The headers that belong to the gateway; see [`ReservedHeaders`].

@@ -11,8 +11,9 @@ use countersign_core::policy::Policy;
 use countersign_core::verify::Verifier;
 use tokio::task::{AbortHandle, spawn_blocking};
 
-use super::file::{GatewayConfig, read};
+use super::file::GatewayConfig;
 use super::parts::SwapConfig;
+use super::text::read;
 use crate::gateway::Gateway;
 use crate::swap::Swap;
 
