@@ -221,12 +221,13 @@ fn all_commands(address: &str) {
         file("policy.toml", &format!("[[issuers]]\n\"{}\" = 1\n", "\\u202e\\u001b[32m\\nFORGED")),
     ];
     let table = json!([
-        { "method": EVIL, "path": format!("/{EVIL}"), "access": "authenticated", "requirement": EVIL },
         { "method": "GET", "path": "/orders", "access": "required", "rule": { "role": EVIL }, "requirement": EVIL, "scopes": [EVIL] },
     ]);
     let tables = [
         file("routes", &table.to_string()),
         file("routes", &json!([{ "method": EVIL, "path": EVIL, "access": EVIL }]).to_string()),
+        file("routes", &json!([{ "method": "GET", "path": format!("/{EVIL}"), "access": "authenticated" }]).to_string()),
+        file("routes", &json!([{ "method": "GET", "path": "/", "access": "authenticated", EVIL: EVIL }]).to_string()),
     ];
     let shown = check(&["decode", "-"], &tokens[0]);
     assert!(shown.code == 0 && shown.stdout.contains("FORGED"), "the hostile text is shown, escaped: {}", shown.stderr);
