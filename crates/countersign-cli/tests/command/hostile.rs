@@ -226,7 +226,10 @@ fn all_commands(address: &str) {
     let tables = [
         file("routes", &table.to_string()),
         file("routes", &json!([{ "method": EVIL, "path": EVIL, "access": EVIL }]).to_string()),
-        file("routes", &json!([{ "method": "GET", "path": format!("/{EVIL}"), "access": "authenticated" }]).to_string()),
+        file(
+            "routes",
+            &json!([{ "method": "GET", "path": format!("/{EVIL}"), "access": "authenticated" }]).to_string(),
+        ),
         file("routes", &json!([{ "method": "GET", "path": "/", "access": "authenticated", EVIL: EVIL }]).to_string()),
     ];
     let shown = check(&["decode", "-"], &tokens[0]);

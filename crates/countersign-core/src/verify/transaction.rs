@@ -94,7 +94,7 @@ impl TransactionVerifier {
     /// let policy = Policy::from_json(
     ///     r#"{"issuers":[{"issuer":"https://id.example.com","audience":"orders"}],"transactions":{"trust_domain":"shop.example",
     ///       "keys":{"inline":
-    ///       "{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"}}}"#,
+    ///       "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"}}}"#,
     /// )?;
     /// let here_only = |issuer: &TrustedIssuerConfig| {
     ///     issuer.keys.inline().unwrap_or_else(|| Err(ConfigError::new("keys", "write them into the policy")))

@@ -10,6 +10,7 @@ use countersign::keys;
 use countersign::proof::Dpop;
 use countersign::reload::PolicyFile;
 use countersign_core::error::{ConfigError, Fault};
+#[cfg(feature = "config")]
 use countersign_core::integration::message_without_values;
 use countersign_core::policy::Policy;
 use countersign_core::verify::Verifier;

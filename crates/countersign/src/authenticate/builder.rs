@@ -227,7 +227,7 @@ impl AuthenticateLayerBuilder {
     /// use countersign::verify::TransactionVerifier;
     ///
     /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
-    ///     let keys = RemoteKeys::from_jwks_url("https://sts.shop.example/jwks");
+    ///     let keys = RemoteKeys::from_url("https://sts.shop.example/jwks");
     ///     let service = TransactionService::new("shop.example", Arc::new(keys)).issuer("https://sts.shop.example");
     ///     AuthenticateLayer::builder(verifier).transaction_tokens(TransactionVerifier::new(service)?).build()
     /// }
