@@ -32,8 +32,10 @@ struct Table {
 
 struct Open {
     peer: IpAddr,
-    /// The start of the wait for the client; `None` while a request is in progress.
-    waits_since: Option<Instant>,
+    /// The requests in progress; with HTTP/2 there can be several.
+    requests: usize,
+    /// The start of the wait for the client, if no request is in progress.
+    waits_since: Instant,
     task: Option<AbortHandle>,
 }
 
@@ -83,7 +85,7 @@ impl Connections {
         }
         let (id, peer) = (table.next_id, network(peer));
         table.next_id = id.wrapping_add(1);
-        table.open.insert(id, Open { peer, waits_since: Some(Instant::now()), task: None });
+        table.open.insert(id, Open { peer, requests: 0, waits_since: Instant::now(), task: None });
         *table.peers.entry(peer).or_default() += 1;
         Some(Place { id, connections: Arc::clone(self) })
     }
@@ -96,11 +98,11 @@ impl Connections {
 impl Table {
     /// Closes the waiting connection that has to give way, and returns it if one waits.
     fn close_one(&mut self) -> Option<Open> {
-        let waiting = self.open.iter().filter_map(|(id, open)| Some((*id, open, open.waits_since?)));
-        let last = waiting.max_by_key(|(id, open, since)| {
-            (self.peers.get(&open.peer).copied(), std::cmp::Reverse(*since), std::cmp::Reverse(*id))
+        let waiting = self.open.iter().filter(|(_, open)| open.requests == 0);
+        let last = waiting.max_by_key(|(id, open)| {
+            (self.peers.get(&open.peer).copied(), std::cmp::Reverse(open.waits_since), std::cmp::Reverse(**id))
         });
-        let closed = self.remove(last.map(|(id, ..)| id)?)?;
+        let closed = self.remove(last.map(|(id, _)| *id)?)?;
         if let Some(task) = &closed.task {
             task.abort();
         }
@@ -132,14 +134,26 @@ impl Place {
         self.id
     }
 
-    /// Notes that a whole request has arrived, or that its response is ready.
-    pub(super) fn set_in_progress(&self, is_in_progress: bool) {
+    /// Notes that a whole request has arrived.
+    pub(super) fn begin_request(&self) -> RequestInProgress<'_> {
         if let Some(open) = self.connections.table().open.get_mut(&self.id) {
-            open.waits_since = (!is_in_progress).then(Instant::now);
+            open.requests += 1;
         }
-        if !is_in_progress {
-            self.connections.left.notify_one();
+        RequestInProgress(self)
+    }
+}
+
+/// A request in progress. It ends when this is dropped: its response is ready, or the client has reset its stream.
+pub(super) struct RequestInProgress<'p>(&'p Place);
+
+impl Drop for RequestInProgress<'_> {
+    fn drop(&mut self) {
+        let Place { id, connections } = self.0;
+        if let Some(open) = connections.table().open.get_mut(id) {
+            open.requests = open.requests.saturating_sub(1);
+            open.waits_since = Instant::now();
         }
+        connections.left.notify_one();
     }
 }
 

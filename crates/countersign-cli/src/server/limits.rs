@@ -55,6 +55,7 @@ impl Limits {
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
+
     /// The same limits for a server that speaks HTTP/2.
     pub(crate) const fn http2(self) -> Self {
         Limits { protocol: Protocol::Http2 { max_streams: MAX_STREAMS }, ..self }

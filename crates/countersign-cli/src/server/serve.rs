@@ -5,7 +5,6 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody, to_bytes};
@@ -19,6 +18,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -100,21 +100,12 @@ pub(crate) async fn serve_guarded(
 }
 
 /// Serves one connection until it ends, or until its current request is answered after `drain`.
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    place: Place,
-    service: Service,
-    mut drain: watch::Receiver<()>,
-) {
+async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, service: Service, drain: watch::Receiver<()>) {
     let _ = stream.set_nodelay(true); // responses are small
     let (place, limits) = (Arc::new(place), service.limits);
-    let in_progress = Arc::new(AtomicUsize::new(0));
     let respond = |request| {
-        let (place, service, in_progress) = (Arc::clone(&place), service.clone(), Arc::clone(&in_progress));
-        async move {
-            Ok::<_, Infallible>(respond(request, peer, &InProgress { place, requests: in_progress }, service).await)
-        }
+        let (place, service) = (Arc::clone(&place), service.clone());
+        async move { Ok::<_, Infallible>(respond(request, peer, &place, service).await) }
     };
     let stream = TokioIo::new(TimedStream::new(stream, limits.write_timeout));
     match limits.protocol {
@@ -124,12 +115,7 @@ async fn connection(
                 .header_read_timeout(limits.head_timeout)
                 .max_buf_size(MAX_HEAD_BYTES)
                 .serve_connection(stream, service_fn(respond));
-            let mut connection = pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = drain.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await; // a broken connection concerns only its client
+            until_drained(connection, drain).await;
         }
         Protocol::Http2 { max_streams } => {
             let connection = http2::Builder::new(TokioExecutor::new())
@@ -139,49 +125,23 @@ async fn connection(
                 .max_concurrent_streams(max_streams)
                 .max_header_list_size(MAX_HEADER_LIST_BYTES)
                 .serve_connection(stream, service_fn(respond));
-            let mut connection = pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => return,
-                _ = drain.changed() => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+            until_drained(connection, drain).await;
         }
     }
 }
 
-/// The place of a connection, and the number of its requests in progress: with HTTP/2 there can be several.
-struct InProgress {
-    place: Arc<Place>,
-    requests: Arc<AtomicUsize>,
-}
-
-impl InProgress {
-    fn begin(&self) -> RequestInProgress<'_> {
-        if self.requests.fetch_add(1, Ordering::SeqCst) == 0 {
-            self.place.set_in_progress(true);
-        }
-        RequestInProgress(self)
+/// Serves until the connection ends, or until what is in progress is answered after `drain`.
+async fn until_drained(connection: impl GracefulConnection, mut drain: watch::Receiver<()>) {
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = drain.changed() => connection.as_mut().graceful_shutdown(),
     }
-}
-
-/// Also ends if its future is dropped, such as with the stream that a client resets.
-struct RequestInProgress<'c>(&'c InProgress);
-
-impl Drop for RequestInProgress<'_> {
-    fn drop(&mut self) {
-        if self.0.requests.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.place.set_in_progress(false);
-        }
-    }
+    let _ = connection.await; // a broken connection concerns only its client
 }
 
 /// Asks the guard, reads the body, then calls the router.
-async fn respond(
-    request: Request<Incoming>,
-    peer: SocketAddr,
-    connection: &InProgress,
-    service: Service,
-) -> Response<Body> {
+async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, service: Service) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     if let Some(mut refusal) = (service.guard)(&parts) {
         refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -197,7 +157,7 @@ async fn respond(
         }
     };
     parts.extensions.insert(ConnectInfo(peer));
-    let _in_progress = connection.begin();
+    let _in_progress = place.begin_request();
     let Ok(response) = service.router.oneshot(Request::from_parts(parts, body)).await;
     response
 }
