@@ -3,7 +3,7 @@
 use countersign_core::error::Fault;
 
 use super::{CertificateName, Client};
-use crate::policy::{Audience, Grant, TrustDomain, is_scope};
+use crate::policy::{Audience, Grant, TrustDomain};
 
 /// The longest client id, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 256;
@@ -53,8 +53,8 @@ impl Client {
         if self.grants.contains(&Grant::TokenExchange) && !has_rule {
             fault("grants", "token exchange without a rule; add `.add_exchange_rule(…)`");
         }
-        if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
-            fault("scopes", "a scope is empty or contains a space, a quote or a character outside ASCII");
+        if let Some(problem) = self.scopes.problem() {
+            fault("scopes", problem);
         }
         let known = |name: &String| audiences.iter().any(|audience| audience.name() == name);
         let own = |name: &String| self.audiences.contains(name);

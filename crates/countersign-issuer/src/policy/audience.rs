@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_core::error::Fault;
 
-use super::{ScopeSet, is_scope, lifetime_fault};
+use super::{ScopeSet, lifetime_fault};
 
 /// A service that tokens are issued for: its name in `aud`, and the scopes it knows.
 ///
@@ -58,8 +58,8 @@ impl Audience {
         } else if self.name.contains('#') {
             fault("name", "has a fragment, which no request can name (RFC 8707 §2); remove it");
         }
-        if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
-            fault("scopes", "a scope is empty or contains a space, a quote or a character outside ASCII");
+        if let Some(problem) = self.scopes.problem() {
+            fault("scopes", problem);
         }
         if let Some(problem) = self.lifetime.and_then(lifetime_fault) {
             fault("token_lifetime", problem);

@@ -18,7 +18,7 @@ pub use exchange::ExchangeRule;
 pub use federation::Federation;
 pub use grant::Grant;
 pub(crate) use lifetime::{MAX_TOKEN_LIFETIME, lifetime_fault};
-pub(crate) use scope::{ScopeSet, is_scope};
+pub(crate) use scope::ScopeSet;
 #[cfg(feature = "txn")]
 pub use transaction_rule::TransactionRule;
 #[cfg(not(feature = "txn"))]

@@ -29,6 +29,12 @@ impl ScopeSet {
         self.0.is_subset(&allowed.0)
     }
 
+    /// The problem of a configured set, if one of its scopes has not the form of the RFC.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        let is_malformed = self.0.iter().any(|scope| !is_scope(scope));
+        is_malformed.then_some("a scope is empty or contains a space, a quote or a character outside ASCII")
+    }
+
     /// The scopes that both sets contain.
     pub(crate) fn intersection(&self, other: &ScopeSet) -> ScopeSet {
         ScopeSet(self.0.intersection(&other.0).cloned().collect())
@@ -47,7 +53,7 @@ impl FromIterator<Box<str>> for ScopeSet {
 }
 
 /// Returns whether `word` is a `scope-token`: printable ASCII without space, quote and backslash.
-pub(crate) fn is_scope(word: &str) -> bool {
+fn is_scope(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 

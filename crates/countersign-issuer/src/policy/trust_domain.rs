@@ -5,7 +5,7 @@ use std::time::Duration;
 use countersign_core::error::Fault;
 use countersign_core::policy::TrustedIssuer;
 
-use super::{ScopeSet, is_scope};
+use super::ScopeSet;
 
 /// The default lifetime of a transaction token.
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -87,8 +87,8 @@ impl TrustDomain {
         {
             fault("name", "empty, a wildcard, or contains whitespace; name one trust domain");
         }
-        if self.scopes.0.iter().any(|scope| !is_scope(scope)) {
-            fault("scopes", "a scope is empty or contains a space, a quote or a character outside ASCII");
+        if let Some(problem) = self.scopes.problem() {
+            fault("scopes", problem);
         }
         let prefixes: Vec<&str> = self.subject_issuers.iter().map(|(_, prefix)| prefix.as_str()).collect();
         let overlaps = |(index, prefix): (usize, &&str)| {
