@@ -1,8 +1,5 @@
 //! Hostile text in tokens and requests, and tokens in no line.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -11,9 +8,9 @@ use countersign::audit::{AuditEvents, AuditWriter};
 use countersign::authz::client;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::log::Log;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::sink::{Kept, builder, good};
 
@@ -27,19 +24,6 @@ const HOSTILE: [&str; 6] = [
 ];
 
 const REQUESTS: [(&str, &str); 3] = [("GET", "/orders/1"), ("GET", "/own"), ("X-ODD.METHOD!", "/orders/%0d%0a")];
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("unpoisoned").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// Every text that a token or a request can bring stays within one field of one line, and no line is long.
 #[tokio::test]
@@ -74,7 +58,7 @@ async fn s10_04_hostile_claims_stay_one_short_line_of_printable_json() {
         }
     }
     assert!(writer.flush(std::time::Duration::from_secs(60)));
-    let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
+    let text = log.text();
     assert_eq!(text.lines().count(), sent);
     for line in text.lines() {
         assert!(line.chars().all(|letter| (' '..='~').contains(&letter) || letter == '…'), "{line:?}");
@@ -91,18 +75,12 @@ async fn s10_04_hostile_claims_stay_one_short_line_of_printable_json() {
 #[tokio::test]
 async fn s10_01_s10_03_no_token_path_query_or_subject_is_in_an_event() {
     const CANARY: &str = "canary-subject-of-a-person";
-    countersign_tests::events::enable_events_on_every_thread();
     let issuer = TestIssuer::new();
     let (lines, events) = (Log::default(), Log::default());
     let writer = AuditWriter::new(lines.clone()).expect("a thread");
     let log = countersign::audit::AuditLog::new("orders", writer.clone()).add_sink(AuditEvents).allowed().anonymous();
-    let make = events.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_span_events(FmtSpan::NONE)
-        .with_ansi(false)
-        .with_writer(move || make.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    countersign_tests::events::enable_events_on_every_thread();
+    let _guard = tracing::subscriber::set_default(events.subscriber());
     let layer = builder(&issuer, log).public(["/open"]).cookie(countersign::authenticate::CookieToken::new("token"));
     let app = Router::new()
         .route("/orders/{id}", get(|| async { "in" }).layer(require(scope("orders:read"))))
@@ -122,7 +100,7 @@ async fn s10_01_s10_03_no_token_path_query_or_subject_is_in_an_event() {
     }
     assert!(writer.flush(std::time::Duration::from_secs(60)));
     for log in [lines, events] {
-        let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
+        let text = log.text();
         assert!(text.lines().filter(|line| line.contains("/orders/{id}")).count() > 20, "the log is live");
         assert!(!text.contains("canary"), "{:?}", text.lines().find(|line| line.contains("canary")));
         for token in &tokens {

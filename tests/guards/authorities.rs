@@ -9,12 +9,11 @@ use countersign::authz::{Authorities, group};
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::Service;
+use countersign_tests::log::Log;
 use serde_json::json;
 use tower::ServiceExt;
 use tracing::Instrument;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 /// Routes `/role`, `/permission`, `/group` and `/tenant`, each for what is called `admin`, `pay`, `staff`, and any tenant.
 async fn service(verifier: Verifier) -> Service {

@@ -8,10 +8,9 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::error::VerifyErrorKind;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::log::Log;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 const FLOOD: u64 = 100_000;
 

@@ -10,10 +10,9 @@ use countersign::extract::{Authorized, Rejection};
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::Service;
+use countersign_tests::log::Log;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 countersign::requirement! {
     Scopes = scope("read").and(scope("write"));

@@ -4,7 +4,6 @@
 mod authorities;
 mod flood;
 mod forms;
-mod log;
 mod matrix;
 mod names;
 mod orders;

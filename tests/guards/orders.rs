@@ -7,10 +7,9 @@ use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::log::Log;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 fn layer(issuer: &TestIssuer) -> AuthenticateLayer {
     AuthenticateLayer::new(issuer.verifier_for("api"))

@@ -13,11 +13,10 @@ use countersign::authz::{
 use countersign::extract::{Authorized, Rejection};
 use countersign::prelude::*;
 use countersign_test::{Answer, TestIssuer, TokenDraft};
+use countersign_tests::log::Log;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
 use tracing::level_filters::LevelFilter;
-
-use crate::log::Log;
 
 countersign::requirement! {
     Manager = role("Manager");

@@ -6,10 +6,9 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::authz::ShadowStats;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::log::Log;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 fn app(requirement: &Requirement, layer: AuthenticateLayer) -> Router {
     Router::new().route("/orders", get(|| async { "in" }).layer(require(requirement.clone()))).layer(layer)

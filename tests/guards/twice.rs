@@ -11,9 +11,8 @@ use countersign::extract::Authorized;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
+use countersign_tests::log::Log;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 countersign::requirement! {
     /// The tenant of the path.

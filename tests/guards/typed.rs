@@ -10,11 +10,10 @@ use countersign::claims::{Evolving, Oldest, Schema, SchemaSeen, schema_counts};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
+use countersign_tests::log::Log;
 use serde::Deserialize;
 use tower::ServiceExt;
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 #[derive(Deserialize)]
 struct V1 {

@@ -11,10 +11,9 @@ use countersign::claims::Principal;
 use countersign::policy::TrustedIssuer;
 use countersign::prelude::*;
 use countersign_test::{TestIssuer, TokenDraft};
+use countersign_tests::log::Log;
 use serde_json::{Value, json};
 use tracing::instrument::WithSubscriber;
-
-use crate::log::Log;
 
 fn verifier(issuer: &TestIssuer) -> Verifier {
     let authorities = TestIssuer::authorities().roles_at("/realm/roles").hierarchy("admin > clerk").scopes_in_scp();

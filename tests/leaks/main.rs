@@ -1,28 +1,12 @@
 //! Nothing of a token reaches a log, whatever the level and whichever crate writes it: CONFORMANCE S10.01 to S10.04.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::{AuthenticateLayer, Authenticated, CallerToken};
 use countersign::prelude::*;
 use countersign_test::{Attack, Provider, TestIssuer};
 use countersign_tests::http::Service;
-
-/// Everything that was logged by anyone.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("unpoisoned").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use countersign_tests::log::Log;
 
 #[derive(serde::Deserialize)]
 struct Own {
@@ -76,7 +60,7 @@ async fn s10_01_no_part_of_a_token_in_any_log_debug_or_answer() {
     let accepted = service.get("/", &tokens[0]).await;
     assert_eq!(accepted.status, 200, "the honest token is accepted, so that its way is covered");
 
-    let log = String::from_utf8_lossy(&log.0.lock().expect("unpoisoned")).into_owned();
+    let log = log.text();
     assert!(log.contains("countersign::authenticate") && log.contains("TRACE"), "the log is live");
     for everything in [&log, &answers] {
         assert!(!everything.contains(CANARY) && !everything.contains("canary@person.test"), "S10.03");

@@ -1,41 +1,20 @@
 //! What an outage leaves in the log: a line, and one when it is over.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_redis::{RedisReplays, RedisSettings};
+use countersign_tests::log::Log;
 use countersign_tests::redis::RedisServer;
 
 use crate::world::{SINCE, World, assert_unavailable};
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("not poisoned")).into_owned()
-    }
-}
 
 #[tokio::test]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s6_14_s10_01_an_outage_is_logged_once_with_its_reason_and_without_the_password() {
     countersign_tests::events::enable_events_on_every_thread();
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _listening = tracing::subscriber::set_default(subscriber); // of this thread, on which the store runs as well
+    let _listening = tracing::subscriber::set_default(log.subscriber()); // of this thread, on which the store runs as well
     let mut server = RedisServer::with(&["--port", "0", "--requirepass", "s3cret-of-redis"]);
     let url = format!("{}?pass=s3cret-of-redis", server.url());
     let store = RedisReplays::connect(RedisSettings::new(url)).await.expect("a store");

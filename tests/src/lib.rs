@@ -3,6 +3,7 @@
 pub mod events;
 pub mod guide;
 pub mod http;
+pub mod log;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;

@@ -8,25 +8,30 @@ use tracing::level_filters::LevelFilter;
 
 /// Collects what a subscriber writes.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
+    /// A subscriber that writes to it, from INFO on.
+    pub fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static {
         self.subscriber_at(LevelFilter::INFO)
     }
 
-    pub(crate) fn subscriber_at(&self, level: LevelFilter) -> impl Subscriber + Send + Sync + 'static {
-        countersign_tests::events::enable_events_on_every_thread();
+    /// A subscriber that writes to it, from `level` on.
+    pub fn subscriber_at(&self, level: LevelFilter) -> impl Subscriber + Send + Sync + 'static {
+        crate::events::enable_events_on_every_thread();
         let writer = self.clone();
         tracing_subscriber::fmt().with_ansi(false).with_max_level(level).with_writer(move || writer.clone()).finish()
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// All that was written.
+    #[must_use]
+    pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().expect("unpoisoned").clone()).expect("text")
     }
 
-    /// The lines of this target that hold `words`.
-    pub(crate) fn lines(&self, words: &str) -> Vec<String> {
+    /// The lines that hold `words`.
+    #[must_use]
+    pub fn lines(&self, words: &str) -> Vec<String> {
         self.text().lines().filter(|line| line.contains(words)).map(str::to_owned).collect()
     }
 }
