@@ -27,7 +27,7 @@ fn post_with(address: &str, path: &str, form: &str, headers: &str) -> (String, S
     post_without_secret(address, path, form, &format!("authorization: Basic {pair}\r\n{headers}"))
 }
 
-/// The same with these header lines alone.
+/// The same with only these header lines.
 fn post_without_secret(address: &str, path: &str, form: &str, headers: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");

@@ -6,7 +6,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::safe_text;
 use ipnet::IpNet;
 
-/// The addresses of the edges, which alone may ask.
+/// The addresses of the edges. Only they may ask.
 ///
 /// ```
 /// use countersign_gateway::TrustedPeers;

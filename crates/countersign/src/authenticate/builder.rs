@@ -216,7 +216,7 @@ impl AuthenticateLayerBuilder {
     /// [`in_transaction`](countersign_core::authz::in_transaction). It proves nothing about the sender, whose own token stays
     /// required: a transaction token of an anonymous caller is refused. On [public](Self::public) paths it is ignored.
     ///
-    /// Without this setting, the header is left alone and means nothing: guards over transactions answer 500.
+    /// Without this setting, the layer ignores the header, and guards over transactions answer 500.
     ///
     /// ```
     /// use std::sync::Arc;
