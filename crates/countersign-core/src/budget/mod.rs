@@ -12,6 +12,7 @@
 //! | rate | [`RateBudget`] | at the end of its window of time |
 //! | occupancy | [`OccupancyBudget`] | when its [`Permit`] is dropped |
 //! | occupancy, in levels | [`NestedBudget`] | when its [`NestedPermit`] is dropped |
+//! | the same, under a lock of the owner | [`NestedUnits`] | when its [`NestedUnit`] is given back |
 //!
 //! [`RankedQueue`] orders keys that found no unit: those that were good before, then those that most requests ask for and,
 //! by lot, all others.
@@ -20,12 +21,14 @@
 //! are readings of the clock's `elapsed`, so that a change of the wall clock has no effect.
 
 mod nested;
+mod nested_units;
 mod occupancy;
 mod queue;
 mod rate;
 mod shares;
 
 pub use nested::{NestedBudget, NestedPermit};
+pub use nested_units::{NestedUnit, NestedUnits};
 pub use occupancy::{OccupancyBudget, Permit};
 pub use queue::RankedQueue;
 pub use rate::{RateBudget, Spent};

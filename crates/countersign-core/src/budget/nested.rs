@@ -1,17 +1,11 @@
 //! Units in use at the same time, shared among keys and, within each key, among those that belong to it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash};
-use std::num::NonZeroU64;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use super::shares::{Hashed, KeyHasher, OverBudget, fair_share};
-
-/// The `retry_after` of refusals: the end of other permits is not known.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use super::nested_units::{NestedUnit, NestedUnits};
+use super::shares::{KeyHasher, OverBudget};
 
 /// A number of units in use at the same time, shared fairly on several levels, such as issuers, their clients, and their
 /// subjects. Clones share the budget.
@@ -25,7 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 ///
 /// let entries = NestedBudget::new(400, [200, 200]);
 /// let place = |issuer: &str, subject: &str| {
-///     entries.acquire([Some(entries.key(issuer)), Some(entries.key(&(issuer, subject)))])
+///     entries.acquire([Some(entries.key(issuer)), Some(entries.key(subject))])
 /// };
 /// let busy: Vec<_> = std::iter::from_fn(|| place("https://id.example.com", "ann").ok()).collect();
 /// assert_eq!(busy.len(), 100, "half of what is free to the issuer");
@@ -40,14 +34,7 @@ pub struct NestedBudget<const LEVELS: usize> {
 
 struct Inner<const LEVELS: usize> {
     hasher: KeyHasher,
-    bound: u32,
-    shares: [u32; LEVELS],
-    used: Mutex<Used<LEVELS>>,
-}
-
-struct Used<const LEVELS: usize> {
-    total: u32,
-    counts: [HashMap<NonZeroU64, u32, BuildHasherDefault<Hashed>>; LEVELS],
+    units: Mutex<NestedUnits<LEVELS>>,
 }
 
 /// A unit in use. Dropping it returns the unit on every level.
@@ -64,20 +51,18 @@ struct Used<const LEVELS: usize> {
 /// ```
 pub struct NestedPermit<const LEVELS: usize> {
     inner: Arc<Inner<LEVELS>>,
-    /// Small: a store of used proofs has a million.
-    path: [Option<NonZeroU64>; LEVELS],
+    unit: NestedUnit,
 }
 
 impl<const LEVELS: usize> NestedBudget<LEVELS> {
     /// A budget of `units` at the same time, of which a key gets at most the share of its level.
     #[must_use]
     pub fn new(units: u32, shares: [u32; LEVELS]) -> Self {
-        let used = Used { total: 0, counts: std::array::from_fn(|_| HashMap::default()) };
-        let inner = Inner { hasher: KeyHasher::default(), bound: units, shares, used: Mutex::new(used) };
-        NestedBudget { inner: Arc::new(inner) }
+        let units = Mutex::new(NestedUnits::new(units, shares));
+        NestedBudget { inner: Arc::new(Inner { hasher: KeyHasher::default(), units }) }
     }
 
-    /// The key of this name. A name of an inner level counts with those above it: `key(&(issuer, subject))`.
+    /// The key of this name. It counts with those above it in a path: subjects of two issuers may have the same name.
     #[must_use]
     pub fn key(&self, name: &(impl Hash + ?Sized)) -> u64 {
         self.inner.hasher.hash(name)
@@ -88,60 +73,26 @@ impl<const LEVELS: usize> NestedBudget<LEVELS> {
     /// # Errors
     /// If a share on one of the levels, or the bound, is used up.
     pub fn acquire(&self, path: [Option<u64>; LEVELS]) -> Result<NestedPermit<LEVELS>, OverBudget> {
-        let path = path.map(|level| level.map(|key| NonZeroU64::new(key).unwrap_or(NonZeroU64::MIN)));
-        let mut used = self.inner.lock();
-        let Used { total, counts } = &mut *used;
-        let mut free = self.inner.bound.saturating_sub(*total);
-        if free == 0 {
-            return Err(OverBudget { retry_after: RETRY_AFTER });
-        }
-        let mut entries = [const { None }; LEVELS];
-        let levels = path.iter().zip(counts).zip(self.inner.shares).zip(&mut entries);
-        for (((key, counts), share), entry) in levels {
-            let Some(key) = key else { continue };
-            let found = counts.entry(*key);
-            let own = match &found {
-                Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(_) => 0,
-            };
-            if !fair_share(u64::from(free), u64::from(own)) || own >= share {
-                return Err(OverBudget { retry_after: RETRY_AFTER });
-            }
-            // What this key could still get, one after the other, is free to those that belong to it.
-            free = (free - own).div_ceil(2).min(share - own);
-            *entry = Some(found);
-        }
-        entries.into_iter().flatten().for_each(|entry| *entry.or_default() += 1);
-        *total += 1;
-        drop(used);
-        Ok(NestedPermit { inner: Arc::clone(&self.inner), path })
+        let unit = self.inner.lock().take(path)?;
+        Ok(NestedPermit { inner: Arc::clone(&self.inner), unit })
     }
 
     /// The number of units in use.
     #[must_use]
     pub fn in_use(&self) -> u32 {
-        self.inner.lock().total
+        self.inner.lock().in_use()
     }
 }
 
 impl<const LEVELS: usize> Inner<LEVELS> {
-    fn lock(&self) -> MutexGuard<'_, Used<LEVELS>> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, NestedUnits<LEVELS>> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<const LEVELS: usize> Drop for NestedPermit<LEVELS> {
     fn drop(&mut self) {
-        let mut used = self.inner.lock();
-        used.total = used.total.saturating_sub(1);
-        for (key, counts) in self.path.iter().zip(&mut used.counts) {
-            let Some(key) = key else { continue };
-            let Some(count) = counts.get_mut(key) else { continue };
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                counts.remove(key);
-            }
-        }
+        self.inner.lock().give_back(self.unit);
     }
 }
 
@@ -190,10 +141,7 @@ mod tests {
         }
         permits.clear();
         assert_eq!(budget.in_use(), 0);
-        assert!(
-            budget.inner.lock().counts.iter().all(HashMap::is_empty),
-            "nothing is remembered of keys without units"
-        );
+        assert!(budget.inner.lock().is_empty(), "nothing is remembered of keys without units");
     }
 
     #[test]

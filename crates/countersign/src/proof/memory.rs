@@ -1,13 +1,14 @@
 //! Used proofs in the memory of one process.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::hash::BuildHasherDefault;
+use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
-use countersign_core::integration::{DigestKey, Hashed, NestedBudget, NestedPermit};
+use countersign_core::integration::{DigestKey, Hashed, NestedUnit, NestedUnits};
 
 use super::replay::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use super::replay_counts::ReplayCounts;
@@ -24,9 +25,10 @@ const BUCKET_SECONDS: u64 = 8;
 
 /// Remembers used proofs in memory, each until it is too old to be used again.
 ///
-/// It holds up to 524,288 proofs of one issuer, and twice as many of all, which takes up to 110 MB. One client gets at most half
-/// of what is free to its issuer, and one subject half of what is free to its client: about 1,800 requests a second for a user,
-/// and 3,700 for a service that calls for itself. Others are still served, and its own further proofs get 503.
+/// It holds up to 524,288 proofs of one issuer, and twice as many of all, which takes up to 45 MB, and four times as much if each
+/// is of another client and subject. One client gets at most half of what is free to its issuer, and one subject half of what is
+/// free to its client: about 1,800 requests a second for a user, and 3,700 for a service that calls for itself. Others are still
+/// served, and its own further proofs get 503.
 ///
 /// A proof that was made before the store is refused, because it may have been used before. One exception remains: a client
 /// whose clock is ahead, which is accepted up to 10 s, dates its proofs later, so a proof that it used in the last seconds before
@@ -40,6 +42,7 @@ const BUCKET_SECONDS: u64 = 8;
 pub struct MemoryReplays {
     shards: Box<[Mutex<Shard>]>,
     key: DigestKey,
+    callers: RandomState,
     max_proofs: usize,
     started: OnceLock<UnixTime>,
     counts: ReplayCounts,
@@ -53,17 +56,15 @@ struct Shard {
     /// All proofs that ended before this time, in [`BUCKET_SECONDS`], are forgotten.
     forgotten_until: u64,
     /// Of issuers, their clients, and the subjects of those.
-    shares: NestedBudget<3>,
+    shares: NestedUnits<3>,
     bound: u32,
 }
 
-type Place = NestedPermit<3>;
-
-/// Proofs that are forgotten together, with their places in the shares.
+/// Proofs that are forgotten together, with their units in the shares.
 #[derive(Default)]
 struct Ended {
     names: Vec<u64>,
-    places: Vec<Place>,
+    units: Vec<NestedUnit>,
 }
 
 impl MemoryReplays {
@@ -73,6 +74,7 @@ impl MemoryReplays {
         MemoryReplays {
             shards: shards(MAX_PROOFS),
             key: DigestKey::random(),
+            callers: RandomState::new(),
             max_proofs: MAX_PROOFS,
             started: OnceLock::new(),
             counts: ReplayCounts::default(),
@@ -96,6 +98,7 @@ impl MemoryReplays {
         // name of another once in 2^44 times. It is refused then.
         let digest = self.key.digest_parts(&[proof.key().as_bytes(), proof.id().as_bytes()]);
         let name = (digest.to_number() >> 64) as u64;
+        let caller = self.caller(proof);
         let mut shard = self.shard(name);
         shard.forget(proof.now);
         let end = proof.ends_at().as_secs() / BUCKET_SECONDS;
@@ -107,15 +110,32 @@ impl MemoryReplays {
         if !shard.used.insert(name) {
             return ReplayOutcome::Used;
         }
-        let Some(place) = shard.place(proof) else {
+        let Ok(unit) = shard.shares.take(caller) else {
             shard.used.remove(&name);
             let is_full = shard.shares.in_use() >= shard.bound;
             return if is_full { ReplayOutcome::Unknown } else { ReplayOutcome::ShareUsedUp };
         };
         let ended = shard.ends.entry(end).or_default();
         ended.names.push(name);
-        ended.places.push(place);
+        ended.units.push(unit);
         ReplayOutcome::New
+    }
+
+    /// The issuer, client and subject of the token. A token without a client counts with its key, and a client that calls for
+    /// itself has no subject beside it.
+    fn caller(&self, proof: &ProofUse<'_>) -> [Option<u64>; 3] {
+        let token = proof.token;
+        let client = token.client_id().filter(|client| !client.is_empty());
+        let subject = Some(token.subject()).filter(|subject| client != Some(subject));
+        let client_or_key = match client {
+            Some(client) => self.callers.hash_one(client),
+            None => self.callers.hash_one(proof.key()),
+        };
+        [
+            Some(self.callers.hash_one(token.issuer())),
+            Some(client_or_key),
+            subject.map(|name| self.callers.hash_one(name)),
+        ]
     }
 
     fn shard(&self, name: u64) -> MutexGuard<'_, Shard> {
@@ -131,7 +151,7 @@ fn shards(max_proofs: usize) -> Box<[Mutex<Shard>]> {
         used: HashSet::default(),
         ends: BTreeMap::new(),
         forgotten_until: 0,
-        shares: NestedBudget::new(bound, [of_one; 3]),
+        shares: NestedUnits::new(bound, [of_one; 3]),
         bound,
     };
     (0..SHARDS).map(|_| Mutex::new(shard())).collect()
@@ -144,25 +164,12 @@ impl Shard {
         let current = now.as_secs() / BUCKET_SECONDS;
         while let Some(bucket) = self.ends.first_entry().filter(|bucket| *bucket.key() < current) {
             self.forgotten_until = self.forgotten_until.max(bucket.key() + 1);
-            for name in &bucket.remove().names {
-                self.used.remove(name); // their places are free with the end of this bucket
+            let Ended { names, units } = bucket.remove();
+            for name in names {
+                self.used.remove(&name);
             }
+            units.into_iter().for_each(|unit| self.shares.give_back(unit));
         }
-    }
-
-    /// A place in the shares of the token's issuer, client and subject. A token without a client counts with its key, and a
-    /// client that calls for itself has no subject beside it.
-    fn place(&self, proof: &ProofUse<'_>) -> Option<Place> {
-        let token = proof.token;
-        let issuer = self.shares.key(token.issuer());
-        let name = token.client_id().filter(|client| !client.is_empty());
-        let client = match name {
-            Some(client) => self.shares.key(&(issuer, client)),
-            None => self.shares.key(&(issuer, proof.key())),
-        };
-        let subject = Some(token.subject()).filter(|subject| name != Some(subject));
-        let subject = subject.map(|subject| self.shares.key(&(client, subject)));
-        self.shares.acquire([Some(issuer), Some(client), subject]).ok()
     }
 }
 

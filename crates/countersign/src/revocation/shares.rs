@@ -41,7 +41,7 @@ impl ListShares {
     /// The place of an entry about a token of `holder`, or of the operator's; `None` if the share is used up.
     pub(super) fn place(&self, issuer: &str, holder: Option<Holder<'_>>) -> Option<Place> {
         let outer = self.0.key(&(issuer, holder.is_some()));
-        let inner = holder.map(|holder| self.0.key(&(issuer, holder)));
+        let inner = holder.map(|holder| self.0.key(&holder));
         self.0.acquire([Some(outer), inner]).ok()
     }
 }

@@ -12,7 +12,7 @@ use crate::outbound::error::OutboundError;
 /// others find room.
 const MAX_EXCHANGES: u32 = 2048;
 
-/// The most exchanges in progress for one subject, or for one client whose tokens have no subject.
+/// The most exchanges in progress for one subject of a client, or for a client whose tokens have no subject.
 const MAX_OF_SUBJECT: u32 = 16;
 
 /// The exchanges of one binding that are in progress, by issuer, client and subject.
@@ -35,9 +35,9 @@ impl Exchanges {
 
     pub(super) fn names(&self, party: &Party) -> Names {
         let Party { issuer, client, subject } = party;
-        let of_issuer = |kind, name: &Option<String>| name.as_ref().map(|name| self.0.key(&(issuer, kind, name)));
-        let client = of_issuer("client", client);
-        [Some(self.0.key(issuer)), client, of_issuer("subject", subject).or(client)]
+        let key = |kind, name: &Option<String>| name.as_ref().map(|name| self.0.key(&(kind, name)));
+        let client = key("client", client);
+        [Some(self.0.key(issuer)), client, key("subject", subject).or(client)]
     }
 
     /// A place for an exchange whose token is not cached. The exchange holds it until its end.
