@@ -60,3 +60,13 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "tls_client_certificate_bound_access_tokens": binds_certificates,
     })
 }
+
+/// The document of an issuer that serves only its keys.
+pub(super) fn keys_document(issuer: &Issuer) -> Value {
+    json!({
+        "issuer": issuer.name(),
+        "jwks_uri": format!("{}/jwks", issuer.name()),
+        "response_types_supported": [],
+        "id_token_signing_alg_values_supported": [issuer.algorithm().name()],
+    })
+}

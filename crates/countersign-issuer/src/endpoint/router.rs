@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use serde_json::Value;
 use url::Url;
 
 use super::{discovery, introspection, jwks, revocation, token};
@@ -32,17 +33,46 @@ impl Issuer {
     /// # Ok::<(), countersign_core::error::ConfigError>(())
     /// ```
     pub fn router(&self) -> Router {
-        let base = Url::parse(self.name()).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
-        let document = Bytes::from(discovery::document(self).to_string());
-        let discovery = get(move || std::future::ready(discovery::response(document.clone())));
+        let base = self.base_path();
         Router::new()
             .route(&format!("{base}/token"), post(token::token).fallback(refuse_method))
             .route(&format!("{base}/introspect"), post(introspection::introspection).fallback(refuse_method))
             .route(&format!("{base}/revoke"), post(revocation::revocation).fallback(refuse_method))
+            .with_state(self.clone())
+            .merge(self.public_routes(&discovery::document(self)))
+    }
+
+    /// Only what is public: `/jwks` and both discovery documents, which name no other endpoint.
+    ///
+    /// For a program that mints tokens itself and is no token service for others, such as a gateway: the services behind it fetch
+    /// the keys here.
+    ///
+    /// ```
+    /// use countersign_issuer::Issuer;
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+    /// let app: axum::Router = issuer.keys_router();
+    /// # let _ = app;
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    pub fn keys_router(&self) -> Router {
+        self.public_routes(&discovery::keys_document(self))
+    }
+
+    fn public_routes(&self, document: &Value) -> Router {
+        let base = self.base_path();
+        let document = Bytes::from(document.to_string());
+        let discovery = get(move || std::future::ready(discovery::response(document.clone())));
+        Router::new()
             .route(&format!("{base}/jwks"), get(jwks::jwks))
             .route(&format!("{base}/.well-known/openid-configuration"), discovery.clone())
             .route(&format!("/.well-known/oauth-authorization-server{base}"), discovery)
             .with_state(self.clone())
+    }
+
+    /// The path in the issuer's name.
+    fn base_path(&self) -> String {
+        Url::parse(self.name()).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
     }
 }
 

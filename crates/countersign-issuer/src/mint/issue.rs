@@ -17,6 +17,13 @@ use crate::service::Issuer;
 /// The `typ` of transaction tokens.
 const TRANSACTION_TOKEN_TYPE: &str = "txntoken+jwt";
 
+/// A draft that may be signed.
+struct Checked {
+    draft: Draft,
+    lifetime: Duration,
+    not_after: Option<UnixTime>,
+}
+
 impl Issuer {
     /// Signs an access token for a subject that the application has authenticated.
     ///
@@ -44,6 +51,36 @@ impl Issuer {
     /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client, the audience is unknown, `exp` is
     /// in the past or not a whole number, the token would be larger than 7 KiB, or the signing keys were removed from the store.
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
+        let checked = self.checked(draft)?;
+        self.maintain_keys_blocking();
+        self.sign(checked.draft, checked.lifetime, checked.not_after)
+    }
+
+    /// As [`mint`](Self::mint), for async code: it waits for the store without a thread.
+    ///
+    /// ```
+    /// use countersign_core::mint::Draft;
+    /// use countersign_issuer::{Audience, Issuer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").add_audience(Audience::new("orders")).build()?;
+    /// let draft = Draft::access_token().subject("ann").audience("orders").client_id("web-shop");
+    /// assert_eq!(issuer.mint_async(&draft).await?.lifetime().as_secs(), 300);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`mint`](Self::mint).
+    pub async fn mint_async(&self, draft: &Draft) -> Result<MintedToken, MintError> {
+        let checked = self.checked(draft)?;
+        self.maintain_keys().await;
+        self.sign(checked.draft, checked.lifetime, checked.not_after)
+    }
+
+    /// The draft of an access token for a subject that is no client, with the longest lifetime of its audience.
+    fn checked(&self, draft: &Draft) -> Result<Checked, MintError> {
         let claims = draft.claims();
         let text = |name: &'static str| match claims.get(name).and_then(|value| value.as_str()) {
             Some(text) if !text.is_empty() => Ok(text),
@@ -53,15 +90,13 @@ impl Issuer {
         if subject == client_id || self.is_client(subject) || claims.contains_key(CLIENT_SUBJECT_CLAIM) {
             return Err(MintError::SubjectIsClient);
         }
-        let audience = text("aud")?;
+        let audience = self.audience(text("aud")?).ok_or(MintError::UnknownAudience)?;
         let not_after = match claims.get("exp") {
             None => None,
             Some(end) => Some(UnixTime::from_secs(end.as_u64().ok_or(MintError::InvalidExpiry)?)),
         };
         let draft = claims.iter().fold(Draft::access_token(), |draft, (name, value)| draft.claim(name, value.clone()));
-        self.maintain_keys_blocking();
-        let lifetime = self.audience(audience).map(|audience| audience.lifetime.unwrap_or(self.token_lifetime()));
-        self.sign(draft, lifetime.ok_or(MintError::UnknownAudience)?, not_after)
+        Ok(Checked { draft, lifetime: audience.lifetime.unwrap_or(self.token_lifetime()), not_after })
     }
 
     /// Signs the token that a grant allows, bound to the key and the certificate of `binding`.

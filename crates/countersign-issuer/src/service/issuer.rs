@@ -164,6 +164,40 @@ impl Issuer {
         self.published().keys.clone()
     }
 
+    /// Returns whether the key with this `kid` is published, so that services accept what it signed.
+    ///
+    /// Whoever caches a minted token asks this before it sends it again: after [`revoke_key`](Self::revoke_key) it must not.
+    ///
+    /// ```
+    /// use countersign_issuer::Issuer;
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+    /// let key = issuer.keys().remove(0);
+    /// issuer.revoke_key(&key.key_id)?;
+    /// assert!(!issuer.has_key(&key.key_id));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn has_key(&self, key_id: &str) -> bool {
+        !self.is_withdrawn() && self.published().keys.iter().any(|key| key.key_id == key_id)
+    }
+
+    /// The scopes that tokens for this audience may carry; `None` if the issuer does not have it.
+    ///
+    /// ```
+    /// use countersign_issuer::{Audience, Issuer};
+    ///
+    /// let orders = Audience::new("orders").scopes(["orders:read"]);
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").add_audience(orders).build()?;
+    /// assert_eq!(issuer.scopes_of("orders").map(Iterator::count), Some(1));
+    /// assert!(issuer.scopes_of("stock").is_none());
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn scopes_of(&self, audience: &str) -> Option<impl Iterator<Item = &str>> {
+        Some(self.audience(audience)?.scopes.0.iter().map(AsRef::as_ref))
+    }
+
     /// Revokes a token of this issuer by its `jti` until it expires. Introspection then reports it as inactive, and it
     /// cannot be exchanged. Services that verify tokens themselves still accept it, unless they share the list.
     ///
@@ -338,7 +372,9 @@ impl Issuer {
         self.0.keys.published()
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+    /// The clock that dates its tokens.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
     }
 
