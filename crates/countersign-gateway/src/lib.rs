@@ -27,7 +27,7 @@
 //!
 //! 1. `target`, `identity/`, `problem`: the normal form of addresses, the headers of callers, refusals of the gateway itself.
 //! 2. `request`, `decision`: what an edge asks, and the answer.
-//! 3. `swap`: a token for the next service in place of the client's credential.
+//! 3. `mint/`, `swap`: a token for the next service in place of the client's credential, minted here or exchanged elsewhere.
 //! 4. `rules`, `gateway`: the decision, and its replacement while it runs.
 //! 5. `edge/`: how each edge tells the client's request.
 //! 6. `config/`: a gateway as data.
@@ -36,6 +36,7 @@
 //! |---|---|---|
 //! | `config` | yes | configurations in TOML |
 //! | `grpc` | no | `ExtAuthz`: Envoy's ext_authz over gRPC |
+//! | `issuer` | no | `InternalToken`: swaps to tokens that an embedded issuer mints in the same process |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -44,6 +45,8 @@ mod decision;
 mod edge;
 mod gateway;
 mod identity;
+#[cfg(feature = "issuer")]
+mod mint;
 mod problem;
 mod request;
 mod rules;
@@ -59,6 +62,8 @@ pub use edge::ExtAuthz;
 pub use edge::{Edge, ForwardAuth, TrustedPeers};
 pub use gateway::Gateway;
 pub use identity::{IdentityValue, ReservedHeaders};
+#[cfg(feature = "issuer")]
+pub use mint::InternalToken;
 pub use request::ClientRequest;
 pub use rules::{ForeignHeaders, Rules};
 pub use swap::Swap;

@@ -55,6 +55,19 @@ pub(crate) const UNSUITABLE_TOKEN: Problem = Problem {
     title: "the token service gave no token for this resource",
 };
 
+/// A credential that ends before a token for the next service could begin.
+#[cfg(feature = "issuer")]
+pub(crate) const EXPIRED_CREDENTIAL: Problem =
+    Problem { status: StatusCode::UNAUTHORIZED, code: "token_expired", title: "the token has expired" };
+
+/// The embedded issuer cannot sign now.
+#[cfg(feature = "issuer")]
+pub(crate) const ISSUER_UNAVAILABLE: Problem = Problem {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    code: "upstream_unavailable",
+    title: "no token can be made for this resource now",
+};
+
 /// The peer is not one of the configured edges.
 pub(crate) const UNTRUSTED_PEER: Problem =
     Problem { status: StatusCode::FORBIDDEN, code: "untrusted_peer", title: "only the edge may ask" };
@@ -80,6 +93,9 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+        }
         response
     }
 }

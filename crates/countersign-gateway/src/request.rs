@@ -1,7 +1,10 @@
 //! The client's request, as the edge tells it.
 
 use http::uri::Authority;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
+
+/// The header of proofs of possession (RFC 9449 §4.1).
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// The request of a client, of which an edge asks whether it may pass.
 ///

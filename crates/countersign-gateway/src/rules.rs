@@ -215,6 +215,7 @@ impl From<SwapRefusal> for Refusal {
     fn from(refusal: SwapRefusal) -> Self {
         match refusal {
             SwapRefusal::Problem(problem) => Refusal::Own(problem),
+            SwapRefusal::Unsuitable(_) => Refusal::Own(problem::UNSUITABLE_TOKEN),
             SwapRefusal::Outbound(error) => Refusal::Of(error.into_response()),
         }
     }

@@ -3,13 +3,19 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Ready, ready};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use countersign::authenticate::CallerToken;
+use countersign::integration::Sampler;
 use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundError};
+use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::ConfigError;
-use countersign_core::integration::decode_base64url;
+#[cfg(feature = "issuer")]
+use countersign_core::error::Fault;
+use countersign_core::integration::{DigestCache, DigestKey, decode_base64url, safe_text};
 use countersign_core::policy::{OutboundConfig, Policy};
 use countersign_core::verify::Verified;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
@@ -17,31 +23,65 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::{Layer as _, Service, ServiceExt as _};
 
+#[cfg(feature = "issuer")]
+use crate::mint::{InternalToken, Minter};
 use crate::problem::{self, Problem};
+use crate::request::DPOP;
 
 /// The longest lifetime of an internal token, in seconds.
 const MAX_LIFETIME_SECONDS: u64 = 120;
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// The memory for the claims of exchanged tokens, of each swap, in bytes.
+const CLAIMS_BYTES: usize = 4 * 1024 * 1024;
+
+/// The mean memory of the claims of a token, which sizes the table, in bytes.
+const MEAN_CLAIMS: usize = 256;
 
 /// The headers of credentials, which never pass on a route with a swap.
 pub(crate) const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, DPOP];
 
-/// A swap: for the routes below a prefix, the client's token is exchanged (RFC 8693) for one of the next service.
+/// A swap: for the routes below a prefix, the client's credential is replaced by a token of the next service.
 ///
-/// The new token is a JWT with exactly the audience of that service, the same subject, an actor, no more scopes than the client's
-/// token, and at most 120 s, within the lifetime of the client's token. Any other answer of the token service refuses the request: 502
-/// `unsuitable_token`. If the token service is not available, the request gets 503.
+/// Either a token service exchanges the client's token (RFC 8693), or an embedded issuer mints the new one (`Swap::minted`, feature
+/// `issuer`). The new token is a JWT with exactly the audience of the next service, the same subject, an actor, no more scopes than
+/// the client's token, and at most 120 s, within the lifetime of the client's token. Any other answer of the token service refuses
+/// the request: 502 `unsuitable_token`. If the token service is not available, the request gets 503.
 ///
-/// A token that is bound to a key is only swapped if `dpop` is set: the new one is bound to the gateway's own key, and each request
-/// gets a proof for `origin` and the path, which the next service checks. An API key cannot be exchanged: 403.
+/// A token that is bound to a key is only swapped if the new one is bound to the gateway's own key; each request then gets a proof
+/// for the origin of the next service and the path, which that service checks. An API key cannot be exchanged (403), and can be
+/// swapped for a minted token.
 #[derive(Clone)]
 pub struct Swap {
     prefix: String,
+    audience: String,
+    tokens: Tokens,
+    log: Arc<Log>,
+}
+
+/// Where the new tokens come from.
+#[derive(Clone)]
+enum Tokens {
+    Exchanged(Box<Exchange>),
+    #[cfg(feature = "issuer")]
+    Minted(Arc<Minter>),
+}
+
+/// The exchange at a token service.
+#[derive(Clone)]
+struct Exchange {
     origin: String,
     audience: String,
     is_bound: bool,
     client: AttachToken<Captured>,
+    /// The claims of the tokens that it gave, so that each is decoded once.
+    claims: Arc<(DigestKey, DigestCache<Claims>)>,
+}
+
+/// Samples of events that clients can cause any number of times.
+#[derive(Debug)]
+struct Log {
+    unsuitable: Sampler,
+    refused: Sampler,
 }
 
 impl Swap {
@@ -51,11 +91,8 @@ impl Swap {
     /// # Errors
     /// `ConfigError` with every fault of the settings.
     pub fn new(prefix: impl Into<String>, token: &OutboundConfig, policy: &Policy) -> Result<Self, ConfigError> {
-        let prefix = prefix.into();
+        let prefix = checked(prefix.into())?;
         let fault = |field: &str, problem: &'static str| ConfigError::new(format!("swap {prefix}: {field}"), problem);
-        if !prefix.starts_with('/') || (prefix.ends_with('/') && prefix.len() > 1) {
-            return Err(fault("prefix", "not a path without a slash at its end; write one such as /orders"));
-        }
         let names = token.audience.as_ref().map_or(&[][..], countersign_core::policy::AudienceList::names);
         let [audience] = names else {
             return Err(fault("audience", "not exactly one; name the service that the routes lead to"));
@@ -66,13 +103,34 @@ impl Swap {
         let mut bound = policy.clone();
         bound.outbound = vec![token.clone()];
         let layer = AttachTokenLayer::builder().config(&bound).build()?;
-        Ok(Swap {
+        let exchange = Exchange {
             origin: token.origin.clone(),
             audience: audience.clone(),
             is_bound: token.is_bound_to_key(),
             client: layer.layer(Captured),
-            prefix,
-        })
+            claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
+        };
+        Ok(Swap::of(prefix, audience.clone(), Tokens::Exchanged(Box::new(exchange))))
+    }
+
+    /// The swap for the routes whose path is `prefix` or begins with it and a slash, by tokens that an embedded issuer mints in this
+    /// process (feature `issuer`). [`InternalToken`] has an example.
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault of the settings.
+    #[cfg(feature = "issuer")]
+    pub fn minted(prefix: impl Into<String>, token: InternalToken) -> Result<Self, ConfigError> {
+        let prefix = checked(prefix.into())?;
+        let minter = Minter::new(token).map_err(|error| {
+            let named = |fault: &Fault| Fault::new(format!("swap {prefix}: {}", fault.field), fault.problem.clone());
+            ConfigError::check(error.faults().iter().map(named).collect()).err().unwrap_or(error)
+        })?;
+        let audience = minter.audience().to_owned();
+        Ok(Swap::of(prefix, audience, Tokens::Minted(Arc::new(minter))))
+    }
+
+    fn of(prefix: String, audience: String, tokens: Tokens) -> Self {
+        Swap { prefix, audience, tokens, log: Arc::new(Log { unsuitable: Sampler::new(), refused: Sampler::new() }) }
     }
 
     /// Returns whether a route with this path is one of it.
@@ -93,6 +151,57 @@ impl Swap {
         method: &Method,
         path: &str,
     ) -> Result<HeaderMap, SwapRefusal> {
+        let (problem, detail) = match &self.tokens {
+            Tokens::Exchanged(exchange) => match exchange.headers(caller, token, method, path).await {
+                Err(SwapRefusal::Unsuitable(fault)) => (problem::UNSUITABLE_TOKEN, fault.to_owned()),
+                Err(SwapRefusal::Problem(problem)) => (problem, problem.title.to_owned()),
+                other => return other,
+            },
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(minter) => match minter.headers(caller, method, path).await {
+                Ok(headers) => return Ok(headers),
+                Err(refusal) => (refusal.problem, refusal.detail),
+            },
+        };
+        self.log.refused(&self.audience, problem, &detail);
+        Err(problem.into())
+    }
+}
+
+/// The prefix, if it is a path.
+fn checked(prefix: String) -> Result<String, ConfigError> {
+    if prefix.starts_with('/') && (prefix.len() == 1 || !prefix.ends_with('/')) {
+        return Ok(prefix);
+    }
+    let problem = "not a path without a slash at its end; write one such as /orders";
+    Err(ConfigError::new(format!("swap {}: prefix", safe_text(&prefix)), problem))
+}
+
+impl Log {
+    fn refused(&self, audience: &str, problem: Problem, detail: &str) {
+        let is_fault = problem.status.is_server_error();
+        let sampler = if is_fault { &self.unsuitable } else { &self.refused };
+        let Some(unlogged) = sampler.admit(SystemClock.elapsed()) else { return };
+        let code = problem.code;
+        match is_fault {
+            true => {
+                tracing::error!(target: "countersign::gateway", audience, code, detail, unlogged, "no token for the next service");
+            }
+            false => {
+                tracing::info!(target: "countersign::gateway", audience, code, detail, unlogged, "a credential was not swapped");
+            }
+        }
+    }
+}
+
+impl Exchange {
+    async fn headers(
+        &self,
+        caller: &Verified,
+        token: Option<CallerToken>,
+        method: &Method,
+        path: &str,
+    ) -> Result<HeaderMap, SwapRefusal> {
         let token = token.ok_or(problem::NOT_EXCHANGEABLE)?;
         if caller.binding().is_some() && !self.is_bound {
             return Err(problem::BOUND_CREDENTIAL.into());
@@ -105,22 +214,33 @@ impl Swap {
         let (scheme, token) = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.split_once(' '))
-            .ok_or(problem::UNSUITABLE_TOKEN)?;
-        let is_downgraded = caller.binding().is_some() && scheme != "DPoP";
-        let fault = if is_downgraded { Some("it is not bound to a key") } else { self.fault(token, caller) };
-        if let Some(fault) = fault {
-            tracing::error!(target: "countersign::gateway", audience = %self.audience, fault, "the token service gave an unsuitable token");
-            return Err(problem::UNSUITABLE_TOKEN.into());
+            .ok_or(SwapRefusal::Unsuitable("it is none"))?;
+        if caller.binding().is_some() && scheme != "DPoP" {
+            return Err(SwapRefusal::Unsuitable("it is not bound to a key"));
         }
-        Ok(headers)
+        match self.fault(token, caller) {
+            Some(fault) => Err(SwapRefusal::Unsuitable(fault)),
+            None => Ok(headers),
+        }
+    }
+
+    /// The claims of a token, decoded once.
+    fn claims(&self, token: &str) -> Option<Arc<Claims>> {
+        let (key, decoded) = &*self.claims;
+        let (digest, elapsed) = (key.digest(token), SystemClock.elapsed());
+        if let Some((claims, _)) = decoded.get(digest, elapsed) {
+            return Some(claims);
+        }
+        let payload = decode_base64url(token.split('.').nth(1)?)?;
+        let claims = Arc::new(serde_json::from_slice::<Claims>(&payload).ok()?);
+        let ends_at = elapsed.saturating_add(Duration::from_secs(MAX_LIFETIME_SECONDS));
+        decoded.insert(digest, Arc::clone(&claims), payload.len() + size_of::<Claims>(), ends_at);
+        Some(claims)
     }
 
     /// The fault of a token for this caller. It comes from the token service, so its signature is for the next service to verify.
     fn fault(&self, token: &str, caller: &Verified) -> Option<&'static str> {
-        let payload = token.split('.').nth(1).and_then(decode_base64url);
-        let Some(claims) = payload.and_then(|payload| serde_json::from_slice::<Claims>(&payload).ok()) else {
-            return Some("it is not a JWT with sub, aud, iat and exp");
-        };
+        let Some(claims) = self.claims(token) else { return Some("it is not a JWT with sub, aud, iat and exp") };
         let is_audience = match &claims.aud {
             Value::String(name) => *name == self.audience,
             Value::Array(names) => matches!(&names[..], [Value::String(name)] if *name == self.audience),
@@ -133,7 +253,7 @@ impl Swap {
             (claims.exp.saturating_sub(claims.iat) > MAX_LIFETIME_SECONDS, "it lives longer than 120 s"),
             (claims.exp > caller.expires_at().as_secs(), "it outlives the client's token"),
             (claims.sub != caller.subject(), "its subject is another one"),
-            (claims.act.is_none_or(|act| act.sub.is_empty()), "it names no actor"),
+            (claims.act.as_ref().is_none_or(|act| act.sub.is_empty()), "it names no actor"),
             (!scopes.all(|scope| own.contains(scope)), "it has a scope that the client's token does not have"),
         ]
         .into_iter()
@@ -159,6 +279,8 @@ struct Actor {
 /// The reason for which a request gets no token.
 pub(crate) enum SwapRefusal {
     Problem(Problem),
+    /// The fault of the token that the token service gave.
+    Unsuitable(&'static str),
     Outbound(OutboundError),
 }
 

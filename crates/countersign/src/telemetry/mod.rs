@@ -140,5 +140,6 @@ pub(crate) use requests::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
-pub(crate) use samples::{Sampler, Samples};
+pub use samples::Sampler;
+pub(crate) use samples::Samples;
 pub(crate) use trace_parent::TraceParent;

@@ -97,21 +97,32 @@ impl Samples {
     }
 }
 
-/// Admits a limited number of events per second, and counts the others.
-#[derive(Debug)]
-pub(crate) struct Sampler {
+/// Admits ten events per second, and counts the others.
+///
+/// ```
+/// use std::time::Duration;
+/// use countersign::integration::Sampler;
+///
+/// let sampler = Sampler::new();
+/// let logged = (0..100).filter_map(|_| sampler.admit(Duration::ZERO)).count();
+/// assert_eq!((logged, sampler.admit(Duration::from_secs(1))), (10, Some(90)));
+/// ```
+#[derive(Debug, Default)]
+pub struct Sampler {
     second: AtomicU64,
     seen: AtomicU64,
     unlogged: AtomicU64,
 }
 
 impl Sampler {
-    pub(crate) const fn new() -> Self {
+    /// A sampler that has admitted nothing.
+    #[must_use]
+    pub const fn new() -> Self {
         Sampler { second: AtomicU64::new(0), seen: AtomicU64::new(0), unlogged: AtomicU64::new(0) }
     }
 
-    /// The number of events not logged since the last one, if this event is to be logged.
-    pub(super) fn admit(&self, elapsed: Duration) -> Option<u64> {
+    /// The number of events not logged since the last one, if this event is to be logged. `elapsed` is the time of a clock.
+    pub fn admit(&self, elapsed: Duration) -> Option<u64> {
         let second = elapsed.as_secs();
         // Threads may read the clock in one order and arrive in another: an earlier second starts no new count.
         if self.second.fetch_max(second, Ordering::Relaxed) < second {
