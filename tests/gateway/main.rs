@@ -8,6 +8,7 @@ mod envoy;
 mod haproxy;
 mod kinds;
 mod matrix;
+mod minted;
 mod nginx;
 mod reload;
 mod swap;

@@ -55,7 +55,10 @@ mod target;
 
 #[cfg(feature = "config")]
 pub use config::WatchedGateway;
-pub use config::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, GatewayConfig, IdentityConfig, SwapConfig};
+pub use config::{
+    ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig, IdentityConfig,
+    MintConfig, SwapConfig,
+};
 pub use decision::{EdgeDecision, RequestChanges};
 #[cfg(feature = "grpc")]
 pub use edge::ExtAuthz;

@@ -17,6 +17,7 @@ use countersign_core::verify::Verifier;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::embedded::{Embedded, EmbeddedIssuerConfig};
 use super::parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 use super::text::read;
 use crate::edge::{Edge, TrustedPeers};
@@ -72,6 +73,8 @@ pub struct GatewayConfig {
     pub cookie: Option<CookieConfig>,
     /// Records the decisions.
     pub audit: Option<AuditConfig>,
+    /// The issuer that mints tokens for swaps.
+    pub issuer: Option<EmbeddedIssuerConfig>,
     /// The swaps of credentials.
     #[serde(default, rename = "swap")]
     pub swaps: Vec<SwapConfig>,
@@ -231,7 +234,31 @@ impl GatewayConfig {
     /// `ConfigError` with every fault of routes, requirements, headers and swaps.
     pub fn rules(&self, layer: AuthenticateLayer, policy: &Policy) -> Result<Rules, ConfigError> {
         let table = self.table();
-        Ok(self.rules_of(table, layer, policy, &[])?.0)
+        Ok(self.rules_of(table, layer, policy, None, &[])?.0)
+    }
+
+    /// As [`rules`](Self::rules), with swaps that this issuer mints tokens for (feature `issuer`).
+    ///
+    /// # Errors
+    /// As [`rules`](Self::rules).
+    #[cfg(feature = "issuer")]
+    pub fn rules_with(
+        &self,
+        layer: AuthenticateLayer,
+        policy: &Policy,
+        issuer: &countersign_issuer::Issuer,
+    ) -> Result<Rules, ConfigError> {
+        Ok(self.rules_of(self.table(), layer, policy, Some(issuer), &[])?.0)
+    }
+
+    /// The embedded issuer, if there is one (feature `issuer`). It opens the store.
+    ///
+    /// # Errors
+    /// As `IssuerConfig::from_file` and `IssuerConfig::build_with` of the crate `countersign-issuer`, and on field `issuer: listen` if
+    /// the keys would be served nowhere.
+    #[cfg(all(feature = "issuer", feature = "config"))]
+    pub fn embedded_issuer(&self) -> Result<Option<countersign_issuer::Issuer>, ConfigError> {
+        self.issuer.as_ref().map(|issuer| issuer.build(&self.folder)).transpose()
     }
 
     /// The rules of this table, and their swaps. Swaps that did not change keep their tokens.
@@ -240,6 +267,7 @@ impl GatewayConfig {
         table: Result<RouteTable, ConfigError>,
         layer: AuthenticateLayer,
         policy: &Policy,
+        issuer: Option<&Embedded>,
         known: &[(SwapConfig, Swap)],
     ) -> Result<(Rules, Vec<(SwapConfig, Swap)>), ConfigError> {
         let mut faults: Vec<Fault> = Vec::new();
@@ -250,7 +278,7 @@ impl GatewayConfig {
         for config in &self.swaps {
             let swap = match known.iter().find(|(known, _)| known == config) {
                 Some((_, swap)) => Ok(swap.clone()),
-                None => Swap::new(&config.prefix, &config.token_from(&self.folder), policy),
+                None => config.swap(&self.folder, policy, issuer),
             };
             match swap {
                 Ok(swap) => swaps.push((config.clone(), swap)),

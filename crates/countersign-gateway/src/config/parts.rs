@@ -9,11 +9,14 @@ use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
 use countersign_apikey::{ApiKeys, FileKeyStore, Pepper};
 use countersign_core::error::ConfigError;
-use countersign_core::policy::OutboundConfig;
+use countersign_core::integration::safe_text;
+use countersign_core::policy::{OutboundConfig, Policy};
 use serde::Deserialize;
 
+use super::embedded::{Embedded, MintConfig};
 use super::text::read;
 use crate::identity::{IdentityValue, ReservedHeaders};
+use crate::swap::Swap;
 
 /// The headers that belong to the gateway; see [`ReservedHeaders`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -98,7 +101,9 @@ pub struct SwapConfig {
     pub prefix: String,
     /// The token service, the gateway's client there, the audience, and the origin of the next service: as a binding of
     /// the outbound client in a policy.
-    pub token: OutboundConfig,
+    pub token: Option<OutboundConfig>,
+    /// The token that the embedded issuer mints, in place of `token`.
+    pub mint: Option<MintConfig>,
 }
 
 impl ApiKeysConfig {
@@ -153,24 +158,36 @@ impl CookieConfig {
 }
 
 impl SwapConfig {
-    /// The settings, with paths that start at `folder` if they are relative.
-    pub(super) fn token_from(&self, folder: &Path) -> OutboundConfig {
-        let mut token = self.token.clone();
-        let (roots, certificate) = match &mut token.connection {
-            Some(connection) => (
-                &mut connection.roots_files[..],
-                [&mut connection.certificate_file, &mut connection.key_file].into_iter().flatten().collect::<Vec<_>>(),
-            ),
-            None => (&mut [][..], Vec::new()),
-        };
-        let own = [&mut token.secret_file, &mut token.key_file, &mut token.certificate_file, &mut token.dpop_key_file];
-        for path in own.into_iter().flatten().chain(certificate).chain(roots) {
-            if let Ok(joined) = folder.join(&*path).into_os_string().into_string() {
-                *path = joined;
+    /// The swap of these settings.
+    pub(super) fn swap(&self, folder: &Path, policy: &Policy, issuer: Option<&Embedded>) -> Result<Swap, ConfigError> {
+        match (&self.token, &self.mint) {
+            (Some(token), None) => Swap::new(&self.prefix, &token_from(token, folder), policy),
+            (None, Some(mint)) => mint.swap(&self.prefix, issuer, policy),
+            _ => {
+                let problem = "neither token nor mint, or both; set one of them";
+                Err(ConfigError::new(format!("swap {}", safe_text(&self.prefix)), problem))
             }
         }
-        token
     }
+}
+
+/// The settings, with paths that start at `folder` if they are relative.
+fn token_from(token: &OutboundConfig, folder: &Path) -> OutboundConfig {
+    let mut token = token.clone();
+    let (roots, certificate) = match &mut token.connection {
+        Some(connection) => (
+            &mut connection.roots_files[..],
+            [&mut connection.certificate_file, &mut connection.key_file].into_iter().flatten().collect::<Vec<_>>(),
+        ),
+        None => (&mut [][..], Vec::new()),
+    };
+    let own = [&mut token.secret_file, &mut token.key_file, &mut token.certificate_file, &mut token.dpop_key_file];
+    for path in own.into_iter().flatten().chain(certificate).chain(roots) {
+        if let Ok(joined) = folder.join(&*path).into_os_string().into_string() {
+            *path = joined;
+        }
+    }
+    token
 }
 
 impl IdentityConfig {

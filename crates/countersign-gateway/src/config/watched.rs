@@ -11,6 +11,7 @@ use countersign_core::policy::Policy;
 use countersign_core::verify::Verifier;
 use tokio::task::{AbortHandle, spawn_blocking};
 
+use super::embedded::Embedded;
 use super::file::GatewayConfig;
 use super::parts::SwapConfig;
 use super::text::read;
@@ -29,8 +30,8 @@ const MAX_READS: usize = 20;
 /// A gateway of a configuration file, which is read again as it changes, with its routes and its policy.
 ///
 /// Routes, headers and swaps change together, at once. If the files cannot be used, the last good rules stay in force and an ERROR is
-/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `trusted_peers`, `dpop`, `api_keys`, `cookie`, `policy` and
-/// the name of `policy_file`. A file with another value there is refused like a faulty one. The content of the policy file is
+/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `trusted_peers`, `dpop`, `api_keys`, `cookie`, `issuer`,
+/// `policy` and the name of `policy_file`. A file with another value there is refused like a faulty one. The content of the policy file is
 /// followed as by [`PolicyFile`](countersign::reload::PolicyFile).
 ///
 /// ```no_run
@@ -57,6 +58,7 @@ struct Watch {
     verifier: Verifier,
     policy: Policy,
     layer: AuthenticateLayer,
+    issuer: Option<Embedded>,
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -87,10 +89,11 @@ impl WatchedGateway {
         let (verifier, policy) = config.verifier()?;
         let layer = config.audited_layer(&verifier, &policy)?;
         let table = config.table_from(texts.1.as_deref());
-        let (rules, swaps) = config.rules_of(table, layer.clone(), &policy, &[])?;
+        let issuer = embedded_issuer(&config)?;
+        let (rules, swaps) = config.rules_of(table, layer.clone(), &policy, issuer.as_ref(), &[])?;
         let (turn, gateway) = (tokio::sync::Mutex::default(), Gateway::new(rules));
         let state = Mutex::new(State { texts, swaps, refused: None, error: None });
-        let watch = Arc::new(Watch { path, config, gateway, verifier, policy, layer, turn, state });
+        let watch = Arc::new(Watch { path, config, gateway, verifier, policy, layer, issuer, turn, state });
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("runtime", "missing; build it inside a tokio runtime, which watches the file")
         })?;
@@ -114,6 +117,13 @@ impl WatchedGateway {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.watch.verifier
+    }
+
+    /// The embedded issuer, if there is one (feature `issuer`): its keys are served to the services behind.
+    #[cfg(feature = "issuer")]
+    #[must_use]
+    pub fn issuer(&self) -> Option<&countersign_issuer::Issuer> {
+        self.watch.issuer.as_ref()
     }
 
     /// The configuration at the start.
@@ -180,6 +190,7 @@ impl Watch {
             ("api_keys", was.api_keys == config.api_keys),
             ("cookie", was.cookie == config.cookie),
             ("audit", was.audit == config.audit),
+            ("issuer", was.issuer == config.issuer),
             ("policy", was.policy == config.policy),
             ("policy_file", was.policy_file == config.policy_file),
         ];
@@ -188,7 +199,7 @@ impl Watch {
         ConfigError::check(changed.map(|(field, _)| Fault::new(*field, problem)).collect())?;
         let known = self.state().swaps.clone();
         let table = config.table_from(texts.1.as_deref());
-        let (rules, swaps) = config.rules_of(table, self.layer.clone(), &self.policy, &known)?;
+        let (rules, swaps) = config.rules_of(table, self.layer.clone(), &self.policy, self.issuer.as_ref(), &known)?;
         self.gateway.replace(rules);
         let mut state = self.state();
         (state.texts, state.swaps) = (texts, swaps);
@@ -214,6 +225,17 @@ impl Watch {
         }
         Err(ConfigError::new("gateway", "changes all the time; replace it by a rename"))
     }
+}
+
+#[cfg(feature = "issuer")]
+fn embedded_issuer(config: &GatewayConfig) -> Result<Option<Embedded>, ConfigError> {
+    config.embedded_issuer()
+}
+
+#[cfg(not(feature = "issuer"))]
+fn embedded_issuer(config: &GatewayConfig) -> Result<Option<Embedded>, ConfigError> {
+    let problem = "needs the feature issuer of the crate countersign-gateway";
+    config.issuer.as_ref().map(|_| Err(ConfigError::new("issuer", problem))).transpose()
 }
 
 /// The configuration with the text of its files.

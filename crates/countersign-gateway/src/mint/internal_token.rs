@@ -144,8 +144,7 @@ impl InternalToken {
 /// Returns whether the claim is one that the gateway decides itself.
 fn is_own(name: &str) -> bool {
     use RegisteredClaim::{AuthenticationContext, AuthenticationMethods, AuthenticationTime};
-    let is_copyable =
-        |claim| matches!(claim, AuthenticationContext | AuthenticationMethods | AuthenticationTime);
+    let is_copyable = |claim| matches!(claim, AuthenticationContext | AuthenticationMethods | AuthenticationTime);
     name.is_empty()
         || OWN_CLAIMS.contains(&name)
         || RegisteredClaim::from_name(name).is_some_and(|claim| !is_copyable(claim))

@@ -1,14 +1,16 @@
 //! `countersign gateway`: decides for an edge whether requests may pass.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use axum::Router;
 use axum::routing::get;
 use clap::Args;
 use countersign::health::Health;
-use countersign_gateway::{Edge, ExtAuthz, ForwardAuth, GatewayConfig, WatchedGateway};
+use countersign_gateway::{Edge, ExtAuthz, ForwardAuth, WatchedGateway};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve, shutdown_signal};
@@ -19,7 +21,8 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// Decide for nginx, Caddy, HAProxy, Traefik or Envoy whether requests may pass, by policy and route table.
 ///
-/// It answers the edge at /check, and at /live and /ready whether it runs and has the keys that it needs.
+/// It answers the edge at /check, and at /live and /ready whether it runs and has the keys that it needs. With an embedded issuer it
+/// serves the keys for the services behind at an address of their own.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -29,7 +32,7 @@ pub(crate) struct Arguments {
     /// Check the configuration and exit
     #[arg(long)]
     check: bool,
-    /// Print the listening address as one JSON object: edge, address
+    /// Print the listening addresses as one JSON object: edge, address, and keys if it serves them
     #[arg(long)]
     json: bool,
 }
@@ -53,21 +56,51 @@ impl Arguments {
         let own = Router::new()
             .route("/live", get(|| async { "ok" }))
             .route("/ready", Health::new(watched.verifier()).route());
-        runtime.block_on(self.serve(config, own.fallback_service(checks)))
+        runtime.block_on(self.serve(&watched, own.fallback_service(checks)))
     }
 
-    async fn serve(self, config: &GatewayConfig, router: Router) -> Outcome {
-        let unusable = |error: std::io::Error| Failure::usage(format!("listen: {}: {error}", config.listen));
-        let listener = TcpListener::bind(config.listen).await.map_err(unusable)?;
-        let address = listener.local_addr().map_err(unusable)?.to_string();
+    async fn serve(self, watched: &WatchedGateway, router: Router) -> Outcome {
+        let config = watched.config();
+        let listener = listen(config.listen).await?;
+        let keys = match (watched.issuer(), config.issuer.as_ref().and_then(|issuer| issuer.listen)) {
+            (Some(issuer), Some(address)) => Some((listen(address).await?, issuer.keys_router())),
+            _ => None,
+        };
+        let address = local_address(&listener)?;
+        let keys_address = keys.as_ref().map(|(listener, _)| local_address(listener)).transpose()?;
         let end = shutdown_signal()?;
-        match self.json {
-            true => output::json(&json!({ "edge": config.edge, "address": address }))?,
-            false => output::line(&format!("answers checks at {address}  (stop with Ctrl-C)"))?,
+        match (self.json, &keys_address) {
+            (true, None) => output::json(&json!({ "edge": config.edge, "address": address }))?,
+            (true, Some(keys)) => output::json(&json!({ "edge": config.edge, "address": address, "keys": keys }))?,
+            (false, None) => output::line(&format!("answers checks at {address}  (stop with Ctrl-C)"))?,
+            (false, Some(keys)) => {
+                output::line(&format!("answers checks at {address}, serves keys at {keys}  (stop with Ctrl-C)"))?;
+            }
         }
         let limits = Limits::new(MAX_BODY_BYTES);
-        let limits = if config.edge == Edge::Envoy { limits.http2() } else { limits };
-        serve(listener, router, limits, end).await;
+        let checks = if config.edge == Edge::Envoy { limits.http2() } else { limits };
+        let (stop, stopped) = watch::channel(());
+        let until_stopped = |mut stopped: watch::Receiver<()>| async move { drop(stopped.changed().await) };
+        let served = serve(listener, router, checks, until_stopped(stopped.clone()));
+        let served_keys = async {
+            if let Some((listener, router)) = keys {
+                serve(listener, router, limits, until_stopped(stopped)).await;
+            }
+        };
+        let ended = async {
+            end.await;
+            drop(stop);
+        };
+        tokio::join!(served, served_keys, ended);
         Ok(Exit::Done)
     }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| Failure::usage(format!("listen: {address}: {error}")))
+}
+
+fn local_address(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::usage(format!("listen: {error}")))?;
+    Ok(address.to_string())
 }
