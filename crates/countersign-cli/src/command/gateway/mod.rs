@@ -1,17 +1,19 @@
 //! `countersign gateway`: decides for an edge whether requests may pass.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use axum::Router;
 use axum::routing::get;
 use clap::Args;
 use countersign::health::Health;
 use countersign_gateway::{Edge, ExtAuthz, ForwardAuth, WatchedGateway};
+use countersign_issuer::{Issuer, IssuerConfig};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::command::issuer::control::{self, ControlFileGuard};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve, shutdown_signal};
 use crate::{log, output, runtime};
@@ -69,6 +71,10 @@ impl Arguments {
         let address = local_address(&listener)?;
         let keys_address = keys.as_ref().map(|(listener, _)| local_address(listener)).transpose()?;
         let end = shutdown_signal()?;
+        let _control = match (watched.issuer(), &config.issuer) {
+            (Some(issuer), Some(settings)) => self.control(issuer, &settings.file).await?,
+            _ => None,
+        };
         match (self.json, &keys_address) {
             (true, None) => output::json(&json!({ "edge": config.edge, "address": address }))?,
             (true, Some(keys)) => output::json(&json!({ "edge": config.edge, "address": address, "keys": keys }))?,
@@ -93,6 +99,14 @@ impl Arguments {
         };
         tokio::join!(served, served_keys, ended);
         Ok(Exit::Done)
+    }
+
+    /// The endpoint for `countersign rotate`: only this process may open a store in a file.
+    async fn control(&self, issuer: &Issuer, file: &Path) -> Result<Option<ControlFileGuard>, Failure> {
+        let file = self.config.parent().unwrap_or(Path::new("")).join(file);
+        let Some(path) = control::path(&IssuerConfig::from_file(&file)?, &file) else { return Ok(None) };
+        // The gateway also runs without it.
+        Ok(control::start(issuer.clone(), &path).await.map_err(|failure| output::warn(&failure.to_string())).ok())
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct ControlFile {
 /// The path of the control file of the service that `file` configures: beside its store, otherwise beside `file`.
 ///
 /// A service with a database has none: all instances follow the database.
-pub(super) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
+pub(in crate::command) fn path(config: &IssuerConfig, file: &Path) -> Option<PathBuf> {
     match &config.store {
         None => Some(file.with_extension("control")),
         Some(store) => {
@@ -199,7 +199,7 @@ fn state(state: KeyState) -> (&'static str, Option<u64>) {
 
 /// Removes the control file when the service ends.
 #[derive(Debug)]
-pub(super) struct ControlFileGuard(PathBuf);
+pub(in crate::command) struct ControlFileGuard(PathBuf);
 
 impl Drop for ControlFileGuard {
     fn drop(&mut self) {
@@ -208,7 +208,7 @@ impl Drop for ControlFileGuard {
 }
 
 /// Starts the control endpoint of a service, on its own loopback port, and writes the control file.
-pub(super) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuard, Failure> {
+pub(in crate::command) async fn start(issuer: Issuer, path: &Path) -> Result<ControlFileGuard, Failure> {
     let unusable = |error: std::io::Error| Failure::usage(format!("{}: {error}", path.display()));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(unusable)?;
     let url = format!("http://{}/", listener.local_addr().map_err(unusable)?);

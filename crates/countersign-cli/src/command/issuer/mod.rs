@@ -1,6 +1,6 @@
 //! `countersign issuer` and `countersign rotate`: the token service as a command, and its control.
 
-mod control;
+pub(super) mod control;
 mod rotate;
 mod serve;
 
