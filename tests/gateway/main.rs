@@ -6,6 +6,7 @@ mod checks;
 mod edge;
 mod envoy;
 mod haproxy;
+mod in_process;
 mod kinds;
 mod matrix;
 mod minted;

@@ -35,7 +35,10 @@ pub const ORDERS: [Order; 9] = [
         modules: "file audit oauth policy counts jti store proof throttle rotation client service metrics grant mint endpoint builder config",
     },
     Order { krate: APIKEY, modules: "form pepper store error key ring check keys router" },
-    Order { krate: GATEWAY, modules: "target identity problem request decision mint swap rules gateway edge config" },
+    Order {
+        krate: GATEWAY,
+        modules: "target identity problem request decision mint swap rules gateway decide edge config",
+    },
     Order { krate: POSTGRES, modules: "address connection" },
     Order { krate: REDIS, modules: "settings link replays" },
     Order {

@@ -4,7 +4,8 @@
 //! service decide alike. A request is decided about only if its address has one reading ([`Target`]). Headers that name the
 //! caller belong to the gateway ([`ReservedHeaders`]): a client may send none of them, in whatever spelling.
 //!
-//! The command `countersign gateway` runs it from a [`GatewayConfig`]. In a service of your own:
+//! The command `countersign gateway` runs it from a [`GatewayConfig`]. A proxy in Rust decides in its own process
+//! ([`DecideLayer`]). In a service of your own:
 //!
 //! ```no_run
 //! use countersign::app::RouteTable;
@@ -29,7 +30,7 @@
 //! 2. `request`, `decision`: what an edge asks, and the answer.
 //! 3. `mint/`, `swap`: a token for the next service in place of the client's credential, minted here or exchanged elsewhere.
 //! 4. `rules`, `gateway`: the decision, and its replacement while it runs.
-//! 5. `edge/`: how each edge tells the client's request.
+//! 5. `decide`, `edge/`: the decision in the process of a proxy in Rust; how each other edge tells the client's request.
 //! 6. `config/`: a gateway as data.
 //!
 //! | feature | default | what it adds |
@@ -41,6 +42,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+mod decide;
 mod decision;
 mod edge;
 mod gateway;
@@ -59,6 +61,7 @@ pub use config::{
     ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig, IdentityConfig,
     MintConfig, SwapConfig,
 };
+pub use decide::{Decide, DecideLayer};
 pub use decision::{EdgeDecision, RequestChanges};
 #[cfg(feature = "grpc")]
 pub use edge::ExtAuthz;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::authenticate::CallerToken;
 use countersign::integration::Sampler;
-use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundError};
+use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError, TokenSource};
 use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::ConfigError;
 #[cfg(feature = "issuer")]
@@ -71,7 +71,10 @@ enum Tokens {
 struct Exchange {
     origin: String,
     audience: String,
-    is_bound: bool,
+    /// False if no token of it is bound to a key, so that a bound credential need not be exchanged to be refused.
+    may_bind: bool,
+    /// The client that stands for the actor.
+    client_as_actor: Option<String>,
     client: AttachToken<Captured>,
     /// The claims of the tokens that it gave, so that each is decoded once.
     claims: Arc<(DigestKey, DigestCache<Claims>)>,
@@ -102,15 +105,54 @@ impl Swap {
         }
         let mut bound = policy.clone();
         bound.outbound = vec![token.clone()];
-        let layer = AttachTokenLayer::builder().config(&bound).build()?;
         let exchange = Exchange {
-            origin: token.origin.clone(),
-            audience: audience.clone(),
-            is_bound: token.is_bound_to_key(),
-            client: layer.layer(Captured),
-            claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
+            may_bind: token.is_bound_to_key(),
+            ..Exchange::new(&token.origin, audience, AttachTokenLayer::builder().config(&bound))?
         };
         Ok(Swap::of(prefix, audience.clone(), Tokens::Exchanged(Box::new(exchange))))
+    }
+
+    /// The swap for the routes whose path is `prefix` or begins with it and a slash, by a source that exchanges tokens, such as
+    /// [`ClientCredentials`](countersign::outbound::ClientCredentials). `origin` is that of the next service, and `audience` its name
+    /// in the tokens.
+    ///
+    /// ```
+    /// use countersign::outbound::ClientCredentials;
+    /// use countersign::secret::Secret;
+    /// use countersign_gateway::Swap;
+    ///
+    /// let tokens = ClientCredentials::from_issuer("https://sts.internal")
+    ///     .client("gateway", Secret::from("from-the-vault"))
+    ///     .audience("orders");
+    /// let swap = Swap::exchanged("/orders", "https://orders.internal", "orders", tokens)?;
+    /// # let _ = swap;
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `ConfigError` with every fault of the settings.
+    pub fn exchanged(
+        prefix: impl Into<String>,
+        origin: impl Into<String>,
+        audience: impl Into<String>,
+        source: impl TokenSource,
+    ) -> Result<Self, ConfigError> {
+        let (prefix, origin, audience) = (checked(prefix.into())?, origin.into(), audience.into());
+        let bindings = AttachTokenLayer::builder().bind(&origin, source);
+        let exchange = Exchange::new(&origin, &audience, bindings)?;
+        Ok(Swap::of(prefix, audience, Tokens::Exchanged(Box::new(exchange))))
+    }
+
+    /// Accepts tokens that name this client in place of an actor, from a token service that writes no `act`, such as Keycloak. The
+    /// client is the gateway, whom services then know by `azp` or `client_id`. It does not concern minted tokens.
+    #[must_use]
+    pub fn client_as_actor(mut self, client: impl Into<String>) -> Self {
+        match &mut self.tokens {
+            Tokens::Exchanged(exchange) => exchange.client_as_actor = Some(client.into()),
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(_) => {}
+        }
+        self
     }
 
     /// The swap for the routes whose path is `prefix` or begins with it and a slash, by tokens that an embedded issuer mints in this
@@ -195,6 +237,17 @@ impl Log {
 }
 
 impl Exchange {
+    fn new(origin: &str, audience: &str, bindings: OutboundBuilder<AttachTokenLayer>) -> Result<Self, ConfigError> {
+        Ok(Exchange {
+            origin: origin.to_owned(),
+            audience: audience.to_owned(),
+            may_bind: true,
+            client_as_actor: None,
+            client: bindings.build()?.layer(Captured),
+            claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
+        })
+    }
+
     async fn headers(
         &self,
         caller: &Verified,
@@ -203,7 +256,7 @@ impl Exchange {
         path: &str,
     ) -> Result<HeaderMap, SwapRefusal> {
         let token = token.ok_or(problem::NOT_EXCHANGEABLE)?;
-        if caller.binding().is_some() && !self.is_bound {
+        if caller.binding().is_some() && !self.may_bind {
             return Err(problem::BOUND_CREDENTIAL.into());
         }
         let mut request = Request::new(());
@@ -222,6 +275,13 @@ impl Exchange {
             Some(fault) => Err(SwapRefusal::Unsuitable(fault)),
             None => Ok(headers),
         }
+    }
+
+    /// Returns whether the token tells who acts.
+    fn names_actor(&self, claims: &Claims) -> bool {
+        let client = claims.client_id.as_ref().or(claims.azp.as_ref());
+        claims.act.as_ref().is_some_and(|act| !act.sub.is_empty())
+            || (self.client_as_actor.is_some() && client == self.client_as_actor.as_ref())
     }
 
     /// The claims of a token, decoded once.
@@ -253,7 +313,7 @@ impl Exchange {
             (claims.exp.saturating_sub(claims.iat) > MAX_LIFETIME_SECONDS, "it lives longer than 120 s"),
             (claims.exp > caller.expires_at().as_secs(), "it outlives the client's token"),
             (claims.sub != caller.subject(), "its subject is another one"),
-            (claims.act.as_ref().is_none_or(|act| act.sub.is_empty()), "it names no actor"),
+            (!self.names_actor(&claims), "it names no actor"),
             (!scopes.all(|scope| own.contains(scope)), "it has a scope that the client's token does not have"),
         ]
         .into_iter()
@@ -269,6 +329,8 @@ struct Claims {
     exp: u64,
     scope: Option<String>,
     act: Option<Actor>,
+    client_id: Option<String>,
+    azp: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! A whole gateway as data.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "config")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use countersign::app::RouteTable;
 use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder};

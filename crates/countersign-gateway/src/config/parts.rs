@@ -102,6 +102,9 @@ pub struct SwapConfig {
     /// The token service, the gateway's client there, the audience, and the origin of the next service: as a binding of
     /// the outbound client in a policy.
     pub token: Option<OutboundConfig>,
+    /// Accepts that the tokens of `token` name its client in place of an actor, as those of Keycloak do.
+    #[serde(default)]
+    pub client_as_actor: bool,
     /// The token that the embedded issuer mints, in place of `token`.
     pub mint: Option<MintConfig>,
 }
@@ -161,7 +164,11 @@ impl SwapConfig {
     /// The swap of these settings.
     pub(super) fn swap(&self, folder: &Path, policy: &Policy, issuer: Option<&Embedded>) -> Result<Swap, ConfigError> {
         match (&self.token, &self.mint) {
-            (Some(token), None) => Swap::new(&self.prefix, &token_from(token, folder), policy),
+            (Some(token), None) => {
+                let swap = Swap::new(&self.prefix, &token_from(token, folder), policy)?;
+                let client = token.client.as_ref().filter(|_| self.client_as_actor);
+                Ok(client.into_iter().fold(swap, Swap::client_as_actor))
+            }
             (None, Some(mint)) => mint.swap(&self.prefix, issuer, policy),
             _ => {
                 let problem = "neither token nor mint, or both; set one of them";
