@@ -1,54 +1,57 @@
-//! `gateway`: the public entry point. It verifies requests and calls `orders` with an exchanged token that names the caller.
+//! `gateway`: the public entry point. The crate `countersign-gateway` decides about each request in this process, by the table of
+//! routes in `routes.json`, and swaps the caller's token for one that only `orders` accepts. A handler forwards the rest.
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use countersign::authenticate::CallerToken;
+use axum::routing::get;
+use countersign::app::RouteTable;
 use countersign::error::ConfigError;
 use countersign::prelude::*;
 use countersign::response::Detail;
+use countersign_gateway::{DecideLayer, Gateway, ReservedHeaders, Rules, Swap};
 
-use crate::policy::may_write;
-
-/// State of the handlers: a client whose tokens are sent only to `orders`.
+/// State of the handler: the service behind, and a client without tokens of its own.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Behind {
     pub http: reqwest::Client,
-    pub outbound: Outbound,
     pub orders: String,
 }
 
 /// Reports the exact reason of a refusal ([`Detail::Code`]), which suits an internal network. The default reports less.
-pub fn app(verifier: Verifier, gateway: Gateway) -> Result<Router, ConfigError> {
-    let layer = AuthenticateLayer::builder(verifier).public(["/health"]).keep_caller_token().detail(Detail::Code);
+pub fn app(verifier: Verifier, swap: Swap, behind: Behind) -> Result<Router, ConfigError> {
+    let table = RouteTable::from_json(include_str!("routes.json"))?;
+    let layer = AuthenticateLayer::builder(verifier).keep_caller_token().detail(Detail::Code).build()?;
+    let rules = Rules::new(&table, layer, ReservedHeaders::new().build()?)?.swaps([swap])?;
     Ok(Router::new()
-        .route("/orders", get(forward).layer(require(scope("orders:read"))))
-        .route("/orders", post(forward).layer(require(may_write())))
-        .route("/tenants/{tenant}/orders", get(forward))
-        .route("/plan", get(forward))
         .route("/health", get(|| async { "ok" }))
-        .with_state(gateway)
-        .layer(layer.build()?))
+        .fallback(forward)
+        .with_state(behind)
+        .layer(DecideLayer::new(Gateway::new(rules)))) // last: it decides about every request
 }
 
+/// Forwards a request that may pass. Its `Authorization` is that of the swap by now.
 async fn forward(
-    State(gateway): State<Gateway>,
-    caller: CallerToken,
+    State(behind): State<Behind>,
     method: Method,
     uri: Uri,
+    mut headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let url = format!("{}{}", gateway.orders, uri.path()); // a route above matched it, so it is a path of orders
-    let request = gateway.http.request(method, url).body(body);
-    match gateway.outbound.on_behalf_of(&caller).send(request).await {
+    let Some(target) = uri.path_and_query() else { return StatusCode::BAD_REQUEST.into_response() };
+    let mut request = behind.http.request(method, format!("{}{target}", behind.orders)).body(body);
+    for name in [header::AUTHORIZATION, header::CONTENT_TYPE] {
+        if let Some(value) = headers.remove(&name) {
+            request = request.header(name, value);
+        }
+    }
+    match request.send().await {
         Ok(response) => relay(response).await,
         Err(error) => {
-            eprintln!("  gateway: the call to orders failed: {error}");
-            let is_transient = error.is_transient();
-            if is_transient { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY }.into_response()
+            eprintln!("  gateway: the call to orders failed: {}", error.without_url());
+            StatusCode::BAD_GATEWAY.into_response()
         }
     }
 }

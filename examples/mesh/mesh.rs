@@ -2,8 +2,9 @@
 
 use countersign::prelude::*;
 use countersign::secret::Secret;
+use countersign_gateway::Swap;
 
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Behind};
 use crate::orders::{self, Orders};
 use crate::server::Server;
 use crate::tokens::{GATEWAY, IssuerKind, ORDERS, TokenService};
@@ -35,9 +36,10 @@ impl Mesh {
         let orders = Server::on_free_port(orders).await?;
 
         let for_orders = client(issuer, GATEWAY, tokens.secret_of(GATEWAY)).audience("orders");
-        let outbound = Outbound::builder(http.clone()).bind(&orders.url, for_orders).build()?;
-        let settings = Gateway { http, outbound, orders: orders.url.clone() };
-        let gateway = gateway::app(Verifier::new(tokens.trusted("gateway"))?, settings)?;
+        let swap = Swap::exchanged("/", &orders.url, "orders", for_orders)?;
+        let swap = if tokens.names_actors() { swap } else { swap.client_as_actor(GATEWAY) };
+        let behind = Behind { http, orders: orders.url.clone() };
+        let gateway = gateway::app(Verifier::new(tokens.trusted("gateway"))?, swap, behind)?;
         let gateway = Server::on_free_port(gateway).await?;
 
         Ok(Mesh { tokens, gateway, orders, inventory, inventory_verifier })

@@ -39,7 +39,11 @@ impl Embedded {
         let to_inventory = ExchangeRule::new(["inventory"]);
         let issuer = Issuer::builder(&url)
             .add_audience(Audience::new("gateway").scopes(["orders:read", "orders:write", "stock:read"]))
-            .add_audience(Audience::new("orders").scopes(["orders:read", "orders:write", "stock:read"]))
+            .add_audience(
+                Audience::new("orders")
+                    .scopes(["orders:read", "orders:write", "stock:read"])
+                    .token_lifetime(Duration::from_secs(120)), // the gateway passes no longer ones on
+            )
             .add_audience(Audience::new("inventory").scopes(["stock:read"]))
             .add_audience(Audience::new("billing"))
             .add_client(

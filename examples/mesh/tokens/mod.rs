@@ -67,6 +67,11 @@ impl TokenService {
         }
     }
 
+    /// Returns whether exchanged tokens tell who acts (`act`).
+    pub fn names_actors(&self) -> bool {
+        matches!(self, TokenService::Embedded(_))
+    }
+
     /// The address of the key set.
     pub fn keys_url(&self) -> String {
         match self {
