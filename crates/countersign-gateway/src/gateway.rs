@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::counts::{DecisionCounts, DecisionTimer};
 use crate::decision::EdgeDecision;
 use crate::request::ClientRequest;
 use crate::rules::{ForeignHeaders, Rules};
@@ -27,34 +28,46 @@ use crate::rules::{ForeignHeaders, Rules};
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 #[derive(Clone)]
-pub struct Gateway(Arc<ArcSwap<Rules>>);
+pub struct Gateway {
+    rules: Arc<ArcSwap<Rules>>,
+    counts: Arc<DecisionCounts>,
+}
 
 impl Gateway {
     /// A gateway with these rules.
     #[must_use]
     pub fn new(rules: Rules) -> Self {
-        Gateway(Arc::new(ArcSwap::from_pointee(rules)))
+        Gateway { rules: Arc::new(ArcSwap::from_pointee(rules)), counts: Arc::default() }
     }
 
     /// Puts other rules in force, in all clones at once. A request is decided about by one set of rules from beginning to end.
     pub fn replace(&self, rules: Rules) {
-        self.0.store(Arc::new(rules));
+        self.rules.store(Arc::new(rules));
     }
 
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
-        self.0.load_full()
+        self.rules.load_full()
     }
 
     /// Decides about a request; see [`Rules::decide`].
     pub async fn decide(&self, request: ClientRequest, foreign: ForeignHeaders) -> EdgeDecision {
-        self.rules().decide(request, foreign).await
+        let timer = DecisionTimer::start();
+        let decision = self.rules().decide(request, foreign).await;
+        timer.stop();
+        self.counts.count(&decision);
+        decision
+    }
+
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn counts(&self) -> &DecisionCounts {
+        &self.counts
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gateway").field(&self.0.load()).finish()
+        f.debug_tuple("Gateway").field(&self.rules.load()).finish()
     }
 }

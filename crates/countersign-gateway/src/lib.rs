@@ -27,9 +27,9 @@
 //! The modules, from the lowest to the highest:
 //!
 //! 1. `target`, `identity/`, `problem`: the normal form of addresses, the headers of callers, refusals of the gateway itself.
-//! 2. `request`, `decision`: what an edge asks, and the answer.
+//! 2. `request`, `decision`, `counts`: what an edge asks, the answer, and how often each was given.
 //! 3. `mint/`, `swap`: a token for the next service in place of the client's credential, minted here or exchanged elsewhere.
-//! 4. `rules`, `gateway`: the decision, and its replacement while it runs.
+//! 4. `rules`, `gateway`, `metrics/`: the decision, its replacement while it runs, and its numbers.
 //! 5. `decide`, `edge/`: the decision in the process of a proxy in Rust; how each other edge tells the client's request.
 //! 6. `config/`: a gateway as data.
 //!
@@ -37,16 +37,21 @@
 //! |---|---|---|
 //! | `config` | yes | configurations in TOML |
 //! | `grpc` | no | `ExtAuthz`: Envoy's ext_authz over gRPC |
+//! | `metrics` | no | `GatewayMetrics`: numbers for the recorder of the crate `metrics` |
+//! | `otel` | no | `GatewayMetrics`: numbers for OpenTelemetry's meter provider |
 //! | `issuer` | no | `InternalToken`: swaps to tokens that an embedded issuer mints in the same process |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod config;
+mod counts;
 mod decide;
 mod decision;
 mod edge;
 mod gateway;
 mod identity;
+#[cfg(any(feature = "metrics", feature = "otel"))]
+mod metrics;
 #[cfg(feature = "issuer")]
 mod mint;
 mod problem;
@@ -68,6 +73,8 @@ pub use edge::ExtAuthz;
 pub use edge::{Edge, ForwardAuth, TrustedPeers};
 pub use gateway::Gateway;
 pub use identity::{IdentityValue, ReservedHeaders};
+#[cfg(any(feature = "metrics", feature = "otel"))]
+pub use metrics::{DECISION_TIME_BUCKETS, GatewayMetrics};
 #[cfg(feature = "issuer")]
 pub use mint::InternalToken;
 pub use request::ClientRequest;

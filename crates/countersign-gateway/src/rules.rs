@@ -136,6 +136,11 @@ impl Rules {
         &self.table
     }
 
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn all_swaps(&self) -> &[Swap] {
+        &self.swaps
+    }
+
     /// Decides about a request as the library's `protect` does about one with the same address, in [normal form](Target), and
     /// without the headers that belong to the gateway.
     pub async fn decide(&self, request: ClientRequest, foreign: ForeignHeaders) -> EdgeDecision {

@@ -10,7 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use countersign::authenticate::CallerToken;
 use countersign::integration::Sampler;
-use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError, TokenSource};
+use countersign::outbound::{
+    AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError, OutboundErrorKind, TokenSource,
+};
 use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::ConfigError;
 #[cfg(feature = "issuer")]
@@ -23,6 +25,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tower::{Layer as _, Service, ServiceExt as _};
 
+use crate::counts::{SwapCounts, SwapOutcome};
 #[cfg(feature = "issuer")]
 use crate::mint::{InternalToken, Minter};
 use crate::problem::{self, Problem};
@@ -55,7 +58,7 @@ pub struct Swap {
     prefix: String,
     audience: String,
     tokens: Tokens,
-    log: Arc<Log>,
+    records: Arc<Records>,
 }
 
 /// Where the new tokens come from.
@@ -75,16 +78,19 @@ struct Exchange {
     may_bind: bool,
     /// The client that stands for the actor.
     client_as_actor: Option<String>,
+    #[cfg_attr(not(any(feature = "metrics", feature = "otel")), allow(dead_code, reason = "it has the numbers"))]
+    layer: AttachTokenLayer,
     client: AttachToken<Captured>,
     /// The claims of the tokens that it gave, so that each is decoded once.
     claims: Arc<(DigestKey, DigestCache<Claims>)>,
 }
 
-/// Samples of events that clients can cause any number of times.
-#[derive(Debug)]
-struct Log {
-    unsuitable: Sampler,
+/// What happened so far: counts, and samples of events that clients can cause any number of times.
+#[derive(Debug, Default)]
+struct Records {
+    failed: Sampler,
     refused: Sampler,
+    counts: SwapCounts,
 }
 
 impl Swap {
@@ -172,7 +178,7 @@ impl Swap {
     }
 
     fn of(prefix: String, audience: String, tokens: Tokens) -> Self {
-        Swap { prefix, audience, tokens, log: Arc::new(Log { unsuitable: Sampler::new(), refused: Sampler::new() }) }
+        Swap { prefix, audience, tokens, records: Arc::default() }
     }
 
     /// Returns whether a route with this path is one of it.
@@ -193,20 +199,60 @@ impl Swap {
         method: &Method,
         path: &str,
     ) -> Result<HeaderMap, SwapRefusal> {
+        let counts = &self.records.counts;
         let (problem, detail) = match &self.tokens {
             Tokens::Exchanged(exchange) => match exchange.headers(caller, token, method, path).await {
+                Ok((headers, outcome)) => {
+                    counts.count(outcome);
+                    return Ok(headers);
+                }
+                Err(SwapRefusal::Outbound(error)) => {
+                    let is_callers = error.kind() == OutboundErrorKind::SubjectExpired;
+                    counts.count(if is_callers { SwapOutcome::Refused } else { SwapOutcome::Failed });
+                    return Err(SwapRefusal::Outbound(error));
+                }
                 Err(SwapRefusal::Unsuitable(fault)) => (problem::UNSUITABLE_TOKEN, fault.to_owned()),
                 Err(SwapRefusal::Problem(problem)) => (problem, problem.title.to_owned()),
-                other => return other,
             },
             #[cfg(feature = "issuer")]
             Tokens::Minted(minter) => match minter.headers(caller, method, path).await {
-                Ok(headers) => return Ok(headers),
+                Ok((headers, outcome)) => {
+                    counts.count(outcome);
+                    return Ok(headers);
+                }
                 Err(refusal) => (refusal.problem, refusal.detail),
             },
         };
-        self.log.refused(&self.audience, problem, &detail);
+        self.records.refused(&self.audience, problem, &detail);
         Err(problem.into())
+    }
+
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn counts(&self) -> &SwapCounts {
+        &self.records.counts
+    }
+
+    /// The requests to the token service, by result.
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn exchanges(&self) -> Vec<(&'static str, u64)> {
+        match &self.tokens {
+            Tokens::Exchanged(exchange) => {
+                let stats = exchange.stats();
+                vec![("ok", stats.fetches.saturating_sub(stats.failures)), ("failed", stats.failures)]
+            }
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(_) => Vec::new(),
+        }
+    }
+
+    /// The number of tokens in memory.
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn tokens(&self) -> usize {
+        match &self.tokens {
+            Tokens::Exchanged(exchange) => exchange.stats().callers,
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(minter) => minter.tokens(),
+        }
     }
 }
 
@@ -219,10 +265,14 @@ fn checked(prefix: String) -> Result<String, ConfigError> {
     Err(ConfigError::new(format!("swap {}: prefix", safe_text(&prefix)), problem))
 }
 
-impl Log {
+impl Records {
     fn refused(&self, audience: &str, problem: Problem, detail: &str) {
         let is_fault = problem.status.is_server_error();
-        let sampler = if is_fault { &self.unsuitable } else { &self.refused };
+        let (sampler, outcome) = match is_fault {
+            true => (&self.failed, SwapOutcome::Failed),
+            false => (&self.refused, SwapOutcome::Refused),
+        };
+        self.counts.count(outcome);
         let Some(unlogged) = sampler.admit(SystemClock.elapsed()) else { return };
         let code = problem.code;
         match is_fault {
@@ -238,12 +288,14 @@ impl Log {
 
 impl Exchange {
     fn new(origin: &str, audience: &str, bindings: OutboundBuilder<AttachTokenLayer>) -> Result<Self, ConfigError> {
+        let layer = bindings.build()?;
         Ok(Exchange {
             origin: origin.to_owned(),
             audience: audience.to_owned(),
             may_bind: true,
             client_as_actor: None,
-            client: bindings.build()?.layer(Captured),
+            client: layer.layer(Captured),
+            layer,
             claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
         })
     }
@@ -254,7 +306,7 @@ impl Exchange {
         token: Option<CallerToken>,
         method: &Method,
         path: &str,
-    ) -> Result<HeaderMap, SwapRefusal> {
+    ) -> Result<(HeaderMap, SwapOutcome), SwapRefusal> {
         let token = token.ok_or(problem::NOT_EXCHANGEABLE)?;
         if caller.binding().is_some() && !self.may_bind {
             return Err(problem::BOUND_CREDENTIAL.into());
@@ -271,10 +323,18 @@ impl Exchange {
         if caller.binding().is_some() && scheme != "DPoP" {
             return Err(SwapRefusal::Unsuitable("it is not bound to a key"));
         }
-        match self.fault(token, caller) {
+        let Some((claims, outcome)) = self.claims(token) else {
+            return Err(SwapRefusal::Unsuitable("it is not a JWT with sub, aud, iat and exp"));
+        };
+        match self.fault(&claims, caller) {
             Some(fault) => Err(SwapRefusal::Unsuitable(fault)),
-            None => Ok(headers),
+            None => Ok((headers, outcome)),
         }
+    }
+
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    fn stats(&self) -> countersign::outbound::TokenStats {
+        self.layer.stats().into_iter().map(|(_, stats)| stats).next().unwrap_or_default()
     }
 
     /// Returns whether the token tells who acts.
@@ -284,23 +344,22 @@ impl Exchange {
             || (self.client_as_actor.is_some() && client == self.client_as_actor.as_ref())
     }
 
-    /// The claims of a token, decoded once.
-    fn claims(&self, token: &str) -> Option<Arc<Claims>> {
+    /// The claims of a token, decoded once, and whether that was now.
+    fn claims(&self, token: &str) -> Option<(Arc<Claims>, SwapOutcome)> {
         let (key, decoded) = &*self.claims;
         let (digest, elapsed) = (key.digest(token), SystemClock.elapsed());
         if let Some((claims, _)) = decoded.get(digest, elapsed) {
-            return Some(claims);
+            return Some((claims, SwapOutcome::Cached));
         }
         let payload = decode_base64url(token.split('.').nth(1)?)?;
         let claims = Arc::new(serde_json::from_slice::<Claims>(&payload).ok()?);
         let ends_at = elapsed.saturating_add(Duration::from_secs(MAX_LIFETIME_SECONDS));
         decoded.insert(digest, Arc::clone(&claims), payload.len() + size_of::<Claims>(), ends_at);
-        Some(claims)
+        Some((claims, SwapOutcome::New))
     }
 
     /// The fault of a token for this caller. It comes from the token service, so its signature is for the next service to verify.
-    fn fault(&self, token: &str, caller: &Verified) -> Option<&'static str> {
-        let Some(claims) = self.claims(token) else { return Some("it is not a JWT with sub, aud, iat and exp") };
+    fn fault(&self, claims: &Claims, caller: &Verified) -> Option<&'static str> {
         let is_audience = match &claims.aud {
             Value::String(name) => *name == self.audience,
             Value::Array(names) => matches!(&names[..], [Value::String(name)] if *name == self.audience),
@@ -313,7 +372,7 @@ impl Exchange {
             (claims.exp.saturating_sub(claims.iat) > MAX_LIFETIME_SECONDS, "it lives longer than 120 s"),
             (claims.exp > caller.expires_at().as_secs(), "it outlives the client's token"),
             (claims.sub != caller.subject(), "its subject is another one"),
-            (!self.names_actor(&claims), "it names no actor"),
+            (!self.names_actor(claims), "it names no actor"),
             (!scopes.all(|scope| own.contains(scope)), "it has a scope that the client's token does not have"),
         ]
         .into_iter()

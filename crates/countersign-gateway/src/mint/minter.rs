@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
 use super::internal_token::InternalToken;
+use crate::counts::SwapOutcome;
 use crate::problem::{self, Problem};
 use crate::request::DPOP;
 
@@ -77,7 +78,7 @@ impl Minter {
         caller: &Verified,
         method: &Method,
         path: &str,
-    ) -> Result<HeaderMap, MintRefusal> {
+    ) -> Result<(HeaderMap, SwapOutcome), MintRefusal> {
         if caller.binding().is_some() && self.key.is_none() {
             return Err(MintRefusal::new(problem::BOUND_CREDENTIAL, "the swap does not bind its tokens"));
         }
@@ -86,7 +87,7 @@ impl Minter {
         if let Some((_, thumbprint)) = &self.key {
             draft = draft.claim("cnf", json!({ "jkt": thumbprint }));
         }
-        let minted = self.minted(draft, caller.expires_at()).await?;
+        let (minted, outcome) = self.minted(draft, caller.expires_at()).await?;
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(header::AUTHORIZATION, minted.authorization.clone());
         if let (Some((signer, _)), Some(origin)) = (&self.key, &self.token.bound_for) {
@@ -98,11 +99,17 @@ impl Minter {
             proof.set_sensitive(true);
             headers.insert(DPOP, proof);
         }
-        Ok(headers)
+        Ok((headers, outcome))
+    }
+
+    /// The number of tokens in memory.
+    #[cfg(any(feature = "metrics", feature = "otel"))]
+    pub(crate) fn tokens(&self) -> usize {
+        self.minted.len()
     }
 
     /// The token of this draft, which ends no later than the credential.
-    async fn minted(&self, draft: Draft, until: UnixTime) -> Result<Arc<Minted>, MintRefusal> {
+    async fn minted(&self, draft: Draft, until: UnixTime) -> Result<(Arc<Minted>, SwapOutcome), MintRefusal> {
         let issuer = &self.token.issuer;
         let claims = serde_json::to_vec(draft.claims());
         let claims = claims.map_err(|_| MintRefusal::new(problem::UNSUITABLE_TOKEN, "its claims are not JSON"))?;
@@ -113,7 +120,7 @@ impl Minter {
             && now < minted.expires_at
             && issuer.has_key(&minted.key_id)
         {
-            return Ok(minted);
+            return Ok((minted, SwapOutcome::Cached));
         }
         let end = now.saturating_add(MAX_LIFETIME).min(until);
         let signed = issuer.mint_async(&draft.expires_at(UnixTime::from_secs(end.as_secs()))).await?;
@@ -129,7 +136,7 @@ impl Minter {
         let lifetime = signed.lifetime();
         let ends_at = elapsed.saturating_add(lifetime.saturating_sub(HARD_STOP.min(lifetime / 2)));
         self.minted.insert(digest, Arc::clone(&minted), bytes, ends_at);
-        Ok(minted)
+        Ok((minted, SwapOutcome::New))
     }
 }
 
