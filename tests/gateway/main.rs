@@ -8,6 +8,7 @@ mod envoy;
 mod haproxy;
 mod in_process;
 mod kinds;
+mod limits;
 mod matrix;
 mod minted;
 mod nginx;

@@ -106,6 +106,19 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
     assert!(value(&after, r#"countersign_issuer_store_duration_seconds_count{result="ok"}"#) >= 3.0);
     assert!(!after.contains("nobody-at-all") && !after.contains("shop"), "no client is a label");
     assert!(value(&after, "countersign_verification_duration_seconds_count") >= 2.0);
+    for (metric, labels, expected) in [
+        ("decisions_total", r#"edge="nginx",outcome="unauthenticated""#, 1.0),
+        ("decisions_total", r#"edge="nginx",outcome="failed""#, 1.0),
+        ("decisions_total", r#"edge="nginx",outcome="allowed""#, 0.0),
+        ("swaps_total", r#"swap="/orders",outcome="failed""#, 1.0),
+        ("swaps_total", r#"swap="/orders",outcome="new""#, 0.0),
+        ("exchanges_total", r#"swap="/orders",result="failed""#, 1.0), // it names no type of token
+        ("swap_tokens", r#"swap="/orders""#, 1.0),
+    ] {
+        let series = format!("countersign_gateway_{metric}{{{labels}}}");
+        assert_eq!(value(&after, &series), expected, "{series}");
+    }
+    assert!(value(&after, "countersign_gateway_decision_duration_seconds_count") >= 2.0);
 
     // The names and labels are those of the documentation, all of them.
     let documented = documented();
@@ -134,8 +147,12 @@ async fn s10_05_opentelemetry_reads_the_same_numbers() {
     let service = Service::start().await;
     service.metrics().observe();
     countersign_issuer::IssuerMetrics::new(&service.embedded).observe();
+    countersign_gateway::GatewayMetrics::new(&service.gateway, "nginx").observe();
     service.requests().await;
     service.issuer_requests().await;
+    let none =
+        countersign_gateway::ClientRequest::new(axum::http::Method::GET, "api.test", "/orders", Default::default());
+    service.gateway.decide(none, countersign_gateway::ForeignHeaders::Remove).await;
     provider.force_flush().expect("flushed");
     let finished = exporter.get_finished_metrics().expect("metrics");
     let mut seen = BTreeMap::<String, u64>::new();

@@ -4,13 +4,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post};
+use countersign::app::RouteTable;
 use countersign::introspect::Introspection;
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
 use countersign::proof::{Dpop, MemoryReplays};
+use countersign_gateway::{
+    ClientRequest, DECISION_TIME_BUCKETS, ForeignHeaders, Gateway, GatewayMetrics, ReservedHeaders, Rules, Swap,
+};
 use countersign_issuer::{Audience, Client, Issuer, IssuerMetrics, STORE_TIME_BUCKETS, SecretHash};
 use countersign_test::{Provider, TestIssuer, TestKey};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
@@ -32,6 +37,7 @@ pub struct Service {
     pub embedded: Issuer,
     embedded_secret: String,
     provider: Provider,
+    pub gateway: Gateway,
 }
 
 /// The recorder of this process.
@@ -41,7 +47,9 @@ pub fn recorder() -> &'static PrometheusHandle {
         let duration = Matcher::Full("countersign_verification_duration_seconds".to_owned());
         let store = Matcher::Full("countersign_issuer_store_duration_seconds".to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(duration, &DURATION_BUCKETS).expect("buckets");
-        let builder = builder.set_buckets_for_metric(store, &STORE_TIME_BUCKETS);
+        let builder = builder.set_buckets_for_metric(store, &STORE_TIME_BUCKETS).expect("buckets");
+        let decision = Matcher::Full("countersign_gateway_decision_duration_seconds".to_owned());
+        let builder = builder.set_buckets_for_metric(decision, &DECISION_TIME_BUCKETS);
         builder.expect("buckets").install_recorder().expect("the only recorder")
     })
 }
@@ -67,6 +75,24 @@ async fn serve(app: Router) -> String {
     url
 }
 
+/// A gateway that has decided about two requests: one without a token, and one whose token the token service exchanges for one that
+/// is no token of the next service.
+async fn gateway(verifier: &Verifier, tokens: &str, token: &str) -> Gateway {
+    let table = RouteTable::from_json(r#"[{ "method": "GET", "path": "/orders", "access": "authenticated" }]"#);
+    let layer = AuthenticateLayer::builder(verifier.clone()).keep_caller_token().build().expect("a layer");
+    let source = ClientCredentials::from_token_endpoint(format!("{tokens}/token")).client("gateway", "s3cret-value");
+    let swap = Swap::exchanged("/orders", "https://orders.internal", "orders", source).expect("a swap");
+    let rules = Rules::new(&table.expect("a table"), layer, ReservedHeaders::new().build().expect("names"));
+    let gateway = Gateway::new(rules.expect("rules").swaps([swap]).expect("of a route"));
+    for headers in
+        [HeaderMap::new(), [(AUTHORIZATION, format!("Bearer {token}").parse().expect("a value"))].into_iter().collect()]
+    {
+        let request = ClientRequest::new(Method::GET, "api.test", "/orders", headers);
+        assert!(!gateway.decide(request, ForeignHeaders::Remove).await.is_allowed());
+    }
+    gateway
+}
+
 impl Service {
     pub async fn start() -> Self {
         let recorder = recorder();
@@ -88,16 +114,20 @@ impl Service {
         let bound = AuthenticateLayer::builder(verifier.clone()).dpop(dpop).build().expect("a layer");
         let payments = Router::new().route("/payments", get(|| async { "paid" })).layer(bound.clone());
         tokio::spawn(async move { axum::serve(listener, payments).await });
+        let gateway = gateway(&verifier, &tokens, &provider.token().subject("ann").audience("orders").sign()).await;
+        let of_gateway = GatewayMetrics::new(&gateway, "nginx");
+        of_gateway.clone().publish_every(Duration::from_millis(100));
         let current = Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound);
         current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
         IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
         let of_issuer = IssuerMetrics::new(&embedded);
         let scrape = move || {
-            let (metrics, of_issuer) = (current.clone(), of_issuer.clone());
+            let (metrics, of_issuer, of_gateway) = (current.clone(), of_issuer.clone(), of_gateway.clone());
             async move {
                 metrics.publish();
                 of_issuer.publish();
+                of_gateway.publish();
                 recorder.render()
             }
         };
@@ -122,6 +152,7 @@ impl Service {
             verifier,
             embedded,
             embedded_secret,
+            gateway,
         }
     }
 

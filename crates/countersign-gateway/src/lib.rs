@@ -64,13 +64,13 @@ mod target;
 pub use config::WatchedGateway;
 pub use config::{
     ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig, IdentityConfig,
-    MintConfig, SwapConfig,
+    LimitsConfig, ListenAddress, MetricsConfig, MintConfig, SwapConfig,
 };
 pub use decide::{Decide, DecideLayer};
 pub use decision::{EdgeDecision, RequestChanges};
 #[cfg(feature = "grpc")]
 pub use edge::ExtAuthz;
-pub use edge::{Edge, ForwardAuth, TrustedPeers};
+pub use edge::{Edge, ForwardAuth, TrustedPeers, UnixPeer};
 pub use gateway::Gateway;
 pub use identity::{IdentityValue, ReservedHeaders};
 #[cfg(any(feature = "metrics", feature = "otel"))]

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, poll_fn, ready};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +18,9 @@ use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::ConfigError;
 #[cfg(feature = "issuer")]
 use countersign_core::error::Fault;
-use countersign_core::integration::{DigestCache, DigestKey, decode_base64url, safe_text};
+use countersign_core::integration::{
+    DigestCache, DigestKey, OccupancyBudget, OverBudget, Standing, decode_base64url, safe_text,
+};
 use countersign_core::policy::{OutboundConfig, Policy};
 use countersign_core::verify::Verified;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
@@ -33,6 +36,12 @@ use crate::request::DPOP;
 
 /// The longest lifetime of an internal token, in seconds.
 const MAX_LIFETIME_SECONDS: u64 = 120;
+
+/// The most requests of a swap that wait for a token.
+const MAX_WAITING: u32 = 2048;
+
+/// The longest wait of a request for a token.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The memory for the claims of exchanged tokens, of each swap, in bytes.
 const CLAIMS_BYTES: usize = 4 * 1024 * 1024;
@@ -78,6 +87,9 @@ struct Exchange {
     may_bind: bool,
     /// The client that stands for the actor.
     client_as_actor: Option<String>,
+    /// By the issuer of the caller, so that tokens of one leave room for those of others.
+    waiting: OccupancyBudget,
+    timeout: Duration,
     #[cfg_attr(not(any(feature = "metrics", feature = "otel")), allow(dead_code, reason = "it has the numbers"))]
     layer: AttachTokenLayer,
     client: AttachToken<Captured>,
@@ -100,6 +112,16 @@ impl Swap {
     /// # Errors
     /// `ConfigError` with every fault of the settings.
     pub fn new(prefix: impl Into<String>, token: &OutboundConfig, policy: &Policy) -> Result<Self, ConfigError> {
+        Self::within(prefix, token, policy, None)
+    }
+
+    /// As [`new`](Self::new), with this memory for tokens.
+    pub(crate) fn within(
+        prefix: impl Into<String>,
+        token: &OutboundConfig,
+        policy: &Policy,
+        cache_bytes: Option<usize>,
+    ) -> Result<Self, ConfigError> {
         let prefix = checked(prefix.into())?;
         let fault = |field: &str, problem: &'static str| ConfigError::new(format!("swap {prefix}: {field}"), problem);
         let names = token.audience.as_ref().map_or(&[][..], countersign_core::policy::AudienceList::names);
@@ -111,10 +133,10 @@ impl Swap {
         }
         let mut bound = policy.clone();
         bound.outbound = vec![token.clone()];
-        let exchange = Exchange {
-            may_bind: token.is_bound_to_key(),
-            ..Exchange::new(&token.origin, audience, AttachTokenLayer::builder().config(&bound))?
-        };
+        let bindings = AttachTokenLayer::builder().config(&bound);
+        let bindings = cache_bytes.into_iter().fold(bindings, OutboundBuilder::caller_cache_bytes);
+        let exchange =
+            Exchange { may_bind: token.is_bound_to_key(), ..Exchange::new(&token.origin, audience, bindings)? };
         Ok(Swap::of(prefix, audience.clone(), Tokens::Exchanged(Box::new(exchange))))
     }
 
@@ -149,16 +171,42 @@ impl Swap {
         Ok(Swap::of(prefix, audience, Tokens::Exchanged(Box::new(exchange))))
     }
 
+    /// The most requests that wait for a token at the same time; more get 503 `upstream_unavailable`. Default 2,048. It does not concern
+    /// minted tokens.
+    #[must_use]
+    pub fn max_waiting(mut self, most: u32) -> Self {
+        if let Some(exchange) = self.exchange_mut() {
+            exchange.waiting = OccupancyBudget::new(most);
+        }
+        self
+    }
+
+    /// The longest wait for a token, after which a request gets 503 `upstream_unavailable`. Default 10 s. It does not concern minted
+    /// tokens.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        if let Some(exchange) = self.exchange_mut() {
+            exchange.timeout = timeout;
+        }
+        self
+    }
+
     /// Accepts tokens that name this client in place of an actor, from a token service that writes no `act`, such as Keycloak. The
     /// client is the gateway, whom services then know by `azp` or `client_id`. It does not concern minted tokens.
     #[must_use]
     pub fn client_as_actor(mut self, client: impl Into<String>) -> Self {
-        match &mut self.tokens {
-            Tokens::Exchanged(exchange) => exchange.client_as_actor = Some(client.into()),
-            #[cfg(feature = "issuer")]
-            Tokens::Minted(_) => {}
+        if let Some(exchange) = self.exchange_mut() {
+            exchange.client_as_actor = Some(client.into());
         }
         self
+    }
+
+    fn exchange_mut(&mut self) -> Option<&mut Exchange> {
+        match &mut self.tokens {
+            Tokens::Exchanged(exchange) => Some(exchange),
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(_) => None,
+        }
     }
 
     /// The swap for the routes whose path is `prefix` or begins with it and a slash, by tokens that an embedded issuer mints in this
@@ -294,6 +342,8 @@ impl Exchange {
             audience: audience.to_owned(),
             may_bind: true,
             client_as_actor: None,
+            waiting: OccupancyBudget::new(MAX_WAITING),
+            timeout: MAX_WAIT,
             client: layer.layer(Captured),
             layer,
             claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
@@ -315,7 +365,10 @@ impl Exchange {
         *request.method_mut() = method.clone();
         *request.uri_mut() = format!("{}{path}", self.origin).parse().map_err(|_| problem::AMBIGUOUS)?;
         request.extensions_mut().insert(token);
-        let headers = self.client.clone().oneshot(request).await.map_err(SwapRefusal::Outbound)?.into_parts().0.headers;
+        let exchanged =
+            tokio::time::timeout(self.timeout, self.waited_for(caller, self.client.clone().oneshot(request)));
+        let exchanged = exchanged.await.unwrap_or_else(|_| Err(OutboundError::unavailable("no token in time", None)));
+        let headers = exchanged.map_err(SwapRefusal::Outbound)?.into_parts().0.headers;
         let (scheme, token) = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.split_once(' '))
@@ -329,6 +382,26 @@ impl Exchange {
         match self.fault(&claims, caller) {
             Some(fault) => Err(SwapRefusal::Unsuitable(fault)),
             None => Ok((headers, outcome)),
+        }
+    }
+
+    /// The result of an exchange. If it is not there at once, it takes a place.
+    async fn waited_for<T>(
+        &self,
+        caller: &Verified,
+        exchange: impl Future<Output = Result<T, OutboundError>>,
+    ) -> Result<T, OutboundError> {
+        let mut exchange = pin!(exchange);
+        match poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
+            Poll::Ready(result) => result,
+            Poll::Pending => {
+                let place = self.waiting.acquire(caller.issuer(), Standing::Known);
+                let too_many = |over: OverBudget| {
+                    OutboundError::unavailable("too many requests wait for a token", Some(over.retry_after))
+                };
+                let _place = place.map_err(too_many)?;
+                exchange.await
+            }
         }
     }
 

@@ -2,12 +2,14 @@
 
 mod connections;
 mod limits;
+mod listener;
 mod open_files;
 mod serve;
 mod shutdown;
 mod stream;
 
 pub(crate) use limits::Limits;
+pub(crate) use listener::Listener;
 pub(crate) use serve::{serve, serve_guarded};
 pub(crate) use shutdown::shutdown_signal;
 

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Json, Router};
+use countersign_gateway::UnixPeer;
 use http_body_util::LengthLimitError;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -20,21 +20,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
 use super::connections::{Connections, Place};
 use super::limits::Protocol;
+use super::listener::{Accepted, Listener, Peer};
 use super::stream::TimedStream;
 use super::{Limits, open_files};
-
-/// The largest request head, in bytes.
-const MAX_HEAD_BYTES: usize = 64 * 1024;
-
-/// The largest list of headers of HTTP/2, in bytes.
-const MAX_HEADER_LIST_BYTES: u32 = 64 * 1024;
 
 /// The pause after the system refuses to accept a connection, unless another one gives way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -51,24 +46,32 @@ struct Service {
     guard: Arc<Guard>,
     router: Router,
     limits: Limits,
+    requests: Arc<Semaphore>,
 }
 
 /// Serves `router` until `shutdown`, then answers the requests in progress within the drain timeout.
 ///
-/// The router gets each request with its whole body, and with the peer as `ConnectInfo<SocketAddr>`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+/// The router gets each request with its whole body, and with the peer as `ConnectInfo<SocketAddr>`, or `ConnectInfo<UnixPeer>`.
+pub(crate) async fn serve(
+    listener: impl Into<Listener>,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
     serve_guarded(listener, |_| None, router, limits, shutdown).await;
 }
 
 /// As [`serve`], for a router whose requests `guard` can refuse by their heads. Their bodies are not read.
 pub(crate) async fn serve_guarded(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     guard: impl Fn(&Parts) -> Option<Response<Body>> + Send + Sync + 'static,
     router: Router,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let service = Service { guard: Arc::new(guard), router, limits };
+    let listener = listener.into();
+    let requests = Arc::new(Semaphore::new(limits.max_requests));
+    let service = Service { guard: Arc::new(guard), router, limits, requests };
     // Half of the files are for everything else.
     let files = open_files::limit().map_or(usize::MAX, |limit| (limit / 2).max(1));
     let connections = Connections::new(limits.max_connections.min(files));
@@ -77,7 +80,7 @@ pub(crate) async fn serve_guarded(
     let mut shutdown = pin!(shutdown);
     let accept = async || loop {
         match listener.accept().await {
-            Ok((stream, peer)) => return (connections.place(peer.ip()).await, stream, peer),
+            Ok((stream, peer)) => return (connections.place(peer.network()).await, stream, peer),
             Err(error) if open_files::is_none_left(&error) && connections.give_way(ACCEPT_PAUSE).await => {}
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
@@ -90,7 +93,15 @@ pub(crate) async fn serve_guarded(
         };
         while tasks.try_join_next().is_some() {}
         let id = place.id();
-        let task = tasks.spawn(connection(stream, peer, place, service.clone(), drains.clone()));
+        let (service, drains) = (service.clone(), drains.clone());
+        let task = match stream {
+            Accepted::Tcp(stream) => {
+                let _ = stream.set_nodelay(true); // responses are small
+                tasks.spawn(connection(stream, peer, place, service, drains))
+            }
+            #[cfg(unix)]
+            Accepted::Unix(stream) => tasks.spawn(connection(stream, peer, place, service, drains)),
+        };
         Place::served_by(id, &connections, task);
     }
     drop((listener, drain)); // ends each connection after its current request
@@ -100,8 +111,13 @@ pub(crate) async fn serve_guarded(
 }
 
 /// Serves one connection until it ends, or until its current request is answered after `drain`.
-async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, service: Service, drain: watch::Receiver<()>) {
-    let _ = stream.set_nodelay(true); // responses are small
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Peer,
+    place: Place,
+    service: Service,
+    drain: watch::Receiver<()>,
+) {
     let (place, limits) = (Arc::new(place), service.limits);
     let respond = |request| {
         let (place, service) = (Arc::clone(&place), service.clone());
@@ -113,7 +129,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, service: 
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_timeout)
-                .max_buf_size(MAX_HEAD_BYTES)
+                .max_buf_size(usize::try_from(limits.max_head_bytes).unwrap_or(usize::MAX))
                 .serve_connection(stream, service_fn(respond));
             until_drained(connection, drain).await;
         }
@@ -123,7 +139,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, place: Place, service: 
                 .keep_alive_interval(limits.head_timeout)
                 .keep_alive_timeout(limits.head_timeout)
                 .max_concurrent_streams(max_streams)
-                .max_header_list_size(MAX_HEADER_LIST_BYTES)
+                .max_header_list_size(limits.max_head_bytes)
                 .serve_connection(stream, service_fn(respond));
             until_drained(connection, drain).await;
         }
@@ -141,7 +157,7 @@ async fn until_drained(connection: impl GracefulConnection, mut drain: watch::Re
 }
 
 /// Asks the guard, reads the body, then calls the router.
-async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, service: Service) -> Response<Body> {
+async fn respond(request: Request<Incoming>, peer: Peer, place: &Place, service: Service) -> Response<Body> {
     let (mut parts, body) = request.into_parts();
     if let Some(mut refusal) = (service.guard)(&parts) {
         refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -156,7 +172,14 @@ async fn respond(request: Request<Incoming>, peer: SocketAddr, place: &Place, se
             return (status, headers, Json(body)).into_response();
         }
     };
-    parts.extensions.insert(ConnectInfo(peer));
+    let Ok(_permit) = service.requests.try_acquire() else {
+        let headers = [(header::RETRY_AFTER, "1"), (header::CACHE_CONTROL, "no-store")];
+        return (StatusCode::SERVICE_UNAVAILABLE, headers).into_response();
+    };
+    match peer {
+        Peer::Address(address) => drop(parts.extensions.insert(ConnectInfo(address))),
+        Peer::Socket => drop(parts.extensions.insert(ConnectInfo(UnixPeer))),
+    }
     let _in_progress = place.begin_request();
     let Ok(response) = service.router.oneshot(Request::from_parts(parts, body)).await;
     response

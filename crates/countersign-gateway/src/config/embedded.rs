@@ -82,7 +82,13 @@ pub struct MintConfig {
 
 impl MintConfig {
     #[cfg(feature = "issuer")]
-    pub(super) fn swap(&self, prefix: &str, issuer: Option<&Embedded>, policy: &Policy) -> Result<Swap, ConfigError> {
+    pub(super) fn swap(
+        &self,
+        prefix: &str,
+        issuer: Option<&Embedded>,
+        policy: &Policy,
+        cache_bytes: Option<usize>,
+    ) -> Result<Swap, ConfigError> {
         let fault =
             |field: &str, problem: &'static str| Err(ConfigError::new(format!("swap {prefix}: {field}"), problem));
         let Some(issuer) = issuer else {
@@ -93,6 +99,9 @@ impl MintConfig {
             .copied_claims(&self.copied_claims);
         if let Some(client) = &self.client {
             token = token.client(client);
+        }
+        if let Some(bytes) = cache_bytes {
+            token = token.cache_bytes(bytes);
         }
         token = match (&self.subjects.is_empty(), &policy.issuers[..]) {
             (true, [only]) => token.subjects_of(&only.issuer, ""),
@@ -113,11 +122,15 @@ impl MintConfig {
     }
 
     #[cfg(not(feature = "issuer"))]
-    pub(super) fn swap(&self, prefix: &str, _: Option<&Embedded>, _: &Policy) -> Result<Swap, ConfigError> {
-        Err(ConfigError::new(
-            format!("swap {prefix}: mint"),
-            "needs the feature issuer of the crate countersign-gateway",
-        ))
+    pub(super) fn swap(
+        &self,
+        prefix: &str,
+        _: Option<&Embedded>,
+        _: &Policy,
+        _: Option<usize>,
+    ) -> Result<Swap, ConfigError> {
+        let problem = "needs the feature issuer of the crate countersign-gateway";
+        Err(ConfigError::new(format!("swap {prefix}: mint"), problem))
     }
 }
 

@@ -1,6 +1,5 @@
 //! A whole gateway as data.
 
-use std::net::SocketAddr;
 #[cfg(feature = "config")]
 use std::path::Path;
 use std::path::PathBuf;
@@ -20,11 +19,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::embedded::{Embedded, EmbeddedIssuerConfig};
+use super::limits::{LimitsConfig, MetricsConfig};
+use super::listen::ListenAddress;
 use super::parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 use super::text::read;
 use crate::edge::{Edge, TrustedPeers};
 use crate::rules::Rules;
 use crate::swap::Swap;
+
+/// The permissions of a Unix socket: its owner and its group may ask.
+const SOCKET_MODE: u32 = 0o660;
 
 /// The configuration of a gateway. Unknown fields are refused. Relative paths start at the folder of the file.
 ///
@@ -50,8 +54,10 @@ use crate::swap::Swap;
 pub struct GatewayConfig {
     /// The program that asks.
     pub edge: Edge,
-    /// The address at which the command listens.
-    pub listen: SocketAddr,
+    /// The address at which the command listens, or `unix:` and the file of a socket.
+    pub listen: ListenAddress,
+    /// The permissions of the socket's file, in octal. Default: `660`. Who may write to the file may ask.
+    pub socket_mode: Option<String>,
     /// The addresses and networks of the edge. Required beyond loopback.
     #[serde(default)]
     pub trusted_peers: Vec<String>,
@@ -75,6 +81,11 @@ pub struct GatewayConfig {
     pub cookie: Option<CookieConfig>,
     /// Records the decisions.
     pub audit: Option<AuditConfig>,
+    /// The limits of connections, requests and swaps.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// Serves numbers for Prometheus.
+    pub metrics: Option<MetricsConfig>,
     /// The issuer that mints tokens for swaps.
     pub issuer: Option<EmbeddedIssuerConfig>,
     /// The swaps of credentials.
@@ -138,19 +149,41 @@ impl GatewayConfig {
         }
     }
 
-    /// The peers that may ask: those of `trusted_peers`, or those on loopback.
+    /// The peers that may ask: those of `trusted_peers`, those on loopback, or those of a Unix socket.
     ///
     /// # Errors
-    /// `ConfigError` on field `trusted_peers` for what is no network, and if it is empty although `listen` is beyond loopback.
+    /// `ConfigError` on field `trusted_peers` for what is no network, if it is empty although `listen` is beyond loopback, and if it is
+    /// set although `listen` is a Unix socket, whose peers have no address.
     pub fn peers(&self) -> Result<TrustedPeers, ConfigError> {
-        if !self.trusted_peers.is_empty() {
-            return TrustedPeers::new(&self.trusted_peers);
+        let fault = |problem| Err(ConfigError::new("trusted_peers", problem));
+        match &self.listen {
+            ListenAddress::Unix(_) if self.trusted_peers.is_empty() => Ok(TrustedPeers::unix_socket()),
+            ListenAddress::Unix(_) => {
+                fault("set, and listen is a Unix socket, whose peers have no address; restrict its file by socket_mode")
+            }
+            ListenAddress::Tcp(_) if !self.trusted_peers.is_empty() => TrustedPeers::new(&self.trusted_peers),
+            ListenAddress::Tcp(address) if address.ip().is_loopback() => Ok(TrustedPeers::loopback()),
+            ListenAddress::Tcp(_) => {
+                fault("missing, and listen is beyond loopback; name the addresses of the edge, such as 10.1.0.7")
+            }
         }
-        if self.listen.ip().is_loopback() {
-            return Ok(TrustedPeers::loopback());
+    }
+
+    /// The permissions of the file of a Unix socket: those of `socket_mode`, or `660`.
+    ///
+    /// # Errors
+    /// `ConfigError` on field `socket_mode` if it is not octal, lets everybody write, or `listen` is no Unix socket.
+    pub fn socket_permissions(&self) -> Result<u32, ConfigError> {
+        let fault = |problem| Err(ConfigError::new("socket_mode", problem));
+        let Some(text) = &self.socket_mode else { return Ok(SOCKET_MODE) };
+        match (u32::from_str_radix(text, 8), &self.listen) {
+            (_, ListenAddress::Tcp(_)) => fault("set, and listen is no Unix socket; remove it"),
+            (Ok(mode), _) if mode & 0o002 != 0 => {
+                fault("everybody on this machine could ask; use 660, and a group of the edge")
+            }
+            (Ok(mode), _) if mode <= 0o777 => Ok(mode),
+            _ => fault("not permissions in octal; write some such as 660"),
         }
-        let problem = "missing, and listen is beyond loopback; name the addresses of the edge, such as 10.1.0.7";
-        Err(ConfigError::new("trusted_peers", problem))
     }
 
     /// The verifier of its policy. A `policy_file` is watched, within the current tokio runtime.
@@ -280,7 +313,10 @@ impl GatewayConfig {
         for config in &self.swaps {
             let swap = match known.iter().find(|(known, _)| known == config) {
                 Some((_, swap)) => Ok(swap.clone()),
-                None => config.swap(&self.folder, policy, issuer),
+                None => {
+                    let swap = config.swap(&self.folder, policy, issuer, &self.limits);
+                    swap.map(|swap| self.limits.applied_to(swap))
+                }
             };
             match swap {
                 Ok(swap) => swaps.push((config.clone(), swap)),

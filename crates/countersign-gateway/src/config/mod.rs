@@ -2,6 +2,8 @@
 
 mod embedded;
 mod file;
+mod limits;
+mod listen;
 mod parts;
 mod text;
 #[cfg(feature = "config")]
@@ -9,6 +11,8 @@ mod watched;
 
 pub use embedded::{EmbeddedIssuerConfig, MintConfig};
 pub use file::GatewayConfig;
+pub use limits::{LimitsConfig, MetricsConfig};
+pub use listen::ListenAddress;
 pub use parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 #[cfg(feature = "config")]
 pub use watched::WatchedGateway;

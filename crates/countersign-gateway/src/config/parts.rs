@@ -14,6 +14,7 @@ use countersign_core::policy::{OutboundConfig, Policy};
 use serde::Deserialize;
 
 use super::embedded::{Embedded, MintConfig};
+use super::limits::LimitsConfig;
 use super::text::read;
 use crate::identity::{IdentityValue, ReservedHeaders};
 use crate::swap::Swap;
@@ -162,14 +163,21 @@ impl CookieConfig {
 
 impl SwapConfig {
     /// The swap of these settings.
-    pub(super) fn swap(&self, folder: &Path, policy: &Policy, issuer: Option<&Embedded>) -> Result<Swap, ConfigError> {
+    pub(super) fn swap(
+        &self,
+        folder: &Path,
+        policy: &Policy,
+        issuer: Option<&Embedded>,
+        limits: &LimitsConfig,
+    ) -> Result<Swap, ConfigError> {
+        let bytes = limits.swap_cache_bytes.map(std::num::NonZero::get);
         match (&self.token, &self.mint) {
             (Some(token), None) => {
-                let swap = Swap::new(&self.prefix, &token_from(token, folder), policy)?;
+                let swap = Swap::within(&self.prefix, &token_from(token, folder), policy, bytes)?;
                 let client = token.client.as_ref().filter(|_| self.client_as_actor);
                 Ok(client.into_iter().fold(swap, Swap::client_as_actor))
             }
-            (None, Some(mint)) => mint.swap(&self.prefix, issuer, policy),
+            (None, Some(mint)) => mint.swap(&self.prefix, issuer, policy, bytes),
             _ => {
                 let problem = "neither token nor mint, or both; set one of them";
                 Err(ConfigError::new(format!("swap {}", safe_text(&self.prefix)), problem))

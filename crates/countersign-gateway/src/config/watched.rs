@@ -30,7 +30,7 @@ const MAX_READS: usize = 20;
 /// A gateway of a configuration file, which is read again as it changes, with its routes and its policy.
 ///
 /// Routes, headers and swaps change together, at once. If the files cannot be used, the last good rules stay in force and an ERROR is
-/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `trusted_peers`, `dpop`, `api_keys`, `cookie`, `issuer`,
+/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `socket_mode`, `limits`, `metrics`, `trusted_peers`, `dpop`, `api_keys`, `cookie`, `issuer`,
 /// `policy` and the name of `policy_file`. A file with another value there is refused like a faulty one. The content of the policy file is
 /// followed as by [`PolicyFile`](countersign::reload::PolicyFile).
 ///
@@ -41,7 +41,7 @@ const MAX_READS: usize = 20;
 /// let watched = WatchedGateway::from_file("/etc/gateway/gateway.toml")?;
 /// let config = watched.config();
 /// let checks = ForwardAuth::new(watched.gateway().clone(), config.edge).trusted_peers(config.peers()?);
-/// let listener = tokio::net::TcpListener::bind(config.listen).await?;
+/// let listener = tokio::net::TcpListener::bind(config.listen.to_string()).await?;
 /// axum::serve(listener, checks.router().into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 /// # Ok(())
 /// # }
@@ -126,6 +126,12 @@ impl WatchedGateway {
         self.watch.issuer.as_ref()
     }
 
+    /// The layer that authenticates requests.
+    #[must_use]
+    pub fn layer(&self) -> &AuthenticateLayer {
+        &self.watch.layer
+    }
+
     /// The configuration at the start.
     #[must_use]
     pub fn config(&self) -> &GatewayConfig {
@@ -185,6 +191,9 @@ impl Watch {
         let fixed = [
             ("edge", was.edge == config.edge),
             ("listen", was.listen == config.listen),
+            ("socket_mode", was.socket_mode == config.socket_mode),
+            ("limits", was.limits == config.limits),
+            ("metrics", was.metrics == config.metrics),
             ("trusted_peers", was.trusted_peers == config.trusted_peers),
             ("dpop", was.dpop == config.dpop),
             ("api_keys", was.api_keys == config.api_keys),

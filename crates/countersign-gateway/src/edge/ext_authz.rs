@@ -1,9 +1,6 @@
 //! Envoy's ext_authz over gRPC (`envoy.service.auth.v3.Authorization`).
 
-use std::net::SocketAddr;
-
 use axum::Router;
-use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{
     Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderAppendAction,
@@ -68,9 +65,7 @@ struct Checks(ExtAuthz);
 #[tonic::async_trait]
 impl Authorization for Checks {
     async fn check(&self, request: Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let is_trusted = peer.is_some_and(|ConnectInfo(peer)| self.0.peers.contains(peer.ip()));
-        if !is_trusted {
+        if !self.0.peers.accept(request.extensions()) {
             return Err(Status::permission_denied(problem::UNTRUSTED_PEER.title));
         }
         let attributes = request.into_inner().attributes;

@@ -1,10 +1,8 @@
 //! The service that an edge asks over HTTP.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
@@ -57,8 +55,9 @@ impl ForwardAuth {
 
     async fn answer(&self, request: Request) -> Result<Response, Problem> {
         let (parts, _) = request.into_parts();
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        peer.filter(|ConnectInfo(peer)| self.peers.contains(peer.ip())).ok_or(problem::UNTRUSTED_PEER)?;
+        if !self.peers.accept(&parts.extensions) {
+            return Err(problem::UNTRUSTED_PEER);
+        }
         let asked = self.edge.client_request(&parts)?;
         match self.gateway.decide(asked, self.edge.foreign_headers()).await {
             EdgeDecision::Allowed(changes) => Ok(self.permission(changes)),

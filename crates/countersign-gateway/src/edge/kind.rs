@@ -40,6 +40,19 @@ pub enum Edge {
 }
 
 impl Edge {
+    /// Its name in configurations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Edge::Nginx => "nginx",
+            Edge::Caddy => "caddy",
+            Edge::Traefik => "traefik",
+            Edge::Haproxy => "haproxy",
+            Edge::Envoy => "envoy",
+            Edge::EnvoyHttp => "envoy_http",
+        }
+    }
+
     /// The treatment of headers that belong to the gateway.
     #[must_use]
     pub const fn foreign_headers(self) -> ForeignHeaders {

@@ -10,4 +10,4 @@ mod peers;
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::ForwardAuth;
 pub use kind::Edge;
-pub use peers::TrustedPeers;
+pub use peers::{TrustedPeers, UnixPeer};

@@ -1,7 +1,13 @@
 //! The peers that may ask.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use axum::extract::ConnectInfo;
+#[cfg(unix)]
+use axum::extract::connect_info::Connected;
+use axum::http::Extensions;
+#[cfg(unix)]
+use axum::serve::IncomingStream;
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::safe_text;
 use ipnet::IpNet;
@@ -16,7 +22,34 @@ use ipnet::IpNet;
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedPeers(Vec<IpNet>);
+pub struct TrustedPeers {
+    networks: Vec<IpNet>,
+    of_socket: bool,
+}
+
+/// The peer of a Unix socket, which has no address: the mark of requests that came through one.
+///
+/// Serve a router with `into_make_service_with_connect_info::<UnixPeer>()` on a `UnixListener`.
+///
+/// ```no_run
+/// use countersign_gateway::{Edge, ForwardAuth, Gateway, TrustedPeers, UnixPeer};
+///
+/// async fn serve(gateway: Gateway) -> std::io::Result<()> {
+///     let checks = ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::unix_socket()).router();
+///     let listener = tokio::net::UnixListener::bind("/run/countersign/gateway.sock")?; // in a folder of the edge's group
+///     axum::serve(listener, checks.into_make_service_with_connect_info::<UnixPeer>()).await
+/// }
+/// # let _ = serve;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixPeer;
+
+#[cfg(unix)]
+impl Connected<IncomingStream<'_, tokio::net::UnixListener>> for UnixPeer {
+    fn connect_info(_: IncomingStream<'_, tokio::net::UnixListener>) -> Self {
+        UnixPeer
+    }
+}
 
 impl TrustedPeers {
     /// Reads addresses and networks (CIDR).
@@ -39,20 +72,34 @@ impl TrustedPeers {
             faults.push(Fault::new("trusted_peers", format!("{}: {problem}", safe_text(text))));
         }
         ConfigError::check(faults)?;
-        Ok(TrustedPeers(read))
+        Ok(TrustedPeers { networks: read, of_socket: false })
     }
 
     /// The addresses of this machine.
     #[must_use]
     pub fn loopback() -> Self {
         let networks = ["127.0.0.0/8", "::1/128"].iter().filter_map(|text| text.parse().ok());
-        TrustedPeers(networks.collect())
+        TrustedPeers { networks: networks.collect(), of_socket: false }
     }
 
-    /// Returns whether this peer may ask.
+    /// Everybody who may write to the file of the Unix socket at which the gateway listens, and nobody else. Its permissions decide.
+    #[must_use]
+    pub fn unix_socket() -> Self {
+        TrustedPeers { networks: Vec::new(), of_socket: true }
+    }
+
+    /// Returns whether the sender of a request with these extensions may ask. A request that tells no peer is of nobody.
+    pub(super) fn accept(&self, extensions: &Extensions) -> bool {
+        match extensions.get::<ConnectInfo<SocketAddr>>() {
+            Some(ConnectInfo(peer)) => self.contains(peer.ip()),
+            None => self.of_socket && extensions.get::<ConnectInfo<UnixPeer>>().is_some(),
+        }
+    }
+
+    /// Returns whether a peer with this address may ask.
     #[must_use]
     pub fn contains(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
-        self.0.iter().any(|network| network.contains(&peer))
+        self.networks.iter().any(|network| network.contains(&peer))
     }
 }

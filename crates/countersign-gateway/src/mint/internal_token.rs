@@ -8,6 +8,9 @@ use countersign_core::integration::{RegisteredClaim, safe_text};
 use countersign_core::proof::ExternalUrl;
 use countersign_issuer::Issuer;
 
+/// The memory for minted tokens, of each swap, in bytes.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+
 /// The name of the gateway in its tokens, if none is set.
 const CLIENT: &str = "gateway";
 
@@ -52,6 +55,7 @@ pub struct InternalToken {
     pub(super) copied_claims: Vec<String>,
     /// The origin of the next service, if tokens are bound to a key of the gateway.
     pub(super) bound_for: Option<String>,
+    pub(super) cache_bytes: usize,
 }
 
 impl InternalToken {
@@ -65,6 +69,7 @@ impl InternalToken {
             subjects: BTreeMap::new(),
             copied_claims: Vec::new(),
             bound_for: None,
+            cache_bytes: CACHE_BYTES,
         }
     }
 
@@ -98,6 +103,12 @@ impl InternalToken {
     /// the gateway, and the new token must not become one that works for everybody.
     pub fn bound_for(mut self, origin: impl Into<String>) -> Self {
         self.bound_for = Some(origin.into());
+        self
+    }
+
+    /// The memory for tokens, in bytes. Default 16 MiB; with 0 each request gets a new one.
+    pub fn cache_bytes(mut self, bytes: usize) -> Self {
+        self.cache_bytes = bytes;
         self
     }
 

@@ -26,9 +26,6 @@ const MAX_LIFETIME: Duration = Duration::from_secs(120);
 /// A token is not sent in its last seconds, so that it does not expire in transit; at most half of a short lifetime is unused.
 const HARD_STOP: Duration = Duration::from_secs(10);
 
-/// The memory for minted tokens, of each swap, in bytes.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
-
 /// The mean memory of a token, which sizes the table, in bytes.
 const MEAN_TOKEN: usize = 1024;
 
@@ -64,7 +61,7 @@ impl Minter {
         token.check()?;
         let key = token.bound_for.is_some().then(key).transpose();
         let key = key.map_err(|error| ConfigError::new("origin", format!("no key could be made: {error}")))?;
-        let minted = DigestCache::new(CACHE_BYTES, MEAN_TOKEN);
+        let minted = DigestCache::new(token.cache_bytes, MEAN_TOKEN);
         Ok(Minter { token, key, digests: DigestKey::random(), minted })
     }
 
