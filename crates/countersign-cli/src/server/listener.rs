@@ -112,3 +112,36 @@ impl Drop for SocketFile {
         let _ = std::fs::remove_file(&self.0);
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn s9_03_a_socket_has_its_permissions_and_replaces_only_one_that_nobody_serves() {
+        let folder = std::env::temp_dir().join(format!("countersign-socket-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("gateway.sock");
+        let first = Listener::unix(&path, 0o640).await.expect("a socket");
+        let mode = || std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
+        assert_eq!(mode(), 0o640);
+        let second = Listener::unix(&path, 0o600).await.expect_err("somebody listens");
+        assert_eq!(second.kind(), io::ErrorKind::AddrInUse);
+        let Listener::Unix { listener, _file } = first else { panic!("a socket") };
+        drop(listener); // as after a kill: the file stays
+        assert!(path.exists());
+        let third = Listener::unix(&path, 0o600).await.expect("nobody listens");
+        assert_eq!(mode(), 0o600);
+        drop(third);
+        assert!(!path.exists(), "it is removed");
+        std::fs::write(&path, "data").expect("a file");
+        let refused = Listener::unix(&path, 0o600).await.expect_err("no socket");
+        assert_eq!(
+            (refused.kind(), std::fs::read_to_string(&path).expect("text").as_str()),
+            (io::ErrorKind::AlreadyExists, "data")
+        );
+        assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1, "nothing else is left");
+        std::mem::forget(_file);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+}

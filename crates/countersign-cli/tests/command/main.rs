@@ -9,6 +9,7 @@ mod dpop;
 mod explain;
 mod foreign;
 mod gateway;
+mod gateway_issuer;
 mod hostile;
 mod introspection;
 mod issuer;
