@@ -19,6 +19,7 @@ const HOMES: [(&str, &[&str]); 8] = [
             "countersign-core/src/metrics/",
             "countersign/src/telemetry/counts/",
             "countersign-issuer/src/counts/store_time.rs",
+            "countersign-gateway/src/counts/decision_time.rs",
         ],
     ),
     ("opentelemetry", &["countersign-core/src/metrics/"]),

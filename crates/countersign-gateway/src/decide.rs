@@ -116,7 +116,7 @@ where
     }
 }
 
-/// What the client asks for. Host and address must tell one host.
+/// The request of the client. `Host` and address must tell one host.
 fn asked(parts: &Parts) -> Result<ClientRequest, Problem> {
     let mut headers = parts.headers.clone();
     let mut hosts = parts.headers.get_all(header::HOST).iter();

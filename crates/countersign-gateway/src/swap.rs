@@ -70,7 +70,7 @@ pub struct Swap {
     records: Arc<Records>,
 }
 
-/// Where the new tokens come from.
+/// The source of the new tokens.
 #[derive(Clone)]
 enum Tokens {
     Exchanged(Box<Exchange>),
@@ -97,7 +97,7 @@ struct Exchange {
     claims: Arc<(DigestKey, DigestCache<Claims>)>,
 }
 
-/// What happened so far: counts, and samples of events that clients can cause any number of times.
+/// The records of a swap: counts, and samples of events that clients can cause any number of times.
 #[derive(Debug, Default)]
 struct Records {
     failed: Sampler,

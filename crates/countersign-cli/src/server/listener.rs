@@ -1,4 +1,4 @@
-//! What a server listens on: an address, or a Unix socket.
+//! The listener of a server: at an address, or at a Unix socket.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Counts of decisions and swaps, which no two threads contend for.
+//! Counts by outcome, which no two threads contend for.
 
 use countersign_core::integration::Counter;
 use http::StatusCode;
@@ -114,49 +114,6 @@ impl SwapCounts {
     pub(crate) fn sums(&self) -> impl Iterator<Item = (&'static str, u64)> {
         SwapOutcome::ALL.into_iter().zip(&self.0).map(|(outcome, counter)| (outcome.label(), counter.sum()))
     }
-}
-
-/// The histogram of the time of decisions, as Prometheus names it.
-#[cfg(any(feature = "metrics", feature = "otel"))]
-pub(crate) const DURATION_NAME: &str = "countersign_gateway_decision_duration_seconds";
-
-/// Measures one decision. Without the features for numbers it measures nothing.
-pub(crate) struct DecisionTimer {
-    #[cfg(any(feature = "metrics", feature = "otel"))]
-    began: std::time::Instant,
-}
-
-impl DecisionTimer {
-    pub(crate) fn start() -> Self {
-        DecisionTimer {
-            #[cfg(any(feature = "metrics", feature = "otel"))]
-            began: std::time::Instant::now(),
-        }
-    }
-
-    #[cfg_attr(
-        not(any(feature = "metrics", feature = "otel")),
-        allow(clippy::unused_self, reason = "with a feature for numbers it has state")
-    )]
-    pub(crate) fn stop(self) {
-        #[cfg(any(feature = "metrics", feature = "otel"))]
-        let seconds = self.began.elapsed().as_secs_f64();
-        #[cfg(feature = "metrics")]
-        ::metrics::histogram!(DURATION_NAME).record(seconds);
-        #[cfg(feature = "otel")]
-        if let Some(histogram) = HISTOGRAM.get() {
-            histogram.record(seconds, &[]);
-        }
-    }
-}
-
-#[cfg(feature = "otel")]
-static HISTOGRAM: std::sync::OnceLock<countersign_core::integration::DurationHistogram> = std::sync::OnceLock::new();
-
-/// Sends the times to this histogram from now on.
-#[cfg(feature = "otel")]
-pub(crate) fn set_histogram(histogram: countersign_core::integration::DurationHistogram) {
-    let _ = HISTOGRAM.set(histogram);
 }
 
 #[cfg(test)]
