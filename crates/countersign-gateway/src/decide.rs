@@ -121,7 +121,7 @@ fn asked(parts: &Parts) -> Result<ClientRequest, Problem> {
     let mut headers = parts.headers.clone();
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let named = hosts.next().map(|host| host.to_str().map_err(|_| problem::CONTRADICTION)).transpose()?;
-    let host = match (named, parts.uri.authority().map(|authority| authority.as_str())) {
+    let host = match (named, parts.uri.authority().map(http::uri::Authority::as_str)) {
         _ if hosts.next().is_some() => return Err(problem::CONTRADICTION),
         (Some(named), Some(authority)) if !named.eq_ignore_ascii_case(authority) => return Err(problem::CONTRADICTION),
         (Some(host), _) | (None, Some(host)) => host.to_owned(),
