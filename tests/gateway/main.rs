@@ -14,4 +14,5 @@ mod minted;
 mod nginx;
 mod reload;
 mod swap;
+mod unsuitable;
 mod world;

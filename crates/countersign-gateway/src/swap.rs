@@ -414,7 +414,7 @@ impl Exchange {
     fn names_actor(&self, claims: &Claims) -> bool {
         let client = claims.client_id.as_ref().or(claims.azp.as_ref());
         claims.act.as_ref().is_some_and(|act| !act.sub.is_empty())
-            || (self.client_as_actor.is_some() && client == self.client_as_actor.as_ref())
+            || self.client_as_actor.as_ref().is_some_and(|actor| !actor.is_empty() && client == Some(actor))
     }
 
     /// The claims of a token, decoded once, and whether that was now.

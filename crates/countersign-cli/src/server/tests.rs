@@ -117,6 +117,17 @@ async fn a_request_in_progress_keeps_its_place() {
 }
 
 #[tokio::test]
+async fn more_requests_than_may_be_in_progress_get_503_at_once() {
+    let running = Running::start(|limits| limits.max_requests = 1).await;
+    let mut slow = running.send(&GET.replace("/ ", "/slow ")).await;
+    tokio::time::sleep(SHORT / 2).await;
+    let refused = answer(&mut running.send(GET).await).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
+    assert!(answer(&mut slow).await.starts_with("HTTP/1.1 200"));
+    assert!(answer(&mut running.send(GET).await).await.starts_with("HTTP/1.1 200"), "there is a place again");
+}
+
+#[tokio::test]
 async fn when_every_place_is_in_progress_a_new_connection_waits_for_one() {
     let running = Running::start(|limits| limits.max_connections = 2).await;
     let slow = GET.replace("/ ", "/slow ");
