@@ -13,7 +13,9 @@ use countersign::prelude::*;
 use countersign::proof::Dpop;
 use countersign::secret::Secret;
 use countersign_apikey::{ApiKeys, MemoryKeyStore, NewApiKey, Pepper};
-use countersign_gateway::{ClientRequest, EdgeDecision, ForeignHeaders, Gateway, GatewayConfig, RequestChanges};
+use countersign_gateway::{
+    ClientRequest, EdgeDecision, ForeignHeaders, Gateway, GatewayConfig, RequestChanges, WatchedGateway,
+};
 use countersign_issuer::{Audience, Client, Issuer, SecretHash};
 use countersign_test::{Provider, TestIssuer, TestKey, TokenDraft};
 use countersign_tests::http::Service;
@@ -349,4 +351,52 @@ fn s9_05_faults_of_the_settings_name_their_field() {
     );
     let without = GatewayConfig::from_toml(&config).expect("a configuration").rules(layer(), &Policy::default());
     assert!(without.expect_err("no issuer").to_string().contains("embedded issuer"));
+}
+
+/// The swaps of a file change while it runs; its issuer does not, so that one process has one set of keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_02_a_file_changes_its_swaps_and_keeps_its_issuer() {
+    let users = TestIssuer::with_system_clock();
+    let folder = std::env::temp_dir().join(format!("cs-gateway-minted-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+    write(
+        "policy.toml",
+        &format!(
+            "[[issuers]]\nissuer = {:?}\naudience = \"shop\"\nkeys = {{ inline = '{}' }}\n",
+            users.name(),
+            users.jwks()
+        ),
+    );
+    let audience = "[[audience]]\nname = \"orders\"\nscopes = [\"orders:read\", \"stock:read\"]\n";
+    write("issuer.toml", &format!("issuer = \"http://127.0.0.1:4000\"\n{audience}"));
+    let text = |issuer: &str, scopes: &str| {
+        format!(
+            "{}\n[issuer]\nfile = \"issuer.toml\"\n{issuer}\n[[swap]]\nprefix = \"/orders\"\n[swap.mint]\n\
+             audience = \"orders\"\nscopes = {scopes}\n",
+            guide().file("gateway.toml")
+        )
+    };
+    let (path, listen) = (folder.join("gateway.toml"), "listen = \"127.0.0.1:4000\"");
+    write("gateway.toml", &text("", "[]"));
+    let nowhere = WatchedGateway::from_file(&path).map(drop).expect_err("its keys are served nowhere").to_string();
+    assert!(nowhere.contains("issuer: listen"), "{nowhere}");
+    write("gateway.toml", &text(listen, "[\"orders:read\"]"));
+    let watched = WatchedGateway::from_file(&path).expect("a gateway");
+    let token = users.token().subject("ann").audience("shop").scope("orders:read stock:read").sign();
+    let minted = async || token_of(&asks_as(watched.gateway(), &token).await.expect("allowed"));
+    let verifier = Verifier::new(watched.issuer().expect("embedded").trusted_for("orders")).expect("a verifier");
+    let scopes = async || {
+        let verified = verifier.verify(&minted().await).await.expect("signed by the issuer of the start");
+        verified.grants().scopes.iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(scopes().await, "orders:read");
+    write("gateway.toml", &text(listen, "[\"orders:read\", \"stock:read\"]"));
+    assert_eq!(watched.reload().await.ok(), Some(true));
+    assert_eq!(scopes().await, "orders:read stock:read");
+    write("gateway.toml", &text("listen = \"127.0.0.1:4001\"", "[]"));
+    let refused = watched.reload().await.expect_err("another address").to_string();
+    assert!(refused.contains("issuer: changed"), "{refused}");
+    assert_eq!(scopes().await, "orders:read stock:read", "the last good rules stay in force");
+    std::fs::remove_dir_all(&folder).expect("removed");
 }
