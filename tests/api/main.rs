@@ -38,7 +38,7 @@ const CRATES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("countersign-apikey", &["axum", "serde"]),
-    ("countersign-gateway", &["axum", "bytes", "http", "serde_json"]),
+    ("countersign-gateway", &["axum", "bytes", "http", "serde_json", "tokio", "tower_layer", "tower_service"]),
     ("countersign-issuer", &["axum"]),
     ("countersign-redis", &[]),
     ("countersign-test", &["axum", "serde_json"]),
