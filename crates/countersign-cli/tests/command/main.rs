@@ -20,4 +20,5 @@ mod rotate;
 mod run;
 mod tools;
 mod trace;
+mod trace_services;
 mod verify;

@@ -17,13 +17,13 @@ use tower::ServiceExt;
 
 use crate::run::{assert_form, countersign};
 
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A folder that is removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("countersign-trace-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
@@ -32,7 +32,7 @@ impl Folder {
         Folder(path)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.join(name).to_string_lossy().into_owned()
     }
 
@@ -161,7 +161,7 @@ impl Shop {
 }
 
 /// The whole tree as text: each service with those that it called, in order.
-fn shape(decisions: &[Value], parent: &Value) -> String {
+pub(crate) fn shape(decisions: &[Value], parent: &Value) -> String {
     let mut below: Vec<String> = decisions
         .iter()
         .filter(|decision| decision["parent"] == *parent)

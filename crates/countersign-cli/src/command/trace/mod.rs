@@ -1,5 +1,6 @@
 //! `countersign trace`: who called whom, with which decision, from the audit lines of several services.
 
+mod all;
 mod graph;
 mod line;
 mod list;
@@ -16,9 +17,9 @@ use read::{Counts, Wanted};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  found, and every decision is `allowed`
-  1  found, and some decision is not; with --list: there are such transactions
+  1  found, and some decision is not, with --all in any transaction; with --list: there are such transactions
   2  invalid use: a bad option, an unreadable file
-  3  not found: no line has this identifier";
+  3  not found: no line has this identifier; with --all: no line has any";
 
 /// Show who called whom in one transaction, with which decision, from the audit lines of several services.
 ///
@@ -26,7 +27,7 @@ Exit codes:
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    /// The transaction; with --list there is none
+    /// The transaction; with --list and --all there is none
     txn: Option<String>,
     /// The files with lines; no file, or -, is standard input
     #[arg(value_name = "FILE")]
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// List the transactions in which a decision is not `allowed`
     #[arg(long)]
     list: bool,
+    /// Show every transaction, in the order in which they begin
+    #[arg(long, conflicts_with = "list")]
+    all: bool,
     /// Print one JSON object: txn, decisions with number, parent and outcome, and what was not readable
     #[arg(long)]
     json: bool,
@@ -44,13 +48,15 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let Arguments { txn, files, trace_id, list, json } = self;
-        if list {
+        let Arguments { txn, files, trace_id, list, all, json } = self;
+        if list || all {
             let files: Vec<String> = txn.into_iter().chain(files).collect();
-            return list::run(&files, trace_id, json);
+            return if list { list::run(&files, trace_id, json) } else { all::run(&files, trace_id, json) };
         }
         let Some(id) = txn.filter(|id| !id.is_empty()) else {
-            return Err(Failure::usage("no transaction given; name its txn, or list those with refusals (--list)"));
+            return Err(Failure::usage(
+                "no transaction given; name its txn, show all (--all), or list those with refusals (--list)",
+            ));
         };
         let wanted = if trace_id { Wanted::TraceId(id) } else { Wanted::Txn(id) };
         let (events, counts) = read::decisions(&wanted, &files)?;
@@ -63,7 +69,8 @@ impl Arguments {
             return Ok(Exit::Undecided);
         }
         if !json {
-            show::tree(&wanted, &events, &graph::parents(&events), &counts)?;
+            show::tree(&wanted, &events, &graph::parents(&events))?;
+            show::notes(&counts).iter().for_each(|note| output::note(&format!("countersign: {note}")));
         }
         Ok(if events.iter().all(line::Event::is_allowed) { Exit::Done } else { Exit::Rejected })
     }

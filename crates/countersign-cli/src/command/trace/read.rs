@@ -1,4 +1,4 @@
-//! Reading the lines of all files, of which only those of one transaction are kept.
+//! Reading the lines of all files, of which only the decisions that are shown are kept.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,6 +8,9 @@ use crate::input;
 
 /// The most decisions of one transaction.
 const MAX_DECISIONS: usize = 10_000;
+
+/// The most decisions of all transactions together.
+const MAX_ALL_DECISIONS: usize = 100_000;
 
 /// The identifier of a transaction, or of a trace.
 #[derive(Clone, Debug)]
@@ -75,30 +78,70 @@ pub(super) fn each(files: &[String], mut take: impl FnMut(usize, Event, Form)) -
 }
 
 /// The decisions of one transaction, in the order of the input.
+pub(super) fn decisions(wanted: &Wanted, files: &[String]) -> Result<(Vec<Event>, Counts), Failure> {
+    let mut kept = Kept::new(MAX_DECISIONS);
+    let counts = each(files, |file, event, form| {
+        if wanted.is_of(&event) {
+            kept.add(file, event, form);
+        }
+    })?;
+    Ok((kept.events, Counts { left_out: kept.left_out, ..counts }))
+}
+
+/// The decisions of one transaction.
+pub(super) type Transaction = (Wanted, Vec<Event>);
+
+/// The decisions of every transaction, or of every trace, in the order in which their first ones are in the input.
+pub(super) fn all(files: &[String], by_trace: bool) -> Result<(Vec<Transaction>, Counts), Failure> {
+    let id_of = |event: &Event| if by_trace { event.trace_id.clone() } else { event.txn.clone() };
+    let mut kept = Kept::new(MAX_ALL_DECISIONS);
+    let counts = each(files, |file, event, form| {
+        if id_of(&event).is_some() {
+            kept.add(file, event, form);
+        }
+    })?;
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut transactions: Vec<Transaction> = Vec::new();
+    for event in kept.events {
+        let Some(id) = id_of(&event) else { continue };
+        match places.get(&id).and_then(|place| transactions.get_mut(*place)) {
+            Some((_, events)) => events.push(event),
+            None => {
+                places.insert(id.clone(), transactions.len());
+                let wanted = if by_trace { Wanted::TraceId(id) } else { Wanted::Txn(id) };
+                transactions.push((wanted, vec![event]));
+            }
+        }
+    }
+    Ok((transactions, Counts { left_out: kept.left_out, ..counts }))
+}
+
+/// The events that are kept.
 ///
 /// A service may write an event as a JSON line and through `tracing`, and a file may be named twice: an event counts as
 /// often as in the one place that has it most often.
-pub(super) fn decisions(wanted: &Wanted, files: &[String]) -> Result<(Vec<Event>, Counts), Failure> {
-    let mut decisions = Vec::new();
-    let mut seen: HashMap<(usize, Form, Event), usize> = HashMap::new();
-    let mut kept: HashSet<(Event, usize)> = HashSet::new();
-    let mut left_out = 0;
-    let mut counts = each(files, |file, event, form| {
-        if !wanted.is_of(&event) {
+struct Kept {
+    events: Vec<Event>,
+    seen: HashMap<(usize, Form, Event), usize>,
+    numbered: HashSet<(Event, usize)>,
+    max: usize,
+    left_out: u64,
+}
+
+impl Kept {
+    fn new(max: usize) -> Self {
+        Kept { events: Vec::new(), seen: HashMap::new(), numbered: HashSet::new(), max, left_out: 0 }
+    }
+
+    fn add(&mut self, file: usize, event: Event, form: Form) {
+        if self.events.len() == self.max {
+            self.left_out += u64::from(!self.numbered.contains(&(event, 1)));
             return;
         }
-        if decisions.len() == MAX_DECISIONS {
-            left_out += u64::from(!kept.contains(&(event, 1)));
-            return;
-        }
-        let number = seen.entry((file, form, event.clone())).or_default();
+        let number = self.seen.entry((file, form, event.clone())).or_default();
         *number += 1;
-        if kept.contains(&(event.clone(), *number)) {
-            return;
+        if self.numbered.insert((event.clone(), *number)) {
+            self.events.push(event);
         }
-        kept.insert((event.clone(), *number));
-        decisions.push(event);
-    })?;
-    counts.left_out = left_out;
-    Ok((decisions, counts))
+    }
 }

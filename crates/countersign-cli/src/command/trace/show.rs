@@ -9,7 +9,7 @@ use crate::exit::Failure;
 use crate::output::{self, Tone};
 
 /// Prints the calls as a tree, callers first.
-pub(super) fn tree(wanted: &Wanted, events: &[Event], parents: &[Parent], counts: &Counts) -> Result<(), Failure> {
+pub(super) fn tree(wanted: &Wanted, events: &[Event], parents: &[Parent]) -> Result<(), Failure> {
     let services: std::collections::BTreeSet<&str> = events.iter().map(|event| event.service.as_str()).collect();
     let refused = events.iter().filter(|event| !event.is_allowed()).count();
     let what = match wanted {
@@ -48,9 +48,6 @@ pub(super) fn tree(wanted: &Wanted, events: &[Event], parents: &[Parent], counts
             }
             push(&mut stack, calls.of(Some(number)), &prefix);
         }
-    }
-    for note in notes(counts) {
-        output::note(&format!("countersign: {note}"));
     }
     Ok(())
 }
@@ -115,8 +112,27 @@ pub(super) fn notes(counts: &Counts) -> Vec<String> {
     notes
 }
 
-/// The decisions as JSON, each with the number of its parent.
+/// The transaction as JSON, with what was read beside it.
 pub(super) fn json(wanted: &Wanted, events: &[Event], parents: &[Parent], counts: &Counts) -> Value {
+    with_counts(transaction(wanted, events, parents), counts)
+}
+
+/// Transactions as JSON, with what was read beside them.
+pub(super) fn json_of_all(transactions: &[Value], counts: &Counts) -> Value {
+    with_counts(json!({ "transactions": transactions }), counts)
+}
+
+fn with_counts(mut value: Value, counts: &Counts) -> Value {
+    value["lines"] = counts.lines.into();
+    value["other_lines"] = counts.other.into();
+    value["unreadable_lines"] = counts.unreadable.into();
+    value["dropped_events"] = counts.dropped.into();
+    value["decisions_left_out"] = counts.left_out.into();
+    value
+}
+
+/// The decisions of one transaction, each with the number of its parent.
+pub(super) fn transaction(wanted: &Wanted, events: &[Event], parents: &[Parent]) -> Value {
     let begin = Calls::new(events, parents).begin;
     let decisions: Vec<Value> = events
         .iter()
@@ -149,6 +165,8 @@ pub(super) fn json(wanted: &Wanted, events: &[Event], parents: &[Parent], counts
                 "subject": event.subject,
                 "client": event.client,
                 "actor": event.actor,
+                "txn": event.txn,
+                "trace_id": event.trace_id,
                 "duration_us": event.duration_us,
             })
         })
@@ -157,16 +175,7 @@ pub(super) fn json(wanted: &Wanted, events: &[Event], parents: &[Parent], counts
         Wanted::Txn(id) => (Some(id), None),
         Wanted::TraceId(id) => (None, Some(id)),
     };
-    json!({
-        "txn": txn,
-        "trace_id": trace_id,
-        "decisions": decisions,
-        "lines": counts.lines,
-        "other_lines": counts.other,
-        "unreadable_lines": counts.unreadable,
-        "dropped_events": counts.dropped,
-        "decisions_left_out": counts.left_out,
-    })
+    json!({ "txn": txn, "trace_id": trace_id, "decisions": decisions })
 }
 
 /// The calls of each decision's service, in the order of time.
