@@ -1,5 +1,6 @@
 //! Transaction tokens (draft-ietf-oauth-transaction-tokens-10): CONFORMANCE S9.08, S9.09, S9.11, S9.13.
 
+mod begin;
 mod chain;
 mod forward;
 mod grpc;

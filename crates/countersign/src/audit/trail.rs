@@ -110,6 +110,12 @@ impl Trail {
         }
     }
 
+    /// Notes the transaction that began with the request.
+    #[cfg(all(feature = "outbound", feature = "txn"))]
+    pub(crate) fn began(&self, transaction: &TransactionToken) {
+        self.found().transaction.get_or_insert_with(|| transaction.clone());
+    }
+
     /// The trail of the request with these extensions, with the route, which routers behind the layer match more exactly.
     #[cold]
     pub(crate) fn routed(extensions: &Extensions) -> Option<&Self> {

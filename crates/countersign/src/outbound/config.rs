@@ -26,6 +26,23 @@ pub(super) fn source(binding: &OutboundConfig, policy: &Policy) -> Result<Box<dy
     }
 }
 
+/// The credentials of the binding's client for requests of transaction tokens, without what concerns its own tokens.
+#[cfg(feature = "txn")]
+pub(super) fn transaction_credentials(
+    binding: &OutboundConfig,
+    policy: &Policy,
+) -> Result<ClientCredentials, ConfigError> {
+    let client = binding.client.as_deref().filter(|_| binding.token_file.is_none());
+    let client = client.ok_or_else(|| {
+        ConfigError::new("client", "missing; name the client that requests transaction tokens, with its secret or key")
+    })?;
+    let mut binding = binding.clone();
+    (binding.audience, binding.resource, binding.scope) = (None, None, None);
+    (binding.dpop, binding.accept_bearer_tokens) = (false, false);
+    (binding.dpop_key_file, binding.dpop_key_algorithm) = (None, None);
+    credentials(&binding, client, policy)
+}
+
 fn credentials(binding: &OutboundConfig, client: &str, policy: &Policy) -> Result<ClientCredentials, ConfigError> {
     let mut faults = Vec::new();
     let connection = fetch::settings(binding.connection.as_ref().or(policy.connection.as_ref()))?;

@@ -40,6 +40,8 @@ mod future;
 mod layer;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+#[cfg(feature = "txn")]
+mod new_transaction;
 mod nonce;
 mod origin;
 mod proof;
@@ -52,6 +54,8 @@ mod source;
 mod trace;
 #[cfg_attr(not(feature = "txn"), allow(dead_code, reason = "only the feature states transactions"))]
 mod transaction;
+#[cfg(feature = "txn")]
+mod transaction_client;
 
 pub use crate::client::{Assertion, SecretSource};
 pub use crate::refresh::RefreshPolicy;
@@ -64,6 +68,8 @@ pub use future::AttachTokenFuture;
 pub use layer::AttachTokenLayer;
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::AttachTokenMiddleware;
+#[cfg(feature = "txn")]
+pub use new_transaction::NewTransaction;
 pub use repeat::{RepeatOnNonce, RepeatOnNonceLayer};
 pub use replay_body::ReplayBody;
 pub use service::AttachToken;
@@ -71,3 +77,5 @@ pub use source::{
     ClientCredentials, DpopKey, FileToken, ForwardedToken, OutboundContext, OutboundToken, SelfSignedToken,
     StaticToken, TokenFuture, TokenRequest, TokenSource, TokenStats,
 };
+#[cfg(feature = "txn")]
+pub use transaction_client::TransactionClient;

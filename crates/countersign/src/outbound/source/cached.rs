@@ -105,7 +105,7 @@ impl CachedTokens {
             return Err(OutboundError::new(OutboundErrorKind::SubjectExpired, "the caller's token is over"));
         }
         if policy.is_none() {
-            let request = TokenRequest { subject: subject.cloned() };
+            let request = TokenRequest { subject: subject.cloned(), ..TokenRequest::default() };
             let counted = subject.filter(|_| source.may_wait());
             let _place = counted.map(|subject| exchanges.place(&Party::of(subject))).transpose()?;
             let token = rt::within(UNCACHED_TIMEOUT, source.token(&request)).await;

@@ -109,7 +109,8 @@ impl Fetch<OutboundToken> for TokenFetch {
 
     fn fetch(&self, current: Option<Arc<OutboundToken>>, _: bool) -> FetchFuture<OutboundToken, OutboundError> {
         let shared = Arc::clone(&self.shared);
-        let request = TokenRequest { subject: self.owner.as_ref().map(|owner| owner.caller.clone()) };
+        let subject = self.owner.as_ref().map(|owner| owner.caller.clone());
+        let request = TokenRequest { subject, ..TokenRequest::default() };
         // Lifetimes start here, before the request is sent; the subject's remaining lifetime is also measured here.
         let now = shared.clock.now();
         let subject_left = request.subject.as_ref().map(|subject| subject.expires_at().saturating_since(now));

@@ -230,6 +230,12 @@ impl ClientCredentials {
         self
     }
 
+    /// The client itself, for requests of another kind.
+    #[cfg(feature = "txn")]
+    pub(super) fn into_client(self) -> TokenClient {
+        self.0
+    }
+
     /// Refuses a token if the response says that not all scopes were granted. By default it is used.
     #[must_use]
     pub fn require_all_scopes(self) -> Self {

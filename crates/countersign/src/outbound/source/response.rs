@@ -111,6 +111,24 @@ pub(super) fn token_in(
     Ok(token?.with_scope(granted.scope))
 }
 
+/// The transaction token in a response (draft-ietf-oauth-transaction-tokens-10 §5.4), which is not verified yet.
+#[cfg(feature = "txn")]
+pub(super) fn transaction_in(answer: &FetchedResponse) -> Result<Secret<String>, OutboundError> {
+    if answer.status != StatusCode::OK {
+        return Err(failure_of(answer));
+    }
+    let granted: Granted = object(&answer.body).ok_or_else(|| {
+        OutboundError::refused("the token response is not a JSON object with access_token and token_type")
+    })?;
+    if granted.issued_token_type.as_deref() != Some(super::exchange::TXN_TOKEN) {
+        return Err(OutboundError::refused("the token response has no transaction token"));
+    }
+    match granted.token_type.eq_ignore_ascii_case("N_A") {
+        true => Ok(granted.access_token.0),
+        false => Err(OutboundError::refused("the token response has a token_type other than N_A")),
+    }
+}
+
 fn failure_of(answer: &FetchedResponse) -> OutboundError {
     match denied_in(answer) {
         Some(denied) => OutboundError::oauth(code_of(&denied)),
@@ -225,6 +243,28 @@ mod tests {
             assert_eq!(error.code(), "token_refused", "{bad}");
         }
         assert!(read(&answer(201, r#"{"access_token":"t","token_type":"bearer"}"#), false).is_err());
+    }
+
+    #[cfg(feature = "txn")]
+    #[test]
+    fn s9_09_only_a_transaction_token_is_one() {
+        let with = |token_type: &str, issued: &str| {
+            let body = format!(r#"{{"access_token":"t","token_type":"{token_type}","issued_token_type":"{issued}"}}"#);
+            transaction_in(&answer(200, &body)).map(|token| token.expose().clone())
+        };
+        let (txn, access) = (super::super::exchange::TXN_TOKEN, ACCESS_TOKENS[0]);
+        assert_eq!(with("N_A", txn).expect("a token"), "t");
+        assert_eq!(with("n_a", txn).expect("a token"), "t");
+        for (token_type, issued) in [("Bearer", txn), ("N_A", access), ("Bearer", access), ("N_A", ""), ("", txn)] {
+            assert_eq!(with(token_type, issued).expect_err("none").code(), "token_refused", "{token_type} {issued}");
+        }
+        assert!(transaction_in(&answer(200, r#"{"access_token":"t","token_type":"N_A"}"#)).is_err());
+        assert_eq!(
+            transaction_in(&answer(400, r#"{"error":"invalid_target"}"#)).expect_err("refused").oauth_error(),
+            Some("invalid_target")
+        );
+        // And in the place of an access token, a transaction token is none.
+        assert!(read(&answer(200, r#"{"access_token":"t","token_type":"N_A"}"#), false).is_err());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::refresh::RefreshPolicy;
 use crate::telemetry;
 
 /// The parameters that have a setter, or that are sent without one.
-const RESERVED_PARAMETERS: [&str; 17] = [
+const RESERVED_PARAMETERS: [&str; 19] = [
     "grant_type",
     "assertion",
     "client_id",
@@ -41,6 +41,8 @@ const RESERVED_PARAMETERS: [&str; 17] = [
     "subject_token_type",
     "requested_token_type",
     "requested_token_use",
+    "request_context",
+    "request_details",
     "actor_token",
     "actor_token_type",
     "refresh_token",
@@ -94,8 +96,8 @@ struct Proofs {
 }
 
 /// The response to a request, and what the request had that no log may show.
-struct Sent {
-    answer: FetchedResponse,
+pub(super) struct Sent {
+    pub(super) answer: FetchedResponse,
     secrets: Vec<Secret<String>>,
     proof: Option<RequestProof>,
 }
@@ -176,48 +178,69 @@ impl TokenClient {
     }
 
     pub(super) async fn request_token(&self, request: &TokenRequest) -> Result<OutboundToken, OutboundError> {
-        let endpoint = match &self.client {
-            Some((_, Credential::Certificate)) => Endpoint::TokenWithCertificate,
-            _ => Endpoint::Token,
-        };
-        let endpoint = self.endpoint.url(endpoint, &self.connection, &self.clock).await?;
-        let refused = |code: Option<&str>, description: Option<String>| {
-            let client = self.client.as_ref().map(|(id, credential)| (id.as_str(), credential));
-            let (scopes, is_exchange) = (&self.scopes[..], request.subject.is_some());
-            let is_bound = self.bound.is_some();
-            Refused { endpoint: &endpoint, client, scopes, is_exchange, is_bound }.context(code, description.as_deref())
-        };
-        let sent = self.send(&endpoint, request).await;
-        let Sent { answer, secrets, proof } = sent.map_err(|error| error.with_context(refused(None, None)))?;
         // The flow of Entra does not state the kind of the token.
         let is_exchange = request.subject.is_some() && self.exchange == exchange::Flow::Standard;
-        let signer = proof.as_ref().map(|proof| &proof.signer);
-        let (accepts_bearer, policy) = (self.accepts_bearer, &self.refresh_policy);
-        let expected = Expected { is_exchange, signer, accepts_bearer, policy };
-        // Without its query, which may hold a secret.
-        let shown = || format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
-        let token = token_in(&answer, &expected, || {
-            if !self.has_warned.swap(true, Ordering::Relaxed) {
-                telemetry::token_lifetime_unreadable(&shown());
-            }
-        });
-        let token = token.map_err(|error| {
-            let secrets = secrets.iter().map(|secret| secret.expose().as_str());
-            let description = description_in(&answer).and_then(|text| refusal::description(&text, secrets));
-            let context = refused(error.oauth_error(), description);
-            error.with_context(context)
-        })?;
-        if signer.is_some() && token.signer().is_none() && !self.has_warned_of_bearer.swap(true, Ordering::Relaxed) {
-            telemetry::token_not_bound(&shown());
-        }
+        let read = |sent: &Sent, endpoint: &Url| self.token_in(sent, endpoint, is_exchange);
+        let (token, endpoint) = self.request(request, read).await?;
         let lacks_one = token.scope().is_some_and(|granted| {
             self.scopes.iter().any(|requested| !granted.split_ascii_whitespace().any(|scope| scope == requested))
         });
         if self.requires_all_scopes && lacks_one {
             let error = OutboundError::refused("not all scopes were granted, and all are required");
-            return Err(error.with_context(refused(Some("invalid_scope"), None)));
+            return Err(error.with_context(self.refusal(&endpoint, request, Some("invalid_scope"), None)));
         }
         Ok(token)
+    }
+
+    /// The token in a response, if it is as it must be.
+    fn token_in(&self, sent: &Sent, endpoint: &Url, is_exchange: bool) -> Result<OutboundToken, OutboundError> {
+        let signer = sent.proof.as_ref().map(|proof| &proof.signer);
+        let (accepts_bearer, policy) = (self.accepts_bearer, &self.refresh_policy);
+        let expected = Expected { is_exchange, signer, accepts_bearer, policy };
+        // Without its query, which may hold a secret.
+        let shown = || format!("{}{}", endpoint.origin().ascii_serialization(), endpoint.path());
+        let token = token_in(&sent.answer, &expected, || {
+            if !self.has_warned.swap(true, Ordering::Relaxed) {
+                telemetry::token_lifetime_unreadable(&shown());
+            }
+        })?;
+        if signer.is_some() && token.signer().is_none() && !self.has_warned_of_bearer.swap(true, Ordering::Relaxed) {
+            telemetry::token_not_bound(&shown());
+        }
+        Ok(token)
+    }
+
+    /// Sends the request, and reads the response with `read`. Returns the endpoint too.
+    pub(super) async fn request<T>(
+        &self,
+        request: &TokenRequest,
+        read: impl FnOnce(&Sent, &Url) -> Result<T, OutboundError>,
+    ) -> Result<(T, Arc<Url>), OutboundError> {
+        let endpoint = match &self.client {
+            Some((_, Credential::Certificate)) => Endpoint::TokenWithCertificate,
+            _ => Endpoint::Token,
+        };
+        let endpoint = self.endpoint.url(endpoint, &self.connection, &self.clock).await?;
+        let sent = self.send(&endpoint, request).await;
+        let sent = sent.map_err(|error| error.with_context(self.refusal(&endpoint, request, None, None)))?;
+        let read = read(&sent, &endpoint).map_err(|error| {
+            let secrets = sent.secrets.iter().map(|secret| secret.expose().as_str());
+            let description = description_in(&sent.answer).and_then(|text| refusal::description(&text, secrets));
+            let context = self.refusal(&endpoint, request, error.oauth_error(), description.as_deref());
+            error.with_context(context)
+        })?;
+        Ok((read, endpoint))
+    }
+
+    /// The description of a refusal by this endpoint.
+    fn refusal(&self, endpoint: &Url, request: &TokenRequest, code: Option<&str>, description: Option<&str>) -> String {
+        let client = self.client.as_ref().map(|(id, credential)| (id.as_str(), credential));
+        let scopes = match &request.transaction {
+            Some(transaction) => std::slice::from_ref(&transaction.scope),
+            None => &self.scopes[..],
+        };
+        let (is_exchange, is_bound) = (request.subject.is_some(), self.bound.is_some());
+        Refused { endpoint, client, scopes, is_exchange, is_bound }.context(code, description)
     }
 
     /// Sends the request, and again if that is harmless and may help. Each attempt has new assertions.
@@ -308,7 +331,7 @@ impl TokenClient {
         let mut form = Serializer::new(String::new());
         match (&request.subject, &proofs.grant) {
             (Some(subject), _) => {
-                exchange::append_subject(&mut form, subject, self.exchange);
+                exchange::append_subject(&mut form, subject, self.exchange, request.transaction.as_ref());
             }
             (None, Some(assertion)) => {
                 form.append_pair("grant_type", exchange::JWT_BEARER).append_pair("assertion", assertion.expose());
@@ -324,8 +347,10 @@ impl TokenClient {
         for resource in &self.resources {
             form.append_pair("resource", resource);
         }
-        if !self.scopes.is_empty() {
-            form.append_pair("scope", &self.scopes.join(" "));
+        match &request.transaction {
+            Some(transaction) => exchange::append_transaction(&mut form, transaction),
+            None if self.scopes.is_empty() => {}
+            None => drop(form.append_pair("scope", &self.scopes.join(" "))),
         }
         for (name, value) in &self.parameters {
             form.append_pair(name, value);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use countersign_core::error::Fault;
 
 use super::context::OutboundContext;
+use super::exchange::TransactionForm;
 use super::token::OutboundToken;
 use crate::authenticate::CallerToken;
 use crate::outbound::error::OutboundError;
@@ -28,6 +29,8 @@ pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<OutboundToken, Out
 pub struct TokenRequest {
     /// The caller on whose behalf the call is made; `None` for the service's own token.
     pub subject: Option<CallerToken>,
+    /// The transaction that begins, if a transaction token is requested.
+    pub(in crate::outbound) transaction: Option<TransactionForm>,
 }
 
 /// A source of tokens. It need not cache them: what it is bound to does.
