@@ -14,5 +14,6 @@ mod minted;
 mod nginx;
 mod reload;
 mod swap;
+mod transaction;
 mod unsuitable;
 mod world;

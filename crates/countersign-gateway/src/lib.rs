@@ -43,6 +43,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attach;
+mod begin;
 mod config;
 mod counts;
 mod decide;
@@ -64,7 +66,7 @@ mod target;
 pub use config::WatchedGateway;
 pub use config::{
     ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig, IdentityConfig,
-    LimitsConfig, ListenAddress, MetricsConfig, MintConfig, SwapConfig,
+    LimitsConfig, ListenAddress, MetricsConfig, MintConfig, SwapConfig, SwapTransactionConfig,
 };
 pub use decide::{Decide, DecideLayer};
 pub use decision::{EdgeDecision, RequestChanges};

@@ -8,17 +8,19 @@ use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use countersign::app::{Protected, RouteMatcher, RouteTable, Routes, try_protect};
-use countersign::authenticate::{AuthenticateLayer, Authenticated, AuthenticationStatus, CallerToken};
+use countersign::authenticate::{AuthenticateLayer, Authenticated, AuthenticationStatus};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::verify::Verified;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, header};
 use tower::ServiceExt as _;
 
+use crate::attach::{CREDENTIALS, SwapRefusal, TXN_TOKEN};
 use crate::decision::{EdgeDecision, RequestChanges};
 use crate::identity::ReservedHeaders;
 use crate::problem::{self, Problem};
 use crate::request::{ClientRequest, is_host};
-use crate::swap::{CREDENTIALS, Swap, SwapRefusal};
+use crate::swap::Swap;
 use crate::target::Target;
 
 /// The longest body of a refusal, in bytes; that of the layer has a few hundred.
@@ -64,16 +66,21 @@ pub struct Rules {
     /// The headers of credentials, which do not pass on routes with a swap.
     credentials: Vec<HeaderName>,
     /// The longest prefix first.
-    swaps: Vec<Swap>,
+    swaps: Arc<[Swap]>,
+    /// Some of them begin transactions, so that the header belongs to the gateway.
+    begins_transactions: bool,
 }
+
+/// Request extension: the swaps, of which the handler applies that of its route.
+#[derive(Clone)]
+struct Swaps(Arc<[Swap]>);
 
 /// In the extensions of a response: the request reached the handler of its route. Only this module can create one.
 #[derive(Clone)]
 struct Reached {
     caller: Option<Arc<Verified>>,
-    token: Option<CallerToken>,
-    /// The path of its route.
-    path: Option<MatchedPath>,
+    /// The headers in place of the credential; `None` if its route has no swap.
+    swapped: Option<Result<HeaderMap, SwapRefusal>>,
     /// The subprotocols of a WebSocket handshake, without tokens.
     protocols: Vec<HeaderValue>,
 }
@@ -97,7 +104,8 @@ impl Rules {
             table,
             headers,
             credentials: CREDENTIALS.to_vec(),
-            swaps: Vec::new(),
+            swaps: Arc::default(),
+            begins_transactions: false,
         })
     }
 
@@ -115,18 +123,24 @@ impl Rules {
     /// `ConfigError` if two swaps have the same prefix, or one has no route.
     pub fn swaps(mut self, swaps: impl IntoIterator<Item = Swap>) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
+        let mut all = self.swaps.to_vec();
         for swap in swaps {
             let mut fault = |problem: &'static str| faults.push(Fault::new(format!("swap {}", swap.prefix()), problem));
-            if self.swaps.iter().any(|other| other.prefix() == swap.prefix()) {
+            if all.iter().any(|other| other.prefix() == swap.prefix()) {
                 fault("set twice; keep one of them");
             }
             if !self.table.iter().any(|route| swap.covers(route.path())) {
                 fault("no route has this prefix; correct it, or remove the swap");
             }
-            self.swaps.push(swap);
+            all.push(swap);
         }
         ConfigError::check(faults)?;
-        self.swaps.sort_by_key(|swap| std::cmp::Reverse(swap.prefix().len()));
+        all.sort_by_key(|swap| std::cmp::Reverse(swap.prefix().len()));
+        self.begins_transactions = all.iter().any(Swap::begins_transactions);
+        if self.begins_transactions {
+            self.headers.add(&TXN_TOKEN);
+        }
+        self.swaps = all.into();
         Ok(self)
     }
 
@@ -162,7 +176,9 @@ impl Rules {
             return Err(problem::AMBIGUOUS.into());
         }
         let mut remove: Vec<_> = self.headers.found_in(&headers).cloned().collect();
-        let is_replaced = |name| self.headers.names().any(|set| set == name);
+        let is_replaced = |name: &HeaderName| {
+            self.headers.names().any(|set| set == name) || (self.begins_transactions && *name == TXN_TOKEN)
+        };
         if foreign == ForeignHeaders::Refuse && !remove.iter().all(is_replaced) {
             return Err(problem::RESERVED_HEADER.into());
         }
@@ -175,6 +191,9 @@ impl Rules {
         *asked.method_mut() = method.clone();
         *asked.uri_mut() = target.as_str().parse().map_err(|_| problem::AMBIGUOUS)?;
         *asked.headers_mut() = headers;
+        if !self.swaps.is_empty() {
+            asked.extensions_mut().insert(Swaps(Arc::clone(&self.swaps)));
+        }
         let Ok(mut answer) = self.app.clone().oneshot(asked).await;
         let Some(reached) = answer.extensions_mut().remove::<Reached>() else {
             return Err(Refusal::Of(answer));
@@ -184,12 +203,9 @@ impl Rules {
             None => HeaderMap::new(),
         };
         let mut changes = RequestChanges { set, remove: Vec::new(), answer: added(answer.headers()) };
-        let of_route = |swap: &&Swap| reached.path.as_ref().is_some_and(|path| swap.covers(path.as_str()));
-        if let Some(swap) = self.swaps.iter().find(of_route) {
+        if let Some(swapped) = reached.swapped {
             remove.extend(self.credentials.iter().cloned());
-            if let Some(caller) = &reached.caller {
-                changes.set.extend(swap.headers(caller, reached.token, &method, target.path()).await?);
-            }
+            changes.set.extend(swapped?);
         }
         if protocols {
             match reached.protocols.split_first() {
@@ -203,7 +219,9 @@ impl Rules {
             }
         }
         // Also what the client did not send: the edge may have seen a spelling that the gateway did not.
-        remove.extend(self.headers.names().filter(|name| !remove.contains(name)).cloned().collect::<Vec<_>>());
+        let transaction = self.begins_transactions.then_some(TXN_TOKEN);
+        let own = self.headers.names().chain(&transaction).filter(|name| !remove.contains(name));
+        remove.extend(own.cloned().collect::<Vec<_>>());
         remove.retain(|name| !changes.set.contains_key(name));
         changes.remove = remove;
         Ok(changes)
@@ -234,17 +252,32 @@ impl From<Problem> for Refusal {
 
 /// The handler of all routes. A request without a mark of the layer would be a fault of this crate: it is refused.
 async fn reached(request: Request) -> Response {
-    let caller = match Authenticated::status(request.extensions()) {
+    let (request, _) = request.into_parts();
+    let caller = match Authenticated::status(&request.extensions) {
         AuthenticationStatus::Verified(caller) => Some(Arc::clone(caller)),
         AuthenticationStatus::Anonymous => None,
         _ => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     };
-    let protocols = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().cloned().collect();
-    let mut response = StatusCode::OK.into_response();
-    let token = request.extensions().get::<CallerToken>().cloned();
-    let path = request.extensions().get::<MatchedPath>().cloned();
-    response.extensions_mut().insert(Reached { caller, token, path, protocols });
+    let protocols = request.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().cloned().collect();
+    let swapped = swapped(caller.as_deref(), &request).await;
+    // The status is in the audit event of the request.
+    let status = match &swapped {
+        Some(Err(refusal)) => refusal.status(),
+        _ => StatusCode::OK,
+    };
+    let mut response = status.into_response();
+    response.extensions_mut().insert(Reached { caller, swapped, protocols });
     response
+}
+
+/// The headers in place of the credential of a request, if its route has a swap. Anonymous callers get none.
+async fn swapped(caller: Option<&Verified>, request: &Parts) -> Option<Result<HeaderMap, SwapRefusal>> {
+    let Swaps(swaps) = request.extensions.get::<Swaps>()?;
+    let route = request.extensions.get::<MatchedPath>()?.as_str();
+    let swap = swaps.iter().find(|swap| swap.covers(route))?;
+    let Some(caller) = caller else { return Some(Ok(HeaderMap::new())) };
+    let about = (&request.method, request.uri.path(), route);
+    Some(swap.headers(caller, &request.extensions, about).await)
 }
 
 /// The headers that the layer adds to an answer, without those of the handler above.

@@ -1,38 +1,35 @@
 //! The swap of the client's credential for a token that only the next service accepts.
 
-use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, Ready, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::Bytes;
 use countersign::authenticate::CallerToken;
 use countersign::integration::Sampler;
 use countersign::outbound::{
     AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError, OutboundErrorKind, TokenSource,
 };
 use countersign_core::clock::{Clock as _, SystemClock};
-use countersign_core::error::ConfigError;
-#[cfg(feature = "issuer")]
-use countersign_core::error::Fault;
+use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::{
     DigestCache, DigestKey, OccupancyBudget, OverBudget, Standing, decode_base64url, safe_text,
 };
 use countersign_core::policy::{OutboundConfig, Policy};
 use countersign_core::verify::Verified;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{Extensions, HeaderMap, Method, header};
 use serde::Deserialize;
 use serde_json::Value;
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::Layer as _;
 
+use crate::attach::{Captured, SwapRefusal, attached, call};
+use crate::begin::Begin;
 use crate::counts::{SwapCounts, SwapOutcome};
 #[cfg(feature = "issuer")]
 use crate::mint::{InternalToken, Minter};
 use crate::problem::{self, Problem};
-use crate::request::DPOP;
 
 /// The longest lifetime of an internal token, in seconds.
 const MAX_LIFETIME_SECONDS: u64 = 120;
@@ -49,9 +46,6 @@ const CLAIMS_BYTES: usize = 4 * 1024 * 1024;
 /// The mean memory of the claims of a token, which sizes the table, in bytes.
 const MEAN_CLAIMS: usize = 256;
 
-/// The headers of credentials, which never pass on a route with a swap.
-pub(crate) const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, DPOP];
-
 /// A swap: for the routes below a prefix, the client's credential is replaced by a token of the next service.
 ///
 /// Either a token service exchanges the client's token (RFC 8693), or an embedded issuer mints the new one (`Swap::minted`, feature
@@ -62,6 +56,8 @@ pub(crate) const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, DPOP];
 /// A token that is bound to a key is only swapped if the new one is bound to the gateway's own key; each request then gets a proof
 /// for the origin of the next service and the path, which that service checks. An API key cannot be exchanged (403), and can be
 /// swapped for a minted token.
+///
+/// [`with_transaction`](Self::with_transaction) exchanges it for a transaction token, which all services behind take.
 #[derive(Clone)]
 pub struct Swap {
     prefix: String,
@@ -76,6 +72,7 @@ enum Tokens {
     Exchanged(Box<Exchange>),
     #[cfg(feature = "issuer")]
     Minted(Arc<Minter>),
+    Begun(Box<Begin>),
 }
 
 /// The exchange at a token service.
@@ -206,6 +203,7 @@ impl Swap {
             Tokens::Exchanged(exchange) => Some(exchange),
             #[cfg(feature = "issuer")]
             Tokens::Minted(_) => None,
+            Tokens::Begun(_) => None,
         }
     }
 
@@ -225,6 +223,45 @@ impl Swap {
         Ok(Swap::of(prefix, audience, Tokens::Minted(Arc::new(minter))))
     }
 
+    /// The swap for the routes whose path is `prefix` or begins with it and a slash, by transaction tokens
+    /// (draft-ietf-oauth-transaction-tokens-10): each request begins a transaction with this scope, and its token goes to all services
+    /// behind in the header `Txn-Token`.
+    ///
+    /// `token` is then the gateway's own token for the next service, which tells who sends the request. Its client requests the
+    /// transaction token too. `policy` names the trust domain and its service in `transactions`. The details of the transaction are
+    /// the method and the route.
+    ///
+    /// A transaction token is bound to no key, as nobody is identified by it: clients whose tokens are bound are taken too, after the
+    /// layer has checked their proofs. A header `Txn-Token` of a client never passes.
+    ///
+    /// ```no_run
+    /// use countersign::policy::Policy;
+    /// use countersign_gateway::Swap;
+    ///
+    /// # fn swap(policy: Policy) -> Result<Swap, countersign::error::ConfigError> {
+    /// let token = &policy.outbound[0]; // of the next service
+    /// let swap = Swap::with_transaction("/orders", token, "orders:place", &policy)?;
+    /// # Ok(swap)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new), on `transactions` if the policy names no trust domain and service, and on `scope` if it is empty.
+    pub fn with_transaction(
+        prefix: impl Into<String>,
+        token: &OutboundConfig,
+        scope: impl Into<String>,
+        policy: &Policy,
+    ) -> Result<Self, ConfigError> {
+        let prefix = checked(prefix.into())?;
+        let begin = Begin::new(token, &scope.into(), policy).map_err(|error| {
+            let named = |fault: &Fault| Fault::new(format!("swap {prefix}: {}", fault.field), fault.problem.clone());
+            ConfigError::check(error.faults().iter().map(named).collect()).err().unwrap_or(error)
+        })?;
+        let audience = begin.trust_domain().to_owned();
+        Ok(Swap::of(prefix, audience, Tokens::Begun(Box::new(begin))))
+    }
+
     fn of(prefix: String, audience: String, tokens: Tokens) -> Self {
         Swap { prefix, audience, tokens, records: Arc::default() }
     }
@@ -235,41 +272,50 @@ impl Swap {
             || path.strip_prefix(&self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// Returns whether its requests begin transactions.
+    pub(crate) fn begins_transactions(&self) -> bool {
+        matches!(self.tokens, Tokens::Begun(_))
+    }
+
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// The headers of the new token, for a request with this method and path.
+    /// The headers of the new token, for a request of this caller with its method, its path and that of its route.
     pub(crate) async fn headers(
         &self,
         caller: &Verified,
-        token: Option<CallerToken>,
-        method: &Method,
-        path: &str,
+        extensions: &Extensions,
+        (method, path, route): (&Method, &str, &str),
     ) -> Result<HeaderMap, SwapRefusal> {
         let counts = &self.records.counts;
-        let (problem, detail) = match &self.tokens {
-            Tokens::Exchanged(exchange) => match exchange.headers(caller, token, method, path).await {
-                Ok((headers, outcome)) => {
-                    counts.count(outcome);
-                    return Ok(headers);
-                }
-                Err(SwapRefusal::Outbound(error)) => {
-                    let is_callers = error.kind() == OutboundErrorKind::SubjectExpired;
-                    counts.count(if is_callers { SwapOutcome::Refused } else { SwapOutcome::Failed });
-                    return Err(SwapRefusal::Outbound(error));
-                }
-                Err(SwapRefusal::Unsuitable(fault)) => (problem::UNSUITABLE_TOKEN, fault.to_owned()),
-                Err(SwapRefusal::Problem(problem)) => (problem, problem.title.to_owned()),
-            },
+        let given = match &self.tokens {
+            Tokens::Exchanged(exchange) => exchange.headers(caller, extensions.get(), method, path).await,
             #[cfg(feature = "issuer")]
             Tokens::Minted(minter) => match minter.headers(caller, method, path).await {
-                Ok((headers, outcome)) => {
-                    counts.count(outcome);
-                    return Ok(headers);
+                Ok(given) => Ok(given),
+                Err(refusal) => {
+                    self.records.refused(&self.audience, refusal.problem, &refusal.detail);
+                    return Err(refusal.problem.into());
                 }
-                Err(refusal) => (refusal.problem, refusal.detail),
             },
+            Tokens::Begun(begin) => {
+                let headers = begin.headers(caller, extensions, (method, path, route)).await;
+                headers.map(|headers| (headers, SwapOutcome::New))
+            }
+        };
+        let (problem, detail) = match given {
+            Ok((headers, outcome)) => {
+                counts.count(outcome);
+                return Ok(headers);
+            }
+            Err(SwapRefusal::Outbound(error)) => {
+                let is_callers = error.kind() == OutboundErrorKind::SubjectExpired;
+                counts.count(if is_callers { SwapOutcome::Refused } else { SwapOutcome::Failed });
+                return Err(SwapRefusal::Outbound(error));
+            }
+            Err(SwapRefusal::Unsuitable(fault)) => (problem::UNSUITABLE_TOKEN, fault.to_owned()),
+            Err(SwapRefusal::Problem(problem)) => (problem, problem.title.to_owned()),
         };
         self.records.refused(&self.audience, problem, &detail);
         Err(problem.into())
@@ -290,6 +336,7 @@ impl Swap {
             }
             #[cfg(feature = "issuer")]
             Tokens::Minted(_) => Vec::new(),
+            Tokens::Begun(_) => Vec::new(),
         }
     }
 
@@ -300,6 +347,7 @@ impl Swap {
             Tokens::Exchanged(exchange) => exchange.stats().callers,
             #[cfg(feature = "issuer")]
             Tokens::Minted(minter) => minter.tokens(),
+            Tokens::Begun(_) => 0,
         }
     }
 }
@@ -353,7 +401,7 @@ impl Exchange {
     async fn headers(
         &self,
         caller: &Verified,
-        token: Option<CallerToken>,
+        token: Option<&CallerToken>,
         method: &Method,
         path: &str,
     ) -> Result<(HeaderMap, SwapOutcome), SwapRefusal> {
@@ -361,14 +409,11 @@ impl Exchange {
         if caller.binding().is_some() && !self.may_bind {
             return Err(problem::BOUND_CREDENTIAL.into());
         }
-        let mut request = Request::new(());
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = format!("{}{path}", self.origin).parse().map_err(|_| problem::AMBIGUOUS)?;
-        request.extensions_mut().insert(token);
-        let exchanged =
-            tokio::time::timeout(self.timeout, self.waited_for(caller, self.client.clone().oneshot(request)));
+        let mut request = call(&self.origin, method, path)?;
+        request.extensions_mut().insert(token.clone());
+        let exchanged = tokio::time::timeout(self.timeout, self.waited_for(caller, attached(&self.client, request)));
         let exchanged = exchanged.await.unwrap_or_else(|_| Err(OutboundError::unavailable("no token in time", None)));
-        let headers = exchanged.map_err(SwapRefusal::Outbound)?.into_parts().0.headers;
+        let headers = exchanged.map_err(SwapRefusal::Outbound)?;
         let (scheme, token) = headers
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok()?.split_once(' '))
@@ -468,46 +513,6 @@ struct Claims {
 #[derive(Deserialize)]
 struct Actor {
     sub: String,
-}
-
-/// The reason for which a request gets no token.
-pub(crate) enum SwapRefusal {
-    Problem(Problem),
-    /// The fault of the token that the token service gave.
-    Unsuitable(&'static str),
-    Outbound(OutboundError),
-}
-
-impl From<Problem> for SwapRefusal {
-    fn from(problem: Problem) -> Self {
-        SwapRefusal::Problem(problem)
-    }
-}
-
-/// In place of a client: returns the headers that were attached.
-#[derive(Clone, Copy, Debug)]
-struct Captured;
-
-impl Service<Request<()>> for Captured {
-    type Response = Response<Bytes>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Bytes>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        let mut response = Response::new(Bytes::new());
-        for name in CREDENTIALS {
-            if let Some(value) = request.headers().get(&name) {
-                let mut value: HeaderValue = value.clone();
-                value.set_sensitive(true);
-                response.headers_mut().insert(name, value);
-            }
-        }
-        ready(Ok(response))
-    }
 }
 
 impl fmt::Debug for Swap {

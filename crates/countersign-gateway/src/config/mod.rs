@@ -13,6 +13,8 @@ pub use embedded::{EmbeddedIssuerConfig, MintConfig};
 pub use file::GatewayConfig;
 pub use limits::{LimitsConfig, MetricsConfig};
 pub use listen::ListenAddress;
-pub use parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+pub use parts::{
+    ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig, SwapTransactionConfig,
+};
 #[cfg(feature = "config")]
 pub use watched::WatchedGateway;

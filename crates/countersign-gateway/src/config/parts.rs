@@ -108,6 +108,17 @@ pub struct SwapConfig {
     pub client_as_actor: bool,
     /// The token that the embedded issuer mints, in place of `token`.
     pub mint: Option<MintConfig>,
+    /// Requests a transaction token too; `token` is then the gateway's own.
+    pub transaction: Option<SwapTransactionConfig>,
+}
+
+/// A transaction that begins with each request; see [`Swap::with_transaction`](crate::Swap::with_transaction).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SwapTransactionConfig {
+    /// The purpose of the transactions: scopes of the trust domain, separated by spaces.
+    pub scope: String,
 }
 
 impl ApiKeysConfig {
@@ -171,17 +182,19 @@ impl SwapConfig {
         limits: &LimitsConfig,
     ) -> Result<Swap, ConfigError> {
         let bytes = limits.swap_cache_bytes.map(std::num::NonZero::get);
-        match (&self.token, &self.mint) {
-            (Some(token), None) => {
+        let fault = |problem: &'static str| Err(ConfigError::new(format!("swap {}", safe_text(&self.prefix)), problem));
+        match (&self.token, &self.mint, &self.transaction) {
+            (Some(token), None, None) => {
                 let swap = Swap::within(&self.prefix, &token_from(token, folder), policy, bytes)?;
                 let client = token.client.as_ref().filter(|_| self.client_as_actor);
                 Ok(client.into_iter().fold(swap, Swap::client_as_actor))
             }
-            (None, Some(mint)) => mint.swap(&self.prefix, issuer, policy, bytes),
-            _ => {
-                let problem = "neither token nor mint, or both; set one of them";
-                Err(ConfigError::new(format!("swap {}", safe_text(&self.prefix)), problem))
+            (Some(token), None, Some(transaction)) if !self.client_as_actor => {
+                Swap::with_transaction(&self.prefix, &token_from(token, folder), &transaction.scope, policy)
             }
+            (None, Some(mint), None) => mint.swap(&self.prefix, issuer, policy, bytes),
+            (_, _, Some(_)) => fault("transaction without token, or beside mint or client_as_actor; set token only"),
+            _ => fault("neither token nor mint, or both; set one of them"),
         }
     }
 }

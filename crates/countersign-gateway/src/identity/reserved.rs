@@ -145,6 +145,11 @@ impl ReservedHeaders {
         headers.keys().filter(|name| self.contains(name))
     }
 
+    /// Reserves one more name, which is one of a header.
+    pub(crate) fn add(&mut self, name: &HeaderName) {
+        self.names.insert(class(name.as_str()));
+    }
+
     /// The names that are set, as they are written.
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
         self.set.iter().map(|(name, _)| name)
