@@ -6,6 +6,7 @@ mod forward;
 mod grpc;
 mod guards;
 mod layer;
+mod lifetime;
 mod outside;
 mod peers;
 mod replacement;

@@ -67,7 +67,7 @@ pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;
 pub use crate::verify::transaction::{
     TransactionStep, UncachedTransaction, cached_transaction, check_in_transaction, explain_in_transaction,
-    transaction_text, verify_transaction_after_refresh,
+    still_accepts_transaction, transaction_text, verify_transaction_after_refresh,
 };
 pub use crate::verify::verifier::{Step, Uncached};
 pub use crate::verify::vouched::{

@@ -364,6 +364,11 @@ pub fn verify_transaction_after_refresh(
     span.finish(|| verifier.verifier.verify_after_refresh(token, outcome)).map(TransactionToken)
 }
 
+/// Returns whether the policy and the keys in force accept the transaction, with the same authorities, and it has not expired.
+pub async fn still_accepts_transaction(verifier: &TransactionVerifier, transaction: &TransactionToken) -> bool {
+    verifier.verifier.still_accepts(&transaction.0).await
+}
+
 /// The token itself, to be forwarded unmodified.
 #[must_use]
 pub fn transaction_text(transaction: &TransactionToken) -> Option<&str> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::clock::Clock;
 use countersign_core::pseudonym::Pseudonyms;
-use countersign_core::verify::{TransactionToken, Verified, Verifier};
+use countersign_core::verify::{TransactionToken, TransactionVerifier, Verified, Verifier};
 use http::{Extensions, HeaderMap, Uri};
 
 use super::api_key::ApiKeyCheck;
@@ -48,8 +48,8 @@ pub(crate) struct LayerContext {
     pub(crate) introspection: Option<Introspector>,
     pub(crate) api_keys: Option<Arc<dyn ApiKeyCheck>>,
     pub(super) locations: TokenLocations,
-    /// True if the layer takes transaction tokens, so that guards can demand one.
-    pub(crate) takes_transactions: bool,
+    /// Set if the layer takes transaction tokens, so that guards can demand one.
+    pub(crate) transactions: Option<TransactionVerifier>,
     /// Set if a check in a handler needs more of a request than its origin.
     #[cfg(feature = "axum")]
     pub(crate) copies_requests: bool,

@@ -582,7 +582,7 @@ impl AuthenticateLayerBuilder {
             introspection,
             api_keys,
             locations: settings.locations.clone(),
-            takes_transactions: settings.transactions.is_some(),
+            transactions: settings.transactions.as_ref().map(|transactions| transactions.verifier.clone()),
             #[cfg(feature = "axum")]
             copies_requests,
             #[cfg(feature = "axum")]

@@ -39,7 +39,7 @@ impl Deref for Transaction {
 impl Transaction {
     /// The transaction of a caller; `None` if its request has no transaction token.
     pub(crate) fn of(caller: &Caller, path: &str) -> Result<Option<Self>, Rejection> {
-        if !caller.context.takes_transactions {
+        if caller.context.transactions.is_none() {
             telemetry::missing_layer(path, "add .transaction_tokens(..) to AuthenticateLayer::builder");
             return Err(Rejection::setup_fault(caller.form));
         }

@@ -31,7 +31,7 @@ impl Denied {
 
 /// Returns whether the requirement reads transactions, and the layer takes none: a mistake in the set-up, which is logged.
 pub(crate) fn lacks_transactions(requirement: &Requirement, context: &LayerContext) -> bool {
-    let lacks = !context.takes_transactions && requirement.needs_transaction();
+    let lacks = context.transactions.is_none() && requirement.needs_transaction();
     if lacks {
         telemetry::transactions_not_taken(requirement, &context.samples, context.clock.elapsed());
     }

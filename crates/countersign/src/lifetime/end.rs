@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
-use countersign_core::integration::still_accepts;
+use countersign_core::integration::{still_accepts, still_accepts_transaction};
 use countersign_core::token::CredentialKind;
-use countersign_core::verify::Verified;
+use countersign_core::verify::{TransactionToken, Verified};
 use http::Extensions;
 use tokio::time::timeout;
 
@@ -36,6 +36,8 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 ///
 /// An API key is looked up again, and its caller ends with it. A store that cannot be read ends no caller before its expiry.
 ///
+/// A request that came with a transaction token ends with whichever of the two ends first.
+///
 /// A wall clock that is set back does not extend it: the time that the token had left counts by the monotonic clock too.
 ///
 /// With axum it is a handler argument; elsewhere [`from_extensions`](Self::from_extensions) creates it. The
@@ -46,6 +48,7 @@ pub struct TokenEnd {
     /// The expiry on the monotonic clock.
     deadline: Duration,
     verified: Arc<Verified>,
+    transaction: Option<TransactionToken>,
     asked: Option<AskedAbout>,
     context: Arc<LayerContext>,
 }
@@ -60,13 +63,15 @@ impl TokenEnd {
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        let Authenticated { verified, asked, context, .. } = extensions.get::<Authenticated>()?;
+        let Authenticated { verified, transaction, asked, context, .. } = extensions.get::<Authenticated>()?;
         let verified = Arc::clone(verified.as_ref()?);
-        let expires_at = verified.expires_at();
+        let expiry_of_transaction = transaction.as_ref().map(TransactionToken::expires_at);
+        let expires_at = expiry_of_transaction.into_iter().fold(verified.expires_at(), UnixTime::min);
         let left = expires_at.saturating_since(context.clock.now());
         let deadline = context.clock.elapsed().saturating_add(left);
         let asked = asked.as_deref().cloned();
-        Some(TokenEnd { expires_at, deadline, verified, asked, context: Arc::clone(context) })
+        let (transaction, context) = (transaction.clone(), Arc::clone(context));
+        Some(TokenEnd { expires_at, deadline, verified, transaction, asked, context })
     }
 
     /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
@@ -119,6 +124,11 @@ impl TokenEnd {
     /// Asks the policy and the keys in force, and the revocation check, again.
     async fn is_accepted(&self) -> bool {
         if !still_accepts(&self.context.verifier, &self.verified).await {
+            return false;
+        }
+        if let Some((transactions, transaction)) = self.context.transactions.as_ref().zip(self.transaction.as_ref())
+            && !still_accepts_transaction(transactions, transaction).await
+        {
             return false;
         }
         let token = self.asked.as_ref().and_then(AskedAbout::token);
