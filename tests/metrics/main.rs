@@ -197,3 +197,20 @@ async fn gauges_of_a_removed_issuer_are_no_numbers_any_more() {
     metrics.publish();
     assert!(!ready("https://stays.test").is_nan() && ready("https://goes.test").is_nan());
 }
+
+/// S10.05: the service of transaction tokens has the name of its trust domain, which is configured.
+#[tokio::test]
+#[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
+async fn s10_05_the_keys_of_transaction_tokens_have_numbers() {
+    use countersign::metrics::Metrics;
+    use countersign_test::TestIssuer;
+    let _exclusive = exclusive();
+    let (recorder, issuer) = (service::recorder(), TestIssuer::new());
+    let transactions = issuer.transaction_verifier_for("numbers.example");
+    let metrics = Metrics::new(&issuer.verifier_for("api"));
+    let ready = || value(&recorder.render(), "countersign_keys_ready{issuer=\"numbers.example\"}");
+    metrics.publish();
+    assert!(!recorder.render().contains("numbers.example"));
+    metrics.transactions(&transactions).publish();
+    assert!((ready() - 1.0).abs() < f64::EPSILON);
+}

@@ -9,6 +9,7 @@ mod layer;
 mod lifetime;
 mod outside;
 mod peers;
+mod reload;
 mod replacement;
 mod service;
 mod shop;

@@ -69,6 +69,9 @@ pub use crate::verify::transaction::{
     TransactionStep, UncachedTransaction, cached_transaction, check_in_transaction, explain_in_transaction,
     still_accepts_transaction, transaction_text, verify_transaction_after_refresh,
 };
+pub use crate::verify::transaction_replaceable::{
+    TransactionReplacer, build_replaceable_transactions, issuer_of_transactions,
+};
 pub use crate::verify::verifier::{Step, Uncached};
 pub use crate::verify::vouched::{
     check_sender, has_same_authorities, is_vouched_now, verified_bytes, vouch, vouch_again, vouched_claims,

@@ -8,7 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::error::ConfigError;
-use countersign_core::key::{KeyHealth, KeyStats, RefreshOutcome, RefreshReason};
+#[cfg(feature = "txn")]
+use countersign_core::integration::issuer_of_transactions;
+use countersign_core::key::{KeyHealth, KeySource, KeyStats, RefreshOutcome, RefreshReason};
+use countersign_core::policy::TrustedIssuer;
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
@@ -30,7 +35,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// # Ok::<(), countersign::error::ConfigError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Health(Verifier);
+pub struct Health {
+    verifier: Verifier,
+    #[cfg(feature = "txn")]
+    transactions: Option<TransactionVerifier>,
+}
 
 /// The error of a deadline that passed before every issuer had keys.
 ///
@@ -58,23 +67,53 @@ impl Health {
     /// The health of this verifier's key sources.
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
-        Health(verifier.clone())
+        Health {
+            verifier: verifier.clone(),
+            #[cfg(feature = "txn")]
+            transactions: None,
+        }
+    }
+
+    /// Adds the keys of transaction tokens: without them, requests that have such a token get 503. Reports name their service by
+    /// its trust domain.
+    ///
+    /// ```
+    /// use countersign::health::Health;
+    /// use countersign::verify::{TransactionVerifier, Verifier};
+    ///
+    /// fn health(verifier: &Verifier, transactions: &TransactionVerifier) -> Health {
+    ///     Health::new(verifier).transactions(transactions)
+    /// }
+    /// # let _ = health;
+    /// ```
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn transactions(self, transactions: &TransactionVerifier) -> Self {
+        Health { transactions: Some(transactions.clone()), ..self }
+    }
+
+    /// The key sources, each with the name in reports.
+    fn sources(&self) -> impl Iterator<Item = (String, Arc<dyn KeySource>)> + '_ {
+        let named = |name: &str, issuer: &TrustedIssuer| (name.to_owned(), Arc::clone(issuer.key_source()));
+        let issuers = self.verifier.issuers().map(move |issuer| named(issuer.issuer(), &issuer));
+        #[cfg(feature = "txn")]
+        let issuers = issuers.chain(self.transactions.iter().filter_map(move |transactions| {
+            Some(named(transactions.trust_domain(), &*issuer_of_transactions(transactions)?))
+        }));
+        issuers
     }
 
     /// Returns whether tokens of every issuer can be verified, as a readiness endpoint reports it. Stale keys count as ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.issuers().all(|issuer| issuer.key_source().describe().health.is_ready())
+        self.sources().all(|(_, source)| source.describe().health.is_ready())
     }
 
     /// The issuers with the health of their keys, sorted by name.
     #[must_use]
     pub fn report(&self) -> Vec<(String, KeyHealth)> {
-        let mut report: Vec<(String, KeyHealth)> = self
-            .0
-            .issuers()
-            .map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().describe().health))
-            .collect();
+        let mut report: Vec<(String, KeyHealth)> =
+            self.sources().map(|(name, source)| (name, source.describe().health)).collect();
         report.sort_by(|one, other| one.0.cmp(&other.0));
         report
     }
@@ -90,7 +129,7 @@ impl Health {
     /// ```
     #[must_use]
     pub fn policy_error(&self) -> Option<Arc<ConfigError>> {
-        self.0.policy_error()
+        self.verifier.policy_error()
     }
 
     /// The issuers with the counts of their key sources, sorted by name: for counters, and for a gauge of the keys' age.
@@ -105,7 +144,7 @@ impl Health {
     #[must_use]
     pub fn stats(&self) -> Vec<(String, KeyStats)> {
         let mut stats: Vec<(String, KeyStats)> =
-            self.0.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer.key_source().describe().stats)).collect();
+            self.sources().map(|(name, source)| (name, source.describe().stats)).collect();
         stats.sort_by(|one, other| one.0.cmp(&other.0));
         stats
     }
@@ -135,7 +174,7 @@ impl Health {
     /// Refreshes every source without keys, all at once, each within its policy's `max_wait`. Returns the pause before a retry.
     async fn refresh_once(&self) -> Duration {
         let mut refreshes = JoinSet::new();
-        for source in self.0.issuers().map(|issuer| Arc::clone(issuer.key_source())) {
+        for (_, source) in self.sources() {
             if !source.describe().health.is_ready() {
                 refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
             }

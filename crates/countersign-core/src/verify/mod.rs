@@ -20,6 +20,7 @@ pub(crate) mod signature;
 pub(crate) mod span;
 pub(crate) mod still_accepted;
 pub(crate) mod transaction;
+pub(crate) mod transaction_replaceable;
 mod verified;
 pub(crate) mod verifier;
 pub(crate) mod vouched;

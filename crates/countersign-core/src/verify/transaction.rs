@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::builder::VerifierBuilder;
 use super::needs_keys::NeedsKeys;
 use super::report::Report;
 use super::span::VerificationSpan;
@@ -117,6 +118,14 @@ impl TransactionVerifier {
         Ok(if policy.deny_danger { builder.deny_danger() } else { builder })
     }
 
+    pub(super) fn from_parts(verifier: Verifier, trust_domain: Arc<str>) -> Self {
+        TransactionVerifier { verifier, trust_domain }
+    }
+
+    pub(super) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Checks a compact JWS, the whole value of a header `Txn-Token`.
     ///
     /// Waits only if the token's key is not cached, and then within the limits of its key source.
@@ -184,6 +193,12 @@ impl TransactionVerifierBuilder {
     /// # Errors
     /// `ConfigError` with every fault: an empty trust domain, mixed algorithms, a lifetime or leeway out of range, and so on.
     pub fn build(self) -> Result<TransactionVerifier, ConfigError> {
+        let (builder, trust_domain) = self.checked()?;
+        Ok(TransactionVerifier { verifier: builder.build()?, trust_domain })
+    }
+
+    /// The builder of the verifier inside, and the trust domain.
+    pub(super) fn checked(self) -> Result<(VerifierBuilder, Arc<str>), ConfigError> {
         let mut faults = self.service.faults();
         if self.cache_bytes < MIN_CACHE_BYTES {
             faults.push(Fault::new("cache_bytes", "below 65536; transaction tokens are kept to be forwarded"));
@@ -194,8 +209,8 @@ impl TransactionVerifierBuilder {
             .clock(self.clock)
             .max_token_bytes(MAX_TRANSACTION_TOKEN_BYTES)
             .cache_bytes(self.cache_bytes);
-        let verifier = if self.denies_danger { builder.deny_danger() } else { builder }.build()?;
-        Ok(TransactionVerifier { verifier, trust_domain: self.service.trust_domain().into() })
+        let builder = if self.denies_danger { builder.deny_danger() } else { builder };
+        Ok((builder, self.service.trust_domain().into()))
     }
 }
 
@@ -214,12 +229,30 @@ pub struct TransactionToken(Arc<Verified>);
 
 impl TransactionToken {
     /// The identifier of the transaction (`txn`): the same in every service that takes part in it, and in their logs.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn log_line(transaction: &TransactionToken) -> String {
+    ///     format!("transaction {}: the order was placed", transaction.id())
+    /// }
+    /// # let _ = log_line;
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         self.0.transaction_id().unwrap_or_default() // required
     }
 
     /// The trust domain (`aud`).
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_of_the_shop(transaction: &TransactionToken) -> bool {
+    ///     transaction.trust_domain() == "shop.example"
+    /// }
+    /// # let _ = is_of_the_shop;
+    /// ```
     #[must_use]
     pub fn trust_domain(&self) -> &str {
         self.0.audiences().next().unwrap_or_default() // required
@@ -227,41 +260,105 @@ impl TransactionToken {
 
     /// The principal of the transaction (`sub`). It is unique within the [trust domain](Self::trust_domain), whatever issuer a
     /// caller's token has.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_owner(transaction: &TransactionToken) -> bool {
+    ///     transaction.trust_domain() == "shop.example" && transaction.subject() == "users:ann"
+    /// }
+    /// # let _ = is_owner;
+    /// ```
     #[must_use]
     pub fn subject(&self) -> &str {
         self.0.subject()
     }
 
     /// The service that issued the token (`iss`), or the trust domain if the policy names no issuer.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_of_the_service(transaction: &TransactionToken) -> bool {
+    ///     transaction.issuer() == "https://sts.shop.example"
+    /// }
+    /// # let _ = is_of_the_service;
+    /// ```
     #[must_use]
     pub fn issuer(&self) -> &str {
         self.0.issuer()
     }
 
     /// The workload that requested the token (`req_wl`), not the one that sent this request.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn came_in_by_the_gateway(transaction: &TransactionToken) -> bool {
+    ///     transaction.requesting_workload() == "gateway"
+    /// }
+    /// # let _ = came_in_by_the_gateway;
+    /// ```
     #[must_use]
     pub fn requesting_workload(&self) -> &str {
         self.0.client_id().unwrap_or_default() // required
     }
 
     /// The party that acts for the subject (`act.sub`), outermost, if the service that issued the token wrote one.
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_by_somebody_else(transaction: &TransactionToken) -> bool {
+    ///     transaction.actor().is_some_and(|actor| actor != transaction.subject())
+    /// }
+    /// # let _ = is_by_somebody_else;
+    /// ```
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.0.actor()
     }
 
     /// The purpose of the transaction (`scope`).
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_a_trade(transaction: &TransactionToken) -> bool {
+    ///     transaction.scopes().any(|scope| scope == "trade.stocks")
+    /// }
+    /// # let _ = is_a_trade;
+    /// ```
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.0.grants().scopes.iter()
     }
 
     /// The expiry (`exp`).
+    ///
+    /// ```
+    /// use countersign_core::clock::{Clock, SystemClock};
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_worth_a_start(transaction: &TransactionToken) -> bool {
+    ///     transaction.expires_at().saturating_since(SystemClock.now()).as_secs() >= 10
+    /// }
+    /// # let _ = is_worth_a_start;
+    /// ```
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.0.expires_at()
     }
 
     /// The time of issue (`iat`).
+    ///
+    /// ```
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn lifetime(transaction: &TransactionToken) -> std::time::Duration {
+    ///     transaction.expires_at().saturating_since(transaction.issued_at())
+    /// }
+    /// # let _ = lifetime;
+    /// ```
     #[must_use]
     pub fn issued_at(&self) -> UnixTime {
         self.0.issued_at().unwrap_or_default() // required
@@ -292,6 +389,21 @@ impl TransactionToken {
 
     /// The environment of the request that began the transaction (`rctx`), decoded into `T`. With an `Option`, it may be absent.
     ///
+    /// ```
+    /// use countersign_core::claims::ClaimsError;
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Origin {
+    ///     req_ip: std::net::IpAddr,
+    /// }
+    ///
+    /// fn address(transaction: &TransactionToken) -> Result<std::net::IpAddr, ClaimsError> {
+    ///     Ok(transaction.request_context::<Origin>()?.req_ip)
+    /// }
+    /// # let _ = address;
+    /// ```
+    ///
     /// # Errors
     /// As [`context`](Self::context).
     pub fn request_context<T: serde::de::DeserializeOwned>(&self) -> Result<T, ClaimsError> {
@@ -299,6 +411,21 @@ impl TransactionToken {
     }
 
     /// All claims as the application's own type, decoded once per token and type.
+    ///
+    /// ```
+    /// use countersign_core::claims::ClaimsError;
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Tenant {
+    ///     tenant: String,
+    /// }
+    ///
+    /// fn tenant(transaction: &TransactionToken) -> Result<String, ClaimsError> {
+    ///     Ok(transaction.claims::<Tenant>()?.tenant.clone())
+    /// }
+    /// # let _ = tenant;
+    /// ```
     ///
     /// # Errors
     /// As [`context`](Self::context).
@@ -309,6 +436,16 @@ impl TransactionToken {
     /// Returns whether the transaction itself meets `requirement` now: its scopes, its subject, its claims.
     ///
     /// Guards use [`in_transaction`](crate::authz::in_transaction) for the same.
+    ///
+    /// ```
+    /// use countersign_core::authz::{claim, scope};
+    /// use countersign_core::verify::TransactionToken;
+    ///
+    /// fn is_purchase(transaction: &TransactionToken) -> bool {
+    ///     transaction.meets(&scope("trade.stocks").and(claim("/tctx/action", "BUY")))
+    /// }
+    /// # let _ = is_purchase;
+    /// ```
     #[must_use]
     pub fn meets(&self, requirement: &Requirement) -> bool {
         self.0.meets(requirement)

@@ -66,7 +66,7 @@ impl Health {
             report.iter().map(|(issuer, health)| json!({ "issuer": issuer, "keys": name(health) })).collect();
         let body = json!({
             "status": if is_ready { "ready" } else { "not_ready" },
-            "policy": { "fingerprint": self.0.fingerprint().to_string(), "is_latest": self.policy_error().is_none() },
+            "policy": { "fingerprint": self.verifier.fingerprint().to_string(), "is_latest": self.policy_error().is_none() },
             "issuers": issuers,
         });
         let mut response = Response::new(Bytes::from(body.to_string()));

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 #[cfg(feature = "metrics")]
 use countersign_core::integration::Publisher;
+#[cfg(feature = "txn")]
+use countersign_core::integration::issuer_of_transactions;
 use countersign_core::integration::{Metric, MetricValue, Sample};
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::Verifier;
 
 use super::names::{
@@ -35,6 +39,8 @@ struct Sources {
     #[cfg(feature = "introspection")]
     introspection: Option<AuthenticateLayer>,
     replays: Option<AuthenticateLayer>,
+    #[cfg(feature = "txn")]
+    transactions: Option<TransactionVerifier>,
     #[cfg(feature = "metrics")]
     publisher: Arc<Publisher>,
 }
@@ -50,6 +56,8 @@ impl Metrics {
             #[cfg(feature = "introspection")]
             introspection: None,
             replays: None,
+            #[cfg(feature = "txn")]
+            transactions: None,
             #[cfg(feature = "metrics")]
             publisher: Arc::default(),
         }))
@@ -93,6 +101,23 @@ impl Metrics {
     #[must_use]
     pub fn replays(self, layer: &AuthenticateLayer) -> Self {
         Metrics(Arc::new(Sources { replays: Some(layer.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    /// Adds the keys of transaction tokens, whose service is named by its trust domain in the label `issuer`.
+    ///
+    /// ```
+    /// use countersign::metrics::Metrics;
+    /// use countersign::verify::{TransactionVerifier, Verifier};
+    ///
+    /// fn metrics(verifier: &Verifier, transactions: &TransactionVerifier) -> Metrics {
+    ///     Metrics::new(verifier).transactions(transactions)
+    /// }
+    /// # let _ = metrics;
+    /// ```
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn transactions(self, transactions: &TransactionVerifier) -> Self {
+        Metrics(Arc::new(Sources { transactions: Some(transactions.clone()), ..Sources::clone(&self.0) }))
     }
 
     #[cfg(feature = "metrics")]
@@ -149,8 +174,13 @@ impl Metrics {
             count(&VERIFICATIONS, &[("result", result)], MetricValue::Count(number));
         }
         count(&CACHED, &[], level(verifier.cached_tokens()));
-        for issuer in verifier.issuers() {
-            let (info, name) = (issuer.key_source().describe(), ("issuer", issuer.issuer()));
+        let issuers = verifier.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer));
+        #[cfg(feature = "txn")]
+        let issuers = issuers.chain(self.0.transactions.iter().filter_map(|transactions| {
+            Some((transactions.trust_domain().to_owned(), issuer_of_transactions(transactions)?))
+        }));
+        for (name, issuer) in issuers {
+            let (info, name) = (issuer.key_source().describe(), ("issuer", name.as_str()));
             let stats = info.stats;
             count(&KEYS_READY, &[name], MetricValue::Level(f64::from(u8::from(info.health.is_ready()))));
             count(&KEYS_STALE, &[name], MetricValue::Level(f64::from(u8::from(stats.is_stale))));

@@ -5,6 +5,8 @@
 
 mod content;
 mod file;
+#[cfg(feature = "txn")]
+mod transactions;
 mod watched;
 
 pub use file::PolicyFile;

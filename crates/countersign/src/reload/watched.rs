@@ -9,11 +9,15 @@ use std::time::Duration;
 use countersign_core::error::ConfigError;
 use countersign_core::key::{KeySource, RefreshReason};
 use countersign_core::policy::{AudienceList, AuthoritiesConfig, Policy, TrustedIssuerConfig};
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::{PolicyReplacer, Verifier, VerifierBuilder};
 use tokio::task::JoinSet;
 
 use super::content;
 use super::file::{MakeKeys, PolicyFile};
+#[cfg(feature = "txn")]
+use super::transactions::Transactions;
 use crate::{file, rt, telemetry};
 
 /// The pause after which a changed file must have the same content, so that a file in the middle of a write is not read.
@@ -48,13 +52,15 @@ pub struct WatchedPolicy {
 }
 
 /// A key source, with the settings that determine it.
-type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);
+pub(super) type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);
 
 struct Watch {
     path: PathBuf,
     make_keys: Box<MakeKeys>,
     denies_danger: bool,
     replacer: PolicyReplacer,
+    #[cfg(feature = "txn")]
+    transactions: Option<Transactions>,
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -68,6 +74,8 @@ struct State {
     text: String,
     policy: Arc<Policy>,
     keys: Vec<KnownKeys>,
+    #[cfg(feature = "txn")]
+    transaction_keys: Option<KnownKeys>,
     /// The last text or error that was reported as refused.
     refused: Option<Result<String, String>>,
 }
@@ -98,13 +106,24 @@ impl WatchedPolicy {
         let text = content::read(&file.path)?;
         let policy = parse(&text, file.denies_danger)?;
         let (builder, keys) = builder(&policy, &file.keys, &[]);
-        let (verifier, replacer) = builder.clock(file.clock).build_replaceable()?;
-        let state = State { text, policy: Arc::new(policy), keys, refused: None };
+        let (verifier, replacer) = builder.clock(Arc::clone(&file.clock)).build_replaceable()?;
+        #[cfg(feature = "txn")]
+        let (transactions, transaction_keys) = Transactions::new(&policy, &file.keys, file.clock)?;
+        let state = State {
+            text,
+            policy: Arc::new(policy),
+            keys,
+            #[cfg(feature = "txn")]
+            transaction_keys,
+            refused: None,
+        };
         let watch = Arc::new(Watch {
             path: file.path,
             make_keys: file.keys,
             denies_danger: file.denies_danger,
             replacer,
+            #[cfg(feature = "txn")]
+            transactions,
             turn: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
             has_ended: AtomicBool::new(false),
@@ -117,6 +136,27 @@ impl WatchedPolicy {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The verifier of transaction tokens, if the policy named their service when it was first read. All of its clones follow the
+    /// file, except for the trust domain: another one, or none, is refused like a faulty policy.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    /// use countersign::reload::WatchedPolicy;
+    ///
+    /// fn layer(policy: &WatchedPolicy) -> Result<AuthenticateLayer, ConfigError> {
+    ///     let missing = || ConfigError::new("transactions", "missing; name the trust domain and its service");
+    ///     let transactions = policy.transactions().ok_or_else(missing)?;
+    ///     AuthenticateLayer::builder(policy.verifier().clone()).transaction_tokens(transactions.clone()).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn transactions(&self) -> Option<&TransactionVerifier> {
+        self.watch.transactions.as_ref().map(|transactions| &transactions.verifier)
     }
 
     /// The policy in force.
@@ -174,7 +214,13 @@ impl Watch {
     /// Fetches the keys of new issuers before requests need them. The policy is in force already. A source that takes longer
     /// is asked again by the requests that need it.
     async fn fetch_new_keys(&self) {
-        let sources: Vec<_> = self.state().keys.iter().map(|(_, source)| Arc::clone(source)).collect();
+        let sources: Vec<_> = {
+            let state = self.state();
+            let keys = state.keys.iter();
+            #[cfg(feature = "txn")]
+            let keys = keys.chain(&state.transaction_keys);
+            keys.map(|(_, source)| Arc::clone(source)).collect()
+        };
         let mut refreshes = JoinSet::new();
         for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
             refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
@@ -237,7 +283,18 @@ impl Watch {
             state.keys.clone()
         };
         let (builder, keys) = builder(&policy, &self.make_keys, &known);
+        #[cfg(feature = "txn")]
+        let next = {
+            let known = self.state().transaction_keys.clone();
+            let checked = self.transactions.as_ref().map(|it| it.check(&policy, &self.make_keys, known.as_ref()));
+            checked.transpose()?
+        };
         let fingerprint = self.replacer.replace(builder)?;
+        #[cfg(feature = "txn")]
+        if let Some((transactions, (next, keys))) = self.transactions.as_ref().zip(next) {
+            transactions.replace(next)?; // it was checked
+            self.state().transaction_keys = Some(keys);
+        }
         let mut state = self.state();
         (state.text, state.policy, state.keys) = (text, Arc::new(policy), keys);
         telemetry::policy_replaced(&self.path, &fingerprint);
@@ -249,15 +306,26 @@ impl Watch {
 fn builder(policy: &Policy, make_keys: &MakeKeys, known: &[KnownKeys]) -> (VerifierBuilder, Vec<KnownKeys>) {
     let mut keys = Vec::new();
     let builder = Verifier::builder().policy(policy, |issuer| {
-        let location = location(issuer);
-        let source = match known.iter().find(|(known, _)| *known == location) {
-            Some((_, source)) => Arc::clone(source),
-            None => make_keys(issuer)?,
-        };
-        keys.push((location, Arc::clone(&source)));
+        let found = source(issuer, make_keys, known)?;
+        let source = Arc::clone(&found.1);
+        keys.push(found);
         Ok(source)
     });
     (builder, keys)
+}
+
+/// The source of an issuer's keys: a known one, if the location is the same.
+pub(super) fn source(
+    issuer: &TrustedIssuerConfig,
+    make_keys: &MakeKeys,
+    known: &[KnownKeys],
+) -> Result<KnownKeys, ConfigError> {
+    let location = location(issuer);
+    let source = match known.iter().find(|(known, _)| *known == location) {
+        Some((_, source)) => Arc::clone(source),
+        None => make_keys(issuer)?,
+    };
+    Ok((location, source))
 }
 
 /// The policy of `text`. If dangers are denied, it states so too, for the outbound client that is made of it.
