@@ -53,9 +53,9 @@ pub struct AuditEvent {
     pub status: Option<u16>,
     /// The status of gRPC, if the headers of the response have one.
     pub grpc_status: Option<u8>,
-    /// The method of HTTP.
+    /// The method of HTTP; `MESSAGE` if it is a message of a queue.
     pub method: String,
-    /// The pattern of the route, such as `/orders/{id}`; never the path.
+    /// The pattern of the route, such as `/orders/{id}`, or the method of gRPC; never another path.
     pub route: Option<String>,
     /// The requirement that refused; if the request was allowed, those that it met.
     pub requirement: Option<String>,

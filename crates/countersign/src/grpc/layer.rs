@@ -14,6 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::request_body;
+use super::route::name_method;
 use crate::authenticate::Authenticate;
 use crate::guard::Require;
 use crate::lifetime::EndWithToken;
@@ -83,6 +84,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         AnswerForm::mark_grpc(request.extensions_mut());
+        name_method(&mut request);
         GrpcFuture { future: self.0.call(request) }
     }
 }
@@ -101,7 +103,8 @@ where
         self.0.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        name_method(&mut request);
         self.0.call(request.map(request_body))
     }
 }

@@ -27,6 +27,7 @@
 mod body;
 mod layer;
 mod request;
+mod route;
 
 pub use layer::{Grpc, GrpcFuture, GrpcInner, GrpcLayer, grpc};
 pub use request::CallerExt;
