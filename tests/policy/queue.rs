@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::audit::{AuditEvent, AuditLog, AuditSink};
 use countersign::authz::{authenticated_within, scope};
 use countersign::clock::{Clock, UnixTime};
 use countersign::key::{KeySet, StaticKeys};
@@ -200,4 +201,49 @@ async fn s9_17_revocation_counts_as_of_now() {
     let open = Revocation::new(Arc::new(Unreachable)).unknown_policy(UnknownPolicy::FailOpen);
     let denied = QueueVerifier::builder(strict, HOUR).revocation(open).build().expect_err("a danger");
     assert_eq!(denied.faults()[0].field, "danger");
+}
+
+/// The audit events of a worker, as lines.
+#[derive(Clone, Debug, Default)]
+struct Events(Arc<std::sync::Mutex<Vec<serde_json::Value>>>);
+
+impl AuditSink for Events {
+    fn record(&self, event: &AuditEvent) {
+        self.0.lock().expect("unpoisoned").push(serde_json::from_str(&event.to_json()).expect("JSON"));
+    }
+}
+
+#[tokio::test]
+async fn s9_17_s10_06_each_decision_about_a_message_has_one_event() {
+    let World { issuer, verifier, .. } = world();
+    let events = Events::default();
+    let key = countersign::secret::Secret::new(vec![7; 32]);
+    let pseudonyms = || countersign::pseudonym::Pseudonyms::new(&key).expect("long enough");
+    let of = |log: AuditLog| {
+        QueueVerifier::builder(verifier.clone(), HOUR).audit(log).log_subjects(pseudonyms()).build().expect("a queue")
+    };
+    let (queue, refusals) = (
+        of(AuditLog::new("exports", events.clone()).client_id("exports-client").allowed()),
+        of(AuditLog::new("exports", events.clone())),
+    );
+    let token = issuer.token().audience("exports").subject("ann").client_id("web").lifetime(HOUR).sign();
+    let now = issuer.clock().now();
+    let long_ago = now.saturating_sub(HOUR * 2);
+    queue.verify(&token, now).await.expect("accepted");
+    assert!(queue.verify(&token, long_ago).await.is_err(), "too late");
+    refusals.verify(&token, now).await.expect("accepted");
+    assert!(refusals.verify("x", now).await.is_err(), "no token");
+    let lines = std::mem::take(&mut *events.0.lock().expect("unpoisoned"));
+    let shown: Vec<_> = lines.iter().map(|line| (line["outcome"].as_str(), line["code"].as_str())).collect();
+    let expected = [("allowed", "ok"), ("refused", "waited_too_long"), ("refused", "malformed")];
+    assert_eq!(shown, expected.map(|(outcome, code)| (Some(outcome), Some(code))));
+    let subject = pseudonyms().pseudonym(issuer.name(), "ann");
+    assert_eq!((&lines[0]["subject"], &lines[0]["client"]), (&subject.into(), &"web".into()));
+    assert!(lines[1].get("issuer").is_none(), "nothing of a refused token is recorded");
+    for line in &lines {
+        assert_eq!((&line["method"], &line["service"]), (&"MESSAGE".into(), &"exports".into()));
+        assert!(line.get("status").is_none() && line.get("route").is_none() && !line.to_string().contains("ann"));
+    }
+    let bad = QueueVerifier::builder(verifier.clone(), HOUR).audit(AuditLog::new("", events.clone())).build();
+    assert_eq!(bad.expect_err("no name").faults()[0].field, "audit");
 }

@@ -44,6 +44,7 @@ pub mod danger;
 mod event;
 mod events;
 mod log;
+mod message;
 mod outcome;
 mod route;
 mod sink;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use countersign_core::clock::UnixTime;
 use countersign_core::error::{ConfigError, Fault, VerifyError};
 use countersign_core::integration::verify_enqueued;
+use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 
+use crate::audit::{AuditLog, Auditor};
 use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery};
 use crate::telemetry::Samples;
 
@@ -50,6 +52,7 @@ struct Settings {
     verifier: Verifier,
     max_age: Duration,
     revocation: Option<Revocation>,
+    audit: Option<Auditor>,
     samples: Samples,
 }
 
@@ -73,6 +76,8 @@ pub struct QueueVerifierBuilder {
     verifier: Verifier,
     max_age: Duration,
     revocation: Option<Revocation>,
+    audit: Option<AuditLog>,
+    subjects: Option<Pseudonyms>,
 }
 
 impl QueueVerifier {
@@ -84,9 +89,9 @@ impl QueueVerifier {
         Self::builder(verifier, max_age).build()
     }
 
-    /// For a revocation check.
+    /// For a revocation check, or an audit log.
     pub fn builder(verifier: Verifier, max_age: Duration) -> QueueVerifierBuilder {
-        QueueVerifierBuilder { verifier, max_age, revocation: None }
+        QueueVerifierBuilder { verifier, max_age, revocation: None, audit: None, subjects: None }
     }
 
     /// Verifies the token of a message that was put into its queue at `enqueued_at`, by the queue's own record.
@@ -98,7 +103,15 @@ impl QueueVerifier {
     /// [`is_unavailable`](VerifyError::is_unavailable) is true, keep the message and try again: keys or the revocation status
     /// were not available.
     pub async fn verify(&self, token: &str, enqueued_at: UnixTime) -> Result<Arc<Verified>, VerifyError> {
-        let Settings { verifier, max_age, revocation, samples } = &*self.0;
+        let Some(audit) = &self.0.audit else { return self.decide(token, enqueued_at).await };
+        let begin = audit.begin();
+        let result = self.decide(token, enqueued_at).await;
+        audit.message(begin, &result);
+        result
+    }
+
+    async fn decide(&self, token: &str, enqueued_at: UnixTime) -> Result<Arc<Verified>, VerifyError> {
+        let Settings { verifier, max_age, revocation, samples, .. } = &*self.0;
         let verified = verify_enqueued(verifier, token, enqueued_at, *max_age).await?;
         let Some(revocation) = revocation else { return Ok(verified) };
         let status = match revocation.query(&verified) {
@@ -122,12 +135,38 @@ impl QueueVerifierBuilder {
         self
     }
 
+    /// Records each decision about a message: refused ones, and accepted ones too with [`AuditLog::allowed`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use countersign::audit::{AuditEvents, AuditLog};
+    /// use countersign::prelude::*;
+    /// use countersign::queue::QueueVerifier;
+    ///
+    /// let verifier = Verifier::new(oidc("https://id.example.com").audience("exports"))?;
+    /// let log = AuditLog::new("exports", AuditEvents).allowed();
+    /// let queue = QueueVerifier::builder(verifier, Duration::from_secs(3600)).audit(log).build()?;
+    /// # let _ = queue;
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    pub fn audit(mut self, log: AuditLog) -> Self {
+        self.audit = Some(log);
+        self
+    }
+
+    /// Names subjects in events of the audit log by pseudonyms of this key, the same as in the layers of other services. Default:
+    /// events name no subject.
+    pub fn log_subjects(mut self, pseudonyms: Pseudonyms) -> Self {
+        self.subjects = Some(pseudonyms);
+        self
+    }
+
     /// Checks the settings and builds.
     ///
     /// # Errors
-    /// `ConfigError` on `max_age` if it is zero or above [`MAX_QUEUE_AGE`], and on `revocation` and `danger` as for a layer.
+    /// `ConfigError` on `max_age` if it is zero or above [`MAX_QUEUE_AGE`], and on `revocation`, `audit` and `danger` as for a layer.
     pub fn build(self) -> Result<QueueVerifier, ConfigError> {
-        let QueueVerifierBuilder { verifier, max_age, revocation } = self;
+        let QueueVerifierBuilder { verifier, max_age, revocation, audit, subjects } = self;
         let mut faults = Vec::new();
         if max_age.is_zero() || max_age > MAX_QUEUE_AGE {
             let problem = format!("not between 1 s and {} s", MAX_QUEUE_AGE.as_secs());
@@ -140,7 +179,9 @@ impl QueueVerifierBuilder {
                 faults.push(Fault::new("danger", problem));
             }
         }
+        faults.extend(audit.iter().flat_map(|log| log.faults(verifier.denies_danger())));
         ConfigError::check(faults)?;
-        Ok(QueueVerifier(Arc::new(Settings { verifier, max_age, revocation, samples: Samples::default() })))
+        let audit = audit.map(|log| Auditor::new(log, verifier.clone(), subjects));
+        Ok(QueueVerifier(Arc::new(Settings { verifier, max_age, revocation, audit, samples: Samples::default() })))
     }
 }
