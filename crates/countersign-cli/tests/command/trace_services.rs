@@ -5,19 +5,20 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{Path, State};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
 use axum::routing::get;
 use axum::{Router, http};
 use countersign::audit::{AuditEvents, AuditLog, AuditWriter};
 use countersign::authz::{claim, in_transaction};
 use countersign::extract::Transaction;
 use countersign::grpc::{CallerExt, grpc};
-use countersign::outbound::{AttachToken, AttachTokenLayer, ClientCredentials, Outbound, OutboundBuilder};
+use countersign::outbound::{
+    AttachToken, AttachTokenLayer, ClientCredentials, NewTransaction, Outbound, OutboundBuilder, TransactionClient,
+};
 use countersign::prelude::*;
 use countersign::secret::Secret;
 use countersign::verify::{TransactionToken, TransactionVerifier};
@@ -39,8 +40,8 @@ use crate::trace::{Folder, SOON, shape};
 const DOMAIN: &str = "shop.example";
 const SECRET: &str = "quaint-heron-lifts-49";
 
-/// In the order of the calls. The second and the last one are of tonic.
-const SERVICES: [&str; 5] = ["orders", "pricing", "stock", "billing", "ledger"];
+/// In the order of the calls. The first one begins the transactions; the second and the last one are of tonic.
+const SERVICES: [&str; 5] = ["gateway", "pricing", "stock", "billing", "ledger"];
 const REQUESTS: usize = 1000;
 
 /// The transactions whose lines are changed to see that it is noticed.
@@ -83,11 +84,30 @@ impl Next {
     }
 }
 
-/// A handler of axum. The call is made by another task, which is where ambient state gets lost.
+/// A handler of axum.
 async fn handle(State(next): State<Next>, transaction: Transaction, headers: HeaderMap) -> StatusCode {
+    call(next, TransactionToken::clone(&transaction), headers).await
+}
+
+/// Calls the next service from another task, which is where ambient state gets lost.
+async fn call(next: Next, transaction: TransactionToken, headers: HeaderMap) -> StatusCode {
     let trace = headers["traceparent"].clone();
     let call = tokio::spawn(async move { next.call(&transaction, trace).await });
     if call.await.expect("no panic") { StatusCode::OK } else { StatusCode::BAD_GATEWAY }
+}
+
+/// The handler of the first service, which begins a transaction. Answers with its identifier.
+async fn begin(
+    State((transactions, next)): State<(TransactionClient, Next)>,
+    Path(number): Path<usize>,
+    headers: HeaderMap,
+    request: Extensions,
+) -> (StatusCode, String) {
+    let (scope, details, _) = kind(number);
+    let new = NewTransaction::new(scope).details(details);
+    let transaction = transactions.begin(&request, new).await.expect("a transaction");
+    let txn = transaction.id().to_owned();
+    (call(next, transaction, headers).await, txn)
 }
 
 /// A service of tonic, as generated code would have it.
@@ -135,21 +155,22 @@ impl tower::Service<http::Request<tonic::body::Body>> for Desk {
     }
 }
 
-/// The requirement of a service on the transaction. Those of the second, third and last one refuse some.
+/// The requirement of a service, but for the first one on the transaction. Those of the second, third and last one refuse some.
 fn requirement(service: &str) -> Requirement {
     match service {
         "pricing" => in_transaction(claim("/tctx/tier", "gold")),
         "stock" => in_transaction(scope("orders:place")),
         "ledger" => in_transaction(claim("/tctx/ledger", "open")),
+        "gateway" => scope("orders:place"),
         _ => in_transaction(scope("orders:place").or(scope("orders:read"))),
     }
 }
 
 /// The scope and the details of a transaction, and the service that refuses it, if one does.
 fn kind(number: usize) -> (&'static str, Value, Option<&'static str>) {
-    let tier = if number % 5 == 0 { "silver" } else { "gold" };
-    let scope = if number % 7 == 0 { "orders:read" } else { "orders:place" };
-    let ledger = if number % 3 == 0 { "closed" } else { "open" };
+    let tier = if number.is_multiple_of(5) { "silver" } else { "gold" };
+    let scope = if number.is_multiple_of(7) { "orders:read" } else { "orders:place" };
+    let ledger = if number.is_multiple_of(3) { "closed" } else { "open" };
     let refuses = match (tier, scope, ledger) {
         ("silver", ..) => Some("pricing"),
         (_, "orders:read", _) => Some("stock"),
@@ -175,16 +196,15 @@ async fn issuer() -> (Issuer, Loopback) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let scopes = ["orders:place", "orders:read"];
     let mut builder = Issuer::builder(format!("http://{}", listener.local_addr().expect("bound")))
-        .add_audience(Audience::new("gateway").scopes(scopes))
         .add_trust_domain(TrustDomain::new(DOMAIN).scopes(scopes));
     for (place, service) in SERVICES.iter().enumerate() {
-        builder = builder.add_audience(Audience::new(*service));
+        builder = builder.add_audience(Audience::new(*service).scopes(scopes.into_iter().filter(|_| place == 0)));
         let client = Client::new(format!("{service}-client")).secret(Secret::from(SECRET));
-        builder = builder.add_client(client.audiences(SERVICES.get(place + 1).copied()));
+        let client = client.audiences(SERVICES.get(place + 1).copied());
+        let rule = TransactionRule::new(DOMAIN, scopes).subject_audiences([*service]);
+        builder = builder.add_client(if place == 0 { client.add_transaction_rule(rule) } else { client });
     }
-    let gateway = Client::new("gateway").secret(Secret::from(SECRET)).audiences(["orders"]);
-    let issuer = builder.add_client(gateway.add_transaction_rule(TransactionRule::new(DOMAIN, scopes)));
-    let issuer = issuer.build().expect("an issuer");
+    let issuer = builder.build().expect("an issuer");
     let server = Loopback::on(listener, issuer.router());
     (issuer, server)
 }
@@ -219,11 +239,19 @@ async fn start(issuer: &Issuer, writer: &AuditWriter) -> (Vec<Loopback>, String)
         let is_grpc = matches!(*service, "pricing" | "ledger");
         // Those of tonic write their events through `tracing`.
         let log = if is_grpc { AuditLog::new(*service, AuditEvents) } else { AuditLog::new(*service, writer.clone()) };
-        let layer = AuthenticateLayer::builder(verifier)
-            .transaction_tokens_required(transactions)
-            .audit(log.client_id(format!("{service}-client")).allowed())
-            .build()
-            .expect("a layer");
+        let layer = AuthenticateLayer::builder(verifier).audit(log.client_id(format!("{service}-client")).allowed());
+        if place == 0 {
+            let credentials = ClientCredentials::from_token_endpoint(format!("{}/token", issuer.name()));
+            let credentials = credentials.client("gateway-client", Secret::from(SECRET));
+            let state = (TransactionClient::new(credentials, transactions).expect("a client"), calls);
+            let route = get(begin).layer(require(requirement(service)));
+            let layer = layer.keep_caller_token().build().expect("a layer");
+            let app = Router::new().route("/shop/{number}", route).with_state(state).layer(layer);
+            http_services.push(Loopback::start(app).await);
+            let url = http_services.last().expect("started").url();
+            return (http_services, url);
+        }
+        let layer = layer.transaction_tokens_required(transactions).build().expect("a layer");
         let origin = if is_grpc {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("bound");
@@ -238,51 +266,18 @@ async fn start(issuer: &Issuer, writer: &AuditWriter) -> (Vec<Loopback>, String)
             http_services.push(started);
             http_services.last().expect("started").url()
         };
-        if place == 0 {
-            return (http_services, origin);
-        }
         calls = next(issuer, place - 1, &origin);
     }
     panic!("there is a first service")
 }
 
-fn claims_of(token: &str) -> Value {
-    let payload = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1).expect("a JWT"));
-    serde_json::from_slice(&payload.expect("base64url")).expect("JSON")
-}
-
-/// A token of the token service for the client `gateway`.
-async fn token(http: &reqwest::Client, sts: &str, form: &[(&str, &str)]) -> String {
-    let answer = http.post(sts).basic_auth("gateway", Some(SECRET)).form(form).send().await.expect("answered");
-    let answer: Value = serde_json::from_slice(&answer.bytes().await.expect("a body")).expect("JSON");
-    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-}
-
-/// What a gateway does: asks for a transaction token for the client's access token, and calls the first service.
-async fn request(
-    number: usize,
-    http: reqwest::Client,
-    sts: String,
-    subject: String,
-    url: String,
-    own: String,
-) -> String {
-    let (scope, details, refuses) = kind(number);
-    let form = [
-        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
-        ("requested_token_type", "urn:ietf:params:oauth:token-type:txn_token"),
-        ("audience", DOMAIN),
-        ("scope", scope),
-        ("subject_token", &subject),
-        ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
-        ("request_details", &details.to_string()),
-    ];
-    let token = token(&http, &sts, &form).await;
-    let txn = claims_of(&token)["txn"].as_str().expect("a txn").to_owned();
-    let request = http.get(url).bearer_auth(own).header("txn-token", token).header("traceparent", trace(number));
-    let status = request.send().await.expect("answered").status().as_u16();
-    assert_eq!(status, if refuses.is_none() { 200 } else { 502 }, "{number}");
-    txn
+/// What the outside asks for. Returns the identifier of the transaction.
+async fn request(number: usize, http: reqwest::Client, token: String, url: String) -> String {
+    let request = http.get(format!("{url}/shop/{number}")).bearer_auth(token).header("traceparent", trace(number));
+    let answer = request.send().await.expect("answered");
+    let expected = if kind(number).2.is_none() { 200 } else { 502 };
+    assert_eq!(answer.status().as_u16(), expected, "{number}");
+    answer.text().await.expect("a text")
 }
 
 fn trace_id(number: usize) -> String {
@@ -321,8 +316,13 @@ fn difference(text: &str, txns: &[String]) -> Option<String> {
         let (tree, expected) = (shape(found, &Value::Null), expected(kind(number).2));
         let is_right = |decision: &Value| {
             let rule = requirement(decision["service"].as_str().expect("text")).to_string();
-            (&decision["txn"], &decision["trace_id"], &decision["requirement"])
-                == (&json!(txns[number]), &json!(trace_id(number)), &json!(rule))
+            let route = match decision["service"].as_str() {
+                Some("gateway") => "/shop/{number}",
+                Some("pricing" | "ledger") => "/shop.Desk/Do",
+                _ => "/",
+            };
+            (&decision["txn"], &decision["trace_id"]) == (&json!(txns[number]), &json!(trace_id(number)))
+                && (&decision["requirement"], &decision["route"]) == (&json!(rule), &json!(route))
         };
         if tree != expected {
             Some(format!("{number}: {tree} instead of {expected}"))
@@ -356,7 +356,7 @@ fn text(lines: &[Value]) -> String {
 }
 
 /// A runtime whose threads log to a file as services do that use `tracing-subscriber` in its JSON form.
-fn runtime(log: &Path) -> tokio::runtime::Runtime {
+fn runtime(log: &std::path::Path) -> tokio::runtime::Runtime {
     let file = Arc::new(std::fs::File::create(log).expect("a file"));
     let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::INFO).with_writer(file).finish();
     let dispatch = tracing::Dispatch::new(subscriber);
@@ -370,19 +370,19 @@ fn runtime(log: &Path) -> tokio::runtime::Runtime {
 fn s9_08_s9_09_s9_13_a_thousand_transactions_through_five_services_are_rebuilt_and_none_is_mixed_up() {
     let folder = Folder::new();
     let (audit, log) = (folder.path("audit.jsonl"), folder.path("services.log"));
-    let txns = runtime(Path::new(&log)).block_on(async {
-        let (issuer, sts) = issuer().await;
+    let txns = runtime(std::path::Path::new(&log)).block_on(async {
+        let (issuer, _sts) = issuer().await;
         let writer = AuditWriter::with_file(&audit).expect("opened");
         let (_services, url) = start(&issuer, &writer).await;
-        let mint = |draft: &Draft| issuer.mint(draft).expect("a token").as_str().to_owned();
-        let (http, endpoint) = (reqwest::Client::new(), format!("{}/token", sts.url()));
-        let own = token(&http, &endpoint, &[("grant_type", "client_credentials"), ("audience", "orders")]).await;
+        let http = reqwest::Client::new();
         let calls: Vec<_> = (0..REQUESTS)
             .map(|number| {
-                let draft = Draft::access_token().subject(format!("user-{number}")).audience("gateway");
-                let subject = mint(&draft.client_id("web").scope("orders:place orders:read"));
-                let call = request(number, http.clone(), endpoint.clone(), subject, url.clone(), own.clone());
-                tokio::spawn(call)
+                // Of several clients, as each gets a share of the exchanges in progress.
+                let client = format!("web-{}", number % 4);
+                let draft =
+                    Draft::access_token().subject(format!("user-{number}")).audience("gateway").client_id(client);
+                let token = issuer.mint(&draft.scope("orders:place orders:read")).expect("a token").as_str().to_owned();
+                tokio::spawn(request(number, http.clone(), token, url.clone()))
             })
             .collect();
         let mut txns = Vec::new();
@@ -412,7 +412,7 @@ fn s9_08_s9_09_s9_13_a_thousand_transactions_through_five_services_are_rebuilt_a
     without.remove(of("stock", 1));
     for (what, changed) in [
         ("txn", with_swapped(&lines, "txn", of("billing", 1), of("billing", 2))),
-        ("trace", with_swapped(&lines, "trace_id", of("orders", 1), of("orders", 2))),
+        ("trace", with_swapped(&lines, "trace_id", of("gateway", 1), of("gateway", 2))),
         ("outcome", with_swapped(&lines, "outcome", of("stock", 1), of("stock", 7))),
         ("caller", with_swapped(&lines, "client", of("stock", 1), of("billing", 1))),
         ("missing", text(&without)),
@@ -431,7 +431,7 @@ fn shows_one_transaction(files: &[&str], txns: &[String]) {
     let lines: Vec<&str> = output.stdout.lines().collect();
     assert_eq!(lines[0], format!("transaction {}: 5 decisions by 5 services, 1 not allowed", txns[refused]));
     for (place, service) in SERVICES.iter().enumerate() {
-        let caller = if place == 0 { "gateway".to_owned() } else { format!("{}-client", SERVICES[place - 1]) };
+        let caller = if place == 0 { "web-".to_owned() } else { format!("{}-client", SERVICES[place - 1]) };
         let line = lines[place + 1];
         let outcome = if *service == "ledger" { "denied" } else { "allowed" };
         assert!(line.contains(service) && line.contains(outcome) && line.contains(&caller), "{line}");
